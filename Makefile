@@ -1,0 +1,46 @@
+# make install   set-up: .venv with acmnet in it   (TORCH=gpu for the CUDA build)
+# make demo      the whole journey on a small world, into runs/demo
+# make test      every check: ruff, mypy --strict, pytest with doctests
+# make bench     speed and memory, each figure a ratio; JSON into runs/bench.json
+
+PYTHON ?= python3
+TORCH ?= cpu
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+CONSTRAINT := $(if $(filter cpu,$(TORCH)),-c constraints/cpu.txt,)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test bench clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+install: $(VENV)/installed-$(TORCH)
+
+$(VENV)/installed-%: pyproject.toml constraints/cpu.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "acmnet needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V); try make PYTHON=python3.12"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet $(CONSTRAINT) --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed-$(TORCH)
+	$(PIP) install --quiet $(CONSTRAINT) --editable '.[dev]'
+	@touch $@
+
+demo: install
+	$(BIN)/acmnet demo --out runs/demo
+
+test: install $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q
+
+bench: install
+	@mkdir -p runs
+	$(BIN)/python benchmarks/run.py --json runs/bench.json
+
+clean:
+	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache
