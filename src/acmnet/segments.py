@@ -1,0 +1,256 @@
+"""Time itself: segments in seconds, the snippet grid, detections, temporal IoU.
+
+Notation (used in every room of the package):
+    B  videos in a batch
+    T  snippets in one video
+    D  feature dimension
+    C  action classes; index C, where present, is the background
+    N  detections
+
+Intervals are half-open, ``[start, end)``. Names end in ``_s`` for seconds and in
+``_frames`` for frames; an index ``t`` counts snippets.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Segment:
+    """A time interval ``[start_s, end_s)`` in seconds, finite and not empty.
+
+    Examples
+    --------
+    >>> Segment(1.5, 4.0).length_s
+    2.5
+    >>> Segment(4.0, 1.5)
+    Traceback (most recent call last):
+    ...
+    ValueError: a segment must end after it starts, got [4.0, 1.5] s
+    """
+
+    start_s: float
+    end_s: float
+
+    def __post_init__(self) -> None:
+        """Refuse what is no interval of time."""
+        if not (math.isfinite(self.start_s) and math.isfinite(self.end_s)):
+            raise ValueError(
+                f"a segment must be finite, got [{self.start_s}, {self.end_s}] s"
+            )
+        if self.end_s <= self.start_s:
+            raise ValueError(
+                f"a segment must end after it starts, got "
+                f"[{self.start_s}, {self.end_s}] s"
+            )
+
+    @property
+    def length_s(self) -> float:
+        """Length in seconds, positive."""
+        return self.end_s - self.start_s
+
+
+@dataclasses.dataclass(frozen=True)
+class SnippetGrid:
+    """Where each snippet lies in time: the only place that turns ``t`` into seconds.
+
+    Snippet ``t`` is made of the frames ``[t * stride_frames, t * stride_frames +
+    snippet_frames)`` of a video that runs at ``fps``.
+
+    Examples
+    --------
+    >>> grid = SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)
+    >>> grid.centre_s(0), grid.stride_s, grid.span_s(100)
+    (0.32, 0.64, 64.0)
+    >>> overlapping = SnippetGrid(fps=20, snippet_frames=16, stride_frames=5)
+    >>> overlapping.centre_s(2), overlapping.span_s(3)
+    (0.9, 1.3)
+    """
+
+    fps: float
+    """Frames a second of the frames that the snippets were cut from, above 0."""
+    snippet_frames: int
+    """Frames in one snippet (the window), at least 1."""
+    stride_frames: int
+    """Frames from the start of one snippet to the start of the next, at least 1."""
+
+    def __post_init__(self) -> None:
+        """Refuse a grid on which no time can be told."""
+        if not (math.isfinite(self.fps) and self.fps > 0):
+            raise ValueError(f"fps must be positive and finite, got {self.fps}")
+        for name in ("snippet_frames", "stride_frames"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number from 1, got {value!r}")
+
+    @property
+    def stride_s(self) -> float:
+        """Seconds from one snippet's start to the next one's."""
+        return self.stride_frames / self.fps
+
+    @property
+    def window_s(self) -> float:
+        """Seconds that one snippet covers."""
+        return self.snippet_frames / self.fps
+
+    def centre_s(self, t: float) -> float:
+        """Return the time of snippet ``t``: the middle of its window, in seconds."""
+        return (t * self.stride_frames + self.snippet_frames / 2) / self.fps
+
+    def snippet_at(self, time_s: float) -> float:
+        """Return the (fractional) snippet index centred at ``time_s``.
+
+        The inverse of `centre_s`; below 0 or above T - 1 near a video's ends.
+        """
+        return (time_s * self.fps - self.snippet_frames / 2) / self.stride_frames
+
+    def span_s(self, n_snippets: int) -> float:
+        """Return the seconds from a video's start to the end of its last snippet."""
+        frames = (n_snippets - 1) * self.stride_frames + self.snippet_frames
+        return frames / self.fps
+
+
+@dataclasses.dataclass(frozen=True)
+class Detection:
+    """One scored action: what, from when to when (seconds), how sure."""
+
+    label: str
+    start_s: float
+    end_s: float
+    score: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Detections:
+    """The N detections of one video as parallel arrays, checked when made.
+
+    Raises
+    ------
+    ValueError
+        If the arrays' lengths differ, a number is not finite, a detection does not
+        end after it starts, or a class index has no name.
+
+    Examples
+    --------
+    >>> found = Detections.of(["jump"], [(1.0, 2.5, 0.9, 0)])
+    >>> [(d.label, d.end_s - d.start_s) for d in found]
+    [('jump', 1.5)]
+    """
+
+    start_s: FloatArray
+    """(N,) seconds."""
+    end_s: FloatArray
+    """(N,) seconds, each after its start."""
+    score: FloatArray
+    """(N,) any finite number; higher is surer."""
+    class_index: IntArray
+    """(N,) index into ``class_names``."""
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse arrays that do not describe N detections."""
+        shapes = {
+            name: getattr(self, name).shape
+            for name in ("start_s", "end_s", "score", "class_index")
+        }
+        if len(set(shapes.values())) != 1 or self.start_s.ndim != 1:
+            raise ValueError(f"detections need arrays of one length, got {shapes}")
+        for name in ("start_s", "end_s", "score"):
+            bad = ~np.isfinite(getattr(self, name))
+            if bad.any():
+                i = int(bad.argmax())
+                raise ValueError(
+                    f"detection {i} has {name} = {getattr(self, name)[i]}; "
+                    "it must be finite"
+                )
+        empty = self.end_s <= self.start_s
+        if empty.any():
+            i = int(empty.argmax())
+            raise ValueError(
+                f"detection {i} must end after it starts, got "
+                f"[{self.start_s[i]}, {self.end_s[i]}] s"
+            )
+        if len(self) and not (
+            0 <= self.class_index.min() <= self.class_index.max() < self.n_classes
+        ):
+            raise ValueError(
+                f"class_index must be in [0, {self.n_classes}), got "
+                f"{int(self.class_index.min())} to {int(self.class_index.max())}"
+            )
+
+    @classmethod
+    def of(
+        cls,
+        class_names: Sequence[str],
+        rows: Sequence[tuple[float, float, float, int]] = (),
+    ) -> "Detections":
+        """Make detections from rows of ``(start_s, end_s, score, class_index)``."""
+        table = np.array([row[:3] for row in rows], dtype=np.float64).reshape(-1, 3)
+        index = np.array([row[3] for row in rows], dtype=np.int64)
+        return cls(table[:, 0], table[:, 1], table[:, 2], index, tuple(class_names))
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes have a name."""
+        return len(self.class_names)
+
+    def __len__(self) -> int:
+        """Return N."""
+        return len(self.start_s)
+
+    def __iter__(self) -> Iterator[Detection]:
+        """Yield each `Detection` in the order of the arrays."""
+        for i in range(len(self)):
+            yield self[i]
+
+    def __getitem__(self, i: int) -> Detection:
+        """Return detection ``i``."""
+        return Detection(
+            self.class_names[int(self.class_index[i])],
+            float(self.start_s[i]),
+            float(self.end_s[i]),
+            float(self.score[i]),
+        )
+
+
+def temporal_iou(
+    start_a: FloatArray,
+    end_a: FloatArray,
+    start_b: FloatArray,
+    end_b: FloatArray,
+) -> FloatArray:
+    """Return the temporal intersection over union of intervals, broadcasting.
+
+    Parameters
+    ----------
+    start_a, end_a, start_b, end_b : arrays that broadcast together
+        Intervals in one unit, each ending after it starts.
+
+    Returns
+    -------
+    array of the broadcast shape
+        In ``[0, 1]``; 0 when two intervals only touch.
+
+    Notes
+    -----
+    Nothing is added to a length: the authors' NMS adds 1 (a pixel's width) to
+    seconds (`net_evaluation.py:299,309`), see docs/decisions.md, D-004.
+
+    Examples
+    --------
+    >>> one = np.array([0.0]), np.array([4.0])
+    >>> float(temporal_iou(*one, np.array([2.0]), np.array([6.0]))[0])  # 2 / 6
+    0.3333333333333333
+    """
+    overlap = np.maximum(np.minimum(end_a, end_b) - np.maximum(start_a, start_b), 0.0)
+    union = (end_a - start_a) + (end_b - start_b) - overlap
+    result: FloatArray = overlap / union
+    return result
