@@ -1,0 +1,321 @@
+"""The network: snippet features in, three branches of class activations out.
+
+Notation: B videos, T snippets, D feature dimension, C classes (the background is
+index C), K pooled snippets.
+"""
+
+import dataclasses
+import enum
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Branch(enum.IntEnum):
+    """What a snippet may be; the order is the attention's last axis."""
+
+    INSTANCE = 0
+    CONTEXT = 1
+    BACKGROUND = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSettings:
+    """The network's numbers. Rates are in [0, 1), ratios are whole, from 1."""
+
+    kernel_snippets: int = 3
+    """Snippets that the embedding convolution sees (eq. 1); odd."""
+
+    input_dropout: float = 0.0
+    """Share of feature entries dropped before the embedding (ActivityNet: 0.7)."""
+    attention_dropout: float = 0.0
+    """Share of embedding entries dropped before the attention (ActivityNet: 0.7)."""
+    snippet_dropout: float = 0.7
+    """Share of whole snippets hidden from the classifier (`model/ACMNet.py:63-65`)."""
+    classifier_dropout: float = 0.7
+    """Share of embedding entries hidden from the classifier (`model/ACMNet.py:67`)."""
+
+    instance_ratio: int = 8
+    """r_ins: the top T // r_ins snippets speak for the instance branch."""
+    context_ratio: int = 3
+    """r_con, likewise for the context branch."""
+    background_ratio: int = 3
+    """r_bak, likewise for the background branch."""
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their range."""
+        for name, value in dataclasses.asdict(self).items():
+            if name.endswith("dropout") and not 0.0 <= value < 1.0:
+                raise ValueError(f"{name} must be in [0, 1), got {value}")
+            if not name.endswith("dropout") and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.kernel_snippets % 2 == 0:
+            raise ValueError(
+                f"kernel_snippets must be odd, got {self.kernel_snippets}: an even "
+                "window has no middle snippet"
+            )
+
+    @property
+    def ratios(self) -> tuple[int, int, int]:
+        """r_ins, r_con, r_bak in the order of `Branch`."""
+        return self.instance_ratio, self.context_ratio, self.background_ratio
+
+
+class ACMNetOutput(NamedTuple):
+    """What the network says about B videos of T snippets."""
+
+    attention: Tensor
+    """(B, T, 3). Probability of each `Branch`; sums to 1 over the last axis."""
+    activation: Tensor
+    """(B, T, C + 1). Class logits before attention (CAS)."""
+    branch_activation: Tensor
+    """(B, 3, T, C + 1). Logits weighted by each branch's attention."""
+    video_logits: Tensor
+    """(B, 3, C + 1). Mean of the top-k snippets of each branch."""
+    branch_feature: Tensor
+    """(B, 3, D). Mean embedding of the k most attended snippets of each branch."""
+    mask: Tensor
+    """(B, T) bool. True where a snippet exists, False where it is padding."""
+
+
+class ACMNet(nn.Module):
+    """ACM-Net: embedding, snippet classifier, three-branch attention, top-k pooling.
+
+    Parameters
+    ----------
+    feature_dim : int
+        D, the dimension of the snippet features.
+    n_classes : int
+        C, action classes without the background.
+    settings : ModelSettings
+        Dropout rates and pooling ratios.
+
+    Raises
+    ------
+    ValueError
+        If ``feature_dim`` or ``n_classes`` is below 1.
+
+    References
+    ----------
+    Qu et al. 2021 (arXiv 2104.02967), eqs. 1 to 6 and 13; the sizes that the paper
+    leaves open are those of the authors' `model/ACMNet.py:18-33`.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(0)
+    >>> model = ACMNet(feature_dim=8, n_classes=3).eval()
+    >>> output = model(torch.randn(2, 30, 8))
+    >>> output.attention.shape, output.branch_activation.shape
+    (torch.Size([2, 30, 3]), torch.Size([2, 3, 30, 4]))
+    """
+
+    def __init__(
+        self,
+        feature_dim: int,
+        n_classes: int,
+        settings: ModelSettings = ModelSettings(),
+    ) -> None:
+        super().__init__()
+        for name, value in (("feature_dim", feature_dim), ("n_classes", n_classes)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        self.feature_dim = feature_dim
+        self.n_classes = n_classes
+        self.settings = settings
+        width = settings.kernel_snippets
+        self.embedding = nn.Conv1d(feature_dim, feature_dim, width, padding="same")
+        self.attention = nn.Conv1d(feature_dim, len(Branch), kernel_size=1)
+        self.classifier = nn.Linear(feature_dim, n_classes + 1)
+
+    @property
+    def receptive_field_snippets(self) -> int:
+        """How many snippets, odd, can change what is said of the middle one."""
+        return self.settings.kernel_snippets
+
+    def forward(
+        self, features: Tensor, mask: Tensor | None = None, seeds: Tensor | None = None
+    ) -> ACMNetOutput:
+        """Return what the network says about each video.
+
+        Parameters
+        ----------
+        features : (B, T, D) floating point
+            Snippet features; padding may hold anything.
+        mask : (B, T) bool, optional
+            True where a snippet exists; each video's first snippet must. All exist
+            when it is left out. Padding changes no number of a video.
+        seeds : (B,) int64, optional
+            What each video's dropout is drawn from, in training only; drawn from
+            torch's global generator when left out. One seed a video makes the draw
+            independent of how a batch is split over processes.
+
+        Returns
+        -------
+        ACMNetOutput
+            At padding: attention and activations are 0 and nothing is pooled.
+
+        Raises
+        ------
+        ValueError
+            If ``features`` is not (B, T, D) with T at least 1, or a video of the
+            mask has no snippet.
+        """
+        mask = self._checked_mask(features, mask)
+        drop = _VideoDropout(self.training, seeds, features)
+        rates = self.settings
+        here = mask.unsqueeze(-1)  # (B, T, 1)
+
+        embedding = self._embed(drop(features, rates.input_dropout), here)  # (B, T, D)
+        attended = drop(embedding, rates.attention_dropout)
+        attention = functional.linear(
+            attended, self.attention.weight.squeeze(-1), self.attention.bias
+        )
+        attention = _wide(attention).softmax(dim=-1) * here  # (B, T, 3)
+
+        shown = drop(embedding, rates.snippet_dropout, whole_snippets=True)
+        shown = drop(shown, rates.classifier_dropout)
+        activation = _wide(self.classifier(shown)) * here  # (B, T, C + 1)
+        weight = attention.transpose(1, 2).unsqueeze(-1)  # (B, 3, T, 1)
+        branch_activation = weight * activation.unsqueeze(1)
+
+        n_snippets = mask.sum(dim=1)  # (B,)
+        logits, pooled = [], []
+        for branch in Branch:
+            k = (n_snippets // rates.ratios[branch]).clamp(min=1)
+            logits.append(pool_top_k(branch_activation[:, branch], k, mask))
+            pooled.append(pool_attended(embedding, attention[..., branch], k, mask))
+        return ACMNetOutput(
+            attention=attention,
+            activation=activation,
+            branch_activation=branch_activation,
+            video_logits=torch.stack(logits, dim=1),
+            branch_feature=torch.stack(pooled, dim=1),
+            mask=mask,
+        )
+
+    def _embed(self, features: Tensor, here: Tensor) -> Tensor:
+        # padding must look to the convolution like the zeros beyond a video's end
+        seen = features.masked_fill(~here, 0.0)
+        embedding: Tensor = self.embedding(seen.transpose(1, 2))
+        return embedding.relu().transpose(1, 2)
+
+    def _checked_mask(self, features: Tensor, mask: Tensor | None) -> Tensor:
+        if features.ndim != 3 or features.shape[2] != self.feature_dim:
+            raise ValueError(
+                f"features must have shape (B, T, {self.feature_dim}), got "
+                f"{tuple(features.shape)}"
+            )
+        if features.shape[1] < 1:
+            raise ValueError("features must have at least one snippet, got T = 0")
+        if mask is None:
+            return torch.ones(
+                features.shape[:2], dtype=torch.bool, device=features.device
+            )
+        if mask.shape != features.shape[:2] or mask.dtype != torch.bool:
+            raise ValueError(
+                f"mask must be bool of shape {tuple(features.shape[:2])}, got "
+                f"{mask.dtype} of shape {tuple(mask.shape)}"
+            )
+        without = ~mask.any(dim=1)
+        if without.any():
+            raise ValueError(
+                f"video {int(without.int().argmax())} of the batch has no snippet: "
+                "its row of the mask is all False"
+            )
+        return mask
+
+
+class _VideoDropout:
+    """Dropout whose draw depends on the video's own seed, not on its batch."""
+
+    def __init__(self, active: bool, seeds: Tensor | None, features: Tensor) -> None:
+        self.generators: list[torch.Generator] = []
+        if not active:
+            return
+        if seeds is None:
+            seeds = torch.randint(2**62, (len(features),))
+        for seed in seeds.tolist():
+            generator = torch.Generator(features.device)
+            self.generators.append(generator.manual_seed(seed))
+
+    def __call__(
+        self, x: Tensor, rate: float, *, whole_snippets: bool = False
+    ) -> Tensor:
+        if rate == 0.0 or not self.generators:
+            return x
+        width = 1 if whole_snippets else x.shape[2]
+        kept = torch.empty(*x.shape[:2], width, dtype=x.dtype, device=x.device)
+        for video, generator in zip(kept, self.generators, strict=True):
+            video.bernoulli_(1.0 - rate, generator=generator)
+        return x * kept.div_(1.0 - rate)
+
+
+def pool_top_k(activation: Tensor, k: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of each class's k highest snippets.
+
+    Parameters
+    ----------
+    activation : (B, T, C + 1)
+        Class logits of each snippet.
+    k : (B,) int64
+        Snippets to pool in each video, from 1 to the video's own length.
+    mask : (B, T) bool
+        True where a snippet exists.
+
+    Returns
+    -------
+    (B, C + 1) tensor
+        Video-level logits, before the softmax of eq. 6.
+
+    References
+    ----------
+    Qu et al. 2021, eq. 5.
+    """
+    lowest = torch.finfo(activation.dtype).min
+    outside = ~mask.unsqueeze(-1)
+    top = activation.masked_fill(outside, lowest).topk(int(k.max()), dim=1).values
+    return _mean_of_first(top, k)
+
+
+def pool_attended(
+    embedding: Tensor, attention: Tensor, k: Tensor, mask: Tensor
+) -> Tensor:
+    """Return the mean embedding of each video's k most attended snippets.
+
+    Parameters
+    ----------
+    embedding : (B, T, D)
+        The embedding before any dropout for the classifier.
+    attention : (B, T)
+        One branch's attention.
+    k : (B,) int64
+        Snippets to pool in each video, from 1 to the video's own length.
+    mask : (B, T) bool
+        True where a snippet exists.
+
+    Returns
+    -------
+    (B, D) tensor
+        X_ins, X_con or X_bak.
+
+    References
+    ----------
+    Qu et al. 2021, eq. 13.
+    """
+    index = attention.masked_fill(~mask, -1.0).topk(int(k.max()), dim=1).indices
+    chosen = embedding.gather(1, index.unsqueeze(-1).expand(-1, -1, embedding.shape[2]))
+    return _mean_of_first(chosen, k)
+
+
+def _mean_of_first(x: Tensor, k: Tensor) -> Tensor:
+    """Mean over axis 1 of the first ``k[b]`` entries of each video."""
+    counted = torch.arange(x.shape[1], device=x.device) < k.unsqueeze(1)  # (B, K)
+    total = torch.where(counted.unsqueeze(-1), _wide(x), 0.0).sum(dim=1)
+    return total / k.unsqueeze(1)
+
+
+def _wide(x: Tensor) -> Tensor:
+    """Widen what autocast narrowed: softmax and sums need fp32 at least."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
