@@ -1,0 +1,208 @@
+"""Arithmetic on proposals: runs above a threshold, outer-inner contrast, NMS.
+
+A proposal is an interval ``[start, end)`` of whole cells on one row of a table of
+S sequences of N cells. No cell, row or proposal is visited by a Python loop except
+in `suppress_softly`.
+"""
+
+from typing import Literal
+
+import numpy as np
+
+from acmnet.segments import BoolArray, FloatArray, IntArray, temporal_iou
+
+
+def runs_above(
+    sequences: FloatArray, levels: FloatArray, shortest_cells: int = 1
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Return every maximal run of cells at or above each level.
+
+    Parameters
+    ----------
+    sequences : array of shape (S, N)
+        Scores of each cell.
+    levels : array of shape (S, K)
+        Thresholds of each sequence.
+    shortest_cells : int
+        Shorter runs are left out.
+
+    Returns
+    -------
+    row, start, end : arrays of shape (P,)
+        ``row`` is ``s * K + k`` for sequence s at its level k; runs are in the order
+        of their rows, then of time.
+
+    Examples
+    --------
+    >>> row, start, end = runs_above(
+    ...     np.array([[0.2, 0.6, 0.7, 0.1, 0.5]]), np.array([[0.5, 0.65]])
+    ... )
+    >>> row, start, end
+    (array([0, 0, 1]), array([1, 4, 2]), array([3, 5, 3]))
+    """
+    n_cells = sequences.shape[1]
+    above = np.zeros((levels.size, n_cells + 1), dtype=bool)  # one False ends a row
+    rows = above[:, :n_cells].reshape(*levels.shape, n_cells)
+    np.greater_equal(sequences[:, None, :], levels[:, :, None], out=rows)
+    flat = above.ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    if flat.size and flat[0]:
+        edges = np.concatenate(([0], edges))
+    first, last = edges[0::2], edges[1::2]
+    long = last - first >= shortest_cells
+    first, last = first[long], last[long]
+    row = first // (n_cells + 1)
+    return row, first - row * (n_cells + 1), last - row * (n_cells + 1)
+
+
+def outer_inner_contrast(
+    sequences: FloatArray,
+    row: IntArray,
+    start: IntArray,
+    end: IntArray,
+    *,
+    margin: float = 0.2,
+    flanks: Literal["symmetric", "authors"] = "symmetric",
+    outer: Literal["pooled", "full"] = "pooled",
+) -> FloatArray:
+    """Return each proposal's inner mean minus the mean of its two flanks.
+
+    A proposal that covers one whole action scores high: active inside, quiet
+    outside. One that covers half an action scores near zero.
+
+    Parameters
+    ----------
+    sequences : array of shape (S, N)
+        What is measured. Unitless; finite.
+    row, start, end : arrays of shape (P,)
+        Proposals ``[start, end)`` on the rows, in cells, ``0 <= start < end <= N``.
+    margin : float
+        Length of each flank over the proposal's own, above 0.
+    flanks : {"symmetric", "authors"}
+        Both flanks rounded up; or the left one up and the right one down, as
+        `int()` does in `net_evaluation.py:156-157` (docs/decisions.md, D-007).
+    outer : {"pooled", "full"}
+        Divide by the flank cells inside the video (authors), or by two whole flanks
+        wherever the video ends (eq. 15 as printed).
+
+    Returns
+    -------
+    array of shape (P,)
+        In ``[-1, 1]`` for sequences in ``[0, 1]``. Without any flank inside the
+        video the outer mean counts as 0.
+
+    References
+    ----------
+    Qu et al. 2021, eq. 15; Shou et al., "AutoLoc", ECCV 2018 (as a loss, negated).
+
+    Examples
+    --------
+    >>> one = np.array([[0.0, 0.0, 1.0, 1.0, 0.0, 0.0]])
+    >>> whole_then_half = np.array([2, 2]), np.array([4, 3])
+    >>> outer_inner_contrast(one, np.array([0, 0]), *whole_then_half)
+    array([1. , 0.5])
+    """
+    n_cells = sequences.shape[1]
+    total = np.zeros((len(sequences), n_cells + 1))
+    np.cumsum(sequences, axis=1, out=total[:, 1:])
+    length = end - start
+    if flanks == "authors":
+        left = np.trunc(start - margin * length).astype(int)
+        right = np.trunc(end - 1 + margin * length).astype(int) + 1
+        flank = margin * length
+    else:
+        flank = np.ceil(margin * length - 1e-9)
+        left, right = start - flank.astype(int), end + flank.astype(int)
+    left, right = np.maximum(left, 0), np.minimum(right, n_cells)
+
+    inner = (total[row, end] - total[row, start]) / length
+    outside = total[row, start] - total[row, left] + total[row, right] - total[row, end]
+    if outer == "full":
+        result: FloatArray = inner - outside / (2 * flank)
+        return result
+    pooled: FloatArray = inner - outside / np.maximum(start - left + right - end, 1)
+    return pooled
+
+
+def suppress(
+    start_s: FloatArray,
+    end_s: FloatArray,
+    score: FloatArray,
+    *,
+    tiou: float,
+    padding_s: float = 0.0,
+) -> IntArray:
+    """Return the proposals of one class that no better kept one overlaps.
+
+    Parameters
+    ----------
+    start_s, end_s, score : arrays of shape (P,)
+        Proposals in seconds.
+    tiou : float
+        A proposal at or above this tIoU with a better kept one is dropped.
+    padding_s : float
+        Added to every length and overlap: 1 in the authors' NMS, where a pixel's
+        width was meant (docs/decisions.md, D-004).
+
+    Returns
+    -------
+    array of indices
+        From the highest score down; of equal scores the earlier proposal wins.
+
+    Notes
+    -----
+    Greedy NMS is the one fixed point of "kept = no better kept one overlaps", so it
+    is found by iterating on all proposals at once; each round settles at least the
+    next one, and most settle in the first few.
+
+    Examples
+    --------
+    >>> start, end = np.array([0.0, 1.0, 5.0]), np.array([4.0, 5.0, 9.0])
+    >>> suppress(start, end, np.array([0.5, 0.9, 0.1]), tiou=0.5)  # tIoU 3/5, 0
+    array([1, 2])
+    """
+    order = np.argsort(-score, kind="stable")
+    start_s, end_s = start_s[order], end_s[order] + padding_s
+    overlap = temporal_iou(start_s[:, None], end_s[:, None], start_s, end_s) >= tiou
+    better = np.triu(overlap, k=1)  # better[i, j]: i has the higher score, may drop j
+    kept: BoolArray = np.ones(len(order), dtype=bool)
+    while True:
+        settled: BoolArray = np.logical_not(np.any(better[kept], axis=0))
+        if np.array_equal(settled, kept):
+            result: IntArray = order[kept]
+            return result
+        kept = settled
+
+
+def suppress_softly(
+    start_s: FloatArray, end_s: FloatArray, score: FloatArray, *, sigma: float
+) -> tuple[IntArray, FloatArray]:
+    """Return every proposal of one class with its score decayed by better ones.
+
+    Parameters
+    ----------
+    start_s, end_s, score : arrays of shape (P,)
+        Proposals in seconds; only positive scores decay, none is dropped.
+    sigma : float
+        Scores decay by ``exp(-tIoU ** 2 / sigma)`` for each better proposal.
+
+    Returns
+    -------
+    index, score : arrays of shape (P,)
+        From the highest decayed score down.
+
+    References
+    ----------
+    Bodla et al., "Soft-NMS", ICCV 2017, the Gaussian form.
+    """
+    score = score.copy()
+    left = np.arange(len(score))
+    order = np.empty(len(score), dtype=np.int64)
+    for place in range(len(score)):
+        best = left[score[left].argmax()]
+        order[place] = best
+        left = left[left != best]
+        tiou = temporal_iou(start_s[left], end_s[left], start_s[best], end_s[best])
+        decay = np.where(score[left] > 0, np.exp(-(tiou**2) / sigma), 1.0)
+        score[left] *= decay
+    return order, score[order]
