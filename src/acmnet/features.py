@@ -1,0 +1,465 @@
+"""The feature store: one ``(T, D)`` file a video, and the manifest that says its grid.
+
+A store is a directory with ``<video id>.npy`` or ``<video id>.safetensors`` for each
+video and, beside them, `features.json`. Nothing here knows labels or the network, and
+nothing that a file says is ever run.
+"""
+
+import dataclasses
+import json
+import os
+import reprlib
+import tokenize
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from acmnet.segments import SnippetGrid
+
+MANIFEST_NAME = "features.json"
+SUFFIXES = (".npy", ".safetensors")
+STORED_DTYPES = (torch.float16, torch.float32, torch.float64)
+SHOWN_MISSING_VIDEOS = 20
+
+UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    SyntaxError,
+    tokenize.TokenError,
+    SafetensorError,
+)
+"""What NumPy and safetensors raise on a damaged file (found by damaging some)."""
+
+
+class FeatureError(ValueError):
+    """Features that cannot be used, with the file that is at fault."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureManifest:
+    """What a store says about all of its features.
+
+    Raises
+    ------
+    FeatureError
+        If the dimension is not a whole number from 1.
+    """
+
+    grid: SnippetGrid
+    dimension: int
+    """D, at least 1."""
+    streams: tuple[str, ...] = ()
+    """Such as ``("rgb", "flow")``, in the order of the columns; empty if unknown."""
+    extractor: str = ""
+    """What made the features; empty if unknown."""
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Of the extractor's software, by name."""
+
+    def __post_init__(self) -> None:
+        """Refuse a dimension that no features have."""
+        if type(self.dimension) is not int or self.dimension < 1:
+            raise FeatureError(
+                f"dimension must be a whole number from 1, got {self.dimension!r}"
+            )
+
+
+def read_manifest(directory: str | Path) -> FeatureManifest:
+    """Read a store's `features.json`; keys that it does not know are left alone.
+
+    Raises
+    ------
+    FeatureError
+        If the file is missing, is not a JSON object, or lacks one of ``fps``,
+        ``snippet_frames``, ``stride_frames`` and ``dimension``, or if a value cannot
+        be meant.
+    """
+    path = Path(directory) / MANIFEST_NAME
+    try:
+        content: object = json.loads(path.read_bytes())
+    except OSError as error:
+        raise FeatureError(
+            f"no manifest could be read at {path}: {error.strerror}; write it there "
+            "or give the grid itself"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise FeatureError(f"{path} is not valid JSON: {error}; mend it") from None
+    if not isinstance(content, dict):
+        raise FeatureError(
+            f"{path} must be a JSON object with fps, snippet_frames, stride_frames and "
+            f"dimension, got {reprlib.repr(content)}"
+        )
+    try:
+        return _manifest(content)
+    except (ValueError, OverflowError) as error:
+        raise FeatureError(f"{path}: {error}; correct the file") from None
+
+
+def _manifest(content: Mapping[str, object]) -> FeatureManifest:
+    """Return the manifest that a JSON object spells."""
+    fps = content.get("fps")
+    if isinstance(fps, bool) or not isinstance(fps, int | float):
+        raise FeatureError(f"fps must be a number above 0, got {_got(content, 'fps')}")
+    grid = SnippetGrid(
+        float(fps), _whole(content, "snippet_frames"), _whole(content, "stride_frames")
+    )
+    streams, versions = content.get("streams", []), content.get("versions", {})
+    extractor = content.get("extractor", "")
+    if not isinstance(streams, list) or not all(isinstance(x, str) for x in streams):
+        raise FeatureError(f"streams must be a list of names, got {streams!r}")
+    if not isinstance(extractor, str):
+        raise FeatureError(f"extractor must be text, got {extractor!r}")
+    if not isinstance(versions, dict):
+        raise FeatureError(f"versions must be text by name, got {versions!r}")
+    return FeatureManifest(
+        grid,
+        _whole(content, "dimension"),
+        tuple(streams),
+        extractor,
+        {name: str(version) for name, version in versions.items()},
+    )
+
+
+def _whole(content: Mapping[str, object], key: str) -> int:
+    """Return a whole number from 1, also where it is written as 16.0."""
+    value = content.get(key)
+    number = value if isinstance(value, int | float) else 0
+    if isinstance(value, bool) or number != number // 1 or number < 1:
+        raise FeatureError(
+            f"{key} must be a whole number from 1, got {_got(content, key)}"
+        )
+    return int(number)
+
+
+def _got(content: Mapping[str, object], key: str) -> str:
+    """Return what an object says under a key, for a message."""
+    return reprlib.repr(content[key]) if key in content else "none"
+
+
+def write_manifest(directory: str | Path, manifest: FeatureManifest) -> Path:
+    """Write a store's `features.json`, whole or not at all, and return its path."""
+    content = {
+        **dataclasses.asdict(manifest.grid),
+        "dimension": manifest.dimension,
+        "streams": list(manifest.streams),
+        "extractor": manifest.extractor,
+        "versions": dict(manifest.versions),
+    }
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / MANIFEST_NAME
+    temporary = path.with_name(f".{MANIFEST_NAME}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
+    return path
+
+
+def write_features(
+    directory: str | Path, video_id: str, features: Tensor | npt.NDArray[np.floating]
+) -> Path:
+    """Write one video's features as ``.npy``, whole or not at all; return its path.
+
+    Parameters
+    ----------
+    directory : str or Path
+        The store; made where it is missing.
+    video_id : str
+        The file's name without its suffix.
+    features : tensor or array of shape (T, D)
+        Finite, with T at least 1; fp16 and fp32 are kept, fp64 is stored as fp32.
+
+    Raises
+    ------
+    FeatureError
+        If the id is no file name, or the features are none that `FeatureStore.read`
+        would return.
+    """
+    _refuse_path(video_id)
+    path = Path(directory) / f"{video_id}.npy"
+    if isinstance(features, Tensor):
+        tensor = features.detach().cpu()
+    else:
+        tensor = _from_array(path, np.array(features, order="C"))
+    _refuse_header(path, tensor)
+    tensor = _as_read(tensor)
+    _refuse_infinite(path, tensor)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            np.save(file, tensor.numpy(), allow_pickle=False)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureStore:
+    """A directory of features, as `open_store` found it."""
+
+    directory: Path
+    grid: SnippetGrid
+    dimension: int
+    """D of every video."""
+    manifest: FeatureManifest | None
+    """None where the directory has none."""
+    files: Mapping[str, Path] = dataclasses.field(repr=False)
+    """Each video's file, by video id, sorted."""
+
+    @property
+    def video_ids(self) -> tuple[str, ...]:
+        """The videos that have features, sorted."""
+        return tuple(self.files)
+
+    def path(self, video_id: str) -> Path:
+        """Return a video's file, or refuse the video if it has none."""
+        self.require([video_id])
+        return self.files[video_id]
+
+    def require(self, video_ids: Iterable[str]) -> None:
+        """Refuse videos that have no features here, all of them at once."""
+        wanted = list(dict.fromkeys(video_ids))
+        for video_id in wanted:
+            _refuse_path(video_id)
+        missing = [video_id for video_id in wanted if video_id not in self.files]
+        if not missing:
+            return
+        names = ", ".join(repr(x) for x in missing[:SHOWN_MISSING_VIDEOS])
+        if len(missing) > SHOWN_MISSING_VIDEOS:
+            names += f" and {len(missing) - SHOWN_MISSING_VIDEOS} more"
+        example = f", such as {next(iter(self.files))!r}" if self.files else ""
+        raise FeatureError(
+            f"{len(missing)} of {len(wanted)} videos have no features in "
+            f"{self.directory}: {names}; extract them, or check the names (it has "
+            f"{len(self.files)} videos{example})"
+        )
+
+    def shape(self, video_id: str) -> tuple[int, int]:
+        """Return ``(T, D)`` from the file's header alone."""
+        n_snippets, dimension = self._open(video_id).shape
+        return n_snippets, dimension
+
+    def total_bytes(self, video_ids: Iterable[str]) -> int:
+        """Return how much memory videos take as `read` returns them, from headers."""
+        tensors = (self._open(video_id) for video_id in video_ids)
+        return sum(x.numel() * min(x.element_size(), 4) for x in tensors)
+
+    def read(self, video_id: str) -> Tensor:
+        """Return a video's features in memory, checked.
+
+        Returns
+        -------
+        tensor of shape (T, D)
+            On the CPU, contiguous, finite, T at least 1. In the stored precision,
+            fp16 or fp32; fp64 becomes fp32.
+
+        Raises
+        ------
+        FeatureError
+            If the video has no file, or the file is not whole, is not two-dimensional
+            or floating-point, is empty, has another D or a value that is not finite.
+        """
+        features = _as_read(self._open(video_id).clone())
+        _refuse_infinite(self.files[video_id], features)
+        return features
+
+    def map(self, video_id: str) -> Tensor:
+        """Return a video's features mapped from the disk, for stores beyond memory.
+
+        As `read`, but values are loaded when they are used, and are not checked to be
+        finite. Writing to the tensor does not reach the file. Features stored as fp64
+        or column by column are converted, which loads them.
+        """
+        return _as_read(self._open(video_id))
+
+    def _open(self, video_id: str) -> Tensor:
+        """Return a video's tensor as it is stored, mapped, its header checked."""
+        path = self.path(video_id)
+        tensor = _open_file(path)
+        if tensor.shape[1] != self.dimension:
+            says = (
+                "the manifest says"
+                if self.manifest
+                else f"those of {next(iter(self.files))!r} have"
+            )
+            raise FeatureError(
+                f"features of {video_id!r} have {tensor.shape[1]} columns, {says} "
+                f"{self.dimension} ({path}); were they extracted with the same streams?"
+            )
+        return tensor
+
+
+def open_store(
+    directory: str | Path, *, grid: SnippetGrid | None = None
+) -> FeatureStore:
+    """Open a directory of features, without reading any of them.
+
+    Parameters
+    ----------
+    directory : str or Path
+        Holds one ``.npy`` or ``.safetensors`` a video; other files, and the ``._*``
+        that macOS leaves behind, are passed over.
+    grid : SnippetGrid, optional
+        Of the features, where the directory has no manifest. Beside a manifest it
+        must say the same.
+
+    Raises
+    ------
+    FeatureError
+        If the directory is missing, its grid or its dimension is not known, the
+        manifest says otherwise than ``grid``, or a video has two files.
+    """
+    directory = Path(directory)
+    if not directory.is_dir():
+        what = "is not a directory" if directory.exists() else "does not exist"
+        raise FeatureError(
+            f"{directory} {what}; name the directory of the feature files"
+        )
+    manifest = None
+    if (directory / MANIFEST_NAME).exists():
+        manifest = read_manifest(directory)
+    if manifest and grid and manifest.grid != grid:
+        raise FeatureError(
+            f"{directory / MANIFEST_NAME} says {manifest.grid}, but {grid} was given; "
+            "leave the grid out or correct the manifest"
+        )
+    known = manifest.grid if manifest else grid
+    if known is None:
+        raise FeatureError(
+            f"{directory} has no {MANIFEST_NAME}, so the time of a snippet is not "
+            "known; give --fps, --snippet-frames and --stride-frames or write "
+            f"{MANIFEST_NAME}"
+        )
+    files = _feature_files(directory)
+    dimension = manifest.dimension if manifest else _first_dimension(directory, files)
+    return FeatureStore(directory, known, dimension, manifest, files)
+
+
+def _feature_files(directory: Path) -> dict[str, Path]:
+    """Return each video's file by video id, sorted."""
+    files: dict[str, Path] = {}
+    for path in sorted(directory.iterdir()):
+        if path.suffix not in SUFFIXES or path.name.startswith("._"):
+            continue
+        if path.stem in files:
+            raise FeatureError(
+                f"{directory} has two files for video {path.stem!r}: "
+                f"{files[path.stem].name} and {path.name}; remove one"
+            )
+        files[path.stem] = path
+    return dict(sorted(files.items()))
+
+
+def _first_dimension(directory: Path, files: Mapping[str, Path]) -> int:
+    """Return D of the first file."""
+    if not files:
+        raise FeatureError(
+            f"{directory} has no {' or '.join(SUFFIXES)} file; name the directory of "
+            "the feature files"
+        )
+    return _open_file(next(iter(files.values()))).shape[1]
+
+
+def _open_file(path: Path) -> Tensor:
+    """Return the tensor of a file as it is stored, mapped, its header checked."""
+    try:
+        is_npy = path.suffix == ".npy"
+        tensor = _open_npy(path) if is_npy else _open_safetensors(path)
+    except FeatureError:
+        raise
+    except UNREADABLE as error:
+        raise FeatureError(
+            f"{path} could not be read: {error}; write the file again"
+        ) from None
+    _refuse_header(path, tensor)
+    return tensor
+
+
+def _open_npy(path: Path) -> Tensor:
+    """Return the array of a ``.npy`` file, mapped, as a tensor."""
+    with path.open("rb") as file:
+        start = file.read(len(np.lib.format.MAGIC_PREFIX))
+    if start != np.lib.format.MAGIC_PREFIX:
+        raise FeatureError(
+            f"{path} is no .npy file: it starts with {start!r}; write the file again"
+        )
+    # "c": private pages, so that a write never reaches the file
+    return _from_array(path, np.load(path, mmap_mode="c", allow_pickle=False))
+
+
+def _from_array(path: Path, array: npt.NDArray[np.generic]) -> Tensor:
+    """Return an array of floats as a tensor on the same memory."""
+    if array.dtype not in (np.float16, np.float32, np.float64):
+        raise _wrong_dtype(path, array.dtype)
+    return torch.from_numpy(array)
+
+
+def _open_safetensors(path: Path) -> Tensor:
+    """Return the only tensor of a file, or the one named ``features``, mapped."""
+    with safe_open(path, framework="pt") as file:
+        names = list(file.keys())
+        if len(names) != 1 and "features" not in names:
+            raise FeatureError(
+                f"{path} must hold one tensor, or one named 'features', got "
+                f"{reprlib.repr(sorted(names))}; write the file again"
+            )
+        name = "features" if "features" in names else names[0]
+        tensor: Tensor = file.get_tensor(name)
+    return tensor
+
+
+def _as_read(tensor: Tensor) -> Tensor:
+    """Return the tensor contiguous, fp16 or fp32; itself where it is so already."""
+    return (tensor.float() if tensor.dtype == torch.float64 else tensor).contiguous()
+
+
+def _refuse_path(video_id: str) -> None:
+    """Refuse a video id that is not the name of one file."""
+    if not video_id or video_id in (".", "..") or set(video_id) & set("/\\\0"):
+        raise FeatureError(
+            f"a video id must be a file name without its suffix, got {video_id!r}; "
+            "it may not be blank, hold / or \\, or be . or .."
+        )
+
+
+def _wrong_dtype(path: Path, dtype: object) -> FeatureError:
+    """Return the refusal of values that are no floating-point numbers."""
+    return FeatureError(
+        f"{path} holds {dtype}; features are float16 or float32 in native byte order: "
+        "write the file again"
+    )
+
+
+def _refuse_header(path: Path, tensor: Tensor) -> None:
+    """Refuse what is not (T, D) with T and D at least 1, in floating point."""
+    if tensor.dtype not in STORED_DTYPES:
+        raise _wrong_dtype(path, tensor.dtype)
+    if tensor.ndim != 2:
+        raise FeatureError(
+            f"features of {path.stem!r} must have shape (T, D), got "
+            f"{tuple(tensor.shape)} ({path}); write one row a snippet"
+        )
+    if not tensor.numel():
+        raise FeatureError(
+            f"features of {path.stem!r} are an empty sequence, of shape "
+            f"{tuple(tensor.shape)} ({path}); extract them again or leave the video out"
+        )
+
+
+def _refuse_infinite(path: Path, features: Tensor) -> None:
+    """Refuse NaN and infinity, naming the first one's place."""
+    finite = torch.isfinite(features)
+    if finite.all():
+        return
+    row, column = (~finite).nonzero()[0].tolist()
+    raise FeatureError(
+        f"features of {path.stem!r} must be finite, got "
+        f"{features[row, column].item()} in row {row}, column {column} ({path}); "
+        "extract them again"
+    )

@@ -1,0 +1,186 @@
+"""Recipes: the numbers of paper and code, overrides, refusals."""
+
+import dataclasses
+import tomllib
+
+import pytest
+
+from acmnet import recipes
+from acmnet.recipes import PROFILES, RecipeError, recipe, recipe_names
+
+EVERY = [(name, profile) for name in recipe_names() for profile in PROFILES]
+
+
+@pytest.mark.parametrize(("name", "profile"), EVERY)
+def test_every_shipped_recipe_loads_and_survives_being_shown(name, profile, tmp_path):
+    settings = recipe(name, profile=profile)
+    text = recipes.as_toml(settings, recipe(name))
+    values = tomllib.loads(text)
+    assert recipes.from_values(values, "shown") == settings
+    own = tmp_path / "own.toml"
+    own.write_text(text)
+    assert recipe(own) == settings
+    assert recipes.summary(name)
+
+
+def test_every_setting_is_documented():
+    shown = recipes.as_toml(recipe())
+    for line in shown.splitlines():
+        if " = " in line and not line.startswith("#"):
+            before = shown[: shown.index(f"\n{line}")].splitlines()[-1]
+            assert before.startswith("# "), line
+
+
+def test_thumos_official_is_the_authors_code():
+    # config/model_config.py:55-74, main_thu.py:195-253, net_utils.py:33-73
+    settings = recipe("thumos14", profile="official")
+    assert dataclasses.astuple(settings.model)[1:] == (0, 0, 0.7, 0.7, 8, 3, 3)
+    loss = settings.loss
+    assert (loss.instance_weight, loss.context_weight, loss.background_weight) == (
+        1,
+    ) * 3
+    assert (loss.guide_weight, loss.feature_weight) == (2e-3, 5e-5)
+    assert (loss.sparse_weight, loss.feature_margin) == (2e-4, 50)
+    assert (loss.time_reduction, loss.sparse_branches) == ("sum", "mean")
+    assert settings.sampling == type(settings.sampling)(750, "random")
+    training = settings.training
+    assert (training.batch_size, training.epochs) == (16, 1000)
+    assert (training.learning_rate, training.weight_decay) == (1e-4, 5e-5)
+    local = settings.localization
+    assert (local.class_threshold, local.class_threshold_of) == (0.25, "one")
+    assert local.activation_thresholds == (0.15, 0.2)
+    assert local.attention_thresholds == tuple(i / 20 for i in range(3, 20))
+    assert (local.attention_weight, local.contrast_margin) == (0, 0.2)
+    assert (local.nms_tiou, local.nms_padding_s) == (0.55, 1)
+    assert (local.time_alignment, local.test_snippets) == ("left", 750)
+
+
+def test_activitynet_official_is_the_authors_code():
+    # config/model_config.py:83-105 at 4d38dc6, main_act.py:212-253
+    settings = recipe("activitynet13", profile="official")
+    assert dataclasses.astuple(settings.model)[1:] == (0.7,) * 4 + (2, 10, 10)
+    assert settings.loss.instance_weight == 5
+    assert settings.loss.guide_weight == 5e-3
+    assert settings.loss.feature_weight == 5e-5
+    assert settings.loss.sparse_weight == 0
+    assert settings.training.batch_size == 64
+    assert settings.training.weight_decay == 1e-3
+    assert settings.sampling.snippets == settings.localization.test_snippets == 75
+    local = settings.localization
+    assert local.activation_thresholds == (0.005, 0.01, 0.015, 0.02)
+    assert local.attention_thresholds == local.activation_thresholds
+    assert (local.attention_weight, local.contrast_margin) == (0.3, 0.15)
+    assert (local.activation_video_weight, local.attention_video_weight) == (0, 0.25)
+    assert (local.nms_tiou, local.class_threshold) == (0.9, 0.1)
+
+
+def test_paper_is_as_printed():
+    # section IV-A3: weight decay 5e-4, thresholds 0.15:0.25, NMS 0.50; eqs. 11, 14, 15
+    thumos = recipe("thumos14", profile="paper")
+    assert thumos.training.weight_decay == 5e-4
+    assert thumos.localization.activation_thresholds == (0.15, 0.2, 0.25)
+    assert thumos.localization.attention_thresholds == (0.15, 0.2, 0.25)
+    assert (thumos.localization.nms_tiou, thumos.localization.nms_padding_s) == (0.5, 0)
+    assert thumos.localization.contrast_outer == "full"
+    assert not thumos.localization.contrast_zeroed
+    assert (thumos.loss.time_reduction, thumos.loss.sparse_branches) == ("mean", "sum")
+    assert thumos.loss.guide_weight == 2e-3
+    assert thumos.sampling.method == "interpolate"
+    anet = recipe("activitynet13", profile="paper")
+    assert anet.loss.feature_weight == 1e-5
+    assert anet.loss.instance_weight == 1
+    assert anet.localization.activation_thresholds == (0.01, 0.015, 0.02)
+    assert (anet.localization.attention_weight, anet.localization.nms_tiou) == (
+        0.5,
+        0.9,
+    )
+    assert anet.localization.attention_video_weight == 0
+
+
+def test_corrected_repairs():
+    settings = recipe("thumos14")
+    local = settings.localization
+    assert (local.time_alignment, local.nms_padding_s) == ("centre", 0)
+    assert not local.contrast_zeroed
+    assert local.test_snippets == 0
+    assert settings.loss.time_reduction == "mean"
+
+
+def test_shrec_has_no_value_of_its_own():
+    assert recipe("shrec22") == recipe("default")
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "expected"),
+    [
+        ("training.epochs", "50", 50),
+        ("training.learning-rate", "1e-4", 1e-4),
+        ("training.learning_rate", "1", 1.0),
+        ("training.keep_checkpoints", "true", True),
+        ("sampling.method", "random", "random"),
+        ("localization.activation_thresholds", "0.1,0.2", (0.1, 0.2)),
+        ("localization.activation_thresholds", "", ()),
+    ],
+)
+def test_overrides_are_read_by_type(key, text, expected):
+    settings = recipe(overrides={key: text})
+    room, _, name = key.replace("-", "_").partition(".")
+    value = getattr(getattr(settings, room), name)
+    assert value == expected
+    assert type(value) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            {"training.epoch": 5},
+            r"unknown setting 'training.epoch'; did you mean 'trai",
+        ),
+        ({"epochs": 5}, "unknown setting 'epochs'"),
+        ({"training.epochs": "many"}, "epochs must be a whole number, got 'many'"),
+        ({"training.epochs": "1.5"}, "epochs must be a whole number, got '1.5'"),
+        ({"training.epochs": 1.5}, r"epochs must be int, got float 1\.5"),
+        ({"training.epochs": True}, "epochs must be int, got bool True"),
+        ({"training.epochs": 0}, "training.epochs must be at least 1, got 0"),
+        ({"training.learning_rate": "fast"}, "must be a number, got 'fast'"),
+        ({"training.keep_checkpoints": "maybe"}, "must be true or false, got 'maybe'"),
+        ({"sampling.method": "best"}, "must be one of 'random'.* got 'best'"),
+        ({"localization.activation_thresholds": 0.5}, r"list of numbers, got 0\.5"),
+        ({"localization.activation_thresholds": "0.1,x"}, "a number, got 'x'"),
+        ({"localization.nms_tiou": "2"}, r"nms_tiou must be in \(0, 1\], got 2\.0"),
+    ],
+)
+def test_overrides_refuse(overrides, message):
+    with pytest.raises(RecipeError, match=message):
+        recipe(overrides=overrides)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[trainig]\nepochs = 1", "unknown section 'trainig'; did you mean 'training'"),
+        ("[training]\nepoch = 1", "unknown setting 'training.epoch'; did you mean"),
+        ("training = 1", "training must be a table, got 1"),
+        ("[profiles.offical.loss]\n", "unknown profile 'offical'; did you mean"),
+        ("epochs = ", "cannot read the recipe"),
+        ('[training]\nepochs = "5"', "training.epochs must be int, got str '5'"),
+    ],
+)
+def test_files_refuse_and_are_named(tmp_path, text, message):
+    path = tmp_path / "own.toml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=message) as refusal:
+        recipe(path)
+    assert "own.toml" in str(refusal.value)
+
+
+def test_unknown_names_get_the_nearest():
+    with pytest.raises(
+        RecipeError, match="unknown recipe 'thumos'; did you mean 'thumo"
+    ):
+        recipe("thumos")
+    with pytest.raises(RecipeError, match="unknown profile 'offical'; did you mean"):
+        recipe(profile="offical")
+    with pytest.raises(RecipeError, match=r"cannot read the recipe .*missing\.toml"):
+        recipe("missing.toml")

@@ -1,0 +1,145 @@
+"""The loop: repeats, resumes, stops; all on a tiny world."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from acmnet.annotations import read_annotations, weak_labels
+from acmnet.datasets import SamplingSettings, WeakDataset
+from acmnet.features import open_store
+from acmnet.losses import LossSettings, LossTerms
+from acmnet.model import ACMNet
+from acmnet.training import Plan, TrainingError, TrainingSettings, train
+
+PLAN = Plan(
+    TrainingSettings(epochs=4, batch_size=5, learning_rate=1e-3),
+    SamplingSettings(40, "random"),
+    LossSettings(),
+    seed=3,
+)
+
+
+@pytest.fixture(scope="module")
+def dataset(tiny_world):
+    annotations = read_annotations(tiny_world[0]).subset("training")
+    return WeakDataset(
+        open_store(tiny_world[1]), weak_labels(annotations), annotations.class_names
+    )
+
+
+def new_model(dataset, seed=3):
+    torch.manual_seed(seed)
+    return ACMNet(dataset.dimension, dataset.labels.shape[1])
+
+
+def trained(dataset, plan=PLAN, **arguments):
+    """Weights after training, and the records of its steps."""
+    model, records = new_model(dataset), []
+    train(model, dataset, plan, on_step=records.append, **arguments)
+    return model.state_dict(), records
+
+
+def are_equal(a, b):
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_the_same_seed_gives_the_same_bits(dataset):
+    assert are_equal(trained(dataset)[0], trained(dataset)[0])
+
+
+def test_another_seed_does_not(dataset):
+    other = dataclasses.replace(PLAN, seed=4)
+    assert not are_equal(trained(dataset)[0], trained(dataset, other)[0])
+
+
+def test_resuming_equals_never_having_stopped(dataset, tmp_path):
+    whole, _ = trained(dataset)
+    model, states = new_model(dataset), {}
+
+    def keep(progress):
+        torch.save(progress.state(), tmp_path / f"{progress.epoch}.pt")
+        states[progress.epoch] = tmp_path / f"{progress.epoch}.pt"
+
+    train(model, dataset, PLAN, on_epoch=keep)
+    for epoch in (1, 3):
+        state = torch.load(states[epoch], weights_only=True)
+        torch.manual_seed(99)  # what was drawn before must not matter
+        weights, records = trained(dataset, resume=state)
+        assert are_equal(weights, whole)
+        assert records[0].epoch == epoch + 1
+
+
+def test_every_video_is_seen_once_an_epoch(dataset):
+    _, records = trained(dataset)
+    assert [record.step for record in records] == list(range(1, 13))
+    assert [record.videos for record in records] == [5, 5, 2] * 4
+
+
+def test_the_record_holds_every_term(dataset):
+    _, records = trained(dataset)
+    assert set(records[0].losses) == set(LossTerms._fields)
+    assert all(math.isfinite(value) for r in records for value in r.losses.values())
+
+
+def test_the_loss_falls(dataset):
+    longer = dataclasses.replace(PLAN.training, epochs=40)
+    _, records = trained(dataset, dataclasses.replace(PLAN, training=longer))
+    first = sum(record.losses["total"] for record in records[:3])
+    last = sum(record.losses["total"] for record in records[-3:])
+    assert last < 0.8 * first
+
+
+def test_bf16_trains_close_to_fp32(dataset):
+    bf16 = dataclasses.replace(PLAN.training, precision="bf16")
+    _, wide = trained(dataset)
+    _, narrow = trained(dataset, dataclasses.replace(PLAN, training=bf16))
+    assert narrow[0].losses != wide[0].losses
+    # bf16 keeps 8 bits, 0.4 %; the first step has had no time to drift apart
+    assert narrow[0].losses["total"] == pytest.approx(wide[0].losses["total"], rel=0.02)
+
+
+def test_a_video_without_labels_does_not_stop_training(dataset, monkeypatch):
+    labels = dataset.labels.clone()
+    labels[:4] = 0
+    monkeypatch.setattr(dataset, "labels", labels)
+    _, records = trained(dataset)
+    assert math.isfinite(records[-1].losses["total"])
+
+
+def test_a_loss_that_is_not_finite_names_step_term_and_video(dataset, monkeypatch):
+    packed = dataset._packed.clone()
+    start = int(dataset._offsets[6])
+    packed[start : start + int(dataset.lengths[6])] = float("inf")
+    monkeypatch.setattr(dataset, "_packed", packed)
+    model = new_model(dataset)
+    steps = []
+    with pytest.raises(TrainingError) as refusal:
+        train(model, dataset, PLAN, on_step=steps.append)
+    message = str(refusal.value)
+    assert f"not finite at step {len(steps) + 1} (epoch 1)" in message
+    assert "total = nan" in message
+    assert repr(dataset.video_ids[6]) in message
+    assert message.count("training_0") == 1  # no other video is blamed
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"learning_rate": 0.0}, r"learning_rate must be above 0, got 0\.0"),
+        ({"weight_decay": -1.0}, r"weight_decay must be at least 0, got -1\.0"),
+    ],
+)
+def test_settings_refuse(values, message):
+    with pytest.raises(ValueError, match=message):
+        TrainingSettings(**values)
+
+
+def test_a_foreign_state_is_refused(dataset):
+    state = {"model": 1, "optimizer": {}, "epoch": 1, "step": 1}
+    with pytest.raises(TrainingError, match="not one that training wrote"):
+        train(new_model(dataset), dataset, PLAN, resume=state)
