@@ -8,7 +8,7 @@ import pickle
 import pytest
 import torch
 
-from acmnet import checkpoint
+from acmnet import files
 from acmnet.checkpoint import (
     CheckpointConfig,
     CheckpointError,
@@ -71,7 +71,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(saved, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     newer = dataclasses.replace(CONFIG, epoch=8)
-    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(CheckpointError, match="No space left on device; the last good"):
         save_checkpoint(saved, {"a": torch.zeros(1)}, newer)
     with pytest.raises(CheckpointError, match=r"training_state\.pt.*No space left"):

@@ -98,12 +98,13 @@ def test_pooling_takes_the_k_highest_of_each_class():
 
 
 def test_pooling_by_attention_is_class_agnostic():
-    # the two most attended snippets are 0 and 2: ((1, 2) + (5, 6)) / 2
+    # the most attended are 0 and 2: ((1, 2) + (5, 6)) / 2; of the second branch 1 and
+    # 2: (8, 10) / 2; the third takes one snippet, 2; snippet 3 is padding
     embedding = torch.tensor([[[1.0, 2], [3, 4], [5, 6], [7, 8]]])
-    attention = torch.tensor([[0.9, 0.1, 0.8, 1.0]])
+    attention = torch.tensor([[[0.9, 0.1, 0], [0.1, 0.8, 0], [0.8, 0.2, 0.1], [1] * 3]])
     mask = torch.tensor([[True, True, True, False]])
-    pooled = pool_attended(embedding, attention, torch.tensor([2]), mask)
-    assert pooled.tolist() == [[3.0, 4.0]]
+    pooled = pool_attended(embedding, attention, torch.tensor([[2, 2, 1]]), mask)
+    assert pooled.tolist() == [[[3.0, 4.0], [4.0, 5.0], [5.0, 6.0]]]
 
 
 @pytest.mark.parametrize(

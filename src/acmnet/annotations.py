@@ -9,12 +9,12 @@ import csv
 import dataclasses
 import difflib
 import io
-import json
 import math
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from acmnet.files import outline, parse_json, read_text
 from acmnet.segments import Segment
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v")
@@ -24,6 +24,9 @@ CSV_COLUMNS = ("video", "labels", "subset", "duration")
 """Columns that a CSV may have, in any order; the first two are required."""
 
 SHOWN_UNKNOWN_LABELS = 5
+
+KIND = "label file"
+EMPTY = "a label file names at least one video"
 
 
 class AnnotationError(ValueError):
@@ -147,39 +150,12 @@ def read_annotations(path: str | Path) -> Annotations:
         twice, a label outside the class list, a segment that ends before it starts.
     """
     path = Path(path)
-    text = _read_text(path)
+    text = read_text(path, KIND, AnnotationError, EMPTY)
     suffix = path.suffix.lower()
     looks_like_json = text.lstrip()[0] in "{["
     if suffix == ".json" or (suffix != ".csv" and looks_like_json):
         return _read_json(str(path), text)
     return _assembled(str(path), _csv_videos(str(path), text), ())
-
-
-def _read_text(path: Path) -> str:
-    """Return a label file's text."""
-    if path.is_dir():
-        raise AnnotationError(
-            f"{path} is a directory; name the label file (.json or .csv) itself"
-        )
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise AnnotationError(
-            f"no label file at {path}; check the path, or the working directory "
-            f"({Path.cwd()})"
-        ) from None
-    except OSError as error:
-        raise AnnotationError(
-            f"{path} could not be read: {error.strerror}; check its permissions"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise AnnotationError(
-            f"{path} is not UTF-8: byte {error.object[error.start]:#04x} at offset "
-            f"{error.start}; save it as UTF-8"
-        ) from None
-    if not text.strip():
-        raise AnnotationError(f"{path} is empty; a label file names at least one video")
-    return text
 
 
 def _assembled(
@@ -226,12 +202,13 @@ def _duration(where: str, value: object) -> float | None:
 
 def _read_json(source: str, text: str) -> Annotations:
     """Return what an ActivityNet-style file says."""
-    content = _parse_json(source, text)
+    content = parse_json(source, text, KIND, AnnotationError, _is_video)
     database = content.get("database") if isinstance(content, dict) else None
     if not isinstance(content, dict) or not isinstance(database, dict):
         raise AnnotationError(
             f"{source} must be a JSON object with a 'database' of videos, got "
-            f'{_outline(content)}; wrap the videos as {{"database": {{...}}}}'
+            f"{outline(content, 'database')}; wrap the videos as "
+            '{"database": {...}}'
         )
     declared = _declared_classes(source, content)
     videos = [_json_video(source, key, entry) for key, entry in database.items()]
@@ -240,44 +217,9 @@ def _read_json(source: str, text: str) -> Annotations:
     return _assembled(source, videos, declared)
 
 
-def _outline(content: object) -> str:
-    """Return a few words about a JSON value that is not what was wanted."""
-    if not isinstance(content, dict):
-        return f"a {type(content).__name__}, {reprlib.repr(content)}"
-    if "database" in content:
-        return f"'database' {reprlib.repr(content['database'])}"
-    return f"the keys {reprlib.repr(list(content))}"
-
-
-def _parse_json(source: str, text: str) -> object:
-    """Return the JSON value, refusing a key that one object has twice."""
-
-    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found: dict[str, object] = {}
-        for key, value in pairs:
-            if key in found:
-                is_video = isinstance(value, dict) and "annotations" in value
-                raise AnnotationError(
-                    f"{source}: {'video' if is_video else 'key'} {key!r} is listed "
-                    "twice; keep one, or merge the two"
-                )
-            found[key] = value
-        return found
-
-    try:
-        value: object = json.loads(text, object_pairs_hook=unique)
-    except json.JSONDecodeError as error:
-        raise AnnotationError(
-            f"{source} is not valid JSON: {error.msg} at line {error.lineno}, column "
-            f"{error.colno}; mend it there or write the file again"
-        ) from None
-    except AnnotationError:
-        raise
-    except (RecursionError, ValueError) as error:
-        raise AnnotationError(
-            f"{source} is no label file: {error}; check what wrote it"
-        ) from None
-    return value
+def _is_video(_key: str, value: object) -> bool:
+    """Whether a repeated key's value looks like a video's entry."""
+    return isinstance(value, dict) and "annotations" in value
 
 
 def _declared_classes(source: str, content: Mapping[str, object]) -> tuple[str, ...]:

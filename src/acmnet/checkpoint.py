@@ -7,7 +7,6 @@
 import contextlib
 import dataclasses
 import json
-import os
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from acmnet.files import one_line, written_whole
 from acmnet.segments import SnippetGrid
 
 FORMAT_VERSION: Final = 1
@@ -91,20 +91,17 @@ def save_training_state(directory: Path, state: Mapping[str, object]) -> None:
 
 
 def _write_all(directory: Path, writers: Mapping[str, Callable[[Path], None]]) -> None:
-    temporary = {name: directory / f".{name}.tmp" for name in writers}
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for name, write in writers.items():
-            write(temporary[name])
-            _flush(temporary[name])
-        for name, path in temporary.items():
-            path.replace(directory / name)
+        with contextlib.ExitStack() as renamed_last:
+            # the last name entered is renamed first: all are written by then
+            for name in reversed(list(writers)):
+                writers[name](
+                    renamed_last.enter_context(written_whole(directory / name))
+                )
     except (OSError, SafetensorError, RuntimeError) as error:
-        for path in temporary.values():
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
         raise CheckpointError(
-            f"cannot write {' and '.join(writers)} to {directory}: {_one_line(error)}; "
+            f"cannot write {' and '.join(writers)} to {directory}: {one_line(error)}; "
             "the last good checkpoint there is untouched: free some space, then go on "
             "with --resume"
         ) from error
@@ -132,7 +129,7 @@ def load_config(directory: Path) -> CheckpointConfig:
         return CheckpointConfig(**values)
     except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CheckpointError(
-            f"{path} is damaged or not written by acmnet ({_one_line(error)}); take "
+            f"{path} is damaged or not written by acmnet ({one_line(error)}); take "
             "another checkpoint"
         ) from error
 
@@ -151,7 +148,7 @@ def load_weights(directory: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
-            f"{path} is truncated or damaged ({_one_line(error)}); take another "
+            f"{path} is truncated or damaged ({one_line(error)}); take another "
             "checkpoint, or go on from training_state.pt with --resume"
         ) from error
 
@@ -169,7 +166,7 @@ def load_training_state(directory: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         raise CheckpointError(
-            f"{path} is truncated or not written by acmnet ({_one_line(error)}); "
+            f"{path} is truncated or not written by acmnet ({one_line(error)}); "
             "train again with --overwrite"
         ) from error
     if not isinstance(state, dict):
@@ -215,13 +212,3 @@ def _refuse_pickle(path: Path) -> None:
 
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _one_line(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

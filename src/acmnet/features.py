@@ -7,7 +7,6 @@ nothing that a file says is ever run.
 
 import dataclasses
 import json
-import os
 import reprlib
 import tokenize
 from collections.abc import Iterable, Mapping
@@ -19,6 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from acmnet.files import written_whole
 from acmnet.segments import SnippetGrid
 
 MANIFEST_NAME = "features.json"
@@ -153,9 +153,8 @@ def write_manifest(directory: str | Path, manifest: FeatureManifest) -> Path:
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / MANIFEST_NAME
-    temporary = path.with_name(f".{MANIFEST_NAME}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with written_whole(path) as part:
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return path
 
 
@@ -189,13 +188,8 @@ def write_features(
     tensor = _as_read(tensor)
     _refuse_infinite(path, tensor)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            np.save(file, tensor.numpy(), allow_pickle=False)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(path) as part, part.open("wb") as file:
+        np.save(file, tensor.numpy(), allow_pickle=False)
     return path
 
 

@@ -162,46 +162,57 @@ class ACMNet(nn.Module):
             If ``features`` is not (B, T, D) with T at least 1, or a video of the
             mask has no snippet.
         """
-        mask = self._checked_mask(features, mask)
+        mask, is_padded = self._checked_mask(features, mask)
         drop = _VideoDropout(self.training, seeds, features)
         rates = self.settings
         here = mask.unsqueeze(-1)  # (B, T, 1)
 
-        embedding = self._embed(drop(features, rates.input_dropout), here)  # (B, T, D)
+        seen = drop(features, rates.input_dropout)
+        # padding must look to the convolution like the zeros beyond a video's end
+        seen = seen.masked_fill(~here, 0.0) if is_padded else seen
+        embedding = self.embedding(seen.transpose(1, 2)).relu_().transpose(1, 2)
         attended = drop(embedding, rates.attention_dropout)
         attention = functional.linear(
             attended, self.attention.weight.squeeze(-1), self.attention.bias
         )
         attention = _wide(attention).softmax(dim=-1) * here  # (B, T, 3)
-
-        shown = drop(embedding, rates.snippet_dropout, whole_snippets=True)
-        shown = drop(shown, rates.classifier_dropout)
-        activation = _wide(self.classifier(shown)) * here  # (B, T, C + 1)
+        activation = _wide(self._classify(embedding, drop)) * here  # (B, T, C + 1)
         weight = attention.transpose(1, 2).unsqueeze(-1)  # (B, 3, T, 1)
         branch_activation = weight * activation.unsqueeze(1)
 
-        n_snippets = mask.sum(dim=1)  # (B,)
-        logits, pooled = [], []
-        for branch in Branch:
-            k = (n_snippets // rates.ratios[branch]).clamp(min=1)
-            logits.append(pool_top_k(branch_activation[:, branch], k, mask))
-            pooled.append(pool_attended(embedding, attention[..., branch], k, mask))
+        ratios = torch.tensor(rates.ratios, device=mask.device)
+        k = (mask.sum(dim=1, keepdim=True) // ratios).clamp(min=1)  # (B, 3)
+        logits = [
+            pool_top_k(branch_activation[:, b], k[:, b], mask)
+            for b in range(len(Branch))
+        ]
         return ACMNetOutput(
             attention=attention,
             activation=activation,
             branch_activation=branch_activation,
             video_logits=torch.stack(logits, dim=1),
-            branch_feature=torch.stack(pooled, dim=1),
+            branch_feature=pool_attended(embedding, attention, k, mask),
             mask=mask,
         )
 
-    def _embed(self, features: Tensor, here: Tensor) -> Tensor:
-        # padding must look to the convolution like the zeros beyond a video's end
-        seen = features.masked_fill(~here, 0.0)
-        embedding: Tensor = self.embedding(seen.transpose(1, 2))
-        return embedding.relu().transpose(1, 2)
+    def _classify(self, embedding: Tensor, drop: "_VideoDropout") -> Tensor:
+        """Return class logits (B, T, C + 1); a hidden snippet leaves only the bias."""
+        rate, whole = self.settings.classifier_dropout, self.settings.snippet_dropout
+        if not drop.active or whole == 0.0:
+            logits: Tensor = self.classifier(drop(embedding, rate))
+            return logits
+        shown = drop.snippets(embedding, whole)  # (B, T) bool
+        # what is hidden needs neither a draw nor a product: at 0.7, two thirds
+        rows = drop.rows(embedding[shown], shown, rate) / (1.0 - whole)
+        weight = self.classifier.weight
+        spoken = functional.linear(rows, weight)
+        hidden = spoken.new_zeros(*shown.shape, len(weight))
+        return hidden.index_put((shown,), spoken) + self.classifier.bias
 
-    def _checked_mask(self, features: Tensor, mask: Tensor | None) -> Tensor:
+    def _checked_mask(
+        self, features: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, bool]:
+        """Return the mask and whether any snippet is padding; refuse what is none."""
         if features.ndim != 3 or features.shape[2] != self.feature_dim:
             raise ValueError(
                 f"features must have shape (B, T, {self.feature_dim}), got "
@@ -210,27 +221,27 @@ class ACMNet(nn.Module):
         if features.shape[1] < 1:
             raise ValueError("features must have at least one snippet, got T = 0")
         if mask is None:
-            return torch.ones(
-                features.shape[:2], dtype=torch.bool, device=features.device
-            )
+            shape, device = features.shape[:2], features.device
+            return torch.ones(shape, dtype=torch.bool, device=device), False
         if mask.shape != features.shape[:2] or mask.dtype != torch.bool:
             raise ValueError(
                 f"mask must be bool of shape {tuple(features.shape[:2])}, got "
                 f"{mask.dtype} of shape {tuple(mask.shape)}"
             )
-        without = ~mask.any(dim=1)
-        if without.any():
+        present = mask.any(dim=1)
+        if not present.all():
             raise ValueError(
-                f"video {int(without.int().argmax())} of the batch has no snippet: "
+                f"video {int(present.int().argmin())} of the batch has no snippet: "
                 "its row of the mask is all False"
             )
-        return mask
+        return mask, not bool(mask.all())
 
 
 class _VideoDropout:
-    """Dropout whose draw depends on the video's own seed, not on its batch."""
+    """Dropout whose draw depends on the video's own seed, not on its batch (D-014)."""
 
     def __init__(self, active: bool, seeds: Tensor | None, features: Tensor) -> None:
+        self.active = active
         self.generators: list[torch.Generator] = []
         if not active:
             return
@@ -240,15 +251,29 @@ class _VideoDropout:
             generator = torch.Generator(features.device)
             self.generators.append(generator.manual_seed(seed))
 
-    def __call__(
-        self, x: Tensor, rate: float, *, whole_snippets: bool = False
-    ) -> Tensor:
-        if rate == 0.0 or not self.generators:
+    def __call__(self, x: Tensor, rate: float) -> Tensor:
+        """Drop entries of (B, T, D)."""
+        if not self.active or rate == 0.0:
             return x
-        width = 1 if whole_snippets else x.shape[2]
-        kept = torch.empty(*x.shape[:2], width, dtype=x.dtype, device=x.device)
+        everywhere = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+        return self.rows(x.flatten(0, 1), everywhere, rate).view_as(x)
+
+    def snippets(self, x: Tensor, rate: float) -> Tensor:
+        """Return which snippets of (B, T, D) stay: (B, T) bool."""
+        kept = torch.empty(x.shape[:2], device=x.device)
         for video, generator in zip(kept, self.generators, strict=True):
             video.bernoulli_(1.0 - rate, generator=generator)
+        return kept.bool()
+
+    def rows(self, x: Tensor, shown: Tensor, rate: float) -> Tensor:
+        """Drop entries of (M, D), the rows of all videos where ``shown`` (B, T)."""
+        if rate == 0.0:
+            return x
+        kept = torch.empty_like(x)
+        counts = shown.sum(dim=1).tolist()
+        parts = torch.split(kept, counts)
+        for part, generator in zip(parts, self.generators, strict=True):
+            part.bernoulli_(1.0 - rate, generator=generator)
         return x * kept.div_(1.0 - rate)
 
 
@@ -276,44 +301,44 @@ def pool_top_k(activation: Tensor, k: Tensor, mask: Tensor) -> Tensor:
     lowest = torch.finfo(activation.dtype).min
     outside = ~mask.unsqueeze(-1)
     top = activation.masked_fill(outside, lowest).topk(int(k.max()), dim=1).values
-    return _mean_of_first(top, k)
+    counted = torch.arange(top.shape[1], device=k.device) < k.unsqueeze(1)  # (B, K)
+    total = torch.where(counted.unsqueeze(-1), top, 0.0).sum(dim=1)
+    return total / k.unsqueeze(1)
 
 
 def pool_attended(
     embedding: Tensor, attention: Tensor, k: Tensor, mask: Tensor
 ) -> Tensor:
-    """Return the mean embedding of each video's k most attended snippets.
+    """Return the mean embedding of the k snippets that each branch attends to most.
 
     Parameters
     ----------
     embedding : (B, T, D)
         The embedding before any dropout for the classifier.
-    attention : (B, T)
-        One branch's attention.
-    k : (B,) int64
-        Snippets to pool in each video, from 1 to the video's own length.
+    attention : (B, T, 3)
+        Each branch's attention.
+    k : (B, 3) int64
+        Snippets to pool for each branch, from 1 to the video's own length.
     mask : (B, T) bool
         True where a snippet exists.
 
     Returns
     -------
-    (B, D) tensor
-        X_ins, X_con or X_bak.
+    (B, 3, D) tensor
+        X_ins, X_con and X_bak.
 
     References
     ----------
     Qu et al. 2021, eq. 13.
     """
-    index = attention.masked_fill(~mask, -1.0).topk(int(k.max()), dim=1).indices
-    chosen = embedding.gather(1, index.unsqueeze(-1).expand(-1, -1, embedding.shape[2]))
-    return _mean_of_first(chosen, k)
-
-
-def _mean_of_first(x: Tensor, k: Tensor) -> Tensor:
-    """Mean over axis 1 of the first ``k[b]`` entries of each video."""
-    counted = torch.arange(x.shape[1], device=x.device) < k.unsqueeze(1)  # (B, K)
-    total = torch.where(counted.unsqueeze(-1), _wide(x), 0.0).sum(dim=1)
-    return total / k.unsqueeze(1)
+    outside = ~mask.unsqueeze(-1)
+    most = attention.detach().masked_fill(outside, -1.0).topk(int(k.max()), dim=1)
+    first = torch.arange(most.indices.shape[1], device=k.device)[:, None] < k[:, None]
+    chosen = torch.zeros_like(attention, dtype=embedding.dtype)
+    chosen.scatter_(1, most.indices, first.to(embedding.dtype))  # (B, T, 3), 0 or 1
+    # a product with 0 and 1 reads the embedding once
+    total = chosen.transpose(1, 2) @ embedding
+    return _wide(total) / k.unsqueeze(-1)
 
 
 def _wide(x: Tensor) -> Tensor:

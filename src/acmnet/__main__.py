@@ -1,0 +1,5 @@
+"""``python -m acmnet`` is ``acmnet``; torchrun starts training this way."""
+
+from acmnet.cli import main
+
+main()

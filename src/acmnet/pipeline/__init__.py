@@ -1,0 +1,1 @@
+"""Whole journeys as functions: check, train, localize, compare. Nothing is printed."""

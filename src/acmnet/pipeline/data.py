@@ -1,0 +1,162 @@
+"""A user's annotations and features, opened together and checked against each other."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from acmnet.annotations import Annotations, read_annotations, weak_labels
+from acmnet.features import FeatureError, FeatureStore, open_store
+from acmnet.segments import SnippetGrid
+
+REFUSED_MISMATCH: Final = 0.3
+"""A video whose duration and features differ by more than this share is refused."""
+NOTED_MISMATCH: Final = 0.05
+"""From here on the difference is mentioned: THUMOS-14's durations assume 30 fps."""
+SHOWN: Final = 5
+
+
+class DataError(ValueError):
+    """Annotations and features that do not fit together; the message names both."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSource:
+    """Where a user's data lies."""
+
+    annotations: Path
+    features: Path
+    subset: str | None = None
+    """The subset to take; all videos when left out."""
+    grid: SnippetGrid | None = None
+    """The features' grid, where their directory has no ``features.json``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What a `DataSource` holds."""
+
+    source: DataSource
+    annotations: Annotations
+    """Of the subset; its class names are the whole file's."""
+    store: FeatureStore
+
+    @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """Each video's class names: all that training is given."""
+        return weak_labels(self.annotations)
+
+    def only(self, videos: Mapping[str, object] | set[str]) -> "Data":
+        """Return the same data with some of its videos."""
+        kept = {k: v for k, v in self.annotations.videos.items() if k in videos}
+        annotations = dataclasses.replace(self.annotations, videos=kept)
+        return dataclasses.replace(self, annotations=annotations)
+
+
+def open_data(source: DataSource) -> Data:
+    """Open annotations and features.
+
+    Raises
+    ------
+    AnnotationError, FeatureError
+        If either cannot be read, or a video has no features.
+    """
+    annotations = read_annotations(source.annotations).subset(source.subset)
+    store = open_store(source.features, grid=source.grid)
+    store.require(annotations.videos)
+    return Data(source, annotations, store)
+
+
+def problems(data: Data, *, for_training: bool) -> Iterator[tuple[bool, str]]:
+    """Yield what is wrong with the data: whether it must be refused, and a sentence.
+
+    Values of the features are not looked at; `bad_features` does that.
+    """
+    if for_training:
+        yield from _classes_without_videos(data)
+        unlabelled = [video for video, labels in data.labels.items() if not labels]
+        if unlabelled:
+            yield (
+                False,
+                f"{data.annotations.source}: {len(unlabelled)} of {len(data.labels)} "
+                f"videos carry no label and train as pure background: "
+                f"{_some(unlabelled)}",
+            )
+    noted = []
+    for video in data.annotations.videos.values():
+        if video.duration_s is None:
+            continue
+        try:
+            span_s = data.store.grid.span_s(data.store.shape(video.id)[0])
+        except FeatureError as error:
+            yield True, str(error)
+            continue
+        gap_s = abs(span_s - video.duration_s)
+        longer = max(span_s, video.duration_s)
+        if gap_s <= 2 * max(data.store.grid.window_s, data.store.grid.stride_s):
+            continue
+        if gap_s > REFUSED_MISMATCH * longer:
+            yield True, _mismatch(data, video.id, video.duration_s, span_s)
+        elif gap_s > NOTED_MISMATCH * longer:
+            noted.append(video.id)
+    if noted:
+        yield (
+            False,
+            f"{data.annotations.source}: the duration of {len(noted)} videos differs "
+            f"from their features' by over {NOTED_MISMATCH:.0%}: {_some(noted)}; were "
+            "they annotated at another frame rate?",
+        )
+
+
+def bad_features(data: Data) -> Iterator[str]:
+    """Read every video's features and yield a sentence on each that cannot be used."""
+    for video in data.annotations.videos:
+        try:
+            data.store.read(video)
+        except FeatureError as error:
+            yield str(error)
+
+
+def refuse_problems(data: Data, *, for_training: bool) -> list[str]:
+    """Refuse data that cannot be used; return what should only be mentioned.
+
+    Raises
+    ------
+    DataError
+        With the first problem, and how many more there are.
+    """
+    found = list(problems(data, for_training=for_training))
+    refused = [sentence for refuse, sentence in found if refuse]
+    if refused:
+        more = f" (and {len(refused) - 1} more: acmnet check)" if refused[1:] else ""
+        raise DataError(refused[0] + more)
+    return [sentence for _, sentence in found]
+
+
+def _classes_without_videos(data: Data) -> Iterator[tuple[bool, str]]:
+    present = {name for labels in data.labels.values() for name in labels}
+    absent = [name for name in data.annotations.class_names if name not in present]
+    if absent:
+        subset = data.source.subset
+        where = f"subset {subset!r}" if subset is not None else "these annotations"
+        yield (
+            True,
+            f"{data.annotations.source}: {len(absent)} of "
+            f"{len(data.annotations.class_names)} classes have no training video in "
+            f"{where}: {_some(absent)}; add videos or take them off the class list",
+        )
+
+
+def _mismatch(data: Data, video: str, duration_s: float, span_s: float) -> str:
+    grid = data.store.grid
+    return (
+        f"video {video!r} lasts {duration_s:g} s in {data.annotations.source}, but its "
+        f"{data.store.shape(video)[0]} snippets in {data.store.directory} cover "
+        f"{span_s:g} s at {grid.fps:g} fps with {grid.snippet_frames} frames every "
+        f"{grid.stride_frames}; is the grid right?"
+    )
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(map(repr, names[:SHOWN])) + more

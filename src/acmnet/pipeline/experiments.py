@@ -1,0 +1,246 @@
+"""Comparisons that say what a score is worth: floors, controls, folds and seeds."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from acmnet.annotations import Annotations
+from acmnet.detections import write_detections
+from acmnet.evaluation import DetectionReport, evaluate
+from acmnet.files import write_json
+from acmnet.pipeline.data import Data, DataSource, open_data
+from acmnet.pipeline.runs import RunRequest, finished_epochs, train_run
+from acmnet.pipeline.trained import load, localize_videos
+from acmnet.recipes import recipe
+from acmnet.segments import Detections, FloatArray
+from acmnet.synthetic import TEST, TRAINING, make_world, write_world
+from acmnet.training import StepRecord
+
+TIOU: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+CHANCE_DRAWS: Final = 20
+DEMO_OVERRIDES: Final = {"training.epochs": 100, "training.learning_rate": 1e-3}
+"""A hundred epochs of a small world are 400 steps; they learn at a higher rate."""
+
+
+def chance_map(
+    annotations: Annotations,
+    results: Mapping[str, Detections],
+    spans_s: Mapping[str, float],
+    tiou: Sequence[float] = TIOU,
+) -> FloatArray:
+    """Return the mAP of the same detections moved to random places: a floor.
+
+    Numbers, labels, lengths and scores of the detections stay; where they lie is drawn
+    uniformly over their video. What is left is luck and video-level classification.
+
+    Parameters
+    ----------
+    annotations : Annotations
+        With the true instances of the videos.
+    results : mapping of video id to Detections
+        What the model found.
+    spans_s : mapping of video id to seconds
+        How long each video is.
+    tiou : sequence of float
+        Thresholds.
+
+    Returns
+    -------
+    array of shape (n_tiou,)
+        Mean over 20 draws, in [0, 1].
+    """
+    random = np.random.default_rng(0)
+    draws = []
+    for _ in range(CHANCE_DRAWS):
+        moved = {}
+        for video, found in results.items():
+            length_s = found.end_s - found.start_s
+            start_s = random.random(len(found)) * (spans_s[video] - length_s)
+            moved[video] = dataclasses.replace(
+                found, start_s=start_s, end_s=start_s + length_s
+            )
+        draws.append(evaluate(annotations, moved, tiou=tiou).map)
+    mean: FloatArray = np.mean(draws, axis=0)
+    return mean
+
+
+def shuffled(data: Data, seed: int) -> Data:
+    """Return the data with its labels dealt to other videos: a control.
+
+    A model trained on it sees the same features and the same label counts, so what it
+    scores is what the pipeline gives without any supervision.
+    """
+    videos = list(data.annotations.videos.values())
+    order = np.random.default_rng(seed).permutation(len(videos))
+    dealt = {
+        video.id: dataclasses.replace(video, labels=videos[i].labels)
+        for video, i in zip(videos, order, strict=True)
+    }
+    annotations = dataclasses.replace(data.annotations, videos=dealt)
+    return dataclasses.replace(data, annotations=annotations)
+
+
+class DemoResult(NamedTuple):
+    """What the demonstration found."""
+
+    report: DetectionReport
+    control: DetectionReport
+    """Of the same training on shuffled labels."""
+    chance: FloatArray
+    """(n_tiou,) mAP."""
+    detections: Path
+    """The detections file of the test videos."""
+    scores: Path
+    """All of the above as JSON."""
+
+
+def demo(
+    out: Path,
+    *,
+    seed: int = 0,
+    on_step: Callable[[StepRecord, str], None] = lambda *_: None,
+) -> DemoResult:
+    """Make a small world, learn from its labels, localise, evaluate, compare.
+
+    Parameters
+    ----------
+    out : Path
+        Gets ``world/``, ``model/``, ``control/``, ``detections.json``, ``scores.json``.
+    seed : int
+        Of the world and of both trainings.
+    on_step : callable
+        Called after each step, with what is trained.
+    """
+    labels, features = write_world(make_world(seed), out / "world")
+    training = open_data(DataSource(labels, features, TRAINING))
+    test = open_data(DataSource(labels, features, TEST))
+    settings = recipe("default", overrides=DEMO_OVERRIDES)
+    reports = {}
+    for name, data in (("model", training), ("control", shuffled(training, seed))):
+        request = RunRequest(out / name, settings, data, seed=seed, overwrite=True)
+
+        def report_step(record: StepRecord, name: str = name) -> None:
+            on_step(record, f"training {name}")
+
+        results = localize_videos(load(train_run(request, on_step=report_step)), test)
+        reports[name] = evaluate(test.annotations, results, tiou=TIOU)
+        if name == "model":
+            write_detections(out / "detections.json", results)
+            chance = chance_map(test.annotations, results, _spans_s(test))
+    scores = {name: report.to_json() for name, report in reports.items()}
+    scores["chance"] = {"tiou": list(TIOU), "map": chance.tolist()}
+    write_json(out / "scores.json", scores)
+    return DemoResult(
+        reports["model"],
+        reports["control"],
+        chance,
+        out / "detections.json",
+        out / "scores.json",
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """mAP of each seed and fold, with the floor of the same detections."""
+
+    tiou: tuple[float, ...]
+    map: FloatArray
+    """(seeds, folds, n_tiou), in [0, 1]."""
+    chance: FloatArray
+    """(seeds, folds, n_tiou)."""
+    seconds: float
+    """Training time of all runs together, as their checkpoints say."""
+
+    def by_seed(self) -> FloatArray:
+        """Return the mean over folds, (seeds, n_tiou): what varies is the seed."""
+        means: FloatArray = self.map.mean(axis=1)
+        return means
+
+    def to_json(self) -> dict[str, Any]:
+        """Return means and standard deviations over seeds as plain values."""
+        seeds = self.by_seed()
+        spread = (
+            seeds.std(axis=0, ddof=1) if len(seeds) > 1 else np.zeros(len(self.tiou))
+        )
+        averages = seeds.mean(axis=1)
+        return {
+            "tiou": list(self.tiou),
+            "map": seeds.mean(axis=0).tolist(),
+            "std": spread.tolist(),
+            "average": float(averages.mean()),
+            "average_std": float(averages.std(ddof=1)) if len(averages) > 1 else 0.0,
+            "chance": self.chance.mean(axis=(0, 1)).tolist(),
+            "by_seed_and_fold": self.map.tolist(),
+            "seconds": self.seconds,
+        }
+
+
+def cross_validate(
+    request: RunRequest,
+    *,
+    folds: int,
+    seeds: Sequence[int],
+    tiou: Sequence[float] = TIOU,
+    on_run: Callable[[int, int, FloatArray], None] = lambda *_: None,
+    on_step: Callable[[StepRecord], None] = lambda _: None,
+) -> CrossValidation:
+    """Train on all folds but one and score that one, for each fold and seed.
+
+    Folds depend on the videos alone, so that every seed and every setting is measured
+    on the same ones. A finished training in ``request.out`` is not done again; one that
+    was cut short goes on.
+
+    Parameters
+    ----------
+    request : RunRequest
+        Data, settings and the directory for all runs; its seed is not used.
+    folds : int
+        From 2 to the number of videos.
+    seeds : sequence of int
+        One training a fold for each.
+    tiou : sequence of float
+        Thresholds.
+    on_run, on_step : callables
+        Called after each fold with seed, fold and its mAP, and after each step.
+
+    Raises
+    ------
+    ValueError
+        If ``folds`` does not fit the videos.
+    """
+    videos = sorted(request.data.annotations.videos)
+    if not 2 <= folds <= len(videos):
+        raise ValueError(f"folds must be from 2 to {len(videos)}, got {folds}")
+    order = np.random.default_rng(0).permutation(len(videos))
+    parts = [{videos[i] for i in order[fold::folds]} for fold in range(folds)]
+    maps, floors, seconds = [], [], 0.0
+    for seed in seeds:
+        for fold, held_out in enumerate(parts):
+            run = dataclasses.replace(
+                request,
+                out=request.out / f"seed_{seed}" / f"fold_{fold}",
+                data=request.data.only(set(videos) - held_out),
+                seed=seed,
+                resume=True,
+            )
+            if finished_epochs(run.out) < request.settings.training.epochs:
+                train_run(run, on_step=on_step)
+            model = load(run.out, settings=lambda _: request.settings)
+            test = request.data.only(held_out)
+            results = localize_videos(model, test)
+            maps.append(evaluate(test.annotations, results, tiou=tiou).map)
+            floors.append(chance_map(test.annotations, results, _spans_s(test), tiou))
+            seconds += float(model.config.training["seconds"]) if model.config else 0.0
+            on_run(seed, fold, maps[-1])
+    shape = (len(seeds), folds, len(tiou))
+    return CrossValidation(
+        tuple(tiou), np.reshape(maps, shape), np.reshape(floors, shape), seconds
+    )
+
+
+def _spans_s(data: Data) -> dict[str, float]:
+    store = data.store
+    return {v: store.grid.span_s(store.shape(v)[0]) for v in data.annotations.videos}

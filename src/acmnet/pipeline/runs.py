@@ -1,0 +1,376 @@
+"""A training run on disk: started, logged, checkpointed, resumed, selected."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import numpy as np
+import torch
+from torch import distributed
+
+from acmnet.checkpoint import (
+    CONFIG_FILE,
+    MODEL_FILE,
+    STATE_FILE,
+    CheckpointConfig,
+    CheckpointError,
+    has_checkpoint,
+    load_config,
+    load_training_state,
+    save_checkpoint,
+    save_training_state,
+)
+from acmnet.datasets import WeakDataset
+from acmnet.evaluation import evaluate
+from acmnet.files import written_whole
+from acmnet.model import ACMNet
+from acmnet.pipeline.data import Data, refuse_problems
+from acmnet.pipeline.trained import TrainedModel, localize_videos
+from acmnet.recipes import Settings, as_values
+from acmnet.training import Plan, Progress, StepRecord, train
+
+LOG_FILE: Final = "log.jsonl"
+CHECKPOINTS: Final = "checkpoints"
+LAST: Final = "last"
+MEMORY_SHARE: Final = 0.5
+"""Features beyond this share of the free memory are mapped, not read."""
+MAY_CHANGE: Final = (
+    "training.epochs",
+    "training.checkpoint_every",
+    "training.keep_checkpoints",
+)
+"""Settings that a resumed run may change: they change no number of an epoch."""
+
+
+class RunError(ValueError):
+    """A run that cannot be started or resumed; the message names its directory."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRequest:
+    """Everything that `train_run` needs to know."""
+
+    out: Path
+    settings: Settings
+    data: Data
+    recipe: str = "default"
+    profile: str = "corrected"
+    seed: int = 0
+    device: str = "cpu"
+    resume: bool = False
+    """Go on from the run's newest checkpoint."""
+    resume_from: Path | None = None
+    """Go on, in a new run, from this checkpoint directory."""
+    overwrite: bool = False
+    """Replace a run that is already there."""
+    selection: Data | None = None
+    """Data whose temporal truth chooses the checkpoint; the last epoch when left out.
+    Choosing on the test set is peeking, and is written into the run."""
+
+
+def train_run(
+    request: RunRequest,
+    *,
+    on_step: Callable[[StepRecord], None] = lambda _: None,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Train a model and leave it in ``request.out``.
+
+    The directory then holds the checkpoint's three files, ``log.jsonl`` with every
+    loss term of every step, and ``checkpoints/`` where they were to be kept.
+
+    Parameters
+    ----------
+    request : RunRequest
+        What to train on, how, and where to.
+    on_step : callable
+        Called after each step.
+    on_note : callable
+        Called with each sentence that the user should read before waiting.
+
+    Raises
+    ------
+    RunError, DataError, CheckpointError, FeatureError, TrainingError
+        With one sentence; the last good checkpoint is left in place.
+    """
+    for note in refuse_problems(request.data, for_training=True):
+        on_note(note)
+    run = _Run(request)
+    dataset = _dataset(request)
+    torch.manual_seed(request.seed)
+    n_classes = len(request.data.annotations.class_names)
+    model = ACMNet(dataset.dimension, n_classes, request.settings.model)
+    settings = request.settings
+    plan = Plan(settings.training, settings.sampling, settings.loss, request.seed)
+    with run.opened() as log:
+
+        def logged_step(record: StepRecord) -> None:
+            run.log_step(log, record)
+            on_step(record)
+
+        train(
+            model.to(request.device),
+            dataset,
+            plan,
+            resume=run.state,
+            on_step=logged_step,
+            on_epoch=lambda progress: run.end_epoch(log, progress),
+        )
+    return request.out
+
+
+class _Run:
+    """The directory of one run, written by the first process only."""
+
+    def __init__(self, request: RunRequest) -> None:
+        self.request = request
+        self.writes = int(os.environ.get("RANK", "0")) == 0
+        self.started = time.time()
+        self.best: float | None = None
+        self.sums: dict[str, float] = {}
+        self.steps = 0
+        self.state = self._state_to_resume()
+        if self.writes:
+            self._prepare()
+        if distributed.is_initialized():
+            distributed.barrier()  # nobody trains in a directory that was refused
+
+    def _state_to_resume(self) -> Mapping[str, Any] | None:
+        out = self.request.out
+        source = self.request.resume_from
+        if source is None:
+            if not (self.request.resume and has_checkpoint(out)):
+                return None
+            source = out
+        config = load_config(source)
+        self._refuse_other_run(source, config)
+        if self.request.resume and self.request.selection is not None:
+            self.best = config.metrics.get("selection_average_map")
+        return load_training_state(source)
+
+    def _refuse_other_run(self, source: Path, config: CheckpointConfig) -> None:
+        """Refuse to go on with other settings, classes, data or seed."""
+        asked = self._config(0, {})
+        before = _flat(config.settings) | _identity(config)
+        now = _flat(asked.settings) | _identity(asked)
+        for key, value in now.items():
+            if key not in MAY_CHANGE and before.get(key) != value:
+                raise RunError(
+                    f"{source} was trained with {key} = {before.get(key)!r}, now it is "
+                    f"{value!r}; resume with the same, or start anew in another --out"
+                )
+
+    def _prepare(self) -> None:
+        """Refuse a directory in use; make room for this run's files."""
+        out, request = self.request.out, self.request
+        if out.exists() and not out.is_dir():
+            raise RunError(f"{out} is a file; --out must be a directory of its own")
+        exists = has_checkpoint(out) or (out / LOG_FILE).exists()
+        if exists and not (request.resume or request.overwrite):
+            raise RunError(
+                f"{out} already holds a run; go on with --resume, replace it with "
+                "--overwrite, or choose another --out"
+            )
+        if exists and request.overwrite and not request.resume:
+            shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+            for name in (LOG_FILE, MODEL_FILE, CONFIG_FILE, STATE_FILE):
+                (out / name).unlink(missing_ok=True)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot make {out}: {error.strerror}") from error
+        if exists and request.resume:
+            self._trim_log()
+
+    def _trim_log(self) -> None:
+        """Drop the log's steps that the resumed run will take again."""
+        path = self.request.out / LOG_FILE
+        if not path.exists():
+            return
+        done = int(self.state["epoch"]) if self.state else 0
+        with (
+            written_whole(path) as part,
+            path.open(encoding="utf-8") as old,
+            part.open("w", encoding="utf-8") as new,
+        ):
+            new.writelines(line for line in old if _epoch_of(line) <= done)
+
+    def opened(self) -> TextIO:
+        """Open the log to append to; other processes write to nowhere."""
+        path = self.request.out / LOG_FILE if self.writes else Path(os.devnull)
+        return path.open("a", encoding="utf-8", buffering=1)
+
+    def log_step(self, log: TextIO, record: StepRecord) -> None:
+        """Write one step as a line of JSON and add it to the epoch's means."""
+        entry = {"epoch": record.epoch, "step": record.step, **record.losses}
+        entry |= {"videos": record.videos, "seconds": round(record.seconds, 6)}
+        log.write(json.dumps(entry) + "\n")
+        for name, value in record.losses.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self.steps += 1
+
+    def end_epoch(self, log: TextIO, progress: Progress) -> None:
+        """Write a checkpoint where one is due."""
+        settings = self.request.settings.training
+        losses = {name: total / self.steps for name, total in self.sums.items()}
+        self.sums, self.steps = {}, 0
+        due = progress.epoch % settings.checkpoint_every == 0
+        if not self.writes or not (due or progress.epoch == settings.epochs):
+            return
+        metrics: dict[str, Any] = {"losses": losses}
+        chosen = self._is_chosen(log, progress, metrics)
+        config = self._config(progress.epoch, metrics)
+        directories = [self.request.out]
+        if settings.keep_checkpoints:
+            name = f"epoch_{progress.epoch:04d}"
+            directories.insert(0, self.request.out / CHECKPOINTS / name)
+        for directory in directories:
+            if chosen or directory is not self.request.out:
+                save_checkpoint(directory, progress.model.state_dict(), config)
+            save_training_state(directory, progress.state())
+
+    def _is_chosen(
+        self, log: TextIO, progress: Progress, metrics: dict[str, Any]
+    ) -> bool:
+        """Whether this epoch's weights become the run's: the last or best so far."""
+        selection = self.request.selection
+        if selection is None:
+            return True
+        model = TrainedModel(
+            progress.model,
+            self.request.settings,
+            self.request.data.annotations.class_names,
+            self.request.data.store.grid,
+        )
+        report = evaluate(selection.annotations, localize_videos(model, selection))
+        subset = selection.source.subset
+        metrics |= {"selection_average_map": report.average}
+        entry: dict[str, Any] = {"epoch": progress.epoch, "step": progress.step}
+        entry |= {"selected_on": subset, "average_map": report.average}
+        log.write(json.dumps(entry) + "\n")
+        if self.best is not None and report.average <= self.best:
+            return False
+        self.best = report.average
+        return True
+
+    def _config(self, epoch: int, metrics: Mapping[str, Any]) -> CheckpointConfig:
+        request = self.request
+        annotations, store = request.data.annotations, request.data.store
+        chooser = request.selection
+        return CheckpointConfig(
+            recipe=request.recipe,
+            profile=request.profile,
+            seed=request.seed,
+            settings=as_values(request.settings),
+            class_names=annotations.class_names,
+            feature_dim=store.dimension,
+            grid=store.grid,
+            epoch=epoch,
+            selection=LAST if chooser is None else f"truth of {_subset(chooser)}",
+            metrics=metrics,
+            versions=_versions(),
+            training={
+                "annotations": annotations.source,
+                "features": str(store.directory),
+                "subset": request.data.source.subset,
+                "videos": len(annotations.videos),
+                "labels_sha256": _labels_sha256(request.data),
+                "seconds": round(time.time() - self.started, 3),
+                "processes": int(os.environ.get("WORLD_SIZE", "1")),
+                "device": request.device,
+            },
+        )
+
+
+def finished_epochs(run: Path) -> int:
+    """Return how many epochs a run's checkpoint has behind it; 0 without one."""
+    try:
+        return int(load_training_state(run)["epoch"]) if has_checkpoint(run) else 0
+    except CheckpointError:
+        return 0
+
+
+def _dataset(request: RunRequest) -> WeakDataset:
+    data = request.data
+    fits = data.store.total_bytes(data.labels) < MEMORY_SHARE * _free_memory()
+    return WeakDataset(
+        data.store,
+        data.labels,
+        data.annotations.class_names,
+        device=request.device,
+        in_memory=fits,
+    )
+
+
+def _free_memory() -> int:
+    """Return the bytes that can be had without swapping, or half of all there are."""
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings by dotted name, tuples as lists (as JSON gives them back)."""
+    flat = {f"{r}.{k}": v for r, values in settings.items() for k, v in values.items()}
+    return {key: list(v) if isinstance(v, tuple) else v for key, v in flat.items()}
+
+
+def _identity(config: CheckpointConfig) -> dict[str, Any]:
+    return {
+        "seed": config.seed,
+        "class_names": config.class_names,
+        "feature_dim": config.feature_dim,
+        "grid": config.grid,
+        "selection": config.selection,
+        "labels_sha256": config.training.get("labels_sha256"),
+    }
+
+
+def _labels_sha256(data: Data) -> str:
+    text = json.dumps(sorted((k, list(v)) for k, v in data.labels.items()))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _subset(data: Data) -> str:
+    subset = data.source.subset
+    return "all videos" if subset is None else f"subset {subset!r}"
+
+
+def _epoch_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["epoch"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")  # a line cut short by a crash
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "acmnet": metadata.version("acmnet"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def join_processes(device: str) -> str:
+    """Join torchrun's other processes, if it started this one; return the device.
+
+    ``auto`` becomes this process's GPU where there is one, else the CPU.
+    """
+    cuda = torch.cuda.is_available()
+    if device == "auto":
+        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if cuda else "cpu"
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not distributed.is_initialized():
+        distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    return device

@@ -1,0 +1,110 @@
+"""The data flows one way, and so do the imports."""
+
+import ast
+from pathlib import Path
+
+import acmnet
+
+PACKAGE = Path(__file__).parents[1] / "src" / "acmnet"
+
+# A room may import only from rows above its own, so never from its own row.
+ORDER = [
+    ["files"],
+    ["segments"],
+    ["annotations", "detections", "proposals"],
+    ["features"],
+    ["synthetic", "datasets"],
+    ["model"],
+    ["losses"],
+    ["checkpoint"],
+    ["training", "localization", "matching"],
+    ["evaluation"],
+    ["recipes"],
+    ["pipeline.data"],
+    ["pipeline.trained"],
+    ["pipeline.runs"],
+    ["pipeline.experiments"],
+    ["console"],
+    ["cli"],
+    ["__init__", "__main__"],
+]
+RANK = {room: rank for rank, row in enumerate(ORDER) for room in row}
+
+
+def rooms():
+    """Every room's name and file; a package's door belongs to the package."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        if len(parts) > 1 and parts[-1] == "__init__":
+            parts = parts[:-1]
+        yield ".".join(parts), path
+
+
+def imported(path):
+    """Every room that ``path`` imports, anywhere in the file, lazily or not."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path} has a relative import"
+            module = node.module or ""
+            if module == "acmnet":
+                yield from (alias.name for alias in node.names)
+            yield module.removeprefix("acmnet.") if "acmnet." in module else ""
+        elif isinstance(node, ast.Import):
+            yield from (alias.name.removeprefix("acmnet.") for alias in node.names)
+
+
+def test_imports_follow_the_data():
+    backward = [
+        f"{room} imports {other}"
+        for room, path in rooms()
+        for other in imported(path)
+        if other in RANK and room in RANK and RANK[other] >= RANK[room]
+    ]
+    assert backward == []
+
+
+def test_every_room_has_a_place():
+    assert {room for room, _ in rooms()} - {"pipeline"} == set(RANK)
+
+
+def test_training_cannot_see_temporal_truth():
+    # datasets and training know neither segments of actions nor label files
+    for room in ("datasets", "training", "losses", "model"):
+        path = PACKAGE / f"{room}.py"
+        seen = set(imported(path))
+        assert not seen & {"annotations", "detections", "evaluation"}, room
+
+
+def test_there_is_no_junk_drawer():
+    assert not {"utils", "helpers", "common", "misc"} & set(RANK)
+
+
+def test_the_door():
+    assert acmnet.__all__ == sorted(acmnet.__all__)
+    assert set(acmnet.__all__) == {
+        "ACMNet",
+        "ACMNetOutput",
+        "Branch",
+        "Detection",
+        "DetectionReport",
+        "Detections",
+        "Segment",
+        "SnippetGrid",
+        "TrainedModel",
+        "acm_loss",
+        "evaluate",
+        "load",
+        "localize_scores",
+        "recipe",
+    }
+    assert all(hasattr(acmnet, name) for name in acmnet.__all__)
+
+
+def test_no_assert_in_the_package():
+    asserts = [
+        f"{room}:{node.lineno}"
+        for room, path in rooms()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Assert)
+    ]
+    assert asserts == []

@@ -1,0 +1,380 @@
+"""Each verb: exit code, what is printed, one sentence on each mistake."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from acmnet.cli import main
+from acmnet.synthetic import make_world, write_world
+
+FEW = ["--training.epochs", "3", "--training.batch-size", "4"]
+
+
+@pytest.fixture
+def acmnet(capsys, monkeypatch, tmp_path):
+    """Run a command in a directory of its own: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*arguments):
+        try:
+            main([str(argument) for argument in arguments])
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture
+def data(tiny_world):
+    return ["--annotations", tiny_world[0], "--features", tiny_world[1]]
+
+
+@pytest.fixture
+def world(tiny_world, tmp_path):
+    """Copy the world, so that a test may damage it; with its options."""
+    shutil.copytree(tiny_world[0].parent, tmp_path / "world")
+    labels, features = tmp_path / "world/labels.json", tmp_path / "world/features"
+    return labels, features, ["--annotations", labels, "--features", features]
+
+
+def refused(result, *words, code=1):
+    """Check that a command failed with one sentence that holds the words."""
+    got, _, err = result
+    sentences = [line for line in err.splitlines() if line.startswith("acmnet: ")]
+    assert (got, len(sentences)) == (code, 1), err
+    for word in words:
+        assert str(word) in sentences[0], sentences[0]
+
+
+def test_the_journey(acmnet, data, tiny_world):
+    train = ["train", "--recipe", "default", *data, "--subset", "training", *FEW]
+    code, out, _ = acmnet(*train, "--out", "runs/first", "--seed", 0)
+    assert code == 0
+    assert "trained on 12 videos: runs/first" in out
+    code, out, _ = acmnet(
+        *("localize", "--run", "runs/first", *data, "--subset", "test"),
+        *("--out", "detections.json"),
+    )
+    assert code == 0
+    written = json.loads(Path("detections.json").read_text())
+    assert set(written) == {"version", "results", "external_data"}
+    assert len(written["results"]) == 6
+    n = sum(map(len, written["results"].values()))
+    assert f"{n} detections in 6 videos" in out
+    code, out, _ = acmnet(
+        *("evaluate", "--ground-truth", tiny_world[0], "--subset", "test"),
+        *("--detections", "detections.json", "--tiou", "0.1:0.7:0.1"),
+        *("--json", "scores.json"),
+    )
+    assert code == 0
+    scores = json.loads(Path("scores.json").read_text())
+    assert scores["tiou"] == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    assert (scores["videos"], scores["detections"]) == (6, n)
+    assert f"{100 * scores['average']:.2f} %" in out
+    assert set(scores) >= {"map", "per_class", "instances", "dropped"}
+
+
+def test_localize_needs_no_annotations_and_takes_overrides(acmnet, data):
+    acmnet("train", *data, "--subset", "training", *FEW, "--out", "run")
+    counts = []
+    for limits in ([], ["--localization.nms-tiou", "0.1"]):
+        code, out, _ = acmnet(
+            *("localize", "--run", "run", "--features", data[3], "--out", "d.json"),
+            *limits,
+        )
+        assert code == 0
+        counts.append(int(out.split()[0]))
+    assert "in 18 videos" in out
+    assert counts[1] < counts[0]
+
+
+def test_peeking_is_said_everywhere(acmnet, data, tiny_world):
+    train = ["train", *data, "--subset", "training", *FEW, "--select", "test"]
+    code, _, err = acmnet(*train, "--out", "run")
+    assert code == 0
+    assert "chosen on the true segments of subset 'test'" in err
+    _, _, err = acmnet("localize", "--run", "run", *data, "--out", "d.json")
+    assert "was chosen on the truth of subset 'test'" in err
+    scored = ["evaluate", "--ground-truth", tiny_world[0], "--detections", "d.json"]
+    _, _, err = acmnet(*scored, "--json", "s.json")
+    assert "was chosen on the truth of subset 'test'" in err
+    chosen = json.loads(Path("s.json").read_text())["checkpoint_chosen_on"]
+    assert chosen == "truth of subset 'test'"
+
+
+def test_check_finds_everything_at_once(acmnet, world):
+    labels, features, data = world
+    code, out, _ = acmnet("check", *data, "--recipe", "thumos14")
+    assert (code, "ready: 18 videos, 6 classes, dimension 16" in out) == (0, True)
+    values = json.loads(labels.read_text())
+    values["database"]["training_001"]["duration"] = 999
+    labels.write_text(json.dumps(values))
+    np.save(features / "training_002.npy", np.full((9, 16), np.inf, dtype=np.float16))
+    (features / "training_004.npy").write_bytes(b"")
+    code, _, err = acmnet("check", *data)
+    assert code == 1
+    for word in ("training_001", "training_002.npy", "training_004.npy"):
+        assert sum(word in line for line in err.splitlines()) >= 1
+    assert "problems would stop training" in err
+
+
+def test_crossvalidate(acmnet, tmp_path):
+    labels, features = write_world(make_world(3), tmp_path)
+    data = ["--annotations", labels, "--features", features, "--subset", "training"]
+    code, out, _ = acmnet(
+        *("crossvalidate", *data, "--out", "cv", "--training.epochs", 1),
+        *("--folds", 2, "--seeds", 0, "--seeds", 1, "--json", "cv.json"),
+    )
+    assert code == 0
+    scores = json.loads(Path("cv.json").read_text())
+    assert np.shape(scores["by_seed_and_fold"]) == (2, 2, 7)
+    assert f"{100 * scores['average']:.2f} ±" in out
+    assert "chance" in out
+
+
+def test_demo_learns_and_its_controls_do_not(acmnet):
+    code, out, _ = acmnet("demo", "--out", "runs/demo")
+    assert code == 0
+    scores = json.loads(Path("runs/demo/scores.json").read_text())
+    at_half = {name: values["map"][4] for name, values in scores.items()}
+    assert scores["model"]["tiou"][4] == 0.5
+    # measured: 0.85, 0.05, 0.01
+    assert at_half["model"] > 0.6
+    assert at_half["chance"] < 0.2
+    assert at_half["control"] < 0.2
+    assert Path("runs/demo/detections.json").exists()
+    for row in ("ACM-Net", "labels shuffled", "random places"):
+        assert row in out
+
+
+def test_recipes(acmnet):
+    code, out, _ = acmnet("recipes")
+    assert code == 0
+    assert all(name in out for name in ("thumos14", "activitynet13", "shrec22"))
+    code, out, _ = acmnet("recipes", "show", "thumos14", "--profile", "official")
+    assert code == 0
+    assert "nms_padding_s = 1.0  # corrected: 0.0" in out
+    _, out, _ = acmnet("recipes", "show", "thumos14", "--training.epochs", "7")
+    assert "epochs = 7" in out
+
+
+# ---- usage: exit code 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["trian"], ['Did you mean "train"']),
+        (["train", "--anotations", "x"], ["--anotations", "--annotations"]),
+        (["train"], ["--annotations"]),
+        (["train", "--training.epoch", "5"], ["did you mean 'training.epochs'"]),
+        (["train", "--trainig.epochs=5"], ["did you mean 'training.epochs'"]),
+        (["train", "--training.epochs", "x"], ["whole number, got 'x'"]),
+        (["train", "--training.epochs"], ["--training.epochs needs a value"]),
+        (["train", "--localization.nms_tiou=7"], ["must be in (0, 1], got 7.0"]),
+    ],
+)
+def test_usage(acmnet, arguments, words):
+    refused(acmnet(*arguments), *words, code=2)
+
+
+def test_options_that_do_not_go_together(acmnet, data):
+    refused(
+        acmnet("train", *data, "--out", "run", "--resume", "--overwrite"),
+        "give one",
+        code=2,
+    )
+    refused(
+        acmnet("train", *data, "--out", "run", "--fps", 25),
+        "--snippet-frames, --stride-frames",
+        code=2,
+    )
+
+
+# ---- refusals: exit code 1, one sentence
+
+
+def test_an_unknown_recipe(acmnet, data):
+    refused(
+        acmnet("train", "--recipe", "tumos14", *data, "--out", "r"),
+        "unknown recipe 'tumos14'; did you mean 'thumos14'?",
+    )
+
+
+def test_a_misspelt_setting_in_a_file(acmnet, data):
+    Path("own.toml").write_text("[training]\nepoch = 5\n")
+    refused(
+        acmnet("train", "--recipe", "own.toml", *data, "--out", "r"),
+        "own.toml: unknown setting 'training.epoch'; did you mean 'training.epochs'?",
+    )
+
+
+def test_all_missing_features_at_once(acmnet, world):
+    _, features, data = world
+    for i in (1, 3, 8):
+        (features / f"training_{i:03d}.npy").unlink()
+    refused(
+        acmnet("train", *data, "--out", "r"),
+        "3 of 18 videos have no features",
+        *("'training_001', 'training_003', 'training_008'", features),
+    )
+
+
+def damage(values, **changes):
+    return json.dumps(values | changes)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", ["labels.json", "line 1"]),
+        ("", ["labels.json", "empty"]),
+        ('{"database": {"v": {}, "v": {}}}', ["'v'", "twice"]),
+        ('{"database": {"v": {"annotations": []}}}', ["'v'", "subset"]),
+    ],
+)
+def test_unusable_labels(acmnet, world, content, words):
+    labels, _, data = world
+    labels.write_text(content)
+    refused(acmnet("train", *data, "--subset", "training", "--out", "r"), *words)
+
+
+def test_a_label_outside_the_class_list(acmnet, world):
+    labels, _, data = world
+    text = labels.read_text().replace('"label": "bow"', '"label": "bowl"', 1)
+    labels.write_text(text)
+    refused(acmnet("train", *data, "--out", "r"), "'bowl'", "labels.json")
+
+
+def test_an_unknown_subset(acmnet, data):
+    refused(
+        acmnet("train", *data, "--subset", "trainin", "--out", "r"),
+        "no subset 'trainin'",
+        "'training' (12)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("features", "words"),
+    [
+        (np.zeros((9, 17), np.float16), ["17 columns", "16", "training_002"]),
+        (np.full((9, 16), np.nan, np.float16), ["training_002", "nan"]),
+        (np.full((9, 16), np.inf, np.float32), ["training_002", "inf"]),
+        (np.zeros((0, 16), np.float16), ["training_002"]),
+        (np.zeros(16, np.float16), ["training_002", "(16,)"]),
+        (np.zeros((9, 16), np.int64), ["training_002", "int64"]),
+    ],
+)
+def test_unusable_features(acmnet, world, features, words):
+    labels, directory, data = world
+    values = json.loads(labels.read_text())
+    values["database"]["training_002"].pop("duration")
+    labels.write_text(json.dumps(values))
+    np.save(directory / "training_002.npy", features)
+    refused(acmnet("train", *data, *FEW, "--out", "r"), *words)
+    assert not Path("r/model.safetensors").exists()
+
+
+def test_no_manifest_and_no_grid(acmnet, world):
+    _, features, data = world
+    (features / "features.json").unlink()
+    refused(
+        acmnet("train", *data, "--out", "r"),
+        *("--fps", "--snippet-frames", "--stride-frames"),
+    )
+    grid = ["--fps", 25, "--snippet-frames", 16, "--stride-frames", 16]
+    code, _, _ = acmnet("train", *data, *grid, *FEW, "--out", "r")
+    assert code == 0
+
+
+def test_a_run_in_the_way(acmnet, data):
+    train = ["train", *data, "--subset", "training", *FEW, "--out", "r"]
+    assert acmnet(*train)[0] == 0
+    refused(acmnet(*train), "r already holds a run", "--resume", "--overwrite")
+    assert acmnet(*train, "--resume")[0] == 0
+    assert acmnet(*train, "--overwrite")[0] == 0
+
+
+def test_an_unusable_run(acmnet, data):
+    localize = ["localize", *data, "--subset", "test", "--out", "d.json", "--run"]
+    refused(acmnet(*localize, "nowhere"), "nowhere", "config.json")
+    assert acmnet("train", *data, *FEW, "--out", "r")[0] == 0
+    weights = Path("r/model.safetensors")
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    refused(acmnet(*localize, "r"), "r/model.safetensors is truncated")
+    weights.write_bytes(whole)
+    config = json.loads(Path("r/config.json").read_text())
+    Path("r/config.json").write_text(json.dumps(config | {"format": 2}))
+    refused(acmnet(*localize, "r"), "format 2", "newer acmnet")
+    assert not Path("d.json").exists()
+
+
+def test_a_disk_that_is_full_while_detections_are_written(acmnet, data):
+    assert acmnet("train", *data, *FEW, "--out", "r")[0] == 0
+    refused(
+        acmnet("localize", "--run", "r", *data, "--out", "no/such/place.json"),
+        "no/such/place.json",
+    )
+
+
+# ---- as a process
+
+
+def environment():
+    return {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE")}
+
+
+def test_as_a_module_and_its_exit_code():
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "acmnet", "evaluate"),
+            *("--ground-truth", "nowhere.json", "--detections", "nowhere.json"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+    )
+    assert done.returncode == 1
+    assert re.fullmatch(r"acmnet: .*nowhere\.json.*\n", done.stderr)
+    assert done.stdout == ""
+
+
+def test_two_processes_give_the_losses_of_one(data, tmp_path):
+    # 12 videos in batches of 5: the second process's last batch is its smallest, 1
+    common = ["train", *map(str, data), "--subset", "training", "--training.epochs=3"]
+    common += ["--training.batch-size=5", "--sampling.method=random"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    torchrun += ["--master-port", str(20000 + os.getpid() % 20000)]
+    for name, command in {"one": [sys.executable], "two": torchrun}.items():
+        subprocess.run(
+            [*command, "-m", "acmnet", *common, "--out", str(tmp_path / name)],
+            check=True,
+            capture_output=True,
+            env=environment() | {"OMP_NUM_THREADS": "1"},
+        )
+    logs = [
+        [
+            json.loads(x)
+            for x in (tmp_path / name / "log.jsonl").read_text().splitlines()
+        ]
+        for name in ("one", "two")
+    ]
+    assert len(logs[0]) == len(logs[1]) == 9
+    for one, two in zip(*logs, strict=True):
+        one.pop("seconds")
+        two.pop("seconds")
+        assert one == pytest.approx(two, rel=1e-5)
