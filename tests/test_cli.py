@@ -322,6 +322,25 @@ def test_an_unusable_run(acmnet, data):
     assert not Path("d.json").exists()
 
 
+def test_localising_goes_on_past_a_broken_video(acmnet, world):
+    _, features, data = world
+    assert acmnet("train", *data, "--subset", "training", *FEW, "--out", "r")[0] == 0
+    (features / "test_001.npy").write_bytes(b"")
+    localize = ["localize", "--run", "r", *data, "--subset", "test", "--out", "d.json"]
+    refused(acmnet(*localize), "1 of 6 videos were left out", "test_001.npy")
+    results = json.loads(Path("d.json").read_text())["results"]
+    assert set(results) == {f"test_{i:03d}" for i in (0, 2, 3, 4, 5)}
+
+
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [("cuda", "sees no GPU; give --device cpu"), ("gpu", "unknown device 'gpu'")],
+)
+def test_a_device_that_is_not_there(acmnet, data, device, words, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    refused(acmnet("train", *data, "--out", "r", "--device", device), words)
+
+
 def test_a_disk_that_is_full_while_detections_are_written(acmnet, data):
     assert acmnet("train", *data, *FEW, "--out", "r")[0] == 0
     refused(

@@ -6,6 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from acmnet.proposals import (
+    outer_inner_contrast,
+    runs_above,
+    suppress,
+    suppress_softly,
+)
 from twins_localization import (
     contrast_of,
     runs_of,
@@ -14,18 +21,11 @@ from twins_localization import (
     tiou_of,
 )
 
-from acmnet.proposals import (
-    outer_inner_contrast,
-    runs_above,
-    suppress,
-    suppress_softly,
-)
-
 repeatable = settings(deadline=None, derandomize=True, database=None, max_examples=200)
 
 
 def runs(values, level, shortest_cells=1):
-    """The runs of one sequence at one level, as pairs."""
+    """Return the runs of one sequence at one level, as pairs."""
     row, start, end = runs_above(
         np.array([values], dtype=float), np.array([[level]]), shortest_cells
     )
@@ -96,7 +96,7 @@ def test_runs_equal_their_twin(table, shortest_cells):
 
 
 def contrast(values, start, end, **rule):
-    """The contrast of one proposal on one sequence."""
+    """Return the contrast of one proposal on one sequence."""
     one = np.array([0]), np.array([start]), np.array([end])
     return outer_inner_contrast(np.array([values], dtype=float), *one, **rule).item()
 
@@ -194,7 +194,7 @@ def test_contrast_equals_its_twin(n_cells, n_proposals, margin, flanks, outer, s
 
 
 def kept(intervals, score, **rule):
-    """The indices that hard NMS keeps."""
+    """Return the indices that hard NMS keeps."""
     start, end = np.array(intervals, dtype=float).reshape(-1, 2).T
     return suppress(start, end, np.array(score, dtype=float), **rule).tolist()
 
@@ -279,7 +279,7 @@ def test_suppress_is_idempotent_and_drops_only_the_overlapped(rows, tiou):
 
 
 def softly(intervals, score, sigma=0.5):
-    """The indices and scores of soft-NMS, as lists."""
+    """Return the indices and scores of soft-NMS, as lists."""
     start, end = np.array(intervals, dtype=float).reshape(-1, 2).T
     given_score = np.array(score, dtype=float)
     order, decayed = suppress_softly(start, end, given_score, sigma=sigma)
@@ -352,6 +352,4 @@ def test_suppress_softly_keeps_all_and_raises_none(rows):
     order, decayed = softly(intervals, score)
     assert sorted(order) == list(range(len(rows)))
     assert decayed == sorted(decayed, reverse=True)
-    assert all(
-        value <= score[i] for i, value in zip(order, decayed, strict=True)
-    )
+    assert all(value <= score[i] for i, value in zip(order, decayed, strict=True))

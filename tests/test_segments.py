@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twins_localization import tiou_of
 
 from acmnet.segments import Detection, Detections, Segment, SnippetGrid, temporal_iou
+from twins_localization import tiou_of
 
 repeatable = settings(deadline=None, derandomize=True, database=None)
 

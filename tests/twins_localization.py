@@ -18,7 +18,7 @@ def mean(values):
 
 
 def runs_of(values, level, shortest_cells=1):
-    """Every maximal run ``(start, end)`` of values at or above a level, in time."""
+    """Return every maximal run ``(start, end)`` of values at or above a level."""
     runs, start = [], None
     for i, value in enumerate(values):
         if value >= level and start is None:
@@ -32,7 +32,7 @@ def runs_of(values, level, shortest_cells=1):
 
 
 def contrast_of(values, start, end, margin, flanks, outer):
-    """Inner mean of ``[start, end)`` minus the mean of what lies beside it."""
+    """Return the mean of ``[start, end)`` minus the mean of what lies beside it."""
     length = end - start
     if flanks == "authors":
         # they keep inclusive ends, and int() drops the fraction of either
@@ -55,13 +55,13 @@ def contrast_of(values, start, end, margin, flanks, outer):
 
 
 def tiou_of(a, b):
-    """Temporal IoU of two ``(start, end, ...)``."""
+    """Return the temporal IoU of two ``(start, end, ...)``."""
     overlap = max(min(a[1], b[1]) - max(a[0], b[0]), 0.0)
     return overlap / ((a[1] - a[0]) + (b[1] - b[0]) - overlap)
 
 
 def best_of(candidates, score):
-    """The candidate with the highest score; the first of equals."""
+    """Return the candidate with the highest score; the first of equals."""
     best = candidates[0]
     for i in candidates:
         if score[i] > score[best]:
@@ -70,7 +70,7 @@ def best_of(candidates, score):
 
 
 def suppressed_hard(intervals, score, tiou, padding_s=0.0):
-    """Greedy NMS: take the best, drop what it overlaps, go on; kept indices."""
+    """Take the best, drop what it overlaps, go on: the indices of greedy NMS."""
     padded = [(start, end + padding_s) for start, end in intervals]
     left, kept = list(range(len(score))), []
     while left:
@@ -82,7 +82,7 @@ def suppressed_hard(intervals, score, tiou, padding_s=0.0):
 
 
 def suppressed_softly(intervals, score, sigma):
-    """Gaussian soft-NMS: indices and decayed scores, from the highest down."""
+    """Return indices and decayed scores of Gaussian soft-NMS, the highest first."""
     score = list(score)
     left, order = list(range(len(score))), []
     while left:
@@ -138,7 +138,7 @@ def upsampled_at_left_edges(values, upsampling):
 
 
 def classes_of(class_scores, settings):
-    """Indices of the classes to localise."""
+    """Return the indices of the classes to localise."""
     best = max(class_scores)
     limit = settings.class_threshold
     if settings.class_threshold_of == "best":
@@ -185,9 +185,7 @@ def proposals_of(cas, instance, video_score, settings):
     return proposals
 
 
-def localize_literally(
-    cas, attention, scores, n_snippets, grid, class_names, settings
-):
+def localize_literally(cas, attention, scores, n_snippets, grid, class_names, settings):
     """Return ``(label, start_s, end_s, score)`` of every detection of one video."""
     cas, attention, scores = cas.tolist(), attention.tolist(), scores.tolist()
     chance = 1 / (len(class_names) + 1)

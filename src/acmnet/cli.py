@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
+import torch
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
@@ -20,8 +21,8 @@ from acmnet.checkpoint import load_config
 from acmnet.console import Training, Waiting, map_table
 from acmnet.detections import read_detections, write_detections
 from acmnet.evaluation import evaluate, parse_tiou
-from acmnet.features import open_store
-from acmnet.files import write_json
+from acmnet.features import FeatureError, open_store
+from acmnet.files import one_line, write_json
 from acmnet.pipeline.data import Data, DataSource, bad_features, open_data
 from acmnet.pipeline.data import problems as data_problems
 from acmnet.pipeline.experiments import (
@@ -45,8 +46,13 @@ app = App(
     name="acmnet",
     help="Learn when actions happen in videos from nothing but their names.",
     help_epilogue=OVERRIDES_HELP,
+    result_action="return_value",
 )
-recipes_app = App(name="recipes", help="List the recipes, or show all of one's values.")
+recipes_app = App(
+    name="recipes",
+    help="List the recipes, or show all of one's values.",
+    result_action="return_value",
+)
 app.command(recipes_app)
 
 console = Console(soft_wrap=True, highlight=False)
@@ -202,6 +208,7 @@ def localize(
     source = DataSource(annotations or Path(), features, subset, grid.grid())
     data = open_data(source) if annotations else _all_videos(source)
     n_videos = len(data.annotations.videos)
+    failures: list[FeatureError] = []
     done = 0
     with Waiting(errors, "localising", "videos", silent=quiet()) as bar:
 
@@ -210,14 +217,17 @@ def localize(
             done += 1
             bar.update(done, n_videos)
 
-        results = localize_videos(model, data, count)
+        results = localize_videos(model, data, count, failures.append)
     used: dict[str, object] = {"used": True, "details": f"features in {features}"}
     if model.config is not None and model.config.selection != LAST:
         used["checkpoint_chosen_on"] = model.config.selection
         note(f"the checkpoint of {run} was chosen on the {model.config.selection}")
     write_detections(out, results, external_data=used)
     total = sum(map(len, results.values()))
-    console.print(f"{total} detections in {n_videos} videos: {out}")
+    console.print(f"{total} detections in {len(results)} videos: {out}")
+    if failures:
+        rest = f"; {len(failures) - 1} more: acmnet check" if failures[1:] else ""
+        fail(f"{len(failures)} of {n_videos} videos were left out: {failures[0]}{rest}")
 
 
 @app.command(name="evaluate")
@@ -428,8 +438,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         app(_without_overrides(tokens), exit_on_error=False, print_error=False)
     except (UsageError, CycloptsError) as error:
         fail(str(error), code=2)
+    except BrokenPipeError:  # whoever read our output, such as head, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, TrainingError, OSError) as error:
         fail(str(error))
+    except torch.OutOfMemoryError as error:
+        fail(f"out of GPU memory ({one_line(error)}); lower --training.batch-size")
     except KeyboardInterrupt:
         fail("interrupted; what was finished is kept, go on with --resume", code=130)
 

@@ -144,9 +144,10 @@ class WeakDataset:
             return rows.view(*snippet.shape, self.dimension)
         if self._files is None:
             raise RuntimeError("the features are neither in memory nor mapped")
-        videos = [self._files[i] for i in index.tolist()]
-        picked = [v[s.cpu()] for v, s in zip(videos, snippet, strict=True)]
-        return torch.stack(picked).to(self.device).float()
+        picked = torch.empty(*snippet.shape, self.dimension)
+        for row, i, t in zip(picked, index.tolist(), snippet.cpu(), strict=True):
+            row.copy_(self._files[i].index_select(0, t))
+        return picked.to(self.device)
 
 
 def multi_hot(

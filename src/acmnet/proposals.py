@@ -151,9 +151,10 @@ def suppress(
 
     Notes
     -----
-    Greedy NMS is the one fixed point of "kept = no better kept one overlaps", so it
-    is found by iterating on all proposals at once; each round settles at least the
-    next one, and most settle in the first few.
+    Only pairs whose starts lie near enough to reach ``tiou`` are looked at, found in the
+    order of time. Greedy NMS is the one fixed point of "kept = no better kept one
+    overlaps", so it is found by iterating on all proposals at once; each round settles
+    at least the next one, and most settle in the first few.
 
     Examples
     --------
@@ -161,17 +162,36 @@ def suppress(
     >>> suppress(start, end, np.array([0.5, 0.9, 0.1]), tiou=0.5)  # tIoU 3/5, 0
     array([1, 2])
     """
+    n = len(score)
     order = np.argsort(-score, kind="stable")
-    start_s, end_s = start_s[order], end_s[order] + padding_s
-    overlap = temporal_iou(start_s[:, None], end_s[:, None], start_s, end_s) >= tiou
-    better = np.triu(overlap, k=1)  # better[i, j]: i has the higher score, may drop j
-    kept: BoolArray = np.ones(len(order), dtype=bool)
+    rank = np.empty(n, dtype=np.int64)
+    rank[order] = np.arange(n)
+    one, other = _near_pairs(start_s, end_s + padding_s, tiou)
+    winner = np.minimum(rank[one], rank[other])
+    loser = np.maximum(rank[one], rank[other])
+    kept: BoolArray = np.ones(n, dtype=bool)
     while True:
-        settled: BoolArray = np.logical_not(np.any(better[kept], axis=0))
+        settled: BoolArray = np.ones(n, dtype=bool)
+        settled[loser[kept[winner]]] = False
         if np.array_equal(settled, kept):
             result: IntArray = order[kept]
             return result
         kept = settled
+
+
+def _near_pairs(
+    start_s: FloatArray, end_s: FloatArray, tiou: float
+) -> tuple[IntArray, IntArray]:
+    """Return the pairs of intervals that reach ``tiou``, each pair once."""
+    by_start = np.argsort(start_s, kind="stable")
+    start, end = start_s[by_start], end_s[by_start]
+    # j, starting later, overlaps i by at most end_i - start_j, which must be tiou * i
+    last = np.searchsorted(start, end - tiou * (end - start) + 1e-9, side="right")
+    count = last - np.arange(1, len(start) + 1)
+    i = np.repeat(np.arange(len(start)), count)
+    j = i + 1 + np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count)
+    near = temporal_iou(start[i], end[i], start[j], end[j]) >= tiou
+    return by_start[i[near]], by_start[j[near]]
 
 
 def suppress_softly(

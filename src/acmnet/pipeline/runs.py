@@ -212,10 +212,19 @@ class _Run:
         """Write one step as a line of JSON and add it to the epoch's means."""
         entry = {"epoch": record.epoch, "step": record.step, **record.losses}
         entry |= {"videos": record.videos, "seconds": round(record.seconds, 6)}
-        log.write(json.dumps(entry) + "\n")
+        self._write_line(log, entry)
         for name, value in record.losses.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.steps += 1
+
+    def _write_line(self, log: TextIO, entry: Mapping[str, Any]) -> None:
+        try:
+            log.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise RunError(
+                f"cannot write {self.request.out / LOG_FILE}: {error.strerror}; the "
+                "last good checkpoint is untouched: go on with --resume"
+            ) from error
 
     def end_epoch(self, log: TextIO, progress: Progress) -> None:
         """Write a checkpoint where one is due."""
@@ -255,7 +264,7 @@ class _Run:
         metrics |= {"selection_average_map": report.average}
         entry: dict[str, Any] = {"epoch": progress.epoch, "step": progress.step}
         entry |= {"selected_on": subset, "average_map": report.average}
-        log.write(json.dumps(entry) + "\n")
+        self._write_line(log, entry)
         if self.best is not None and report.average <= self.best:
             return False
         self.best = report.average
@@ -369,6 +378,15 @@ def join_processes(device: str) -> str:
     ``auto`` becomes this process's GPU where there is one, else the CPU.
     """
     cuda = torch.cuda.is_available()
+    try:
+        kind = "" if device == "auto" else torch.device(device).type
+    except RuntimeError:
+        raise RunError(f"unknown device {device!r}; give auto, cpu or cuda") from None
+    if kind == "cuda" and not cuda:
+        raise RunError(
+            f"device {device!r} was asked for, but torch {torch.__version__} sees no "
+            "GPU; give --device cpu, or install with make install TORCH=gpu"
+        )
     if device == "auto":
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if cuda else "cpu"
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not distributed.is_initialized():

@@ -181,13 +181,25 @@ def refuse_other_features(model: TrainedModel, store: FeatureStore) -> None:
 
 
 def localize_videos(
-    model: TrainedModel, data: Data, on_video: Callable[[str], None] = lambda _: None
+    model: TrainedModel,
+    data: Data,
+    on_video: Callable[[str], None] = lambda _: None,
+    on_failure: Callable[[FeatureError], None] | None = None,
 ) -> dict[str, Detections]:
-    """Return the detections of every video of the data, in its order."""
+    """Return the detections of every video of the data, in its order.
+
+    A video whose features cannot be used is reported to ``on_failure`` and left out;
+    without that, it is refused.
+    """
     refuse_other_features(model, data.store)
     results: dict[str, Detections] = {}
     for video in data.annotations.videos:
-        results[video] = model.localize(data.store.read(video))
+        try:
+            results[video] = model.localize(data.store.read(video))
+        except FeatureError as error:
+            if on_failure is None:
+                raise
+            on_failure(error)
         on_video(video)
     return results
 

@@ -1,0 +1,58 @@
+"""Print the table of figures and write it as JSON; see `--help`."""
+
+import argparse
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+from benchmarks import evaluation, localization, memory, sampling, training
+from benchmarks.machine import machine
+from benchmarks.measure import Row
+
+TOPICS: Final[dict[str, Callable[[], Iterable[Row]]]] = {
+    # first: a child's peak counts what its parent held when it was started
+    "memory": memory.rows,
+    "training": training.rows,
+    "localization": localization.rows,
+    "evaluation": evaluation.rows,
+    "sampling": sampling.rows,
+}
+WIDTH: Final = 64
+
+
+def main() -> None:
+    """Measure every topic asked for; nothing is asserted."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here")
+    parser.add_argument(
+        "--only", nargs="+", choices=TOPICS, default=list(TOPICS), help="topics to run"
+    )
+    arguments = parser.parse_args()
+    on = machine()
+    print(", ".join(f"{name} {value}" for name, value in on.items()))
+    print(f"{'':{WIDTH}} {'value':>8} {'limit':>8} {'ratio':>7}  within")
+    rows = []
+    for topic in (name for name in TOPICS if name in arguments.only):
+        for row in TOPICS[topic]():
+            print(_line(row), flush=True)
+            rows.append(row.to_json())
+    if arguments.json:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        content = {"machine": on, "rows": rows}
+        arguments.json.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _line(row: Row) -> str:
+    limit = "" if row.limit is None else f"{row.limit:.4g}"
+    ratio = "" if row.ratio is None else f"{row.ratio:.3g}"
+    within = {True: "yes", False: "NO", None: ""}[row.within]
+    name = f"{row.name}, {row.unit}"
+    return (
+        f"{name:{WIDTH}} {row.value:8.4g} {limit:>8} {ratio:>7}  {within:6} "
+        f"{row.detail}"
+    ).rstrip()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Peak memory of training on 1,000 videos, in a process of its own.
+
+`python -m benchmarks.memory DIRECTORY {read,mapped}` is that process.
+"""
+
+import contextlib
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+
+from acmnet.datasets import WeakDataset
+from acmnet.features import FeatureManifest, open_store, write_features, write_manifest
+from acmnet.model import ACMNet
+from acmnet.recipes import recipe
+from acmnet.segments import SnippetGrid
+from acmnet.training import Plan, StepRecord, train
+from benchmarks.measure import ROOT, Row
+
+VIDEOS: Final = 1_000
+SNIPPETS: Final = 300
+DIMENSION: Final = 2048
+CLASSES: Final = 20
+STEPS: Final = 3
+"""The second step holds all that any later one does: weights, gradients, moments."""
+LIMIT_GB: Final = 3.0
+
+
+def rows() -> Iterator[Row]:
+    """Write the videos, then train on them in a child for each way to read them."""
+    with tempfile.TemporaryDirectory() as directory:
+        _write_videos(Path(directory))
+        for reading in ("read", "mapped"):
+            peak_gb, step_s = _peak_of_child(directory, reading)
+            yield Row(
+                f"peak memory of training, {VIDEOS} videos {reading}",
+                peak_gb,
+                "GB",
+                LIMIT_GB,
+                f"features {_features_gb():.2f} GB on disk, {step_s:.1f} s a step",
+            )
+
+
+def _features_gb() -> float:
+    return VIDEOS * SNIPPETS * DIMENSION * 2 / 1e9
+
+
+def _write_videos(directory: Path) -> None:
+    """Write fp16 features; each video is another rotation of one random table."""
+    table = np.random.default_rng(0).random((SNIPPETS, DIMENSION), np.float32)
+    table = table.astype(np.float16)
+    write_manifest(directory, FeatureManifest(SnippetGrid(25, 16, 16), DIMENSION))
+    for video in range(VIDEOS):
+        write_features(directory, f"video_{video:04d}", np.roll(table, video, axis=1))
+
+
+def _peak_of_child(directory: str, reading: str) -> tuple[float, float]:
+    """Return a child's peak resident memory in GB and its last step's seconds."""
+    command = [sys.executable, "-m", "benchmarks.memory", directory, reading]
+    done = subprocess.run(
+        command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+    )
+    peak_gb, step_s = json.loads(done.stdout)
+    return peak_gb, step_s
+
+
+class _EnoughError(Exception):
+    """Training has taken the steps that were wanted."""
+
+
+def _train(directory: str, reading: str) -> float:
+    """Train a few steps as `acmnet train --recipe thumos14` does."""
+    settings = recipe("thumos14")
+    store = open_store(directory)
+    names = [f"class_{i}" for i in range(CLASSES)]
+    labels = {video: (names[i % CLASSES],) for i, video in enumerate(store.video_ids)}
+    dataset = WeakDataset(store, labels, names, in_memory=reading == "read")
+    torch.manual_seed(0)
+    model = ACMNet(dataset.dimension, CLASSES, settings.model)
+    plan = Plan(settings.training, settings.sampling, settings.loss, seed=0)
+    taken_s = [0.0]
+
+    def after_step(record: StepRecord) -> None:
+        taken_s.append(record.seconds)
+        if record.step == STEPS:
+            raise _EnoughError
+
+    with contextlib.suppress(_EnoughError):
+        train(model, dataset, plan, on_step=after_step)
+    return taken_s[-1]
+
+
+def main() -> None:
+    """Train, and print the peak in GB and a step's seconds as JSON."""
+    directory, reading = sys.argv[1:]
+    step_s = _train(directory, reading)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    unit = 1 if sys.platform == "darwin" else 1024  # Linux counts in KiB
+    print(json.dumps([peak * unit / 1e9, step_s]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""One training step, held against the one convolution that it cannot do without."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+
+from acmnet.datasets import SamplingSettings, WeakDataset
+from acmnet.features import FeatureManifest, open_store, write_features, write_manifest
+from acmnet.losses import LossSettings
+from acmnet.model import ACMNet
+from acmnet.segments import SnippetGrid
+from acmnet.training import Plan, StepRecord, TrainingSettings, train
+from benchmarks.measure import Row, median_ratio, seconds
+
+VIDEOS: Final = 4
+SNIPPETS: Final = 750
+DIMENSION: Final = 2048
+CLASSES: Final = 20
+WARM_UP: Final = 2
+
+STEP_LIMIT: Final = 1.25
+BF16_LIMIT: Final = 0.5
+
+
+class Steps(NamedTuple):
+    """Seconds of each measured step, and of what ran inside and beside it."""
+
+    whole: list[float]
+    """Batch, forward, loss, backward, Adam: as `StepRecord.seconds` has it."""
+    adam: list[float]
+    """Adam's part of the same step."""
+    convolution: list[float]
+    """The bare fp32 convolution, run once after each step."""
+    narrow: list[float]
+    """The same under bf16 autocast, after each bf16 step."""
+
+
+def rows(repeats: int = 9) -> Iterator[Row]:
+    """Measure the step in fp32 and in bf16."""
+    with tempfile.TemporaryDirectory() as directory:
+        dataset = _dataset(Path(directory))
+        fp32 = _steps(dataset, "fp32", repeats)
+        bf16 = _steps(dataset, "bf16", repeats)
+    shape = f"B {VIDEOS}, T {SNIPPETS}, D {DIMENSION}, C {CLASSES}"
+    step_s = statistics.median(fp32.whole)
+    convolution_s = statistics.median(fp32.convolution)
+    over_convolution = median_ratio(fp32.whole, fp32.convolution)
+    yield Row(
+        f"training step, fp32, {shape}",
+        over_convolution,
+        "of its convolution",
+        STEP_LIMIT,
+        f"{step_s:.3f} s over {convolution_s:.3f} s",
+    )
+    yield Row(
+        "fused Adam's part of that step",
+        median_ratio(fp32.adam, fp32.whole),
+        "of the step",
+        detail=f"{statistics.median(fp32.adam):.3f} s",
+    )
+    yield Row(
+        "the same step under bf16 autocast",
+        median_ratio(bf16.whole, bf16.convolution) / over_convolution,
+        "of the fp32 step",
+        BF16_LIMIT,
+        f"{statistics.median(bf16.whole):.3f} s over {step_s:.3f} s",
+    )
+    yield Row(
+        "the bare convolution under bf16 autocast",
+        median_ratio(bf16.narrow, bf16.convolution),
+        "of the fp32 one",
+        detail=f"{statistics.median(bf16.narrow):.3f} s: what this CPU can gain",
+    )
+
+
+def _dataset(directory: Path) -> WeakDataset:
+    """Return one batch of videos longer than T, so that nothing is padded."""
+    random = np.random.default_rng(0)
+    write_manifest(directory, FeatureManifest(SnippetGrid(25, 16, 16), DIMENSION))
+    labels = {}
+    for video in range(VIDEOS):
+        length = SNIPPETS + 100 * (video + 1)
+        features = random.random((length, DIMENSION), np.float32).astype(np.float16)
+        write_features(directory, f"video_{video}", features)
+        labels[f"video_{video}"] = (f"class_{video}",)
+    names = [f"class_{i}" for i in range(CLASSES)]
+    return WeakDataset(open_store(directory), labels, names)
+
+
+def _steps(
+    dataset: WeakDataset, precision: Literal["fp32", "bf16"], repeats: int
+) -> Steps:
+    """Train as users do, with the bare convolution between any two steps.
+
+    Both precisions are held against the same fp32 convolution, so that their own
+    ratio does not depend on when each of them ran.
+    """
+    torch.manual_seed(0)
+    plan = Plan(
+        TrainingSettings(
+            epochs=WARM_UP + repeats, batch_size=VIDEOS, precision=precision
+        ),
+        SamplingSettings(SNIPPETS, "random"),
+        LossSettings(),
+        seed=0,
+    )
+    steps, marks, convolution = Steps([], [], [], []), [0.0], _Convolution()
+
+    def before_adam(optimizer: Optimizer, args: Any, kwargs: Any) -> None:  # noqa: ARG001
+        marks.append(time.perf_counter())
+
+    def after_adam(optimizer: Optimizer, args: Any, kwargs: Any) -> None:  # noqa: ARG001
+        steps.adam.append(time.perf_counter() - marks[-1])
+
+    def after_step(record: StepRecord) -> None:
+        steps.whole.append(record.seconds)
+        steps.convolution.append(seconds(convolution))
+        if precision == "bf16":
+            steps.narrow.append(seconds(lambda: convolution(bf16=True)))
+
+    hooks = (
+        register_optimizer_step_pre_hook(before_adam),
+        register_optimizer_step_post_hook(after_adam),
+    )
+    train(ACMNet(DIMENSION, CLASSES), dataset, plan, on_step=after_step)
+    for hook in hooks:
+        hook.remove()
+    return Steps(*(column[WARM_UP:] for column in steps))
+
+
+class _Convolution:
+    """Forward and backward of the embedding's convolution, and nothing else."""
+
+    def __init__(self) -> None:
+        self.layer = nn.Conv1d(DIMENSION, DIMENSION, kernel_size=3, padding=1)
+        self.features = torch.randn(VIDEOS, DIMENSION, SNIPPETS)
+        self.gradient = torch.randn(VIDEOS, DIMENSION, SNIPPETS)
+
+    def __call__(self, bf16: bool = False) -> None:
+        # as in training, the features themselves want no gradient
+        self.layer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            output = self.layer(self.features)
+        torch.autograd.backward(output, self.gradient.to(output.dtype))
