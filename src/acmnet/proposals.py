@@ -151,10 +151,10 @@ def suppress(
 
     Notes
     -----
-    Only pairs whose starts lie near enough to reach ``tiou`` are looked at, found in the
-    order of time. Greedy NMS is the one fixed point of "kept = no better kept one
-    overlaps", so it is found by iterating on all proposals at once; each round settles
-    at least the next one, and most settle in the first few.
+    Only pairs that start near enough to each other to reach ``tiou`` are looked at.
+    Greedy NMS is the one fixed point of "kept = no better kept one overlaps", so it is
+    found by iterating on all proposals at once; each round settles at least the next
+    one, and most settle in the first few.
 
     Examples
     --------
