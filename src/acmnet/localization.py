@@ -215,14 +215,13 @@ class _Clock:
     ) -> None:
         stretch = n_snippets / n_sampled  # snippets that a sample stands for
         self.cell_s = grid.stride_s * stretch / settings.upsampling
+        self.span_s = grid.span_s(n_snippets)
+        self.n_cells = int(np.ceil(self.span_s / self.cell_s - 1e-6))
         if settings.time_alignment == "left":
             # score t lies at its left edge and the last is extrapolated, D-003
-            self.n_cells = n_sampled * settings.upsampling
-            self.span_s = self.n_cells * self.cell_s
+            self.n_cells = min(self.n_cells, n_sampled * settings.upsampling)
             position = np.arange(self.n_cells) / settings.upsampling
         else:
-            self.span_s = grid.span_s(n_snippets)
-            self.n_cells = int(np.ceil(self.span_s / self.cell_s - 1e-6))
             middle_s = (np.arange(self.n_cells) + 0.5) * self.cell_s
             snippet = (middle_s - grid.window_s / 2) / grid.stride_s
             position = ((snippet + 0.5) / stretch - 0.5).clip(0, n_sampled - 1)
