@@ -150,7 +150,7 @@ def test_demo_learns_and_its_controls_do_not(acmnet):
     scores = json.loads(Path("runs/demo/scores.json").read_text())
     at_half = {name: values["map"][4] for name, values in scores.items()}
     assert scores["model"]["tiou"][4] == 0.5
-    # measured: 0.85, 0.05, 0.01
+    # measured: 0.83, 0.06, 0.00
     assert at_half["model"] > 0.6
     assert at_half["chance"] < 0.2
     assert at_half["control"] < 0.2

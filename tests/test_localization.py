@@ -22,7 +22,7 @@ REFERENCE = Path(__file__).parent / "reference"
 AUTHORS = json.loads((REFERENCE / "authors_localization.json").read_text())
 DATASETS = {"THUMOS": "thumos14", "ActivityNet": "activitynet13"}
 
-CORRECTED = LocalizationSettings()
+CORRECTED = recipe("thumos14").localization
 OFFICIAL = recipe("thumos14", profile="official").localization
 EDGE_TO_EDGE = SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)
 # one threshold on the CAS alone: the proposals can be drawn on paper

@@ -62,9 +62,9 @@ class LocalizationSettings:
     """Outer mean over the flanks inside the video (code), or over 2 t_l (eq. 15)."""
     contrast_zeroed: bool = False
     """Set the CAS to 0 below its threshold before measuring it (authors)."""
-    activation_video_weight: float = 0.0
-    """Gamma: share of the class's video score added to CAS proposals' scores."""
-    attention_video_weight: float = 0.0
+    activation_video_weight: float = 0.25
+    """Gamma: share of the class's video score added to CAS proposals' (D-016)."""
+    attention_video_weight: float = 0.25
     """Gamma, likewise for attention proposals (ActivityNet, authors: 0.25)."""
 
     nms: Literal["hard", "soft"] = "hard"

@@ -21,7 +21,7 @@ from acmnet.training import StepRecord
 
 TIOU: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 CHANCE_DRAWS: Final = 20
-DEMO_OVERRIDES: Final = {"training.epochs": 100, "training.learning_rate": 1e-3}
+DEMO_OVERRIDES: Final = {"training.epochs": 100, "training.learning_rate": 3e-4}
 """A hundred epochs of a small world are 400 steps; they learn at a higher rate."""
 
 
