@@ -13,8 +13,6 @@ from acmnet.pipeline.trained import localize_videos
 from acmnet.recipes import override, recipe
 from acmnet.synthetic import make_world, write_world
 
-LEARN = {"training.epochs": 100, "training.learning_rate": 3e-4}
-
 
 @pytest.fixture(scope="module")
 def one_class(tmp_path_factory):
@@ -36,7 +34,7 @@ def one_class(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(one_class, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
-    settings = recipe("default", overrides=LEARN)
+    settings = recipe("default")
     shuffle = shuffled(one_class[0], seed=0)
     return {
         name: acmnet.load(train_run(RunRequest(out / name, settings, data)))

@@ -26,7 +26,6 @@ from acmnet.files import one_line, write_json
 from acmnet.pipeline.data import Data, DataSource, bad_features, open_data
 from acmnet.pipeline.data import problems as data_problems
 from acmnet.pipeline.experiments import (
-    DEMO_OVERRIDES,
     cross_validate,
     demo,
 )
@@ -391,7 +390,7 @@ def demo_command(*, out: Path = Path("runs/demo"), seed: int = 0) -> None:
     seed
         Of the world and of the training.
     """
-    epochs = int(DEMO_OVERRIDES["training.epochs"])
+    epochs = recipes.recipe("default").training.epochs
     with Training(errors, epochs, silent=quiet()) as bar:
         result = demo(out, seed=seed, on_step=bar.step)
         bar.show_last()

@@ -21,8 +21,6 @@ from acmnet.training import StepRecord
 
 TIOU: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 CHANCE_DRAWS: Final = 20
-DEMO_OVERRIDES: Final = {"training.epochs": 100, "training.learning_rate": 3e-4}
-"""A hundred epochs of a small world are 400 steps; they learn at a higher rate."""
 
 
 def chance_map(
@@ -117,7 +115,7 @@ def demo(
     labels, features = write_world(make_world(seed), out / "world")
     training = open_data(DataSource(labels, features, TRAINING))
     test = open_data(DataSource(labels, features, TEST))
-    settings = recipe("default", overrides=DEMO_OVERRIDES)
+    settings = recipe("default")
     reports = {}
     for name, data in (("model", training), ("control", shuffled(training, seed))):
         request = RunRequest(out / name, settings, data, seed=seed, overwrite=True)
