@@ -188,6 +188,17 @@ def test_overwriting_starts_anew(tiny_world, tmp_path):
     assert len(log_of(run)) == 12
 
 
+def test_overwriting_loses_nothing_if_the_new_run_cannot_start(tiny_world, tmp_path):
+    world = copy_world(tiny_world, tmp_path / "world")
+    run = train_run(request(world, tmp_path / "run"))
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    bad = np.full_like(np.load(world[1] / "training_002.npy"), np.nan)
+    np.save(world[1] / "training_002.npy", bad)  # seen only once all is read
+    with pytest.raises(FeatureError, match=r"training_002\.npy"):
+        train_run(request(world, tmp_path / "run", overwrite=True))
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+
+
 def test_other_labels_are_not_resumed_on(tiny_world, tmp_path):
     train_run(request(tiny_world, tmp_path / "run"))
     labels, features = copy_world(tiny_world, tmp_path / "world")

@@ -105,6 +105,7 @@ def train_run(
         on_note(note)
     run = _Run(request)
     dataset = _dataset(request)
+    run.prepare()
     torch.manual_seed(request.seed)
     n_classes = len(request.data.annotations.class_names)
     model = ACMNet(dataset.dimension, n_classes, request.settings.model)
@@ -134,14 +135,13 @@ class _Run:
         self.request = request
         self.writes = int(os.environ.get("RANK", "0")) == 0
         self.started = time.time()
+        self.spent_s = 0.0
         self.best: float | None = None
         self.sums: dict[str, float] = {}
         self.steps = 0
-        self.state = self._state_to_resume()
         if self.writes:
-            self._prepare()
-        if distributed.is_initialized():
-            distributed.barrier()  # nobody trains in a directory that was refused
+            self._refuse_directory()
+        self.state = self._state_to_resume()
 
     def _state_to_resume(self) -> Mapping[str, Any] | None:
         out = self.request.out
@@ -152,8 +152,9 @@ class _Run:
             source = out
         config = load_config(source)
         self._refuse_other_run(source, config)
-        if self.request.resume and self.request.selection is not None:
+        if self.request.resume:
             self.best = config.metrics.get("selection_average_map")
+            self.spent_s = float(config.training.get("seconds", 0.0))
         return load_training_state(source)
 
     def _refuse_other_run(self, source: Path, config: CheckpointConfig) -> None:
@@ -168,8 +169,8 @@ class _Run:
                     f"{value!r}; resume with the same, or start anew in another --out"
                 )
 
-    def _prepare(self) -> None:
-        """Refuse a directory in use; make room for this run's files."""
+    def _refuse_directory(self) -> None:
+        """Refuse a file, and a run that is neither resumed nor overwritten."""
         out, request = self.request.out, self.request
         if out.exists() and not out.is_dir():
             raise RunError(f"{out} is a file; --out must be a directory of its own")
@@ -179,16 +180,23 @@ class _Run:
                 f"{out} already holds a run; go on with --resume, replace it with "
                 "--overwrite, or choose another --out"
             )
-        if exists and request.overwrite and not request.resume:
-            shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
-            for name in (LOG_FILE, MODEL_FILE, CONFIG_FILE, STATE_FILE):
-                (out / name).unlink(missing_ok=True)
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"cannot make {out}: {error.strerror}") from error
-        if exists and request.resume:
-            self._trim_log()
+
+    def prepare(self) -> None:
+        """Make room for this run's files, once all that can be refused was not."""
+        if self.writes:
+            out = self.request.out
+            if self.request.resume:
+                self._trim_log()
+            elif self.request.overwrite:
+                shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+                for name in (LOG_FILE, MODEL_FILE, CONFIG_FILE, STATE_FILE):
+                    (out / name).unlink(missing_ok=True)
+            try:
+                out.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise RunError(f"cannot make {out}: {error.strerror}") from error
+        if distributed.is_initialized():
+            distributed.barrier()  # nobody trains in a directory that was refused
 
     def _trim_log(self) -> None:
         """Drop the log's steps that the resumed run will take again."""
@@ -292,7 +300,7 @@ class _Run:
                 "subset": request.data.source.subset,
                 "videos": len(annotations.videos),
                 "labels_sha256": _labels_sha256(request.data),
-                "seconds": round(time.time() - self.started, 3),
+                "seconds": round(self.spent_s + time.time() - self.started, 3),
                 "processes": int(os.environ.get("WORLD_SIZE", "1")),
                 "device": request.device,
             },
