@@ -23,7 +23,7 @@ from acmnet.pipeline.data import (
 from acmnet.pipeline.experiments import chance_map, cross_validate, shuffled
 from acmnet.pipeline.runs import RunError, RunRequest, train_run
 from acmnet.pipeline.trained import localize_videos
-from acmnet.recipes import recipe
+from acmnet.recipes import override, recipe
 from acmnet.segments import Detections, Segment, SnippetGrid
 from acmnet.synthetic import make_world, write_world
 
@@ -388,6 +388,19 @@ def test_cross_validation_covers_every_video_once_and_resumes(tmp_path):
     again = cross_validate(asked, on_step=trained.append, **arguments)
     assert len(trained) == steps  # nothing was trained twice
     assert np.array_equal(again.map, result.map)
+    # another way to localise needs no training; another training is refused
+    settings = override(asked.settings, {"localization.nms_tiou": 0.2})
+    cross_validate(
+        dataclasses.replace(asked, settings=settings),
+        on_step=trained.append,
+        **arguments,
+    )
+    assert len(trained) == steps
+    settings = override(asked.settings, {"training.learning_rate": 1e-5})
+    with pytest.raises(
+        RunError, match=r"trained with training\.learning_rate = 0\.0003"
+    ):
+        cross_validate(dataclasses.replace(asked, settings=settings), **arguments)
     values = result.to_json()
     assert values["map"] == pytest.approx(result.map.mean(axis=(0, 1)))
     assert values["average_std"] == pytest.approx(

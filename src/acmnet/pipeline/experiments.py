@@ -12,7 +12,12 @@ from acmnet.detections import write_detections
 from acmnet.evaluation import DetectionReport, evaluate
 from acmnet.files import write_json
 from acmnet.pipeline.data import Data, DataSource, open_data
-from acmnet.pipeline.runs import RunRequest, finished_epochs, train_run
+from acmnet.pipeline.runs import (
+    RunRequest,
+    finished_epochs,
+    refuse_other_run,
+    train_run,
+)
 from acmnet.pipeline.trained import load, localize_videos
 from acmnet.recipes import recipe
 from acmnet.segments import Detections, FloatArray
@@ -226,6 +231,7 @@ def cross_validate(
             )
             if finished_epochs(run.out) < request.settings.training.epochs:
                 train_run(run, on_step=on_step)
+            refuse_other_run(run.out, run)
             model = load(run.out, settings=lambda _: request.settings)
             test = request.data.only(held_out)
             results = localize_videos(model, test)

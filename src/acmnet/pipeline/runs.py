@@ -47,7 +47,8 @@ MAY_CHANGE: Final = (
     "training.checkpoint_every",
     "training.keep_checkpoints",
 )
-"""Settings that a resumed run may change: they change no number of an epoch."""
+"""Settings that a resumed run may change, with how it is localised afterwards: they
+change no number of an epoch."""
 
 
 class RunError(ValueError):
@@ -151,23 +152,11 @@ class _Run:
                 return None
             source = out
         config = load_config(source)
-        self._refuse_other_run(source, config)
+        refuse_other_run(source, self.request)
         if self.request.resume:
             self.best = config.metrics.get("selection_average_map")
             self.spent_s = float(config.training.get("seconds", 0.0))
         return load_training_state(source)
-
-    def _refuse_other_run(self, source: Path, config: CheckpointConfig) -> None:
-        """Refuse to go on with other settings, classes, data or seed."""
-        asked = self._config(0, {})
-        before = _flat(config.settings) | _identity(config)
-        now = _flat(asked.settings) | _identity(asked)
-        for key, value in now.items():
-            if key not in MAY_CHANGE and before.get(key) != value:
-                raise RunError(
-                    f"{source} was trained with {key} = {before.get(key)!r}, now it is "
-                    f"{value!r}; resume with the same, or start anew in another --out"
-                )
 
     def _refuse_directory(self) -> None:
         """Refuse a file, and a run that is neither resumed nor overwritten."""
@@ -244,7 +233,7 @@ class _Run:
             return
         metrics: dict[str, Any] = {"losses": losses}
         chosen = self._is_chosen(log, progress, metrics)
-        config = self._config(progress.epoch, metrics)
+        config = config_of(self.request, progress.epoch, metrics, self._spent_s())
         directories = [self.request.out]
         if settings.keep_checkpoints:
             name = f"epoch_{progress.epoch:04d}"
@@ -278,33 +267,59 @@ class _Run:
         self.best = report.average
         return True
 
-    def _config(self, epoch: int, metrics: Mapping[str, Any]) -> CheckpointConfig:
-        request = self.request
-        annotations, store = request.data.annotations, request.data.store
-        chooser = request.selection
-        return CheckpointConfig(
-            recipe=request.recipe,
-            profile=request.profile,
-            seed=request.seed,
-            settings=as_values(request.settings),
-            class_names=annotations.class_names,
-            feature_dim=store.dimension,
-            grid=store.grid,
-            epoch=epoch,
-            selection=LAST if chooser is None else f"truth of {_subset(chooser)}",
-            metrics=metrics,
-            versions=_versions(),
-            training={
-                "annotations": annotations.source,
-                "features": str(store.directory),
-                "subset": request.data.source.subset,
-                "videos": len(annotations.videos),
-                "labels_sha256": _labels_sha256(request.data),
-                "seconds": round(self.spent_s + time.time() - self.started, 3),
-                "processes": int(os.environ.get("WORLD_SIZE", "1")),
-                "device": request.device,
-            },
-        )
+    def _spent_s(self) -> float:
+        return self.spent_s + time.time() - self.started
+
+
+def config_of(
+    request: RunRequest, epoch: int, metrics: Mapping[str, Any], seconds: float
+) -> CheckpointConfig:
+    """Return what a checkpoint of this run says of itself."""
+    annotations, store = request.data.annotations, request.data.store
+    chooser = request.selection
+    return CheckpointConfig(
+        recipe=request.recipe,
+        profile=request.profile,
+        seed=request.seed,
+        settings=as_values(request.settings),
+        class_names=annotations.class_names,
+        feature_dim=store.dimension,
+        grid=store.grid,
+        epoch=epoch,
+        selection=LAST if chooser is None else f"truth of {_subset(chooser)}",
+        metrics=metrics,
+        versions=_versions(),
+        training={
+            "annotations": annotations.source,
+            "features": str(store.directory),
+            "subset": request.data.source.subset,
+            "videos": len(annotations.videos),
+            "labels_sha256": _labels_sha256(request.data),
+            "seconds": round(seconds, 3),
+            "processes": int(os.environ.get("WORLD_SIZE", "1")),
+            "device": request.device,
+        },
+    )
+
+
+def refuse_other_run(source: Path, request: RunRequest) -> None:
+    """Refuse a checkpoint of other settings, classes, data or seed than asked for.
+
+    Raises
+    ------
+    RunError
+        Naming the first difference that would change a number of the training.
+    """
+    config, asked = load_config(source), config_of(request, 0, {}, 0.0)
+    before = _flat(config.settings) | _identity(config)
+    now = _flat(asked.settings) | _identity(asked)
+    for key, value in now.items():
+        chooses = key.startswith("localization.") and request.selection is None
+        if key not in MAY_CHANGE and not chooses and before.get(key) != value:
+            raise RunError(
+                f"{source} was trained with {key} = {before.get(key)!r}, now it is "
+                f"{value!r}; resume with the same, or start anew in another --out"
+            )
 
 
 def finished_epochs(run: Path) -> int:
