@@ -197,6 +197,7 @@ VARIANTS = {
     for profile in PROFILES
 }
 VARIANTS |= {
+    "defaults": LocalizationSettings(),
     "soft": replace(CORRECTED, nms="soft"),
     "peak": replace(CORRECTED, threshold_of="peak"),
     "soft, peak, official": replace(OFFICIAL, nms="soft", threshold_of="peak"),
@@ -218,17 +219,17 @@ VARIANTS |= {
 
 
 @st.composite
-def videos(draw, grids, stretches, bits):
+def videos(draw, grids, stretches, bits, lowest):
     """Draw keywords of `localize_scores`: a small video as the network would see it.
 
     With values of few bits on a binary grid every sum is exact, and a tie is a tie in
-    any order of adding; with many bits no value lies exactly at a threshold.
+    any order of adding; with many bits no value lies exactly at a threshold. A
+    ``lowest`` height below 0 makes snippets lie below chance.
     """
     n_sampled, n_classes = draw(st.integers(1, 7)), draw(st.sampled_from([1, 3]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    one = 2**bits
-    lowest = draw(st.sampled_from([0, -one // 2]))  # below 0: at chance
-    heights = rng.integers(lowest, one, (n_sampled, n_classes + 1)).clip(0) / one
+    one = 2 ** draw(bits)
+    heights = rng.integers(int(lowest * one), one, (n_sampled, n_classes + 1)) / one
     chance = 1 / (n_classes + 1)
     return {
         "cas_instance": chance + heights * (1 - chance),
@@ -248,17 +249,19 @@ binary_videos = videos(
         stride_frames=st.sampled_from([4, 8, 16]),
     ),
     st.sampled_from([1, 2]),  # as it is, or sampled from twice as many snippets
-    bits=10,
+    bits=st.sampled_from([3, 10]),
+    lowest=-0.25,
 )
 any_videos = videos(
     st.builds(
         SnippetGrid,
         fps=st.sampled_from([25.0, 30.0, 29.97, 10.0]),
-        snippet_frames=st.sampled_from([16, 17, 63]),
+        snippet_frames=st.sampled_from([16, 17, 63, 8]),  # 8: gaps between them
         stride_frames=st.sampled_from([16, 15, 5, 3]),
     ),
     st.sampled_from([1, 1.3, 2.7, 0.5]),
-    bits=40,
+    bits=st.just(40),
+    lowest=0.01,
 )
 
 
@@ -328,15 +331,17 @@ def test_each_class_is_localised_alone(video, random):
 @given(st.integers(1, 5), st.integers(0, 8), st.integers(0, 8), st.integers(0, 2**32))
 def test_a_shifted_activation_shifts_its_detections(n_active, early, late, seed):
     # 4 quiet snippets on either side hold every flank: a run is shorter than 5 + 2
-    # snippets, its flank than 1.4. 16 / 12.8 s a snippet are exact in binary.
-    grid = SnippetGrid(fps=12.8, snippet_frames=16, stride_frames=16)
+    # snippets, its flank than 1.4. Values of 10 bits keep every sum exact: of two
+    # scores that tie, rounding would choose by where they lie in the video.
+    grid = SnippetGrid(fps=32, snippet_frames=16, stride_frames=16)
+    rules = replace(CORRECTED, upsampling=16)
     rng = np.random.default_rng(seed)
-    active = rng.random((2, n_active))
+    active = rng.integers(0, 1024, (2, n_active)) / 1024
     tables = np.zeros((2, 2, n_active + 16))
     for table, before in zip(tables, (early, late), strict=True):
         table[:, 4 + before : 4 + before + n_active] = active
     first, second = (
-        rows_of(detect(heights, CORRECTED, attention=attention, grid=grid))
+        rows_of(detect(heights, rules, attention=attention, grid=grid))
         for heights, attention in tables
     )
     shift_s = (late - early) * grid.stride_s
@@ -591,3 +596,29 @@ def test_localize_refuses_what_is_not_finite(name, value):
     video[name].flat[1] = value
     with pytest.raises(ValueError, match=f"{name} must be finite, got NaN or infinity"):
         localize_scores(**video)
+
+
+def test_no_classes_are_refused():
+    with pytest.raises(ValueError, match="must name at least one class, got none"):
+        localize_scores(
+            np.ones((3, 1)),
+            np.full((3, 3), 1 / 3),
+            np.ones(1),
+            n_snippets=3,
+            grid=SnippetGrid(25, 16, 16),
+            class_names=[],
+        )
+
+
+def test_nothing_stands_out_of_a_sequence_of_zeros():
+    settings = replace(CORRECTED, threshold_of="peak")
+    found = localize_scores(
+        np.tile([1 / 3, 1 / 3, 1 / 3], (4, 1)),
+        np.tile([0.0, 0.5, 0.5], (4, 1)),
+        np.array([0.9, 0.0, 0.1]),
+        n_snippets=4,
+        grid=SnippetGrid(25, 16, 16),
+        class_names=["a", "b"],
+        settings=settings,
+    )
+    assert len(found) == 0

@@ -151,10 +151,9 @@ def test_contrast_edges(start, end, flanks, outer, expected):
     [
         pytest.param(0.2, 5, 1, id="a fifth of 5"),
         pytest.param(0.2, 6, 2, id="a fifth of 6, up"),
-        # 0.15 * 20 is 3 on paper, and must not round up to 4
         pytest.param(0.15, 20, 3, id="0.15 of 20"),
-        # 0.1 * 30 is 3.0000000000000004 in floating point
-        pytest.param(0.1, 30, 3, id="0.1 of 30"),
+        # 7 on paper, 7.000000000000001 in floating point: not 8
+        pytest.param(0.28, 25, 7, id="0.28 of 25"),
         pytest.param(1.0, 7, 7, id="as long as the proposal"),
         pytest.param(0.01, 1, 1, id="never empty"),
     ],

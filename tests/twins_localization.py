@@ -124,10 +124,17 @@ def upsampled_at_centres(values, n_snippets, grid, upsampling):
     return cells
 
 
-def upsampled_at_left_edges(values, upsampling):
-    """Sample j lies at its left edge; past the last one the last line goes on."""
+def upsampled_at_left_edges(values, n_snippets, grid, upsampling):
+    """Sample j lies at its left edge; past the last one the last line goes on.
+
+    A sample has its stride's cells and no more, and none starts after the video.
+    """
+    cell_frames = Fraction(grid.stride_frames * n_snippets, len(values) * upsampling)
+    span_frames = (n_snippets - 1) * grid.stride_frames + grid.snippet_frames
     cells = []
     for i in range(len(values) * upsampling):
+        if i * cell_frames >= span_frames:
+            break
         if len(values) == 1:
             cells.append(values[0])
             continue
@@ -153,6 +160,8 @@ def rows_of(sequence, thresholds, settings):
     for threshold in thresholds:
         level = threshold
         if settings.threshold_of == "peak":
+            if max(sequence) == 0:
+                continue  # nothing stands out of all zeros
             level = max(sequence) * threshold
         measured = sequence
         if settings.contrast_zeroed:
@@ -193,12 +202,12 @@ def localize_literally(cas, attention, scores, n_snippets, grid, class_names, se
 
     def upsampled(values):
         if settings.time_alignment == "left":
-            return upsampled_at_left_edges(values, settings.upsampling)
+            return upsampled_at_left_edges(
+                values, n_snippets, grid, settings.upsampling
+            )
         return upsampled_at_centres(values, n_snippets, grid, settings.upsampling)
 
     def seconds(cell):
-        if settings.time_alignment == "left":
-            return cell * cell_s
         return min(cell * cell_s, grid.span_s(n_snippets))
 
     detections = []

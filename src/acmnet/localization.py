@@ -61,7 +61,7 @@ class LocalizationSettings:
     contrast_outer: Literal["pooled", "full"] = "pooled"
     """Outer mean over the flanks inside the video (code), or over 2 t_l (eq. 15)."""
     contrast_zeroed: bool = False
-    """Set the CAS to 0 below its threshold before measuring it (authors)."""
+    """Set what is cut to 0 below its threshold before measuring it (authors)."""
     activation_video_weight: float = 0.25
     """Gamma: share of the class's video score added to CAS proposals' (D-016)."""
     attention_video_weight: float = 0.25
@@ -281,7 +281,9 @@ def _cut(
 ) -> tuple[FloatArray, IntArray, IntArray, IntArray]:
     """Return the runs above each threshold, and what each row is measured on."""
     peak = sequences.max(axis=1, keepdims=True)
-    unit = peak if settings.threshold_of == "peak" else np.ones_like(peak)
+    unit = np.ones_like(peak)
+    if settings.threshold_of == "peak":
+        unit = np.where(peak > 0.0, peak, np.inf)  # nothing stands out of all zeros
     levels = unit * np.array(thresholds)  # (S, K)
     runs = runs_above(sequences, levels, settings.shortest_cells)
     measured = np.repeat(sequences, len(thresholds), axis=0)
@@ -353,5 +355,7 @@ def _check(
             )
         if not np.isfinite(array).all():
             raise ValueError(f"{name} must be finite, got NaN or infinity")
+    if not class_names:
+        raise ValueError("class_names must name at least one class, got none")
     if n_snippets < 1:
         raise ValueError(f"n_snippets must be at least 1, got {n_snippets}")

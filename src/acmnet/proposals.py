@@ -163,7 +163,8 @@ def suppress(
     array([1, 2])
     """
     n = len(score)
-    order = np.argsort(-score, kind="stable")
+    # scores that differ by the rounding of long sums alone are equal
+    order = np.argsort(-np.round(score, 9), kind="stable")
     rank = np.empty(n, dtype=np.int64)
     rank[order] = np.arange(n)
     one, other = _near_pairs(start_s, end_s + padding_s, tiou)
