@@ -266,12 +266,10 @@ def evaluate_command(
     )
     for reason, count in report.dropped.items():
         note(f"{count} detections were dropped: {reason}")
-    if report.unpredicted:
-        some = ", ".join(report.unpredicted[:5])
-        more = f" and {len(report.unpredicted) - 5} more" * (
-            len(report.unpredicted) > 5
-        )
-        note(f"{len(report.unpredicted)} videos have no prediction: {some}{more}")
+    absent = report.unpredicted
+    if absent:
+        some = ", ".join(absent[:5]) + ", ..." * (len(absent) > 5)
+        note(f"{len(absent)} of {report.videos} videos have no prediction: {some}")
     chosen = report.external_data.get("checkpoint_chosen_on")
     if chosen:
         note(f"these detections' checkpoint was chosen on the {chosen}")

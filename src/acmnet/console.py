@@ -104,7 +104,7 @@ def map_table(
 ) -> Table:
     """Return mAP in percent: a row each, a column for each tIoU, and the average."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE)
-    table.add_column("mAP in %")
+    table.add_column("mAP in %", overflow="fold")
     for threshold in tiou:
         table.add_column(f"{threshold:g}", justify="right")
     table.add_column("average", justify="right")
