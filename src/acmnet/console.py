@@ -103,8 +103,9 @@ def map_table(
     title: str, tiou: Iterable[float], rows: Mapping[str, Iterable[float]]
 ) -> Table:
     """Return mAP in percent: a row each, a column for each tIoU, and the average."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE)
-    table.add_column("mAP in %", overflow="fold")
+    table = Table(title=title, title_justify="left", box=None)
+    table.collapse_padding = True
+    table.add_column("mAP in %", no_wrap=True)
     for threshold in tiou:
         table.add_column(f"{threshold:g}", justify="right")
     table.add_column("average", justify="right")
