@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Final, Self
 
-from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
