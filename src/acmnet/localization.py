@@ -222,8 +222,8 @@ class _Clock:
             self.n_cells = min(self.n_cells, n_sampled * settings.upsampling)
             position = np.arange(self.n_cells) / settings.upsampling
         else:
-            middle_s = (np.arange(self.n_cells) + 0.5) * self.cell_s
-            snippet = (middle_s - grid.window_s / 2) / grid.stride_s
+            middle_s = self.cell_s * np.arange(0.5, self.n_cells, dtype=np.float64)
+            snippet = grid.snippet_at(middle_s)
             position = ((snippet + 0.5) / stretch - 0.5).clip(0, n_sampled - 1)
         self.left = position.astype(int).clip(max=max(n_sampled - 2, 0))
         self.right = (self.left + 1).clip(max=n_sampled - 1)

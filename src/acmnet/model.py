@@ -129,11 +129,6 @@ class ACMNet(nn.Module):
         self.attention = nn.Conv1d(feature_dim, len(Branch), kernel_size=1)
         self.classifier = nn.Linear(feature_dim, n_classes + 1)
 
-    @property
-    def receptive_field_snippets(self) -> int:
-        """How many snippets, odd, can change what is said of the middle one."""
-        return self.settings.kernel_snippets
-
     def forward(
         self, features: Tensor, mask: Tensor | None = None, seeds: Tensor | None = None
     ) -> ACMNetOutput:

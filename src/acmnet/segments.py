@@ -14,6 +14,7 @@ Intervals are half-open, ``[start, end)``. Names end in ``_s`` for seconds and i
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+Time = TypeVar("Time", float, FloatArray)
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -105,7 +107,7 @@ class SnippetGrid:
         """Return the time of snippet ``t``: the middle of its window, in seconds."""
         return (t * self.stride_frames + self.snippet_frames / 2) / self.fps
 
-    def snippet_at(self, time_s: float) -> float:
+    def snippet_at(self, time_s: Time) -> Time:
         """Return the (fractional) snippet index centred at ``time_s``.
 
         The inverse of `centre_s`; below 0 or above T - 1 near a video's ends.
