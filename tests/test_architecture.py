@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "acmnet"
 
 # A room may import only from rows above its own, so never from its own row.
 ORDER = [
-    ["files"],
+    ["files", "convolution"],
     ["segments"],
     ["annotations", "detections", "proposals"],
     ["features"],

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from acmnet.convolution import WIDTH, convolve_in_tiles
+
 
 class Branch(enum.IntEnum):
     """What a snippet may be; the order is the attention's last axis."""
@@ -165,7 +167,7 @@ class ACMNet(nn.Module):
         seen = drop(features, rates.input_dropout)
         # padding must look to the convolution like the zeros beyond a video's end
         seen = seen.masked_fill(~here, 0.0) if is_padded else seen
-        embedding = self.embedding(seen.transpose(1, 2)).relu_().transpose(1, 2)
+        embedding = self._embed(seen).relu_()
         attended = drop(embedding, rates.attention_dropout)
         attention = functional.linear(
             attended, self.attention.weight.squeeze(-1), self.attention.bias
@@ -189,6 +191,19 @@ class ACMNet(nn.Module):
             branch_feature=pool_attended(embedding, attention, k, mask),
             mask=mask,
         )
+
+    def _embed(self, seen: Tensor) -> Tensor:
+        """Return the convolution over snippets (B, T, D), before its ReLU."""
+        weight, bias = self.embedding.weight, self.embedding.bias
+        in_bf16 = (
+            seen.device.type == "cpu"
+            and torch.is_autocast_enabled("cpu")
+            and torch.get_autocast_dtype("cpu") == torch.bfloat16
+        )
+        if in_bf16 and bias is not None and weight.shape[-1] == WIDTH:
+            return convolve_in_tiles(seen, weight, bias)
+        result: Tensor = self.embedding(seen.transpose(1, 2)).transpose(1, 2)
+        return result
 
     def _classify(self, embedding: Tensor, drop: "_VideoDropout") -> Tensor:
         """Return class logits (B, T, C + 1); a hidden snippet leaves only the bias."""

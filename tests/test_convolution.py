@@ -1,0 +1,50 @@
+"""The bf16 convolution in tiles, against torch's own in fp64."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from acmnet.convolution import convolve_in_tiles
+
+
+def exact(sequence, weight, bias):
+    output = functional.conv1d(sequence.transpose(1, 2), weight, bias, padding=1)
+    return output.transpose(1, 2)
+
+
+def relative(got, expected):
+    return ((got.double() - expected).norm() / expected.norm()).item()
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 7, 50, 51])
+def test_small_whole_numbers_are_exact(length):
+    # every sum of F(2, 3) here is a multiple of a half below 128: bf16 holds it
+    generator = torch.Generator().manual_seed(length)
+    sequence = torch.randint(-2, 3, (2, length, 3), generator=generator).float()
+    weight = 2.0 * torch.randint(-1, 2, (4, 3, 3), generator=generator)
+    bias = torch.arange(4.0)
+    got = convolve_in_tiles(sequence, weight, bias)
+    assert got.dtype == torch.bfloat16
+    assert torch.equal(got.float(), exact(sequence, weight, bias))
+
+
+@pytest.mark.parametrize("length", [1, 2, 9, 40])
+def test_values_and_all_gradients_within_one_percent(length):
+    torch.manual_seed(length)
+    doubles = [
+        torch.randn(3, length, 32, dtype=torch.double),
+        torch.randn(24, 32, 3, dtype=torch.double) / 10,
+        torch.randn(24, dtype=torch.double),
+    ]
+    upstream = torch.randn(3, length, 24, dtype=torch.double)
+    inputs = [x.clone().requires_grad_() for x in doubles]
+    expected = exact(*inputs)
+    wanted = torch.autograd.grad(expected, inputs, upstream)
+
+    narrow = [x.float().requires_grad_() for x in doubles]
+    got = convolve_in_tiles(*narrow)
+    found = torch.autograd.grad(got, narrow, upstream.bfloat16())
+    assert relative(got, expected) < 0.01
+    for mine, true in zip(found, wanted, strict=True):
+        assert mine.dtype == torch.float32
+        assert relative(mine, true) < 0.01
