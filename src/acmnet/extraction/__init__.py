@@ -1,0 +1,1 @@
+"""From a video file to snippet features: decode, flow, networks and descriptors."""
