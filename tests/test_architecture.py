@@ -13,7 +13,7 @@ ORDER = [
     ["segments"],
     ["annotations", "detections", "proposals"],
     ["features"],
-    ["synthetic", "datasets"],
+    ["synthetic", "datasets", "extraction.extractors"],
     ["model"],
     ["losses"],
     ["checkpoint"],

@@ -449,7 +449,7 @@ def without(key):
         ),
         pytest.param(
             {**REQUIRED, "versions": ["2"]},
-            r"versions must be text by name, got \['2'\]; correct the file",
+            r"versions must be values by name, got \['2'\]; correct the file",
             id="versions a list",
         ),
     ],

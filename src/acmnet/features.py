@@ -11,6 +11,7 @@ import reprlib
 import tokenize
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +60,9 @@ class FeatureManifest:
     extractor: str = ""
     """What made the features; empty if unknown."""
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Of the extractor's software, by name."""
+    """Of the extractor's software and weights, by name."""
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """All else that the extractor's numbers depend on, as JSON values."""
 
     def __post_init__(self) -> None:
         """Refuse a dimension that no features have."""
@@ -114,14 +117,18 @@ def _manifest(content: Mapping[str, object]) -> FeatureManifest:
         raise FeatureError(f"streams must be a list of names, got {streams!r}")
     if not isinstance(extractor, str):
         raise FeatureError(f"extractor must be text, got {extractor!r}")
+    settings = content.get("settings", {})
     if not isinstance(versions, dict):
-        raise FeatureError(f"versions must be text by name, got {versions!r}")
+        raise FeatureError(f"versions must be values by name, got {versions!r}")
+    if not isinstance(settings, dict):
+        raise FeatureError(f"settings must be values by name, got {settings!r}")
     return FeatureManifest(
         grid,
         _whole(content, "dimension"),
         tuple(streams),
         extractor,
         {name: str(version) for name, version in versions.items()},
+        settings,
     )
 
 
@@ -149,6 +156,7 @@ def write_manifest(directory: str | Path, manifest: FeatureManifest) -> Path:
         "streams": list(manifest.streams),
         "extractor": manifest.extractor,
         "versions": dict(manifest.versions),
+        "settings": dict(manifest.settings),
     }
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)

@@ -292,6 +292,7 @@ def config_of(
         training={
             "annotations": annotations.source,
             "features": str(store.directory),
+            "manifest": store.manifest and dataclasses.asdict(store.manifest),
             "subset": request.data.source.subset,
             "videos": len(annotations.videos),
             "labels_sha256": _labels_sha256(request.data),

@@ -1,0 +1,88 @@
+"""Extractors of one's own, and settings that are refused."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from acmnet.extraction.extractors import (
+    ExtractionSettings,
+    ExtractorError,
+    manifest_of,
+    own_extractor,
+)
+from acmnet.segments import SnippetGrid
+
+OWN = """
+import numpy as np
+from acmnet.segments import SnippetGrid
+
+class Brightness:
+    grid = SnippetGrid(fps=10, snippet_frames=2, stride_frames=2)
+    frame_side = 32
+    dimension = 1
+    streams = ("brightness",)
+    versions = {"mine": "1"}
+    settings = {"of": "mean"}
+
+    def describe(self, frames):
+        pair = []
+        for frame in frames:
+            pair.append(frame.mean())
+            if len(pair) == 2:
+                yield np.array([[sum(pair) / 2]], dtype=np.float32)
+                pair = []
+
+class Half:
+    dimension = 1
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "my_backbone.py").write_text(OWN)
+    yield
+    sys.modules.pop("my_backbone", None)
+
+
+@pytest.mark.usefixtures("own")
+def test_one_class_in_the_working_directory_is_an_extractor():
+    extractor = own_extractor("my_backbone:Brightness")
+    frames = [np.full((32, 40, 3), value, np.uint8) for value in (1, 3, 10, 20)]
+    blocks = np.concatenate(list(extractor.describe(frames)))
+    assert blocks.tolist() == [[2.0], [15.0]]  # (1 + 3) / 2, (10 + 20) / 2
+    manifest = manifest_of("my_backbone:Brightness", extractor)
+    assert manifest.grid == SnippetGrid(10, 2, 2)
+    assert manifest.extractor == "my_backbone:Brightness"
+    assert manifest.settings == {"of": "mean"}
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("nowhere:Brightness", "'nowhere:Brightness': No module named 'nowhere'"),
+        ("my_backbone:Dark", "my_backbone has no 'Dark'; it has np, SnippetGrid"),
+        ("my_backbone:Half", "lacks grid, frame_side, streams, versions, settings"),
+    ],
+)
+def test_what_is_no_extractor_is_refused(name, sentence):
+    with pytest.raises(ExtractorError, match=sentence):
+        own_extractor(name)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"fps": 0.0}, "fps must be above 0, got 0.0"),
+        ({"fps": float("nan")}, "fps must be above 0, got nan"),
+        ({"stride_frames": 0}, "stride_frames must be at least 1, got 0"),
+        ({"crop": "left"}, "crop must be one of centre, ten; got 'left'"),
+        ({"flow": "farneback"}, "flow must be one of default, mid, fast, dis; got"),
+    ],
+)
+def test_settings_are_refused(change, sentence):
+    with pytest.raises(ExtractorError, match=sentence):
+        ExtractionSettings(**change)
