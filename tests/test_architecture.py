@@ -25,6 +25,9 @@ ORDER = [
     ["pipeline.runs"],
     ["pipeline.experiments"],
     ["console"],
+    ["cli.app"],
+    ["cli.options"],
+    ["cli.training", "cli.localizing", "cli.evaluating", "cli.showing"],
     ["cli"],
     ["__init__", "__main__"],
 ]

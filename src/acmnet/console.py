@@ -76,7 +76,7 @@ class Waiting:
             )
 
 
-class Training(Waiting):
+class TrainingBar(Waiting):
     """Progress of one training after another, epoch by epoch, with the loss."""
 
     def __init__(self, console: Console, epochs: int, *, silent: bool) -> None:

@@ -1,0 +1,37 @@
+"""The command line: verbs, help, progress, exit codes, one sentence on each mistake.
+
+Exit codes: 0 done; 1 refused or partly failed, with one sentence on stderr; 2 usage.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import torch
+from cyclopts import CycloptsError
+
+from acmnet.cli import evaluating, localizing, showing, training
+from acmnet.cli.app import UsageError, app, fail
+from acmnet.cli.options import overrides, take_overrides
+from acmnet.files import one_line
+from acmnet.training import TrainingError
+
+__all__ = ["evaluating", "localizing", "main", "showing", "training"]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit."""
+    tokens = list(sys.argv[1:] if argv is None else argv)
+    try:
+        overrides.clear()
+        app(take_overrides(tokens), exit_on_error=False, print_error=False)
+    except (UsageError, CycloptsError) as error:
+        fail(str(error), code=2)
+    except BrokenPipeError:  # whoever read our output, such as head, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ValueError, TrainingError, OSError) as error:
+        fail(str(error))
+    except torch.OutOfMemoryError as error:
+        fail(f"out of GPU memory ({one_line(error)}); lower --training.batch-size")
+    except KeyboardInterrupt:
+        fail("interrupted; what was finished is kept, go on with --resume", code=130)

@@ -1,0 +1,99 @@
+"""Options that several verbs share, and settings given by dotted name."""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from acmnet import recipes
+from acmnet.cli.app import UsageError
+from acmnet.pipeline.data import Data, DataSource, open_data
+from acmnet.recipes import RecipeError, Settings
+from acmnet.segments import SnippetGrid
+
+Profile = Literal["corrected", "official", "paper"]
+JsonPath = Annotated[Path | None, Parameter(name="--json")]
+
+overrides: dict[str, object] = {}
+"""Settings given by dotted name, taken off the command line before it is parsed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class GridOptions:
+    """Where the features have no features.json, all three of these are needed."""
+
+    fps: float | None = None
+    "Frames a second of the frames that snippets were cut from."
+    snippet_frames: int | None = None
+    "Frames in one snippet."
+    stride_frames: int | None = None
+    "Frames from one snippet to the next."
+
+    def grid(self) -> SnippetGrid | None:
+        """Return the grid, or None where no option was given."""
+        given = dataclasses.asdict(self)
+        missing = [name for name, value in given.items() if value is None]
+        if len(missing) == len(given):
+            return None
+        if missing:
+            options = ", ".join("--" + name.replace("_", "-") for name in missing)
+            raise UsageError(
+                f"a grid needs all three of its options; missing: {options}"
+            )
+        return SnippetGrid(**given)
+
+
+Grid = Annotated[GridOptions, Parameter(name="*")]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions:
+    """Labels, features and the recipe that is trained on them."""
+
+    annotations: Path
+    "Label file: ActivityNet-style JSON, or CSV with the columns video,labels."
+    features: Path
+    "Directory with one .npy or .safetensors a video and features.json."
+    recipe: str = "default"
+    "A name from `acmnet recipes`, or a TOML file."
+    profile: Profile = "corrected"
+    "Repaired defaults, the authors' code, or the paper as printed."
+    subset: str | None = None
+    "Train on this subset of the annotations only; else on every video."
+    grid: Grid = GridOptions()
+
+    def settings(self) -> Settings:
+        """Return the recipe's settings with those given by dotted name."""
+        return recipes.recipe(self.recipe, profile=self.profile, overrides=overrides)
+
+    def data(self) -> Data:
+        """Open annotations and features."""
+        grid = self.grid.grid()
+        return open_data(DataSource(self.annotations, self.features, self.subset, grid))
+
+
+Training = Annotated[TrainingOptions, Parameter(name="*")]
+
+
+def take_overrides(tokens: list[str]) -> list[str]:
+    """Return a command line without ``--room.setting value``; put it in `overrides`."""
+    rest: list[str] = []
+    waiting = iter(tokens)
+    for token in waiting:
+        if not re.match(r"--[a-zA-Z_]+\.", token):
+            rest.append(token)
+            continue
+        name, given, value = token[2:].partition("=")
+        name = name.replace("-", "_")
+        if not given:
+            value = next(waiting, "")
+        if not value:
+            raise UsageError(f"--{name} needs a value")
+        try:
+            recipes.override(Settings(), {name: value})
+        except RecipeError as error:
+            raise UsageError(str(error)) from error
+        overrides[name] = value
+    return rest

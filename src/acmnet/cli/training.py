@@ -1,0 +1,162 @@
+"""Verbs that train: train, check, crossvalidate."""
+
+import dataclasses
+from pathlib import Path
+
+from acmnet.checkpoint import load_config
+from acmnet.cli.app import UsageError, app, console, errors, fail, note, quiet
+from acmnet.cli.options import JsonPath, Training
+from acmnet.console import TrainingBar, Waiting, map_table
+from acmnet.evaluation import parse_tiou
+from acmnet.files import write_json
+from acmnet.pipeline.data import bad_features, open_data
+from acmnet.pipeline.data import problems as data_problems
+from acmnet.pipeline.experiments import cross_validate
+from acmnet.pipeline.runs import LAST, RunRequest, join_processes, train_run
+from acmnet.segments import FloatArray
+
+
+@app.command
+def train(
+    *,
+    given: Training,
+    out: Path,
+    seed: int = 0,
+    select: str = LAST,
+    device: str = "auto",
+    resume: bool = False,
+    resume_from: Path | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Learn from videos that carry only the names of their actions.
+
+    Parameters
+    ----------
+    out
+        Directory of the run: checkpoint, log.jsonl.
+    seed
+        Of the first weights, the order of videos, sampling and dropout.
+    select
+        "last" keeps the last epoch. The name of a subset keeps the epoch that scores
+        best against that subset's true segments: on a test set this is peeking, and
+        the log and every result of the run say so.
+    device
+        "auto", "cpu" or "cuda". Under torchrun each process takes its own GPU.
+    resume
+        Go on from the newest checkpoint in --out.
+    resume_from
+        Start a new run in --out from this checkpoint directory.
+    overwrite
+        Replace the run in --out.
+    """
+    settings, data = given.settings(), given.data()
+    selection = None
+    if select != LAST:
+        selection = open_data(dataclasses.replace(data.source, subset=select))
+    if resume and overwrite:
+        raise UsageError("--resume goes on with a run, --overwrite drops it: give one")
+    request = RunRequest(
+        out,
+        settings,
+        data,
+        recipe=given.recipe,
+        profile=given.profile,
+        seed=seed,
+        device=join_processes(device),
+        resume=resume,
+        resume_from=resume_from,
+        overwrite=overwrite,
+        selection=selection,
+    )
+    if selection is not None:
+        note(f"the checkpoint is chosen on the true segments of subset {select!r}")
+    with TrainingBar(errors, settings.training.epochs, silent=quiet()) as bar:
+        train_run(request, on_step=bar.step, on_note=note)
+        bar.show_last()
+    if not quiet():
+        losses = load_config(out).metrics.get("losses", {})
+        terms = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+        console.print(f"trained on {len(data.labels)} videos: {out} ({terms})")
+
+
+@app.command
+def check(*, given: Training) -> None:
+    """Say everything that training would refuse, before hours of it.
+
+    Every feature file is read.
+    """
+    settings, data = given.settings(), given.data()
+    refused = 0
+    for refuse, sentence in data_problems(data, for_training=True):
+        refused += refuse
+        errors.print(f"{'refused' if refuse else 'note'}: {sentence}", markup=False)
+    for sentence in bad_features(data):
+        refused += 1
+        errors.print(f"refused: {sentence}", markup=False)
+    if refused:
+        fail(f"{refused} problems would stop training")
+    shape = f"{len(data.annotations.class_names)} classes, dimension "
+    console.print(
+        f"ready: {len(data.labels)} videos, {shape}{data.store.dimension}, "
+        f"{settings.training.epochs} epochs"
+    )
+
+
+@app.command(name="crossvalidate")
+def crossvalidate_command(
+    *,
+    given: Training,
+    out: Path,
+    folds: int = 4,
+    seeds: tuple[int, ...] = (0, 1, 2),
+    tiou: str = "0.1:0.7:0.1",
+    json_path: JsonPath = None,
+    device: str = "auto",
+) -> None:
+    """Score a recipe on your own videos: train on all folds but one, test on that.
+
+    Labels alone are trained on; true segments only score. A call that was cut short
+    goes on where it stopped.
+
+    Parameters
+    ----------
+    out
+        Directory for all runs, seed_S/fold_F.
+    folds
+        Parts that the videos are dealt into, the same for every seed.
+    seeds
+        One training a fold for each: --seeds 0 --seeds 1.
+    json_path
+        Also write the scores here, as fractions of 1.
+    """
+    request = RunRequest(
+        out,
+        given.settings(),
+        given.data(),
+        recipe=given.recipe,
+        profile=given.profile,
+        device=join_processes(device),
+    )
+    runs, n_runs = 0, folds * len(seeds)
+    with Waiting(errors, "cross-validating", "runs", silent=quiet()) as bar:
+
+        def count(seed: int, fold: int, scores: FloatArray) -> None:
+            nonlocal runs
+            runs += 1
+            average = f"{100 * scores.mean():.1f} %"
+            bar.update(runs, n_runs, f"seed {seed} fold {fold}: {average}")
+
+        result = cross_validate(
+            request, folds=folds, seeds=seeds, tiou=parse_tiou(tiou), on_run=count
+        )
+    values = result.to_json()
+    rows = {"mAP": values["map"], "std over seeds": values["std"]}
+    rows |= {"chance": values["chance"]}
+    title = f"{folds} folds, {len(seeds)} seeds, {given.recipe} ({given.profile})"
+    console.print(map_table(title, result.tiou, rows))
+    console.print(
+        f"average mAP {100 * values['average']:.2f} ± "
+        f"{100 * values['average_std']:.2f} %, {result.seconds:.0f} s of training"
+    )
+    if json_path is not None:
+        write_json(json_path, values)
