@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,13 @@ from acmnet.checkpoint import (
 )
 from acmnet.features import FeatureError, FeatureStore
 from acmnet.localization import localize_scores
-from acmnet.model import ACMNet, ACMNetOutput, Branch
+from acmnet.model import ACMNet, ACMNetOutput, Branch, pool_top_k
 from acmnet.pipeline.data import Data
 from acmnet.recipes import Settings, from_values
 from acmnet.segments import Detections, SnippetGrid
+
+CHUNK_SNIPPETS: Final = 1024
+"""Snippets of one video that the network sees at once; bounds memory, not results."""
 
 
 class VideoScores(NamedTuple):
@@ -80,17 +83,39 @@ class TrainedModel:
             # every (L / T)-th snippet, as `dataset_class.py:8-22` at test
             index = torch.arange(limit, dtype=torch.float64) * len(video) / limit
             video = video[index.floor().long()]
-        self.network.eval()
         with torch.inference_mode():
-            batch = video.to(self.device).float().unsqueeze(0)
-            output: ACMNetOutput = self.network(batch)
-            cas = output.branch_activation[0, Branch.INSTANCE].softmax(dim=-1)
-            probabilities = output.video_logits[0, Branch.INSTANCE].softmax(dim=-1)
+            attention, activation = self._snippet_outputs(video)
+            logits = attention[:, Branch.INSTANCE, None] * activation
+            ratio = self.network.settings.instance_ratio
+            k = torch.tensor([max(len(video) // ratio, 1)], device=self.device)
+            everywhere = torch.ones(1, len(video), dtype=torch.bool, device=self.device)
+            pooled = pool_top_k(logits.unsqueeze(0), k, everywhere)[0]
         return VideoScores(
-            cas.cpu().numpy(),
-            output.attention[0].cpu().numpy(),
-            probabilities.cpu().numpy(),
+            logits.softmax(dim=-1).cpu().numpy(),
+            attention.cpu().numpy(),
+            pooled.softmax(dim=-1).cpu().numpy(),
         )
+
+    def _snippet_outputs(self, video: Tensor) -> tuple[Tensor, Tensor]:
+        """Return attention (T, 3) and activation (T, C + 1), `CHUNK_SNIPPETS` at once.
+
+        A snippet sees ``kernel_snippets // 2`` neighbours on either side: each chunk is
+        given them, so that chunks change no number.
+        """
+        self.network.eval()
+        halo = self.network.settings.kernel_snippets // 2
+        n, size = len(video), min(len(video), CHUNK_SNIPPETS)
+        attention = torch.empty(n, len(Branch), device=self.device)
+        width = self.network.n_classes + 1
+        activation = torch.empty(n, width, device=self.device)
+        # the last chunk is moved back rather than cut: one shape, one order of sums
+        for start in (*range(0, n - size, size), n - size):
+            end, before = start + size, min(start, halo)
+            seen = video[start - before : end + halo].to(self.device).float()
+            output: ACMNetOutput = self.network(seen.unsqueeze(0))
+            attention[start:end] = output.attention[0, before : before + size]
+            activation[start:end] = output.activation[0, before : before + size]
+        return attention, activation
 
     def localize(self, features: npt.NDArray[np.floating] | Tensor) -> Detections:
         """Return the detections in one video's features, in seconds.

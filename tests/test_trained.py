@@ -1,0 +1,59 @@
+"""A trained model on videos of any length."""
+
+import numpy as np
+import pytest
+import torch
+
+from acmnet.model import ACMNet, Branch, ModelSettings
+from acmnet.pipeline import trained
+from acmnet.pipeline.trained import TrainedModel
+from acmnet.recipes import Settings
+from acmnet.segments import SnippetGrid
+
+GRID = SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)
+
+
+def model_of(kernel_snippets):
+    torch.manual_seed(kernel_snippets)
+    settings = ModelSettings(kernel_snippets=kernel_snippets)
+    return TrainedModel(
+        ACMNet(32, 4, settings), Settings(model=settings), tuple("abcd"), GRID
+    )
+
+
+def whole(model, features):
+    """Run the network on all of the video at once, as in training."""
+    with torch.inference_mode():
+        output = model.network.eval()(torch.from_numpy(features)[None])
+    instance = output.branch_activation[0, Branch.INSTANCE].softmax(-1)
+    video = output.video_logits[0, Branch.INSTANCE].softmax(-1)
+    return [x.numpy() for x in (instance, output.attention[0], video)]
+
+
+@pytest.mark.parametrize("kernel_snippets", [1, 3, 7])
+@pytest.mark.parametrize("length", [1, 6, 7, 8, 13, 14, 15, 100])
+def test_chunks_with_their_neighbours_equal_the_whole(
+    monkeypatch, kernel_snippets, length
+):
+    monkeypatch.setattr(trained, "CHUNK_SNIPPETS", 7)
+    model = model_of(kernel_snippets)
+    features = np.random.default_rng(length).normal(size=(length, 32))
+    features = features.astype(np.float32)
+    for mine, expected in zip(
+        model.scores(features), whole(model, features), strict=True
+    ):
+        np.testing.assert_allclose(mine, expected, rtol=2e-5, atol=1e-6)
+
+
+def test_a_long_video_at_the_real_chunk_length_is_the_same():
+    # the numbers may differ in the last bit only where another kernel sums them
+    model = model_of(3)
+    features = np.random.default_rng(0).normal(size=(2500, 32)).astype(np.float32)
+    assert len(features) > 2 * trained.CHUNK_SNIPPETS
+    found = model.scores(features)
+    for mine, expected in zip(found, whole(model, features), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=2e-5, atol=1e-6)
+    # a chunk without its neighbours would be off by far more at its border
+    at = trained.CHUNK_SNIPPETS
+    alone = model.scores(features[:at]).cas_instance[-1]
+    assert np.abs(alone - found.cas_instance[at - 1]).max() > 1e-3
