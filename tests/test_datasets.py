@@ -146,3 +146,21 @@ def test_nothing_to_train_on_is_refused(tiny_world):
 def test_settings_refuse():
     with pytest.raises(ValueError, match="snippets must be at least 1, got 0"):
         SamplingSettings(snippets=0)
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_statistics_are_over_every_snippet(tiny_world, in_memory):
+    labels, features = tiny_world
+    annotations = read_annotations(labels).subset("training")
+    store = open_store(features)
+    dataset = WeakDataset(
+        store,
+        weak_labels(annotations),
+        annotations.class_names,
+        in_memory=in_memory,
+    )
+    every = np.concatenate([store.read(v).numpy() for v in annotations.videos])
+    mean, deviation = dataset.statistics()
+    assert mean.dtype == deviation.dtype == torch.float32
+    np.testing.assert_allclose(mean, every.mean(0, dtype=np.float64), rtol=1e-5)
+    np.testing.assert_allclose(deviation, every.std(0, dtype=np.float64), rtol=1e-5)

@@ -247,3 +247,39 @@ def test_settings_refuse(values, message):
 def test_forward_refuses(features, mask, message):
     with pytest.raises(ValueError, match=message):
         ACMNet(8, 3)(features, mask)
+
+
+def test_standardising_inside_equals_standardising_before():
+    torch.manual_seed(0)
+    inside = ACMNet(8, 3, ModelSettings(standardize=True)).eval()
+    mean, deviation = torch.randn(8), torch.rand(8) + 0.5
+    deviation[2] = 0.0  # a column that never varies says nothing
+    inside.standardize(mean, deviation)
+    plain = ACMNet(8, 3).eval()
+    names = plain.state_dict()
+    plain.load_state_dict({k: v for k, v in inside.state_dict().items() if k in names})
+    features = 5.0 * torch.randn(2, 9, 8) + 3.0
+    before = (features - mean) / deviation
+    before[..., 2] = 0.0
+    mask = torch.ones(2, 9, dtype=torch.bool)
+    mask[1, 6:] = False
+    for mine, expected in zip(inside(features, mask), plain(before, mask), strict=True):
+        torch.testing.assert_close(mine, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_statistics_travel_with_the_weights():
+    settings = ModelSettings(standardize=True)
+    trained = ACMNet(4, 2, settings)
+    trained.standardize(torch.arange(4.0), torch.tensor([1.0, 2.0, 4.0, 0.0]))
+    other = ACMNet(4, 2, settings)
+    other.load_state_dict(trained.state_dict())
+    assert other.feature_mean.tolist() == [0, 1, 2, 3]
+    assert other.feature_scale.tolist() == [1, 0.5, 0.25, 0]
+
+
+def test_the_papers_network_has_no_statistics():
+    assert set(ACMNet(4, 2).state_dict()) == {
+        f"{layer}.{kind}"
+        for layer in ("embedding", "attention", "classifier")
+        for kind in ("weight", "bias")
+    }

@@ -34,7 +34,7 @@ def test_every_setting_is_documented():
 def test_thumos_official_is_the_authors_code():
     # config/model_config.py:55-74, main_thu.py:195-253, net_utils.py:33-73
     settings = recipe("thumos14", profile="official")
-    assert dataclasses.astuple(settings.model)[1:] == (0, 0, 0.7, 0.7, 8, 3, 3)
+    assert dataclasses.astuple(settings.model) == (3, False, 0, 0, 0.7, 0.7, 8, 3, 3)
     loss = settings.loss
     assert (loss.instance_weight, loss.context_weight, loss.background_weight) == (
         1,
@@ -58,7 +58,11 @@ def test_thumos_official_is_the_authors_code():
 def test_activitynet_official_is_the_authors_code():
     # config/model_config.py:83-105 at 4d38dc6, main_act.py:212-253
     settings = recipe("activitynet13", profile="official")
-    assert dataclasses.astuple(settings.model)[1:] == (0.7,) * 4 + (2, 10, 10)
+    assert dataclasses.astuple(settings.model) == (
+        *(3, False),
+        *(0.7,) * 4,
+        *(2, 10, 10),
+    )
     assert settings.loss.instance_weight == 5
     assert settings.loss.guide_weight == 5e-3
     assert settings.loss.feature_weight == 5e-5

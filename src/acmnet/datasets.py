@@ -4,7 +4,7 @@ No temporal truth enters this room: it is given video ids and class names only.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -109,6 +109,27 @@ class WeakDataset:
         if packed is None:
             raise ValueError("there is no video to train on")
         return packed
+
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation of each column, (D,) fp32 on the device.
+
+        Over every snippet of every video, summed in fp64, one video at a time.
+        """
+        count = int(self.lengths.sum())
+        mean = torch.zeros(self.dimension, dtype=torch.float64, device=self.device)
+        for rows in self._videos():
+            mean += rows.double().sum(dim=0) / count
+        square = torch.zeros_like(mean)
+        for rows in self._videos():
+            square += (rows.double() - mean).square_().sum(dim=0) / count
+        return mean.float(), square.sqrt().float()
+
+    def _videos(self) -> Iterator[Tensor]:
+        """Yield each video's (T, D) on the device."""
+        if self._packed is not None:
+            yield from torch.split(self._packed, self.lengths.tolist())
+        for file in self._files or ():
+            yield file.to(self.device)
 
     def batch(
         self,

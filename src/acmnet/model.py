@@ -15,6 +15,10 @@ from torch.nn import functional
 from acmnet.convolution import WIDTH, convolve_in_tiles
 
 
+SMALLEST_DEVIATION = 1e-6
+"""A column's deviation over its mean from which on it is more than rounding."""
+
+
 class Branch(enum.IntEnum):
     """What a snippet may be; the order is the attention's last axis."""
 
@@ -29,6 +33,10 @@ class ModelSettings:
 
     kernel_snippets: int = 3
     """Snippets that the embedding convolution sees (eq. 1); odd."""
+
+    standardize: bool = False
+    """Give each feature column mean 0 and deviation 1 over the training videos first
+    (D-019)."""
 
     input_dropout: float = 0.0
     """Share of feature entries dropped before the embedding (ActivityNet: 0.7)."""
@@ -51,7 +59,7 @@ class ModelSettings:
         for name, value in dataclasses.asdict(self).items():
             if name.endswith("dropout") and not 0.0 <= value < 1.0:
                 raise ValueError(f"{name} must be in [0, 1), got {value}")
-            if not name.endswith("dropout") and value < 1:
+            if name.endswith(("ratio", "snippets")) and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         if self.kernel_snippets % 2 == 0:
             raise ValueError(
@@ -113,6 +121,9 @@ class ACMNet(nn.Module):
     (torch.Size([2, 30, 3]), torch.Size([2, 3, 30, 4]))
     """
 
+    feature_mean: Tensor
+    feature_scale: Tensor
+
     def __init__(
         self,
         feature_dim: int,
@@ -130,6 +141,22 @@ class ACMNet(nn.Module):
         self.embedding = nn.Conv1d(feature_dim, feature_dim, width, padding="same")
         self.attention = nn.Conv1d(feature_dim, len(Branch), kernel_size=1)
         self.classifier = nn.Linear(feature_dim, n_classes + 1)
+        if settings.standardize:
+            self.register_buffer("feature_mean", torch.zeros(feature_dim))
+            self.register_buffer("feature_scale", torch.ones(feature_dim))
+
+    def standardize(self, mean: Tensor, deviation: Tensor) -> None:
+        """Keep what features are standardised with; for networks that do so.
+
+        Parameters
+        ----------
+        mean, deviation : (D,)
+            Of each column over the training snippets. A column that does not vary
+            says nothing, and counts as 0 from now on.
+        """
+        varies = deviation > SMALLEST_DEVIATION * (1.0 + mean.abs())
+        self.feature_mean.copy_(mean)
+        self.feature_scale.copy_(torch.where(varies, 1.0 / deviation, 0.0))
 
     def forward(
         self, features: Tensor, mask: Tensor | None = None, seeds: Tensor | None = None
@@ -164,6 +191,8 @@ class ACMNet(nn.Module):
         rates = self.settings
         here = mask.unsqueeze(-1)  # (B, T, 1)
 
+        if rates.standardize:
+            features = (features - self.feature_mean) * self.feature_scale
         seen = drop(features, rates.input_dropout)
         # padding must look to the convolution like the zeros beyond a video's end
         seen = seen.masked_fill(~here, 0.0) if is_padded else seen
