@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from acmnet.convolution import WIDTH, convolve_in_tiles
 
-
 SMALLEST_DEVIATION = 1e-6
 """A column's deviation over its mean from which on it is more than rounding."""
 
