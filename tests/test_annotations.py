@@ -587,6 +587,53 @@ def test_json_round_trip(tmp_path_factory, world, as_text):
     }
 
 
+def flat(**entries):
+    """Return videos as BMN's files have them, of 9 s where nothing else is said."""
+    return {
+        name: {"duration_second": 9, "annotations": [], **entry}
+        for name, entry in entries.items()
+    }
+
+
+SWIM = {"label": "swim", "segment": [1, 2]}
+
+
+def test_videos_at_the_top_take_their_subsets_from_the_list_beside_them(tmp_path):
+    # as BMN keeps ActivityNet: no database, no subset, some segments empty
+    empty = {"label": "jump", "segment": [3, 3]}
+    content = flat(a={"annotations": [empty, SWIM]}, b={"duration_second": 4.5}, c={})
+    (tmp_path / "video_info_new.csv").write_text(
+        "video,numFrame,subset\na,10,validation\nb,20,training\nx,1,testing\n"
+    )
+    videos = read_json(tmp_path, content).videos
+    swim = Instance("swim", Segment(1, 2))
+    assert videos["a"] == Video("a", "validation", 9, ("jump", "swim"), (swim,))
+    assert videos["b"] == Video("b", "training", 4.5, (), ())
+    assert videos["c"].subset is None
+
+
+@pytest.mark.parametrize("lists", [(), ("video_info.csv", "video_info_new.csv")])
+def test_videos_at_the_top_without_one_list_have_no_subset(tmp_path, lists):
+    for name in lists:
+        (tmp_path / name).write_text("video,subset\na,validation\n")
+    read = read_json(tmp_path, flat(a={"annotations": [SWIM]}))
+    assert read.videos["a"].subset is None
+
+
+def test_a_subset_of_its_own_counts_more_than_the_list(tmp_path):
+    (tmp_path / "video_info.csv").write_text("video,subset\na,validation\n")
+    read = read_json(tmp_path, flat(a={"subset": "test"}))
+    assert read.videos["a"].subset == "test"
+
+
+def test_a_reversed_segment_at_the_top_is_refused(tmp_path):
+    content = flat(a={"annotations": [{"label": "swim", "segment": [2, 1]}]})
+    with pytest.raises(
+        AnnotationError, match=r"'a', annotations\[0\]: segment must end after it st"
+    ):
+        read_json(tmp_path, content)
+
+
 @pytest.mark.parametrize(
     ("file", "subsets", "n_classes", "n_instances"),
     [
@@ -609,6 +656,14 @@ def test_json_round_trip(tmp_path_factory, world, as_text):
             "surveillance/annotations.json", {"training": 40}, 1, 39, id="surveillance"
         ),
         pytest.param("surveillance/labels.csv", {None: 40}, 1, 0, id="labels alone"),
+        # 14859 + 7293 annotations, of which 9 + 3 are empty
+        pytest.param(
+            "activitynet13/anet13_anno_action_bmn.json",
+            {"training": 9649, "validation": 4728, "testing": 4851},
+            200,
+            22140,
+            id="ActivityNet-1.3",
+        ),
     ],
 )
 def test_real_files(file, subsets, n_classes, n_instances):

@@ -17,8 +17,8 @@ from acmnet.annotations import (
     read_annotations,
 )
 from acmnet.detections import DetectionFile, DetectionFileError
-from acmnet.evaluation import evaluate, parse_tiou
-from acmnet.matching import Located, average_precision, match_detections
+from acmnet.evaluation.matching import Located, average_precision, match_detections
+from acmnet.evaluation.reports import evaluate, parse_tiou
 from acmnet.segments import Detections, Segment
 from twins_evaluation import Row, naive_class_ap, naive_match
 
@@ -374,17 +374,26 @@ def test_report_as_json(files):
     labels, found = files
     report = evaluate(labels, found, subset="test", tiou=(0.3, 0.7))
     assert report.external_data == {"used": True}
+    best = {"score": 0.9, "f1": 1.0, "precision": 1.0, "recall": 1.0}
+    none = {"score": 0.9, "f1": 0.0, "precision": 0.0, "recall": 0.0}
     assert json.loads(json.dumps(report.to_json())) == {
+        "protocol": "custom",
         "tiou": [0.3, 0.7],
         "map": [1.0, 0.0],
         "average": 0.5,
+        "averages": {},
         "per_class": {"jump": [1.0, 0.0]},
         "videos": 2,
         "instances": 1,
         "detections": 1,
         "dropped": {"label without ground truth": 1},
+        "ignored": [0, 0],
         "unpredicted": ["b"],
+        "notes": [],
         "ground_truth_sha256": hashlib.sha256(labels.read_bytes()).hexdigest(),
+        "classification": {"map": 1.0, "per_class": {"jump": 1.0}},
+        "average_recall": dict.fromkeys(("1", "5", "10", "50", "100"), 0.5),
+        "best_f1": [{"tiou": 0.3, **best}, {"tiou": 0.7, **none}],
     }
 
 
@@ -403,7 +412,7 @@ def test_report_as_text(files):
         "tIoU     0.1    0.2    0.3    0.4    0.5  0.6  0.7  average",
         "mAP %  100.0  100.0  100.0  100.0  100.0  0.0  0.0     71.4",
         "average over 0.1:0.5 100.0, 0.1:0.7 71.4, 0.3:0.7 60.0",
-        "videos 2, instances 1, classes 1, detections 1",
+        "protocol custom, videos 2, instances 1, classes 1, detections 1",
         "dropped: 1 (label without ground truth)",
         "videos without an entry in the detections: 1, such as 'b'",
     ]

@@ -1,5 +1,6 @@
 """Extractors of one's own, and settings that are refused."""
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -10,7 +11,9 @@ from acmnet.extraction.extractors import (
     ExtractorError,
     manifest_of,
     own_extractor,
+    settings_of,
 )
+from acmnet.features import FeatureManifest
 from acmnet.segments import SnippetGrid
 
 OWN = """
@@ -86,3 +89,20 @@ def test_what_is_no_extractor_is_refused(name, sentence):
 def test_settings_are_refused(change, sentence):
     with pytest.raises(ExtractorError, match=sentence):
         ExtractionSettings(**change)
+
+
+def test_a_manifest_gives_its_settings_back():
+    settings = ExtractionSettings("i3d-two-stream", 10.0, 8, 4, "fast", "ten", "fp32")
+    manifest = FeatureManifest(
+        settings.grid,
+        2048,
+        extractor=settings.extractor,
+        settings={"flow": "fast", "crop": "ten", "precision": "fp32", "other": 1},
+    )
+    assert settings_of(dataclasses.asdict(manifest)) == settings
+
+
+def test_features_of_unknown_origin_cannot_be_extracted_again():
+    manifest = dataclasses.asdict(FeatureManifest(SnippetGrid(25, 16, 16), 4))
+    with pytest.raises(ExtractorError, match="names no extractor; extract features as"):
+        settings_of(manifest)

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 import acmnet
-from acmnet.evaluation import evaluate
+from acmnet.evaluation.reports import evaluate
 from acmnet.pipeline.data import DataSource, open_data
 from acmnet.pipeline.experiments import shuffled
 from acmnet.pipeline.runs import RunRequest, train_run

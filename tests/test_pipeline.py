@@ -11,7 +11,7 @@ import torch
 import acmnet
 from acmnet.annotations import Annotations, Instance, Video, read_annotations
 from acmnet.checkpoint import CheckpointError, load_config
-from acmnet.evaluation import evaluate
+from acmnet.evaluation.reports import evaluate
 from acmnet.features import FeatureError, write_features
 from acmnet.pipeline.data import (
     DataError,

@@ -1,6 +1,7 @@
 """Slow, literal versions of the evaluation rules: one detection at a time, no NumPy.
 
-Written from the rules, not from `acmnet.evaluation`. An interval is a pair of seconds.
+Written from the rules, not from `acmnet.evaluation.reports`. An interval is a pair of
+seconds.
 """
 
 from typing import NamedTuple

@@ -6,7 +6,7 @@ localization -> evaluation. `acmnet --help` is the same journey on the command l
 
 from importlib.metadata import version as _version
 
-from acmnet.evaluation import DetectionReport, evaluate
+from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.localization import localize_scores
 from acmnet.losses import acm_loss
 from acmnet.model import ACMNet, ACMNetOutput, Branch

@@ -1,7 +1,7 @@
 """Read label files: which actions a video shows and, where known, from when to when.
 
-Two formats: ActivityNet-style JSON (THUMOS14's files are such) and a CSV of video
-names with their labels. Nothing here knows features or the network.
+Two formats: ActivityNet-style JSON (THUMOS14's files are such, and BMN's nearly) and a
+CSV of video names with their labels. Nothing here knows features or the network.
 """
 
 import collections
@@ -14,6 +14,7 @@ import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from acmnet import bmn
 from acmnet.files import outline, parse_json, read_text
 from acmnet.segments import Segment
 
@@ -132,10 +133,11 @@ def read_annotations(path: str | Path) -> Annotations:
     path : str or Path
         Either ActivityNet-style JSON, ``database -> video -> subset, duration,
         annotations -> [{label, segment}]`` with times in seconds (numbers, or numbers
-        as text), in which ``subset``, ``duration`` and ``segment`` may be missing. Or
-        a CSV with the header ``video,labels``, labels separated by ``|``, and
-        optional columns ``subset`` and ``duration``; a known video suffix is taken
-        off the video's name.
+        as text), in which ``subset``, ``duration`` and ``segment`` may be missing; or
+        such videos without ``database``, as BMN's files of ActivityNet have them
+        (`acmnet.bmn`). Or a CSV with the header ``video,labels``, labels separated by
+        ``|``, and optional columns ``subset`` and ``duration``; a known video suffix
+        is taken off the video's name.
 
     Returns
     -------
@@ -203,6 +205,8 @@ def _duration(where: str, value: object) -> float | None:
 def _read_json(source: str, text: str) -> Annotations:
     """Return what an ActivityNet-style file says."""
     content = parse_json(source, text, KIND, AnnotationError, _is_video)
+    if isinstance(content, dict) and bmn.is_flat(content):
+        content = bmn.as_database(Path(source), content, AnnotationError)
     database = content.get("database") if isinstance(content, dict) else None
     if not isinstance(content, dict) or not isinstance(database, dict):
         raise AnnotationError(

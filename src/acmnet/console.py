@@ -1,11 +1,12 @@
 """What a person sees while waiting, and tables of results."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Final, Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,6 +17,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from acmnet.evaluation.bootstrap import Comparison
+from acmnet.extraction.run import ExtractionProgress
+from acmnet.segments import Detections
 from acmnet.training import StepRecord
 
 LINES: Final = 10
@@ -33,6 +37,7 @@ class Waiting:
         self.console, self.what, self.unit = console, what, unit
         self.silent = silent
         self.told = time.monotonic()
+        self.done, self.total = 0, 1
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -61,6 +66,11 @@ class Waiting:
         """Stop drawing, whatever happened."""
         self.progress.stop()
 
+    def one_more(self, _name: str = "") -> None:
+        """Count one of ``total``."""
+        self.done += 1
+        self.update(self.done, self.total)
+
     def update(self, done: int, total: int, note: str = "") -> None:
         """Show that ``done`` of ``total`` units are behind us."""
         self.progress.update(
@@ -74,6 +84,33 @@ class Waiting:
             self.console.print(
                 f"{self.what}: {done}/{total} {self.unit} {note}".rstrip()
             )
+
+
+class ExtractionBar(Waiting):
+    """Progress of an extraction: videos done, how fast, how long yet."""
+
+    def __init__(self, console: Console, *, silent: bool) -> None:
+        super().__init__(console, "extracting", "videos", silent=silent)
+
+    def video(self, _result: object, progress: ExtractionProgress) -> None:
+        """Note a video, done or failed."""
+        note = f"{progress.rate:.1f} x real time, {_duration(progress.left_s)} left"
+        if progress.failed:
+            note += f", {progress.failed} failed"
+        self.update(progress.done, progress.total, note)
+
+
+def _duration(seconds: float) -> str:
+    """Return seconds as a person says them.
+
+    Examples
+    --------
+    >>> _duration(42.4), _duration(600), _duration(9000)
+    ('42 s', '10 min', '2.5 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 class TrainingBar(Waiting):
@@ -113,3 +150,33 @@ def map_table(
         cells = [f"{value:.1f}" for value in (*percent, sum(percent) / len(percent))]
         table.add_row(name, *cells)
     return table
+
+
+def detections_table(video: str, found: Detections, shown: int = 20) -> Table:
+    """Return a video's best detections, the surest first."""
+    best = sorted(found, key=lambda detection: -detection.score)
+    more = f", {len(best) - shown} more not shown" if len(best) > shown else ""
+    title = escape(video) + ("" if best else ": nothing found") + more
+    table = Table(title=title, title_justify="left", box=None)
+    table.add_column("action")
+    for name in ("from (s)", "to (s)", "score"):
+        table.add_column(name, justify="right")
+    for found_one in best[:shown]:
+        times = f"{found_one.start_s:.2f}", f"{found_one.end_s:.2f}"
+        table.add_row(escape(found_one.label), *times, f"{found_one.score:.3f}")
+    return table
+
+
+def comparison_lines(comparison: Comparison) -> Iterator[str]:
+    """Yield each system's average mAP and how it differs from the first, in %."""
+    first = next(iter(comparison.reports))
+    for name in comparison.reports:
+        own = comparison.interval(name)
+        line = f"{name}: average mAP {100 * own.value:.2f} "
+        line += f"[{100 * own.low:.2f}, {100 * own.high:.2f}]"
+        if name != first:
+            less = comparison.difference(name)
+            line += f"; {100 * less.value:+.2f} "
+            line += f"[{100 * less.low:+.2f}, {100 * less.high:+.2f}] against {first}"
+        yield line
+    yield f"in brackets: 95 %, {comparison.draws} draws of the videos"

@@ -10,13 +10,21 @@ from collections.abc import Sequence
 import torch
 from cyclopts import CycloptsError
 
-from acmnet.cli import evaluating, localizing, showing, training
+from acmnet.cli import doctor, evaluating, extracting, localizing, showing, training
 from acmnet.cli.app import UsageError, app, fail
 from acmnet.cli.options import overrides, take_overrides
 from acmnet.files import one_line
 from acmnet.training import TrainingError
 
-__all__ = ["evaluating", "localizing", "main", "showing", "training"]
+__all__ = [
+    "doctor",
+    "evaluating",
+    "extracting",
+    "localizing",
+    "main",
+    "showing",
+    "training",
+]
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,77 +1,195 @@
-"""The verb localize."""
+"""The verb localize: with a trained run, or with Kinetics-400 classes and no run."""
 
+import contextlib
+import dataclasses
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from acmnet import recipes
 from acmnet.annotations import Annotations, Video
-from acmnet.cli.app import app, console, errors, fail, note, quiet
+from acmnet.cli.app import UsageError, app, console, errors, fail, note, quiet
 from acmnet.cli.options import Grid, GridOptions, overrides
-from acmnet.console import Waiting
+from acmnet.console import ExtractionBar, Waiting, detections_table
 from acmnet.detections import write_detections
+from acmnet.extraction.backbones import RGB_WEIGHTS
+from acmnet.extraction.engines import cores
+from acmnet.extraction.extracted import Failure
+from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.extraction.weights import load_i3d
 from acmnet.features import FeatureError, open_store
+from acmnet.pipeline import zero_shot
 from acmnet.pipeline.data import Data, DataSource, open_data
+from acmnet.pipeline.own_videos import Hooks, extracted_data, extraction_of
 from acmnet.pipeline.runs import LAST, join_processes
 from acmnet.pipeline.trained import load, localize_videos
+from acmnet.recipes import Settings
+from acmnet.segments import Detections
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceOptions:
+    """Where the features of the videos are, or go."""
+
+    features: Path | None = None
+    """Directory with the videos' features; beside video files, where theirs are kept
+    (OUT.features when left out)."""
+    annotations: Path | None = None
+    "Label file that names the videos; all videos with features when left out."
+    subset: str | None = None
+    "Only this subset of the annotations."
+    grid: Grid = GridOptions()
+    workers: int = cores()
+    "Processes that extract the features of video files."
+
+
+Source = Annotated[SourceOptions, Parameter(name="*")]
 
 
 @app.command
 def localize(
+    videos: Annotated[list[Path] | None, Parameter(negative=())] = None,
     *,
-    run: Path,
-    features: Path,
-    out: Path,
-    annotations: Path | None = None,
-    subset: str | None = None,
+    run: Path | None = None,
+    kinetics: Annotated[bool, Parameter(negative=())] = False,
+    out: Path | None = None,
+    top: int = zero_shot.TOP,
+    classes: Annotated[list[str] | None, Parameter(negative=())] = None,
+    source: Source = SourceOptions(),
     device: str = "auto",
-    grid: Grid = GridOptions(),
 ) -> None:
-    """Find actions in videos with a trained run; write detections in seconds.
+    """Find actions in videos, in seconds: with a trained run, or with no training.
 
     Parameters
     ----------
+    videos
+        Video files or folders of them; their features are extracted as the run's were.
     run
-        Directory that `acmnet train` wrote, or any checkpoint in it.
-    features
-        Directory with the videos' features.
+        Directory that `acmnet train` or `acmnet fit` wrote, or any checkpoint in it.
+    kinetics
+        Find the 400 actions of Kinetics by I3D's own head instead of a run's.
     out
         Detections file to write (ActivityNet results JSON).
-    annotations
-        Label file that names the videos; all videos with features when left out.
-    subset
-        Only this subset of the annotations.
+    top
+        With --kinetics: at most this many classes a video.
+    classes
+        With --kinetics: only these, separated by commas or given several times.
+    device
+        "auto", "cpu" or "cuda".
     """
+    if (run is None) != kinetics:
+        raise UsageError("give --run for a trained model, or --kinetics for none")
+    if videos and source.annotations:
+        raise UsageError("--annotations names videos by their features: leave it out")
+    if not videos and source.features is None:
+        raise UsageError("name video files, or a directory of --features")
+    where = join_processes(device)
+    chosen = zero_shot.only(classes, top) if kinetics else None
+    extraction = zero_shot.EXTRACTION
+    if run is not None and videos:
+        extraction = extraction_of(run)
+    with _data(videos or [], source, out, extraction, where) as (data, broken):
+        if chosen is not None:
+            results, failures = _by_kinetics(data, chosen)
+            used: dict[str, object] = {"used": True, "details": "Kinetics-400 I3D head"}
+        else:
+            results, failures, used = _by_run(run or Path(), data, where)
+    if out is None:
+        for video, found in results.items():
+            console.print(detections_table(video, found))
+    else:
+        write_detections(out, results, external_data=used)
+        total = sum(map(len, results.values()))
+        console.print(f"{total} detections in {len(results)} videos: {out}")
+    left_out = [*map(str, failures), *(f"{x.video}: {x.reason}" for x in broken)]
+    if left_out:
+        rest = f"; and {len(left_out) - 1} more" if left_out[1:] else ""
+        n_videos = len(results) + len(left_out)
+        fail(f"{len(left_out)} of {n_videos} videos were left out: {left_out[0]}{rest}")
+
+
+@contextlib.contextmanager
+def _data(
+    videos: list[Path],
+    source: SourceOptions,
+    out: Path | None,
+    extraction: ExtractionSettings,
+    device: str,
+) -> Iterator[tuple[Data, tuple[Failure, ...]]]:
+    """Open features, extracting them first where video files were named."""
+    if not videos:
+        yield _stored(source), ()
+        return
+    with tempfile.TemporaryDirectory(prefix="acmnet-") as scratch:
+        features = source.features
+        if features is None:
+            features = out.with_suffix(".features") if out else Path(scratch)
+        with ExtractionBar(errors, silent=quiet()) as bar:
+            yield extracted_data(
+                videos,
+                features,
+                extraction,
+                source.workers,
+                Hooks(note, bar.video),
+                device,
+            )
+
+
+def _stored(source: SourceOptions) -> Data:
+    """Open a directory of features, with the videos that a label file names."""
+    directory = source.features or Path()
+    where = DataSource(
+        source.annotations or Path(), directory, source.subset, source.grid.grid()
+    )
+    if source.annotations:
+        return open_data(where)
+    store = open_store(directory, grid=where.grid)
+    videos = {video: Video(video, None, None, (), ()) for video in store.video_ids}
+    return Data(where, Annotations(str(directory), videos, ()), store)
+
+
+def _by_run(
+    run: Path, data: Data, device: str
+) -> tuple[Mapping[str, Detections], list[FeatureError], dict[str, object]]:
+    """Localise with a trained model."""
     model = load(
         run,
         settings=lambda trained: recipes.override(trained, overrides),
-        device=join_processes(device),
+        device=device,
     )
-    source = DataSource(annotations or Path(), features, subset, grid.grid())
-    data = open_data(source) if annotations else _all_videos(source)
-    n_videos = len(data.annotations.videos)
     failures: list[FeatureError] = []
-    done = 0
     with Waiting(errors, "localising", "videos", silent=quiet()) as bar:
-
-        def count(_video: str) -> None:
-            nonlocal done
-            done += 1
-            bar.update(done, n_videos)
-
-        results = localize_videos(model, data, count, failures.append)
-    used: dict[str, object] = {"used": True, "details": f"features in {features}"}
+        bar.total = len(data.annotations.videos)
+        results = localize_videos(model, data, bar.one_more, failures.append)
+    used: dict[str, object] = {
+        "used": True,
+        "details": f"features in {data.source.features}",
+    }
     if model.config is not None and model.config.selection != LAST:
         used["checkpoint_chosen_on"] = model.config.selection
         note(f"the checkpoint of {run} was chosen on the {model.config.selection}")
-    write_detections(out, results, external_data=used)
-    total = sum(map(len, results.values()))
-    console.print(f"{total} detections in {len(results)} videos: {out}")
-    if failures:
-        rest = f"; {len(failures) - 1} more: acmnet check" if failures[1:] else ""
-        fail(f"{len(failures)} of {n_videos} videos were left out: {failures[0]}{rest}")
+    return results, failures, used
 
 
-def _all_videos(source: DataSource) -> Data:
-    """Return every video that has features, without any label."""
-    store = open_store(source.features, grid=source.grid)
-    videos = {video: Video(video, None, None, (), ()) for video in store.video_ids}
-    return Data(source, Annotations(str(source.features), videos, ()), store)
+def _by_kinetics(
+    data: Data, chosen: zero_shot.KineticsClasses
+) -> tuple[Mapping[str, Detections], list[FeatureError]]:
+    """Localise with I3D's own head."""
+    settings = recipes.override(
+        Settings(localization=zero_shot.LOCALIZATION), overrides
+    ).localization
+    failures: list[FeatureError] = []
+    with Waiting(errors, "localising", "videos", silent=quiet()) as bar:
+        bar.total = len(data.annotations.videos)
+        results = zero_shot.localize_kinetics_videos(
+            data,
+            load_i3d(RGB_WEIGHTS),
+            chosen,
+            settings,
+            bar.one_more,
+            failures.append,
+        )
+    return results, failures

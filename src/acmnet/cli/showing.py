@@ -5,10 +5,12 @@ from pathlib import Path
 from cyclopts import App
 
 from acmnet import recipes
-from acmnet.cli.app import app, console, errors, quiet
+from acmnet.cli.app import app, console, errors, note, quiet
 from acmnet.cli.options import Profile, overrides
-from acmnet.console import TrainingBar, map_table
-from acmnet.pipeline.experiments import demo
+from acmnet.console import ExtractionBar, TrainingBar, Waiting, map_table
+from acmnet.extraction.engines import cores
+from acmnet.pipeline.demo import DemoHooks, demo
+from acmnet.pipeline.own_videos import REPORT
 from acmnet.recipes import Settings
 
 recipes_app = App(
@@ -20,27 +22,41 @@ app.command(recipes_app)
 
 
 @app.command(name="demo")
-def demo_command(*, out: Path = Path("runs/demo"), seed: int = 0) -> None:
-    """Make a small world, learn from its labels alone, localise, evaluate, compare.
+def demo_command(
+    *, out: Path = Path("runs/demo"), seed: int = 0, workers: int = cores()
+) -> None:
+    """Draw videos, learn from their labels alone, localise, evaluate, compare.
 
     Parameters
     ----------
     out
-        Directory that gets the world, the trained model, detections and scores.
+        Directory that gets the videos, the trained model, detections and scores.
     seed
-        Of the world and of the training.
+        Of the videos and of the training.
+    workers
+        Processes that extract features; they share the cores.
     """
     epochs = recipes.recipe("default").training.epochs
-    with TrainingBar(errors, epochs, silent=quiet()) as bar:
-        result = demo(out, seed=seed, on_step=bar.step)
-        bar.show_last()
+    with (
+        Waiting(errors, "drawing", "videos", silent=quiet()) as drawing,
+        ExtractionBar(errors, silent=quiet()) as extracting,
+        TrainingBar(errors, epochs, silent=quiet()) as training,
+    ):
+        hooks = DemoHooks(
+            note, extracting.video, training.step, on_drawn=drawing.update
+        )
+        result = demo(out, seed=seed, workers=workers, hooks=hooks)
+        training.show_last()
     rows = {
         "ACM-Net": result.report.map.tolist(),
         "labels shuffled": result.control.map.tolist(),
         "random places": result.chance.tolist(),
     }
-    console.print(map_table("A small world, test videos", result.report.tiou, rows))
-    console.print(f"detections: {result.detections}\nscores: {result.scores}")
+    console.print(map_table("Drawn videos, test", result.report.tiou, rows))
+    console.print(
+        f"videos: {out / 'scenes'}\nreport: {result.run / REPORT}\n"
+        f"scores: {result.scores}"
+    )
 
 
 @recipes_app.default

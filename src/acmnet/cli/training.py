@@ -7,7 +7,7 @@ from acmnet.checkpoint import load_config
 from acmnet.cli.app import UsageError, app, console, errors, fail, note, quiet
 from acmnet.cli.options import JsonPath, Training
 from acmnet.console import TrainingBar, Waiting, map_table
-from acmnet.evaluation import parse_tiou
+from acmnet.evaluation.reports import parse_tiou
 from acmnet.files import write_json
 from acmnet.pipeline.data import bad_features, open_data
 from acmnet.pipeline.data import problems as data_problems

@@ -2,16 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
 from acmnet.annotations import Annotations
-from acmnet.detections import write_detections
-from acmnet.evaluation import DetectionReport, evaluate
-from acmnet.files import write_json
-from acmnet.pipeline.data import Data, DataSource, open_data
+from acmnet.evaluation.reports import evaluate
+from acmnet.pipeline.data import Data
 from acmnet.pipeline.runs import (
     RunRequest,
     finished_epochs,
@@ -19,9 +16,7 @@ from acmnet.pipeline.runs import (
     train_run,
 )
 from acmnet.pipeline.trained import load, localize_videos
-from acmnet.recipes import recipe
 from acmnet.segments import Detections, FloatArray
-from acmnet.synthetic import TEST, TRAINING, make_world, write_world
 from acmnet.training import StepRecord
 
 TIOU: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
@@ -84,65 +79,6 @@ def shuffled(data: Data, seed: int) -> Data:
     }
     annotations = dataclasses.replace(data.annotations, videos=dealt)
     return dataclasses.replace(data, annotations=annotations)
-
-
-class DemoResult(NamedTuple):
-    """What the demonstration found."""
-
-    report: DetectionReport
-    control: DetectionReport
-    """Of the same training on shuffled labels."""
-    chance: FloatArray
-    """(n_tiou,) mAP."""
-    detections: Path
-    """The detections file of the test videos."""
-    scores: Path
-    """All of the above as JSON."""
-
-
-def demo(
-    out: Path,
-    *,
-    seed: int = 0,
-    on_step: Callable[[StepRecord, str], None] = lambda *_: None,
-) -> DemoResult:
-    """Make a small world, learn from its labels, localise, evaluate, compare.
-
-    Parameters
-    ----------
-    out : Path
-        Gets ``world/``, ``model/``, ``control/``, ``detections.json``, ``scores.json``.
-    seed : int
-        Of the world and of both trainings.
-    on_step : callable
-        Called after each step, with what is trained.
-    """
-    labels, features = write_world(make_world(seed), out / "world")
-    training = open_data(DataSource(labels, features, TRAINING))
-    test = open_data(DataSource(labels, features, TEST))
-    settings = recipe("default")
-    reports = {}
-    for name, data in (("model", training), ("control", shuffled(training, seed))):
-        request = RunRequest(out / name, settings, data, seed=seed, overwrite=True)
-
-        def report_step(record: StepRecord, name: str = name) -> None:
-            on_step(record, f"training {name}")
-
-        results = localize_videos(load(train_run(request, on_step=report_step)), test)
-        reports[name] = evaluate(test.annotations, results, tiou=TIOU)
-        if name == "model":
-            write_detections(out / "detections.json", results)
-            chance = chance_map(test.annotations, results, _spans_s(test))
-    scores = {name: report.to_json() for name, report in reports.items()}
-    scores["chance"] = {"tiou": list(TIOU), "map": chance.tolist()}
-    write_json(out / "scores.json", scores)
-    return DemoResult(
-        reports["model"],
-        reports["control"],
-        chance,
-        out / "detections.json",
-        out / "scores.json",
-    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -236,7 +172,7 @@ def cross_validate(
             test = request.data.only(held_out)
             results = localize_videos(model, test)
             maps.append(evaluate(test.annotations, results, tiou=tiou).map)
-            floors.append(chance_map(test.annotations, results, _spans_s(test), tiou))
+            floors.append(chance_map(test.annotations, results, spans_s(test), tiou))
             seconds += float(model.config.training["seconds"]) if model.config else 0.0
             on_run(seed, fold, maps[-1])
     shape = (len(seeds), folds, len(tiou))
@@ -245,6 +181,7 @@ def cross_validate(
     )
 
 
-def _spans_s(data: Data) -> dict[str, float]:
+def spans_s(data: Data) -> dict[str, float]:
+    """Return how long each video is, in seconds, by its features."""
     store = data.store
     return {v: store.grid.span_s(store.shape(v)[0]) for v in data.annotations.videos}

@@ -29,7 +29,7 @@ from acmnet.checkpoint import (
     save_training_state,
 )
 from acmnet.datasets import WeakDataset
-from acmnet.evaluation import evaluate
+from acmnet.evaluation.reports import evaluate
 from acmnet.files import written_whole
 from acmnet.model import ACMNet
 from acmnet.pipeline.data import Data, refuse_problems

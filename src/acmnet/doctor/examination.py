@@ -1,0 +1,174 @@
+"""The dataset doctor: all that is wrong with a data set, at once, before training."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from acmnet.annotations import AnnotationError, Annotations
+from acmnet.doctor.feature_checks import Progress, feature_findings
+from acmnet.doctor.findings import (
+    LEVELS,
+    Finding,
+    Level,
+    counted,
+    in_order,
+    quoted,
+    some,
+)
+from acmnet.doctor.instance_checks import instance_findings
+from acmnet.doctor.label_checks import (
+    by_subset,
+    detection_findings,
+    label_findings,
+    split_findings,
+    unpredicted,
+)
+from acmnet.doctor.lenient import read_leniently
+from acmnet.features import FeatureStore, open_store
+from acmnet.pipeline.data import Data, DataSource
+from acmnet.segments import SnippetGrid
+
+
+@dataclasses.dataclass(frozen=True)
+class Patient:
+    """The files of a data set; only the annotations are a must."""
+
+    annotations: Path
+    features: Path | None = None
+    detections: Path | None = None
+    """ActivityNet results JSON, of any system."""
+    split: Path | None = None
+    """A list of the videos that are predicted, one a line."""
+    subset: str | None = None
+    """Look at this subset only."""
+    grid: SnippetGrid | None = None
+    """The features' grid, where their directory has no ``features.json``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnosis:
+    """What the doctor found, and in how much."""
+
+    findings: tuple[Finding, ...]
+    """Errors first; those of one kind together."""
+    videos: int
+    instances: int
+    classes: int
+
+    def count(self, level: str) -> int:
+        """Return how many findings are of a level."""
+        return sum(finding.level == level for finding in self.findings)
+
+    def __str__(self) -> str:
+        """Return the numbers, in a line."""
+        found = [counted(self.count(level), level) for level in LEVELS]
+        return (
+            f"{', '.join(found)} in {counted(self.videos, 'video')}, "
+            f"{counted(self.instances, 'instance')}, {self.classes} classes"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "errors": self.count("error"),
+            "warnings": self.count("warning"),
+            "notes": self.count("note"),
+            "videos": self.videos,
+            "instances": self.instances,
+            "classes": self.classes,
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+def examine(patient: Patient, on_progress: Progress = lambda *_: None) -> Diagnosis:
+    """Look at a data set and say all that is wrong with it.
+
+    Nothing is raised for what files say: a file that cannot be read is a finding, and
+    the rest is looked at still.
+
+    Parameters
+    ----------
+    patient : Patient
+        The files.
+    on_progress : callable
+        Told what is being done, how many were done, and of how many.
+    """
+    reading = read_leniently(patient.annotations)
+    findings, annotations = list(reading.findings), reading.annotations
+    if annotations is not None:
+        try:
+            annotations = annotations.subset(patient.subset)
+        except AnnotationError as error:
+            source = annotations.source
+            findings.append(Finding("error", "refused", str(error), source))
+            annotations = None
+    if annotations is None:
+        return Diagnosis(tuple(in_order(findings)), 0, 0, 0)
+    findings += instance_findings(annotations)
+    findings += label_findings(annotations)
+    if patient.detections is not None:
+        findings += detection_findings(annotations, patient.detections)
+    if patient.split is not None:
+        findings += split_findings(annotations, patient.split)
+    if patient.features is not None:
+        findings += _features(patient, annotations, on_progress)
+    videos = annotations.videos.values()
+    return Diagnosis(
+        tuple(in_order(findings)),
+        len(videos),
+        sum(len(video.instances) for video in videos),
+        len(annotations.class_names),
+    )
+
+
+def _features(
+    patient: Patient, annotations: Annotations, on_progress: Progress
+) -> Iterator[Finding]:
+    """Yield what is wrong with features, and where they do not fit the annotations."""
+    directory = Path(patient.features or "")
+    try:
+        store = open_store(directory, grid=patient.grid)
+    except ValueError as error:
+        yield Finding("error", "refused", str(error), str(directory))
+        return
+    yield from _coverage(annotations, store)
+    source = DataSource(patient.annotations, directory, patient.subset, patient.grid)
+    data = Data(source, annotations, store).only(set(store.files))
+    yield from feature_findings(data, on_progress)
+
+
+def _coverage(annotations: Annotations, store: FeatureStore) -> Iterator[Finding]:
+    """Yield videos without features, and features without a video."""
+    where = str(store.directory)
+    says = f"no features in {where}"
+    yield from unpredicted(annotations, store.files, says, "error")
+    is_known = any(video in store.files for video in annotations.videos)
+    for subset, videos in by_subset(annotations.videos.values()).items():
+        missing = [video.id for video in videos if video.id not in store.files]
+        name = "in no subset" if subset is None else f"of subset {quoted(subset)}"
+        level: Level = "error"
+        if len(missing) == len(videos):
+            level = "warning" if is_known else "error"
+            found = f"none of the {len(videos)} videos {name} have features"
+        else:
+            missing = [x for x in missing if not annotations.videos[x].instances]
+            found = f"{len(missing)} videos {name} have no features"
+        if missing:
+            yield Finding(
+                level,
+                "no-features",
+                f"{where}: {found}: {some(missing)}; extract them, or check the names "
+                f"(it has {len(store.files)} videos)",
+                where,
+            )
+    strangers = [video for video in store.files if video not in annotations.videos]
+    if strangers:
+        yield Finding(
+            "note",
+            "unused-features",
+            f"{where}: features of {len(strangers)} videos are not used, as "
+            f"{annotations.source} does not name them: {some(strangers)}; annotate "
+            "them or leave them",
+            where,
+        )

@@ -1,0 +1,166 @@
+"""What the features say: dimensions that say nothing, and what does not fit labels."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from acmnet.doctor.findings import SHOWN, Finding, Level, quoted
+from acmnet.doctor.instance_checks import past_end
+from acmnet.doctor.twins import Features, TwinSearch
+from acmnet.features import FeatureError
+from acmnet.pipeline.data import Data, problems
+from acmnet.segments import FloatArray
+
+DEAD: Final = 0.999
+"""Beyond this share of zeros, a dimension says nothing."""
+SCALE: Final = 100.0
+"""A dimension varying this much more than most drowns the others."""
+FEWEST_SNIPPETS: Final = 8
+ROWS: Final = 1024
+"""Snippets that are taken at once, so that a long video takes no more memory."""
+
+Progress = Callable[[str, int, int], None]
+
+
+def feature_findings(
+    data: Data, on_progress: Progress = lambda *_: None
+) -> Iterator[Finding]:
+    """Yield what is wrong with the features of videos, which must all have some.
+
+    Each video is read once, and those that look like another once more.
+
+    Parameters
+    ----------
+    on_progress : callable
+        Told what is being done, how many were done, and of how many.
+    """
+    where, grid = str(data.store.directory), data.store.grid
+    sums = DimensionSums.empty(data.store.dimension)
+    twins = TwinSearch(data.store.dimension)
+    readable = set()
+    for done, video in enumerate(data.annotations.videos.values(), start=1):
+        on_progress("reading features", done, len(data.annotations.videos))
+        try:
+            features = data.store.read(video.id).numpy()
+        except FeatureError as error:
+            yield Finding("error", "bad-features", str(error), where, video.id)
+            continue
+        readable.add(video.id)
+        sums.add(features)
+        twins.add(video.id, video.subset, features)
+        yield from _still(where, video.id, features)
+        span_s = grid.span_s(len(features))
+        says = f"its features, which cover {span_s:g} s"
+        # a last snippet that was not whole has no feature
+        end_s = span_s + max(grid.window_s, grid.stride_s)
+        yield from past_end(data.annotations.source, video, end_s, says)
+    for is_refused, sentence in problems(data.only(readable), for_training=False):
+        level: Level = "error" if is_refused else "warning"
+        yield Finding(level, "duration", sentence, data.annotations.source)
+    yield from _dimensions(where, sums)
+    yield from twins.findings(
+        data.store, sums.deviation, lambda *n: on_progress("comparing videos", *n)
+    )
+
+
+def _still(where: str, video: str, features: Features) -> Iterator[Finding]:
+    """Yield that all snippets of a video are the same."""
+    if len(features) < FEWEST_SNIPPETS or (features[-1] != features[0]).any():
+        return
+    if (features == features[0]).all():
+        yield Finding(
+            "warning",
+            "still",
+            f"{where}: all {len(features)} snippets of {quoted(video)} are the same; "
+            "was the video decoded? extract it again or leave it out",
+            where,
+            video,
+        )
+
+
+@dataclasses.dataclass
+class DimensionSums:
+    """Mean, deviation and range of each of D dimensions, over the snippets so far."""
+
+    n: int
+    mean: FloatArray
+    squares: FloatArray
+    """Sum of squared distances from the mean."""
+    low: FloatArray
+    high: FloatArray
+    zeros: npt.NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, dimension: int) -> "DimensionSums":
+        """Return the sums of no snippet."""
+        zero = np.zeros(dimension)
+        inf = np.full(dimension, np.inf)
+        return cls(0, zero, zero, inf, -inf, np.zeros(dimension, np.int64))
+
+    @property
+    def deviation(self) -> FloatArray:
+        """(D,) standard deviation; 0 for a dimension that never changes."""
+        deviation: FloatArray = np.sqrt(self.squares / max(self.n, 1))
+        return np.where(self.low == self.high, 0.0, deviation)
+
+    def add(self, features: Features) -> None:
+        """Add snippets of shape (T, D)."""
+        for start in range(0, len(features), ROWS):
+            self._add(features[start : start + ROWS].astype(np.float64))
+
+    def _add(self, rows: FloatArray) -> None:
+        # Chan et al. 1983: sums of squares about each part's own mean lose no digits
+        n, mean = len(rows), rows.mean(axis=0)
+        total, gap = self.n + n, mean - self.mean
+        self.squares = self.squares + ((rows - mean) ** 2).sum(axis=0)
+        self.squares = self.squares + gap**2 * self.n * n / total
+        self.mean = self.mean + gap * n / total
+        self.low = np.minimum(self.low, rows.min(axis=0))
+        self.high = np.maximum(self.high, rows.max(axis=0))
+        self.zeros = self.zeros + (rows == 0).sum(axis=0)
+        self.n = total
+
+
+def _dimensions(where: str, sums: DimensionSums) -> Iterator[Finding]:
+    """Yield dimensions that say nothing, or drown the others."""
+    if sums.n < 2:
+        return
+    n_dimensions, deviation = len(sums.mean), sums.deviation
+    is_constant = deviation == 0
+    if is_constant.all():
+        yield Finding(
+            "error",
+            "constant",
+            f"{where}: no dimension ever changes in {sums.n} snippets, so nothing can "
+            "be learned; extract the features again",
+            where,
+        )
+        return
+    typical = float(np.median(deviation[~is_constant]))
+    faults = (
+        ("constant", is_constant, "never change; they say nothing: leave them out"),
+        (
+            "dead",
+            ~is_constant & (sums.zeros > DEAD * sums.n),
+            f"are 0 in over {DEAD:.1%} of snippets; they say next to nothing: was a "
+            "stream lost?",
+        ),
+        (
+            "scale",
+            deviation > SCALE * typical,
+            f"vary over {SCALE:g} times as much as most (standard deviation up to "
+            f"{deviation.max():.3g} against {typical:.3g}) and drown the others: scale "
+            "each dimension to one deviation",
+        ),
+    )
+    for kind, which, says in faults:
+        found = np.flatnonzero(which).tolist()
+        if found:
+            shown = ", ".join(map(str, found[:SHOWN])) + ", ..." * (len(found) > SHOWN)
+            sentence = (
+                f"{where}: {len(found)} of {n_dimensions} dimensions ({shown}) {says}"
+            )
+            yield Finding("warning", kind, sentence, where)

@@ -1,0 +1,104 @@
+"""What the dataset doctor says: findings, each with what to do."""
+
+import collections
+import dataclasses
+import reprlib
+from collections.abc import Collection, Iterable
+from typing import Any, Final, Literal
+
+Level = Literal["error", "warning", "note"]
+LEVELS: Final[tuple[Level, ...]] = ("error", "warning", "note")
+"""Most serious first."""
+
+SHOWN: Final = 5
+
+_REPR: Final = reprlib.Repr()
+_REPR.maxstring = 80
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, or worth knowing, and what to do about it."""
+
+    level: Level
+    """``"error"``: training or evaluation would refuse it, or be wrong."""
+    kind: str
+    """Such as ``"past-end"``; findings of one kind are shown together."""
+    sentence: str
+    """Names the video or class, the value, and what to do."""
+    source: str
+    """The file or directory that it is about."""
+    video: str | None = None
+    index: int | None = None
+    """Of the instance in its video's annotations, from 0."""
+    label: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields that are known, as JSON values."""
+        values = dataclasses.asdict(self)
+        return {key: value for key, value in values.items() if value is not None}
+
+
+def quoted(name: str) -> str:
+    r"""Return a name from a user's file as it can be shown: escaped, not too long.
+
+    Examples
+    --------
+    >>> quoted("a\x1b[31m"), len(quoted("x" * 1000))
+    ("'a\\x1b[31m'", 80)
+    """
+    return _REPR.repr(name)
+
+
+def some(names: Collection[str]) -> str:
+    """Return the first few names, and how many more there are.
+
+    Examples
+    --------
+    >>> some(["a", "b"]), some("abcdefg")
+    ("'a', 'b'", "'a', 'b', 'c', 'd', 'e' and 2 more")
+    """
+    shown = [quoted(name) for name, _ in zip(names, range(SHOWN), strict=False)]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a number of things.
+
+    Examples
+    --------
+    >>> counted(1, "error"), counted(2, "error")
+    ('1 error', '2 errors')
+    """
+    return f"{n} {noun}" + "s" * (n != 1)
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings by level, then by kind; kinds in the order of their first."""
+    found = list(findings)
+    first: dict[str, int] = {}
+    for finding in found:
+        first.setdefault(finding.kind, len(first))
+    return sorted(found, key=lambda x: (LEVELS.index(x.level), first[x.kind]))
+
+
+def summed_up(findings: Iterable[Finding]) -> list[str]:
+    """Return a line for each finding, but no more than a few of each kind.
+
+    Examples
+    --------
+    >>> late = [Finding("warning", "past-end", f"late: {i}", "x") for i in range(7)]
+    >>> summed_up(late)[4:]
+    ['warning: late: 4', 'warning: and 2 more of this kind (past-end)']
+    """
+    groups: dict[tuple[str, str], list[Finding]] = collections.defaultdict(list)
+    for finding in in_order(findings):
+        groups[finding.level, finding.kind].append(finding)
+    lines = []
+    for (level, kind), group in groups.items():
+        lines += [f"{level}: {finding.sentence}" for finding in group[:SHOWN]]
+        if len(group) > SHOWN:
+            more = len(group) - SHOWN
+            lines.append(f"{level}: and {more} more of this kind ({kind})")
+    return lines

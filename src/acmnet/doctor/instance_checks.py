@@ -1,0 +1,116 @@
+"""Instances that cannot be meant: beyond their video, or twice; or that fill it."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from acmnet.annotations import Annotations, Video
+from acmnet.doctor.findings import Finding, Level, quoted
+
+SLACK_S: Final = 0.5
+"""An instance may leave its video by this much: a rounding, not a mistake."""
+DUPLICATE_S: Final = 1e-3
+"""Times that are this close are one time, as in ActionFormer's and OpenTAD's readers
+(shared/method.md, section 2.4)."""
+FULL: Final = 0.95
+"""Beyond this share of a video, an instance leaves nothing to tell it from."""
+FPS_RATIO: Final = 30 / 24
+"""How much too short a duration is if frames at 24 a second are taken for 30."""
+
+
+def instance_findings(annotations: Annotations) -> Iterator[Finding]:
+    """Yield what is wrong with the instances of each video."""
+    source = annotations.source
+    for video in annotations.videos.values():
+        yield from _before_start(source, video)
+        if video.duration_s is not None:
+            says = f"the video's duration of {video.duration_s:g} s"
+            yield from past_end(source, video, video.duration_s, says)
+            yield from _filling(source, video, video.duration_s)
+        yield from _duplicates(source, video)
+
+
+def past_end(source: str, video: Video, end_s: float, says: str) -> Iterator[Finding]:
+    """Yield that instances leave a video, which ends at ``end_s`` as something says."""
+    ends = [x.segment.end_s for x in video.instances]
+    past = [end for end in ends if end > end_s + SLACK_S]
+    if not past:
+        return
+    outside = sum(x.segment.start_s >= end_s for x in video.instances)
+    counts = f"{len(past)} of {len(ends)} instances end after {says}"
+    counts += f" ({outside} start after it), the last at {max(past):g} s"
+    level: Level = "warning"
+    if 2 * outside > len(ends):
+        level, advice = "error", "they look like another video's: leave the video out"
+    elif max(past) <= FPS_RATIO * end_s:
+        advice = (
+            "is a frame rate wrong, such as 30 for 24 or 25? correct it, or the "
+            "instances"
+        )
+    else:
+        advice = "correct the length or the instances"
+    sentence = f"{source}: video {quoted(video.id)}: {counts}; {advice}"
+    yield Finding(level, "past-end", sentence, source, video.id)
+
+
+def _before_start(source: str, video: Video) -> Iterator[Finding]:
+    """Yield that instances start before their video does."""
+    starts = [x.segment.start_s for x in video.instances]
+    early = [start for start in starts if start < -SLACK_S]
+    if early:
+        yield Finding(
+            "warning",
+            "before-start",
+            f"{source}: video {quoted(video.id)}: {len(early)} of {len(starts)} "
+            f"instances start before 0, the first at {min(early):g} s; correct the "
+            "times",
+            source,
+            video.id,
+        )
+
+
+def _filling(source: str, video: Video, duration_s: float) -> Iterator[Finding]:
+    """Yield that an instance leaves no background."""
+    for index, instance in enumerate(video.instances):
+        start_s = max(instance.segment.start_s, 0.0)
+        inside_s = min(instance.segment.end_s, duration_s) - start_s
+        if inside_s > FULL * duration_s:
+            yield Finding(
+                "note",
+                "fills-video",
+                f"{source}: video {quoted(video.id)}: {quoted(instance.label)} fills "
+                f"{inside_s / duration_s:.0%} of the video, so it cannot teach when "
+                "the action happens; add background if you have it",
+                source,
+                video.id,
+                index,
+                instance.label,
+            )
+            return
+
+
+def _duplicates(source: str, video: Video) -> Iterator[Finding]:
+    """Yield instances that repeat one before them."""
+    kept: list[int] = []
+    for index, x in enumerate(video.instances):
+        for before in kept:
+            y = video.instances[before]
+            gap_s = max(
+                abs(x.segment.start_s - y.segment.start_s),
+                abs(x.segment.end_s - y.segment.end_s),
+            )
+            if x.label == y.label and gap_s <= DUPLICATE_S:
+                yield Finding(
+                    "warning",
+                    "duplicate",
+                    f"{source}: video {quoted(video.id)}: instance {index} repeats "
+                    f"instance {before}, {quoted(x.label)} [{x.segment.start_s:g}, "
+                    f"{x.segment.end_s:g}] s, and only one of them can be found; "
+                    "remove it",
+                    source,
+                    video.id,
+                    index,
+                    x.label,
+                )
+                break
+        else:
+            kept.append(index)

@@ -1,0 +1,234 @@
+"""What labels alone cannot teach, and videos that one file has and another lacks."""
+
+import collections
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from acmnet.annotations import AnnotationError, Annotations, Video
+from acmnet.detections import read_detections
+from acmnet.doctor.findings import Finding, Level, quoted, some
+from acmnet.files import read_text
+from acmnet.segments import FloatArray
+
+FEW_VIDEOS: Final = 3
+IMBALANCE: Final = 10.0
+
+
+def label_findings(annotations: Annotations) -> Iterator[Finding]:
+    """Yield what is wrong with the classes, and with their share of the videos."""
+    yield from _spellings(annotations)
+    groups = by_subset(annotations.videos.values())
+    if None in groups and len(groups) > 1:
+        without = [video.id for video in groups[None]]
+        yield Finding(
+            "warning",
+            "subset",
+            f"{annotations.source}: {len(without)} of {len(annotations.videos)} videos "
+            f"are in no subset, so no subset can be picked out: {some(without)}; give "
+            "each video a subset",
+            annotations.source,
+        )
+    labelled = {
+        name: videos
+        for name, videos in groups.items()
+        if any(video.labels for video in videos)
+    }
+    yield from _absent(annotations, labelled)
+    for name, videos in labelled.items():
+        yield from _weak(annotations, name, videos)
+
+
+def by_subset(videos: Iterable[Video]) -> dict[str | None, list[Video]]:
+    """Return videos by the name of their subset, in the order of the file."""
+    groups: dict[str | None, list[Video]] = {}
+    for video in videos:
+        groups.setdefault(video.subset, []).append(video)
+    return groups
+
+
+def _spellings(annotations: Annotations) -> Iterator[Finding]:
+    """Yield classes whose names differ in case, blanks and punctuation only."""
+    groups: dict[str, list[str]] = collections.defaultdict(list)
+    for name in annotations.class_names:
+        letters = "".join(x for x in name.casefold() if x.isalnum())
+        groups[letters or name].append(name)
+    for names in groups.values():
+        if len(names) > 1:
+            yield Finding(
+                "warning",
+                "spelling",
+                f"{annotations.source}: the classes {some(names)} are spelt nearly "
+                "alike; if they are one action, give it one name",
+                annotations.source,
+                label=names[0],
+            )
+
+
+def _absent(
+    annotations: Annotations, groups: Mapping[str | None, Sequence[Video]]
+) -> Iterator[Finding]:
+    """Yield classes that no video has, or that one subset has and others lack."""
+    present = {
+        name: {label for video in videos for label in video.labels}
+        for name, videos in groups.items()
+    }
+    for label in annotations.class_names:
+        inside = [_subset(name) for name, labels in present.items() if label in labels]
+        outside = [_subset(x) for x, labels in present.items() if label not in labels]
+        if not inside:
+            says = "has no video; add some or take it off the class list"
+        elif len(inside) == 1 and outside:
+            says = (
+                f"is in {inside[0]} only, not in {', '.join(outside)}: it is learned "
+                "and never tested, or tested and never learned; split the videos anew "
+                "or leave the class out"
+            )
+        else:
+            continue
+        kind = "one-subset" if inside else "no-video"
+        sentence = f"{annotations.source}: class {quoted(label)} {says}"
+        source = annotations.source
+        yield Finding("warning", kind, sentence, source, label=label)
+
+
+def _subset(name: str | None) -> str:
+    return "no subset" if name is None else f"subset {quoted(name)}"
+
+
+def _weak(
+    annotations: Annotations, subset: str | None, videos: Sequence[Video]
+) -> Iterator[Finding]:
+    """Yield what labels alone cannot teach, of the videos of one subset."""
+    source = annotations.source
+    where = source if subset is None else f"{source}: {_subset(subset)}"
+    names = [x for x in annotations.class_names if any(x in v.labels for v in videos)]
+    place = {name: c for c, name in enumerate(names)}
+    has = np.zeros((len(videos), len(names)))
+    for v, video in enumerate(videos):
+        has[v, [place[label] for label in video.labels]] = 1
+    for kind, level, label, says in _faults(has, names):
+        yield Finding(level, kind, f"{where}: {says}", source, label=label)
+
+
+def _faults(
+    has: FloatArray, names: Sequence[str]
+) -> Iterator[tuple[str, Level, str, str]]:
+    """Yield kind, level, label and words; ``has`` is (V, C), of zeros and ones."""
+    n_videos, counts = len(has), has.sum(axis=0)
+    for name, n in zip(names, counts, strict=True):
+        if n < FEW_VIDEOS:
+            says = f"class {quoted(name)} has {n:g} videos; {FEW_VIDEOS} or more teach"
+            yield "few-videos", "warning", name, f"{says} what they share, add some"
+        if n == n_videos > 1 and len(names) > 1:
+            says = f"every video is labelled {quoted(name)}, so nothing shows what is"
+            yield "everywhere", "warning", name, f"{says} not; add videos without it"
+    most, least = int(counts.argmax()), int(counts.argmin())
+    if counts[most] > IMBALANCE * counts[least]:
+        yield (
+            "imbalance",
+            "warning",
+            names[least],
+            f"class {quoted(names[most])} has {counts[most]:g} videos and "
+            f"{quoted(names[least])} {counts[least]:g}; add videos of the rare class",
+        )
+    together = has.T @ has
+    for a, b in np.argwhere(together == counts[:, None]).tolist():
+        first, second = quoted(names[a]), quoted(names[b])
+        if counts[a] == counts[b] and a < b:
+            yield (
+                "inseparable",
+                "warning",
+                names[a],
+                f"{first} and {second} are in the same {counts[a]:g} videos, so that "
+                "labels cannot tell them apart; add videos with only one of them, or "
+                "make them one class",
+            )
+        elif FEW_VIDEOS <= counts[a] < counts[b] < n_videos:
+            yield (
+                "implied",
+                "warning",
+                names[a],
+                f"{first} is never without {second} ({counts[a]:g} videos), so that "
+                f"labels cannot tell what is {first} alone; add videos of {first} "
+                f"without {second}, or train them as one class",
+            )
+
+
+def unpredicted(
+    annotations: Annotations, known: Iterable[str], says: str, level: Level
+) -> Iterator[Finding]:
+    """Yield videos with instances that are not in ``known``, though others are.
+
+    A subset of which no video is known is passed over: detections are of the test
+    videos alone.
+
+    Parameters
+    ----------
+    says : str
+        Where they are missing, such as ``"no entry in detections.json"``.
+    """
+    known = set(known)
+    for videos in by_subset(annotations.videos.values()).values():
+        if not any(video.id in known for video in videos):
+            continue
+        total = sum(len(video.instances) for video in videos)
+        for video in videos:
+            if video.instances and video.id not in known:
+                n = len(video.instances)
+                yield Finding(
+                    level,
+                    "never-predicted",
+                    f"{annotations.source}: video {quoted(video.id)} has {n} instances "
+                    f"but {says}, so that {n} of {total} can never be found; predict "
+                    "it, or leave it out of the ground truth",
+                    annotations.source,
+                    video.id,
+                )
+
+
+def detection_findings(annotations: Annotations, path: Path) -> Iterator[Finding]:
+    """Yield videos that a detection file should know, or should not."""
+    try:
+        found = read_detections(path)
+    except ValueError as error:
+        yield Finding("error", "refused", str(error), str(path))
+        return
+    says = f"no entry in {path}"
+    yield from unpredicted(annotations, found.video_ids, says, "warning")
+    yield from _strangers(annotations, found.video_ids, path)
+    labels = sorted(set(found.labels) - set(annotations.class_names))
+    if labels:
+        sentence = f"{path}: labels that no class has: {some(labels)}; rename them"
+        yield Finding("warning", "unknown-label", sentence, str(path))
+
+
+def split_findings(annotations: Annotations, path: Path) -> Iterator[Finding]:
+    """Yield annotated videos that a list of a split's videos lacks; one name a line."""
+    try:
+        text = read_text(
+            path, "list of videos", AnnotationError, "write a video a line"
+        )
+    except AnnotationError as error:
+        yield Finding("error", "refused", str(error), str(path))
+        return
+    names = [line.strip() for line in text.splitlines() if line.strip()]
+    yield from unpredicted(annotations, names, f"is not in {path}", "error")
+    yield from _strangers(annotations, names, path)
+
+
+def _strangers(
+    annotations: Annotations, names: Iterable[str], path: Path
+) -> Iterator[Finding]:
+    """Yield that a file names videos which are not annotated."""
+    strangers = [name for name in names if name not in annotations.videos]
+    if strangers:
+        yield Finding(
+            "warning",
+            "unknown-video",
+            f"{path}: {len(strangers)} videos are not in {annotations.source}: "
+            f"{some(strangers)}; check the names, or annotate them",
+            str(path),
+        )

@@ -1,0 +1,1 @@
+"""Evaluation: protocols, matching, AP and mAP, comparisons, tables."""

@@ -1,0 +1,294 @@
+"""Which detection finds which instance, and what precision that amounts to."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from acmnet.segments import BoolArray, FloatArray, IntArray, temporal_iou
+
+
+class Located(NamedTuple):
+    """Intervals of which only those of one group (a video and a class) can match."""
+
+    group: IntArray
+    """(N,) any whole number."""
+    start_s: FloatArray
+    """(N,) seconds, or any other unit that both sides share."""
+    end_s: FloatArray
+    """(N,) seconds. Each detection's is after its start; an instance that does not end
+    after it starts meets nothing."""
+
+
+Pairs = tuple[IntArray, IntArray, FloatArray]
+"""Parallel arrays: who chooses, what could be chosen, and their tIoU."""
+
+
+def match_detections(
+    ranked: Located,
+    truth: Located,
+    tiou: npt.ArrayLike,
+    *,
+    is_strict: bool = False,
+) -> IntArray:
+    """Return the instance that each detection finds, at each threshold; -1 for none.
+
+    Best rank first, a detection takes the free instance of its group with which its
+    tIoU is highest, if that is at least the threshold. Of equal tIoUs, the one that
+    starts or ends nearest to where the detection does, then the first listed (D-010).
+
+    Parameters
+    ----------
+    ranked : Located
+        N detections, the best of each group first.
+    truth : Located
+        Instances, in any order.
+    tiou : array of shape (n_tiou,)
+        Each threshold is matched on its own.
+    is_strict : bool
+        Whether a tIoU must be above the threshold.
+
+    Returns
+    -------
+    array of shape (n_tiou, N)
+        Index into ``truth``. No instance is found twice at one threshold.
+
+    Examples
+    --------
+    >>> one = np.zeros(1, np.int64), np.array([0.0]), np.array([2.0])
+    >>> half = np.zeros(2, np.int64), np.array([0.0, 0.0]), np.array([1.0, 2.0])
+    >>> match_detections(Located(*half), Located(*one), [0.5, 0.6])
+    array([[ 0, -1],
+           [-1,  0]])
+    """
+    thresholds = np.asarray(tiou, dtype=np.float64)
+    pairs = _candidates(ranked, truth, thresholds.min())
+    return _take_turns(
+        pairs, thresholds, (len(ranked.group), len(truth.group)), is_strict
+    )
+
+
+def match_instances(
+    ranked: Located,
+    truth: Located,
+    tiou: npt.ArrayLike,
+    *,
+    is_strict: bool = False,
+) -> IntArray:
+    """Return the detection that each instance takes, at each threshold; -1 for none.
+
+    The first listed first, an instance takes the free detection of its group with which
+    its tIoU is highest, if the threshold allows: not the one with the highest score.
+    Of equal tIoUs, the better-ranked one. The rule of THUMOS14's own kit.
+
+    Parameters
+    ----------
+    ranked, truth, tiou, is_strict
+        As for `match_detections`.
+
+    Returns
+    -------
+    array of shape (n_tiou, n_instances)
+        Index into ``ranked``. No detection is taken twice at one threshold.
+
+    References
+    ----------
+    THUMOS14 evaluation kit of 2015-09-30, `TH14evalDet.m`: `TH14eventdetpr`.
+
+    Examples
+    --------
+    >>> one = np.zeros(1, np.int64), np.array([0.0]), np.array([2.0])
+    >>> half = np.zeros(2, np.int64), np.array([0.0, 0.0]), np.array([1.5, 2.0])
+    >>> match_instances(Located(*half), Located(*one), [0.5])  # the one at tIoU 1
+    array([[1]])
+    """
+    thresholds = np.asarray(tiou, dtype=np.float64)
+    detection, instance = _pairs(ranked, truth)
+    overlap = _overlap_of_hull(ranked, truth, detection, instance)
+    near = np.flatnonzero(overlap >= thresholds.min())
+    order = near[np.lexsort((detection[near], -overlap[near], instance[near]))]
+    pairs = instance[order], detection[order], overlap[order]
+    return _take_turns(
+        pairs, thresholds, (len(truth.group), len(ranked.group)), is_strict
+    )
+
+
+def touches(ranked: Located, intervals: Located) -> BoolArray:
+    """Return for each detection whether it overlaps any interval of its group at all.
+
+    Parameters
+    ----------
+    ranked : Located
+        N detections, in any order.
+    intervals : Located
+        In any order.
+
+    Returns
+    -------
+    array of shape (N,)
+    """
+    detection, interval = _pairs(ranked, intervals)
+    overlap = _overlap_of_hull(ranked, intervals, detection, interval)
+    return np.bincount(detection[overlap > 0], minlength=len(ranked.group)) > 0
+
+
+def average_precision(
+    is_true: BoolArray,
+    n_instances: int,
+    *,
+    is_ignored: BoolArray | None = None,
+    is_interpolated: bool = True,
+) -> FloatArray:
+    """Return the average precision of one class.
+
+    The precision at each instance found, or the best precision further down the
+    ranking if that is higher, summed and divided by the number of instances.
+
+    Parameters
+    ----------
+    is_true : array of shape (n_tiou, N)
+        Whether each detection, best first, has found an instance.
+    n_instances : int
+        At least 1.
+    is_ignored : array of shape (n_tiou, N), optional
+        Detections that are neither true nor false.
+    is_interpolated : bool
+        Whether the best precision further down counts; else the one at the instance.
+
+    Returns
+    -------
+    array of shape (n_tiou,)
+        In ``[0, 1]``; 0 without detections.
+
+    Notes
+    -----
+    Not the 11-point AP of VOC 2007. Interpolated as ActivityNet's, else as that of
+    THUMOS14's own MATLAB kit, which is lower.
+
+    References
+    ----------
+    ActivityNet `eval_detection.py`: `interpolated_prec_rec`. THUMOS14 evaluation kit,
+    `TH14evalDet.m`: `prap`.
+
+    Examples
+    --------
+    >>> average_precision(np.array([[True, False, True, True]]), 4)  # 1 + 3/4 + 3/4
+    array([0.625])
+    """
+    if is_ignored is None:
+        rank: IntArray = np.arange(1, is_true.shape[1] + 1)
+    else:
+        rank = np.maximum(np.cumsum(~is_ignored, axis=1), 1)
+    precision = np.cumsum(is_true, axis=1) / rank
+    if is_interpolated:
+        precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    result: FloatArray = (precision * is_true).sum(axis=1) / n_instances
+    return result
+
+
+def overlaps(ranked: Located, truth: Located) -> Pairs:
+    """Return the pairs of one group that overlap, as (detection, instance, tIoU)."""
+    detection, instance = _pairs(ranked, truth)
+    overlap = temporal_iou(
+        ranked.start_s[detection],
+        ranked.end_s[detection],
+        truth.start_s[instance],
+        truth.end_s[instance],
+    )
+    near = np.flatnonzero(overlap > 0)
+    return detection[near], instance[near], overlap[near]
+
+
+def _take_turns(
+    pairs: Pairs, thresholds: FloatArray, sizes: tuple[int, int], is_strict: bool
+) -> IntArray:
+    """Return what each chooser takes, at each threshold; -1 for nothing.
+
+    Parameters
+    ----------
+    pairs
+        By chooser, and for each chooser the one it wants most first, which has the
+        highest tIoU. Those of one group choose in the order of their indices.
+    sizes : (int, int)
+        How many choose and how many can be chosen.
+
+    Notes
+    -----
+    Taking turns is a serial dictatorship. Its result is the one stable matching in
+    which all that is chosen prefers the earlier chooser (Gale and Shapley 1962), so it
+    is found by deferred acceptance: in each round all choosers without a partner, at
+    all thresholds, propose to their next wish, which keeps the earliest proposer.
+    """
+    chooser, wish, overlap = pairs
+    n, n_wishes = sizes
+    first = np.searchsorted(chooser, np.arange(n))
+    # (n_tiou * n,): how many of its wishes, best first, a chooser may take.
+    allowed = np.concatenate(
+        [
+            np.bincount(
+                chooser[overlap > t if is_strict else overlap >= t], minlength=n
+            )
+            for t in thresholds
+        ]
+    )
+    free = len(allowed)
+    holder = np.full(len(thresholds) * n_wishes, free)
+    tried = np.zeros_like(allowed)
+    proposer = np.flatnonzero(allowed)  # threshold * n + chooser
+    while len(proposer):
+        threshold, index = np.divmod(proposer, n)
+        wanted = threshold * n_wishes + wish[first[index] + tried[proposer]]
+        before = holder[wanted]
+        np.minimum.at(holder, wanted, proposer)
+        ousted = np.unique(before[(before < free) & (before != holder[wanted])])
+        proposer = np.concatenate([proposer[holder[wanted] != proposer], ousted])
+        tried[proposer] += 1
+        proposer = proposer[tried[proposer] < allowed[proposer]]
+    matched = np.full(len(allowed), -1)
+    taken = np.flatnonzero(holder < free)
+    matched[holder[taken]] = taken % max(n_wishes, 1)
+    return matched.reshape(len(thresholds), n)
+
+
+def _candidates(ranked: Located, truth: Located, least: float) -> Pairs:
+    """Return the pairs of one group with a tIoU of at least ``least``.
+
+    As (detection, instance, tIoU), ordered by detection, then from the highest tIoU
+    down, then by how near a boundary is met, then by instance.
+    """
+    detection, instance = _pairs(ranked, truth)
+    found = ranked.start_s[detection], ranked.end_s[detection]
+    true = truth.start_s[instance], truth.end_s[instance]
+    overlap = temporal_iou(*found, *true)
+    missed_s = np.minimum(np.abs(found[0] - true[0]), np.abs(found[1] - true[1]))
+    near = np.flatnonzero(overlap >= least)
+    keys = missed_s[near], -overlap[near], detection[near]
+    order = near[np.lexsort(keys)]
+    return detection[order], instance[order], overlap[order]
+
+
+def _pairs(ranked: Located, truth: Located) -> tuple[IntArray, IntArray]:
+    """Return all pairs (detection, instance) of one group, by detection, instance."""
+    by_group = np.argsort(truth.group, kind="stable")
+    groups = truth.group[by_group]
+    first = np.searchsorted(groups, ranked.group, side="left")
+    n_pairs = np.searchsorted(groups, ranked.group, side="right") - first
+    detection = np.repeat(np.arange(len(first)), n_pairs)
+    start = np.cumsum(n_pairs) - n_pairs  # where each detection's pairs begin
+    instance = by_group[np.arange(len(detection)) + (first - start)[detection]]
+    return detection, instance
+
+
+def _overlap_of_hull(
+    ranked: Located, truth: Located, detection: IntArray, instance: IntArray
+) -> FloatArray:
+    """Return the tIoU of pairs as the intersection over the span of both.
+
+    The kit's form, equal to `temporal_iou` but for rounding, which decides here whether
+    a tIoU is above a threshold or equal to it.
+    """
+    start = ranked.start_s[detection], truth.start_s[instance]
+    end = ranked.end_s[detection], truth.end_s[instance]
+    both = np.maximum(np.minimum(*end) - np.maximum(*start), 0.0)
+    result: FloatArray = both / (np.maximum(*end) - np.minimum(*start))
+    return result

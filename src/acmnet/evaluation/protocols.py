@@ -1,0 +1,248 @@
+"""Named evaluation protocols: which videos count, and what makes a detection true.
+
+Two papers that both print "THUMOS14 mAP" need not mean the same number: they differ in
+the videos scored, in a grid that the instances were rounded to, in who chooses whom
+when detections are matched, and in the AP. A protocol writes these rules down once;
+`acmnet.evaluation.reports` applies them.
+"""
+
+import dataclasses
+import difflib
+from fractions import Fraction
+from typing import Final, Literal
+
+from acmnet.evaluation.tiou import parse_tiou
+
+Matching = Literal["detection", "instance"]
+"""Who takes turns to choose: the best detection first, or the first instance first."""
+
+AMBIGUOUS: Final = "Ambiguous"
+"""THUMOS14's label for intervals of which its annotators were not sure."""
+
+WRONG_VIDEOS: Final = ("video_test_0000270", "video_test_0001496")
+"""THUMOS14 test videos whose annotations belong to another video."""
+
+AMBIGUOUS_VIDEO: Final = "video_test_0001292"
+"""The THUMOS14 test video that has Ambiguous intervals only."""
+
+THUMOS_GRID_S: Final = Fraction(16, 25)
+"""One snippet of 16 frames at 25 fps, in seconds."""
+
+YOUTUBE_ID: Final = 11
+"""Characters of a YouTube id, which ActivityNet's names are, bare or after ``v_``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """The rules by which detections are scored. Frozen; `protocol` finds one by name.
+
+    Examples
+    --------
+    >>> authors = protocol("thumos14-authors")
+    >>> authors.videos, authors.unscored
+    (212, ('video_test_0000270', 'video_test_0001496'))
+    """
+
+    name: str
+    rules: str
+    """One paragraph: all the rules, with their source."""
+    tiou: tuple[float, ...]
+    """Thresholds, unless others are asked for."""
+    subsets: tuple[str, ...] = ()
+    """Names of the subset that is scored, in lower case; empty for all videos."""
+    left_out: tuple[str, ...] = ()
+    """Videos that are not scored at all."""
+    unscored: tuple[str, ...] = ()
+    """Videos whose instances count, but whose detections are left out."""
+    matching: Matching = "detection"
+    """``"detection"``: the best-ranked detection first, each takes the free instance it
+    overlaps most. ``"instance"``: the first-listed instance first, each takes the free
+    detection that overlaps it most, whatever its score."""
+    is_strict: bool = False
+    """Whether a tIoU must be above its threshold; else it may be equal."""
+    is_interpolated: bool = True
+    """Whether AP takes the best precision at or beyond each recall."""
+    ambiguous_label: str | None = None
+    """Instances of this label are of no class."""
+    forgives_ambiguous: bool = False
+    """Whether a false detection that touches an ambiguous interval is not counted."""
+    grid_s: Fraction | None = None
+    """Instances are rounded to whole multiples of this many seconds, half to even, and
+    all times are then counted in it; None: no rounding."""
+    has_youtube_ids: bool = False
+    """Whether a video may be named with or without ``v_`` before its YouTube id."""
+    videos: int | None = None
+    """How many videos a complete ground truth scores."""
+    instances: int | None = None
+    """How many instances a complete ground truth scores."""
+    classes: int | None = None
+    """How many classes a complete ground truth has."""
+
+    def video_id(self, name: str) -> str:
+        """Return the id under which a video is compared.
+
+        Examples
+        --------
+        >>> protocol("activitynet13").video_id("v_QOlSCBRmfWY")
+        'QOlSCBRmfWY'
+        >>> protocol("custom").video_id("v_QOlSCBRmfWY")
+        'v_QOlSCBRmfWY'
+        """
+        is_long = len(name) == YOUTUBE_ID + 2 and name.startswith("v_")
+        return name[2:] if self.has_youtube_ids and is_long else name
+
+
+ACTIVITYNET_RULES: Final = (
+    "Detections of one class are ranked over all videos by score, of equal scores the "
+    "one listed first. In that order each takes, at each tIoU threshold on its own, "
+    "the free instance of its video and class that it overlaps most, if the tIoU is "
+    "at least the threshold, and is false otherwise. AP is the all-point interpolated "
+    "one; mAP is the unweighted mean over the classes with an instance."
+)
+THUMOS_CLASSES: Final = (
+    "The 20 classes are those with an instance in the scored test videos; Ambiguous is "
+    "none of them."
+)
+THUMOS_TIOU: Final = parse_tiou("0.1:0.9:0.1")
+ACTIVITYNET_TIOU: Final = parse_tiou("0.5:0.95:0.05")
+
+
+def _thumos(
+    name: str, rules: str, instances: int, left_out: tuple[str, ...]
+) -> Protocol:
+    """Return THUMOS14 by ActivityNet's rules, without some of its 213 test videos."""
+    return Protocol(
+        name=name,
+        rules=f"{rules} {ACTIVITYNET_RULES} {THUMOS_CLASSES}",
+        tiou=THUMOS_TIOU,
+        subsets=("test", "testing"),
+        left_out=left_out,
+        ambiguous_label=AMBIGUOUS,
+        videos=213 - len(left_out),
+        instances=instances,
+        classes=20,
+    )
+
+
+THUMOS_212: Final = _thumos(
+    "thumos14-212",
+    "THUMOS14, 212 test videos and 3358 instances: all but video_test_0001292, which "
+    "has Ambiguous intervals only; as ActionFormer and the W-TALC lineage score.",
+    3358,
+    (AMBIGUOUS_VIDEO,),
+)
+
+PROTOCOLS: Final = (
+    _thumos(
+        "thumos14",
+        "THUMOS14, 210 test videos and 3311 instances, as BaSNet, UM, CoLA and STPN "
+        "score: without video_test_0000270 and video_test_0001496, whose annotations "
+        "belong to other videos, and video_test_0001292, which has Ambiguous intervals "
+        "only.",
+        3311,
+        (WRONG_VIDEOS[0], AMBIGUOUS_VIDEO, WRONG_VIDEOS[1]),
+    ),
+    _thumos(
+        "thumos14-211",
+        "THUMOS14, 211 test videos and 3329 instances, as G-TAD and OpenTAD score: "
+        "without video_test_0000270 and video_test_0001292.",
+        3329,
+        (WRONG_VIDEOS[0], AMBIGUOUS_VIDEO),
+    ),
+    THUMOS_212,
+    dataclasses.replace(
+        THUMOS_212,
+        name="thumos14-authors",
+        rules="THUMOS14 as the code of ACM-Net and FTCL scores it: the ground truth of "
+        "212 test videos and 3358 instances, but detections of 210 of them only. The "
+        "47 instances of video_test_0000270 and video_test_0001496 count and cannot "
+        "be found; detections there are left out. "
+        f"{ACTIVITYNET_RULES} {THUMOS_CLASSES}",
+        unscored=WRONG_VIDEOS,
+    ),
+    dataclasses.replace(
+        THUMOS_212,
+        name="thumos14-rounded",
+        rules="THUMOS14 on the grid of the W-TALC lineage (CO2-Net, DELU, DDG-Net, "
+        "P-MIL): 212 test videos and 3358 instances, each start and end rounded to a "
+        "whole number of snippets, round(t * 25 / 16), half to even; detections are "
+        "not rounded. An instance that becomes empty still counts and cannot be found. "
+        f"{ACTIVITYNET_RULES} {THUMOS_CLASSES}",
+        grid_s=THUMOS_GRID_S,
+    ),
+    Protocol(
+        name="thumos14-2014",
+        rules="THUMOS14 by the challenge's own MATLAB kit (TH14evalDet.m of "
+        "2015-09-30): all test videos. In each video and class the instances choose, "
+        "in the order in which they are listed: each takes the free detection that "
+        "overlaps it most, whatever its score, if the tIoU is above the threshold, "
+        "not equal to it. A detection left over is false, unless it overlaps an "
+        "Ambiguous interval at all, when it is not counted. Detections of one class "
+        "are ranked over all videos by score, of equal scores by the video's name and "
+        "then as listed. AP is not interpolated: the precisions at the true detections "
+        "divided by the number of instances. Detections of other videos and those that "
+        f"do not end after they start, false in the kit, are dropped. {THUMOS_CLASSES}",
+        tiou=THUMOS_TIOU,
+        subsets=("test", "testing"),
+        matching="instance",
+        is_strict=True,
+        is_interpolated=False,
+        ambiguous_label=AMBIGUOUS,
+        forgives_ambiguous=True,
+        instances=3358,
+        classes=20,
+    ),
+    Protocol(
+        name="activitynet13",
+        rules="ActivityNet-1.3, validation subset (4926 videos of 200 classes), by "
+        "the rules of its eval_detection.py at tIoU 0.5 to 0.95. "
+        f"{ACTIVITYNET_RULES} Videos may be named with or without v_ before the "
+        "YouTube id. The official list of blocked videos is no longer served: videos "
+        "that are not in the ground truth are not scored.",
+        tiou=ACTIVITYNET_TIOU,
+        subsets=("validation", "val"),
+        has_youtube_ids=True,
+        classes=200,
+    ),
+    Protocol(
+        name="activitynet12",
+        rules="ActivityNet-1.2, validation subset (2383 videos of 100 classes), by "
+        "the rules of ActivityNet's eval_detection.py at tIoU 0.5 to 0.95. "
+        f"{ACTIVITYNET_RULES} Videos may be named with or without v_ before the "
+        "YouTube id; videos and classes that are not in the ground truth are not "
+        "scored.",
+        tiou=ACTIVITYNET_TIOU,
+        subsets=("validation", "val"),
+        has_youtube_ids=True,
+        classes=100,
+    ),
+    Protocol(
+        name="custom",
+        rules="Any ground truth as it is given: all its videos, or those of the subset "
+        f"asked for. {ACTIVITYNET_RULES}",
+        tiou=parse_tiou("0.1:0.7:0.1"),
+    ),
+)
+
+
+def protocols() -> tuple[Protocol, ...]:
+    """Return all named protocols; the first is the one for THUMOS14 in doubt."""
+    return PROTOCOLS
+
+
+def protocol(name: str) -> Protocol:
+    """Return a protocol by its name.
+
+    Raises
+    ------
+    ValueError
+        If there is none of this name; says which was perhaps meant.
+    """
+    names = [known.name for known in PROTOCOLS]
+    if name in names:
+        return PROTOCOLS[names.index(name)]
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ValueError(
+        f"no protocol {name!r}; {hint}the protocols are {', '.join(names)}"
+    )

@@ -1,0 +1,174 @@
+"""Bring detections and ground truth together under a protocol: who finds what.
+
+What every measure starts from: the instances that count, the detections that count,
+ranked, and which of them are true at each threshold.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from acmnet.detections import DetectionFile
+from acmnet.evaluation.matching import (
+    Located,
+    average_precision,
+    match_detections,
+    match_instances,
+    touches,
+)
+from acmnet.evaluation.truth import Truth, in_units
+from acmnet.segments import BoolArray, FloatArray, IntArray
+
+DROP_REASONS: Final = (
+    "video outside the subset",
+    "video left out by the protocol",
+    "label without ground truth",
+    "end not after start",
+)
+"""Why a detection is not scored; the first that applies is counted."""
+
+OUTSIDE: Final = -1
+LEFT_OUT: Final = -2
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ranking:
+    """The N detections that count, by class and from the highest score down."""
+
+    truth: Truth
+    tiou: FloatArray
+    """(n_tiou,) thresholds."""
+    located: Located
+    """The detections, as ``truth.instances`` are."""
+    score: FloatArray
+    """(N,)."""
+    listed: IntArray
+    """(N,) each detection's place in its file."""
+    is_true: BoolArray
+    """(n_tiou, N) whether it finds an instance."""
+    is_ignored: BoolArray | None
+    """(n_tiou, N) whether it is neither true nor false; None where none is."""
+    dropped: Mapping[str, int]
+    """How many detections do not count, by reason (`DROP_REASONS`)."""
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes have an instance."""
+        return len(self.truth.class_names)
+
+    @cached_property
+    def bounds(self) -> IntArray:
+        """(C + 1,) where each class begins among the detections."""
+        label = self.located.group % self.n_classes
+        result: IntArray = np.searchsorted(label, np.arange(self.n_classes + 1))
+        return result
+
+    @cached_property
+    def n_instances(self) -> IntArray:
+        """(C,) instances of each class."""
+        label = self.truth.instances.group % self.n_classes
+        return np.bincount(label, minlength=self.n_classes)
+
+    def ap(self) -> FloatArray:
+        """Return the AP of each threshold and class, (n_tiou, C)."""
+        columns = []
+        for c, n in enumerate(self.n_instances.tolist()):
+            own = slice(self.bounds[c], self.bounds[c + 1])
+            ignored = None if self.is_ignored is None else self.is_ignored[:, own]
+            columns.append(
+                average_precision(
+                    self.is_true[:, own],
+                    n,
+                    is_ignored=ignored,
+                    is_interpolated=self.truth.protocol.is_interpolated,
+                )
+            )
+        return np.stack(columns, axis=1)
+
+
+def ranked_detections(
+    found: DetectionFile, truth: Truth, tiou: Sequence[float]
+) -> Ranking:
+    """Return the detections that count, ranked and matched.
+
+    Raises
+    ------
+    ValueError
+        If there are detections, but none is of a scored video.
+    """
+    protocol = truth.protocol
+    kept, group, dropped = _kept(found, truth)
+    score = found.score[kept]
+    n_classes = len(truth.class_names)
+    # By class, then score; the sort is stable, so ties stay in the file's order.
+    keys = [-score, group % n_classes]
+    if protocol.matching == "instance":
+        names = np.array(truth.video_ids)
+        by_name = np.argsort(np.argsort(names, kind="stable"), kind="stable")
+        keys.insert(0, by_name[group // n_classes])
+    order = np.lexsort(keys)
+    kept, group, score = kept[order], group[order], score[order]
+    start, end = in_units(found.start_s[kept], found.end_s[kept], protocol)
+    located = Located(group, start, end)
+    thresholds = np.array(tiou, dtype=np.float64)
+    is_true = _true(located, truth, thresholds)
+    is_ignored = None
+    if protocol.forgives_ambiguous:
+        by_video = located._replace(group=group // n_classes)
+        is_ignored = ~is_true & touches(by_video, truth.ambiguous)
+    return Ranking(
+        truth, thresholds, located, score, kept, is_true, is_ignored, dropped
+    )
+
+
+def _kept(
+    found: DetectionFile, truth: Truth
+) -> tuple[IntArray, IntArray, dict[str, int]]:
+    """Return which detections are scored, their groups, and why others are not."""
+    protocol = truth.protocol
+    video_place = {
+        protocol.video_id(video): v for v, video in enumerate(truth.video_ids)
+    }
+    known = np.array(
+        [video_place.get(protocol.video_id(v), OUTSIDE) for v in found.video_ids],
+        np.int64,
+    )
+    withheld = {*protocol.left_out, *protocol.unscored}
+    is_withheld = np.array(
+        [protocol.video_id(v) in withheld for v in found.video_ids], np.bool_
+    )
+    if len(found) and (known < 0).all():
+        raise ValueError(
+            f"{found.source}: no detection is of a video of {truth.where}; it names "
+            f"videos such as {found.video_ids[0]!r}, the ground truth such as "
+            f"{truth.video_ids[0]!r}; check the subset and the videos' names"
+        )
+    video = np.where(is_withheld, LEFT_OUT, known)[found.video_index]
+    class_place = {name: c for c, name in enumerate(truth.class_names)}
+    places = np.array([class_place.get(x, -1) for x in found.labels], np.int64)
+    label = places[found.label_index]
+    is_empty = found.end_s <= found.start_s
+    faults = (video == OUTSIDE, video == LEFT_OUT, label < 0, is_empty)
+    fault = np.select(faults, range(len(faults)), default=-1)
+    counts = {name: int((fault == i).sum()) for i, name in enumerate(DROP_REASONS)}
+    kept = np.flatnonzero(fault < 0)
+    group = video[kept] * len(truth.class_names) + label[kept]
+    return kept, group, {name: n for name, n in counts.items() if n}
+
+
+def _true(located: Located, truth: Truth, thresholds: FloatArray) -> BoolArray:
+    """Return which detections find an instance, as the protocol matches them."""
+    protocol, instances = truth.protocol, truth.instances
+    strict = protocol.is_strict
+    if protocol.matching == "detection":
+        found = match_detections(located, instances, thresholds, is_strict=strict)
+        is_true: BoolArray = found >= 0
+        return is_true
+    taken = match_instances(located, instances, thresholds, is_strict=strict)
+    is_true = np.zeros((len(thresholds), len(located.group)), dtype=np.bool_)
+    threshold, instance = np.nonzero(taken >= 0)
+    is_true[threshold, taken[threshold, instance]] = True
+    return is_true

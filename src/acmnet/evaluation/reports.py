@@ -1,0 +1,289 @@
+"""Score detections against annotated instances: mAP, and all that it takes to quote it.
+
+The rules are those of a named protocol (`acmnet.evaluation.protocols`); those of
+ActivityNet's `eval_detection.py`, which THUMOS14 papers use too, are the default: seconds, no pixel
+added to a length, all-point interpolated AP per class, and the unweighted mean over the
+classes that have an instance. Anyone's detections can be scored; nothing here knows how
+they were made. An ``*_ap`` is to be maximised.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from acmnet.annotations import Annotations, read_annotations
+from acmnet.detections import DetectionFile, read_detections
+from acmnet.evaluation.measures import (
+    PROPOSALS,
+    OperatingPoint,
+    average_recall,
+    best_f1,
+    classification_ap,
+    f1_at,
+)
+from acmnet.evaluation.protocols import Protocol
+from acmnet.evaluation.protocols import protocol as named_protocol
+from acmnet.evaluation.ranking import DROP_REASONS as DROP_REASONS
+from acmnet.evaluation.ranking import Ranking, ranked_detections
+from acmnet.evaluation.tiou import checked_tiou, labelled_averages
+from acmnet.evaluation.tiou import parse_tiou as parse_tiou
+from acmnet.evaluation.truth import located_truth, read_intervals
+from acmnet.segments import Detections, FloatArray, IntArray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DetectionReport:
+    """How well detections agree with the ground truth. Fractions of 1, not percent."""
+
+    tiou: FloatArray
+    """(n_tiou,) thresholds, in the order asked for."""
+    map: FloatArray
+    """(n_tiou,) unweighted mean of ``ap`` over the classes."""
+    ap: FloatArray
+    """(n_tiou, C) average precision."""
+    class_names: tuple[str, ...]
+    """The C classes with an instance in the evaluated videos, in annotation order."""
+    videos: int
+    """Evaluated videos, also those without instances or detections."""
+    instances: int
+    """Instances in the evaluated videos."""
+    detections: int
+    """Detections that were scored."""
+    dropped: Mapping[str, int]
+    """How many were not, by reason (`DROP_REASONS`); only reasons that occurred."""
+    unpredicted: tuple[str, ...]
+    """Evaluated videos without an entry, not even an empty one, in the detections."""
+    ground_truth_sha256: str | None
+    """Of the annotation file; None when it was not given by its path."""
+    external_data: Mapping[str, object]
+    """What the detections say about data used beyond the benchmark's."""
+    protocol: Protocol
+    """The rules."""
+    notes: tuple[str, ...]
+    """In what the ground truth departs from the one the protocol is known for."""
+    ranking: Ranking = dataclasses.field(repr=False)
+    """Who found what; every other measure starts from it."""
+
+    @property
+    def average(self) -> float:
+        """Mean of ``map`` over all thresholds."""
+        return float(self.map.mean())
+
+    def averages(self) -> dict[str, float]:
+        """Return the mean mAP of each customary range whose thresholds are all here.
+
+        By names such as ``"0.1:0.7"``: papers quote different ones, unlabelled.
+        """
+        return labelled_averages(self.tiou, self.map)
+
+    @cached_property
+    def classification_ap(self) -> FloatArray:
+        """(C,) AP of ranking videos by class; see `measures.classification_ap`."""
+        return classification_ap(self.ranking)
+
+    @property
+    def classification_map(self) -> float:
+        """Mean of ``classification_ap``."""
+        return float(self.classification_ap.mean())
+
+    @property
+    def ignored(self) -> IntArray:
+        """(n_tiou,) detections not counted for touching an ambiguous interval."""
+        if self.ranking.is_ignored is None:
+            return np.zeros(len(self.tiou), np.int64)
+        counts: IntArray = self.ranking.is_ignored.sum(axis=1)
+        return counts
+
+    def average_recall(self, proposals: Sequence[int] = PROPOSALS) -> dict[int, float]:
+        """Return the recall of the first N detections a video, averaged over ``tiou``.
+
+        By N; whatever the class. See `measures.average_recall`.
+        """
+        recalls = average_recall(self.ranking, proposals).tolist()
+        return dict(zip(proposals, recalls, strict=True))
+
+    def best_f1(self) -> tuple[OperatingPoint, ...]:
+        """Return the best F1 at each threshold and its score; `measures.best_f1`."""
+        return best_f1(self.ranking)
+
+    def f1_at(self, score: float) -> tuple[OperatingPoint, ...]:
+        """Return F1 at each threshold of the detections from a score on."""
+        return f1_at(self.ranking, score)
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain numbers, lists and texts, as ``json.dumps`` takes them."""
+        per_class = zip(self.class_names, self.ap.T.tolist(), strict=True)
+        by_class = zip(self.class_names, self.classification_ap.tolist(), strict=True)
+        return {
+            "protocol": self.protocol.name,
+            "tiou": self.tiou.tolist(),
+            "map": self.map.tolist(),
+            "average": self.average,
+            "averages": self.averages(),
+            "per_class": dict(per_class),
+            "videos": self.videos,
+            "instances": self.instances,
+            "detections": self.detections,
+            "dropped": dict(self.dropped),
+            "ignored": self.ignored.tolist(),
+            "unpredicted": list(self.unpredicted),
+            "notes": list(self.notes),
+            "ground_truth_sha256": self.ground_truth_sha256,
+            "classification": {
+                "map": self.classification_map,
+                "per_class": dict(by_class),
+            },
+            "average_recall": {str(n): x for n, x in self.average_recall().items()},
+            "best_f1": [point._asdict() for point in self.best_f1()],
+        }
+
+    def __str__(self) -> str:
+        """Return a small table, in percent."""
+        heads = [*(f"{t:g}" for t in self.tiou), "average"]
+        cells = [f"{100 * value:.1f}" for value in (*self.map, self.average)]
+        widths = [max(map(len, pair)) for pair in zip(heads, cells, strict=True)]
+        lines = [
+            "  ".join([name, *map(str.rjust, row, widths)])
+            for name, row in (("tIoU ", heads), ("mAP %", cells))
+        ]
+        parts = [f"{name} {100 * value:.1f}" for name, value in self.averages().items()]
+        if parts:
+            lines.append(f"average over {', '.join(parts)}")
+        lines.append(
+            f"protocol {self.protocol.name}, videos {self.videos}, "
+            f"instances {self.instances}, classes {len(self.class_names)}, "
+            f"detections {self.detections}"
+        )
+        lines += [f"dropped: {n} ({reason})" for reason, n in self.dropped.items()]
+        lines += [f"note: {note}" for note in self.notes]
+        if self.unpredicted:
+            lines.append(
+                f"videos without an entry in the detections: {len(self.unpredicted)}, "
+                f"such as {self.unpredicted[0]!r}"
+            )
+        return "\n".join(lines)
+
+
+def evaluate(
+    ground_truth: str | Path | Annotations,
+    detections: str | Path | DetectionFile | Mapping[str, Detections],
+    *,
+    subset: str | None = None,
+    tiou: Sequence[float] | None = None,
+    protocol: str | Protocol = "custom",
+    ambiguous: str | Path | None = None,
+) -> DetectionReport:
+    """Return the mAP of detections, with all that is needed to quote it.
+
+    Parameters
+    ----------
+    ground_truth : path or Annotations
+        Videos with their instances. Instances listed twice count twice, as in the
+        authors' code.
+    detections : path, DetectionFile or mapping from video id to Detections
+        Their order decides between equal scores.
+    subset : str, optional
+        Evaluate only the annotations' videos of this subset, not of the protocol's.
+    tiou : sequence of float, optional
+        Thresholds in ``(0, 1]``, each evaluated on its own, not the protocol's. One
+        within rounding of a decimal of three places, as ``0.1 + 0.2``, is taken for
+        that decimal.
+    protocol : str or Protocol
+        The rules, by name: `acmnet.evaluation.protocols.protocols`. ``"custom"`` scores
+        any ground truth as it is, by ActivityNet's rules at tIoU 0.1 to 0.7.
+    ambiguous : path, optional
+        THUMOS14's ``Ambiguous_test.txt``: intervals beside those that the ground truth
+        labels Ambiguous. Only ``thumos14-2014`` has a use for them.
+
+    Returns
+    -------
+    DetectionReport
+
+    Raises
+    ------
+    ValueError
+        If a file cannot be read (`AnnotationError`, `DetectionFileError`), a threshold
+        cannot be used, there is no such protocol, no evaluated video has an instance,
+        or all detections are of other videos.
+
+    Notes
+    -----
+    Of two equal scores the earlier detection ranks first, and of two instances with
+    equal tIoU the one with the nearer boundary is taken. The official code leaves both
+    to an unstable sort, which can move mAP by 0.0005 (docs/decisions.md, D-010).
+    Detections of videos or labels outside the ground truth are dropped and counted, and
+    so are those that do not end after they start (docs/decisions.md, D-011).
+
+    References
+    ----------
+    ActivityNet `eval_detection.py`: `compute_average_precision_detection`.
+
+    Examples
+    --------
+    >>> from acmnet.annotations import Instance, Segment, Video
+    >>> truth = (Instance("jump", Segment(2.0, 4.0)),)
+    >>> video = Video("a", "test", 9.0, ("jump",), truth)
+    >>> found = Detections.of(["jump"], [(2.0, 3.0, 0.9, 0), (6.0, 8.0, 0.1, 0)])
+    >>> labels = Annotations("labels.json", {"a": video}, ("jump",))
+    >>> print(evaluate(labels, {"a": found}, tiou=(0.3, 0.5, 0.7)))
+    tIoU     0.3    0.5  0.7  average
+    mAP %  100.0  100.0  0.0     66.7
+    protocol custom, videos 1, instances 1, classes 1, detections 2
+    """
+    rules = named_protocol(protocol) if isinstance(protocol, str) else protocol
+    thresholds = checked_tiou(rules.tiou if tiou is None else tiou)
+    if ambiguous is not None and not rules.forgives_ambiguous:
+        raise ValueError(
+            f"protocol {rules.name!r} has no use for ambiguous intervals, got "
+            f"{str(ambiguous)!r}; leave it out or choose 'thumos14-2014'"
+        )
+    annotations, sha256 = _read_truth(ground_truth)
+    intervals = None if ambiguous is None else read_intervals(ambiguous)
+    truth = located_truth(annotations, rules, subset, intervals)
+    found = read_found(detections)
+    ranking = ranked_detections(found, truth, thresholds)
+    ap = ranking.ap()
+    predicted = {rules.video_id(video) for video in found.video_ids}
+    return DetectionReport(
+        tiou=ranking.tiou,
+        map=ap.mean(axis=1),
+        ap=ap,
+        class_names=truth.class_names,
+        videos=len(truth.video_ids),
+        instances=len(truth.instances.group),
+        detections=len(ranking.score),
+        dropped=ranking.dropped,
+        unpredicted=tuple(
+            v for v in truth.video_ids if rules.video_id(v) not in predicted
+        ),
+        ground_truth_sha256=sha256,
+        external_data=found.external_data,
+        protocol=rules,
+        notes=truth.notes,
+        ranking=ranking,
+    )
+
+
+def read_found(
+    detections: str | Path | DetectionFile | Mapping[str, Detections],
+) -> DetectionFile:
+    """Return the detections of all videos as arrays."""
+    if isinstance(detections, DetectionFile):
+        return detections
+    if isinstance(detections, Mapping):
+        return DetectionFile.of(detections)
+    return read_detections(detections)
+
+
+def _read_truth(
+    ground_truth: str | Path | Annotations,
+) -> tuple[Annotations, str | None]:
+    """Return the annotations and, for a file, its SHA-256."""
+    if isinstance(ground_truth, Annotations):
+        return ground_truth, None
+    annotations = read_annotations(ground_truth)
+    return annotations, hashlib.sha256(Path(ground_truth).read_bytes()).hexdigest()

@@ -1,0 +1,184 @@
+"""Results as text tables: CSV for programs, Markdown and LaTeX for people.
+
+CSV has fractions of 1 with every digit, the others percent with two decimals. Nothing
+here computes a figure.
+"""
+
+import csv
+import dataclasses
+import io
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from acmnet.evaluation.bootstrap import Comparison
+from acmnet.evaluation.reports import DetectionReport
+from acmnet.evaluation.tiou import labelled_averages
+
+Cell = str | int | float | None
+"""A float is a fraction of 1; None is left blank."""
+
+LATEX_ESCAPES: Final = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Rows of cells, and what must be known to quote them.
+
+    Examples
+    --------
+    >>> table = Table(("class", "0.5"), (("run", 0.25),), {"protocol": "custom"})
+    >>> print(table.to_csv(), end="")
+    class,0.5,protocol
+    run,0.25,custom
+    >>> print(table.to_markdown(), end="")
+    | class | 0.5 |
+    | :--- | ---: |
+    | run | 25.00 |
+    <BLANKLINE>
+    protocol: custom
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    facts: Mapping[str, str]
+    """True of all rows, by name."""
+
+    def to_csv(self) -> str:
+        """Return comma-separated values; each row ends with the facts."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow((*self.columns, *self.facts))
+        for row in self.rows:
+            writer.writerow((*row, *self.facts.values()))
+        return text.getvalue()
+
+    def to_markdown(self) -> str:
+        """Return a Markdown table, followed by the facts."""
+        rules = [":---", *("---:" for _ in self.columns[1:])]
+        lines = [
+            f"| {' | '.join(map(_markdown, row))} |"
+            for row in (self.columns, rules, *map(_percent, self.rows))
+        ]
+        facts = [f"{name}: {_markdown(value)}" for name, value in self.facts.items()]
+        return "\n".join([*lines, "", "; ".join(facts)]) + "\n"
+
+    def to_latex(self) -> str:
+        r"""Return a `tabular` for ``\usepackage{booktabs}``, facts as comments."""
+        alignment = "l" + "r" * (len(self.columns) - 1)
+        body = [_latex_row(row) for row in map(_percent, self.rows)]
+        facts = [f"% {k}: {' '.join(v.split())}" for k, v in self.facts.items()]
+        lines = [
+            *facts,
+            rf"\begin{{tabular}}{{{alignment}}}",
+            r"\toprule",
+            _latex_row(self.columns),
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def report_table(report: DetectionReport) -> Table:
+    """Return one system's AP: a row for each class, and mAP last.
+
+    The columns are the thresholds, their average, and the labelled averages.
+    """
+    thresholds = [f"{t:g}" for t in report.tiou.tolist()]
+    values = [*report.ap.T, report.map]
+    averages = [labelled_averages(report.tiou, own) for own in values]
+    rows = [
+        (name, *own.tolist(), float(own.mean()), *average.values())
+        for name, own, average in zip(
+            (*report.class_names, "mAP"), values, averages, strict=True
+        )
+    ]
+    return Table(
+        ("class", *thresholds, "average", *(f"average {x}" for x in averages[0])),
+        tuple(rows),
+        _facts(report)
+        | {
+            "detections": str(report.detections),
+            "dropped": _listed(report.dropped),
+            "notes": "; ".join(report.notes),
+        },
+    )
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Return several systems' mAP, a row each, with 95 % intervals of the average."""
+    first = next(iter(comparison.reports.values()))
+    rows = []
+    for name, report in comparison.reports.items():
+        own, less = comparison.interval(name), comparison.difference(name)
+        is_first = report is first
+        rows.append(
+            (
+                name,
+                *report.map.tolist(),
+                report.average,
+                own.low,
+                own.high,
+                *((None,) * 3 if is_first else (less.value, less.low, less.high)),
+                report.detections,
+                sum(report.dropped.values()),
+            )
+        )
+    columns = (
+        "system",
+        *(f"{t:g}" for t in first.tiou.tolist()),
+        *("average", "average low", "average high"),
+        *("difference", "difference low", "difference high"),
+        *("detections", "dropped"),
+    )
+    draws = f"{comparison.draws} draws of the videos, seed {comparison.seed}"
+    facts = _facts(first) | {"intervals": f"95 %, {draws}"}
+    return Table(columns, tuple(rows), facts | {"notes": "; ".join(first.notes)})
+
+
+def _facts(report: DetectionReport) -> dict[str, str]:
+    """Return what every result carries, whatever the system."""
+    return {
+        "protocol": report.protocol.name,
+        "videos": str(report.videos),
+        "instances": str(report.instances),
+        "ground truth SHA-256": report.ground_truth_sha256 or "unknown",
+    }
+
+
+def _listed(dropped: Mapping[str, int]) -> str:
+    """Return how many detections were dropped and why."""
+    return "; ".join(f"{n} ({reason})" for reason, n in dropped.items()) or "0"
+
+
+def _percent(row: Sequence[Cell]) -> list[str]:
+    """Return cells as people read them."""
+    return [
+        "" if x is None else f"{100 * x:.2f}" if isinstance(x, float) else str(x)
+        for x in row
+    ]
+
+
+def _markdown(text: str) -> str:
+    """Return text that stays in its cell."""
+    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    """Return a row of a tabular."""
+    escaped = ("".join(LATEX_ESCAPES.get(x, x) for x in cell) for cell in cells)
+    return " & ".join(escaped) + r" \\"

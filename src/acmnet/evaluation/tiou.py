@@ -1,0 +1,120 @@
+"""Thresholds of temporal IoU: as exact decimals, and the ranges papers average over."""
+
+import decimal
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from acmnet.segments import FloatArray
+
+AVERAGES: Final = (
+    "0.1:0.5:0.1",
+    "0.1:0.7:0.1",
+    "0.3:0.7:0.1",
+    "0.1:0.9:0.1",
+    "0.5:0.95:0.05",
+)
+"""The ranges over which papers average mAP: THUMOS14's, then ActivityNet's."""
+
+MAX_THRESHOLDS: Final = 1000
+TIOU_EXAMPLE: Final = "write such as 0.5, 0.1,0.3,0.5 or 0.1:0.7:0.1"
+
+
+def parse_tiou(text: str) -> tuple[float, ...]:
+    """Return the thresholds that a text lists, each the float nearest its decimal.
+
+    Parameters
+    ----------
+    text : str
+        One threshold, several with commas, or ``start:stop:step`` with its stop.
+
+    Raises
+    ------
+    ValueError
+        If it lists no thresholds in ``(0, 1]``, or a range that misses its stop.
+
+    Examples
+    --------
+    >>> parse_tiou("0.1:0.5:0.1")  # np.arange gives 0.30000000000000004
+    (0.1, 0.2, 0.3, 0.4, 0.5)
+    >>> parse_tiou("0.5"), parse_tiou("0.1,0.3,0.5")
+    ((0.5,), (0.1, 0.3, 0.5))
+    """
+    is_range = ":" in text
+    try:
+        parts = [decimal.Decimal(x) for x in text.split(":" if is_range else ",")]
+    except decimal.InvalidOperation:
+        raise ValueError(
+            f"tiou must be decimal numbers, got {text!r}; {TIOU_EXAMPLE}"
+        ) from None
+    if is_range and not _is_range(parts):
+        raise ValueError(
+            "a tiou range must be start:stop:step in (0, 1] that meets its stop, got "
+            f"{text!r}; {TIOU_EXAMPLE}"
+        )
+    if is_range:
+        start, stop, step = parts
+        parts = [start + i * step for i in range(int((stop - start) / step) + 1)]
+    return checked_tiou([float(part) for part in parts])
+
+
+def checked_tiou(tiou: Sequence[float]) -> tuple[float, ...]:
+    """Return thresholds as the decimals they mean, or refuse them.
+
+    One within rounding of a decimal of three places, as ``0.1 + 0.2``, is that decimal.
+
+    Raises
+    ------
+    ValueError
+        If there is none, one is not in ``(0, 1]``, or one is there twice.
+    """
+    checked: list[float] = []
+    for given in tiou:
+        near = round(float(given), 3)
+        value = near if abs(near - given) < 1e-12 else float(given)
+        if not 0 < value <= 1:
+            raise ValueError(f"tiou must be in (0, 1], got {given:g}; {TIOU_EXAMPLE}")
+        if value in checked:
+            raise ValueError(f"tiou {value:g} is listed twice; list it once")
+        checked.append(value)
+    if not checked:
+        raise ValueError(f"tiou lists no threshold; {TIOU_EXAMPLE}")
+    return tuple(checked)
+
+
+def labelled_averages(tiou: FloatArray, values: FloatArray) -> dict[str, float]:
+    """Return the mean of each customary range whose thresholds are all here.
+
+    By names such as ``"0.1:0.7"``: papers quote different ones, unlabelled.
+
+    Parameters
+    ----------
+    tiou, values : arrays of shape (n_tiou,)
+        Thresholds as `checked_tiou` gives them, and what was measured at each.
+
+    Examples
+    --------
+    >>> tiou = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    >>> labelled_averages(tiou, np.array([0.75, 0.5, 0.5, 0.5, 0.25, 0.125]))
+    {'0.1:0.5': 0.5}
+    """
+    found = dict(zip(tiou.tolist(), values.tolist(), strict=True))
+    return {
+        text.rpartition(":")[0]: float(np.mean([found[t] for t in wanted]))
+        for text in AVERAGES
+        if set(wanted := parse_tiou(text)) <= set(found)
+    }
+
+
+def _is_range(parts: Sequence[decimal.Decimal]) -> bool:
+    """Return whether the parts are start, stop and step, and meet the stop."""
+    if len(parts) != 3 or not all(part.is_finite() for part in parts):
+        return False
+    start, stop, step = parts
+    ordered = 0 < start <= stop <= 1 and step > 0
+    return (
+        ordered
+        and stop - start < MAX_THRESHOLDS * step
+        and ((stop - start) % step == 0)
+    )

@@ -1,0 +1,209 @@
+"""What is to be found: the instances that a protocol scores, as arrays."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from acmnet.annotations import Annotations, Video
+from acmnet.evaluation.matching import Located
+from acmnet.evaluation.protocols import Protocol
+from acmnet.files import read_text
+from acmnet.segments import BoolArray, FloatArray, Segment
+
+Intervals = Mapping[str, Sequence[Segment]]
+"""Ambiguous intervals by video, in seconds."""
+
+
+class Truth(NamedTuple):
+    """What is to be found, under a protocol.
+
+    V videos and C classes. The group of video v's class c is ``v * C + c``.
+    """
+
+    protocol: Protocol
+    where: str
+    """The file and subset, for messages."""
+    video_ids: tuple[str, ...]
+    """The V scored videos, as the ground truth names them."""
+    class_names: tuple[str, ...]
+    """The C classes with an instance in the scored videos, in annotation order."""
+    instances: Located
+    """By group, in annotation order; in units of the protocol's grid if it has one."""
+    labelled: BoolArray
+    """(V, C) whether the video has the label, also if no segment is known."""
+    ambiguous: Located
+    """By video; in the units of ``instances``."""
+    notes: tuple[str, ...]
+    """In what the ground truth is not the one that the protocol is known for."""
+
+
+def read_intervals(path: str | Path) -> dict[str, list[Segment]]:
+    """Read ambiguous intervals as THUMOS14's ``Ambiguous_test.txt`` lists them.
+
+    A line has a video, a start and an end in seconds, separated by blanks.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read or a line is not of this form.
+    """
+    text = read_text(Path(path), "list of intervals", ValueError, "leave it out")
+    found: dict[str, list[Segment]] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            video, start_s, end_s = line.split()
+            segment = Segment(float(start_s), float(end_s))
+        except ValueError:
+            raise ValueError(
+                f"{path}, line {number}: must be a video, a start and a later end in "
+                f"seconds, separated by blanks, got {line.strip()!r}; correct the line"
+            ) from None
+        found.setdefault(video, []).append(segment)
+    return found
+
+
+def located_truth(
+    annotations: Annotations,
+    protocol: Protocol,
+    subset: str | None = None,
+    intervals: Intervals | None = None,
+) -> Truth:
+    """Return what is to be found, under a protocol.
+
+    Parameters
+    ----------
+    annotations : Annotations
+        Of all subsets.
+    protocol : Protocol
+        Its subset is scored; all videos, if none of them is in a subset.
+    subset : str, optional
+        Score this subset instead.
+    intervals : mapping, optional
+        Ambiguous intervals beside those that are labelled so.
+
+    Raises
+    ------
+    ValueError
+        If there is no such subset, no scored video has an instance, or two names are of
+        one video.
+    """
+    videos, named = _scored(annotations, protocol, subset)
+    where = annotations.source + (f", subset {named!r}" if named is not None else "")
+    pairs = [
+        (v, instance)
+        for v, video in enumerate(videos)
+        for instance in video.instances
+        if instance.label != protocol.ambiguous_label
+    ]
+    if not pairs:
+        raise ValueError(
+            f"{where}: no video has an instance, so nothing can be evaluated; "
+            "give labels their segments, or choose another subset"
+        )
+    present = {instance.label for _, instance in pairs}
+    class_names = tuple(name for name in annotations.class_names if name in present)
+    place = {name: c for c, name in enumerate(class_names)}
+    labelled = np.zeros((len(videos), len(place)), dtype=np.bool_)
+    for v, video in enumerate(videos):
+        labelled[v, [place[x] for x in video.labels if x in place]] = True
+    group = [v * len(place) + place[instance.label] for v, instance in pairs]
+    instances = _located(group, [x.segment for _, x in pairs], protocol)
+    ambiguous = _ambiguous(videos, protocol, intervals or {})
+    notes = _notes(protocol, subset, named, len(videos), len(pairs), len(place))
+    if protocol.forgives_ambiguous and not len(ambiguous.group):
+        notes.append(f"no {protocol.ambiguous_label} intervals were given")
+    ids = tuple(video.id for video in videos)
+    return Truth(
+        protocol,
+        where,
+        ids,
+        class_names,
+        instances,
+        labelled,
+        ambiguous,
+        tuple(notes),
+    )
+
+
+def _scored(
+    annotations: Annotations, protocol: Protocol, subset: str | None
+) -> tuple[list[Video], str | None]:
+    """Return the scored videos and the name of their subset."""
+    named = subset
+    if named is None and protocol.subsets:
+        present = {video.subset for video in annotations.videos.values()}
+        fitting = [x for x in present if x and x.lower() in protocol.subsets]
+        named = fitting[0] if fitting else protocol.subsets[0]
+        if present == {None}:
+            named = None
+    videos: dict[str, Video] = {}
+    for video in annotations.subset(named).videos.values():
+        key = protocol.video_id(video.id)
+        if key in videos:
+            raise ValueError(
+                f"{annotations.source}: {videos[key].id!r} and {video.id!r} are one "
+                f"video under protocol {protocol.name!r}; keep one of them"
+            )
+        if key not in protocol.left_out:
+            videos[key] = video
+    return list(videos.values()), named
+
+
+def _located(
+    group: Sequence[int], segments: Sequence[Segment], protocol: Protocol
+) -> Located:
+    """Return segments as arrays; on the protocol's grid, if it has one."""
+    times = np.array([(s.start_s, s.end_s) for s in segments], dtype=np.float64)
+    columns = times.reshape(-1, 2)
+    start, end = in_units(columns[:, 0], columns[:, 1], protocol)
+    if protocol.grid_s is not None:
+        start, end = np.rint(start), np.rint(end)
+    return Located(np.array(group, dtype=np.int64), start, end)
+
+
+def in_units(
+    start_s: FloatArray, end_s: FloatArray, protocol: Protocol
+) -> tuple[FloatArray, FloatArray]:
+    """Return times counted in the protocol's grid; in seconds if it has none."""
+    grid_s = protocol.grid_s
+    if grid_s is None:
+        return start_s, end_s
+    # Multiplied first, as round(t * 25 / 16) is: 33.6 s is 52.5 snippets, a half.
+    up, down = grid_s.denominator, grid_s.numerator
+    return start_s * up / down, end_s * up / down
+
+
+def _ambiguous(
+    videos: Sequence[Video], protocol: Protocol, intervals: Intervals
+) -> Located:
+    """Return the ambiguous intervals of the scored videos, those in a file last."""
+    pairs = []
+    for v, video in enumerate(videos):
+        own = [x for x in video.instances if x.label == protocol.ambiguous_label]
+        pairs += [(v, instance.segment) for instance in own]
+        pairs += [(v, segment) for segment in intervals.get(video.id, ())]
+    return _located([v for v, _ in pairs], [s for _, s in pairs], protocol)
+
+
+def _notes(
+    protocol: Protocol,
+    subset: str | None,
+    named: str | None,
+    *sizes: int,
+) -> list[str]:
+    """Return in what the ground truth departs from the protocol's."""
+    notes = []
+    if protocol.subsets and subset is not None:
+        if subset.lower() not in protocol.subsets:
+            notes.append(f"subset {subset!r} instead of {protocol.subsets[0]!r}")
+    elif protocol.subsets and named is None:
+        notes.append("no video names its subset, so all are scored")
+    for kind, size in zip(("videos", "instances", "classes"), sizes, strict=True):
+        known = getattr(protocol, kind)
+        if known is not None and size != known:
+            notes.append(f"{size} {kind}; the complete ground truth has {known}")
+    return notes

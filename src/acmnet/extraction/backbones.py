@@ -1,0 +1,163 @@
+"""The extractors that come with acmnet: `motion`, `i3d-rgb`, `i3d-two-stream`."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from importlib import metadata
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from acmnet.extraction.extractors import (
+    ExtractionSettings,
+    Extractor,
+    ExtractorError,
+    Frame,
+    own_extractor,
+)
+from acmnet.extraction.flow import clamp_flow, flow_sequence
+from acmnet.extraction.i3d import I3DRunner
+from acmnet.extraction.motion import MotionDescriptor
+from acmnet.extraction.stages import prefetch
+from acmnet.extraction.weights import load_i3d, weights_sha256
+
+RGB_WEIGHTS: Final = "i3d-rgb-kinetics400"
+FLOW_WEIGHTS: Final = "i3d-flow"
+FRAME_SIDE: Final = 256
+"""Shorter side of I3D's frames before the crop of 224 (Carreira & Zisserman 2017)."""
+BATCH_SNIPPETS: Final = 4
+FLOWS_AHEAD: Final = 16
+"""Flows computed ahead of the network; bounds memory."""
+
+
+class Motion:
+    """The classical descriptor of `acmnet.extraction.motion`: needs no weights."""
+
+    def __init__(self, settings: ExtractionSettings) -> None:
+        self.grid = settings.grid
+        self.descriptor = MotionDescriptor()
+        self.frame_side = self.descriptor.frame_side
+        self.dimension = self.descriptor.dimension
+        self.streams = self.descriptor.streams
+        self.versions = {"opencv": cv2.__version__, "numpy": np.__version__}
+        self.settings: dict[str, str] = {}
+
+    def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield (1, D) blocks."""
+        grid = self.grid
+        for row in self.descriptor.describe(
+            frames, grid.snippet_frames, grid.stride_frames
+        ):
+            yield row[None]
+
+
+class RGB:
+    """I3D's RGB stream: 1024 columns."""
+
+    frame_side = FRAME_SIDE
+    streams: tuple[str, ...] = ("rgb",)
+
+    def __init__(self, settings: ExtractionSettings, device: str = "cpu") -> None:
+        self.grid = settings.grid
+        self.rgb = I3DRunner(
+            load_i3d(RGB_WEIGHTS),
+            stream="rgb",
+            crop=settings.crop,
+            precision=settings.precision,
+            batch=BATCH_SNIPPETS,
+            device=device,
+        )
+        self.dimension = self.rgb.dimension
+        self.versions = _versions(settings, RGB_WEIGHTS)
+        self.settings: dict[str, str] = {
+            "crop": settings.crop,
+            "precision": settings.precision,
+        }
+
+    def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield blocks of up to `BATCH_SNIPPETS` rows."""
+        yield from self.rgb.describe(
+            frames, self.grid.snippet_frames, self.grid.stride_frames
+        )
+
+
+class TwoStream:
+    """I3D's RGB and flow streams side by side: 2048 columns."""
+
+    frame_side = FRAME_SIDE
+    streams: tuple[str, ...] = ("rgb", "flow")
+
+    def __init__(self, settings: ExtractionSettings, device: str = "cpu") -> None:
+        self.colour = RGB(settings, device)
+        self.grid = settings.grid
+        self.method = settings.flow
+        self.flow = I3DRunner(
+            load_i3d(FLOW_WEIGHTS),
+            stream="flow",
+            crop=settings.crop,
+            precision=settings.precision,
+            batch=BATCH_SNIPPETS,
+            device=device,
+        )
+        self.dimension = self.colour.dimension + self.flow.dimension
+        self.versions = self.colour.versions | _versions(settings, FLOW_WEIGHTS)
+        self.versions["opencv"] = cv2.__version__
+        self.settings = self.colour.settings | {"flow": settings.flow}
+        if settings.flow == "dis":
+            self.settings["preview"] = "DIS is no TV-L1: not for published numbers"
+
+    def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield blocks of up to `BATCH_SNIPPETS` rows, RGB before flow."""
+        shown, moved = itertools.tee(frames)  # both are read by one thread, in step
+        flows = map(clamp_flow, flow_sequence(moved, self.method))
+        pairs = prefetch(zip(shown, flows, strict=True), FLOWS_AHEAD)
+        first, second = itertools.tee(pairs)
+        grid = self.grid
+        colours = self.colour.describe(frame for frame, _ in first)
+        motions = self.flow.describe(
+            (flow for _, flow in second), grid.snippet_frames, grid.stride_frames
+        )
+        for colour, motion in zip(colours, motions, strict=True):
+            yield np.concatenate([colour, motion], axis=1)
+
+
+SHIPPED: Final[dict[str, Callable[[ExtractionSettings, str], Extractor]]] = {
+    "motion": lambda settings, _: Motion(settings),
+    "i3d-rgb": RGB,
+    "i3d-two-stream": TwoStream,
+}
+
+
+def make_extractor(settings: ExtractionSettings, device: str = "cpu") -> Extractor:
+    """Return the extractor that settings name, its weights loaded.
+
+    Parameters
+    ----------
+    settings : ExtractionSettings
+        A class of one's own ignores all but the name.
+    device : str
+        Where a network computes.
+
+    Raises
+    ------
+    ExtractorError, WeightsError
+        If there is no such extractor, or its weights are not installed.
+    """
+    if ":" in settings.extractor:
+        return own_extractor(settings.extractor)
+    if settings.extractor not in SHIPPED:
+        raise ExtractorError(
+            f"unknown extractor {settings.extractor!r}; give {', '.join(SHIPPED)}, or "
+            "module:Class of your own"
+        )
+    return SHIPPED[settings.extractor](settings, device)
+
+
+def _versions(settings: ExtractionSettings, weights: str) -> dict[str, str]:
+    """Return what an I3D stream's numbers depend on."""
+    versions = {"torch": torch.__version__, weights: weights_sha256(weights)}
+    if settings.precision.startswith("openvino"):
+        versions["openvino"] = metadata.version("openvino")
+    return versions

@@ -1,0 +1,498 @@
+"""Optical flow of frames: where each pixel of one frame is in the next.
+
+OpenCV's TV-L1 on the CPU is the reference; `flow_torch` is the same algorithm for
+batches of frames, for a GPU. Nothing here knows files, videos or snippets.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+FlowMethod = Literal["default", "mid", "fast", "dis"]
+Picture = npt.NDArray[np.uint8]
+FlowField = npt.NDArray[np.float32]
+
+FLOW_BOUND: Final = 20.0
+"""Largest displacement that I3D sees, in pixels a frame."""
+SMALLEST_SIDE: Final = 16
+"""Shortest side of a frame, and of a pyramid's level, in pixels."""
+SORTED_BY_5 = ((0, 3), (1, 4), (0, 2), (1, 3), (0, 1), (2, 4), (1, 2), (3, 4), (2, 3))
+"""Nine comparisons that sort five numbers."""
+
+
+class FlowError(ValueError):
+    """Frames between which no flow can be computed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TVL1Parameters:
+    """What TV-L1 depends on; the defaults are OpenCV's.
+
+    References
+    ----------
+    Zach et al., "A Duality Based Approach for Realtime TV-L1 Optical Flow", DAGM 2007;
+    Sánchez et al., "TV-L1 Optical Flow Estimation", IPOL 2013 (its names in brackets).
+
+    Raises
+    ------
+    FlowError
+        If the median is neither 1 nor 5, or the scale step is not between 0 and 1.
+    """
+
+    tau: float = 0.25
+    """Step of the dual ascent [τ]."""
+    data_weight: float = 0.15
+    """Weight of the brightness term against smoothness [λ]."""
+    theta: float = 0.3
+    """Tightness of the coupling between the two halves of the problem [θ]."""
+    scales: int = 5
+    """Levels of the pyramid at most [N_scales]; none is below `SMALLEST_SIDE`."""
+    warps: int = 5
+    """Times that the second frame is warped on each level [N_warps]."""
+    epsilon: float = 0.01
+    """Root mean square step, in pixels, at which a warp's iterations end [ε]."""
+    inner: int = 30
+    """Iterations from one median filter to the next."""
+    outer: int = 10
+    """Median filters a warp; ``inner * outer`` iterations at most."""
+    scale_step: float = 0.8
+    """Size of a level divided by that of the one below [η]."""
+    median: int = 5
+    """Side of the median filter in pixels: 5, or 1 for none."""
+
+    def __post_init__(self) -> None:
+        """Refuse what OpenCV and torch would not do alike."""
+        if self.median not in (1, 5):
+            raise FlowError(
+                f"median must be 5, or 1 for no median filter, got {self.median}"
+            )
+        if not 0 < self.scale_step < 1:
+            raise FlowError(
+                f"scale_step must be between 0 and 1, got {self.scale_step}"
+            )
+
+
+TVL1_PRESETS: Final[Mapping[str, TVL1Parameters]] = MappingProxyType(
+    {
+        "default": TVL1Parameters(),
+        "mid": TVL1Parameters(warps=2, inner=10, outer=4, scale_step=0.5),
+        "fast": TVL1Parameters(
+            scales=4,
+            warps=2,
+            epsilon=0.02,
+            inner=10,
+            outer=3,
+            scale_step=0.5,
+            median=1,
+        ),
+    }
+)
+"""By `FlowMethod`, best first."""
+
+
+def gray(frame: Picture) -> Picture:
+    """Return the (H, W) grey levels of an (H, W, 3) RGB frame."""
+    levels: Picture = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(
+        np.uint8, copy=False
+    )
+    return levels
+
+
+def flow_between(before: Picture, after: Picture, method: FlowMethod) -> FlowField:
+    """Return where each pixel of a frame has gone in the next one, by OpenCV.
+
+    Parameters
+    ----------
+    before, after : arrays of shape (H, W)
+        Grey levels, of one size, at least 16 pixels on each side.
+    method : FlowMethod
+        A preset of `TVL1_PRESETS`, or "dis": Dense Inverse Search (Kroeger et al.,
+        ECCV 2016), OpenCV's medium preset, for previews only.
+
+    Returns
+    -------
+    array of shape (H, W, 2)
+        Displacement to the right and down, in pixels; finite.
+
+    Raises
+    ------
+    FlowError
+        If the frames differ in size, are too small or are no grey levels.
+
+    Notes
+    -----
+    OpenCV's estimators keep, after a small picture, the fewer levels that it allowed,
+    and are not safe to share between threads. So one is made for each call: the result
+    depends on nothing but the arguments, not on OpenCV's number of threads either.
+    """
+    _refuse_pair(before, after)
+    estimator = (
+        cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        if method == "dis"
+        else _opencv_tvl1(TVL1_PRESETS[method])
+    )
+    start = np.zeros((*before.shape, 2), np.float32)
+    field: FlowField = estimator.calc(
+        np.ascontiguousarray(before), np.ascontiguousarray(after), start
+    ).astype(np.float32, copy=False)
+    return field
+
+
+def _opencv_tvl1(parameters: TVL1Parameters) -> cv2.optflow.DualTVL1OpticalFlow:
+    """Return OpenCV's estimator with these parameters."""
+    return cv2.optflow.DualTVL1OpticalFlow.create(
+        tau=parameters.tau,
+        lambda_=parameters.data_weight,
+        theta=parameters.theta,
+        nscales=parameters.scales,
+        warps=parameters.warps,
+        epsilon=parameters.epsilon,
+        innnerIterations=parameters.inner,  # OpenCV's own spelling
+        outerIterations=parameters.outer,
+        scaleStep=parameters.scale_step,
+        medianFiltering=parameters.median,
+    )
+
+
+def _refuse_pair(before: Picture, after: Picture) -> None:
+    """Refuse what is no pair of grey frames of one size."""
+    for picture in (before, after):
+        if picture.ndim != 2 or picture.dtype != np.uint8:
+            raise FlowError(
+                f"a frame must be (H, W) uint8 grey levels, got {picture.dtype} of "
+                f"shape {picture.shape}; turn RGB into grey levels first"
+            )
+    _refuse_sizes(before.shape, after.shape)
+
+
+def _refuse_sizes(before: tuple[int, ...], after: tuple[int, ...]) -> None:
+    """Refuse frames (..., H, W) that differ in shape or are too small."""
+    if before != after:
+        raise FlowError(
+            f"two frames must have one size, got {before} and {after}; scale them to "
+            "one size first"
+        )
+    if min(before[-2:]) < SMALLEST_SIDE:
+        raise FlowError(
+            f"a frame must be at least {SMALLEST_SIDE} pixels high and wide, got "
+            f"{before[-2]} x {before[-1]}; enlarge the video"
+        )
+
+
+def flow_sequence(frames: Iterable[Picture], method: FlowMethod) -> Iterator[FlowField]:
+    """Yield the flow from each frame to the next, as many flows as frames.
+
+    The last frame has no next one: it repeats the flow before it, or is still if it is
+    the only frame.
+
+    Parameters
+    ----------
+    frames : iterable of (H, W, 3) arrays
+        RGB, all of one size; consumed as they come, two held at a time.
+    method : FlowMethod
+        See `flow_between`.
+
+    Yields
+    ------
+    array of shape (H, W, 2)
+        As `flow_between` returns.
+
+    Raises
+    ------
+    FlowError
+        As `flow_between`.
+    """
+    before: Picture | None = None
+    field: FlowField | None = None
+    for frame in frames:
+        after = gray(frame)
+        if before is not None:
+            field = flow_between(before, after, method)
+            yield field
+        before = after
+    if before is not None:
+        still = np.zeros((*before.shape, 2), np.float32)
+        yield still if field is None else field
+
+
+def clamp_flow(field: FlowField) -> FlowField:
+    """Return a flow as I3D takes it: cut to 20 pixels and divided by 20.
+
+    Returns
+    -------
+    array of the shape of ``field``
+        In ``[-1, 1]``.
+
+    Notes
+    -----
+    Not rounded to 8 bits: where flow is stored as pictures, as is common, a value is
+    off by up to 0.08 pixels; nothing is stored here.
+
+    References
+    ----------
+    Carreira & Zisserman, "Quo Vadis, Action Recognition?", CVPR 2017, and its authors'
+    code (github.com/deepmind/kinetics-i3d, README).
+
+    Examples
+    --------
+    >>> clamp_flow(np.array([-30.0, 5.0, 20.0], np.float32)).tolist()
+    [-1.0, 0.25, 1.0]
+    """
+    clipped: FlowField = np.clip(field, -FLOW_BOUND, FLOW_BOUND)
+    return clipped / np.float32(FLOW_BOUND)
+
+
+class _Problem(NamedTuple):
+    """B problems of one level and one warp, each (B, 1 or 2, h, w)."""
+
+    flow: Tensor
+    """(B, 2, h, w): what is sought [u]; changed in place."""
+    dual_x: Tensor
+    """(B, 2, h, w): θ times the dual of the flow's slope along x; likewise."""
+    dual_y: Tensor
+    slope_x: Tensor
+    """(B, 2, h, w): room for the flow's slope; its last column stays 0."""
+    slope_y: Tensor
+    """Likewise; its last row stays 0."""
+    gradient: Tensor
+    """(B, 2, h, w): of the warped frame."""
+    inverse: Tensor
+    """(B, 1, h, w): -1 / |gradient|²."""
+    constant: Tensor
+    """(B, 1, h, w): the brightness residual at zero flow."""
+
+    def of(self, rows: Tensor) -> "_Problem":
+        """Return a copy of some of the problems."""
+        return _Problem(*(tensor[rows] for tensor in self))
+
+    def take_back(self, rows: Tensor, solved: "_Problem") -> None:
+        """Write what was solved in a copy of some problems."""
+        for name in ("flow", "dual_x", "dual_y"):
+            getattr(self, name)[rows] = getattr(solved, name)
+
+
+def flow_torch(before: Tensor, after: Tensor, parameters: TVL1Parameters) -> Tensor:
+    """Return the TV-L1 flow of B pairs of frames, on the tensors' device.
+
+    Parameters
+    ----------
+    before, after : tensors of shape (B, H, W)
+        Grey levels in ``[0, 255]``, of any dtype; H and W at least 16.
+    parameters : TVL1Parameters
+        Such as ``TVL1_PRESETS["mid"]``.
+
+    Returns
+    -------
+    tensor of shape (B, H, W, 2)
+        fp32; displacement to the right and down, in pixels.
+
+    Raises
+    ------
+    FlowError
+        If the shapes differ, are not (B, H, W), or are too small.
+
+    Notes
+    -----
+    Each pair stops by its own epsilon and leaves the batch until the next warp, so a
+    flow does not depend on the other pairs: bit for bit on the CPU; on a GPU up to the
+    order of its sums. OpenCV 5.0's flow is the same but for rounding, which can move
+    the iteration at which a warp ends; OpenCV 4 samples a frame in 32nds of a pixel.
+
+    References
+    ----------
+    Zach et al. 2007; Sánchez et al. 2013, algorithm 1; OpenCV's order of steps
+    (opencv_contrib `modules/optflow/src/tvl1flow.cpp`, `procOneScale`).
+    """
+    if before.ndim != 3 or after.ndim != 3:
+        raise FlowError(
+            f"frames must have shape (B, H, W), got {tuple(before.shape)} and "
+            f"{tuple(after.shape)}; add the axis of the batch"
+        )
+    _refuse_sizes(tuple(before.shape), tuple(after.shape))
+    step = parameters.scale_step
+    levels = [torch.stack((before, after), 1).float()]
+    for _ in range(1, parameters.scales):
+        size = [round(side * step) for side in levels[-1].shape[-2:]]
+        if min(size) < SMALLEST_SIDE:
+            break
+        levels.append(_resized(levels[-1], size, (1 / step, 1 / step)))
+    flow = torch.zeros_like(levels[-1])
+    for pair in reversed(levels):
+        size = list(pair.shape[-2:])
+        if list(flow.shape[-2:]) != size:
+            ratio = (flow.shape[-2] / size[0], flow.shape[-1] / size[1])
+            flow = _resized(flow, size, ratio) / step
+        _refine(pair, flow, parameters)
+    return flow.permute(0, 2, 3, 1).contiguous()
+
+
+def _resized(planes: Tensor, size: list[int], ratio: tuple[float, float]) -> Tensor:
+    """Return (..., h, w) planes at another size, sampled linearly; edges repeat."""
+    for axis, side, step in zip((-2, -1), size, ratio, strict=True):
+        last = planes.shape[axis] - 1
+        place = (torch.arange(side, dtype=torch.float64) + 0.5) * step - 0.5
+        place = place.clamp(0, last).to(planes.device, torch.float32)
+        low = place.long()
+        high = (low + 1).clamp(max=last)
+        weight = place - low
+        if axis == -2:
+            weight = weight[:, None]
+        planes = torch.lerp(
+            planes.index_select(axis, low), planes.index_select(axis, high), weight
+        )
+    return planes
+
+
+def _refine(pair: Tensor, flow: Tensor, parameters: TVL1Parameters) -> None:
+    """Improve the flow (B, 2, h, w) of one level's pairs (B, 2, h, w), in place."""
+    first, second = pair[:, :1], pair[:, 1:]
+    edged = functional.pad(second, (1, 1, 1, 1), mode="replicate")
+    slope_x = (edged[..., 1:-1, 2:] - edged[..., 1:-1, :-2]) / 2
+    slope_y = (edged[..., 2:, 1:-1] - edged[..., :-2, 1:-1]) / 2
+    sampled = torch.cat((second, slope_x, slope_y), 1)
+    dual_x, dual_y = torch.zeros_like(flow), torch.zeros_like(flow)
+    room_x, room_y = torch.zeros_like(flow), torch.zeros_like(flow)
+    for _ in range(parameters.warps):
+        warped = _warped(sampled, flow)
+        gradient = warped[:, 1:].contiguous()
+        square = gradient.square().sum(1, keepdim=True)
+        constant = warped[:, :1] - first - (gradient * flow).sum(1, keepdim=True)
+        inverse = -square.clamp_(min=torch.finfo(torch.float32).eps).reciprocal_()
+        _solve(
+            _Problem(flow, dual_x, dual_y, room_x, room_y, gradient, inverse, constant),
+            parameters,
+        )
+
+
+def _warped(planes: Tensor, flow: Tensor) -> Tensor:
+    """Return (B, n, h, w) planes sampled where the flow points; 0 outside.
+
+    Keys' bicubic by its 16 neighbours, as `cv2.remap` does it, so exact where the flow
+    is 0; `grid_sample` rounds the place itself, which moves pixels in flat regions.
+    """
+    height, width = flow.shape[-2:]
+    x = torch.arange(width, device=flow.device) + flow[:, 0]
+    y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1]
+    columns, rows = _cubic_taps(x, width), _cubic_taps(y, height)
+    flat = planes.flatten(2)
+    sampled = torch.zeros_like(planes)
+    for row, row_weight in rows:
+        for column, column_weight in columns:
+            index = (row * width + column).flatten(1)[:, None]
+            taps = flat.gather(2, index.expand(-1, flat.shape[1], -1))
+            weight = (row_weight * column_weight)[:, None]
+            sampled.addcmul_(taps.view_as(planes), weight)
+    return sampled
+
+
+def _cubic_taps(place: Tensor, n: int) -> list[tuple[Tensor, Tensor]]:
+    """Return the index and weight of the four neighbours on an axis of n pixels."""
+    first = place.floor()
+    ahead = place - first
+    taps = []
+    for offset in (-1, 0, 1, 2):
+        distance = (ahead - offset).abs()
+        near = ((1.25 * distance - 2.25) * distance) * distance + 1
+        far = ((-0.75 * distance + 3.75) * distance - 6) * distance + 3
+        index = first + offset
+        inside = (index >= 0) & (index < n)
+        weight = torch.where(distance <= 1, near, far) * inside
+        taps.append((index.clamp(0, n - 1).long(), weight))
+    return taps
+
+
+def _solve(whole: _Problem, parameters: TVL1Parameters) -> None:
+    """Iterate each problem until it stands still, in place."""
+    _, _, height, width = whole.flow.shape
+    limit = parameters.epsilon**2 * height * width
+    rows = torch.arange(len(whole.flow), device=whole.flow.device)
+    rest = whole
+    for n in range(parameters.inner * parameters.outer):
+        if parameters.median > 1 and n % parameters.inner == 0:
+            rest.flow.copy_(_median_of_25(rest.flow))
+        moves = _iterate(rest, parameters) > limit
+        if bool(moves.all()):
+            continue
+        if rest is not whole:
+            whole.take_back(rows, rest)
+        rows = rows[moves]
+        if not len(rows):
+            return
+        rest = whole.of(rows)
+    if rest is not whole:
+        whole.take_back(rows, rest)
+
+
+def _iterate(problem: _Problem, parameters: TVL1Parameters) -> Tensor:
+    """Take one step in place; return each flow's squared change, summed, (B,)."""
+    flow, dual_x, dual_y, slope_x, slope_y, gradient, inverse, constant = problem
+    bound = parameters.data_weight * parameters.theta
+    residual = torch.addcmul(constant, gradient[:, :1], flow[:, :1])
+    residual.addcmul_(gradient[:, 1:], flow[:, 1:])
+    change = gradient * residual.mul_(inverse).clamp_(-bound, bound)
+    # plus the divergence of the dual
+    change.add_(dual_x).add_(dual_y)
+    change[..., 1:].sub_(dual_x[..., :-1])
+    change[..., 1:, :].sub_(dual_y[..., :-1, :])
+    flow.add_(change)
+    torch.sub(flow[..., 1:], flow[..., :-1], out=slope_x[..., :-1])
+    torch.sub(flow[..., 1:, :], flow[..., :-1, :], out=slope_y[..., :-1, :])
+    norm = torch.mul(slope_x, slope_x).addcmul_(slope_y, slope_y).sqrt_()
+    norm.mul_(parameters.tau / parameters.theta).add_(1)
+    dual_x.add_(slope_x, alpha=parameters.tau).div_(norm)
+    dual_y.add_(slope_y, alpha=parameters.tau).div_(norm)
+    # rows first: each is summed alike whatever the batch
+    return change.square_().sum(-1).sum((1, 2))
+
+
+def _median_of_25(planes: Tensor) -> Tensor:
+    """Return the median of each pixel's 5 x 5 neighbours, edges repeated.
+
+    The columns of each window are sorted (once for all windows that share them), then
+    its rows. The entry in row i and column j of such a table, from 1, has at least
+    ``i j - 1`` entries that are no larger and ``(6 - i) (6 - j) - 1`` no smaller: six
+    are too small and six too large to be the median, which is that of the other 13.
+    """
+    height, width = planes.shape[-2:]
+    edged = functional.pad(planes, (2, 2, 2, 2), mode="replicate")
+    ranks = _sorted_by_5([edged[..., i : i + height, :] for i in range(5)])
+    bag: list[Tensor] = []
+    for i, rank in enumerate(ranks, start=1):
+        row = _sorted_by_5([rank[..., j : j + width] for j in range(5)])
+        bag += [
+            entry
+            for j, entry in enumerate(row, start=1)
+            if i * j <= 13 and (6 - i) * (6 - j) <= 13
+        ]
+    # the smallest and the largest of 8 of 13 are not their median, and so on
+    kept, waiting = bag[:8], bag[8:]
+    while True:
+        for j in range(1, len(kept)):
+            kept[0], kept[j] = _in_order(kept[0], kept[j])
+        for j in range(1, len(kept) - 1):
+            kept[j], kept[-1] = _in_order(kept[j], kept[-1])
+        kept = kept[1:-1]
+        if not waiting:
+            return kept[0]
+        kept.append(waiting.pop())
+
+
+def _sorted_by_5(planes: list[Tensor]) -> list[Tensor]:
+    """Return five planes sorted pixel by pixel."""
+    planes = list(planes)
+    for i, j in SORTED_BY_5:
+        planes[i], planes[j] = _in_order(planes[i], planes[j])
+    return planes
+
+
+def _in_order(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the smaller and the larger of two planes, pixel by pixel."""
+    return torch.minimum(one, other), torch.maximum(one, other)

@@ -1,0 +1,416 @@
+"""The `motion` descriptor: what a snippet looks like and how it moves, without weights.
+
+Each frame gives histograms of gradients and mean colours, each pair of frames next to
+each other histograms of flow and of its boundaries, once the camera's motion is taken
+out. A snippet pools its own frames and the pairs among them, nothing else, so that any
+part of a video gives the same numbers as the whole.
+
+References
+----------
+Gradients: Dalal & Triggs, "Histograms of Oriented Gradients for Human Detection", CVPR
+2005. Flow: Laptev et al., "Learning Realistic Human Actions from Movies", CVPR 2008.
+Motion boundaries: Dalal, Triggs & Schmid, "Human Detection Using Oriented Histograms of
+Flow and Appearance", ECCV 2006. Camera motion: Wang & Schmid, "Action Recognition with
+Improved Trajectories", ICCV 2013. Square roots of histograms: Arandjelović & Zisserman,
+"Three Things Everyone Should Know to Improve Object Retrieval", CVPR 2012.
+"""
+
+import collections
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Frame = npt.NDArray[np.uint8]
+Vector = npt.NDArray[np.float32]
+Cells = npt.NDArray[np.intp]
+
+FRAME_SIDE: Final = 96
+"""Shorter side of the pictures that are described, in pixels."""
+LONGEST_SIDE: Final = 4 * FRAME_SIDE
+"""Longer pictures are squeezed, so that a frame costs no more than that."""
+GRID: Final = 4
+"""Rows and columns of the grid over the picture."""
+CENTRED: Final = 3
+"""Rows and columns of the grid around what moves."""
+BINS: Final = 8
+"""Orientations of a histogram."""
+FREQUENCIES: Final = 8
+"""Frequencies k / 16 a frame, k = 1 .. 8: the DFT's for snippets of 16 frames."""
+SIGNALS: Final = 5
+"""What a pair of frames says in numbers: `_Pair.signals`."""
+
+MOVING_PX: Final = 0.5
+"""Speed at which a pixel counts half as moving, in pixels a frame."""
+BOUNDARY_PX: Final = 0.15
+"""Likewise the slope of the flow, in pixels a frame a pixel."""
+CAMERA_FITS: Final = 2
+"""Rounds of fitting the camera's motion to what seems to be background."""
+FAINT_SHARE: Final = 0.003
+"""Share of moving pixels below which a distribution fades to zero."""
+FAINT_SLOPE: Final = 0.5
+"""Mean slope below which gradients fade to zero, in grey levels a pixel."""
+
+BLOCKS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "gradients": GRID * GRID * BINS,
+        "colours": GRID * GRID * 3,
+        "flow on the grid": GRID * GRID * BINS,
+        "flow around what moves": CENTRED * CENTRED * BINS,
+        "its change": CENTRED * CENTRED * BINS,
+        "boundaries": 2 * CENTRED * CENTRED * BINS,
+        "signals": 2 * SIGNALS,
+        "frequencies": SIGNALS * FREQUENCIES,
+    }
+)
+"""Columns of each block, in order; the first two are the appearance."""
+SCALES: Final[Mapping[str, float]] = MappingProxyType(
+    {
+        "gradients": 1.0,
+        "colours": 2.0,
+        "flow on the grid": 6.0,
+        "flow around what moves": 1.0,
+        "its change": 5.0,
+        "boundaries": 1.0,
+        "signals": 5.0,
+        "frequencies": 5.0,
+    }
+)
+"""What each block is multiplied by, so that its root mean square is about 1."""
+
+
+class MotionError(ValueError):
+    """Frames that cannot be described."""
+
+
+class _Layout(NamedTuple):
+    """What depends on the size of a video's pictures only."""
+
+    size: tuple[int, int]
+    """Width and height of the described pictures, in pixels."""
+    cells: Cells
+    """(h * w,): the cell of the grid that a pixel lies in."""
+    half_cells: Cells
+    """Likewise for pixels of half the size, where flow is looked at."""
+    x: npt.NDArray[np.float64]
+    """(h / 2, w / 2): in [-1, 1], of the pixels of half the size."""
+    y: npt.NDArray[np.float64]
+
+
+class _Still(NamedTuple):
+    """What one frame says."""
+
+    gray: Frame
+    gradients: npt.NDArray[np.float64]
+    """(GRID², BINS): summed slopes, in grey levels a pixel; a mean over the picture."""
+    colours: npt.NDArray[np.float64]
+    """(GRID², 3): mean colour, in [0, 1]."""
+
+
+class _Pair(NamedTuple):
+    """What one frame and the frame before it say."""
+
+    grid: npt.NDArray[np.float64]
+    """(GRID², BINS): share of a cell's pixels that move so; sums to 1 at most."""
+    centred: npt.NDArray[np.float64]
+    """(CENTRED², BINS): share of the picture's pixels that do."""
+    boundaries: npt.NDArray[np.float64]
+    """(2, CENTRED², BINS): likewise the slopes of both components."""
+    signals: npt.NDArray[np.float64]
+    """(SIGNALS,): moving share, mean direction right and down, and the centre of
+    motion, right and down, in [-1, 1]."""
+
+
+class MotionDescriptor:
+    """Describes snippets by appearance and motion, with OpenCV alone."""
+
+    name: Final = "motion"
+    frame_side: Final = FRAME_SIDE
+    dimension: Final = sum(BLOCKS.values())
+    streams: Final = ("appearance", "motion")
+
+    def describe(
+        self, frames: Iterable[Frame], snippet_frames: int, stride_frames: int
+    ) -> Iterator[Vector]:
+        """Yield one vector a snippet, in order, as soon as its last frame has come.
+
+        Parameters
+        ----------
+        frames : iterable of (H, W, 3) arrays
+            RGB, all of one size, of any size; best with `frame_side` as shorter side.
+        snippet_frames, stride_frames : int
+            Frames in a snippet, and from one snippet to the next; at least 1.
+
+        Yields
+        ------
+        array of shape (dimension,)
+            Finite, in the order of `BLOCKS`. Square roots of shares, amplitudes and
+            mean colours, times `SCALES`.
+
+        Raises
+        ------
+        MotionError
+            If a frame is no (H, W, 3) uint8 array, or not of the first one's size.
+
+        Notes
+        -----
+        N frames give ``floor((N - snippet_frames) / stride_frames) + 1`` snippets. A
+        video shorter than one snippet gives one, its last frame held; one without
+        frames gives none. Motion is that between a snippet's own frames: one of one
+        frame has none.
+        """
+        kept: collections.deque[tuple[_Still, _Pair]]
+        kept = collections.deque(maxlen=snippet_frames)
+        last = -1
+        for last, record in enumerate(_records(frames)):
+            kept.append(record)
+            start = last + 1 - snippet_frames
+            if start >= 0 and start % stride_frames == 0:
+                yield _pooled(list(kept))
+        missing = snippet_frames - 1 - last
+        if 0 <= last < snippet_frames - 1:
+            still = kept[-1][0]
+            yield _pooled([*kept, *itertools.repeat((still, NO_MOTION), missing)])
+
+
+NO_MOTION: Final = _Pair(
+    np.zeros((GRID * GRID, BINS)),
+    np.zeros((CENTRED * CENTRED, BINS)),
+    np.zeros((2, CENTRED * CENTRED, BINS)),
+    np.zeros(SIGNALS),
+)
+
+
+def _records(frames: Iterable[Frame]) -> Iterator[tuple[_Still, _Pair]]:
+    """Yield each frame's own numbers and those of its motion since the one before."""
+    layout: _Layout | None = None
+    shape: tuple[int, ...] = ()
+    before: Frame | None = None
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flow.setFinestScale(1)
+    for i, frame in enumerate(frames):
+        if layout is None:
+            _refuse_frame(i, frame, frame.shape)
+            shape, layout = frame.shape, _layout(*frame.shape[:2])
+        _refuse_frame(i, frame, shape)
+        still = _still(frame, layout)
+        pair = NO_MOTION
+        if before is not None:
+            room = np.zeros((*before.shape, 2), np.float32)
+            field = flow.calc(before, still.gray, room).astype(np.float32, copy=False)
+            pair = _pair(field, layout)
+        yield still, pair
+        before = still.gray
+
+
+def _refuse_frame(i: int, frame: Frame, shape: tuple[int, ...]) -> None:
+    """Refuse what is no picture, or not as large as the first."""
+    is_picture = frame.ndim == 3 and frame.shape[-1] == 3 and frame.size
+    if not is_picture or frame.dtype != np.uint8:
+        raise MotionError(
+            f"frame {i} must be (H, W, 3) uint8 RGB, got {frame.dtype} of shape "
+            f"{frame.shape}; decode the video to RGB"
+        )
+    if frame.shape != shape:
+        raise MotionError(
+            f"frame {i} has shape {frame.shape}, the first one {shape}; scale all "
+            "frames of a video to one size"
+        )
+
+
+def _layout(height: int, width: int) -> _Layout:
+    """Return what depends on the frames' size only."""
+    scale = FRAME_SIDE / min(height, width)
+    size = tuple(min(round(side * scale), LONGEST_SIDE) for side in (width, height))
+    half = (size[0] // 2, size[1] // 2)
+    x, y = (2 * (np.arange(side) + 0.5) / side - 1 for side in half)
+    return _Layout(
+        (size[0], size[1]),
+        _grid_cells(*size),
+        _grid_cells(*half),
+        np.broadcast_to(x, half[::-1]),
+        np.broadcast_to(y[:, None], half[::-1]),
+    )
+
+
+def _grid_cells(width: int, height: int) -> Cells:
+    """Return the index of the cell that each pixel lies in, row by row."""
+    rows, columns = (np.arange(side) * GRID // side for side in (height, width))
+    cells: Cells = (rows[:, None] * GRID + columns).ravel()
+    return cells
+
+
+def _still(frame: Frame, layout: _Layout) -> _Still:
+    """Return what one frame says."""
+    if frame.shape[1::-1] != layout.size:
+        shrinks = layout.size[0] <= frame.shape[1] and layout.size[1] <= frame.shape[0]
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        frame = cv2.resize(frame, layout.size, interpolation=how).astype(np.uint8)
+    gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+    x, y = _slopes(gray)
+    slope, angle = _polar(x, y)
+    # a dark edge on light ground and a light one on dark are one orientation
+    gradients = _oriented(2 * angle, slope, layout.cells, GRID * GRID)
+    colours = cv2.resize(frame, (GRID, GRID), interpolation=cv2.INTER_AREA)
+    return _Still(
+        gray, gradients / slope.size, colours.reshape(-1, 3).astype(np.float64) / 255
+    )
+
+
+def _slopes(plane: Frame | Vector) -> tuple[Vector, Vector]:
+    """Return a plane's central differences along x and y, per pixel."""
+    x = cv2.Sobel(plane, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
+    y = cv2.Sobel(plane, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
+    return x.astype(np.float32, copy=False), y.astype(np.float32, copy=False)
+
+
+def _oriented(
+    angle: Vector, votes: Vector, cells: Cells, n_cells: int
+) -> npt.NDArray[np.float64]:
+    """Return (n_cells, BINS) votes by cell and angle, shared by the nearest two bins.
+
+    Bin 0 is centred on angle 0, along x; angles, in radians, go round.
+    """
+    place = (angle * np.float32(BINS / (2 * np.pi))).ravel()
+    low = place.astype(np.intp)
+    votes = votes.ravel()
+    upper = (place - low) * votes
+    base, n = cells * BINS, n_cells * BINS
+    counts = np.zeros(n)
+    counts += np.bincount(base + low % BINS, votes - upper, n)
+    counts += np.bincount(base + (low + 1) % BINS, upper, n)
+    return counts.reshape(n_cells, BINS)
+
+
+def _polar(x: Vector, y: Vector) -> tuple[Vector, Vector]:
+    """Return the length and the angle, in [0, 2 pi), of vectors."""
+    length, angle = cv2.cartToPolar(x, y)
+    return length.astype(np.float32, copy=False), angle.astype(np.float32, copy=False)
+
+
+def _pair(field: Vector, layout: _Layout) -> _Pair:
+    """Return what the flow (h, w, 2) between two frames says."""
+    height, width = layout.x.shape
+    half = cv2.resize(field, (width, height), interpolation=cv2.INTER_AREA)
+    moving = half.astype(np.float32, copy=False)
+    moving = moving - _camera(moving, layout)
+    n_pixels = height * width
+    angle, votes = _votes(moving[..., 0], moving[..., 1], MOVING_PX)
+    total = votes.sum(dtype=np.float64) + FAINT_SHARE * n_pixels
+    columns, centre_x = _thirds(layout.x, votes, total)
+    rows, centre_y = _thirds(layout.y, votes, total)
+    around = (rows * CENTRED + columns).ravel()
+    boundaries = [
+        _oriented(*_votes(*_slopes(part), BOUNDARY_PX), around, CENTRED * CENTRED)
+        for part in np.ascontiguousarray(moving.transpose(2, 0, 1))
+    ]
+    directions = (
+        (votes * turn(angle)).sum(dtype=np.float64) / total for turn in (np.cos, np.sin)
+    )
+    signals = (votes.mean(dtype=np.float64), *directions, centre_x, centre_y)
+    return _Pair(
+        _oriented(angle, votes, layout.half_cells, GRID * GRID) * GRID**2 / n_pixels,
+        _oriented(angle, votes, around, CENTRED * CENTRED) / n_pixels,
+        np.stack(boundaries) / n_pixels,
+        np.array(signals),
+    )
+
+
+def _votes(x: Vector, y: Vector, half_at: float) -> tuple[Vector, Vector]:
+    """Return the angle of each vector and its vote, in [0, 1): 1/2 at a length.
+
+    Votes grow with the square of a small length, so that noise counts for little, and
+    hardly any more with a large one, so that a histogram counts area, not speed.
+    """
+    length, angle = _polar(x, y)
+    square = length * length
+    votes: Vector = square / (square + np.float32(half_at**2))
+    return angle, votes
+
+
+def _thirds(
+    axis: npt.NDArray[np.float64], votes: Vector, total: float
+) -> tuple[Cells, float]:
+    """Return in which third of what moves each pixel lies, and its centre.
+
+    The inner third is as wide as a third of an even patch with the same spread.
+    """
+    centre = float((axis * votes).sum() / total)
+    spread = float(np.sqrt((np.square(axis - centre) * votes).sum() / total))
+    margin = spread / np.sqrt(3)
+    thirds = (axis > centre - margin).astype(np.intp) + (axis > centre + margin)
+    return thirds, centre
+
+
+def _camera(field: Vector, layout: _Layout) -> Vector:
+    """Return the affine flow (h, w, 2) of the background: pan, zoom and turn.
+
+    Begins with the median and refits to what lies near it, twice.
+    """
+    thin = (slice(None, None, 2), slice(None, None, 2))
+    x, y = layout.x[thin].ravel(), layout.y[thin].ravel()
+    terms = np.stack((np.ones_like(x), x, y), 1)
+    seen = field[thin].reshape(-1, 2).astype(np.float64)
+    model = np.zeros((3, 2))
+    model[0] = np.median(seen, axis=0)
+    for _ in range(CAMERA_FITS):
+        misfit = np.linalg.norm(seen - np.einsum("nk,kc->nc", terms, model), axis=1)
+        near = misfit <= max(2 * float(np.median(misfit)), MOVING_PX)
+        kept = terms[near]
+        # a little of the identity keeps the slopes at 0 where nothing tells them
+        moments = np.einsum("nk,nl->kl", kept, kept) + np.diag((0.0, 1.0, 1.0))
+        model = np.linalg.solve(moments, np.einsum("nk,nc->kc", kept, seen[near]))
+    camera = model[0] + layout.x[..., None] * model[1] + layout.y[..., None] * model[2]
+    fitted: Vector = camera.astype(np.float32)
+    return fitted
+
+
+def _pooled(records: list[tuple[_Still, _Pair]]) -> Vector:
+    """Return the vector of one snippet."""
+    stills = [still for still, _ in records]
+    # the first frame's motion came from before the snippet
+    pairs = [pair for _, pair in records[1:]] or [NO_MOTION]
+    centred = np.stack([pair.centred for pair in pairs])
+    each = centred / (centred.sum((1, 2), keepdims=True) + FAINT_SHARE)
+    signals = np.stack([pair.signals for pair in pairs])
+    blocks = {
+        "gradients": _shares(_mean([s.gradients for s in stills]), FAINT_SLOPE),
+        "colours": _mean([still.colours for still in stills]),
+        "flow on the grid": np.sqrt(_mean([pair.grid for pair in pairs])),
+        "flow around what moves": _shares(centred.mean(0), FAINT_SHARE),
+        "its change": np.sqrt(each.std(0)),
+        "boundaries": _shares(_mean([p.boundaries for p in pairs]), FAINT_SHARE),
+        "signals": np.stack((signals.mean(0), signals.std(0))),
+        "frequencies": np.sqrt(_amplitudes(signals)),
+    }
+    scaled = [blocks[name].ravel() * SCALES[name] for name in BLOCKS]
+    return np.concatenate(scaled).astype(np.float32)
+
+
+def _mean(arrays: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """Return the mean over a list of arrays."""
+    mean: npt.NDArray[np.float64] = np.stack(arrays).mean(0)
+    return mean
+
+
+def _shares(
+    histogram: npt.NDArray[np.float64], faint: float
+) -> npt.NDArray[np.float64]:
+    """Return square roots of shares, of root mean square 1 unless all is faint."""
+    shares = histogram / (histogram.sum() + faint)
+    roots: npt.NDArray[np.float64] = np.sqrt(shares * histogram.size)
+    return roots
+
+
+def _amplitudes(signals: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return (SIGNALS, FREQUENCIES) amplitudes of signals (n, SIGNALS) in time."""
+    centred = signals - signals.mean(0)
+    cycles = np.arange(1, FREQUENCIES + 1) / (2 * FREQUENCIES)
+    waves = np.exp(-2j * np.pi * np.outer(np.arange(len(signals)), cycles))
+    amplitudes: npt.NDArray[np.float64]
+    amplitudes = np.abs(np.einsum("ns,nf->sf", centred, waves)) / len(signals)
+    return amplitudes

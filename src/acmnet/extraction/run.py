@@ -1,0 +1,375 @@
+"""The run over many videos: parallel, resumable, with broken videos set aside."""
+
+import dataclasses
+import functools
+import math
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+from acmnet.extraction.backbones import make_extractor
+from acmnet.extraction.engines import LocalEngine, Lost, RayEngine, cores
+from acmnet.extraction.extracted import (
+    RECORDS,
+    ExtractionError,
+    Failure,
+    FailureLog,
+    VideoRecord,
+    claim_store,
+    finished,
+    remove_parts,
+)
+from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.extraction.video import VIDEO_SUFFIXES
+from acmnet.extraction.video_task import (
+    FRAMES_AHEAD,
+    Prepared,
+    Result,
+    VideoTask,
+    VideoWorker,
+    post_mortem,
+)
+
+OnNote = Callable[[str], None]
+Engine = Literal["local", "ray"]
+STALL_S: Final = 60.0
+
+
+def find_videos(paths: Sequence[str | Path]) -> dict[str, Path]:
+    """Return each video's file by its id, the file's name without the suffix; sorted.
+
+    Parameters
+    ----------
+    paths : sequence of paths
+        Files, taken whatever their suffix, and folders, searched with all they hold
+        for the suffixes of videos. Hidden files and folders are passed over.
+
+    Raises
+    ------
+    ExtractionError
+        If a path does not exist, a folder holds no video, or two files have one id.
+    """
+    found: dict[str, Path] = {}
+    for path in map(Path, paths):
+        if not path.exists():
+            raise ExtractionError(f"no video and no folder at {path}; check the path")
+        files = sorted(_videos_in(path)) if path.is_dir() else [path]
+        if not files:
+            raise ExtractionError(
+                f"{path} holds no video ({', '.join(VIDEO_SUFFIXES[:4])} and the like);"
+                " name the folder of the videos, or the files themselves"
+            )
+        for file in files:
+            other = found.setdefault(file.stem, file)
+            if other != file and not other.samefile(file):
+                raise ExtractionError(
+                    f"two videos have the id {file.stem!r}: {other} and {file}; rename "
+                    "one, or leave it out"
+                )
+    return dict(sorted(found.items()))
+
+
+def _videos_in(folder: Path) -> Iterator[Path]:
+    for root, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "."]
+        for name in files:
+            if name[0] != "." and Path(name).suffix.lower() in VIDEO_SUFFIXES:
+                yield Path(root, name)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExtractionRequest:
+    """Everything that `extract_videos` needs to know.
+
+    Raises
+    ------
+    ExtractionError
+        If a value cannot be meant.
+    """
+
+    videos: Mapping[str, Path]
+    """Files by video id, as `find_videos` gives them."""
+    out: Path
+    """The store of features, new or of an earlier call."""
+    settings: ExtractionSettings
+    workers: int = dataclasses.field(default_factory=cores)
+    """Processes, from 1; they share the cores."""
+    engine: Engine = "local"
+    shard: tuple[int, int] | None = None
+    """(i, n): only the i-th of n equal parts of the videos, i from 1."""
+    retry_failed: bool = False
+    """Try all videos again that failed in an earlier call."""
+    stall_s: float = STALL_S
+    """Seconds without a decoded frame after which a video is given up, above 0."""
+    device: str = "cpu"
+    """Where a network computes."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be done."""
+        if not self.videos:
+            raise ExtractionError("there are no videos to extract; name some")
+        if self.workers < 1:
+            raise ExtractionError(f"workers must be at least 1, got {self.workers}")
+        if self.engine not in get_args(Engine):
+            raise ExtractionError(
+                f"engine must be one of {', '.join(get_args(Engine))}; got "
+                f"{self.engine!r}"
+            )
+        if not (math.isfinite(self.stall_s) and self.stall_s > 0):
+            raise ExtractionError(f"stall_s must be above 0, got {self.stall_s}")
+        if self.shard and not 1 <= self.shard[0] <= self.shard[1]:
+            i, n = self.shard
+            raise ExtractionError(f"shard must be i/n with i from 1 to n, got {i}/{n}")
+
+    def own_videos(self) -> dict[str, Path]:
+        """Return the videos of this shard, sorted by id; all where there are none."""
+        i, n = self.shard or (1, 1)
+        return {video: self.videos[video] for video in sorted(self.videos)[i - 1 :: n]}
+
+
+@dataclasses.dataclass(frozen=True)
+class ExtractionProgress:
+    """How far a call has come; what was finished before it does not count."""
+
+    total: int = 0
+    """Videos that this call is to do."""
+    total_bytes: int = 0
+    """Of their files."""
+    done: int = 0
+    """Videos behind us, with those that failed."""
+    done_bytes: int = 0
+    failed: int = 0
+    video_s: float = 0.0
+    """Seconds of video that features were written of."""
+    elapsed_s: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Seconds of video a second."""
+        return self.video_s / self.elapsed_s if self.elapsed_s else 0.0
+
+    @property
+    def left_s(self) -> float:
+        """Seconds still to wait, judged by the bytes behind us; infinity at first."""
+        if not self.done_bytes:
+            return math.inf
+        return self.elapsed_s * (self.total_bytes / self.done_bytes - 1)
+
+
+OnVideo = Callable[[VideoRecord | Failure, ExtractionProgress], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class ExtractionSummary:
+    """What a call came to."""
+
+    done: int
+    """Videos whose features this call wrote."""
+    already: int
+    """Videos that were finished before."""
+    failures: tuple[Failure, ...]
+    """Videos without features, by id, also those that an earlier call gave up."""
+    video_s: float
+    """Seconds of video done by this call."""
+    wall_s: float
+    """Seconds that it took."""
+
+
+def extract_videos(
+    request: ExtractionRequest,
+    *,
+    on_video: OnVideo = lambda *_: None,
+    on_note: OnNote = lambda _: None,
+) -> ExtractionSummary:
+    """Extract the features of many videos into a store, and say what became of each.
+
+    A video is finished once its ``.npy`` and, after it, its record are renamed into
+    place. A finished one is not done again while its features have the checksum of the
+    record and its file is unchanged, so a call that was cut short is simply repeated.
+
+    A video that fails is listed in ``failed.jsonl`` with its reason and costs the
+    others nothing. The next call tries it again, unless its file cannot be decoded or
+    it ended its process in two calls, and the file is the same.
+
+    Parameters
+    ----------
+    request : ExtractionRequest
+        Which videos, where to, with what.
+    on_video : callable
+        Called after each video that this call did, with its record or failure.
+    on_note : callable
+        Called with each sentence that the user should read.
+
+    Raises
+    ------
+    ExtractionError, ExtractorError, FeatureError, EngineError
+        If nothing can be extracted, or not into this store.
+
+    Notes
+    -----
+    Memory of a worker: the extractor, the features of one video (T * D * 4 bytes) and
+    at most `FRAMES_AHEAD` + 2 frames on their way to the extractor, beside the frames
+    that the decoder and the extractor keep themselves.
+    """
+    return _Run(request, on_video, on_note).run()
+
+
+class _Run:
+    """One call of `extract_videos`."""
+
+    def __init__(
+        self, request: ExtractionRequest, on_video: OnVideo, on_note: OnNote
+    ) -> None:
+        self.request, self.on_video, self.on_note = request, on_video, on_note
+        self.out, self.videos = request.out.absolute(), request.own_videos()
+        self.shard = ".{}-of-{}".format(*request.shard) if request.shard else ""
+        self.log: FailureLog | None = None
+        self.died: set[str] = set()
+        self.already, self.progress = 0, ExtractionProgress()
+        self.began = time.monotonic()
+
+    def run(self) -> ExtractionSummary:
+        """Extract what is to be extracted."""
+        started = time.monotonic()
+        try:
+            if self.videos:
+                self._extract()
+            else:
+                self.on_note("this shard is empty: there are more shards than videos")
+        except OSError as error:
+            raise ExtractionError(
+                f"{self.out} cannot be used as a store: {error}; make room there, "
+                "check its permissions, or name another directory"
+            ) from error
+        finally:
+            # no process is left by now that could be writing
+            if self.log:
+                self.log.write()
+                remove_parts(self.out, self.videos, self.shard)
+        failures = self.log.failures if self.log else {}
+        return ExtractionSummary(
+            self.progress.done - self.progress.failed,
+            self.already,
+            tuple(failures[video] for video in self.videos if video in failures),
+            self.progress.video_s,
+            time.monotonic() - started,
+        )
+
+    def _extract(self) -> None:
+        request = self.request
+        make = functools.partial(
+            VideoWorker,
+            functools.partial(make_extractor, request.settings, request.device),
+            request.settings.extractor,
+            self.out,
+            request.stall_s,
+        )
+        engine = RayEngine if request.engine == "ray" else LocalEngine
+        queue: deque[VideoTask | None] = deque([None])
+        with engine(make, min(request.workers, len(self.videos))) as workers:
+            results = workers.results(queue)
+            prepared = _refuse_unprepared(next(results)[1], request.settings)
+            claim_store(self.out, prepared.manifest)
+            self.log = FailureLog(self.out, self.shard, self.videos)
+            queue.extend(self._to_do(self.log))
+            if queue:
+                self.on_note(
+                    _plan(workers.workers, workers.threads, prepared.frame_side)
+                )
+            self.began = time.monotonic()
+            for task, result in results:
+                if task and not self._take(self.log, task, result):
+                    queue.append(task)
+
+    def _to_do(self, log: FailureLog) -> list[VideoTask]:
+        """Open the store; return the videos that are to be done, largest file first.
+
+        So no worker is left alone with a long video in the end.
+        """
+        (self.out / RECORDS).mkdir(exist_ok=True)
+        remove_parts(self.out, self.videos, self.shard)
+        log.write()
+        given_up, tasks = 0, []
+        for video, path in self.videos.items():
+            failure = log.failures.get(video)
+            if finished(self.out, video, path):
+                self.already += 1
+            elif failure and not self.request.retry_failed and failure.is_settled(path):
+                given_up += 1
+            else:
+                tasks.append(VideoTask(video, path.absolute(), _size(path)))
+        if self.already:
+            self.on_note(f"{self.already} videos are finished and not done again")
+        if given_up:
+            self.on_note(
+                f"{given_up} videos failed before and their files are the same, so "
+                "they are not tried again; --retry-failed tries them"
+            )
+        total_bytes = sum(task.size for task in tasks)
+        self.progress = ExtractionProgress(len(tasks), total_bytes)
+        return sorted(tasks, key=lambda task: -task.size)
+
+    def _take(
+        self, log: FailureLog, task: VideoTask, result: Prepared | Result | Lost
+    ) -> bool:
+        """Note what became of a video; return False if it is to be done again."""
+        if isinstance(result, Lost):
+            result = post_mortem(task, self.out, result.how, self.request.stall_s)
+            if result.kind == "died" and task.video not in self.died:
+                self.died.add(task.video)
+                self.on_note(f"{task.video}: {result.reason} It is tried once more.")
+                return False
+        if isinstance(result, VideoRecord):
+            log.failures.pop(task.video, None)
+            self._advance(task, video_s=result.duration_s)
+            self.on_video(result, self.progress)
+        elif isinstance(result, Failure):
+            if result.kind == "store":
+                raise ExtractionError(result.reason)
+            self._advance(task, failed=1)
+            self.on_video(log.add(result), self.progress)
+        return True
+
+    def _advance(self, task: VideoTask, *, video_s: float = 0, failed: int = 0) -> None:
+        before = self.progress
+        self.progress = dataclasses.replace(
+            before,
+            done=before.done + 1,
+            done_bytes=before.done_bytes + task.size,
+            failed=before.failed + failed,
+            video_s=before.video_s + video_s,
+            elapsed_s=time.monotonic() - self.began,
+        )
+
+
+def _refuse_unprepared(
+    prepared: Prepared | Result | Lost, settings: ExtractionSettings
+) -> Prepared:
+    """Return what the extractor says of itself, or refuse the whole run."""
+    if isinstance(prepared, Failure):
+        raise ExtractionError(prepared.reason)
+    if not isinstance(prepared, Prepared):
+        how = prepared.how if isinstance(prepared, Lost) else ""
+        raise ExtractionError(
+            f"the process died ({how or 'nobody knows of what'}) while it made the "
+            f"extractor {settings.extractor!r}; out of memory?"
+        )
+    return prepared
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _plan(workers: int, threads: int, frame_side: int) -> str:
+    """Return the sentence that states what a run takes."""
+    return (
+        f"processes: {workers}, threads in each: {threads}, frames that wait in each: "
+        f"at most {FRAMES_AHEAD + 2}, of {frame_side} pixels on the shorter side"
+    )

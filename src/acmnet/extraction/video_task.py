@@ -1,0 +1,322 @@
+"""The task of one video: a file in, features and a record out, under a watch."""
+
+import contextlib
+import dataclasses
+import datetime
+import faulthandler
+import json
+import re
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from acmnet.extraction.extracted import (
+    Failure,
+    Kind,
+    VideoRecord,
+    fingerprint,
+    forget,
+    sha256_of,
+    trace_file,
+    write_record,
+)
+from acmnet.extraction.extractors import Extractor, Frame, manifest_of
+from acmnet.extraction.stages import prefetch
+from acmnet.extraction.video import FrameReader, VideoError
+from acmnet.features import FeatureError, FeatureManifest, write_features
+from acmnet.segments import SnippetGrid
+
+FRAMES_AHEAD: Final = 8
+"""Frames that may wait for the extractor; two more are in hand."""
+COMPUTE_FACTOR: Final = 10
+"""How many times longer than a frame's decoding an extractor may think."""
+HAS_ALARM: Final = hasattr(signal, "setitimer")
+"""Not on Windows: there, a video that hangs holds up its worker."""
+
+
+class VideoTask(NamedTuple):
+    """A video to be done."""
+
+    video: str
+    path: Path
+    size: int = 0
+    """In bytes."""
+
+
+Result = VideoRecord | Failure
+
+
+class Prepared(NamedTuple):
+    """What an extractor says of itself before the first video."""
+
+    manifest: FeatureManifest
+    frame_side: int
+
+
+class VideoWorker:
+    """Makes the extractor once in its process, and does one video after another."""
+
+    def __init__(
+        self, make: Callable[[], Extractor], name: str, out: Path, stall_s: float
+    ) -> None:
+        self.make, self.name = make, name
+        self.out, self.stall_s = out, stall_s
+        self.made: Extractor | None = None
+
+    def __call__(self, task: VideoTask | None) -> Prepared | Result:
+        """Do a video, or, for None, say what its features will be.
+
+        A failure is returned, never raised, so that the other videos go on.
+        """
+        try:
+            if self.made is None:
+                self.made = self.make()
+            if task is None:
+                return prepared(self.name, self.made)
+            return extract_video(task, self.made, self.out, self.stall_s)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's own code
+            return _failed(task or VideoTask("", Path()), error)
+
+
+def prepared(name: str, extractor: Extractor) -> Prepared:
+    """Return what an extractor of this name says of itself, as JSON can hold it."""
+    manifest = manifest_of(name, extractor)
+    settings = json.loads(json.dumps(manifest.settings))
+    manifest = dataclasses.replace(manifest, settings=settings)
+    return Prepared(manifest, extractor.frame_side)
+
+
+class _StoreError(ValueError):
+    """Nothing can be written any more, so no other video need be tried."""
+
+
+def extract_video(
+    task: VideoTask, extractor: Extractor, out: Path, stall_s: float
+) -> VideoRecord:
+    """Write the features of one video, then its record, and return it.
+
+    Parameters
+    ----------
+    task : VideoTask
+        The video.
+    extractor : Extractor
+        Its `describe` is called once.
+    out : Path
+        The store, with a directory for records in it.
+    stall_s : float
+        Seconds in which a frame must be decoded, above 0, or else this process ends;
+        features of the frames decoded so far may take ten times that.
+
+    Raises
+    ------
+    VideoError
+        If the video cannot be decoded or has no frames.
+    FeatureError
+        If what the extractor gives is not finite, has another dimension or number of
+        rows than it says, or is nothing.
+    """
+    started = time.monotonic()
+    try:
+        source = fingerprint(task.path)
+    except OSError as error:
+        raise VideoError(
+            f"{task.path} could not be read: {error.strerror}; check its permissions"
+        ) from error
+    with _storing(out):
+        forget(out, task.video)
+        watch = Watch(trace_file(out, task.video), stall_s)
+    reader = FrameReader(
+        task.path, fps=extractor.grid.fps, short_side=extractor.frame_side
+    )
+    with watch:
+        blocks = _describe(reader, extractor, watch)
+    if not reader.n_frames:
+        raise VideoError(f"{task.path} has no frames; leave it out")
+    features = _joined(task, blocks, extractor, reader.n_frames)
+    with _storing(out):
+        path = write_features(out, task.video, features)
+        record = VideoRecord(
+            task.video,
+            task.path.name,
+            int(source.partition("-")[0]),
+            source,
+            reader.n_frames,
+            reader.n_decoded,
+            reader.skipped_packets,
+            reader.duration_s,
+            len(features),
+            sha256_of(path),
+            round(time.monotonic() - started, 3),
+        )
+        write_record(out, record)
+    return record
+
+
+@contextlib.contextmanager
+def _storing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _StoreError(
+            f"{out} cannot be written to: {error.strerror}; make room there, or name "
+            "another directory, and call again"
+        ) from error
+
+
+def _describe(
+    reader: FrameReader, extractor: Extractor, watch: "Watch"
+) -> list[npt.NDArray[np.float32]]:
+    """Return the blocks of a video, decoded ahead in a thread of its own."""
+    frames = prefetch(watch.frames(reader), FRAMES_AHEAD)
+    try:
+        blocks = list(watch.blocks(extractor.describe(frames)))
+        for _ in frames:
+            pass
+    finally:
+        watch.is_over = True
+        # a thread of the extractor may be taking a frame at this moment
+        with contextlib.suppress(ValueError):
+            frames.close()
+    return blocks
+
+
+def _joined(
+    task: VideoTask,
+    blocks: list[npt.NDArray[np.float32]],
+    extractor: Extractor,
+    n_frames: int,
+) -> npt.NDArray[np.float32]:
+    """Return all blocks as one, refusing what is not on the extractor's grid."""
+    for block in blocks:
+        if np.ndim(block) != 2 or np.shape(block)[1] != extractor.dimension:
+            raise FeatureError(
+                f"the extractor gave a block of shape {np.shape(block)} for "
+                f"{task.video!r}, it says its dimension is {extractor.dimension}; "
+                "yield arrays of shape (n, D)"
+            )
+    n_snippets = sum(len(block) for block in blocks)
+    expected = snippets_of(n_frames, extractor.grid)
+    if n_snippets != expected:
+        raise FeatureError(
+            f"the extractor gave {n_snippets} snippets for the {n_frames} frames of "
+            f"{task.video!r}, its grid has {expected}; mend it, or its grid"
+        )
+    return np.concatenate(blocks).astype(np.float32, copy=False)
+
+
+def snippets_of(n_frames: int, grid: SnippetGrid) -> int:
+    """Return how many snippets so many frames give, at least one.
+
+    Examples
+    --------
+    >>> grid = SnippetGrid(fps=25, snippet_frames=16, stride_frames=8)
+    >>> [snippets_of(n, grid) for n in (1, 16, 23, 24)]
+    [1, 1, 1, 2]
+    """
+    return max(1, (n_frames - grid.snippet_frames) // grid.stride_frames + 1)
+
+
+class Watch:
+    """Ends this process where its video makes no progress, even inside native code.
+
+    Its last words, and those of a crash, are left in a file; a video that comes to its
+    end leaves none. An alarm of the operating system needs neither Python's lock nor
+    its interpreter, so what hangs cannot hold it up.
+    """
+
+    def __init__(self, trace: Path, stall_s: float) -> None:
+        self.trace, self.stall_s = trace, stall_s
+        self.is_decoded = self.is_over = False
+        self.file = trace.open("w")
+
+    def __enter__(self) -> Self:
+        """Begin to watch."""
+        faulthandler.enable(self.file)
+        if HAS_ALARM:
+            faulthandler.register(
+                signal.SIGALRM, self.file, all_threads=False, chain=True
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        if HAS_ALARM:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            faulthandler.unregister(signal.SIGALRM)
+        faulthandler.disable()
+        self.file.close()
+        self.trace.unlink(missing_ok=True)
+
+    def frames(self, reader: Iterable[Frame]) -> Iterator[Frame]:
+        """Yield the same frames, each of which must come within the limit."""
+        frames = iter(reader)
+        while not self.is_over:
+            self._arm(1)
+            try:
+                frame = next(frames)
+            except StopIteration:
+                break
+            finally:
+                self._arm(COMPUTE_FACTOR)
+            yield frame
+        self.is_decoded = True
+
+    def blocks(
+        self, features: Iterable[npt.NDArray[np.float32]]
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield the same blocks; once all is decoded, they are the sign of life."""
+        for block in features:
+            if self.is_decoded:
+                self._arm(COMPUTE_FACTOR)
+            yield block
+
+    def _arm(self, factor: int) -> None:
+        if HAS_ALARM and not self.file.closed:
+            signal.setitimer(signal.ITIMER_REAL, factor * self.stall_s)
+
+
+def post_mortem(task: VideoTask, out: Path, how: str, stall_s: float) -> Failure:
+    """Return why the process of a video is gone, from what it left behind."""
+    trace = trace_file(out, task.video)
+    words = trace.read_text(errors="replace") if trace.exists() else ""
+    trace.unlink(missing_ok=True)
+    crash = re.search(r"Fatal Python error: (.+)", words)
+    if crash:
+        return _failure(task, "died", f"the process crashed ({crash[1]})")
+    if words:
+        return _failure(
+            task,
+            "stalled",
+            f"made no progress for {stall_s:g} s (or, while features were computed, "
+            f"for {COMPUTE_FACTOR * stall_s:g} s)",
+        )
+    how = f" ({how})" if how else ""
+    return _failure(task, "died", f"the process died{how}; out of memory?")
+
+
+def _failed(task: VideoTask, error: BaseException) -> Failure:
+    """Return an error as a failure; one that nobody foresaw says where it came from."""
+    if isinstance(error, VideoError):
+        return _failure(task, "video", str(error))
+    if isinstance(error, _StoreError):
+        return _failure(task, "store", str(error))
+    if isinstance(error, ValueError) and type(error).__module__.startswith("acmnet"):
+        return _failure(task, "extractor", str(error))
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return _failure(task, "extractor", f"{type(error).__name__}: {error} ({where})")
+
+
+def _failure(task: VideoTask, kind: Kind, reason: str) -> Failure:
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    try:
+        source = fingerprint(task.path)
+    except OSError:
+        source = ""
+    return Failure(task.video, str(task.path), reason, kind, now, source)

@@ -1,0 +1,111 @@
+"""The whole journey on videos that are drawn for it, with a control and a floor."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from acmnet.evaluation.reports import DetectionReport, evaluate
+from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.files import write_json
+from acmnet.pipeline.data import DataSource, open_data
+from acmnet.pipeline.experiments import TIOU, chance_map, shuffled, spans_s
+from acmnet.pipeline.own_videos import (
+    FEATURES,
+    FitRequest,
+    Hooks,
+    fit,
+)
+from acmnet.pipeline.runs import RunRequest, train_run
+from acmnet.pipeline.trained import load, localize_videos
+from acmnet.recipes import recipe
+from acmnet.scenes import TEST, TRAINING, SceneSettings, write_scenes
+from acmnet.segments import FloatArray
+
+EXTRACTION: Final = ExtractionSettings(extractor="motion", stride_frames=8)
+
+
+class DemoResult(NamedTuple):
+    """What the demonstration found."""
+
+    report: DetectionReport
+    """Of the test videos."""
+    control: DetectionReport
+    """Of the same training on shuffled labels."""
+    chance: FloatArray
+    """(n_tiou,) mAP of the same detections at random places."""
+    run: Path
+    """The trained run, ready for `acmnet localize`."""
+    scores: Path
+    """All of the above as JSON."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DemoHooks(Hooks):
+    """Whom to tell what happens."""
+
+    on_drawn: Callable[[int, int], None] = lambda *_: None
+    """Called after each video that was drawn and encoded."""
+
+
+def demo(
+    out: Path,
+    *,
+    seed: int = 0,
+    scenes: SceneSettings = SceneSettings(),
+    workers: int = 1,
+    hooks: DemoHooks = DemoHooks(),
+) -> DemoResult:
+    """Draw videos, learn from their labels alone, localise, evaluate, compare.
+
+    Parameters
+    ----------
+    out : Path
+        Gets ``scenes/`` (videos and labels), ``model/``, ``control/``, ``scores.json``.
+    seed : int
+        Of the scenes and of both trainings.
+    scenes : SceneSettings
+        How many videos, and how long.
+    workers : int
+        Processes that extract.
+    hooks : DemoHooks
+        Whom to tell what happens.
+    """
+    labels, videos = write_scenes(out / "scenes", seed, scenes, on_video=hooks.on_drawn)
+    fitted = fit(
+        FitRequest(
+            videos,
+            labels,
+            out / "model",
+            EXTRACTION,
+            subset=TRAINING,
+            seed=seed,
+            workers=workers,
+            overwrite=True,
+        ),
+        hooks,
+    )
+    features = fitted.run / FEATURES
+    training = open_data(DataSource(labels, features, TRAINING))
+    test = open_data(DataSource(labels, features, TEST))
+    control = RunRequest(
+        out / "control",
+        recipe("default"),
+        shuffled(training, seed),
+        seed=seed,
+        overwrite=True,
+    )
+    train_run(control, on_step=hooks.on_step)
+    found = {video: fitted.results[video] for video in test.annotations.videos}
+    unguided = localize_videos(load(control.out), test)
+    result = DemoResult(
+        evaluate(test.annotations, found, tiou=TIOU),
+        evaluate(test.annotations, unguided, tiou=TIOU),
+        chance_map(test.annotations, found, spans_s(test)),
+        fitted.run,
+        out / "scores.json",
+    )
+    scores = {"model": result.report.to_json(), "control": result.control.to_json()}
+    scores["chance"] = {"tiou": list(TIOU), "map": result.chance.tolist()}
+    write_json(result.scores, scores)
+    return result

@@ -1,0 +1,333 @@
+"""Your own videos, from files to a trained model, and from files to detections."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from acmnet.annotations import Annotations, Video, read_annotations
+from acmnet.checkpoint import load_config
+from acmnet.detections import write_detections
+from acmnet.evaluation.reports import DetectionReport, evaluate
+from acmnet.extraction.extracted import Failure
+from acmnet.extraction.extractors import (
+    ExtractionSettings,
+    ExtractorError,
+    settings_of,
+)
+from acmnet.extraction.run import (
+    ExtractionRequest,
+    ExtractionSummary,
+    extract_videos,
+    find_videos,
+)
+from acmnet.extraction.video import VideoError, probe
+from acmnet.features import open_store
+from acmnet.files import write_json, written_whole
+from acmnet.pipeline.data import Data, DataError, DataSource
+from acmnet.pipeline.runs import (
+    RunRequest,
+    finished_epochs,
+    refuse_other_run,
+    train_run,
+)
+from acmnet.pipeline.trained import load, localize_videos
+from acmnet.recipes import Settings, recipe
+from acmnet.segments import Detections
+from acmnet.training import StepRecord
+
+FEATURES: Final = "features"
+DETECTIONS: Final = "detections.json"
+SCORES: Final = "scores.json"
+REPORT: Final = "report.md"
+TIOU: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+SHOWN: Final = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class FitRequest:
+    """Everything that `fit` needs to know."""
+
+    videos: Path
+    """A folder of videos, or one file."""
+    labels: Path
+    """A label file, JSON or CSV, as `acmnet.annotations` reads it."""
+    out: Path
+    """Gets the run, and in it ``features/``, ``detections.json``, ``report.md``."""
+    extraction: ExtractionSettings
+    settings: Settings = dataclasses.field(default_factory=lambda: recipe("default"))
+    recipe: str = "default"
+    profile: str = "corrected"
+    subset: str | None = None
+    """Train on this subset of the labels; on every listed video when left out."""
+    seed: int = 0
+    workers: int = 1
+    device: str = "cpu"
+    overwrite: bool = False
+    """Train anew where the run is there already; features are kept."""
+
+
+class FitResult(NamedTuple):
+    """What `fit` came to."""
+
+    run: Path
+    failures: tuple[Failure, ...]
+    """Videos that could not be extracted; the others went on."""
+    results: Mapping[str, Detections]
+    """Of every video with features."""
+    report: DetectionReport | None
+    """Where true segments are known."""
+    scored: str
+    """Which videos the report is about, in words."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Hooks:
+    """Whom to tell what happens; nobody when left out."""
+
+    on_note: Callable[[str], None] = lambda _: None
+    on_video: Callable[..., None] = lambda *_: None
+    """As `extract_videos` calls it."""
+    on_step: Callable[[StepRecord], None] = lambda _: None
+    on_localized: Callable[[str], None] = lambda _: None
+
+
+def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
+    """Probe, extract, check, train, localise, and score where segments are known.
+
+    Each step that is finished is kept: the same call again goes on where it stopped.
+
+    Raises
+    ------
+    AnnotationError, DataError, ExtractionError, ExtractorError, RunError, ...
+        With one sentence. A video that cannot be read does not stop the others.
+    """
+    annotations = read_annotations(request.labels)
+    files = _listed_files(request, annotations, hooks)
+    features = request.out / FEATURES
+    extraction = ExtractionRequest(
+        files, features, request.extraction, request.workers, device=request.device
+    )
+    summary = extract_videos(extraction, on_video=hooks.on_video, on_note=hooks.on_note)
+    everything = _with_features(request, annotations, features, summary)
+    training = everything
+    if request.subset is not None:
+        chosen = everything.annotations.subset(request.subset)
+        source = dataclasses.replace(everything.source, subset=request.subset)
+        training = dataclasses.replace(everything, annotations=chosen, source=source)
+    run = RunRequest(
+        request.out,
+        request.settings,
+        training,
+        recipe=request.recipe,
+        profile=request.profile,
+        seed=request.seed,
+        device=request.device,
+        resume=not request.overwrite,
+        overwrite=request.overwrite,
+    )
+    done = 0 if request.overwrite else finished_epochs(request.out)
+    if done < request.settings.training.epochs:
+        train_run(run, on_step=hooks.on_step, on_note=hooks.on_note)
+    else:
+        refuse_other_run(request.out, run)
+        hooks.on_note(f"{request.out} is trained; --overwrite trains it anew")
+    model = load(
+        request.out, settings=lambda _: request.settings, device=request.device
+    )
+    results = localize_videos(model, everything, hooks.on_localized)
+    used = {"used": True, "details": f"features of {request.extraction.extractor}"}
+    write_detections(request.out / DETECTIONS, results, external_data=used)
+    report, scored = _score(everything.annotations, training.annotations, results)
+    if report is not None:
+        write_json(request.out / SCORES, report.to_json() | {"scored": scored})
+    result = FitResult(request.out, summary.failures, results, report, scored)
+    _write_report(request, result, training)
+    return result
+
+
+def _listed_files(
+    request: FitRequest, annotations: Annotations, hooks: Hooks
+) -> dict[str, Path]:
+    """Return the file of each listed video, refusing those that have none."""
+    found = find_videos([request.videos])
+    missing = [video for video in annotations.videos if video not in found]
+    if missing:
+        example = f" (it has {len(found)}, such as {next(iter(found))!r})"
+        raise DataError(
+            f"{request.labels}: {len(missing)} of {len(annotations.videos)} videos "
+            f"have no file in {request.videos}{example}: {_some(missing)}; add the "
+            "files or take the rows out"
+        )
+    unlisted = [video for video in found if video not in annotations.videos]
+    if unlisted:
+        hooks.on_note(
+            f"{len(unlisted)} videos of {request.videos} are not in {request.labels} "
+            f"and are left out: {_some(unlisted)}; a video without any action needs a "
+            "row with no label"
+        )
+    files = {video: found[video] for video in annotations.videos}
+    broken = []
+    for video, path in files.items():
+        try:
+            probe(path)
+        except VideoError as error:
+            broken.append(video)
+            hooks.on_note(f"{error}")
+    if len(broken) == len(files):
+        raise DataError(f"none of the {len(files)} videos in {request.videos} opens")
+    return files
+
+
+def _with_features(
+    request: FitRequest,
+    annotations: Annotations,
+    features: Path,
+    summary: ExtractionSummary,
+) -> Data:
+    """Open what was extracted, without the videos that failed."""
+    failed = {failure.video for failure in summary.failures}
+    kept = {k: v for k, v in annotations.videos.items() if k not in failed}
+    if not kept:
+        raise DataError(
+            f"no video of {request.videos} could be extracted: "
+            f"{summary.failures[0].reason}"
+        )
+    annotations = dataclasses.replace(annotations, videos=kept)
+    source = DataSource(request.labels, features)
+    return Data(source, annotations, open_store(features))
+
+
+def _score(
+    everything: Annotations, training: Annotations, results: Mapping[str, Detections]
+) -> tuple[DetectionReport | None, str]:
+    """Score against known segments: of videos not trained on, where there are any."""
+    held_out = {k: v for k, v in everything.videos.items() if k not in training.videos}
+    for videos, words in (
+        (held_out, "videos that were not trained on"),
+        (training.videos, "the very videos that were trained on: flattering"),
+    ):
+        known = {k: v for k, v in videos.items() if v.instances or not v.labels}
+        if any(video.instances for video in known.values()):
+            truth = dataclasses.replace(everything, videos=known)
+            found = {video: results[video] for video in known}
+            return evaluate(truth, found, tiou=TIOU), f"{len(known)} {words}"
+    return None, "no true segments are known"
+
+
+def _write_report(request: FitRequest, result: FitResult, training: Data) -> None:
+    """Write what was done and found as Markdown, whole or not at all."""
+    lines = [f"# {request.out.name}", ""]
+    labelled = sum(map(bool, training.labels.values()))
+    lines += [
+        f"Trained on {len(training.labels)} videos ({labelled} with a label) from "
+        f"`{request.labels}`, {len(training.annotations.class_names)} classes, recipe "
+        f"`{request.recipe}` ({request.profile}), seed {request.seed}, features "
+        f"`{request.extraction.extractor}`.",
+        "",
+        f"Localise other videos: `acmnet localize VIDEO --run {request.out} "
+        "--out detections.json`",
+        "",
+    ]
+    if result.report is not None:
+        percent = " | ".join(f"{100 * x:.1f}" for x in result.report.map)
+        lines += [
+            f"mAP in % of {result.scored}.",
+            "",
+            "| tIoU | " + " | ".join(f"{x:g}" for x in result.report.tiou) + " |",
+            "|---|" + "--:|" * len(result.report.tiou),
+            f"| mAP | {percent} |",
+            "",
+        ]
+    for failure in result.failures:
+        lines.append(f"- Left out: {failure.video}: {failure.reason}")
+    lines += ["", "| video | labels | detections | best |", "|---|---|--:|---|"]
+    labels = result.results
+    known = training.labels
+    for video, found in labels.items():
+        best = max(found, key=lambda d: d.score, default=None)
+        told = (
+            f"{best.label} {best.start_s:.1f} to {best.end_s:.1f} s, {best.score:.2f}"
+            if best
+            else ""
+        )
+        names = ", ".join(known.get(video, ()))
+        lines.append(
+            f"| {_cell(video)} | {_cell(names)} | {len(found)} | {_cell(told)} |"
+        )
+    with written_whole(request.out / REPORT) as part:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _cell(text: str) -> str:
+    """Return text that cannot break out of a cell of a Markdown table."""
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def extraction_of(run: Path) -> ExtractionSettings:
+    """Return how the features of a trained run were extracted.
+
+    Raises
+    ------
+    CheckpointError, ExtractorError
+        If the run cannot be read, or does not say.
+    """
+    manifest: Any = load_config(run).training.get("manifest")
+    if not manifest:
+        raise ExtractorError(
+            f"{run} does not say how its features were extracted; extract features "
+            "as they were and give them with --features"
+        )
+    return settings_of(manifest)
+
+
+def extracted_data(
+    paths: Sequence[Path],
+    features: Path,
+    extraction: ExtractionSettings,
+    workers: int,
+    hooks: Hooks = Hooks(),
+    device: str = "cpu",
+) -> tuple[Data, tuple[Failure, ...]]:
+    """Extract video files into a store and open them as data without labels.
+
+    Parameters
+    ----------
+    paths : sequence of paths
+        Video files and folders of them.
+    features : Path
+        The store; finished videos are not extracted again.
+    extraction, workers, device
+        As for `acmnet.extraction.run`.
+
+    Returns
+    -------
+    Data and failures
+        Videos that could be extracted, by id, and those that could not.
+
+    Raises
+    ------
+    ExtractionError
+        If nothing can be extracted.
+    DataError
+        If no video could be.
+    """
+    files = find_videos(paths)
+    request = ExtractionRequest(files, features, extraction, workers, device=device)
+    summary = extract_videos(request, on_video=hooks.on_video, on_note=hooks.on_note)
+    failed = {failure.video for failure in summary.failures}
+    videos = {
+        video: Video(video, None, None, (), ())
+        for video in files
+        if video not in failed
+    }
+    if not videos:
+        raise DataError(summary.failures[0].reason)
+    annotations = Annotations(str(features), videos, ())
+    source = DataSource(Path(), features)
+    return Data(source, annotations, open_store(features)), summary.failures
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(map(repr, names[:SHOWN])) + more
