@@ -13,13 +13,9 @@ from acmnet.console import ExtractionBar, TrainingBar, Waiting, map_table
 from acmnet.extraction.backbones import RGB_WEIGHTS
 from acmnet.extraction.engines import cores
 from acmnet.extraction.extracted import Failure
-from acmnet.extraction.extractors import (
-    Crop,
-    ExtractionSettings,
-    Flow,
-    Precision,
-    settings_of,
-)
+from acmnet.extraction.extractors import ExtractionSettings, settings_of
+from acmnet.extraction.flow import FlowMethod
+from acmnet.extraction.i3d import Crop, Precision
 from acmnet.extraction.run import (
     Engine,
     ExtractionRequest,
@@ -63,7 +59,7 @@ class ExtractorOptions:
     "Frames in one snippet."
     stride_frames: int = ExtractionSettings.stride_frames
     "Frames from one snippet to the next."
-    flow: Flow = ExtractionSettings.flow
+    flow: FlowMethod = ExtractionSettings.flow
     "TV-L1's effort for the flow stream; dis is a quick preview, and marked as such."
     crop: Crop = ExtractionSettings.crop
     "What I3D sees of a frame: its centre, or ten crops (ten times the work)."

@@ -1,10 +1,10 @@
 """Score detections against annotated instances: mAP, and all that it takes to quote it.
 
 The rules are those of a named protocol (`acmnet.evaluation.protocols`); those of
-ActivityNet's `eval_detection.py`, which THUMOS14 papers use too, are the default: seconds, no pixel
-added to a length, all-point interpolated AP per class, and the unweighted mean over the
-classes that have an instance. Anyone's detections can be scored; nothing here knows how
-they were made. An ``*_ap`` is to be maximised.
+ActivityNet's `eval_detection.py`, which THUMOS14 papers use too, are the default:
+seconds, no pixel added to a length, all-point interpolated AP per class, and the
+unweighted mean over the classes that have an instance. Anyone's detections can be
+scored; nothing here knows how they were made. An ``*_ap`` is to be maximised.
 """
 
 import dataclasses

@@ -10,18 +10,17 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from acmnet.extraction.flow import FlowMethod
+from acmnet.extraction.i3d import Crop, Precision
 from acmnet.features import FeatureManifest
 from acmnet.segments import SnippetGrid
 
 Frame = npt.NDArray[np.uint8]
-Flow = Literal["default", "mid", "fast", "dis"]
-Crop = Literal["centre", "ten"]
-Precision = Literal["fp32", "bf16", "openvino", "openvino-bf16"]
 
 
 class ExtractorError(ValueError):
@@ -81,7 +80,7 @@ class ExtractionSettings:
     """Frames in a snippet, from 1."""
     stride_frames: int = 16
     """Frames from one snippet to the next, from 1."""
-    flow: Flow = "mid"
+    flow: FlowMethod = "mid"
     """How a flow stream's TV-L1 is computed (two-stream only); "dis" is a preview."""
     crop: Crop = "centre"
     """Centre crop, or the mean over ten (I3D only)."""
@@ -97,7 +96,11 @@ class ExtractionSettings:
                 raise ExtractorError(
                     f"{name} must be at least 1, got {getattr(self, name)}"
                 )
-        for name, choices in (("flow", Flow), ("crop", Crop), ("precision", Precision)):
+        for name, choices in (
+            ("flow", FlowMethod),
+            ("crop", Crop),
+            ("precision", Precision),
+        ):
             if getattr(self, name) not in get_args(choices):
                 raise ExtractorError(
                     f"{name} must be one of {', '.join(get_args(choices))}; got "
