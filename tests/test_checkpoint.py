@@ -7,6 +7,7 @@ import pickle
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from acmnet import files
 from acmnet.checkpoint import (
@@ -112,6 +113,17 @@ def test_a_pickle_is_refused_unread(tmp_path, protocol):
     for given in (path, tmp_path):
         with pytest.raises(CheckpointError, match=r"model\.pth is a pickle.*not read"):
             load_config(given)
+
+
+def test_a_header_length_that_looks_like_a_pickle_is_none(tmp_path):
+    # safetensors begins with its header's length: 640 is the bytes 80 02, as a pickle's
+    path = tmp_path / "model.safetensors"
+    for n in range(2000):
+        save_file({"x" * (n + 1): torch.zeros(1)}, path)
+        if path.read_bytes()[:2] == b"\x80\x02":
+            break
+    assert path.read_bytes()[:8] == (640).to_bytes(8, "little")
+    assert list(load_weights(tmp_path)) == ["x" * (n + 1)]
 
 
 def test_a_pickle_under_our_name_is_refused_unread(saved):

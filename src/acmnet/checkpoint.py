@@ -202,8 +202,10 @@ def _refuse_pickle(path: Path) -> None:
     if path.name == STATE_FILE:
         return
     with path.open("rb") as file:
-        start = file.read(2)
-    if start in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+        start = file.read(9)
+    if start[8:] == b"{":  # safetensors: eight bytes of length, then JSON
+        return
+    if start[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
         raise CheckpointError(
             f"{path} is a pickle, which can run code when it is opened; it was not "
             f"read. A checkpoint is a directory with {MODEL_FILE} and {CONFIG_FILE}"
