@@ -11,29 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acmnet.cli import main
 from acmnet.synthetic import make_world, write_world
+from commands import refused
 
 FEW = ["--training.epochs", "3", "--training.batch-size", "4"]
-
-
-@pytest.fixture
-def acmnet(capsys, monkeypatch, tmp_path):
-    """Run a command in a directory of its own: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def run(*arguments):
-        try:
-            main([str(argument) for argument in arguments])
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return run
 
 
 @pytest.fixture
@@ -47,15 +28,6 @@ def world(tiny_world, tmp_path):
     shutil.copytree(tiny_world[0].parent, tmp_path / "world")
     labels, features = tmp_path / "world/labels.json", tmp_path / "world/features"
     return labels, features, ["--annotations", labels, "--features", features]
-
-
-def refused(result, *words, code=1):
-    """Check that a command failed with one sentence that holds the words."""
-    got, _, err = result
-    sentences = [line for line in err.splitlines() if line.startswith("acmnet: ")]
-    assert (got, len(sentences)) == (code, 1), err
-    for word in words:
-        assert str(word) in sentences[0], sentences[0]
 
 
 def test_the_journey(acmnet, data, tiny_world):

@@ -48,29 +48,45 @@ def test_dotted_names_are_settings_functions_or_classes(path):
             assert defined, f"{path.name} names {room}.{name}"
 
 
-def test_the_readme_journey_runs(tiny_world, tmp_path, monkeypatch, capsys):
+def commands():
+    """Every command of the README's shell blocks, as words."""
+    blocks = fenced("sh", (ROOT / "README.md").read_text())
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line.split() for line in lines if line.startswith("acmnet ")]
+
+
+def test_the_readme_shows_the_verbs_of_both_journeys():
+    verbs = [words[1] for words in commands()]
+    assert verbs == [
+        *("fit", "localize", "extract"),
+        *("check", "train", "localize", "evaluate"),
+    ]
+
+
+def test_the_readme_journey_with_videos_runs(tiny_scenes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("videos").symlink_to(tiny_scenes / "videos")
+    Path("labels.csv").symlink_to(tiny_scenes / "labels.csv")
+    Path("holiday.mp4").symlink_to(tiny_scenes / "videos" / "test_000.mp4")
+    for words in commands()[:3]:
+        few = ["--training.epochs", "2", "--extractor", "motion"]
+        main(words[1:] + (few if words[1] == "fit" else []))
+    assert Path("holiday.json").exists()
+    assert Path("features/test_000.npy").exists()
+
+
+def test_the_readme_journey_with_features_runs(
+    tiny_world, tmp_path, monkeypatch, capsys
+):
     """Run the README's own commands, then its Python, on a tiny world."""
     monkeypatch.chdir(tmp_path)
     Path("labels.json").symlink_to(tiny_world[0])
     Path("features").symlink_to(tiny_world[1])
-    text = (ROOT / "README.md").read_text()
-    commands = [
-        line.split()
-        for block in fenced("sh", text)
-        for line in block.splitlines()
-        if line.startswith("acmnet ")
-    ]
-    assert [words[1] for words in commands] == [
-        "check",
-        "train",
-        "localize",
-        "evaluate",
-    ]
-    for words in commands:
+    for words in commands()[3:]:
         few = ["--training.epochs", "2"] if words[1] == "train" else []
         main(words[1:] + few)
     assert Path("scores.json").exists()
-    for block in fenced("python", text):
+    for block in fenced("python", (ROOT / "README.md").read_text()):
         exec(compile(block, "README.md", "exec"), {})
     assert capsys.readouterr().out
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from typing import Final
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -41,7 +40,7 @@ class Motion:
         self.frame_side = self.descriptor.frame_side
         self.dimension = self.descriptor.dimension
         self.streams = self.descriptor.streams
-        self.versions = {"opencv": cv2.__version__, "numpy": np.__version__}
+        self.versions = {"numpy": np.__version__}
         self.settings: dict[str, str] = {}
 
     def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
@@ -103,7 +102,6 @@ class TwoStream:
         )
         self.dimension = self.colour.dimension + self.flow.dimension
         self.versions = self.colour.versions | _versions(settings, FLOW_WEIGHTS)
-        self.versions["opencv"] = cv2.__version__
         self.settings = self.colour.settings | {"flow": settings.flow}
         if settings.flow == "dis":
             self.settings["preview"] = "DIS is no TV-L1: not for published numbers"

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
+import av
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -88,7 +90,8 @@ def prepared(name: str, extractor: Extractor) -> Prepared:
     """Return what an extractor of this name says of itself, as JSON can hold it."""
     manifest = manifest_of(name, extractor)
     settings = json.loads(json.dumps(manifest.settings))
-    manifest = dataclasses.replace(manifest, settings=settings)
+    versions = {**manifest.versions, "av": av.__version__, "opencv": cv2.__version__}
+    manifest = dataclasses.replace(manifest, settings=settings, versions=versions)
     return Prepared(manifest, extractor.frame_side)
 
 
