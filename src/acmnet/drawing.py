@@ -28,12 +28,12 @@ where the actor faces."""
 Pose = tuple[float, ...]
 
 REPETITIONS_PER_S: Final = {
-    "bow": 0.6,
+    "bow": 1.1,
     "clap": 2.2,
-    "jump": 1.1,
-    "kick": 0.9,
-    "spin": 0.8,
-    "wave": 1.7,
+    "jump": 1.5,
+    "kick": 1.4,
+    "spin": 1.0,
+    "wave": 1.9,
 }
 """Every action, and how often it is repeated."""
 COLOURS: Final[dict[str, tuple[Colour, Colour, Colour]]] = {

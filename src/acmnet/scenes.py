@@ -47,13 +47,13 @@ _QUALITY: Final = {"preset": "superfast", "crf": "31"}
 class SceneSettings:
     """How many videos there are, and how long what they show takes."""
 
-    training_videos: int = 40
-    test_videos: int = 20
-    video_s: tuple[float, float] = (20.0, 40.0)
+    training_videos: int = 30
+    test_videos: int = 15
+    video_s: tuple[float, float] = (15.0, 28.0)
     """Shortest and longest video, seconds; longer where its actions need it."""
-    instance_s: tuple[float, float] = (1.5, 6.0)
+    instance_s: tuple[float, float] = (1.5, 5.0)
     """Shortest and longest instance, seconds."""
-    context_s: tuple[float, float] = (0.8, 3.0)
+    context_s: tuple[float, float] = (0.8, 2.5)
     """Shortest and longest stretch of context on either side, seconds."""
     noise: float = 4.0
     """Standard deviation of the sensor's noise, in grey levels of 255."""
@@ -271,9 +271,12 @@ def write_scenes(
     scripts = plan_videos(seed, settings)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [pool.submit(_encode, s, videos, settings.noise) for s in scripts]
-        for done, job in enumerate(as_completed(jobs), start=1):
-            job.result()
-            on_video(done, len(jobs))
+        try:
+            for done, job in enumerate(as_completed(jobs), start=1):
+                job.result()
+                on_video(done, len(jobs))
+        finally:
+            pool.shutdown(cancel_futures=True)
     labels = directory / "labels.json"
     content = {
         "version": "acmnet scenes",
@@ -281,12 +284,12 @@ def write_scenes(
         "database": {script.video: script.to_json() for script in scripts},
     }
     write_json(labels, content)
-    with written_whole(directory / "labels.csv") as part, part.open("w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("video", "labels"))
-        for script in scripts:
-            if script.subset == TRAINING:
-                writer.writerow((script.video, "|".join(script.labels)))
+    rows = [(s.video, "|".join(s.labels)) for s in scripts if s.subset == TRAINING]
+    with (
+        written_whole(directory / "labels.csv") as part,
+        part.open("w", encoding="utf-8", newline="") as file,
+    ):
+        csv.writer(file, lineterminator="\n").writerows([("video", "labels"), *rows])
     return labels, videos
 
 
