@@ -142,10 +142,11 @@ def test_motion_is_cut_in_thirds_of_what_moves():
 
 
 def test_a_histogram_counts_area_not_speed():
-    # a vote is v^2 / (v^2 + 0.5^2): 0.8 at 1 pixel a frame, 0.97 at 3
+    # a vote is v^2 / (v^2 + 0.5^2): 0.8 at 1 pixel a frame, 0.97 at 3, and flow blurs
+    # over the pixels uncovered; speeds would be as 1 to 3, their squares as 1 to 9
     slow, fast = (described(passing(v, 0, left=24))[0] for v in (1, 3))
     share = [block(vector, "signals")[0] for vector in (slow, fast)]
-    assert 1.0 < share[1] / share[0] < 1.5
+    assert 1.0 < share[1] / share[0] < 2.0
     grid = np.square(np.array([block(v, "flow on the grid") for v in (slow, fast)]) / 6)
     # no cell holds more moving pixels than pixels
     assert grid.reshape(2, -1, BINS).sum(-1).max() <= 1.0
