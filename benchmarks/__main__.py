@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from benchmarks import evaluation, localization, memory, sampling, training
+from benchmarks import evaluation, extraction, localization, memory, sampling, training
 from benchmarks.machine import machine
 from benchmarks.measure import Row
 
 TOPICS: Final[dict[str, Callable[[], Iterable[Row]]]] = {
     # first: a child's peak counts what its parent held when it was started
     "memory": memory.rows,
+    "extraction": extraction.rows,
     "training": training.rows,
     "localization": localization.rows,
     "evaluation": evaluation.rows,

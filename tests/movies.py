@@ -16,6 +16,8 @@ CELLS = 4
 N_NUMBERS = 1 << 12
 AUDIO_RATE = 48_000
 FINE_TIME = Fraction(1, 12_800)
+# Looking ahead, x264 does not give the same bytes each time for such small pictures.
+STEADY_X264 = {"x264-params": "rc-lookahead=0:mbtree=0:b-adapt=0:scenecut=0"}
 
 
 def _bits(number):
@@ -123,7 +125,10 @@ def write_movie(
         # without it a muxer writes random identifiers
         container.flags |= av.container.Flags.bitexact.value
         rate = Fraction(fps).limit_denominator(10_000)
-        stream = container.add_stream(codec, rate=rate, options=options or {})
+        steady = STEADY_X264 if codec == "libx264" else {}
+        stream = container.add_stream(
+            codec, rate=rate, options=steady | (options or {})
+        )
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pix_fmt
         context = stream.codec_context

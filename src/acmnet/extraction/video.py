@@ -179,7 +179,11 @@ class FrameReader:
 
     @property
     def skipped_packets(self) -> int:
-        """Damaged packets and frames that could not be decoded so far."""
+        """Damaged packets and frames that could not be decoded so far.
+
+        Not among them is what the container's index or structure lost unseen: such
+        frames are only missing from `n_decoded`.
+        """
         return self._count.skipped_packets
 
     @property
