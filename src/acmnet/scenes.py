@@ -47,8 +47,8 @@ _QUALITY: Final = {"preset": "superfast", "crf": "31"}
 class SceneSettings:
     """How many videos there are, and how long what they show takes."""
 
-    training_videos: int = 30
-    test_videos: int = 15
+    training_videos: int = 36
+    test_videos: int = 10
     video_s: tuple[float, float] = (15.0, 28.0)
     """Shortest and longest video, seconds; longer where its actions need it."""
     instance_s: tuple[float, float] = (1.5, 5.0)
