@@ -1,5 +1,5 @@
 # make install   set-up: .venv with acmnet in it   (TORCH=gpu for the CUDA build)
-# make demo      the whole journey on a small world, into runs/demo
+# make demo      the whole journey on videos drawn for it, into runs/demo
 # make test      every check: ruff, mypy --strict, pytest with doctests
 # make bench     speed and memory, each figure a ratio; JSON into runs/bench.json
 
