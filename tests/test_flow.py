@@ -18,6 +18,7 @@ from acmnet.extraction.flow import (
     clamp_flow,
     flow_between,
     flow_sequence,
+    flow_sequence_torch,
     flow_torch,
     gray,
 )
@@ -280,3 +281,23 @@ def test_what_is_no_batch_of_pairs_is_refused(before, after, sentence):
 def test_parameters_that_opencv_and_torch_do_not_share_are_refused(change, sentence):
     with pytest.raises(FlowError, match=sentence):
         TVL1Parameters(**change)
+
+
+@pytest.mark.parametrize("n_frames", [0, 1, 2, 5, 6])
+def test_a_sequence_by_torch_has_as_many_flows_as_frames(n_frames):
+    random = np.random.default_rng(n_frames)
+    picture = cv2.GaussianBlur(random.integers(0, 256, (40, 60, 3), np.uint8), None, 2)
+    frames = [np.roll(picture, i, axis=1) for i in range(n_frames)]
+    mine = list(flow_sequence_torch(iter(frames), "fast", "cpu", batch=2))
+    theirs = list(flow_sequence(iter(frames), "fast"))
+    assert len(mine) == len(theirs) == n_frames
+    for one, other in zip(mine, theirs, strict=True):
+        assert one.dtype == np.float32
+        assert np.linalg.norm(one - other, axis=2).mean() < 0.1
+    if n_frames > 2:
+        assert np.array_equal(mine[-1], mine[-2])
+
+
+def test_dis_has_no_version_for_a_gpu():
+    with pytest.raises(FlowError, match="dis has no version for a GPU"):
+        next(flow_sequence_torch([], "dis", "cpu"))

@@ -16,7 +16,7 @@ from acmnet.extraction.extractors import (
     Frame,
     own_extractor,
 )
-from acmnet.extraction.flow import clamp_flow, flow_sequence
+from acmnet.extraction.flow import clamp_flow, flow_sequence, flow_sequence_torch
 from acmnet.extraction.i3d import I3DRunner
 from acmnet.extraction.motion import MotionDescriptor
 from acmnet.extraction.stages import prefetch
@@ -91,7 +91,7 @@ class TwoStream:
     def __init__(self, settings: ExtractionSettings, device: str = "cpu") -> None:
         self.colour = RGB(settings, device)
         self.grid = settings.grid
-        self.method = settings.flow
+        self.method, self.device = settings.flow, device
         self.flow = I3DRunner(
             load_i3d(FLOW_WEIGHTS),
             stream="flow",
@@ -103,13 +103,15 @@ class TwoStream:
         self.dimension = self.colour.dimension + self.flow.dimension
         self.versions = self.colour.versions | _versions(settings, FLOW_WEIGHTS)
         self.settings = self.colour.settings | {"flow": settings.flow}
+        if device != "cpu" and settings.flow != "dis":
+            self.settings["flow_by"] = "torch"
         if settings.flow == "dis":
             self.settings["preview"] = "DIS is no TV-L1: not for published numbers"
 
     def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
         """Yield blocks of up to `BATCH_SNIPPETS` rows, RGB before flow."""
         shown, moved = itertools.tee(frames)  # both are read by one thread, in step
-        flows = map(clamp_flow, flow_sequence(moved, self.method))
+        flows = map(clamp_flow, self._flows(moved))
         pairs = prefetch(zip(shown, flows, strict=True), FLOWS_AHEAD)
         first, second = itertools.tee(pairs)
         grid = self.grid
@@ -119,6 +121,12 @@ class TwoStream:
         )
         for colour, motion in zip(colours, motions, strict=True):
             yield np.concatenate([colour, motion], axis=1)
+
+    def _flows(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
+        """Compute TV-L1 where the network computes: OpenCV's on a CPU, else torch's."""
+        if self.device == "cpu" or self.method == "dis":
+            return flow_sequence(frames, self.method)
+        return flow_sequence_torch(frames, self.method, self.device)
 
 
 SHIPPED: Final[dict[str, Callable[[ExtractionSettings, str], Extractor]]] = {

@@ -223,6 +223,53 @@ def flow_sequence(frames: Iterable[Picture], method: FlowMethod) -> Iterator[Flo
         yield still if field is None else field
 
 
+def flow_sequence_torch(
+    frames: Iterable[Picture], method: FlowMethod, device: str, batch: int = 16
+) -> Iterator[FlowField]:
+    """Yield what `flow_sequence` does, computed by `flow_torch` on a device.
+
+    Parameters
+    ----------
+    frames : iterable of (H, W, 3) arrays
+        RGB, all of one size; ``batch`` + 1 are held at a time.
+    method : FlowMethod
+        A TV-L1 preset; DIS runs on the CPU only.
+    device : str
+        Of torch.
+    batch : int
+        Pairs computed at once, from 1; changes no flow on the CPU.
+
+    Raises
+    ------
+    FlowError
+        If the method is no TV-L1, or as `flow_torch`.
+    """
+    if method == "dis":
+        raise FlowError("dis has no version for a GPU; take default, mid or fast")
+    field: FlowField | None = None
+    greys: list[Picture] = []
+    for grey in map(gray, frames):
+        greys.append(grey)
+        if len(greys) > batch:
+            for field in _flows(greys, TVL1_PRESETS[method], device):
+                yield field
+            greys = greys[-1:]
+    for field in _flows(greys, TVL1_PRESETS[method], device):
+        yield field
+    if greys:
+        still = np.zeros((*greys[-1].shape, 2), np.float32)
+        yield still if field is None else field
+
+
+def _flows(
+    greys: list[Picture], parameters: TVL1Parameters, device: str
+) -> Iterator[FlowField]:
+    """Yield the flow of each picture to the next."""
+    if len(greys) > 1:
+        pictures = torch.from_numpy(np.stack(greys)).to(device)
+        yield from flow_torch(pictures[:-1], pictures[1:], parameters).cpu().numpy()
+
+
 def clamp_flow(field: FlowField) -> FlowField:
     """Return a flow as I3D takes it: cut to 20 pixels and divided by 20.
 

@@ -1,0 +1,72 @@
+"""The extractors that come with acmnet, made by name."""
+
+import numpy as np
+import pytest
+import torch
+
+from acmnet.extraction import backbones, weights
+from acmnet.extraction.backbones import FLOW_WEIGHTS, RGB_WEIGHTS, make_extractor
+from acmnet.extraction.extractors import ExtractionSettings, ExtractorError
+from acmnet.extraction.flow import clamp_flow, flow_sequence
+from acmnet.extraction.i3d import I3D, I3DRunner
+
+
+def drawn(n_frames, side=256):
+    random = np.random.default_rng(0)
+    picture = random.integers(0, 256, (side // 8, side // 8, 3), np.uint8)
+    picture = picture.repeat(8, axis=0).repeat(8, axis=1)
+    return [np.roll(picture, 2 * i, axis=1) for i in range(n_frames)]
+
+
+def test_motion_needs_no_weights(monkeypatch, tmp_path):
+    monkeypatch.setenv("ACMNET_HOME", str(tmp_path))
+    extractor = make_extractor(ExtractionSettings("motion", stride_frames=8))
+    features = np.concatenate(list(extractor.describe(drawn(40, extractor.frame_side))))
+    # (40 - 16) // 8 + 1
+    assert features.shape == (4, extractor.dimension)
+
+
+@pytest.fixture
+def networks(monkeypatch):
+    """Give networks of random weights in place of the published ones' values.
+
+    The flow weights are nowhere to be had for a test; what is tested is the plumbing.
+    """
+    made = {}
+    for name, channels in ((RGB_WEIGHTS, 3), (FLOW_WEIGHTS, 2)):
+        torch.manual_seed(channels)
+        made[name] = I3D(channels).eval()
+    monkeypatch.setattr(backbones, "load_i3d", made.__getitem__)
+    monkeypatch.setattr(backbones, "weights_sha256", lambda name: f"sha of {name}")
+    return made
+
+
+def test_two_streams_stand_side_by_side(networks):
+    settings = ExtractionSettings("i3d-two-stream", flow="dis", precision="fp32")
+    extractor = make_extractor(settings)
+    frames = drawn(33)
+    features = np.concatenate(list(extractor.describe(iter(frames))))
+    assert features.shape == (2, extractor.dimension) == (2, 2048)
+    flows = [clamp_flow(field) for field in flow_sequence(frames, "dis")]
+    for columns, stream, name, shown in (
+        (slice(0, 1024), "rgb", RGB_WEIGHTS, frames),
+        (slice(1024, 2048), "flow", FLOW_WEIGHTS, flows),
+    ):
+        runner = I3DRunner(networks[name], stream=stream, precision="fp32")
+        alone = np.concatenate(list(runner.describe(iter(shown), 16, 16)))
+        np.testing.assert_allclose(features[:, columns], alone, rtol=1e-4, atol=1e-5)
+    assert extractor.versions[FLOW_WEIGHTS] == "sha of i3d-flow"
+    assert "preview" in extractor.settings
+
+
+def test_flow_weights_that_are_missing_are_not_made_up(monkeypatch, tmp_path):
+    monkeypatch.setenv("ACMNET_HOME", str(tmp_path))
+    with pytest.raises(weights.WeightsError, match=r"acmnet weights import i3d-flow"):
+        weights.load_i3d(FLOW_WEIGHTS)
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(
+        ExtractorError, match="unknown extractor 'i3d'; give motion, i3d"
+    ):
+        make_extractor(ExtractionSettings("i3d"))
