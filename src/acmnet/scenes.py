@@ -131,7 +131,7 @@ def plan_videos(
     --------
     >>> scripts = plan_videos(seed=0)
     >>> len(scripts), scripts[0].video, scripts[6].labels
-    (60, 'training_000', ())
+    (46, 'training_000', ())
     """
     counts = {TRAINING: settings.training_videos, TEST: settings.test_videos}
     return tuple(
