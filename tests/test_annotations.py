@@ -380,6 +380,7 @@ def test_csv_is_read_whole(tmp_path):
     [
         pytest.param("training_000.mp4", "training_000", id="mp4"),
         pytest.param("x.webm", "x", id="webm"),
+        pytest.param("x.WMV", "x", id="wmv, in capitals"),
         pytest.param("x.mp4.mkv", "x.mp4", id="only the last suffix"),
         pytest.param("-_x", "-_x", id="no suffix"),
         pytest.param("x.npy", "x.npy", id="no video suffix"),

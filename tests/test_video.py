@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 from acmnet.extraction.clock import FrameClock, nominal_duration
 from acmnet.extraction.video import (
-    VIDEO_SUFFIXES,
     FrameReader,
     VideoError,
     VideoInfo,
     probe,
 )
+from acmnet.files import VIDEO_SUFFIXES
 from movies import (
     even_times,
     held_numbers,

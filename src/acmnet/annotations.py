@@ -15,11 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from acmnet import bmn
-from acmnet.files import outline, parse_json, read_text
+from acmnet.files import VIDEO_SUFFIXES, outline, parse_json, read_text
 from acmnet.segments import Segment
-
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v")
-"""File suffixes that a video's name in a CSV may carry; they are no part of its id."""
 
 CSV_COLUMNS = ("video", "labels", "subset", "duration")
 """Columns that a CSV may have, in any order; the first two are required."""

@@ -10,6 +10,17 @@ import os
 import reprlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
+
+VIDEO_SUFFIXES: Final = (
+    *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"),
+    *(".ts", ".m2ts", ".mts", ".vob", ".wmv", ".asf", ".flv", ".f4v", ".ogv"),
+    *(".mxf", ".gif", ".dv", ".dav", ".h264", ".264", ".hevc", ".ivf"),
+)
+"""Of video files: what is looked for in a folder, and what is no part of a video's id.
+
+A file that is named is read by its content, whatever its suffix.
+"""
 
 
 def read_text(path: Path, kind: str, error: type[ValueError], empty: str) -> str:

@@ -23,7 +23,6 @@ from acmnet.extraction.extracted import (
     remove_parts,
 )
 from acmnet.extraction.extractors import ExtractionSettings
-from acmnet.extraction.video import VIDEO_SUFFIXES
 from acmnet.extraction.video_task import (
     FRAMES_AHEAD,
     Prepared,
@@ -32,6 +31,7 @@ from acmnet.extraction.video_task import (
     VideoWorker,
     post_mortem,
 )
+from acmnet.files import VIDEO_SUFFIXES
 
 OnNote = Callable[[str], None]
 Engine = Literal["local", "ray"]

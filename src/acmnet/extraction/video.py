@@ -25,7 +25,6 @@ from acmnet.extraction.containers import (
 )
 
 __all__ = [
-    "VIDEO_SUFFIXES",
     "Frame",
     "FrameReader",
     "VideoError",
@@ -35,13 +34,6 @@ __all__ = [
 
 Frame = npt.NDArray[np.uint8]
 """(H, W, 3), RGB, C-contiguous."""
-
-VIDEO_SUFFIXES: Final = (
-    *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"),
-    *(".ts", ".m2ts", ".mts", ".vob", ".wmv", ".asf", ".flv", ".f4v", ".ogv"),
-    *(".mxf", ".gif", ".dv", ".dav", ".h264", ".264", ".hevc", ".ivf"),
-)
-"""What to look for in a folder; a file is read by its content, whatever its name."""
 
 MAX_ASPECT: Final = 4
 """Longest side in units of ``short_side``; a longer picture is squeezed."""

@@ -1,7 +1,7 @@
 """A user's annotations and features, opened together and checked against each other."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -80,7 +80,7 @@ def problems(data: Data, *, for_training: bool) -> Iterator[tuple[bool, str]]:
                 False,
                 f"{data.annotations.source}: {len(unlabelled)} of {len(data.labels)} "
                 f"videos carry no label and train as pure background: "
-                f"{_some(unlabelled)}",
+                f"{some(unlabelled)}",
             )
     noted = []
     for video in data.annotations.videos.values():
@@ -103,7 +103,7 @@ def problems(data: Data, *, for_training: bool) -> Iterator[tuple[bool, str]]:
         yield (
             False,
             f"{data.annotations.source}: the duration of {len(noted)} videos differs "
-            f"from their features' by over {NOTED_MISMATCH:.0%}: {_some(noted)}; were "
+            f"from their features' by over {NOTED_MISMATCH:.0%}: {some(noted)}; were "
             "they annotated at another frame rate?",
         )
 
@@ -143,7 +143,7 @@ def _classes_without_videos(data: Data) -> Iterator[tuple[bool, str]]:
             True,
             f"{data.annotations.source}: {len(absent)} of "
             f"{len(data.annotations.class_names)} classes have no training video in "
-            f"{where}: {_some(absent)}; add videos or take them off the class list",
+            f"{where}: {some(absent)}; add videos or take them off the class list",
         )
 
 
@@ -157,6 +157,7 @@ def _mismatch(data: Data, video: str, duration_s: float, span_s: float) -> str:
     )
 
 
-def _some(names: list[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """Return the first few names, quoted, and how many more there are."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(map(repr, names[:SHOWN])) + more

@@ -24,7 +24,7 @@ from acmnet.extraction.run import (
 from acmnet.extraction.video import VideoError, probe
 from acmnet.features import open_store
 from acmnet.files import write_json, written_whole
-from acmnet.pipeline.data import Data, DataError, DataSource
+from acmnet.pipeline.data import Data, DataError, DataSource, some
 from acmnet.pipeline.runs import (
     RunRequest,
     finished_epochs,
@@ -41,7 +41,6 @@ DETECTIONS: Final = "detections.json"
 SCORES: Final = "scores.json"
 REPORT: Final = "report.md"
 TIOU: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-SHOWN: Final = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,14 +155,14 @@ def _listed_files(
         example = f" (it has {len(found)}, such as {next(iter(found))!r})"
         raise DataError(
             f"{request.labels}: {len(missing)} of {len(annotations.videos)} videos "
-            f"have no file in {request.videos}{example}: {_some(missing)}; add the "
+            f"have no file in {request.videos}{example}: {some(missing)}; add the "
             "files or take the rows out"
         )
     unlisted = [video for video in found if video not in annotations.videos]
     if unlisted:
         hooks.on_note(
             f"{len(unlisted)} videos of {request.videos} are not in {request.labels} "
-            f"and are left out: {_some(unlisted)}; a video without any action needs a "
+            f"and are left out: {some(unlisted)}; a video without any action needs a "
             "row with no label"
         )
     files = {video: found[video] for video in annotations.videos}
@@ -326,8 +325,3 @@ def extracted_data(
     annotations = Annotations(str(features), videos, ())
     source = DataSource(Path(), features)
     return Data(source, annotations, open_store(features)), summary.failures
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(map(repr, names[:SHOWN])) + more
