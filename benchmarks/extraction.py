@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 
 from acmnet.extraction.backbones import RGB_WEIGHTS, make_extractor
-from acmnet.extraction.extractors import ExtractionSettings, Extractor, Frame
+from acmnet.extraction.extractors import ExtractionSettings, Extractor
 from acmnet.extraction.flow import FlowMethod, flow_sequence
 from acmnet.extraction.i3d import Precision
 from acmnet.extraction.stages import prefetch
-from acmnet.extraction.video import FrameReader
+from acmnet.extraction.video import Frame, FrameReader
 from acmnet.extraction.video_task import FRAMES_AHEAD
 from acmnet.extraction.weights import list_weights
 from acmnet.scenes import SceneSettings, plan_videos, render_video

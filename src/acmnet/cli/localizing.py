@@ -10,7 +10,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from acmnet import recipes
-from acmnet.annotations import Annotations, Video
 from acmnet.cli.app import UsageError, app, console, errors, fail, note, quiet
 from acmnet.cli.options import Grid, GridOptions, overrides
 from acmnet.console import ExtractionBar, Waiting, detections_table
@@ -20,9 +19,9 @@ from acmnet.extraction.engines import cores
 from acmnet.extraction.extracted import Failure
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.weights import load_i3d
-from acmnet.features import FeatureError, open_store
+from acmnet.features import FeatureError
 from acmnet.pipeline import zero_shot
-from acmnet.pipeline.data import Data, DataSource, open_data
+from acmnet.pipeline.data import Data, DataSource, open_data, unlabelled
 from acmnet.pipeline.own_videos import Hooks, extracted_data, extraction_of
 from acmnet.pipeline.runs import LAST, join_processes
 from acmnet.pipeline.trained import load, localize_videos
@@ -144,11 +143,7 @@ def _stored(source: SourceOptions) -> Data:
     where = DataSource(
         source.annotations or Path(), directory, source.subset, source.grid.grid()
     )
-    if source.annotations:
-        return open_data(where)
-    store = open_store(directory, grid=where.grid)
-    videos = {video: Video(video, None, None, (), ()) for video in store.video_ids}
-    return Data(where, Annotations(str(directory), videos, ()), store)
+    return open_data(where) if source.annotations else unlabelled(where)
 
 
 def _by_run(

@@ -17,10 +17,9 @@ import numpy.typing as npt
 
 from acmnet.extraction.flow import FlowMethod
 from acmnet.extraction.i3d import Crop, Precision
+from acmnet.extraction.video import Frame
 from acmnet.features import FeatureManifest
 from acmnet.segments import SnippetGrid
-
-Frame = npt.NDArray[np.uint8]
 
 
 class ExtractorError(ValueError):

@@ -28,9 +28,9 @@ from acmnet.extraction.extracted import (
     trace_file,
     write_record,
 )
-from acmnet.extraction.extractors import Extractor, Frame, manifest_of
+from acmnet.extraction.extractors import Extractor, manifest_of
 from acmnet.extraction.stages import prefetch
-from acmnet.extraction.video import FrameReader, VideoError
+from acmnet.extraction.video import Frame, FrameReader, VideoError
 from acmnet.features import FeatureError, FeatureManifest, write_features
 from acmnet.segments import SnippetGrid
 

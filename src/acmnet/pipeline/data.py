@@ -1,11 +1,16 @@
 """A user's annotations and features, opened together and checked against each other."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from acmnet.annotations import Annotations, read_annotations, weak_labels
+from acmnet.annotations import (
+    Annotations,
+    Video,
+    read_annotations,
+    weak_labels,
+)
 from acmnet.features import FeatureError, FeatureStore, open_store
 from acmnet.segments import SnippetGrid
 
@@ -65,6 +70,17 @@ def open_data(source: DataSource) -> Data:
     store = open_store(source.features, grid=source.grid)
     store.require(annotations.videos)
     return Data(source, annotations, store)
+
+
+def unlabelled(source: DataSource, videos: Container[str] | None = None) -> Data:
+    """Open features without a label file, of all videos or of those given."""
+    store = open_store(source.features, grid=source.grid)
+    kept = {
+        video: Video(video, None, None, (), ())
+        for video in store.video_ids
+        if videos is None or video in videos
+    }
+    return Data(source, Annotations(str(source.features), kept, ()), store)
 
 
 def problems(data: Data, *, for_training: bool) -> Iterator[tuple[bool, str]]:

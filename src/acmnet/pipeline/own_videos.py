@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from acmnet.annotations import Annotations, Video, read_annotations
+from acmnet.annotations import Annotations, read_annotations
 from acmnet.checkpoint import load_config
 from acmnet.detections import write_detections
 from acmnet.evaluation.reports import DetectionReport, evaluate
@@ -24,7 +24,8 @@ from acmnet.extraction.run import (
 from acmnet.extraction.video import VideoError, probe
 from acmnet.features import open_store
 from acmnet.files import write_json, written_whole
-from acmnet.pipeline.data import Data, DataError, DataSource, some
+from acmnet.pipeline.data import Data, DataError, DataSource, some, unlabelled
+from acmnet.pipeline.experiments import TIOU
 from acmnet.pipeline.runs import (
     RunRequest,
     finished_epochs,
@@ -40,7 +41,6 @@ FEATURES: Final = "features"
 DETECTIONS: Final = "detections.json"
 SCORES: Final = "scores.json"
 REPORT: Final = "report.md"
-TIOU: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -314,14 +314,7 @@ def extracted_data(
     files = find_videos(paths)
     request = ExtractionRequest(files, features, extraction, workers, device=device)
     summary = extract_videos(request, on_video=hooks.on_video, on_note=hooks.on_note)
-    failed = {failure.video for failure in summary.failures}
-    videos = {
-        video: Video(video, None, None, (), ())
-        for video in files
-        if video not in failed
-    }
-    if not videos:
+    extracted = set(files) - {failure.video for failure in summary.failures}
+    if not extracted:
         raise DataError(summary.failures[0].reason)
-    annotations = Annotations(str(features), videos, ())
-    source = DataSource(Path(), features)
-    return Data(source, annotations, open_store(features)), summary.failures
+    return unlabelled(DataSource(Path(), features), extracted), summary.failures

@@ -110,7 +110,7 @@ def train_run(
     torch.manual_seed(request.seed)
     n_classes = len(request.data.annotations.class_names)
     model = ACMNet(dataset.dimension, n_classes, request.settings.model)
-    if request.settings.model.standardize:
+    if request.settings.model.standardize and run.state is None:
         model.standardize(*dataset.statistics())
     settings = request.settings
     plan = Plan(settings.training, settings.sampling, settings.loss, request.seed)
