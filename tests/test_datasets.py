@@ -94,7 +94,7 @@ def test_t_of_one_works(method):
     assert 0 <= position.min() <= position.max() <= 8
 
 
-@pytest.mark.parametrize("method", ["random", "interpolate", "uniform"])
+@pytest.mark.parametrize("method", ["random", "interpolate", "uniform", "crop"])
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_batches_equal_a_loop_over_videos(tiny_world, method, in_memory):
     labels, features = tiny_world
@@ -130,6 +130,16 @@ def test_a_part_of_a_batch_is_drawn_like_the_whole(tiny_world):
     part = dataset.batch(index, settings, source(), slice(2, 5))
     for name in whole._fields:
         assert torch.equal(getattr(whole, name)[2:5], getattr(part, name))
+
+
+def test_a_crop_is_a_stretch_that_begins_anywhere():
+    lengths = torch.tensor([5] * 3000 + [2])
+    position, mask = sample_positions(lengths, 3, "crop", source())
+    assert (position[:-1].diff(dim=1) == 1).all()
+    # starts 0, 1, 2 each 1000 times; 4 standard deviations: 4 sqrt(3000 * 2/9) = 103
+    assert ((position[:-1, 0].long().bincount() - 1000).abs() < 103).all()
+    assert position[-1].tolist() == [0.0, 1.0, 0.0]
+    assert mask[-1].tolist() == [True, True, False]
 
 
 def test_labels_are_refused_by_name():

@@ -1,5 +1,6 @@
 """The loop: repeats, resumes, stops; all on a tiny world."""
 
+import copy
 import dataclasses
 import math
 
@@ -143,3 +144,46 @@ def test_a_foreign_state_is_refused(dataset):
     state = {"model": 1, "optimizer": {}, "epoch": 1, "step": 1}
     with pytest.raises(TrainingError, match="not one that training wrote"):
         train(new_model(dataset), dataset, PLAN, resume=state)
+
+
+# ---- running mean of the weights
+
+
+def test_averaged_weights_are_the_literal_running_mean(dataset):
+    # step n moves the mean by 1 - min(decay, n / (n + 9)): 0.9 of the way at first
+    averaging = dataclasses.replace(PLAN.training, averaging=0.3)
+    plain, seen = new_model(dataset), []
+    expected = {k: v.clone() for k, v in plain.state_dict().items()}
+    train(
+        plain,
+        dataset,
+        PLAN,
+        on_step=lambda _: seen.append(
+            {k: v.clone() for k, v in plain.state_dict().items()}
+        ),
+    )
+    for n, weights in enumerate(seen, start=1):
+        decay = min(0.3, n / (n + 9))
+        for name, value in weights.items():
+            expected[name] = decay * expected[name] + (1 - decay) * value
+    found, _ = trained(dataset, dataclasses.replace(PLAN, training=averaging))
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value)
+    assert not are_equal(found, seen[-1])
+
+
+def test_resuming_keeps_the_running_mean(dataset):
+    plan = dataclasses.replace(
+        PLAN, training=dataclasses.replace(PLAN.training, averaging=0.9)
+    )
+    whole, _ = trained(dataset, plan)
+    states = {}
+
+    def keep(progress):
+        states[progress.epoch] = copy.deepcopy(progress.state())
+
+    train(new_model(dataset), dataset, plan, on_epoch=keep)
+    for epoch in (1, 3):
+        model = new_model(dataset, seed=9)
+        train(model, dataset, plan, resume=states[epoch])
+        assert are_equal(whole, model.state_dict())

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from acmnet.features import FeatureStore
 
-Sampling = Literal["random", "interpolate", "uniform"]
+Sampling = Literal["random", "interpolate", "uniform", "crop"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Batch(NamedTuple):
     """(B, T) bool. True where a snippet exists."""
     labels: Tensor
     """(B, C) float32, multi-hot."""
+    position: Tensor
+    """(B, T) float64. Which snippet of its video each one is; 0 at padding."""
 
 
 class WeakDataset:
@@ -155,7 +157,7 @@ class WeakDataset:
             high = torch.minimum(low + 1, (lengths - 1).unsqueeze(1))
             share = (position - low).float().unsqueeze(-1)
             features = features.lerp(self._rows(index, high), share)
-        return Batch(features, mask, self.labels[index])
+        return Batch(features, mask, self.labels[index], position)
 
     def _rows(self, index: Tensor, snippet: Tensor) -> Tensor:
         """Gather (B, T) snippets as (B, T, D) float32; torch widens fp16."""
@@ -207,13 +209,14 @@ def sample_positions(
         Snippets of each video, from 1.
     n : int
         T, snippets wanted.
-    method : {"random", "interpolate", "uniform"}
+    method : {"random", "interpolate", "uniform", "crop"}
         ``interpolate`` spreads T positions evenly over the video and is fractional
         (the paper, III-B1). ``random`` draws one snippet from each of T strata of a
         longer video, which overlap by one snippet, and T snippets with replacement
         from a shorter one (`dataset_class.py:24-40`). ``uniform`` takes every
         (L / T)-th snippet of a longer video and a shorter one as it is
-        (`dataset_class.py:8-22`).
+        (`dataset_class.py:8-22`). ``crop`` takes T successive snippets of a longer
+        video, wherever they begin, and a shorter one as it is.
     generator : torch.Generator
         On the CPU.
 
@@ -245,6 +248,12 @@ def sample_positions(
         mask = step < length
         position = torch.where(length > n, (step * length / n).floor(), step)
         return torch.where(mask, position, 0.0), mask
+    if method == "crop":
+        step = step[: int(lengths.clamp(max=n).max())]
+        mask = step < length
+        first = torch.rand(len(lengths), 1, dtype=torch.float64, generator=generator)
+        first = (first.to(lengths.device) * (length - n + 1).clamp(min=1)).floor()
+        return torch.where(mask, first + step, 0.0), mask
     draw = torch.rand(len(lengths), n, dtype=torch.float64, generator=generator).to(
         lengths.device
     )

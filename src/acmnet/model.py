@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from acmnet.convolution import WIDTH, convolve_in_tiles
+from acmnet.dropout import VideoDropout
 
 SMALLEST_DEVIATION = 1e-6
 """A column's deviation over its mean from which on it is more than rounding."""
@@ -153,9 +154,8 @@ class ACMNet(nn.Module):
             Of each column over the training snippets. A column that does not vary
             says nothing, and counts as 0 from now on.
         """
-        varies = deviation > SMALLEST_DEVIATION * (1.0 + mean.abs())
         self.feature_mean.copy_(mean)
-        self.feature_scale.copy_(torch.where(varies, 1.0 / deviation, 0.0))
+        self.feature_scale.copy_(scale_of(mean, deviation))
 
     def forward(
         self, features: Tensor, mask: Tensor | None = None, seeds: Tensor | None = None
@@ -186,7 +186,7 @@ class ACMNet(nn.Module):
             mask has no snippet.
         """
         mask, is_padded = self._checked_mask(features, mask)
-        drop = _VideoDropout(self.training, seeds, features)
+        drop = VideoDropout(self.training, seeds, features)
         rates = self.settings
         here = mask.unsqueeze(-1)  # (B, T, 1)
 
@@ -233,7 +233,7 @@ class ACMNet(nn.Module):
         result: Tensor = self.embedding(seen.transpose(1, 2)).transpose(1, 2)
         return result
 
-    def _classify(self, embedding: Tensor, drop: "_VideoDropout") -> Tensor:
+    def _classify(self, embedding: Tensor, drop: VideoDropout) -> Tensor:
         """Return class logits (B, T, C + 1); a hidden snippet leaves only the bias."""
         rate, whole = self.settings.classifier_dropout, self.settings.snippet_dropout
         if not drop.active or whole == 0.0:
@@ -275,44 +275,10 @@ class ACMNet(nn.Module):
         return mask, not bool(mask.all())
 
 
-class _VideoDropout:
-    """Dropout whose draw depends on the video's own seed, not on its batch (D-014)."""
-
-    def __init__(self, active: bool, seeds: Tensor | None, features: Tensor) -> None:
-        self.active = active
-        self.generators: list[torch.Generator] = []
-        if not active:
-            return
-        if seeds is None:
-            seeds = torch.randint(2**62, (len(features),))
-        for seed in seeds.tolist():
-            generator = torch.Generator(features.device)
-            self.generators.append(generator.manual_seed(seed))
-
-    def __call__(self, x: Tensor, rate: float) -> Tensor:
-        """Drop entries of (B, T, D)."""
-        if not self.active or rate == 0.0:
-            return x
-        everywhere = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
-        return self.rows(x.flatten(0, 1), everywhere, rate).view_as(x)
-
-    def snippets(self, x: Tensor, rate: float) -> Tensor:
-        """Return which snippets of (B, T, D) stay: (B, T) bool."""
-        kept = torch.empty(x.shape[:2], device=x.device)
-        for video, generator in zip(kept, self.generators, strict=True):
-            video.bernoulli_(1.0 - rate, generator=generator)
-        return kept.bool()
-
-    def rows(self, x: Tensor, shown: Tensor, rate: float) -> Tensor:
-        """Drop entries of (M, D), the rows of all videos where ``shown`` (B, T)."""
-        if rate == 0.0:
-            return x
-        kept = torch.empty_like(x)
-        counts = shown.sum(dim=1).tolist()
-        parts = torch.split(kept, counts)
-        for part, generator in zip(parts, self.generators, strict=True):
-            part.bernoulli_(1.0 - rate, generator=generator)
-        return x * kept.div_(1.0 - rate)
+def scale_of(mean: Tensor, deviation: Tensor) -> Tensor:
+    """Return what makes each column's deviation 1, (D,); 0 where it does not vary."""
+    varies = deviation > SMALLEST_DEVIATION * (1.0 + mean.abs())
+    return torch.where(varies, 1.0 / deviation, 0.0)
 
 
 def pool_top_k(activation: Tensor, k: Tensor, mask: Tensor) -> Tensor:

@@ -1,10 +1,11 @@
 """The loop: batches, steps, epochs; resumes exactly; reports through callbacks."""
 
+import copy
 import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -35,6 +36,9 @@ class TrainingSettings:
     """Of the network's forward and backward pass; the loss is always fp32."""
     checkpoint_every: int = 50
     """Epochs from one checkpoint to the next, from 1; the last is always written."""
+    averaging: float = 0.0
+    """Decay of a running mean of the weights, which is then what is kept; in [0, 1),
+    0 keeps the weights themselves."""
     keep_checkpoints: bool = False
     """Keep each in ``checkpoints/epoch_NNNN``, not only the newest in the run."""
 
@@ -51,6 +55,8 @@ class TrainingSettings:
             raise ValueError(
                 f"weight_decay must be at least 0, got {self.weight_decay}"
             )
+        if not 0.0 <= self.averaging < 1.0:
+            raise ValueError(f"averaging must be in [0, 1), got {self.averaging}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +69,41 @@ class Plan:
     seed: int
 
 
+class Schedule(NamedTuple):
+    """How a network is optimised, whatever it learns."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    averaging: float = 0.0
+    """Decay of the running mean of the weights; 0 for none."""
+    is_cosine: bool = False
+    """The learning rate falls to 0 along a cosine, after `WARM_UP_STEPS`."""
+
+
+WARM_UP_STEPS = 50
+"""Steps over which a rate that falls along a cosine first rises to its peak."""
+
+
+class Task(Protocol):
+    """What is learned: videos, and what a network loses on them."""
+
+    video_ids: tuple[str, ...]
+    device: torch.device
+    terms: tuple[str, ...]
+    """Names of the losses; the first is what is minimised."""
+
+    def losses(
+        self, network: nn.Module, index: Tensor, part: slice, generator: torch.Generator
+    ) -> Tensor:
+        """Return each term of this process's videos, (terms, videos).
+
+        ``index`` (B,) is the whole batch, so that what is drawn does not depend on how
+        it is split; ``part`` is this process's share of it.
+        """
+
+
 class StepRecord(NamedTuple):
     """One optimisation step, as it goes into the log."""
 
@@ -71,7 +112,7 @@ class StepRecord(NamedTuple):
     step: int
     """From 1, over the whole run."""
     losses: Mapping[str, float]
-    """Every term of `LossTerms`: the mean over the step's videos."""
+    """Every term, such as those of `LossTerms`: the mean over the step's videos."""
     videos: int
     seconds: float
 
@@ -83,8 +124,16 @@ class Progress(NamedTuple):
     """Epochs done."""
     step: int
     """Steps done."""
-    model: ACMNet
+    model: nn.Module
+    """As it is optimised."""
     optimizer: torch.optim.Optimizer
+    averaged: nn.Module | None
+    """With the running mean of its weights, where that is kept."""
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network with the weights that are worth keeping."""
+        return self.averaged or self.model
 
     def state(self) -> dict[str, object]:
         """Return all of it as plain tensors and numbers, for `torch.save`."""
@@ -92,6 +141,7 @@ class Progress(NamedTuple):
             "epoch": self.epoch,
             "step": self.step,
             "model": self.model.state_dict(),
+            "averaged": self.averaged and self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
 
@@ -135,59 +185,153 @@ def train(
     Qu et al. 2021, section IV-A3: Adam; `main_thu.py:25-95`.
     """
     settings = plan.training
+    schedule = Schedule(
+        settings.epochs,
+        settings.batch_size,
+        settings.learning_rate,
+        settings.weight_decay,
+        settings.averaging,
+    )
+    task = WeakTask(dataset, plan)
+    optimize(
+        model,
+        task,
+        schedule,
+        plan.seed,
+        resume=resume,
+        on_step=on_step,
+        on_epoch=on_epoch,
+    )
+
+
+class WeakTask:
+    """The paper's training: video-level labels and the losses of `acm_loss`."""
+
+    terms: tuple[str, ...] = LossTerms._fields
+
+    def __init__(self, dataset: WeakDataset, plan: Plan) -> None:
+        self.video_ids = dataset.video_ids
+        self.device = dataset.device
+        self._dataset = dataset
+        self._plan = plan
+
+    def losses(
+        self, network: nn.Module, index: Tensor, part: slice, generator: torch.Generator
+    ) -> Tensor:
+        """Return the terms of `LossTerms` of each video of this process."""
+        plan = self._plan
+        features, mask, labels, _ = self._dataset.batch(
+            index, plan.sampling, generator, part
+        )
+        seeds = torch.randint(2**62, (len(index),), generator=generator)[part]
+        bf16 = plan.training.precision == "bf16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
+            output: ACMNetOutput = network(features, mask, seeds)
+        return torch.stack(video_losses(output, labels, plan.loss))
+
+
+def optimize(
+    model: nn.Module,
+    task: Task,
+    schedule: Schedule,
+    seed: int,
+    *,
+    resume: Mapping[str, object] | None = None,
+    on_step: Callable[[StepRecord], None] = lambda _: None,
+    on_epoch: Callable[[Progress], None] = lambda _: None,
+) -> None:
+    """Train ``model`` in place on any task; see `train` for what holds."""
     optimizer = torch.optim.Adam(
         model.parameters(),
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
+        lr=schedule.learning_rate,
+        weight_decay=schedule.weight_decay,
         fused=True,
     )
     epoch, step = _restore(model, optimizer, resume) if resume else (0, 0)
-    network: nn.Module = model
+    averaged = _averaged(model, schedule, resume)
+    network = model
     if _world() > 1:
         network = nn.parallel.DistributedDataParallel(model)
-    while epoch < settings.epochs:
+    n_videos = len(task.video_ids)
+    steps = schedule.epochs * math.ceil(n_videos / schedule.batch_size)
+    while epoch < schedule.epochs:
         epoch += 1
         model.train()
-        generator = _epoch_generator(plan.seed, epoch)
-        for index in _batches(len(dataset), settings.batch_size, generator):
+        generator = _epoch_generator(seed, epoch)
+        for index in _batches(n_videos, schedule.batch_size, generator):
             started = time.perf_counter()
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(schedule, step, steps)
             step += 1
-            losses = _step(network, optimizer, dataset, index, plan, generator)
-            _refuse_non_finite(losses, dataset, index, epoch, step)
+            losses = _step(network, optimizer, task, index, generator)
+            _refuse_non_finite(losses, task, index, epoch, step)
             optimizer.step()
-            values = losses.values.tolist()
-            named = dict(zip(LossTerms._fields, values, strict=True))
+            if averaged is not None:
+                decay = min(schedule.averaging, step / (step + 9))
+                _move(averaged, model, 1.0 - decay)
+            named = dict(zip(task.terms, losses.values.tolist(), strict=True))
             seconds = time.perf_counter() - started
             on_step(StepRecord(epoch, step, named, len(index), seconds))
-        on_epoch(Progress(epoch, step, model, optimizer))
+        on_epoch(Progress(epoch, step, model, optimizer, averaged))
+    if averaged is not None:
+        model.load_state_dict(averaged.state_dict())
+
+
+def learning_rate(schedule: Schedule, step: int, steps: int) -> float:
+    """Return the rate of the step after ``step`` of ``steps``.
+
+    Examples
+    --------
+    >>> falling = Schedule(1, 1, 1.0, 0.0, is_cosine=True)
+    >>> [round(learning_rate(falling, step, 1000), 2) for step in (0, 49, 500, 999)]
+    [0.02, 0.99, 0.5, 0.0]
+    """
+    if not schedule.is_cosine:
+        return schedule.learning_rate
+    rise = min(1.0, (step + 1) / WARM_UP_STEPS)
+    return schedule.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+def _averaged(
+    model: nn.Module, schedule: Schedule, resume: Mapping[str, object] | None
+) -> nn.Module | None:
+    """Return the network that holds the running mean, if one is to be kept."""
+    if not schedule.averaging:
+        return None
+    averaged = copy.deepcopy(model)
+    weights = resume.get("averaged") if resume else None
+    if isinstance(weights, dict):
+        averaged.load_state_dict(weights)
+    return averaged
+
+
+@torch.no_grad()
+def _move(averaged: nn.Module, model: nn.Module, share: float) -> None:
+    """Move the running mean towards the model's weights."""
+    for mean, weight in zip(averaged.parameters(), model.parameters(), strict=True):
+        mean.lerp_(weight, share)
 
 
 class _StepLosses(NamedTuple):
     """Losses of one step: their means over all processes, and this one's videos."""
 
     values: Tensor
-    """(7,) in the order of `LossTerms`."""
+    """(terms,)."""
     own: Tensor
-    """(7, videos of this process)."""
+    """(terms, videos of this process)."""
     part: slice
 
 
 def _step(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
-    dataset: WeakDataset,
+    task: Task,
     index: Tensor,
-    plan: Plan,
     generator: torch.Generator,
 ) -> _StepLosses:
     """Leave the gradient of one global batch on the parameters."""
     part, weight = _own_part(len(index))
-    features, mask, labels = dataset.batch(index, plan.sampling, generator, part)
-    seeds = torch.randint(2**62, (len(index),), generator=generator)[part]
-    bf16 = plan.training.precision == "bf16"
-    with torch.autocast(dataset.device.type, torch.bfloat16, enabled=bf16):
-        output: ACMNetOutput = network(features, mask, seeds)
-    own = torch.stack(video_losses(output, labels, plan.loss))  # (7, own videos)
+    own = task.losses(network, index, part, generator)
     means = own.sum(dim=1) * (weight / len(index))
     optimizer.zero_grad(set_to_none=True)
     # DDP averages gradients over processes; the loss is a sum over them
@@ -209,18 +353,18 @@ def _own_part(n: int) -> tuple[slice, float]:
 
 
 def _refuse_non_finite(
-    losses: _StepLosses, dataset: WeakDataset, index: Tensor, epoch: int, step: int
+    losses: _StepLosses, task: Task, index: Tensor, epoch: int, step: int
 ) -> None:
     values = losses.values.tolist()
     if all(map(math.isfinite, values)):
         return
     terms = [
         f"{name} = {value}"
-        for name, value in zip(LossTerms._fields, values, strict=True)
+        for name, value in zip(task.terms, values, strict=True)
         if not math.isfinite(value)
     ]
     culprits = ~losses.own.isfinite().all(dim=0).cpu()
-    videos = [dataset.video_ids[i] for i in index[losses.part][culprits].tolist()]
+    videos = [task.video_ids[i] for i in index[losses.part][culprits].tolist()]
     if _world() > 1:
         shares: list[list[str]] = [[] for _ in range(_world())]
         distributed.all_gather_object(shares, videos)
@@ -247,7 +391,7 @@ def _epoch_generator(seed: int, epoch: int) -> torch.Generator:
 
 
 def _restore(
-    model: ACMNet, optimizer: torch.optim.Optimizer, state: Mapping[str, object]
+    model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, object]
 ) -> tuple[int, int]:
     """Put a `Progress.state` back; return the epochs and steps already done."""
     weights, moments = state["model"], state["optimizer"]

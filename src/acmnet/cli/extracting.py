@@ -224,7 +224,7 @@ def fit_command(
     )
     with (
         ExtractionBar(errors, silent=quiet()) as extracting,
-        TrainingBar(errors, settings.training.epochs, silent=quiet()) as training,
+        TrainingBar(errors, settings.epochs, silent=quiet()) as training,
     ):
         hooks = Hooks(note, extracting.video, training.step)
         result = fit(request, hooks)

@@ -13,7 +13,7 @@ from acmnet.pipeline.data import Data, DataSource, open_data
 from acmnet.recipes import RecipeError, Settings
 from acmnet.segments import SnippetGrid
 
-Profile = Literal["corrected", "official", "paper"]
+Profile = Literal["best", "corrected", "official", "paper"]
 JsonPath = Annotated[Path | None, Parameter(name="--json")]
 
 overrides: dict[str, object] = {}
@@ -59,7 +59,7 @@ class TrainingOptions:
     recipe: str = "default"
     "A name from `acmnet recipes`, or a TOML file."
     profile: Profile = "corrected"
-    "Repaired defaults, the authors' code, or the paper as printed."
+    "Two stages, repaired defaults, the authors' code, or the paper as printed."
     subset: str | None = None
     "Train on this subset of the annotations only; else on every video."
     grid: Grid = GridOptions()

@@ -70,7 +70,7 @@ def train(
     )
     if selection is not None:
         note(f"the checkpoint is chosen on the true segments of subset {select!r}")
-    with TrainingBar(errors, settings.training.epochs, silent=quiet()) as bar:
+    with TrainingBar(errors, settings.epochs, silent=quiet()) as bar:
         train_run(request, on_step=bar.step, on_note=note)
         bar.show_last()
     if not quiet():
@@ -98,7 +98,7 @@ def check(*, given: Training) -> None:
     shape = f"{len(data.annotations.class_names)} classes, dimension "
     console.print(
         f"ready: {len(data.labels)} videos, {shape}{data.store.dimension}, "
-        f"{settings.training.epochs} epochs"
+        f"{settings.epochs} epochs"
     )
 
 

@@ -11,7 +11,7 @@ from acmnet.evaluation.reports import evaluate
 from acmnet.pipeline.data import Data
 from acmnet.pipeline.runs import (
     RunRequest,
-    finished_epochs,
+    is_finished,
     refuse_other_run,
     train_run,
 )
@@ -165,7 +165,7 @@ def cross_validate(
                 seed=seed,
                 resume=True,
             )
-            if finished_epochs(run.out) < request.settings.training.epochs:
+            if not is_finished(run.out, request.settings):
                 train_run(run, on_step=on_step)
             refuse_other_run(run.out, run)
             model = load(run.out, settings=lambda _: request.settings)

@@ -28,7 +28,7 @@ from acmnet.pipeline.data import Data, DataError, DataSource, some, unlabelled
 from acmnet.pipeline.experiments import TIOU
 from acmnet.pipeline.runs import (
     RunRequest,
-    finished_epochs,
+    is_finished,
     refuse_other_run,
     train_run,
 )
@@ -125,8 +125,7 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
         resume=not request.overwrite,
         overwrite=request.overwrite,
     )
-    done = 0 if request.overwrite else finished_epochs(request.out)
-    if done < request.settings.training.epochs:
+    if request.overwrite or not is_finished(request.out, request.settings):
         train_run(run, on_step=hooks.on_step, on_note=hooks.on_note)
     else:
         refuse_other_run(request.out, run)

@@ -14,7 +14,7 @@ from typing import Any, Final, TextIO
 
 import numpy as np
 import torch
-from torch import distributed
+from torch import distributed, nn
 
 from acmnet.checkpoint import (
     CONFIG_FILE,
@@ -29,17 +29,30 @@ from acmnet.checkpoint import (
     save_training_state,
 )
 from acmnet.datasets import WeakDataset
+from acmnet.detections import write_detections
 from acmnet.evaluation.reports import evaluate
 from acmnet.files import written_whole
 from acmnet.model import ACMNet
 from acmnet.pipeline.data import Data, refuse_problems
-from acmnet.pipeline.trained import TrainedModel, localize_videos
+from acmnet.pipeline.trained import TEACHERS, TrainedModel, load, localize_videos
+from acmnet.pseudo import PseudoLabels, PseudoTask, pseudo_labels
 from acmnet.recipes import Settings, as_values
-from acmnet.training import Plan, Progress, StepRecord, train
+from acmnet.segments import Detections
+from acmnet.student import Student, StudentSettings
+from acmnet.training import (
+    Plan,
+    Progress,
+    Schedule,
+    StepRecord,
+    optimize,
+    train,
+)
 
 LOG_FILE: Final = "log.jsonl"
 CHECKPOINTS: Final = "checkpoints"
 LAST: Final = "last"
+PSEUDO_LABELS: Final = "pseudo_labels.json"
+"""What the student of a run learns from, as detections."""
 MEMORY_SHARE: Final = 0.5
 """Features beyond this share of the free memory are mapped, not read."""
 MAY_CHANGE: Final = (
@@ -104,31 +117,147 @@ def train_run(
     """
     for note in refuse_problems(request.data, for_training=True):
         on_note(note)
+    if request.settings.student.teachers:
+        _train_student(request, on_step)
+    else:
+        _train_network(request, on_step)
+    return request.out
+
+
+def _train_network(request: RunRequest, on_step: Callable[[StepRecord], None]) -> None:
+    """Train the paper's network."""
     run = _Run(request)
     dataset = _dataset(request)
     run.prepare()
+    settings = request.settings
     torch.manual_seed(request.seed)
     n_classes = len(request.data.annotations.class_names)
-    model = ACMNet(dataset.dimension, n_classes, request.settings.model)
-    if request.settings.model.standardize and run.state is None:
+    model = ACMNet(dataset.dimension, n_classes, settings.model)
+    if settings.model.standardize and run.state is None:
         model.standardize(*dataset.statistics())
-    settings = request.settings
     plan = Plan(settings.training, settings.sampling, settings.loss, request.seed)
+
+    def as_model(network: nn.Module) -> TrainedModel:
+        if not isinstance(network, ACMNet):
+            raise TypeError(f"expected an ACMNet, got {type(network).__name__}")
+        return _trained(request, network)
+
     with run.opened() as log:
-
-        def logged_step(record: StepRecord) -> None:
-            run.log_step(log, record)
-            on_step(record)
-
         train(
             model.to(request.device),
             dataset,
             plan,
             resume=run.state,
-            on_step=logged_step,
-            on_epoch=lambda progress: run.end_epoch(log, progress),
+            on_step=run.logging(log, on_step),
+            on_epoch=lambda progress: run.end_epoch(log, progress, as_model),
         )
-    return request.out
+
+
+def _train_student(request: RunRequest, on_step: Callable[[StepRecord], None]) -> None:
+    """Train the teachers, each a run of its own, and then the student on their mean."""
+    run = _Run(request)
+    run.prepare()
+    settings, student = request.settings, request.settings.student
+    teachers = [_train_teacher(request, k, on_step) for k in range(student.teachers)]
+    taught = _trained(request, teachers[0], tuple(teachers[1:]))
+
+    dataset = _dataset(request)
+    labels = _pseudo_labels(request, taught, run.writes)
+    torch.manual_seed(request.seed)
+    model = Student(dataset.dimension, len(taught.class_names), student)
+    if run.state is None:
+        model.standardize(*dataset.statistics())
+    task = PseudoTask(dataset, labels, student, settings.training.precision)
+    schedule = Schedule(
+        student.epochs,
+        student.batch_size,
+        student.learning_rate,
+        settings.training.weight_decay,
+        student.averaging,
+        is_cosine=True,
+    )
+
+    def as_model(network: nn.Module) -> TrainedModel:
+        if not isinstance(network, Student):
+            raise TypeError(f"expected a Student, got {type(network).__name__}")
+        return dataclasses.replace(taught, student=network)
+
+    before = student.teachers * settings.training.epochs
+    with run.opened() as log:
+        optimize(
+            model.to(request.device),
+            task,
+            schedule,
+            request.seed,
+            resume=run.state,
+            on_step=run.logging(log, _later(on_step, before)),
+            on_epoch=lambda progress: run.end_epoch(log, progress, as_model),
+        )
+
+
+def _train_teacher(
+    request: RunRequest, k: int, on_step: Callable[[StepRecord], None]
+) -> ACMNet:
+    """Train teacher ``k``, or what is missing of it."""
+    settings, n = request.settings, request.settings.student.teachers
+    own = dataclasses.replace(
+        request,
+        out=request.out / TEACHERS / str(k),
+        settings=dataclasses.replace(settings, student=StudentSettings()),
+        seed=request.seed * n + k,
+        resume=True,
+        overwrite=False,
+        selection=None,
+    )
+    if is_finished(own.out, own.settings):
+        refuse_other_run(own.out, own)
+    else:
+        _train_network(own, _later(on_step, k * settings.training.epochs))
+    if distributed.is_initialized():
+        distributed.barrier()  # the first process has written it
+    return load(own.out, device=request.device).network
+
+
+def _later(
+    on_step: Callable[[StepRecord], None], epochs: int
+) -> Callable[[StepRecord], None]:
+    """Count the epochs of the trainings before this one."""
+    return lambda record: on_step(record._replace(epoch=record.epoch + epochs))
+
+
+def _trained(
+    request: RunRequest, network: ACMNet, further: tuple[ACMNet, ...] = ()
+) -> TrainedModel:
+    names, grid = request.data.annotations.class_names, request.data.store.grid
+    return TrainedModel(network, request.settings, names, grid, further=further)
+
+
+def _pseudo_labels(
+    request: RunRequest, taught: TrainedModel, writes: bool
+) -> dict[str, PseudoLabels]:
+    """Return what the teachers say of each training video; leave it to be looked at."""
+    names, grid, store = taught.class_names, taught.grid, request.data.store
+    column = {name: c for c, name in enumerate(names)}
+    labels: dict[str, PseudoLabels] = {}
+    seen: dict[str, Detections] = {}
+    for video, carried in request.data.labels.items():
+        features = store.read(video)
+        labels[video] = pseudo_labels(
+            taught.scores(features),
+            [column[name] for name in carried],
+            len(features),
+            grid,
+            request.settings.localization,
+            request.settings.student,
+        )
+        rows = [
+            (grid.centre_s(x.start), grid.centre_s(x.end), x.weight, x.class_index)
+            for x in labels[video].instances
+        ]
+        seen[video] = Detections.of(names, rows)
+    if writes:
+        write_detections(request.out / PSEUDO_LABELS, seen)
+    return labels
 
 
 class _Run:
@@ -165,7 +294,8 @@ class _Run:
         out, request = self.request.out, self.request
         if out.exists() and not out.is_dir():
             raise RunError(f"{out} is a file; --out must be a directory of its own")
-        exists = has_checkpoint(out) or (out / LOG_FILE).exists()
+        parts = (out / LOG_FILE, out / TEACHERS)
+        exists = has_checkpoint(out) or any(part.exists() for part in parts)
         if exists and not (request.resume or request.overwrite):
             raise RunError(
                 f"{out} already holds a run; go on with --resume, replace it with "
@@ -179,7 +309,8 @@ class _Run:
             if self.request.resume:
                 self._trim_log()
             elif self.request.overwrite:
-                shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+                for name in (CHECKPOINTS, TEACHERS):
+                    shutil.rmtree(out / name, ignore_errors=True)
                 for name in (LOG_FILE, MODEL_FILE, CONFIG_FILE, STATE_FILE):
                     (out / name).unlink(missing_ok=True)
             try:
@@ -207,7 +338,18 @@ class _Run:
         path = self.request.out / LOG_FILE if self.writes else Path(os.devnull)
         return path.open("a", encoding="utf-8", buffering=1)
 
-    def log_step(self, log: TextIO, record: StepRecord) -> None:
+    def logging(
+        self, log: TextIO, on_step: Callable[[StepRecord], None]
+    ) -> Callable[[StepRecord], None]:
+        """Return what to call after a step: it is logged, then told."""
+
+        def logged(record: StepRecord) -> None:
+            self._log_step(log, record)
+            on_step(record)
+
+        return logged
+
+    def _log_step(self, log: TextIO, record: StepRecord) -> None:
         """Write one step as a line of JSON and add it to the epoch's means."""
         entry = {"epoch": record.epoch, "step": record.step, **record.losses}
         entry |= {"videos": record.videos, "seconds": round(record.seconds, 6)}
@@ -225,16 +367,22 @@ class _Run:
                 "last good checkpoint is untouched: go on with --resume"
             ) from error
 
-    def end_epoch(self, log: TextIO, progress: Progress) -> None:
+    def end_epoch(
+        self,
+        log: TextIO,
+        progress: Progress,
+        as_model: Callable[[nn.Module], TrainedModel],
+    ) -> None:
         """Write a checkpoint where one is due."""
         settings = self.request.settings.training
+        last = _last_epoch(self.request.settings)
         losses = {name: total / self.steps for name, total in self.sums.items()}
         self.sums, self.steps = {}, 0
         due = progress.epoch % settings.checkpoint_every == 0
-        if not self.writes or not (due or progress.epoch == settings.epochs):
+        if not self.writes or not (due or progress.epoch == last):
             return
         metrics: dict[str, Any] = {"losses": losses}
-        chosen = self._is_chosen(log, progress, metrics)
+        chosen = self._is_chosen(log, progress, metrics, as_model)
         config = config_of(self.request, progress.epoch, metrics, self._spent_s())
         directories = [self.request.out]
         if settings.keep_checkpoints:
@@ -242,22 +390,21 @@ class _Run:
             directories.insert(0, self.request.out / CHECKPOINTS / name)
         for directory in directories:
             if chosen or directory is not self.request.out:
-                save_checkpoint(directory, progress.model.state_dict(), config)
+                save_checkpoint(directory, progress.kept.state_dict(), config)
             save_training_state(directory, progress.state())
 
     def _is_chosen(
-        self, log: TextIO, progress: Progress, metrics: dict[str, Any]
+        self,
+        log: TextIO,
+        progress: Progress,
+        metrics: dict[str, Any],
+        as_model: Callable[[nn.Module], TrainedModel],
     ) -> bool:
         """Whether this epoch's weights become the run's: the last or best so far."""
         selection = self.request.selection
         if selection is None:
             return True
-        model = TrainedModel(
-            progress.model,
-            self.request.settings,
-            self.request.data.annotations.class_names,
-            self.request.data.store.grid,
-        )
+        model = as_model(progress.kept)
         report = evaluate(selection.annotations, localize_videos(model, selection))
         subset = selection.source.subset
         metrics |= {"selection_average_map": report.average}
@@ -314,23 +461,42 @@ def refuse_other_run(source: Path, request: RunRequest) -> None:
         Naming the first difference that would change a number of the training.
     """
     config, asked = load_config(source), config_of(request, 0, {}, 0.0)
-    before = _flat(config.settings) | _identity(config)
+    # what an older acmnet did not know is what it is now when it is not set
+    before = _flat(as_values(Settings())) | _flat(config.settings) | _identity(config)
     now = _flat(asked.settings) | _identity(asked)
     for key, value in now.items():
-        chooses = key.startswith("localization.") and request.selection is None
-        if key not in MAY_CHANGE and not chooses and before.get(key) != value:
+        if before.get(key) != value and not _may_change(key, request):
             raise RunError(
                 f"{source} was trained with {key} = {before.get(key)!r}, now it is "
                 f"{value!r}; resume with the same, or start anew in another --out"
             )
 
 
-def finished_epochs(run: Path) -> int:
-    """Return how many epochs a run's checkpoint has behind it; 0 without one."""
+def _may_change(key: str, request: RunRequest) -> bool:
+    """Whether a run may be resumed with another value of a setting.
+
+    Teachers localise what their student learns: with one, most values are fixed.
+    """
+    if request.settings.student.teachers:
+        return key in (*MAY_CHANGE[1:], "localization.soft_nms_sigma")
+    chooses = key.startswith("localization.") and request.selection is None
+    return chooses or key in MAY_CHANGE
+
+
+def is_finished(run: Path, settings: Settings) -> bool:
+    """Whether a run's training has all its epochs behind it."""
     try:
-        return int(load_training_state(run)["epoch"]) if has_checkpoint(run) else 0
+        done = int(load_training_state(run)["epoch"]) if has_checkpoint(run) else 0
     except CheckpointError:
-        return 0
+        return False
+    return done >= _last_epoch(settings)
+
+
+def _last_epoch(settings: Settings) -> int:
+    """Return the last epoch of what is trained last."""
+    if settings.student.teachers:
+        return settings.student.epochs
+    return settings.training.epochs
 
 
 def _dataset(request: RunRequest) -> WeakDataset:

@@ -1,15 +1,16 @@
 """A trained model, ready to use: features in, detections in seconds out."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from acmnet.candidates import localize_candidates
 from acmnet.checkpoint import (
     CheckpointConfig,
     CheckpointError,
@@ -22,9 +23,12 @@ from acmnet.model import ACMNet, ACMNetOutput, Branch, pool_top_k
 from acmnet.pipeline.data import Data
 from acmnet.recipes import Settings, from_values
 from acmnet.segments import Detections, SnippetGrid
+from acmnet.student import Student, StudentOutput
 
 CHUNK_SNIPPETS: Final = 1024
 """Snippets of one video that the network sees at once; bounds memory, not results."""
+TEACHERS: Final = "teachers"
+"""Folder of the networks that taught a run's student, each a run of its own."""
 
 
 class VideoScores(NamedTuple):
@@ -58,6 +62,10 @@ class TrainedModel:
     grid: SnippetGrid
     config: CheckpointConfig | None = None
     """What the checkpoint says of itself, where it came from one."""
+    further: tuple[ACMNet, ...] = ()
+    """Networks of other seeds, whose scores are averaged with the first one's."""
+    student: Student | None = None
+    """The second stage, which localises in their place."""
 
     @property
     def device(self) -> torch.device:
@@ -83,10 +91,28 @@ class TrainedModel:
             # every (L / T)-th snippet, as `dataset_class.py:8-22` at test
             index = torch.arange(limit, dtype=torch.float64) * len(video) / limit
             video = video[index.floor().long()]
+        networks = (self.network, *self.further)
+        each = [self._branch_scores(network, video) for network in networks]
+        # in fp64, so that the mean of one is that one
+        cas, attention, video_scores = (
+            np.stack(scores).mean(axis=0, dtype=np.float64).astype(np.float32)
+            for scores in zip(*each, strict=True)
+        )
+        return VideoScores(cas, attention, video_scores)
+
+    def _branch_scores(self, network: ACMNet, video: Tensor) -> VideoScores:
+        """Return what one network says of a video."""
+        reach = network.settings.kernel_snippets // 2
+
+        def outputs(seen: Tensor) -> tuple[Tensor, Tensor]:
+            output: ACMNetOutput = network(seen)
+            return output.attention, output.activation
+
+        network.eval()
         with torch.inference_mode():
-            attention, activation = self._snippet_outputs(video)
+            attention, activation = self._in_chunks(video, reach, outputs)
             logits = attention[:, Branch.INSTANCE, None] * activation
-            ratio = self.network.settings.instance_ratio
+            ratio = network.settings.instance_ratio
             k = torch.tensor([max(len(video) // ratio, 1)], device=self.device)
             everywhere = torch.ones(1, len(video), dtype=torch.bool, device=self.device)
             pooled = pool_top_k(logits.unsqueeze(0), k, everywhere)[0]
@@ -96,38 +122,64 @@ class TrainedModel:
             pooled.softmax(dim=-1).cpu().numpy(),
         )
 
-    def _snippet_outputs(self, video: Tensor) -> tuple[Tensor, Tensor]:
-        """Return attention (T, 3) and activation (T, C + 1), `CHUNK_SNIPPETS` at once.
+    def _in_chunks(
+        self,
+        video: Tensor,
+        reach: int,
+        outputs: Callable[[Tensor], tuple[Tensor, Tensor]],
+    ) -> tuple[Tensor, Tensor]:
+        """Return two outputs of every snippet (T, ...), `CHUNK_SNIPPETS` at once.
 
-        A snippet sees ``kernel_snippets // 2`` neighbours on either side: each chunk is
-        given them, so that chunks change no number.
+        A snippet sees ``reach`` neighbours on either side: each chunk is given them, so
+        that chunks change no number.
         """
-        self.network.eval()
-        halo = self.network.settings.kernel_snippets // 2
         n, size = len(video), min(len(video), CHUNK_SNIPPETS)
-        attention = torch.empty(n, len(Branch), device=self.device)
-        width = self.network.n_classes + 1
-        activation = torch.empty(n, width, device=self.device)
+        one: list[Tensor] = []
+        other: list[Tensor] = []
         # the last chunk is moved back rather than cut: one shape, one order of sums
         for start in (*range(0, n - size, size), n - size):
-            end, before = start + size, min(start, halo)
-            seen = video[start - before : end + halo].to(self.device).float()
-            output: ACMNetOutput = self.network(seen.unsqueeze(0))
-            attention[start:end] = output.attention[0, before : before + size]
-            activation[start:end] = output.activation[0, before : before + size]
-        return attention, activation
+            end, before = start + size, min(start, reach)
+            seen = video[start - before : end + reach].to(self.device).float()
+            both = outputs(seen.unsqueeze(0))
+            done = sum(map(len, one))
+            kept = slice(before + done - start, before + size)
+            one.append(both[0][0, kept])
+            other.append(both[1][0, kept])
+        return torch.cat(one), torch.cat(other)
 
     def localize(self, features: npt.NDArray[np.floating] | Tensor) -> Detections:
         """Return the detections in one video's features, in seconds.
 
         Parameters and errors are those of `scores`.
         """
+        if self.student is not None:
+            return self._localize_by(self.student, self._checked(features))
         return localize_scores(
             *self.scores(features),
             n_snippets=len(features),
             grid=self.grid,
             class_names=self.class_names,
             settings=self.settings.localization,
+        )
+
+    def _localize_by(self, student: Student, video: Tensor) -> Detections:
+        """Return what the second stage finds."""
+
+        def outputs(seen: Tensor) -> tuple[Tensor, Tensor]:
+            output: StudentOutput = student(seen)
+            return output.logits, output.distance
+
+        student.eval()
+        with torch.inference_mode():
+            logits, distance = self._in_chunks(
+                video, student.settings.reach_snippets, outputs
+            )
+        return localize_candidates(
+            logits.sigmoid().cpu().numpy(),
+            distance.cpu().numpy(),
+            grid=self.grid,
+            class_names=self.class_names,
+            sigma=self.settings.localization.soft_nms_sigma,
         )
 
     def _checked(self, features: npt.NDArray[np.floating] | Tensor) -> Tensor:
@@ -169,7 +221,37 @@ def load(
     config = load_config(directory)
     weights = load_weights(directory)
     used = settings(from_values(config.settings, str(directory / "config.json")))
-    network = ACMNet(config.feature_dim, len(config.class_names), used.model)
+    n_classes = len(config.class_names)
+    if not used.student.teachers:
+        network = ACMNet(config.feature_dim, n_classes, used.model)
+        _fill(network, weights, directory, config)
+        return TrainedModel(
+            network.to(device), used, config.class_names, config.grid, config
+        )
+    student = Student(config.feature_dim, n_classes, used.student)
+    _fill(student, weights, directory, config)
+    teachers = [
+        load(directory / TEACHERS / str(k), device=device).network
+        for k in range(used.student.teachers)
+    ]
+    return TrainedModel(
+        teachers[0],
+        used,
+        config.class_names,
+        config.grid,
+        config,
+        tuple(teachers[1:]),
+        student.to(device),
+    )
+
+
+def _fill(
+    network: nn.Module,
+    weights: Mapping[str, Tensor],
+    directory: Path,
+    config: CheckpointConfig,
+) -> None:
+    """Put a checkpoint's weights into a network of the shapes it says it has."""
     expected = {name: value.shape for name, value in network.state_dict().items()}
     found = {name: value.shape for name, value in weights.items()}
     if expected != found:
@@ -179,9 +261,6 @@ def load(
             "take another checkpoint"
         )
     network.load_state_dict(weights)
-    return TrainedModel(
-        network.to(device), used, config.class_names, config.grid, config
-    )
 
 
 def refuse_other_features(model: TrainedModel, store: FeatureStore) -> None:

@@ -22,9 +22,10 @@ from acmnet.datasets import SamplingSettings
 from acmnet.localization import LocalizationSettings
 from acmnet.losses import LossSettings
 from acmnet.model import ModelSettings
+from acmnet.student import StudentSettings
 from acmnet.training import TrainingSettings
 
-PROFILES: Final = ("corrected", "official", "paper")
+PROFILES: Final = ("best", "corrected", "official", "paper")
 
 
 class RecipeError(ValueError):
@@ -40,6 +41,14 @@ class Settings:
     sampling: SamplingSettings = SamplingSettings()
     training: TrainingSettings = TrainingSettings()
     localization: LocalizationSettings = LocalizationSettings()
+    student: StudentSettings = StudentSettings()
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all trainings that make one model."""
+        if not self.student.teachers:
+            return self.training.epochs
+        return self.student.teachers * self.training.epochs + self.student.epochs
 
 
 Layer = Mapping[str, Any]
@@ -57,9 +66,9 @@ def recipe(
     ----------
     name : str or path
         One of `recipe_names`, or a TOML file of your own.
-    profile : {"corrected", "official", "paper"}
-        Our repaired defaults, the authors' code with its quirks, or the paper's
-        equations and numbers as printed.
+    profile : {"best", "corrected", "official", "paper"}
+        The paper's network with a second stage behind it, our repaired defaults, the
+        authors' code with its quirks, or the paper's equations and numbers as printed.
     overrides : mapping, optional
         Values by dotted name, such as ``{"training.epochs": 50}``; text is read as
         the setting's type.

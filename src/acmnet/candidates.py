@@ -1,0 +1,85 @@
+"""From a student's outputs to detections: one candidate a snippet and class, soft-NMS.
+
+The counterpart of `acmnet.localization`, which does the same for the paper's network.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from acmnet.proposals import suppress_softly
+from acmnet.segments import Detections, SnippetGrid
+
+LOWEST: Final = 0.01
+"""Candidates of a lower probability are left out; after soft-NMS, a tenth of it."""
+MOST: Final = 2000
+"""Candidates of one class in one video that enter soft-NMS, the surest."""
+
+
+def localize_candidates(
+    probability: npt.NDArray[np.floating],
+    distance: npt.NDArray[np.floating],
+    *,
+    grid: SnippetGrid,
+    class_names: Sequence[str],
+    sigma: float,
+) -> Detections:
+    """Return the detections of one video.
+
+    Parameters
+    ----------
+    probability : array of shape (T, C)
+        Of each snippet being inside an instance of each class, in [0, 1].
+    distance : array of shape (T, 2)
+        Snippets from each one's middle back to the start and on to the end, from 0.
+    grid : SnippetGrid
+        Where the video's snippets lie in time.
+    class_names : sequence of C strings
+        In the order of the columns.
+    sigma : float
+        Of soft-NMS; see `suppress_softly`.
+
+    Returns
+    -------
+    Detections
+        In seconds, inside the video; by class, then from the highest score down.
+
+    Raises
+    ------
+    ValueError
+        If the shapes disagree or a number is not finite.
+    """
+    n, c = len(probability), len(class_names)
+    for name, array, shape in (
+        ("probability", probability, (n, c)),
+        ("distance", distance, (n, 2)),
+    ):
+        if array.shape != shape or not array.size:
+            raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} must be finite, got NaN or infinity")
+    middle_s = np.array([grid.centre_s(t) for t in range(n)])
+    reach_s = np.asarray(distance, dtype=np.float64) * grid.stride_s
+    span_s = grid.span_s(n)
+    start_s = (middle_s - reach_s[:, 0]).clip(0.0, span_s)
+    end_s = (middle_s + reach_s[:, 1]).clip(0.0, span_s)
+    is_interval = end_s > start_s
+
+    rows: list[tuple[float, float, float, int]] = []
+    for label in range(c):
+        score = np.asarray(probability[:, label], dtype=np.float64)
+        kept = np.flatnonzero((score >= LOWEST) & is_interval)
+        kept = kept[np.argsort(-score[kept], kind="stable")][:MOST]
+        if not len(kept):
+            continue
+        order, decayed = suppress_softly(
+            start_s[kept], end_s[kept], score[kept], sigma=sigma
+        )
+        rows += [
+            (start_s[i], end_s[i], value, label)
+            for i, value in zip(kept[order], decayed, strict=True)
+            if value >= 0.1 * LOWEST
+        ]
+    return Detections.of(class_names, rows)

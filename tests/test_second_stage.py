@@ -1,0 +1,218 @@
+"""Teachers and their student as one run: made, resumed, refused, loaded, in chunks."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import acmnet
+from acmnet.detections import read_detections
+from acmnet.evaluation.reports import evaluate
+from acmnet.pipeline import trained
+from acmnet.pipeline.data import DataSource, open_data
+from acmnet.pipeline.experiments import (
+    chance_map,
+    cross_validate,
+    shuffled,
+    spans_s,
+)
+from acmnet.pipeline.runs import (
+    RunError,
+    RunRequest,
+    is_finished,
+    refuse_other_run,
+    train_run,
+)
+from acmnet.pipeline.trained import localize_videos
+from acmnet.recipes import recipe
+from acmnet.synthetic import WorldSettings, make_world, write_world
+
+FEW = {
+    "training.epochs": 2,
+    "training.batch_size": 4,
+    "training.checkpoint_every": 1,
+    "student.teachers": 2,
+    "student.epochs": 3,
+    "student.width": 8,
+    "student.layers": 2,
+    "student.snippets": 20,
+}
+
+
+def request(world, out, **changes):
+    settings = recipe("default", profile="best", overrides=FEW | changes.pop("o", {}))
+    data = open_data(DataSource(*world, "training"))
+    return RunRequest(out, settings, data, profile="best", **changes)
+
+
+@pytest.fixture(scope="module")
+def run(tiny_world, tmp_path_factory):
+    return train_run(request(tiny_world, tmp_path_factory.mktemp("best") / "run"))
+
+
+def weights_of(run):
+    return acmnet.load(run).student.state_dict()
+
+
+def are_equal(one, other):
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_run_holds_its_teachers_and_what_they_say(run, tiny_world):
+    files = {path.relative_to(run).as_posix() for path in run.rglob("*.*")}
+    own = {"config.json", "log.jsonl", "model.safetensors", "training_state.pt"}
+    teachers = {f"teachers/{k}/{name}" for k in range(2) for name in own}
+    assert files == own | teachers | {"pseudo_labels.json"}
+    model = acmnet.load(run)
+    one, other = model.network.state_dict(), model.further[0].state_dict()
+    assert not are_equal(one, other)
+    said = read_detections(run / "pseudo_labels.json")
+    data = open_data(DataSource(*tiny_world, "training"))
+    assert set(said.video_ids) == set(data.labels)
+    carried = [
+        said.labels[label] in data.labels[said.video_ids[video]]
+        for video, label in zip(said.video_index, said.label_index, strict=True)
+    ]
+    assert carried
+    assert all(carried)
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert {"total", "classes", "boundaries"} <= set(log[0])
+    assert [line["epoch"] for line in log] == [1, 1, 2, 2, 3, 3]  # 12 videos by 8
+
+
+def test_epochs_are_counted_over_all_trainings(tiny_world, tmp_path):
+    records = []
+    asked = request(tiny_world, tmp_path / "run")
+    train_run(asked, on_step=records.append)
+    epochs = [record.epoch for record in records]
+    assert sorted(set(epochs)) == list(range(1, 2 * 2 + 3 + 1))
+    assert epochs == sorted(epochs)
+    assert asked.settings.epochs == 7
+
+
+def test_scores_are_the_mean_of_the_teachers(run):
+    model = acmnet.load(run)
+    features = np.random.default_rng(0).random((50, model.network.feature_dim))
+    alone = [acmnet.load(run / "teachers" / str(k)).scores(features) for k in range(2)]
+    for mine, one, other in zip(model.scores(features), *alone, strict=True):
+        np.testing.assert_allclose(mine, (one + other) / 2, rtol=1e-6)
+
+
+def test_teachers_seeds_are_their_own(tiny_world, tmp_path):
+    # seeds 0 and 1 with two teachers each: 0, 1 and 2, 3
+    run = train_run(request(tiny_world, tmp_path / "run", seed=1))
+    seeds = [acmnet.load(run / "teachers" / str(k)).config.seed for k in range(2)]
+    assert seeds == [2, 3]
+
+
+@pytest.mark.parametrize("stop_at", [1, 4, 8, 15, 17])
+def test_a_run_cut_short_anywhere_goes_on(run, tiny_world, tmp_path, stop_at):
+    steps = 0
+
+    def stop(_):
+        nonlocal steps
+        steps += 1
+        if steps == stop_at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_run(request(tiny_world, tmp_path / "cut"), on_step=stop)
+    with pytest.raises(RunError, match="already holds a run"):
+        train_run(request(tiny_world, tmp_path / "cut"))
+    again = train_run(request(tiny_world, tmp_path / "cut", resume=True))
+    assert are_equal(weights_of(again), weights_of(run))
+
+
+def test_a_finished_run_trains_nothing_again(run, tiny_world):
+    records = []
+    asked = request(tiny_world, run, resume=True)
+    assert is_finished(run, asked.settings)
+    train_run(asked, on_step=records.append)
+    assert records == []
+
+
+def test_overwriting_leaves_nothing_of_the_old_run(tiny_world, tmp_path):
+    train_run(request(tiny_world, tmp_path / "run"))
+    one = {"student.teachers": 1}
+    again = train_run(request(tiny_world, tmp_path / "run", o=one, overwrite=True))
+    assert [path.name for path in (again / "teachers").iterdir()] == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("training.epochs", 3),
+        ("student.width", 16),
+        ("student.agreement", 0.7),
+        ("localization.threshold_of", "one"),
+    ],
+)
+def test_what_changes_a_number_is_refused(run, tiny_world, setting, value):
+    with pytest.raises(RunError, match=f"was trained with {setting} = "):
+        refuse_other_run(run, request(tiny_world, run, o={setting: value}))
+
+
+def test_what_does_not_is_not(run, tiny_world):
+    free = {"localization.soft_nms_sigma": 0.3, "training.checkpoint_every": 5}
+    refuse_other_run(run, request(tiny_world, run, o=free))
+
+
+@pytest.mark.parametrize("length", [1, 6, 7, 15, 100])
+def test_chunks_equal_the_whole(run, monkeypatch, length):
+    model = acmnet.load(run)
+    features = np.random.default_rng(length).random((length, model.network.feature_dim))
+    whole = model.localize(features)
+    monkeypatch.setattr(trained, "CHUNK_SNIPPETS", 7)
+    parts = model.localize(features)
+    assert len(parts) == len(whole) > 0
+    for name in ("start_s", "end_s", "score"):
+        np.testing.assert_allclose(
+            getattr(parts, name), getattr(whole, name), rtol=1e-4, atol=1e-5
+        )
+
+
+def test_the_checkpoint_can_be_chosen(tiny_world, tmp_path):
+    selection = open_data(DataSource(*tiny_world, "test"))
+    run = train_run(request(tiny_world, tmp_path / "run", selection=selection))
+    config = acmnet.load(run).config
+    assert config.selection == "truth of subset 'test'"
+    assert 0 <= config.metrics["selection_average_map"] <= 1
+
+
+def test_folds_train_and_score_it(tiny_world, tmp_path):
+    data = open_data(DataSource(*tiny_world))
+    asked = dataclasses.replace(request(tiny_world, tmp_path / "cv"), data=data)
+    found = cross_validate(asked, folds=2, seeds=[0])
+    assert found.map.shape == (1, 2, 7)
+
+
+def test_the_student_learns_when_from_labels_alone(tmp_path):
+    # its places must beat random ones by far, and labels that were dealt to other
+    # videos must teach it nothing
+    size = WorldSettings(training_videos=48, test_videos=16, dimension=24, noise=0.5)
+    world = write_world(make_world(0, size), tmp_path / "world")
+    overrides = {
+        "training.epochs": 30,
+        "training.batch_size": 6,
+        "training.learning_rate": 1e-3,
+        "student.teachers": 1,
+        "student.epochs": 30,
+        "student.width": 32,
+    }
+    asked, test = (
+        request(world, tmp_path, o=overrides),
+        open_data(DataSource(*world, "test")),
+    )
+    scores = {}
+    for name, data in (("true", asked.data), ("shuffled", shuffled(asked.data, 0))):
+        one = dataclasses.replace(asked, data=data, out=tmp_path / name)
+        found = localize_videos(acmnet.load(train_run(one)), test)
+        scores[name] = evaluate(test.annotations, found).average
+        scores[f"{name}, moved"] = chance_map(
+            test.annotations, found, spans_s(test)
+        ).mean()
+    assert scores["true"] > 0.5
+    assert scores["true"] > 3 * scores["true, moved"]
+    assert scores["true"] > 3 * scores["shuffled"]
