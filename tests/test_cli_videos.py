@@ -15,7 +15,7 @@ from acmnet.extraction.weights import list_weights
 from acmnet.features import read_manifest
 from commands import refused
 
-FEW = ["--training.epochs", "3", "--training.batch-size", "4"]
+FEW = ["--training.epochs", "3", "--training.batch-size", "4", "--student.epochs", "2"]
 OWN = """
 import numpy as np
 from acmnet.segments import SnippetGrid

@@ -69,7 +69,7 @@ def test_the_readme_journey_with_videos_runs(tiny_scenes, tmp_path, monkeypatch)
     Path("labels.csv").symlink_to(tiny_scenes / "labels.csv")
     Path("holiday.mp4").symlink_to(tiny_scenes / "videos" / "test_000.mp4")
     for words in commands()[:3]:
-        few = ["--training.epochs", "2", "--extractor", "motion"]
+        few = ["--training.epochs", "2", "--student.epochs", "2", "--extractor", "motion"]
         main(words[1:] + (few if words[1] == "fit" else []))
     assert Path("holiday.json").exists()
     assert Path("features/test_000.npy").exists()

@@ -171,7 +171,7 @@ def fit_command(
     out: Path,
     given: Extracting = ExtractorOptions(),
     recipe: str = "default",
-    profile: Profile = "corrected",
+    profile: Profile = "best",
     subset: str | None = None,
     seed: int = 0,
     workers: int = cores(),
@@ -195,7 +195,7 @@ def fit_command(
     recipe
         A name from `acmnet recipes`, or a TOML file.
     profile
-        Repaired defaults, the authors' code, or the paper as printed.
+        Two stages, repaired defaults, the authors' code, or the paper as printed.
     subset
         Train on this subset of the labels only, and score the others.
     seed
