@@ -36,6 +36,7 @@ ORDER = [
     ["evaluation.bootstrap"],
     ["evaluation.tables"],
     ["recipes"],
+    ["studies"],
     ["pipeline.data", "doctor.findings"],
     [
         "doctor.lenient",
@@ -48,12 +49,13 @@ ORDER = [
     ["pipeline.trained"],
     ["pipeline.runs"],
     ["pipeline.experiments", "pipeline.zero_shot"],
-    ["pipeline.own_videos"],
+    ["pipeline.own_videos", "pipeline.ablation"],
     ["pipeline.demo"],
     ["console"],
     ["cli.app"],
     ["cli.options"],
     [
+        "cli.ablating",
         "cli.extracting",
         "cli.training",
         "cli.localizing",

@@ -34,7 +34,10 @@ def test_every_setting_is_documented():
 def test_thumos_official_is_the_authors_code():
     # config/model_config.py:55-74, main_thu.py:195-253, net_utils.py:33-73
     settings = recipe("thumos14", profile="official")
-    assert dataclasses.astuple(settings.model) == (3, False, 0, 0, 0.7, 0.7, 8, 3, 3)
+    assert dataclasses.astuple(settings.model) == (
+        *(3, False, True, 0, 0, 0.7, 0.7),
+        *(8, 3, 3),
+    )
     loss = settings.loss
     assert (loss.instance_weight, loss.context_weight, loss.background_weight) == (
         1,

@@ -17,6 +17,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from acmnet.evaluation import tables
 from acmnet.evaluation.bootstrap import Comparison
 from acmnet.extraction.run import ExtractionProgress
 from acmnet.segments import Detections
@@ -149,6 +150,18 @@ def map_table(
         percent = [100 * value for value in values]
         cells = [f"{value:.1f}" for value in (*percent, sum(percent) / len(percent))]
         table.add_row(name, *cells)
+    return table
+
+
+def plain_table(title: str, values: tables.Table) -> Table:
+    """Return a table of results for a terminal: fractions in percent, blank as -."""
+    table = Table(title=title, title_justify="left", box=None)
+    table.collapse_padding = True
+    for i, name in enumerate(values.columns):
+        table.add_column(escape(name), justify="right" if i else "left")
+    for row in values.rows:
+        cells = [f"{100 * x:.1f}" if isinstance(x, float) else x for x in row]
+        table.add_row(*("-" if x is None else escape(str(x)) for x in cells))
     return table
 
 

@@ -38,6 +38,10 @@ class ModelSettings:
     """Give each feature column mean 0 and deviation 1 over the training videos first
     (D-019)."""
 
+    attention: bool = True
+    """Weigh snippets by what they may be; without, every snippet counts as instance:
+    plain multiple-instance learning, a floor to compare with."""
+
     input_dropout: float = 0.0
     """Share of feature entries dropped before the embedding (ActivityNet: 0.7)."""
     attention_dropout: float = 0.0
@@ -200,7 +204,11 @@ class ACMNet(nn.Module):
         attention = functional.linear(
             attended, self.attention.weight.squeeze(-1), self.attention.bias
         )
-        attention = _wide(attention).softmax(dim=-1) * here  # (B, T, 3)
+        attention = _wide(attention)
+        if not rates.attention:
+            others = torch.arange(len(Branch), device=mask.device) != Branch.INSTANCE
+            attention = attention.masked_fill(others, -torch.inf)
+        attention = attention.softmax(dim=-1) * here  # (B, T, 3)
         activation = _wide(self._classify(embedding, drop)) * here  # (B, T, C + 1)
         weight = attention.transpose(1, 2).unsqueeze(-1)  # (B, 3, T, 1)
         branch_activation = weight * activation.unsqueeze(1)

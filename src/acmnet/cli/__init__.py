@@ -10,13 +10,22 @@ from collections.abc import Sequence
 import torch
 from cyclopts import CycloptsError
 
-from acmnet.cli import doctor, evaluating, extracting, localizing, showing, training
+from acmnet.cli import (
+    ablating,
+    doctor,
+    evaluating,
+    extracting,
+    localizing,
+    showing,
+    training,
+)
 from acmnet.cli.app import UsageError, app, fail
 from acmnet.cli.options import overrides, take_overrides
 from acmnet.files import one_line
 from acmnet.training import TrainingError
 
 __all__ = [
+    "ablating",
     "doctor",
     "evaluating",
     "extracting",

@@ -1,8 +1,8 @@
 """Comparisons that say what a score is worth: floors, controls, folds and seeds."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -150,12 +150,41 @@ def cross_validate(
     ValueError
         If ``folds`` does not fit the videos.
     """
+    maps, floors, seconds = [], [], 0.0
+    for seed, fold, run, test in folds_of(request, folds=folds, seeds=seeds):
+        if not is_finished(run.out, request.settings):
+            train_run(run, on_step=on_step)
+        refuse_other_run(run.out, run)
+        model = load(run.out, settings=lambda _: request.settings)
+        results = localize_videos(model, test)
+        maps.append(evaluate(test.annotations, results, tiou=tiou).map)
+        floors.append(chance_map(test.annotations, results, spans_s(test), tiou))
+        seconds += float(model.config.training["seconds"]) if model.config else 0.0
+        on_run(seed, fold, maps[-1])
+    shape = (len(seeds), folds, len(tiou))
+    return CrossValidation(
+        tuple(tiou), np.reshape(maps, shape), np.reshape(floors, shape), seconds
+    )
+
+
+class Fold(NamedTuple):
+    """One training of a cross-validation, and what it is scored on."""
+
+    seed: int
+    fold: int
+    run: RunRequest
+    test: Data
+
+
+def folds_of(
+    request: RunRequest, *, folds: int, seeds: Sequence[int]
+) -> Iterator[Fold]:
+    """Yield every training of a cross-validation; see `cross_validate`."""
     videos = sorted(request.data.annotations.videos)
     if not 2 <= folds <= len(videos):
         raise ValueError(f"folds must be from 2 to {len(videos)}, got {folds}")
     order = np.random.default_rng(0).permutation(len(videos))
     parts = [{videos[i] for i in order[fold::folds]} for fold in range(folds)]
-    maps, floors, seconds = [], [], 0.0
     for seed in seeds:
         for fold, held_out in enumerate(parts):
             run = dataclasses.replace(
@@ -165,20 +194,7 @@ def cross_validate(
                 seed=seed,
                 resume=True,
             )
-            if not is_finished(run.out, request.settings):
-                train_run(run, on_step=on_step)
-            refuse_other_run(run.out, run)
-            model = load(run.out, settings=lambda _: request.settings)
-            test = request.data.only(held_out)
-            results = localize_videos(model, test)
-            maps.append(evaluate(test.annotations, results, tiou=tiou).map)
-            floors.append(chance_map(test.annotations, results, spans_s(test), tiou))
-            seconds += float(model.config.training["seconds"]) if model.config else 0.0
-            on_run(seed, fold, maps[-1])
-    shape = (len(seeds), folds, len(tiou))
-    return CrossValidation(
-        tuple(tiou), np.reshape(maps, shape), np.reshape(floors, shape), seconds
-    )
+            yield Fold(seed, fold, run, request.data.only(held_out))
 
 
 def spans_s(data: Data) -> dict[str, float]:
