@@ -7,10 +7,11 @@ from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.options import JsonPath
-from acmnet.console import Waiting, comparison_lines, map_table
+from acmnet.console import Waiting, comparison_lines, map_table, plain_table
 from acmnet.detections import read_detections
 from acmnet.evaluation.bootstrap import DRAWS, compare
 from acmnet.evaluation.protocols import protocols
+from acmnet.evaluation.published import standing
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.evaluation.tables import comparison_table, report_table
 from acmnet.evaluation.tiou import parse_tiou
@@ -30,6 +31,7 @@ def evaluate_command(
     tiou: str | None = None,
     ambiguous: Path | None = None,
     score_threshold: float | None = None,
+    published: Annotated[bool, Parameter(negative=())] = False,
     draws: int = DRAWS,
     seed: int = 0,
     json_path: JsonPath = None,
@@ -58,6 +60,9 @@ def evaluate_command(
         Intervals that thumos14-2014 does not count (Ambiguous_test.txt).
     score_threshold
         Also give precision, recall and F1 of detections from this score.
+    published
+        Show the published systems of the benchmark beside, each with its protocol; the
+        files then hold that table.
     draws
         How often the videos are drawn to compare systems.
     seed
@@ -100,6 +105,9 @@ def evaluate_command(
         title = f"{detections[0]} against {ground_truth}, {first.protocol.name}"
         console.print(map_table(title, first.tiou.tolist(), rows))
         _tell(first, score_threshold)
+    if published:
+        table = standing(reports)
+        console.print(plain_table("beside what is published", table))
     for name, report in reports.items():
         _remark(f"{name}: " if len(reports) > 1 else "", report)
     chosen = first.external_data.get("checkpoint_chosen_on")

@@ -1,0 +1,89 @@
+"""The published rows beside a measured one."""
+
+import dataclasses
+import json
+import math
+import tomllib
+from importlib import resources
+
+import numpy as np
+import pytest
+
+from acmnet.evaluation.protocols import protocols
+from acmnet.evaluation.published import StandingError, standing
+from acmnet.evaluation.reports import evaluate
+from commands import refused
+from worlds import file_of, truth_of
+
+SOURCE = resources.files("acmnet.evaluation").joinpath("published.toml")
+BENCHMARKS = tomllib.loads(SOURCE.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_published_rows_have_their_columns_and_fall_with_tiou(name):
+    known = BENCHMARKS[name]
+    names = {protocol.name for protocol in protocols()}
+    for row in known["rows"]:
+        *each, _ = row["map"]
+        assert len(each) == len(known["tiou"])
+        reported = [x for x in each if not math.isnan(x)]
+        assert reported == sorted(reported, reverse=True), row["name"]
+        assert row.get("protocol", name) in names
+        assert row["source"] in ("paper", "list", "readme")
+
+
+def test_published_averages_are_those_of_their_rows():
+    """Of THUMOS14's complete rows, Avg is the mean of seven, to its rounding."""
+    checked = 0
+    for row in BENCHMARKS["thumos14"]["rows"]:
+        if not any(map(math.isnan, row["map"])):
+            *each, average = row["map"]
+            # STPN's and EM-MIL's rows are printed with averages 0.6 and 0.1 away
+            assert np.mean(each) == pytest.approx(average, abs=0.65), row["name"]
+            checked += 1
+    assert checked >= 15
+
+
+def test_a_measured_system_is_the_last_row():
+    """One instance of 10 s, found with 5 s: AP 1 up to tIoU 0.5 and 0 above: 5 / 7."""
+    truth = truth_of(v=[("run", 0.0, 10.0)])
+    found = file_of(v=[("run", 0.0, 5.0, 0.9)])
+    report = evaluate(truth, found, tiou=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7))
+    rules = next(p for p in protocols() if p.name == "thumos14")
+    table = standing({"mine": dataclasses.replace(report, protocol=rules)})
+    name, labels, protocol, *values = table.rows[-1]
+    assert (name, labels, protocol) == ("mine, measured", "video", "thumos14")
+    assert values == [1.0] * 5 + [0.0] * 2 + [pytest.approx(5 / 7)]
+    # what was not scored is left blank, and so is its average
+    report = evaluate(truth, found, tiou=(0.5,))
+    table = standing({"mine": dataclasses.replace(report, protocol=rules)})
+    assert table.rows[-1][3:] == (*[None] * 4, 1.0, None, None, None)
+    with pytest.raises(StandingError, match="the protocol 'custom'; give --protocol"):
+        standing({"mine": report})
+
+
+def test_stpn_stands_beside_its_published_row(acmnet, shared_data):
+    thumos = shared_data / "thumos14"
+    code, out, _ = acmnet(
+        *("evaluate", "--protocol", "thumos14", "--published"),
+        *("--ground-truth", thumos / "gt_210.json"),
+        *("--detections", thumos / "stpn_detections.json", "--markdown", "t.md"),
+    )
+    assert code == 0
+    lines = [line.split() for line in out.splitlines()]
+    measured = next(line for line in lines if "measured" in line)
+    assert measured[-8:-1] == ["52.1", "44.2", "34.7", "26.1", "17.7", "10.1", "5.0"]
+    assert any(line[0] == "ACM-Net" and line[-1] == "42.6" for line in lines if line)
+
+
+def test_another_benchmark_is_refused(acmnet, tmp_path):
+    truth = {"database": {"v": {"subset": "test", "annotations": []}}}
+    truth["database"]["v"]["annotations"] = [{"label": "run", "segment": [0.0, 1.0]}]
+    found = {"results": {"v": [{"label": "run", "segment": [0.0, 1.0], "score": 1.0}]}}
+    (tmp_path / "gt.json").write_text(json.dumps(truth))
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    result = acmnet(
+        *("evaluate", "--ground-truth", "gt.json", "--detections", "found.json"),
+        "--published",
+    )
+    refused(result, "protocol 'custom'", "leave --published out")
