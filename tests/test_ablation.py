@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 
 from acmnet.model import ACMNet, Branch, ModelSettings
 from acmnet.pipeline.ablation import (
+    AGREEMENT,
+    CLASSIFICATION,
+    Ablation,
     AblationRequest,
+    Row,
     ablate,
     sign_flip_test,
     training_id,
@@ -21,8 +25,10 @@ from acmnet.pipeline.ablation import (
 from acmnet.pipeline.data import DataSource, open_data
 from acmnet.pipeline.experiments import cross_validate
 from acmnet.pipeline.runs import RunRequest
+from acmnet.pipeline.selection import agreement, rank_correlation
 from acmnet.recipes import recipe
-from acmnet.studies import StudyError, study, study_names
+from acmnet.segments import Detections
+from acmnet.studies import Study, StudyError, Variant, study, study_names
 from acmnet.synthetic import make_world, write_world
 from commands import refused
 
@@ -135,6 +141,62 @@ def test_drawn_signs_come_near_the_exact_share():
     assert sign_flip_test(values) == pytest.approx(exact, abs=0.015)
 
 
+# ---- choosing without a true segment
+
+
+def test_agreement_by_hand():
+    """0 to 4 against 2 to 6 is 2 / 6 both ways; in w one training finds nothing: 0.
+
+    The unsure detection is not asked, nor is the class that v does not carry.
+    """
+    names = ("jump", "run")
+    one = {
+        "v": Detections.of(names, [(0.0, 4.0, 0.9, 0), (8.0, 9.0, 0.4, 0)]),
+        "w": Detections.of(names, [(0.0, 1.0, 0.5, 0)]),
+    }
+    other = {
+        "v": Detections.of(names, [(2.0, 6.0, 0.2, 0), (0.0, 4.0, 0.9, 1)]),
+        "w": Detections.of(names, []),
+    }
+    labels = {"v": ("jump",), "w": ("jump",)}
+    expected = (2 / 6 + 2 / 6 + 0.0) / 3
+    assert agreement(one, other, labels) == pytest.approx(expected)
+    assert agreement(other, one, labels) == pytest.approx(expected)
+    assert agreement({"v": one["v"]}, {"v": one["v"]}, {"v": ("jump",)}) == 1.0
+    assert agreement(one, other, {"v": (), "w": ()}) == 0.0
+
+
+def test_rank_correlation_by_hand():
+    """Ranks 1 2 3 4 and 2 1 4 3 differ by 1 each: 1 - 6 * 4 / (4 * 15) = 0.6."""
+    one, other = np.array([1.0, 5.0, 6.0, 9.0]), np.array([3.0, 2.0, 9.0, 8.0])
+    assert rank_correlation(one, other) == pytest.approx(0.6)
+    assert rank_correlation(one, -one) == pytest.approx(-1.0)
+    assert rank_correlation(one, np.ones(4)) == 0.0
+
+
+def rows_of(told, true):
+    """Return a study of three variants with one training each."""
+    rows = [
+        Row(
+            Variant(name),
+            np.full((1, 1), x),
+            np.full((1, 1), x),
+            0.0,
+            {"criterion": np.full((1, 1), y)},
+            1.0,
+        )
+        for name, x, y in zip("abc", true, told, strict=True)
+    ]
+    title = Study("t", "title", (), (0.5,), (0.5,), "a", tuple(r.variant for r in rows))
+    return Ablation(title, tuple(rows), {})
+
+
+def test_the_choice_is_the_best_by_the_criterion():
+    choice = rows_of(told=(0.2, 0.9, 0.3), true=(0.1, 0.4, 0.5)).choices()[0]
+    assert choice[:4] == ("criterion", "b", 0.4, 0.5)
+    assert choice.correlation == pytest.approx(0.5)  # ranks 1 3 2 and 1 2 3
+
+
 # ---- trained and scored
 
 
@@ -149,6 +211,11 @@ def test_trainings_are_shared_and_rows_are_cross_validations(world, tmp_path):
     tiou = (*third.study.average_over,)
     again = cross_validate(full, folds=2, seeds=(0, 1), tiou=tiou)
     row = result.rows[-1]
+    for name in (CLASSIFICATION, AGREEMENT):
+        assert row.label_free[name].shape == (2, 2)
+        assert (row.label_free[name] >= 0.0).all()
+    # with two seeds each agrees with the other as the other with it
+    assert row.label_free[AGREEMENT][0] == pytest.approx(row.label_free[AGREEMENT][1])
     assert row.averages == pytest.approx(again.map.mean(axis=2))
     assert row.map == pytest.approx(again.by_seed()[:, [0, 2, 4, 6]])
     assert result.difference(row) == (0.0, 1.0)

@@ -70,4 +70,11 @@ def ablate_command(
     if json_path is not None:
         write_json(json_path, values)
     console.print(plain_table(f"{table}: {result.study.title}", result.short_table()))
+    for choice in result.choices():
+        console.print(
+            f"chosen by {choice.criterion}, without a true segment: {choice.chosen}, "
+            f"{100 * choice.average:.1f} (the best has {100 * choice.best:.1f}; rank "
+            f"correlation over the rows {choice.correlation:.2f})",
+            markup=False,
+        )
     console.print(f"mAP in %; the whole table: {out / table}.md, .tex, .json")

@@ -22,6 +22,7 @@ import torch
 from acmnet.evaluation.tables import Cell, Table
 from acmnet.pipeline.experiments import CrossValidation, cross_validate, folds_of
 from acmnet.pipeline.runs import RunRequest, is_finished, train_run
+from acmnet.pipeline.selection import rank_correlation
 from acmnet.recipes import Settings, as_values
 from acmnet.segments import FloatArray
 from acmnet.studies import Study, Variant
@@ -31,6 +32,8 @@ EXACT_UP_TO: Final = 14
 DRAWS: Final = 20_000
 
 
+CLASSIFICATION: Final = "classification of held-out videos"
+AGREEMENT: Final = "agreement between seeds"
 _SUMMARY: Final = ("Avg", "std", "difference", "p")
 
 
@@ -69,8 +72,25 @@ class Row(NamedTuple):
     """(seeds, folds). Mean over the thresholds that are averaged."""
     chance: float
     """Of the same detections at random places, on average."""
+    label_free: Mapping[str, FloatArray]
+    """What can be known without a true segment, each (seeds, folds), in [0, 1]."""
     seconds: float
     """Of training."""
+
+
+class Choice(NamedTuple):
+    """What would be chosen without a true segment, and what that costs."""
+
+    criterion: str
+    """The held-out videos' classification, or the seeds' agreement."""
+    chosen: str
+    """The variant that is best by it."""
+    average: float
+    """Its true average mAP, in [0, 1]."""
+    best: float
+    """That of the truly best variant."""
+    correlation: float
+    """Spearman's, between the criterion and the average mAP over the variants."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -133,6 +153,24 @@ class Ablation:
         less, p = self.difference(row)
         return float(seeds.mean()), spread, less, f"{p:.2g}"
 
+    def choices(self) -> tuple[Choice, ...]:
+        """Return what each label-free criterion would choose, of two or more rows."""
+        true = np.array([row.averages.mean() for row in self.rows])
+        made = []
+        for criterion in self.rows[0].label_free:
+            told = np.array([row.label_free[criterion].mean() for row in self.rows])
+            i = int(told.argmax())
+            made.append(
+                Choice(
+                    criterion,
+                    self.rows[i].variant.name,
+                    float(true[i]),
+                    float(true.max()),
+                    rank_correlation(told, true),
+                )
+            )
+        return tuple(made)
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values, fractions of 1."""
         rows = []
@@ -146,6 +184,9 @@ class Ablation:
                     "average_by_seed_and_fold": row.averages.tolist(),
                     "average": float(row.averages.mean()),
                     "chance": row.chance,
+                    "label_free_by_seed_and_fold": {
+                        name: own.tolist() for name, own in row.label_free.items()
+                    },
                     "difference": less,
                     "p": p,
                     "seconds": row.seconds,
@@ -159,6 +200,7 @@ class Ablation:
             "average_over": list(self.study.average_over),
             "full": self.study.full,
             "rows": rows,
+            "choices": [choice._asdict() for choice in self.choices()],
             "facts": dict(self.facts),
         }
 
@@ -215,8 +257,17 @@ def _row(study: Study, variant: Variant, scored: CrossValidation) -> Row:
         scored.by_seed()[:, shown],
         scored.map[:, :, averaged].mean(axis=2),
         float(scored.chance[:, :, averaged].mean()),
+        _label_free(scored),
         scored.seconds,
     )
+
+
+def _label_free(scored: CrossValidation) -> dict[str, FloatArray]:
+    """Return the criteria of `Choice`; a single seed agrees with nobody."""
+    criteria = {CLASSIFICATION: scored.classification}
+    if not np.isnan(scored.agreement).any():
+        criteria[AGREEMENT] = scored.agreement
+    return criteria
 
 
 def _facts(request: AblationRequest) -> dict[str, str]:

@@ -15,6 +15,7 @@ from acmnet.pipeline.runs import (
     refuse_other_run,
     train_run,
 )
+from acmnet.pipeline.selection import agreement
 from acmnet.pipeline.trained import load, localize_videos
 from acmnet.segments import Detections, FloatArray
 from acmnet.training import StepRecord
@@ -90,6 +91,12 @@ class CrossValidation:
     """(seeds, folds, n_tiou), in [0, 1]."""
     chance: FloatArray
     """(seeds, folds, n_tiou)."""
+    classification: FloatArray
+    """(seeds, folds). Video-level classification mAP of the held-out videos, which
+    needs no segments."""
+    agreement: FloatArray
+    """(seeds, folds). How well a seed agrees with the others on where the labelled
+    actions are, which needs none either; NaN with a single seed."""
     seconds: float
     """Training time of all runs together, as their checkpoints say."""
 
@@ -113,6 +120,7 @@ class CrossValidation:
             "average_std": float(averages.std(ddof=1)) if len(averages) > 1 else 0.0,
             "chance": self.chance.mean(axis=(0, 1)).tolist(),
             "by_seed_and_fold": self.map.tolist(),
+            "classification_by_seed_and_fold": self.classification.tolist(),
             "seconds": self.seconds,
         }
 
@@ -151,20 +159,46 @@ def cross_validate(
         If ``folds`` does not fit the videos.
     """
     maps, floors, seconds = [], [], 0.0
+    classified: list[float] = []
+    found: list[dict[int, Mapping[str, Detections]]] = [{} for _ in range(folds)]
+    labels: list[dict[str, tuple[str, ...]]] = [{} for _ in range(folds)]
     for seed, fold, run, test in folds_of(request, folds=folds, seeds=seeds):
         if not is_finished(run.out, request.settings):
             train_run(run, on_step=on_step)
         refuse_other_run(run.out, run)
         model = load(run.out, settings=lambda _: request.settings)
         results = localize_videos(model, test)
-        maps.append(evaluate(test.annotations, results, tiou=tiou).map)
+        report = evaluate(test.annotations, results, tiou=tiou)
+        maps.append(report.map)
+        classified.append(report.classification_map)
+        found[fold][seed], labels[fold] = results, test.labels
         floors.append(chance_map(test.annotations, results, spans_s(test), tiou))
         seconds += float(model.config.training["seconds"]) if model.config else 0.0
         on_run(seed, fold, maps[-1])
     shape = (len(seeds), folds, len(tiou))
+    agreed = [
+        [_agreement(found[fold], seed, labels[fold]) for fold in range(folds)]
+        for seed in seeds
+    ]
     return CrossValidation(
-        tuple(tiou), np.reshape(maps, shape), np.reshape(floors, shape), seconds
+        tuple(tiou),
+        np.reshape(maps, shape),
+        np.reshape(floors, shape),
+        np.reshape(classified, shape[:2]),
+        np.array(agreed),
+        seconds,
     )
+
+
+def _agreement(
+    found: Mapping[int, Mapping[str, Detections]],
+    seed: int,
+    labels: Mapping[str, Sequence[str]],
+) -> float:
+    """Return a seed's mean agreement with the others on one fold."""
+    others = [own for other, own in found.items() if other != seed]
+    each = [agreement(found[seed], other, labels) for other in others]
+    return float(np.mean(each)) if each else float("nan")
 
 
 class Fold(NamedTuple):
