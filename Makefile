@@ -1,6 +1,7 @@
 # make install   set-up: .venv with acmnet in it   (TORCH=gpu for the CUDA build)
 # make demo      the whole journey on videos drawn for it, into runs/demo
 # make test      every check: ruff, mypy --strict, pytest with doctests
+# make results   the figures of docs/results.md again, hours of it   (QUICK=1 for minutes)
 # make bench     speed and memory, each figure a ratio; JSON into runs/bench.json
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 CONSTRAINT := $(if $(filter cpu,$(TORCH)),-c constraints/cpu.txt,)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench clean
+.PHONY: help install demo test results bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -37,6 +38,9 @@ test: install $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2
+
+results: install
+	$(BIN)/python benchmarks/results.py --out runs/results $(if $(QUICK),--quick)
 
 bench: install
 	@mkdir -p runs

@@ -86,5 +86,6 @@ def _confident(found: Detections, name: str) -> FloatArray:
     own = found.class_index == found.class_names.index(name)
     score = found.score[own]
     kept = score >= CONFIDENT * score.max(initial=0.0)
-    segments: FloatArray = np.stack([found.start_s[own], found.end_s[own]], axis=1)
-    return segments[kept]
+    start_s, end_s = found.start_s[own][kept], found.end_s[own][kept]
+    segments: FloatArray = np.stack([start_s, end_s], axis=1)
+    return segments
