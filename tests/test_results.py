@@ -1,0 +1,42 @@
+"""`make results`: every command is one that acmnet takes."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from acmnet.cli.app import app
+from acmnet.cli.options import overrides, take_overrides
+
+FILE = Path(__file__).parents[1] / "benchmarks" / "results.py"
+SPEC = importlib.util.spec_from_file_location("results", FILE)
+results = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(results)
+COMMANDS = list(results.commands(Path("data"), Path("out")))
+
+
+@pytest.mark.parametrize(
+    "command", [c for _, c in COMMANDS], ids=[n for n, _ in COMMANDS]
+)
+@pytest.mark.parametrize("quick", [False, True])
+def test_every_command_is_understood(command, quick):
+    if quick and command[0] != "extract":
+        command = [*command, *results.QUICK]
+    try:
+        verb, bound, _ = app.parse_args(
+            take_overrides(command), exit_on_error=False, print_error=False
+        )
+        given = bound.arguments
+        assert verb.__name__.startswith(command[0])
+        if command[0] != "extract":
+            assert overrides["training.precision"] == "bf16"
+            assert given.get("folds", 4) == (2 if quick else 4)
+    finally:
+        overrides.clear()
+
+
+def test_every_result_has_a_name_and_a_place_of_its_own():
+    names = [name for name, _ in COMMANDS]
+    assert len(set(names)) == len(names)
+    outs = [c[c.index("--json") + 1] for _, c in COMMANDS if "--json" in c]
+    assert len(set(outs)) == len(outs) == len(COMMANDS) - 1
