@@ -12,6 +12,7 @@ from cyclopts import CycloptsError
 
 from acmnet.cli import (
     ablating,
+    calibrating,
     doctor,
     evaluating,
     extracting,
@@ -26,6 +27,7 @@ from acmnet.training import TrainingError
 
 __all__ = [
     "ablating",
+    "calibrating",
     "doctor",
     "evaluating",
     "extracting",

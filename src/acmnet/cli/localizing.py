@@ -21,10 +21,16 @@ from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.weights import load_i3d
 from acmnet.features import FeatureError
 from acmnet.pipeline import zero_shot
+from acmnet.pipeline.calibrating import (
+    CALIBRATION_FILE,
+    Calibration,
+    CalibrationError,
+    read_calibration,
+)
 from acmnet.pipeline.data import Data, DataSource, open_data, unlabelled
 from acmnet.pipeline.own_videos import Hooks, extracted_data, extraction_of
 from acmnet.pipeline.runs import LAST, join_processes
-from acmnet.pipeline.trained import load, localize_videos
+from acmnet.pipeline.trained import TrainedModel, load, localize_videos
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
 
@@ -48,6 +54,20 @@ class SourceOptions:
 Source = Annotated[SourceOptions, Parameter(name="*")]
 
 
+@dataclasses.dataclass(frozen=True)
+class CalibrationOptions:
+    """Whether scores become probabilities, as `acmnet calibrate` found them."""
+
+    calibration: bool = True
+    """Use the calibration that lies in the run, if one does: scores become
+    probabilities, in the same order in each class, perhaps another across classes."""
+    operating_point: Annotated[bool, Parameter(negative=())] = False
+    "Drop detections below their class's calibrated threshold."
+
+
+Calibrated = Annotated[CalibrationOptions, Parameter(name="*")]
+
+
 @app.command
 def localize(
     videos: Annotated[list[Path] | None, Parameter(negative=())] = None,
@@ -58,6 +78,7 @@ def localize(
     top: int = zero_shot.TOP,
     classes: Annotated[list[str] | None, Parameter(negative=())] = None,
     source: Source = SourceOptions(),
+    calibrated: Calibrated = CalibrationOptions(),
     device: str = "auto",
 ) -> None:
     """Find actions in videos, in seconds: with a trained run, or with no training.
@@ -85,6 +106,8 @@ def localize(
         raise UsageError("--annotations names videos by their features: leave it out")
     if not videos and source.features is None:
         raise UsageError("name video files, or a directory of --features")
+    if calibrated.operating_point and (kinetics or not calibrated.calibration):
+        raise UsageError("--operating-point needs a run and its calibration")
     where = join_processes(device)
     chosen = zero_shot.only(classes, top) if kinetics else None
     extraction = zero_shot.EXTRACTION
@@ -95,7 +118,7 @@ def localize(
             results, failures = _by_kinetics(data, chosen)
             used: dict[str, object] = {"used": True, "details": "Kinetics-400 I3D head"}
         else:
-            results, failures, used = _by_run(run or Path(), data, where)
+            results, failures, used = _by_run(run or Path(), data, where, calibrated)
     if out is None:
         for video, found in results.items():
             console.print(detections_table(video, found))
@@ -147,7 +170,7 @@ def _stored(source: SourceOptions) -> Data:
 
 
 def _by_run(
-    run: Path, data: Data, device: str
+    run: Path, data: Data, device: str, options: CalibrationOptions
 ) -> tuple[Mapping[str, Detections], list[FeatureError], dict[str, object]]:
     """Localise with a trained model."""
     model = load(
@@ -155,6 +178,7 @@ def _by_run(
         settings=lambda trained: recipes.override(trained, overrides),
         device=device,
     )
+    calibration = _calibration(run, model, options)
     failures: list[FeatureError] = []
     with Waiting(errors, "localising", "videos", silent=quiet()) as bar:
         bar.total = len(data.annotations.videos)
@@ -166,7 +190,45 @@ def _by_run(
     if model.config is not None and model.config.selection != LAST:
         used["checkpoint_chosen_on"] = model.config.selection
         note(f"the checkpoint of {run} was chosen on the {model.config.selection}")
+    if calibration is not None:
+        point = options.operating_point
+        results = {
+            video: calibration.apply(found, operating_point=point)
+            for video, found in results.items()
+        }
+        used["calibration"] = _said(calibration, point)
     return results, failures, used
+
+
+def _calibration(
+    run: Path, model: TrainedModel, options: CalibrationOptions
+) -> Calibration | None:
+    """Return the run's calibration where it is there and wanted; say what it means."""
+    if not options.calibration:
+        return None
+    found = read_calibration(run, model.settings.localization)
+    if found is not None:
+        what = "the video has the label"
+        if found.tiou is not None:
+            what = f"an action is found at tIoU {found.tiou:g}"
+        note(
+            f"scores are probabilities that {what}, by {run / CALIBRATION_FILE}; "
+            "--no-calibration gives the plain ones"
+        )
+    elif options.operating_point:
+        raise CalibrationError(
+            f"{run} holds no {CALIBRATION_FILE}, so --operating-point has no "
+            "thresholds; run acmnet calibrate on held-out videos first"
+        )
+    return found
+
+
+def _said(calibration: Calibration, operating_point: bool) -> dict[str, object]:
+    """Return what a detections file says of its scores."""
+    said: dict[str, object] = {"kind": calibration.kind, "tiou": calibration.tiou}
+    if operating_point:
+        said["operating_point_precision"] = calibration.precision
+    return said
 
 
 def _by_kinetics(
