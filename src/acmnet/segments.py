@@ -12,17 +12,26 @@ Intervals are half-open, ``[start, end)``. Names end in ``_s`` for seconds and i
 """
 
 import dataclasses
+import html
+import io
 import math
+import warnings
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 Time = TypeVar("Time", float, FloatArray)
+
+SHOWN: Final = 20
+"""Detections that a notebook shows, and classes in its picture."""
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -221,6 +230,58 @@ class Detections:
             float(self.end_s[i]),
             float(self.score[i]),
         )
+
+    def _repr_html_(self) -> str:
+        """Return the surest detections as a table, for notebooks."""
+        best = np.argsort(-self.score, kind="stable")[:SHOWN]
+        rows = "".join(
+            f"<tr><td>{html.escape(one.label)}</td><td>{one.start_s:.2f}</td>"
+            f"<td>{one.end_s:.2f}</td><td>{one.score:.3f}</td></tr>"
+            for one in (self[int(i)] for i in best)
+        )
+        more = f", the first {SHOWN} by score" if len(self) > SHOWN else ""
+        heads = "<th>action</th><th>from (s)</th><th>to (s)</th><th>score</th>"
+        return (
+            f"<table><caption>{len(self)} detections{more}</caption>"
+            f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+        )
+
+    def _repr_png_(self) -> bytes:
+        """Return the detections along the time, a lane for each class, as a PNG.
+
+        The surer, the less transparent. Of many classes, those with the surest.
+        """
+        # 0.3 s, which only those pay who look
+        from matplotlib.figure import Figure
+
+        order = np.argsort(-self.score, kind="stable").tolist()
+        lanes = list(dict.fromkeys(int(self.class_index[i]) for i in order))[:SHOWN]
+        low, high = (f(self.score, initial=0.0) for f in (np.min, np.max))
+        figure = Figure(figsize=(7, 0.8 + 0.3 * max(1, len(lanes))), layout="tight")
+        axes = figure.add_subplot(xlabel="time (s)")
+        for i in order:
+            one = self[i]
+            if int(self.class_index[i]) in lanes:
+                lane = lanes.index(int(self.class_index[i]))
+                sure = 0.2 + 0.8 * float((one.score - low) / ((high - low) or 1.0))
+                span = (one.start_s, one.end_s - one.start_s)
+                axes.broken_barh(
+                    [span], (lane - 0.4, 0.8), color=f"C{lane % 10}", alpha=sure
+                )
+        names = [" ".join(self.class_names[c].split())[:40] for c in lanes]
+        axes.set_yticks(range(len(lanes)), names, parse_math=False)
+        axes.set_ylim(max(1, len(lanes)) - 0.5, -0.5)
+        return _png(figure)
+
+
+def _png(figure: "Figure") -> bytes:
+    """Return a figure as a PNG."""
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        # of each character that no font has: it is drawn as a box
+        warnings.simplefilter("ignore", UserWarning)
+        figure.savefig(file, format="png", dpi=100)
+    return file.getvalue()
 
 
 def temporal_iou(

@@ -17,6 +17,7 @@ from acmnet.cli import (
     evaluating,
     extracting,
     localizing,
+    rendering,
     showing,
     training,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "extracting",
     "localizing",
     "main",
+    "rendering",
     "showing",
     "training",
 ]

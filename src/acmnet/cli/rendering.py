@@ -1,0 +1,77 @@
+"""The verb render: a video with its detections drawn into the picture."""
+
+from pathlib import Path
+
+from acmnet.annotations import Instance, read_annotations
+from acmnet.cli.app import app, console, errors, note, quiet
+from acmnet.console import Waiting
+from acmnet.detections import read_detections
+from acmnet.rendering import (
+    TOP,
+    RenderError,
+    detections_of,
+    not_among,
+    render_detections,
+)
+
+
+@app.command
+def render(
+    path: Path,
+    /,
+    *,
+    detections: Path,
+    out: Path,
+    annotations: Path | None = None,
+    video: str | None = None,
+    min_score: float | None = None,
+    top: int = TOP,
+) -> None:
+    """Draw detections into a video: labels, scores and a strip of the time.
+
+    Every frame keeps its time, and the sound is copied. The strip at the bottom has a
+    lane for each class; a white line shows where the video is.
+
+    Parameters
+    ----------
+    path
+        The video file.
+    detections
+        ActivityNet results JSON, of one video or many.
+    out
+        The MP4 file to write.
+    annotations
+        Label file whose true segments get a lane of their own, the last.
+    video
+        Its id in these files; the video file's name without suffix when left out.
+    min_score
+        Leave out detections with a lower score.
+    top
+        Draw at most this many detections, those with the highest scores.
+    """
+    name = path.stem if video is None else video
+    file = read_detections(detections)
+    found = detections_of(file, name, min_score=min_score, top=top)
+    truth = () if annotations is None else _truth(annotations, name)
+    if not found:
+        note(f"{detections} has no detection of {name!r} to draw")
+    with Waiting(errors, "rendering", "frames", silent=quiet()) as waiting:
+        done = render_detections(path, found, out, truth=truth, on_frame=waiting.update)
+    lost = {
+        "damaged packets of the picture were skipped": done.skipped_packets,
+        "packets of the sound were left out": done.dropped_sound,
+    }
+    for what, n in lost.items():
+        if n:
+            note(f"{path}: {n} {what}")
+    console.print(
+        f"{done.frames} frames with {len(found)} detections: {out}", markup=False
+    )
+
+
+def _truth(annotations: Path, video: str) -> tuple[Instance, ...]:
+    """Return the annotated instances of a video."""
+    videos = read_annotations(annotations).videos
+    if video not in videos:
+        raise RenderError(not_among(video, list(videos), str(annotations)))
+    return videos[video].instances
