@@ -58,7 +58,7 @@ def commands():
 def test_the_readme_shows_the_verbs_of_both_journeys():
     verbs = [words[1] for words in commands()]
     assert verbs == [
-        *("fit", "localize", "extract"),
+        *("fit", "localize", "render", "extract"),
         *("check", "train", "localize", "evaluate"),
     ]
 
@@ -68,10 +68,11 @@ def test_the_readme_journey_with_videos_runs(tiny_scenes, tmp_path, monkeypatch)
     Path("videos").symlink_to(tiny_scenes / "videos")
     Path("labels.csv").symlink_to(tiny_scenes / "labels.csv")
     Path("holiday.mp4").symlink_to(tiny_scenes / "videos" / "test_000.mp4")
-    for words in commands()[:3]:
-        few = ["--training.epochs", "2", "--student.epochs", "2", "--extractor", "motion"]
+    few = ["--training.epochs", "2", "--student.epochs", "2", "--extractor", "motion"]
+    for words in commands()[:4]:
         main(words[1:] + (few if words[1] == "fit" else []))
     assert Path("holiday.json").exists()
+    assert Path("drawn.mp4").exists()
     assert Path("features/test_000.npy").exists()
 
 
@@ -82,7 +83,7 @@ def test_the_readme_journey_with_features_runs(
     monkeypatch.chdir(tmp_path)
     Path("labels.json").symlink_to(tiny_world[0])
     Path("features").symlink_to(tiny_world[1])
-    for words in commands()[3:]:
+    for words in commands()[4:]:
         few = ["--training.epochs", "2"] if words[1] == "train" else []
         main(words[1:] + few)
     assert Path("scores.json").exists()

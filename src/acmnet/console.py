@@ -158,8 +158,7 @@ def plain_table(title: str, values: tables.Table) -> Table:
     table = Table(title=title, title_justify="left", box=None)
     table.collapse_padding = True
     for i, name in enumerate(values.columns):
-        justify, whole = ("left", True) if i == 0 else ("right", False)
-        table.add_column(escape(name), justify=justify, no_wrap=whole)
+        table.add_column(escape(name), justify="right" if i else "left", no_wrap=not i)
     for row in values.rows:
         cells = [f"{100 * x:.1f}" if isinstance(x, float) else x for x in row]
         table.add_row(*("-" if x is None else escape(str(x)) for x in cells))
