@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from acmnet.localization import (
     LocalizationSettings,
+    activation_runs,
     choose_classes,
     localize_scores,
 )
@@ -622,3 +623,22 @@ def test_nothing_stands_out_of_a_sequence_of_zeros():
         settings=settings,
     )
     assert len(found) == 0
+
+
+def test_runs_of_the_activation_by_hand():
+    """Two classes, chance 1/3: a CAS of 1 for snippets 2 to 4 of 8 is 1 above chance.
+
+    Upsampled linearly by 4 between the middles of snippets 1 s apart, it is at or above
+    0.5 from the middle between the middles of snippets 1 and 2, at 2 s, to 5 s.
+    """
+    cas = np.full((8, 3), 1 / 3)
+    cas[2:5, 1] = 1.0
+    settings = LocalizationSettings(activation_thresholds=(0.5, 0.75), upsampling=4)
+    grid = SnippetGrid(fps=1.0, snippet_frames=1, stride_frames=1)
+    runs = activation_runs(
+        cas, np.array([0.1, 0.9, 0.0]), n_snippets=8, grid=grid, settings=settings
+    )
+    assert runs.threshold.tolist() == [0.5, 0.75]
+    assert runs.class_index.tolist() == [1, 1]
+    assert runs.start_s == pytest.approx([2.0, 2.25])
+    assert runs.end_s == pytest.approx([5.0, 4.75])

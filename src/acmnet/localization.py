@@ -155,11 +155,7 @@ def localize_scores(
     chosen = choose_classes(video_scores[:-1], settings)
     clock = _Clock(len(cas_instance), n_snippets, grid, settings)
 
-    cas: FloatArray = np.asarray(cas_instance, dtype=np.float64).T[chosen]
-    if settings.activation_scale == "above_chance":
-        chance = 1.0 / cas_instance.shape[1]
-        cas = np.maximum(cas - chance, 0.0) / (1.0 - chance)
-    cas = clock.upsample(cas)  # (chosen, N)
+    cas = clock.upsample(_activations(cas_instance, chosen, settings))  # (chosen, N)
     instance = clock.upsample(np.asarray(attention, dtype=np.float64).T[:1])  # (1, N)
 
     found = _propose(cas, instance, video_scores[chosen], settings)
@@ -172,6 +168,56 @@ def localize_scores(
         chosen[found.chosen[index]],
         tuple(class_names),
     )
+
+
+class ActivationRuns(NamedTuple):
+    """Where the instance CAS of R runs lies at or above a threshold, in seconds."""
+
+    threshold: FloatArray
+    """(R,) as in the settings."""
+    class_index: IntArray
+    """(R,)."""
+    start_s: FloatArray
+    """(R,)."""
+    end_s: FloatArray
+    """(R,)."""
+
+
+def activation_runs(
+    cas_instance: Array,
+    video_scores: Array,
+    *,
+    n_snippets: int,
+    grid: SnippetGrid,
+    settings: LocalizationSettings,
+) -> ActivationRuns:
+    """Return what `localize_scores` cuts out of the CAS before it scores anything.
+
+    Parameters are those of `localize_scores`.
+    """
+    chosen = choose_classes(video_scores[:-1], settings)
+    clock = _Clock(len(cas_instance), n_snippets, grid, settings)
+    cas = clock.upsample(_activations(cas_instance, chosen, settings))
+    thresholds = settings.activation_thresholds
+    _, row, start, end = _cut(cas, thresholds, settings)
+    n = max(len(thresholds), 1)
+    return ActivationRuns(
+        np.array(thresholds)[row % n] if thresholds else np.zeros(0),
+        chosen[row // n],
+        clock.seconds(start),
+        clock.seconds(end),
+    )
+
+
+def _activations(
+    cas_instance: Array, chosen: IntArray, settings: LocalizationSettings
+) -> FloatArray:
+    """Return the CAS of the chosen classes (chosen, T) on the settings' scale."""
+    cas: FloatArray = np.asarray(cas_instance, dtype=np.float64).T[chosen]
+    if settings.activation_scale == "above_chance":
+        chance = 1.0 / cas_instance.shape[1]
+        cas = np.maximum(cas - chance, 0.0) / (1.0 - chance)
+    return cas
 
 
 def choose_classes(class_scores: Array, settings: LocalizationSettings) -> IntArray:
