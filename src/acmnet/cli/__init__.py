@@ -18,6 +18,7 @@ from acmnet.cli import (
     extracting,
     localizing,
     rendering,
+    reporting,
     showing,
     training,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "localizing",
     "main",
     "rendering",
+    "reporting",
     "showing",
     "training",
 ]
