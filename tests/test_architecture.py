@@ -73,7 +73,7 @@ ORDER = [
     ["cli"],
     ["__init__", "__main__"],
 ]
-PACKAGES = {"pipeline", "extraction", "evaluation", "doctor"}
+PACKAGES = {"pipeline", "extraction", "evaluation", "doctor", "report"}
 """Folders of rooms without a door of their own."""
 RANK = {room: rank for rank, row in enumerate(ORDER) for room in row}
 

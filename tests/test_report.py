@@ -178,6 +178,11 @@ def test_the_command_finds_the_runs_own_data(acmnet, run):
     assert code == 0
     assert "6 videos: p/page.html" in out
     assert len(details_of(Path("p/page.html"))) == 6
+    assert "videos were trained on" not in Path("p/page.html").read_text()
+    code, _, _ = acmnet("report", run, "--out", "all.html")
+    assert code == 0
+    told = "12 of these 18 videos were trained on: there, scores flatter."
+    assert told in Path("all.html").read_text()
 
 
 def test_the_command_refuses(acmnet, run, tmp_path):
@@ -344,6 +349,9 @@ def test_a_click_on_a_detection_plays_it_and_keys_step(opened, reported):
     page = opened(page_file)
     video = details_of(page_file)[2]  # without a file: the timeline works alone
     page.get_by_role("button", name=video["id"], exact=True).first.click()
+    assert not page.locator("#player").is_visible()
+    assert not page.locator("#poster").is_visible()
+    assert page.inner_text("#no-player").startswith("No video file")
     rows = sorted(video["detections"], key=lambda row: (*row[1:3], row[3]))
     page.locator("#timeline").focus()
     page.keyboard.press("j")
@@ -423,7 +431,7 @@ def hostile_contents():
         made.append(VideoContents(name, summary, details, None))
     facts = {name: name for name in HOSTILE}
     values = {"title": HOSTILE[0], "facts": facts, "class_names": HOSTILE}
-    return Contents(values | {"thresholds": [0.2]}, tuple(made))
+    return Contents(values | {"thresholds": [0.2], "notes": HOSTILE}, tuple(made))
 
 
 def test_hostile_names_neither_break_nor_run(opened, tmp_path):
@@ -502,7 +510,10 @@ def test_two_hundred_hours_open_at_once(opened, tmp_path):
         for i in range(200)
     )
     summary = {"title": "hours", "facts": {}, "class_names": names}
-    write_page(Contents(summary | {"thresholds": []}, videos), tmp_path / "page.html")
+    write_page(
+        Contents(summary | {"thresholds": [], "notes": []}, videos),
+        tmp_path / "page.html",
+    )
     began = time.monotonic()
     page = opened(tmp_path / "page.html")
     assert time.monotonic() - began < 20.0

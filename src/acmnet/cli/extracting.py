@@ -239,7 +239,11 @@ def fit_command(
     console.print(
         f"{total} detections in {len(result.results)} videos; read {out / REPORT}"
     )
-    console.print(f"next: acmnet localize VIDEO --run {out} --out detections.json")
+    console.print(
+        f"next: acmnet report {out} --videos {videos} to look at it, "
+        f"acmnet localize VIDEO --run {out} --out detections.json for others",
+        markup=False,
+    )
     _fail_for(result.failures, out / FEATURES)
 
 

@@ -15,7 +15,9 @@ from acmnet.evaluation.reports import DetectionReport
 from acmnet.features import FeatureError
 from acmnet.localization import activation_runs
 from acmnet.model import Branch
+from acmnet.pipeline.calibrating import training_videos
 from acmnet.pipeline.data import Data
+from acmnet.pipeline.runs import LAST
 from acmnet.pipeline.trained import TrainedModel
 from acmnet.report.posters import FRAMES, poster_strip
 from acmnet.segments import Detections, FloatArray
@@ -101,10 +103,31 @@ def summary_of(
     values["class_names"] = list(model.class_names)
     rules = model.settings.localization
     values["thresholds"] = list(rules.activation_thresholds)
+    values["notes"] = list(_notes(model, data))
     if report is not None:
         values["scores"] = report.to_json()
         values["rules"] = report.protocol.rules
     return values
+
+
+def _notes(model: TrainedModel, data: Data) -> Iterator[str]:
+    """Yield what must be known before a score is believed."""
+    if model.config is None:
+        return
+    videos = set(data.annotations.videos)
+    known = training_videos(model.config)
+    if known is None:
+        yield (
+            "Which videos the run was trained on is not known any more: on those, "
+            "scores flatter."
+        )
+    elif videos & known:
+        yield (
+            f"{len(videos & known)} of these {len(videos)} videos were trained on: "
+            "there, scores flatter."
+        )
+    if model.config.selection != LAST:
+        yield f"The checkpoint was chosen on the {model.config.selection}."
 
 
 def videos_of(

@@ -127,6 +127,7 @@
       ...scores.tiou.map((t, i) => [String(t), (c) => c[1][i], (c) => text(percent(c[1][i]))]),
       ["average", (c) => c[1].reduce((a, b) => a + b, 0), (c) => text(percent(c[1].reduce((a, b) => a + b, 0) / c[1].length))],
     ], classes, { first: scores.tiou.length + 1 }).draw();
+    $("warning").textContent = contents.notes.join(" ");
     for (const note of [...scores.notes, ...Object.entries(scores.dropped).map(([why, n]) => `${n} detections were dropped: ${why}`)]) $("notes").append(make("li", note));
     if (scores.ground_truth_sha256) contents.facts["ground truth SHA-256"] = scores.ground_truth_sha256;
   } else {
