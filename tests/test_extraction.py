@@ -124,6 +124,28 @@ def test_rate_and_time_left():
     progress = ExtractionProgress(3, 5, 1, 1, 0, 30.0, 10.0)
     assert (progress.rate, progress.left_s) == (3.0, 40.0)
     assert ExtractionProgress(3, 5).left_s == float("inf")
+    # 20 s more of a video in work, half of its 2 bytes: 2 of 5 bytes took 10 s
+    working = dataclasses.replace(progress, working_s=20.0, working_bytes=1.0)
+    assert (working.rate, working.left_s) == (5.0, 15.0)
+
+
+def test_one_long_video_tells_how_far_it_has_come(here, monkeypatch):
+    """12 s of video: 75 blocks of 4 frames that take 40 ms each, so 3 s and more."""
+    monkeypatch.setattr("acmnet.extraction.run.LOOK_S", 0.1)
+    (here / "videos").mkdir()
+    write_movie(here / "videos" / "long.mp4", n_frames=300)
+    told = []
+    extract_videos(request_of("videos", "Slow"), on_working=told.append)
+    behind = [progress.working_s for progress in told]
+    in_work = [x for x in behind if x]
+    assert in_work == sorted(in_work)
+    assert 0.0 < in_work[0] < 12.0
+    assert all(p.done == 0 and p.total == 1 for p in told if p.working_s)
+    whole = told[-1].total_bytes
+    for p in told:
+        if p.working_s:  # the header claims 12 s
+            assert p.working_bytes == pytest.approx(whole * p.working_s / 12.0)
+    assert hidden(Path("out")) == []
 
 
 # -- fingerprints ----------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What a person sees while waiting, and tables of results."""
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
@@ -29,6 +30,8 @@ LINES: Final = 10
 
 PAUSE_S: Final = 2.0
 """And at most this often."""
+LONG_PAUSE_S: Final = 30.0
+"""Between lines on what a long video has come to."""
 
 
 class Waiting:
@@ -95,10 +98,28 @@ class ExtractionBar(Waiting):
 
     def video(self, _result: object, progress: ExtractionProgress) -> None:
         """Note a video, done or failed."""
-        note = f"{progress.rate:.1f} x real time, {_duration(progress.left_s)} left"
-        if progress.failed:
-            note += f", {progress.failed} failed"
-        self.update(progress.done, progress.total, note)
+        self.update(progress.done, progress.total, self._note(progress))
+
+    def working(self, progress: ExtractionProgress) -> None:
+        """Note how far the videos in work have come."""
+        note = f"{_duration(progress.working_s)} of video in work, "
+        note += self._note(progress)
+        self.progress.update(
+            self.task, completed=progress.done, total=progress.total, note=note
+        )
+        if self.silent or self.console.is_terminal:
+            return
+        if time.monotonic() - self.told >= LONG_PAUSE_S and progress.working_s:
+            self.told = time.monotonic()
+            self.console.print(
+                f"{self.what}: {progress.done}/{progress.total} {self.unit} {note}"
+            )
+
+    def _note(self, progress: ExtractionProgress) -> str:
+        note = f"{progress.rate:.1f} x real time"
+        if math.isfinite(progress.left_s):
+            note += f", {_duration(progress.left_s)} left"
+        return note + (f", {progress.failed} failed" if progress.failed else "")
 
 
 def _duration(seconds: float) -> str:

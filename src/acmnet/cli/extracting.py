@@ -133,7 +133,9 @@ def extract(
         device=join_processes(device),
     )
     with ExtractionBar(errors, silent=quiet()) as bar:
-        summary = extract_videos(request, on_video=bar.video, on_note=note)
+        summary = extract_videos(
+            request, on_video=bar.video, on_note=note, on_working=bar.working
+        )
     rate = summary.video_s / summary.wall_s if summary.wall_s else 0.0
     console.print(
         f"{summary.done} videos extracted ({summary.video_s:.0f} s in "
@@ -226,7 +228,7 @@ def fit_command(
         ExtractionBar(errors, silent=quiet()) as extracting,
         TrainingBar(errors, settings.epochs, silent=quiet()) as training,
     ):
-        hooks = Hooks(note, extracting.video, training.step)
+        hooks = Hooks(note, extracting.video, training.step, extracting.working)
         result = fit(request, hooks)
         training.show_last()
     if result.report is not None:

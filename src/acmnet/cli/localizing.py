@@ -155,7 +155,7 @@ def _data(
                 features,
                 extraction,
                 source.workers,
-                Hooks(note, bar.video),
+                Hooks(note, bar.video, on_working=bar.working),
                 device,
             )
 

@@ -43,7 +43,11 @@ def demo_command(
         TrainingBar(errors, epochs, silent=quiet()) as training,
     ):
         hooks = DemoHooks(
-            note, extracting.video, training.step, on_drawn=drawing.update
+            note,
+            extracting.video,
+            training.step,
+            extracting.working,
+            on_drawn=drawing.update,
         )
         result = demo(out, seed=seed, workers=workers, hooks=hooks)
         training.show_last()

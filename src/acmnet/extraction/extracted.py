@@ -29,7 +29,7 @@ SAMPLES: Final = 16
 CALLS: Final = 2
 """How many calls a video may kill or stall its process in before it is left alone."""
 PART: Final = re.compile(r"\.(.+)\.(npy|json|jsonl)\.\d+\.part")
-TRACE: Final = re.compile(r"\.(.+)\.trace")
+TRACE: Final = re.compile(r"\.(.+)\.(trace|at)")
 FAILED: Final = re.compile(r"failed(\.\d+-of-\d+)?\.jsonl")
 
 Kind = Literal["video", "extractor", "died", "stalled", "store"]
@@ -128,6 +128,11 @@ def sha256_of(path: Path) -> str:
 def trace_file(out: Path, video: str) -> Path:
     """Return where a process that dies of a video leaves its last words."""
     return out / RECORDS / f".{video}.trace"
+
+
+def place_file(out: Path, video: str) -> Path:
+    """Return where a process says how far it has come in a video."""
+    return out / RECORDS / f".{video}.at"
 
 
 def write_record(out: Path, record: VideoRecord) -> None:

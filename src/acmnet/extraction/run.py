@@ -1,9 +1,11 @@
 """The run over many videos: parallel, resumable, with broken videos set aside."""
 
+import contextlib
 import dataclasses
 import functools
 import math
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +22,7 @@ from acmnet.extraction.extracted import (
     VideoRecord,
     claim_store,
     finished,
+    place_file,
     remove_parts,
 )
 from acmnet.extraction.extractors import ExtractionSettings
@@ -145,21 +148,30 @@ class ExtractionProgress:
     video_s: float = 0.0
     """Seconds of video that features were written of."""
     elapsed_s: float = 0.0
+    working_s: float = 0.0
+    """Seconds decoded of videos that are being done."""
+    working_bytes: float = 0.0
+    """Their share of the files, judged by the durations that headers claim."""
 
     @property
     def rate(self) -> float:
         """Seconds of video a second."""
-        return self.video_s / self.elapsed_s if self.elapsed_s else 0.0
+        behind_s = self.video_s + self.working_s
+        return behind_s / self.elapsed_s if self.elapsed_s else 0.0
 
     @property
     def left_s(self) -> float:
         """Seconds still to wait, judged by the bytes behind us; infinity at first."""
-        if not self.done_bytes:
+        behind = self.done_bytes + self.working_bytes
+        if not behind:
             return math.inf
-        return self.elapsed_s * (self.total_bytes / self.done_bytes - 1)
+        return self.elapsed_s * (self.total_bytes / behind - 1)
 
 
 OnVideo = Callable[[VideoRecord | Failure, ExtractionProgress], None]
+OnWorking = Callable[[ExtractionProgress], None]
+LOOK_S: Final = 2.0
+"""How often it is looked how far the workers have come."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,6 +195,7 @@ def extract_videos(
     *,
     on_video: OnVideo = lambda *_: None,
     on_note: OnNote = lambda _: None,
+    on_working: OnWorking = lambda _: None,
 ) -> ExtractionSummary:
     """Extract the features of many videos into a store, and say what became of each.
 
@@ -202,6 +215,8 @@ def extract_videos(
         Called after each video that this call did, with its record or failure.
     on_note : callable
         Called with each sentence that the user should read.
+    on_working : callable
+        Called every other second from another thread, while videos are being done.
 
     Raises
     ------
@@ -214,16 +229,21 @@ def extract_videos(
     at most `FRAMES_AHEAD` + 2 frames on their way to the extractor, beside the frames
     that the decoder and the extractor keep themselves.
     """
-    return _Run(request, on_video, on_note).run()
+    return _Run(request, on_video, on_note, on_working).run()
 
 
 class _Run:
     """One call of `extract_videos`."""
 
     def __init__(
-        self, request: ExtractionRequest, on_video: OnVideo, on_note: OnNote
+        self,
+        request: ExtractionRequest,
+        on_video: OnVideo,
+        on_note: OnNote,
+        on_working: OnWorking,
     ) -> None:
         self.request, self.on_video, self.on_note = request, on_video, on_note
+        self.on_working = on_working
         self.out, self.videos = request.out.absolute(), request.own_videos()
         self.shard = ".{}-of-{}".format(*request.shard) if request.shard else ""
         self.log: FailureLog | None = None
@@ -280,9 +300,50 @@ class _Run:
                     _plan(workers.workers, workers.threads, prepared.frame_side)
                 )
             self.began = time.monotonic()
-            for task, result in results:
-                if task and not self._take(self.log, task, result):
-                    queue.append(task)
+            with self._looking({task.video: task for task in queue if task}):
+                for task, result in results:
+                    if task and not self._take(self.log, task, result):
+                        queue.append(task)
+
+    @contextlib.contextmanager
+    def _looking(self, tasks: Mapping[str, VideoTask]) -> Iterator[None]:
+        """Tell how far the workers have come, from a thread, until this ends."""
+        over = threading.Event()
+
+        def look() -> None:
+            while not over.wait(LOOK_S):
+                seconds, share = self._in_work(tasks)
+                elapsed_s = time.monotonic() - self.began
+                self.on_working(
+                    dataclasses.replace(
+                        self.progress,
+                        working_s=seconds,
+                        working_bytes=share,
+                        elapsed_s=elapsed_s,
+                    )
+                )
+
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _in_work(self, tasks: Mapping[str, VideoTask]) -> tuple[float, float]:
+        """Return the seconds and bytes that are behind us of videos in work."""
+        behind_s = behind_bytes = 0.0
+        for video, task in tasks.items():
+            try:
+                words = place_file(self.out, video).read_text().split()
+                done_s, claimed_s = map(float, words)
+            except (OSError, ValueError):  # not in work, or just being written
+                continue
+            behind_s += done_s
+            if claimed_s:
+                behind_bytes += task.size * min(done_s / claimed_s, 1.0)
+        return behind_s, behind_bytes
 
     def _to_do(self, log: FailureLog) -> list[VideoTask]:
         """Open the store; return the videos that are to be done, largest file first.

@@ -161,7 +161,7 @@ class FrameReader:
         self._count = DecodeCount()
         self._fps = fps
         self._rate = None if fps is None else Fraction(fps).limit_denominator(10_000)
-        self._end_s = Fraction(0)
+        self._end_s = self._claimed_s = Fraction(0)
         self._is_used = False
 
     @property
@@ -187,6 +187,11 @@ class FrameReader:
         return float(self._end_s)
 
     @property
+    def claimed_s(self) -> float:
+        """The duration that the header claims; 0 before it is read, or without one."""
+        return float(self._claimed_s)
+
+    @property
     def fps(self) -> float:
         """Frames a second of what is yielded; where that is every frame, their mean.
 
@@ -209,6 +214,7 @@ class FrameReader:
     def _frames(self) -> Iterator[Frame]:
         """Yield what is shown until the next frame comes, then the last one."""
         with opened_video(self.path, self._count) as video:
+            self._claimed_s = video.claimed_s
             picture = _Picture(video, self.short_side)
             for frame, time_s in self._timed(video):
                 yield from self._held(picture, time_s)

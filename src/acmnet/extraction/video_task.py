@@ -24,6 +24,7 @@ from acmnet.extraction.extracted import (
     VideoRecord,
     fingerprint,
     forget,
+    place_file,
     sha256_of,
     trace_file,
     write_record,
@@ -38,6 +39,8 @@ FRAMES_AHEAD: Final = 8
 """Frames that may wait for the extractor; two more are in hand."""
 COMPUTE_FACTOR: Final = 10
 """How many times longer than a frame's decoding an extractor may think."""
+PLACE_S: Final = 1.0
+"""How often a worker says how far it has come in its video."""
 HAS_ALARM: Final = hasattr(signal, "setitimer")
 """Not on Windows: there, a video that hangs holds up its worker."""
 
@@ -137,8 +140,13 @@ def extract_video(
     reader = FrameReader(
         task.path, fps=extractor.grid.fps, short_side=extractor.frame_side
     )
-    with watch:
-        blocks = _describe(reader, extractor, watch)
+    place = place_file(out, task.video)
+    try:
+        with watch:
+            frames = _placed(watch.frames(reader), reader, place)
+            blocks = _describe(frames, extractor, watch)
+    finally:
+        place.unlink(missing_ok=True)
     if not reader.n_frames:
         raise VideoError(f"{task.path} has no frames; leave it out")
     features = _joined(task, blocks, extractor, reader.n_frames)
@@ -172,11 +180,25 @@ def _storing(out: Path) -> Iterator[None]:
         ) from error
 
 
+def _placed(
+    frames: Iterable[Frame], reader: FrameReader, place: Path
+) -> Iterator[Frame]:
+    """Yield the same frames; say once a second how far they have come."""
+    told = time.monotonic()
+    for frame in frames:
+        yield frame
+        if time.monotonic() - told >= PLACE_S:
+            told = time.monotonic()
+            # the run is worth more than word of it
+            with contextlib.suppress(OSError):
+                place.write_text(f"{reader.duration_s:.2f} {reader.claimed_s:.2f}")
+
+
 def _describe(
-    reader: FrameReader, extractor: Extractor, watch: "Watch"
+    frames: Iterator[Frame], extractor: Extractor, watch: "Watch"
 ) -> list[npt.NDArray[np.float32]]:
     """Return the blocks of a video, decoded ahead in a thread of its own."""
-    frames = prefetch(watch.frames(reader), FRAMES_AHEAD)
+    frames = prefetch(frames, FRAMES_AHEAD)
     try:
         blocks = list(watch.blocks(extractor.describe(frames)))
         for _ in frames:

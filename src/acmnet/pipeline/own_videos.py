@@ -16,6 +16,7 @@ from acmnet.extraction.extractors import (
     settings_of,
 )
 from acmnet.extraction.run import (
+    ExtractionProgress,
     ExtractionRequest,
     ExtractionSummary,
     extract_videos,
@@ -88,7 +89,8 @@ class Hooks:
     on_video: Callable[..., None] = lambda *_: None
     """As `extract_videos` calls it."""
     on_step: Callable[[StepRecord], None] = lambda _: None
-    on_localized: Callable[[str], None] = lambda _: None
+    on_working: Callable[[ExtractionProgress], None] = lambda _: None
+    """As `extract_videos` calls it."""
 
 
 def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
@@ -107,7 +109,7 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
     extraction = ExtractionRequest(
         files, features, request.extraction, request.workers, device=request.device
     )
-    summary = extract_videos(extraction, on_video=hooks.on_video, on_note=hooks.on_note)
+    summary = _extract(extraction, hooks)
     everything = _with_features(request, annotations, features, summary)
     training = everything
     if request.subset is not None:
@@ -133,7 +135,7 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
     model = load(
         request.out, settings=lambda _: request.settings, device=request.device
     )
-    results = localize_videos(model, everything, hooks.on_localized)
+    results = localize_videos(model, everything)
     used = {"used": True, "details": f"features of {request.extraction.extractor}"}
     write_detections(request.out / DETECTIONS, results, external_data=used)
     report, scored = _score(everything.annotations, training.annotations, results)
@@ -142,6 +144,15 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
     result = FitResult(request.out, summary.failures, results, report, scored)
     _write_report(request, result, training)
     return result
+
+
+def _extract(request: ExtractionRequest, hooks: Hooks) -> ExtractionSummary:
+    return extract_videos(
+        request,
+        on_video=hooks.on_video,
+        on_note=hooks.on_note,
+        on_working=hooks.on_working,
+    )
 
 
 def _listed_files(
@@ -312,7 +323,7 @@ def extracted_data(
     """
     files = find_videos(paths)
     request = ExtractionRequest(files, features, extraction, workers, device=device)
-    summary = extract_videos(request, on_video=hooks.on_video, on_note=hooks.on_note)
+    summary = _extract(request, hooks)
     extracted = set(files) - {failure.video for failure in summary.failures}
     if not extracted:
         raise DataError(summary.failures[0].reason)
