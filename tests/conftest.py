@@ -1,5 +1,6 @@
 """Seeds and a tiny world, shared by the tests that train."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from acmnet.cli import main
 from acmnet.scenes import SceneSettings, write_scenes
 from acmnet.synthetic import WorldSettings, make_world, write_world
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SHARED = Path(__file__).parents[1].parent / "shared"
 
 
@@ -59,3 +61,41 @@ def shared_data():
     if not data.is_dir():
         pytest.skip(f"no real data at {data}")
     return data
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Start the system's Chromium, or skip."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        started = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"]
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Open pages; at the end no console error may have come."""
+    told, contexts = [], []
+
+    def open_page(path):
+        context = browser.new_context(viewport={"width": 1200, "height": 900})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda m: m.type == "error" and told.append(m.text))
+        page.on("pageerror", lambda error: told.append(str(error)))
+        page.on("dialog", lambda dialog: told.append(f"dialog {dialog.message}"))
+        page.goto(path if isinstance(path, str) else path.as_uri())
+        page.wait_for_selector("html[data-ready]", timeout=20_000)
+        return page
+
+    open_page.expected = []  # parts of errors that the browser itself reports
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [x for x in told if not any(y in x for y in open_page.expected)] == []

@@ -54,7 +54,8 @@ ORDER = [
     ["pipeline.demo"],
     ["report.posters"],
     ["report.contents"],
-    ["report.page"],
+    ["report.page", "view.reviews", "view.ranges", "view.live"],
+    ["view.server"],
     ["console"],
     ["cli.app"],
     ["cli.options"],
@@ -70,10 +71,11 @@ ORDER = [
         "cli.reporting",
         "cli.showing",
     ],
+    ["cli.viewing"],
     ["cli"],
     ["__init__", "__main__"],
 ]
-PACKAGES = {"pipeline", "extraction", "evaluation", "doctor", "report"}
+PACKAGES = {"pipeline", "extraction", "evaluation", "doctor", "report", "view"}
 """Folders of rooms without a door of their own."""
 RANK = {room: rank for rank, row in enumerate(ORDER) for room in row}
 

@@ -20,6 +20,7 @@ from acmnet.report.contents import Contents, VideoContents, summary_of, videos_o
 from acmnet.report.page import page_of, write_page
 from acmnet.report.posters import FRAMES, HEIGHT, WIDTH, poster_strip
 from acmnet.segments import Detections
+from browsing import drawn, frame, until
 from commands import refused
 
 HOSTILE = [
@@ -196,75 +197,6 @@ def test_the_command_refuses(acmnet, run, tmp_path):
 
 
 # ---- the page in Chromium
-
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Start the system's Chromium, or skip."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        started = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"]
-        )
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def opened(browser):
-    """Open pages; at the end no console error may have come."""
-    told, contexts = [], []
-
-    def open_page(path, **settings):
-        context = browser.new_context(viewport={"width": 1200, "height": 900})
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda m: m.type == "error" and told.append(m.text))
-        page.on("pageerror", lambda error: told.append(str(error)))
-        page.on("dialog", lambda dialog: told.append(f"dialog {dialog.message}"))
-        page.goto(path if "://" in str(path) else path.as_uri(), **settings)
-        page.wait_for_selector("html[data-ready]", timeout=20_000)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert told == []
-
-
-def frame(page):
-    """Wait until what was asked for is drawn."""
-    page.evaluate(
-        "() => new Promise((done) => "
-        "requestAnimationFrame(() => requestAnimationFrame(done)))"
-    )
-
-
-def until(page, condition):
-    """Wait for a condition; the page's policy forbids Playwright's own way."""
-    for _ in range(200):
-        if page.evaluate(f"() => Boolean({condition})"):
-            return
-        page.wait_for_timeout(25)
-    raise AssertionError(f"never came true: {condition}")
-
-
-def drawn(page):
-    """Return the detections that the timeline shows, sorted."""
-    frame(page)
-    return sorted(
-        page.eval_on_selector_all(
-            ".bar[data-kind=detection]:not([hidden])",
-            "(bars) => bars.map((b) => [b.dataset.label, Number(b.dataset.start),"
-            " Number(b.dataset.end), Number(b.dataset.score)])",
-        )
-    )
 
 
 def test_every_videos_detections_are_drawn(opened, reported):

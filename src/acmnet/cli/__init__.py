@@ -21,6 +21,7 @@ from acmnet.cli import (
     reporting,
     showing,
     training,
+    viewing,
 )
 from acmnet.cli.app import UsageError, app, fail
 from acmnet.cli.options import overrides, take_overrides
@@ -39,6 +40,7 @@ __all__ = [
     "reporting",
     "showing",
     "training",
+    "viewing",
 ]
 
 

@@ -54,7 +54,7 @@ def report_command(
     """
     page = run / PAGE if out is None else out
     contents = contents_of(
-        run, page, _source(run, annotations, features, subset), videos, device
+        run, page, source_of(run, annotations, features, subset), videos, device
     )
     write_page(contents, page)
     console.print(f"{len(contents.videos)} videos: {page}", markup=False)
@@ -93,10 +93,16 @@ def _tell_missing(files: dict[str, Path], data: Data, videos: Path | None) -> No
         )
 
 
-def _source(
+def source_of(
     run: Path, annotations: Path | None, features: Path | None, subset: str | None
 ) -> DataSource:
-    """Return where the data lie: as given, else where the run was trained from."""
+    """Return where the data lie: as given, else where the run was trained from.
+
+    Raises
+    ------
+    UsageError
+        If they are not there any more.
+    """
     known = load_config(run).training
     found = {}
     for name, given in (("annotations", annotations), ("features", features)):

@@ -3,7 +3,7 @@
 import base64
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -246,6 +246,18 @@ def _quantized(values: FloatArray | np.ndarray[Any, Any]) -> str:
     """Return a curve in [0, 1] as one byte a snippet, in base64."""
     levels = np.rint(np.clip(values, 0.0, 1.0) * LEVELS).astype(np.uint8)
     return base64.b64encode(levels.tobytes()).decode()
+
+
+def linked(contents: Contents, served: Sequence[Path]) -> Contents:
+    """Return the same with every video fetched from a server by its place there."""
+    place = {path: i for i, path in enumerate(served)}
+    videos = []
+    for video in contents.videos:
+        media = video.media
+        if media is not None:
+            media = dataclasses.replace(media, url=f"media/{place[media.path]}")
+        videos.append(dataclasses.replace(video, media=media))
+    return dataclasses.replace(contents, videos=tuple(videos))
 
 
 def _media(file: Path | None, page: Path, room: int) -> Media | None:

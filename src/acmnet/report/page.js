@@ -497,10 +497,18 @@
     });
     window.addEventListener("beforeunload", (event) => { if (review.dirty) event.preventDefault(); });
     fetch("api/reviews").then((answer) => answer.json()).then((told) => { review.revision = told.revision; review.videos = told.videos; layReview(); });
+    let checkpoint;
     const ask = async () => {
-      const told = await (await fetch("api/state")).json();
-      $("live").hidden = !told.sentence;
-      $("live").textContent = told.sentence ?? "";
+      let sentence;
+      try {
+        const told = await (await fetch("api/state")).json();
+        checkpoint ??= told.checkpoint;
+        sentence = [told.sentence, told.checkpoint === checkpoint ? "" : "There is a newer checkpoint: save and reload to see it."].filter(Boolean).join(". ");
+      } catch {
+        sentence = "The server is gone: start acmnet view again and reload.";
+      }
+      $("live").hidden = !sentence;
+      if ($("live").textContent !== sentence) $("live").textContent = sentence;
       setTimeout(ask, 2000);
     };
     ask();

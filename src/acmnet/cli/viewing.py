@@ -1,0 +1,83 @@
+"""The verb view: a run in the browser, live, to be reviewed."""
+
+import threading
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from acmnet.cli.app import app, console
+from acmnet.cli.reporting import contents_of, source_of
+from acmnet.extraction.run import find_videos
+from acmnet.pipeline.data import open_data
+from acmnet.report.contents import Contents, linked
+from acmnet.report.page import page_of
+from acmnet.view.live import state_of
+from acmnet.view.reviews import REVIEWS_FILE, ReviewStore
+from acmnet.view.server import Site, SiteServer
+
+
+@app.command(name="view")
+def view_command(
+    run: Path,
+    *,
+    annotations: Path | None = None,
+    features: Path | None = None,
+    videos: Path | None = None,
+    subset: str | None = None,
+    port: int = 0,
+    browser: Annotated[bool, Parameter(negative=())] = False,
+    device: str = "auto",
+) -> None:
+    """Serve a run to a browser on this machine, to look at and to review.
+
+    Accept, reject, move, relabel or add segments; they are saved to reviews.json in the
+    run, a label file of the reviewed videos that `train` and `evaluate` read. The
+    model's own output is never changed. A video with a verdict counts as reviewed
+    whole. While the run is training, the page says how far it is. Ctrl-C ends it.
+
+    Parameters
+    ----------
+    run
+        Directory that `acmnet train` or `acmnet fit` wrote, or is writing.
+    annotations
+        Labels, with segments where they are known; else those it was trained on.
+    features
+        Directory with the videos' features; else those it was trained on.
+    videos
+        Folder of the video files, to play them beside the timeline.
+    subset
+        Only this subset of the annotations.
+    port
+        Of 127.0.0.1; 0 takes a free one.
+    browser
+        Open the page in the browser.
+    device
+        "auto", "cpu" or "cuda".
+    """
+    source = source_of(run, annotations, features, subset)
+    data = open_data(source)
+    files = {} if videos is None else find_videos([videos])
+    played = tuple(path for name, path in files.items() if name in data.labels)
+    store = ReviewStore(run / REVIEWS_FILE, data.annotations)
+    store.to_json()  # refuse a damaged one now
+    shown: dict[float | None, Contents] = {}
+    lock = threading.Lock()
+
+    def page(token: str) -> str:
+        with lock:
+            checkpoint = state_of(run)["checkpoint"]
+            if checkpoint not in shown:
+                shown.clear()
+                made = contents_of(run, run / "page", source, videos, device)
+                shown[checkpoint] = linked(made, played)
+            return page_of(shown[checkpoint], token=token)
+
+    page("")  # what is slow or wrong is so before the browser waits
+    site = Site(page, played, lambda: state_of(run), store)
+    with SiteServer(site, port) as server:
+        console.print(f"{server.address}  (Ctrl-C ends it)", markup=False)
+        if browser:
+            webbrowser.open(server.address)
+        server.serve_forever()

@@ -1,0 +1,68 @@
+"""The bytes of a file that a browser asks for."""
+
+import re
+from typing import Final, NamedTuple
+
+RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+MOST_DIGITS: Final = 18
+"""Of a position in a file."""
+
+
+class Span(NamedTuple):
+    """Bytes ``[first, end)`` of a file."""
+
+    first: int
+    end: int
+
+
+class OutsideError(ValueError):
+    """A range that has no byte of the file: status 416."""
+
+
+def span_of(header: str | None, size: int) -> Span | None:
+    """Return the bytes that a ``Range`` header asks for; None for the whole file.
+
+    A header that is none, or asks for several ranges, is passed over, as RFC 9110 lets
+    a server do.
+
+    Parameters
+    ----------
+    header : str or None
+        The header's value.
+    size : int
+        Of the file, in bytes.
+
+    Raises
+    ------
+    OutsideError
+        If no byte of the file is asked for.
+
+    References
+    ----------
+    RFC 9110, section 14.
+
+    Examples
+    --------
+    >>> span_of("bytes=0-99", 1000), span_of("bytes=-10", 1000), span_of(None, 1000)
+    (Span(first=0, end=100), Span(first=990, end=1000), None)
+    """
+    found = RANGE.fullmatch((header or "").strip())
+    if not found or found.group() == "bytes=-":
+        return None
+    first, last = found.groups()
+    if not first:
+        span = Span(max(0, size - _position(last)), size)
+    else:
+        start, stop = _position(first), _position(last) + 1 if last else size
+        if last and stop <= start:
+            return None
+        span = Span(start, min(stop, size))
+    if span.first >= span.end:
+        raise OutsideError(f"bytes {header!r} of {size}")
+    return span
+
+
+def _position(digits: str) -> int:
+    """Return a position; a number too long for any file is behind all of them."""
+    meant = digits.lstrip("0") or "0"
+    return int(meant) if len(meant) <= MOST_DIGITS else 10**MOST_DIGITS

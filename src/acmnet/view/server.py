@@ -1,0 +1,261 @@
+"""The server: one page, its videos by number, and its reviews; nothing else.
+
+It listens on 127.0.0.1. A page of another site cannot use it: the Host must be this
+machine (against DNS rebinding), a post must come from our page and carry the token that
+only our page was given, and no answer may be framed or read elsewhere.
+"""
+
+import contextlib
+import dataclasses
+import hmac
+import json
+import mimetypes
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from acmnet.files import one_line
+from acmnet.view.ranges import OutsideError, span_of
+from acmnet.view.reviews import ReviewError, ReviewStore, StaleError
+
+HOST: Final = "127.0.0.1"
+MOST_BYTES: Final = 4 << 20
+"""Of a posted body."""
+PATIENCE_S: Final = 10.0
+"""How long a client may take to send what it announced."""
+BLOCK: Final = 1 << 18
+
+SAFE: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""Headers of every answer."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """What is served."""
+
+    page: Callable[[str], str]
+    """Given the token, returns the HTML."""
+    media: tuple[Path, ...]
+    """The files that may be read, each by its place: nothing else can be."""
+    state: Callable[[], dict[str, Any]]
+    reviews: ReviewStore
+    token: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(32))
+    """Of this start."""
+
+    def __post_init__(self) -> None:
+        """Follow links once, now: what a name comes to mean later is not served."""
+        resolved = tuple(path.resolve() for path in self.media)
+        object.__setattr__(self, "media", resolved)
+
+
+class SiteServer(ThreadingHTTPServer):
+    """A server of one site on this machine."""
+
+    daemon_threads = True
+
+    def __init__(self, site: Site, port: int = 0) -> None:
+        self.site = site
+        super().__init__((HOST, port), _Handler)
+
+    @property
+    def address(self) -> str:
+        """Where the page is."""
+        return f"http://{HOST}:{self.server_port}/"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Hosts that are this server."""
+        port = self.server_port
+        return tuple(f"{host}:{port}" for host in (HOST, "localhost"))
+
+
+class _Refusal(Exception):  # noqa: N818 - not an error of ours
+    def __init__(self, status: HTTPStatus, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status, self.sentence = status, sentence
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: SiteServer
+    protocol_version = "HTTP/1.1"
+    server_version = "acmnet"
+    sys_version = ""
+    timeout = PATIENCE_S
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the page says what goes wrong."""
+
+    def do_GET(self) -> None:
+        """Answer with the page, a video's bytes, the state or the reviews."""
+        self._answer(self._got)
+
+    do_HEAD = do_GET  # noqa: N815 - http.server's name
+
+    def do_POST(self) -> None:
+        """Keep reviews."""
+        self._answer(self._posted)
+
+    def _answer(self, act: Callable[[], None]) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
+            try:
+                self._refuse_strangers()
+                act()
+            except _Refusal as refusal:
+                self._send_json({"error": refusal.sentence}, refusal.status)
+            except (BrokenPipeError, ConnectionResetError, TimeoutError):
+                raise
+            except (ValueError, OSError) as error:
+                status = HTTPStatus.INTERNAL_SERVER_ERROR
+                self._send_json({"error": one_line(error)}, status)
+            return
+        self.close_connection = True
+
+    def _refuse_strangers(self) -> None:
+        """Refuse whoever does not mean this server, or is another site's page."""
+        if self.headers.get("Host", "") not in self.server.names:
+            raise _Refusal(HTTPStatus.FORBIDDEN, "this is no host of this server")
+        ours = {f"http://{name}" for name in self.server.names}
+        origin = self.headers.get("Origin")
+        if origin is not None and origin not in ours:
+            raise _Refusal(HTTPStatus.FORBIDDEN, "another site may not ask")
+        if self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+            raise _Refusal(HTTPStatus.FORBIDDEN, "another site may not ask")
+
+    def _got(self) -> None:
+        site = self.server.site
+        if self.path == "/":
+            text = site.page(site.token)
+            self._send(text.encode(), "text/html; charset=utf-8")
+        elif self.path == "/api/state":
+            self._send_json(site.state())
+        elif self.path == "/api/reviews":
+            self._send_json(site.reviews.to_json())
+        elif (path := self._media()) is not None:
+            self._send_file(path)
+        else:
+            raise _Refusal(HTTPStatus.NOT_FOUND, "there is nothing here")
+
+    def _media(self) -> Path | None:
+        """Return the file of a path such as ``/media/3``; None for any other path."""
+        place = self.path.removeprefix("/media/")
+        if place == self.path or not place.isascii() or not place.isdecimal():
+            return None
+        media = self.server.site.media
+        known = len(place) < 9 and int(place) < len(media)
+        return media[int(place)] if known else None
+
+    def _posted(self) -> None:
+        if self.path != "/api/reviews":
+            raise _Refusal(HTTPStatus.NOT_FOUND, "nothing can be posted here")
+        site = self.server.site
+        given = self.headers.get("X-Acmnet-Token", "")
+        if not hmac.compare_digest(given.encode(), site.token.encode()):
+            raise _Refusal(
+                HTTPStatus.FORBIDDEN, "the server was started anew; reload the page"
+            )
+        kind = self.headers.get("Content-Type", "").partition(";")[0].strip()
+        if kind != "application/json":
+            raise _Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
+        try:
+            values = json.loads(self._body())
+            revision = site.reviews.save(values)
+        except StaleError as error:
+            raise _Refusal(HTTPStatus.CONFLICT, str(error)) from None
+        except (ReviewError, UnicodeDecodeError, RecursionError) as error:
+            raise _Refusal(HTTPStatus.BAD_REQUEST, one_line(error)) from None
+        except json.JSONDecodeError as error:
+            raise _Refusal(HTTPStatus.BAD_REQUEST, f"no JSON: {error}") from None
+        self._send_json({"revision": revision})
+
+    def _body(self) -> bytes:
+        length = self.headers.get("Content-Length", "")
+        if not length.isascii() or not length.isdecimal():
+            raise _Refusal(HTTPStatus.LENGTH_REQUIRED, "say how long the body is")
+        if len(length) > 9 or int(length) > MOST_BYTES:
+            raise _Refusal(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"reviews of more than {MOST_BYTES} bytes cannot be saved",
+            )
+        return self.rfile.read(int(length))
+
+    def _send_json(
+        self, values: dict[str, Any], status: HTTPStatus = HTTPStatus.OK
+    ) -> None:
+        if status != HTTPStatus.OK:
+            # what is left of a refused body is no request
+            self.close_connection = True
+        self._send(json.dumps(values).encode(), "application/json", status)
+
+    def _send(self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
+        self._head(status, kind, len(body))
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _head(
+        self,
+        status: HTTPStatus,
+        kind: str,
+        length: int,
+        more: dict[str, str] | None = None,
+    ) -> None:
+        self.send_response(status)
+        headers = SAFE | {"Content-Type": kind, "Content-Length": str(length)}
+        for name, value in (headers | (more or {})).items():
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+
+    def _send_file(self, path: Path) -> None:
+        """Send a file, or the range of it that is asked for."""
+        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        with _opened(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            try:
+                span = span_of(self.headers.get("Range"), size)
+            except OutsideError:
+                more = {"Content-Range": f"bytes */{size}"}
+                status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+                self._head(status, kind, 0, more)
+                return
+            first, end = span or (0, size)
+            more = {"Accept-Ranges": "bytes"}
+            if span:
+                more["Content-Range"] = f"bytes {first}-{end - 1}/{size}"
+            status = HTTPStatus.PARTIAL_CONTENT if span else HTTPStatus.OK
+            self._head(status, kind, end - first, more)
+            if self.command == "HEAD":
+                return
+            file.seek(first)
+            left = end - first
+            while left and (block := file.read(min(left, BLOCK))):
+                self.wfile.write(block)
+                left -= len(block)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a regular file; a name that has become a link since is another file."""
+    gone = _Refusal(HTTPStatus.NOT_FOUND, "the video is not there any more")
+    if path.resolve() != path:
+        raise gone
+    try:
+        flags = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")  # not all are everywhere
+        file = os.open(path, sum(getattr(os, name, 0) for name in flags))
+    except OSError:
+        raise gone from None
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise gone
+    return os.fdopen(file, "rb")

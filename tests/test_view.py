@@ -1,0 +1,392 @@
+"""The reviewer's server: what it gives, what it keeps, and whom it refuses."""
+
+import http.client
+import json
+import os
+import socket
+import threading
+import time
+
+import pytest
+
+from acmnet.annotations import Annotations, Video, read_annotations
+from acmnet.view.live import state_of
+from acmnet.view.ranges import OutsideError, Span, span_of
+from acmnet.view.reviews import ReviewError, ReviewStore, StaleError
+from acmnet.view.server import MOST_BYTES, Site, SiteServer
+
+HOSTILE = [
+    "</script><script>alert(1)</script>",
+    "\"quoted\" & 'single'",
+    "../../etc/passwd",
+    "two\nlines",
+    "\U0001f938 turning",
+    "x" * 300,
+    "__proto__",
+]
+
+
+def annotations_of(*names, duration_s=20.0):
+    videos = {v: Video(v, "test", duration_s, ("run",), ()) for v in names}
+    return Annotations("labels.json", videos, ("run", "jump"))
+
+
+def review(**changes):
+    made = {"label": "run", "start_s": 1.0, "end_s": 2.5, "verdict": "accepted"}
+    return made | {"source": ["run", 1.0, 2.5, 0.9]} | changes
+
+
+# ---- ranges
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        pytest.param(None, None, id="none"),
+        pytest.param("bytes=0-99", Span(0, 100), id="first hundred"),
+        pytest.param("bytes=990-", Span(990, 1000), id="open end"),
+        pytest.param("bytes=-10", Span(990, 1000), id="last ten"),
+        pytest.param("bytes=-5000", Span(0, 1000), id="more than all"),
+        pytest.param("bytes=999-5000", Span(999, 1000), id="past the end"),
+        pytest.param("bytes=" + "0" * 30 + "-1", Span(0, 2), id="many zeros"),
+        pytest.param("bytes=" + "9" * 5000 + "-", OutsideError, id="many digits"),
+        pytest.param("bytes=1000-", OutsideError, id="behind the end"),
+        pytest.param("bytes=-0", OutsideError, id="last none"),
+        pytest.param("bytes=5-4", None, id="backwards"),
+        pytest.param("bytes=-", None, id="empty"),
+        pytest.param("bytes=0-1,5-6", None, id="two ranges"),
+        pytest.param("lines=0-1", None, id="another unit"),
+        pytest.param("bytes=a-b", None, id="letters"),
+        pytest.param("bytes=\u0661-", None, id="other digits"),
+    ],
+)
+def test_ranges(header, expected):
+    if expected is OutsideError:
+        with pytest.raises(OutsideError):
+            span_of(header, 1000)
+    else:
+        assert span_of(header, 1000) == expected
+
+
+# ---- reviews
+
+
+def test_reviews_are_a_label_file_of_the_reviewed_videos(tmp_path):
+    store = ReviewStore(tmp_path / "reviews.json", annotations_of("a", "b"))
+    given = {
+        "a": [
+            review(),
+            review(verdict="rejected", start_s=5.0, end_s=6.0),
+            review(verdict="added", label="jump", start_s=7, end_s=9, source=None),
+        ],
+        "b": [],
+    }
+    assert store.save({"revision": 0, "videos": given}) == 1
+    read = read_annotations(store.path)
+    assert list(read.videos) == ["a"]
+    found = read.videos["a"]
+    assert (found.subset, found.duration_s) == ("test", 20.0)
+    assert [(x.label, x.segment.start_s, x.segment.end_s) for x in found.instances] == [
+        ("run", 1.0, 2.5),
+        ("jump", 7.0, 9.0),
+    ]
+    again = store.to_json()
+    assert again["revision"] == 1
+    assert again["videos"] == {"a": given["a"]}
+
+
+def test_hostile_names_come_back_as_they_went(tmp_path):
+    store = ReviewStore(tmp_path / "reviews.json", annotations_of(*HOSTILE))
+    given = {name: [review(label=name)] for name in HOSTILE}
+    store.save({"revision": 0, "videos": given})
+    assert store.to_json()["videos"] == given
+    assert set(read_annotations(store.path).videos) == set(HOSTILE)
+    assert [path.name for path in tmp_path.iterdir()] == ["reviews.json"]
+
+
+def test_a_stale_page_overwrites_nothing(tmp_path):
+    store = ReviewStore(tmp_path / "reviews.json", annotations_of("a"))
+    store.save({"revision": 0, "videos": {"a": [review()]}})
+    before = store.path.read_bytes()
+    with pytest.raises(StaleError, match=r"saved by someone else .* reload the page"):
+        store.save({"revision": 0, "videos": {}})
+    assert store.path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param({"label": ""}, "label must be 1 to 300 characters", id="no label"),
+        pytest.param({"label": "x" * 301}, "1 to 300 characters", id="long label"),
+        pytest.param({"label": 3}, "1 to 300 characters", id="number"),
+        pytest.param({"verdict": "liked"}, "accepted.*got 'liked'", id="verdict"),
+        pytest.param({"start_s": 3.0}, r"from 3\.0 to 2\.5 is no segment", id="order"),
+        pytest.param({"start_s": -1.0}, "from -1.0 to", id="before 0"),
+        pytest.param({"end_s": float("nan")}, "to nan is no segment", id="nan"),
+        pytest.param({"end_s": True}, "to True is no segment", id="bool"),
+        pytest.param({"end_s": 21.5}, "ends at 21.5 s, the video at 20 s", id="after"),
+        pytest.param({"source": ["run", 1, 2]}, "source must be", id="short source"),
+        pytest.param({"source": ["run", 1, 2, "x"]}, "source must be", id="source"),
+    ],
+)
+def test_what_is_no_review_is_refused(tmp_path, changes, message):
+    store = ReviewStore(tmp_path / "reviews.json", annotations_of("a"))
+    with pytest.raises(ReviewError, match=f"video 'a', review 0.*{message}"):
+        store.save({"revision": 0, "videos": {"a": [review(**changes)]}})
+    assert not store.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        pytest.param([], "an object with revision and videos", id="list"),
+        pytest.param({"videos": {"z": []}}, "no video 'z'", id="unknown video"),
+        pytest.param({"videos": {"a": 3}}, "must be a list", id="no list"),
+        pytest.param({"videos": {"a": [3]}}, "must be an object", id="no object"),
+    ],
+)
+def test_what_is_no_set_of_reviews_is_refused(tmp_path, values, message):
+    store = ReviewStore(tmp_path / "reviews.json", annotations_of("a"))
+    with pytest.raises(ReviewError, match=message):
+        store.save(values)
+
+
+def test_a_damaged_file_is_not_overwritten(tmp_path):
+    store = ReviewStore(tmp_path / "reviews.json", annotations_of("a"))
+    store.path.write_text('{"database": {}}')
+    with pytest.raises(ReviewError, match="holds no reviews of acmnet; mend it"):
+        store.save({"revision": 0, "videos": {}})
+    assert store.path.read_text() == '{"database": {}}'
+
+
+# ---- the server
+
+
+@pytest.fixture
+def served(tmp_path):
+    """Serve a site with one media file and one secret beside it."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    media = folder / "odd #name?.mp4"
+    media.write_bytes(bytes(range(256)) * 40)
+    (tmp_path / "secret.txt").write_text("secret")
+    store = ReviewStore(folder / "reviews.json", annotations_of("a"))
+    site = Site(
+        lambda token: f"<!doctype html><p>page {token}",
+        (media,),
+        lambda: {"sentence": "training", "checkpoint": 1.0},
+        store,
+    )
+    server = SiteServer(site)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def ask(server, path, method="GET", body=None, **headers):
+    """Send a request as it stands; return status, headers and body."""
+    connection = http.client.HTTPConnection(*server.server_address, timeout=20)
+    sent = {"Host": f"127.0.0.1:{server.server_port}"}
+    sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+    for name, value in sent.items():
+        connection.putheader(name, value)
+    if body is not None and "Content-Length" not in sent:
+        connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body)
+    answer = connection.getresponse()
+    result = answer.status, dict(answer.getheaders()), answer.read()
+    connection.close()
+    return result
+
+
+def post(server, values, **headers):
+    given = {
+        "Content_Type": "application/json",
+        "X_Acmnet_Token": server.site.token,
+        "Origin": f"http://127.0.0.1:{server.server_port}",
+    }
+    given |= headers
+    sent = {name: value for name, value in given.items() if value is not None}
+    body = values if isinstance(values, bytes) else json.dumps(values).encode()
+    return ask(server, "/api/reviews", "POST", body, **sent)
+
+
+def test_it_gives_its_page_state_and_reviews(served):
+    status, headers, body = ask(served, "/")
+    assert status == 200
+    assert body.decode().endswith(served.site.token)
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    for name in ("X-Frame-Options", "X-Content-Type-Options", "Referrer-Policy"):
+        assert name in headers
+    assert json.loads(ask(served, "/api/state")[2])["sentence"] == "training"
+    assert json.loads(ask(served, "/api/reviews")[2]) == {"revision": 0, "videos": {}}
+    assert served.server_address[0] == "127.0.0.1"
+
+
+def test_it_gives_a_video_whole_and_in_parts(served):
+    whole = served.site.media[0].read_bytes()
+    status, headers, body = ask(served, "/media/0")
+    assert (status, body) == (200, whole)
+    assert headers["Accept-Ranges"] == "bytes"
+    assert headers["Content-Type"] == "video/mp4"
+    status, headers, body = ask(served, "/media/0", Range="bytes=100-299")
+    assert (status, body) == (206, whole[100:300])
+    assert headers["Content-Range"] == f"bytes 100-299/{len(whole)}"
+    status, headers, body = ask(served, "/media/0", Range=f"bytes={len(whole)}-")
+    assert (status, body) == (416, b"")
+    assert headers["Content-Range"] == f"bytes */{len(whole)}"
+    status, headers, body = ask(served, "/media/0", "HEAD")
+    assert (status, headers["Content-Length"], body) == (200, str(len(whole)), b"")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../secret.txt",
+        "/media/../../secret.txt",
+        "/media/%2e%2e%2f%2e%2e%2fsecret.txt",
+        "/media//etc/passwd",
+        "//etc/passwd",
+        "/etc/passwd",
+        "/media/odd%20%23name%3F.mp4",
+        "/media/1",
+        "/media/-1",
+        "/media/0/",
+        "/media/0?x=1",
+        "/media/" + "9" * 400,
+        "/reviews.json",
+        "/config.json",
+        "/media/",
+        "/.",
+    ],
+)
+def test_nothing_else_can_be_read(served, path):
+    status, _, body = ask(served, path)
+    assert status == 404
+    assert b"secret" not in body
+    assert b"root:" not in body
+
+
+def test_a_name_that_became_a_link_is_not_followed(served, tmp_path):
+    media = served.site.media[0]
+    media.unlink()
+    media.symlink_to(tmp_path / "secret.txt")
+    status, _, body = ask(served, "/media/0")
+    assert status == 404
+    assert b"secret" not in body.replace(b"the video is not there any more", b"")
+    media.unlink()
+    os.mkfifo(media)
+    assert ask(served, "/media/0")[0] == 404
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "127.0.0.1", "[::1]:80", ""]
+)
+def test_foreign_hosts_are_refused(served, host):
+    """DNS rebinding: another site's name may come to point here."""
+    assert ask(served, "/", Host=host)[0] == 403
+    assert ask(served, "/", Host=f"localhost:{served.server_port}")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({"Origin": "http://evil.example"}, 403, id="another origin"),
+        pytest.param({"Origin": "null"}, 403, id="an opaque origin"),
+        pytest.param({"Sec_Fetch_Site": "cross-site"}, 403, id="cross-site"),
+        pytest.param({"Sec_Fetch_Site": "same-site"}, 403, id="another port"),
+        pytest.param({"X_Acmnet_Token": None}, 403, id="no token"),
+        pytest.param({"X_Acmnet_Token": "guess"}, 403, id="wrong token"),
+        pytest.param({"Content_Type": "text/plain"}, 415, id="a form's type"),
+        pytest.param({"Content_Type": None}, 415, id="no type"),
+        pytest.param({"Content_Length": "x"}, 411, id="no length"),
+        pytest.param({"Content_Length": str(MOST_BYTES + 1)}, 413, id="too long"),
+        pytest.param({"Content_Length": "9" * 50}, 413, id="far too long"),
+    ],
+)
+def test_strangers_cannot_post(served, headers, status):
+    values = {"revision": 0, "videos": {"a": [review()]}}
+    got, _, body = post(served, values, **headers)
+    assert got == status
+    assert json.loads(body)["error"]
+    assert not served.site.reviews.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        pytest.param(b"{", 400, id="no JSON"),
+        pytest.param(b"\xff\xfe", 400, id="no text"),
+        pytest.param(b"[" * 100_000, 400, id="deep"),
+        pytest.param(b'{"revision": 7, "videos": {}}', 409, id="stale"),
+        pytest.param(b'{"revision": 0, "videos": {"z": []}}', 400, id="no video"),
+    ],
+)
+def test_bad_bodies_get_one_sentence(served, body, status):
+    got, _, answer = post(served, body)
+    assert got == status
+    assert len(json.loads(answer)["error"].splitlines()) == 1
+
+
+def test_other_methods_and_places_take_nothing(served):
+    for method in ("PUT", "DELETE", "OPTIONS", "PATCH"):
+        assert ask(served, "/api/reviews", method)[0] in (405, 501)
+    token = served.site.token
+    assert ask(served, "/", "POST", b"{}", X_Acmnet_Token=token)[0] == 404
+
+
+def test_a_post_is_kept_and_read_back(served):
+    status, _, body = post(served, {"revision": 0, "videos": {"a": [review()]}})
+    assert (status, json.loads(body)) == (200, {"revision": 1})
+    told = json.loads(ask(served, "/api/reviews")[2])
+    assert told == {"revision": 1, "videos": {"a": [review()]}}
+
+
+def test_of_many_savers_one_wins_each_time(served):
+    """Eight save on top of the same revision: one is kept, seven are told so."""
+    results = []
+
+    def save(i):
+        videos = {"a": [review(label=f"label {i}")]}
+        results.append(post(served, {"revision": 0, "videos": videos})[0])
+
+    threads = [threading.Thread(target=save, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == [200, *[409] * 7]
+
+
+def test_a_slow_body_does_not_hold_the_server(served):
+    """One client announces a body and sends none; another is answered meanwhile."""
+    with socket.create_connection(served.server_address) as slow:
+        slow.sendall(
+            b"POST /api/reviews HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+            b"Content-Type: application/json\r\nX-Acmnet-Token: %s\r\n"
+            b"Content-Length: 100\r\n\r\n"
+            % (served.server_port, served.site.token.encode())
+        )
+        assert ask(served, "/api/state")[0] == 200
+
+
+# ---- live
+
+
+def test_the_state_tells_a_training_that_goes_on(tmp_path):
+    assert state_of(tmp_path) == {"sentence": "", "checkpoint": None}
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"epoch": 3, "total": 1.25}\n{"epoch": 4, "tot')
+    assert state_of(tmp_path)["sentence"] == "training: epoch 3, loss 1.25"
+    teacher = tmp_path / "teachers" / "1" / "log.jsonl"
+    teacher.parent.mkdir(parents=True)
+    teacher.write_text('{"epoch": 7, "total": 2.0}\n')
+    os.utime(log, (1, time.time() - 5))
+    assert state_of(tmp_path)["sentence"] == ("training: epoch 7 of teacher 1, loss 2")
+    for path in (log, teacher):
+        os.utime(path, (1, time.time() - 100))
+    assert state_of(tmp_path)["sentence"] == ""
