@@ -38,7 +38,7 @@ ORDER = [
     ["evaluation.published"],
     ["recipes"],
     ["studies"],
-    ["pipeline.data", "pipeline.selection", "doctor.findings"],
+    ["pipeline.data", "pipeline.selection", "pipeline.calibrated", "doctor.findings"],
     [
         "doctor.lenient",
         "doctor.instance_checks",

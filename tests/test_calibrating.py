@@ -13,13 +13,8 @@ from acmnet.calibration import calibration_error, reliability
 from acmnet.cli import main
 from acmnet.evaluation.reports import evaluate
 from acmnet.localization import LocalizationSettings
-from acmnet.pipeline.calibrating import (
-    CALIBRATION_FILE,
-    CalibrationError,
-    Wanted,
-    calibrate,
-    judge,
-)
+from acmnet.pipeline.calibrated import CALIBRATION_FILE, CalibrationError
+from acmnet.pipeline.calibrating import Wanted, calibrate, judge
 from acmnet.segments import Detections, Segment
 from commands import refused
 from worlds import truth_of

@@ -9,13 +9,12 @@ from acmnet.console import Waiting, plain_table
 from acmnet.evaluation.tables import Table
 from acmnet.features import FeatureError
 from acmnet.files import write_json
+from acmnet.pipeline.calibrated import weights_sha256, write_calibration
 from acmnet.pipeline.calibrating import (
     CalibrationReport,
     Wanted,
     calibrate,
     training_videos,
-    weights_sha256,
-    write_calibration,
 )
 from acmnet.pipeline.data import DataSource, open_data, some
 from acmnet.pipeline.runs import join_processes

@@ -21,7 +21,7 @@ from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.weights import load_i3d
 from acmnet.features import FeatureError
 from acmnet.pipeline import zero_shot
-from acmnet.pipeline.calibrating import (
+from acmnet.pipeline.calibrated import (
     CALIBRATION_FILE,
     Calibration,
     CalibrationError,
