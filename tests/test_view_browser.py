@@ -56,6 +56,9 @@ def test_a_boundary_is_moved_saved_and_found_again(opened, address, run):
     page.fill("#review-end", "2.5")
     page.click("#add")
     assert page.inner_text("#review-state") == "not saved yet"
+    lanes = "(bars) => bars.map((b) => [b.dataset.label, Number(b.dataset.end)])"
+    shown = page.eval_on_selector_all(".bar[data-kind=reviewed]", lanes)
+    assert shown == [[label, end_s], ["cartwheel", 2.5]]
     page.click("#save")
     until(page, "document.getElementById('review-state').textContent === 'saved'")
     video = page.inner_text("#video-name")

@@ -16,7 +16,7 @@
   const seconds = (value) => value.toFixed(2);
   const percent = (value) => (100 * value).toFixed(1);
 
-  const state = { video: -1, details: null, now: 0, from: 0, to: 1, score: -Infinity, bars: [], chosen: null, hidden: new Set(), until: null };
+  const state = { video: -1, details: null, now: 0, from: 0, to: 1, score: -Infinity, bars: [], reviewed: [], chosen: null, hidden: new Set(), until: null };
   const player = $("player");
   let hasPlayer = false;
   let playing = null; // the clock of a video without pictures
@@ -183,15 +183,15 @@
     };
   }
 
-  function lane(name, kind) {
+  function lane(name, kind, parent = $("lanes")) {
     const row = make("div", null, { class: `lane ${kind}` });
     const track = make("div", null, { class: "track" });
     row.append(make("div", name, { class: "name", title: name }), track);
-    $("lanes").append(row);
+    parent.append(row);
     return track;
   }
 
-  function bar(track, kind, label, start, end, score) {
+  function bar(track, kind, label, start, end, score, bars = state.bars) {
     const node = make(kind === "detection" ? "button" : "div", null, { class: "bar", "data-kind": kind, "data-label": label, "data-start": start, "data-end": end });
     const told = `${label}, ${seconds(start)} to ${seconds(end)} s` + (score === undefined ? "" : `, score ${score.toFixed(3)}`);
     node.title = `${kind === "run" ? "proposal" : kind}: ${told}`;
@@ -205,7 +205,7 @@
       node.addEventListener("click", (event) => { event.stopPropagation(); select(made, true); });
     }
     track.append(node);
-    state.bars.push(made);
+    bars.push(made);
   }
 
   function layLanes() {
@@ -257,7 +257,7 @@
   function drawNow() {
     if (!state.details) return;
     const { from, to } = state, width = to - from;
-    for (const one of state.bars) {
+    for (const one of [...state.bars, ...state.reviewed]) {
       const outside = one.end <= from || one.start >= to;
       const hidden = outside || (one.kind === "detection" && one.score < state.score);
       one.node.hidden = hidden;
@@ -461,6 +461,18 @@
       item.append(drop);
       return item;
     }));
+    $("review-lanes").replaceChildren();
+    state.reviewed = [];
+    const tracks = new Map();
+    for (const one of own) {
+      if (one.verdict === "rejected") continue;
+      if (!tracks.has(one.label)) {
+        tracks.set(one.label, lane(`reviewed: ${one.label}`, "reviewed", $("review-lanes")));
+        tracks.get(one.label).addEventListener("click", seekTo);
+      }
+      bar(tracks.get(one.label), "reviewed", one.label, one.start_s, one.end_s, undefined, state.reviewed);
+    }
+    draw();
   }
   function fillReview(one) {
     if (!review) return;
