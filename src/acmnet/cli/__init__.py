@@ -20,6 +20,7 @@ from acmnet.cli import (
     rendering,
     reporting,
     showing,
+    simulating,
     training,
     viewing,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "rendering",
     "reporting",
     "showing",
+    "simulating",
     "training",
     "viewing",
 ]
