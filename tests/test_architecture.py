@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "acmnet"
 # A room may import only from rows above its own, so never from its own row.
 ORDER = [
     ["files", "convolution", "dropout", "extraction.stages"],
+    ["figures.style"],
     ["extraction.containers", "extraction.clock"],
     ["extraction.video", "extraction.flow"],
     ["extraction.motion", "extraction.i3d"],
@@ -31,11 +32,11 @@ ORDER = [
     ["evaluation.protocols"],
     ["evaluation.truth"],
     ["evaluation.ranking"],
-    ["evaluation.measures"],
-    ["evaluation.reports"],
-    ["evaluation.bootstrap"],
+    ["evaluation.measures", "evaluation.sensitivity"],
+    ["evaluation.reports", "evaluation.false_positives"],
+    ["evaluation.bootstrap", "evaluation.diagnosis"],
     ["evaluation.tables"],
-    ["evaluation.published"],
+    ["evaluation.published", "figures.diagnosis"],
     ["recipes"],
     ["studies"],
     ["pipeline.data", "pipeline.selection", "pipeline.calibrated", "doctor.findings"],
@@ -52,6 +53,7 @@ ORDER = [
     ["pipeline.experiments", "pipeline.zero_shot"],
     ["pipeline.own_videos", "pipeline.ablation"],
     ["pipeline.demo"],
+    ["figures.video", "figures.training", "figures.scores"],
     ["report.posters"],
     ["report.contents"],
     ["report.page", "view.reviews", "view.ranges", "view.live"],
@@ -66,17 +68,26 @@ ORDER = [
         "cli.localizing",
         "cli.evaluating",
         "cli.calibrating",
+        "cli.diagnosing",
         "cli.doctor",
         "cli.rendering",
         "cli.reporting",
         "cli.showing",
         "cli.simulating",
     ],
-    ["cli.viewing"],
+    ["cli.viewing", "cli.drawing"],
     ["cli"],
     ["__init__", "__main__"],
 ]
-PACKAGES = {"pipeline", "extraction", "evaluation", "doctor", "report", "view"}
+PACKAGES = {
+    "doctor",
+    "evaluation",
+    "extraction",
+    "figures",
+    "pipeline",
+    "report",
+    "view",
+}
 """Folders of rooms without a door of their own."""
 RANK = {room: rank for rank, row in enumerate(ORDER) for room in row}
 

@@ -13,7 +13,9 @@ from cyclopts import CycloptsError
 from acmnet.cli import (
     ablating,
     calibrating,
+    diagnosing,
     doctor,
+    drawing,
     evaluating,
     extracting,
     localizing,
@@ -32,7 +34,9 @@ from acmnet.training import TrainingError
 __all__ = [
     "ablating",
     "calibrating",
+    "diagnosing",
     "doctor",
+    "drawing",
     "evaluating",
     "extracting",
     "localizing",

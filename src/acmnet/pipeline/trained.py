@@ -85,12 +85,7 @@ class TrainedModel:
         ValueError
             If the shape is not (L, D) or a value is not finite.
         """
-        video = self._checked(features)
-        limit = self.settings.localization.test_snippets
-        if 0 < limit < len(video):
-            # every (L / T)-th snippet, as `dataset_class.py:8-22` at test
-            index = torch.arange(limit, dtype=torch.float64) * len(video) / limit
-            video = video[index.floor().long()]
+        video = self._sampled(features)
         networks = (self.network, *self.further)
         each = [self._branch_scores(network, video) for network in networks]
         # in fp64, so that the mean of one is that one
@@ -100,17 +95,41 @@ class TrainedModel:
         )
         return VideoScores(cas, attention, video_scores)
 
+    def cas(
+        self, features: npt.NDArray[np.floating] | Tensor
+    ) -> npt.NDArray[np.float32]:
+        """Return the CAS before any attention, softmax over classes, (T, C + 1).
+
+        What the classifier alone says; nothing is localised with it. Parameters and
+        errors are those of `scores`.
+        """
+        video = self._sampled(features)
+        each = []
+        with torch.inference_mode():
+            for network in (self.network, *self.further):
+                network.eval()
+                reach = network.settings.kernel_snippets // 2
+                _, activation = self._in_chunks(video, reach, _heads(network))
+                each.append(activation.softmax(dim=-1).cpu().numpy())
+        mean: npt.NDArray[np.float32] = np.stack(each).mean(axis=0, dtype=np.float64)
+        return mean.astype(np.float32)
+
+    def _sampled(self, features: npt.NDArray[np.floating] | Tensor) -> Tensor:
+        """Return a video's features (T, D) as the networks see them."""
+        video = self._checked(features)
+        limit = self.settings.localization.test_snippets
+        if 0 < limit < len(video):
+            # every (L / T)-th snippet, as `dataset_class.py:8-22` at test
+            index = torch.arange(limit, dtype=torch.float64) * len(video) / limit
+            video = video[index.floor().long()]
+        return video
+
     def _branch_scores(self, network: ACMNet, video: Tensor) -> VideoScores:
         """Return what one network says of a video."""
         reach = network.settings.kernel_snippets // 2
-
-        def outputs(seen: Tensor) -> tuple[Tensor, Tensor]:
-            output: ACMNetOutput = network(seen)
-            return output.attention, output.activation
-
         network.eval()
         with torch.inference_mode():
-            attention, activation = self._in_chunks(video, reach, outputs)
+            attention, activation = self._in_chunks(video, reach, _heads(network))
             logits = attention[:, Branch.INSTANCE, None] * activation
             ratio = network.settings.instance_ratio
             k = torch.tensor([max(len(video) // ratio, 1)], device=self.device)
@@ -193,6 +212,16 @@ class TrainedModel:
         if not video.isfinite().all():
             raise ValueError("features must be finite, got NaN or infinity")
         return video
+
+
+def _heads(network: ACMNet) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """Return what gives a network's attention and activation."""
+
+    def outputs(seen: Tensor) -> tuple[Tensor, Tensor]:
+        output: ACMNetOutput = network(seen)
+        return output.attention, output.activation
+
+    return outputs
 
 
 def load(

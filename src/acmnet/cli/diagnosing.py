@@ -1,0 +1,163 @@
+"""The verb that says what is wrong with detections: diagnose."""
+
+from pathlib import Path
+
+import numpy as np
+
+from acmnet.cli.app import app, console, note
+from acmnet.cli.options import JsonPath
+from acmnet.console import plain_table
+from acmnet.detections import read_detections
+from acmnet.evaluation.diagnosis import Diagnosis, diagnose
+from acmnet.evaluation.false_positives import DEPTH, KINDS, MISFITS
+from acmnet.evaluation.tables import Cell, Table
+from acmnet.evaluation.tiou import parse_tiou
+from acmnet.figures.diagnosis import write_diagnosis_figures
+from acmnet.files import write_json
+
+
+@app.command(name="diagnose")
+def diagnose_command(
+    *,
+    ground_truth: Path,
+    detections: Path,
+    protocol: str = "custom",
+    subset: str | None = None,
+    tiou: str = "0.5",
+    ambiguous: Path | None = None,
+    json_path: JsonPath = None,
+    figures: Path | None = None,
+) -> None:
+    """Say what is wrong with detections: kinds of errors, and which actions are missed.
+
+    After DETAD (Alwassel et al., ECCV 2018). Of the detections of each class, those
+    ranked up to ten times as deep as it has instances (10G) are sorted by kind.
+
+    Parameters
+    ----------
+    ground_truth
+        Annotations with true segments; coverage needs durations, too.
+    detections
+        ActivityNet results JSON, of any system.
+    protocol
+        A name from `acmnet protocols`; custom takes the ground truth as it is.
+    subset
+        Only this subset of the ground truth, where the protocol names none.
+    tiou
+        Thresholds from 0.1 up: one, a list such as 0.3,0.5, or first:last:step.
+    ambiguous
+        Intervals that thumos14-2014 does not count (Ambiguous_test.txt).
+    json_path
+        Also write all of it here, as fractions of 1.
+    figures
+        Also draw it into this folder, as PNG, SVG and PDF.
+    """
+    diagnosis = diagnose(
+        ground_truth,
+        read_detections(detections),
+        subset=subset,
+        tiou=parse_tiou(tiou),
+        protocol=protocol,
+        ambiguous=ambiguous,
+    )
+    report = diagnosis.report
+    at = ", ".join(f"{x:g}" for x in report.tiou)
+    many = " (means over tIoU)" if len(report.tiou) > 1 else ""
+    console.print(
+        f"{detections} against {ground_truth}, {report.protocol.name}: mAP "
+        f"{100 * report.average:.2f} % at tIoU {at}, normalised "
+        f"{100 * diagnosis.map_n.mean():.2f} %{many}",
+        markup=False,
+    )
+    title = "kinds of detections in %, and points of mAP gained without each"
+    console.print(plain_table(title, kinds_table(diagnosis)))
+    _tell_misfit(diagnosis)
+    title = (
+        f"instances: missed and normalised mAP in %, x overall; of all "
+        f"{100 * diagnosis.missed.mean():.1f} % are missed"
+    )
+    console.print(plain_table(title, buckets_table(diagnosis)))
+    if report.ground_truth_sha256:
+        console.print(f"ground truth SHA-256 {report.ground_truth_sha256}")
+    for reason, count in report.dropped.items():
+        note(f"{count} detections were dropped: {reason}")
+    if report.unpredicted:
+        note(
+            f"{len(report.unpredicted)} of {report.videos} videos have no prediction, "
+            f"such as {report.unpredicted[0]}"
+        )
+    for sentence in (*report.notes, *diagnosis.notes):
+        note(sentence)
+    if json_path is not None:
+        write_json(json_path, diagnosis.to_json())
+    if figures is not None:
+        write_diagnosis_figures(diagnosis, figures)
+
+
+def kinds_table(diagnosis: Diagnosis) -> Table:
+    """Return the share of each kind at each depth, and what it costs.
+
+    Of several thresholds the means; the gain at each has a column.
+    """
+    tiou = diagnosis.report.tiou
+    gains = [f"gain {x:g}" for x in tiou] if len(tiou) > 1 else []
+    depths = [f"{depth}G" for depth in range(1, DEPTH + 1)]
+    shares, totals = diagnosis.shares.mean(axis=0), diagnosis.total_shares.mean(axis=0)
+    rows: list[tuple[Cell, ...]] = []
+    for k, kind in enumerate(KINDS):
+        cells = [_share(x) for x in (*shares[:, k], totals[k])]
+        gain: list[Cell] = [None] * (len(gains) + 1)
+        if k:
+            own = diagnosis.gain[:, k - 1]
+            gain = [*(own.tolist() if gains else []), float(own.mean())]
+        rows.append((kind, *cells, *gain))
+    columns = ("kind", *depths, "to 10G", *gains, "gain")
+    return Table(columns, tuple(rows), {})
+
+
+def buckets_table(diagnosis: Diagnosis) -> Table:
+    """Return how well the instances of each bucket are found; means over tIoU."""
+    overall = diagnosis.map_n.mean()
+    rows: list[tuple[Cell, ...]] = []
+    for found in diagnosis.buckets:
+        one = found.characteristic
+        unit = {"length": "s", "coverage": "%"}.get(one.name, "")
+        values = zip(
+            one.buckets,
+            one.spans,
+            one.counts.tolist(),
+            found.missed.mean(axis=0),
+            found.map_n.mean(axis=0),
+            strict=True,
+        )
+        for bucket, span, n, missed, map_n in values:
+            ratio = f"{map_n / overall:.2f}" if n and overall else None
+            name = f"{one.name} {bucket}"
+            row = (name, f"{span} {unit}".strip(), n, _share(missed), _share(map_n))
+            rows.append((*row, ratio))
+    columns = ("bucket", "holds", "instances", "missed", "mAP_N", "x overall")
+    return Table(columns, tuple(rows), {})
+
+
+def _share(value: float) -> float | None:
+    """Return a fraction for a table, which leaves what is undefined blank."""
+    return None if np.isnan(value) else float(value)
+
+
+def _tell_misfit(diagnosis: Diagnosis) -> None:
+    """Print how localisation errors lie to their instances, at each threshold."""
+    misfit = diagnosis.misfit
+    for i, tiou in enumerate(diagnosis.report.tiou):
+        n = int(misfit.counts[i].sum())
+        if not n:
+            console.print(f"no localisation errors at tIoU {tiou:g}")
+            continue
+        shares = ", ".join(
+            f"{100 * share:.0f} % {name}"
+            for name, share in zip(MISFITS, diagnosis.misfit_shares[i], strict=True)
+        )
+        console.print(
+            f"{n} localisation errors at tIoU {tiou:g}: {shares}; "
+            f"{100 * misfit.completeness[i]:.0f} % of the instance is covered and "
+            f"{100 * misfit.purity[i]:.0f} % of the detection is action, on average"
+        )

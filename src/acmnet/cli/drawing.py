@@ -1,0 +1,121 @@
+"""The verb figures: a run as pictures for papers."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from cyclopts import Parameter
+
+from acmnet import recipes
+from acmnet.cli.app import UsageError, app, console, errors, quiet
+from acmnet.cli.options import overrides
+from acmnet.cli.reporting import source_of
+from acmnet.console import Waiting
+from acmnet.evaluation.reports import evaluate
+from acmnet.figures.scores import (
+    write_class_figure,
+    write_confusion_figure,
+    write_map_figure,
+)
+from acmnet.figures.training import write_training_figure
+from acmnet.figures.video import write_video_figure
+from acmnet.pipeline.data import Data, open_data
+from acmnet.pipeline.experiments import TIOU
+from acmnet.pipeline.runs import LOG_FILE, join_processes
+from acmnet.pipeline.trained import load, localize_videos
+
+VIDEOS = 4
+"""Videos that are drawn where none is named: those with the most instances."""
+
+
+@app.command(name="figures")
+def figures_command(
+    run: Path,
+    *,
+    out: Path,
+    annotations: Path | None = None,
+    features: Path | None = None,
+    subset: str | None = None,
+    video: Annotated[list[str] | None, Parameter(negative=())] = None,
+    device: str = "auto",
+) -> None:
+    """Draw a run for a paper, as PNG, SVG and PDF.
+
+    Loss terms over the epochs; mAP over tIoU, AP by class and class confusion where
+    true segments are known; and for videos the paper's Fig. 3: truth, detections,
+    attention of the three branches, CAS and instance CAS.
+
+    Parameters
+    ----------
+    run
+        Directory that `acmnet train` or `acmnet fit` wrote.
+    out
+        Folder for the figures.
+    annotations
+        Labels, with segments where they are known; else those it was trained on.
+    features
+        Directory with the videos' features; else those it was trained on.
+    subset
+        Only this subset of the annotations.
+    video
+        Draw this video; once for each. Else the four with the most instances.
+    device
+        "auto", "cpu" or "cuda".
+    """
+    model = load(
+        run,
+        settings=lambda trained: recipes.override(trained, overrides),
+        device=join_processes(device),
+    )
+    data = open_data(source_of(run, annotations, features, subset))
+    chosen = _chosen(data, video)
+    written = list(write_training_figure(run / LOG_FILE, out / "training"))
+    with Waiting(errors, "localising", "videos", silent=quiet()) as bar:
+        bar.total = len(data.annotations.videos)
+        results = localize_videos(model, data, bar.one_more)
+    if any(known.instances for known in data.annotations.videos.values()):
+        report = evaluate(data.annotations, results, tiou=TIOU)
+        written += write_map_figure({run.name: report}, out / "map")
+        written += write_class_figure(report, out / "classes")
+        written += write_confusion_figure(report, out / "confusion")
+    for name in chosen:
+        read = data.store.read(name)
+        written += write_video_figure(
+            data.annotations.videos[name],
+            model.cas(read).astype(np.float64),
+            model.scores(read),
+            results[name],
+            len(read),
+            model.grid,
+            out / f"video_{_file_name(name)}",
+        )
+    console.print(f"{len(written)} files: {out}", markup=False)
+
+
+def _chosen(data: Data, video: list[str] | None) -> list[str]:
+    """Return the videos to draw, refusing those that are not there."""
+    known = data.annotations.videos
+    for name in video or []:
+        if name not in known:
+            raise UsageError(
+                f"{data.annotations.source} has no video {name!r}; it has "
+                f"{len(known)}, such as {next(iter(known))!r}"
+            )
+    most = sorted(known, key=lambda name: -len(known[name].instances))
+    return list(dict.fromkeys(video or most[:VIDEOS]))
+
+
+def _file_name(name: str) -> str:
+    """Return a file name for a video of any name, another one for each.
+
+    Examples
+    --------
+    >>> _file_name("v_1-a"), _file_name("../x") == _file_name("/../x")
+    ('v_1-a', False)
+    """
+    plain = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:60]
+    if plain == name:
+        return plain
+    return f"{plain}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,0 +1,277 @@
+"""Diagnose detections: what is wrong with them, and which instances they miss.
+
+After Alwassel et al., "Diagnosing Error in Temporal Action Detectors", ECCV 2018, and
+for detectors trained without times, how action and context are taken for each other.
+Detections are read, dropped, ranked and matched as `acmnet.evaluation.reports` does.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from acmnet.annotations import Annotations, read_annotations
+from acmnet.detections import DetectionFile
+from acmnet.evaluation.false_positives import (
+    KINDS,
+    LEAST_TIOU,
+    MISFITS,
+    Misfit,
+    detection_kinds,
+    gains,
+    misfit,
+    nearest_instances,
+    profile,
+)
+from acmnet.evaluation.protocols import Protocol
+from acmnet.evaluation.reports import DetectionReport, evaluate
+from acmnet.evaluation.sensitivity import (
+    Characteristic,
+    characteristics,
+    found_instances,
+    missed_instances,
+    normalized_map,
+)
+from acmnet.segments import BoolArray, Detections, FloatArray, IntArray
+
+TIOU: Final = (0.5,)
+"""The threshold, unless others are asked for."""
+
+REPORTED: Final = (
+    "protocol",
+    "tiou",
+    "map",
+    "average",
+    "videos",
+    "instances",
+    "detections",
+    "dropped",
+    "ignored",
+    "unpredicted",
+    "notes",
+    "ground_truth_sha256",
+)
+"""What the JSON of a diagnosis says as `DetectionReport.to_json` does."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class BucketResults:
+    """How well the instances of each bucket of a characteristic are found."""
+
+    characteristic: Characteristic
+    missed: FloatArray
+    """(n_tiou, n_buckets) share of the bucket's instances; NaN in an empty one."""
+    map_n: FloatArray
+    """(n_tiou, n_buckets) normalised mAP; NaN in an empty one."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Diagnosis:
+    """What is wrong with detections. Fractions of 1, not percent."""
+
+    report: DetectionReport
+    """The score, by the same protocol at the same thresholds."""
+    kinds: IntArray
+    """(n_tiou, N) what each ranked detection is: `KINDS`; -1 for not counted."""
+    profile: IntArray
+    """(n_tiou, 10, 6) detections of each kind, G by G, G being the instances of their
+    class: the first 10 G of each class."""
+    gain: FloatArray
+    """(n_tiou, 5) rise in mAP without the false detections of one kind."""
+    gain_n: FloatArray
+    """(n_tiou, 5) the same of DETAD: of mAP_N among the first 10 G."""
+    misfit: Misfit
+    """How the localisation errors of the profile lie to their instances."""
+    missed: FloatArray
+    """(n_tiou,) share of all instances."""
+    map_n: FloatArray
+    """(n_tiou,) normalised mAP over all instances and detections."""
+    buckets: tuple[BucketResults, ...]
+    """For length, coverage where durations are known, and number of instances."""
+    notes: tuple[str, ...]
+    """What a reader of the buckets must know."""
+
+    @property
+    def shares(self) -> FloatArray:
+        """(n_tiou, 10, 6) ``profile`` by depth as shares; NaN where none stands."""
+        return _shares(self.profile)
+
+    @property
+    def total_shares(self) -> FloatArray:
+        """(n_tiou, 6) share of each kind in all of ``profile``."""
+        return _shares(self.profile.sum(axis=1))
+
+    @property
+    def misfit_shares(self) -> FloatArray:
+        """(n_tiou, 3) share of the localisation errors, as `MISFITS`."""
+        return _shares(self.misfit.counts)
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain numbers, lists and texts; an undefined share is null."""
+        scored = self.report.to_json()
+        return {
+            **{name: scored[name] for name in REPORTED},
+            "map_n": _plain(self.map_n),
+            "false_positives": {
+                "kinds": list(KINDS),
+                "least_tiou": LEAST_TIOU,
+                "profile_counts": self.profile.tolist(),
+                "profile_shares": _plain(self.shares),
+                "top_10g_shares": _plain(self.total_shares),
+                "map_gain": _by_kind(self.gain),
+                "map_n_gain_top_10g": _by_kind(self.gain_n),
+            },
+            "localisation": {
+                "kinds": list(MISFITS),
+                "counts": self.misfit.counts.tolist(),
+                "shares": _plain(self.misfit_shares),
+                "completeness": _plain(self.misfit.completeness),
+                "purity": _plain(self.misfit.purity),
+            },
+            "missed": _plain(self.missed),
+            "characteristics": {
+                found.characteristic.name: {
+                    "edges": _plain(np.array(found.characteristic.edges)),
+                    "buckets": list(found.characteristic.buckets),
+                    "instances": found.characteristic.counts.tolist(),
+                    "missed": _plain(found.missed),
+                    "map_n": _plain(found.map_n),
+                }
+                for found in self.buckets
+            },
+            "bucket_notes": list(self.notes),
+        }
+
+
+def diagnose(
+    ground_truth: str | Path | Annotations,
+    detections: str | Path | DetectionFile | Mapping[str, Detections],
+    *,
+    subset: str | None = None,
+    tiou: Sequence[float] = TIOU,
+    protocol: str | Protocol = "custom",
+    ambiguous: str | Path | None = None,
+) -> Diagnosis:
+    """Return what is wrong with detections, and which instances they miss.
+
+    Parameters
+    ----------
+    ground_truth, detections, subset, protocol, ambiguous
+        As for `acmnet.evaluation.reports.evaluate`.
+    tiou : sequence of float
+        Thresholds in ``[0.1, 1]``, each diagnosed on its own.
+
+    Returns
+    -------
+    Diagnosis
+
+    Raises
+    ------
+    ValueError
+        For a threshold below 0.1, where background begins, and where `evaluate` does.
+
+    Examples
+    --------
+    >>> from acmnet.annotations import Instance, Segment, Video
+    >>> truth = (Instance("jump", Segment(2.0, 4.0)),)
+    >>> video = Video("a", "test", 10.0, ("jump",), truth)
+    >>> labels = Annotations("labels.json", {"a": video}, ("jump",))
+    >>> rows = [(0.0, 8.0, 0.9, 0), (2.0, 4.0, 0.8, 0), (6.0, 8.0, 0.1, 0)]
+    >>> found = diagnose(labels, {"a": Detections.of(["jump"], rows)})
+    >>> [KINDS[i] for i in found.kinds[0]]  # the first contains the instance
+    ['localisation', 'true positive', 'background']
+    >>> found.gain[0].tolist()  # without the localisation error, mAP is 1, not 1/2
+    [0.0, 0.0, 0.5, 0.0, 0.0]
+    """
+    if any(x < LEAST_TIOU for x in tiou):
+        raise ValueError(
+            f"tiou must be at least {LEAST_TIOU} to tell errors apart, as below that a "
+            f"detection shows background, got {min(tiou):g}; give such as 0.5"
+        )
+    report = evaluate(
+        ground_truth,
+        detections,
+        subset=subset,
+        tiou=tiou,
+        protocol=protocol,
+        ambiguous=ambiguous,
+    )
+    annotations = (
+        ground_truth
+        if isinstance(ground_truth, Annotations)
+        else read_annotations(ground_truth)
+    )
+    durations_s = {x.id: x.duration_s for x in annotations.videos.values()}
+    ranking = report.ranking
+    nearest = nearest_instances(ranking)
+    kinds = detection_kinds(ranking, nearest)
+    found = found_instances(ranking)
+    missed = missed_instances(ranking, found)
+    buckets = []
+    for one in characteristics(ranking, durations_s):
+        chosen = [one.bucket == b for b in range(len(one.buckets))]
+        map_n = [normalized_map(ranking, found, own) for own in chosen]
+        absent = [_mean_missed(missed, own) for own in chosen]
+        buckets.append(
+            BucketResults(one, np.stack(absent, axis=1), np.stack(map_n, axis=1))
+        )
+    return Diagnosis(
+        report=report,
+        kinds=kinds,
+        profile=profile(ranking, kinds),
+        gain=gains(ranking, kinds, is_normalized=False),
+        gain_n=gains(ranking, kinds, is_normalized=True),
+        misfit=misfit(ranking, kinds, nearest),
+        missed=missed.mean(axis=1),
+        map_n=normalized_map(ranking, found),
+        buckets=tuple(buckets),
+        notes=_notes(buckets, report.instances),
+    )
+
+
+def _mean_missed(missed: BoolArray, chosen: BoolArray) -> FloatArray:
+    """Return the share of chosen instances that is missed; NaN if none is chosen."""
+    if not chosen.any():
+        return np.full(len(missed), np.nan)
+    result: FloatArray = missed[:, chosen].mean(axis=1)
+    return result
+
+
+def _shares(counts: IntArray) -> FloatArray:
+    """Return counts divided by their sum over the last axis; NaN where that is 0."""
+    total = counts.sum(axis=-1, keepdims=True)
+    empty = np.full(counts.shape, np.nan)
+    shares: FloatArray = np.divide(counts, total, out=empty, where=total > 0)
+    return shares
+
+
+def _plain(values: FloatArray) -> object:
+    """Return an array as nested lists; null for what JSON has no number for."""
+    if values.ndim:
+        return [_plain(value) for value in values]
+    return float(values) if math.isfinite(values) else None
+
+
+def _by_kind(gain: FloatArray) -> dict[str, object]:
+    """Return gains at each threshold and their average, by kind."""
+    return {
+        kind: {"tiou": values.tolist(), "average": float(values.mean())}
+        for kind, values in zip(KINDS[1:], gain.T, strict=True)
+    }
+
+
+def _notes(buckets: Sequence[BucketResults], instances: int) -> tuple[str, ...]:
+    """Return how many instances have no coverage, if any."""
+    known = {x.characteristic.name: int(x.characteristic.counts.sum()) for x in buckets}
+    n = known.get("coverage", 0)
+    if not n:
+        return ("no video's duration is known, so the coverage is left out",)
+    if n == instances:
+        return ()
+    return (
+        f"{instances - n} of {instances} instances are in videos whose duration the "
+        "ground truth does not say; coverage does not count them",
+    )

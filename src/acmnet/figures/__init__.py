@@ -1,0 +1,1 @@
+"""Figures of results, for papers and pages; nothing here computes a number."""

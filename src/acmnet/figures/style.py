@@ -1,0 +1,103 @@
+"""How figures look, and how they are written: the same numbers give the same bytes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from acmnet.files import written_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PALETTE: Final = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#F0E442",
+    "#999999",
+)
+"""Okabe and Ito's colours, which the colour-blind tell apart."""
+FORMATS: Final = ("png", "svg", "pdf")
+UNDATED: Final[dict[str, dict[str, str | None]]] = {
+    "png": {},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+}
+STYLE: Final[dict[Any, object]] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+    "svg.hashsalt": "acmnet",
+    "pdf.fonttype": 42,
+}
+DPI: Final = 200
+LONGEST: Final = 40
+"""Characters of a name in a figure."""
+CM: Final = 1 / 2.54
+
+
+class FigureError(ValueError):
+    """A figure that cannot be drawn or written."""
+
+
+@contextmanager
+def drawing(width_cm: float, height_cm: float) -> Iterator["Figure"]:
+    """Give an empty figure of a size; draw and save it within."""
+    # 0.3 s, which only those pay who want figures
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(STYLE):
+        yield Figure(figsize=(width_cm * CM, height_cm * CM), layout="constrained")
+
+
+def save(figure: "Figure", path: Path) -> tuple[Path, ...]:
+    """Write a figure as PNG, SVG and PDF; return the three paths.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : Path
+        Without an ending; its folder is made if it is not there.
+
+    Raises
+    ------
+    FigureError
+        If the folder is a file.
+    """
+    if path.parent.exists() and not path.parent.is_dir():
+        raise FigureError(
+            f"figures need a folder, got the file {path.parent}; name another"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = []
+    for kind in FORMATS:
+        target = path.with_name(f"{path.name}.{kind}")
+        with written_whole(target) as part:
+            figure.savefig(part, format=kind, dpi=DPI, metadata=UNDATED[kind])
+        written.append(target)
+    return tuple(written)
+
+
+def shortened(name: str) -> str:
+    r"""Return a name in one line that fits into a figure.
+
+    Dollars are escaped: between two of them matplotlib would read mathematics.
+
+    Examples
+    --------
+    >>> shortened("two\nlines"), len(shortened("x" * 300)), shortened("$x$")
+    ('two lines', 40, '\\$x\\$')
+    """
+    plain = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    if len(plain) > LONGEST:
+        plain = plain[: LONGEST - 1] + "…"
+    return plain.replace("$", r"\$")

@@ -1,0 +1,74 @@
+"""How a training went: every term of the loss, epoch by epoch."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from acmnet.figures.style import PALETTE, FigureError, drawing, save
+from acmnet.segments import FloatArray
+
+NOT_TERMS: Final = ("epoch", "step", "videos", "seconds")
+
+
+def write_training_figure(log: Path, path: Path) -> tuple[Path, ...]:
+    """Write the mean of each loss term over the epochs, a panel each.
+
+    Parameters
+    ----------
+    log : Path
+        A run's ``log.jsonl``; a last line that is half written is passed over.
+    path : Path
+        Without an ending.
+
+    Raises
+    ------
+    FigureError
+        If there is no log, or nothing in it.
+    """
+    epochs, terms = epoch_means(log)
+    columns = 2 if len(terms) > 1 else 1
+    rows = -(-len(terms) // columns)
+    with drawing(16.0, 1.0 + 3.6 * rows) as figure:
+        axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
+        for i, (name, values) in enumerate(terms.items()):
+            axes[i].plot(epochs, values, color=PALETTE[i % len(PALETTE)])
+            axes[i].set_title(name)
+            axes[i].set_ylim(bottom=min(0.0, float(values.min())))
+        for unused in axes[len(terms) :]:
+            unused.set_visible(False)
+        figure.supxlabel("epoch", fontsize=9)
+        return save(figure, path)
+
+
+def epoch_means(log: Path) -> tuple[FloatArray, dict[str, FloatArray]]:
+    """Return the epochs and each term's mean over an epoch's videos.
+
+    Raises
+    ------
+    FigureError
+        If there is no log, or nothing in it.
+    """
+    if not log.is_file():
+        raise FigureError(f"there is no log at {log}; give the directory of a run")
+    records = []
+    for line in log.read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(json.loads(line))
+        except ValueError:  # a training that is being written to
+            continue
+    steps = [x for x in records if isinstance(x, dict) and {"epoch", "videos"} <= {*x}]
+    if not steps:
+        raise FigureError(f"{log} holds no step of a training; train first")
+    names = [name for name in steps[0] if name not in NOT_TERMS]
+    epoch = np.array([x["epoch"] for x in steps])
+    weight = np.array([x["videos"] for x in steps], dtype=np.float64)
+    epochs, place = np.unique(epoch, return_inverse=True)
+    total = np.bincount(place, weight)
+    means = {
+        name: np.bincount(place, weight * np.array([float(x[name]) for x in steps]))
+        / total
+        for name in names
+    }
+    return epochs.astype(np.float64), means
