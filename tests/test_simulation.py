@@ -279,3 +279,50 @@ def test_the_real_annotations_can_be_drawn(shared_data, tmp_path):
     for video in after.videos.values():
         length, _ = store.shape(video.id)
         assert 0 <= video.duration_s - GRID.span_s(length) + 1e-6 < GRID.stride_s
+
+
+def test_contexts_of_neighbours_do_not_add_up_to_more_than_the_action():
+    # instances of 6.4 s every 9 s: at dial 1 the contexts of neighbours overlap
+    times = (20.0, 29.0, 38.0, 47.0)
+    own = tuple(Instance("a", Segment(t, t + 6.4)) for t in times)
+    video = Video("v", "test", 128.0, ("a",), own)
+    settings = dataclasses.replace(
+        SimulationSettings(context=1.0, dimension=4096, noise=1e-6, phase_share=0.0),
+        scene=0.0,
+        background=0.0,
+        offset=0.0,
+    )
+    simulator = Simulator(settings, ("a", "b"))
+    drawn = simulator.video(video)
+    direction = simulator._action("a", np.zeros(1))[0]
+    shown = np.log(drawn.features) / settings.spread @ direction
+    amount = shown / simulator._strength("a")
+    # gains are in [0.7, 1.2]; a partial action is 0.7 of its instance's
+    assert amount[drawn.action == 0].max() <= 0.7 * 1.2 + 1e-3
+    assert amount[drawn.action == 1].max() <= 1.2 + 1e-3
+
+
+def test_videos_without_a_segment_are_left_out_and_named(label_file, tmp_path):
+    content = json.loads(label_file.read_text())
+    first = next(iter(content["database"]))
+    for annotation in content["database"][first]["annotations"]:
+        del annotation["segment"]
+    source = tmp_path / "some.json"
+    source.write_text(json.dumps(content))
+    notes = []
+    simulate(source, tmp_path / "out", SMALL, on_note=notes.append)
+    (told,) = notes
+    assert told.startswith("1 of 8 videos are left out")
+    assert first in told
+    assert not (tmp_path / "out" / "features" / f"{first}.npy").exists()
+
+
+def test_activitynet_is_drawn(shared_data, tmp_path):
+    source = shared_data / "activitynet13" / "anet13_anno_action_bmn.json"
+    notes = []
+    small = dataclasses.replace(SMALL, dimension=2)
+    simulate(
+        source, tmp_path, small, subsets=("validation",), videos=3, on_note=notes.append
+    )
+    assert len(list((tmp_path / "features").glob("*.npy"))) == 3
+    assert notes[0].startswith("10 of 19228 videos are left out")

@@ -46,7 +46,7 @@ from acmnet.segments import FloatArray, SnippetGrid
 
 GRID: Final = SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)
 SIMULATION: Final = "simulation.json"
-GENERATOR: Final = 2
+GENERATOR: Final = 3
 """Raised whenever the same settings would draw other features."""
 
 
@@ -161,7 +161,8 @@ class Simulator:
         own, length = self.settings, n_snippets(video)
         _refuse_untimed(video)
         random = _random(own.seed, "video", video.id)
-        covered, told = np.zeros(length), np.zeros(length)
+        covered, told = _covered(video, length), np.zeros(length)
+        reached: dict[str, FloatArray] = {}
         shown = np.zeros((length, own.dimension))
         scenery = np.zeros((length, own.dimension))
         gain = random.uniform(0.6, 1.2)
@@ -175,14 +176,17 @@ class Simulator:
             before, after = reach * random.random(2)
             near = _coverage(start - before, end + after, length)
             strength = self._strength(instance.label) * float(random.uniform(0.7, 1.2))
-            partial = own.context * own.partial * (near - shares)
+            # what neighbours cover or show already is not shown a second time
+            shown_already = np.maximum(reached.get(instance.label, 0.0), covered)
+            reached[instance.label] = np.maximum(shown_already, near)
+            beside = np.maximum(near - shown_already, 0.0)
+            partial = own.context * own.partial * beside
             middle = np.arange(length, dtype=np.float64) + 0.5
             action = self._action(instance.label, (middle - start) / (end - start))
             shown += strength * (shares + partial)[:, None] * action
             scene = self._scene(instance.label)
             nearer = (near > told)[:, None]
             scenery = np.where(nearer, near[:, None] * scene, scenery)
-            covered = np.maximum(covered, shares)
             told = np.maximum(told, near)
         if video.labels:
             away = self._elsewhere(random, length) * (told == 0)
@@ -310,6 +314,7 @@ def simulate(
     subsets: tuple[str, ...] = (),
     videos: int | None = None,
     on_video: Callable[[int, int], None] = lambda *_: None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Write ``features/``, ``annotations.json`` and ``simulation.json``; return drawn.
 
@@ -328,6 +333,9 @@ def simulate(
     on_video : callable
         Called before the first and after each video with how many are there, of how
         many.
+    on_note : callable
+        Called with a sentence on videos that are left out: those with a label of which
+        no segment is known, as ten of ActivityNet-1.3 have.
 
     Raises
     ------
@@ -335,11 +343,10 @@ def simulate(
         If ``out`` holds another simulation, or a video cannot be drawn; nothing is
         written then.
     """
-    annotations = read_annotations(source)
+    annotations = _timed(read_annotations(source), on_note)
     chosen = chosen_videos(annotations, subsets, videos, settings.seed)
     for video in chosen.values():
         n_snippets(video)
-        _refuse_untimed(video)
     parameters: dict[str, Any] = {
         "generator": GENERATOR,
         "annotations_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
@@ -406,6 +413,25 @@ def _flat(content: object) -> dict[str, object]:
     return rest | (settings if isinstance(settings, dict) else {})
 
 
+def _timed(annotations: Annotations, on_note: Callable[[str], None]) -> Annotations:
+    """Return the videos whose every label has a segment; refuse if none has."""
+    kept = {
+        video.id: video
+        for video in annotations.videos.values()
+        if set(video.labels) <= {instance.label for instance in video.instances}
+    }
+    lost = [video for video in annotations.videos if video not in kept]
+    if lost and not kept:
+        _refuse_untimed(annotations.videos[lost[0]])
+    if lost:
+        on_note(
+            f"{len(lost)} of {len(annotations.videos)} videos are left out, as a label "
+            f"of theirs has no segment: {', '.join(lost[:3])}"
+            + (", ..." if lost[3:] else "")
+        )
+    return dataclasses.replace(annotations, videos=kept)
+
+
 def _refuse_untimed(video: Video) -> None:
     timed = {instance.label for instance in video.instances}
     for label in video.labels:
@@ -428,6 +454,16 @@ def _as_json(annotations: Annotations, chosen: dict[str, Video]) -> dict[str, An
         database[video.id] = entry
     names = list(annotations.class_names)
     return {"version": "acmnet simulation", "taxonomy": names, "database": database}
+
+
+def _covered(video: Video, length: int) -> FloatArray:
+    """Return each snippet's share within any instance, the largest one."""
+    covered = np.zeros(length)
+    for instance in video.instances:
+        start, end = instance.segment.start_s, instance.segment.end_s
+        own = _coverage(start / GRID.stride_s, end / GRID.stride_s, length)
+        covered = np.maximum(covered, own)
+    return covered
 
 
 def _coverage(start: float, end: float, length: int) -> FloatArray:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import app, console, errors, quiet
+from acmnet.cli.app import app, console, errors, note, quiet
 from acmnet.console import Waiting
 from acmnet.simulation import SimulationSettings, simulate
 
@@ -52,6 +52,7 @@ def simulate_command(
             subsets=tuple(subset or ()),
             videos=videos,
             on_video=waiting.update,
+            on_note=note,
         )
     console.print(
         f"{drawn} videos drawn\nannotations: {out / 'annotations.json'}\n"
