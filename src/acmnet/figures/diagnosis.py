@@ -2,26 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from acmnet.evaluation.diagnosis import Diagnosis
 from acmnet.evaluation.false_positives import DEPTH, KINDS, MISFITS
-from acmnet.files import written_whole
+from acmnet.figures.style import STYLE, save
 from acmnet.segments import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-FORMATS: Final = ("png", "svg", "pdf")
-UNDATED: Final[dict[str, dict[str, str | None]]] = {
-    "png": {},
-    "svg": {"Date": None},
-    "pdf": {"CreationDate": None},
-}
-"""The same numbers give the same bytes."""
 
 COLOURS: Final = ("#009E73", "#CC79A7", "#E69F00", "#0072B2", "#D55E00", "#BBBBBB")
 """One for each of `KINDS`: of Okabe and Ito's, which the colour-blind tell apart."""
@@ -37,17 +29,6 @@ WORDS: Final = {
     "instances": "instances in the video",
 }
 """What a characteristic is called beneath its bars."""
-
-STYLE: Final[dict[Any, object]] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.titlesize": 10,
-    "legend.frameon": False,
-    "svg.hashsalt": "acmnet",
-    "pdf.fonttype": 42,
-}
 
 
 def write_diagnosis_figures(diagnosis: Diagnosis, directory: Path) -> tuple[Path, ...]:
@@ -69,18 +50,13 @@ def write_diagnosis_figures(diagnosis: Diagnosis, directory: Path) -> tuple[Path
 
     Raises
     ------
-    ValueError
+    FigureError
         If ``directory`` is a file.
     """
     # 0.3 s, which only those pay who want figures
     from matplotlib import rc_context
 
-    if directory.exists() and not directory.is_dir():
-        raise ValueError(
-            f"figures need a folder, got the file {directory}; name another"
-        )
-    directory.mkdir(parents=True, exist_ok=True)
-    written = []
+    written: list[Path] = []
     with rc_context(STYLE):
         for name, draw in (
             ("false_positives", _profile),
@@ -89,12 +65,7 @@ def write_diagnosis_figures(diagnosis: Diagnosis, directory: Path) -> tuple[Path
             ("false_negatives", _missed),
             ("sensitivity", _sensitivity),
         ):
-            figure = draw(diagnosis)
-            for kind in FORMATS:
-                path = directory / f"{name}.{kind}"
-                with written_whole(path) as part:
-                    figure.savefig(part, format=kind, dpi=200, metadata=UNDATED[kind])
-                written.append(path)
+            written += save(draw(diagnosis), directory / name)
     return tuple(written)
 
 

@@ -1,5 +1,6 @@
 """How figures look, and how they are written: the same numbers give the same bytes."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,7 +82,9 @@ def save(figure: "Figure", path: Path) -> tuple[Path, ...]:
     written = []
     for kind in FORMATS:
         target = path.with_name(f"{path.name}.{kind}")
-        with written_whole(target) as part:
+        with written_whole(target) as part, warnings.catch_warnings():
+            # of each character that no font has: it is drawn as a box
+            warnings.filterwarnings("ignore", message="Glyph .* missing")
             figure.savefig(part, format=kind, dpi=DPI, metadata=UNDATED[kind])
         written.append(target)
     return tuple(written)

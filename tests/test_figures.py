@@ -1,0 +1,227 @@
+"""Figures of a run: what is drawn is what was computed, whatever it is called."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from acmnet.annotations import Instance, Video
+from acmnet.cli import main
+from acmnet.evaluation.reports import evaluate
+from acmnet.figures import scores as scores_room
+from acmnet.figures import style
+from acmnet.figures import video as video_room
+from acmnet.figures.scores import confusion, write_class_figure, write_map_figure
+from acmnet.figures.style import FigureError, shortened
+from acmnet.figures.training import epoch_means, write_training_figure
+from acmnet.figures.video import shown_classes, snippet_times, sure_ones
+from acmnet.figures.video import write_video_figure as draw_video
+from acmnet.pipeline.trained import VideoScores
+from acmnet.segments import Detections, Segment, SnippetGrid
+from commands import refused
+from worlds import file_of, truth_of
+
+HOSTILE = ["$x^2$ & $", "two\nlines", "\\frac{", "x" * 300, "<b>%s</b>", "🤸 turning"]
+GRID = SnippetGrid(fps=10.0, snippet_frames=4, stride_frames=2)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Keep each figure that is saved, by its name."""
+    kept = {}
+    real = style.save
+
+    def save(figure, path):
+        kept[path.name] = figure
+        return real(figure, path)
+
+    for room in (video_room, scores_room):
+        monkeypatch.setattr(room, "save", save)
+    return kept
+
+
+def a_video(names=("run", "jump")):
+    instances = (Instance(names[0], Segment(0.5, 1.5)),)
+    return Video("v", "test", 3.0, (names[0],), instances)
+
+
+def some_scores(n=13, n_classes=2):
+    random = np.random.default_rng(0)
+    cas = random.dirichlet(np.ones(n_classes + 1), n).astype(np.float32)
+    attention = random.dirichlet(np.ones(3), n).astype(np.float32)
+    return VideoScores(cas, attention, cas.mean(axis=0))
+
+
+# ---- a video
+
+
+def test_curves_and_spans_are_those_of_the_data(drawn, tmp_path):
+    """Snippet i of 4 frames every 2 at 10 fps has its middle at 0.2 + 0.2 i s."""
+    scores = some_scores()
+    cas = np.tile([0.5, 0.3, 0.2], (13, 1))
+    found = Detections.of(("run", "jump"), [(0.4, 1.6, 0.8, 0), (2.0, 2.5, 0.3, 0)])
+    paths = draw_video(a_video(), cas, scores, found, 13, GRID, tmp_path / "v")
+    assert [path.name for path in paths] == ["v.png", "v.svg", "v.pdf"]
+    truth, detections, attention, instance = drawn["v"].axes
+    times = 0.2 + 0.2 * np.arange(13)
+    for branch, line in enumerate(attention.lines):
+        assert line.get_xdata() == pytest.approx(times)
+        assert line.get_ydata() == pytest.approx(scores.attention[:, branch])
+    own, plain = instance.lines
+    assert own.get_ydata() == pytest.approx(scores.cas_instance[:, 0])
+    assert plain.get_ydata() == pytest.approx(cas[:, 0])
+
+    def spans(axes):
+        boxes = [path for x in axes.collections for path in x.get_paths()]
+        return [(b.vertices[:, 0].min(), b.vertices[:, 0].max()) for b in boxes]
+
+    assert spans(truth) == [pytest.approx((0.5, 1.5))]
+    # the second has less than half the score of the first
+    assert spans(detections) == [pytest.approx((0.4, 1.6))]
+
+
+def test_what_is_shown_by_hand():
+    names = ("a", "b", "c", "d", "e", "f")
+    rows = [(0.0, 1.0, 0.1 * c, c) for c in range(6)]
+    found = Detections.of(names, rows)
+    video = Video("v", None, None, ("b",), ())
+    assert shown_classes(video, found) == [1, 5, 4, 3]
+    sure = sure_ones(
+        Detections.of(names, [(0, 1, 0.8, 0), (1, 2, 0.4, 0), (2, 3, 0.39, 0)])
+    )
+    assert [(start, share) for _, start, _, share in sure] == [
+        (1.0, pytest.approx(0.5)),
+        (0.0, pytest.approx(1.0)),
+    ]
+    # half as many samples as snippets: each stands for two
+    assert snippet_times(3, 6, GRID) == pytest.approx([0.2, 0.6, 1.0])
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_drawn(tmp_path, name):
+    names = (name, "jump")
+    found = Detections.of(names, [(0.4, 1.6, 0.8, 0)])
+    video = Video(name, None, None, (name,), (Instance(name, Segment(0.0, 1.0)),))
+    scores = some_scores()
+    paths = draw_video(
+        video, scores.cas_instance, scores, found, 13, GRID, tmp_path / "v"
+    )
+    assert all(path.stat().st_size > 1000 for path in paths)
+
+
+def test_names_are_one_short_line():
+    assert shortened("two\nlines\x00") == "two lines"
+    assert shortened("$a$") == r"\$a\$"
+    assert len(shortened("x" * 300)) == 40
+
+
+def test_a_video_without_truth_or_detections_is_drawn(tmp_path):
+    video = Video("v", None, None, (), ())
+    found = Detections.of(("run", "jump"), [])
+    scores = some_scores()
+    paths = draw_video(
+        video, scores.cas_instance, scores, found, 13, GRID, tmp_path / "v"
+    )
+    assert len(paths) == 3
+
+
+def test_the_same_numbers_give_the_same_bytes(tmp_path):
+    scores = some_scores()
+    found = Detections.of(("run", "jump"), [(0.4, 1.6, 0.8, 0)])
+    for folder in ("one", "two"):
+        draw_video(
+            *(a_video(), scores.cas_instance, scores, found, 13, GRID),
+            tmp_path / folder / "v",
+        )
+    for kind in ("png", "svg", "pdf"):
+        one, two = (tmp_path / x / f"v.{kind}" for x in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes()
+
+
+# ---- scores
+
+
+def test_confusion_by_hand():
+    """One instance each of a and b; a is found as b (surer) and as a, b not at all.
+
+    The third detection is not sure: 0.3 is below half of 0.9.
+    """
+    truth = truth_of(v=[("a", 0.0, 10.0), ("b", 20.0, 30.0)])
+    found = file_of(
+        v=[("b", 0.0, 9.0, 0.9), ("a", 0.0, 10.0, 0.8), ("b", 20.0, 30.0, 0.3)]
+    )
+    report = evaluate(truth, found, tiou=(0.5,))
+    assert confusion(report).tolist() == [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    # with a tIoU of 0.95 the one called b is not near enough
+    assert confusion(report, 0.95).tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+
+
+def test_bars_and_lines_are_the_reports(drawn, tmp_path):
+    truth = truth_of(v=[("a", 0.0, 10.0), ("b", 20.0, 30.0)])
+    found = file_of(v=[("b", 20.0, 28.0, 0.9), ("a", 0.0, 4.0, 0.8)])
+    report = evaluate(truth, found, tiou=(0.3, 0.5, 0.7))
+    write_map_figure({"mine": report}, tmp_path / "map")
+    line = drawn["map"].axes[0].lines[0]
+    assert line.get_xdata() == pytest.approx([0.3, 0.5, 0.7])
+    # b is at tIoU 0.8, a at 0.4
+    assert line.get_ydata() == pytest.approx([100.0, 50.0, 50.0])
+    write_class_figure(report, tmp_path / "classes")
+    axes = drawn["classes"].axes[0]
+    assert [x.get_text() for x in axes.get_yticklabels()] == ["b", "a"]
+    widths = [bar.get_width() for bar in axes.patches]
+    assert widths == pytest.approx([100.0, 100 / 3])
+
+
+# ---- training
+
+
+def test_epoch_means_weigh_by_videos(tmp_path):
+    """Epoch 1: (4 * 1.0 + 2 * 4.0) / 6 = 2; the half-written line is passed over."""
+    rows = [
+        {"epoch": 1, "step": 1, "total": 1.0, "videos": 4, "seconds": 0.1},
+        {"epoch": 1, "step": 2, "total": 4.0, "videos": 2, "seconds": 0.1},
+        {"epoch": 2, "step": 3, "total": 0.5, "videos": 4, "seconds": 0.1},
+    ]
+    log = tmp_path / "log.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"epoch": 3, "t')
+    epochs, terms = epoch_means(log)
+    assert epochs.tolist() == [1.0, 2.0]
+    assert terms["total"].tolist() == [2.0, 0.5]
+    assert list(terms) == ["total"]
+    assert len(write_training_figure(log, tmp_path / "t")) == 3
+
+
+def test_what_cannot_be_drawn_is_refused(tmp_path):
+    with pytest.raises(
+        FigureError, match=r"no log at .*log\.jsonl; give the directory"
+    ):
+        epoch_means(tmp_path / "log.jsonl")
+    (tmp_path / "log.jsonl").write_text("{}\n")
+    with pytest.raises(FigureError, match="holds no step of a training"):
+        epoch_means(tmp_path / "log.jsonl")
+    truth = truth_of(v=[("a", 0.0, 10.0)])
+    report = evaluate(truth, file_of(v=[("a", 0.0, 9.0, 0.9)]), tiou=(0.5,))
+    with pytest.raises(FigureError, match=r"need a folder, got the file .*log\.jsonl"):
+        write_map_figure({"mine": report}, tmp_path / "log.jsonl" / "map")
+
+
+# ---- the verb
+
+
+def test_the_verb_draws_a_run(acmnet, tiny_world):
+    labels, features = map(str, tiny_world)
+    given = ["--annotations", labels, "--features", features]
+    few = ["--subset", "training", "--training.epochs", "2"]
+    main(["train", *given, *few, "--out", "run"])
+    names = ["--video", "test_000", "--video", "test_001"]
+    code, out, _ = acmnet("figures", "run", "--subset", "test", "--out", "f", *names)
+    assert code == 0
+    assert "18 files: f" in out
+    stems = {path.stem for path in Path("f").iterdir()}
+    assert stems == {
+        *("training", "map", "classes", "confusion"),
+        *("video_test_000", "video_test_001"),
+    }
+    result = acmnet("figures", "run", "--out", "f", "--video", "nobody")
+    refused(result, "no video 'nobody'", "18", code=2)
