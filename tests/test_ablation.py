@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from acmnet.figures import studies as studies_room
 from acmnet.model import ACMNet, Branch, ModelSettings
 from acmnet.pipeline.ablation import (
     AGREEMENT,
@@ -197,6 +198,25 @@ def test_the_choice_is_the_best_by_the_criterion():
     assert choice.correlation == pytest.approx(0.5)  # ranks 1 3 2 and 1 2 3
 
 
+def test_the_figures_show_the_rows(tmp_path, monkeypatch):
+    kept = {}
+    save = studies_room.save
+    monkeypatch.setattr(
+        studies_room,
+        "save",
+        lambda figure, path: (kept.update({path.name: figure}), save(figure, path))[1],
+    )
+    result = rows_of(told=(0.2, 0.9, 0.3), true=(0.1, 0.4, 0.5))
+    studies_room.write_choice_figure(result, tmp_path / "choice")
+    points = [line.get_xydata().tolist()[0] for line in kept["choice"].axes[0].lines]
+    assert np.array(points) == pytest.approx(np.array([[20, 10], [90, 40], [30, 50]]))
+    more = rows_of(told=(0.2, 0.9, 0.3), true=(0.2, 0.3, 0.6))
+    studies = {1.0: more.to_json(), 0.0: result.to_json()}
+    studies_room.write_dial_figure(studies, "dial", tmp_path / "dial")
+    first = kept["dial"].axes[0].lines[0]
+    assert first.get_xydata() == pytest.approx(np.array([[0, 10], [1, 20]]))
+
+
 # ---- trained and scored
 
 
@@ -268,6 +288,9 @@ def test_the_command_writes_the_table_three_times(acmnet, world):
     assert "| 6 | x | x | x |" in markdown
     assert "| 68.90 | 55.00 | 34.60 | 10.80 | 42.60 |" in markdown
     assert r"\begin{tabular}" in Path("ab/V.tex").read_text()
+    assert {x.name for x in Path("ab").glob("V_choice.*")} == {
+        *("V_choice.png", "V_choice.svg", "V_choice.pdf"),
+    }
     values = json.loads(Path("ab/V.json").read_text())
     assert [row["name"] for row in values["rows"]] == ["1", "2", "3", "4", "5", "6"]
     assert values["rows"][1]["changes"]["loss.sparse_weight"] == 0.0

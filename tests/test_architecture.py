@@ -53,7 +53,7 @@ ORDER = [
     ["pipeline.experiments", "pipeline.zero_shot"],
     ["pipeline.own_videos", "pipeline.ablation"],
     ["pipeline.demo"],
-    ["figures.video", "figures.training", "figures.scores"],
+    ["figures.video", "figures.training", "figures.scores", "figures.studies"],
     ["report.posters"],
     ["report.contents"],
     ["report.page", "view.reviews", "view.ranges", "view.live"],

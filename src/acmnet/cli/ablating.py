@@ -5,6 +5,7 @@ from pathlib import Path
 from acmnet.cli.app import app, console, errors, quiet
 from acmnet.cli.options import JsonPath, Training, overrides
 from acmnet.console import Waiting, plain_table
+from acmnet.figures.studies import write_choice_figure
 from acmnet.files import write_json, written_whole
 from acmnet.pipeline.ablation import AblationRequest, ablate
 from acmnet.pipeline.runs import RunRequest, join_processes
@@ -35,7 +36,8 @@ def ablate_command(
         III and IV (which branches), V (which added losses), VI (snippets a video),
         profiles, or ideas (beyond the paper).
     out
-        Directory for all trainings; TABLE.md, TABLE.tex and TABLE.json go there too.
+        Directory for all trainings; TABLE.md, TABLE.tex, TABLE.json and a figure of
+        what would be chosen without true segments go there too.
     folds
         Parts that the videos are dealt into, the same for every row.
     seeds
@@ -67,6 +69,7 @@ def ablate_command(
         with written_whole(out / f"{table}{suffix}") as part:
             part.write_text(text, encoding="utf-8")
     write_json(out / f"{table}.json", values)
+    write_choice_figure(result, out / f"{table}_choice")
     if json_path is not None:
         write_json(json_path, values)
     console.print(plain_table(f"{table}: {result.study.title}", result.short_table()))
