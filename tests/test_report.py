@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import json
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from acmnet.annotations import read_annotations
+from acmnet.annotations import Annotations, Video, read_annotations
 from acmnet.detections import read_detections
 from acmnet.pipeline.data import DataSource, open_data
 from acmnet.pipeline.trained import load, localize_videos
@@ -20,6 +21,8 @@ from acmnet.report.contents import Contents, VideoContents, summary_of, videos_o
 from acmnet.report.page import page_of, write_page
 from acmnet.report.posters import FRAMES, HEIGHT, WIDTH, poster_strip
 from acmnet.segments import Detections
+from acmnet.view.reviews import ReviewStore
+from acmnet.view.server import Site, SiteServer
 from browsing import drawn, frame, until
 from commands import refused
 
@@ -331,6 +334,80 @@ def test_proposals_are_those_that_python_cut(opened, reported):
         )
         expected = [row[1:] for row in video["runs"] if row[0] == threshold]
         assert sorted(shown) == sorted(expected)
+
+
+def test_haste_leaves_no_error(opened, reported):
+    """A video chosen before another began to play; the fixture reads the console."""
+    page_file, _ = reported
+    page = opened(page_file)
+    page.evaluate(
+        "() => { const rows = [...document.querySelectorAll('#detections button')];"
+        " for (let i = 0; i < 40; i++) rows[(i * 37) % rows.length].click(); }"
+    )
+    page.wait_for_timeout(300)
+    page.get_by_role("button", name="test_001", exact=True).first.click()
+    assert page.inner_text("#video-name") == "test_001"
+
+
+def test_the_strip_of_frames_is_zoomed_with_the_lanes(opened, reported):
+    page_file, _ = reported
+    page = opened(page_file)
+    page.locator("#timeline").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    for _ in range(2):
+        page.keyboard.press("+")
+    frame(page)
+    # a quarter is seen, with second 2 where it was: at 2 / duration of the width
+    lanes, strip = (page.locator(x).bounding_box() for x in ("#attention", "#poster"))
+    duration_s = details_of(page_file)[0]["duration_s"]
+    assert strip["width"] == pytest.approx(4 * lanes["width"], abs=2)
+    seen = strip["x"] + strip["width"] * 2 / duration_s
+    assert seen == pytest.approx(lanes["x"] + lanes["width"] * 2 / duration_s, abs=2)
+
+
+def test_numbers_are_not_broken_on_a_phone(opened, reported):
+    page = opened(reported[0])
+    page.set_viewport_size({"width": 390, "height": 844})
+    frame(page)
+    for table in ("videos", "detections", "classes"):
+        heights = page.eval_on_selector_all(
+            f"#{table} tbody td", "(cells) => cells.map((c) => c.clientHeight)"
+        )
+        assert max(heights) < 40, table  # one line
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+
+
+def test_hostile_names_are_reviewed(opened, tmp_path):
+    """What a reviewer adds to each is what the server is given."""
+    contents = hostile_contents()
+    videos = {name: Video(name, None, 20.0, ("run",), ()) for name in HOSTILE}
+    store = ReviewStore(
+        tmp_path / "reviews.json", Annotations("labels.json", videos, ("run",))
+    )
+    state = {"sentence": "", "checkpoint": None}
+    site = Site(lambda token: page_of(contents, token=token), (), lambda: state, store)
+    server = SiteServer(site)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        page = opened(f"http://127.0.0.1:{server.server_port}/")
+        for i in range(len(HOSTILE)):
+            page.locator("#videos tbody tr button").nth(i).click()
+            page.fill("#review-label", "run")
+            page.fill("#review-start", "1")
+            page.fill("#review-end", f"{2 + i}")
+            page.click("#add")
+        page.click("#save")
+        until(page, "document.getElementById('review-state').textContent === 'saved'")
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    kept = store.to_json()["videos"]
+    assert {name: [x["end_s"] for x in own] for name, own in kept.items()} == {
+        name: [2.0 + i] for i, name in enumerate(HOSTILE)
+    }
 
 
 def hostile_contents():

@@ -32,10 +32,10 @@ def write_training_figure(log: Path, path: Path) -> tuple[Path, ...]:
     rows = -(-len(terms) // columns)
     with drawing(16.0, 1.0 + 3.6 * rows) as figure:
         axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
-        for i, (name, values) in enumerate(terms.items()):
-            axes[i].plot(epochs, values, color=PALETTE[i % len(PALETTE)])
-            axes[i].set_title(name)
-            axes[i].set_ylim(bottom=min(0.0, float(values.min())))
+        for own, (name, values) in zip(axes, terms.items(), strict=False):
+            own.plot(epochs, values, color=PALETTE[0])
+            own.set_title(name)
+            own.set_ylim(bottom=min(0.0, float(values.min())))
         for unused in axes[len(terms) :]:
             unused.set_visible(False)
         figure.supxlabel("epoch", fontsize=9)

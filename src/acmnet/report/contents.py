@@ -12,7 +12,6 @@ import numpy as np
 
 from acmnet.annotations import Video
 from acmnet.evaluation.reports import DetectionReport
-from acmnet.features import FeatureError
 from acmnet.localization import activation_runs
 from acmnet.model import Branch
 from acmnet.pipeline.calibrating import training_videos
@@ -159,10 +158,7 @@ def videos_of(
         media = _media(files.get(video), page, room)
         if media is not None and media.url is None:
             room -= media.path.stat().st_size
-        try:
-            details = _details(model, data, truth, found, files.get(video))
-        except FeatureError:
-            continue
+        details = _details(model, data, truth, found, files.get(video))
         summary = {
             "id": video,
             "labels": list(truth.labels),

@@ -113,6 +113,7 @@
   // ---- summary
 
   const scores = contents.scores;
+  $("warning").textContent = contents.notes.join(" ");
   if (scores) {
     const mean = `average mAP ${percent(scores.average)} %`;
     $("headline").textContent = `${mean} by ${scores.protocol}, ${scores.videos} videos, ${scores.instances} instances, ${scores.detections} detections`;
@@ -127,7 +128,6 @@
       ...scores.tiou.map((t, i) => [String(t), (c) => c[1][i], (c) => text(percent(c[1][i]))]),
       ["average", (c) => c[1].reduce((a, b) => a + b, 0), (c) => text(percent(c[1].reduce((a, b) => a + b, 0) / c[1].length))],
     ], classes, { first: scores.tiou.length + 1 }).draw();
-    $("warning").textContent = contents.notes.join(" ");
     for (const note of [...scores.notes, ...Object.entries(scores.dropped).map(([why, n]) => `${n} detections were dropped: ${why}`)]) $("notes").append(make("li", note));
     if (scores.ground_truth_sha256) contents.facts["ground truth SHA-256"] = scores.ground_truth_sha256;
   } else {
@@ -266,6 +266,8 @@
       one.node.style.width = `${(100 * (one.end - one.start)) / width}%`;
       one.node.classList.toggle("now", one === state.chosen);
     }
+    $("poster").style.width = `${(100 * state.details.duration_s) / width}%`;
+    $("poster").style.marginLeft = `${(-100 * from) / width}%`;
     for (const kind of ["attention", "activation"]) drawCurves(kind);
     drawAxis();
     drawPlayhead();
@@ -353,7 +355,9 @@
   }
 
   function play() {
-    if (hasPlayer) { player.play(); return; }
+    // refused where another video is chosen meanwhile, or this one cannot be played:
+    // then the player itself tells pause or error
+    if (hasPlayer) { player.play().catch(() => {}); return; }
     const began = performance.now() - 1000 * state.now;
     playing = setInterval(() => {
       state.now = (performance.now() - began) / 1000;
@@ -449,7 +453,9 @@
 
   // ---- review, where a server keeps it
 
-  const review = contents.review ? { revision: 0, videos: {}, dirty: false } : null;
+  // by names that may be __proto__
+  const byName = (values) => Object.assign(Object.create(null), values);
+  const review = contents.review ? { revision: 0, videos: byName({}), dirty: false } : null;
   function layReview() {
     if (!review) return;
     $("review").hidden = false;
@@ -508,7 +514,7 @@
       $("review-state").textContent = answer.ok ? "saved" : told.error;
     });
     window.addEventListener("beforeunload", (event) => { if (review.dirty) event.preventDefault(); });
-    fetch("api/reviews").then((answer) => answer.json()).then((told) => { review.revision = told.revision; review.videos = told.videos; layReview(); });
+    fetch("api/reviews").then((answer) => answer.json()).then((told) => { review.revision = told.revision; review.videos = byName(told.videos); layReview(); });
     let checkpoint;
     const ask = async () => {
       let sentence;
