@@ -146,6 +146,8 @@ def test_no_worker_outlives_the_run():
 
 
 def test_an_interrupted_run_stops_its_workers_and_keeps_what_is_finished():
+    # 10 s of work for one of the two, whatever the pace of the machine
+    write_movie(Path("videos/long.mp4"), n_frames=1000)
     call, workers = at_work(lambda: list(Path("out/extracted").glob("*.json")))
     os.killpg(call.pid, signal.SIGINT)  # as a terminal does: the workers get it too
     call.communicate(timeout=30)
