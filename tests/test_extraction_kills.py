@@ -72,8 +72,12 @@ def _here(tmp_path, monkeypatch):
 
 
 def python(code):
+    # a shell that runs the tests in its background has them ignore Ctrl-C
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     return subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-c", heard + code],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
     )
 
 

@@ -104,6 +104,33 @@ def test_hostile_names_come_back_as_they_went(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["reviews.json"]
 
 
+def test_rejecting_keeps_what_a_video_is_known_to_contain(tmp_path):
+    store = ReviewStore(tmp_path / "reviews.json", annotations_of("a"))
+    store.save({"revision": 0, "videos": {"a": [review(verdict="rejected")]}})
+    read = read_annotations(store.path)
+    assert read.videos["a"].labels == ("run",)
+    assert read.videos["a"].instances == ()
+    assert read.class_names == ("run", "jump")
+
+
+def test_reviews_of_another_subset_are_kept(tmp_path):
+    first = ReviewStore(tmp_path / "reviews.json", annotations_of("a"))
+    first.save({"revision": 0, "videos": {"a": [review()]}})
+    second = ReviewStore(tmp_path / "reviews.json", annotations_of("b"))
+    assert second.to_json() == {"revision": 1, "videos": {}}
+    second.save({"revision": 1, "videos": {"b": [review()]}})
+    assert set(read_annotations(first.path).videos) == {"a", "b"}
+    assert first.to_json()["videos"] == {"a": [review()]}
+
+
+def test_reviews_that_are_a_link_are_not_followed(tmp_path):
+    (tmp_path / "secret.json").write_text('{"reviews": {}, "revision": 1}')
+    (tmp_path / "reviews.json").symlink_to(tmp_path / "secret.json")
+    store = ReviewStore(tmp_path / "reviews.json", annotations_of("a"))
+    with pytest.raises(ReviewError, match="is a link, which is not followed"):
+        store.to_json()
+
+
 def test_a_stale_page_overwrites_nothing(tmp_path):
     store = ReviewStore(tmp_path / "reviews.json", annotations_of("a"))
     store.save({"revision": 0, "videos": {"a": [review()]}})
@@ -123,6 +150,7 @@ def test_a_stale_page_overwrites_nothing(tmp_path):
         pytest.param({"start_s": 3.0}, r"from 3\.0 to 2\.5 is no segment", id="order"),
         pytest.param({"start_s": -1.0}, "from -1.0 to", id="before 0"),
         pytest.param({"end_s": float("nan")}, "to nan is no segment", id="nan"),
+        pytest.param({"end_s": 10**400}, "is no segment", id="huge"),
         pytest.param({"end_s": True}, "to True is no segment", id="bool"),
         pytest.param({"end_s": 21.5}, "ends at 21.5 s, the video at 20 s", id="after"),
         pytest.param({"source": ["run", 1, 2]}, "source must be", id="short source"),
@@ -322,6 +350,7 @@ def test_strangers_cannot_post(served, headers, status):
         pytest.param(b"{", 400, id="no JSON"),
         pytest.param(b"\xff\xfe", 400, id="no text"),
         pytest.param(b"[" * 100_000, 400, id="deep"),
+        pytest.param(b'{"revision": ' + b"9" * 5000 + b"}", 400, id="digits"),
         pytest.param(b'{"revision": 7, "videos": {}}', 409, id="stale"),
         pytest.param(b'{"revision": 0, "videos": {"z": []}}', 400, id="no video"),
     ],

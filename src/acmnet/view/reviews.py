@@ -67,19 +67,29 @@ class ReviewStore:
         ReviewError
             If the file is there and cannot be read.
         """
-        if not self.path.exists():
-            return {"revision": 0, "videos": {}}
+        found = self._read()
+        known = self.annotations.videos
+        own = {v: reviews for v, reviews in found["reviews"].items() if v in known}
+        return {"revision": found["revision"], "videos": own}
+
+    def _read(self) -> dict[str, Any]:
+        """Return what the file holds, of all videos; nothing where there is none."""
         remedy = "mend it, or move it away to begin anew"
+        if self.path.is_symlink():
+            raise ReviewError(f"{self.path} is a link, which is not followed; {remedy}")
+        if not self.path.exists():
+            return {"revision": 0, "database": {}, "reviews": {}}
         text = read_text(self.path, "review file", ReviewError, remedy)
         content: Any = parse_json(str(self.path), text, "review file", ReviewError)
         try:
             reviews = {str(k): list(v) for k, v in content["reviews"].items()}
+            database = {video: content["database"][video] for video in reviews}
             revision = int(content["revision"])
         except (AttributeError, KeyError, TypeError, ValueError):
             raise ReviewError(
                 f"{self.path} holds no reviews of acmnet; {remedy}"
             ) from None
-        return {"revision": revision, "videos": reviews}
+        return {"revision": revision, "database": database, "reviews": reviews}
 
     def save(self, values: object) -> int:
         """Keep reviews and return their revision; the model's output is not touched.
@@ -105,22 +115,30 @@ class ReviewStore:
             if self._is_known(video, given)
         }
         with self._lock:
-            revision = self.to_json()["revision"]
+            before = self._read()
+            revision = before["revision"]
             if values.get("revision") != revision:
                 raise StaleError(
                     f"{self.path.name} was saved by someone else since this page was "
                     "loaded; reload the page and review again what is missing"
                 )
             kept = {video: own for video, own in made.items() if own}
+            # those of another subset are not ours to drop
+            others = set(before["reviews"]) - set(self.annotations.videos)
+            database = {v: before["database"][v] for v in sorted(others)}
+            reviews = {v: before["reviews"][v] for v in sorted(others)}
+            database |= {v: self._entry(v, own) for v, own in kept.items()}
+            reviews |= {v: [one._asdict() for one in own] for v, own in kept.items()}
+            names = dict.fromkeys(self.annotations.class_names)
+            labels = (x["label"] for e in database.values() for x in e["annotations"])
             write_json(
                 self.path,
                 {
                     "version": "acmnet reviews 1",
+                    "classes": list(names | dict.fromkeys(labels)),
                     "revision": revision + 1,
-                    "database": {v: self._entry(v, own) for v, own in kept.items()},
-                    "reviews": {
-                        v: [one._asdict() for one in own] for v, own in kept.items()
-                    },
+                    "database": database,
+                    "reviews": reviews,
                 },
             )
         return int(revision) + 1
@@ -196,13 +214,15 @@ class ReviewStore:
     def _entry(self, video: str, reviews: list[Review]) -> dict[str, Any]:
         """Return a reviewed video as a label file has it."""
         known = self.annotations.videos[video]
-        entry: dict[str, Any] = {
-            "annotations": [
-                {"label": one.label, "segment": [one.start_s, one.end_s]}
-                for one in reviews
-                if one.verdict != "rejected"
-            ]
-        }
+        annotations: list[dict[str, Any]] = [
+            {"label": one.label, "segment": [one.start_s, one.end_s]}
+            for one in reviews
+            if one.verdict != "rejected"
+        ]
+        placed = {one["label"] for one in annotations}
+        # what a video is known to contain is not undone by a rejected detection
+        annotations += [{"label": x} for x in known.labels if x not in placed]
+        entry: dict[str, Any] = {"annotations": annotations}
         if known.subset is not None:
             entry["subset"] = known.subset
         if known.duration_s is not None:
@@ -214,4 +234,8 @@ def _number(value: object) -> float | None:
     """Return a finite number; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) else None
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
+    return number if math.isfinite(number) else None

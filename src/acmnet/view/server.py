@@ -173,9 +173,9 @@ class _Handler(BaseHTTPRequestHandler):
             revision = site.reviews.save(values)
         except StaleError as error:
             raise _Refusal(HTTPStatus.CONFLICT, str(error)) from None
-        except (ReviewError, UnicodeDecodeError, RecursionError) as error:
+        except (ReviewError, RecursionError) as error:
             raise _Refusal(HTTPStatus.BAD_REQUEST, one_line(error)) from None
-        except json.JSONDecodeError as error:
+        except ValueError as error:  # no JSON, no text, a number of 5,000 digits
             raise _Refusal(HTTPStatus.BAD_REQUEST, f"no JSON: {error}") from None
         self._send_json({"revision": revision})
 
@@ -243,6 +243,8 @@ class _Handler(BaseHTTPRequestHandler):
             while left and (block := file.read(min(left, BLOCK))):
                 self.wfile.write(block)
                 left -= len(block)
+            if left:  # it shrank: what comes next must not be taken for its rest
+                self.close_connection = True
 
 
 def _opened(path: Path) -> BinaryIO:
