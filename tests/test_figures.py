@@ -11,11 +11,17 @@ from acmnet.cli import main
 from acmnet.evaluation.reports import evaluate
 from acmnet.figures import scores as scores_room
 from acmnet.figures import style
+from acmnet.figures import training as training_room
 from acmnet.figures import video as video_room
-from acmnet.figures.scores import confusion, write_class_figure, write_map_figure
+from acmnet.figures.scores import (
+    confusion,
+    write_class_figure,
+    write_confusion_figure,
+    write_map_figure,
+)
 from acmnet.figures.style import FigureError, shortened
 from acmnet.figures.training import epoch_means, write_training_figure
-from acmnet.figures.video import shown_classes, snippet_times, sure_ones
+from acmnet.figures.video import Curves, shown_classes, snippet_times, sure_ones
 from acmnet.figures.video import write_video_figure as draw_video
 from acmnet.pipeline.trained import VideoScores
 from acmnet.segments import Detections, Segment, SnippetGrid
@@ -41,6 +47,21 @@ def drawn(monkeypatch):
     return kept
 
 
+@pytest.fixture
+def laid_out(monkeypatch):
+    """Lay each figure out and keep it, by its name; nothing is written."""
+    kept = {}
+
+    def save(figure, path):
+        figure.draw_without_rendering()
+        kept[path.name] = figure
+        return ()
+
+    for room in (video_room, scores_room, training_room):
+        monkeypatch.setattr(room, "save", save)
+    return kept
+
+
 def a_video(names=("run", "jump")):
     instances = (Instance(names[0], Segment(0.5, 1.5)),)
     return Video("v", "test", 3.0, (names[0],), instances)
@@ -53,6 +74,11 @@ def some_scores(n=13, n_classes=2):
     return VideoScores(cas, attention, cas.mean(axis=0))
 
 
+def curves_of(scores, teachers=0):
+    n = len(scores.attention)
+    return Curves(scores.cas_instance, scores, n, GRID, teachers)
+
+
 # ---- a video
 
 
@@ -61,7 +87,7 @@ def test_curves_and_spans_are_those_of_the_data(drawn, tmp_path):
     scores = some_scores()
     cas = np.tile([0.5, 0.3, 0.2], (13, 1))
     found = Detections.of(("run", "jump"), [(0.4, 1.6, 0.8, 0), (2.0, 2.5, 0.3, 0)])
-    paths = draw_video(a_video(), cas, scores, found, 13, GRID, tmp_path / "v")
+    paths = draw_video(a_video(), Curves(cas, scores, 13, GRID), found, tmp_path / "v")
     assert [path.name for path in paths] == ["v.png", "v.svg", "v.pdf"]
     truth, detections, attention, instance = drawn["v"].axes
     times = 0.2 + 0.2 * np.arange(13)
@@ -98,15 +124,49 @@ def test_what_is_shown_by_hand():
     assert snippet_times(3, 6, GRID) == pytest.approx([0.2, 0.6, 1.0])
 
 
+@pytest.mark.parametrize(
+    ("n_labelled", "n_drawn", "said"),
+    [
+        pytest.param(3, 4, "", id="the surest found joins"),
+        pytest.param(5, 5, "", id="all labelled"),
+        pytest.param(10, 8, "2 of 10 labelled classes not shown", id="too many"),
+    ],
+)
+def test_no_truth_is_left_out_in_silence(laid_out, tmp_path, n_labelled, n_drawn, said):
+    names = tuple("abcdefghijkl")
+    labels = names[:n_labelled]
+    truth = tuple(Instance(x, Segment(0.0, 1.0)) for x in labels)
+    found = Detections.of(names, [(0.0, 1.0, 0.5, 11), (0.0, 1.0, 0.4, 10)])
+    curves = curves_of(some_scores(n_classes=12))
+    draw_video(Video("v", None, None, labels, truth), curves, found, tmp_path / "v")
+    figure = laid_out["v"]
+    assert len(figure.axes[0].collections) == min(n_labelled, n_drawn)
+    assert len(figure.axes) - 3 == n_drawn
+    assert figure.get_suptitle().partition("\n")[2] == said
+
+
+def test_a_students_figure_says_whose_curves_they_are(laid_out, tmp_path):
+    found = Detections.of(("run", "jump"), [(0.4, 1.6, 0.8, 0)])
+    for teachers, said in ((1, "its teacher;"), (3, "the mean of its 3 teachers;")):
+        curves = curves_of(some_scores(), teachers)
+        draw_video(a_video(), curves, found, tmp_path / "v")
+        told = f"attention and CAS: {said} detections: the student"
+        assert laid_out["v"].get_suptitle() == f"v\n{told}"
+
+
+def test_branches_differ_in_print_without_colour(laid_out, tmp_path):
+    found = Detections.of(("run", "jump"), [])
+    draw_video(a_video(), curves_of(some_scores()), found, tmp_path / "v")
+    assert len({x.get_linestyle() for x in laid_out["v"].axes[2].lines}) == 3
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_are_drawn(tmp_path, name):
     names = (name, "jump")
     found = Detections.of(names, [(0.4, 1.6, 0.8, 0)])
     video = Video(name, None, None, (name,), (Instance(name, Segment(0.0, 1.0)),))
     scores = some_scores()
-    paths = draw_video(
-        video, scores.cas_instance, scores, found, 13, GRID, tmp_path / "v"
-    )
+    paths = draw_video(video, curves_of(scores), found, tmp_path / "v")
     assert all(path.stat().st_size > 1000 for path in paths)
 
 
@@ -120,9 +180,7 @@ def test_a_video_without_truth_or_detections_is_drawn(tmp_path):
     video = Video("v", None, None, (), ())
     found = Detections.of(("run", "jump"), [])
     scores = some_scores()
-    paths = draw_video(
-        video, scores.cas_instance, scores, found, 13, GRID, tmp_path / "v"
-    )
+    paths = draw_video(video, curves_of(scores), found, tmp_path / "v")
     assert len(paths) == 3
 
 
@@ -130,10 +188,7 @@ def test_the_same_numbers_give_the_same_bytes(tmp_path):
     scores = some_scores()
     found = Detections.of(("run", "jump"), [(0.4, 1.6, 0.8, 0)])
     for folder in ("one", "two"):
-        draw_video(
-            *(a_video(), scores.cas_instance, scores, found, 13, GRID),
-            tmp_path / folder / "v",
-        )
+        draw_video(a_video(), curves_of(scores), found, tmp_path / folder / "v")
     for kind in ("png", "svg", "pdf"):
         one, two = (tmp_path / x / f"v.{kind}" for x in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()
@@ -173,6 +228,44 @@ def test_bars_and_lines_are_the_reports(drawn, tmp_path):
     assert widths == pytest.approx([100.0, 100 / 3])
 
 
+@pytest.mark.parametrize("name", ["$x^2$ & $", "x" * 300])
+def test_scores_of_hostile_names_leave_room(laid_out, tmp_path, name):
+    """A panel that collapses warns, and warnings are errors here."""
+    truth = truth_of(v=[(name, 0.0, 10.0), ("b", 20.0, 30.0)])
+    report = evaluate(truth, file_of(v=[("b", 20.0, 28.0, 0.9)]), tiou=(0.5,))
+    write_map_figure({f"{i}{name}": report for i in range(9)}, tmp_path / "map")
+    write_class_figure(report, tmp_path / "classes")
+    write_confusion_figure(report, tmp_path / "confusion")
+    for stem in ("map", "classes", "confusion"):
+        figure = laid_out[stem]
+        box = figure.axes[0].get_position()
+        width_cm, height_cm = figure.get_size_inches() * 2.54
+        assert min(box.width * width_cm, box.height * height_cm) > 1.2
+
+
+def test_the_confusion_that_is_drawn_is_the_one_computed(laid_out, tmp_path):
+    truth = truth_of(v=[("a", 0.0, 10.0), ("b", 20.0, 30.0)])
+    report = evaluate(truth, file_of(v=[("b", 0.0, 9.0, 0.9)]), tiou=(0.5,))
+    write_confusion_figure(report, tmp_path / "confusion")
+    axes = laid_out["confusion"].axes[0]
+    drawn_shares = axes.images[0].get_array()
+    # a is found as b, b not at all
+    assert drawn_shares.tolist() == [[0.0, 100.0, 0.0], [0.0, 0.0, 100.0]]
+    texts = {(*x.get_position(), x.get_text()) for x in axes.texts}
+    assert texts == {(1, 0, "100"), (2, 1, "100")}
+
+
+def test_every_system_is_in_the_legend(laid_out, tmp_path):
+    """Also one whose name begins as those do that matplotlib hides."""
+    report = evaluate(
+        truth_of(v=[("a", 0.0, 10.0)]), file_of(v=[("a", 0.0, 9.0, 0.9)]), tiou=(0.5,)
+    )
+    write_map_figure({"_one": report, "two": report}, tmp_path / "map")
+    (legend,) = laid_out["map"].legends
+    said = [text.get_text() for text in legend.get_texts()]
+    assert said == ["average 100.0: _one", "average 100.0: two"]
+
+
 # ---- training
 
 
@@ -190,6 +283,31 @@ def test_epoch_means_weigh_by_videos(tmp_path):
     assert terms["total"].tolist() == [2.0, 0.5]
     assert list(terms) == ["total"]
     assert len(write_training_figure(log, tmp_path / "t")) == 3
+
+
+def test_each_panel_can_be_read(laid_out, tmp_path):
+    """One epoch is a point; the lowest panel of either column has numbers."""
+    row = {"epoch": 1, "videos": 4, "a": 1.0, "b": 2.0, "c": 3.0}
+    log = tmp_path / "log.jsonl"
+    log.write_text(json.dumps(row) + "\n")
+    write_training_figure(log, tmp_path / "t")
+    panels = laid_out["t"].axes
+    for axes, value in zip(panels[:3], (1.0, 2.0, 3.0), strict=True):
+        (line,) = axes.lines
+        assert (list(line.get_xdata()), list(line.get_ydata())) == ([1.0], [value])
+        assert line.get_marker() == "o"
+    has_numbers = [x.xaxis.get_tick_params()["labelbottom"] for x in panels[:3]]
+    assert has_numbers == [False, True, True]
+    assert not panels[3].get_visible()
+
+
+def test_a_log_of_two_runs_is_refused(tmp_path):
+    log = tmp_path / "log.jsonl"
+    for last in ({"epoch": 2, "videos": 4, "other": 1.0}, {}):
+        first = {"epoch": 1, "videos": 4} | ({"total": 1.0} if last else {})
+        log.write_text(f"{json.dumps(first)}\n{json.dumps(last)}\n")
+        with pytest.raises(FigureError, match="all have the same loss terms"):
+            epoch_means(log)
 
 
 def test_what_cannot_be_drawn_is_refused(tmp_path):

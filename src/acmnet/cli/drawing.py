@@ -20,11 +20,11 @@ from acmnet.figures.scores import (
     write_map_figure,
 )
 from acmnet.figures.training import write_training_figure
-from acmnet.figures.video import write_video_figure
+from acmnet.figures.video import Curves, write_video_figure
 from acmnet.pipeline.data import Data, open_data
 from acmnet.pipeline.experiments import TIOU
 from acmnet.pipeline.runs import LOG_FILE, join_processes
-from acmnet.pipeline.trained import load, localize_videos
+from acmnet.pipeline.trained import TEACHERS, load, localize_videos
 
 VIDEOS = 4
 """Videos that are drawn where none is named: those with the most instances."""
@@ -43,9 +43,9 @@ def figures_command(
 ) -> None:
     """Draw a run for a paper, as PNG, SVG and PDF.
 
-    Loss terms over the epochs; mAP over tIoU, AP by class and class confusion where
-    true segments are known; and for videos the paper's Fig. 3: truth, detections,
-    attention of the three branches, CAS and instance CAS.
+    Loss terms over the epochs, of teachers too; mAP over tIoU, AP by class and class
+    confusion where true segments are known; and for videos the paper's Fig. 3: truth,
+    detections, attention of the three branches, CAS and instance CAS.
 
     Parameters
     ----------
@@ -72,6 +72,10 @@ def figures_command(
     data = open_data(source_of(run, annotations, features, subset))
     chosen = _chosen(data, video)
     written = list(write_training_figure(run / LOG_FILE, out / "training"))
+    teachers = model.settings.student.teachers
+    for k in range(teachers):
+        log = run / TEACHERS / str(k) / LOG_FILE
+        written += write_training_figure(log, out / f"training_teacher_{k}")
     with Waiting(errors, "localising", "videos", silent=quiet()) as bar:
         bar.total = len(data.annotations.videos)
         results = localize_videos(model, data, bar.one_more)
@@ -84,11 +88,14 @@ def figures_command(
         read = data.store.read(name)
         written += write_video_figure(
             data.annotations.videos[name],
-            model.cas(read).astype(np.float64),
-            model.scores(read),
+            Curves(
+                model.cas(read).astype(np.float64),
+                model.scores(read),
+                len(read),
+                model.grid,
+                teachers,
+            ),
             results[name],
-            len(read),
-            model.grid,
             out / f"video_{_file_name(name)}",
         )
     console.print(f"{len(written)} files: {out}", markup=False)

@@ -12,6 +12,8 @@ from acmnet.segments import FloatArray, temporal_iou
 
 SURE: Final = 0.5
 """Detections count for the confusion from this share of the best of their video."""
+NEAR: Final = 0.5
+"""From this tIoU on a detection names an instance."""
 
 
 def write_map_figure(
@@ -26,10 +28,10 @@ def write_map_figure(
     path : Path
         Without an ending.
     """
-    with drawing(10.0, 7.0) as figure:
+    with drawing(12.0, 6.5 + 0.5 * len(reports)) as figure:
         axes = figure.subplots()
         for i, (name, report) in enumerate(reports.items()):
-            average = f"{shortened(name)} (average {100 * report.average:.1f})"
+            average = f"average {100 * report.average:.1f}: {shortened(name)}"
             axes.plot(
                 report.tiou,
                 100 * report.map,
@@ -39,7 +41,8 @@ def write_map_figure(
             )
         axes.set(xlabel="tIoU", ylabel="mAP (%)", ylim=(0, 100))
         axes.grid(axis="y", alpha=0.3)
-        axes.legend()
+        # below: a good system's line lies where a legend would
+        figure.legend(loc="outside lower left")
         return save(figure, path)
 
 
@@ -64,14 +67,16 @@ def write_confusion_figure(report: DetectionReport, path: Path) -> tuple[Path, .
     """Write which class sure detections have where each class is; see `confusion`."""
     shares = confusion(report)
     n = len(report.class_names)
-    side = min(6.0 + 0.55 * n, 40.0)
-    with drawing(side, side) as figure:
+    names = [shortened(name) for name in report.class_names]
+    # of the longest name, as no letter is wider than this
+    room = 0.3 * max(map(len, [*names, "nothing"]))
+    side = min(2.0 + 0.6 * n, 36.0)
+    with drawing(side + room + 4.0, side * n / (n + 1) + room + 2.5) as figure:
         axes = figure.subplots()
         image = axes.imshow(100 * shares, cmap="cividis", vmin=0, vmax=100)
-        names = [shortened(name) for name in report.class_names]
         axes.set_xticks(range(n + 1), [*names, "nothing"], rotation=90)
         axes.set_yticks(range(n), names)
-        axes.set(xlabel="found", ylabel="true")
+        axes.set(xlabel=f"found at tIoU {NEAR:g}, surest", ylabel="true")
         if n <= 20:
             for (i, j), value in np.ndenumerate(100 * shares):
                 if value >= 0.5:
@@ -83,11 +88,11 @@ def write_confusion_figure(report: DetectionReport, path: Path) -> tuple[Path, .
                         color=colour,
                         fontsize=7,
                     )
-        figure.colorbar(image, ax=axes, label="% of the class's instances", shrink=0.7)
+        figure.colorbar(image, ax=axes, label="% of instances")
         return save(figure, path)
 
 
-def confusion(report: DetectionReport, tiou: float = 0.5) -> FloatArray:
+def confusion(report: DetectionReport, tiou: float = NEAR) -> FloatArray:
     """Return what the sure detections call each instance, (C, C + 1).
 
     An instance counts for the class of the highest-scoring detection of its video, of

@@ -9,6 +9,8 @@ import numpy as np
 from acmnet.figures.style import PALETTE, FigureError, drawing, save
 from acmnet.segments import FloatArray
 
+FEW_EPOCHS: Final = 10
+"""Up to so many are marked: a line through one point cannot be seen."""
 NOT_TERMS: Final = ("epoch", "step", "videos", "seconds")
 
 
@@ -28,16 +30,19 @@ def write_training_figure(log: Path, path: Path) -> tuple[Path, ...]:
         If there is no log, or nothing in it.
     """
     epochs, terms = epoch_means(log)
+    marker = "o" if len(epochs) <= FEW_EPOCHS else ""
     columns = 2 if len(terms) > 1 else 1
     rows = -(-len(terms) // columns)
     with drawing(16.0, 1.0 + 3.6 * rows) as figure:
         axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
         for own, (name, values) in zip(axes, terms.items(), strict=False):
-            own.plot(epochs, values, color=PALETTE[0])
+            own.plot(epochs, values, color=PALETTE[0], marker=marker, markersize=3)
             own.set_title(name)
             own.set_ylim(bottom=min(0.0, float(values.min())))
         for unused in axes[len(terms) :]:
             unused.set_visible(False)
+            # the panel above is the lowest of its column
+            axes[len(terms) - 1 - (columns - 1)].tick_params(labelbottom=True)
         figure.supxlabel("epoch", fontsize=9)
         return save(figure, path)
 
@@ -62,6 +67,11 @@ def epoch_means(log: Path) -> tuple[FloatArray, dict[str, FloatArray]]:
     if not steps:
         raise FigureError(f"{log} holds no step of a training; train first")
     names = [name for name in steps[0] if name not in NOT_TERMS]
+    if not names or any(name not in x for x in steps for name in names):
+        raise FigureError(
+            f"{log}: steps must all have the same loss terms, got {names} in the first "
+            "and others later or none; was another run's log appended?"
+        )
     epoch = np.array([x["epoch"] for x in steps])
     weight = np.array([x["videos"] for x in steps], dtype=np.float64)
     epochs, place = np.unique(epoch, return_inverse=True)

@@ -1,5 +1,6 @@
 """The paper's Fig. 3 for any video: truth, activation, attention, detections."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,21 +16,40 @@ from acmnet.segments import Detections, FloatArray, SnippetGrid
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_CLASSES: Final = 4
-"""Classes that are drawn: those labelled, then those found with the highest score."""
+MOST_FOUND: Final = 4
+"""Classes up to which those found with the highest score join the labelled ones."""
+MOST_CLASSES: Final = 8
+"""Classes that are drawn at most; the figure says how many labelled ones it lacks."""
 SURE: Final = 0.5
 """Detections are drawn from this share of the best of their class on."""
-BRANCHES: Final = ("#009E73", "#E69F00", "#999999")
-"""Instance, context, background."""
+BRANCHES: Final = (("#000000", "-"), ("#D55E00", "--"), ("#777777", ":"))
+"""Instance, context, background; apart in grey print too."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Curves:
+    """What the networks say of one video, and where it lies in time."""
+
+    cas: FloatArray
+    """(T, C + 1). What the classifier says of each snippet before any attention."""
+    scores: VideoScores
+    """Of T snippets."""
+    n_snippets: int
+    """The video's length before it was sampled to T snippets; T if it was not."""
+    grid: SnippetGrid
+    teachers: int = 0
+    """Networks that the curves are the mean of, where a student of theirs localises."""
+
+    @property
+    def times_s(self) -> FloatArray:
+        """(T,) the middle of each snippet, in seconds."""
+        return snippet_times(len(self.scores.attention), self.n_snippets, self.grid)
 
 
 def write_video_figure(
     video: Video,
-    cas: FloatArray,
-    scores: VideoScores,
+    curves: Curves,
     found: Detections,
-    n_snippets: int,
-    grid: SnippetGrid,
     path: Path,
 ) -> tuple[Path, ...]:
     """Write truth, detections, attention and instance CAS of one video over time.
@@ -38,16 +58,10 @@ def write_video_figure(
     ----------
     video : Video
         Its labels and, where they are known, its instances.
-    cas : (T, C + 1) array
-        What the classifier says of each snippet before any attention.
-    scores : VideoScores
-        What the network says, of T snippets.
+    curves : Curves
+        CAS, instance CAS and attention.
     found : Detections
         What is localised; drawn from half the best score of its class on.
-    n_snippets : int
-        The video's length before it was sampled to T snippets; T if it was not.
-    grid : SnippetGrid
-        Where the snippets lie in time.
     path : Path
         Without an ending.
 
@@ -58,7 +72,7 @@ def write_video_figure(
     """
     names = found.class_names
     classes = shown_classes(video, found)
-    centre_s = snippet_times(len(scores.attention), n_snippets, grid)
+    centre_s = curves.times_s
     heights = [max(1, len(classes)) * 0.35 + 0.3] * 2 + [1.0] + [0.8] * len(classes)
     with drawing(16.0, 2.2 * sum(heights)) as figure:
         grid_of_axes = figure.subplots(
@@ -73,23 +87,14 @@ def write_video_figure(
         ]
         _lanes(axes[0], "truth", true, classes, labels)
         _lanes(axes[1], "detections", sure_ones(found), classes, labels)
-        for branch, colour in zip(Branch, BRANCHES, strict=True):
-            axes[2].plot(
-                centre_s,
-                scores.attention[:, branch],
-                color=colour,
-                label=branch.name.lower(),
-                linewidth=1.2,
-            )
-        axes[2].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-        axes[2].set(ylabel="attention", ylim=(-0.03, 1.03))
+        _attention(axes[2], centre_s, curves.scores)
         for c, name, own in zip(classes, labels, axes[3:], strict=True):
             colour = PALETTE[classes.index(c) % len(PALETTE)]
-            curve = scores.cas_instance[:, c].astype(np.float64)
+            curve = curves.scores.cas_instance[:, c].astype(np.float64)
             own.fill_between(centre_s, curve, color=colour, alpha=0.25, linewidth=0)
             own.plot(centre_s, curve, color=colour, linewidth=1.2, label="instance CAS")
             own.plot(
-                *(centre_s, cas[:, c]),
+                *(centre_s, curves.cas[:, c]),
                 color="black",
                 linewidth=0.8,
                 linestyle="dotted",
@@ -98,8 +103,11 @@ def write_video_figure(
             own.set(ylim=(-0.03, 1.03), ylabel="CAS")
             own.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
             own.set_title(name, fontsize=9)
-        axes[-1].set(xlabel="time (s)", xlim=(0.0, _end_s(video, grid, centre_s)))
-        figure.suptitle(shortened(video.id), x=0.01, ha="left", fontsize=10)
+        axes[-1].set(xlabel="time (s)", xlim=(0.0, _end_s(video, curves)))
+        title = "\n".join(
+            [shortened(video.id), *_remarks(video, curves, classes, found)]
+        )
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
         return save(figure, path)
 
 
@@ -107,9 +115,41 @@ def shown_classes(video: Video, found: Detections) -> list[int]:
     """Return the classes that are drawn: the labelled ones, then the surest found."""
     order = np.argsort(-found.score, kind="stable")
     names = found.class_names
-    chosen = [names.index(label) for label in video.labels if label in names]
-    chosen += found.class_index[order].tolist()
-    return list(dict.fromkeys(chosen))[:MOST_CLASSES]
+    labelled = dict.fromkeys(names.index(x) for x in video.labels if x in names)
+    both = list(dict.fromkeys([*labelled, *found.class_index[order].tolist()]))
+    return both[: min(max(MOST_FOUND, len(labelled)), MOST_CLASSES)]
+
+
+def _remarks(
+    video: Video, curves: Curves, classes: Sequence[int], found: Detections
+) -> list[str]:
+    """Return what a reader must know to read the figure right."""
+    said = []
+    if curves.teachers:
+        mean = f"the mean of its {curves.teachers} teachers"
+        who = mean if curves.teachers > 1 else "its teacher"
+        said.append(f"attention and CAS: {who}; detections: the student")
+    drawn = {found.class_names[c] for c in classes}
+    absent = len(set(video.labels) - drawn)
+    if absent:
+        said.append(f"{absent} of {len(set(video.labels))} labelled classes not shown")
+    return said
+
+
+def _attention(axes: "Axes", centre_s: FloatArray, scores: VideoScores) -> None:
+    """Draw the attention of the three branches, the instance branch on top."""
+    for branch, (colour, line) in zip(Branch, BRANCHES, strict=True):
+        axes.plot(
+            centre_s,
+            scores.attention[:, branch],
+            color=colour,
+            linestyle=line,
+            linewidth=1.2,
+            label=branch.name.lower(),
+            zorder=3 - 0.1 * branch,
+        )
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.2))
+    axes.set(ylabel="attention", ylim=(-0.03, 1.03))
 
 
 def snippet_times(length: int, n_snippets: int, grid: SnippetGrid) -> FloatArray:
@@ -150,6 +190,7 @@ def _lanes(
             (lane - 0.35, 0.7),
             color=PALETTE[lane % len(PALETTE)],
             alpha=0.3 + 0.7 * share,
+            linewidth=0,  # an edge would draw beyond the span
         )
     axes.set_yticks(range(len(classes)), labels)
     axes.set_ylim(max(len(classes), 1) - 0.5, -0.5)
@@ -157,6 +198,6 @@ def _lanes(
     axes.set_title(title, fontsize=9)
 
 
-def _end_s(video: Video, grid: SnippetGrid, centre_s: FloatArray) -> float:
-    half_s = grid.snippet_frames / 2 / grid.fps
-    return max(video.duration_s or 0.0, float(centre_s[-1]) + half_s)
+def _end_s(video: Video, curves: Curves) -> float:
+    half_s = curves.grid.snippet_frames / 2 / curves.grid.fps
+    return max(video.duration_s or 0.0, float(curves.times_s[-1]) + half_s)
