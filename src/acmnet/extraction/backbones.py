@@ -112,7 +112,11 @@ class TwoStream:
         """Yield blocks of up to `BATCH_SNIPPETS` rows, RGB before flow."""
         shown, moved = itertools.tee(frames)  # both are read by one thread, in step
         flows = map(clamp_flow, self._flows(moved))
-        pairs = prefetch(zip(shown, flows, strict=True), FLOWS_AHEAD)
+        pairs: Iterable[tuple[Frame, npt.NDArray[np.float32]]]
+        pairs = zip(shown, flows, strict=True)
+        if self.device != "cpu":
+            # on a CPU both take every core, and hold each other up
+            pairs = prefetch(pairs, FLOWS_AHEAD)
         first, second = itertools.tee(pairs)
         grid = self.grid
         colours = self.colour.describe(frame for frame, _ in first)

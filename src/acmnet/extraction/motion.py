@@ -16,6 +16,7 @@ Improved Trajectories", ICCV 2013. Square roots of histograms: Arandjelović & Z
 """
 
 import collections
+import contextlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
@@ -166,15 +167,27 @@ class MotionDescriptor:
         kept: collections.deque[tuple[_Still, _Pair]]
         kept = collections.deque(maxlen=snippet_frames)
         last = -1
-        for last, record in enumerate(_records(frames)):
-            kept.append(record)
-            start = last + 1 - snippet_frames
-            if start >= 0 and start % stride_frames == 0:
-                yield _pooled(list(kept))
+        with _one_thread():
+            for last, record in enumerate(_records(frames)):
+                kept.append(record)
+                start = last + 1 - snippet_frames
+                if start >= 0 and start % stride_frames == 0:
+                    yield _pooled(list(kept))
         missing = snippet_frames - 1 - last
         if 0 <= last < snippet_frames - 1:
             still = kept[-1][0]
             yield _pooled([*kept, *itertools.repeat((still, NO_MOTION), missing)])
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let OpenCV compute in one thread: pictures this small are slower in several."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
 
 
 NO_MOTION: Final = _Pair(
