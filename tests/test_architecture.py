@@ -61,6 +61,7 @@ ORDER = [
     ["console"],
     ["cli.app"],
     ["cli.options"],
+    ["cli.applying"],
     [
         "cli.ablating",
         "cli.extracting",
@@ -70,12 +71,13 @@ ORDER = [
         "cli.calibrating",
         "cli.diagnosing",
         "cli.doctor",
+        "cli.drawing",
         "cli.rendering",
         "cli.reporting",
         "cli.showing",
         "cli.simulating",
     ],
-    ["cli.viewing", "cli.drawing"],
+    ["cli.viewing"],
     ["cli"],
     ["__init__", "__main__"],
 ]

@@ -10,10 +10,12 @@ import time
 import pytest
 
 from acmnet.annotations import Annotations, Video, read_annotations
+from acmnet.files import write_json
+from acmnet.view import reviews, server
 from acmnet.view.live import state_of
 from acmnet.view.ranges import OutsideError, Span, span_of
 from acmnet.view.reviews import ReviewError, ReviewStore, StaleError
-from acmnet.view.server import MOST_BYTES, Site, SiteServer
+from acmnet.view.server import MOST_BYTES, SAFE, Site, SiteServer
 
 HOSTILE = [
     "</script><script>alert(1)</script>",
@@ -101,7 +103,8 @@ def test_hostile_names_come_back_as_they_went(tmp_path):
     store.save({"revision": 0, "videos": given})
     assert store.to_json()["videos"] == given
     assert set(read_annotations(store.path).videos) == set(HOSTILE)
-    assert [path.name for path in tmp_path.iterdir()] == ["reviews.json"]
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {"reviews.json", ".reviews.json.lock"}
 
 
 def test_rejecting_keeps_what_a_video_is_known_to_contain(tmp_path):
@@ -363,7 +366,10 @@ def test_bad_bodies_get_one_sentence(served, body, status):
 
 def test_other_methods_and_places_take_nothing(served):
     for method in ("PUT", "DELETE", "OPTIONS", "PATCH"):
-        assert ask(served, "/api/reviews", method)[0] in (405, 501)
+        status, headers, body = ask(served, "/api/reviews", method)
+        assert status == 501
+        assert method in json.loads(body)["error"]
+        assert SAFE.items() <= headers.items()
     token = served.site.token
     assert ask(served, "/", "POST", b"{}", X_Acmnet_Token=token)[0] == 404
 
@@ -391,16 +397,89 @@ def test_of_many_savers_one_wins_each_time(served):
     assert sorted(results) == [200, *[409] * 7]
 
 
+def test_two_servers_of_one_run_do_not_overwrite_each_other(tmp_path, monkeypatch):
+    """Both were given revision 0; the second to write must see what the first wrote."""
+
+    def slowly(path, values):
+        time.sleep(0.3)
+        write_json(path, values)
+
+    monkeypatch.setattr(reviews, "write_json", slowly)
+    results = []
+
+    def save(name):
+        store = ReviewStore(tmp_path / "reviews.json", annotations_of("a", "b"))
+        try:
+            results.append(store.save({"revision": 0, "videos": {name: [review()]}}))
+        except StaleError:
+            results.append("stale")
+
+    threads = [threading.Thread(target=save, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(str, results)) == ["1", "stale"]
+
+
+def announced(served):
+    """Return a connection that has announced a body of 100 bytes."""
+    slow = socket.create_connection(served.server_address)
+    slow.sendall(
+        b"POST /api/reviews HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+        b"Content-Type: application/json\r\nX-Acmnet-Token: %s\r\n"
+        b"Content-Length: 100\r\n\r\n"
+        % (served.server_port, served.site.token.encode())
+    )
+    return slow
+
+
 def test_a_slow_body_does_not_hold_the_server(served):
     """One client announces a body and sends none; another is answered meanwhile."""
-    with socket.create_connection(served.server_address) as slow:
-        slow.sendall(
-            b"POST /api/reviews HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
-            b"Content-Type: application/json\r\nX-Acmnet-Token: %s\r\n"
-            b"Content-Length: 100\r\n\r\n"
-            % (served.server_port, served.site.token.encode())
-        )
+    with announced(served):
         assert ask(served, "/api/state")[0] == 200
+
+
+def test_a_body_that_drips_is_cut_off_as_a_whole(served, monkeypatch):
+    """A byte every tenth of a second would take 10 s; half a second is the limit."""
+    monkeypatch.setattr(server, "PATIENCE_S", 0.5)
+    sent, is_open = 0, True
+    with announced(served) as slow:
+        slow.settimeout(0.1)
+        while is_open and sent < 60:
+            try:
+                slow.sendall(b" ")
+                sent += 1
+                is_open = slow.recv(100) != b""
+            except TimeoutError:
+                continue
+            except (BrokenPipeError, ConnectionResetError):
+                is_open = False
+    assert not is_open
+
+
+def test_a_body_that_ends_early_is_refused(served):
+    with announced(served) as slow:
+        slow.sendall(b"{")
+        slow.shutdown(socket.SHUT_WR)
+        answer = slow.makefile("rb").read()
+    assert b" 400 " in answer
+    assert b"the body ends before its time" in answer
+
+
+def test_a_line_that_is_no_request_is_refused_like_all_else(served):
+    with socket.create_connection(served.server_address) as client:
+        client.sendall(b"<script> no request HTTP/1.1\r\n\r\n")
+        answer = client.makefile("rb").read()
+    assert b"nosniff" in answer
+    assert b"application/json" in answer
+
+
+@pytest.mark.parametrize(("port", "is_bare"), [(80, True), (8080, False)])
+def test_the_port_of_http_may_be_left_out(served, monkeypatch, port, is_bare):
+    monkeypatch.setattr(served, "server_port", port)
+    assert ("localhost" in served.names) is is_bare
+    assert f"127.0.0.1:{port}" in served.names
 
 
 # ---- live

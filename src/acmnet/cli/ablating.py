@@ -8,7 +8,6 @@ from acmnet.console import Waiting, plain_table
 from acmnet.figures.studies import write_choice_figure
 from acmnet.files import write_json, written_whole
 from acmnet.pipeline.ablation import AblationRequest, ablate
-from acmnet.pipeline.runs import RunRequest, join_processes
 from acmnet.studies import study
 
 
@@ -49,14 +48,7 @@ def ablate_command(
     """
     request = AblationRequest(
         study(table),
-        RunRequest(
-            out,
-            given.settings(),
-            given.data(),
-            recipe=given.recipe,
-            profile=given.profile,
-            device=join_processes(device),
-        ),
+        given.request(out, device),
         dict(overrides),
         folds,
         seeds,

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from acmnet import recipes
-from acmnet.cli.app import app, console, errors, fail, note, quiet
-from acmnet.cli.options import Grid, GridOptions, JsonPath, overrides
-from acmnet.console import Waiting, plain_table
+from acmnet.cli.app import app, console, fail, note
+from acmnet.cli.applying import loaded, localised
+from acmnet.cli.options import Grid, GridOptions, JsonPath
+from acmnet.console import plain_table
 from acmnet.evaluation.tables import Table
 from acmnet.features import FeatureError
 from acmnet.files import write_json
@@ -17,8 +17,7 @@ from acmnet.pipeline.calibrating import (
     training_videos,
 )
 from acmnet.pipeline.data import DataSource, open_data, some
-from acmnet.pipeline.runs import join_processes
-from acmnet.pipeline.trained import TrainedModel, load, localize_videos
+from acmnet.pipeline.trained import TrainedModel
 
 FEW_CORRECT = 100
 """Below this many correct detections, the figures are rough."""
@@ -65,18 +64,12 @@ def calibrate_command(
         Also write the figures here, as fractions of 1.
     """
     wanted = Wanted(tiou, precision)
-    model = load(
-        run,
-        settings=lambda trained: recipes.override(trained, overrides),
-        device=join_processes(device),
-    )
+    model = loaded(run, device)
     sha256 = weights_sha256(run)
     data = open_data(DataSource(annotations, features, subset, grid.grid()))
     _warn_of_training_videos(model, set(data.annotations.videos))
     failures: list[FeatureError] = []
-    with Waiting(errors, "localising", "videos", silent=quiet()) as bar:
-        bar.total = len(data.annotations.videos)
-        results = localize_videos(model, data, bar.one_more, failures.append)
+    results = localised(model, data, failures.append)
     report = calibrate(
         results,
         data.annotations,

@@ -8,11 +8,8 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 
-from acmnet import recipes
-from acmnet.cli.app import UsageError, app, console, errors, quiet
-from acmnet.cli.options import overrides
-from acmnet.cli.reporting import source_of
-from acmnet.console import Waiting
+from acmnet.cli.app import UsageError, app, console
+from acmnet.cli.applying import RunData, RunDataOptions, loaded, localised
 from acmnet.evaluation.reports import evaluate
 from acmnet.figures.scores import (
     write_class_figure,
@@ -23,8 +20,8 @@ from acmnet.figures.training import write_training_figure
 from acmnet.figures.video import Curves, write_video_figure
 from acmnet.pipeline.data import Data, open_data
 from acmnet.pipeline.experiments import TIOU
-from acmnet.pipeline.runs import LOG_FILE, join_processes
-from acmnet.pipeline.trained import TEACHERS, load, localize_videos
+from acmnet.pipeline.runs import LOG_FILE
+from acmnet.pipeline.trained import TEACHERS
 
 VIDEOS = 4
 """Videos that are drawn where none is named: those with the most instances."""
@@ -35,9 +32,7 @@ def figures_command(
     run: Path,
     *,
     out: Path,
-    annotations: Path | None = None,
-    features: Path | None = None,
-    subset: str | None = None,
+    given: RunData = RunDataOptions(),
     video: Annotated[list[str] | None, Parameter(negative=())] = None,
     device: str = "auto",
 ) -> None:
@@ -53,32 +48,20 @@ def figures_command(
         Directory that `acmnet train` or `acmnet fit` wrote.
     out
         Folder for the figures.
-    annotations
-        Labels, with segments where they are known; else those it was trained on.
-    features
-        Directory with the videos' features; else those it was trained on.
-    subset
-        Only this subset of the annotations.
     video
         Draw this video; once for each. Else the four with the most instances.
     device
         "auto", "cpu" or "cuda".
     """
-    model = load(
-        run,
-        settings=lambda trained: recipes.override(trained, overrides),
-        device=join_processes(device),
-    )
-    data = open_data(source_of(run, annotations, features, subset))
+    model = loaded(run, device)
+    data = open_data(given.source(run))
     chosen = _chosen(data, video)
     written = list(write_training_figure(run / LOG_FILE, out / "training"))
     teachers = model.settings.student.teachers
     for k in range(teachers):
         log = run / TEACHERS / str(k) / LOG_FILE
         written += write_training_figure(log, out / f"training_teacher_{k}")
-    with Waiting(errors, "localising", "videos", silent=quiet()) as bar:
-        bar.total = len(data.annotations.videos)
-        results = localize_videos(model, data, bar.one_more)
+    results = localised(model, data)
     if any(known.instances for known in data.annotations.videos.values()):
         report = evaluate(data.annotations, results, tiou=TIOU)
         written += write_map_figure({run.name: report}, out / "map")

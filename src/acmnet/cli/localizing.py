@@ -11,8 +11,9 @@ from cyclopts import Parameter
 
 from acmnet import recipes
 from acmnet.cli.app import UsageError, app, console, errors, fail, note, quiet
+from acmnet.cli.applying import counting, loaded, localised
 from acmnet.cli.options import Grid, GridOptions, overrides
-from acmnet.console import ExtractionBar, Waiting, detections_table
+from acmnet.console import ExtractionBar, detections_table
 from acmnet.detections import write_detections
 from acmnet.extraction.backbones import RGB_WEIGHTS
 from acmnet.extraction.engines import cores
@@ -30,7 +31,7 @@ from acmnet.pipeline.calibrated import (
 from acmnet.pipeline.data import Data, DataSource, open_data, unlabelled
 from acmnet.pipeline.own_videos import Hooks, extracted_data, extraction_of
 from acmnet.pipeline.runs import LAST, join_processes
-from acmnet.pipeline.trained import TrainedModel, load, localize_videos
+from acmnet.pipeline.trained import TrainedModel
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
 
@@ -173,16 +174,10 @@ def _by_run(
     run: Path, data: Data, device: str, options: CalibrationOptions
 ) -> tuple[Mapping[str, Detections], list[FeatureError], dict[str, object]]:
     """Localise with a trained model."""
-    model = load(
-        run,
-        settings=lambda trained: recipes.override(trained, overrides),
-        device=device,
-    )
+    model = loaded(run, device)
     calibration = _calibration(run, model, options)
     failures: list[FeatureError] = []
-    with Waiting(errors, "localising", "videos", silent=quiet()) as bar:
-        bar.total = len(data.annotations.videos)
-        results = localize_videos(model, data, bar.one_more, failures.append)
+    results = localised(model, data, failures.append)
     used: dict[str, object] = {
         "used": True,
         "details": f"features in {data.source.features}",
@@ -239,14 +234,13 @@ def _by_kinetics(
         Settings(localization=zero_shot.LOCALIZATION), overrides
     ).localization
     failures: list[FeatureError] = []
-    with Waiting(errors, "localising", "videos", silent=quiet()) as bar:
-        bar.total = len(data.annotations.videos)
+    with counting("localising", data) as one_more:
         results = zero_shot.localize_kinetics_videos(
             data,
             load_i3d(RGB_WEIGHTS),
             chosen,
             settings,
-            bar.one_more,
+            one_more,
             failures.append,
         )
     return results, failures

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from acmnet import recipes
 from acmnet.cli.app import UsageError
 from acmnet.pipeline.data import Data, DataSource, open_data
+from acmnet.pipeline.runs import RunRequest, join_processes
 from acmnet.recipes import RecipeError, Settings
 from acmnet.segments import SnippetGrid
 
@@ -72,6 +73,17 @@ class TrainingOptions:
         """Open annotations and features."""
         grid = self.grid.grid()
         return open_data(DataSource(self.annotations, self.features, self.subset, grid))
+
+    def request(self, out: Path, device: str) -> RunRequest:
+        """Return what is to be trained into a directory."""
+        return RunRequest(
+            out,
+            self.settings(),
+            self.data(),
+            recipe=self.recipe,
+            profile=self.profile,
+            device=join_processes(device),
+        )
 
 
 Training = Annotated[TrainingOptions, Parameter(name="*")]

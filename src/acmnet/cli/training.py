@@ -12,7 +12,7 @@ from acmnet.files import write_json
 from acmnet.pipeline.data import bad_features, open_data
 from acmnet.pipeline.data import problems as data_problems
 from acmnet.pipeline.experiments import cross_validate
-from acmnet.pipeline.runs import LAST, RunRequest, join_processes, train_run
+from acmnet.pipeline.runs import LAST, train_run
 from acmnet.segments import FloatArray
 
 
@@ -49,20 +49,15 @@ def train(
     overwrite
         Replace the run in --out.
     """
-    settings, data = given.settings(), given.data()
-    selection = None
-    if select != LAST:
-        selection = open_data(dataclasses.replace(data.source, subset=select))
     if resume and overwrite:
         raise UsageError("--resume goes on with a run, --overwrite drops it: give one")
-    request = RunRequest(
-        out,
-        settings,
-        data,
-        recipe=given.recipe,
-        profile=given.profile,
+    request = given.request(out, device)
+    data, selection = request.data, None
+    if select != LAST:
+        selection = open_data(dataclasses.replace(data.source, subset=select))
+    request = dataclasses.replace(
+        request,
         seed=seed,
-        device=join_processes(device),
         resume=resume,
         resume_from=resume_from,
         overwrite=overwrite,
@@ -70,7 +65,7 @@ def train(
     )
     if selection is not None:
         note(f"the checkpoint is chosen on the true segments of subset {select!r}")
-    with TrainingBar(errors, settings.epochs, silent=quiet()) as bar:
+    with TrainingBar(errors, request.settings.epochs, silent=quiet()) as bar:
         train_run(request, on_step=bar.step, on_note=note)
         bar.show_last()
     if not quiet():
@@ -129,14 +124,7 @@ def crossvalidate_command(
     json_path
         Also write the scores here, as fractions of 1.
     """
-    request = RunRequest(
-        out,
-        given.settings(),
-        given.data(),
-        recipe=given.recipe,
-        profile=given.profile,
-        device=join_processes(device),
-    )
+    request = given.request(out, device)
     runs, n_runs = 0, folds * len(seeds)
     with Waiting(errors, "cross-validating", "runs", silent=quiet()) as bar:
 

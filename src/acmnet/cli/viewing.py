@@ -8,8 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from acmnet.cli.app import app, console
-from acmnet.cli.reporting import contents_of, source_of
-from acmnet.extraction.run import find_videos
+from acmnet.cli.applying import RunData, RunDataOptions
+from acmnet.cli.reporting import contents_of, files_of
 from acmnet.pipeline.data import open_data
 from acmnet.report.contents import Contents, linked
 from acmnet.report.page import page_of
@@ -22,10 +22,8 @@ from acmnet.view.server import Site, SiteServer
 def view_command(
     run: Path,
     *,
-    annotations: Path | None = None,
-    features: Path | None = None,
+    given: RunData = RunDataOptions(),
     videos: Path | None = None,
-    subset: str | None = None,
     port: int = 0,
     browser: Annotated[bool, Parameter(negative=())] = False,
     device: str = "auto",
@@ -41,14 +39,8 @@ def view_command(
     ----------
     run
         Directory that `acmnet train` or `acmnet fit` wrote, or is writing.
-    annotations
-        Labels, with segments where they are known; else those it was trained on.
-    features
-        Directory with the videos' features; else those it was trained on.
     videos
         Folder of the video files, to play them beside the timeline.
-    subset
-        Only this subset of the annotations.
     port
         Of 127.0.0.1; 0 takes a free one.
     browser
@@ -56,10 +48,9 @@ def view_command(
     device
         "auto", "cpu" or "cuda".
     """
-    source = source_of(run, annotations, features, subset)
-    data = open_data(source)
-    files = {} if videos is None else find_videos([videos])
-    played = tuple(path for name, path in files.items() if name in data.labels)
+    data = open_data(given.source(run))
+    files = files_of(data, videos)
+    played = tuple(files.values())
     store = ReviewStore(run / REVIEWS_FILE, data.annotations)
     store.to_json()  # refuse a damaged one now
     shown: dict[float | None, Contents] = {}
@@ -70,7 +61,7 @@ def view_command(
             checkpoint = state_of(run)["checkpoint"]
             if checkpoint not in shown:
                 shown.clear()
-                made = contents_of(run, run / "page", source, videos, device)
+                made = contents_of(run, run / "page", data, files, device)
                 shown[checkpoint] = linked(made, played)
             return page_of(shown[checkpoint], token=token)
 

@@ -7,10 +7,11 @@ each verdict is about, stands beside under a key that they pass over.
 
 import dataclasses
 import math
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
+
+from filelock import FileLock
 
 from acmnet.annotations import Annotations
 from acmnet.files import parse_json, read_text, write_json
@@ -49,15 +50,15 @@ class Review(NamedTuple):
 
 @dataclasses.dataclass
 class ReviewStore:
-    """The reviews of a run, saved whole and one after another."""
+    """The reviews of a run, saved whole and one after another, by whatever process."""
 
     path: Path
     annotations: Annotations
     """The videos that may be reviewed, with their subsets and durations."""
 
     def __post_init__(self) -> None:
-        """Make the lock that saves wait for."""
-        self._lock = threading.Lock()
+        """Name the lock that saves wait for, of other processes too."""
+        self._lock = self.path.with_name(f".{self.path.name}.lock")
 
     def to_json(self) -> dict[str, Any]:
         """Return the revision and the reviews by video, as `save` takes them.
@@ -114,7 +115,7 @@ class ReviewStore:
             for video, given in values["videos"].items()
             if self._is_known(video, given)
         }
-        with self._lock:
+        with FileLock(self._lock):
             before = self._read()
             revision = before["revision"]
             if values.get("revision") != revision:

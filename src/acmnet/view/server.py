@@ -13,6 +13,7 @@ import mimetypes
 import os
 import secrets
 import stat
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,7 +28,7 @@ HOST: Final = "127.0.0.1"
 MOST_BYTES: Final = 4 << 20
 """Of a posted body."""
 PATIENCE_S: Final = 10.0
-"""How long a client may take to send what it announced."""
+"""How long a client may take to send what it announced, all of it."""
 BLOCK: Final = 1 << 18
 
 SAFE: Final = {
@@ -76,9 +77,9 @@ class SiteServer(ThreadingHTTPServer):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Hosts that are this server."""
-        port = self.server_port
-        return tuple(f"{host}:{port}" for host in (HOST, "localhost"))
+        """Hosts that are this server; a browser leaves out the port of http."""
+        hosts, port = (HOST, "localhost"), self.server_port
+        return tuple(f"{x}:{port}" for x in hosts) + (hosts if port == 80 else ())
 
 
 class _Refusal(Exception):  # noqa: N818 - not an error of ours
@@ -96,6 +97,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing: the page says what goes wrong."""
+
+    def send_error(
+        self, code: int, message: str | None = None, explain: str | None = None
+    ) -> None:
+        """Refuse what is no request of a kind that is answered, as all else is."""
+        status = HTTPStatus(code)
+        self._send_json({"error": message or explain or status.phrase}, status)
 
     def do_GET(self) -> None:
         """Answer with the page, a video's bytes, the state or the reviews."""
@@ -188,7 +196,20 @@ class _Handler(BaseHTTPRequestHandler):
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 f"reviews of more than {MOST_BYTES} bytes cannot be saved",
             )
-        return self.rfile.read(int(length))
+        return self._received(int(length))
+
+    def _received(self, length: int) -> bytes:
+        """Read the body, however small the pieces; refuse one that takes too long."""
+        parts, left, ends = [], length, time.monotonic() + PATIENCE_S
+        while left:
+            self.connection.settimeout(max(ends - time.monotonic(), 0.001))
+            part = self.rfile.read1(left)
+            if not part:
+                raise _Refusal(HTTPStatus.BAD_REQUEST, "the body ends before its time")
+            parts.append(part)
+            left -= len(part)
+        self.connection.settimeout(self.timeout)
+        return b"".join(parts)
 
     def _send_json(
         self, values: dict[str, Any], status: HTTPStatus = HTTPStatus.OK
