@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import acmnet
@@ -9,17 +10,24 @@ from acmnet.detections import read_detections
 from acmnet.evaluation.reports import evaluate
 from acmnet.pipeline.demo import DemoHooks, demo
 from acmnet.scenes import SceneSettings
+from browsing import drawn as bars_of
 
 
-def test_the_demo_goes_the_whole_way(tmp_path):
-    drawn, notes = [], []
+@pytest.fixture(scope="module")
+def demonstrated(tmp_path_factory):
+    """Return the directory of a demo on 14 videos, its result, what it told."""
+    out, drawn = tmp_path_factory.mktemp("demo"), []
     scenes = SceneSettings(training_videos=8, test_videos=6, video_s=(6.0, 8.0))
-    hooks = DemoHooks(notes.append, on_drawn=lambda done, _: drawn.append(done))
-    result = demo(tmp_path, scenes=scenes, hooks=hooks)
+    hooks = DemoHooks(on_drawn=lambda done, _: drawn.append(done))
+    return out, demo(out, scenes=scenes, hooks=hooks), drawn
+
+
+def test_the_demo_goes_the_whole_way(demonstrated):
+    out, result, drawn = demonstrated
     assert drawn == list(range(1, 15))
-    assert len(list((tmp_path / "scenes" / "videos").glob("*.mp4"))) == 14
+    assert len(list((out / "scenes" / "videos").glob("*.mp4"))) == 14
     # what is told is what anyone can score from the files that are left
-    labels = tmp_path / "scenes" / "labels.json"
+    labels = out / "scenes" / "labels.json"
     found = read_detections(result.run / "detections.json")
     again = evaluate(labels, found, subset="test", tiou=result.report.tiou)
     assert again.map == pytest.approx(result.report.map)
@@ -35,3 +43,24 @@ def test_the_demo_goes_the_whole_way(tmp_path):
         "spin",
         "wave",
     )
+
+
+def test_its_report_draws_its_detections_file(demonstrated, acmnet, opened):
+    out, result, _ = demonstrated
+    videos = out / "scenes" / "videos"
+    assert acmnet("report", result.run, "--videos", videos)[0] == 0
+    found = read_detections(result.run / "detections.json")
+    page = opened(result.run / "report.html")
+    labels = np.array(found.labels)
+    for i, video in enumerate(found.video_ids):
+        page.get_by_role("button", name=video, exact=True).first.click()
+        own = found.video_index == i
+        columns = (found.start_s, found.end_s, found.score)
+        expected = zip(
+            labels[found.label_index[own]].tolist(),
+            *(column[own].tolist() for column in columns),
+            strict=True,
+        )
+        assert bars_of(page) == sorted(map(list, expected))
+        assert page.locator("#player").evaluate("(v) => v.src.startsWith('blob:')")
+    assert len(found.video_ids) == 14

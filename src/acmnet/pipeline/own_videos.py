@@ -214,7 +214,7 @@ def _score(
     held_out = {k: v for k, v in everything.videos.items() if k not in training.videos}
     for videos, words in (
         (held_out, "videos that were not trained on"),
-        (training.videos, "the very videos that were trained on: flattering"),
+        (training.videos, "videos that were trained on: flattering"),
     ):
         known = {k: v for k, v in videos.items() if v.instances or not v.labels}
         if any(video.instances for video in known.values()):

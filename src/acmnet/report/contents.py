@@ -24,7 +24,7 @@ from acmnet.segments import Detections, FloatArray
 MOST_DETECTIONS: Final = 500
 """Detections of a video that are shown, the surest ones."""
 MOST_CURVES: Final = 6
-"""Classes of a video whose activation is drawn, besides the attention."""
+"""Classes of a video whose activation and CAS are drawn, besides the attention."""
 EMBEDDED_BYTES: Final = 8 << 20
 """A larger video is linked."""
 EMBEDDED_TOTAL: Final = 64 << 20
@@ -196,6 +196,8 @@ def _details(
     )
     curves = {f"attention: {b.name.lower()}": scores.attention[:, b] for b in Branch}
     curves |= {f"activation: {names[c]}": scores.cas_instance[:, c] for c in shown}
+    cas = model.cas(features)
+    curves |= {f"cas: {names[c]}": cas[:, c] for c in shown}
     return {
         "id": truth.id,
         "duration_s": float(max(duration_s, span_s)),

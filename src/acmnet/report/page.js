@@ -4,6 +4,7 @@
   const $ = (id) => document.getElementById(id);
   const contents = JSON.parse($("contents").textContent);
   const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999"];
+  const CURVES = ["attention", "activation", "cas"];
   const ATTENTION = { instance: "#009e73", context: "#e69f00", background: "#999999" };
   const PAGE = 200; // rows shown at once
   const colourOf = (label) => COLOURS[Math.max(0, contents.class_names.indexOf(label)) % COLOURS.length];
@@ -225,12 +226,12 @@
     const threshold = Number($("threshold").value);
     for (const [at, label, start, end] of details.runs) if (at === threshold) bar(trackOf(`≥ ${at}: ${label}`, "runs", label), "run", label, start, end);
     for (const track of tracks.values()) track.addEventListener("click", seekTo);
-    legend("attention-legend", "attention: ");
-    legend("activation-legend", "activation: ");
+    CURVES.forEach(legend);
   }
 
-  function legend(id, prefix) {
-    $(id).replaceChildren(...state.details.curves.filter((c) => c.name.startsWith(prefix)).map((curve) => {
+  function legend(kind) {
+    const prefix = `${kind}: `;
+    $(`${kind}-legend`).replaceChildren(...state.details.curves.filter((c) => c.name.startsWith(prefix)).map((curve) => {
       const name = curve.name.slice(prefix.length);
       const label = make("label", null, { class: "legend", title: curve.name });
       const box = make("input", null, { type: "checkbox", "aria-label": curve.name });
@@ -243,7 +244,10 @@
       return label;
     }));
   }
-  const curveColour = (name) => name.startsWith("attention: ") ? ATTENTION[name.slice(11)] : colourOf(name.slice(12));
+  function curveColour(name) {
+    const [kind, ...rest] = name.split(": "), of = rest.join(": ");
+    return kind === "attention" ? ATTENTION[of] : colourOf(of);
+  }
 
   // ---- drawing
 
@@ -268,7 +272,7 @@
     }
     $("poster").style.width = `${(100 * state.details.duration_s) / width}%`;
     $("poster").style.marginLeft = `${(-100 * from) / width}%`;
-    for (const kind of ["attention", "activation"]) drawCurves(kind);
+    CURVES.forEach(drawCurves);
     drawAxis();
     drawPlayhead();
   }
@@ -293,7 +297,7 @@
     const perPixel = (to - from) / w / details.step_s; // snippets
     const y = (level) => (1 - level / 255) * (h - 2 * ratio) + ratio;
     for (const curve of details.curves) {
-      if (!curve.name.startsWith(kind) || state.hidden.has(curve.name)) continue;
+      if (!curve.name.startsWith(`${kind}: `) || state.hidden.has(curve.name)) continue;
       const levels = curve.levels, at = (i) => ((details.first_s + i * details.step_s - from) / (to - from)) * w;
       pen.strokeStyle = curveColour(curve.name);
       pen.beginPath();
@@ -425,7 +429,7 @@
   $("play").addEventListener("click", () => { state.until = null; if (isPlaying()) pause(); else play(); });
   $("zoom-in").addEventListener("click", () => zoom(0.5));
   $("zoom-out").addEventListener("click", () => zoom(2));
-  for (const id of ["attention", "activation"]) $(id).parentElement.addEventListener("click", seekTo);
+  for (const kind of CURVES) $(kind).parentElement.addEventListener("click", seekTo);
   $("timeline").addEventListener("wheel", (event) => {
     if (!event.ctrlKey) return;
     event.preventDefault();
