@@ -27,6 +27,17 @@ def tiny_world(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tiny_run(tiny_world, tmp_path_factory):
+    """Train a run for two epochs on the tiny world; read only."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    labels, features = map(str, tiny_world)
+    given = ["--annotations", labels, "--features", features]
+    few = ["--subset", "training", "--training.epochs", "2"]
+    main(["train", *given, *few, "--out", str(out)])
+    return out
+
+
+@pytest.fixture(scope="session")
 def tiny_scenes(tmp_path_factory):
     """Give a folder with labels.json, labels.csv and 8 drawn videos; read only."""
     settings = SceneSettings(training_videos=6, test_videos=2, video_s=(6.0, 8.0))

@@ -39,23 +39,7 @@ HOSTILE = [
 
 
 @pytest.fixture(scope="module")
-def run(tiny_world, tmp_path_factory):
-    """Train a run for two epochs on the tiny world; read only."""
-    from acmnet.cli import main
-
-    out = tmp_path_factory.mktemp("runs") / "run"
-    labels, features = tiny_world
-    main(
-        [
-            *("train", "--annotations", str(labels), "--features", str(features)),
-            *("--subset", "training", "--out", str(out), "--training.epochs", "2"),
-        ]
-    )
-    return out
-
-
-@pytest.fixture(scope="module")
-def reported(run, tiny_world, tiny_scenes, tmp_path_factory):
+def reported(tiny_run, tiny_world, tiny_scenes, tmp_path_factory):
     """Report the run on its test videos, two of which have a file."""
     from acmnet.cli import main
 
@@ -64,8 +48,8 @@ def reported(run, tiny_world, tiny_scenes, tmp_path_factory):
     labels, features = map(str, tiny_world)
     given = ["--annotations", labels, "--features", features, "--subset", "test"]
     videos = ["--videos", str(tiny_scenes / "videos")]
-    main(["report", str(run), *given, *videos, "--out", str(page)])
-    main(["localize", "--run", str(run), *given, "--out", str(detections)])
+    main(["report", str(tiny_run), *given, *videos, "--out", str(page)])
+    main(["localize", "--run", str(tiny_run), *given, "--out", str(detections)])
     return page, detections
 
 
@@ -107,8 +91,8 @@ def test_the_page_holds_what_localize_writes(reported, tiny_world):
         ]
 
 
-def test_curves_are_the_networks_own_to_a_level(run, tiny_world, tmp_path):
-    model = load(run)
+def test_curves_are_the_networks_own_to_a_level(tiny_run, tiny_world, tmp_path):
+    model = load(tiny_run)
     data = open_data(DataSource(*tiny_world, "test"))
     results = localize_videos(model, data)
     video = next(videos_of(model, data, results, {}, tmp_path / "p.html"))
@@ -132,12 +116,12 @@ def test_curves_are_the_networks_own_to_a_level(run, tiny_world, tmp_path):
 
 
 def test_only_the_surest_are_shown_and_the_rest_counted(
-    run, tiny_world, tmp_path, monkeypatch
+    tiny_run, tiny_world, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(contents_room, "MOST_DETECTIONS", 2)
     data = open_data(DataSource(*tiny_world, "test"))
     video = next(iter(data.annotations.videos))
-    model = load(run)
+    model = load(tiny_run)
     rows = [(0.0, 1.0, score, 0) for score in (0.1, 0.9, 0.5)]
     found = {video: Detections.of(model.class_names, rows)}
     shown = next(videos_of(model, data, found, {}, tmp_path / "p.html"))
@@ -146,11 +130,11 @@ def test_only_the_surest_are_shown_and_the_rest_counted(
 
 
 def test_small_videos_are_embedded_and_others_linked(
-    run, tiny_world, tiny_scenes, tmp_path, monkeypatch
+    tiny_run, tiny_world, tiny_scenes, tmp_path, monkeypatch
 ):
     """Room for the first file only: the second is linked, relative and quoted."""
     data = open_data(DataSource(*tiny_world, "test"))
-    model = load(run)
+    model = load(tiny_run)
     results = localize_videos(model, data)
     files = {}
     for name in list(results)[:2]:
@@ -179,26 +163,28 @@ def test_a_poster_shows_its_video_from_left_to_right(tmp_path, tiny_scenes):
     assert poster_strip(broken, 6.0) is None
 
 
-def test_the_command_finds_the_runs_own_data(acmnet, run):
-    code, out, _ = acmnet("report", run, "--subset", "test", "--out", "p/page.html")
+def test_the_command_finds_the_runs_own_data(acmnet, tiny_run):
+    code, out, _ = acmnet(
+        "report", tiny_run, "--subset", "test", "--out", "p/page.html"
+    )
     assert code == 0
     assert "6 videos: p/page.html" in out
     assert len(details_of(Path("p/page.html"))) == 6
     assert "videos were trained on" not in Path("p/page.html").read_text()
-    code, _, _ = acmnet("report", run, "--out", "all.html")
+    code, _, _ = acmnet("report", tiny_run, "--out", "all.html")
     assert code == 0
     told = "12 of these 18 videos were trained on: there, scores flatter."
     assert told in Path("all.html").read_text()
 
 
-def test_the_command_refuses(acmnet, run, tmp_path):
+def test_the_command_refuses(acmnet, tiny_run, tmp_path):
     moved = tmp_path / "moved"
-    shutil.copytree(run, moved)
+    shutil.copytree(tiny_run, moved)
     config = json.loads((moved / "config.json").read_text())
     config["training"]["annotations"] = "gone.json"
     (moved / "config.json").write_text(json.dumps(config))
     refused(acmnet("report", moved), "gone.json", "--annotations", code=2)
-    refused(acmnet("report", run, "--videos", "nowhere"), "no video", "nowhere")
+    refused(acmnet("report", tiny_run, "--videos", "nowhere"), "no video", "nowhere")
 
 
 # ---- the page in Chromium
@@ -460,11 +446,11 @@ def test_hostile_names_neither_break_nor_run(opened, tmp_path):
 
 
 def test_a_linked_video_with_a_hostile_path_plays(
-    opened, run, tiny_world, tiny_scenes, tmp_path, monkeypatch
+    opened, tiny_run, tiny_world, tiny_scenes, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(contents_room, "EMBEDDED_BYTES", 0)
     data = open_data(DataSource(*tiny_world, "test"))
-    model = load(run)
+    model = load(tiny_run)
     results = localize_videos(model, data)
     name = next(iter(results))
     folder = tmp_path / 'a "b" <i> #1 %41 ? \U0001f938'
@@ -472,7 +458,7 @@ def test_a_linked_video_with_a_hostile_path_plays(
     shutil.copy(tiny_scenes / "videos" / "test_000.mp4", folder / f"{name}.mp4")
     page_file = tmp_path / "out" / "page.html"
     shown = videos_of(model, data, results, {name: folder / f"{name}.mp4"}, page_file)
-    summary = summary_of(run, model, data, None)
+    summary = summary_of(tiny_run, model, data, None)
     write_page(Contents(summary, tuple(shown)), page_file)
     page = opened(page_file)
     until(page, "document.getElementById('player').readyState >= 1")

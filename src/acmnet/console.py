@@ -80,10 +80,14 @@ class Waiting:
         self.progress.update(
             self.task, description=self.what, completed=done, total=total, note=note
         )
-        tenths = done * LINES // total > (done - 1) * LINES // total
-        if self.silent or self.console.is_terminal or not tenths:
+        if done * LINES // total > (done - 1) * LINES // total:
+            self._print(PAUSE_S, done, total, note)
+
+    def _print(self, pause_s: float, done: int, total: int, note: str) -> None:
+        """Print a line where no bar is drawn, unless one was just printed."""
+        if self.silent or self.console.is_terminal:
             return
-        if time.monotonic() - self.told >= PAUSE_S:
+        if time.monotonic() - self.told >= pause_s:
             self.told = time.monotonic()
             self.console.print(
                 f"{self.what}: {done}/{total} {self.unit} {note}".rstrip()
@@ -102,18 +106,12 @@ class ExtractionBar(Waiting):
 
     def working(self, progress: ExtractionProgress) -> None:
         """Note how far the videos in work have come."""
+        done, total = progress.done, progress.total
         note = f"{_duration(progress.working_s)} of video in work, "
         note += self._note(progress)
-        self.progress.update(
-            self.task, completed=progress.done, total=progress.total, note=note
-        )
-        if self.silent or self.console.is_terminal:
-            return
-        if time.monotonic() - self.told >= LONG_PAUSE_S and progress.working_s:
-            self.told = time.monotonic()
-            self.console.print(
-                f"{self.what}: {progress.done}/{progress.total} {self.unit} {note}"
-            )
+        self.progress.update(self.task, completed=done, total=total, note=note)
+        if progress.working_s:
+            self._print(LONG_PAUSE_S, done, total, note)
 
     def _note(self, progress: ExtractionProgress) -> str:
         note = f"{progress.rate:.1f} x real time"

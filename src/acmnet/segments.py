@@ -271,11 +271,11 @@ class Detections:
         names = [" ".join(self.class_names[c].split())[:40] for c in lanes]
         axes.set_yticks(range(len(lanes)), names, parse_math=False)
         axes.set_ylim(max(1, len(lanes)) - 0.5, -0.5)
-        return _png(figure)
+        return figure_png(figure)
 
 
-def _png(figure: "Figure") -> bytes:
-    """Return a figure as a PNG."""
+def figure_png(figure: "Figure") -> bytes:
+    """Return a figure as a PNG, for notebooks."""
     file = io.BytesIO()
     with warnings.catch_warnings():
         # of each character that no font has: it is drawn as a box

@@ -10,7 +10,6 @@ scored; nothing here knows how they were made. An ``*_ap`` is to be maximised.
 import dataclasses
 import hashlib
 import html
-import io
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +33,7 @@ from acmnet.evaluation.ranking import Ranking, ranked_detections
 from acmnet.evaluation.tiou import checked_tiou, labelled_averages
 from acmnet.evaluation.tiou import parse_tiou as parse_tiou
 from acmnet.evaluation.truth import located_truth, read_intervals
-from acmnet.segments import Detections, FloatArray, IntArray
+from acmnet.segments import Detections, FloatArray, IntArray, figure_png
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -165,9 +164,7 @@ class DetectionReport:
         axes = figure.add_subplot(xlabel="tIoU", ylabel="mAP (%)", ylim=(0, 100))
         axes.plot(self.tiou, 100 * self.map, marker="o")
         axes.set_title(f"average {100 * self.average:.1f} %")
-        file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=100)
-        return file.getvalue()
+        return figure_png(figure)
 
     def __str__(self) -> str:
         """Return a small table, in percent."""

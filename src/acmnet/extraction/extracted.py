@@ -135,6 +135,12 @@ def place_file(out: Path, video: str) -> Path:
     return out / RECORDS / f".{video}.at"
 
 
+def places(out: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the `place_file` of each video in work, and the video."""
+    for path in (out / RECORDS).glob(".*.at"):
+        yield path, path.name[1:-3]
+
+
 def write_record(out: Path, record: VideoRecord) -> None:
     """Write a video's record; its features lie there already."""
     write_json(out / RECORDS / f"{record.video}.json", dataclasses.asdict(record))

@@ -22,7 +22,7 @@ from acmnet.extraction.extracted import (
     VideoRecord,
     claim_store,
     finished,
-    place_file,
+    places,
     remove_parts,
 )
 from acmnet.extraction.extractors import ExtractionSettings
@@ -334,11 +334,11 @@ class _Run:
     def _in_work(self, tasks: Mapping[str, VideoTask]) -> tuple[float, float]:
         """Return the seconds and bytes that are behind us of videos in work."""
         behind_s = behind_bytes = 0.0
-        for video, task in tasks.items():
+        for path, video in places(self.out):
             try:
-                words = place_file(self.out, video).read_text().split()
-                done_s, claimed_s = map(float, words)
-            except (OSError, ValueError):  # not in work, or just being written
+                done_s, claimed_s = map(float, path.read_text().split())
+                task = tasks[video]
+            except (OSError, ValueError, KeyError):  # done by now, or not ours
                 continue
             behind_s += done_s
             if claimed_s:
