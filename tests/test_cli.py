@@ -334,7 +334,7 @@ def test_two_processes_give_the_losses_of_one(data, tmp_path):
     common = ["train", *map(str, data), "--subset", "training", "--training.epochs=3"]
     common += ["--training.batch-size=5", "--sampling.method=random"]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    torchrun += ["--master-port", str(20000 + os.getpid() % 20000)]
+    torchrun += ["--standalone"]  # takes a port that is free
     for name, command in {"one": [sys.executable], "two": torchrun}.items():
         subprocess.run(
             [*command, "-m", "acmnet", *common, "--out", str(tmp_path / name)],
