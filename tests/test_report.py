@@ -207,6 +207,23 @@ def test_every_videos_detections_are_drawn(opened, reported):
             assert place["x"] == pytest.approx(expected, abs=1.0)
 
 
+def test_what_is_drawn_is_said_to_a_screen_reader(opened, reported):
+    page_file, _ = reported
+    page = opened(page_file)
+    video = next(video for video in details_of(page_file) if video["truth"])
+    page.get_by_role("button", name=video["id"], exact=True).first.click()
+    timeline = page.get_by_role("group", name="Timeline")
+    for label, start, end in video["truth"]:
+        told = f"truth: {label}, {start:.2f} to {end:.2f} s"
+        assert timeline.get_by_role("img", name=told, exact=True).count() == 1
+    for label, start, end, score in video["detections"]:
+        told = f"{label}, {start:.2f} to {end:.2f} s, score {score:.3f}"
+        assert timeline.get_by_role("button", name=told, exact=True).count() >= 1
+    slider = page.get_by_role("slider", name="Score from")
+    shown = page.inner_text("#score-value")
+    assert slider.get_attribute("aria-valuetext") == shown
+
+
 def test_the_slider_hides_what_is_less_sure(opened, reported):
     page_file, _ = reported
     page = opened(page_file)

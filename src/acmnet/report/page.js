@@ -197,12 +197,13 @@
     const told = `${label}, ${seconds(start)} to ${seconds(end)} s` + (score === undefined ? "" : `, score ${score.toFixed(3)}`);
     node.title = `${kind === "run" ? "proposal" : kind}: ${told}`;
     if (kind !== "truth") node.style.background = colourOf(label);
+    node.setAttribute("aria-label", kind === "detection" ? told : node.title);
     const made = { kind, label, start, end, score, node, told };
-    if (kind === "detection") {
+    if (kind !== "detection") node.setAttribute("role", "img");
+    else {
       node.type = "button";
       node.dataset.score = score;
       node.style.opacity = 0.25 + 0.75 * ((score - range[0]) / (range[1] - range[0] || 1));
-      node.setAttribute("aria-label", told);
       node.addEventListener("click", (event) => { event.stopPropagation(); select(made, true); });
     }
     track.append(node);
@@ -417,7 +418,9 @@
   function scoreMoved() {
     // the slider's own rounding must not hide the least sure one
     state.score = Number(slider.value) <= range[0] + 1e-12 ? -Infinity : Number(slider.value);
-    $("score-value").textContent = all.length ? Number(slider.value).toFixed(3) : "";
+    const shown = all.length ? Number(slider.value).toFixed(3) : "";
+    $("score-value").textContent = shown;
+    slider.setAttribute("aria-valuetext", shown);
     filterDetections();
     draw();
   }
