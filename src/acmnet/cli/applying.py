@@ -1,7 +1,7 @@
 """What the verbs that apply a run share: its data, its model, its detections."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +13,10 @@ from acmnet.checkpoint import load_config
 from acmnet.cli.app import UsageError, errors, quiet
 from acmnet.cli.options import overrides
 from acmnet.console import Waiting
+from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.features import FeatureError
 from acmnet.pipeline.data import Data, DataSource
+from acmnet.pipeline.experiments import TIOU
 from acmnet.pipeline.runs import join_processes
 from acmnet.pipeline.trained import TrainedModel, load, localize_videos
 from acmnet.segments import Detections
@@ -73,6 +75,13 @@ def localised(
     """Localise all videos, with a bar."""
     with counting("localising", data) as one_more:
         return localize_videos(model, data, one_more, on_failure)
+
+
+def scored(data: Data, results: Mapping[str, Detections]) -> DetectionReport | None:
+    """Score detections where true segments are known; None where none are."""
+    if not any(video.instances for video in data.annotations.videos.values()):
+        return None
+    return evaluate(data.annotations, results, tiou=TIOU)
 
 
 @contextmanager

@@ -9,8 +9,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console
-from acmnet.cli.applying import RunData, RunDataOptions, loaded, localised
-from acmnet.evaluation.reports import evaluate
+from acmnet.cli.applying import RunData, RunDataOptions, loaded, localised, scored
 from acmnet.figures.scores import (
     write_class_figure,
     write_confusion_figure,
@@ -19,7 +18,6 @@ from acmnet.figures.scores import (
 from acmnet.figures.training import write_training_figure
 from acmnet.figures.video import Curves, write_video_figure
 from acmnet.pipeline.data import Data, open_data
-from acmnet.pipeline.experiments import TIOU
 from acmnet.pipeline.runs import LOG_FILE
 from acmnet.pipeline.trained import TEACHERS
 
@@ -62,8 +60,8 @@ def figures_command(
         log = run / TEACHERS / str(k) / LOG_FILE
         written += write_training_figure(log, out / f"training_teacher_{k}")
     results = localised(model, data)
-    if any(known.instances for known in data.annotations.videos.values()):
-        report = evaluate(data.annotations, results, tiou=TIOU)
+    report = scored(data, results)
+    if report is not None:
         written += write_map_figure({run.name: report}, out / "map")
         written += write_class_figure(report, out / "classes")
         written += write_confusion_figure(report, out / "confusion")

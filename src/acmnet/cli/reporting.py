@@ -3,11 +3,16 @@
 from pathlib import Path
 
 from acmnet.cli.app import app, console, note
-from acmnet.cli.applying import RunData, RunDataOptions, counting, loaded, localised
-from acmnet.evaluation.reports import evaluate
+from acmnet.cli.applying import (
+    RunData,
+    RunDataOptions,
+    counting,
+    loaded,
+    localised,
+    scored,
+)
 from acmnet.extraction.run import find_videos
 from acmnet.pipeline.data import Data, open_data
-from acmnet.pipeline.experiments import TIOU
 from acmnet.report.contents import Contents, summary_of, videos_of
 from acmnet.report.page import write_page
 
@@ -52,11 +57,9 @@ def contents_of(
     """Localise the videos and gather all that a page shows of them."""
     model = loaded(run, device)
     results = localised(model, data)
-    has_truth = any(video.instances for video in data.annotations.videos.values())
-    scored = evaluate(data.annotations, results, tiou=TIOU) if has_truth else None
     with counting("drawing", data) as one_more:
         shown = tuple(videos_of(model, data, results, files, page, one_more))
-    return Contents(summary_of(run, model, data, scored), shown)
+    return Contents(summary_of(run, model, data, scored(data, results)), shown)
 
 
 def files_of(data: Data, folder: Path | None) -> dict[str, Path]:
