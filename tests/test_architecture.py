@@ -23,6 +23,7 @@ ORDER = [
     ["extraction.run"],
     ["synthetic", "simulation", "drawing", "datasets", "overlay", "sound"],
     ["scenes", "rendering"],
+    ["gates"],
     ["model"],
     ["losses", "student"],
     ["checkpoint"],

@@ -1,16 +1,22 @@
-"""The paper's loss, each term a function of B values, one a video.
+"""The paper's loss and two terms beyond it, each a function of B values, one a video.
 
 Every term is a number to minimise. C is the number of action classes; index C is
 the background.
 """
 
 import dataclasses
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from acmnet.model import ACMNetOutput, Branch
+
+EVIDENCE_LIMIT: Final = 10.0
+"""Logits count as evidence up to this size (authors of DELU: exp of -10 to 10)."""
+COACTIVITY_MARGIN: Final = 0.5
+"""By how much likeness should win (Paul et al. 2018, below eq. 8)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +36,12 @@ class LossSettings:
     """Lambda 2, of the feature separation (eq. 12)."""
     sparse_weight: float = 0.15
     """Lambda 3, of the sparse attention (eq. 14); authors: 2e-4 on a sum over 750."""
+
+    evidential_weight: float = 0.0
+    """Of the evidential classification of the instance branch (`evidential_loss`)."""
+    coactivity_weight: float = 0.0
+    """Of the likeness of what videos with a common label attend to
+    (`coactivity_loss`); such a training runs in one process."""
 
     feature_margin: float = 50.0
     """m of eq. 12: how far apart the branches' feature norms should be; above 0."""
@@ -51,7 +63,7 @@ class LossSettings:
 
 
 class LossTerms(NamedTuple):
-    """The whole loss and its six unweighted terms."""
+    """The whole loss and its unweighted terms, the paper's six first."""
 
     total: Tensor
     """The weighted sum: what training minimises (eqs. 8 to 10)."""
@@ -61,6 +73,22 @@ class LossTerms(NamedTuple):
     guide: Tensor
     feature: Tensor
     sparse: Tensor
+    evidential: Tensor
+    """0 where it weighs nothing, as the next."""
+    coactivity: Tensor
+
+
+BEYOND: Final = ("evidential", "coactivity")
+"""Terms that the paper does not have."""
+
+
+def terms_of(settings: LossSettings) -> tuple[str, ...]:
+    """Return the names of `LossTerms` that a training is to show.
+
+    Those beyond the paper are there only where they weigh something.
+    """
+    unused = [name for name in BEYOND if not getattr(settings, f"{name}_weight")]
+    return tuple(name for name in LossTerms._fields if name not in unused)
 
 
 def acm_loss(
@@ -106,9 +134,10 @@ def video_losses(
         raise ValueError(
             f"labels must have shape {expected}, got {tuple(labels.shape)}"
         )
+    targets = branch_targets(labels)
     instance, context, background = (
         classification_loss(output.video_logits[:, branch], target)
-        for branch, target in zip(Branch, branch_targets(labels), strict=True)
+        for branch, target in zip(Branch, targets, strict=True)
     )
     guide = guide_loss(output, settings.time_reduction)
     feature = feature_loss(output.branch_feature, settings.feature_margin)
@@ -121,7 +150,16 @@ def video_losses(
         + settings.feature_weight * feature
         + settings.sparse_weight * sparse
     )
-    return LossTerms(total, instance, context, background, guide, feature, sparse)
+    evidential = coactivity = torch.zeros_like(total)
+    if settings.evidential_weight:
+        logits = output.video_logits[:, Branch.INSTANCE]
+        evidential = evidential_loss(logits, targets[Branch.INSTANCE])
+        total = total + settings.evidential_weight * evidential
+    if settings.coactivity_weight:
+        coactivity = coactivity_loss(output, labels)
+        total = total + settings.coactivity_weight * coactivity
+    paper = (total, instance, context, background, guide, feature, sparse)
+    return LossTerms(*paper, evidential, coactivity)
 
 
 def branch_targets(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -200,6 +238,58 @@ def sparse_loss(output: ACMNetOutput, time_reduction: str, branches: str) -> Ten
     both = output.attention[..., [Branch.INSTANCE, Branch.CONTEXT]].sum(dim=-1)
     claimed = _over_time(both, output.mask, time_reduction)
     return claimed / 2 if branches == "mean" else claimed
+
+
+def evidential_loss(video_logits: Tensor, target: Tensor) -> Tensor:
+    """Return how little evidence there is for what a video shows, (B,).
+
+    ``exp(logit)``, the logit held within -10 and 10, is the evidence for a class and
+    evidence + 1 the parameter of a Dirichlet distribution over class probabilities,
+    whose expected likelihood this is the negative logarithm of. Shapes are those of
+    `classification_loss`.
+
+    References
+    ----------
+    Sensoy et al. 2018 (arXiv 1806.01768), eq. 3; Chen et al. 2022 (DELU, ECCV), its
+    video-level loss without the weights by uncertainty (docs/decisions.md, D-037).
+    """
+    parameter = video_logits.clamp(-EVIDENCE_LIMIT, EVIDENCE_LIMIT).exp() + 1.0
+    strength = parameter.sum(dim=-1, keepdim=True)
+    return (target * (strength.log() - parameter.log())).sum(dim=-1)
+
+
+def coactivity_loss(output: ACMNetOutput, labels: Tensor) -> Tensor:
+    """Return how unlike each video is to those that share a label with it, (B,).
+
+    For each of its classes a video has a mean embedding of the snippets where the
+    instance branch sees the class (weights: softmax of its CAS over snippets) and one
+    of the others. The former should be nearer (cosine distance) to the same of another
+    video with that class than to the latter, by 0.5, and likewise with both exchanged.
+    The mean over a video's classes and partners in the batch; 0 for one without.
+
+    References
+    ----------
+    Paul et al. 2018 (W-TALC, arXiv 1807.10418), eqs. 6 to 9; they average over the
+    pairs of a class, then over classes (docs/decisions.md, D-037).
+    """
+    embedding = output.embedding.float()
+    here = output.mask.unsqueeze(-1)
+    cas = output.branch_activation[:, Branch.INSTANCE, :, :-1]
+    seen = cas.masked_fill(~here, -torch.inf).softmax(dim=1)  # (B, T, C)
+    others = (output.mask.sum(dim=1) - 1).clamp(min=1)[:, None, None]
+    unseen = torch.where(here, 1.0 - seen, 0.0) / others
+    high, low = (
+        functional.normalize(torch.einsum("btc,btd->cbd", weights, embedding), dim=-1)
+        for weights in (seen, unseen)
+    )
+    both = 1.0 - high @ high.transpose(1, 2)  # (C, B, B): of i's and j's actions
+    apart = 1.0 - high @ low.transpose(1, 2)  # of i's action and what is none in j
+    hinge = (both - apart + COACTIVITY_MARGIN).relu()
+    loss = (hinge + hinge.transpose(1, 2)) / 2
+    shared = labels.T.unsqueeze(2) * labels.T.unsqueeze(1)  # (C, B, B)
+    shared = shared * (1.0 - torch.eye(len(labels), device=labels.device))
+    partners = shared.sum(dim=(0, 2))
+    return (shared * loss).sum(dim=(0, 2)) / partners.clamp(min=1.0)
 
 
 def _over_time(per_snippet: Tensor, mask: Tensor, reduction: str) -> Tensor:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from acmnet.convolution import WIDTH, convolve_in_tiles
 from acmnet.dropout import VideoDropout
+from acmnet.gates import REACH_SNIPPETS, StreamGates
 
 SMALLEST_DEVIATION = 1e-6
 """A column's deviation over its mean from which on it is more than rounding."""
@@ -37,6 +38,12 @@ class ModelSettings:
     standardize: bool = False
     """Give each feature column mean 0 and deviation 1 over the training videos first
     (D-019)."""
+
+    gated_streams: bool = False
+    """Let two streams of features, such as RGB and flow, gate each other before the
+    embedding (Hong et al. 2021)."""
+    first_stream: int = 0
+    """Columns of the first of them, from 0; 0: half of all."""
 
     attention: bool = True
     """Weigh snippets by what they may be; without, every snippet counts as instance:
@@ -65,11 +72,21 @@ class ModelSettings:
                 raise ValueError(f"{name} must be in [0, 1), got {value}")
             if name.endswith(("ratio", "snippets")) and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.first_stream < 0:
+            raise ValueError(
+                f"first_stream must be at least 0, got {self.first_stream}"
+            )
         if self.kernel_snippets % 2 == 0:
             raise ValueError(
                 f"kernel_snippets must be odd, got {self.kernel_snippets}: an even "
                 "window has no middle snippet"
             )
+
+    @property
+    def reach_snippets(self) -> int:
+        """Neighbours on either side that a snippet's outputs depend on."""
+        gates = REACH_SNIPPETS if self.gated_streams else 0
+        return self.kernel_snippets // 2 + gates
 
     @property
     def ratios(self) -> tuple[int, int, int]:
@@ -90,6 +107,8 @@ class ACMNetOutput(NamedTuple):
     """(B, 3, C + 1). Mean of the top-k snippets of each branch."""
     branch_feature: Tensor
     """(B, 3, D). Mean embedding of the k most attended snippets of each branch."""
+    embedding: Tensor
+    """(B, T, D). What classifier and attention see of each snippet, before dropout."""
     mask: Tensor
     """(B, T) bool. True where a snippet exists, False where it is padding."""
 
@@ -109,7 +128,8 @@ class ACMNet(nn.Module):
     Raises
     ------
     ValueError
-        If ``feature_dim`` or ``n_classes`` is below 1.
+        If ``feature_dim`` or ``n_classes`` is below 1, or there are no columns left
+        for a second stream that is to be gated.
 
     References
     ----------
@@ -141,6 +161,14 @@ class ACMNet(nn.Module):
         self.feature_dim = feature_dim
         self.n_classes = n_classes
         self.settings = settings
+        if settings.gated_streams:
+            first = settings.first_stream or feature_dim // 2
+            if not 0 < first < feature_dim:
+                raise ValueError(
+                    f"model.first_stream must leave columns to a second stream: got {first} "
+                    f"of {feature_dim}; give fewer, or model.gated_streams false"
+                )
+            self.gates = StreamGates(first, feature_dim - first)
         width = settings.kernel_snippets
         self.embedding = nn.Conv1d(feature_dim, feature_dim, width, padding="same")
         self.attention = nn.Conv1d(feature_dim, len(Branch), kernel_size=1)
@@ -162,7 +190,11 @@ class ACMNet(nn.Module):
         self.feature_scale.copy_(scale_of(mean, deviation))
 
     def forward(
-        self, features: Tensor, mask: Tensor | None = None, seeds: Tensor | None = None
+        self,
+        features: Tensor,
+        mask: Tensor | None = None,
+        seeds: Tensor | None = None,
+        mean: Tensor | None = None,
     ) -> ACMNetOutput:
         """Return what the network says about each video.
 
@@ -177,6 +209,9 @@ class ACMNet(nn.Module):
             What each video's dropout is drawn from, in training only; drawn from
             torch's global generator when left out. One seed a video makes the draw
             independent of how a batch is split over processes.
+        mean : (B, D), optional
+            Of all snippets of each video, where ``features`` are a part of them; only
+            gates look at it.
 
         Returns
         -------
@@ -195,7 +230,14 @@ class ACMNet(nn.Module):
         here = mask.unsqueeze(-1)  # (B, T, 1)
 
         if rates.standardize:
-            features = (features - self.feature_mean) * self.feature_scale
+            features = self._standardized(features)
+        if rates.gated_streams:
+            features = features.masked_fill(~here, 0.0) if is_padded else features
+            if mean is None:
+                mean = features.sum(dim=1) / mask.sum(dim=1, keepdim=True)
+            elif rates.standardize:
+                mean = self._standardized(mean)
+            features = self.gates(features, mean, drop)
         seen = drop(features, rates.input_dropout)
         # padding must look to the convolution like the zeros beyond a video's end
         seen = seen.masked_fill(~here, 0.0) if is_padded else seen
@@ -225,8 +267,12 @@ class ACMNet(nn.Module):
             branch_activation=branch_activation,
             video_logits=torch.stack(logits, dim=1),
             branch_feature=pool_attended(embedding, attention, k, mask),
+            embedding=embedding,
             mask=mask,
         )
+
+    def _standardized(self, features: Tensor) -> Tensor:
+        return (features - self.feature_mean) * self.feature_scale
 
     def _embed(self, seen: Tensor) -> Tensor:
         """Return the convolution over snippets (B, T, D), before its ReLU."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from acmnet.datasets import SamplingSettings, WeakDataset
-from acmnet.losses import LossSettings, LossTerms, video_losses
+from acmnet.losses import LossSettings, terms_of, video_losses
 from acmnet.model import ACMNet, ACMNetOutput
 
 
@@ -178,12 +178,18 @@ def train(
     ------
     TrainingError
         If a loss is not finite; the step, the terms and the videos are named and the
-        weights are those before the step.
+        weights are those before the step. If a batch that must stay whole would be
+        split over processes.
 
     References
     ----------
     Qu et al. 2021, section IV-A3: Adam; `main_thu.py:25-95`.
     """
+    if plan.loss.coactivity_weight and _world() > 1:
+        raise TrainingError(
+            "loss.coactivity_weight compares the videos of a batch, which may not be "
+            f"split, got {_world()} processes; train in one, without torchrun"
+        )
     settings = plan.training
     schedule = Schedule(
         settings.epochs,
@@ -207,9 +213,8 @@ def train(
 class WeakTask:
     """The paper's training: video-level labels and the losses of `acm_loss`."""
 
-    terms: tuple[str, ...] = LossTerms._fields
-
     def __init__(self, dataset: WeakDataset, plan: Plan) -> None:
+        self.terms = terms_of(plan.loss)
         self.video_ids = dataset.video_ids
         self.device = dataset.device
         self._dataset = dataset
@@ -227,7 +232,8 @@ class WeakTask:
         bf16 = plan.training.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
             output: ACMNetOutput = network(features, mask, seeds)
-        return torch.stack(video_losses(output, labels, plan.loss))
+        losses = video_losses(output, labels, plan.loss)
+        return torch.stack([getattr(losses, name) for name in self.terms])
 
 
 def optimize(

@@ -33,7 +33,8 @@ def ablate_command(
     ----------
     table
         III and IV (which branches), V (which added losses), VI (snippets a video),
-        profiles, or ideas (beyond the paper).
+        profiles, ideas (beyond the paper), or streams (two streams of features side
+        by side, or gating each other).
     out
         Directory for all trainings; TABLE.md, TABLE.tex, TABLE.json and a figure of
         what would be chosen without true segments go there too.

@@ -365,11 +365,14 @@ def training_id(settings: Settings) -> str:
     """Return a short name of what a training depends on.
 
     With a student that is every setting; without, how it is localised changes nothing.
+    What is off (0, false, none) is left out, so that a setting which a later version
+    adds, off as it begins, renames nothing.
     """
     values = as_values(settings)
     if not settings.student.teachers:
         del values["localization"], values["student"]
-    text = json.dumps(values, sort_keys=True)
+    on = {room: {k: x for k, x in own.items() if x} for room, own in values.items()}
+    text = json.dumps(on, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

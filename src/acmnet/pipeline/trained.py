@@ -108,8 +108,7 @@ class TrainedModel:
         with torch.inference_mode():
             for network in (self.network, *self.further):
                 network.eval()
-                reach = network.settings.kernel_snippets // 2
-                _, activation = self._in_chunks(video, reach, _heads(network))
+                _, activation = self._heads(network, video)
                 each.append(activation.softmax(dim=-1).cpu().numpy())
         mean: npt.NDArray[np.float32] = np.stack(each).mean(axis=0, dtype=np.float64)
         return mean.astype(np.float32)
@@ -126,10 +125,9 @@ class TrainedModel:
 
     def _branch_scores(self, network: ACMNet, video: Tensor) -> VideoScores:
         """Return what one network says of a video."""
-        reach = network.settings.kernel_snippets // 2
         network.eval()
         with torch.inference_mode():
-            attention, activation = self._in_chunks(video, reach, _heads(network))
+            attention, activation = self._heads(network, video)
             logits = attention[:, Branch.INSTANCE, None] * activation
             ratio = network.settings.instance_ratio
             k = torch.tensor([max(len(video) // ratio, 1)], device=self.device)
@@ -140,6 +138,20 @@ class TrainedModel:
             attention.cpu().numpy(),
             pooled.softmax(dim=-1).cpu().numpy(),
         )
+
+    def _heads(self, network: ACMNet, video: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a network's attention (T, 3) and activation (T, C + 1)."""
+        mean = None
+        if network.settings.gated_streams:
+            # in fp64: the sum of many fp16 numbers
+            mean = video.mean(dim=0, keepdim=True, dtype=torch.float64)
+            mean = mean.to(self.device).float()
+
+        def outputs(seen: Tensor) -> tuple[Tensor, Tensor]:
+            output: ACMNetOutput = network(seen, mean=mean)
+            return output.attention, output.activation
+
+        return self._in_chunks(video, network.settings.reach_snippets, outputs)
 
     def _in_chunks(
         self,
@@ -212,16 +224,6 @@ class TrainedModel:
         if not video.isfinite().all():
             raise ValueError("features must be finite, got NaN or infinity")
         return video
-
-
-def _heads(network: ACMNet) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """Return what gives a network's attention and activation."""
-
-    def outputs(seen: Tensor) -> tuple[Tensor, Tensor]:
-        output: ACMNetOutput = network(seen)
-        return output.attention, output.activation
-
-    return outputs
 
 
 def load(
