@@ -165,8 +165,9 @@ class ACMNet(nn.Module):
             first = settings.first_stream or feature_dim // 2
             if not 0 < first < feature_dim:
                 raise ValueError(
-                    f"model.first_stream must leave columns to a second stream: got {first} "
-                    f"of {feature_dim}; give fewer, or model.gated_streams false"
+                    "model.first_stream must leave columns to a second stream: got "
+                    f"{first} of {feature_dim}; give fewer, or model.gated_streams "
+                    "false"
                 )
             self.gates = StreamGates(first, feature_dim - first)
         width = settings.kernel_snippets
