@@ -199,6 +199,15 @@ def test_a_label_can_be_read_off_but_not_a_shuffled_one():
     assert np.mean(shuffled) < 0.55  # chance is 1/3
 
 
+def test_tails_beyond_fp16_are_held_at_its_limit(label_file, tmp_path):
+    # of ActivityNet's 19,218 videos one reached exp(11.1) > 65504 at the defaults
+    wild = dataclasses.replace(SMALL, spread=3.0)
+    simulate(label_file, tmp_path, wild)
+    values = np.concatenate([np.load(p) for p in (tmp_path / "features").glob("*.npy")])
+    assert values.max() == np.finfo(np.float16).max
+    assert np.isfinite(values).all()
+
+
 def test_a_finished_video_is_not_drawn_again(label_file, tmp_path):
     out = tmp_path / "out"
     simulate(label_file, out, SMALL)
