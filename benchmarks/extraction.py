@@ -3,7 +3,7 @@
 import itertools
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 from unittest import mock
@@ -24,7 +24,7 @@ from acmnet.extraction.flow import FlowMethod, clamp_flow, flow_sequence
 from acmnet.extraction.i3d import I3D, Precision
 from acmnet.extraction.stages import prefetch
 from acmnet.extraction.video import Frame, FrameReader
-from acmnet.extraction.video_task import FRAMES_AHEAD
+from acmnet.extraction.video_task import BATCHES_AHEAD, FRAMES_AT_ONCE
 from acmnet.extraction.weights import list_weights, load_i3d, weights_sha256
 from acmnet.scenes import SceneSettings, plan_videos, render_video
 from benchmarks.measure import Row, interleaved, median_ratio, seconds
@@ -71,9 +71,7 @@ def _extractor(
     stages: list[Callable[[], object]] = [
         lambda: sum(1 for _ in _reader(path, extractor)),
         lambda: list(extractor.describe(iter(frames))),
-        lambda: list(
-            extractor.describe(prefetch(_reader(path, extractor), FRAMES_AHEAD))
-        ),
+        lambda: list(extractor.describe(_ahead(_reader(path, extractor)))),
     ]
     decode, describe, whole = interleaved(*stages, repeats=repeats)
     name = settings.extractor
@@ -144,7 +142,7 @@ def _two_stream(path: Path, method: FlowMethod) -> Row:
         "decode": lambda: list(read()),
         "flow": lambda: list(flow_sequence(frames, method)),
         "network": networks,
-        "whole": lambda: list(extractor.describe(prefetch(read(), FRAMES_AHEAD))),
+        "whole": lambda: list(extractor.describe(_ahead(read()))),
     }
     networks()  # warm; flow has been computed once too
     measured = interleaved(*stages.values(), repeats=2, warm_up=0)
@@ -160,6 +158,11 @@ def _two_stream(path: Path, method: FlowMethod) -> Row:
         OVERLAP_LIMIT,
         f"seconds of video a second: {pace}",
     )
+
+
+def _ahead(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """Decode in a thread of its own, as a worker does."""
+    return prefetch(frames, BATCHES_AHEAD, FRAMES_AT_ONCE)
 
 
 def _reader(path: Path, extractor: Extractor) -> FrameReader:

@@ -219,7 +219,7 @@ def test_all_moods(here):
         "once: the process crashed (Segmentation fault) It is tried once more.",
     ]
     threads = max(1, cores() // 2)
-    plan = rf"processes: 2, threads in each: {threads}, .* at most 10, of 32 pixels on"
+    plan = rf"processes: 2, threads in each: {threads}, .* at most 32, of 32 pixels on"
     assert any(re.match(plan, note) for note in notes)
 
     lines = Path("out/failed.jsonl").read_text().splitlines()

@@ -226,7 +226,7 @@ def extract_videos(
     Notes
     -----
     Memory of a worker: the extractor, the features of one video (T * D * 4 bytes) and
-    at most `FRAMES_AHEAD` + 2 frames on their way to the extractor, beside the frames
+    at most `FRAMES_AHEAD` frames on their way to the extractor, beside the frames
     that the decoder and the extractor keep themselves.
     """
     return _Run(request, on_video, on_note, on_working).run()
@@ -432,5 +432,5 @@ def _plan(workers: int, threads: int, frame_side: int) -> str:
     """Return the sentence that states what a run takes."""
     return (
         f"processes: {workers}, threads in each: {threads}, frames that wait in each: "
-        f"at most {FRAMES_AHEAD + 2}, of {frame_side} pixels on the shorter side"
+        f"at most {FRAMES_AHEAD}, of {frame_side} pixels on the shorter side"
     )

@@ -6,6 +6,7 @@ is enough.
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Generator, Iterable
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -20,7 +21,7 @@ class _End(NamedTuple):
     error: BaseException | None
 
 
-def prefetch(items: Iterable[Item], depth: int) -> Generator[Item]:
+def prefetch(items: Iterable[Item], depth: int, at_once: int = 1) -> Generator[Item]:
     """Yield the same items in the same order, made ahead in a thread of their own.
 
     Parameters
@@ -28,12 +29,15 @@ def prefetch(items: Iterable[Item], depth: int) -> Generator[Item]:
     items : iterable
         Consumed in the other thread only.
     depth : int
-        Items that may wait, at least 1: memory is bounded by ``depth + 2`` of them.
+        Batches that may wait, at least 1.
+    at_once : int
+        Items in a batch, at least 1: memory is bounded by ``(depth + 2) * at_once`` of
+        them. Larger batches wake the other thread less often, and come later.
 
     Raises
     ------
     ValueError
-        If ``depth`` is below 1.
+        If ``depth`` or ``at_once`` is below 1.
     BaseException
         Whatever ``items`` raises, at its place in the order.
 
@@ -47,16 +51,19 @@ def prefetch(items: Iterable[Item], depth: int) -> Generator[Item]:
     >>> list(prefetch((x * x for x in range(4)), depth=2))
     [0, 1, 4, 9]
     """
-    if depth < 1:
-        raise ValueError(f"depth must be at least 1, got {depth}")
-    belt: _Belt[Item] = _Belt(items, depth)
+    for name, value in (("depth", depth), ("at_once", at_once)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    belt: _Belt[Item] = _Belt(items, depth, at_once)
     thread = threading.Thread(target=belt.run, name="acmnet-prefetch", daemon=True)
     thread.start()
     try:
-        while not isinstance(item := belt.waiting.get(), _End):
-            yield item
-        if item.error is not None:
-            raise item.error
+        while not isinstance(batch := belt.waiting.get(), _End):
+            # nothing is kept that was handed on
+            while batch:
+                yield batch.popleft()
+        if batch.error is not None:
+            raise batch.error
     finally:
         belt.unwanted.set()
         thread.join()
@@ -65,27 +72,34 @@ def prefetch(items: Iterable[Item], depth: int) -> Generator[Item]:
 class _Belt(Generic[Item]):
     """What the two threads share."""
 
-    def __init__(self, items: Iterable[Item], depth: int) -> None:
+    def __init__(self, items: Iterable[Item], depth: int, at_once: int) -> None:
         self.items = items
-        self.waiting: queue.Queue[Item | _End] = queue.Queue(depth)
+        self.at_once = at_once
+        self.waiting: queue.Queue[deque[Item] | _End] = queue.Queue(depth)
         self.unwanted = threading.Event()
 
     def run(self) -> None:
         """Put every item, then the end; stop where nobody wants more."""
         error: BaseException | None = None
+        batch: deque[Item] = deque()
         try:
             for item in self.items:
-                if not self._put(item):
+                batch.append(item)
+                if len(batch) == self.at_once:
+                    self._put(batch)
+                    batch = deque()
+                if self.unwanted.is_set():
                     return
         except BaseException as raised:  # noqa: BLE001 - handed to whoever consumes
             error = raised
+        if batch:
+            self._put(batch)
         self._put(_End(error))
 
-    def _put(self, item: Item | _End) -> bool:
+    def _put(self, batch: deque[Item] | _End) -> None:
         while not self.unwanted.is_set():
             try:
-                self.waiting.put(item, timeout=WAIT_S)
+                self.waiting.put(batch, timeout=WAIT_S)
             except queue.Full:
                 continue
-            return True
-        return False
+            return

@@ -295,13 +295,18 @@ class _Picture:
     def _rgb(self, frame: av.VideoFrame) -> Frame:
         """Return a frame's pixels in RGB, by the matrix and range that it names."""
         try:
-            rgb = self._reformatter.reformat(frame, format="rgb24")
+            # in one thread: swscale would wake one a core for work of a millisecond
+            rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
         except av.FFmpegError:
             # swscale refuses a matrix that it does not know, such as YCgCo
             rgb = self._reformatter.reformat(
-                frame, format="rgb24", src_colorspace=Colorspace.ITU601
+                frame, format="rgb24", src_colorspace=Colorspace.ITU601, threads=1
             )
-        return np.asarray(rgb.to_ndarray(), np.uint8)
+        # rows may be padded; to_ndarray would copy all of them, holding Python's lock
+        plane = rgb.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8)
+        pixels: Frame = rows.reshape(rgb.height, -1)[:, : 3 * rgb.width]
+        return pixels.reshape(rgb.height, rgb.width, 3)
 
 
 def _quarter_turns(frame: av.VideoFrame) -> int:

@@ -35,8 +35,12 @@ from acmnet.extraction.video import Frame, FrameReader, VideoError
 from acmnet.features import FeatureError, FeatureManifest, write_features
 from acmnet.segments import SnippetGrid
 
-FRAMES_AHEAD: Final = 8
-"""Frames that may wait for the extractor; two more are in hand."""
+FRAMES_AT_ONCE: Final = 8
+"""Frames that go to the extractor together: each handing over wakes a thread."""
+BATCHES_AHEAD: Final = 2
+"""So many times that may wait; two more are in hand."""
+FRAMES_AHEAD: Final = (BATCHES_AHEAD + 2) * FRAMES_AT_ONCE
+"""At most on their way."""
 COMPUTE_FACTOR: Final = 10
 """How many times longer than a frame's decoding an extractor may think."""
 PLACE_S: Final = 1.0
@@ -198,7 +202,7 @@ def _describe(
     frames: Iterator[Frame], extractor: Extractor, watch: "Watch"
 ) -> list[npt.NDArray[np.float32]]:
     """Return the blocks of a video, decoded ahead in a thread of its own."""
-    frames = prefetch(frames, FRAMES_AHEAD)
+    frames = prefetch(frames, BATCHES_AHEAD, FRAMES_AT_ONCE)
     try:
         blocks = list(watch.blocks(extractor.describe(frames)))
         for _ in frames:
