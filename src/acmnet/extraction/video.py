@@ -290,7 +290,7 @@ class _Picture:
             height, width = pixels.shape[:2]
             self._size = _scaled(*_turned((width, height), turns), self._short_side)
         pixels = _resized(pixels, *_turned(self._size, turns))
-        return np.ascontiguousarray(np.rot90(pixels, turns))
+        return np.ascontiguousarray(np.rot90(pixels, turns) if turns else pixels)
 
     def _rgb(self, frame: av.VideoFrame) -> Frame:
         """Return a frame's pixels in RGB, by the matrix and range that it names."""
