@@ -8,7 +8,7 @@ import numpy as np
 
 from acmnet.evaluation.diagnosis import Diagnosis
 from acmnet.evaluation.false_positives import DEPTH, KINDS, MISFITS
-from acmnet.figures.style import STYLE, save
+from acmnet.figures.style import drawing, save
 from acmnet.segments import FloatArray
 
 if TYPE_CHECKING:
@@ -53,30 +53,25 @@ def write_diagnosis_figures(diagnosis: Diagnosis, directory: Path) -> tuple[Path
     FigureError
         If ``directory`` is a file.
     """
-    # 0.3 s, which only those pay who want figures
-    from matplotlib import rc_context
-
+    height_cm = 3.8 + 1.0 * len(diagnosis.report.tiou)
     written: list[Path] = []
-    with rc_context(STYLE):
-        for name, draw in (
-            ("false_positives", _profile),
-            ("gains", _gains),
-            ("localisation", _localisation),
-            ("false_negatives", _missed),
-            ("sensitivity", _sensitivity),
-        ):
-            written += save(draw(diagnosis), directory / name)
+    for name, draw, size in (
+        ("false_positives", _profile, (17.8, 9.1)),
+        ("gains", _gains, (13.2, 8.1)),
+        ("localisation", _localisation, (13.2, height_cm)),
+        ("false_negatives", _missed, (18.3, 8.6)),
+        ("sensitivity", _sensitivity, (18.3, 8.6)),
+    ):
+        with drawing(*size) as figure:
+            draw(figure, diagnosis)
+            written += save(figure, directory / name)
     return tuple(written)
 
 
-def _drawing(width: float, height: float, title: str) -> tuple["Figure", "Axes"]:
-    """Return an empty figure of a size in inches, and its axes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
+def _titled(figure: "Figure", title: str) -> "Axes":
     axes = figure.add_subplot()
-    axes.set_title(title, loc="left")
-    return figure, axes
+    axes.set_title(title)
+    return axes
 
 
 def _at(diagnosis: Diagnosis) -> str:
@@ -93,9 +88,9 @@ def _percent(values: FloatArray) -> FloatArray:
     return mean
 
 
-def _profile(diagnosis: Diagnosis) -> "Figure":
+def _profile(figure: "Figure", diagnosis: Diagnosis) -> None:
     """Draw the kinds of detections from the first G to the tenth."""
-    figure, axes = _drawing(7, 3.6, f"Kinds of detections, {_at(diagnosis)}")
+    axes = _titled(figure, f"Kinds of detections, {_at(diagnosis)}")
     below = np.zeros(DEPTH)
     for kind, colour, height in zip(
         KINDS, COLOURS, _percent(diagnosis.shares).T, strict=True
@@ -112,28 +107,23 @@ def _profile(diagnosis: Diagnosis) -> "Figure":
     axes.set_ylim(0, 100)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside right center")
-    return figure
 
 
-def _gains(diagnosis: Diagnosis) -> "Figure":
+def _gains(figure: "Figure", diagnosis: Diagnosis) -> None:
     """Draw by how much mAP rises without each kind of error."""
-    title = f"mAP without one kind of error, {_at(diagnosis)}"
-    figure, axes = _drawing(5.2, 3.2, title)
+    axes = _titled(figure, f"mAP without one kind of error, {_at(diagnosis)}")
     gain = _percent(diagnosis.gain)
     bars = axes.bar(range(len(gain)), gain, color=COLOURS[1:], width=0.7)
     axes.bar_label(bars, fmt="+%.1f", padding=2)
     axes.set_xticks(range(len(gain)), [kind.replace(" ", "\n") for kind in KINDS[1:]])
     axes.set_ylabel("gain (points of mAP)")
     axes.set_ylim(0, max(1.15 * gain.max(), 1.0))
-    return figure
 
 
-def _localisation(diagnosis: Diagnosis) -> "Figure":
+def _localisation(figure: "Figure", diagnosis: Diagnosis) -> None:
     """Draw how localisation errors lie to their instances, at each threshold."""
     tiou = diagnosis.report.tiou
-    figure, axes = _drawing(
-        5.2, 1.5 + 0.4 * len(tiou), "Localisation errors among the top 10G"
-    )
+    axes = _titled(figure, "Localisation errors among the top 10G")
     left = np.zeros(len(tiou))
     for name, colour, width in zip(
         MISFITS,
@@ -155,25 +145,22 @@ def _localisation(diagnosis: Diagnosis) -> "Figure":
     axes.set_xlim(0, 100)
     axes.set_xlabel("share (%)")
     figure.legend(ncols=len(MISFITS), loc="outside lower center")
-    return figure
 
 
-def _missed(diagnosis: Diagnosis) -> "Figure":
+def _missed(figure: "Figure", diagnosis: Diagnosis) -> None:
     """Draw the share of each bucket's instances that is missed."""
-    figure, axes = _drawing(7.2, 3.4, f"Missed instances, {_at(diagnosis)}")
+    axes = _titled(figure, f"Missed instances, {_at(diagnosis)}")
     axes.set_ylabel("missed (%)")
     _bars(axes, diagnosis, [found.missed for found in diagnosis.buckets])
     _overall(axes, 100 * float(diagnosis.missed.mean()))
-    return figure
 
 
-def _sensitivity(diagnosis: Diagnosis) -> "Figure":
+def _sensitivity(figure: "Figure", diagnosis: Diagnosis) -> None:
     """Draw the normalised mAP within each bucket."""
-    figure, axes = _drawing(7.2, 3.4, f"Normalised mAP, {_at(diagnosis)}")
+    axes = _titled(figure, f"Normalised mAP, {_at(diagnosis)}")
     axes.set_ylabel("mAP$_N$ (%)")
     _bars(axes, diagnosis, [found.map_n for found in diagnosis.buckets])
     _overall(axes, 100 * float(diagnosis.map_n.mean()))
-    return figure
 
 
 def _bars(axes: "Axes", diagnosis: Diagnosis, values: Sequence[FloatArray]) -> None:
