@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from acmnet.annotations import read_annotations
 from acmnet.synthetic import make_world, write_world
 from commands import refused
 
@@ -114,6 +115,24 @@ def test_crossvalidate(acmnet, tmp_path):
     assert np.shape(scores["by_seed_and_fold"]) == (2, 2, 7)
     assert f"{100 * scores['average']:.2f} ±" in out
     assert "chance" in out
+    # every video once, by the run of its own fold
+    annotations = read_annotations(labels).subset("training")
+    for seed in (0, 1):
+        found = json.loads(Path(f"cv/seed_{seed}/detections.json").read_text())[
+            "results"
+        ]
+        assert sorted(found) == sorted(annotations.videos)
+        for fold in (0, 1):
+            code, _, _ = acmnet(
+                *("localize", *data, "--run", f"cv/seed_{seed}/fold_{fold}"),
+                *("--out", "again.json"),
+            )
+            assert code == 0
+            again = json.loads(Path("again.json").read_text())["results"]
+            videos = np.array(sorted(found))
+            order = np.random.default_rng(0).permutation(len(videos))
+            for video in videos[order[fold::2]]:
+                assert found[video] == again[video]
 
 
 def test_recipes(acmnet):

@@ -7,11 +7,13 @@ from acmnet.checkpoint import load_config
 from acmnet.cli.app import UsageError, app, console, errors, fail, note, quiet
 from acmnet.cli.options import JsonPath, Training
 from acmnet.console import TrainingBar, Waiting, map_table
+from acmnet.detections import write_detections
 from acmnet.evaluation.reports import parse_tiou
 from acmnet.files import write_json
 from acmnet.pipeline.data import bad_features, open_data
 from acmnet.pipeline.data import problems as data_problems
 from acmnet.pipeline.experiments import cross_validate
+from acmnet.pipeline.own_videos import DETECTIONS
 from acmnet.pipeline.runs import LAST, train_run
 from acmnet.segments import FloatArray
 
@@ -116,7 +118,8 @@ def crossvalidate_command(
     Parameters
     ----------
     out
-        Directory for all runs, seed_S/fold_F.
+        Directory for all runs, seed_S/fold_F; seed_S/detections.json gets what was
+        found in each video by the run that had not seen it.
     folds
         Parts that the videos are dealt into, the same for every seed.
     seeds
@@ -145,6 +148,12 @@ def crossvalidate_command(
     console.print(
         f"average mAP {100 * values['average']:.2f} ± "
         f"{100 * values['average_std']:.2f} %, {result.seconds:.0f} s of training"
+    )
+    for seed, found in result.detections.items():
+        write_detections(out / f"seed_{seed}" / DETECTIONS, found)
+    console.print(
+        f"detections of every video by a run that had not seen it: {out}/seed_*/"
+        f"{DETECTIONS} (acmnet evaluate, diagnose)"
     )
     if json_path is not None:
         write_json(json_path, values)

@@ -1,7 +1,7 @@
 """Comparisons that say what a score is worth: floors, controls, folds and seeds."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -99,6 +99,8 @@ class CrossValidation:
     actions are, which needs none either; NaN with a single seed."""
     seconds: float
     """Training time of all runs together, as their checkpoints say."""
+    detections: Mapping[int, Mapping[str, Detections]]
+    """Of every video, by seed: each was found by the training that had not seen it."""
 
     def by_seed(self) -> FloatArray:
         """Return the mean over folds, (seeds, n_tiou): what varies is the seed."""
@@ -187,7 +189,13 @@ def cross_validate(
         np.reshape(classified, shape[:2]),
         np.array(agreed),
         seconds,
+        {seed: _together(part[seed] for part in found) for seed in seeds},
     )
+
+
+def _together(parts: Iterable[Mapping[str, Detections]]) -> dict[str, Detections]:
+    """Return what was found in any of the folds, by video in order."""
+    return dict(sorted(item for part in parts for item in part.items()))
 
 
 def _agreement(
