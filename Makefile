@@ -40,7 +40,7 @@ test: install $(VENV)/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2
 
 results: install
-	$(BIN)/python benchmarks/results.py --out runs/results $(if $(QUICK),--quick)
+	$(BIN)/python -m benchmarks.results --out runs/results $(if $(QUICK),--quick)
 
 bench: install
 	@mkdir -p runs

@@ -1,11 +1,12 @@
-"""Measure again what docs/results.md says of SHREC'22 and of the surveillance videos.
+"""Measure again what docs/results.md says.
 
-    python benchmarks/results.py --data ../shared/data --out runs/results [--quick]
+    python -m benchmarks.results --data ../shared/data --out runs/results [--quick]
 
-Each figure is one command of `acmnet`, printed before it runs; what is finished is kept
-in --out, so that a call that was cut short goes on. All of it takes many hours of one
-core; --quick (2 folds, 1 seed, 3 epochs, `motion` features) shows in minutes that every
-command works, and its figures mean nothing.
+Each figure is one command of `acmnet`, printed before it runs, or a table of
+`benchmarks/findings.py` read off what those left; what is finished is kept in --out, so
+that a call that was cut short goes on. All of it takes many hours of one core; --quick
+(2 folds, 1 seed, 2 epochs, one set of `motion` features, few simulated videos) shows in
+minutes that the commands work, and its figures mean nothing.
 """
 
 import argparse
@@ -14,123 +15,237 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from acmnet.figures.studies import write_dial_figure
+from benchmarks import findings
 
-QUICK = [
-    "--folds",
-    "2",
-    "--seeds",
-    "0",
-    "--training.epochs",
-    "3",
-    "--student.epochs",
-    "3",
-]
-DIALS = (0.0, 0.5, 1.0)
+EPOCHS: Final = ["--training.epochs", "2", "--student.epochs", "2"]
+QUICK: Final = ["--folds", "2", "--seeds", "0", *EPOCHS]
+QUICK_VIDEOS: Final = 24
+NOT_QUICK: Final = (
+    *("features, every 8 frames", "features, motion", "surveillance_8_corrected"),
+    *(f"{world}_F1_{seed}" for world in ("shrec22", "surveillance") for seed in (1, 2)),
+)
+"""What has the videos described again, or seeds that a quick run leaves out."""
+DIALS: Final = (0.0, 0.5, 1.0)
 # the authors' sampling makes an epoch six times as long (docs/results.md)
-OFFICIAL = ["--training.epochs", "60", "--training.checkpoint-every", "20"]
+SHORTER: Final = ["--training.epochs", "60", "--training.checkpoint-every", "20"]
+BF16: Final = ["--training.precision", "bf16"]
+TABLES: Final = ("III", "IV", "V", "VI", "ideas")
+TIOU: Final = ["--tiou", "0.1,0.3,0.5,0.7"]
+ONE: Final[dict[str, list[str]]] = {
+    "no video's score": ["activation-video-weight=0", "attention-video-weight=0"],
+    "soft-NMS": ["nms=soft"],
+    "contrast as printed": ["contrast-outer=full"],
+    "authors' flanks": ["contrast-flanks=authors"],
+    "zeroed contrast": ["contrast-zeroed=true"],
+    "softmax scale": ["activation-scale=softmax"],
+    "padding": ["nms-padding-s=1"],
+    "left edge": ["time-alignment=left"],
+    "one threshold of 0.10": ["class-threshold-of=one", "class-threshold=0.1"],
+    "one threshold of 0.25": ["class-threshold-of=one", "class-threshold=0.25"],
+}
+"""One setting of the localisation at a time, each of the same trained models."""
+
+Named = tuple[str, list[str]]
 
 
-def commands(data: Path, out: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield the name of each result and the command that measures it."""
+class World(NamedTuple):
+    """Videos to cross-validate over."""
+
+    name: str
+    given: list[str]
+    """What every command is told of them."""
+    tiou: list[str]
+    long: list[str]
+    """What trainings on videos drawn out to hundreds of snippets are told, too."""
+
+
+def worlds(data: Path, out: Path) -> tuple[World, World]:
+    """Return the two real sets."""
     shrec = data / "shrec22" / "training"
-    fights = data / "surveillance"
-    features = out / "surveillance_features"
-    yield (
-        "features of the surveillance videos",
-        [
-            "extract",
-            f"{fights}/videos",
-            "--out",
-            f"{features}",
-            "--extractor",
-            "i3d-rgb",
-        ],
+    source = ["--recipe", "shrec22", "--annotations", f"{shrec}/annotations.json"]
+    fights = ["--annotations", f"{data}/surveillance/annotations.json"]
+    features = ["--features", f"{out}/surveillance_features"]
+    return (
+        World(
+            "shrec22", [*source, "--features", f"{shrec}/features", *BF16], [], SHORTER
+        ),
+        World("surveillance", [*fights, *features, *BF16], TIOU, []),
     )
-    worlds = {
-        "shrec22": [
-            *("--recipe", "shrec22", "--annotations", f"{shrec}/annotations.json"),
-            *("--features", f"{shrec}/features"),
-        ],
-        "surveillance": [
-            *("--annotations", f"{fights}/annotations.json"),
-            *("--features", f"{features}"),
-        ],
-    }
-    for world, given in worlds.items():
-        given = [*given, "--training.precision", "bf16"]
-        tiou = ["--tiou", "0.1,0.3,0.5,0.7"] if world == "surveillance" else []
+
+
+def features(data: Path, out: Path) -> Iterator[Named]:
+    """Yield the commands that describe the surveillance videos."""
+    source = ["extract", f"{data}/surveillance/videos", "--out"]
+    where = f"{out}/surveillance_features"
+    yield "features", [*source, where, "--extractor", "i3d-rgb"]
+    stride = ["--stride-frames", "8", "--extractor", "i3d-rgb"]
+    yield "features, every 8 frames", [*source, f"{where}_8", *stride]
+    yield "features, motion", [*source, f"{where}_motion", "--extractor", "motion"]
+
+
+def real(data: Path, out: Path) -> Iterator[Named]:
+    """Yield what is measured on the real sets."""
+    for world in worlds(data, out):
         for profile in ("best", "corrected", "official"):
-            name = f"{world}_{profile}"
-            yield (
-                name,
-                ["crossvalidate", *given, "--profile", profile, *tiou]
-                + ["--out", f"{out / name}", "--json", f"{out / name}.json"]
-                + (OFFICIAL if profile == "official" else []),
-            )
-        for table in ("III", "V", "ideas"):
-            name = f"{world}_{table}"
-            yield (
-                name,
-                [
-                    "ablate",
-                    table,
-                    *given,
-                    "--out",
-                    f"{out / world}",
-                    "--json",
-                    f"{out / name}.json",
-                ],
-            )
+            asked = ["--profile", profile, *world.tiou]
+            asked += SHORTER if profile == "official" else []
+            yield _validated(world, out, profile, profile, asked)
+        for table in TABLES:
+            asked = [*world.long, "--seeds", "0"] if table == "VI" else []
+            yield _studied(world, out, table, asked)
+    gestures, fights = worlds(data, out)
+    tenth = ["--profile", "official", *SHORTER]
+    tenth += ["--localization.class-threshold", "0.1"]
+    yield _validated(gestures, out, "official, 0.10", "official", tenth)
+    for name, changes in ONE.items():
+        pairs = [change.split("=") for change in changes]
+        asked = [w for key, x in pairs for w in (f"--localization.{key}", x)]
+        yield _validated(gestures, out, name, "corrected", asked)
+    for seed in range(3):
+        yield _f1(gestures, out, seed)
+        yield _f1(fights, out, seed)
+    plain = [*TIOU, "--model.standardize", "false"]
+    yield _validated(fights, out, "not standardised", "not standardised", plain)
+    eighth = [*fights.given[:3], f"{out}/surveillance_features_8", *BF16]
+    every_8 = fights._replace(name="surveillance_8", given=eighth)
+    yield _validated(every_8, out, "corrected", "corrected", TIOU)
+    moving = [*fights.given[:3], f"{out}/surveillance_features_motion", *BF16]
+    motion = fights._replace(name="surveillance_motion", given=moving)
+    yield _studied(motion, out, "streams", ["--model.first-stream", "176"])
+    yield _studied(fights, out, "profiles", ["--seeds", "0"])
 
 
-def dialled(data: Path, out: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield the commands that test, on simulations, whether modelling context helps."""
+def simulated(data: Path, out: Path) -> Iterator[Named]:
+    """Yield what is measured on drawn features."""
+    thumos = [*("--annotations", f"{data}/thumos14/gt_212.json")]
+    thumos += ["--subset", "validation", "--videos", "100"]
     for dial in DIALS:
-        world = out / f"simulation_{dial:g}"
-        yield (
-            f"simulation at dial {dial:g}",
-            [
-                *("simulate", "--annotations", f"{data}/thumos14/gt_212.json"),
-                *("--subset", "validation", "--videos", "100", "--dimension", "128"),
-                *("--context", f"{dial:g}", "--out", f"{world}"),
-            ],
-        )
-        yield (
-            f"simulation_{dial:g}_III",
-            [
-                *("ablate", "III", "--annotations", f"{world}/annotations.json"),
-                *("--features", f"{world}/features", "--folds", "2"),
-                *("--seeds", "0", "--seeds", "1", "--training.epochs", "40"),
-                *("--training.precision", "bf16", "--out", f"{out}/dial_{dial:g}"),
-                *("--json", f"{out}/dial_{dial:g}.json"),
-            ],
-        )
+        world = f"{out}/simulation_{dial:g}"
+        amount = ["--dimension", "128", "--context", f"{dial:g}"]
+        yield f"simulation at {dial:g}", ["simulate", *thumos, *amount, "--out", world]
+        yield _studied(_drawn(out, dial), out, "III", ["--training.epochs", "40"])
+    longer = ["--training.epochs", "200"]
+    for profile in ("best", "corrected"):
+        asked = ["--profile", profile, *longer]
+        yield _validated(_drawn(out, 0.5), out, profile, profile, asked)
+    yield _studied(_drawn(out, 0.5), out, "ideas", longer)
+    yield from full_size(data, out)
+
+
+def full_size(data: Path, out: Path) -> Iterator[Named]:
+    """Yield ActivityNet-1.3 at its full size, drawn."""
+    source = data / "activitynet13" / "anet13_anno_action_bmn.json"
+    world = out / "activitynet"
+    labels = ["--annotations", f"{world}/annotations.json"]
+    given = [*labels, "--features", f"{world}/features"]
+    subsets = ["--subset", "training", "--subset", "validation"]
+    drawn = ["--annotations", f"{source}", *subsets, "--dimension", "128"]
+    yield "ActivityNet, drawn", ["simulate", *drawn, "--out", f"{world}"]
+    run, found = f"{out}/activitynet_run", f"{out}/activitynet.json"
+    recipe = ["--recipe", "activitynet13", *given, "--subset", "training"]
+    asked = ["--training.epochs", "20", *BF16, "--resume"]
+    yield "ActivityNet, trained", ["train", *recipe, *asked, "--out", run]
+    held_out = [*given, "--subset", "validation"]
+    yield "ActivityNet, found", ["localize", "--run", run, *held_out, "--out", found]
+    truth = ["--ground-truth", f"{world}/annotations.json", "--subset", "validation"]
+    truth += ["--detections", found, "--tiou", "0.5:0.95:0.05"]
+    yield "ActivityNet, scored", ["evaluate", *truth]
+
+
+def published(data: Path, out: Path) -> Iterator[Named]:
+    """Yield what is said of detections that others released."""
+    thumos = data / "thumos14"
+    detections = ["--detections", f"{thumos}/stpn_detections.json"]
+    truth = ["--ground-truth", f"{thumos}/gt_212.json", "--protocol", "thumos14"]
+    yield "Table I", ["evaluate", *truth, *detections, "--published"]
+    figures = ["--figures", f"{out}/stpn"]
+    yield "diagnosis", ["diagnose", *truth, *detections, *figures]
+
+
+def _drawn(out: Path, dial: float) -> World:
+    where = f"{out}/simulation_{dial:g}"
+    given = ["--annotations", f"{where}/annotations.json"]
+    given += ["--features", f"{where}/features", "--folds", "2"]
+    given += ["--seeds", "0", "--seeds", "1", *BF16]
+    return World(f"simulation_{dial:g}", given, [], [])
+
+
+def _validated(world: World, out: Path, name: str, run: str, asked: list[str]) -> Named:
+    """Return a cross-validation; those of one run share its trainings."""
+    name, run = (f"{world.name}_{x}".replace(" ", "_") for x in (name, run))
+    places = ["--out", f"{out}/{run}", "--json", f"{out}/{name}.json"]
+    return name, ["crossvalidate", *world.given, *asked, *places]
+
+
+def _studied(world: World, out: Path, table: str, asked: list[str]) -> Named:
+    """Return a study; those of one world share their trainings."""
+    name = f"{world.name}_{table}"
+    places = ["--out", f"{out}/{world.name}", "--json", f"{out}/{name}.json"]
+    return name, ["ablate", table, *world.given, *asked, *places]
+
+
+def _f1(world: World, out: Path, seed: int) -> Named:
+    """Return what scores all folds' detections of a seed together."""
+    truth = world.given[world.given.index("--annotations") + 1]
+    found = f"{out}/{world.name}_best/seed_{seed}/detections.json"
+    asked = ["--ground-truth", truth, "--detections", found, "--tiou", "0.3,0.5"]
+    return f"{world.name}_F1_{seed}", ["evaluate", *asked, "--score-threshold", "0.5"]
+
+
+def commands(data: Path, out: Path) -> list[Named]:
+    """Return the name of each result and the command that measures it."""
+    each = (features, real, simulated, published)
+    return [named for part in each for named in part(data, out)]
 
 
 def quickened(command: list[str]) -> list[str]:
     """Return a command with what is quick in the place of its own numbers."""
-    if command[0] == "extract":
+    verb = command[0]
+    if verb == "extract":
         return ["motion" if word == "i3d-rgb" else word for word in command]
-    if command[0] not in ("ablate", "crossvalidate"):
-        return command
+    # one set of features serves all
+    command = [word.replace("_features_motion", "_features") for word in command]
+    own = {
+        "ablate": QUICK,
+        "crossvalidate": QUICK,
+        "train": EPOCHS[:2],
+        "simulate": ["--videos", f"{QUICK_VIDEOS}"],
+    }.get(verb, [])
     kept, skipped = [], False
     for word in command:
-        if word in QUICK[::2]:
+        if word in own[::2]:
             skipped = True
         elif skipped:
             skipped = False
         else:
             kept.append(word)
-    return [*kept, *QUICK]
+    return [*kept, *own]
+
+
+def tables(
+    data: Path, out: Path, quick: bool
+) -> dict[str, Callable[[], Iterator[str]]]:
+    """Return what is read off the trainings, by name."""
+    folds, seeds = (2, (0,)) if quick else (4, (0, 1, 2))
+    quicker = zip(EPOCHS[::2], EPOCHS[1::2], strict=True)
+    changes = {key.removeprefix("--"): x for key, x in quicker} if quick else {}
+    return {
+        "steps of best": lambda: findings.steps(
+            data, out / "shrec22_corrected", folds, seeds, changes
+        ),
+        "attention": lambda: findings.attention(data, out / "shrec22", folds, changes),
+        "calibration": lambda: findings.calibration(data),
+    }
 
 
 def draw_dial(out: Path) -> None:
     """Draw what the dial does, where all of its studies are there."""
-    files = {dial: out / f"dial_{dial:g}.json" for dial in DIALS}
+    files = {dial: out / f"simulation_{dial:g}_III.json" for dial in DIALS}
     if all(path.exists() for path in files.values()):
         studies = {dial: json.loads(path.read_text()) for dial, path in files.items()}
         write_dial_figure(studies, "amount of context (the dial)", out / "dial")
@@ -150,7 +265,9 @@ def main() -> int:
     out.mkdir(parents=True, exist_ok=True)
     acmnet = Path(sys.executable).with_name("acmnet")
     failed = []
-    for name, command in (*commands(given.data, out), *dialled(given.data, out)):
+    for name, command in commands(given.data, out):
+        if given.quick and name in NOT_QUICK:
+            continue
         if given.quick:
             command = quickened(command)
         print(f"\n## {name}\nacmnet {shlex.join(command)}", flush=True)
@@ -158,6 +275,8 @@ def main() -> int:
         if subprocess.run([acmnet, *command], check=False).returncode:
             failed.append(name)
         print(f"{(time.monotonic() - began) / 60:.1f} minutes", flush=True)
+    for name, table in tables(given.data, out, given.quick).items():
+        print(f"\n## {name} (benchmarks/findings.py)", *table(), sep="\n", flush=True)
     draw_dial(out)
     for name in failed:
         print(f"failed: {name}", file=sys.stderr)
