@@ -1,6 +1,7 @@
 """Localization: the authors' detections, a literal twin, laws, refusals."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from acmnet.localization import (
     activation_runs,
     choose_classes,
     localize_scores,
+    smoothed,
 )
 from acmnet.recipes import PROFILES, recipe
 from acmnet.segments import SnippetGrid
@@ -188,6 +190,35 @@ def test_soft_nms_keeps_what_hard_nms_drops():
     second = 0.8 * np.exp(-1 / 0.5)
     expected = [("class 0", 0.0, 1.28, 0.8), ("class 0", 0.0, 1.28, second)]
     assert_same(soft, expected, 1e-12)
+
+
+def smoothed_literally(row, deviation):
+    reach = math.ceil(3 * deviation)
+    result = []
+    for t in range(len(row)):
+        near = range(max(t - reach, 0), min(t + reach + 1, len(row)))
+        weights = [math.exp(-((i - t) ** 2) / (2 * deviation**2)) for i in near]
+        total = math.fsum(w * row[i] for w, i in zip(weights, near, strict=True))
+        result.append(total / math.fsum(weights))
+    return result
+
+
+@pytest.mark.parametrize("length", [1, 2, 6, 7, 40])
+@pytest.mark.parametrize("deviation", [0.4, 1.0, 2.5])
+def test_smoothing_equals_its_literal_twin(length, deviation):
+    rows = np.random.default_rng(length).random((3, length))
+    expected = [smoothed_literally(row.tolist(), deviation) for row in rows]
+    np.testing.assert_allclose(smoothed(rows, deviation), expected, rtol=1e-12)
+
+
+def test_both_cas_and_attention_are_smoothed_before_they_are_cut():
+    heights, attention = np.array([[0, 0, 0.9, 0, 0.8, 0], [0, 0.7, 0, 0.9, 0.1, 0]])
+    rules = replace(CORRECTED, smoothing_snippets=0.8)
+    before = [smoothed(row[None], 0.8)[0] for row in (heights, attention)]
+    expected = detect(before[0], CORRECTED, attention=before[1])
+    assert_same(detect(heights, rules, attention=attention), rows_of(expected), 1e-12)
+    plain = detect(heights, CORRECTED, attention=attention)
+    assert rows_of(plain) != rows_of(expected)
 
 
 # --- the twin
@@ -513,6 +544,8 @@ def test_the_background_is_never_chosen():
         ({"test_snippets": -1}, "test_snippets must be at least 0, got -1"),
         ({"contrast_margin": 0.0}, r"contrast_margin must be above 0, got 0\.0"),
         ({"nms_padding_s": -1.0}, r"nms_padding_s must be at least 0, got -1\.0"),
+        ({"smoothing_snippets": -0.1}, r"smoothing_snippets must be from 0, got -0\.1"),
+        ({"smoothing_snippets": np.inf}, "smoothing_snippets must be from 0, got inf"),
         ({"soft_nms_sigma": 0.0}, r"soft_nms_sigma must be above 0, got 0\.0"),
         ({"soft_nms_sigma": float("nan")}, "soft_nms_sigma must be above 0, got nan"),
     ],

@@ -35,7 +35,7 @@ def test_thumos_official_is_the_authors_code():
     # config/model_config.py:55-74, main_thu.py:195-253, net_utils.py:33-73
     settings = recipe("thumos14", profile="official")
     assert dataclasses.astuple(settings.model) == (
-        *(3, False, False, 0, True, 0, 0, 0.7, 0.7),
+        *(3, 0, False, False, 0, True, 0, 0, 0.7, 0.7),
         *(8, 3, 3),
     )
     loss = settings.loss
@@ -63,7 +63,7 @@ def test_activitynet_official_is_the_authors_code():
     # config/model_config.py:83-105 at 4d38dc6, main_act.py:212-253
     settings = recipe("activitynet13", profile="official")
     assert dataclasses.astuple(settings.model) == (
-        *(3, False, False, 0, True),
+        *(3, 0, False, False, 0, True),
         *(0.7,) * 4,
         *(2, 10, 10),
     )

@@ -13,11 +13,9 @@ from acmnet.segments import SnippetGrid
 GRID = SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)
 
 
-def model_of(kernel_snippets, gated_streams=False):
+def model_of(kernel_snippets, **others):
     torch.manual_seed(kernel_snippets)
-    settings = ModelSettings(
-        kernel_snippets=kernel_snippets, gated_streams=gated_streams
-    )
+    settings = ModelSettings(kernel_snippets=kernel_snippets, **others)
     return TrainedModel(
         ACMNet(32, 4, settings), Settings(model=settings), tuple("abcd"), GRID
     )
@@ -32,14 +30,14 @@ def whole(model, features):
     return [x.numpy() for x in (instance, output.attention[0], video)]
 
 
-@pytest.mark.parametrize("gated_streams", [False, True])
+@pytest.mark.parametrize("others", [{}, {"gated_streams": True}, {"extra_layers": 1}])
 @pytest.mark.parametrize("kernel_snippets", [1, 3, 7])
 @pytest.mark.parametrize("length", [1, 6, 7, 8, 13, 14, 15, 100])
 def test_chunks_with_their_neighbours_equal_the_whole(
-    monkeypatch, kernel_snippets, length, gated_streams
+    monkeypatch, kernel_snippets, length, others
 ):
     monkeypatch.setattr(trained, "CHUNK_SNIPPETS", 7)
-    model = model_of(kernel_snippets, gated_streams)
+    model = model_of(kernel_snippets, **others)
     features = np.random.default_rng(length).normal(size=(length, 32))
     features = features.astype(np.float32)
     for mine, expected in zip(

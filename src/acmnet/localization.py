@@ -34,6 +34,9 @@ class LocalizationSettings:
     class_threshold_of: Literal["one", "best"] = "best"
     """The threshold is of one (authors) or a share of the video's best class."""
 
+    smoothing_snippets: float = 0.0
+    """CAS and attention become means over their neighbours, weighed by a Gaussian of
+    this standard deviation; 0 leaves them as they are."""
     activation_scale: Literal["softmax", "above_chance"] = "above_chance"
     """CAS as it is, or 0 at the softmax's floor 1 / (C + 1) and 1 at 1 (D-008)."""
     activation_thresholds: tuple[float, ...] = (0.15, 0.2)
@@ -91,6 +94,7 @@ class LocalizationSettings:
             ("upsampling", self.upsampling >= 1, "at least 1"),
             ("shortest_cells", self.shortest_cells >= 1, "at least 1"),
             ("test_snippets", self.test_snippets >= 0, "at least 0"),
+            ("smoothing_snippets", 0.0 <= self.smoothing_snippets < np.inf, "from 0"),
             ("contrast_margin", self.contrast_margin > 0.0, "above 0"),
             ("nms_padding_s", self.nms_padding_s >= 0.0, "at least 0"),
             ("soft_nms_sigma", self.soft_nms_sigma > 0.0, "above 0"),
@@ -156,7 +160,8 @@ def localize_scores(
     clock = _Clock(len(cas_instance), n_snippets, grid, settings)
 
     cas = clock.upsample(_activations(cas_instance, chosen, settings))  # (chosen, N)
-    instance = clock.upsample(np.asarray(attention, dtype=np.float64).T[:1])  # (1, N)
+    instance = np.asarray(attention, dtype=np.float64).T[:1]
+    instance = clock.upsample(smoothed(instance, settings.smoothing_snippets))  # (1, N)
 
     found = _propose(cas, instance, video_scores[chosen], settings)
     start_s, end_s = clock.seconds(found.start), clock.seconds(found.end)
@@ -217,7 +222,37 @@ def _activations(
     if settings.activation_scale == "above_chance":
         chance = 1.0 / cas_instance.shape[1]
         cas = np.maximum(cas - chance, 0.0) / (1.0 - chance)
-    return cas
+    return smoothed(cas, settings.smoothing_snippets)
+
+
+def smoothed(sequences: FloatArray, deviation: float) -> FloatArray:
+    """Return Gaussian-weighted means over the neighbours that exist.
+
+    Parameters
+    ----------
+    sequences : (S, T) array
+    deviation : float
+        Of the Gaussian in snippets, cut off at 3 of it; 0 for none.
+
+    Returns
+    -------
+    (S, T) array
+
+    Examples
+    --------
+    >>> smoothed(np.array([[0.0, 0.0, 8.0]]), 0.0)
+    array([[0., 0., 8.]])
+    >>> bool(np.allclose(smoothed(np.ones((1, 5)), 1.0), 1.0))  # borders, too
+    True
+    """
+    if not deviation:
+        return sequences
+    n, reach = sequences.shape[1], int(np.ceil(3.0 * deviation))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
+    within = slice(reach, reach + n)
+    weight = np.convolve(np.ones(n), kernel)[within]
+    rows = [np.convolve(row, kernel)[within] / weight for row in sequences]
+    return np.array(rows).reshape(sequences.shape)
 
 
 def choose_classes(class_scores: Array, settings: LocalizationSettings) -> IntArray:

@@ -34,6 +34,8 @@ class ModelSettings:
 
     kernel_snippets: int = 3
     """Snippets that the embedding convolution sees (eq. 1); odd."""
+    extra_layers: int = 0
+    """Convolutions of the embedding after the first, each with a ReLU; from 0."""
 
     standardize: bool = False
     """Give each feature column mean 0 and deviation 1 over the training videos first
@@ -72,10 +74,11 @@ class ModelSettings:
                 raise ValueError(f"{name} must be in [0, 1), got {value}")
             if name.endswith(("ratio", "snippets")) and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
-        if self.first_stream < 0:
-            raise ValueError(
-                f"first_stream must be at least 0, got {self.first_stream}"
-            )
+        for name in ("first_stream", "extra_layers"):
+            if getattr(self, name) < 0:
+                raise ValueError(
+                    f"{name} must be at least 0, got {getattr(self, name)}"
+                )
         if self.kernel_snippets % 2 == 0:
             raise ValueError(
                 f"kernel_snippets must be odd, got {self.kernel_snippets}: an even "
@@ -86,7 +89,7 @@ class ModelSettings:
     def reach_snippets(self) -> int:
         """Neighbours on either side that a snippet's outputs depend on."""
         gates = REACH_SNIPPETS if self.gated_streams else 0
-        return self.kernel_snippets // 2 + gates
+        return (1 + self.extra_layers) * (self.kernel_snippets // 2) + gates
 
     @property
     def ratios(self) -> tuple[int, int, int]:
@@ -171,7 +174,11 @@ class ACMNet(nn.Module):
                 )
             self.gates = StreamGates(first, feature_dim - first)
         width = settings.kernel_snippets
-        self.embedding = nn.Conv1d(feature_dim, feature_dim, width, padding="same")
+        self.embedding, *further = (
+            nn.Conv1d(feature_dim, feature_dim, width, padding="same")
+            for _ in range(1 + settings.extra_layers)
+        )
+        self.extra_layers = nn.ModuleList(further)
         self.attention = nn.Conv1d(feature_dim, len(Branch), kernel_size=1)
         self.classifier = nn.Linear(feature_dim, n_classes + 1)
         if settings.standardize:
@@ -242,7 +249,10 @@ class ACMNet(nn.Module):
         seen = drop(features, rates.input_dropout)
         # padding must look to the convolution like the zeros beyond a video's end
         seen = seen.masked_fill(~here, 0.0) if is_padded else seen
-        embedding = self._embed(seen).relu_()
+        embedding = self._convolved(seen, self.embedding).relu_()
+        for layer in self.extra_layers:
+            known = embedding.masked_fill(~here, 0.0) if is_padded else embedding
+            embedding = self._convolved(known, layer).relu_()
         attended = drop(embedding, rates.attention_dropout)
         attention = functional.linear(
             attended, self.attention.weight.squeeze(-1), self.attention.bias
@@ -275,9 +285,10 @@ class ACMNet(nn.Module):
     def _standardized(self, features: Tensor) -> Tensor:
         return (features - self.feature_mean) * self.feature_scale
 
-    def _embed(self, seen: Tensor) -> Tensor:
-        """Return the convolution over snippets (B, T, D), before its ReLU."""
-        weight, bias = self.embedding.weight, self.embedding.bias
+    def _convolved(self, seen: Tensor, layer: nn.Module) -> Tensor:
+        """Return a convolution over snippets (B, T, D), before its ReLU."""
+        assert isinstance(layer, nn.Conv1d)
+        weight, bias = layer.weight, layer.bias
         in_bf16 = (
             seen.device.type == "cpu"
             and torch.is_autocast_enabled("cpu")
@@ -285,7 +296,7 @@ class ACMNet(nn.Module):
         )
         if in_bf16 and bias is not None and weight.shape[-1] == WIDTH:
             return convolve_in_tiles(seen, weight, bias)
-        result: Tensor = self.embedding(seen.transpose(1, 2)).transpose(1, 2)
+        result: Tensor = layer(seen.transpose(1, 2)).transpose(1, 2)
         return result
 
     def _classify(self, embedding: Tensor, drop: VideoDropout) -> Tensor:
