@@ -29,7 +29,7 @@ def test_published_rows_have_their_columns_and_fall_with_tiou(name):
         reported = [x for x in each if not math.isnan(x)]
         assert reported == sorted(reported, reverse=True), row["name"]
         assert row.get("protocol", name) in names
-        assert row["source"] in ("paper", "list", "readme")
+        assert row["source"] in ("paper", "list", "readme", "abstract")
 
 
 def test_published_averages_are_those_of_their_rows():
