@@ -287,14 +287,13 @@ class ACMNet(nn.Module):
 
     def _convolved(self, seen: Tensor, layer: nn.Module) -> Tensor:
         """Return a convolution over snippets (B, T, D), before its ReLU."""
-        assert isinstance(layer, nn.Conv1d)
-        weight, bias = layer.weight, layer.bias
+        weight, bias = (layer.get_parameter(name) for name in ("weight", "bias"))
         in_bf16 = (
             seen.device.type == "cpu"
             and torch.is_autocast_enabled("cpu")
             and torch.get_autocast_dtype("cpu") == torch.bfloat16
         )
-        if in_bf16 and bias is not None and weight.shape[-1] == WIDTH:
+        if in_bf16 and weight.shape[-1] == WIDTH:
             return convolve_in_tiles(seen, weight, bias)
         result: Tensor = layer(seen.transpose(1, 2)).transpose(1, 2)
         return result

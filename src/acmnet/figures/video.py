@@ -113,11 +113,18 @@ def write_video_figure(
 
 def shown_classes(video: Video, found: Detections) -> list[int]:
     """Return the classes that are drawn: the labelled ones, then the surest found."""
-    order = np.argsort(-found.score, kind="stable")
+    n_labelled = len({*video.labels} & {*found.class_names})
+    return telling_classes(video, found)[
+        : min(max(MOST_FOUND, n_labelled), MOST_CLASSES)
+    ]
+
+
+def telling_classes(video: Video, found: Detections) -> list[int]:
+    """Return the labelled classes, then the others that were found, surest first."""
     names = found.class_names
-    labelled = dict.fromkeys(names.index(x) for x in video.labels if x in names)
-    both = list(dict.fromkeys([*labelled, *found.class_index[order].tolist()]))
-    return both[: min(max(MOST_FOUND, len(labelled)), MOST_CLASSES)]
+    labelled = [names.index(label) for label in video.labels if label in names]
+    order = np.argsort(-found.score, kind="stable")
+    return list(dict.fromkeys([*labelled, *found.class_index[order].tolist()]))
 
 
 def _remarks(

@@ -12,6 +12,7 @@ import numpy as np
 
 from acmnet.annotations import Video
 from acmnet.evaluation.reports import DetectionReport
+from acmnet.figures.video import telling_classes
 from acmnet.localization import activation_runs
 from acmnet.model import Branch
 from acmnet.pipeline.calibrating import training_videos
@@ -186,7 +187,7 @@ def _details(
     duration_s = truth.duration_s or span_s
     order = np.argsort(-found.score, kind="stable")[:MOST_DETECTIONS]
     names = model.class_names
-    shown = _shown_classes(truth, found, names)
+    shown = telling_classes(truth, found)[:MOST_CURVES]
     runs = activation_runs(
         scores.cas_instance,
         scores.video_scores,
@@ -228,16 +229,6 @@ def _details(
         "poster": None if file is None else poster_strip(file, float(duration_s)),
         "poster_frames": FRAMES,
     }
-
-
-def _shown_classes(
-    truth: Video, found: Detections, names: tuple[str, ...]
-) -> list[int]:
-    """Return the classes whose activation is drawn: labelled, then surest found."""
-    order = np.argsort(-found.score, kind="stable")
-    chosen = [names.index(label) for label in truth.labels if label in names]
-    chosen += found.class_index[order].tolist()
-    return list(dict.fromkeys(chosen))[:MOST_CURVES]
 
 
 def _quantized(values: FloatArray | np.ndarray[Any, Any]) -> str:
