@@ -1,5 +1,7 @@
 """Optical flow: OpenCV's against the truth, torch's against OpenCV's."""
 
+import itertools
+import threading
 from pathlib import Path
 
 import av
@@ -196,17 +198,56 @@ def test_as_many_flows_as_frames(n_frames):
         assert flows[-1].any()
 
 
-def test_frames_are_read_as_they_are_needed():
+@pytest.fixture
+def opencv_threads():
+    """Set how many OpenCV has; give it back what it had."""
+    before = cv2.getNumThreads()
+    yield cv2.setNumThreads
+    cv2.setNumThreads(before)
+
+
+@pytest.mark.parametrize(("threads", "n_read"), [(1, 3), (2, 4), (3, 5), (99, 18)])
+def test_frames_are_read_as_they_are_needed(threads, n_read, opencv_threads):
     read = []
 
     def frames():
-        for t in range(5):
+        for t in range(40):
             read.append(t)
             yield np.zeros((16, 16, 3), np.uint8)
 
+    opencv_threads(threads)
     flows = flow_sequence(frames(), "dis")
     next(flows)
-    assert read == [0, 1]
+    # the pairs under way, of which 16 at most, and the one that was given
+    assert len(read) == n_read
+    assert len(list(flows)) == 39
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_flows_do_not_depend_on_threads(threads, opencv_threads):
+    rng = np.random.default_rng(0)
+    frames = list(rng.integers(0, 256, (7, 20, 24, 3), np.uint8))
+    opencv_threads(threads)
+    flows = list(flow_sequence(iter(frames), "fast"))
+    pairs = itertools.pairwise(map(gray, frames))
+    for flow, (before, after) in zip(flows, pairs, strict=False):
+        assert np.array_equal(flow, flow_between(before, after, "fast"))
+    assert cv2.getNumThreads() == threads
+
+
+def test_flows_that_nobody_wants_end(opencv_threads):
+    opencv_threads(3)
+    flows = flow_sequence(iter(np.zeros((30, 16, 16, 3), np.uint8)), "dis")
+    next(flows)
+    flows.close()
+    assert cv2.getNumThreads() == 3
+    assert not [x for x in threading.enumerate() if x.name.startswith("acmnet-flow")]
+
+
+def test_a_frame_of_another_size_is_refused_in_a_sequence():
+    frames = [np.zeros((16, 16, 3), np.uint8), np.zeros((16, 17, 3), np.uint8)]
+    with pytest.raises(FlowError, match="two frames must have one size"):
+        list(flow_sequence(frames, "dis"))
 
 
 @settings(deadline=None, max_examples=30)

@@ -16,7 +16,6 @@ Improved Trajectories", ICCV 2013. Square roots of histograms: Arandjelović & Z
 """
 
 import collections
-import contextlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
@@ -25,6 +24,8 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from acmnet.extraction.stages import one_opencv_thread
 
 Frame = npt.NDArray[np.uint8]
 Vector = npt.NDArray[np.float32]
@@ -172,7 +173,7 @@ class MotionDescriptor:
         kept: collections.deque[tuple[_Still, _Pair]]
         kept = collections.deque(maxlen=snippet_frames)
         last = -1
-        with _one_thread():
+        with one_opencv_thread():  # pictures this small are slower in several
             for last, record in enumerate(_records(frames)):
                 kept.append(record)
                 start = last + 1 - snippet_frames
@@ -182,17 +183,6 @@ class MotionDescriptor:
         if 0 <= last < snippet_frames - 1:
             still = kept[-1][0]
             yield _pooled([*kept, *itertools.repeat((still, NO_MOTION), missing)])
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let OpenCV compute in one thread: pictures this small are slower in several."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
 
 
 NO_MOTION: Final = _Pair(

@@ -4,11 +4,14 @@ Decoding, OpenCV and torch leave Python's lock while they compute, so a thread a
 is enough.
 """
 
+import contextlib
 import queue
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from typing import Final, Generic, NamedTuple, TypeVar
+
+import cv2
 
 Item = TypeVar("Item")
 WAIT_S: Final = 0.05
@@ -103,3 +106,14 @@ class _Belt(Generic[Item]):
             except queue.Full:
                 continue
             return
+
+
+@contextlib.contextmanager
+def one_opencv_thread() -> Iterator[None]:
+    """Let each call of OpenCV in this process compute in one thread meanwhile."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
