@@ -3,17 +3,18 @@
 Each function returns the lines of a Markdown table.
 """
 
+import dataclasses
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from acmnet import recipes
 from acmnet.annotations import Video, read_annotations
 from acmnet.detections import read_detections
-from acmnet.evaluation.reports import evaluate
+from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.localization import LocalizationSettings
 from acmnet.model import Branch
 from acmnet.pipeline.ablation import AblationRequest
@@ -35,69 +36,107 @@ STEPS: Final[Mapping[str, tuple[str, ...]]] = {
 """Which of the localisation's settings each step takes over from `best`."""
 
 
-def shrec(data: Path) -> Data:
-    """Return the training half of SHREC'22."""
-    world = data / "shrec22" / "training"
-    return open_data(DataSource(world / "annotations.json", world / "features"))
+class Validated(NamedTuple):
+    """A finished cross-validation, and what it was made with."""
+
+    name: str
+    recipe: str
+    source: DataSource
+    runs: Path
+    folds: int
+    seeds: tuple[int, ...]
+    changes: dict[str, str]
+
+    def parts(self, profile: str) -> list[Fold]:
+        """Return each seed's and fold's training and held-out videos."""
+        used = recipes.recipe(
+            self.recipe, profile=profile, overrides=BF16 | self.changes
+        )
+        request = RunRequest(
+            self.runs, used, open_data(self.source), recipe=self.recipe
+        )
+        return list(folds_of(request, folds=self.folds, seeds=self.seeds))
 
 
-def steps(
-    data: Path, runs: Path, folds: int, seeds: tuple[int, ...], changes: dict[str, str]
-) -> Iterator[str]:
-    """Yield what each step of `best`'s localisation is worth, of trained networks.
+def steps(trained: Validated) -> Iterator[str]:
+    """Yield what each step of `best`'s localisation is worth, of `corrected` networks.
 
     Parameters
     ----------
-    data : Path
-        The folder with ``shrec22``.
-    runs : Path
-        A finished cross-validation of `corrected` there.
-    folds, seeds, changes
-        That it was made with.
+    trained : Validated
+        Of the profile `corrected`.
     """
-    weak = recipes.recipe("shrec22", overrides=BF16 | changes)
-    strong = recipes.recipe("shrec22", profile="best").localization
-    request = RunRequest(runs, weak, shrec(data), recipe="shrec22")
+    strong = recipes.recipe(trained.recipe, profile="best").localization
     of_fold: dict[int, list[Fold]] = defaultdict(list)
-    for own in folds_of(request, folds=folds, seeds=seeds):
+    for own in trained.parts("corrected"):
         of_fold[own.fold].append(own)
     yield "| localised with | one network | mean of all seeds' |"
     yield "|---|--:|--:|"
     for name, taken in STEPS.items():
-        values = {key: getattr(strong, key) for key in taken}
-        used = recipes.override(
-            weak, {f"localization.{key}": x for key, x in values.items()}
-        )
+        changes = {f"localization.{key}": getattr(strong, key) for key in taken}
         alone, together = [], []
         for parts in of_fold.values():
-            models = [load(p.run.out, settings=lambda _: used) for p in parts]  # noqa: B023
-            first, *others = (model.network for model in models)
-            mean = TrainedModel(
-                first, used, models[0].class_names, models[0].grid, None, tuple(others)
-            )
+            models = [
+                load(p.run.out, settings=lambda own: recipes.override(own, changes))  # noqa: B023
+                for p in parts
+            ]
+            others = tuple(model.network for model in models[1:])
+            mean = dataclasses.replace(models[0], further=others)
             test = parts[0].test
-            alone += [_average(model, test) for model in models]
-            together.append(_average(mean, test))
-        yield f"| {name} | {np.mean(alone):.1f} | {np.mean(together):.1f} |"
+            alone += [_scored(model, test).average for model in models]
+            together.append(_scored(mean, test).average)
+        yield f"| {name} | {100 * np.mean(alone):.1f} | {100 * np.mean(together):.1f} |"
 
 
-def _average(model: TrainedModel, test: Data) -> float:
-    """Return the average mAP of a model on videos, in %."""
+def second_stage(trained: Sequence[Validated]) -> Iterator[str]:
+    """Yield what the student finds and what its teachers' mean does.
+
+    Parameters
+    ----------
+    trained : sequence of Validated
+        Of the profile `best`.
+    """
+    columns = [f"{t:g}" for t in TIOU[::2]] + ["average"]
+    yield f"| | | {' | '.join(columns)} |"
+    yield "|---|---|" + "--:|" * len(columns)
+    for own in trained:
+        both: dict[str, list[FloatArray]] = {"teachers": [], "student": []}
+        for part in own.parts("best"):
+            student = load(part.run.out)
+            teachers = dataclasses.replace(student, student=None)
+            for name, model in zip(both, (teachers, student), strict=True):
+                scored = _scored(model, part.test)
+                both[name].append(np.append(scored.map[::2], scored.average))
+        for name, rows in both.items():
+            values = 100 * np.mean(rows, axis=0)
+            cells = " | ".join(f"{x:.1f}" for x in values.tolist())
+            yield f"| {own.name} | {name} | {cells} |"
+
+
+def _scored(model: TrainedModel, test: Data) -> DetectionReport:
+    """Return how a model does on videos."""
     found = localize_videos(model, test)
-    return 100 * evaluate(test.annotations, found, tiou=TIOU).average
+    return evaluate(test.annotations, found, tiou=TIOU)
 
 
-def attention(
-    data: Path, runs: Path, folds: int, changes: dict[str, str]
-) -> Iterator[str]:
+def attention(trained: Validated) -> Iterator[str]:
     """Yield each branch's attention inside and outside of true instances.
 
-    Of the held-out videos of fold 0, seed 0, for the rows of Table III; parameters are
-    those of `steps`, ``runs`` the folder of the study.
+    Of the held-out videos of fold 0, seed 0, for the rows of Table III.
+
+    Parameters
+    ----------
+    trained : Validated
+        That study.
     """
-    base = RunRequest(runs, recipes.recipe("shrec22"), shrec(data), recipe="shrec22")
+    base = RunRequest(
+        trained.runs,
+        recipes.recipe(trained.recipe),
+        open_data(trained.source),
+        recipe=trained.recipe,
+    )
     third = study("III")
-    request = AblationRequest(third, base, BF16 | changes, folds, (0,))
+    request = AblationRequest(third, base, BF16 | trained.changes, trained.folds, (0,))
     names = [branch.name.lower() for branch in Branch]
     yield f"| Exp | {' | '.join(f'{name}: inside, outside' for name in names)} |"
     yield "|---|---|---|---|"
@@ -105,7 +144,7 @@ def attention(
         if variant.name == "no attention":
             continue
         run = request.run_of(variant)
-        own = next(folds_of(run, folds=folds, seeds=(0,)))
+        own = next(folds_of(run, folds=trained.folds, seeds=(0,)))
         model = load(own.run.out, settings=lambda _: run.settings)  # noqa: B023
         seen: dict[bool, list[FloatArray]] = {True: [], False: []}
         for video in own.test.annotations.videos.values():

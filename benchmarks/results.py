@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from acmnet.figures.studies import write_dial_figure
+from acmnet.pipeline.data import DataSource
 from benchmarks import findings
+from benchmarks.findings import Validated
 
 EPOCHS: Final = ["--training.epochs", "2", "--student.epochs", "2"]
 QUICK: Final = ["--folds", "2", "--seeds", "0", *EPOCHS]
@@ -239,11 +241,29 @@ def tables(
     folds, seeds = (2, (0,)) if quick else (4, (0, 1, 2))
     quicker = zip(EPOCHS[::2], EPOCHS[1::2], strict=True)
     changes = {key.removeprefix("--"): x for key, x in quicker} if quick else {}
+
+    def validated(world: World, recipe: str, run: str) -> Validated:
+        names = ("--annotations", "--features")
+        labels, store = (world.given[world.given.index(x) + 1] for x in names)
+        source = DataSource(Path(labels), Path(store))
+        where = out / f"{world.name}{run}"
+        return Validated(world.name, recipe, source, where, folds, seeds, changes)
+
+    gestures, fights = worlds(data, out)
+    drawn = validated(_drawn(out, 0.5), "default", "_best")._replace(
+        folds=2, seeds=seeds[:2], changes=changes or {"training.epochs": "200"}
+    )
+    both = (
+        validated(gestures, "shrec22", "_best"),
+        validated(fights, "default", "_best"),
+        drawn,
+    )
     return {
         "steps of best": lambda: findings.steps(
-            data, out / "shrec22_corrected", folds, seeds, changes
+            validated(gestures, "shrec22", "_corrected")
         ),
-        "attention": lambda: findings.attention(data, out / "shrec22", folds, changes),
+        "teachers and student": lambda: findings.second_stage(both),
+        "attention": lambda: findings.attention(validated(gestures, "shrec22", "")),
         "calibration": lambda: findings.calibration(data),
     }
 
