@@ -204,7 +204,7 @@ def activation_runs(
     clock = _Clock(len(cas_instance), n_snippets, grid, settings)
     cas = clock.upsample(_activations(cas_instance, chosen, settings))
     thresholds = settings.activation_thresholds
-    _, row, start, end = _cut(cas, thresholds, settings)
+    _, _, row, start, end = _cut(cas, thresholds, settings)
     n = max(len(thresholds), 1)
     return ActivationRuns(
         np.array(thresholds)[row % n] if thresholds else np.zeros(0),
@@ -332,21 +332,22 @@ def _propose(
     alpha = settings.attention_weight
     every = np.arange(len(cas))
 
-    own, row, start, end = _cut(cas, settings.activation_thresholds, settings)
-    chosen = row // max(len(settings.activation_thresholds), 1)
-    score = (1 - alpha) * _contrast(own, row, start, end, settings)
+    thresholds = settings.activation_thresholds
+    own, place, row, start, end = _cut(cas, thresholds, settings)
+    chosen = row // max(len(thresholds), 1)
+    score = (1 - alpha) * _contrast(own, place, start, end, settings)
     if alpha:
         score += alpha * _contrast(instance, 0 * row, start, end, settings)
     score += settings.activation_video_weight * video_scores[chosen]
     by_activation = _Proposals(chosen, start, end, score)
 
-    own, row, start, end = _cut(instance, settings.attention_thresholds, settings)
+    own, place, _, start, end = _cut(instance, settings.attention_thresholds, settings)
     # attention is class-agnostic: each of its runs stands for every chosen class
-    chosen = np.repeat(every, len(row))
-    row, start, end = (np.tile(x, len(cas)) for x in (row, start, end))
+    chosen = np.repeat(every, len(place))
+    place, start, end = (np.tile(x, len(cas)) for x in (place, start, end))
     score = (1 - alpha) * _contrast(cas, chosen, start, end, settings)
     if alpha:
-        score += alpha * _contrast(own, row, start, end, settings)
+        score += alpha * _contrast(own, place, start, end, settings)
     score += settings.attention_video_weight * video_scores[chosen]
     by_attention = _Proposals(chosen, start, end, score)
     return _Proposals(
@@ -359,18 +360,22 @@ def _propose(
 
 def _cut(
     sequences: FloatArray, thresholds: tuple[float, ...], settings: LocalizationSettings
-) -> tuple[FloatArray, IntArray, IntArray, IntArray]:
-    """Return the runs above each threshold, and what each row is measured on."""
+) -> tuple[FloatArray, IntArray, IntArray, IntArray, IntArray]:
+    """Return what runs are measured on, and for each its row there, row and cells.
+
+    The runs are those above each threshold, as `runs_above` gives them.
+    """
     peak = sequences.max(axis=1, keepdims=True)
     unit = np.ones_like(peak)
     if settings.threshold_of == "peak":
         unit = np.where(peak > 0.0, peak, np.inf)  # nothing stands out of all zeros
     levels = unit * np.array(thresholds)  # (S, K)
-    runs = runs_above(sequences, levels, settings.shortest_cells)
-    measured = np.repeat(sequences, len(thresholds), axis=0)
-    if settings.contrast_zeroed:
-        measured = np.where(measured >= levels.reshape(-1, 1), measured, 0.0)
-    return measured, *runs
+    row, start, end = runs_above(sequences, levels, settings.shortest_cells)
+    if not settings.contrast_zeroed:
+        return sequences, row // max(len(thresholds), 1), row, start, end
+    repeated = np.repeat(sequences, len(thresholds), axis=0)
+    measured = np.where(repeated >= levels.reshape(-1, 1), repeated, 0.0)
+    return measured, row, row, start, end
 
 
 def _contrast(
