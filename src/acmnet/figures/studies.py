@@ -16,7 +16,7 @@ def write_choice_figure(ablation: Ablation, path: Path) -> tuple[Path, ...]:
     """Write each label-free criterion of an ablation against the true mAP.
 
     A point is a row of the table, the mean over its trainings; the one that the
-    criterion would choose has a ring.
+    criterion would choose has a ring. Above all rows, below the better half of them.
 
     Parameters
     ----------
@@ -25,27 +25,35 @@ def write_choice_figure(ablation: Ablation, path: Path) -> tuple[Path, ...]:
         Without an ending.
     """
     choices = ablation.choices()
-    with drawing(8.0 * len(choices) + 5.0, 7.5) as figure:
-        axes = figure.subplots(1, len(choices), sharey=True, squeeze=False)[0]
-        true = [100 * float(row.averages.mean()) for row in ablation.rows]
-        for own, choice in zip(axes, choices, strict=True):
-            for i, row in enumerate(ablation.rows):
-                told = 100 * float(row.label_free[choice.criterion].mean())
-                is_chosen = row.variant.name == choice.chosen
-                own.plot(
-                    *([told], [true[i]]),
-                    marker=MARKS[i % len(MARKS)],
-                    linestyle="none",
-                    color=PALETTE[i % len(PALETTE)],
-                    markersize=7,
-                    markeredgecolor="black" if is_chosen else "none",
-                    markeredgewidth=1.5,
-                    label=shortened(row.variant.name),
-                )
-            own.set(xlabel=f"{choice.criterion} (%)")
-            own.set_title(f"Spearman {choice.correlation:.2f}", fontsize=9)
-        axes[0].set_ylabel("true average mAP (%)")
-        axes[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=7)
+    true = np.array([100 * float(row.averages.mean()) for row in ablation.rows])
+    lowest = (-np.inf, float(np.median(true)))
+    height = max(12.0, 0.42 * len(true) + 2.0)
+    with drawing(8.0 * len(choices) + 5.0, height) as figure:
+        grid = figure.subplots(2, len(choices), sharey="row", squeeze=False)
+        for axes, least in zip(grid, lowest, strict=True):
+            for own, choice in zip(axes, choices, strict=True):
+                for i, row in enumerate(ablation.rows):
+                    if true[i] < least:
+                        continue
+                    told = 100 * float(row.label_free[choice.criterion].mean())
+                    is_chosen = row.variant.name == choice.chosen
+                    own.plot(
+                        *([told], [true[i]]),
+                        marker=MARKS[i % len(MARKS)],
+                        linestyle="none",
+                        color=PALETTE[i % len(PALETTE)],
+                        markersize=7,
+                        markeredgecolor="black" if is_chosen else "none",
+                        markeredgewidth=1.5,
+                        label=shortened(row.variant.name),
+                    )
+            axes[0].set_ylabel("true average mAP (%)")
+        for above, below, choice in zip(*grid, choices, strict=True):
+            above.set_title(f"all: Spearman {choice.correlation:.2f}", fontsize=9)
+            below.set_title("the better half", fontsize=9)
+            below.set(xlabel=f"{choice.criterion} (%)")
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right upper", fontsize=7)
         return save(figure, path)
 
 
