@@ -51,7 +51,9 @@ NOT_QUICK: Final = frozenset(
         *("ActivityNet, drawn", "ActivityNet, trained"),
         *("ActivityNet, found", "ActivityNet, scored"),
         *("shrec22_twos", "surveillance_twos", "simulation_0.5_twos"),
-        *("shrec22_ideas", "shrec22_profiles", "simulation_0_III", "simulation_1_III"),
+        *("shrec22_VI", "shrec22_ideas", "shrec22_profiles", "simulation_0.5_ideas"),
+        *("simulation at 0", "simulation_0_III"),
+        *("simulation at 1", "simulation_1_III"),
         *(f"{world}_F1_{n}" for world in ("shrec22", "surveillance") for n in (1, 2)),
         *(f"shrec22_{name}" for name in list(ONE)[1:]),
     }
