@@ -83,7 +83,10 @@ def worlds(data: Path, out: Path) -> tuple[World, World]:
     features = ["--features", f"{out}/surveillance_features"]
     return (
         World(
-            "shrec22", [*source, "--features", f"{shrec}/features", *BF16], [], SHORTER
+            "shrec22",
+            [*source, "--features", f"{shrec}/features", *BF16],
+            [],
+            [*SHORTER, "--folds", "2"],
         ),
         World("surveillance", [*fights, *features, *BF16], TIOU, []),
     )
@@ -159,8 +162,7 @@ def full_size(data: Path, out: Path) -> Iterator[Named]:
     world = out / "activitynet"
     labels = ["--annotations", f"{world}/annotations.json"]
     given = [*labels, "--features", f"{world}/features"]
-    subsets = ["--subset", "training", "--subset", "validation"]
-    drawn = ["--annotations", f"{source}", *subsets, "--dimension", "128"]
+    drawn = ["--annotations", f"{source}", "--dimension", "128"]
     yield "ActivityNet, drawn", ["simulate", *drawn, "--out", f"{world}"]
     run, found = f"{out}/activitynet_run", f"{out}/activitynet.json"
     recipe = ["--recipe", "activitynet13", *given, "--subset", "training"]
