@@ -373,9 +373,9 @@ def _cut(
     row, start, end = runs_above(sequences, levels, settings.shortest_cells)
     if not settings.contrast_zeroed:
         return sequences, row // max(len(thresholds), 1), row, start, end
-    repeated = np.repeat(sequences, len(thresholds), axis=0)
-    measured = np.where(repeated >= levels.reshape(-1, 1), repeated, 0.0)
-    return measured, row, row, start, end
+    each = sequences[:, None, :]
+    measured = np.where(each >= levels[:, :, None], each, 0.0)
+    return measured.reshape(-1, sequences.shape[1]), row, row, start, end
 
 
 def _contrast(
