@@ -52,7 +52,7 @@ NOT_QUICK: Final = frozenset(
         *("ActivityNet, found", "ActivityNet, scored"),
         *("shrec22_twos", "surveillance_twos", "simulation_0.5_twos"),
         *("shrec22_VI", "shrec22_ideas", "shrec22_profiles", "simulation_0.5_ideas"),
-        *("simulation at 0", "simulation_0_III"),
+        *("simulation at 0", "simulation_0_III", "simulation_0.5_200_III"),
         *("simulation at 1", "simulation_1_III"),
         *(f"{world}_F1_{n}" for world in ("shrec22", "surveillance") for n in (1, 2)),
         *(f"shrec22_{name}" for name in list(ONE)[1:]),
@@ -147,6 +147,8 @@ def simulated(data: Path, out: Path) -> Iterator[Named]:
         yield f"simulation at {dial:g}", ["simulate", *thumos, *amount, "--out", world]
         yield _studied(_drawn(out, dial), out, "III", ["--training.epochs", "40"])
     longer = ["--training.epochs", "200"]
+    trained_longer = _drawn(out, 0.5, 1)._replace(name="simulation_0.5_200")
+    yield _studied(trained_longer, out, "III", longer)
     for profile in ("best", "corrected"):
         asked = ["--profile", profile, *longer]
         yield _validated(_drawn(out, 0.5), out, profile, profile, asked)
@@ -263,6 +265,9 @@ def tables(
     drawn = validated(_drawn(out, 0.5), "default", "_best")._replace(
         folds=2, seeds=seeds[:2], changes=changes or {"training.epochs": "200"}
     )
+    shorter = drawn._replace(
+        runs=out / "simulation_0.5", changes=changes or {"training.epochs": "40"}
+    )
     both = (
         validated(gestures, "shrec22", "_best"),
         validated(fights, "default", "_best"),
@@ -274,6 +279,7 @@ def tables(
         ),
         "teachers and student": lambda: findings.second_stage(both),
         "attention": lambda: findings.attention(validated(gestures, "shrec22", "")),
+        "attention on the simulation": lambda: findings.attention(shorter),
         "calibration": lambda: findings.calibration(data),
     }
 
