@@ -50,6 +50,7 @@ NOT_QUICK: Final = frozenset(
         *("features, every 8 frames", "features, motion", "surveillance_8_corrected"),
         *("ActivityNet, drawn", "ActivityNet, trained"),
         *("ActivityNet, found", "ActivityNet, scored"),
+        *("shrec22_corrected_200", "surveillance_best_dropout", "fit", "fit, scored"),
         *("shrec22_twos", "surveillance_twos", "simulation_0.5_twos"),
         *("shrec22_VI", "shrec22_ideas", "shrec22_profiles", "simulation_0.5_ideas"),
         *("simulation at 0", "simulation_0_III", "simulation_0.5_200_III"),
@@ -127,6 +128,15 @@ def real(data: Path, out: Path) -> Iterator[Named]:
     for seed in range(3):
         yield _f1(gestures, out, seed)
         yield _f1(fights, out, seed)
+    weakest = ["--seeds", "2", "--training.epochs", "200"]
+    yield _validated(gestures, out, "corrected_200", "corrected_200", weakest)
+    dropped = ["--profile", "best", *TIOU, "--model.input-dropout", "0.3"]
+    yield _validated(fights, out, "best_dropout", "best_dropout", dropped)
+    source, run = data / "surveillance", f"{out}/surveillance_fit"
+    asked = [f"{source}/videos", f"{source}/labels.csv", "--extractor", "i3d-rgb"]
+    yield "fit", ["fit", *asked, "--profile", "corrected", "--out", run]
+    truth = ["--ground-truth", f"{source}/annotations.json", *TIOU]
+    yield "fit, scored", ["evaluate", *truth, "--detections", f"{run}/detections.json"]
     plain = [*TIOU, "--model.standardize", "false"]
     yield _validated(fights, out, "not_standardised", "not_standardised", plain)
     eighth = [*fights.given[:3], f"{out}/surveillance_features_8", *BF16]
