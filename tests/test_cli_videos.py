@@ -76,7 +76,7 @@ def test_extract_sets_a_broken_video_aside(acmnet, tiny_scenes):
     shutil.copytree(tiny_scenes / "videos", "videos")
     Path("videos/broken.mp4").write_text("no video at all")
     result = acmnet("extract", "videos", "--out", "f", "--extractor", "motion")
-    refused(result, "1 videos failed", "failed")
+    refused(result, "1 video failed", "failed")
     assert "failed: broken: " in result[2]
     (line,) = Path("f/failed.jsonl").read_text().splitlines()
     assert json.loads(line)["video"] == "broken"
@@ -148,7 +148,7 @@ def test_fit_goes_on_where_it_stopped(acmnet, fitted, tiny_scenes):
     command += ["--subset", "training", "--out", "run"]
     code, _, err = acmnet(*command, *FEW)
     assert code == 0
-    assert "8 videos are finished" in err
+    assert "8 videos finished before" in err
     assert "run is trained; --overwrite trains it anew" in err
     assert Path("run/model.safetensors").read_bytes() == before
     code, _, _ = acmnet(*command, "--overwrite", "--seed", 1, *FEW)
@@ -167,7 +167,7 @@ def test_fit_takes_a_spreadsheet_and_leaves_out_what_is_broken(acmnet, tiny_scen
     result = acmnet(
         *("fit", "videos", "labels.csv", "--extractor", "motion", "--out", "run"), *FEW
     )
-    refused(result, "1 videos failed")
+    refused(result, "1 video failed")
     assert "2 videos of videos are not in labels.csv" in result[2]
     assert "detections in 6 videos" in result[1]
     assert "broken" in Path("run/report.md").read_text()
@@ -186,7 +186,7 @@ def test_fit_refuses_rows_without_a_file(acmnet, tiny_scenes):
 def test_localizing_a_file_equals_localizing_its_features(acmnet, fitted, tiny_scenes):
     video = tiny_scenes / "videos" / "test_000.mp4"
     code, out, _ = acmnet("localize", video, "--run", fitted, "--out", "holiday.json")
-    assert (code, "in 1 videos: holiday.json" in out) == (0, True)
+    assert (code, "in 1 video: holiday.json" in out) == (0, True)
     mine = json.loads(Path("holiday.json").read_text())["results"]
     theirs = json.loads((fitted / "detections.json").read_text())["results"]
     assert mine == {"test_000": theirs["test_000"]}

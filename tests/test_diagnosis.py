@@ -391,7 +391,7 @@ def test_the_verb(acmnet, files, tmp_path):
     line = next(x for x in out.splitlines() if "localisation  " in x)
     assert line.split() == ["localisation", "50.0", *["-"] * 9, "50.0", "25.0"]
     assert "1 localisation errors at tIoU 0.5: 100 % too long" in out
-    assert "1 detections were dropped: label without ground truth" in err
+    assert "dropped 1 detection: label without ground truth" in err
     values = json.loads((tmp_path / "d.json").read_text())
     assert values["protocol"] == "custom"
     assert len(values["ground_truth_sha256"]) == 64

@@ -271,7 +271,7 @@ def test_what_is_done_again(here):
     # broken is listed, and not tried again
     assert again.failures[0] == first.failures[0]
     assert [f.video for f in again.failures] == ["broken", "spoilt"]
-    assert any("1 videos failed before and their files are" in n for n in notes)
+    assert any("1 video failed before and their files are" in n for n in notes)
     # what is known of a video that this call does not name stays
     assert list(read_failures(out)) == ["broken", "spoilt", "unnamed"]
     after = bytes_of(out)

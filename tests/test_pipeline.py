@@ -242,7 +242,7 @@ def test_a_duration_a_little_off_is_mentioned(tiny_world, tmp_path):
     data = data_of((labels, features))
     [(refused, sentence)] = problems(data, for_training=True)
     assert not refused
-    assert "1 videos differs" in sentence
+    assert "durations of 1 video differ" in sentence
     assert "'training_003'" in sentence
 
 

@@ -346,7 +346,7 @@ def test_render_writes_the_video(acmnet, files):
         *("render", files, "--detections", "d.json", "--out", "o.mp4"),
         *("--annotations", "l.json"),
     )
-    assert (code, out.strip(), err) == (0, "25 frames with 1 detections: o.mp4", "")
+    assert (code, out.strip(), err) == (0, "25 frames with 1 detection: o.mp4", "")
     assert decoded("o.mp4")[0] == even_times(25, 25)
     assert sound("o.mp4") == sound(files)
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from acmnet.files import written_whole
 from acmnet.segments import SnippetGrid
+from acmnet.wording import some
 
 MANIFEST_NAME = "features.json"
 SUFFIXES = (".npy", ".safetensors")
@@ -232,9 +233,7 @@ class FeatureStore:
         missing = [video_id for video_id in wanted if video_id not in self.files]
         if not missing:
             return
-        names = ", ".join(repr(x) for x in missing[:SHOWN_MISSING_VIDEOS])
-        if len(missing) > SHOWN_MISSING_VIDEOS:
-            names += f" and {len(missing) - SHOWN_MISSING_VIDEOS} more"
+        names = some(missing, SHOWN_MISSING_VIDEOS)
         example = f", such as {next(iter(self.files))!r}" if self.files else ""
         raise FeatureError(
             f"{len(missing)} of {len(wanted)} videos have no features in "

@@ -16,8 +16,9 @@ from acmnet.pipeline.calibrating import (
     calibrate,
     training_videos,
 )
-from acmnet.pipeline.data import DataSource, open_data, some
+from acmnet.pipeline.data import DataSource, open_data
 from acmnet.pipeline.trained import TrainedModel
+from acmnet.wording import some
 
 FEW_CORRECT = 100
 """Below this many correct detections, the figures are rough."""

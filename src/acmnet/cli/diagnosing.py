@@ -14,6 +14,7 @@ from acmnet.evaluation.tables import Cell, Table
 from acmnet.evaluation.tiou import parse_tiou
 from acmnet.figures.diagnosis import write_diagnosis_figures
 from acmnet.files import write_json
+from acmnet.wording import counted
 
 
 @app.command(name="diagnose")
@@ -80,7 +81,7 @@ def diagnose_command(
     if report.ground_truth_sha256:
         console.print(f"ground truth SHA-256 {report.ground_truth_sha256}")
     for reason, count in report.dropped.items():
-        note(f"{count} detections were dropped: {reason}")
+        note(f"dropped {counted(count, 'detection')}: {reason}")
     if report.unpredicted:
         note(
             f"{len(report.unpredicted)} of {report.videos} videos have no prediction, "

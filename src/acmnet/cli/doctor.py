@@ -6,8 +6,9 @@ from acmnet.cli.app import app, console, errors, fail, note, quiet
 from acmnet.cli.options import Grid, GridOptions, JsonPath
 from acmnet.console import Waiting
 from acmnet.doctor.examination import Patient, examine
-from acmnet.doctor.findings import counted, summed_up
+from acmnet.doctor.findings import summed_up
 from acmnet.files import write_json
+from acmnet.wording import counted
 
 
 @app.command

@@ -16,6 +16,7 @@ from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.evaluation.tables import comparison_table, report_table
 from acmnet.evaluation.tiou import parse_tiou
 from acmnet.files import write_json, written_whole
+from acmnet.wording import counted
 
 RECALLED = (1, 5, 10, 50, 100)
 """Proposals a video that average recall is reported at."""
@@ -146,8 +147,10 @@ def _tell(report: DetectionReport, score_threshold: float | None) -> None:
         f"{name} {100 * value:.2f}" for name, value in report.averages().items()
     )
     console.print(
-        f"{report.videos} videos, {report.instances} instances, "
-        f"{report.detections} detections; average mAP {100 * report.average:.2f} %"
+        f"{counted(report.videos, 'video')}, "
+        f"{counted(report.instances, 'instance')}, "
+        f"{counted(report.detections, 'detection')}; "
+        f"average mAP {100 * report.average:.2f} %"
         + (f" ({averages})" if averages else "")
     )
     recall = ", ".join(
@@ -178,7 +181,7 @@ def _tell(report: DetectionReport, score_threshold: float | None) -> None:
 def _remark(prefix: str, report: DetectionReport) -> None:
     """Tell what was dropped and why, and what else a reader must know."""
     for reason, count in report.dropped.items():
-        note(f"{prefix}{count} detections were dropped: {reason}")
+        note(f"{prefix}dropped {counted(count, 'detection')}: {reason}")
     for sentence in report.notes:
         note(prefix + sentence)
     absent = report.unpredicted

@@ -32,6 +32,7 @@ from acmnet.pipeline.own_videos import (
     fit,
 )
 from acmnet.pipeline.runs import join_processes
+from acmnet.wording import counted
 
 AUTO: Final = "auto"
 SHOWN: Final = 20
@@ -138,7 +139,7 @@ def extract(
         )
     rate = summary.video_s / summary.wall_s if summary.wall_s else 0.0
     console.print(
-        f"{summary.done} videos extracted ({summary.video_s:.0f} s in "
+        f"{counted(summary.done, 'video')} extracted ({summary.video_s:.0f} s in "
         f"{summary.wall_s:.0f} s, {rate:.1f} x real time), {summary.already} were "
         f"there: {out}"
     )
@@ -162,7 +163,8 @@ def _fail_for(failures: tuple[Failure, ...], features: Path) -> None:
         errors.print(f"failed: {failure.video}: {failure.reason}", markup=False)
     rest = len(failures) - SHOWN
     more = f" ({rest} more)" if rest > 0 else ""
-    fail(f"{len(failures)} videos failed{more}; reasons in {features}/failed*.jsonl")
+    failed = counted(len(failures), "video")
+    fail(f"{failed} failed{more}; reasons in {features}/failed*.jsonl")
 
 
 @app.command(name="fit")
@@ -237,9 +239,9 @@ def fit_command(
         )
         rows |= {"mAP": result.report.map.tolist()}
         console.print(map_table(result.scored, result.report.tiou.tolist(), rows))
-    total = sum(map(len, result.results.values()))
+    total = counted(sum(map(len, result.results.values())), "detection")
     console.print(
-        f"{total} detections in {len(result.results)} videos; read {out / REPORT}"
+        f"{total} in {counted(len(result.results), 'video')}; read {out / REPORT}"
     )
     console.print(
         f"next: acmnet report {out} --videos {videos} to look at it, "

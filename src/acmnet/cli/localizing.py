@@ -34,6 +34,7 @@ from acmnet.pipeline.runs import LAST, join_processes
 from acmnet.pipeline.trained import TrainedModel
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
+from acmnet.wording import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +127,9 @@ def localize(
     else:
         write_detections(out, results, external_data=used)
         total = sum(map(len, results.values()))
-        console.print(f"{total} detections in {len(results)} videos: {out}")
+        console.print(
+            f"{counted(total, 'detection')} in {counted(len(results), 'video')}: {out}"
+        )
     left_out = [*map(str, failures), *(f"{x.video}: {x.reason}" for x in broken)]
     if left_out:
         rest = f"; and {len(left_out) - 1} more" if left_out[1:] else ""

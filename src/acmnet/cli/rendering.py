@@ -13,6 +13,7 @@ from acmnet.rendering import (
     not_among,
     render_detections,
 )
+from acmnet.wording import counted
 
 
 @app.command
@@ -65,7 +66,8 @@ def render(
         if n:
             note(f"{path}: {n} {what}")
     console.print(
-        f"{done.frames} frames with {len(found)} detections: {out}", markup=False
+        f"{done.frames} frames with {counted(len(found), 'detection')}: {out}",
+        markup=False,
     )
 
 

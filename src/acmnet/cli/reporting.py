@@ -15,6 +15,7 @@ from acmnet.extraction.run import find_videos
 from acmnet.pipeline.data import Data, open_data
 from acmnet.report.contents import Contents, summary_of, videos_of
 from acmnet.report.page import write_page
+from acmnet.wording import counted
 
 PAGE = "report.html"
 
@@ -48,7 +49,7 @@ def report_command(
     data = open_data(given.source(run))
     contents = contents_of(run, page, data, files_of(data, videos), device)
     write_page(contents, page)
-    console.print(f"{len(contents.videos)} videos: {page}", markup=False)
+    console.print(f"{counted(len(contents.videos), 'video')}: {page}", markup=False)
 
 
 def contents_of(

@@ -16,6 +16,7 @@ from acmnet.pipeline.experiments import cross_validate
 from acmnet.pipeline.own_videos import DETECTIONS
 from acmnet.pipeline.runs import LAST, train_run
 from acmnet.segments import FloatArray
+from acmnet.wording import counted
 
 
 @app.command
@@ -73,7 +74,9 @@ def train(
     if not quiet():
         losses = load_config(out).metrics.get("losses", {})
         terms = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
-        console.print(f"trained on {len(data.labels)} videos: {out} ({terms})")
+        console.print(
+            f"trained on {counted(len(data.labels), 'video')}: {out} ({terms})"
+        )
 
 
 @app.command
@@ -92,9 +95,9 @@ def check(*, given: Training) -> None:
         errors.print(f"refused: {sentence}", markup=False)
     if refused:
         fail(f"{refused} problems would stop training")
-    shape = f"{len(data.annotations.class_names)} classes, dimension "
+    shape = f"{counted(len(data.annotations.class_names), 'class')}, dimension "
     console.print(
-        f"ready: {len(data.labels)} videos, {shape}{data.store.dimension}, "
+        f"ready: {counted(len(data.labels), 'video')}, {shape}{data.store.dimension}, "
         f"{settings.epochs} epochs"
     )
 
@@ -143,7 +146,8 @@ def crossvalidate_command(
     values = result.to_json()
     rows = {"mAP": values["map"], "std over seeds": values["std"]}
     rows |= {"chance": values["chance"]}
-    title = f"{folds} folds, {len(seeds)} seeds, {given.recipe} ({given.profile})"
+    each = f"{folds} folds, {counted(len(seeds), 'seed')}"
+    title = f"{each}, {given.recipe} ({given.profile})"
     console.print(map_table(title, result.tiou, rows))
     console.print(
         f"average mAP {100 * values['average']:.2f} ± "

@@ -11,10 +11,7 @@ from acmnet.doctor.findings import (
     LEVELS,
     Finding,
     Level,
-    counted,
     in_order,
-    quoted,
-    some,
 )
 from acmnet.doctor.instance_checks import instance_findings
 from acmnet.doctor.label_checks import (
@@ -28,6 +25,7 @@ from acmnet.doctor.lenient import read_leniently
 from acmnet.features import FeatureStore, open_store
 from acmnet.pipeline.data import Data, DataSource
 from acmnet.segments import SnippetGrid
+from acmnet.wording import counted, quoted, some
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +63,7 @@ class Diagnosis:
         found = [counted(self.count(level), level) for level in LEVELS]
         return (
             f"{', '.join(found)} in {counted(self.videos, 'video')}, "
-            f"{counted(self.instances, 'instance')}, {self.classes} classes"
+            f"{counted(self.instances, 'instance')}, {counted(self.classes, 'class')}"
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 import collections
 import dataclasses
-import reprlib
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 Level = Literal["error", "warning", "note"]
@@ -11,9 +10,6 @@ LEVELS: Final[tuple[Level, ...]] = ("error", "warning", "note")
 """Most serious first."""
 
 SHOWN: Final = 5
-
-_REPR: Final = reprlib.Repr()
-_REPR.maxstring = 80
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,41 +33,6 @@ class Finding:
         """Return the fields that are known, as JSON values."""
         values = dataclasses.asdict(self)
         return {key: value for key, value in values.items() if value is not None}
-
-
-def quoted(name: str) -> str:
-    r"""Return a name from a user's file as it can be shown: escaped, not too long.
-
-    Examples
-    --------
-    >>> quoted("a\x1b[31m"), len(quoted("x" * 1000))
-    ("'a\\x1b[31m'", 80)
-    """
-    return _REPR.repr(name)
-
-
-def some(names: Collection[str]) -> str:
-    """Return the first few names, and how many more there are.
-
-    Examples
-    --------
-    >>> some(["a", "b"]), some("abcdefg")
-    ("'a', 'b'", "'a', 'b', 'c', 'd', 'e' and 2 more")
-    """
-    shown = [quoted(name) for name, _ in zip(names, range(SHOWN), strict=False)]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
-
-
-def counted(n: int, noun: str) -> str:
-    """Return a number of things.
-
-    Examples
-    --------
-    >>> counted(1, "error"), counted(2, "error")
-    ('1 error', '2 errors')
-    """
-    return f"{n} {noun}" + "s" * (n != 1)
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

@@ -9,9 +9,10 @@ import numpy as np
 
 from acmnet.annotations import AnnotationError, Annotations, Video
 from acmnet.detections import read_detections
-from acmnet.doctor.findings import Finding, Level, quoted, some
+from acmnet.doctor.findings import Finding, Level
 from acmnet.files import read_text
 from acmnet.segments import FloatArray
+from acmnet.wording import quoted, some
 
 FEW_VIDEOS: Final = 3
 IMBALANCE: Final = 10.0

@@ -17,8 +17,9 @@ from typing import Any, Final, TypeVar
 
 from acmnet import bmn
 from acmnet.annotations import AnnotationError, Annotations, read_annotations
-from acmnet.doctor.findings import Finding, quoted
+from acmnet.doctor.findings import Finding
 from acmnet.files import parse_json, read_text
+from acmnet.wording import quoted
 
 Item = TypeVar("Item")
 

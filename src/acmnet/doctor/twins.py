@@ -12,9 +12,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.doctor.findings import Finding, quoted
+from acmnet.doctor.findings import Finding
 from acmnet.features import FeatureStore
 from acmnet.segments import FloatArray
+from acmnet.wording import quoted
 
 Features = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 Scaled = npt.NDArray[np.floating]

@@ -35,6 +35,7 @@ from acmnet.extraction.video_task import (
     post_mortem,
 )
 from acmnet.files import VIDEO_SUFFIXES
+from acmnet.wording import counted
 
 OnNote = Callable[[str], None]
 Engine = Literal["local", "ray"]
@@ -363,11 +364,13 @@ class _Run:
             else:
                 tasks.append(VideoTask(video, path.absolute(), _size(path)))
         if self.already:
-            self.on_note(f"{self.already} videos are finished and not done again")
+            self.on_note(
+                f"{counted(self.already, 'video')} finished before and not done again"
+            )
         if given_up:
             self.on_note(
-                f"{given_up} videos failed before and their files are the same, so "
-                "they are not tried again; --retry-failed tries them"
+                f"{counted(given_up, 'video')} failed before and their files are the "
+                "same, so they are not tried again; --retry-failed tries them"
             )
         total_bytes = sum(task.size for task in tasks)
         self.progress = ExtractionProgress(len(tasks), total_bytes)

@@ -1,7 +1,7 @@
 """A user's annotations and features, opened together and checked against each other."""
 
 import dataclasses
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -13,12 +13,12 @@ from acmnet.annotations import (
 )
 from acmnet.features import FeatureError, FeatureStore, open_store
 from acmnet.segments import SnippetGrid
+from acmnet.wording import counted, some
 
 REFUSED_MISMATCH: Final = 0.3
 """A video whose duration and features differ by more than this share is refused."""
 NOTED_MISMATCH: Final = 0.05
 """From here on the difference is mentioned: THUMOS-14's durations assume 30 fps."""
-SHOWN: Final = 5
 
 
 class DataError(ValueError):
@@ -118,9 +118,10 @@ def problems(data: Data, *, for_training: bool) -> Iterator[tuple[bool, str]]:
     if noted:
         yield (
             False,
-            f"{data.annotations.source}: the duration of {len(noted)} videos differs "
-            f"from their features' by over {NOTED_MISMATCH:.0%}: {some(noted)}; were "
-            "they annotated at another frame rate?",
+            f"{data.annotations.source}: the durations of "
+            f"{counted(len(noted), 'video')} differ from those of the features by over "
+            f"{NOTED_MISMATCH:.0%}: {some(noted)}; were they annotated at another "
+            "frame rate?",
         )
 
 
@@ -158,8 +159,9 @@ def _classes_without_videos(data: Data) -> Iterator[tuple[bool, str]]:
         yield (
             True,
             f"{data.annotations.source}: {len(absent)} of "
-            f"{len(data.annotations.class_names)} classes have no training video in "
-            f"{where}: {some(absent)}; add videos or take them off the class list",
+            f"{counted(len(data.annotations.class_names), 'class')} have no training "
+            f"video in {where}: {some(absent)}; add videos or take them off the "
+            "class list",
         )
 
 
@@ -171,9 +173,3 @@ def _mismatch(data: Data, video: str, duration_s: float, span_s: float) -> str:
         f"{span_s:g} s at {grid.fps:g} fps with {grid.snippet_frames} frames every "
         f"{grid.stride_frames}; is the grid right?"
     )
-
-
-def some(names: Sequence[str]) -> str:
-    """Return the first few names, quoted, and how many more there are."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(map(repr, names[:SHOWN])) + more

@@ -25,7 +25,7 @@ from acmnet.extraction.run import (
 from acmnet.extraction.video import VideoError, probe
 from acmnet.features import open_store
 from acmnet.files import write_json, written_whole
-from acmnet.pipeline.data import Data, DataError, DataSource, some, unlabelled
+from acmnet.pipeline.data import Data, DataError, DataSource, unlabelled
 from acmnet.pipeline.experiments import TIOU
 from acmnet.pipeline.runs import (
     RunRequest,
@@ -37,6 +37,7 @@ from acmnet.pipeline.trained import load, localize_videos
 from acmnet.recipes import Settings, recipe
 from acmnet.segments import Detections
 from acmnet.training import StepRecord
+from acmnet.wording import counted, some
 
 FEATURES: Final = "features"
 DETECTIONS: Final = "detections.json"
@@ -228,9 +229,11 @@ def _write_report(request: FitRequest, result: FitResult, training: Data) -> Non
     """Write what was done and found as Markdown, whole or not at all."""
     lines = [f"# {request.out.name}", ""]
     labelled = sum(map(bool, training.labels.values()))
+    videos = counted(len(training.labels), "video")
+    classes = counted(len(training.annotations.class_names), "class")
     lines += [
-        f"Trained on {len(training.labels)} videos ({labelled} with a label) from "
-        f"`{request.labels}`, {len(training.annotations.class_names)} classes, recipe "
+        f"Trained on {videos} ({labelled} with a label) from "
+        f"`{request.labels}`, {classes}, recipe "
         f"`{request.recipe}` ({request.profile}), seed {request.seed}, features "
         f"`{request.extraction.extractor}`.",
         "",

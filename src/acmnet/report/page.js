@@ -16,6 +16,7 @@
   };
   const seconds = (value) => value.toFixed(2);
   const percent = (value) => (100 * value).toFixed(1);
+  const counted = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
 
   const state = { video: -1, details: null, now: 0, from: 0, to: 1, score: -Infinity, bars: [], reviewed: [], chosen: null, hidden: new Set(), until: null };
   const player = $("player");
@@ -101,7 +102,7 @@
     const classes = contents.class_names.map((name) => name.toLowerCase().includes(wanted));
     const ids = contents.videos.map((video) => video.id.toLowerCase().includes(wanted));
     const kept = all.filter((d) => d[4] >= state.score && (!only || d[0] === state.video) && (classes[d[1]] || ids[d[0]]));
-    $("found-count").textContent = `${kept.length} of ${all.length} detections`;
+    $("found-count").textContent = `${kept.length} of ${counted(all.length, "detection")}`;
     detectionTable.show(kept);
   }
   function follow(d) {
@@ -117,7 +118,7 @@
   $("warning").textContent = contents.notes.join(" ");
   if (scores) {
     const mean = `average mAP ${percent(scores.average)} %`;
-    $("headline").textContent = `${mean} by ${scores.protocol}, ${scores.videos} videos, ${scores.instances} instances, ${scores.detections} detections`;
+    $("headline").textContent = `${mean} by ${scores.protocol}, ${counted(scores.videos, "video")}, ${counted(scores.instances, "instance")}, ${counted(scores.detections, "detection")}`;
     const head = make("tr"), row = make("tr");
     head.append(make("th", "mAP in %"), ...scores.tiou.map((t) => make("th", String(t), { scope: "col" })), make("th", "average", { scope: "col" }));
     row.append(make("th", "all classes", { scope: "row" }), ...[...scores.map, scores.average].map((x) => make("td", percent(x))));
@@ -129,10 +130,10 @@
       ...scores.tiou.map((t, i) => [String(t), (c) => c[1][i], (c) => text(percent(c[1][i]))]),
       ["average", (c) => c[1].reduce((a, b) => a + b, 0), (c) => text(percent(c[1].reduce((a, b) => a + b, 0) / c[1].length))],
     ], classes, { first: scores.tiou.length + 1 }).draw();
-    for (const note of [...scores.notes, ...Object.entries(scores.dropped).map(([why, n]) => `${n} detections were dropped: ${why}`)]) $("notes").append(make("li", note));
+    for (const note of [...scores.notes, ...Object.entries(scores.dropped).map(([why, n]) => `dropped ${counted(n, "detection")}: ${why}`)]) $("notes").append(make("li", note));
     if (scores.ground_truth_sha256) contents.facts["ground truth SHA-256"] = scores.ground_truth_sha256;
   } else {
-    $("headline").textContent = `${contents.videos.length} videos, ${all.length} detections; no true segments are known`;
+    $("headline").textContent = `${counted(contents.videos.length, "video")}, ${counted(all.length, "detection")}; no true segments are known`;
   }
   for (const [name, value] of Object.entries(contents.facts)) $("facts").append(make("dt", name), make("dd", value));
 
