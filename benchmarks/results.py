@@ -134,7 +134,7 @@ def real(data: Path, out: Path) -> Iterator[Named]:
     yield _validated(fights, out, "best_dropout", "best_dropout", dropped)
     source, run = data / "surveillance", f"{out}/surveillance_fit"
     asked = [f"{source}/videos", f"{source}/labels.csv", "--extractor", "i3d-rgb"]
-    yield "fit", ["fit", *asked, "--profile", "corrected", "--out", run]
+    yield "fit", ["fit", *asked, "--out", run]
     truth = ["--ground-truth", f"{source}/annotations.json", *TIOU]
     yield "fit, scored", ["evaluate", *truth, "--detections", f"{run}/detections.json"]
     plain = [*TIOU, "--model.standardize", "false"]
