@@ -88,8 +88,11 @@ def steps(trained: Validated) -> Iterator[str]:
         yield f"| {name} | {100 * np.mean(alone):.1f} | {100 * np.mean(together):.1f} |"
 
 
+TEACHERS_WEIGHTS: Final = (0.0, 0.5, 0.7, 0.8, 0.9, 1.0)
+
+
 def second_stage(trained: Sequence[Validated]) -> Iterator[str]:
-    """Yield what the student finds and what its teachers' mean does.
+    """Yield what the student finds, its teachers' mean, and both together.
 
     Parameters
     ----------
@@ -100,14 +103,20 @@ def second_stage(trained: Sequence[Validated]) -> Iterator[str]:
     yield f"| | | {' | '.join(columns)} |"
     yield "|---|---|" + "--:|" * len(columns)
     for own in trained:
-        both: dict[str, list[FloatArray]] = {"teachers": [], "student": []}
+        found: dict[str, list[FloatArray]] = {}
         for part in own.parts("best"):
-            student = load(part.run.out)
-            teachers = dataclasses.replace(student, student=None)
-            for name, model in zip(both, (teachers, student), strict=True):
+            best = load(part.run.out)
+            models = {"teachers": dataclasses.replace(best, student=None)}
+            for weight in TEACHERS_WEIGHTS:
+                name = f"both, weight {weight:g}" if weight else "student"
+                changes = {"student.teachers_weight": weight}
+                changed = recipes.override(best.settings, changes)
+                models[name] = dataclasses.replace(best, settings=changed)
+            for name, model in models.items():
                 scored = _scored(model, part.test)
-                both[name].append(np.append(scored.map[::2], scored.average))
-        for name, rows in both.items():
+                row = np.append(scored.map[::2], scored.average)
+                found.setdefault(name, []).append(row)
+        for name, rows in found.items():
             values = 100 * np.mean(rows, axis=0)
             cells = " | ".join(f"{x:.1f}" for x in values.tolist())
             yield f"| {own.name} | {name} | {cells} |"

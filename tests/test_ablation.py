@@ -272,6 +272,8 @@ def test_a_students_training_depends_on_how_its_teachers_localise():
             overrides={"localization.nms_tiou": 0.3},
         )
         assert (training_id(base) == training_id(other)) == same
+    alone = recipe(profile="best", overrides={"student.teachers_weight": 0.0})
+    assert training_id(alone) == training_id(strong)  # it is localised otherwise only
 
 
 def test_the_command_writes_the_table_three_times(acmnet, world):

@@ -5,19 +5,20 @@ import pytest
 
 from acmnet import candidates
 from acmnet.candidates import localize_candidates
-from acmnet.segments import SnippetGrid
+from acmnet.segments import Detections, SnippetGrid
 
 GRID = SnippetGrid(fps=10, snippet_frames=10, stride_frames=10)
 # one snippet a second: the middle of snippet t lies at t + 0.5 s
 
 
-def found_in(probability, distance, names="ab", sigma=0.5):
+def found_in(probability, distance, names="ab", sigma=0.5, beside=None):
     return localize_candidates(
         np.array(probability, dtype=np.float32),
         np.array(distance, dtype=np.float32),
         grid=GRID,
         class_names=tuple(names),
         sigma=sigma,
+        beside=None if beside is None else Detections.of(tuple(names), beside),
     )
 
 
@@ -46,6 +47,24 @@ def test_intervals_stay_inside_the_video_and_empty_ones_are_none():
 def test_the_improbable_is_left_out():
     assert len(found_in([[0.0099, 0.0101]], [[1, 1]])) == 1
     assert len(found_in([[0.0, 0.0]], [[1, 1]])) == 0
+
+
+def test_candidates_beside_take_part_in_one_soft_nms():
+    # the student says a in [1, 3] s; beside it the same, surer, and b in [0, 2] s:
+    # of the student's is left exp(-1 / 0.5), and another class decays nothing
+    ours = [[0, 0], [0.5, 0], [0, 0]], [[0, 0], [0.5, 1.5], [0, 0]]
+    found = found_in(*ours, beside=[(0.0, 2.0, 0.4, 1), (1.0, 3.0, 0.9, 0)])
+    assert [(d.label, d.start_s, d.end_s) for d in found] == [
+        *(("a", 1.0, 3.0), ("a", 1.0, 3.0)),
+        ("b", 0.0, 2.0),
+    ]
+    assert found.score.tolist() == pytest.approx([0.9, 0.5 * np.exp(-2), 0.4])
+
+
+def test_the_improbable_beside_is_left_out():
+    # a contrast may be negative: such a proposal says nothing
+    beside = [(0.0, 1.0, 0.009, 0), (0.0, 1.0, -0.5, 1)]
+    assert len(found_in([[0.0, 0.0]], [[1, 1]], beside=beside)) == 0
 
 
 def test_only_the_surest_enter_soft_nms(monkeypatch):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from acmnet.datasets import WeakDataset
 from acmnet.features import FeatureManifest, open_store, write_features, write_manifest
-from acmnet.localization import LocalizationSettings
+from acmnet.localization import LocalizationSettings, localize_scores
 from acmnet.pseudo import (
     PseudoInstance,
     PseudoLabels,
@@ -60,6 +60,16 @@ def test_confident_detections_become_instances():
     assert (second.start, second.end) == pytest.approx((15.5, 19.5), abs=0.3)
     assert first.weight == 1.0
     assert 0.5 < second.weight < 1.0
+
+
+def test_the_best_score_of_each_class_is_kept():
+    scores = scores_of(ONE, NOTHING)
+    found = localize_scores(
+        *scores, n_snippets=len(ONE), grid=GRID, class_names=("a", "b"), settings=PLAIN
+    )
+    assert labels_of(scores, [0, 1]).best == (
+        found.score[found.class_index == 0].max(),
+    )
 
 
 def test_a_lesser_detection_does_not():

@@ -10,6 +10,7 @@ import torch
 import acmnet
 from acmnet.detections import read_detections
 from acmnet.evaluation.reports import evaluate
+from acmnet.localization import localize_scores
 from acmnet.pipeline import trained
 from acmnet.pipeline.data import DataSource, open_data
 from acmnet.pipeline.experiments import (
@@ -100,6 +101,55 @@ def test_scores_are_the_mean_of_the_teachers(run):
         np.testing.assert_allclose(mine, (one + other) / 2, rtol=1e-6)
 
 
+def beside(run, weight):
+    """Return a run's model with its teachers' proposals at a weight."""
+
+    def changed(settings):
+        student = dataclasses.replace(settings.student, teachers_weight=weight)
+        return dataclasses.replace(settings, student=student)
+
+    return acmnet.load(run, settings=changed)
+
+
+def test_teachers_proposals_count_by_their_usual_best(run, tiny_world):
+    # every score that a teachers' proposal has is weight / usual best of what they say
+    data = open_data(DataSource(*tiny_world, "training"))
+    model = acmnet.load(run)
+    assert model.settings.student.teachers_weight > 0
+    teachers = dataclasses.replace(model, student=None)
+    best = []
+    for video, labels in data.labels.items():
+        # known labels alone are looked for, all of them
+        cas, attention, video_scores = teachers.scores(data.store.read(video))
+        known = np.array([name in labels for name in model.class_names])
+        found = localize_scores(
+            *(cas, attention, np.append(video_scores[:-1] * known, 0.0)),
+            n_snippets=len(cas),
+            grid=model.grid,
+            class_names=model.class_names,
+            settings=dataclasses.replace(
+                model.settings.localization, class_threshold=0.0
+            ),
+        )
+        best += [
+            found.score[found.class_index == c].max() for c in np.flatnonzero(known)
+        ]
+    usual = float(model.student.teachers_best)
+    assert usual == pytest.approx(np.mean(best), rel=1e-6)
+
+    features = data.store.read(next(iter(data.labels)))
+    alone, both = (beside(run, w).localize(features) for w in (0.0, 0.5))
+    said = teachers.localize(features)  # its surest of a class is not decayed
+    surest = said.score.argmax()
+    expected = 0.5 * said.score[surest] / usual
+    assert expected > alone.score.max()  # else nothing below is of the teachers
+    place = both.score.argmax()
+    assert both.score[place] == pytest.approx(expected, rel=1e-6)
+    assert both.start_s[place] == said.start_s[surest]
+    assert both.end_s[place] == said.end_s[surest]
+    assert len(both) > len(alone) > 0
+
+
 def test_teachers_seeds_are_their_own(tiny_world, tmp_path):
     # seeds 0 and 1 with two teachers each: 0, 1 and 2, 3
     run = train_run(request(tiny_world, tmp_path / "run", seed=1))
@@ -156,6 +206,7 @@ def test_what_changes_a_number_is_refused(run, tiny_world, setting, value):
 
 def test_what_does_not_is_not(run, tiny_world):
     free = {"localization.soft_nms_sigma": 0.3, "training.checkpoint_every": 5}
+    free["student.teachers_weight"] = 0.0
     refuse_other_run(run, request(tiny_world, run, o=free))
 
 

@@ -93,6 +93,8 @@ def test_dropout_depends_on_the_seed_alone():
         ("agreement", 0.0, r"in \(0, 1\]"),
         ("overlap", 1.1, r"in \(0, 1\]"),
         ("centre", 0.0, r"in \(0, 1\]"),
+        ("teachers_weight", -0.1, r"in \[0, 1\]"),
+        ("teachers_weight", 1.1, r"in \[0, 1\]"),
         ("dropout", 1.0, r"in \[0, 1\)"),
         ("averaging", 1.0, r"in \[0, 1\)"),
         ("learning_rate", 0.0, "above 0"),

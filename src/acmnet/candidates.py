@@ -25,6 +25,7 @@ def localize_candidates(
     grid: SnippetGrid,
     class_names: Sequence[str],
     sigma: float,
+    beside: Detections | None = None,
 ) -> Detections:
     """Return the detections of one video.
 
@@ -40,6 +41,9 @@ def localize_candidates(
         In the order of the columns.
     sigma : float
         Of soft-NMS; see `suppress_softly`.
+    beside : Detections, optional
+        Further candidates of the same classes, such as the teachers' proposals, on the
+        same scale of scores.
 
     Returns
     -------
@@ -66,19 +70,23 @@ def localize_candidates(
     start_s = (middle_s - reach_s[:, 0]).clip(0.0, span_s)
     end_s = (middle_s + reach_s[:, 1]).clip(0.0, span_s)
     is_interval = end_s > start_s
+    others = Detections.of(class_names) if beside is None else beside
 
     rows: list[tuple[float, float, float, int]] = []
     for label in range(c):
-        score = np.asarray(probability[:, label], dtype=np.float64)
-        kept = np.flatnonzero((score >= LOWEST) & is_interval)
+        own = others.class_index == label
+        score = np.concatenate((probability[is_interval, label], others.score[own]))
+        start = np.concatenate((start_s[is_interval], others.start_s[own]))
+        end = np.concatenate((end_s[is_interval], others.end_s[own]))
+        kept = np.flatnonzero(score >= LOWEST)
         kept = kept[np.argsort(-score[kept], kind="stable")][:MOST]
         if not len(kept):
             continue
         order, decayed = suppress_softly(
-            start_s[kept], end_s[kept], score[kept], sigma=sigma
+            start[kept], end[kept], score[kept], sigma=sigma
         )
         rows += [
-            (start_s[i], end_s[i], value, label)
+            (start[i], end[i], value, label)
             for i, value in zip(kept[order], decayed, strict=True)
             if value >= 0.1 * LOWEST
         ]

@@ -155,6 +155,39 @@ def localize_scores(
     ----------
     Qu et al. 2021, section III-D and eq. 15; `main_thu.py:164-260`.
     """
+    found = score_proposals(
+        cas_instance,
+        attention,
+        video_scores,
+        n_snippets=n_snippets,
+        grid=grid,
+        class_names=class_names,
+        settings=settings,
+    )
+    index, score = _suppress_by_class(found, settings)
+    return Detections(
+        found.start_s[index],
+        found.end_s[index],
+        score,
+        found.class_index[index],
+        found.class_names,
+    )
+
+
+def score_proposals(
+    cas_instance: Array,
+    attention: Array,
+    video_scores: Array,
+    *,
+    n_snippets: int,
+    grid: SnippetGrid,
+    class_names: Sequence[str],
+    settings: LocalizationSettings = LocalizationSettings(),
+) -> Detections:
+    """Return every proposal of one video with its score, before NMS, in no order.
+
+    Parameters and errors are those of `localize_scores`.
+    """
     _check(cas_instance, attention, video_scores, n_snippets, class_names)
     chosen = choose_classes(video_scores[:-1], settings)
     clock = _Clock(len(cas_instance), n_snippets, grid, settings)
@@ -164,13 +197,11 @@ def localize_scores(
     instance = clock.upsample(smoothed(instance, settings.smoothing_snippets))  # (1, N)
 
     found = _propose(cas, instance, video_scores[chosen], settings)
-    start_s, end_s = clock.seconds(found.start), clock.seconds(found.end)
-    index, score = _suppress_by_class(found, start_s, end_s, settings)
     return Detections(
-        start_s[index],
-        end_s[index],
-        score,
-        chosen[found.chosen[index]],
+        clock.seconds(found.start),
+        clock.seconds(found.end),
+        found.score,
+        chosen[found.chosen],
         tuple(class_names),
     )
 
@@ -397,16 +428,13 @@ def _contrast(
 
 
 def _suppress_by_class(
-    found: _Proposals,
-    start_s: FloatArray,
-    end_s: FloatArray,
-    settings: LocalizationSettings,
+    found: Detections, settings: LocalizationSettings
 ) -> tuple[IntArray, FloatArray]:
     """Suppress within each class: indices into ``found``, and final scores."""
     indices, scores = [np.empty(0, dtype=np.int64)], [np.empty(0)]
-    for chosen in np.unique(found.chosen):
-        own = np.flatnonzero(found.chosen == chosen)
-        of_class = start_s[own], end_s[own], found.score[own]
+    for label in np.unique(found.class_index):
+        own = np.flatnonzero(found.class_index == label)
+        of_class = found.start_s[own], found.end_s[own], found.score[own]
         if settings.nms == "soft":
             kept, score = suppress_softly(*of_class, sigma=settings.soft_nms_sigma)
         else:

@@ -5,7 +5,7 @@ networks, restricted to the labels that each training video carries.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +41,8 @@ class PseudoLabels(NamedTuple):
     unplaced: tuple[int, ...]
     """Classes that the video carries and the teachers found nowhere: they teach
     nothing, not even that a snippet is none of them."""
+    best: tuple[float, ...] = ()
+    """Score of the best detection of each class that was found, above 0."""
 
 
 def pseudo_labels(
@@ -92,12 +94,14 @@ def pseudo_labels(
     )
     instances: list[PseudoInstance] = []
     unplaced: list[int] = []
+    best_of: list[float] = []
     for c in labels:
         own = found.class_index == c
         best = float(found.score[own].max(initial=0.0))
         if best <= 0.0:
             unplaced.append(c)
             continue
+        best_of.append(best)
         sure = np.flatnonzero(own & (found.score >= settings.agreement * best))
         for i in sure:
             start, end = (
@@ -107,7 +111,19 @@ def pseudo_labels(
             instances.append(
                 PseudoInstance(c, start, end, float(found.score[i]) / best)
             )
-    return PseudoLabels(tuple(instances), tuple(unplaced))
+    return PseudoLabels(tuple(instances), tuple(unplaced), tuple(best_of))
+
+
+def usual_best(labels: Iterable[PseudoLabels]) -> float:
+    """Return the mean score of the teachers' best detections; 1 if they found none.
+
+    Examples
+    --------
+    >>> usual_best([PseudoLabels((), (), (0.5, 0.75)), PseudoLabels((), (0,), (1.0,))])
+    0.75
+    """
+    best = [score for own in labels for score in own.best]
+    return sum(best) / len(best) if best else 1.0
 
 
 class Targets(NamedTuple):

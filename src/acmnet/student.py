@@ -29,6 +29,9 @@ class StudentSettings:
     agreement: float = 0.5
     """A teacher's detection becomes an instance to learn from when its score is at
     least this share of the best of its class in its video, in (0, 1]."""
+    teachers_weight: float = 0.0
+    """What the teachers' proposals count beside the student's, in [0, 1]: the score
+    that the best of a class usually has in training; 0 leaves them out."""
     overlap: float = 0.3
     """Detections of one class at or above this tIoU with a better one do not, (0, 1].
     """
@@ -71,6 +74,10 @@ class StudentSettings:
         for name in ("agreement", "overlap", "centre"):
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must be in (0, 1], got {getattr(self, name)}")
+        if not 0.0 <= self.teachers_weight <= 1.0:
+            raise ValueError(
+                f"teachers_weight must be in [0, 1], got {self.teachers_weight}"
+            )
         for name in ("dropout", "averaging"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
@@ -120,6 +127,8 @@ class Student(nn.Module):
 
     feature_mean: Tensor
     feature_scale: Tensor
+    teachers_best: Tensor
+    """Scalar above 0; a teachers' score that is as sure as 1 of the student's."""
 
     def __init__(
         self,
@@ -132,6 +141,7 @@ class Student(nn.Module):
         width = settings.width
         self.register_buffer("feature_mean", torch.zeros(feature_dim))
         self.register_buffer("feature_scale", torch.ones(feature_dim))
+        self.register_buffer("teachers_best", torch.ones(()))
         self.embedding = nn.Conv1d(feature_dim, width, 3, padding=1)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(settings.layers))
         self.layers = nn.ModuleList(

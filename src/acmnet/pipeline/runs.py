@@ -35,7 +35,7 @@ from acmnet.files import written_whole
 from acmnet.model import ACMNet
 from acmnet.pipeline.data import Data, refuse_problems
 from acmnet.pipeline.trained import TEACHERS, TrainedModel, load, localize_videos
-from acmnet.pseudo import PseudoLabels, PseudoTask, pseudo_labels
+from acmnet.pseudo import PseudoLabels, PseudoTask, pseudo_labels, usual_best
 from acmnet.recipes import Settings, as_values
 from acmnet.segments import Detections
 from acmnet.student import Student, StudentSettings
@@ -62,6 +62,10 @@ MAY_CHANGE: Final = (
 )
 """Settings that a resumed run may change, with how it is localised afterwards: they
 change no number of an epoch."""
+
+
+AFTER_STUDENT: Final = ("localization.soft_nms_sigma", "student.teachers_weight")
+"""The settings of how a student's run is localised, which teach it nothing."""
 
 
 class RunError(ValueError):
@@ -167,6 +171,7 @@ def _train_student(request: RunRequest, on_step: Callable[[StepRecord], None]) -
     model = Student(dataset.dimension, len(taught.class_names), student)
     if run.state is None:
         model.standardize(*dataset.statistics())
+        model.teachers_best.fill_(usual_best(labels.values()))
     task = PseudoTask(dataset, labels, student, settings.training.precision)
     schedule = Schedule(
         student.epochs,
@@ -478,7 +483,7 @@ def _may_change(key: str, request: RunRequest) -> bool:
     Teachers localise what their student learns: with one, most values are fixed.
     """
     if request.settings.student.teachers:
-        return key in (*MAY_CHANGE[1:], "localization.soft_nms_sigma")
+        return key in (*MAY_CHANGE[1:], *AFTER_STUDENT)
     chooses = key.startswith("localization.") and request.selection is None
     return chooses or key in MAY_CHANGE
 

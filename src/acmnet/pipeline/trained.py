@@ -18,7 +18,7 @@ from acmnet.checkpoint import (
     load_weights,
 )
 from acmnet.features import FeatureError, FeatureStore
-from acmnet.localization import localize_scores
+from acmnet.localization import localize_scores, score_proposals
 from acmnet.model import ACMNet, ACMNetOutput, Branch, pool_top_k
 from acmnet.pipeline.data import Data
 from acmnet.recipes import Settings, from_values
@@ -65,7 +65,7 @@ class TrainedModel:
     further: tuple[ACMNet, ...] = ()
     """Networks of other seeds, whose scores are averaged with the first one's."""
     student: Student | None = None
-    """The second stage, which localises in their place."""
+    """The second stage, which localises in their place or beside them."""
 
     @property
     def device(self) -> torch.device:
@@ -185,7 +185,13 @@ class TrainedModel:
         """
         if self.student is not None:
             return self._localize_by(self.student, self._checked(features))
-        return localize_scores(
+        return self._localized(localize_scores, features)
+
+    def _localized(
+        self, by: Callable[..., Detections], features: npt.NDArray[np.floating] | Tensor
+    ) -> Detections:
+        """Return what `localize_scores` or `score_proposals` makes of the scores."""
+        return by(
             *self.scores(features),
             n_snippets=len(features),
             grid=self.grid,
@@ -205,12 +211,18 @@ class TrainedModel:
             logits, distance = self._in_chunks(
                 video, student.settings.reach_snippets, outputs
             )
+        weight, proposals = self.settings.student.teachers_weight, None
+        if weight:
+            proposals = self._localized(score_proposals, video)
+            score = proposals.score * (weight / float(student.teachers_best))
+            proposals = dataclasses.replace(proposals, score=score)
         return localize_candidates(
             logits.sigmoid().cpu().numpy(),
             distance.cpu().numpy(),
             grid=self.grid,
             class_names=self.class_names,
             sigma=self.settings.localization.soft_nms_sigma,
+            beside=proposals,
         )
 
     def _checked(self, features: npt.NDArray[np.floating] | Tensor) -> Tensor:
