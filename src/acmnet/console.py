@@ -156,9 +156,16 @@ class TrainingBar(Waiting):
 
 
 def map_table(
-    title: str, tiou: Iterable[float], rows: Mapping[str, Iterable[float]]
+    title: str,
+    tiou: Iterable[float],
+    rows: Mapping[str, Iterable[float]],
+    last: Mapping[str, float] | None = None,
 ) -> Table:
-    """Return mAP in percent: a row each, a column for each tIoU, and the average."""
+    """Return mAP in percent: a row each, a column for each tIoU, and the average.
+
+    ``last`` has what stands below the average in a row that is no mAP, such as one of
+    standard deviations, whose mean is not that of the average.
+    """
     table = Table(title=title, title_justify="left", box=None)
     table.collapse_padding = True
     table.add_column("mAP in %", no_wrap=True)
@@ -166,9 +173,9 @@ def map_table(
         table.add_column(f"{threshold:g}", justify="right")
     table.add_column("average", justify="right")
     for name, values in rows.items():
-        percent = [100 * value for value in values]
-        cells = [f"{value:.1f}" for value in (*percent, sum(percent) / len(percent))]
-        table.add_row(name, *cells)
+        own = list(values)
+        average = (last or {}).get(name, sum(own) / len(own))
+        table.add_row(name, *(f"{100 * value:.1f}" for value in (*own, average)))
     return table
 
 

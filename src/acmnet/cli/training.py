@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Final
 
 from acmnet.checkpoint import load_config
 from acmnet.cli.app import UsageError, app, console, errors, fail, note, quiet
@@ -17,6 +18,8 @@ from acmnet.pipeline.own_videos import DETECTIONS
 from acmnet.pipeline.runs import LAST, train_run
 from acmnet.segments import FloatArray
 from acmnet.wording import counted
+
+SPREAD: Final = "std over seeds"
 
 
 @app.command
@@ -144,11 +147,11 @@ def crossvalidate_command(
             request, folds=folds, seeds=seeds, tiou=parse_tiou(tiou), on_run=count
         )
     values = result.to_json()
-    rows = {"mAP": values["map"], "std over seeds": values["std"]}
-    rows |= {"chance": values["chance"]}
+    rows = {"mAP": values["map"], SPREAD: values["std"], "chance": values["chance"]}
     each = f"{folds} folds, {counted(len(seeds), 'seed')}"
     title = f"{each}, {given.recipe} ({given.profile})"
-    console.print(map_table(title, result.tiou, rows))
+    spread = {SPREAD: values["average_std"]}
+    console.print(map_table(title, result.tiou, rows, spread))
     console.print(
         f"average mAP {100 * values['average']:.2f} ± "
         f"{100 * values['average_std']:.2f} %, {result.seconds:.0f} s of training"
