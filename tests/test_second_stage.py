@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import acmnet
+from acmnet import pseudo
 from acmnet.detections import read_detections
 from acmnet.evaluation.reports import evaluate
 from acmnet.localization import localize_scores
@@ -111,8 +112,13 @@ def beside(run, weight):
     return acmnet.load(run, settings=changed)
 
 
-def test_teachers_proposals_count_by_their_usual_best(run, tiny_world):
-    # every score that a teachers' proposal has is weight / usual best of what they say
+def test_teachers_proposals_count_by_their_usual_best(
+    tiny_world, tmp_path, monkeypatch
+):
+    # every score that a teachers' proposal has is weight / usual best of what they say;
+    # two epochs make nobody sure
+    monkeypatch.setattr(pseudo, "SURE", 0.0)
+    run = train_run(request(tiny_world, tmp_path / "run"))
     data = open_data(DataSource(*tiny_world, "training"))
     model = acmnet.load(run)
     assert model.settings.student.teachers_weight > 0
@@ -148,6 +154,10 @@ def test_teachers_proposals_count_by_their_usual_best(run, tiny_world):
     assert both.start_s[place] == said.start_s[surest]
     assert both.end_s[place] == said.end_s[surest]
     assert len(both) > len(alone) > 0
+
+
+def test_teachers_who_are_seldom_sure_are_not_raised(run):
+    assert float(acmnet.load(run).student.teachers_best) == 0.5
 
 
 def test_teachers_seeds_are_their_own(tiny_world, tmp_path):

@@ -21,6 +21,9 @@ from acmnet.student import StudentOutput, StudentSettings
 
 FOCUS = 2.0
 """Exponent of the focal loss (Lin et al., ICCV 2017)."""
+SURE = 0.5
+"""Of teachers that are usually less sure than this no score is raised as if they were
+(docs/decisions.md, D-032)."""
 
 
 class PseudoInstance(NamedTuple):
@@ -115,15 +118,17 @@ def pseudo_labels(
 
 
 def usual_best(labels: Iterable[PseudoLabels]) -> float:
-    """Return the mean score of the teachers' best detections; 1 if they found none.
+    """Return the mean score of the teachers' best detections, at least `SURE`.
 
     Examples
     --------
     >>> usual_best([PseudoLabels((), (), (0.5, 0.75)), PseudoLabels((), (0,), (1.0,))])
     0.75
+    >>> usual_best([PseudoLabels((), (), (0.2,))])
+    0.5
     """
     best = [score for own in labels for score in own.best]
-    return sum(best) / len(best) if best else 1.0
+    return max(sum(best) / max(len(best), 1), SURE)
 
 
 class Targets(NamedTuple):

@@ -128,7 +128,8 @@ class Student(nn.Module):
     feature_mean: Tensor
     feature_scale: Tensor
     teachers_best: Tensor
-    """Scalar above 0; a teachers' score that is as sure as 1 of the student's."""
+    """Scalar above 0; a teachers' score that is as sure as 1 of the student's, see
+    `acmnet.pseudo.usual_best`."""
 
     def __init__(
         self,
