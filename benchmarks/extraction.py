@@ -26,6 +26,7 @@ from acmnet.extraction.stages import prefetch
 from acmnet.extraction.video import Frame, FrameReader
 from acmnet.extraction.video_task import BATCHES_AHEAD, FRAMES_AT_ONCE
 from acmnet.extraction.weights import list_weights, load_i3d, weights_sha256
+from acmnet.precision import computed_in
 from acmnet.scenes import SceneSettings, plan_videos, render_video
 from benchmarks.measure import Row, interleaved, median_ratio, seconds
 
@@ -44,7 +45,7 @@ TWO_STREAM_FRAMES: Final = 129
 
 
 def rows(repeats: int = 3) -> Iterator[Row]:
-    """Measure `motion`, I3D in each precision where it is installed, and flow."""
+    """Measure `motion`, and I3D, where it is installed, in this CPU's precisions."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "drawn.mp4"
         _write(path, MOTION_S)
@@ -54,6 +55,8 @@ def rows(repeats: int = 3) -> Iterator[Row]:
             return
         _write(path, I3D_S)
         for precision in PRECISIONS:
+            if computed_in(precision, "cpu") != precision:
+                continue
             settings = ExtractionSettings("i3d-rgb", precision=precision)
             yield from _extractor(path, settings, I3D_S, repeats)
         yield from _flow(path)
@@ -152,7 +155,7 @@ def _two_stream(path: Path, method: FlowMethod) -> Row:
     paces = [video_s / statistics.median(each) for each in measured]
     pace = ", ".join(f"{name} {x:.3g}" for name, x in zip(stages, paces, strict=True))
     return Row(
-        f"i3d-two-stream, bf16, {method} flow: all stages",
+        f"i3d-two-stream, {extractor.colour.rgb.precision}, {method} flow: all stages",
         median_ratio(whole_s, slowest_s),
         "of the slowest alone",
         OVERLAP_LIMIT,

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from acmnet.annotations import read_annotations
+from acmnet.checkpoint import load_config
 from acmnet.synthetic import make_world, write_world
 from commands import refused
 
@@ -318,6 +319,18 @@ def test_localising_goes_on_past_a_broken_video(acmnet, world):
 def test_a_device_that_is_not_there(acmnet, data, device, words, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     refused(acmnet("train", *data, "--out", "r", "--device", device), words)
+
+
+def test_training_without_bf16_says_fp32(acmnet, data, monkeypatch):
+    train = ["train", *data, *FEW, "--training.precision"]
+    monkeypatch.setattr("acmnet.precision._computes_bf16", lambda _: False)
+    _, _, err = acmnet(*train, "bf16", "--out", "held")
+    assert "no bf16 on this processor: fp32 takes its place" in err
+    _, _, err = acmnet(*train, "fp32", "--out", "plain")
+    assert "bf16" not in err
+    held, plain = (load_config(Path(run)) for run in ("held", "plain"))
+    assert held.training["precision"] == plain.training["precision"] == "fp32"
+    assert held.metrics["losses"] == plain.metrics["losses"]
 
 
 def test_a_disk_that_is_full_while_detections_are_written(acmnet, data):

@@ -248,6 +248,21 @@ def test_kinetics_finds_clean_and_jerk_without_training(acmnet, kinetics):
     assert overlap / (max(end_s, 16.20) - min(start_s, 5.82)) >= 0.3
 
 
+@pytest.mark.usefixtures("kinetics")
+def test_i3d_on_a_cpu_without_bf16_says_fp32(acmnet, tiny_scenes, monkeypatch):
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")  # torch in the worker obeys
+    video = tiny_scenes / "videos" / "test_000.mp4"
+    command = ["extract", video, "--extractor", "i3d-rgb", "--fps", "5", "--out"]
+    code, _, err = acmnet(*command, "f")
+    assert code == 0
+    assert "no bf16 on this processor: fp32 takes its place" in err
+    assert read_manifest("f").settings["precision"] == "fp32"
+    _, _, err = acmnet(*command, "g", "--precision", "fp32")
+    assert "bf16" not in err
+    for path in Path("f").glob("*.npy"):
+        assert path.read_bytes() == Path("g", path.name).read_bytes()
+
+
 def test_protocols_are_printed_and_applied(acmnet, shared_data):
     _, out, _ = acmnet("protocols")
     for name in ("thumos14-2014", "thumos14-rounded", "activitynet12", "custom"):

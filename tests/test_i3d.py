@@ -358,12 +358,21 @@ def test_frames_are_taken_as_they_come():
     assert not torch.is_inference_mode_enabled()
 
 
-def test_bf16_is_near():
+def test_bf16_is_near(monkeypatch):
+    monkeypatch.setattr("acmnet.precision._computes_bf16", lambda _: True)
     frames = rgb_frames(16)
     (exact,), (near,) = described(frames), described(frames, precision="bf16")
     assert near.dtype == np.float32
     error = np.linalg.norm(near - exact) / np.linalg.norm(exact)
     assert 0 < error < 0.02
+
+
+def test_bf16_is_fp32_where_it_would_be_imitated(monkeypatch):
+    monkeypatch.setattr("acmnet.precision._computes_bf16", lambda _: False)
+    frames = rgb_frames(16)
+    (exact,), (found,) = described(frames), described(frames, precision="bf16")
+    assert np.array_equal(exact, found)
+    assert I3DRunner(quick(3), stream="rgb").precision == "fp32"
 
 
 def changed(frames, **changes):

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from acmnet.datasets import SamplingSettings, WeakDataset
 from acmnet.localization import LocalizationSettings, localize_scores
+from acmnet.precision import computed_in
 from acmnet.segments import SnippetGrid
 from acmnet.student import StudentOutput, StudentSettings
 
@@ -182,7 +183,7 @@ class PseudoTask:
     settings : StudentSettings
         Of the targets and stretches.
     precision : str
-        ``"fp32"`` or ``"bf16"``, of forward and backward pass.
+        ``"fp32"`` or ``"bf16"``, of forward and backward pass, as for the network.
     """
 
     terms: tuple[str, ...] = ("total", "classes", "boundaries")
@@ -200,7 +201,7 @@ class PseudoTask:
         self._labels = [labels[video] for video in dataset.video_ids]
         self._settings = settings
         self._sampling = SamplingSettings(settings.snippets, "crop")
-        self._is_bf16 = precision == "bf16"
+        self._is_bf16 = computed_in(precision, self.device) == "bf16"
         middles = sum(
             max(settings.centre * (x.end - x.start) * x.weight, x.weight)
             for own in self._labels

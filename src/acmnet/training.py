@@ -14,6 +14,7 @@ from torch import Tensor, distributed, nn
 from acmnet.datasets import SamplingSettings, WeakDataset
 from acmnet.losses import LossSettings, terms_of, video_losses
 from acmnet.model import ACMNet, ACMNetOutput
+from acmnet.precision import computed_in
 
 
 class TrainingError(RuntimeError):
@@ -33,7 +34,8 @@ class TrainingSettings:
     weight_decay: float = 5e-5
     """Of Adam, as an L2 penalty; at least 0."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """Of the network's forward and backward pass; the loss is always fp32."""
+    """Of the network's forward and backward pass; the loss is always fp32. A device
+    that would have to imitate bf16 takes fp32 in its place."""
     checkpoint_every: int = 50
     """Epochs from one checkpoint to the next, from 1; the last is always written."""
     averaging: float = 0.0
@@ -219,6 +221,8 @@ class WeakTask:
         self.device = dataset.device
         self._dataset = dataset
         self._plan = plan
+        precision = computed_in(plan.training.precision, self.device)
+        self._is_bf16 = precision == "bf16"
 
     def losses(
         self, network: nn.Module, index: Tensor, part: slice, generator: torch.Generator
@@ -229,8 +233,7 @@ class WeakTask:
             index, plan.sampling, generator, part
         )
         seeds = torch.randint(2**62, (len(index),), generator=generator)[part]
-        bf16 = plan.training.precision == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_bf16):
             output: ACMNetOutput = network(features, mask, seeds)
         losses = video_losses(output, labels, plan.loss)
         return torch.stack([getattr(losses, name) for name in self.terms])

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from acmnet import recipes
 from acmnet.cli.app import UsageError, app, console, errors, fail, note, quiet
-from acmnet.cli.options import Profile, overrides
+from acmnet.cli.options import Profile, overrides, say_precision
 from acmnet.console import ExtractionBar, TrainingBar, Waiting, map_table
 from acmnet.extraction.backbones import RGB_WEIGHTS
 from acmnet.extraction.engines import cores
@@ -212,6 +212,8 @@ def fit_command(
         Train anew in --out; features are kept.
     """
     settings = recipes.recipe(recipe, profile=profile, overrides=overrides)
+    device = join_processes(device)
+    say_precision(settings, device)
     request = FitRequest(
         videos,
         labels,
@@ -223,7 +225,7 @@ def fit_command(
         subset,
         seed,
         workers,
-        join_processes(device),
+        device,
         overwrite,
     )
     with (

@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from acmnet import recipes
-from acmnet.cli.app import UsageError
+from acmnet.cli.app import UsageError, note
 from acmnet.pipeline.data import Data, DataSource, open_data
 from acmnet.pipeline.runs import RunRequest, join_processes
+from acmnet.precision import IMITATED, computed_in
 from acmnet.recipes import RecipeError, Settings
 from acmnet.segments import SnippetGrid
 
@@ -76,17 +77,26 @@ class TrainingOptions:
 
     def request(self, out: Path, device: str) -> RunRequest:
         """Return what is to be trained into a directory."""
+        device, settings = join_processes(device), self.settings()
+        say_precision(settings, device)
         return RunRequest(
             out,
-            self.settings(),
+            settings,
             self.data(),
             recipe=self.recipe,
             profile=self.profile,
-            device=join_processes(device),
+            device=device,
         )
 
 
 Training = Annotated[TrainingOptions, Parameter(name="*")]
+
+
+def say_precision(settings: Settings, device: str) -> None:
+    """Say where training will not compute in the precision that is asked for."""
+    asked = settings.training.precision
+    if computed_in(asked, device) != asked:
+        note(IMITATED)
 
 
 def take_overrides(tokens: list[str]) -> list[str]:

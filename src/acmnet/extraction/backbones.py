@@ -72,7 +72,7 @@ class RGB:
         self.versions = _versions(settings, RGB_WEIGHTS)
         self.settings: dict[str, str] = {
             "crop": settings.crop,
-            "precision": settings.precision,
+            "precision": self.rgb.precision,
         }
 
     def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:

@@ -84,7 +84,8 @@ class ExtractionSettings:
     crop: Crop = "centre"
     """Centre crop, or the mean over ten (I3D only)."""
     precision: Precision = "bf16"
-    """Of I3D; bf16 moves its features by 1 % (0.9999 in cosine)."""
+    """Of I3D; bf16 moves its features by 1 % (0.9999 in cosine). A device that would
+    have to imitate bf16 computes in fp32, and the manifest says so."""
 
     def __post_init__(self) -> None:
         """Refuse what no extractor can do."""

@@ -30,6 +30,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from acmnet.precision import computed_in
+
 Stream = Literal["rgb", "flow"]
 Crop = Literal["centre", "ten"]
 Precision = Literal["fp32", "bf16", "openvino", "openvino-bf16"]
@@ -379,9 +381,9 @@ class I3DRunner:
         The centre, or the mean of the features of four corners, the centre, and their
         mirror images: ten times the work.
     precision : {"fp32", "bf16", "openvino", "openvino-bf16"}
-        bf16 moves features by about 1 % (0.9999 in cosine). The last two run on the
-        CPU only and need the extra ``acmnet[openvino]``. On a GPU, fp32 follows
-        torch's own setting of TF32.
+        bf16 moves features by about 1 % (0.9999 in cosine); a device that would have
+        to imitate it computes in fp32. The last two run on the CPU only and need the
+        extra ``acmnet[openvino]``. On a GPU, fp32 follows torch's own setting of TF32.
     batch : int
         Snippets in one pass, from 1. Memory grows with it; features change by
         rounding only.
@@ -423,7 +425,10 @@ class I3DRunner:
                 f"the {stream} stream has {CHANNELS[stream]} channels, the network "
                 f"takes {network.in_channels}; load the weights of that stream"
             )
+        precision = computed_in(precision, device)
         self.stream, self.crop, self.batch = stream, crop, batch
+        self.precision: Precision = precision
+        """What it computes in."""
         folded = network.folded().eval().requires_grad_(False)
         self._pass_of: Callable[[int], Callable[[Tensor], Tensor]]
         if precision in ("fp32", "bf16"):

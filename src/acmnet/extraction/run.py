@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from acmnet.extraction.backbones import make_extractor
+from acmnet.extraction.backbones import SHIPPED, make_extractor
 from acmnet.extraction.engines import LocalEngine, Lost, RayEngine, cores
 from acmnet.extraction.extracted import (
     RECORDS,
@@ -34,7 +34,9 @@ from acmnet.extraction.video_task import (
     VideoWorker,
     post_mortem,
 )
+from acmnet.features import FeatureManifest
 from acmnet.files import VIDEO_SUFFIXES
+from acmnet.precision import IMITATED
 from acmnet.wording import counted
 
 OnNote = Callable[[str], None]
@@ -297,6 +299,8 @@ class _Run:
             self.log = FailureLog(self.out, self.shard, self.videos)
             queue.extend(self._to_do(self.log))
             if queue:
+                if _is_held(request.settings, prepared.manifest):
+                    self.on_note(IMITATED)
                 self.on_note(
                     _plan(workers.workers, workers.threads, prepared.frame_side)
                 )
@@ -422,6 +426,12 @@ def _refuse_unprepared(
             f"extractor {settings.extractor!r}; out of memory?"
         )
     return prepared
+
+
+def _is_held(settings: ExtractionSettings, manifest: FeatureManifest) -> bool:
+    """Return whether I3D computes in another precision than it was asked for."""
+    held = manifest.settings.get("precision")
+    return settings.extractor in SHIPPED and held not in (None, settings.precision)
 
 
 def _size(path: Path) -> int:

@@ -35,6 +35,7 @@ from acmnet.files import written_whole
 from acmnet.model import ACMNet
 from acmnet.pipeline.data import Data, refuse_problems
 from acmnet.pipeline.trained import TEACHERS, TrainedModel, load, localize_videos
+from acmnet.precision import computed_in
 from acmnet.pseudo import PseudoLabels, PseudoTask, pseudo_labels, usual_best
 from acmnet.recipes import Settings, as_values
 from acmnet.segments import Detections
@@ -453,6 +454,9 @@ def config_of(
             "seconds": round(seconds, 3),
             "processes": int(os.environ.get("WORLD_SIZE", "1")),
             "device": request.device,
+            "precision": computed_in(
+                request.settings.training.precision, request.device
+            ),
         },
     )
 

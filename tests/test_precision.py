@@ -1,0 +1,31 @@
+"""Where bf16 is computed, and where fp32 takes its place."""
+
+import pytest
+import torch
+
+from acmnet.precision import computed_in
+
+
+@pytest.mark.parametrize(
+    ("capability", "found"),
+    [("AVX512", "bf16"), ("AVX2", "fp32"), ("DEFAULT", "fp32"), ("SVE256", "fp32")],
+)
+def test_a_cpu_without_avx512_takes_fp32(monkeypatch, capability, found):
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: capability)
+    assert computed_in("bf16", "cpu") == found
+    assert computed_in("bf16", torch.device("cpu")) == found
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_a_gpu_that_imitates_bf16_takes_fp32(monkeypatch, has):
+    def supported(including_emulation):
+        return has or including_emulation
+
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", supported)
+    assert computed_in("bf16", "cuda:1") == ("bf16" if has else "fp32")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "openvino", "openvino-bf16"])
+def test_another_precision_is_what_was_asked_for(monkeypatch, precision):
+    monkeypatch.setattr("acmnet.precision._computes_bf16", lambda _: False)
+    assert computed_in(precision, "cpu") == precision
