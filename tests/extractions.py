@@ -49,6 +49,12 @@ class Slow(Mean):
             yield block
 
 
+class Own(Slow):
+    """Is of another version in each process."""
+
+    versions = {"mine": str(os.getpid())}
+
+
 class Moody(Mean):
     """Does something else where the first frame is about so bright."""
 

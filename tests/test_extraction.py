@@ -231,6 +231,14 @@ def test_all_moods(here):
     assert record.sha256 == hashlib.sha256(content).hexdigest()
 
 
+def test_workers_that_are_not_alike_do_not_share_a_store(here):
+    (here / "videos").mkdir()
+    for i in range(6):
+        write_movie(here / "videos" / f"{i}.mp4", 40, n_frames=50)
+    with pytest.raises(ExtractionError, match=r"not like the first: .* versions.mine"):
+        extract_videos(request_of("videos", "Own", workers=2))
+
+
 # -- calling again ---------------------------------------------------------------------
 
 

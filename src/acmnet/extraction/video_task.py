@@ -19,9 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.extraction.extracted import (
+    ExtractionError,
     Failure,
     Kind,
     VideoRecord,
+    claim_store,
     fingerprint,
     forget,
     place_file,
@@ -85,12 +87,25 @@ class VideoWorker:
         """
         try:
             if self.made is None:
-                self.made = self.make()
+                made = self.make()
+                if task is not None:
+                    self._refuse_other(made)
+                self.made = made
             if task is None:
                 return prepared(self.name, self.made)
             return extract_video(task, self.made, self.out, self.stall_s)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's own code
             return _failed(task or VideoTask("", Path()), error)
+
+    def _refuse_other(self, made: Extractor) -> None:
+        """Refuse to fill a store with other features than the worker that began it.
+
+        On a cluster, another machine's torch or processor may make them.
+        """
+        try:
+            claim_store(self.out, prepared(self.name, made).manifest)
+        except ExtractionError as error:
+            raise _StoreError(f"this worker is not like the first: {error}") from error
 
 
 def prepared(name: str, extractor: Extractor) -> Prepared:
