@@ -307,9 +307,44 @@ def test_localising_goes_on_past_a_broken_video(acmnet, world):
     assert acmnet("train", *data, "--subset", "training", *FEW, "--out", "r")[0] == 0
     (features / "test_001.npy").write_bytes(b"")
     localize = ["localize", "--run", "r", *data, "--subset", "test", "--out", "d.json"]
-    refused(acmnet(*localize), "1 of 6 videos were left out", "test_001.npy")
+    result = acmnet(*localize)
+    refused(result, "1 of 6 videos was left out", code=3)
+    (line,) = (x for x in result[2].splitlines() if x.startswith("left out: "))
+    assert "test_001.npy" in line
     results = json.loads(Path("d.json").read_text())["results"]
     assert set(results) == {f"test_{i:03d}" for i in (0, 2, 3, 4, 5)}
+    subset = [*data, "--subset", "test"]
+    report = acmnet("report", "r", *subset, "--out", "page.html")
+    refused(report, "1 of 6 videos was left out", code=3)
+    assert "5 videos: page.html" in report[1]
+    calibrate = acmnet("calibrate", "--run", "r", *subset, "--tiou", 0.1)
+    refused(calibrate, "1 of 6 videos was left out", code=3)
+
+
+def test_nothing_is_written_where_no_video_is_left(acmnet, world):
+    _, features, data = world
+    assert acmnet("train", *data, "--subset", "training", *FEW, "--out", "r")[0] == 0
+    for path in features.glob("test_*.npy"):
+        path.write_bytes(b"")
+    subset = [*data, "--subset", "test"]
+    for verb in (
+        ["localize", "--run", "r", "--out", "d.json"],
+        ["report", "r", "--out", "page.html"],
+        ["calibrate", "--run", "r"],
+    ):
+        words = "no video is left to work on", "test_000.npy", "5 more videos"
+        refused(acmnet(*verb, *subset), *words)
+    assert not Path("d.json").exists()
+    assert not Path("page.html").exists()
+
+
+def test_help_and_readme_say_what_exit_codes_mean(acmnet):
+    _, out, _ = acmnet("--help")
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    for text in (out, readme):
+        words = " ".join(text.replace("│", " ").split())
+        assert "0 done; 3 done, with videos left out, which are listed; 1 not" in words
+        assert "2 wrong usage; 130 after Ctrl-C; 143 after SIGTERM" in words
 
 
 @pytest.mark.parametrize(

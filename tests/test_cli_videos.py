@@ -76,8 +76,8 @@ def test_extract_sets_a_broken_video_aside(acmnet, tiny_scenes):
     shutil.copytree(tiny_scenes / "videos", "videos")
     Path("videos/broken.mp4").write_text("no video at all")
     result = acmnet("extract", "videos", "--out", "f", "--extractor", "motion")
-    refused(result, "1 video failed", "failed")
-    assert "failed: broken: " in result[2]
+    refused(result, "1 of 9 videos was left out", "f/failed", code=3)
+    assert "left out: broken: " in result[2]
     (line,) = Path("f/failed.jsonl").read_text().splitlines()
     assert json.loads(line)["video"] == "broken"
     assert len(list(Path("f").glob("*.npy"))) == 8
@@ -112,6 +112,9 @@ def test_extract_refuses(acmnet, tiny_scenes, options, words, code):
 
 def test_nothing_to_extract_is_refused(acmnet):
     Path("empty").mkdir()
+    Path("broken.mp4").write_text("no video at all")
+    broken = acmnet("extract", "broken.mp4", "--out", "g", "--extractor", "motion")
+    refused(broken, "1 of 1 video was left out", "g/failed")
     refused(acmnet("extract", "empty", "--out", "f"), "empty", "no video")
     refused(acmnet("extract", "gone", "--out", "f"), "gone")
 
@@ -167,7 +170,7 @@ def test_fit_takes_a_spreadsheet_and_leaves_out_what_is_broken(acmnet, tiny_scen
     result = acmnet(
         *("fit", "videos", "labels.csv", "--extractor", "motion", "--out", "run"), *FEW
     )
-    refused(result, "1 video failed")
+    refused(result, "1 of 7 videos was left out", "run/features/failed", code=3)
     assert "2 videos of videos are not in labels.csv" in result[2]
     assert "detections in 6 videos" in result[1]
     assert "broken" in Path("run/report.md").read_text()
@@ -203,7 +206,8 @@ def test_localizing_a_folder_goes_on_past_a_broken_video(acmnet, fitted, tiny_sc
     shutil.copy(tiny_scenes / "videos" / "test_001.mp4", "videos")
     Path("videos/broken.mp4").write_bytes(b"nothing")
     result = acmnet("localize", "videos", "--run", fitted, "--out", "d.json")
-    refused(result, "1 of 2 videos were left out: broken")
+    refused(result, "1 of 2 videos was left out", code=3)
+    assert "left out: broken: " in result[2]
     assert list(json.loads(Path("d.json").read_text())["results"]) == ["test_001"]
 
 

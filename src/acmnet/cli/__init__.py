@@ -1,6 +1,6 @@
 """The command line: verbs, help, progress, exit codes, one sentence on each mistake.
 
-Exit codes: 0 done; 1 refused or partly failed, with one sentence on stderr; 2 usage.
+Exit codes: see `acmnet.cli.app.EXIT_CODES`.
 """
 
 import os
@@ -26,7 +26,7 @@ from acmnet.cli import (
     training,
     viewing,
 )
-from acmnet.cli.app import UsageError, app, fail
+from acmnet.cli.app import INTERRUPTED, USAGE, UsageError, app, fail
 from acmnet.cli.options import overrides, take_overrides
 from acmnet.files import one_line
 from acmnet.training import TrainingError
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         overrides.clear()
         app(take_overrides(tokens), exit_on_error=False, print_error=False)
     except (UsageError, CycloptsError) as error:
-        fail(str(error), code=2)
+        fail(str(error), code=USAGE)
     except BrokenPipeError:  # whoever read our output, such as head, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, TrainingError, OSError) as error:
@@ -65,4 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except torch.OutOfMemoryError as error:
         fail(f"out of GPU memory ({one_line(error)}); lower --training.batch-size")
     except KeyboardInterrupt:
-        fail("interrupted; what was finished is kept, go on with --resume", code=130)
+        fail(
+            "interrupted; what was finished is kept, go on with --resume",
+            code=INTERRUPTED,
+        )

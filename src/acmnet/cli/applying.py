@@ -1,7 +1,7 @@
 """What the verbs that apply a run share: its data, its model, its detections."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +20,7 @@ from acmnet.pipeline.experiments import TIOU
 from acmnet.pipeline.runs import join_processes
 from acmnet.pipeline.trained import TrainedModel, load, localize_videos
 from acmnet.segments import Detections
+from acmnet.wording import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,9 +73,42 @@ def localised(
     data: Data,
     on_failure: Callable[[FeatureError], None] | None = None,
 ) -> dict[str, Detections]:
-    """Localise all videos, with a bar."""
+    """Localise all videos, with a bar.
+
+    Raises
+    ------
+    FeatureError
+        If a video's features cannot be used and there is no ``on_failure`` to tell, or
+        if no video is left.
+    """
+    failures: list[FeatureError] = []
+
+    def left_out(failure: FeatureError) -> None:
+        failures.append(failure)
+        if on_failure is not None:
+            on_failure(failure)
+
     with counting("localising", data) as one_more:
-        return localize_videos(model, data, one_more, on_failure)
+        told = None if on_failure is None else left_out
+        results = localize_videos(model, data, one_more, told)
+    refuse_nothing_left(results, failures)
+    return results
+
+
+def refuse_nothing_left(
+    results: Mapping[str, object], failures: Sequence[FeatureError]
+) -> None:
+    """Refuse to go on where every video was left out.
+
+    Raises
+    ------
+    FeatureError
+        With the first reason, and how many videos there were.
+    """
+    if failures and not results:
+        n_more = len(failures) - 1
+        more = f" (and {counted(n_more, 'more video')})" if n_more else ""
+        raise FeatureError(f"no video is left to work on: {failures[0]}{more}")
 
 
 def scored(data: Data, results: Mapping[str, Detections]) -> DetectionReport | None:

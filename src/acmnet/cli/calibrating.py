@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from acmnet.cli.app import app, console, fail, note
+from acmnet.cli.app import app, console, fail_for_left_out, note
 from acmnet.cli.applying import loaded, localised
 from acmnet.cli.options import Grid, GridOptions, JsonPath
 from acmnet.console import plain_table
@@ -84,9 +84,7 @@ def calibrate_command(
     _tell(report)
     console.print(f"{path}: acmnet localize --run {run} uses it", markup=False)
     _remark(report)
-    if failures:
-        rest = f"; and {len(failures) - 1} more" if failures[1:] else ""
-        fail(f"{len(failures)} videos were left out: {failures[0]}{rest}")
+    fail_for_left_out(list(map(str, failures)), len(results))
 
 
 def _warn_of_training_videos(model: TrainedModel, videos: set[str]) -> None:

@@ -7,7 +7,15 @@ from typing import Annotated, Final
 from cyclopts import App, Parameter
 
 from acmnet import recipes
-from acmnet.cli.app import UsageError, app, console, errors, fail, note, quiet
+from acmnet.cli.app import (
+    UsageError,
+    app,
+    console,
+    errors,
+    fail_for_left_out,
+    note,
+    quiet,
+)
 from acmnet.cli.options import Profile, overrides, say_precision
 from acmnet.console import ExtractionBar, TrainingBar, Waiting, map_table
 from acmnet.extraction.backbones import RGB_WEIGHTS
@@ -35,8 +43,6 @@ from acmnet.pipeline.runs import join_processes
 from acmnet.wording import counted
 
 AUTO: Final = "auto"
-SHOWN: Final = 20
-"""Failures named on the terminal; ``failed.jsonl`` has them all."""
 
 weights_app = App(
     name="weights",
@@ -143,7 +149,7 @@ def extract(
         f"{summary.wall_s:.0f} s, {rate:.1f} x real time), {summary.already} were "
         f"there: {out}"
     )
-    _fail_for(summary.failures, out)
+    _fail_for(summary.failures, summary.done + summary.already, out)
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:
@@ -155,16 +161,10 @@ def _shard(text: str | None) -> tuple[int, int] | None:
     return int(i), int(n)
 
 
-def _fail_for(failures: tuple[Failure, ...], features: Path) -> None:
+def _fail_for(failures: tuple[Failure, ...], n_done: int, features: Path) -> None:
     """Name the videos that failed and exit, if there are any."""
-    if not failures:
-        return
-    for failure in failures[:SHOWN]:
-        errors.print(f"failed: {failure.video}: {failure.reason}", markup=False)
-    rest = len(failures) - SHOWN
-    more = f" ({rest} more)" if rest > 0 else ""
-    failed = counted(len(failures), "video")
-    fail(f"{failed} failed{more}; reasons in {features}/failed*.jsonl")
+    reasons = [f"{failure.video}: {failure.reason}" for failure in failures]
+    fail_for_left_out(reasons, n_done, listed=f"{features}/failed*.jsonl")
 
 
 @app.command(name="fit")
@@ -250,7 +250,7 @@ def fit_command(
         f"acmnet localize VIDEO --run {out} --out detections.json for others",
         markup=False,
     )
-    _fail_for(result.failures, out / FEATURES)
+    _fail_for(result.failures, len(result.results), out / FEATURES)
 
 
 @weights_app.default

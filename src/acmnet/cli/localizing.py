@@ -10,8 +10,16 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from acmnet import recipes
-from acmnet.cli.app import UsageError, app, console, errors, fail, note, quiet
-from acmnet.cli.applying import counting, loaded, localised
+from acmnet.cli.app import (
+    UsageError,
+    app,
+    console,
+    errors,
+    fail_for_left_out,
+    note,
+    quiet,
+)
+from acmnet.cli.applying import counting, loaded, localised, refuse_nothing_left
 from acmnet.cli.options import Grid, GridOptions, overrides
 from acmnet.console import ExtractionBar, detections_table
 from acmnet.detections import write_detections
@@ -131,10 +139,7 @@ def localize(
             f"{counted(total, 'detection')} in {counted(len(results), 'video')}: {out}"
         )
     left_out = [*map(str, failures), *(f"{x.video}: {x.reason}" for x in broken)]
-    if left_out:
-        rest = f"; and {len(left_out) - 1} more" if left_out[1:] else ""
-        n_videos = len(results) + len(left_out)
-        fail(f"{len(left_out)} of {n_videos} videos were left out: {left_out[0]}{rest}")
+    fail_for_left_out(left_out, len(results))
 
 
 @contextlib.contextmanager
@@ -246,4 +251,5 @@ def _by_kinetics(
             one_more,
             failures.append,
         )
+    refuse_nothing_left(results, failures)
     return results, failures

@@ -1,8 +1,9 @@
 """The verb report: a run as one page to look at."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from acmnet.cli.app import app, console, note
+from acmnet.cli.app import app, console, fail_for_left_out, note
 from acmnet.cli.applying import (
     RunData,
     RunDataOptions,
@@ -12,6 +13,7 @@ from acmnet.cli.applying import (
     scored,
 )
 from acmnet.extraction.run import find_videos
+from acmnet.features import FeatureError
 from acmnet.pipeline.data import Data, open_data
 from acmnet.report.contents import Contents, summary_of, videos_of
 from acmnet.report.page import write_page
@@ -47,17 +49,29 @@ def report_command(
     """
     page = run / PAGE if out is None else out
     data = open_data(given.source(run))
-    contents = contents_of(run, page, data, files_of(data, videos), device)
+    failures: list[FeatureError] = []
+    files = files_of(data, videos)
+    contents = contents_of(run, page, data, files, device, failures.append)
     write_page(contents, page)
     console.print(f"{counted(len(contents.videos), 'video')}: {page}", markup=False)
+    fail_for_left_out(list(map(str, failures)), len(contents.videos))
 
 
 def contents_of(
-    run: Path, page: Path, data: Data, files: dict[str, Path], device: str
+    run: Path,
+    page: Path,
+    data: Data,
+    files: dict[str, Path],
+    device: str,
+    on_failure: Callable[[FeatureError], None],
 ) -> Contents:
-    """Localise the videos and gather all that a page shows of them."""
+    """Localise the videos and gather all that a page shows of them.
+
+    A video whose features cannot be used is reported to ``on_failure`` and left out.
+    """
     model = loaded(run, device)
-    results = localised(model, data)
+    results = localised(model, data, on_failure)
+    data = data.only(results)
     with counting("drawing", data) as one_more:
         shown = tuple(videos_of(model, data, results, files, page, one_more))
     return Contents(summary_of(run, model, data, scored(data, results)), shown)

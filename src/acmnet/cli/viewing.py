@@ -7,9 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import app, console
+from acmnet.cli.app import app, console, note
 from acmnet.cli.applying import RunData, RunDataOptions
 from acmnet.cli.reporting import contents_of, files_of
+from acmnet.features import FeatureError
 from acmnet.pipeline.data import open_data
 from acmnet.report.contents import Contents, linked
 from acmnet.report.page import page_of
@@ -56,12 +57,15 @@ def view_command(
     shown: dict[float | None, Contents] = {}
     lock = threading.Lock()
 
+    def left_out(error: FeatureError) -> None:
+        note(f"left out: {error}")
+
     def page(token: str) -> str:
         with lock:
             checkpoint = state_of(run)["checkpoint"]
             if checkpoint not in shown:
                 shown.clear()
-                made = contents_of(run, run / "page", data, files, device)
+                made = contents_of(run, run / "page", data, files, device, left_out)
                 shown[checkpoint] = linked(made, played)
             return page_of(shown[checkpoint], token=token)
 
