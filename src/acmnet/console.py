@@ -166,7 +166,7 @@ def map_table(
     ``last`` has what stands below the average in a row that is no mAP, such as one of
     standard deviations, whose mean is not that of the average.
     """
-    table = Table(title=title, title_justify="left", box=None)
+    table = Table(title=escape(title), title_justify="left", box=None)
     table.collapse_padding = True
     table.add_column("mAP in %", no_wrap=True)
     for threshold in tiou:
@@ -175,13 +175,14 @@ def map_table(
     for name, values in rows.items():
         own = list(values)
         average = (last or {}).get(name, sum(own) / len(own))
-        table.add_row(name, *(f"{100 * value:.1f}" for value in (*own, average)))
+        cells = (f"{100 * value:.1f}" for value in (*own, average))
+        table.add_row(escape(name), *cells)
     return table
 
 
 def plain_table(title: str, values: tables.Table) -> Table:
     """Return a table of results for a terminal: fractions in percent, blank as -."""
-    table = Table(title=title, title_justify="left", box=None)
+    table = Table(title=escape(title), title_justify="left", box=None)
     table.collapse_padding = True
     for i, name in enumerate(values.columns):
         table.add_column(escape(name), justify="right" if i else "left", no_wrap=not i)

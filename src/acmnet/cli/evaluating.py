@@ -1,5 +1,6 @@
 """Verbs that score: evaluate, protocols."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from acmnet.cli.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.options import JsonPath
 from acmnet.console import Waiting, comparison_lines, map_table, plain_table
 from acmnet.detections import read_detections
-from acmnet.evaluation.bootstrap import DRAWS, compare
+from acmnet.evaluation.bootstrap import DRAWS, Comparison, compare
 from acmnet.evaluation.protocols import protocols
 from acmnet.evaluation.published import standing
 from acmnet.evaluation.reports import DetectionReport, evaluate
@@ -40,7 +41,11 @@ def evaluate_command(
     markdown_path: Annotated[Path | None, Parameter(name="--markdown")] = None,
     latex_path: Annotated[Path | None, Parameter(name="--latex")] = None,
 ) -> None:
-    """Score detections: mAP for each tIoU, AP for each class, and what lies behind.
+    """Score detections against true segments: mAP, and AP of each class.
+
+    A detection counts as correct when it overlaps a true segment of its class enough.
+    The overlap is their tIoU: the time that both cover, divided by the time that either
+    covers. mAP is the average precision (AP) of a class, averaged over the classes.
 
     Several detection files are compared with the first, with 95 % intervals from
     drawing the videos again and again.
@@ -73,9 +78,9 @@ def evaluate_command(
     csv_path
         Also write the table here as CSV.
     markdown_path
-        Likewise as Markdown.
+        Also write the table here as Markdown.
     latex_path
-        Likewise as LaTeX.
+        Also write the table here as LaTeX.
     """
     thresholds = None if tiou is None else parse_tiou(tiou)
     reports = {
@@ -90,39 +95,30 @@ def evaluate_command(
         for name, path in _named(detections).items()
     }
     first = next(iter(reports.values()))
+    comparison = None
     if len(reports) > 1:
         with Waiting(errors, "drawing videos", "", silent=quiet()):
             comparison = compare(reports, draws=draws, seed=seed)
-        table, values = comparison_table(comparison), comparison.to_json()
-        rows = {name: report.map.tolist() for name, report in reports.items()}
-        title = f"mAP by {first.protocol.name}, against {ground_truth}"
-        console.print(map_table(title, first.tiou.tolist(), rows))
-        for line in comparison_lines(comparison):
-            console.print(line, markup=False)
-    else:
-        table, values = report_table(first), first.to_json()
-        rows = dict(zip(first.class_names, first.ap.T.tolist(), strict=True))
-        rows |= {"mAP": first.map.tolist()}
-        title = f"{detections[0]} against {ground_truth}, {first.protocol.name}"
-        console.print(map_table(title, first.tiou.tolist(), rows))
-        _tell(first, score_threshold)
-    if published:
-        table = standing(reports)
-        console.print(plain_table("beside what is published", table))
-    for name, report in reports.items():
-        _remark(f"{name}: " if len(reports) > 1 else "", report)
-    chosen = first.external_data.get("checkpoint_chosen_on")
+    table = report_table(first) if comparison is None else comparison_table(comparison)
+    beside = standing(reports) if published else None
     if json_path is not None:
+        values = first.to_json() if comparison is None else comparison.to_json()
+        chosen = first.external_data.get("checkpoint_chosen_on")
         extra = {"checkpoint_chosen_on": chosen} if chosen else {}
         write_json(json_path, values | extra)
-    for path, text in (
-        (csv_path, table.to_csv),
-        (markdown_path, table.to_markdown),
-        (latex_path, table.to_latex),
-    ):
-        if path is not None:
-            with written_whole(path) as part:
-                part.write_text(text(), encoding="utf-8")
+    written = beside or table
+    _write_text(csv_path, written.to_csv)
+    _write_text(markdown_path, written.to_markdown)
+    _write_text(latex_path, written.to_latex)
+    if comparison is None:
+        title = f"{detections[0]} against {ground_truth}, {first.protocol.name}"
+        _tell(first, title, score_threshold)
+    else:
+        _tell_several(comparison, ground_truth)
+    if beside is not None:
+        console.print(plain_table("beside what is published", beside))
+    for name, report in reports.items():
+        _remark(f"{name}: " if len(reports) > 1 else "", report)
 
 
 @app.command(name="protocols")
@@ -141,8 +137,28 @@ def _named(paths: list[Path]) -> dict[str, Path]:
     return dict(zip(names, paths, strict=True))
 
 
-def _tell(report: DetectionReport, score_threshold: float | None) -> None:
-    """Print what one system's mAP does not say."""
+def _write_text(path: Path | None, text: Callable[[], str]) -> None:
+    """Write a text, whole or not at all, where a path was given."""
+    if path is not None:
+        with written_whole(path) as part:
+            part.write_text(text(), encoding="utf-8")
+
+
+def _tell_several(comparison: Comparison, ground_truth: Path) -> None:
+    """Print the mAP of several systems and how they differ from the first."""
+    first = next(iter(comparison.reports.values()))
+    rows = {name: report.map.tolist() for name, report in comparison.reports.items()}
+    title = f"mAP by {first.protocol.name}, against {ground_truth}"
+    console.print(map_table(title, first.tiou.tolist(), rows))
+    for line in comparison_lines(comparison):
+        console.print(line, markup=False)
+
+
+def _tell(report: DetectionReport, title: str, score_threshold: float | None) -> None:
+    """Print one system's AP by class, its mAP, and what mAP does not say."""
+    rows = dict(zip(report.class_names, report.ap.T.tolist(), strict=True))
+    rows |= {"mAP": report.map.tolist()}
+    console.print(map_table(title, report.tiou.tolist(), rows))
     averages = ", ".join(
         f"{name} {100 * value:.2f}" for name, value in report.averages().items()
     )
@@ -162,7 +178,7 @@ def _tell(report: DetectionReport, score_threshold: float | None) -> None:
         f"recall in % by detections a video: {recall}"
     )
     for point in report.best_f1():
-        if point.tiou == 0.5:
+        if point.tiou == 0.5 and point.score is not None:
             console.print(
                 f"best F1 at tIoU 0.5: {100 * point.f1:.1f} % from score "
                 f"{point.score:.3g}"
@@ -180,6 +196,8 @@ def _tell(report: DetectionReport, score_threshold: float | None) -> None:
 
 def _remark(prefix: str, report: DetectionReport) -> None:
     """Tell what was dropped and why, and what else a reader must know."""
+    if not report.detections:
+        note(f"{prefix}there is no detection to score, so every score is 0 %")
     for reason, count in report.dropped.items():
         note(f"{prefix}dropped {counted(count, 'detection')}: {reason}")
     for sentence in report.notes:
