@@ -9,7 +9,8 @@ PACKAGE = Path(__file__).parents[1] / "src" / "acmnet"
 
 # A room may import only from rows above its own, so never from its own row.
 ORDER = [
-    ["wording", "files", "precision", "convolution", "dropout", "extraction.stages"],
+    ["wording", "names", "files", "precision"],
+    ["convolution", "dropout", "extraction.stages"],
     ["figures.style"],
     ["extraction.containers", "extraction.clock"],
     ["extraction.video", "extraction.flow"],

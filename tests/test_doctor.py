@@ -309,11 +309,12 @@ def test_csv_rows_are_all_judged(tmp_path):
         'c,"x",-5\na,x,5\nd,x,5,6\n"e\nf",x,5\ng,,5\n'
     )
     reading = read_leniently(path)
-    assert list(reading.annotations.videos) == ["a", "e\nf", "g"]
+    assert list(reading.annotations.videos) == ["a", "g"]
     expected = [
         (4, "labels has a blank label"),
         (5, "duration must be"),
         (7, "a row needs 3 cells"),
+        (9, "video 'e\\nf' holds a line break"),
         (6, "'a' was listed before, in line 2"),
     ]
     assert len(reading.findings) == len(expected)

@@ -21,7 +21,7 @@ HOSTILE = [
     "</script><script>alert(1)</script>",
     "\"quoted\" & 'single'",
     "../../etc/passwd",
-    "two\nlines",
+    "turned\u202earound",
     "\U0001f938 turning",
     "x" * 300,
     "__proto__",

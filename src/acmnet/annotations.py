@@ -16,7 +16,9 @@ from pathlib import Path
 
 from acmnet import bmn
 from acmnet.files import VIDEO_SUFFIXES, outline, parse_json, read_text
+from acmnet.names import one_form, unfit
 from acmnet.segments import Segment
+from acmnet.wording import quoted
 
 CSV_COLUMNS = ("video", "labels", "subset", "duration")
 """Columns that a CSV may have, in any order; the first two are required."""
@@ -87,6 +89,7 @@ class Annotations:
         """
         if name is None:
             return self
+        name = one_form(name)
         counts = collections.Counter(video.subset for video in self.videos.values())
         if None in counts:
             first = next(v.id for v in self.videos.values() if v.subset is None)
@@ -161,7 +164,13 @@ def _assembled(
     source: str, videos: Iterable[Video], declared: tuple[str, ...]
 ) -> Annotations:
     """Return the annotations, with the labels of each video in class order."""
-    by_id = {video.id: video for video in videos}
+    by_id: dict[str, Video] = {}
+    for video in videos:
+        if by_id.setdefault(video.id, video) is not video:
+            raise AnnotationError(
+                f"{source}: video {video.id!r} is listed twice, in two Unicode forms "
+                "of one name; keep one, or merge the two"
+            )
     if not by_id:
         raise AnnotationError(f"{source} has no video; a label file names at least one")
     names = declared or tuple(sorted({x for v in by_id.values() for x in v.labels}))
@@ -236,6 +245,7 @@ def _declared_classes(source: str, content: Mapping[str, object]) -> tuple[str, 
                 f"{source}: {key} must be a list of class names, got "
                 f"{reprlib.repr(value)}; correct it or leave it out"
             )
+        value = [_name(f"{source}: {key}", "class", name) for name in value]
         twice = [name for name, n in collections.Counter(value).items() if n > 1]
         if twice:
             raise AnnotationError(
@@ -258,11 +268,23 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
+def _name(where: str, what: str, name: str) -> str:
+    """Return a name in its composed Unicode form, refused if no name can be such."""
+    held = unfit(name)
+    if held:
+        raise AnnotationError(
+            f"{where}: {what} {quoted(name)} holds {held}; names are letters, digits, "
+            "blanks and signs in one line: correct it"
+        )
+    return one_form(name)
+
+
 def _json_video(source: str, key: str, entry: object) -> Video:
     """Return one video of the database."""
     where = f"{source}: video {key!r}"
     if not key.strip():
         raise AnnotationError(f"{where} has a blank name; name it as its feature file")
+    key = _name(source, "video", key)
     if not isinstance(entry, dict):
         raise AnnotationError(
             f"{where} must be an object with 'annotations', got {reprlib.repr(entry)}"
@@ -287,6 +309,7 @@ def _json_video(source: str, key: str, entry: object) -> Video:
         if segment is not None:
             instances.append(Instance(label, segment))
     duration_s = _duration(where, entry.get("duration"))
+    subset = None if subset is None else _name(where, "subset", subset)
     return Video(key, subset, duration_s, tuple(labels), tuple(instances))
 
 
@@ -304,6 +327,7 @@ def _entry(where: str, annotation: object) -> tuple[str, Segment | None]:
             f"{where}: label must be the name of a class, got {got}; name the action "
             "or remove the entry"
         )
+    label = _name(where, "label", label)
     value = annotation.get("segment")
     return label, None if value is None else _segment(where, value)
 
@@ -332,12 +356,12 @@ def _refuse_unknown_labels(
 ) -> None:
     """Refuse labels that the file's own class list lacks, the first few by name."""
     first: dict[str, str] = {}
+    known = set(declared)
     for key, entry in database.items():
         for index, annotation in enumerate(entry["annotations"]):
-            if annotation["label"] not in declared:
-                first.setdefault(
-                    annotation["label"], f"video {key!r}, annotations[{index}]"
-                )
+            label = one_form(annotation["label"])
+            if label not in known:
+                first.setdefault(label, f"video {key!r}, annotations[{index}]")
     if not first:
         return
     shown = []
@@ -424,12 +448,13 @@ def _csv_video(where: str, row: Mapping[str, str]) -> Video:
             f"{where}: labels has a blank label, got {row['labels']!r}; remove the "
             "extra |"
         )
-    stem, _, suffix = row["video"].rpartition(".")
+    name = _name(where, "video", row["video"])
+    stem, _, suffix = name.rpartition(".")
     is_file = bool(stem) and f".{suffix.lower()}" in VIDEO_SUFFIXES
     return Video(
-        id=stem if is_file else row["video"],
+        id=stem if is_file else name,
         subset=row.get("subset") or None,
         duration_s=_duration(where, row.get("duration") or None),
-        labels=tuple(labels),
+        labels=tuple(_name(where, "label", label) for label in labels),
         instances=(),
     )

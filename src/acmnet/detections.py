@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from acmnet.files import outline, parse_json, read_text, written_whole
+from acmnet.names import one_form
 from acmnet.segments import Detections, FloatArray, IntArray
 
 VERSION = "acmnet"
@@ -121,8 +122,13 @@ class DetectionFile:
                     f"video {video!r} must map to Detections, got "
                     f"{reprlib.repr(found)}; for a file's content pass its path"
                 )
+        names = {x: one_form(x) for d in results.values() for x in d.class_names}
         labels, label_index = _numbered(
-            [d.class_names[i] for d in results.values() for i in d.class_index.tolist()]
+            [
+                names[d.class_names[i]]
+                for d in results.values()
+                for i in d.class_index.tolist()
+            ]
         )
         lengths = [len(found) for found in results.values()]
         start_s, end_s, score = (
@@ -133,7 +139,7 @@ class DetectionFile:
         )
         return cls(
             source=source,
-            video_ids=tuple(results),
+            video_ids=tuple(map(one_form, results)),
             labels=labels,
             video_index=np.repeat(np.arange(len(lengths)), lengths),
             label_index=label_index,
@@ -152,6 +158,7 @@ def read_detections(path: str | Path) -> DetectionFile:
     path : str or Path
         JSON in UTF-8. Times are in seconds; a time or score may be a number or its
         text. ``version`` and fields that this format does not name are ignored.
+        Names of videos and labels are brought to their composed Unicode form.
 
     Returns
     -------
@@ -187,10 +194,23 @@ def read_detections(path: str | Path) -> DetectionFile:
                 f"{source}: video {video!r} must have a list of detections, got "
                 f"{reprlib.repr(entries)}; write [] for a video without any"
             )
+    results = _in_one_form(source, results)
     try:
         return _gathered(source, results, external_data)
     except (KeyError, TypeError, ValueError, OverflowError):
         raise DetectionFileError(next(_faults(source, results))) from None
+
+
+def _in_one_form(source: str, results: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """Return the entries by the composed form of each video's name."""
+    found: dict[str, list[Any]] = {}
+    for video, entries in results.items():
+        if found.setdefault(one_form(video), entries) is not entries:
+            raise DetectionFileError(
+                f"{source}: video {one_form(video)!r} is listed twice, in two Unicode "
+                "forms of one name; keep one, or merge the two"
+            )
+    return found
 
 
 def _is_video(key: str, value: object) -> bool:
@@ -209,7 +229,7 @@ def _gathered(
     segment = [entry["segment"] for entry in entries]
     if not (set(map(type, label)) <= {str} and set(map(type, segment)) <= {list}):
         raise TypeError("a label must be text and a segment a list")
-    labels, label_index = _numbered(label)
+    labels, label_index = _numbered(list(map(one_form, label)))
     return DetectionFile(
         source=source,
         video_ids=tuple(results),

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from acmnet.files import written_whole
+from acmnet.names import one_form, spelt_otherwise
 from acmnet.segments import SnippetGrid
 from acmnet.wording import some
 
@@ -213,7 +214,7 @@ class FeatureStore:
     manifest: FeatureManifest | None
     """None where the directory has none."""
     files: Mapping[str, Path] = dataclasses.field(repr=False)
-    """Each video's file, by video id, sorted."""
+    """Each video's file, by video id in its composed Unicode form, sorted."""
 
     @property
     def video_ids(self) -> tuple[str, ...]:
@@ -223,22 +224,23 @@ class FeatureStore:
     def path(self, video_id: str) -> Path:
         """Return a video's file, or refuse the video if it has none."""
         self.require([video_id])
-        return self.files[video_id]
+        return self.files[one_form(video_id)]
 
     def require(self, video_ids: Iterable[str]) -> None:
         """Refuse videos that have no features here, all of them at once."""
-        wanted = list(dict.fromkeys(video_ids))
+        wanted = list(dict.fromkeys(map(one_form, video_ids)))
         for video_id in wanted:
             _refuse_path(video_id)
         missing = [video_id for video_id in wanted if video_id not in self.files]
         if not missing:
             return
         names = some(missing, SHOWN_MISSING_VIDEOS)
+        hint = spelt_otherwise(missing, self.files)
         example = f", such as {next(iter(self.files))!r}" if self.files else ""
         raise FeatureError(
             f"{len(missing)} of {len(wanted)} videos have no features in "
-            f"{self.directory}: {names}; extract them, or check the names (it has "
-            f"{len(self.files)} videos{example})"
+            f"{self.directory}: {names}{hint}; extract them, or check the names (it "
+            f"has {len(self.files)} videos{example})"
         )
 
     def shape(self, video_id: str) -> tuple[int, int]:
@@ -267,7 +269,7 @@ class FeatureStore:
             or floating-point, is empty, has another D or a value that is not finite.
         """
         features = _as_read(self._open(video_id).clone())
-        _refuse_infinite(self.files[video_id], features)
+        _refuse_infinite(self.path(video_id), features)
         return features
 
     def map(self, video_id: str) -> Tensor:
@@ -348,12 +350,13 @@ def _feature_files(directory: Path) -> dict[str, Path]:
     for path in sorted(directory.iterdir()):
         if path.suffix not in SUFFIXES or path.name.startswith("._"):
             continue
-        if path.stem in files:
+        video = one_form(path.stem)
+        if video in files:
             raise FeatureError(
-                f"{directory} has two files for video {path.stem!r}: "
-                f"{files[path.stem].name} and {path.name}; remove one"
+                f"{directory} has two files for video {video!r}: "
+                f"{files[video].name} and {path.name}; remove one"
             )
-        files[path.stem] = path
+        files[video] = path
     return dict(sorted(files.items()))
 
 

@@ -6,6 +6,7 @@ from acmnet.annotations import Instance, read_annotations
 from acmnet.cli.app import app, console, errors, note, quiet
 from acmnet.console import Waiting
 from acmnet.detections import read_detections
+from acmnet.names import one_form
 from acmnet.rendering import (
     TOP,
     RenderError,
@@ -50,7 +51,7 @@ def render(
     top
         Draw at most this many detections, those with the highest scores.
     """
-    name = path.stem if video is None else video
+    name = one_form(path.stem if video is None else video)
     file = read_detections(detections)
     found = detections_of(file, name, min_score=min_score, top=top)
     truth = () if annotations is None else _truth(annotations, name)

@@ -11,6 +11,7 @@ from acmnet.annotations import AnnotationError, Annotations, Video
 from acmnet.detections import read_detections
 from acmnet.doctor.findings import Finding, Level
 from acmnet.files import read_text
+from acmnet.names import one_form
 from acmnet.segments import FloatArray
 from acmnet.wording import quoted, some
 
@@ -215,7 +216,7 @@ def split_findings(annotations: Annotations, path: Path) -> Iterator[Finding]:
     except AnnotationError as error:
         yield Finding("error", "refused", str(error), str(path))
         return
-    names = [line.strip() for line in text.splitlines() if line.strip()]
+    names = [one_form(line.strip()) for line in text.splitlines() if line.strip()]
     yield from unpredicted(annotations, names, f"is not in {path}", "error")
     yield from _strangers(annotations, names, path)
 

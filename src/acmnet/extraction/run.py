@@ -36,6 +36,7 @@ from acmnet.extraction.video_task import (
 )
 from acmnet.features import FeatureManifest
 from acmnet.files import VIDEO_SUFFIXES
+from acmnet.names import one_form
 from acmnet.precision import IMITATED
 from acmnet.wording import counted
 
@@ -46,6 +47,8 @@ STALL_S: Final = 60.0
 
 def find_videos(paths: Sequence[str | Path]) -> dict[str, Path]:
     """Return each video's file by its id, the file's name without the suffix; sorted.
+
+    The id is the name in its composed Unicode form, whatever the file system has.
 
     Parameters
     ----------
@@ -69,10 +72,11 @@ def find_videos(paths: Sequence[str | Path]) -> dict[str, Path]:
                 " name the folder of the videos, or the files themselves"
             )
         for file in files:
-            other = found.setdefault(file.stem, file)
+            video = one_form(file.stem)
+            other = found.setdefault(video, file)
             if other != file and not other.samefile(file):
                 raise ExtractionError(
-                    f"two videos have the id {file.stem!r}: {other} and {file}; rename "
+                    f"two videos have the id {video!r}: {other} and {file}; rename "
                     "one, or leave it out"
                 )
     return dict(sorted(found.items()))

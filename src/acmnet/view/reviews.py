@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from acmnet.annotations import Annotations
 from acmnet.files import parse_json, read_text, write_json
+from acmnet.names import one_form, unfit
 
 REVIEWS_FILE: Final = "reviews.json"
 LONGEST_LABEL: Final = 300
@@ -83,8 +84,9 @@ class ReviewStore:
         text = read_text(self.path, "review file", ReviewError, remedy)
         content: Any = parse_json(str(self.path), text, "review file", ReviewError)
         try:
-            reviews = {str(k): list(v) for k, v in content["reviews"].items()}
-            database = {video: content["database"][video] for video in reviews}
+            reviews = {one_form(k): list(v) for k, v in content["reviews"].items()}
+            database = {one_form(k): v for k, v in content["database"].items()}
+            database = {video: database[video] for video in reviews}
             revision = int(content["revision"])
         except (AttributeError, KeyError, TypeError, ValueError):
             raise ReviewError(
@@ -167,6 +169,11 @@ class ReviewStore:
                 f"{where}: label must be 1 to {LONGEST_LABEL} characters; name the "
                 "action"
             )
+        if unfit(label.strip()):
+            raise ReviewError(
+                f"{where}: label {label!r} holds {unfit(label.strip())}; write it in "
+                "one line of letters, digits, blanks and signs"
+            )
         if verdict not in VERDICTS:
             raise ReviewError(
                 f"{where}: verdict must be one of {', '.join(VERDICTS)}, got "
@@ -175,7 +182,7 @@ class ReviewStore:
         start_s, end_s = self._segment(where, video, one)
         source = one.get("source")
         return Review(
-            label.strip(),
+            one_form(label.strip()),
             start_s,
             end_s,
             verdict,
