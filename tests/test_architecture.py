@@ -58,7 +58,7 @@ ORDER = [
     ["figures.video", "figures.training", "figures.scores", "figures.studies"],
     ["report.posters"],
     ["report.contents"],
-    ["report.page", "view.reviews", "view.ranges", "view.live"],
+    ["report.page", "view.reviews", "view.ranges", "view.requests", "view.live"],
     ["view.server"],
     ["console"],
     ["cli.app"],

@@ -391,7 +391,10 @@ def test_hostile_names_are_reviewed(opened, tmp_path):
         tmp_path / "reviews.json", Annotations("labels.json", videos, ("run",))
     )
     state = {"sentence": "", "checkpoint": None}
-    site = Site(lambda token: page_of(contents, token=token), (), lambda: state, store)
+    site = Site(
+        *(lambda token: page_of(contents, token=token).encode(), ()),
+        *(lambda: state, store),
+    )
     server = SiteServer(site)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()

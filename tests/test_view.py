@@ -1,5 +1,6 @@
 """The reviewer's server: what it gives, what it keeps, and whom it refuses."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -203,7 +204,7 @@ def served(tmp_path):
     (tmp_path / "secret.txt").write_text("secret")
     store = ReviewStore(folder / "reviews.json", annotations_of("a"))
     site = Site(
-        lambda token: f"<!doctype html><p>page {token}",
+        lambda token: f"<!doctype html><p>page {token}".encode(),
         (media,),
         lambda: {"sentence": "training", "checkpoint": 1.0},
         store,
@@ -440,22 +441,111 @@ def test_a_slow_body_does_not_hold_the_server(served):
         assert ask(served, "/api/state")[0] == 200
 
 
+def dripped(client, drop, most=60):
+    """Send a drop every tenth of a second until cut off; return whether it ever was."""
+    client.settimeout(0.1)
+    for _ in range(most):
+        try:
+            client.sendall(drop)
+            if client.recv(100) == b"":
+                return True
+        except TimeoutError:
+            continue
+        except (BrokenPipeError, ConnectionResetError):
+            return True
+    return False
+
+
 def test_a_body_that_drips_is_cut_off_as_a_whole(served, monkeypatch):
     """A byte every tenth of a second would take 10 s; half a second is the limit."""
     monkeypatch.setattr(server, "PATIENCE_S", 0.5)
-    sent, is_open = 0, True
     with announced(served) as slow:
-        slow.settimeout(0.1)
-        while is_open and sent < 60:
-            try:
-                slow.sendall(b" ")
-                sent += 1
-                is_open = slow.recv(100) != b""
-            except TimeoutError:
-                continue
-            except (BrokenPipeError, ConnectionResetError):
-                is_open = False
-    assert not is_open
+        assert dripped(slow, b" ")
+
+
+@pytest.mark.parametrize(
+    ("sent", "drop"),
+    [
+        pytest.param(b"", b"G", id="request line"),
+        pytest.param(b"GET / HTTP/1.1\r\n", b"X-A: b\r\n", id="headers"),
+    ],
+)
+def test_headers_that_drip_are_cut_off_as_a_whole(served, monkeypatch, sent, drop):
+    """Each read is answered within the limit, all of them together are not."""
+    monkeypatch.setattr(server, "PATIENCE_S", 0.5)
+    with socket.create_connection(served.server_address) as slow:
+        slow.sendall(sent)
+        assert dripped(slow, drop)
+
+
+def test_the_time_of_a_request_is_that_of_headers_and_body_together(
+    served, monkeypatch
+):
+    """Headers for 0.6 of the 0.9 seconds leave the body 0.3, not 0.9 of its own."""
+    monkeypatch.setattr(server, "PATIENCE_S", 0.9)
+    with socket.create_connection(served.server_address) as slow:
+        began = time.monotonic()
+        slow.sendall(b"POST /api/reviews HTTP/1.1\r\n")
+        time.sleep(0.6)
+        slow.sendall(
+            b"Host: 127.0.0.1:%d\r\nX-Acmnet-Token: %s\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+            % (served.server_port, served.site.token.encode())
+        )
+        slow.settimeout(5.0)
+        assert slow.recv(100) == b""
+        assert time.monotonic() - began < 1.4
+
+
+def test_headers_beyond_their_size_are_refused(served):
+    with socket.create_connection(served.server_address) as client:
+        client.sendall(b"GET / HTTP/1.1\r\n" + b"X-A: %s\r\n" % (b"b" * 5000) * 8)
+        client.settimeout(5.0)
+        answer = client.recv(10_000)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+def test_many_slow_clients_do_not_keep_the_page_from_another(served):
+    """Sixty open requests and send nothing more; the page comes all the same."""
+    with contextlib.ExitStack() as held:
+        for _ in range(60):
+            client = socket.create_connection(served.server_address)
+            held.enter_context(client)
+            client.sendall(b"GET / HTTP/1.1\r\n")
+        assert ask(served, "/")[0] == 200
+
+
+def test_connections_beyond_the_limit_are_refused(served):
+    served._free = threading.Semaphore(1)
+    with socket.create_connection(served.server_address) as first:
+        first.sendall(b"GET / HTTP/1.1\r\n")
+        while served._free.acquire(blocking=False):  # until the first has its thread
+            served._free.release()
+        with socket.create_connection(served.server_address) as second:
+            assert second.recv(1000).startswith(b"HTTP/1.1 503 ")
+    for _ in range(100):  # its place is free again
+        status, *_ = ask(served, "/")
+        if status == 200:
+            break
+        time.sleep(0.02)
+    assert status == 200
+
+
+def test_two_hundred_at_once_get_the_page_that_is_built_once(served):
+    """The page is the site's own: nobody who asks makes it anew, and nobody waits."""
+    began, results = threading.Barrier(201), []
+
+    def get():
+        began.wait()
+        results.append(ask(served, "/")[0])
+
+    threads = [threading.Thread(target=get) for _ in range(200)]
+    for thread in threads:
+        thread.start()
+    began.wait()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert results == [200] * 200
 
 
 def test_a_body_that_ends_early_is_refused(served):

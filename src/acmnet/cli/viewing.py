@@ -12,7 +12,7 @@ from acmnet.cli.applying import RunData, RunDataOptions
 from acmnet.cli.reporting import contents_of, files_of
 from acmnet.features import FeatureError
 from acmnet.pipeline.data import open_data
-from acmnet.report.contents import Contents, linked
+from acmnet.report.contents import linked
 from acmnet.report.page import page_of
 from acmnet.view.live import state_of
 from acmnet.view.reviews import REVIEWS_FILE, ReviewStore
@@ -54,23 +54,24 @@ def view_command(
     played = tuple(files.values())
     store = ReviewStore(run / REVIEWS_FILE, data.annotations)
     store.to_json()  # refuse a damaged one now
-    shown: dict[float | None, Contents] = {}
+    built: dict[float | None, bytes] = {}
     lock = threading.Lock()
 
     def left_out(error: FeatureError) -> None:
         note(f"left out: {error}")
 
-    def page(token: str) -> str:
+    def page(token: str) -> bytes:
+        """Return the page of the newest checkpoint, built once for all who ask."""
         with lock:
             checkpoint = state_of(run)["checkpoint"]
-            if checkpoint not in shown:
-                shown.clear()
+            if checkpoint not in built:
                 made = contents_of(run, run / "page", data, files, device, left_out)
-                shown[checkpoint] = linked(made, played)
-            return page_of(shown[checkpoint], token=token)
+                built.clear()
+                built[checkpoint] = page_of(linked(made, played), token=token).encode()
+            return built[checkpoint]
 
-    page("")  # what is slow or wrong is so before the browser waits
     site = Site(page, played, lambda: state_of(run), store)
+    page(site.token)  # what is slow or wrong is so before the browser waits
     with SiteServer(site, port) as server:
         console.print(f"{server.address}  (Ctrl-C ends it)", markup=False)
         if browser:

@@ -3,17 +3,24 @@
 It listens on 127.0.0.1. A page of another site cannot use it: the Host must be this
 machine (against DNS rebinding), a post must come from our page and carry the token that
 only our page was given, and no answer may be framed or read elsewhere.
+
+Each connection has a thread of its own, up to `MOST_CONNECTIONS` at once. A request has
+`PATIENCE_S` from its first byte to its last, headers and body together, and its headers
+may have `MOST_HEAD` bytes: a client that sends a byte now and then holds one thread for
+ten seconds and no longer.
 """
 
 import contextlib
 import dataclasses
 import hmac
+import io
 import json
 import mimetypes
 import os
 import secrets
+import socket
 import stat
-import time
+import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,14 +29,22 @@ from typing import Any, BinaryIO, Final
 
 from acmnet.files import one_line
 from acmnet.view.ranges import OutsideError, span_of
+from acmnet.view.requests import TimedReader, TooMuchError
 from acmnet.view.reviews import ReviewError, ReviewStore, StaleError
 
 HOST: Final = "127.0.0.1"
 MOST_BYTES: Final = 4 << 20
 """Of a posted body."""
+MOST_HEAD: Final = 1 << 15
+"""Bytes of a request before its body: the request line and all headers."""
 PATIENCE_S: Final = 10.0
-"""How long a client may take to send what it announced, all of it."""
+"""How long a client may take to send one request, all of it."""
+MOST_CONNECTIONS: Final = 512
+"""Connections that are served at once; a further one is refused with status 503."""
+BACKLOG: Final = 512
+"""Connections that wait in the system until this process takes them."""
 BLOCK: Final = 1 << 18
+"""Bytes of a file that are read at once."""
 
 SAFE: Final = {
     "Cache-Control": "no-store",
@@ -40,14 +55,18 @@ SAFE: Final = {
     "X-Frame-Options": "DENY",
 }
 """Headers of every answer."""
+BUSY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n"
+    b"Retry-After: 1\r\n\r\n"
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Site:
     """What is served."""
 
-    page: Callable[[str], str]
-    """Given the token, returns the HTML."""
+    page: Callable[[str], bytes]
+    """Given the token, returns the HTML in UTF-8; called for every request."""
     media: tuple[Path, ...]
     """The files that may be read, each by its place: nothing else can be."""
     state: Callable[[], dict[str, Any]]
@@ -65,10 +84,31 @@ class SiteServer(ThreadingHTTPServer):
     """A server of one site on this machine."""
 
     daemon_threads = True
+    request_queue_size = BACKLOG
 
     def __init__(self, site: Site, port: int = 0) -> None:
         self.site = site
+        self._free = threading.Semaphore(MOST_CONNECTIONS)
         super().__init__((HOST, port), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Give a connection its thread, or refuse it where too many are open."""
+        if not self._free.acquire(blocking=False):
+            with contextlib.suppress(OSError):
+                request.sendall(BUSY)
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection, and make room for the next one."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a connection that broke: the page says what goes wrong."""
 
     @property
     def address(self) -> str:
@@ -93,7 +133,29 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "acmnet"
     sys_version = ""
-    timeout = PATIENCE_S
+    # of a refusal that comes before any request was understood
+    command = ""
+    requestline = ""
+    request_version = protocol_version
+
+    def setup(self) -> None:
+        """Read through what keeps the time of each request."""
+        super().setup()
+        self.rfile.close()
+        connection: socket.socket = self.request
+        self._reader = TimedReader(connection)
+        self.rfile = io.BufferedReader(self._reader)
+
+    def handle_one_request(self) -> None:
+        """Give the next request its time and its size, then answer it."""
+        self._reader.begin(PATIENCE_S, MOST_HEAD)
+        try:
+            super().handle_one_request()
+        except TooMuchError:
+            with contextlib.suppress(OSError):
+                self.send_error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        except OSError:  # gone, or too slow
+            self.close_connection = True
 
     def log_message(self, *_: object) -> None:
         """Say nothing: the page says what goes wrong."""
@@ -144,8 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _got(self) -> None:
         site = self.server.site
         if self.path == "/":
-            text = site.page(site.token)
-            self._send(text.encode(), "text/html; charset=utf-8")
+            self._send(site.page(site.token), "text/html; charset=utf-8")
         elif self.path == "/api/state":
             self._send_json(site.state())
         elif self.path == "/api/reviews":
@@ -199,17 +260,12 @@ class _Handler(BaseHTTPRequestHandler):
         return self._received(int(length))
 
     def _received(self, length: int) -> bytes:
-        """Read the body, however small the pieces; refuse one that takes too long."""
-        parts, left, ends = [], length, time.monotonic() + PATIENCE_S
-        while left:
-            self.connection.settimeout(max(ends - time.monotonic(), 0.001))
-            part = self.rfile.read1(left)
-            if not part:
-                raise _Refusal(HTTPStatus.BAD_REQUEST, "the body ends before its time")
-            parts.append(part)
-            left -= len(part)
-        self.connection.settimeout(self.timeout)
-        return b"".join(parts)
+        """Read the body, in what is left of the request's time."""
+        self._reader.allow(length)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise _Refusal(HTTPStatus.BAD_REQUEST, "the body ends before its time")
+        return body
 
     def _send_json(
         self, values: dict[str, Any], status: HTTPStatus = HTTPStatus.OK
@@ -231,6 +287,7 @@ class _Handler(BaseHTTPRequestHandler):
         length: int,
         more: dict[str, str] | None = None,
     ) -> None:
+        self.connection.settimeout(PATIENCE_S)
         self.send_response(status)
         headers = SAFE | {"Content-Type": kind, "Content-Length": str(length)}
         for name, value in (headers | (more or {})).items():
