@@ -17,7 +17,7 @@ ORDER = [
     ["extraction.motion", "extraction.i3d"],
     ["extraction.weights"],
     ["segments", "bmn"],
-    ["annotations", "detections", "proposals", "calibration"],
+    ["annotations", "detections", "proposals", "calibration", "scores"],
     ["features"],
     ["extraction.extractors", "extraction.extracted", "extraction.engines"],
     ["extraction.backbones", "extraction.video_task"],

@@ -79,6 +79,10 @@ class LocalizationSettings:
     soft_nms_sigma: float = 0.5
     """Soft: a score decays by exp(-tIoU^2 / sigma); above 0."""
 
+    unit_scores: bool = True
+    """Map the scores of a trained model's detections into [0, 1], in the same order
+    (D-049); false keeps the contrast's own, from -1 to about 1.25 (authors)."""
+
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
         for name in ("activation_thresholds", "attention_thresholds"):

@@ -364,13 +364,13 @@ def _on_card(training: RunRequest, card: int) -> RunRequest:
 def training_id(settings: Settings) -> str:
     """Return a short name of what a training depends on.
 
-    With a student that is every setting but its teachers' weight; without, how it is
-    localised changes nothing.
+    With a student that is every setting but its teachers' weight and the range of its
+    scores; without, how it is localised changes nothing.
     What is off (0, false, none) is left out, so that a setting which a later version
     adds, off as it begins, renames nothing.
     """
     values = as_values(settings)
-    del values["student"]["teachers_weight"]
+    del values["student"]["teachers_weight"], values["localization"]["unit_scores"]
     if not settings.student.teachers:
         del values["localization"], values["student"]
     on = {room: {k: x for k, x in own.items() if x} for room, own in values.items()}

@@ -19,6 +19,8 @@ CALIBRATION_FILE: Final = "calibration.json"
 FORMAT_VERSION: Final = 1
 
 Kind = Literal["segments", "labels"]
+BEFORE: Final = {"unit_scores": False}
+"""How scores were when a calibration did not yet say so."""
 AGAIN: Final = "run acmnet calibrate again, or give --no-calibration"
 
 
@@ -136,7 +138,7 @@ def read_calibration(
         )
     now = plain_settings(localization)
     for name, value in now.items():
-        before = calibration.localization.get(name)
+        before = calibration.localization.get(name, BEFORE.get(name))
         if before != value:
             raise CalibrationError(
                 f"{path} was made with localization.{name} = {before!r}, now it is "

@@ -65,7 +65,11 @@ MAY_CHANGE: Final = (
 change no number of an epoch."""
 
 
-AFTER_STUDENT: Final = ("localization.soft_nms_sigma", "student.teachers_weight")
+AFTER_STUDENT: Final = (
+    "localization.soft_nms_sigma",
+    "localization.unit_scores",
+    "student.teachers_weight",
+)
 """The settings of how a student's run is localised, which teach it nothing."""
 
 

@@ -22,6 +22,7 @@ from acmnet.localization import localize_scores, score_proposals
 from acmnet.model import ACMNet, ACMNetOutput, Branch, pool_top_k
 from acmnet.pipeline.data import Data
 from acmnet.recipes import Settings, from_values
+from acmnet.scores import unit_scores
 from acmnet.segments import Detections, SnippetGrid
 from acmnet.student import Student, StudentOutput
 
@@ -181,11 +182,16 @@ class TrainedModel:
     def localize(self, features: npt.NDArray[np.floating] | Tensor) -> Detections:
         """Return the detections in one video's features, in seconds.
 
+        Scores are in [0, 1] unless the setting ``localization.unit_scores`` is false.
         Parameters and errors are those of `scores`.
         """
         if self.student is not None:
-            return self._localize_by(self.student, self._checked(features))
-        return self._localized(localize_scores, features)
+            found = self._localize_by(self.student, self._checked(features))
+        else:
+            found = self._localized(localize_scores, features)
+        if not self.settings.localization.unit_scores:
+            return found
+        return dataclasses.replace(found, score=unit_scores(found.score))
 
     def _localized(
         self, by: Callable[..., Detections], features: npt.NDArray[np.floating] | Tensor

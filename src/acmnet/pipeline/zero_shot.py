@@ -18,6 +18,7 @@ from acmnet.extraction.i3d import I3D, kinetics_classes
 from acmnet.features import FeatureError, FeatureStore
 from acmnet.localization import LocalizationSettings, localize_scores
 from acmnet.pipeline.data import Data
+from acmnet.scores import unit_scores
 from acmnet.segments import Detections, SnippetGrid
 
 EXTRACTION: Final = ExtractionSettings(extractor="i3d-rgb")
@@ -94,7 +95,8 @@ def localize_kinetics(
     Returns
     -------
     Detections
-        In seconds. Scores compare within a video and between videos.
+        In seconds. Scores compare within a video and between videos; they are in
+        [0, 1] unless ``settings.unit_scores`` is false.
 
     Notes
     -----
@@ -111,7 +113,7 @@ def localize_kinetics(
     chosen = np.sort(order)
     nothing = np.zeros((len(cas), 1), dtype=cas.dtype)  # no background class
     names = kinetics_classes()
-    return localize_scores(
+    found = localize_scores(
         np.hstack([cas[:, chosen], nothing]),
         np.zeros((len(cas), 3)),
         np.append(video[chosen], 0.0),
@@ -120,6 +122,9 @@ def localize_kinetics(
         class_names=[names[i] for i in chosen],
         settings=settings,
     )
+    if not settings.unit_scores:
+        return found
+    return dataclasses.replace(found, score=unit_scores(found.score))
 
 
 def localize_kinetics_videos(

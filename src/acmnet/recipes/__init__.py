@@ -134,9 +134,17 @@ def as_values(settings: Settings) -> dict[str, dict[str, Any]]:
     return dataclasses.asdict(settings)
 
 
+_BEFORE: Final[Layer] = {"localization": {"unit_scores": False}}
+"""How runs worked before they wrote these settings down."""
+
+
 def from_values(values: Layer, source: str) -> Settings:
-    """Return the settings that `as_values` wrote; ``source`` names them in errors."""
-    return _replace(Settings(), values, f"{source}: ")
+    """Return the settings that `as_values` wrote; ``source`` names them in errors.
+
+    A run of an earlier version keeps the scores that it gave then.
+    """
+    before = _replace(Settings(), _BEFORE, f"{source}: ")
+    return _replace(before, values, f"{source}: ")
 
 
 def as_toml(settings: Settings, base: Settings | None = None) -> str:
