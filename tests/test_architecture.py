@@ -9,8 +9,9 @@ PACKAGE = Path(__file__).parents[1] / "src" / "acmnet"
 
 # A room may import only from rows above its own, so never from its own row.
 ORDER = [
-    ["wording", "names", "files", "precision"],
+    ["wording", "names", "limits", "precision"],
     ["convolution", "dropout", "extraction.stages"],
+    ["files"],
     ["figures.style"],
     ["extraction.containers", "extraction.clock"],
     ["extraction.video", "extraction.flow"],

@@ -16,6 +16,7 @@ from acmnet.detections import (
     read_detections,
     write_detections,
 )
+from acmnet.limits import LARGEST_SECONDS
 from acmnet.segments import Detections
 
 ENTRY = {"label": "jump", "score": 0.9, "segment": [1.0, 2.5]}
@@ -82,8 +83,8 @@ def test_reads_in_file_order(write):
             id="numbers as text",
         ),
         pytest.param(
-            {"label": "jump", "score": 1, "segment": [10**20, 10**21]},
-            (1e20, 1e21, 1.0),
+            {"label": "jump", "score": 10**20, "segment": [1, 2]},
+            (1.0, 2.0, 1e20),
             id="whole numbers too large for 64 bits",
         ),
         pytest.param(
@@ -139,7 +140,7 @@ def test_files_without_detections(write, content):
         ),
         pytest.param(
             "[" * 200_000,
-            r"is no detection file: .*; check what wrote it",
+            r"is nested more than 100 deep, which no detection file is",
             id="nested without end",
         ),
         pytest.param(
@@ -190,16 +191,14 @@ def test_refuses_a_file(write, content, message):
         ({"label": None}, r"label must be text, got None; name the class"),
         ({"label": 3}, r"label must be text, got 3"),
         ({"score": "NaN"}, r"score must be a finite number, got 'NaN'; correct it"),
-        ({"score": math.nan}, r"score must be a finite number, got nan"),
-        ({"score": -math.inf}, r"score must be a finite number, got -inf"),
         ({"score": True}, r"score must be a finite number, got True"),
         ({"score": None}, r"score must be a finite number, got None"),
         ({"score": "high"}, r"score must be a finite number, got 'high'"),
-        ({"score": 10**400}, r"score must be a finite number, got 10+\.\.\.0+;"),
-        ({"segment": "12"}, r"must be two finite numbers \[start, end\] in seconds, "),
+        ({"score": 10**399}, r"score must be a finite number, got 10+\.\.\.0+;"),
+        ({"segment": "12"}, r"must be two finite numbers \[start, end\], within "),
         ({"segment": [1]}, r"in seconds, got \[1\]; correct it or remove the entry"),
         ({"segment": [1, 2, 3]}, r"in seconds, got \[1, 2, 3\]"),
-        ({"segment": [1, math.inf]}, r"in seconds, got \[1, inf\]"),
+        ({"segment": [1, 1e308]}, r"in seconds, got \[1, 1e\+308\]"),
         ({"segment": [[1], 2]}, r"in seconds, got \[\[1\], 2\]"),
         ({"segment": {"a": 1, "b": 2}}, r"in seconds, got \{'a': 1, 'b': 2\}"),
     ],
@@ -209,6 +208,16 @@ def test_refuses_an_entry_and_says_where(write, change, message):
     with pytest.raises(DetectionFileError, match=message) as refusal:
         read_detections(path)
     assert f"{path}: video 'b', entry 1: " in str(refusal.value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("field", ["score", "segment"])
+def test_refuses_what_json_has_no_number_for(write, field, value):
+    entry = ENTRY | {field: value if field == "score" else [1, value]}
+    with pytest.raises(
+        DetectionFileError, match=f"'b'\\[1\\], '{field}'.* is .*[NI].*, wh"
+    ):
+        read_detections(write({"results": {"a": [ENTRY], "b": [ENTRY, entry]}}))
 
 
 @pytest.mark.parametrize("field", list(ENTRY))
@@ -239,13 +248,16 @@ def test_refuses_a_folder(tmp_path):
 finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
 
 
+time = st.floats(-LARGEST_SECONDS, LARGEST_SECONDS)
+
+
 @st.composite
 def videos(draw):
     """Draw detections by video, with every kind of float that has a length."""
     names = draw(st.lists(st.text(max_size=3), unique=True, min_size=1, max_size=3))
 
     def detections():
-        row = st.tuples(finite, finite, finite, st.integers(0, len(names) - 1))
+        row = st.tuples(time, time, finite, st.integers(0, len(names) - 1))
         rows = draw(st.lists(row.filter(lambda row: row[0] < row[1]), max_size=4))
         return Detections.of(names, rows)
 
@@ -292,9 +304,9 @@ def test_a_failed_write_keeps_the_older_file(tmp_path):
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ("no/such/x.json", r"x\.json could not be written: No such file or directory;"),
-        ("file/x.json", r"x\.json could not be written: Not a directory; name a file"),
-        ("folder", r"folder could not be written: Is a directory; name a file in"),
+        ("file/x.json", r"file is a file, not a folder; name another folder"),
+        ("file/on/x.json", r"file is a file, not a folder; name another folder"),
+        ("folder", r"folder could not be written: it is a directory; name a file"),
     ],
 )
 def test_refuses_to_write_where_it_cannot(tmp_path, where, message):

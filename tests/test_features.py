@@ -404,10 +404,14 @@ def without(key):
             {**REQUIRED, "fps": 0}, r"fps must be positive .*, got 0\.0;", id="fps 0"
         ),
         pytest.param(
-            {**REQUIRED, "fps": float("inf")}, r"fps must .*, got inf;", id="fps inf"
+            {**REQUIRED, "fps": float("inf")},
+            r"'fps' is Infinity, which is no finite",
+            id="fps inf",
         ),
         pytest.param(
-            {**REQUIRED, "fps": 10**400}, r"int too large to convert", id="fps huge"
+            {**REQUIRED, "fps": 10**400},
+            r"'fps' is 1000.*, which is no fin",
+            id="fps huge",
         ),
         pytest.param(
             without("snippet_frames"),
@@ -421,7 +425,7 @@ def without(key):
         ),
         pytest.param(
             {**REQUIRED, "stride_frames": float("nan")},
-            r"stride_frames must be a whole number from 1, got nan;",
+            r"'stride_frames' is NaN, which is no finite number;",
             id="stride NaN",
         ),
         pytest.param(
@@ -463,9 +467,7 @@ def test_manifest_refusals(tmp_path, content, message):
 
 
 def test_missing_manifest(tmp_path):
-    with pytest.raises(
-        FeatureError, match=r"no manifest could be read at .*json: No such file"
-    ):
+    with pytest.raises(FeatureError, match=r"no manifest of features at .*json; ch"):
         read_manifest(tmp_path)
 
 

@@ -9,13 +9,13 @@ import csv
 import dataclasses
 import difflib
 import io
-import math
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from acmnet import bmn
 from acmnet.files import VIDEO_SUFFIXES, outline, parse_json, read_text
+from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
 from acmnet.names import one_form, unfit
 from acmnet.segments import Segment
 from acmnet.wording import quoted
@@ -174,6 +174,11 @@ def _assembled(
     if not by_id:
         raise AnnotationError(f"{source} has no video; a label file names at least one")
     names = declared or tuple(sorted({x for v in by_id.values() for x in v.labels}))
+    if len(names) > MOST_CLASSES:
+        raise AnnotationError(
+            f"{source} has {len(names):,} classes, the most are {MOST_CLASSES:,}; is "
+            "the column or field of labels right?"
+        )
     place = {name: index for index, name in enumerate(names)}
     ordered = {
         key: dataclasses.replace(
@@ -184,26 +189,15 @@ def _assembled(
     return Annotations(source, ordered, names)
 
 
-def _number(value: object) -> float | None:
-    """Return a finite number, also from its text; None where ``value`` is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
 def _duration(where: str, value: object) -> float | None:
     """Return a video's duration in seconds."""
     if value is None:
         return None
-    duration_s = _number(value)
+    duration_s = seconds(value, in_quotes=True)
     if duration_s is None or duration_s < 0:
         raise AnnotationError(
             f"{where}: duration must be seconds from 0, got {reprlib.repr(value)}; "
-            "correct it or leave it out"
+            f"correct it or leave it out (the most are {LARGEST_SECONDS:,.0f} s)"
         )
     return duration_s
 
@@ -258,9 +252,9 @@ def _declared_classes(source: str, content: Mapping[str, object]) -> tuple[str, 
 def _leaves(nodes: list[dict[str, object]]) -> list[object]:
     """Return the names of ActivityNet's tree that no other node has for a parent."""
     pairs = [(node.get("nodeName"), node.get("parentName")) for node in nodes]
-    parents = [parent for name, parent in pairs if parent != name]
-    names = [name for name, _ in pairs if name not in parents]
-    return [name for i, name in enumerate(names) if name not in names[:i]]
+    parents = {repr(parent) for name, parent in pairs if parent != name}
+    leaves = {repr(name): name for name, _ in pairs if repr(name) not in parents}
+    return list(leaves.values())
 
 
 def _is_name(value: object) -> bool:
@@ -334,12 +328,14 @@ def _entry(where: str, annotation: object) -> tuple[str, Segment | None]:
 
 def _segment(where: str, value: object) -> Segment:
     """Return the segment ``[start, end]`` in seconds."""
-    numbers = [_number(x) for x in value] if isinstance(value, list) else []
+    given = value if isinstance(value, list) else []
+    numbers = [seconds(x, in_quotes=True) for x in given]
     start_s, end_s = numbers if len(numbers) == 2 else (None, None)
     if start_s is None or end_s is None:
         raise AnnotationError(
-            f"{where}: segment must be two finite numbers [start, end] in seconds, got "
-            f"{reprlib.repr(value)}; correct it, or leave it out to keep the label only"
+            f"{where}: segment must be two finite numbers [start, end], within "
+            f"{LARGEST_SECONDS:,.0f} s of 0 and in seconds, got {reprlib.repr(value)}; "
+            "correct it, or leave it out to keep the label only"
         )
     if end_s <= start_s:
         raise AnnotationError(

@@ -76,11 +76,17 @@ def _subsets(folder: Path, error: type[ValueError]) -> dict[str, str]:
         return {}
     text = read_text(lists[0], "list of videos", error, "remove it")
     rows = csv.DictReader(io.StringIO(text, newline=""))
-    return {
-        row["video"]: row["subset"]
-        for row in rows
-        if row.get("video") and row.get("subset")
-    }
+    try:
+        return {
+            row["video"]: row["subset"]
+            for row in rows
+            if row.get("video") and row.get("subset")
+        }
+    except csv.Error as fault:
+        raise error(
+            f"{lists[0]}, line {rows.line_num}: not valid CSV: {fault}; mend the line, "
+            "or move the file away"
+        ) from None
 
 
 def _without_empty(annotations: object) -> object:

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from acmnet.files import outline, parse_json, read_text, written_whole
+from acmnet.files import FileError, outline, parse_json, read_text, written_whole
+from acmnet.limits import LARGEST_SECONDS, finite, seconds
 from acmnet.names import one_form
 from acmnet.segments import Detections, FloatArray, IntArray
 
@@ -238,8 +239,8 @@ def _gathered(
             np.arange(len(results)), [len(found) for found in results.values()]
         ),
         label_index=label_index,
-        start_s=_numbers([start for start, _ in segment]),
-        end_s=_numbers([end for _, end in segment]),
+        start_s=_times([start for start, _ in segment]),
+        end_s=_times([end for _, end in segment]),
         score=_numbers([entry["score"] for entry in entries]),
         external_data=external_data,
     )
@@ -260,19 +261,18 @@ def _numbers(values: list[Any]) -> FloatArray:
     return np.array(values, dtype=np.float64)
 
 
+def _times(values: list[Any]) -> FloatArray:
+    """Return times in seconds as an array; fails where one is too far off."""
+    times = _numbers(values)
+    if not (np.abs(times) <= LARGEST_SECONDS).all():
+        raise ValueError(f"a time must be within {LARGEST_SECONDS:g} s of 0")
+    return times
+
+
 def _number(value: object) -> float:
     """Return a number, also from its text; NaN where ``value`` is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return math.nan
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return math.nan
-
-
-def _are_finite(*values: object) -> bool:
-    """Return whether each value is a finite number or the text of one."""
-    return all(math.isfinite(_number(value)) for value in values)
+    number = finite(value, in_quotes=True)
+    return math.nan if number is None else number
 
 
 def _faults(source: str, results: Mapping[str, list[object]]) -> Iterator[str]:
@@ -297,12 +297,14 @@ def _fault(entry: object) -> str:
     label, score, segment = entry["label"], entry["score"], entry["segment"]
     if not isinstance(label, str):
         return f"label must be text, got {reprlib.repr(label)}; name the class"
-    if not (isinstance(segment, list) and len(segment) == 2 and _are_finite(*segment)):
+    times = segment if isinstance(segment, list) else []
+    if [seconds(x, in_quotes=True) is None for x in times] != [False, False]:
         return (
-            "segment must be two finite numbers [start, end] in seconds, got "
+            "segment must be two finite numbers [start, end], within "
+            f"{LARGEST_SECONDS:,.0f} s of 0 and in seconds, got "
             f"{reprlib.repr(segment)}; correct it or remove the entry"
         )
-    if not _are_finite(score):
+    if finite(score, in_quotes=True) is None:
         return (
             f"score must be a finite number, got {reprlib.repr(score)}; correct it or "
             "remove the entry"
@@ -325,7 +327,7 @@ def write_detections(
     Parameters
     ----------
     path : str or Path
-        In a folder that exists.
+        Its folder is made where it is missing.
     results : mapping from video id to Detections
         A video without detections is written with an empty list.
     external_data : mapping, optional
@@ -356,11 +358,8 @@ def write_detections(
                 file.write(f"{separator}{json.dumps(video)}: {_entries(found)}")
                 separator = ",\n"
             file.write("\n}}\n")
-    except OSError as error:
-        raise DetectionFileError(
-            f"{path} could not be written: {error.strerror}; name a file in a folder "
-            "that exists and that you may write to"
-        ) from error
+    except FileError as error:
+        raise DetectionFileError(str(error)) from error
 
 
 def _entries(found: Detections) -> str:

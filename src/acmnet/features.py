@@ -6,7 +6,6 @@ nothing that a file says is ever run.
 """
 
 import dataclasses
-import json
 import reprlib
 import tokenize
 from collections.abc import Iterable, Mapping
@@ -19,12 +18,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from acmnet.files import written_whole
+from acmnet.files import parse_json, read_text, write_json, written_whole
+from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.names import one_form, spelt_otherwise
 from acmnet.segments import SnippetGrid
 from acmnet.wording import some
 
 MANIFEST_NAME = "features.json"
+KIND = "manifest of features"
 SUFFIXES = (".npy", ".safetensors")
 STORED_DTYPES = (torch.float16, torch.float32, torch.float64)
 SHOWN_MISSING_VIDEOS = 20
@@ -85,15 +86,9 @@ def read_manifest(directory: str | Path) -> FeatureManifest:
         be meant.
     """
     path = Path(directory) / MANIFEST_NAME
-    try:
-        content: object = json.loads(path.read_bytes())
-    except OSError as error:
-        raise FeatureError(
-            f"no manifest could be read at {path}: {error.strerror}; write it there "
-            "or give the grid itself"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise FeatureError(f"{path} is not valid JSON: {error}; mend it") from None
+    empty = "write the grid there, or give it"
+    text = read_text(path, KIND, FeatureError, empty, LARGEST_NOTE_BYTES)
+    content = parse_json(str(path), text, KIND, FeatureError)
     if not isinstance(content, dict):
         raise FeatureError(
             f"{path} must be a JSON object with fps, snippet_frames, stride_frames and "
@@ -160,11 +155,8 @@ def write_manifest(directory: str | Path, manifest: FeatureManifest) -> Path:
         "versions": dict(manifest.versions),
         "settings": dict(manifest.settings),
     }
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / MANIFEST_NAME
-    with written_whole(path) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    path = Path(directory) / MANIFEST_NAME
+    write_json(path, content)
     return path
 
 
@@ -197,7 +189,6 @@ def write_features(
     _refuse_header(path, tensor)
     tensor = _as_read(tensor)
     _refuse_infinite(path, tensor)
-    path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as part, part.open("wb") as file:
         np.save(file, tensor.numpy(), allow_pickle=False)
     return path

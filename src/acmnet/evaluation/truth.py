@@ -10,6 +10,7 @@ from acmnet.annotations import Annotations, Video
 from acmnet.evaluation.matching import Located
 from acmnet.evaluation.protocols import Protocol
 from acmnet.files import read_text
+from acmnet.limits import seconds
 from acmnet.segments import BoolArray, FloatArray, Segment
 
 Intervals = Mapping[str, Sequence[Segment]]
@@ -56,7 +57,8 @@ def read_intervals(path: str | Path) -> dict[str, list[Segment]]:
             continue
         try:
             video, start_s, end_s = line.split()
-            segment = Segment(float(start_s), float(end_s))
+            times = [seconds(time, in_quotes=True) for time in (start_s, end_s)]
+            segment = Segment(*(float("nan") if x is None else x for x in times))
         except ValueError:
             raise ValueError(
                 f"{path}, line {number}: must be a video, a start and a later end in "

@@ -21,14 +21,23 @@ from acmnet.features import (
     read_manifest,
     write_manifest,
 )
-from acmnet.files import parse_json, read_text, write_json, written_whole
+from acmnet.files import (
+    PART,
+    open_regular,
+    parse_json,
+    read_content,
+    read_text,
+    shortened,
+    write_json,
+    write_text,
+)
+from acmnet.limits import LARGEST_NOTE_BYTES
 
 RECORDS: Final = "extracted"
 SAMPLE_BYTES: Final = 1 << 16
 SAMPLES: Final = 16
 CALLS: Final = 2
 """How many calls a video may kill or stall its process in before it is left alone."""
-PART: Final = re.compile(r"\.(.+)\.(npy|json|jsonl)\.\d+\.part")
 TRACE: Final = re.compile(r"\.(.+)\.(trace|at)")
 FAILED: Final = re.compile(r"failed(\.\d+-of-\d+)?\.jsonl")
 
@@ -108,7 +117,7 @@ def fingerprint(path: Path) -> str:
     touches none of the stretches is not seen.
     """
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_regular(path, "video") as file:
         size = os.fstat(file.fileno()).st_size
         if size <= SAMPLES * SAMPLE_BYTES:
             digest.update(file.read())
@@ -121,7 +130,7 @@ def fingerprint(path: Path) -> str:
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a whole file, in hexadecimal."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -160,7 +169,8 @@ def read_records(out: str | Path) -> dict[str, VideoRecord]:
 
 
 def _read_record(path: Path) -> VideoRecord:
-    text = read_text(path, "record", ExtractionError, "extract its video again")
+    remedy = "extract its video again"
+    text = read_text(path, "record", ExtractionError, remedy, LARGEST_NOTE_BYTES)
     content = parse_json(str(path), text, "record", ExtractionError)
     types = get_type_hints(VideoRecord)
     if not isinstance(content, dict) or content.keys() != types.keys():
@@ -204,17 +214,22 @@ def remove_parts(out: Path, videos: Collection[str], shard: str) -> None:
     Parts of files that shards share are removed where there are no shards (``shard``
     is empty): another one may be writing them.
     """
+    names = {shortened(f"{video}.{x}") for video in videos for x in ("npy", "json")}
     for directory in (out, out / RECORDS):
         for path in directory.iterdir():
-            part = PART.fullmatch(path.name) or TRACE.fullmatch(path.name)
-            if part and _is_ours(part[1], directory == out, videos, shard):
+            part, trace = PART.fullmatch(path.name), TRACE.fullmatch(path.name)
+            is_ours = (trace and trace[1] in videos) or (
+                part and (part[1] in names or _is_shared(part[1], shard))
+            )
+            if is_ours:
                 path.unlink(missing_ok=True)
 
 
-def _is_ours(name: str, at_top: bool, videos: Collection[str], shard: str) -> bool:
-    if name in videos or (at_top and name == f"failed{shard}"):
+def _is_shared(name: str, shard: str) -> bool:
+    """Return whether a file is written by every call, and by no other one now."""
+    if name == f"failed{shard}.jsonl":
         return True
-    return at_top and not shard and name.startswith(("features", "failed."))
+    return not shard and (name == MANIFEST_NAME or bool(FAILED.fullmatch(name)))
 
 
 def claim_store(out: Path, manifest: FeatureManifest) -> None:
@@ -277,10 +292,12 @@ def read_failures(out: str | Path) -> dict[str, Failure]:
 
 def _lines(path: Path) -> Iterator[Failure]:
     """Yield the failures of one file; a line that is none says nothing."""
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    content = read_content(path, "list of failures", ExtractionError)
+    for line in content.decode("utf-8", "replace").splitlines():
         try:
-            yield Failure(**json.loads(line))
-        except (ValueError, TypeError):
+            found = parse_json(str(path), line, "failure", ExtractionError)
+            yield Failure(**found)  # type: ignore[arg-type]  # no object: TypeError
+        except (ExtractionError, TypeError):
             continue
 
 
@@ -317,8 +334,7 @@ class FailureLog:
         """Write the file anew, or remove it where nothing failed."""
         if self.failures:
             lines = [_line(failure) for _, failure in sorted(self.failures.items())]
-            with written_whole(self.path) as part:
-                part.write_text("".join(lines), encoding="utf-8")
+            write_text(self.path, "".join(lines))
         else:
             self.path.unlink(missing_ok=True)
         if self.is_alone:

@@ -10,6 +10,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import reprlib
 import textwrap
 import tomllib
 import typing
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from acmnet.datasets import SamplingSettings
+from acmnet.files import parse_toml, read_text
+from acmnet.limits import LARGEST_NOTE_BYTES, finite
 from acmnet.localization import LocalizationSettings
 from acmnet.losses import LossSettings
 from acmnet.model import ModelSettings
@@ -188,10 +191,9 @@ def _read(name: str | Path) -> tuple[str, Layer]:
     """Return where a recipe came from and its TOML values."""
     path = Path(name)
     if path.suffix == ".toml":
-        try:
-            return str(path), tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise RecipeError(f"cannot read the recipe {path}: {error}") from error
+        empty = "write a section such as [training], or name a recipe that is shipped"
+        text = read_text(path, "recipe", RecipeError, empty, LARGEST_NOTE_BYTES)
+        return str(path), parse_toml(str(path), text, "recipe", RecipeError)
     known = recipe_names()
     if str(name) not in known:
         hint = _nearest(str(name), known)
@@ -290,11 +292,13 @@ def _from_text(text: str, wanted: object, where: str) -> object:
 
 
 def _number(text: str, wanted: object, where: str) -> float | int:
-    try:
-        number = int(text) if wanted is int else float(text)
-    except ValueError:
+    number = finite(text, in_quotes=True)
+    if wanted is int:
+        is_whole = number is not None and text.strip().lstrip("+-").isdigit()
+        number = int(text) if is_whole else None
+    if number is None:
         kind = "a whole number" if wanted is int else "a number"
-        raise RecipeError(f"{where} must be {kind}, got {text!r}") from None
+        raise RecipeError(f"{where} must be {kind}, got {reprlib.repr(text)}")
     return number
 
 

@@ -1,0 +1,96 @@
+"""What a user's file may hold: every limit is stated here, once.
+
+A file beyond them is a mistake or an attack; the doors that read it (`acmnet.files`,
+`acmnet.features`, `acmnet.annotations`) refuse it in a sentence.
+"""
+
+import itertools
+import math
+import re
+from typing import Final
+
+LARGEST_TEXT_BYTES: Final = 512 * 2**20
+"""Bytes of a label file or of detections: ten times ActivityNet's largest. Read as
+JSON, a text takes about ten times its own size in memory."""
+LARGEST_NOTE_BYTES: Final = 64 * 2**20
+"""Bytes of a file that acmnet itself writes beside something: a manifest, a run's
+``config.json``, a record, a calibration; also of a recipe."""
+DEEPEST: Final = 100
+"""Lists and objects inside each other in one JSON or TOML value. Ours have 10."""
+LONGEST_NUMBER: Final = 400
+"""Characters of a number in JSON: every float is spelt out in fewer."""
+MOST_CLASSES: Final = 100_000
+"""Names in a class list. The largest vocabularies of actions have some thousands."""
+LARGEST_SECONDS: Final = 1e7
+"""Seconds that a time or a duration may be away from 0: 115 days."""
+LONGEST_NAME_BYTES: Final = 255
+"""Bytes of a file's name on the usual file systems."""
+
+_PLAIN_NUMBER: Final = re.compile(
+    r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII
+)
+_STRING: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+
+def is_text(name: str) -> bool:
+    r"""Return whether all of a text can be written as UTF-8.
+
+    Examples
+    --------
+    >>> is_text("Übung"), is_text("\ud800")
+    (True, False)
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def finite(value: object, *, in_quotes: bool = False) -> float | None:
+    """Return a number from a file; None where ``value`` is none, or not finite.
+
+    With ``in_quotes``, which only label files, lists and detections allow (THUMOS-14's
+    are written so), a text that spells a plain decimal number is one, too.
+
+    Examples
+    --------
+    >>> finite(3), finite(" 1.5e2 ", in_quotes=True), finite("3"), finite(True)
+    (3.0, 150.0, None, None)
+    >>> [finite(x, in_quotes=True) for x in ("1_000", "inf", "0x10", "", "\u0661")]
+    [None, None, None, None, None]
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str):
+        is_plain = in_quotes and len(value) <= LONGEST_NUMBER
+        if not (is_plain and _PLAIN_NUMBER.fullmatch(value)):
+            return None
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
+    return number if math.isfinite(number) else None
+
+
+def seconds(value: object, *, in_quotes: bool = False) -> float | None:
+    """Return a time from a file in seconds; None where it is none, or too far off.
+
+    As `finite`, and not beyond `LARGEST_SECONDS` on either side of 0.
+    """
+    number = finite(value, in_quotes=in_quotes)
+    return None if number is None or abs(number) > LARGEST_SECONDS else number
+
+
+def is_too_deep(text: str) -> bool:
+    """Return whether lists and objects of a JSON text are more than `DEEPEST` deep."""
+    return _depth(text) > DEEPEST and _depth(_STRING.sub("", text)) > DEEPEST
+
+
+def _depth(text: str) -> int:
+    """Return how deep brackets are inside each other, those in strings included."""
+    brackets = text.encode("utf-8", "replace").translate(None, _NOT_BRACKETS)
+    steps = map(_STEP.__getitem__, brackets)
+    return max(itertools.accumulate(steps), default=0)
