@@ -368,11 +368,14 @@ def test_training_without_bf16_says_fp32(acmnet, data, monkeypatch):
     assert held.metrics["losses"] == plain.metrics["losses"]
 
 
-def test_a_disk_that_is_full_while_detections_are_written(acmnet, data):
+def test_detections_go_into_a_folder_that_is_made(acmnet, data):
     assert acmnet("train", *data, *FEW, "--out", "r")[0] == 0
+    localize = ["localize", "--run", "r", *data, "--out"]
+    assert acmnet(*localize, "new/folder/x.json")[0] == 0
+    assert Path("new/folder/x.json").is_file()
     refused(
-        acmnet("localize", "--run", "r", *data, "--out", "no/such/place.json"),
-        "no/such/place.json",
+        acmnet(*localize, "new/folder/x.json/y.json"),
+        "new/folder/x.json is a file, not a folder; name another folder",
     )
 
 
