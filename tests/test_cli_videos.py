@@ -164,26 +164,49 @@ def test_fit_takes_a_spreadsheet_and_leaves_out_what_is_broken(acmnet, tiny_scen
     Path("videos/broken.mp4").write_bytes(b"nothing")
     with (tiny_scenes / "labels.csv").open() as file:
         rows = list(csv.reader(file))
-    rows += [["broken.mp4", rows[1][1]]]
+    rows += [["broken.mp4", rows[1][1]], ["ghost.mp4", rows[1][1]]]
     with Path("labels.csv").open("w", newline="") as file:
         csv.writer(file).writerows(rows)
-    result = acmnet(
-        *("fit", "videos", "labels.csv", "--extractor", "motion", "--out", "run"), *FEW
-    )
-    refused(result, "1 of 7 videos was left out", "run/features/failed", code=3)
-    assert "2 videos of videos are not in labels.csv" in result[2]
+    command = ["fit", "videos", "labels.csv", "--extractor", "motion", "--out", "run"]
+    command += FEW
+    result = acmnet(*command)
+    refused(result, "2 of 8 videos were left out", "run/report.md", code=3)
+    assert "videos: 2 files are not listed in labels.csv" in result[2]
+    assert "labels.csv: 1 of 8 videos has no file in videos" in result[2]
+    assert "left out: ghost: it has no file in videos" in result[2]
     assert "detections in 6 videos" in result[1]
-    assert "broken" in Path("run/report.md").read_text()
+    assert "- Left out: ghost" in Path("run/report.md").read_text()
+    assert "- Left out: broken" in Path("run/report.md").read_text()
     assert not Path("run/scores.json").exists()  # no true segments are known
+    again = acmnet(*command, "--retry-failed")
+    refused(again, "2 of 8 videos were left out", code=3)
+    (failure,) = Path("run/features/failed.jsonl").read_text().splitlines()
+    assert json.loads(failure)["calls"] == 2
 
 
 def test_fit_refuses_rows_without_a_file(acmnet, tiny_scenes):
     Path("labels.csv").write_text("video,labels\nghost,jump\nphantom,jump\n")
     result = acmnet("fit", tiny_scenes / "videos", "labels.csv", "--out", "run")
-    refused(
-        result, "labels.csv", "2 of 2 videos", "'ghost', 'phantom'", "add the files"
-    )
+    assert "2 of 2 videos have no file" in result[2]
+    refused(result, "labels.csv", "no video is left", "'ghost': it has no file", "add")
+    rows = "training_000,jump\ntraining_001,run\nghost,hide\nphantom,hide\n"
+    Path("labels.csv").write_text("video,labels\n" + rows)
+    result = acmnet("fit", tiny_scenes / "videos", "labels.csv", "--out", "run")
+    refused(result, "1 class loses all its videos", "'hide'", "'phantom'", "labels.csv")
     assert not Path("run").exists()
+
+
+def test_localize_tries_again_what_failed(acmnet, fitted, tiny_scenes):
+    Path("videos").mkdir()
+    shutil.copy(tiny_scenes / "videos" / "test_001.mp4", "videos")
+    Path("videos/broken.mp4").write_bytes(b"nothing")
+    localize = ["localize", "videos", "--run", fitted, "--out", "d.json"]
+    assert "tries them" not in acmnet(*localize)[2]
+    assert "--retry-failed tries them" in acmnet(*localize)[2]
+    result = acmnet(*localize, "--retry-failed")
+    assert "tries them" not in result[2]
+    (failure,) = Path("d.features/failed.jsonl").read_text().splitlines()
+    assert json.loads(failure)["calls"] == 2
 
 
 def test_localizing_a_file_equals_localizing_its_features(acmnet, fitted, tiny_scenes):

@@ -20,7 +20,6 @@ from acmnet.cli.options import Profile, overrides, say_precision
 from acmnet.console import ExtractionBar, TrainingBar, Waiting, map_table
 from acmnet.extraction.backbones import RGB_WEIGHTS
 from acmnet.extraction.engines import cores
-from acmnet.extraction.extracted import Failure
 from acmnet.extraction.extractors import ExtractionSettings, settings_of
 from acmnet.extraction.flow import FlowMethod
 from acmnet.extraction.i3d import Crop, Precision
@@ -149,7 +148,9 @@ def extract(
         f"{summary.wall_s:.0f} s, {rate:.1f} x real time), {summary.already} were "
         f"there: {out}"
     )
-    _fail_for(summary.failures, summary.done + summary.already, out)
+    reasons = [f"{failure.video}: {failure.reason}" for failure in summary.failures]
+    n_done = summary.done + summary.already
+    fail_for_left_out(reasons, n_done, listed=f"{out}/failed*.jsonl")
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:
@@ -159,12 +160,6 @@ def _shard(text: str | None) -> tuple[int, int] | None:
     if not (i.isdecimal() and n.isdecimal()):
         raise UsageError(f"--shard must be i/n such as 3/16, got {text!r}")
     return int(i), int(n)
-
-
-def _fail_for(failures: tuple[Failure, ...], n_done: int, features: Path) -> None:
-    """Name the videos that failed and exit, if there are any."""
-    reasons = [f"{failure.video}: {failure.reason}" for failure in failures]
-    fail_for_left_out(reasons, n_done, listed=f"{features}/failed*.jsonl")
 
 
 @app.command(name="fit")
@@ -181,11 +176,13 @@ def fit_command(
     workers: int = cores(),
     device: str = "auto",
     overwrite: Annotated[bool, Parameter(negative=())] = False,
+    retry_failed: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Learn from your own videos and their labels, from files to detections.
 
     Probes, extracts, checks, trains, localises, and scores where true segments are
-    known. The same call again goes on where it stopped.
+    known. The same call again goes on where it stopped. Videos that are listed but
+    missing, or cannot be read, are left out and named.
 
     Parameters
     ----------
@@ -210,6 +207,8 @@ def fit_command(
         "auto", "cpu" or "cuda".
     overwrite
         Train anew in --out; features are kept.
+    retry_failed
+        Try again what could not be read before.
     """
     settings = recipes.recipe(recipe, profile=profile, overrides=overrides)
     device = join_processes(device)
@@ -227,6 +226,7 @@ def fit_command(
         workers,
         device,
         overwrite,
+        retry_failed,
     )
     with (
         ExtractionBar(errors, silent=quiet()) as extracting,
@@ -250,7 +250,8 @@ def fit_command(
         f"acmnet localize VIDEO --run {out} --out detections.json for others",
         markup=False,
     )
-    _fail_for(result.failures, len(result.results), out / FEATURES)
+    reasons = [f"{video}: {reason}" for video, reason in result.left_out.items()]
+    fail_for_left_out(reasons, len(result.results), listed=str(out / REPORT))
 
 
 @weights_app.default

@@ -59,6 +59,8 @@ class SourceOptions:
     grid: Grid = GridOptions()
     workers: int = cores()
     "Processes that extract the features of video files."
+    retry_failed: Annotated[bool, Parameter(negative=())] = False
+    "Try video files again that could not be read before."
 
 
 Source = Annotated[SourceOptions, Parameter(name="*")]
@@ -166,6 +168,7 @@ def _data(
                 source.workers,
                 Hooks(note, bar.video, on_working=bar.working),
                 device,
+                retry_failed=source.retry_failed,
             )
 
 

@@ -66,14 +66,16 @@ class FitRequest:
     device: str = "cpu"
     overwrite: bool = False
     """Train anew where the run is there already; features are kept."""
+    retry_failed: bool = False
+    """Extract again what could not be read before."""
 
 
 class FitResult(NamedTuple):
     """What `fit` came to."""
 
     run: Path
-    failures: tuple[Failure, ...]
-    """Videos that could not be extracted; the others went on."""
+    left_out: Mapping[str, str]
+    """Why each video that could not be used was left out; the others went on."""
     results: Mapping[str, Detections]
     """Of every video with features."""
     report: DetectionReport | None
@@ -97,21 +99,28 @@ class Hooks:
 def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
     """Probe, extract, check, train, localise, and score where segments are known.
 
-    Each step that is finished is kept: the same call again goes on where it stopped.
+    Each step that is finished is kept: the same call again goes on where it stopped. A
+    listed video that has no file, or one that cannot be read, does not stop the others.
 
     Raises
     ------
     AnnotationError, DataError, ExtractionError, ExtractorError, RunError, ...
-        With one sentence. A video that cannot be read does not stop the others.
+        With one sentence: also if no video is left, or none of a class.
     """
     annotations = read_annotations(request.labels)
-    files = _listed_files(request, annotations, hooks)
+    files, left_out = _listed_files(request, annotations, hooks)
     features = request.out / FEATURES
     extraction = ExtractionRequest(
-        files, features, request.extraction, request.workers, device=request.device
+        files,
+        features,
+        request.extraction,
+        request.workers,
+        device=request.device,
+        retry_failed=request.retry_failed,
     )
     summary = _extract(extraction, hooks)
-    everything = _with_features(request, annotations, features, summary)
+    left_out |= {failure.video: failure.reason for failure in summary.failures}
+    everything = _with_features(request, annotations, features, left_out)
     training = everything
     if request.subset is not None:
         chosen = everything.annotations.subset(request.subset)
@@ -142,7 +151,7 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
     report, scored = _score(everything.annotations, training.annotations, results)
     if report is not None:
         write_json(request.out / SCORES, report.to_json() | {"scored": scored})
-    result = FitResult(request.out, summary.failures, results, report, scored)
+    result = FitResult(request.out, left_out, results, report, scored)
     _write_report(request, result, training)
     return result
 
@@ -158,51 +167,100 @@ def _extract(request: ExtractionRequest, hooks: Hooks) -> ExtractionSummary:
 
 def _listed_files(
     request: FitRequest, annotations: Annotations, hooks: Hooks
-) -> dict[str, Path]:
-    """Return the file of each listed video, refusing those that have none."""
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """Return the file of each listed video, and why those without one are left out.
+
+    Raises
+    ------
+    DataError
+        If the files that are there and open do not suffice.
+    """
     found = find_videos([request.videos])
-    missing = [video for video in annotations.videos if video not in found]
-    if missing:
-        example = f" (it has {len(found)}, such as {next(iter(found))!r})"
-        raise DataError(
-            f"{request.labels}: {len(missing)} of {len(annotations.videos)} videos "
-            f"have no file in {request.videos}{example}: {some(missing)}; add the "
-            "files or take the rows out"
-        )
     unlisted = [video for video in found if video not in annotations.videos]
     if unlisted:
+        are = "is" if len(unlisted) == 1 else "are"
         hooks.on_note(
-            f"{len(unlisted)} videos of {request.videos} are not in {request.labels} "
-            f"and are left out: {some(unlisted)}; a video without any action needs a "
-            "row with no label"
+            f"{request.videos}: {counted(len(unlisted), 'file')} {are} not listed in "
+            f"{request.labels} and not used: {some(unlisted)}; a video without any "
+            "action needs a row with no label"
         )
-    files = {video: found[video] for video in annotations.videos}
-    broken = []
+    files = {video: found[video] for video in annotations.videos if video in found}
+    missing = [video for video in annotations.videos if video not in found]
+    if missing:
+        have = "has" if len(missing) == 1 else "have"
+        hooks.on_note(
+            f"{request.labels}: {len(missing)} of "
+            f"{counted(len(annotations.videos), 'video')} {have} no file in "
+            f"{request.videos} (it has {len(found)}, such as {next(iter(found))!r}): "
+            f"{some(missing)}; the others go on"
+        )
+    left_out = {video: f"it has no file in {request.videos}" for video in missing}
+    broken = {}
     for video, path in files.items():
         try:
             probe(path)
         except VideoError as error:
-            broken.append(video)
-            hooks.on_note(f"{error}")
-    if len(broken) == len(files):
-        raise DataError(f"none of the {len(files)} videos in {request.videos} opens")
-    return files
+            broken[video] = str(error)
+    _refuse_what_is_lost(request, annotations, left_out | broken)
+    if broken:
+        hooks.on_note(
+            f"{request.videos}: {counted(len(broken), 'file')} cannot be opened: "
+            f"{some(broken)}; the others go on"
+        )
+    return files, left_out
+
+
+def _refuse_what_is_lost(
+    request: FitRequest, annotations: Annotations, left_out: Mapping[str, str]
+) -> None:
+    """Refuse to train where no video is left, or none of a class that had some.
+
+    Raises
+    ------
+    DataError
+        It names each such class, and says why one of its videos is left out.
+    """
+    training = annotations.subset(request.subset).videos
+    gone = [video for video in training if video in left_out]
+    remedy = f"mend or add files in {request.videos}"
+    if gone and len(gone) == len(training):
+        raise DataError(
+            f"{request.labels}: no video is left to train on: none of "
+            f"{counted(len(training), 'video')} can be used; {gone[0]!r}: "
+            f"{left_out[gone[0]]}; {remedy}"
+        )
+    kept = {
+        name
+        for video in training.values()
+        if video.id not in left_out
+        for name in video.labels
+    }
+    lost = {
+        name: video
+        for video in gone
+        for name in training[video].labels
+        if name not in kept
+    }
+    if lost:
+        name, video = next(iter(lost.items()))
+        classes = counted(len(lost), "class")
+        lose = "loses all its videos" if len(lost) == 1 else "lose all their videos"
+        raise DataError(
+            f"{request.labels}: {classes} {lose}, as those cannot be used: "
+            f"{some(lost)} ({video!r} of {name!r}: {left_out[video]}); {remedy}, or "
+            "take the class out of the labels"
+        )
 
 
 def _with_features(
     request: FitRequest,
     annotations: Annotations,
     features: Path,
-    summary: ExtractionSummary,
+    left_out: Mapping[str, str],
 ) -> Data:
-    """Open what was extracted, without the videos that failed."""
-    failed = {failure.video for failure in summary.failures}
-    kept = {k: v for k, v in annotations.videos.items() if k not in failed}
-    if not kept:
-        raise DataError(
-            f"no video of {request.videos} could be extracted: "
-            f"{summary.failures[0].reason}"
-        )
+    """Open what was extracted, without the videos that are left out."""
+    _refuse_what_is_lost(request, annotations, left_out)
+    kept = {k: v for k, v in annotations.videos.items() if k not in left_out}
     annotations = dataclasses.replace(annotations, videos=kept)
     source = DataSource(request.labels, features)
     return Data(source, annotations, open_store(features))
@@ -251,8 +309,8 @@ def _write_report(request: FitRequest, result: FitResult, training: Data) -> Non
             f"| mAP | {percent} |",
             "",
         ]
-    for failure in result.failures:
-        lines.append(f"- Left out: {failure.video}: {failure.reason}")
+    for video, reason in result.left_out.items():
+        lines.append(f"- Left out: {video}: {reason}")
     lines += ["", "| video | labels | detections | best |", "|---|---|--:|---|"]
     labels = result.results
     known = training.labels
@@ -300,6 +358,8 @@ def extracted_data(
     workers: int,
     hooks: Hooks = Hooks(),
     device: str = "cpu",
+    *,
+    retry_failed: bool = False,
 ) -> tuple[Data, tuple[Failure, ...]]:
     """Extract video files into a store and open them as data without labels.
 
@@ -309,7 +369,7 @@ def extracted_data(
         Video files and folders of them.
     features : Path
         The store; finished videos are not extracted again.
-    extraction, workers, device
+    extraction, workers, device, retry_failed
         As for `acmnet.extraction.run`.
 
     Returns
@@ -325,7 +385,14 @@ def extracted_data(
         If no video could be.
     """
     files = find_videos(paths)
-    request = ExtractionRequest(files, features, extraction, workers, device=device)
+    request = ExtractionRequest(
+        files,
+        features,
+        extraction,
+        workers,
+        device=device,
+        retry_failed=retry_failed,
+    )
     summary = _extract(request, hooks)
     extracted = set(files) - {failure.video for failure in summary.failures}
     if not extracted:
