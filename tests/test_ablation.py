@@ -32,6 +32,7 @@ from acmnet.segments import Detections
 from acmnet.studies import Study, StudyError, Variant, study, study_names
 from acmnet.synthetic import make_world, write_world
 from commands import refused
+from planted import plant
 
 FEW = {"training.epochs": 2, "training.batch_size": 4, "student.epochs": 2}
 
@@ -255,12 +256,15 @@ def test_trainings_are_shared_and_rows_are_cross_validations(world, tmp_path):
         assert told == [(4, 4, "4 were there")]
 
 
-def test_two_processes_train_what_one_does(world, tmp_path):
+def test_two_processes_train_what_one_does(world, tmp_path, monkeypatch):
+    planted = plant(tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
     alone = requested(world, tmp_path / "one", "III", seeds=(0,))
     shared = requested(world, tmp_path / "two", "III", seeds=(0,), workers=2)
     one, two = (ablate(only(asked, "5")) for asked in (alone, shared))
     for first, second in zip(one.rows, two.rows, strict=True):
         assert first.averages == pytest.approx(second.averages, abs=1e-6)
+    assert not planted.exists()
 
 
 def test_a_students_training_depends_on_how_its_teachers_localise():

@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "acmnet"
 
 # A room may import only from rows above its own, so never from its own row.
 ORDER = [
+    ["startup"],
     ["wording", "names", "limits", "precision"],
     ["convolution", "dropout", "extraction.stages"],
     ["files"],
@@ -16,7 +17,7 @@ ORDER = [
     ["extraction.containers", "extraction.clock"],
     ["extraction.video", "extraction.flow"],
     ["extraction.motion", "extraction.i3d"],
-    ["extraction.weights"],
+    ["extraction.weights", "extraction.trust"],
     ["segments", "bmn"],
     ["annotations", "detections", "proposals", "calibration", "scores"],
     ["features"],
@@ -53,7 +54,7 @@ ORDER = [
     ["doctor.examination"],
     ["pipeline.trained"],
     ["pipeline.runs", "pipeline.calibrating"],
-    ["pipeline.experiments", "pipeline.zero_shot"],
+    ["pipeline.experiments", "pipeline.zero_shot", "pipeline.listed_videos"],
     ["pipeline.own_videos", "pipeline.ablation"],
     ["pipeline.demo"],
     ["figures.video", "figures.training", "figures.scores", "figures.studies"],

@@ -2,10 +2,12 @@
 
 import dataclasses
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from acmnet.extraction.backbones import make_extractor
 from acmnet.extraction.extractors import (
     ExtractionSettings,
     ExtractorError,
@@ -13,6 +15,7 @@ from acmnet.extraction.extractors import (
     own_extractor,
     settings_of,
 )
+from acmnet.extraction.trust import trusted_file
 from acmnet.features import FeatureManifest
 from acmnet.segments import SnippetGrid
 
@@ -99,10 +102,61 @@ def test_a_manifest_gives_its_settings_back():
         extractor=settings.extractor,
         settings={"flow": "fast", "crop": "ten", "precision": "fp32", "other": 1},
     )
-    assert settings_of(dataclasses.asdict(manifest)) == settings
+    assert settings_of(dataclasses.asdict(manifest), "run") == settings
 
 
 def test_features_of_unknown_origin_cannot_be_extracted_again():
     manifest = dataclasses.asdict(FeatureManifest(SnippetGrid(25, 16, 16), 4))
-    with pytest.raises(ExtractorError, match="names no extractor; extract features as"):
-        settings_of(manifest)
+    with pytest.raises(ExtractorError, match="run names no extractor of its features"):
+        settings_of(manifest, "run")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"settings": None}, "run does not say how its features were extracted"),
+        ({"settings": ["crop"]}, "run does not say how"),
+        ({"settings": {"crop": "left"}}, "crop must be one of centre, ten"),
+        ({"grid": [25, 16, 16]}, "run does not say how"),
+        ({"grid": {"fps": 25}}, "run does not say how"),
+        (
+            {"grid": {"fps": "25", "snippet_frames": 16, "stride_frames": 16}},
+            "run does",
+        ),
+        ({"extractor": ["os:abort"]}, "run: extractor must be text"),
+    ],
+)
+def test_a_manifest_of_nonsense_is_refused(changes, sentence):
+    manifest = FeatureManifest(SnippetGrid(25, 16, 16), 4, extractor="motion")
+    with pytest.raises(ExtractorError, match=sentence):
+        settings_of(dataclasses.asdict(manifest) | changes, "run")
+
+
+@pytest.mark.usefixtures("own")
+def test_a_class_that_a_file_names_has_to_be_named_or_trusted(monkeypatch):
+    name = "my_backbone:Brightness"
+    manifest = FeatureManifest(SnippetGrid(10, 2, 2), 1, extractor=name)
+    asked = dataclasses.asdict(manifest)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(Path.cwd() / "config"))
+    assert trusted_file() == Path.cwd() / "config" / "acmnet" / "trusted_extractors"
+    words = f"run asks for the extractor '{name}'.* give --extractor {name}, or add the"
+    with pytest.raises(ExtractorError, match=words):
+        settings_of(asked, "run")
+    with pytest.raises(ExtractorError, match="not of 'motion'; leave --extractor out"):
+        settings_of(asked, "run", "motion")
+    assert make_extractor(settings_of(asked, "run", name)).dimension == 1
+    trusted_file().parent.mkdir(parents=True)
+    trusted_file().write_text(f"# mine\n {name} \n")
+    trusted = settings_of(asked, "run")
+    # what is only listed is not looked for in the working directory
+    sys.modules.pop("my_backbone")
+    sys.path.remove(str(Path.cwd()))
+    with pytest.raises(ExtractorError, match="No module named 'my_backbone'"):
+        make_extractor(trusted)
+    sys.path.append(str(Path.cwd()))
+    assert make_extractor(trusted).dimension == 1
+    for other in ("os:abort", "my_backbone:Bright"):
+        with pytest.raises(ExtractorError, match=f"'{other}', which is code that does"):
+            settings_of(asked | {"extractor": other}, "run")
+    with pytest.raises(ExtractorError, match="not of the form module:Class"):
+        settings_of(asked | {"extractor": "os;x:abort()"}, "run")

@@ -4,6 +4,9 @@ The journey: annotations and features -> datasets -> model and losses -> trainin
 localization -> evaluation. `acmnet --help` is the same journey on the command line.
 """
 
+import acmnet.startup  # noqa: F401 - it has to come before all others
+
+# isort: split
 from importlib.metadata import version as _version
 
 from acmnet.evaluation.reports import DetectionReport, evaluate

@@ -28,6 +28,7 @@ from acmnet.cli import (
 )
 from acmnet.cli.app import INTERRUPTED, USAGE, UsageError, app, fail
 from acmnet.cli.options import overrides, take_overrides
+from acmnet.extraction.engines import SAFE_PATH
 from acmnet.files import one_line
 from acmnet.training import TrainingError
 
@@ -53,6 +54,7 @@ __all__ = [
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
     tokens = list(sys.argv[1:] if argv is None else argv)
+    os.environ.update(SAFE_PATH)  # of every process that a verb starts
     try:
         overrides.clear()
         app(take_overrides(tokens), exit_on_error=False, print_error=False)

@@ -56,9 +56,11 @@ class ExtractorOptions:
     """Which extractor, and what its numbers depend on."""
 
     extractor: str = AUTO
-    """motion, i3d-rgb, i3d-two-stream, or module:Class of your own; "auto" is what the
-    features directory already holds, else i3d-rgb where its weights are installed, else
-    motion."""
+    """motion, i3d-rgb, i3d-two-stream, or module:Class of your own (also from the
+    working directory); "auto" is what the features directory already holds, else
+    i3d-rgb where its weights are installed, else motion. A class that a features
+    directory asks for runs only if it is named here, or is a line of
+    ~/.config/acmnet/trusted_extractors."""
     fps: float = ExtractionSettings.fps
     "Frames a second that snippets are cut from."
     snippet_frames: int = ExtractionSettings.snippet_frames
@@ -79,7 +81,8 @@ class ExtractorOptions:
             return ExtractionSettings(**values)
         defaults = dataclasses.asdict(ExtractorOptions())
         if (features / MANIFEST_NAME).exists() and values == defaults:
-            held = settings_of(dataclasses.asdict(read_manifest(features)))
+            manifest = dataclasses.asdict(read_manifest(features))
+            held = settings_of(manifest, str(features / MANIFEST_NAME))
             note(f"{features} holds features of {held.extractor}; it goes on with them")
             return held
         installed = {entry.name for entry in list_weights() if entry.installed}

@@ -59,6 +59,10 @@ class SourceOptions:
     grid: Grid = GridOptions()
     workers: int = cores()
     "Processes that extract the features of video files."
+    extractor: str | None = None
+    """module:Class that the run's features were extracted with, to say that you trust
+    it: a class of your own runs only if it is named here, or is a line of
+    ~/.config/acmnet/trusted_extractors."""
     retry_failed: Annotated[bool, Parameter(negative=())] = False
     "Try video files again that could not be read before."
 
@@ -124,7 +128,7 @@ def localize(
     chosen = zero_shot.only(classes, top) if kinetics else None
     extraction = zero_shot.EXTRACTION
     if run is not None and videos:
-        extraction = extraction_of(run)
+        extraction = extraction_of(run, source.extractor)
     with _data(videos or [], source, out, extraction, where) as (data, broken):
         if chosen is not None:
             results, failures = _by_kinetics(data, chosen)

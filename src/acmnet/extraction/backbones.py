@@ -156,7 +156,7 @@ def make_extractor(settings: ExtractionSettings, device: str = "cpu") -> Extract
         If there is no such extractor, or its weights are not installed.
     """
     if ":" in settings.extractor:
-        return own_extractor(settings.extractor)
+        return own_extractor(settings.extractor, is_named=settings.is_named)
     if settings.extractor not in SHIPPED:
         raise ExtractorError(
             f"unknown extractor {settings.extractor!r}; give {', '.join(SHIPPED)}, or "

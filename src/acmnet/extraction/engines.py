@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
@@ -32,6 +32,8 @@ THREAD_VARIABLES: Final = (
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
 )
+SAFE_PATH: Final = {"PYTHONSAFEPATH": "1"}
+"""Environment of a Python process that is not to import from the working directory."""
 ANSWER_S: Final = 10
 """How long to wait for a cluster to answer."""
 
@@ -174,7 +176,7 @@ class LocalEngine(Generic[Task, Result]):
 
     def __enter__(self) -> Self:
         """Make ready; a process is started when there is a task for it."""
-        self.environment = _environment(self.threads)
+        self.environment = environment(_variables(self.threads))
         self.environment.__enter__()
         return self
 
@@ -217,11 +219,16 @@ class LocalEngine(Generic[Task, Result]):
         return process
 
 
+def _variables(threads: int) -> dict[str, str]:
+    """Return what Python, NumPy's and torch's libraries read once, as they start."""
+    return dict.fromkeys(THREAD_VARIABLES, str(threads)) | SAFE_PATH
+
+
 @contextlib.contextmanager
-def _environment(threads: int) -> Iterator[None]:
-    """Set what NumPy's and torch's libraries read once, when they are loaded."""
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables for the processes that are started meanwhile."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
@@ -259,10 +266,9 @@ class RayEngine(Generic[Task, Result]):
         nodes = [n["Resources"].get("CPU", 0) for n in self.ray.nodes() if n["Alive"]]
         share = sum(nodes) / self.workers
         self.threads = max(1, int(min(share, max(nodes))))
-        variables = dict.fromkeys(THREAD_VARIABLES, str(self.threads))
         remote = self.ray.remote(
             num_cpus=self.threads if share >= 1 else round(share, 2),
-            runtime_env={"env_vars": variables},
+            runtime_env={"env_vars": _variables(self.threads)},
         )(_Actor)
         site = _site(self.make, self.threads)
         self.new_actor = functools.partial(remote.remote, site)
@@ -334,11 +340,15 @@ def _connect(ray: Any, n_cpus: int) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet = {"logging_level": "ERROR", "log_to_driver": False}
     address = _cluster()
+    # Ray lets its workers import from the directory in which it is initialised
+    installed = Path(__file__).parents[2]
     if address is None:
-        ray.init(address="local", num_cpus=n_cpus, include_dashboard=False, **quiet)
+        with contextlib.chdir(installed), environment(SAFE_PATH):
+            ray.init(address="local", num_cpus=n_cpus, include_dashboard=False, **quiet)
         return
     try:
-        ray.init(address=address, **quiet)
+        with contextlib.chdir(installed):
+            ray.init(address=address, **quiet)
     except ConnectionError as error:
         raise EngineError(
             f"the Ray cluster at {address} cannot be joined: {one_line(error)}; give "

@@ -1,25 +1,32 @@
 """What an extractor is: frames of one video in, snippet features out.
 
 A backbone of your own is one class with the names of `Extractor`; name it on the
-command line as ``--extractor my_module:MyExtractor``.
+command line as ``--extractor my_module:MyExtractor``. What a store or a run asks for is
+imported only if you name it as well, or trust it (`acmnet.extraction.trust`).
 """
 
 import dataclasses
 import importlib
 import math
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol, get_args
+from typing import Any, Final, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from acmnet.extraction.flow import FlowMethod
 from acmnet.extraction.i3d import Crop, Precision
+from acmnet.extraction.trust import is_trusted, trusted_file
 from acmnet.extraction.video import Frame
 from acmnet.features import FeatureManifest
 from acmnet.segments import SnippetGrid
+from acmnet.wording import quoted
+
+MODULE_AND_CLASS: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+"""The name of an extractor of one's own, such as ``my_module:MyExtractor``."""
 
 
 class ExtractorError(ValueError):
@@ -86,6 +93,9 @@ class ExtractionSettings:
     precision: Precision = "bf16"
     """Of I3D; bf16 moves its features by 1 % (0.9999 in cosine). A device that would
     have to imitate bf16 computes in fp32, and the manifest says so."""
+    is_named: bool = True
+    """Whether the user names the extractor: then a class of their own may also lie in
+    the working directory. False where a file names one that the user trusts."""
 
     def __post_init__(self) -> None:
         """Refuse what no extractor can do."""
@@ -125,39 +135,86 @@ def manifest_of(name: str, extractor: Extractor) -> FeatureManifest:
     )
 
 
-def settings_of(manifest: Mapping[str, Any]) -> ExtractionSettings:
+def settings_of(
+    manifest: Mapping[str, Any], source: str, named: str | None = None
+) -> ExtractionSettings:
     """Return the settings that fill a store with such features.
 
     Parameters
     ----------
     manifest : mapping
         A `FeatureManifest` as plain values, as a trained run keeps it.
+    source : str
+        The file or run that it comes from, for refusals.
+    named : str, optional
+        The extractor that the user names.
 
     Raises
     ------
     ExtractorError
-        If it does not name its extractor.
+        If it does not name its extractor, the user names another one, it names a class
+        that the user neither names nor trusts, or its values are none of settings.
     """
-    if not manifest.get("extractor"):
+    extractor = manifest.get("extractor")
+    if not extractor:
         raise ExtractorError(
-            "the features' manifest names no extractor; extract features as the run's "
+            f"{source} names no extractor of its features; extract features as those "
             "were and give them with --features"
         )
-    known = {field.name for field in dataclasses.fields(ExtractionSettings)}
-    values = {k: v for k, v in manifest["settings"].items() if k in known}
-    return ExtractionSettings(
-        extractor=manifest["extractor"], **manifest["grid"], **values
-    )
+    if not isinstance(extractor, str):
+        raise ExtractorError(f"{source}: extractor must be text, got {extractor!r}")
+    if named not in (None, extractor):
+        raise ExtractorError(
+            f"{source} has features of the extractor {quoted(extractor)}, not of "
+            f"{named!r}; leave --extractor out, or name that one"
+        )
+    if ":" in extractor and named is None:
+        _refuse_untrusted(extractor, source)
+    try:
+        values = {
+            name: manifest["settings"][name]
+            for name in ("flow", "crop", "precision")
+            if name in manifest["settings"]
+        }
+        values |= dataclasses.asdict(SnippetGrid(**manifest["grid"]))
+        is_named = ":" not in extractor or named is not None
+        return ExtractionSettings(extractor, **values, is_named=is_named)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ExtractorError(
+            f"{source} does not say how its features were extracted ({error}); extract "
+            "features as those were and give them with --features"
+        ) from error
 
 
-def own_extractor(name: str) -> Extractor:
+def _refuse_untrusted(extractor: str, source: str) -> None:
+    """Refuse a class that only a file names, unless the user has listed it.
+
+    Raises
+    ------
+    ExtractorError
+        It says what the file asks for, and how to allow it.
+    """
+    asks = f"{source} asks for the extractor {quoted(extractor)}"
+    if not MODULE_AND_CLASS.fullmatch(extractor):
+        raise ExtractorError(f"{asks}, which is not of the form module:Class")
+    if not is_trusted(extractor):
+        raise ExtractorError(
+            f"{asks}, which is code that does not belong to acmnet; nothing of it was "
+            f"run; if you trust it, give --extractor {extractor}, or add the line "
+            f"{extractor} to {trusted_file()}"
+        )
+
+
+def own_extractor(name: str, *, is_named: bool = True) -> Extractor:
     """Return an instance of a user's class, made without arguments.
 
     Parameters
     ----------
     name : str
-        ``module:Class``; the module is looked for on the path and in the working
-        directory.
+        ``module:Class``.
+    is_named : bool
+        Whether the user names it: then the module is also looked for in the working
+        directory, after the path.
 
     Raises
     ------
@@ -165,9 +222,13 @@ def own_extractor(name: str) -> Extractor:
         If there is no such module or class, it cannot be made, or it lacks a name of
         `Extractor`.
     """
+    if not MODULE_AND_CLASS.fullmatch(name):
+        raise ExtractorError(
+            f"an extractor of your own is named as module:Class, got {name!r}"
+        )
     module_name, _, class_name = name.partition(":")
     here = str(Path.cwd())
-    if here not in sys.path:
+    if is_named and here not in sys.path:
         sys.path.append(here)
     try:
         module = importlib.import_module(module_name)

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from acmnet.evaluation.tables import Cell, Table
+from acmnet.extraction.engines import SAFE_PATH, environment
 from acmnet.pipeline.experiments import CrossValidation, cross_validate, folds_of
 from acmnet.pipeline.runs import RunRequest, is_finished, train_run
 from acmnet.pipeline.selection import rank_correlation
@@ -333,9 +334,12 @@ def train_all(
     threads = max(1, torch.get_num_threads() // workers)
     # a fork would copy the threads' locks of torch with it
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        workers, context, initializer=torch.set_num_threads, initargs=(threads,)
-    ) as pool:
+    with (
+        environment(SAFE_PATH),
+        ProcessPoolExecutor(
+            workers, context, initializer=torch.set_num_threads, initargs=(threads,)
+        ) as pool,
+    ):
         cards = itertools.cycle(range(max(1, torch.cuda.device_count())))
         jobs = {
             pool.submit(_train, _on_card(training, card)): words

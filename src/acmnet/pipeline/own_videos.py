@@ -22,11 +22,15 @@ from acmnet.extraction.run import (
     extract_videos,
     find_videos,
 )
-from acmnet.extraction.video import VideoError, probe
 from acmnet.features import open_store
 from acmnet.files import write_json, written_whole
 from acmnet.pipeline.data import Data, DataError, DataSource, unlabelled
 from acmnet.pipeline.experiments import TIOU
+from acmnet.pipeline.listed_videos import (
+    ListedVideos,
+    listed_files,
+    refuse_what_is_lost,
+)
 from acmnet.pipeline.runs import (
     RunRequest,
     is_finished,
@@ -37,7 +41,7 @@ from acmnet.pipeline.trained import load, localize_videos
 from acmnet.recipes import Settings, recipe
 from acmnet.segments import Detections
 from acmnet.training import StepRecord
-from acmnet.wording import counted, some
+from acmnet.wording import counted
 
 FEATURES: Final = "features"
 DETECTIONS: Final = "detections.json"
@@ -108,7 +112,8 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
         With one sentence: also if no video is left, or none of a class.
     """
     annotations = read_annotations(request.labels)
-    files, left_out = _listed_files(request, annotations, hooks)
+    listed = ListedVideos(request.labels, annotations, request.videos, request.subset)
+    files, left_out = listed_files(listed, hooks.on_note)
     features = request.out / FEATURES
     extraction = ExtractionRequest(
         files,
@@ -120,6 +125,7 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
     )
     summary = _extract(extraction, hooks)
     left_out |= {failure.video: failure.reason for failure in summary.failures}
+    refuse_what_is_lost(listed, left_out)
     everything = _with_features(request, annotations, features, left_out)
     training = everything
     if request.subset is not None:
@@ -165,93 +171,6 @@ def _extract(request: ExtractionRequest, hooks: Hooks) -> ExtractionSummary:
     )
 
 
-def _listed_files(
-    request: FitRequest, annotations: Annotations, hooks: Hooks
-) -> tuple[dict[str, Path], dict[str, str]]:
-    """Return the file of each listed video, and why those without one are left out.
-
-    Raises
-    ------
-    DataError
-        If the files that are there and open do not suffice.
-    """
-    found = find_videos([request.videos])
-    unlisted = [video for video in found if video not in annotations.videos]
-    if unlisted:
-        are = "is" if len(unlisted) == 1 else "are"
-        hooks.on_note(
-            f"{request.videos}: {counted(len(unlisted), 'file')} {are} not listed in "
-            f"{request.labels} and not used: {some(unlisted)}; a video without any "
-            "action needs a row with no label"
-        )
-    files = {video: found[video] for video in annotations.videos if video in found}
-    missing = [video for video in annotations.videos if video not in found]
-    if missing:
-        have = "has" if len(missing) == 1 else "have"
-        hooks.on_note(
-            f"{request.labels}: {len(missing)} of "
-            f"{counted(len(annotations.videos), 'video')} {have} no file in "
-            f"{request.videos} (it has {len(found)}, such as {next(iter(found))!r}): "
-            f"{some(missing)}; the others go on"
-        )
-    left_out = {video: f"it has no file in {request.videos}" for video in missing}
-    broken = {}
-    for video, path in files.items():
-        try:
-            probe(path)
-        except VideoError as error:
-            broken[video] = str(error)
-    _refuse_what_is_lost(request, annotations, left_out | broken)
-    if broken:
-        hooks.on_note(
-            f"{request.videos}: {counted(len(broken), 'file')} cannot be opened: "
-            f"{some(broken)}; the others go on"
-        )
-    return files, left_out
-
-
-def _refuse_what_is_lost(
-    request: FitRequest, annotations: Annotations, left_out: Mapping[str, str]
-) -> None:
-    """Refuse to train where no video is left, or none of a class that had some.
-
-    Raises
-    ------
-    DataError
-        It names each such class, and says why one of its videos is left out.
-    """
-    training = annotations.subset(request.subset).videos
-    gone = [video for video in training if video in left_out]
-    remedy = f"mend or add files in {request.videos}"
-    if gone and len(gone) == len(training):
-        raise DataError(
-            f"{request.labels}: no video is left to train on: none of "
-            f"{counted(len(training), 'video')} can be used; {gone[0]!r}: "
-            f"{left_out[gone[0]]}; {remedy}"
-        )
-    kept = {
-        name
-        for video in training.values()
-        if video.id not in left_out
-        for name in video.labels
-    }
-    lost = {
-        name: video
-        for video in gone
-        for name in training[video].labels
-        if name not in kept
-    }
-    if lost:
-        name, video = next(iter(lost.items()))
-        classes = counted(len(lost), "class")
-        lose = "loses all its videos" if len(lost) == 1 else "lose all their videos"
-        raise DataError(
-            f"{request.labels}: {classes} {lose}, as those cannot be used: "
-            f"{some(lost)} ({video!r} of {name!r}: {left_out[video]}); {remedy}, or "
-            "take the class out of the labels"
-        )
-
-
 def _with_features(
     request: FitRequest,
     annotations: Annotations,
@@ -259,7 +178,6 @@ def _with_features(
     left_out: Mapping[str, str],
 ) -> Data:
     """Open what was extracted, without the videos that are left out."""
-    _refuse_what_is_lost(request, annotations, left_out)
     kept = {k: v for k, v in annotations.videos.items() if k not in left_out}
     annotations = dataclasses.replace(annotations, videos=kept)
     source = DataSource(request.labels, features)
@@ -334,8 +252,11 @@ def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
 
 
-def extraction_of(run: Path) -> ExtractionSettings:
+def extraction_of(run: Path, named: str | None = None) -> ExtractionSettings:
     """Return how the features of a trained run were extracted.
+
+    ``named`` is the extractor that the user names, where they do: a class that is not
+    acmnet's has to be named, or trusted (`acmnet.extraction.trust`).
 
     Raises
     ------
@@ -343,12 +264,12 @@ def extraction_of(run: Path) -> ExtractionSettings:
         If the run cannot be read, or does not say.
     """
     manifest: Any = load_config(run).training.get("manifest")
-    if not manifest:
+    if not isinstance(manifest, dict) or not manifest:
         raise ExtractorError(
             f"{run} does not say how its features were extracted; extract features "
             "as they were and give them with --features"
         )
-    return settings_of(manifest)
+    return settings_of(manifest, str(run), named)
 
 
 def extracted_data(

@@ -1,0 +1,111 @@
+"""The videos that a label file lists, and the files that are there for them."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from acmnet.annotations import Annotations
+from acmnet.extraction.run import find_videos
+from acmnet.extraction.video import VideoError, probe
+from acmnet.pipeline.data import DataError
+from acmnet.wording import counted, some
+
+
+@dataclasses.dataclass(frozen=True)
+class ListedVideos:
+    """A label file, and the folder that should have its videos."""
+
+    labels: Path
+    annotations: Annotations
+    """What the label file says."""
+    folder: Path
+    """A folder of videos, or one file."""
+    subset: str | None
+    """The subset that is trained on; every listed video when left out."""
+
+
+def listed_files(
+    listed: ListedVideos, on_note: Callable[[str], None]
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """Return the file of each listed video, and why those without one are left out.
+
+    Raises
+    ------
+    DataError
+        If the files that are there and open do not suffice.
+    """
+    found = find_videos([listed.folder])
+    unlisted = [video for video in found if video not in listed.annotations.videos]
+    if unlisted:
+        are = "is" if len(unlisted) == 1 else "are"
+        on_note(
+            f"{listed.folder}: {counted(len(unlisted), 'file')} {are} not listed in "
+            f"{listed.labels} and not used: {some(unlisted)}; a video without any "
+            "action needs a row with no label"
+        )
+    files = {
+        video: found[video] for video in listed.annotations.videos if video in found
+    }
+    missing = [video for video in listed.annotations.videos if video not in found]
+    if missing:
+        have = "has" if len(missing) == 1 else "have"
+        on_note(
+            f"{listed.labels}: {len(missing)} of "
+            f"{counted(len(listed.annotations.videos), 'video')} {have} no file in "
+            f"{listed.folder} (it has {len(found)}, such as {next(iter(found))!r}): "
+            f"{some(missing)}; the others go on"
+        )
+    left_out = {video: f"it has no file in {listed.folder}" for video in missing}
+    broken = {}
+    for video, path in files.items():
+        try:
+            probe(path)
+        except VideoError as error:
+            broken[video] = str(error)
+    refuse_what_is_lost(listed, left_out | broken)
+    if broken:
+        on_note(
+            f"{listed.folder}: {counted(len(broken), 'file')} cannot be opened: "
+            f"{some(broken)}; the others go on"
+        )
+    return files, left_out
+
+
+def refuse_what_is_lost(listed: ListedVideos, left_out: Mapping[str, str]) -> None:
+    """Refuse to train where no video is left, or none of a class that had some.
+
+    Raises
+    ------
+    DataError
+        It names each such class, and says why one of its videos is left out.
+    """
+    training = listed.annotations.subset(listed.subset).videos
+    gone = [video for video in training if video in left_out]
+    remedy = f"mend or add files in {listed.folder}"
+    if gone and len(gone) == len(training):
+        raise DataError(
+            f"{listed.labels}: no video is left to train on: none of "
+            f"{counted(len(training), 'video')} can be used; {gone[0]!r}: "
+            f"{left_out[gone[0]]}; {remedy}"
+        )
+    kept = {
+        name
+        for video in training.values()
+        if video.id not in left_out
+        for name in video.labels
+    }
+    lost = {
+        name: video
+        for video in gone
+        for name in training[video].labels
+        if name not in kept
+    }
+    if lost:
+        name, video = next(iter(lost.items()))
+        classes = counted(len(lost), "class")
+        lose = "loses all its videos" if len(lost) == 1 else "lose all their videos"
+        raise DataError(
+            f"{listed.labels}: {classes} {lose}, as those cannot be used: "
+            f"{some(lost)} ({video!r} of {name!r}: {left_out[video]}); {remedy}, or "
+            "take the class out of the labels"
+        )
