@@ -53,6 +53,7 @@ ORDER = [
     ["doctor.feature_checks"],
     ["doctor.examination"],
     ["pipeline.trained"],
+    ["pipeline.training_summary"],
     ["pipeline.runs", "pipeline.calibrating"],
     ["pipeline.experiments", "pipeline.zero_shot", "pipeline.listed_videos"],
     ["pipeline.own_videos", "pipeline.ablation"],

@@ -60,6 +60,7 @@ def test_a_run_leaves_what_it_promises(tiny_world, tmp_path):
         "log.jsonl",
         "model.safetensors",
         "training_state.pt",
+        "training_summary.json",
     }
     config = load_config(run)
     assert (config.epoch, config.selection, config.seed) == (4, "last", 0)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.proposals import suppress_softly
-from acmnet.segments import Detections, SnippetGrid
+from acmnet.segments import Detections, FloatArray, SnippetGrid
 
 LOWEST: Final = 0.01
 """Candidates of a lower probability are left out; after soft-NMS, a tenth of it."""
@@ -56,19 +56,7 @@ def localize_candidates(
         If the shapes disagree or a number is not finite.
     """
     n, c = len(probability), len(class_names)
-    for name, array, shape in (
-        ("probability", probability, (n, c)),
-        ("distance", distance, (n, 2)),
-    ):
-        if array.shape != shape or not array.size:
-            raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} must be finite, got NaN or infinity")
-    middle_s = np.array([grid.centre_s(t) for t in range(n)])
-    reach_s = np.asarray(distance, dtype=np.float64) * grid.stride_s
-    span_s = grid.span_s(n)
-    start_s = (middle_s - reach_s[:, 0]).clip(0.0, span_s)
-    end_s = (middle_s + reach_s[:, 1]).clip(0.0, span_s)
+    start_s, end_s = _intervals(probability, distance, grid, (n, c))
     is_interval = end_s > start_s
     others = Detections.of(class_names) if beside is None else beside
 
@@ -91,3 +79,49 @@ def localize_candidates(
             if value >= 0.1 * LOWEST
         ]
     return Detections.of(class_names, rows)
+
+
+def best_candidates(
+    probability: npt.NDArray[np.floating],
+    distance: npt.NDArray[np.floating],
+    *,
+    grid: SnippetGrid,
+    beside: Detections | None = None,
+) -> FloatArray:
+    """Return the score of the surest detection of each class, (C,); -inf for none.
+
+    Soft-NMS does not lower it, so none is needed. Parameters and errors are those of
+    `localize_candidates`.
+    """
+    start_s, end_s = _intervals(probability, distance, grid, probability.shape)
+    best = probability.max(axis=0, initial=-np.inf, where=(end_s > start_s)[:, None])
+    best = best.astype(np.float64)
+    if beside is not None:
+        np.maximum.at(best, beside.class_index, beside.score)
+    result: FloatArray = np.where(best >= LOWEST, best, -np.inf)
+    return result
+
+
+def _intervals(
+    probability: npt.NDArray[np.floating],
+    distance: npt.NDArray[np.floating],
+    grid: SnippetGrid,
+    shape: tuple[int, ...],
+) -> tuple[FloatArray, FloatArray]:
+    """Return each snippet's start and end (T,), in seconds inside the video."""
+    n = len(probability)
+    for name, array, expected in (
+        ("probability", probability, shape),
+        ("distance", distance, (n, 2)),
+    ):
+        if array.shape != expected or not array.size:
+            raise ValueError(f"{name} must have shape {expected}, got {array.shape}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} must be finite, got NaN or infinity")
+    middle_s = np.array([grid.centre_s(t) for t in range(n)])
+    reach_s = np.asarray(distance, dtype=np.float64) * grid.stride_s
+    span_s = grid.span_s(n)
+    return (
+        (middle_s - reach_s[:, 0]).clip(0.0, span_s),
+        (middle_s + reach_s[:, 1]).clip(0.0, span_s),
+    )

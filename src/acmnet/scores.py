@@ -1,4 +1,4 @@
-"""Detection scores in [0, 1], in the order of the scores that the networks give."""
+"""Detection scores: mapped into [0, 1], and from which one on they are shown."""
 
 from typing import Final
 
@@ -11,6 +11,9 @@ NEGATIVE_SHARE: Final = 1e-6
 KNEE: Final = 0.75
 """Up to this score the map is the identity, but for `NEGATIVE_SHARE`; above it, ever
 higher scores come ever closer to 1."""
+USUAL_SHARE: Final = 0.5
+"""Share of the usual best score from which detections are shown, where no video lacks
+an action: teachers' detections count from the same share for their student."""
 
 
 def unit_scores(score: FloatArray) -> FloatArray:
@@ -51,3 +54,45 @@ def unit_scores(score: FloatArray) -> FloatArray:
         score < 0.0, negative, np.where(plain <= KNEE, plain, bent)
     )
     return result
+
+
+def separating_score(carried: FloatArray, absent: FloatArray) -> float | None:
+    """Return the score that tells best which videos carry an action, from names alone.
+
+    Parameters
+    ----------
+    carried : array of shape (P,)
+        The best score of each labelled action in its video; -inf where the action was
+        not found. Scores below 0 count as 0.
+    absent : array of shape (N,)
+        The best score of each action in each video that does not carry it, likewise.
+
+    Returns
+    -------
+    float or None
+        A video is said to carry an action whose best score reaches a threshold. The
+        result is the middle of the gap between two scores in which the F1 of these
+        statements is highest; the widest such gap. Where every video carries every
+        action, or the best threshold would say so, it is `USUAL_SHARE` of the median
+        of ``carried``. None where no labelled action was found.
+
+    Examples
+    --------
+    >>> separating_score(np.array([0.9, 0.7]), np.array([0.1, -np.inf]))
+    0.4
+    >>> separating_score(np.array([0.9, 0.7, 0.8]), np.array([]))
+    0.4
+    """
+    carried, absent = np.maximum(carried, 0.0), np.maximum(absent, 0.0)
+    if not len(carried) or carried.max() <= 0.0:
+        return None
+    usual = USUAL_SHARE * float(np.median(carried[carried > 0.0]))
+    levels = np.unique(np.concatenate([carried, absent, [0.0]]))
+    low, high = levels[:-1], levels[1:]  # a threshold between two scores
+    found = len(carried) - np.searchsorted(np.sort(carried), high)
+    wrong = len(absent) - np.searchsorted(np.sort(absent), high)
+    f1 = 2.0 * found / (len(carried) + found + wrong)
+    best = np.lexsort((high - low, f1))[-1]
+    if wrong[best] == len(absent):
+        return usual
+    return float(low[best] + high[best]) / 2.0

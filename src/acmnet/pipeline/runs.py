@@ -35,6 +35,7 @@ from acmnet.files import written_whole
 from acmnet.model import ACMNet
 from acmnet.pipeline.data import Data, refuse_problems
 from acmnet.pipeline.trained import TEACHERS, TrainedModel, load, localize_videos
+from acmnet.pipeline.training_summary import summarize_training
 from acmnet.precision import computed_in
 from acmnet.pseudo import PseudoLabels, PseudoTask, pseudo_labels, usual_best
 from acmnet.recipes import Settings, as_values
@@ -108,7 +109,8 @@ def train_run(
     """Train a model and leave it in ``request.out``.
 
     The directory then holds the checkpoint's three files, ``log.jsonl`` with every
-    loss term of every step, and ``checkpoints/`` where they were to be kept.
+    loss term of every step, ``checkpoints/`` where they were to be kept, and
+    ``training_summary.json``, see `acmnet.pipeline.training_summary`.
 
     Parameters
     ----------
@@ -130,6 +132,9 @@ def train_run(
         _train_student(request, on_step)
     else:
         _train_network(request, on_step)
+    if is_first_process():
+        model = load(request.out, device=request.device)
+        summarize_training(request.out, model, request.data)
     return request.out
 
 
@@ -275,7 +280,7 @@ class _Run:
 
     def __init__(self, request: RunRequest) -> None:
         self.request = request
-        self.writes = int(os.environ.get("RANK", "0")) == 0
+        self.writes = is_first_process()
         self.started = time.time()
         self.spent_s = 0.0
         self.best: float | None = None
@@ -575,6 +580,11 @@ def _versions() -> dict[str, str]:
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
+
+
+def is_first_process() -> bool:
+    """Whether this is the one of torchrun's processes that writes files."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def join_processes(device: str) -> str:
