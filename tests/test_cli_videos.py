@@ -241,7 +241,8 @@ def test_localize_refuses_what_makes_no_sense(acmnet, fitted, tiny_scenes):
     refused(acmnet("localize", "--run", fitted), "--features", code=2)
     command = ["localize", video, "--kinetics", "--classes"]
     refused(acmnet(*command, "clean and jrek"), "did you mean 'clean and jerk'")
-    refused(acmnet("localize", video, "--kinetics", "--top", 0), "top must be at least")
+    few = acmnet("localize", video, "--kinetics", "--top-classes", 0)
+    refused(few, "top must be at least")
 
 
 def test_a_run_on_features_of_unknown_origin_cannot_take_videos(

@@ -270,7 +270,8 @@ def videos(draw):
 def test_round_trip_is_exact(tmp_path_factory, results, external_data):
     path = tmp_path_factory.mktemp("trip") / "found.json"
     write_detections(path, results, external_data=external_data)
-    expected = DetectionFile.of(results, external_data=external_data)
+    in_order = {video: found.by_time() for video, found in sorted(results.items())}
+    expected = DetectionFile.of(in_order, external_data=external_data)
     assert_same(read_detections(path), expected)
     assert json.loads(path.read_text())["version"] == "acmnet"
 

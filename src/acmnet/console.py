@@ -22,6 +22,7 @@ from acmnet.evaluation import tables
 from acmnet.evaluation.bootstrap import Comparison
 from acmnet.extraction.run import ExtractionProgress
 from acmnet.segments import Detections
+from acmnet.shown import Shown
 from acmnet.training import StepRecord
 
 LINES: Final = 10
@@ -32,6 +33,8 @@ PAUSE_S: Final = 2.0
 """And at most this often."""
 LONG_PAUSE_S: Final = 30.0
 """Between lines on what a long video has come to."""
+SHOWN: Final = 20
+"""Detections of one video in a table, at the most."""
 
 
 class Waiting:
@@ -192,16 +195,27 @@ def plain_table(title: str, values: tables.Table) -> Table:
     return table
 
 
-def detections_table(video: str, found: Detections, shown: int = 20) -> Table:
-    """Return a video's best detections, the surest first."""
-    best = sorted(found, key=lambda detection: -detection.score)
-    more = f", {len(best) - shown} more not shown" if len(best) > shown else ""
-    title = escape(video) + ("" if best else ": nothing found") + more
+def detections_table(video: str, found: Detections, most: int | None = SHOWN) -> Table:
+    """Return a video's best detections in the order of time.
+
+    Parameters
+    ----------
+    video : str
+        Its name, for the title.
+    found : Detections
+        Of this video.
+    most : int or None
+        Rows at the most: those with the highest scores; None for all.
+    """
+    best = Shown(top=most).of(found).by_time()
+    hidden = len(found) - len(best)
+    more = f", {hidden} with lower scores not in this table" if hidden else ""
+    title = escape(video) + ("" if len(best) else ": nothing found") + more
     table = Table(title=title, title_justify="left", box=None)
     table.add_column("action")
     for name in ("from (s)", "to (s)", "score"):
         table.add_column(name, justify="right")
-    for found_one in best[:shown]:
+    for found_one in best:
         times = f"{found_one.start_s:.2f}", f"{found_one.end_s:.2f}"
         table.add_row(escape(found_one.label), *times, f"{found_one.score:.3f}")
     return table

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from acmnet.detection_csv import entries_of
 from acmnet.files import FileError, outline, parse_json, read_text, written_whole
 from acmnet.limits import LARGEST_SECONDS, finite, seconds
 from acmnet.names import one_form
@@ -157,9 +158,10 @@ def read_detections(path: str | Path) -> DetectionFile:
     Parameters
     ----------
     path : str or Path
-        JSON in UTF-8. Times are in seconds; a time or score may be a number or its
-        text. ``version`` and fields that this format does not name are ignored.
-        Names of videos and labels are brought to their composed Unicode form.
+        JSON in UTF-8, or CSV as `acmnet.detection_csv` writes it. Times are in seconds;
+        a time or score may be a number or its text. ``version`` and fields that this
+        format does not name are ignored. Names of videos and labels are brought to
+        their composed Unicode form.
 
     Returns
     -------
@@ -175,6 +177,8 @@ def read_detections(path: str | Path) -> DetectionFile:
     """
     source = str(path)
     text = read_text(Path(path), KIND, DetectionFileError, EMPTY)
+    if Path(path).suffix.lower() == ".csv":
+        return _checked(source, entries_of(source, text, DetectionFileError), {})
     content = parse_json(source, text, KIND, DetectionFileError, _is_video)
     results = content.get("results") if isinstance(content, dict) else None
     if not isinstance(content, dict) or not isinstance(results, dict):
@@ -195,6 +199,15 @@ def read_detections(path: str | Path) -> DetectionFile:
                 f"{source}: video {video!r} must have a list of detections, got "
                 f"{reprlib.repr(entries)}; write [] for a video without any"
             )
+    return _checked(source, results, external_data)
+
+
+def _checked(
+    source: str,
+    results: Mapping[str, list[Any]],
+    external_data: Mapping[str, object],
+) -> DetectionFile:
+    """Return all entries as arrays, or refuse the first that cannot be used."""
     results = _in_one_form(source, results)
     try:
         return _gathered(source, results, external_data)
@@ -320,9 +333,10 @@ def write_detections(
 ) -> None:
     """Write detections by video in ActivityNet's results format.
 
-    Times and scores keep every bit: `read_detections` gives back equal numbers. The
-    file appears whole or not at all, as it is written under another name in the same
-    folder and then takes the place of what ``path`` was.
+    Videos are sorted by id, and their detections by time. Times and scores keep every
+    bit: `read_detections` gives back equal numbers. The file appears whole or not at
+    all, as it is written under another name in the same folder and then takes the place
+    of what ``path`` was.
 
     Parameters
     ----------
@@ -354,7 +368,7 @@ def write_detections(
             file.write(f'{{"version": "{VERSION}", "external_data": {extra},\n')
             file.write('"results": {')
             separator = "\n"
-            for video, found in results.items():
+            for video, found in sorted(results.items()):
                 file.write(f"{separator}{json.dumps(video)}: {_entries(found)}")
                 separator = ",\n"
             file.write("\n}}\n")
@@ -364,6 +378,7 @@ def write_detections(
 
 def _entries(found: Detections) -> str:
     """Return one video's detections as JSON, each float by its shortest exact text."""
+    found = found.by_time()
     columns = (found.class_index, found.score, found.start_s, found.end_s)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return json.dumps(

@@ -213,6 +213,30 @@ class Detections:
         """How many classes have a name."""
         return len(self.class_names)
 
+    def only(self, chosen: IntArray | BoolArray) -> "Detections":
+        """Return some of the detections: by index in that order, or where true.
+
+        Examples
+        --------
+        >>> found = Detections.of(["a"], [(0, 1, 0.2, 0), (2, 3, 0.9, 0)])
+        >>> [d.score for d in found.only(found.score > 0.5)]
+        [0.9]
+        """
+        return Detections(
+            self.start_s[chosen],
+            self.end_s[chosen],
+            self.score[chosen],
+            self.class_index[chosen],
+            self.class_names,
+        )
+
+    def by_time(self) -> "Detections":
+        """Return them from the earliest start to the latest.
+
+        Of equal starts the earlier end comes first, then the higher score.
+        """
+        return self.only(np.lexsort((-self.score, self.end_s, self.start_s)))
+
     def __len__(self) -> int:
         """Return N."""
         return len(self.start_s)

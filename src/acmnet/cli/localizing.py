@@ -5,15 +5,15 @@ import dataclasses
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from cyclopts import Parameter
 
 from acmnet import recipes
+from acmnet.checkpoint import load_config
 from acmnet.cli.app import (
     UsageError,
     app,
-    console,
     errors,
     fail_for_left_out,
     note,
@@ -21,14 +21,16 @@ from acmnet.cli.app import (
 )
 from acmnet.cli.applying import counting, loaded, localised, refuse_nothing_left
 from acmnet.cli.options import Grid, GridOptions, overrides
-from acmnet.console import ExtractionBar, detections_table
-from acmnet.detections import write_detections
+from acmnet.cli.output import Given, OutputOptions, features_beside, put_out
+from acmnet.console import ExtractionBar
+from acmnet.detection_output import Output
 from acmnet.extraction.backbones import RGB_WEIGHTS
 from acmnet.extraction.engines import cores
 from acmnet.extraction.extracted import Failure
 from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.extraction.run import find_videos
 from acmnet.extraction.weights import load_i3d
-from acmnet.features import FeatureError
+from acmnet.features import MANIFEST_NAME, FeatureError
 from acmnet.pipeline import zero_shot
 from acmnet.pipeline.calibrated import (
     CALIBRATION_FILE,
@@ -42,7 +44,6 @@ from acmnet.pipeline.runs import LAST, join_processes
 from acmnet.pipeline.trained import TrainedModel
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
-from acmnet.wording import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,8 +91,8 @@ def localize(
     *,
     run: Path | None = None,
     kinetics: Annotated[bool, Parameter(negative=())] = False,
-    out: Path | None = None,
-    top: int = zero_shot.TOP,
+    given: Given = OutputOptions(),
+    top_classes: int = zero_shot.TOP,
     classes: Annotated[list[str] | None, Parameter(negative=())] = None,
     source: Source = SourceOptions(),
     calibrated: Calibrated = CalibrationOptions(),
@@ -107,9 +108,7 @@ def localize(
         Directory that `acmnet train` or `acmnet fit` wrote, or any checkpoint in it.
     kinetics
         Find the 400 actions of Kinetics by I3D's own head instead of a run's.
-    out
-        Detections file to write (ActivityNet results JSON).
-    top
+    top_classes
         With --kinetics: at most this many classes a video.
     classes
         With --kinetics: only these, separated by commas or given several times.
@@ -124,46 +123,53 @@ def localize(
         raise UsageError("name video files, or a directory of --features")
     if calibrated.operating_point and (kinetics or not calibrated.calibration):
         raise UsageError("--operating-point needs a run and its calibration")
+    outputs = given.outputs()
+    if videos:
+        _refuse_outputs(outputs, len(find_videos(videos)))
     where = join_processes(device)
-    chosen = zero_shot.only(classes, top) if kinetics else None
+    chosen = zero_shot.only(classes, top_classes) if kinetics else None
     extraction = zero_shot.EXTRACTION
     if run is not None and videos:
         extraction = extraction_of(run, source.extractor)
-    with _data(videos or [], source, out, extraction, where) as (data, broken):
+    beside = features_beside(outputs)
+    with _data(videos or [], source, run, beside, extraction, where) as (data, broken):
+        _refuse_outputs(outputs, len(data.annotations.videos))
         if chosen is not None:
-            results, failures = _by_kinetics(data, chosen)
-            used: dict[str, object] = {"used": True, "details": "Kinetics-400 I3D head"}
+            found = _by_kinetics(data, chosen)
         else:
-            results, failures, used = _by_run(run or Path(), data, where, calibrated)
-    if out is None:
-        for video, found in results.items():
-            console.print(detections_table(video, found))
-    else:
-        write_detections(out, results, external_data=used)
-        total = sum(map(len, results.values()))
-        console.print(
-            f"{counted(total, 'detection')} in {counted(len(results), 'video')}: {out}"
-        )
-    left_out = [*map(str, failures), *(f"{x.video}: {x.reason}" for x in broken)]
-    fail_for_left_out(left_out, len(results))
+            found = _by_run(run or Path(), data, where, calibrated)
+    put_out(found.results, given, outputs, found.from_score, found.used)
+    left_out = [f"{x.video}: {x.reason}" for x in broken]
+    fail_for_left_out([*map(str, found.failures), *left_out], len(found.results))
+
+
+class _Found(NamedTuple):
+    """What was found in the videos."""
+
+    results: Mapping[str, Detections]
+    failures: list[FeatureError]
+    """Of videos that were left out."""
+    used: dict[str, object]
+    """What results JSON says of how they were found."""
+    from_score: float | None
+    """Where tables start; None for everything."""
 
 
 @contextlib.contextmanager
 def _data(
     videos: list[Path],
     source: SourceOptions,
-    out: Path | None,
+    run: Path | None,
+    beside: Path | None,
     extraction: ExtractionSettings,
     device: str,
 ) -> Iterator[tuple[Data, tuple[Failure, ...]]]:
     """Open features, extracting them first where video files were named."""
     if not videos:
-        yield _stored(source), ()
+        yield _stored(source, run), ()
         return
     with tempfile.TemporaryDirectory(prefix="acmnet-") as scratch:
-        features = source.features
-        if features is None:
-            features = out.with_suffix(".features") if out else Path(scratch)
+        features = source.features or beside or Path(scratch)
         with ExtractionBar(errors, silent=quiet()) as bar:
             yield extracted_data(
                 videos,
@@ -176,18 +182,25 @@ def _data(
             )
 
 
-def _stored(source: SourceOptions) -> Data:
-    """Open a directory of features, with the videos that a label file names."""
-    directory = source.features or Path()
-    where = DataSource(
-        source.annotations or Path(), directory, source.subset, source.grid.grid()
-    )
+def _refuse_outputs(outputs: list[Output], n_videos: int) -> None:
+    """Refuse, before the work begins, files that cannot hold so many videos."""
+    for output in outputs:
+        output.refuse(n_videos)
+
+
+def _stored(source: SourceOptions, run: Path | None) -> Data:
+    """Open a directory of features, with the videos that a label file names.
+
+    Features that do not say their grid are taken to be on the run's.
+    """
+    directory, grid = source.features or Path(), source.grid.grid()
+    if grid is None and run is not None and not (directory / MANIFEST_NAME).exists():
+        grid = load_config(run).grid
+    where = DataSource(source.annotations or Path(), directory, source.subset, grid)
     return open_data(where) if source.annotations else unlabelled(where)
 
 
-def _by_run(
-    run: Path, data: Data, device: str, options: CalibrationOptions
-) -> tuple[Mapping[str, Detections], list[FeatureError], dict[str, object]]:
+def _by_run(run: Path, data: Data, device: str, options: CalibrationOptions) -> _Found:
     """Localise with a trained model."""
     model = loaded(run, device)
     calibration = _calibration(run, model, options)
@@ -207,7 +220,7 @@ def _by_run(
             for video, found in results.items()
         }
         used["calibration"] = _said(calibration, point)
-    return results, failures, used
+    return _Found(results, failures, used, None)
 
 
 def _calibration(
@@ -241,9 +254,7 @@ def _said(calibration: Calibration, operating_point: bool) -> dict[str, object]:
     return said
 
 
-def _by_kinetics(
-    data: Data, chosen: zero_shot.KineticsClasses
-) -> tuple[Mapping[str, Detections], list[FeatureError]]:
+def _by_kinetics(data: Data, chosen: zero_shot.KineticsClasses) -> _Found:
     """Localise with I3D's own head."""
     settings = recipes.override(
         Settings(localization=zero_shot.LOCALIZATION), overrides
@@ -259,4 +270,5 @@ def _by_kinetics(
             failures.append,
         )
     refuse_nothing_left(results, failures)
-    return results, failures
+    used: dict[str, object] = {"used": True, "details": "Kinetics-400 I3D head"}
+    return _Found(results, failures, used, None)

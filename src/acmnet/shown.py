@@ -1,0 +1,59 @@
+"""Which detections people are shown: the surest, from a score on.
+
+Results JSON holds every detection, because scoring needs the whole ranking. A person
+who looks at tables, subtitles or a drawn video needs those that are likely to be right.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from acmnet.segments import Detections
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """What is shown of a video's detections.
+
+    Raises
+    ------
+    ValueError
+        If ``top`` is below 1 or ``min_score`` is not finite.
+
+    Examples
+    --------
+    >>> found = Detections.of(["a"], [(0, 1, 0.2, 0), (2, 3, 0.9, 0), (4, 5, 0.6, 0)])
+    >>> [d.score for d in Shown(min_score=0.5).of(found)]
+    [0.9, 0.6]
+    >>> [d.score for d in Shown(top=1).of(found)]
+    [0.9]
+    """
+
+    min_score: float | None = None
+    """Leave out detections with a lower score; None for no limit."""
+    top: int | None = None
+    """Leave out all but this many detections of a video, those with the highest
+    scores; None for no limit."""
+
+    def __post_init__(self) -> None:
+        """Refuse limits that nobody means."""
+        if self.top is not None and self.top < 1:
+            raise ValueError(f"top must be at least 1, got {self.top}")
+        if self.min_score is not None and not np.isfinite(self.min_score):
+            raise ValueError(f"min_score must be finite, got {self.min_score}")
+
+    def of(self, found: Detections) -> Detections:
+        """Return what is shown of one video, in the order of the detections."""
+        kept = np.ones(len(found), dtype=np.bool_)
+        if self.min_score is not None:
+            kept = found.score >= self.min_score
+        chosen = np.flatnonzero(kept)
+        if self.top is not None:
+            best = np.argsort(-found.score[chosen], kind="stable")[: self.top]
+            chosen = np.sort(chosen[best])
+        return found.only(chosen)
+
+    def of_all(self, results: Mapping[str, Detections]) -> dict[str, Detections]:
+        """Return what is shown of each video."""
+        return {video: self.of(found) for video, found in results.items()}
