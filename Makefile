@@ -1,6 +1,8 @@
 # make install   set-up: .venv with acmnet in it   (TORCH=gpu for the CUDA build)
 # make demo      the whole journey on videos drawn for it, into runs/demo
 # make test      every check: ruff, mypy --strict, pytest with doctests
+# make audit     licences and known vulnerabilities of what is installed
+# make lock      the newest versions and their hashes into constraints/
 # make results   the figures of docs/results.md again, hours of it   (QUICK=1 for minutes)
 # make bench     speed and memory, each figure a ratio; JSON into runs/bench.json
 
@@ -8,26 +10,26 @@ PYTHON ?= python3
 TORCH ?= cpu
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
-CONSTRAINT := $(if $(filter cpu,$(TORCH)),-c constraints/cpu.txt,)
+LOCKED ?= yes
+INSTALL := $(BIN)/python constraints/install.py --torch $(TORCH) $(if $(filter no,$(LOCKED)),--unlocked,)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test results bench clean
+.PHONY: help install demo test audit lock results bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile
 
 install: $(VENV)/installed-$(TORCH)
 
-$(VENV)/installed-%: pyproject.toml constraints/cpu.txt
+$(VENV)/installed-%: pyproject.toml $(wildcard constraints/*.txt)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "acmnet needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V); try make PYTHON=python3.12"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet $(CONSTRAINT) --editable .
+	$(INSTALL)
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed-$(TORCH)
-	$(PIP) install --quiet $(CONSTRAINT) --editable '.[dev]'
+	$(INSTALL) --dev
 	@touch $@
 
 demo: install
@@ -38,6 +40,17 @@ test: install $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2
+
+audit: $(VENV)/installed-dev
+	test -x $(VENV)/audit/bin/python || $(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps \
+	  --requirement constraints/locked-audit.txt
+	$(BIN)/python -m constraints.audit --pip-audit $(VENV)/audit/bin/pip-audit
+
+lock: $(VENV)/installed-dev
+	$(BIN)/python -m constraints.lock
+	$(INSTALL) --dev
+	$(BIN)/python -m constraints.audit --write
 
 results: install
 	$(BIN)/python -m benchmarks.results --out runs/results $(if $(QUICK),--quick)

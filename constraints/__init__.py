@@ -1,0 +1,1 @@
+"""The set-up of acmnet: what is installed, checked by hash, and its licences."""
