@@ -341,6 +341,51 @@ def files(tmp_path):
     return video
 
 
+def many(tmp_path, external_data):
+    """Write detections of 25 scores from 0.01 to 0.97, and what else the file says."""
+    found = [
+        {"label": "jump", "score": (4 * i + 1) / 100, "segment": [0.2, 0.6]}
+        for i in range(25)
+    ]
+    results = {"external_data": external_data, "results": {"clip": found}}
+    (tmp_path / "d.json").write_text(json.dumps(results))
+
+
+@pytest.mark.parametrize(
+    ("given", "drawn"),
+    [
+        pytest.param([], 9, id="from the score that the file names"),
+        pytest.param(["--top", "3"], 3, id="top"),
+        pytest.param(["--min-score", "0.9"], 2, id="score"),
+        pytest.param(["--min-score", "0"], 20, id="the surest 20"),
+        pytest.param(["--all"], 25, id="all"),
+    ],
+)
+def test_render_draws_what_is_shown(acmnet, files, tmp_path, given, drawn):
+    many(tmp_path, {"shown_from": 0.65})
+    code, out, err = acmnet(
+        *("render", files, "--detections", tmp_path / "d.json"),
+        *("--out", tmp_path / "o.mp4", *given),
+    )
+    assert code == 0
+    assert f"{drawn} detection" in out
+    assert (f"{drawn} of 25 detections drawn" in err) == (drawn < 25)
+
+
+def test_a_score_to_show_from_that_is_none_is_passed_over(acmnet, files, tmp_path):
+    # other people's files may have anything there
+    for other in ("high", None, [1]):
+        many(tmp_path, {"shown_from": other})
+        where = ["--detections", tmp_path / "d.json", "--out", tmp_path / "o.mp4"]
+        assert "20 detections" in acmnet("render", files, *where)[1]
+
+
+def test_render_all_leaves_nothing_out(acmnet, files, tmp_path):
+    where = ["--detections", tmp_path / "d.json", "--out", tmp_path / "o.mp4"]
+    given = ["--all", "--top", "3"]
+    refused(acmnet("render", files, *where, *given), "--all draws everything", code=2)
+
+
 def test_render_writes_the_video(acmnet, files):
     code, out, err = acmnet(
         *("render", files, "--detections", "d.json", "--out", "o.mp4"),

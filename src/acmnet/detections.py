@@ -76,6 +76,15 @@ class DetectionFile:
     external_data: Mapping[str, object] = dataclasses.field(default_factory=dict)
     """What the file says about data used beyond the benchmark's."""
 
+    @property
+    def shown_from(self) -> float | None:
+        """The score that people are shown these detections from; None for any.
+
+        ``external_data`` says so as ``shown_from``, where acmnet wrote the file.
+        """
+        score = _number(self.external_data.get("shown_from"))
+        return score if math.isfinite(score) else None
+
     def __post_init__(self) -> None:
         """Refuse arrays that do not describe N detections."""
         numbers = ("start_s", "end_s", "score")

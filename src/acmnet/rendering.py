@@ -72,7 +72,7 @@ def detections_of(
     video: str,
     *,
     min_score: float | None = None,
-    top: int = TOP,
+    top: int | None = TOP,
 ) -> tuple[Detection, ...]:
     """Return the detections of one video to draw, the surest first.
 
@@ -86,15 +86,15 @@ def detections_of(
         Its id in the file.
     min_score : float, optional
         Leave out what has a lower score.
-    top : int
-        At most this many, from 1; of equal scores the first in the file.
+    top : int or None
+        At most this many, from 1; of equal scores the first in the file. All when None.
 
     Raises
     ------
     RenderError
         If the video is not in the file, or ``top`` is less than 1.
     """
-    if top < 1:
+    if top is not None and top < 1:
         raise RenderError(f"top must be at least 1 detection, got {top}")
     if video not in file.video_ids:
         raise RenderError(not_among(video, file.video_ids, file.source))
