@@ -407,20 +407,36 @@ def test_csv_video_names(tmp_path, name, video_id):
             id="no header",
         ),
         pytest.param(
-            "video;labels\na;jump\n",
-            r"header video,labels, got 'video;labels'; add it, with commas between",
-            id="semicolons",
+            "video:labels\na:jump\n",
+            r"header video,labels, got 'video:labels'; add it, with commas, semicol",
+            id="colons",
         ),
         pytest.param(",\n", r"header video,labels, got ''", id="nothing but commas"),
         pytest.param(
-            "video,labels,start\na,jump,1\n",
-            r"labels\.csv has the column 'start'; known columns are video, labels, "
-            r"subset, duration: remove or rename it",
-            id="unknown column",
+            "video,labels,Start (s)\na,jump,1\n",
+            r"labels\.csv has the column 'Start \(s\)', but times of actions are not "
+            r"read from a table; remove the column, or write the segments as Activity",
+            id="times",
         ),
         pytest.param(
-            "video,labels,labels\na,jump,run\n",
-            r"has a column twice: 'video,labels,labels'; keep one",
+            "video,labels,subest\na,jump,x\n",
+            r"has the column 'subest'; is 'subset' meant\? known columns are video, "
+            r"labels, subset, duration: rename or remove it",
+            id="misspelt column",
+        ),
+        pytest.param(
+            "video,labels,length (min)\na,jump,2\n",
+            r"durations are read in seconds, but their column is 'length \(min\)'; con",
+            id="minutes",
+        ),
+        pytest.param(
+            ",video,labels\n,a,jump\nlate,b,jump\n",
+            r"line 3: 'late' is in column 1, which has no name; name the column, or",
+            id="a column without a name",
+        ),
+        pytest.param(
+            "video,labels,behaviour\na,jump,run\n",
+            r"has a column twice: 'labels', 'behaviour' all name the labels; keep one",
             id="a column twice",
         ),
         pytest.param(
@@ -430,9 +446,54 @@ def test_csv_video_names(tmp_path, name, video_id):
             id="too many cells",
         ),
         pytest.param(
-            "video,labels\na\n",
-            r"line 2: a row needs 2 cells \(video,labels\), got 1: 'a'",
-            id="too few cells",
+            "video,labels\na;jump\n",
+            r"line 2: a row needs 2 cells \(video,labels\), got 1: 'a;jump'; put",
+            id="another separator in a row",
+        ),
+        pytest.param(
+            "video,labels,duration\na,jump,1e8\n",
+            r"line 2: duration must be seconds from 0, got '1e8'; correct .*10,000,000",
+            id="a duration of years",
+        ),
+        pytest.param(
+            'video,labels,duration\na,jump,"1,5"\n',
+            r"line 2: duration must be seconds from 0, got '1,5'; correct",
+            id="a decimal comma between commas",
+        ),
+        pytest.param(
+            "video,labels\nfilms/,jump\n",
+            r"line 2: video is blank, got 'films/'; name the video",
+            id="a folder for a video",
+        ),
+        pytest.param(
+            "video,labels\nx/a.mp4,jump\ny/a.mp4,run\n",
+            r"line 3: video 'y/a\.mp4' was listed before, as 'x/a\.mp4' in line 2",
+            id="one name in two folders",
+        ),
+        pytest.param(
+            "video,label\na.mp4,jump\na.avi,run\n",
+            r"line 3: video 'a\.avi' was listed before, as 'a\.mp4' in line 2",
+            id="one name of two files, a row a label",
+        ),
+        pytest.param(
+            "video,label,split\na,jump,test\na,run,train\n",
+            r"line 3: subset of video 'a' is 'train' here and 'test' in line 2; cor",
+            id="two subsets of a video",
+        ),
+        pytest.param(
+            'video,labels\na,"jump\nrun"\n',
+            r"line 3: label 'jump\\nrun' holds a line break; names are letters",
+            id="a line break in a label",
+        ),
+        pytest.param(
+            "video,labels\na\tb,jump\n",
+            r"line 2: video 'a\\tb' holds a tab; names are letters",
+            id="a tab in a video",
+        ),
+        pytest.param(
+            "video,labels\na,x\0y\n",
+            r"line 2: label 'x\\x00y' holds a NUL; names are letters",
+            id="a NUL",
         ),
         pytest.param(
             "video,labels\na,jump\nb,\na,run\n",
@@ -483,10 +544,9 @@ def test_directory(tmp_path):
 
 def test_not_utf8(tmp_path):
     path = tmp_path / "labels.csv"
-    path.write_bytes("video,labels\né,jump\n".encode("latin-1"))
-    with pytest.raises(
-        AnnotationError, match=r"labels\.csv is not UTF-8: byte 0xe9 at offset 13; save"
-    ):
+    path.write_bytes(b"video,labels\na\x81\xfe,jump\n")
+    message = r"labels\.csv is not UTF-8 nor text .*\(byte 0x81 in line 2\); save it as"
+    with pytest.raises(AnnotationError, match=message):
         read_annotations(path)
 
 

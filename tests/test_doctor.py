@@ -313,9 +313,9 @@ def test_csv_rows_are_all_judged(tmp_path):
     expected = [
         (4, "labels has a blank label"),
         (5, "duration must be"),
+        (6, "'a' was listed before, as 'a.mp4' in line 2"),
         (7, "a row needs 3 cells"),
         (9, "video 'e\\nf' holds a line break"),
-        (6, "'a' was listed before, in line 2"),
     ]
     assert len(reading.findings) == len(expected)
     for finding, (line, words) in zip(reading.findings, expected, strict=True):

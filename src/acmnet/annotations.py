@@ -1,27 +1,28 @@
 """Read label files: which actions a video shows and, where known, from when to when.
 
 Two formats: ActivityNet-style JSON (THUMOS14's files are such, and BMN's nearly) and a
-CSV of video names with their labels. Nothing here knows features or the network.
+table of video names with their labels (`acmnet.label_tables`). Nothing here knows
+features or the network.
 """
 
+import codecs
 import collections
-import csv
 import dataclasses
 import difflib
-import io
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from acmnet import bmn
-from acmnet.files import VIDEO_SUFFIXES, outline, parse_json, read_text
+from acmnet.files import outline, parse_json, read_content, read_text
+from acmnet.label_tables import LabelTableError, read_label_table
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
-from acmnet.names import one_form, unfit
+from acmnet.names import checked, one_form
 from acmnet.segments import Segment
-from acmnet.wording import quoted
+from acmnet.spreadsheets import SheetError
 
-CSV_COLUMNS = ("video", "labels", "subset", "duration")
-"""Columns that a CSV may have, in any order; the first two are required."""
+TABLES = (".csv", ".tsv", ".tab")
+"""Suffixes of label files that are tables, whatever they start with."""
 
 SHOWN_UNKNOWN_LABELS = 5
 
@@ -78,6 +79,9 @@ class Annotations:
     """By id, in the file's order."""
     class_names: tuple[str, ...]
     """The C classes; class index c is a place in this tuple."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of how the file was read: a sentence each, with the
+    file's name."""
 
     def subset(self, name: str | None) -> "Annotations":
         """Return the videos of one subset, with the same classes; None means all.
@@ -135,9 +139,10 @@ def read_annotations(path: str | Path) -> Annotations:
         annotations -> [{label, segment}]`` with times in seconds (numbers, or numbers
         as text), in which ``subset``, ``duration`` and ``segment`` may be missing; or
         such videos without ``database``, as BMN's files of ActivityNet have them
-        (`acmnet.bmn`). Or a CSV with the header ``video,labels``, labels separated by
-        ``|``, and optional columns ``subset`` and ``duration``; a known video suffix
-        is taken off the video's name.
+        (`acmnet.bmn`). Or a table with the header ``video,labels``, labels separated
+        by ``|``, and optional columns ``subset`` and ``duration``; a known video suffix
+        is taken off the video's name. Its separator, its encoding and other names of
+        these columns are recognised, and said in the notes of what is returned.
 
     Returns
     -------
@@ -152,12 +157,59 @@ def read_annotations(path: str | Path) -> Annotations:
         twice, a label outside the class list, a segment that ends before it starts.
     """
     path = Path(path)
-    text = read_text(path, KIND, AnnotationError, EMPTY)
+    if is_json(path):
+        return _read_json(str(path), read_text(path, KIND, AnnotationError, EMPTY))
+    return read_table(path, _refuse)
+
+
+def is_json(path: Path) -> bool:
+    """Return whether a label file is read as JSON: by its suffix, or how it starts.
+
+    Raises
+    ------
+    AnnotationError
+        If it cannot be read.
+    """
     suffix = path.suffix.lower()
-    looks_like_json = text.lstrip()[0] in "{["
-    if suffix == ".json" or (suffix != ".csv" and looks_like_json):
-        return _read_json(str(path), text)
-    return _assembled(str(path), _csv_videos(str(path), text), ())
+    if suffix == ".json" or suffix in TABLES:
+        return suffix == ".json"
+    start = read_content(path, KIND, AnnotationError).removeprefix(codecs.BOM_UTF8)
+    return start.lstrip()[:1] in (b"{", b"[")
+
+
+def read_table(path: Path, on_fault: Callable[[str], None]) -> Annotations:
+    """Read a label file that is a table.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    on_fault : callable
+        Given a sentence on each row that cannot be used. If it does not raise, the row
+        is left out.
+
+    Raises
+    ------
+    AnnotationError
+        If the file cannot be read, or no row of it.
+    """
+    data = read_content(path, KIND, AnnotationError)
+    if not data.removeprefix(codecs.BOM_UTF8).strip():
+        raise AnnotationError(f"{path} is empty; {EMPTY}")
+    try:
+        table = read_label_table(str(path), data, on_fault)
+    except (SheetError, LabelTableError) as error:
+        raise AnnotationError(str(error)) from None
+    videos = (
+        Video(row.video, row.subset, row.duration_s, row.labels, ())
+        for row in table.rows
+    )
+    found = _assembled(str(path), videos, ())
+    return dataclasses.replace(found, notes=table.notes)
+
+
+def _refuse(sentence: str) -> None:
+    raise AnnotationError(sentence)
 
 
 def _assembled(
@@ -239,7 +291,8 @@ def _declared_classes(source: str, content: Mapping[str, object]) -> tuple[str, 
                 f"{source}: {key} must be a list of class names, got "
                 f"{reprlib.repr(value)}; correct it or leave it out"
             )
-        value = [_name(f"{source}: {key}", "class", name) for name in value]
+        where = f"{source}: {key}"
+        value = [checked(where, "class", name, AnnotationError) for name in value]
         twice = [name for name, n in collections.Counter(value).items() if n > 1]
         if twice:
             raise AnnotationError(
@@ -262,23 +315,12 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _name(where: str, what: str, name: str) -> str:
-    """Return a name in its composed Unicode form, refused if no name can be such."""
-    held = unfit(name)
-    if held:
-        raise AnnotationError(
-            f"{where}: {what} {quoted(name)} holds {held}; names are letters, digits, "
-            "blanks and signs in one line: correct it"
-        )
-    return one_form(name)
-
-
 def _json_video(source: str, key: str, entry: object) -> Video:
     """Return one video of the database."""
     where = f"{source}: video {key!r}"
     if not key.strip():
         raise AnnotationError(f"{where} has a blank name; name it as its feature file")
-    key = _name(source, "video", key)
+    key = checked(source, "video", key, AnnotationError)
     if not isinstance(entry, dict):
         raise AnnotationError(
             f"{where} must be an object with 'annotations', got {reprlib.repr(entry)}"
@@ -303,7 +345,8 @@ def _json_video(source: str, key: str, entry: object) -> Video:
         if segment is not None:
             instances.append(Instance(label, segment))
     duration_s = _duration(where, entry.get("duration"))
-    subset = None if subset is None else _name(where, "subset", subset)
+    if subset is not None:
+        subset = checked(where, "subset", subset, AnnotationError)
     return Video(key, subset, duration_s, tuple(labels), tuple(instances))
 
 
@@ -321,7 +364,7 @@ def _entry(where: str, annotation: object) -> tuple[str, Segment | None]:
             f"{where}: label must be the name of a class, got {got}; name the action "
             "or remove the entry"
         )
-    label = _name(where, "label", label)
+    label = checked(where, "label", label, AnnotationError)
     value = annotation.get("segment")
     return label, None if value is None else _segment(where, value)
 
@@ -370,87 +413,4 @@ def _refuse_unknown_labels(
     raise AnnotationError(
         f"{source}: label not in the file's list of {len(declared)} classes: "
         f"{', '.join(shown)}; correct the label or add it to the list"
-    )
-
-
-def _csv_videos(source: str, text: str) -> Iterator[Video]:
-    """Yield the video of each row of a CSV."""
-    rows = _csv_rows(source, text)
-    _, header = next(rows, (0, [""]))
-    columns = _csv_columns(source, header)
-    first: dict[str, tuple[int, str]] = {}
-    for line, cells in rows:
-        where = f"{source}, line {line}"
-        if len(cells) != len(columns):
-            raise AnnotationError(
-                f"{where}: a row needs {len(columns)} cells ({','.join(columns)}), got "
-                f"{len(cells)}: {','.join(cells)!r}; put a cell with a comma in quotes"
-            )
-        row = dict(zip(columns, cells, strict=True))
-        video = _csv_video(where, row)
-        if video.id in first:
-            line_before, name_before = first[video.id]
-            raise AnnotationError(
-                f"{where}: video {row['video']!r} was listed before, as "
-                f"{name_before!r} in line {line_before}; keep one row a video, with "
-                "its labels separated by |"
-            )
-        first[video.id] = (line, row["video"])
-        yield video
-
-
-def _csv_rows(source: str, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row that is not blank, with the number of its (last) line."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        for cells in reader:
-            stripped = [cell.strip() for cell in cells]
-            if any(stripped):
-                yield reader.line_num, stripped
-    except csv.Error as error:
-        raise AnnotationError(
-            f"{source}, line {reader.line_num}: not valid CSV: {error}; mend the line"
-        ) from None
-
-
-def _csv_columns(source: str, header: list[str]) -> list[str]:
-    """Return the names of the columns, checked."""
-    got = ",".join(header)
-    if not {"video", "labels"} <= set(header):
-        raise AnnotationError(
-            f"{source} must start with the header video,labels, got {got!r}; add it, "
-            "with commas between the columns"
-        )
-    unknown = [name for name in header if name not in CSV_COLUMNS]
-    if unknown:
-        raise AnnotationError(
-            f"{source} has the column {unknown[0]!r}; known columns are "
-            f"{', '.join(CSV_COLUMNS)}: remove or rename it"
-        )
-    if len(set(header)) != len(header):
-        raise AnnotationError(f"{source} has a column twice: {got!r}; keep one")
-    return header
-
-
-def _csv_video(where: str, row: Mapping[str, str]) -> Video:
-    """Return the video of one row."""
-    if not row["video"]:
-        raise AnnotationError(f"{where}: video is blank; name the video or remove it")
-    labels = [part.strip() for part in row["labels"].split("|")]
-    if labels == [""]:
-        labels = []
-    if "" in labels:
-        raise AnnotationError(
-            f"{where}: labels has a blank label, got {row['labels']!r}; remove the "
-            "extra |"
-        )
-    name = _name(where, "video", row["video"])
-    stem, _, suffix = name.rpartition(".")
-    is_file = bool(stem) and f".{suffix.lower()}" in VIDEO_SUFFIXES
-    return Video(
-        id=stem if is_file else name,
-        subset=row.get("subset") or None,
-        duration_s=_duration(where, row.get("duration") or None),
-        labels=tuple(_name(where, "label", label) for label in labels),
-        instances=(),
     )

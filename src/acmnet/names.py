@@ -7,8 +7,17 @@ labels passes them through `one_form`, so that equal names are equal strings.
 
 import unicodedata
 from collections.abc import Iterable
+from typing import Final
 
-SPOKEN = {"\t": "a tab", "\n": "a line break", "\r": "a line break", "\0": "a NUL"}
+from acmnet.wording import quoted
+
+SPOKEN: Final = {
+    "\t": "a tab",
+    "\n": "a line break",
+    "\r": "a line break",
+    "\0": "a NUL",
+}
+"""Control characters that people have a word for."""
 
 
 def one_form(name: str) -> str:
@@ -46,6 +55,29 @@ def unfit(name: str) -> str:
     return ""
 
 
+def checked(where: str, what: str, name: str, error: type[ValueError]) -> str:
+    """Return a name from a file in its one form.
+
+    Parameters
+    ----------
+    where : str
+        The file and the place in it, for the refusal.
+    what : str
+        What is named, such as ``"label"``.
+    name : str
+        As the file has it.
+    error : type
+        What to raise where the name holds what no name can.
+    """
+    held = unfit(name)
+    if held:
+        raise error(
+            f"{where}: {what} {quoted(name)} holds {held}; names are letters, digits, "
+            "blanks and signs in one line: correct it"
+        )
+    return one_form(name)
+
+
 def spelt_otherwise(names: Iterable[str], known: Iterable[str]) -> str:
     """Return a hint on the first of some unknown names that differs by case alone.
 
@@ -73,5 +105,5 @@ def spelt_otherwise(names: Iterable[str], known: Iterable[str]) -> str:
     for name in names:
         near = folded.get(name.casefold().strip())
         if near is not None:
-            return f" (is {name!r} meant to be {near!r}?)"
+            return f" (is {quoted(name)} meant to be {quoted(near)}?)"
     return ""

@@ -6,9 +6,7 @@ So there is one set of rules, and one wording.
 """
 
 import collections
-import csv
 import dataclasses
-import io
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +14,13 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from acmnet import bmn
-from acmnet.annotations import AnnotationError, Annotations, read_annotations
+from acmnet.annotations import (
+    AnnotationError,
+    Annotations,
+    is_json,
+    read_annotations,
+    read_table,
+)
 from acmnet.doctor.findings import Finding
 from acmnet.files import parse_json, read_text
 from acmnet.wording import quoted
@@ -49,17 +53,26 @@ def read_leniently(path: str | Path) -> LenientReading:
     """
     path = Path(path)
     try:
+        if not is_json(path):
+            return _read_table(path)
         text = read_text(path, "label file", AnnotationError, "it names a video")
     except AnnotationError as error:
         return LenientReading(None, (_refused(str(path), str(error)),))
-    is_json = text.lstrip()[0] in "{["
-    is_json = path.suffix.lower() == ".json" or (
-        is_json and path.suffix.lower() != ".csv"
-    )
     with tempfile.TemporaryDirectory() as folder:
-        part = Path(folder) / ("labels.json" if is_json else "labels.csv")
-        reader = _Reader(path, part)
-        return _read_json(reader, text) if is_json else _read_csv(reader, text)
+        return _read_json(_Reader(path, Path(folder) / "labels.json"), text)
+
+
+def _read_table(path: Path) -> LenientReading:
+    """Read a table row by row; what was recognised in its form is a note."""
+    source, faults = str(path), list[str]()
+    try:
+        found = read_table(path, faults.append)
+    except AnnotationError as error:
+        sentences = faults or [str(error)]
+        return LenientReading(None, tuple(_refused(source, x) for x in sentences))
+    findings = [_refused(source, sentence) for sentence in faults]
+    findings += [Finding("note", "form", sentence, source) for sentence in found.notes]
+    return LenientReading(found, tuple(findings))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -225,54 +238,3 @@ def _refused_annotations(
         return of({video: {"annotations": shown}})
 
     yield from _isolated(range(len(annotations)), refusal)
-
-
-def _read_csv(reader: _Reader, text: str) -> LenientReading:
-    """Read a CSV of videos and their labels."""
-    source = str(reader.path)
-    sentence = reader.refusal(text)
-    if not sentence:
-        return LenientReading(reader.read(text), ())
-    lines = text.splitlines(keepends=True)
-    try:
-        rows = _rows(lines)
-    except csv.Error:
-        return LenientReading(None, (_refused(source, sentence),))
-    header, rows = rows[0], rows[1:]
-
-    def only(kept: Sequence[range]) -> str:
-        lines_kept = {line for row in (header, *kept) for line in row}
-        return "".join(x if i in lines_kept else "\n" for i, x in enumerate(lines))
-
-    refused = list(_isolated(rows, lambda kept: reader.refusal(only(kept))))
-    if not rows or len({why for _, why in refused}) < len(refused):
-        # the same sentence for every row: it is about the header
-        return LenientReading(None, (_refused(source, sentence),))
-    findings = [_refused(source, why) for _, why in refused]
-    at_fault = {row for row, _ in refused}
-    first: dict[str, range] = {}
-    for row in rows:
-        if row in at_fault:
-            continue
-        (video,) = reader.read(only([row])).videos
-        if video in first:
-            says = (
-                f"{source}, line {row[0] + 1}: video {quoted(video)} was listed "
-                f"before, in line {first[video][0] + 1}; keep one row a video, with "
-                "its labels separated by |"
-            )
-            findings.append(_refused(source, says, video=video))
-        first.setdefault(video, row)
-    annotations = reader.read(only(list(first.values()))) if first else None
-    return LenientReading(annotations, tuple(findings))
-
-
-def _rows(lines: Sequence[str]) -> list[range]:
-    """Return the lines, from 0, of each row that is not blank."""
-    reader = csv.reader(io.StringIO("".join(lines), newline=""), strict=True)
-    rows, start = [], 0
-    for cells in reader:
-        if any(cell.strip() for cell in cells):
-            rows.append(range(start, reader.line_num))
-        start = reader.line_num
-    return rows
