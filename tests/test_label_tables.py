@@ -302,3 +302,17 @@ def test_any_table_below_a_header_is_read_or_refused(tmp_path_factory, text):
         assert refused[0].isprintable()
     else:
         assert read_annotations(folder / "labels.csv") == reading.annotations
+
+
+def test_the_verbs_say_what_was_recognised(acmnet, tiny_world, tmp_path):
+    training = read_annotations(tiny_world[0]).subset("training")
+    rows = [f"{v.id};{'|'.join(v.labels)}" for v in training.videos.values()]
+    (tmp_path / "labels.csv").write_text("\n".join(["Video;Class", *rows]), "utf-16")
+    given = ["--annotations", "labels.csv", "--features", tiny_world[1]]
+    says = "note: labels.csv: read as a table with semicolon-separated, UTF-16, the co"
+    code, _, err = acmnet("check", *given)
+    assert (code, err.count(says)) == (0, 1)
+    code, _, err = acmnet("train", *given, "--out", "run", "--training.epochs", "1")
+    assert (code, err.count(says)) == (0, 1)
+    code, out, _ = acmnet("doctor", *given)
+    assert (code, out.count(says)) == (0, 1)

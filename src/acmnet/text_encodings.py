@@ -224,7 +224,8 @@ def _is_word(word: str) -> bool:
         return False
     if scripts != {"GREEK"} or word.isupper() or len(word) < 3:
         return True
-    return sum(x in ACCENTED for x in word.lower()) == 1 and not re.search("σ$|ς.", word)
+    accents = sum(x in ACCENTED for x in word.lower())
+    return accents == 1 and not re.search("σ$|ς.", word)
 
 
 def _has_signs_in_place(word: str) -> bool:

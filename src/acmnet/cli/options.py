@@ -71,9 +71,13 @@ class TrainingOptions:
         return recipes.recipe(self.recipe, profile=self.profile, overrides=overrides)
 
     def data(self) -> Data:
-        """Open annotations and features."""
+        """Open annotations and features; say what was recognised in the labels."""
         grid = self.grid.grid()
-        return open_data(DataSource(self.annotations, self.features, self.subset, grid))
+        source = DataSource(self.annotations, self.features, self.subset, grid)
+        data = open_data(source)
+        for sentence in data.annotations.notes:
+            note(sentence)
+        return data
 
     def request(self, out: Path, device: str) -> RunRequest:
         """Return what is to be trained into a directory."""

@@ -112,6 +112,8 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
         With one sentence: also if no video is left, or none of a class.
     """
     annotations = read_annotations(request.labels)
+    for sentence in annotations.notes:
+        hooks.on_note(sentence)
     listed = ListedVideos(request.labels, annotations, request.videos, request.subset)
     files, left_out = listed_files(listed, hooks.on_note)
     features = request.out / FEATURES
