@@ -12,8 +12,10 @@ import pytest
 
 from acmnet.annotations import Annotations, Video, read_annotations
 from acmnet.files import write_json
+from acmnet.report.contents import Contents, VideoContents
 from acmnet.view import reviews, server
 from acmnet.view.live import state_of
+from acmnet.view.pages import Look, RunPages
 from acmnet.view.ranges import OutsideError, Span, span_of
 from acmnet.view.reviews import ReviewError, ReviewStore, StaleError
 from acmnet.view.server import MOST_BYTES, SAFE, Site, SiteServer
@@ -205,6 +207,8 @@ def served(tmp_path):
     store = ReviewStore(folder / "reviews.json", annotations_of("a"))
     site = Site(
         lambda token: f"<!doctype html><p>page {token}".encode(),
+        lambda build, video: b"{}" if (build, video) == (1, 0) else None,
+        lambda place: b"a strip" if place == 0 else None,
         (media,),
         lambda: {"sentence": "training", "checkpoint": 1.0},
         store,
@@ -588,3 +592,78 @@ def test_the_state_tells_a_training_that_goes_on(tmp_path):
     for path in (log, teacher):
         os.utime(path, (1, time.time() - 100))
     assert state_of(tmp_path)["sentence"] == ""
+
+
+# ---- pages
+
+
+def contents_of(*names):
+    """Return the contents of a page of videos without detections."""
+    videos = tuple(VideoContents(name, {"id": name}, ()) for name in names)
+    return Contents({"title": "run", "class_names": ["run"]}, videos)
+
+
+def test_a_page_is_built_once_for_all_who_ask_at_once():
+    """Two hundred ask while it is being built: one builds it, and all get it."""
+    looks, got = [], []
+
+    def look():
+        looks.append(time.sleep(0.2))
+        return Look(contents_of("a"), lambda _: {})
+
+    pages = RunPages(look, lambda: 1.0)
+    threads = [
+        threading.Thread(target=lambda: got.append(pages.page("token")))
+        for _ in range(200)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(looks), len(got), len(set(got))) == (1, 200, 1)
+
+
+def test_a_new_checkpoint_is_looked_at_and_the_old_page_asks_in_vain():
+    now, looked = [1.0], []
+
+    def insides(place):
+        looked.append(place)
+        return {"place": place}
+
+    pages = RunPages(lambda: Look(contents_of("a", "b"), insides), lambda: now[0])
+    assert pages.insides(0, 0) is None  # before any page
+    assert b'"build":0' in pages.page("token")
+    for _ in range(2):
+        assert json.loads(pages.insides(0, 1)) == {"place": 1}
+    assert looked == [1]
+    assert pages.insides(0, 2) is None
+    now[0] = 2.0
+    assert pages.insides(0, 1) is None
+    assert b'"build":1' in pages.page("token")
+    assert pages.insides(0, 1) is None
+    assert json.loads(pages.insides(1, 1)) == {"place": 1}
+
+
+def test_a_poster_is_decoded_once():
+    asked = []
+    pages = RunPages(
+        lambda: Look(contents_of(), lambda _: {}),
+        lambda: None,
+        lambda place: asked.append(place) or b"jpeg",
+    )
+    assert [pages.poster(3), pages.poster(3)] == [b"jpeg", b"jpeg"]
+    assert asked == [3]
+
+
+def test_what_is_looked_at_is_served_by_its_place(served):
+    status, headers, body = ask(served, "/api/video/1/0")
+    assert (status, body) == (200, b"{}")
+    assert headers["Content-Type"] == "application/json"
+    status, headers, body = ask(served, "/poster/0")
+    assert (status, headers["Content-Type"], body) == (200, "image/jpeg", b"a strip")
+    for path in (
+        *("/api/video/0/0", "/api/video/1/1", "/api/video/1", "/api/video/1/0/0"),
+        *("/api/video/1/-1", "/api/video/1/x", "/api/video/1/" + "9" * 400),
+        *("/poster/1", "/poster/", "/poster/0/0", "/poster/9999999999"),
+    ):
+        assert ask(served, path)[0] == 404, path

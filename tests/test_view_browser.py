@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from acmnet.annotations import read_annotations
-from browsing import drawn, frame, until
+from browsing import drawn, frame, saved, until
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +50,14 @@ def test_a_boundary_is_moved_saved_and_found_again(opened, address, run):
     page.fill("#review-start", "1.25")
     page.fill("#review-end", "2.5")
     page.click("#add")
-    assert page.inner_text("#review-state") == "not saved yet"
+    assert page.inner_text("#review-state").startswith("'cartwheel' is a new label")
+    page.click("#add")
+    told = page.inner_text("#review-state")
+    assert told == "3 changes not saved yet, kept in this browser"
     lanes = "(bars) => bars.map((b) => [b.dataset.label, Number(b.dataset.end)])"
     shown = page.eval_on_selector_all(".bar[data-kind=reviewed]", lanes)
     assert shown == [[label, end_s], ["cartwheel", 2.5]]
-    page.click("#save")
-    until(page, "document.getElementById('review-state').textContent === 'saved'")
+    saved(page)
     video = page.inner_text("#video-name")
     found = read_annotations(run / "reviews.json").videos[video].instances
     assert found[0].label == label
@@ -86,8 +88,7 @@ def test_a_second_page_is_told_that_it_is_stale(opened, address, run):
         page.locator("#timeline").focus()
         page.keyboard.press("j")
         page.keyboard.press("a")
-    first.click("#save")
-    until(first, "document.getElementById('review-state').textContent === 'saved'")
+    saved(first)
     kept = (run / "reviews.json").read_bytes()
     opened.expected.append("409")
     second.click("#save")

@@ -1,25 +1,81 @@
 """The verb report: a run as one page to look at."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated, Any
 
-from acmnet.cli.app import app, console, fail_for_left_out, note
+from cyclopts import Parameter
+
+from acmnet import recipes
+from acmnet.checkpoint import CheckpointConfig, load_config
+from acmnet.cli.app import UsageError, app, console, fail_for_left_out, note
 from acmnet.cli.applying import (
     RunData,
     RunDataOptions,
     counting,
     loaded,
-    localised,
+    refuse_nothing_left,
     scored,
 )
+from acmnet.cli.options import overrides
 from acmnet.extraction.run import find_videos
 from acmnet.features import FeatureError
 from acmnet.pipeline.data import Data, open_data
-from acmnet.report.contents import Contents, summary_of, videos_of
+from acmnet.pipeline.found import FoundFile, keep
+from acmnet.pipeline.trained import TrainedModel, refuse_other_features
+from acmnet.pipeline.training_summary import shown_score
+from acmnet.recipes import Settings, from_values
+from acmnet.report.contents import (
+    Contents,
+    VideoContents,
+    summary_of,
+    video_contents,
+)
+from acmnet.report.insides import insides_of
+from acmnet.report.media import EMBEDDED_TOTAL, media_of
 from acmnet.report.page import write_page
+from acmnet.report.posters import poster_strip
+from acmnet.segments import Detections
+from acmnet.shown import Shown
 from acmnet.wording import counted
 
 PAGE = "report.html"
+
+
+@dataclasses.dataclass(frozen=True)
+class ShownOptions:
+    """Which detections the page shows at first; on it, all can be had."""
+
+    min_score: float | None = None
+    """Start at this score; else at the one that was chosen when the run was trained,
+    without any true segment."""
+    top: int | None = None
+    "Show at first only this many detections of a video, those with the highest scores."
+    everything: Annotated[bool, Parameter(name="--all", negative=())] = False
+    "Show every detection at first, however low its score."
+
+    def __post_init__(self) -> None:
+        """Refuse limits beside --all, and limits that nobody means."""
+        try:
+            limits = Shown(self.min_score, self.top)
+        except ValueError as error:
+            raise UsageError(f"--{str(error).replace('_', '-')}") from None
+        if self.everything and limits != Shown():
+            raise UsageError("--all leaves nothing out: give it, or --min-score, --top")
+
+    def shown(self, run: Path, settings: Settings) -> Shown:
+        """Return what is shown at first of a run that is used with these settings."""
+        if self.everything:
+            return Shown()
+        if self.min_score is not None:
+            return Shown(self.min_score, self.top)
+        trained = from_values(load_config(run).settings, str(run)).localization
+        is_same_scale = trained.unit_scores == settings.localization.unit_scores
+        return Shown(shown_score(run) if is_same_scale else None, self.top)
+
+
+ShownFirst = Annotated[ShownOptions, Parameter(name="*")]
 
 
 @app.command(name="report")
@@ -29,6 +85,7 @@ def report_command(
     given: RunData = RunDataOptions(),
     videos: Path | None = None,
     out: Path | None = None,
+    first: ShownFirst = ShownOptions(),
     device: str = "auto",
 ) -> None:
     """Write a run as one page: scores, lists, and a timeline beside each video.
@@ -51,9 +108,11 @@ def report_command(
     data = open_data(given.source(run))
     failures: list[FeatureError] = []
     files = files_of(data, videos)
-    contents = contents_of(run, page, data, files, device, failures.append)
+    contents = contents_of(run, page, data, files, device, failures.append, first)
     write_page(contents, page)
-    console.print(f"{counted(len(contents.videos), 'video')}: {page}", markup=False)
+    size = f"{page.stat().st_size / 1e6:.1f} MB"
+    told = f"{counted(len(contents.videos), 'video')}: {page} ({size})"
+    console.print(told, markup=False)
     fail_for_left_out(list(map(str, failures)), len(contents.videos))
 
 
@@ -64,17 +123,79 @@ def contents_of(
     files: dict[str, Path],
     device: str,
     on_failure: Callable[[FeatureError], None],
+    first: ShownOptions,
 ) -> Contents:
-    """Localise the videos and gather all that a page shows of them.
+    """Return all that a page of its own shows of a run, from one look at each video.
 
     A video whose features cannot be used is reported to ``on_failure`` and left out.
     """
+    config, settings = used_settings(run)
     model = loaded(run, device)
-    results = localised(model, data, on_failure)
-    data = data.only(results)
-    with counting("drawing", data) as one_more:
-        shown = tuple(videos_of(model, data, results, files, page, one_more))
-    return Contents(summary_of(run, model, data, scored(data, results)), shown)
+    file = FoundFile(run, settings, model.class_names, data)
+    refuse_other_features(model, data.store)
+    failures: list[FeatureError] = []
+    results: dict[str, Detections] = {}
+    made: list[VideoContents] = []
+    kept, room = file.read(), EMBEDDED_TOTAL
+    with counting("looking at", data) as one_more:
+        for video in data.annotations.videos:
+            try:
+                found, insides = _looked_at(model, data, video, kept.get(video))
+            except FeatureError as error:
+                failures.append(error)
+                on_failure(error)
+            else:
+                media = media_of(files.get(video), page, room)
+                if media is not None and media.url is None:
+                    room -= media.path.stat().st_size
+                results[video] = found
+                made.append(
+                    video_contents(
+                        data.annotations.videos[video],
+                        data,
+                        found,
+                        media=media,
+                        insides=insides,
+                        poster=poster_of(data, video, files),
+                    )
+                )
+            one_more(video)
+    refuse_nothing_left(results, failures)
+    keep(file, results, note)
+    data, report = data.only(results), scored(data.only(results), results)
+    shown = first.shown(run, settings)
+    summary = summary_of(run, config, settings, data, report, shown)
+    return Contents(summary, tuple(made))
+
+
+def _looked_at(
+    model: TrainedModel, data: Data, video: str, kept: Detections | None
+) -> tuple[Detections, dict[str, Any]]:
+    """Return what is found in a video and what the networks say of it.
+
+    The features are read and each network runs once.
+    """
+    features = data.store.read(video)
+    curves = model.curves(features)
+    found = model.localize(features, curves.scores) if kept is None else kept
+    truth = data.annotations.videos[video]
+    return found, insides_of(model, truth, found, curves, len(features))
+
+
+def used_settings(run: Path) -> tuple[CheckpointConfig, Settings]:
+    """Return what a run says of itself, and the settings that it is used with."""
+    config = load_config(run)
+    trained = from_values(config.settings, str(run))
+    return config, recipes.override(trained, overrides)
+
+
+def poster_of(data: Data, video: str, files: dict[str, Path]) -> bytes | None:
+    """Return the strip of a video's frames; None where it has no file."""
+    if video not in files:
+        return None
+    known_s = data.annotations.videos[video].duration_s
+    span_s = data.store.grid.span_s(data.store.shape(video)[0])
+    return poster_strip(files[video], float(known_s or span_s))
 
 
 def files_of(data: Data, folder: Path | None) -> dict[str, Path]:

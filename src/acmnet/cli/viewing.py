@@ -1,22 +1,47 @@
 """The verb view: a run in the browser, live, to be reviewed."""
 
-import threading
+import contextlib
+import dataclasses
+import functools
+import hashlib
 import webbrowser
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
+from acmnet.annotations import Annotations
 from acmnet.cli.app import app, console, note
-from acmnet.cli.applying import RunData, RunDataOptions
-from acmnet.cli.reporting import contents_of, files_of
+from acmnet.cli.applying import (
+    RunData,
+    RunDataOptions,
+    counting,
+    loaded,
+    refuse_nothing_left,
+    scored,
+)
+from acmnet.cli.reporting import (
+    ShownFirst,
+    ShownOptions,
+    files_of,
+    poster_of,
+    used_settings,
+)
 from acmnet.features import FeatureError
-from acmnet.pipeline.data import open_data
-from acmnet.report.contents import linked
-from acmnet.report.page import page_of
+from acmnet.pipeline.data import Data, open_data
+from acmnet.pipeline.found import FoundFile, found_videos
+from acmnet.report.contents import Contents, summary_of, video_contents
+from acmnet.report.insides import insides_of
+from acmnet.report.media import served_media
 from acmnet.view.live import state_of
+from acmnet.view.pages import Look, RunPages
 from acmnet.view.reviews import REVIEWS_FILE, ReviewStore
 from acmnet.view.server import Site, SiteServer
+
+FIRST_PORT: Final = 20_000
+PORTS: Final = 10_000
+"""A run's own port is one of so many from the first: below those that systems lend."""
 
 
 @app.command(name="view")
@@ -27,6 +52,7 @@ def view_command(
     videos: Path | None = None,
     port: int = 0,
     browser: Annotated[bool, Parameter(negative=())] = False,
+    first: ShownFirst = ShownOptions(),
     device: str = "auto",
 ) -> None:
     """Serve a run to a browser on this machine, to look at and to review.
@@ -43,7 +69,8 @@ def view_command(
     videos
         Folder of the video files, to play them beside the timeline.
     port
-        Of 127.0.0.1; 0 takes a free one.
+        Of 127.0.0.1; 0 takes the run's own, the same at each start, or a free one
+        where that is taken.
     browser
         Open the page in the browser.
     device
@@ -51,29 +78,103 @@ def view_command(
     """
     data = open_data(given.source(run))
     files = files_of(data, videos)
-    played = tuple(files.values())
-    store = ReviewStore(run / REVIEWS_FILE, data.annotations)
+    store = ReviewStore(run / REVIEWS_FILE, _with_durations(data))
     store.to_json()  # refuse a damaged one now
-    built: dict[float | None, bytes] = {}
-    lock = threading.Lock()
-
-    def left_out(error: FeatureError) -> None:
-        note(f"left out: {error}")
-
-    def page(token: str) -> bytes:
-        """Return the page of the newest checkpoint, built once for all who ask."""
-        with lock:
-            checkpoint = state_of(run)["checkpoint"]
-            if checkpoint not in built:
-                made = contents_of(run, run / "page", data, files, device, left_out)
-                built.clear()
-                built[checkpoint] = page_of(linked(made, played), token=token).encode()
-            return built[checkpoint]
-
-    site = Site(page, played, lambda: state_of(run), store)
-    page(site.token)  # what is slow or wrong is so before the browser waits
-    with SiteServer(site, port) as server:
+    names = list(files)
+    pages = RunPages(
+        lambda: _look(run, data, files, device, first),
+        lambda: state_of(run)["checkpoint"],
+        lambda place: poster_of(data, names[place], files),
+    )
+    site = Site(
+        pages.page,
+        pages.insides,
+        pages.poster,
+        tuple(files.values()),
+        lambda: state_of(run),
+        store,
+    )
+    pages.page(site.token)  # what is slow or wrong is so before the browser waits
+    with _server(site, port, run) as server:
         console.print(f"{server.address}  (Ctrl-C ends it)", markup=False)
         if browser:
             webbrowser.open(server.address)
         server.serve_forever()
+
+
+def _server(site: Site, port: int, run: Path) -> SiteServer:
+    """Return a server on a port that was asked for, the run's own, or a free one.
+
+    A browser keeps unsaved reviews by address, so the same run has the same one.
+    """
+    if port:
+        return SiteServer(site, port)
+    digest = hashlib.sha256(str(run.resolve()).encode()).digest()
+    try:
+        return SiteServer(site, FIRST_PORT + int.from_bytes(digest[:4]) % PORTS)
+    except OSError:  # taken, perhaps by another view of this run
+        return SiteServer(site)
+
+
+def _look(
+    run: Path, data: Data, files: dict[str, Path], device: str, first: ShownOptions
+) -> Look:
+    """Return a run as its newest checkpoint sees it; the model is loaded when needed.
+
+    A video whose features cannot be used is said and left out.
+    """
+    config, settings = used_settings(run)
+    model = functools.cache(lambda: loaded(run, device))
+    failures: list[FeatureError] = []
+
+    def left_out(error: FeatureError) -> None:
+        failures.append(error)
+        note(f"left out: {error}")
+
+    with counting("localising", data) as one_more:
+        results = found_videos(
+            FoundFile(run, settings, config.class_names, data),
+            model,
+            on_video=one_more,
+            on_failure=left_out,
+            on_note=note,
+        )
+    refuse_nothing_left(results, failures)
+    data = data.only(results)
+    places = {name: i for i, name in enumerate(files)}
+    made = tuple(
+        video_contents(
+            data.annotations.videos[video],
+            data,
+            found,
+            media=served_media(files.get(video), places.get(video, 0)),
+            poster=f"poster/{places[video]}" if video in places else None,
+        )
+        for video, found in results.items()
+    )
+    shown, report = first.shown(run, settings), scored(data, results)
+    summary = summary_of(run, config, settings, data, report, shown)
+
+    def insides(place: int) -> Mapping[str, Any]:
+        video = made[place].id
+        features = data.store.read(video)
+        return insides_of(
+            model(),
+            data.annotations.videos[video],
+            results[video],
+            model().curves(features),
+            len(features),
+        )
+
+    return Look(Contents(summary, made), insides)
+
+
+def _with_durations(data: Data) -> Annotations:
+    """Return the annotations with every video's length: its features' where need be."""
+    videos = {}
+    for name, video in data.annotations.videos.items():
+        known_s = video.duration_s
+        with contextlib.suppress(FeatureError):  # the page leaves such a video out
+            known_s = known_s or data.store.grid.span_s(data.store.shape(name)[0])
+        videos[name] = dataclasses.replace(video, duration_s=known_s)
+    return dataclasses.replace(data.annotations, videos=videos)

@@ -26,6 +26,7 @@ from acmnet.features import open_store
 from acmnet.files import write_json, written_whole
 from acmnet.pipeline.data import Data, DataError, DataSource, unlabelled
 from acmnet.pipeline.experiments import TIOU
+from acmnet.pipeline.found import FoundFile, keep
 from acmnet.pipeline.listed_videos import (
     ListedVideos,
     listed_files,
@@ -154,6 +155,9 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
         request.out, settings=lambda _: request.settings, device=request.device
     )
     results = localize_videos(model, everything)
+    names = model.class_names
+    kept = FoundFile(request.out, request.settings, names, everything)
+    keep(kept, results, hooks.on_note)
     used = {"used": True, "details": f"features of {request.extraction.extractor}"}
     write_detections(request.out / DETECTIONS, results, external_data=used)
     report, scored = _score(everything.annotations, training.annotations, results)

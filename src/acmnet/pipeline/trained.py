@@ -43,6 +43,14 @@ class VideoScores(NamedTuple):
     """(C + 1,). The instance branch's video-level probabilities."""
 
 
+class VideoCurves(NamedTuple):
+    """All that the networks say of one video, from one pass of each."""
+
+    scores: VideoScores
+    cas: npt.NDArray[np.float32]
+    """(T, C + 1). Softmax over classes of the CAS before any attention."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainedModel:
     """A network with all that its outputs need to become detections.
@@ -86,15 +94,7 @@ class TrainedModel:
         ValueError
             If the shape is not (L, D) or a value is not finite.
         """
-        video = self._sampled(features)
-        networks = (self.network, *self.further)
-        each = [self._branch_scores(network, video) for network in networks]
-        # in fp64, so that the mean of one is that one
-        cas, attention, video_scores = (
-            np.stack(scores).mean(axis=0, dtype=np.float64).astype(np.float32)
-            for scores in zip(*each, strict=True)
-        )
-        return VideoScores(cas, attention, video_scores)
+        return self.curves(features).scores
 
     def cas(
         self, features: npt.NDArray[np.floating] | Tensor
@@ -104,15 +104,22 @@ class TrainedModel:
         What the classifier alone says; nothing is localised with it. Parameters and
         errors are those of `scores`.
         """
+        return self.curves(features).cas
+
+    def curves(self, features: npt.NDArray[np.floating] | Tensor) -> VideoCurves:
+        """Return scores and CAS of one video from one pass of each network.
+
+        Parameters and errors are those of `scores`.
+        """
         video = self._sampled(features)
-        each = []
-        with torch.inference_mode():
-            for network in (self.network, *self.further):
-                network.eval()
-                _, activation = self._heads(network, video)
-                each.append(activation.softmax(dim=-1).cpu().numpy())
-        mean: npt.NDArray[np.float32] = np.stack(each).mean(axis=0, dtype=np.float64)
-        return mean.astype(np.float32)
+        networks = (self.network, *self.further)
+        each = [self._network_curves(network, video) for network in networks]
+        # in fp64, so that the mean of one is that one
+        cas_instance, attention, video_scores, cas = (
+            np.stack(arrays).mean(axis=0, dtype=np.float64).astype(np.float32)
+            for arrays in zip(*((*own.scores, own.cas) for own in each), strict=True)
+        )
+        return VideoCurves(VideoScores(cas_instance, attention, video_scores), cas)
 
     def _sampled(self, features: npt.NDArray[np.floating] | Tensor) -> Tensor:
         """Return a video's features (T, D) as the networks see them."""
@@ -124,7 +131,7 @@ class TrainedModel:
             video = video[index.floor().long()]
         return video
 
-    def _branch_scores(self, network: ACMNet, video: Tensor) -> VideoScores:
+    def _network_curves(self, network: ACMNet, video: Tensor) -> VideoCurves:
         """Return what one network says of a video."""
         network.eval()
         with torch.inference_mode():
@@ -134,11 +141,12 @@ class TrainedModel:
             k = torch.tensor([max(len(video) // ratio, 1)], device=self.device)
             everywhere = torch.ones(1, len(video), dtype=torch.bool, device=self.device)
             pooled = pool_top_k(logits.unsqueeze(0), k, everywhere)[0]
-        return VideoScores(
+        scores = VideoScores(
             logits.softmax(dim=-1).cpu().numpy(),
             attention.cpu().numpy(),
             pooled.softmax(dim=-1).cpu().numpy(),
         )
+        return VideoCurves(scores, activation.softmax(dim=-1).cpu().numpy())
 
     def _heads(self, network: ACMNet, video: Tensor) -> tuple[Tensor, Tensor]:
         """Return a network's attention (T, 3) and activation (T, C + 1)."""
@@ -179,26 +187,34 @@ class TrainedModel:
             other.append(both[1][0, kept])
         return torch.cat(one), torch.cat(other)
 
-    def localize(self, features: npt.NDArray[np.floating] | Tensor) -> Detections:
+    def localize(
+        self,
+        features: npt.NDArray[np.floating] | Tensor,
+        scores: VideoScores | None = None,
+    ) -> Detections:
         """Return the detections in one video's features, in seconds.
 
         Scores are in [0, 1] unless the setting ``localization.unit_scores`` is false.
-        Parameters and errors are those of `scores`.
+        Parameters and errors are those of `scores`, whose result for the same features
+        may be given where it is known already.
         """
         if self.student is not None:
-            found = self._localize_by(self.student, self._checked(features))
+            found = self._localize_by(self.student, self._checked(features), scores)
         else:
-            found = self._localized(localize_scores, features)
+            found = self._localized(localize_scores, features, scores)
         if not self.settings.localization.unit_scores:
             return found
         return dataclasses.replace(found, score=unit_scores(found.score))
 
     def _localized(
-        self, by: Callable[..., Detections], features: npt.NDArray[np.floating] | Tensor
+        self,
+        by: Callable[..., Detections],
+        features: npt.NDArray[np.floating] | Tensor,
+        scores: VideoScores | None,
     ) -> Detections:
         """Return what `localize_scores` or `score_proposals` makes of the scores."""
         return by(
-            *self.scores(features),
+            *(self.scores(features) if scores is None else scores),
             n_snippets=len(features),
             grid=self.grid,
             class_names=self.class_names,
@@ -215,10 +231,10 @@ class TrainedModel:
         """
         if self.student is not None:
             video = self._checked(features)
-            probability, distance, beside = self._candidates(self.student, video)
+            probability, distance, beside = self._candidates(self.student, video, None)
             best = best_candidates(probability, distance, grid=self.grid, beside=beside)
         else:
-            found = self._localized(score_proposals, features)
+            found = self._localized(score_proposals, features, None)
             best = np.full(len(self.class_names), -np.inf)
             np.maximum.at(best, found.class_index, found.score)
         if self.settings.localization.unit_scores:
@@ -226,9 +242,11 @@ class TrainedModel:
             best[is_found] = unit_scores(best[is_found])
         return best
 
-    def _localize_by(self, student: Student, video: Tensor) -> Detections:
+    def _localize_by(
+        self, student: Student, video: Tensor, scores: VideoScores | None
+    ) -> Detections:
         """Return what the second stage finds."""
-        probability, distance, beside = self._candidates(student, video)
+        probability, distance, beside = self._candidates(student, video, scores)
         return localize_candidates(
             probability,
             distance,
@@ -239,7 +257,7 @@ class TrainedModel:
         )
 
     def _candidates(
-        self, student: Student, video: Tensor
+        self, student: Student, video: Tensor, scores: VideoScores | None
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], Detections | None]:
         """Return probability (T, C), distance (T, 2) and the teachers' proposals."""
 
@@ -254,7 +272,7 @@ class TrainedModel:
             )
         weight, proposals = self.settings.student.teachers_weight, None
         if weight:
-            proposals = self._localized(score_proposals, video)
+            proposals = self._localized(score_proposals, video, scores)
             score = proposals.score * (weight / float(student.teachers_best))
             proposals = dataclasses.replace(proposals, score=score)
         return logits.sigmoid().cpu().numpy(), distance.cpu().numpy(), proposals

@@ -1,260 +1,178 @@
-"""What a report shows, as plain values: computed here, only drawn by the page."""
+"""What a page shows of a run, as plain values: computed here, only drawn there."""
 
-import base64
 import dataclasses
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import numpy as np
 
-from acmnet.annotations import Video
+from acmnet.annotations import Annotations, Video
+from acmnet.checkpoint import CheckpointConfig
 from acmnet.evaluation.reports import DetectionReport
-from acmnet.figures.video import telling_classes
-from acmnet.localization import activation_runs
-from acmnet.model import Branch
 from acmnet.pipeline.calibrating import training_videos
 from acmnet.pipeline.data import Data
 from acmnet.pipeline.runs import LAST
-from acmnet.pipeline.trained import TrainedModel
-from acmnet.report.posters import FRAMES, poster_strip
-from acmnet.segments import Detections, FloatArray
+from acmnet.recipes import Settings
+from acmnet.report.media import Media
+from acmnet.report.posters import FRAMES
+from acmnet.segments import Detections
+from acmnet.shown import Shown
+from acmnet.wording import counted
 
 MOST_DETECTIONS: Final = 500
 """Detections of a video that are shown, the surest ones."""
-MOST_CURVES: Final = 6
-"""Classes of a video whose activation and CAS are drawn, besides the attention."""
-EMBEDDED_BYTES: Final = 8 << 20
-"""A larger video is linked."""
-EMBEDDED_TOTAL: Final = 64 << 20
-"""All embedded videos together."""
-LEVELS: Final = 255
-"""Levels that a curve in [0, 1] is drawn with."""
 
-MEDIA_TYPES: Final = {
-    ".mp4": "video/mp4",
-    ".m4v": "video/mp4",
-    ".mov": "video/mp4",
-    ".webm": "video/webm",
-    ".mkv": "video/webm",
-    ".ogv": "video/ogg",
-}
-"""What a browser may play; other containers it is not offered."""
+BEYOND_S: Final = 1.0
+"""How far a reviewed segment may reach past a video's end: lengths are rounded."""
 
-
-@dataclasses.dataclass(frozen=True)
-class Media:
-    """A video file as the page takes it."""
-
-    type: str
-    url: str | None
-    """Relative to the page; None where it is embedded."""
-    path: Path
+Row = tuple[str, float, float, float]
+"""A detection on the page: label, start and end in seconds, score."""
 
 
 @dataclasses.dataclass(frozen=True)
 class VideoContents:
-    """One video's part of a report."""
+    """One video's part of a page."""
 
     id: str
     summary: Mapping[str, Any]
-    """For the list of videos, loaded at once."""
-    details: Mapping[str, Any]
-    """For its timeline, loaded when it is looked at."""
-    media: Media | None
+    """Its name, labels, length, true segments and how much was found in it."""
+    detections: Sequence[Row]
+    """From the surest down, at most `MOST_DETECTIONS`."""
+    media: Media | None = None
+    insides: Mapping[str, Any] | None = None
+    """As `insides_of` gives them; None where a server is asked for them."""
+    poster: bytes | str | None = None
+    """A JPEG, or the address where a server has it; None for none."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """All of a report: the summary and every video."""
+    """All of a page: the summary and every video."""
 
     summary: Mapping[str, Any]
     videos: tuple[VideoContents, ...]
 
 
 def summary_of(
-    run: Path, model: TrainedModel, data: Data, report: DetectionReport | None
+    run: Path,
+    config: CheckpointConfig,
+    settings: Settings,
+    data: Data,
+    report: DetectionReport | None,
+    shown: Shown = Shown(),
 ) -> dict[str, Any]:
     """Return what is told of the run: where it comes from, and its scores."""
-    config = model.config
-    facts = {"run": str(run), "labels": data.annotations.source}
-    facts["features"] = str(data.store.directory)
-    if config is not None:
-        known = config.training
-        facts |= {
-            "recipe": f"{config.recipe} ({config.profile})",
-            "seed": str(config.seed),
-            "epochs": str(config.epoch),
-            "checkpoint chosen on": config.selection,
-            "trained on": f"{known.get('videos', '?')} videos of "
-            f"{known.get('annotations', '?')}, subset {known.get('subset') or 'all'}",
-            "extractor": str((known.get("manifest") or {}).get("extractor", "?")),
-            "versions": ", ".join(f"{k} {v}" for k, v in config.versions.items()),
-        }
-    n_networks = 1 + len(model.further)
-    facts["curves"] = (
-        "the network's own"
-        if model.student is None
-        else f"the mean of the student's {n_networks} teachers; the student localises"
-    )
-    values: dict[str, Any] = {"title": run.resolve().name, "facts": facts}
-    values["class_names"] = list(model.class_names)
-    rules = model.settings.localization
-    values["thresholds"] = list(rules.activation_thresholds)
-    values["notes"] = list(_notes(model, data))
+    values: dict[str, Any] = {
+        "title": run.resolve().name,
+        "run": str(run.resolve()),
+        "facts": dict(_facts(run, config, settings, data)),
+        "class_names": list(config.class_names),
+        "thresholds": list(settings.localization.activation_thresholds),
+        "notes": list(_notes(config, data)),
+        "shown": dataclasses.asdict(shown),
+    }
     if report is not None:
         values["scores"] = report.to_json()
         values["rules"] = report.protocol.rules
     return values
 
 
-def _notes(model: TrainedModel, data: Data) -> Iterator[str]:
+def _facts(
+    run: Path, config: CheckpointConfig, settings: Settings, data: Data
+) -> Iterator[tuple[str, str]]:
+    """Yield where the run comes from, each fact with its name."""
+    known = config.training
+    yield "run", str(run)
+    yield "labels", data.annotations.source
+    yield "features", str(data.store.directory)
+    yield "recipe", f"{config.recipe} ({config.profile})"
+    yield "seed", str(config.seed)
+    yield "epochs", str(config.epoch)
+    yield "checkpoint chosen on", config.selection
+    yield (
+        "trained on",
+        f"{known.get('videos', '?')} videos of {known.get('annotations', '?')}, "
+        f"subset {known.get('subset') or 'all'}",
+    )
+    yield "extractor", str((known.get("manifest") or {}).get("extractor", "?"))
+    yield "versions", ", ".join(f"{k} {v}" for k, v in config.versions.items())
+    n_teachers = settings.student.teachers
+    yield (
+        "curves",
+        f"the mean of the student's {counted(n_teachers, 'teacher')}; the detections "
+        "are the student's"
+        if n_teachers
+        else "the network's own",
+    )
+
+
+def _notes(config: CheckpointConfig, data: Data) -> Iterator[str]:
     """Yield what must be known before a score is believed."""
-    if model.config is None:
-        return
     videos = set(data.annotations.videos)
-    known = training_videos(model.config)
+    known = training_videos(config)
     if known is None:
         yield (
-            "Which videos the run was trained on is not known any more: on those, "
-            "scores flatter."
+            "It is not known any more which videos the run was trained on: on those it "
+            "does better than it will on new ones."
         )
     elif videos & known:
         yield (
-            f"{len(videos & known)} of these {len(videos)} videos were trained on: "
-            "there, scores flatter."
+            f"{len(videos & known)} of these {counted(len(videos), 'video')} were "
+            "trained on: there the run does better than it will on new ones."
         )
-    if model.config.selection != LAST:
-        yield f"The checkpoint was chosen on the {model.config.selection}."
+    if config.selection != LAST:
+        yield f"The checkpoint was chosen on the {config.selection}."
 
 
-def videos_of(
-    model: TrainedModel,
+def video_contents(
+    video: Video,
     data: Data,
-    results: Mapping[str, Detections],
-    files: Mapping[str, Path],
-    page: Path,
-    on_video: Callable[[str], None] = lambda _: None,
-) -> Iterator[VideoContents]:
-    """Yield each video's part, in the order of the results.
-
-    Parameters
-    ----------
-    model, data
-        The trained model, and the videos that it localised.
-    results : mapping of video id to Detections
-        What it found, as it is to be shown.
-    files : mapping of video id to path
-        The video files that there are.
-    page : Path
-        Where the page will lie: links are relative to it.
-    on_video : callable
-        Called with each id when it is done.
-    """
-    room = EMBEDDED_TOTAL
-    for video, found in results.items():
-        truth = data.annotations.videos[video]
-        media = _media(files.get(video), page, room)
-        if media is not None and media.url is None:
-            room -= media.path.stat().st_size
-        details = _details(model, data, truth, found, files.get(video))
-        summary = {
-            "id": video,
-            "labels": list(truth.labels),
-            "subset": truth.subset,
-            "duration_s": details["duration_s"],
-            "instances": len(truth.instances),
-            "detections": len(found),
-            "best": float(found.score.max(initial=0.0)) if len(found) else None,
-        }
-        yield VideoContents(video, summary, details, media)
-        on_video(video)
-
-
-def _details(
-    model: TrainedModel,
-    data: Data,
-    truth: Video,
     found: Detections,
-    file: Path | None,
-) -> dict[str, Any]:
-    features = data.store.read(truth.id)
-    scores = model.scores(features)
-    grid = data.store.grid
-    span_s = grid.span_s(len(features))
-    duration_s = truth.duration_s or span_s
+    *,
+    media: Media | None = None,
+    insides: Mapping[str, Any] | None = None,
+    poster: bytes | str | None = None,
+) -> VideoContents:
+    """Return one video's part of a page."""
+    span_s = data.store.grid.span_s(data.store.shape(video.id)[0])
     order = np.argsort(-found.score, kind="stable")[:MOST_DETECTIONS]
-    names = model.class_names
-    shown = telling_classes(truth, found)[:MOST_CURVES]
-    runs = activation_runs(
-        scores.cas_instance,
-        scores.video_scores,
-        n_snippets=len(features),
-        grid=grid,
-        settings=model.settings.localization,
-    )
-    curves = {f"attention: {b.name.lower()}": scores.attention[:, b] for b in Branch}
-    curves |= {f"activation: {names[c]}": scores.cas_instance[:, c] for c in shown}
-    cas = model.cas(features)
-    curves |= {f"cas: {names[c]}": cas[:, c] for c in shown}
-    return {
-        "id": truth.id,
-        "duration_s": float(max(duration_s, span_s)),
+    is_known = truth_is_known(video, data.annotations)
+    rows = [
+        (
+            found.class_names[int(found.class_index[i])],
+            float(found.start_s[i]),
+            float(found.end_s[i]),
+            float(found.score[i]),
+        )
+        for i in order
+    ]
+    summary = {
+        "id": video.id,
+        "labels": list(video.labels),
+        "subset": video.subset,
+        "duration_s": float(max(video.duration_s or 0.0, span_s)),
+        "ends_s": float(video.duration_s or span_s),
+        "latest_s": float(video.duration_s or span_s) + BEYOND_S,
         "truth": [
             [x.label, float(x.segment.start_s), float(x.segment.end_s)]
-            for x in truth.instances
+            for x in video.instances
         ],
-        "detections": [
-            [
-                names[int(found.class_index[i])],
-                float(found.start_s[i]),
-                float(found.end_s[i]),
-                float(found.score[i]),
-            ]
-            for i in order
-        ],
-        "left_out": len(found) - len(order),
-        "runs": [
-            [float(t), names[int(c)], float(a), float(b)]
-            for t, c, a, b in zip(*runs, strict=True)
-        ],
-        "curves": [
-            {"name": name, "values": _quantized(values)}
-            for name, values in curves.items()
-        ],
-        "first_s": (grid.snippet_frames / 2) / grid.fps,
-        "step_s": grid.stride_s * len(features) / len(scores.attention),
-        "poster": None if file is None else poster_strip(file, float(duration_s)),
+        "instances": len(video.instances) if is_known else None,
+        "detections": len(found),
+        "best": rows[0][3] if rows else None,
+        "left_out": len(found) - len(rows),
         "poster_frames": FRAMES,
     }
+    return VideoContents(video.id, summary, rows, media, insides, poster)
 
 
-def _quantized(values: FloatArray | np.ndarray[Any, Any]) -> str:
-    """Return a curve in [0, 1] as one byte a snippet, in base64."""
-    levels = np.rint(np.clip(values, 0.0, 1.0) * LEVELS).astype(np.uint8)
-    return base64.b64encode(levels.tobytes()).decode()
+def truth_is_known(video: Video, annotations: Annotations) -> bool:
+    """Whether it is known where a video's actions are, or that it has none.
 
-
-def linked(contents: Contents, served: Sequence[Path]) -> Contents:
-    """Return the same with every video fetched from a server by its place there."""
-    place = {path: i for i, path in enumerate(served)}
-    videos = []
-    for video in contents.videos:
-        media = video.media
-        if media is not None:
-            media = dataclasses.replace(media, url=f"media/{place[media.path]}")
-        videos.append(dataclasses.replace(video, media=media))
-    return dataclasses.replace(contents, videos=tuple(videos))
-
-
-def _media(file: Path | None, page: Path, room: int) -> Media | None:
-    """Return how the page takes a file; None where a browser cannot play it."""
-    if file is None or file.suffix.lower() not in MEDIA_TYPES:
-        return None
-    kind = MEDIA_TYPES[file.suffix.lower()]
-    if file.stat().st_size <= min(EMBEDDED_BYTES, room):
-        return Media(kind, None, file)
-    relative = os.path.relpath(file.resolve(), page.resolve().parent)
-    return Media(kind, quote(Path(relative).as_posix()), file)
+    A video without a label has none, but only a file that knows segments at all says
+    so; one that has a label and no segment says that there is something somewhere.
+    """
+    if video.instances:
+        return True
+    return not video.labels and any(x.instances for x in annotations.videos.values())

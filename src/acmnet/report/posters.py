@@ -1,6 +1,5 @@
 """A strip of a video's frames, to know it by."""
 
-import base64
 import itertools
 from fractions import Fraction
 from pathlib import Path
@@ -26,8 +25,8 @@ REACH: Final = 100
 """Frames decoded at most to reach one of the strip."""
 
 
-def poster_strip(path: Path, duration_s: float) -> str | None:
-    """Return frames of a video side by side as a JPEG's data URL.
+def poster_strip(path: Path, duration_s: float) -> bytes | None:
+    """Return frames of a video side by side as a JPEG.
 
     Frame i of n is that of ``(i + 0.5) duration_s / n``, or the 100th after the key
     frame before it where that is nearer: an hour takes little longer than a minute.
@@ -41,7 +40,7 @@ def poster_strip(path: Path, duration_s: float) -> str | None:
 
     Returns
     -------
-    str or None
+    bytes or None
         None where no frame can be decoded.
     """
     shown = np.zeros((HEIGHT, FRAMES, WIDTH, 3), dtype=np.uint8)
@@ -66,7 +65,7 @@ def poster_strip(path: Path, duration_s: float) -> str | None:
         return None
     strip = shown.reshape(HEIGHT, FRAMES * WIDTH, 3)
     _, jpeg = cv2.imencode(".jpg", strip, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
+    return jpeg.tobytes()
 
 
 def _frame_at(video: OpenVideo, stamp: int) -> av.VideoFrame | None:

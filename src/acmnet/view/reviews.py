@@ -16,14 +16,13 @@ from filelock import FileLock
 from acmnet.annotations import Annotations
 from acmnet.files import parse_json, read_text, write_json
 from acmnet.names import one_form, unfit
+from acmnet.report.contents import BEYOND_S
 
 REVIEWS_FILE: Final = "reviews.json"
 LONGEST_LABEL: Final = 300
 """Characters of a label."""
 MOST: Final = 10_000
 """Reviews of one video."""
-BEYOND_S: Final = 1.0
-"""How far a segment may reach past a video's end."""
 VERDICTS: Final = ("accepted", "rejected", "added")
 
 Verdict = Literal["accepted", "rejected", "added"]

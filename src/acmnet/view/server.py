@@ -25,12 +25,14 @@ from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, TypeVar
 
 from acmnet.files import one_line
 from acmnet.view.ranges import OutsideError, span_of
 from acmnet.view.requests import TimedReader, TooMuchError
 from acmnet.view.reviews import ReviewError, ReviewStore, StaleError
+
+T = TypeVar("T")
 
 HOST: Final = "127.0.0.1"
 MOST_BYTES: Final = 4 << 20
@@ -67,6 +69,11 @@ class Site:
 
     page: Callable[[str], bytes]
     """Given the token, returns the HTML in UTF-8; called for every request."""
+    insides: Callable[[int, int], bytes | None]
+    """Given a page's build and a video's place on it, returns `insides_of` as JSON;
+    None where that page is not the newest any more."""
+    poster: Callable[[int], bytes | None]
+    """Given a file's place, returns a JPEG; None where no picture can be decoded."""
     media: tuple[Path, ...]
     """The files that may be read, each by its place: nothing else can be."""
     state: Callable[[], dict[str, Any]]
@@ -211,19 +218,32 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json(site.state())
         elif self.path == "/api/reviews":
             self._send_json(site.reviews.to_json())
-        elif (path := self._media()) is not None:
-            self._send_file(path)
+        elif (places := self._places("/api/video/", 2)) is not None:
+            build, video = places
+            self._send(self._found(site.insides(build, video)), "application/json")
+        elif (places := self._places("/poster/", 1)) is not None:
+            known = places[0] < len(site.media)
+            strip = site.poster(places[0]) if known else None
+            self._send(self._found(strip), "image/jpeg")
+        elif (places := self._places("/media/", 1)) is not None:
+            known = places[0] < len(site.media)
+            self._send_file(self._found(site.media[places[0]] if known else None))
         else:
             raise _Refusal(HTTPStatus.NOT_FOUND, "there is nothing here")
 
-    def _media(self) -> Path | None:
-        """Return the file of a path such as ``/media/3``; None for any other path."""
-        place = self.path.removeprefix("/media/")
-        if place == self.path or not place.isascii() or not place.isdecimal():
+    def _places(self, start: str, n: int) -> list[int] | None:
+        """Return the n numbers of a path such as ``/media/3``; None for another."""
+        parts = self.path.removeprefix(start).split("/")
+        if not self.path.startswith(start) or len(parts) != n:
             return None
-        media = self.server.site.media
-        known = len(place) < 9 and int(place) < len(media)
-        return media[int(place)] if known else None
+        is_number = (x.isascii() and x.isdecimal() and len(x) < 9 for x in parts)
+        return [int(x) for x in parts] if all(is_number) else None
+
+    @staticmethod
+    def _found(value: T | None) -> T:
+        if value is None:
+            raise _Refusal(HTTPStatus.NOT_FOUND, "there is nothing here")
+        return value
 
     def _posted(self) -> None:
         if self.path != "/api/reviews":

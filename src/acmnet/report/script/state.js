@@ -1,0 +1,42 @@
+// What is looked at: one video, one stretch of it, and the detections from a score on.
+const videos = contents.videos.map((video, index) => ({ ...video, index, key: [video.id, ...video.labels].join("\n").toLowerCase() }));
+const all = contents.detections; // rows of [video, class, start, end, score, rank in its video]
+const rowsOf = videos.map(() => []);
+for (const row of all) row.push(rowsOf[row[0]].push(row) - 1);
+const range = all.reduce(([low, high], d) => [Math.min(low, d[4]), Math.max(high, d[4])], [Infinity, -Infinity]);
+const labelOf = (row) => contents.class_names[row[1]];
+
+const state = {
+  video: -1, insides: null, now: 0, from: 0, to: 1, until: null, // seconds
+  score: -Infinity, top: Infinity, // which detections are shown
+  bars: [], reviewed: [], runs: [], chosen: null, hidden: new Set(),
+};
+const isShown = (row) => row[4] >= state.score && row[5] < state.top;
+const current = () => videos[state.video];
+
+// Choose a video; what is drawn of it follows from the state.
+function choose(index, { record = true } = {}) {
+  if (index === state.video || !videos[index]) return;
+  pause();
+  const video = videos[index];
+  Object.assign(state, { video: index, insides: null, now: 0, from: 0, to: video.duration_s, chosen: null, until: null });
+  state.hidden.clear();
+  $("chosen").textContent = "";
+  $("video-name").textContent = video.id;
+  $("video-facts").textContent = factsOf(video);
+  openMedia(video);
+  openPoster(video);
+  layLanes();
+  layReview();
+  videoTable.draw();
+  if ($("this-video").checked) filterDetections();
+  if (insidesAreOpen()) loadInsides();
+  draw();
+  addressMoved(record);
+}
+
+function factsOf(video) {
+  const left = video.left_out ? `, of which the ${video.left_out} least sure are not on this page` : "";
+  const truth = video.instances === null ? "true segments not known" : `${video.instances} true`;
+  return `${seconds(video.duration_s)} s; labels: ${video.labels.join(", ") || "none"}; ${truth}, ${video.detections} found${left}`;
+}
