@@ -47,7 +47,13 @@ ORDER = [
     ["evaluation.published", "figures.diagnosis"],
     ["recipes"],
     ["studies"],
-    ["pipeline.data", "pipeline.selection", "pipeline.calibrated", "doctor.findings"],
+    [
+        "pipeline.data",
+        "pipeline.folds",
+        "pipeline.selection",
+        "pipeline.calibrated",
+        "doctor.findings",
+    ],
     [
         "doctor.lenient",
         "doctor.instance_checks",

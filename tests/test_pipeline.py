@@ -9,7 +9,13 @@ import pytest
 import torch
 
 import acmnet
-from acmnet.annotations import Annotations, Instance, Video, read_annotations
+from acmnet.annotations import (
+    Annotations,
+    Instance,
+    Video,
+    read_annotations,
+    weak_labels,
+)
 from acmnet.checkpoint import CheckpointError, load_config
 from acmnet.evaluation.reports import evaluate
 from acmnet.features import FeatureError, write_features
@@ -21,6 +27,7 @@ from acmnet.pipeline.data import (
     problems,
 )
 from acmnet.pipeline.experiments import chance_map, cross_validate, shuffled
+from acmnet.pipeline.folds import stratified_folds
 from acmnet.pipeline.runs import RunError, RunRequest, train_run
 from acmnet.pipeline.trained import localize_videos
 from acmnet.recipes import override, recipe
@@ -382,8 +389,10 @@ def test_cross_validation_covers_every_video_once_and_resumes(tmp_path):
 
     arguments = {"folds": 2, "seeds": (0, 1), "tiou": (0.1, 0.5), "on_run": note}
     result = cross_validate(asked, on_step=trained.append, **arguments)
-    n = len(annotations.subset("training").videos)
-    assert seen == [(s, f, n // 2, (2,)) for s in (0, 1) for f in (0, 1)]
+    labels = weak_labels(annotations.subset("training"))
+    sizes = [len(labels) - len(fold) for fold in stratified_folds(labels, 2).videos]
+    assert sum(sizes) == len(labels)
+    assert seen == [(s, f, sizes[f], (2,)) for s in (0, 1) for f in (0, 1)]
     assert result.map.shape == result.chance.shape == (2, 2, 2)
     steps = len(trained)
     again = cross_validate(asked, on_step=trained.append, **arguments)

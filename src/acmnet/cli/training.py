@@ -14,11 +14,14 @@ from acmnet.files import write_json
 from acmnet.pipeline.data import bad_features, open_data
 from acmnet.pipeline.data import problems as data_problems
 from acmnet.pipeline.experiments import cross_validate
+from acmnet.pipeline.folds import fold_problems
 from acmnet.pipeline.own_videos import DETECTIONS
 from acmnet.pipeline.runs import LAST, train_run
 from acmnet.segments import FloatArray
 from acmnet.wording import counted
 
+FOLDS: Final = 4
+"""Folds of `crossvalidate` unless told otherwise."""
 SPREAD: Final = "std over seeds"
 
 
@@ -83,10 +86,16 @@ def train(
 
 
 @app.command
-def check(*, given: Training) -> None:
+def check(*, given: Training, folds: int | None = None) -> None:
     """Say everything that training would refuse, before hours of it.
 
     Every feature file is read.
+
+    Parameters
+    ----------
+    folds
+        Also refuse what `acmnet crossvalidate` and `acmnet ablate` would refuse with
+        this many folds: a class that one fold's training would lack.
     """
     settings, data = given.settings(), given.data()
     refused = 0
@@ -96,8 +105,14 @@ def check(*, given: Training) -> None:
     for sentence in bad_features(data):
         refused += 1
         errors.print(f"refused: {sentence}", markup=False)
+    lacking = fold_problems(data.labels, folds or FOLDS, data.annotations.source)
+    for sentence in lacking if folds is not None else ():
+        refused += 1
+        errors.print(f"refused: {sentence}", markup=False)
+    if lacking and folds is None:
+        note(f"crossvalidate in {FOLDS} folds would be refused: {lacking[0]}")
     if refused:
-        fail(f"{refused} problems would stop training")
+        fail(f"{counted(refused, 'problem')} would stop training")
     shape = f"{counted(len(data.annotations.class_names), 'class')}, dimension "
     console.print(
         f"ready: {counted(len(data.labels), 'video')}, {shape}{data.store.dimension}, "
@@ -110,7 +125,7 @@ def crossvalidate_command(
     *,
     given: Training,
     out: Path,
-    folds: int = 4,
+    folds: int = FOLDS,
     seeds: tuple[int, ...] = (0, 1, 2),
     tiou: str = "0.1:0.7:0.1",
     json_path: JsonPath = None,
@@ -127,7 +142,8 @@ def crossvalidate_command(
         Directory for all runs, seed_S/fold_F; seed_S/detections.json gets what was
         found in each video by the run that had not seen it.
     folds
-        Parts that the videos are dealt into, the same for every seed.
+        Parts that the videos are dealt into, the same for every seed, with every class
+        in each of them where it can be; a class needs two videos or more.
     seeds
         One training a fold for each: --seeds 0 --seeds 1.
     json_path

@@ -8,7 +8,8 @@ import numpy as np
 
 from acmnet.annotations import Annotations
 from acmnet.evaluation.reports import evaluate
-from acmnet.pipeline.data import Data
+from acmnet.pipeline.data import Data, DataError
+from acmnet.pipeline.folds import fold_problems, stratified_folds
 from acmnet.pipeline.runs import (
     RunRequest,
     is_finished,
@@ -138,9 +139,9 @@ def cross_validate(
 ) -> CrossValidation:
     """Train on all folds but one and score that one, for each fold and seed.
 
-    Folds depend on the videos alone, so that every seed and every setting is measured
-    on the same ones. A finished training in ``request.out`` is not done again; one that
-    was cut short goes on.
+    Folds depend on the videos and their labels alone, so that every seed and every
+    setting is measured on the same ones; see `acmnet.pipeline.folds`. A finished
+    training in ``request.out`` is not done again; one that was cut short goes on.
 
     Parameters
     ----------
@@ -159,6 +160,9 @@ def cross_validate(
     ------
     ValueError
         If ``folds`` does not fit the videos.
+    DataError
+        If the training part of a fold would lack a class: with its name, the fold, and
+        how many videos it needs.
     """
     maps, floors, seconds = [], [], 0.0
     classified: list[float] = []
@@ -222,21 +226,22 @@ def folds_of(
     request: RunRequest, *, folds: int, seeds: Sequence[int]
 ) -> Iterator[Fold]:
     """Yield every training of a cross-validation; see `cross_validate`."""
-    videos = sorted(request.data.annotations.videos)
-    if not 2 <= folds <= len(videos):
-        raise ValueError(f"folds must be from 2 to {len(videos)}, got {folds}")
-    order = np.random.default_rng(0).permutation(len(videos))
-    parts = [{videos[i] for i in order[fold::folds]} for fold in range(folds)]
+    data = request.data
+    labels = data.labels
+    parts = stratified_folds(labels, folds).videos
+    for problem in fold_problems(labels, folds, data.annotations.source):
+        raise DataError(problem)
+    videos = set(labels)
     for seed in seeds:
         for fold, held_out in enumerate(parts):
             run = dataclasses.replace(
                 request,
                 out=request.out / f"seed_{seed}" / f"fold_{fold}",
-                data=request.data.only(set(videos) - held_out),
+                data=request.data.only(videos - held_out),
                 seed=seed,
                 resume=True,
             )
-            yield Fold(seed, fold, run, request.data.only(held_out))
+            yield Fold(seed, fold, run, request.data.only(set(held_out)))
 
 
 def spans_s(data: Data) -> dict[str, float]:
