@@ -1,26 +1,39 @@
 """Checkpoints: round trips, what survives, what is refused unread."""
 
+import contextlib
 import dataclasses
 import errno
+import io
 import json
+import os
 import pickle
+import random
+import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from acmnet import files
+from acmnet import folders
 from acmnet.checkpoint import (
     CheckpointConfig,
     CheckpointError,
+    has_checkpoint,
+    labels_file,
     load_config,
     load_training_state,
     load_weights,
+    model_files,
     save_checkpoint,
-    save_training_state,
+    state_files,
 )
+from acmnet.folders import digests, recover, standing, write_folder
 from acmnet.recipes import Settings, as_values, from_values
 from acmnet.segments import SnippetGrid
+from runs import edit_config, replace_file
 
 CONFIG = CheckpointConfig(
     recipe="default",
@@ -34,6 +47,7 @@ CONFIG = CheckpointConfig(
     selection="last",
     metrics={"losses": {"total": 1.5}},
     versions={"acmnet": "0"},
+    trained_on={"a": ("jump",), "ä": ()},
 )
 WEIGHTS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([0.1])}
 
@@ -47,9 +61,13 @@ class Bomb:
 
 @pytest.fixture
 def saved(tmp_path):
-    save_checkpoint(tmp_path, WEIGHTS, CONFIG)
-    save_training_state(tmp_path, {"epoch": 7, "model": WEIGHTS})
-    return tmp_path
+    save_checkpoint(tmp_path / "c", files_of(CONFIG, WEIGHTS))
+    return tmp_path / "c"
+
+
+def files_of(config, weights):
+    state = {"epoch": config.epoch, "model": weights}
+    return model_files(weights, config, b"{}") | state_files(state)
 
 
 def test_round_trip(saved):
@@ -60,25 +78,26 @@ def test_round_trip(saved):
     assert config.grid == CONFIG.grid
     assert from_values(config.settings, "config.json") == Settings()
     assert load_training_state(saved)["epoch"] == 7
+    assert config.trained_on == CONFIG.trained_on
+    assert labels_file(saved) == saved / "labels.json"
 
 
 def test_nothing_temporary_is_left(saved):
-    names = {path.name for path in saved.iterdir()}
-    assert names == {"model.safetensors", "config.json", "training_state.pt"}
+    kept = {"model.safetensors", "config.json", "training_state.pt", "trained_on.json"}
+    assert {path.name for path in saved.iterdir()} == {
+        *(*kept, "labels.json", "SHA256SUMS")
+    }
+    assert list(saved.parent.iterdir()) == [saved]
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(saved, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    newer = dataclasses.replace(CONFIG, epoch=8)
-    monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(
-        CheckpointError, match=r"No space left on device.*; the last good"
-    ):
-        save_checkpoint(saved, {"a": torch.zeros(1)}, newer)
-    with pytest.raises(CheckpointError, match=r"training_state\.pt.*No space left"):
-        save_training_state(saved, {"epoch": 8})
+    newer = files_of(dataclasses.replace(CONFIG, epoch=8), {"a": torch.zeros(1)})
+    monkeypatch.setattr(folders.os, "fsync", full)
+    with pytest.raises(CheckpointError, match="No space left on device; the last good"):
+        save_checkpoint(saved, newer)
     monkeypatch.undo()
     test_round_trip(saved)
     test_nothing_temporary_is_left(saved)
@@ -104,7 +123,7 @@ def test_a_truncated_state_is_refused(saved, keep):
 def test_a_truncated_config_is_refused(saved, keep):
     path = saved / "config.json"
     path.write_text(path.read_text()[:keep])
-    with pytest.raises(CheckpointError, match=r"config\.json is damaged"):
+    with pytest.raises(CheckpointError, match=r"config\.json is truncated, damaged"):
         load_config(saved)
 
 
@@ -141,7 +160,9 @@ def test_a_torch_file_is_refused_unread(saved):
 
 
 def test_code_in_a_training_state_is_not_run(saved):
-    torch.save({"epoch": Bomb()}, saved / "training_state.pt")
+    written = io.BytesIO()
+    torch.save({"epoch": Bomb()}, written)
+    replace_file(saved, "training_state.pt", written.getvalue())
     with pytest.raises(
         CheckpointError, match=r"training_state\.pt is truncated or not"
     ):
@@ -149,10 +170,8 @@ def test_code_in_a_training_state_is_not_run(saved):
 
 
 def test_a_newer_format_is_refused(saved):
-    path = saved / "config.json"
-    values = json.loads(path.read_text()) | {"format": 99, "unheard_of": 1}
-    path.write_text(json.dumps(values))
-    with pytest.raises(CheckpointError, match="format 99, this acmnet reads up to 1"):
+    edit_config(saved, lambda values: values.update(format=99, unheard_of=1))
+    with pytest.raises(CheckpointError, match="format 99, this acmnet reads up to 2"):
         load_config(saved)
 
 
@@ -165,7 +184,7 @@ def test_a_newer_format_is_refused(saved):
     ],
 )
 def test_a_foreign_config_is_refused(saved, content, message):
-    (saved / "config.json").write_text(content)
+    replace_file(saved, "config.json", content.encode())
     with pytest.raises(CheckpointError, match=message):
         load_config(saved)
 
@@ -187,6 +206,213 @@ def test_a_file_is_no_checkpoint(tmp_path):
 
 
 def test_a_state_of_another_kind_is_refused(saved):
-    torch.save([1], saved / "training_state.pt")
+    written = io.BytesIO()
+    torch.save([1], written)
+    replace_file(saved, "training_state.pt", written.getvalue())
     with pytest.raises(CheckpointError, match="holds a list, not a state"):
         load_training_state(saved)
+
+
+# ---- whole or absent
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+class KilledError(BaseException):
+    """Stands for the end of the process: nothing after it is done."""
+
+
+@pytest.mark.parametrize("call", ["mkdir", "rename", "fsync", "rmtree", "open"])
+@pytest.mark.parametrize("nth", range(6))
+def test_a_kill_anywhere_leaves_one_whole_checkpoint(
+    saved, monkeypatch, call, nth, tmp_path
+):
+    before = contents(saved)
+    newer = files_of(dataclasses.replace(CONFIG, epoch=8), {"a": torch.zeros(1)})
+    save_checkpoint(tmp_path / "whole", newer)
+    after = contents(tmp_path / "whole")
+    calls = 0
+
+    def killed(function):
+        def call_or_die(*args, **kwargs):
+            nonlocal calls
+            calls += 1
+            if calls >= nth + 1:  # a dead process does nothing any more
+                raise KilledError
+            return function(*args, **kwargs)
+
+        return call_or_die
+
+    home = {"fsync": folders.os, "rmtree": folders.shutil}.get(call, Path)
+    monkeypatch.setattr(home, call, killed(getattr(home, call)))
+    with contextlib.suppress(KilledError):
+        write_folder(saved, newer)
+    monkeypatch.undo()
+    assert contents(standing(saved)) in (before, after)
+    recover(saved)
+    assert contents(saved) in (before, after)
+    assert {path.name for path in tmp_path.iterdir()} == {"c", "whole"}
+    save_checkpoint(saved, newer)
+    assert contents(saved) == after
+
+
+def test_equal_states_give_equal_bytes_in_every_process():
+    # torch.save to a file names its archive after the file, and so after the process
+    code = (
+        "import sys, torch; from acmnet.checkpoint import state_files; "
+        "torch.manual_seed(0); m = torch.nn.Linear(3, 2); "
+        "o = torch.optim.Adam(m.parameters()); m(torch.ones(3)).sum().backward(); "
+        "o.step(); s = {'epoch': 1, 'model': m.state_dict(), 'o': o.state_dict()}; "
+        "sys.stdout.buffer.write(state_files(s)['training_state.pt'])"
+    )
+    one, other = (
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True
+        ).stdout
+        for _ in range(2)
+    )
+    assert len(one) > 1000
+    assert one == other
+
+
+def test_files_have_the_permissions_that_the_user_gives_new_files(tmp_path):
+    before = os.umask(0o027)
+    try:
+        save_checkpoint(tmp_path / "c", files_of(CONFIG, WEIGHTS))
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "c").iterdir()}
+    assert modes == {0o640}
+
+
+# ---- digests
+
+
+def test_digests_are_those_of_sha256sum(saved):
+    checked = subprocess.run(
+        ["sha256sum", "-c", "SHA256SUMS"], cwd=saved, capture_output=True, text=True
+    )
+    assert checked.returncode == 0
+    assert checked.stdout.count(": OK") == 5 == len(digests(saved))
+
+
+READERS = {
+    "model.safetensors": load_weights,
+    "config.json": load_config,
+    "training_state.pt": load_training_state,
+    "trained_on.json": load_config,
+    "labels.json": labels_file,
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_flipped_bit_is_refused(saved, name):
+    path, draw = saved / name, random.Random(0)
+    whole = path.read_bytes()
+    for _ in range(50):
+        bits = bytearray(whole)
+        bits[draw.randrange(len(bits))] ^= 1 << draw.randrange(8)
+        path.write_bytes(bits)
+        with pytest.raises(CheckpointError, match=name.replace(".", r"\.")):
+            READERS[name](saved)
+
+
+def read_all(folder):
+    for read in READERS.values():
+        read(folder)
+
+
+def test_a_flipped_bit_in_the_digests_is_refused(saved):
+    path, draw = saved / "SHA256SUMS", random.Random(0)
+    whole = path.read_bytes()
+    for _ in range(100):
+        bits = bytearray(whole)
+        bits[draw.randrange(len(bits))] ^= 1 << draw.randrange(8)
+        path.write_bytes(bits)
+        with pytest.raises(CheckpointError, match=r"SHA-256|takes? another|lost"):
+            read_all(saved)
+
+
+def test_digests_that_are_gone_are_missed(saved):
+    (saved / "SHA256SUMS").unlink()
+    with pytest.raises(CheckpointError, match="has lost its SHA256SUMS"):
+        load_config(saved)
+
+
+# ---- what config.json may say
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("class_names", "jump", "class_names must be a list, got 'jump'"),
+        ("class_names", [1, 2], r"class_names must be a list of names, got \[1, 2\]"),
+        ("class_names", ["a", " "], "class_names must be a list of names"),
+        ("class_names", [], "class_names must be a list of names"),
+        ("class_names", ["a", "b", "a"], "class_names has 'a' twice"),
+        ("feature_dim", 10**12, "feature_dim must be from 1 to 1000000, got 10000000"),
+        ("feature_dim", 0, "feature_dim must be from 1 to 1000000, got 0"),
+        ("feature_dim", -4, "feature_dim must be from 1 to 1000000, got -4"),
+        ("feature_dim", True, "feature_dim must be a whole number, got True"),
+        ("feature_dim", 4.0, r"feature_dim must be a whole number, got 4\.0"),
+        ("feature_dim", "4", "feature_dim must be a whole number, got '4'"),
+        ("settings", [], r"settings must be an object, got \[\]"),
+        ("settings", None, "settings must be an object, got None"),
+        ("training", 3, "training must be an object, got 3"),
+        ("epoch", "7", "epoch must be a whole number, got '7'"),
+        ("recipe", None, "recipe must be text, got None"),
+        ("grid", {"fps": "25"}, "fps of the grid must be a number, got '25'"),
+        ("grid", {"fps": True}, "fps of the grid must be a number, got True"),
+        ("grid", {"fps": -1, "snippet_frames": 1, "stride_frames": 1}, "fps must be"),
+        (
+            "grid",
+            {"fps": 25, "snippet_frames": 1.5, "stride_frames": 1},
+            "whole number",
+        ),
+        ("grid", {"fps": 25, "snippet_frames": 16}, "stride_frames"),
+        ("grid", {"fps": 25, "x": 1}, "damaged or not written by acmnet"),
+        ("unheard_of", 1, "unheard_of"),
+        ("format", True, "its format is True"),
+    ],
+)
+def test_what_config_json_cannot_say(saved, key, value, message):
+    edit_config(saved, lambda values: values.update({key: value}))
+    with pytest.raises(CheckpointError, match=message) as refusal:
+        load_config(saved)
+    assert "config.json is damaged or not written by acmnet" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_value_that_is_missing_is_named(saved):
+    edit_config(saved, lambda values: values.pop("grid"))
+    with pytest.raises(CheckpointError, match="'grid'"):
+        load_config(saved)
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"a":' * 100_000])
+def test_a_config_nested_without_end_is_refused(saved, content):
+    replace_file(saved, "config.json", content.encode())
+    with pytest.raises(CheckpointError, match=r"config\.json"):
+        load_config(saved)
+
+
+@pytest.mark.parametrize("labels", ["jump", [1], None, [""]])
+def test_training_videos_that_are_none_are_refused(saved, labels):
+    replace_file(saved, "trained_on.json", json.dumps({"a": labels}).encode())
+    with pytest.raises(CheckpointError, match=r"trained_on\.json .*video 'a'"):
+        load_config(saved)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_no_file_of_a_checkpoint_is_opened_as_a_pickle(saved, name):
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        replace_file(saved, name, pickle.dumps(Bomb(), protocol))
+        with pytest.raises(CheckpointError, match=name.replace(".", r"\.")):
+            READERS[name](saved)
+
+
+def test_a_folder_without_any_file_is_no_checkpoint(tmp_path):
+    (tmp_path / "checkpoint.new").mkdir()
+    assert not has_checkpoint(tmp_path)

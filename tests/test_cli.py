@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from acmnet.annotations import read_annotations, weak_labels
-from acmnet.checkpoint import load_config
+from acmnet.checkpoint import has_checkpoint, load_config
 from acmnet.pipeline.folds import stratified_folds
 from acmnet.synthetic import make_world, write_world
 from commands import refused
+from runs import edit_config, weights_file
 
 FEW = ["--training.epochs", "3", "--training.batch-size", "4"]
 
@@ -264,7 +265,7 @@ def test_unusable_features(acmnet, world, features, words):
     labels.write_text(json.dumps(values))
     np.save(directory / "training_002.npy", features)
     refused(acmnet("train", *data, *FEW, "--out", "r"), *words)
-    assert not Path("r/model.safetensors").exists()
+    assert not has_checkpoint(Path("r"))
 
 
 def test_no_manifest_and_no_grid(acmnet, world):
@@ -291,14 +292,13 @@ def test_an_unusable_run(acmnet, data):
     localize = ["localize", *data, "--subset", "test", "--out", "d.json", "--run"]
     refused(acmnet(*localize, "nowhere"), "nowhere", "config.json")
     assert acmnet("train", *data, *FEW, "--out", "r")[0] == 0
-    weights = Path("r/model.safetensors")
+    weights = weights_file(Path("r"))
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])
-    refused(acmnet(*localize, "r"), "r/model.safetensors is truncated")
+    refused(acmnet(*localize, "r"), "r/checkpoint/model.safetensors is truncated")
     weights.write_bytes(whole)
-    config = json.loads(Path("r/config.json").read_text())
-    Path("r/config.json").write_text(json.dumps(config | {"format": 2}))
-    refused(acmnet(*localize, "r"), "format 2", "newer acmnet")
+    edit_config(Path("r"), lambda config: config.update(format=99))
+    refused(acmnet(*localize, "r"), "format 99", "newer acmnet")
     assert not Path("d.json").exists()
 
 

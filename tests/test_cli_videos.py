@@ -14,6 +14,7 @@ from acmnet.cli import main
 from acmnet.extraction.weights import list_weights
 from acmnet.features import read_manifest
 from commands import refused
+from runs import weights_file
 
 FEW = ["--training.epochs", "3", "--training.batch-size", "4", "--student.epochs", "2"]
 OWN = """
@@ -133,7 +134,7 @@ def test_flow_weights_are_never_made_up(acmnet, tiny_scenes, monkeypatch, tmp_pa
 
 def test_fit_leaves_a_run_features_detections_scores_and_a_report(fitted, tiny_scenes):
     assert {path.name for path in fitted.iterdir()} >= {
-        *("model.safetensors", "config.json", "log.jsonl"),
+        *("checkpoint", "log.jsonl"),
         *("features", "detections.json", "scores.json", "report.md"),
     }
     scores = json.loads((fitted / "scores.json").read_text())
@@ -146,17 +147,17 @@ def test_fit_leaves_a_run_features_detections_scores_and_a_report(fitted, tiny_s
 
 def test_fit_goes_on_where_it_stopped(acmnet, fitted, tiny_scenes):
     shutil.copytree(fitted, "run")
-    before = Path("run/model.safetensors").read_bytes()
+    before = weights_file(Path("run")).read_bytes()
     command = ["fit", tiny_scenes / "videos", tiny_scenes / "labels.json"]
     command += ["--subset", "training", "--out", "run"]
     code, _, err = acmnet(*command, *FEW)
     assert code == 0
     assert "8 videos finished before" in err
     assert "run is trained; --overwrite trains it anew" in err
-    assert Path("run/model.safetensors").read_bytes() == before
+    assert weights_file(Path("run")).read_bytes() == before
     code, _, _ = acmnet(*command, "--overwrite", "--seed", 1, *FEW)
     assert code == 0
-    assert Path("run/model.safetensors").read_bytes() != before
+    assert weights_file(Path("run")).read_bytes() != before
 
 
 def test_fit_takes_a_spreadsheet_and_leaves_out_what_is_broken(acmnet, tiny_scenes):

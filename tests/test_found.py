@@ -15,6 +15,7 @@ from acmnet.pipeline.data import DataSource, open_data
 from acmnet.pipeline.found import FOUND_FILE, FoundFile, found_videos
 from acmnet.pipeline.trained import TrainedModel, load, localize_videos
 from acmnet.recipes import from_values
+from runs import replace_file, weights_file
 
 
 def copied(run, place):
@@ -80,10 +81,9 @@ def test_other_weights_settings_or_classes_keep_nothing(kept):
     names = tuple(reversed(file.class_names))
     assert dataclasses.replace(file, class_names=names).read() == {}
     assert len(file.read()) == 6
-    weights = file.run / "model.safetensors"
-    content = bytearray(weights.read_bytes())
+    content = bytearray(weights_file(file.run).read_bytes())
     content[-1] ^= 1
-    weights.write_bytes(content)
+    replace_file(file.run, "model.safetensors", bytes(content))
     assert file.read() == {}
 
 

@@ -33,6 +33,7 @@ from acmnet.pipeline.trained import localize_videos
 from acmnet.recipes import override, recipe
 from acmnet.segments import Detections, Segment, SnippetGrid
 from acmnet.synthetic import make_world, write_world
+from runs import edit_config, weights_file
 
 FEW = {"training.epochs": 4, "training.checkpoint_every": 2, "training.batch_size": 4}
 
@@ -52,6 +53,10 @@ def log_of(run):
     return [{k: v for k, v in json.loads(x).items() if k != "seconds"} for x in lines]
 
 
+def contents(run):
+    return {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
 def copy_world(world, directory):
     shutil.copytree(world[0].parent, directory)
     return directory / "labels.json", directory / "features"
@@ -62,12 +67,14 @@ def copy_world(world, directory):
 
 def test_a_run_leaves_what_it_promises(tiny_world, tmp_path):
     run = train_run(request(tiny_world, tmp_path / "run"))
-    assert {path.name for path in run.iterdir()} == {
-        "config.json",
+    files = {path.relative_to(run).as_posix() for path in run.rglob("*")}
+    kept = ("config.json", "model.safetensors", "training_state.pt", "SHA256SUMS")
+    assert files == {
+        ".training.lock",
         "log.jsonl",
-        "model.safetensors",
-        "training_state.pt",
         "training_summary.json",
+        "checkpoint",
+        *(f"checkpoint/{name}" for name in (*kept, "labels.json", "trained_on.json")),
     }
     config = load_config(run)
     assert (config.epoch, config.selection, config.seed) == (4, "last", 0)
@@ -82,7 +89,7 @@ def test_resuming_from_any_checkpoint_equals_the_uninterrupted_run(
 ):
     keep = {"training.keep_checkpoints": True, "training.checkpoint_every": 1}
     whole = train_run(request(tiny_world, tmp_path / "whole", overrides=keep))
-    expected = (whole / "model.safetensors").read_bytes()
+    expected = weights_file(whole).read_bytes()
     for epoch in (1, 3):
         source = whole / "checkpoints" / f"epoch_{epoch:04d}"
         run = train_run(
@@ -91,7 +98,7 @@ def test_resuming_from_any_checkpoint_equals_the_uninterrupted_run(
         assert acmnet.load(run).config.epoch == 4
         assert torch_equal(run, whole)
         assert log_of(run) == log_of(whole)[epoch * 3 :]
-    assert expected == (whole / "model.safetensors").read_bytes()
+    assert expected == weights_file(whole).read_bytes()
 
 
 def torch_equal(run, other):
@@ -183,10 +190,10 @@ def test_choosing_on_a_subset_is_written_down(tiny_world, tmp_path):
 )
 def test_a_directory_with_a_run_is_refused(tiny_world, tmp_path, changes, message):
     run = train_run(request(tiny_world, tmp_path / "run"))
-    before = (run / "model.safetensors").read_bytes()
+    before = weights_file(run).read_bytes()
     with pytest.raises(RunError, match=message):
         train_run(request(tiny_world, run, **changes))
-    assert (run / "model.safetensors").read_bytes() == before
+    assert weights_file(run).read_bytes() == before
 
 
 def test_overwriting_starts_anew(tiny_world, tmp_path):
@@ -199,12 +206,12 @@ def test_overwriting_starts_anew(tiny_world, tmp_path):
 def test_overwriting_loses_nothing_if_the_new_run_cannot_start(tiny_world, tmp_path):
     world = copy_world(tiny_world, tmp_path / "world")
     run = train_run(request(world, tmp_path / "run"))
-    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    before = contents(run)
     bad = np.full_like(np.load(world[1] / "training_002.npy"), np.nan)
     np.save(world[1] / "training_002.npy", bad)  # seen only once all is read
     with pytest.raises(FeatureError, match=r"training_002\.npy"):
         train_run(request(world, tmp_path / "run", overwrite=True))
-    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+    assert contents(run) == before
 
 
 def test_other_labels_are_not_resumed_on(tiny_world, tmp_path):
@@ -346,9 +353,7 @@ def test_a_model_refuses_other_dimensions_and_grids(run, tiny_world, tmp_path):
 
 def test_weights_of_another_shape_are_refused(run, tmp_path):
     other = shutil.copytree(run, tmp_path / "run")
-    values = json.loads((other / "config.json").read_text())
-    values["class_names"] = values["class_names"][:-1]
-    (other / "config.json").write_text(json.dumps(values))
+    edit_config(other, lambda values: values["class_names"].pop())
     with pytest.raises(CheckpointError, match=r"do not have the shapes .*\(5 classes"):
         acmnet.load(other)
 

@@ -28,6 +28,7 @@ from acmnet.view.reviews import ReviewStore
 from acmnet.view.server import Site, SiteServer
 from browsing import drawn, frame, saved, until
 from commands import refused
+from runs import edit_old, make_old
 
 HOSTILE = [
     "</script><script>document.title='run'</script>",
@@ -183,9 +184,8 @@ def test_the_command_finds_the_runs_own_data(acmnet, tiny_run):
 def test_the_command_refuses(acmnet, tiny_run, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(tiny_run, moved)
-    config = json.loads((moved / "config.json").read_text())
-    config["training"]["annotations"] = "gone.json"
-    (moved / "config.json").write_text(json.dumps(config))
+    make_old(moved)  # a run of an older acmnet only says where its label file was
+    edit_old(moved, lambda values: values["training"].update(annotations="gone.json"))
     refused(acmnet("report", moved), "gone.json", "--annotations", code=2)
     refused(acmnet("report", tiny_run, "--videos", "nowhere"), "no video", "nowhere")
 

@@ -64,10 +64,13 @@ def are_equal(one, other):
 
 
 def test_a_run_holds_its_teachers_and_what_they_say(run, tiny_world):
-    files = {path.relative_to(run).as_posix() for path in run.rglob("*.*")}
-    own = {"config.json", "log.jsonl", "model.safetensors", "training_state.pt"}
+    files = {path.relative_to(run).as_posix() for path in run.rglob("[!.]*.*")}
+    kept = ("config.json", "model.safetensors", "training_state.pt", "trained_on.json")
+    own = {"log.jsonl", *(f"checkpoint/{name}" for name in kept)}
     teachers = {f"teachers/{k}/{name}" for k in range(2) for name in own}
-    assert files == own | teachers | {"pseudo_labels.json", "training_summary.json"}
+    # no true segment lies with a teacher
+    labels = {"checkpoint/labels.json", "training_summary.json"}
+    assert files == own | teachers | labels | {"pseudo_labels.json"}
     model = acmnet.load(run)
     one, other = model.network.state_dict(), model.further[0].state_dict()
     assert not are_equal(one, other)

@@ -1,29 +1,54 @@
-"""Checkpoints: a directory of three files, none of which can run code.
+"""Checkpoints: folders of files, none of which can run code.
 
-``model.safetensors`` holds the weights, ``config.json`` says what they are, and
-``training_state.pt`` (read with ``weights_only=True``) is for resuming only.
+``model.safetensors`` holds the weights, ``config.json`` says what they are,
+``training_state.pt`` (read with ``weights_only=True``) is for going on with the
+training, ``trained_on.json`` names the videos and labels that were trained on, and
+``labels.json`` is the label file, for reports. A run's newest checkpoint is its folder
+``checkpoint``. Runs of an older acmnet have the first three files in the run itself.
 """
 
-import contextlib
 import dataclasses
+import hashlib
+import io
 import json
 import pickle
-from collections.abc import Callable, Mapping
+import reprlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import torch as safetensors
 from torch import Tensor
 
-from acmnet.files import one_line, written_whole
+from acmnet.files import one_line, parse_json, read_text
+from acmnet.folders import (
+    DIGESTS_FILE,
+    DamagedError,
+    digests,
+    read_file,
+    remove_folder,
+    standing,
+    write_folder,
+)
 from acmnet.segments import SnippetGrid
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+FIRST_WITH_DIGESTS: Final = 2
+"""From this format on, a checkpoint is a folder with the SHA-256 of its files."""
+FOLDER: Final = "checkpoint"
+"""Of a run: its newest checkpoint, or the chosen one."""
 MODEL_FILE: Final = "model.safetensors"
 CONFIG_FILE: Final = "config.json"
 STATE_FILE: Final = "training_state.pt"
+TRAINED_ON_FILE: Final = "trained_on.json"
+LABELS_FILE: Final = "labels.json"
+MOST_DIMENSIONS: Final = 1_000_000
+"""Of a snippet's feature: more is taken for damage."""
+MOST_CLASSES: Final = 1_000_000
+"""Of a network: more is taken for damage."""
+ANOTHER: Final = "take another checkpoint, or train again with --overwrite"
 
 
 class CheckpointError(ValueError):
@@ -53,58 +78,95 @@ class CheckpointConfig:
     training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Where the data came from and how long training took."""
     format: int = FORMAT_VERSION
+    trained_on: Mapping[str, tuple[str, ...]] | None = None
+    """Each training video's class names, from ``trained_on.json``; None where the
+    checkpoint was written by an older acmnet, which did not keep them."""
 
 
-def save_checkpoint(
-    directory: Path, weights: Mapping[str, Tensor], config: CheckpointConfig
-) -> None:
-    """Write weights and what they are; whatever interrupts it, the last ones survive.
+def model_files(
+    weights: Mapping[str, Tensor],
+    config: CheckpointConfig,
+    labels: bytes | None = None,
+) -> dict[str, bytes]:
+    """Return the files of a checkpoint that say what was learnt, by name.
 
-    Each file is written under a temporary name, flushed to the disk and renamed.
-
-    Raises
-    ------
-    CheckpointError
-        If the disk is full or the directory cannot be written.
+    Parameters
+    ----------
+    weights : mapping of str to tensor
+        The network's.
+    config : CheckpointConfig
+        What they are.
+    labels : bytes, optional
+        The label file as JSON, with true segments where they are known. Reports read
+        it; training never does.
     """
     tensors = {
         name: value.detach().cpu().contiguous() for name, value in weights.items()
     }
-    text = json.dumps(dataclasses.asdict(config), indent=1, ensure_ascii=False) + "\n"
-    epoch = str(config.epoch)
-    _write_all(
-        directory,
-        {
-            MODEL_FILE: lambda path: save_file(tensors, path, {"epoch": epoch}),
-            CONFIG_FILE: lambda path: _write_text(path, text),
-        },
-    )
+    values = dataclasses.asdict(config)
+    trained_on = values.pop("trained_on")
+    files = {
+        MODEL_FILE: safetensors.save(tensors, {"epoch": str(config.epoch)}),
+        CONFIG_FILE: _json(values, indent=1),
+    }
+    if trained_on is not None:
+        files[TRAINED_ON_FILE] = _json(trained_on, indent=0)
+    if labels is not None:
+        files[LABELS_FILE] = labels
+    return files
 
 
-def save_training_state(directory: Path, state: Mapping[str, object]) -> None:
-    """Write what training needs to go on, its own weights included.
+def state_files(state: Mapping[str, object]) -> dict[str, bytes]:
+    """Return the file that training goes on from, by name.
 
-    So a crash between this file and the model's cannot mix epochs when training goes
-    on. Safety and errors are those of `save_checkpoint`.
+    It holds the weights, too: where a subset chooses the checkpoint, those of the
+    model may be of an earlier epoch. Equal states give equal bytes.
     """
-    _write_all(directory, {STATE_FILE: lambda path: torch.save(dict(state), path)})
+    written = io.BytesIO()
+    torch.save(dict(state), written)
+    return {STATE_FILE: written.getvalue()}
 
 
-def _write_all(directory: Path, writers: Mapping[str, Callable[[Path], None]]) -> None:
+def kept_model_files(directory: Path) -> dict[str, bytes]:
+    """Return the files of `model_files` as they lie in a checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If one is damaged.
+    """
+    folder = folder_of(directory)
+    names = (MODEL_FILE, CONFIG_FILE, TRAINED_ON_FILE, LABELS_FILE)
+    return {name: _content(folder / name) for name in names if (folder / name).exists()}
+
+
+def save_checkpoint(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a checkpoint; whatever interrupts it, the last one survives.
+
+    Raises
+    ------
+    CheckpointError
+        If the disk is full or the folder cannot be written.
+    """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with contextlib.ExitStack() as renamed_last:
-            # the last name entered is renamed first: all are written by then
-            for name in reversed(list(writers)):
-                writers[name](
-                    renamed_last.enter_context(written_whole(directory / name))
-                )
-    except (OSError, SafetensorError, RuntimeError) as error:
+        write_folder(folder, files)
+    except OSError as error:
         raise CheckpointError(
-            f"cannot write {' and '.join(writers)} to {directory}: {one_line(error)}; "
-            "the last good checkpoint there is untouched: free some space, then go on "
-            "with --resume"
+            f"cannot write the checkpoint {folder}: {error.strerror or error}; the "
+            "last good checkpoint is untouched: free some space, then give the same "
+            "command again (acmnet train: with --resume)"
         ) from error
+
+
+def folder_of(directory: Path) -> Path:
+    """Return where a checkpoint's files lie: those of a run, or of a checkpoint.
+
+    Parameters
+    ----------
+    directory : Path
+        A run, or the folder of any checkpoint.
+    """
+    return standing(directory / FOLDER) or standing(directory) or directory
 
 
 def load_config(directory: Path) -> CheckpointConfig:
@@ -113,25 +175,30 @@ def load_config(directory: Path) -> CheckpointConfig:
     Raises
     ------
     CheckpointError
-        If there is no checkpoint, it is not ours, or its format is newer.
+        If there is no checkpoint, it is not ours, it is damaged, or its format is
+        newer.
     """
     path = _existing(directory, CONFIG_FILE)
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        version = values["format"]
-        if version > FORMAT_VERSION:
-            raise CheckpointError(
-                f"{path} has checkpoint format {version}, this acmnet reads up to "
-                f"{FORMAT_VERSION}; install a newer acmnet"
-            )
-        values["grid"] = SnippetGrid(**values["grid"])
-        values["class_names"] = tuple(values["class_names"])
-        return CheckpointConfig(**values)
-    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    values = _plain(path, "config")
+    version = values.get("format")
+    if type(version) is not int or version < 1:
+        raise _foreign(path, f"its format is {version!r}")
+    if version > FORMAT_VERSION:
         raise CheckpointError(
-            f"{path} is damaged or not written by acmnet ({one_line(error)}); take "
-            "another checkpoint"
-        ) from error
+            f"{path} has checkpoint format {version}, this acmnet reads up to "
+            f"{FORMAT_VERSION}; install a newer acmnet"
+        )
+    if version >= FIRST_WITH_DIGESTS and digests(path.parent) is None:
+        raise CheckpointError(
+            f"{path.parent} has lost its {DIGESTS_FILE}, so nothing tells whether the "
+            f"other files are whole; {ANOTHER}"
+        )
+    try:
+        values = _checked(values)
+        config = CheckpointConfig(**values)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise _foreign(path, one_line(error)) from error
+    return dataclasses.replace(config, trained_on=_trained_on(path.parent))
 
 
 def load_weights(directory: Path) -> dict[str, Tensor]:
@@ -140,16 +207,15 @@ def load_weights(directory: Path) -> dict[str, Tensor]:
     Raises
     ------
     CheckpointError
-        If the file is missing, truncated, or a pickle, which is refused unread.
+        If the file is missing, damaged, or a pickle, which is refused unread.
     """
     path = _existing(directory, MODEL_FILE)
-    _refuse_pickle(path)
+    content = _content(path)
     try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
+        return safetensors.load(content)
+    except (SafetensorError, ValueError, KeyError) as error:
         raise CheckpointError(
-            f"{path} is truncated or damaged ({one_line(error)}); take another "
-            "checkpoint, or go on from training_state.pt with --resume"
+            f"{path} is truncated or damaged ({one_line(error)}); {ANOTHER}"
         ) from error
 
 
@@ -159,12 +225,19 @@ def load_training_state(directory: Path) -> dict[str, Any]:
     Raises
     ------
     CheckpointError
-        If the file is missing, truncated, or holds anything but plain data.
+        If the file is missing, damaged, or holds anything but plain data.
     """
     path = _existing(directory, STATE_FILE)
+    content = _content(path)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        if not content.startswith(b"PK"):
+            raise pickle.UnpicklingError("it is no archive of torch.save")
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (
+        pickle.UnpicklingError,
+        *(RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError),
+        *(AttributeError, IndexError),
+    ) as error:
         raise CheckpointError(
             f"{path} is truncated or not written by acmnet ({one_line(error)}); "
             "train again with --overwrite"
@@ -176,7 +249,170 @@ def load_training_state(directory: Path) -> dict[str, Any]:
 
 def has_checkpoint(directory: Path) -> bool:
     """Whether ``directory`` holds any part of a checkpoint."""
-    return any((directory / n).exists() for n in (MODEL_FILE, CONFIG_FILE, STATE_FILE))
+    folder = folder_of(directory)
+    return any((folder / n).exists() for n in (MODEL_FILE, CONFIG_FILE, STATE_FILE))
+
+
+def is_left_of_a_kill(directory: Path) -> bool:
+    """Whether an older acmnet was killed here while it wrote its first checkpoint.
+
+    Its three files came one after another. A checkpoint in a folder is never so.
+    """
+    folder = folder_of(directory)
+    missing = [
+        n for n in (MODEL_FILE, CONFIG_FILE, STATE_FILE) if not (folder / n).exists()
+    ]
+    return digests(folder) is None and 0 < len(missing) < 3
+
+
+def remove_checkpoint(directory: Path) -> None:
+    """Remove a run's checkpoint, also that of an older acmnet."""
+    remove_folder(directory / FOLDER)
+    remove_loose_files(directory)
+
+
+def remove_loose_files(directory: Path) -> None:
+    """Remove the files that an older acmnet left in the run itself."""
+    for name in (MODEL_FILE, CONFIG_FILE, STATE_FILE):
+        (directory / name).unlink(missing_ok=True)
+
+
+def weights_sha256(directory: Path) -> str:
+    """Return the SHA-256 of a checkpoint's weights, in hexadecimal.
+
+    Raises
+    ------
+    CheckpointError
+        If they are missing or damaged.
+    """
+    path = _existing(directory, MODEL_FILE)
+    known = digests(path.parent)
+    if known is not None and path.name in known:
+        return known[path.name]
+    return hashlib.sha256(_content(path)).hexdigest()
+
+
+def written_at(directory: Path) -> float | None:
+    """Return when a checkpoint's weights were written; None where there are none."""
+    try:
+        return (folder_of(directory) / MODEL_FILE).stat().st_mtime
+    except OSError:
+        return None
+
+
+def labels_file(directory: Path) -> Path | None:
+    """Return the label file that a checkpoint holds; None where it holds none.
+
+    Raises
+    ------
+    CheckpointError
+        If it is damaged.
+    """
+    path = folder_of(directory) / LABELS_FILE
+    if not path.is_file():
+        return None
+    _content(path)
+    return path
+
+
+def _json(values: object, indent: int) -> bytes:
+    return (json.dumps(values, indent=indent, ensure_ascii=False) + "\n").encode()
+
+
+def _plain(path: Path, kind: str) -> dict[str, Any]:
+    """Return the JSON object in a file of a checkpoint."""
+    _content(path)
+    try:
+        text = read_text(path, kind, CheckpointError, "a checkpoint says what it is")
+        values = parse_json(str(path), text, kind, CheckpointError)
+    except CheckpointError as error:
+        raise _foreign(path, one_line(error)) from error
+    if not isinstance(values, dict):
+        raise _foreign(path, f"it holds a {type(values).__name__}")
+    return values
+
+
+def _foreign(path: Path, why: str) -> CheckpointError:
+    """Return the refusal of a file that is not what we write."""
+    return CheckpointError(
+        f"{path} is damaged or not written by acmnet ({why}); {ANOTHER}"
+    )
+
+
+def _trained_on(folder: Path) -> dict[str, tuple[str, ...]] | None:
+    """Return each training video's labels, where the checkpoint keeps them."""
+    path = folder / TRAINED_ON_FILE
+    if not path.exists():
+        return None
+    found = {}
+    for video, labels in _plain(path, "list of training videos").items():
+        if not _are_names(labels):
+            raise _foreign(path, f"video {video!r} has the labels {labels!r}")
+        found[video] = tuple(labels)
+    return found
+
+
+def _checked(values: dict[str, Any]) -> dict[str, Any]:
+    """Return what ``config.json`` says, each value of its kind and in its range.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        With the value at fault.
+    """
+    for kind, names in (
+        (str, ("recipe", "profile", "selection")),
+        (int, ("seed", "epoch", "feature_dim", "format")),
+        (dict, ("settings", "metrics", "versions", "grid")),
+        (list, ("class_names",)),
+    ):
+        for name in names:
+            if type(values[name]) is not kind:
+                raise TypeError(
+                    f"{name} must be {_KINDS[kind]}, got {reprlib.repr(values[name])}"
+                )
+    if type(values.get("training", {})) is not dict:
+        raise TypeError(f"training must be an object, got {values['training']!r}")
+    if not 1 <= values["feature_dim"] <= MOST_DIMENSIONS:
+        raise ValueError(
+            f"feature_dim must be from 1 to {MOST_DIMENSIONS}, got "
+            f"{values['feature_dim']}"
+        )
+    names = values["class_names"]
+    if not 1 <= len(names) <= MOST_CLASSES or not _are_names(names):
+        raise TypeError(
+            f"class_names must be a list of names, got {reprlib.repr(names)}"
+        )
+    if len(set(names)) < len(names):
+        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        raise ValueError(f"class_names has {twice!r} twice")
+    grid = values["grid"]
+    if type(grid.get("fps")) not in (int, float):
+        raise TypeError(f"fps of the grid must be a number, got {grid.get('fps')!r}")
+    return values | {"class_names": tuple(names), "grid": SnippetGrid(**grid)}
+
+
+_KINDS: Final = {str: "text", int: "a whole number", dict: "an object", list: "a list"}
+
+
+def _are_names(values: object) -> bool:
+    """Whether this is a list of texts that are not blank."""
+    return isinstance(values, list) and all(
+        isinstance(name, str) and name.strip() for name in values
+    )
+
+
+def _content(path: Path) -> bytes:
+    """Return a file's content, compared with the digest beside it."""
+    _refuse_pickle(path)
+    try:
+        return read_file(path)
+    except DamagedError as error:
+        raise CheckpointError(f"{error}; {ANOTHER}") from error
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} could not be read: {error.strerror}; check its permissions"
+        ) from error
 
 
 def _existing(directory: Path, name: str) -> Path:
@@ -187,19 +423,20 @@ def _existing(directory: Path, name: str) -> Path:
             f"{directory} is a file; a checkpoint is the directory that holds "
             f"{MODEL_FILE} and {CONFIG_FILE}"
         )
-    if not (directory / name).is_file():
-        for foreign in sorted(directory.glob("*.p*")):
+    folder = folder_of(directory)
+    if not (folder / name).is_file():
+        for foreign in sorted(folder.glob("*.p*")):
             if foreign.suffix in (".pt", ".pth", ".pkl", ".pickle"):
                 _refuse_pickle(foreign)
         raise CheckpointError(
             f"{directory} holds no {name}; give a directory that acmnet train wrote"
         )
-    return directory / name
+    return folder / name
 
 
 def _refuse_pickle(path: Path) -> None:
     """Refuse what starts like a pickle or a zip of one, without reading on."""
-    if path.name == STATE_FILE:
+    if path.name == STATE_FILE or not path.is_file():
         return
     with path.open("rb") as file:
         start = file.read(9)
@@ -210,7 +447,3 @@ def _refuse_pickle(path: Path) -> None:
             f"{path} is a pickle, which can run code when it is opened; it was not "
             f"read. A checkpoint is a directory with {MODEL_FILE} and {CONFIG_FILE}"
         )
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

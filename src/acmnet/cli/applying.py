@@ -10,13 +10,14 @@ from cyclopts import Parameter
 
 from acmnet import recipes
 from acmnet.checkpoint import load_config
-from acmnet.cli.app import UsageError, errors, quiet
+from acmnet.cli.app import UsageError, errors, note, quiet
 from acmnet.cli.options import overrides
 from acmnet.console import Waiting
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.features import FeatureError
-from acmnet.pipeline.data import Data, DataSource
+from acmnet.pipeline.data import Data, DataSource, open_data
 from acmnet.pipeline.experiments import TIOU
+from acmnet.pipeline.run_data import annotations_of, features_of, grid_of
 from acmnet.pipeline.runs import join_processes
 from acmnet.pipeline.trained import TrainedModel, load, localize_videos
 from acmnet.segments import Detections
@@ -28,32 +29,41 @@ class RunDataOptions:
     """The data that a run is shown on: its own, unless others are given."""
 
     annotations: Path | None = None
-    "Labels, with segments where they are known; else those it was trained on."
+    """Labels, with segments where they are known. When left out, those that the run
+    keeps: the label file as it was when the run was trained, so give the file here to
+    use a newer state of it."""
     features: Path | None = None
     "Directory with the videos' features; else those it was trained on."
     subset: str | None = None
     "Only this subset of the annotations."
 
     def source(self, run: Path) -> DataSource:
-        """Return where the data lie: as given, else where the run was trained from.
+        """Return where the data lie: as given, else those that the run was trained on.
 
         Raises
         ------
         UsageError
             If they are not there any more.
         """
-        known = load_config(run).training
-        found = {}
-        given = {"annotations": self.annotations, "features": self.features}
-        for name, path in given.items():
-            own = Path(str(known.get(name, "")))
-            if path is None and (name not in known or not own.exists()):
+        config = load_config(run)
+        annotations = self.annotations or annotations_of(run, config)
+        features = self.features or features_of(run, config)
+        for name, path in (("annotations", annotations), ("features", features)):
+            if path is None:
                 raise UsageError(
-                    f"the run's own {name} are not at {known.get(name, '?')} any more: "
-                    f"give them with --{name}"
+                    f"the {name} that {run} was trained on are not at "
+                    f"{config.training.get(name, '?')} any more: give them with "
+                    f"--{name}"
                 )
-            found[name] = path or own
-        return DataSource(found["annotations"], found["features"], self.subset)
+        if annotations is None or features is None:
+            raise UsageError(f"{run} does not say what it was trained on")
+        grid = grid_of(features, config)
+        return DataSource(annotations, features, self.subset, grid)
+
+    def opened(self, run: Path) -> Data:
+        """Open the data, and say which videos an extraction set aside."""
+        without = load_config(run).training.get("left_out", ())
+        return open_data(self.source(run), on_left_out=note, without=without)
 
 
 RunData = Annotated[RunDataOptions, Parameter(name="*")]

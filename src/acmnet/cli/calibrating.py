@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from acmnet.checkpoint import weights_sha256
 from acmnet.cli.app import app, console, fail_for_left_out, note
 from acmnet.cli.applying import loaded, localised
 from acmnet.cli.options import Grid, GridOptions, JsonPath
@@ -9,14 +10,14 @@ from acmnet.console import plain_table
 from acmnet.evaluation.tables import Table
 from acmnet.features import FeatureError
 from acmnet.files import write_json
-from acmnet.pipeline.calibrated import weights_sha256, write_calibration
+from acmnet.pipeline.calibrated import write_calibration
 from acmnet.pipeline.calibrating import (
     CalibrationReport,
     Wanted,
     calibrate,
-    training_videos,
 )
 from acmnet.pipeline.data import DataSource, open_data
+from acmnet.pipeline.run_data import grid_of, training_videos
 from acmnet.pipeline.trained import TrainedModel
 from acmnet.wording import some
 
@@ -41,8 +42,7 @@ def calibrate_command(
 
     Writes calibration.json into the run; `acmnet localize` then uses it. Give videos
     that the run was not trained on: on those it is too sure. Training videos among
-    them are named, as long as the run's label file lies where it was; whether the run's
-    settings were chosen on them, nothing can tell.
+    them are named; whether the run's settings were chosen on them, nothing can tell.
 
     Parameters
     ----------
@@ -67,7 +67,10 @@ def calibrate_command(
     wanted = Wanted(tiou, precision)
     model = loaded(run, device)
     sha256 = weights_sha256(run)
-    data = open_data(DataSource(annotations, features, subset, grid.grid()))
+    known = grid.grid()
+    if known is None and model.config is not None:
+        known = grid_of(features, model.config)
+    data = open_data(DataSource(annotations, features, subset, known), note)
     _warn_of_training_videos(model, set(data.annotations.videos))
     failures: list[FeatureError] = []
     results = localised(model, data, failures.append)

@@ -17,7 +17,7 @@ from acmnet.figures.scores import (
 )
 from acmnet.figures.training import write_training_figure
 from acmnet.figures.video import Curves, write_video_figure
-from acmnet.pipeline.data import Data, open_data
+from acmnet.pipeline.data import Data
 from acmnet.pipeline.runs import LOG_FILE
 from acmnet.pipeline.trained import TEACHERS
 
@@ -52,7 +52,7 @@ def figures_command(
         "auto", "cpu" or "cuda".
     """
     model = loaded(run, device)
-    data = open_data(given.source(run))
+    data = given.opened(run)
     chosen = _chosen(data, video)
     written = list(write_training_figure(run / LOG_FILE, out / "training"))
     teachers = model.settings.student.teachers

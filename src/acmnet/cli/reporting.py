@@ -21,7 +21,7 @@ from acmnet.cli.applying import (
 from acmnet.cli.options import overrides
 from acmnet.extraction.run import find_videos
 from acmnet.features import FeatureError
-from acmnet.pipeline.data import Data, open_data
+from acmnet.pipeline.data import Data
 from acmnet.pipeline.found import FoundFile, keep
 from acmnet.pipeline.trained import TrainedModel, refuse_other_features
 from acmnet.pipeline.training_summary import shown_score
@@ -105,7 +105,7 @@ def report_command(
         "auto", "cpu" or "cuda".
     """
     page = run / PAGE if out is None else out
-    data = open_data(given.source(run))
+    data = given.opened(run)
     failures: list[FeatureError] = []
     files = files_of(data, videos)
     contents = contents_of(run, page, data, files, device, failures.append, first)

@@ -29,7 +29,7 @@ from acmnet.cli.reporting import (
     used_settings,
 )
 from acmnet.features import FeatureError
-from acmnet.pipeline.data import Data, open_data
+from acmnet.pipeline.data import Data
 from acmnet.pipeline.found import FoundFile, found_videos
 from acmnet.report.contents import Contents, summary_of, video_contents
 from acmnet.report.insides import insides_of
@@ -76,7 +76,7 @@ def view_command(
     device
         "auto", "cpu" or "cuda".
     """
-    data = open_data(given.source(run))
+    data = given.opened(run)
     files = files_of(data, videos)
     store = ReviewStore(run / REVIEWS_FILE, _with_durations(data))
     store.to_json()  # refuse a damaged one now

@@ -1,7 +1,6 @@
 """A calibration as it lies in a run: applied to detections, written, read, refused."""
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from acmnet.calibration import Curve
-from acmnet.checkpoint import MODEL_FILE
+from acmnet.checkpoint import weights_sha256
 from acmnet.files import parse_json, read_text, write_json
 from acmnet.localization import LocalizationSettings
 from acmnet.segments import Detections
@@ -102,12 +101,6 @@ class Calibration:
         )
 
 
-def weights_sha256(run: Path) -> str:
-    """Return the SHA-256 of a run's weights."""
-    with (run / MODEL_FILE).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write_calibration(run: Path, calibration: Calibration) -> Path:
     """Write a calibration into its run, whole or not at all; return its path."""
     path = run / CALIBRATION_FILE
@@ -133,7 +126,7 @@ def read_calibration(
     calibration = _parsed(path, content)
     if calibration.model_sha256 != weights_sha256(run):
         raise CalibrationError(
-            f"{path} is of other weights than {run / MODEL_FILE} (SHA-256 "
+            f"{path} is of other weights than those of {run} (SHA-256 "
             f"{calibration.model_sha256[:12]}...): {AGAIN}"
         )
     now = plain_settings(localization)

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 
-from acmnet.annotations import AnnotationError, Annotations, Video, read_annotations
+from acmnet.annotations import Annotations, Video
 from acmnet.calibration import (
     Curve,
     ReliabilityBin,
@@ -20,7 +20,6 @@ from acmnet.calibration import (
     lowest_score,
     reliability,
 )
-from acmnet.checkpoint import CheckpointConfig
 from acmnet.evaluation.matching import Located, match_detections
 from acmnet.localization import LocalizationSettings
 from acmnet.pipeline.calibrated import (
@@ -328,17 +327,3 @@ def _operating_point(
     precision = float(judged.is_correct[kept].mean()) if kept.any() else None
     recall = float(judged.is_finding[kept].sum() / targets) if targets else None
     return precision, recall
-
-
-def training_videos(config: CheckpointConfig) -> frozenset[str] | None:
-    """Return the videos that a run was trained on; None where that cannot be told.
-
-    A checkpoint names its label file and how many of its videos it was trained on: when
-    the file is gone or has another number, the videos are not known.
-    """
-    known = config.training
-    try:
-        videos = read_annotations(known["annotations"]).subset(known["subset"]).videos
-    except (KeyError, TypeError, AnnotationError):
-        return None
-    return frozenset(videos) if len(videos) == known.get("videos") else None

@@ -1,7 +1,7 @@
 """A user's annotations and features, opened together and checked against each other."""
 
 import dataclasses
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +11,7 @@ from acmnet.annotations import (
     read_annotations,
     weak_labels,
 )
+from acmnet.extraction.extracted import read_failures
 from acmnet.features import FeatureError, FeatureStore, open_store
 from acmnet.segments import SnippetGrid
 from acmnet.wording import counted, some
@@ -45,6 +46,15 @@ class Data:
     annotations: Annotations
     """Of the subset; its class names are the whole file's."""
     store: FeatureStore
+    everything: Annotations | None = None
+    """The whole label file; None where that is what ``annotations`` are."""
+    left_out: tuple[str, ...] = ()
+    """Videos that are listed, but whose features could not be extracted."""
+
+    @property
+    def whole(self) -> Annotations:
+        """The label file with the videos of every subset."""
+        return self.everything or self.annotations
 
     @property
     def labels(self) -> dict[str, tuple[str, ...]]:
@@ -58,18 +68,56 @@ class Data:
         return dataclasses.replace(self, annotations=annotations)
 
 
-def open_data(source: DataSource) -> Data:
+def open_data(
+    source: DataSource,
+    on_left_out: Callable[[str], None] | None = None,
+    without: Container[str] = (),
+) -> Data:
     """Open annotations and features.
+
+    Parameters
+    ----------
+    source : DataSource
+        Where they are.
+    on_left_out : callable, optional
+        Videos without features that the store's ``failed.jsonl`` lists are left out,
+        and it is called with a sentence on them. They are refused when it is not given.
+    without : container of str, optional
+        Further videos that are left out so where they have no features.
 
     Raises
     ------
     AnnotationError, FeatureError
         If either cannot be read, or a video has no features.
     """
-    annotations = read_annotations(source.annotations).subset(source.subset)
+    everything = read_annotations(source.annotations)
+    annotations = everything.subset(source.subset)
     store = open_store(source.features, grid=source.grid)
+    failed: tuple[str, ...] = ()
+    if on_left_out is not None:
+        failed = _failed(annotations, store, without)
+    if failed and on_left_out is not None:
+        on_left_out(
+            f"{len(failed)} of {counted(len(annotations.videos), 'video')} "
+            f"{'have' if failed[1:] else 'has'} no features in {store.directory}, as "
+            f"their files were missing or could not be read, and "
+            f"{'are' if failed[1:] else 'is'} left out: {some(failed)}"
+        )
+        kept = {k: v for k, v in annotations.videos.items() if k not in failed}
+        annotations = dataclasses.replace(annotations, videos=kept)
     store.require(annotations.videos)
-    return Data(source, annotations, store)
+    return Data(source, annotations, store, everything, failed)
+
+
+def _failed(
+    annotations: Annotations, store: FeatureStore, without: Container[str]
+) -> tuple[str, ...]:
+    """Return the videos without features that an extraction set aside, if not all."""
+    missing = [video for video in annotations.videos if video not in store.files]
+    if len(missing) in (0, len(annotations.videos)):
+        return ()
+    failures = read_failures(store.directory)
+    return tuple(v for v in missing if v in failures or v in without)
 
 
 def unlabelled(source: DataSource, videos: Container[str] | None = None) -> Data:

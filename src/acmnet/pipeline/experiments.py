@@ -14,6 +14,7 @@ from acmnet.pipeline.runs import (
     RunRequest,
     is_finished,
     refuse_other_run,
+    tidy,
     train_run,
 )
 from acmnet.pipeline.selection import agreement
@@ -169,6 +170,7 @@ def cross_validate(
     found: list[dict[int, Mapping[str, Detections]]] = [{} for _ in range(folds)]
     labels: list[dict[str, tuple[str, ...]]] = [{} for _ in range(folds)]
     for seed, fold, run, test in folds_of(request, folds=folds, seeds=seeds):
+        tidy(run.out)
         if not is_finished(run.out, request.settings):
             train_run(run, on_step=on_step)
         refuse_other_run(run.out, run)

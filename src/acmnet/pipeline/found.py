@@ -18,9 +18,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from acmnet.checkpoint import weights_sha256
 from acmnet.features import FeatureError
 from acmnet.files import one_line, written_whole
-from acmnet.pipeline.calibrated import weights_sha256
 from acmnet.pipeline.data import Data
 from acmnet.pipeline.trained import TEACHERS, TrainedModel, localize_videos
 from acmnet.recipes import Settings, as_values

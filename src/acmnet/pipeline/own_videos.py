@@ -36,9 +36,11 @@ from acmnet.pipeline.runs import (
     RunRequest,
     is_finished,
     refuse_other_run,
+    tidy,
     train_run,
 )
 from acmnet.pipeline.trained import load, localize_videos
+from acmnet.pipeline.training_summary import training_summary
 from acmnet.recipes import Settings, recipe
 from acmnet.segments import Detections
 from acmnet.training import StepRecord
@@ -112,6 +114,7 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
     AnnotationError, DataError, ExtractionError, ExtractorError, RunError, ...
         With one sentence: also if no video is left, or none of a class.
     """
+    tidy(request.out)
     annotations = read_annotations(request.labels)
     for sentence in annotations.notes:
         hooks.on_note(sentence)
@@ -146,7 +149,10 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
         resume=not request.overwrite,
         overwrite=request.overwrite,
     )
-    if request.overwrite or not is_finished(request.out, request.settings):
+    is_done = is_finished(request.out, request.settings) and (
+        training_summary(request.out) is not None
+    )
+    if request.overwrite or not is_done:
         train_run(run, on_step=hooks.on_step, on_note=hooks.on_note)
     else:
         refuse_other_run(request.out, run)
@@ -185,9 +191,9 @@ def _with_features(
 ) -> Data:
     """Open what was extracted, without the videos that are left out."""
     kept = {k: v for k, v in annotations.videos.items() if k not in left_out}
-    annotations = dataclasses.replace(annotations, videos=kept)
+    used = dataclasses.replace(annotations, videos=kept)
     source = DataSource(request.labels, features)
-    return Data(source, annotations, open_store(features))
+    return Data(source, used, open_store(features), annotations, tuple(left_out))
 
 
 def _score(

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,22 +12,28 @@ from torch import Tensor, nn
 
 from acmnet.candidates import best_candidates, localize_candidates
 from acmnet.checkpoint import (
+    ANOTHER,
+    CONFIG_FILE,
     CheckpointConfig,
     CheckpointError,
+    folder_of,
     load_config,
     load_weights,
 )
 from acmnet.features import FeatureError, FeatureStore
+from acmnet.files import one_line
 from acmnet.localization import localize_scores, score_proposals
 from acmnet.model import ACMNet, ACMNetOutput, Branch, pool_top_k
 from acmnet.pipeline.data import Data
-from acmnet.recipes import Settings, from_values
+from acmnet.recipes import RecipeError, Settings, from_values
 from acmnet.scores import unit_scores
 from acmnet.segments import Detections, SnippetGrid
 from acmnet.student import Student, StudentOutput
 
 CHUNK_SNIPPETS: Final = 1024
 """Snippets of one video that the network sees at once; bounds memory, not results."""
+TRIES: Final = 3
+"""How often a checkpoint is read anew because a training has just replaced it."""
 TEACHERS: Final = "teachers"
 """Folder of the networks that taught a run's student, each a run of its own."""
 
@@ -301,7 +307,7 @@ def load(
     Parameters
     ----------
     run : path
-        A directory with ``model.safetensors`` and ``config.json``.
+        What `acmnet train` or `acmnet fit` wrote, or the folder of any checkpoint.
     settings : callable, optional
         Given the run's settings, returns those to localise with.
     device : torch.device or str
@@ -310,23 +316,62 @@ def load(
     Raises
     ------
     CheckpointError
-        If there is no usable checkpoint; no code is run from its files.
+        If there is no usable checkpoint. No code is run from its files, whatever they
+        hold.
     """
     directory = Path(run)
+    for _ in range(TRIES):
+        before = _identity(directory)
+        try:
+            return _loaded(directory, settings, device)
+        except CheckpointError:
+            if _identity(directory) == before:
+                raise
+    return _loaded(directory, settings, device)
+
+
+def _identity(directory: Path) -> int | None:
+    """Return what changes when a training puts a newer checkpoint into its place."""
+    try:
+        return folder_of(directory).stat().st_ino
+    except OSError:
+        return None
+
+
+def _loaded(
+    directory: Path,
+    settings: Callable[[Settings], Settings],
+    device: torch.device | str,
+) -> TrainedModel:
+    """Load a model once; see `load`."""
     config = load_config(directory)
+    try:
+        trained = from_values(config.settings, str(folder_of(directory) / CONFIG_FILE))
+    except RecipeError as error:
+        raise CheckpointError(f"{error}; {ANOTHER}") from error
+    used = settings(trained)
     weights = load_weights(directory)
-    used = settings(from_values(config.settings, str(directory / "config.json")))
     n_classes = len(config.class_names)
     if not used.student.teachers:
-        network = ACMNet(config.feature_dim, n_classes, used.model)
-        _fill(network, weights, directory, config)
+        network = _filled(
+            lambda: ACMNet(config.feature_dim, n_classes, used.model),
+            used.model.extra_layers,
+            weights,
+            directory,
+            config,
+        )
         return TrainedModel(
             network.to(device), used, config.class_names, config.grid, config
         )
-    student = Student(config.feature_dim, n_classes, used.student)
-    _fill(student, weights, directory, config)
+    student = _filled(
+        lambda: Student(config.feature_dim, n_classes, used.student),
+        used.student.layers,
+        weights,
+        directory,
+        config,
+    )
     teachers = [
-        load(directory / TEACHERS / str(k), device=device).network
+        _teacher(directory / TEACHERS / str(k), config).to(device)
         for k in range(used.student.teachers)
     ]
     return TrainedModel(
@@ -340,22 +385,59 @@ def load(
     )
 
 
-def _fill(
-    network: nn.Module,
+def _teacher(directory: Path, student: CheckpointConfig) -> ACMNet:
+    """Load one of the networks that taught a student."""
+    config = load_config(directory)
+    values = (config.class_names, config.feature_dim, config.grid)
+    if values != (student.class_names, student.feature_dim, student.grid):
+        raise CheckpointError(
+            f"{directory} has other classes or other features than the run that it is "
+            f"a teacher of; {ANOTHER}"
+        )
+    if (config.settings.get("student") or {}).get("teachers"):
+        raise CheckpointError(
+            f"{directory} has teachers itself, and is no teacher of a run; {ANOTHER}"
+        )
+    return load(directory).network
+
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def _filled(
+    build: Callable[[], Network],
+    layers: int,
     weights: Mapping[str, Tensor],
     directory: Path,
     config: CheckpointConfig,
-) -> None:
-    """Put a checkpoint's weights into a network of the shapes it says it has."""
-    expected = {name: value.shape for name, value in network.state_dict().items()}
-    found = {name: value.shape for name, value in weights.items()}
+) -> Network:
+    """Return a network with a checkpoint's weights, if they are what it says.
+
+    Their shapes are compared on a network without memory: a damaged ``config.json``
+    can ask for any size.
+    """
+    try:
+        if layers > len(weights):
+            raise ValueError(f"{layers} layers for {len(weights)} tensors")
+        with torch.device("meta"):
+            network = build()
+    except (ValueError, RuntimeError, MemoryError, OverflowError) as error:
+        raise CheckpointError(
+            f"{directory}: its settings make no network ({one_line(error)}); {ANOTHER}"
+        ) from error
+    expected, found = (
+        {name: (value.shape, value.dtype) for name, value in named.items()}
+        for named in (network.state_dict(), weights)
+    )
     if expected != found:
         raise CheckpointError(
-            f"{directory}: the weights do not have the shapes that config.json calls "
-            f"for ({len(config.class_names)} classes, dimension {config.feature_dim}); "
-            "take another checkpoint"
+            f"{directory}: the weights do not have the shapes and the precision that "
+            f"{CONFIG_FILE} calls for ({len(config.class_names)} classes, dimension "
+            f"{config.feature_dim}); {ANOTHER}"
         )
-    network.load_state_dict(weights)
+    # memory as torch aligns it: results depend on that in their last bits
+    network.to_empty(device="cpu").load_state_dict(weights)
+    return network
 
 
 def refuse_other_features(model: TrainedModel, store: FeatureStore) -> None:

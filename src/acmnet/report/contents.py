@@ -10,8 +10,8 @@ import numpy as np
 from acmnet.annotations import Annotations, Video
 from acmnet.checkpoint import CheckpointConfig
 from acmnet.evaluation.reports import DetectionReport
-from acmnet.pipeline.calibrating import training_videos
 from acmnet.pipeline.data import Data
+from acmnet.pipeline.run_data import training_videos
 from acmnet.pipeline.runs import LAST
 from acmnet.recipes import Settings
 from acmnet.report.media import Media

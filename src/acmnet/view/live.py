@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.checkpoint import MODEL_FILE
+from acmnet.checkpoint import written_at
 from acmnet.pipeline.runs import LOG_FILE
 from acmnet.pipeline.trained import TEACHERS
 
@@ -36,8 +36,7 @@ def state_of(run: Path) -> dict[str, Any]:
                 f"training: epoch {last.get('epoch', '?')}{of}, loss "
                 f"{float(last.get('total', float('nan'))):.4g}"
             )
-    checkpoint = _written(run / MODEL_FILE)
-    return {"sentence": sentence, "checkpoint": checkpoint}
+    return {"sentence": sentence, "checkpoint": written_at(run)}
 
 
 def _written(path: Path) -> float | None:

@@ -1,0 +1,127 @@
+"""What a run keeps of its data, so that it can be used from anywhere.
+
+Its checkpoint holds the label file and the videos and labels that training was given;
+features are found from where the run lies, or else where they were.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from acmnet.annotations import AnnotationError, Annotations, Video, read_annotations
+from acmnet.checkpoint import FOLDER, CheckpointConfig, labels_file
+from acmnet.features import MANIFEST_NAME
+from acmnet.segments import SnippetGrid
+
+CHECKPOINTS = "checkpoints"
+"""Folder of a run's earlier checkpoints, where they are kept."""
+
+
+def label_file(annotations: Annotations) -> bytes:
+    """Return annotations as the JSON that `read_annotations` reads back."""
+    content = {
+        "version": "acmnet labels 1",
+        "classes": list(annotations.class_names),
+        "database": {video.id: _entry(video) for video in annotations.videos.values()},
+    }
+    return (json.dumps(content, ensure_ascii=False) + "\n").encode()
+
+
+def _entry(video: Video) -> dict[str, Any]:
+    placed = {instance.label for instance in video.instances}
+    annotations: list[dict[str, Any]] = [
+        {"label": x.label, "segment": [x.segment.start_s, x.segment.end_s]}
+        for x in video.instances
+    ]
+    annotations += [{"label": name} for name in video.labels if name not in placed]
+    entry: dict[str, Any] = {"annotations": annotations}
+    if video.subset is not None:
+        entry["subset"] = video.subset
+    if video.duration_s is not None:
+        entry["duration"] = video.duration_s
+    return entry
+
+
+def place_of_features(run: Path, features: Path) -> dict[str, str]:
+    """Return where features lie: from the root of the disk, and from the run."""
+    there = features.resolve()
+    return {
+        "features": str(there),
+        "features_from_run": os.path.relpath(there, run.resolve()),
+    }
+
+
+def annotations_of(run: Path, config: CheckpointConfig) -> Path | None:
+    """Return the label file of a run; None where it is gone.
+
+    It is the run's own copy. A run of an older acmnet has none: it says where its label
+    file was.
+
+    Raises
+    ------
+    CheckpointError
+        If the copy is damaged.
+    """
+    return labels_file(run) or _existing(config.training.get("annotations"))
+
+
+def features_of(run: Path, config: CheckpointConfig) -> Path | None:
+    """Return the directory of the features that a run was trained on; None if gone.
+
+    Features that lay in the run are looked for there first, so that those of a copied
+    run are its own.
+    """
+    known = config.training
+    there = known.get("features")
+    from_run = known.get("features_from_run")
+    if not isinstance(from_run, str):
+        return _existing(there)
+    beside = str(_root(run) / from_run)
+    is_inside = from_run.partition(os.sep)[0] != os.pardir
+    first, second = (beside, there) if is_inside else (there, beside)
+    found = _existing(first) or _existing(second)
+    return found and _short(found)
+
+
+def grid_of(features: Path, config: CheckpointConfig) -> SnippetGrid | None:
+    """Return the run's grid for features whose directory does not say theirs."""
+    return None if (features / MANIFEST_NAME).exists() else config.grid
+
+
+def training_videos(config: CheckpointConfig) -> frozenset[str] | None:
+    """Return the videos that a run was trained on; None where that cannot be told.
+
+    A run of an older acmnet names its label file and how many of its videos it was
+    trained on: when the file is gone or has another number, the videos are not known.
+    """
+    if config.trained_on is not None:
+        return frozenset(config.trained_on)
+    known: Mapping[str, Any] = config.training
+    try:
+        videos = read_annotations(known["annotations"]).subset(known["subset"]).videos
+    except (KeyError, TypeError, AnnotationError):
+        return None
+    return frozenset(videos) if len(videos) == known.get("videos") else None
+
+
+def _existing(path: object) -> Path | None:
+    found = Path(path) if isinstance(path, str) and path else None
+    return found if found is not None and found.exists() else None
+
+
+def _short(path: Path) -> Path:
+    """Return a path from the working directory where it lies below that."""
+    relative = Path(os.path.relpath(path))
+    return path if os.pardir in relative.parts else relative
+
+
+def _root(directory: Path) -> Path:
+    """Return the run that a directory is, or is a checkpoint of."""
+    place = directory.resolve()
+    if place.name == FOLDER:
+        return place.parent
+    if place.parent.name == CHECKPOINTS:
+        return place.parent.parent
+    return place

@@ -1,0 +1,316 @@
+"""The directory of a run: locked, logged, checkpointed, and what a kill left of it."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from filelock import FileLock, Timeout
+from torch import distributed, nn
+
+from acmnet.checkpoint import (
+    CONFIG_FILE,
+    FOLDER,
+    MODEL_FILE,
+    STATE_FILE,
+    CheckpointError,
+    has_checkpoint,
+    is_left_of_a_kill,
+    kept_model_files,
+    load_config,
+    load_training_state,
+    model_files,
+    remove_checkpoint,
+    remove_loose_files,
+    save_checkpoint,
+    state_files,
+)
+from acmnet.evaluation.reports import evaluate
+from acmnet.files import written_whole
+from acmnet.folders import recover, recover_all
+from acmnet.pipeline.run_data import CHECKPOINTS
+from acmnet.pipeline.run_identity import (
+    RunError,
+    RunRequest,
+    config_of,
+    is_first_process,
+    last_epoch,
+    refuse_other_run,
+)
+from acmnet.pipeline.trained import TEACHERS, TrainedModel, localize_videos
+from acmnet.training import Progress, StepRecord
+
+LOG_FILE: Final = "log.jsonl"
+LOCK_FILE: Final = ".training.lock"
+PSEUDO_LABELS: Final = "pseudo_labels.json"
+"""What the student of a run learns from, as detections."""
+OWN_FILES: Final = (LOG_FILE, PSEUDO_LABELS, MODEL_FILE, CONFIG_FILE, STATE_FILE)
+"""What training alone writes into a run: no other verb has a part of these open."""
+PART: Final = re.compile(r"\.(.+)\.(\d+)(?:-[0-9a-f]{8})?\.part", re.DOTALL)
+"""The temporary name that `written_whole` gives a file: its own, and the process."""
+
+
+@contextlib.contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Keep every other training out of a run, and what killed ones left out of it.
+
+    Raises
+    ------
+    RunError
+        If the run is being trained, or its directory cannot be made.
+    """
+    if not is_first_process():
+        yield
+        return
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{out} is a file; --out must be a directory of its own")
+    was_there = out.exists()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(out / LOCK_FILE)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunError(
+            f"{out} is being trained by another acmnet at this moment; wait for it, "
+            "or choose another --out"
+        ) from None
+    except NotImplementedError:  # a file system without locks
+        lock = None
+    except OSError as error:
+        raise RunError(f"cannot make {out}: {error.strerror}") from error
+    try:
+        _clear(out)
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
+        if not was_there and {path.name for path in out.iterdir()} <= {LOCK_FILE}:
+            shutil.rmtree(out, ignore_errors=True)  # it was refused
+
+
+def tidy(out: Path) -> None:
+    """Take away what killed trainings left in a run, unless one is writing there."""
+    if out.is_dir():
+        with contextlib.suppress(RunError), locked(out):
+            pass
+
+
+def _clear(out: Path) -> None:
+    """Take away what killed trainings left in a run; nobody else may train there."""
+    recover(out / FOLDER)
+    recover_all(out / CHECKPOINTS)
+    for path in out.glob(".*.part"):
+        known = PART.fullmatch(path.name)
+        if known and (known[1] in OWN_FILES or not _is_running(int(known[2]))):
+            path.unlink(missing_ok=True)
+    for teacher in (out / TEACHERS).glob("*"):
+        _clear(teacher)
+
+
+def _is_running(process: int) -> bool:
+    """Whether there is a process of this number on this machine."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
+
+
+class RunDirectory:
+    """What one training writes into its run, by the first process only.
+
+    Parameters
+    ----------
+    request : RunRequest
+        What is trained, and where.
+    labels : bytes, optional
+        The label file, to be kept in the checkpoints.
+    on_note : callable
+        Called with a sentence where training begins anew.
+    """
+
+    def __init__(
+        self,
+        request: RunRequest,
+        labels: bytes | None,
+        on_note: Callable[[str], None],
+    ) -> None:
+        self.request = request
+        self.labels = labels
+        self.writes = is_first_process()
+        self.started = time.time()
+        self.spent_s = 0.0
+        self.best: float | None = None
+        self.sums: dict[str, float] = {}
+        self.steps = 0
+        if self.writes:
+            self._refuse_directory()
+        self.state = self._state_to_resume(on_note)
+
+    def _state_to_resume(
+        self, on_note: Callable[[str], None]
+    ) -> Mapping[str, Any] | None:
+        out = self.request.out
+        source = self.request.resume_from
+        if source is None:
+            if not (self.request.resume and has_checkpoint(out)):
+                return None
+            source = out
+            if is_left_of_a_kill(out):
+                with contextlib.suppress(CheckpointError):
+                    refuse_other_run(out, self.request)
+                on_note(
+                    f"the first checkpoint in {out} was never finished: its training "
+                    "begins anew"
+                )
+                return None
+        config = load_config(source)
+        refuse_other_run(source, self.request)
+        if self.request.resume:
+            self.best = config.metrics.get("selection_average_map")
+            self.spent_s = float(config.training.get("seconds", 0.0))
+        return load_training_state(source)
+
+    def _refuse_directory(self) -> None:
+        """Refuse a run that is neither resumed nor overwritten."""
+        out, request = self.request.out, self.request
+        parts = (out / LOG_FILE, out / TEACHERS)
+        exists = has_checkpoint(out) or any(part.exists() for part in parts)
+        if exists and not (request.resume or request.overwrite):
+            raise RunError(
+                f"{out} already holds a run; go on with --resume, replace it with "
+                "--overwrite, or choose another --out"
+            )
+
+    def prepare(self) -> None:
+        """Make room for this run's files, once all that can be refused was not."""
+        if self.writes:
+            out = self.request.out
+            try:
+                if self.request.resume:
+                    self._trim_log()
+                elif self.request.overwrite:
+                    remove_checkpoint(out)
+                    for name in (CHECKPOINTS, TEACHERS):
+                        shutil.rmtree(out / name, ignore_errors=True)
+                    (out / LOG_FILE).unlink(missing_ok=True)
+                out.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise RunError(f"cannot write to {out}: {error.strerror}") from error
+        if distributed.is_initialized():
+            distributed.barrier()  # nobody trains in a directory that was refused
+
+    def _trim_log(self) -> None:
+        """Drop the log's steps that the resumed run will take again."""
+        path = self.request.out / LOG_FILE
+        if not path.exists():
+            return
+        done = int(self.state["epoch"]) if self.state else 0
+        with (
+            written_whole(path) as part,
+            path.open(encoding="utf-8") as old,
+            part.open("w", encoding="utf-8") as new,
+        ):
+            new.writelines(line for line in old if _epoch_of(line) <= done)
+
+    def opened(self) -> TextIO:
+        """Open the log to append to; other processes write to nowhere."""
+        path = self.request.out / LOG_FILE if self.writes else Path(os.devnull)
+        return path.open("a", encoding="utf-8", buffering=1)
+
+    def logging(
+        self, log: TextIO, on_step: Callable[[StepRecord], None]
+    ) -> Callable[[StepRecord], None]:
+        """Return what to call after a step: it is logged, then told."""
+
+        def logged(record: StepRecord) -> None:
+            self._log_step(log, record)
+            on_step(record)
+
+        return logged
+
+    def _log_step(self, log: TextIO, record: StepRecord) -> None:
+        """Write one step as a line of JSON and add it to the epoch's means."""
+        entry = {"epoch": record.epoch, "step": record.step, **record.losses}
+        entry |= {"videos": record.videos, "seconds": round(record.seconds, 6)}
+        self._write_line(log, entry)
+        for name, value in record.losses.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self.steps += 1
+
+    def _write_line(self, log: TextIO, entry: Mapping[str, Any]) -> None:
+        try:
+            log.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise RunError(
+                f"cannot write {self.request.out / LOG_FILE}: {error.strerror}; the "
+                "last good checkpoint is untouched: free some space, then give the "
+                "same command again (acmnet train: with --resume)"
+            ) from error
+
+    def end_epoch(
+        self,
+        log: TextIO,
+        progress: Progress,
+        as_model: Callable[[nn.Module], TrainedModel],
+    ) -> None:
+        """Write a checkpoint where one is due."""
+        settings = self.request.settings.training
+        last = last_epoch(self.request.settings)
+        losses = {name: total / self.steps for name, total in self.sums.items()}
+        self.sums, self.steps = {}, 0
+        due = progress.epoch % settings.checkpoint_every == 0
+        if not self.writes or not (due or progress.epoch == last):
+            return
+        metrics: dict[str, Any] = {"losses": losses}
+        chosen = self._is_chosen(log, progress, metrics, as_model)
+        config = config_of(self.request, progress.epoch, metrics, self._spent_s())
+        learnt = model_files(progress.kept.state_dict(), config, self.labels)
+        state = state_files(progress.state())
+        out = self.request.out
+        if settings.keep_checkpoints:
+            name = f"epoch_{progress.epoch:04d}"
+            save_checkpoint(out / CHECKPOINTS / name, learnt | state)
+        best = learnt if chosen else kept_model_files(out)
+        save_checkpoint(out / FOLDER, best | state)
+        remove_loose_files(out)
+
+    def _is_chosen(
+        self,
+        log: TextIO,
+        progress: Progress,
+        metrics: dict[str, Any],
+        as_model: Callable[[nn.Module], TrainedModel],
+    ) -> bool:
+        """Whether this epoch's weights become the run's: the last or best so far."""
+        selection = self.request.selection
+        if selection is None:
+            return True
+        model = as_model(progress.kept)
+        report = evaluate(selection.annotations, localize_videos(model, selection))
+        subset = selection.source.subset
+        metrics |= {"selection_average_map": report.average}
+        entry: dict[str, Any] = {"epoch": progress.epoch, "step": progress.step}
+        entry |= {"selected_on": subset, "average_map": report.average}
+        self._write_line(log, entry)
+        if self.best is not None and report.average <= self.best:
+            return False
+        self.best = report.average
+        return True
+
+    def _spent_s(self) -> float:
+        return self.spent_s + time.time() - self.started
+
+
+def _epoch_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["epoch"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")  # a line cut short by a crash

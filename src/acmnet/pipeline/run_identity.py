@@ -1,0 +1,194 @@
+"""What a run is: asked for, written down, and told from another."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from acmnet.checkpoint import (
+    CheckpointConfig,
+    CheckpointError,
+    has_checkpoint,
+    load_config,
+    load_training_state,
+)
+from acmnet.pipeline.data import Data
+from acmnet.pipeline.run_data import place_of_features
+from acmnet.precision import computed_in
+from acmnet.recipes import Settings, as_values
+
+LAST: Final = "last"
+MAY_CHANGE: Final = (
+    "training.epochs",
+    "training.checkpoint_every",
+    "training.keep_checkpoints",
+)
+"""Settings that a resumed run may change, with how it is localised afterwards: they
+change no number of an epoch."""
+
+
+AFTER_STUDENT: Final = (
+    "localization.soft_nms_sigma",
+    "localization.unit_scores",
+    "student.teachers_weight",
+)
+"""The settings of how a student's run is localised, which teach it nothing."""
+
+
+class RunError(ValueError):
+    """A run that cannot be started or resumed; the message names its directory."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRequest:
+    """Everything that `train_run` needs to know."""
+
+    out: Path
+    settings: Settings
+    data: Data
+    recipe: str = "default"
+    profile: str = "corrected"
+    seed: int = 0
+    device: str = "cpu"
+    resume: bool = False
+    """Go on from the run's newest checkpoint."""
+    resume_from: Path | None = None
+    """Go on, in a new run, from this checkpoint directory."""
+    overwrite: bool = False
+    """Replace a run that is already there."""
+    selection: Data | None = None
+    """Data whose temporal truth chooses the checkpoint; the last epoch when left out.
+    Choosing on the test set is peeking, and is written into the run."""
+
+
+def is_first_process() -> bool:
+    """Whether this is the one of torchrun's processes that writes files."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def config_of(
+    request: RunRequest, epoch: int, metrics: Mapping[str, Any], seconds: float
+) -> CheckpointConfig:
+    """Return what a checkpoint of this run says of itself."""
+    annotations, store = request.data.annotations, request.data.store
+    chooser = request.selection
+    return CheckpointConfig(
+        recipe=request.recipe,
+        profile=request.profile,
+        seed=request.seed,
+        settings=as_values(request.settings),
+        class_names=annotations.class_names,
+        feature_dim=store.dimension,
+        grid=store.grid,
+        epoch=epoch,
+        selection=LAST if chooser is None else f"truth of {_subset(chooser)}",
+        metrics=metrics,
+        versions=_versions(),
+        training={
+            "annotations": annotations.source,
+            **place_of_features(request.out, store.directory),
+            "manifest": store.manifest and dataclasses.asdict(store.manifest),
+            "subset": request.data.source.subset,
+            "videos": len(annotations.videos),
+            "left_out": list(request.data.left_out),
+            "labels_sha256": _labels_sha256(request.data),
+            "seconds": round(seconds, 3),
+            "processes": int(os.environ.get("WORLD_SIZE", "1")),
+            "device": request.device,
+            "precision": computed_in(
+                request.settings.training.precision, request.device
+            ),
+        },
+        trained_on=request.data.labels,
+    )
+
+
+def refuse_other_run(source: Path, request: RunRequest) -> None:
+    """Refuse a checkpoint of other settings, classes, data or seed than asked for.
+
+    Raises
+    ------
+    RunError
+        Naming the first difference that would change a number of the training.
+    """
+    config, asked = load_config(source), config_of(request, 0, {}, 0.0)
+    # what an older acmnet did not know is what it is now when it is not set
+    before = _flat(as_values(Settings())) | _flat(config.settings) | _identity(config)
+    now = _flat(asked.settings) | _identity(asked)
+    for key, value in now.items():
+        if before.get(key) != value and not _may_change(key, request):
+            raise RunError(
+                f"{source} was trained with {key} = {before.get(key)!r}, now it is "
+                f"{value!r}; resume with the same, or start anew in another --out"
+            )
+
+
+def _may_change(key: str, request: RunRequest) -> bool:
+    """Whether a run may be resumed with another value of a setting.
+
+    Teachers localise what their student learns: with one, most values are fixed.
+    """
+    if request.settings.student.teachers:
+        return key in (*MAY_CHANGE[1:], *AFTER_STUDENT)
+    chooses = key.startswith("localization.") and request.selection is None
+    return chooses or key in MAY_CHANGE
+
+
+def is_finished(run: Path, settings: Settings) -> bool:
+    """Whether a run's training has all its epochs behind it."""
+    try:
+        done = int(load_training_state(run)["epoch"]) if has_checkpoint(run) else 0
+    except CheckpointError:
+        return False
+    return done >= last_epoch(settings)
+
+
+def last_epoch(settings: Settings) -> int:
+    """Return the last epoch of what is trained last."""
+    if settings.student.teachers:
+        return settings.student.epochs
+    return settings.training.epochs
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings by dotted name, tuples as lists (as JSON gives them back)."""
+    flat = {f"{r}.{k}": v for r, values in settings.items() for k, v in values.items()}
+    return {key: list(v) if isinstance(v, tuple) else v for key, v in flat.items()}
+
+
+def _identity(config: CheckpointConfig) -> dict[str, Any]:
+    return {
+        "seed": config.seed,
+        "class_names": config.class_names,
+        "feature_dim": config.feature_dim,
+        "grid": config.grid,
+        "selection": config.selection,
+        "labels_sha256": config.training.get("labels_sha256"),
+    }
+
+
+def _labels_sha256(data: Data) -> str:
+    text = json.dumps(sorted((k, list(v)) for k, v in data.labels.items()))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _subset(data: Data) -> str:
+    subset = data.source.subset
+    return "all videos" if subset is None else f"subset {subset!r}"
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "acmnet": metadata.version("acmnet"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
