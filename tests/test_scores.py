@@ -1,7 +1,6 @@
 """Scores in [0, 1] for one's own videos, in the order of those before."""
 
 import dataclasses
-import json
 import shutil
 
 import hypothesis.strategies as st
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import given
 
 from acmnet.calibration import Curve
+from acmnet.checkpoint import weights_sha256
 from acmnet.evaluation.reports import evaluate
 from acmnet.pipeline.ablation import training_id
 from acmnet.pipeline.calibrated import (
@@ -18,7 +18,6 @@ from acmnet.pipeline.calibrated import (
     ClassCalibration,
     plain_settings,
     read_calibration,
-    weights_sha256,
     write_calibration,
 )
 from acmnet.pipeline.data import DataSource, open_data
@@ -26,6 +25,7 @@ from acmnet.pipeline.trained import load, localize_videos
 from acmnet.recipes import PROFILES, recipe
 from acmnet.scores import KNEE, NEGATIVE_SHARE, unit_scores
 from acmnet.segments import Detections
+from runs import edit_config
 from worlds import truth_of
 
 REACHED = st.floats(-1.0, 2.25)
@@ -124,9 +124,7 @@ def test_map_stays_to_the_last_bit_on_random_scores(scores, seed):
 def test_a_run_of_an_earlier_version_keeps_its_scores(tiny_run, tiny_world, tmp_path):
     old = tmp_path / "old"
     shutil.copytree(tiny_run, old)
-    config = json.loads((old / "config.json").read_text())
-    del config["settings"]["localization"]["unit_scores"]
-    (old / "config.json").write_text(json.dumps(config))
+    edit_config(old, lambda x: x["settings"]["localization"].pop("unit_scores"))
     assert load(tiny_run).settings.localization.unit_scores
     labels, features = tiny_world
     data = open_data(DataSource(labels, features, "test"))

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import json
 import shutil
 
 import hypothesis.strategies as st
@@ -20,6 +19,7 @@ from acmnet.pipeline.training_summary import (
 )
 from acmnet.recipes import override, recipe
 from acmnet.scores import separating_score
+from runs import edit_config
 
 SCORES = st.lists(st.floats(0.0, 1.0).map(lambda x: round(x, 3)), max_size=8)
 
@@ -116,9 +116,7 @@ def test_the_score_is_of_its_own_scale_and_training_only(tiny_run, tmp_path):
     assert shown_score(tiny_run, other) is None
     run = tmp_path / "run"
     shutil.copytree(tiny_run, run)
-    config = json.loads((run / "config.json").read_text())
-    config["epoch"] += 1
-    (run / "config.json").write_text(json.dumps(config))
+    edit_config(run, lambda config: config.update(epoch=config["epoch"] + 1))
     assert shown_score(run) is None
     (run / SUMMARY_FILE).unlink()
     assert shown_score(run) is None

@@ -17,6 +17,7 @@ from acmnet.features import FeatureError, open_store
 from acmnet.pipeline.own_videos import extraction_of
 from commands import refused
 from planted import plant
+from runs import edit_config
 
 EVIL = """
 open("ran.txt", "a").write("evil")
@@ -90,10 +91,7 @@ def asking(tiny_run, tmp_path):
         out = tmp_path / "run"
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(tiny_run, out)
-        path = out / "config.json"
-        config = json.loads(path.read_text())
-        config["training"]["manifest"].update(changes)
-        path.write_text(json.dumps(config))
+        edit_config(out, lambda config: config["training"]["manifest"].update(changes))
         return out
 
     return copy
