@@ -54,6 +54,7 @@ ORDER = [
         "pipeline.calibrated",
         "doctor.findings",
     ],
+    ["doctor.label_words"],
     [
         "doctor.lenient",
         "doctor.instance_checks",

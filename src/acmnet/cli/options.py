@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from acmnet import recipes
 from acmnet.cli.app import UsageError, note
+from acmnet.doctor.label_checks import suspicions
 from acmnet.pipeline.data import Data, DataSource, open_data
 from acmnet.pipeline.runs import RunRequest, join_processes
 from acmnet.precision import IMITATED, computed_in
@@ -71,11 +72,11 @@ class TrainingOptions:
         return recipes.recipe(self.recipe, profile=self.profile, overrides=overrides)
 
     def data(self) -> Data:
-        """Open annotations and features; say what was recognised in the labels."""
+        """Open annotations and features; say what the labels look wrong in."""
         grid = self.grid.grid()
         source = DataSource(self.annotations, self.features, self.subset, grid)
         data = open_data(source)
-        for sentence in data.annotations.notes:
+        for sentence in (*data.annotations.notes, *suspicions(data.annotations)):
             note(sentence)
         return data
 

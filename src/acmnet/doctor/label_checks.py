@@ -1,27 +1,30 @@
 """What labels alone cannot teach, and videos that one file has and another lacks."""
 
 import collections
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from acmnet.annotations import AnnotationError, Annotations, Video
 from acmnet.detections import read_detections
 from acmnet.doctor.findings import Finding, Level
+from acmnet.doctor.label_words import word_findings
 from acmnet.files import read_text
 from acmnet.names import one_form
-from acmnet.segments import FloatArray
-from acmnet.wording import quoted, some
+from acmnet.wording import counted, quoted, some
 
 FEW_VIDEOS: Final = 3
 IMBALANCE: Final = 10.0
+MOST_LABELS: Final = 300
+"""A video with more labels is not asked which of them go together."""
+SUSPECTED: Final = 3
+"""Sentences of one kind that are said before a training."""
 
 
 def label_findings(annotations: Annotations) -> Iterator[Finding]:
     """Yield what is wrong with the classes, and with their share of the videos."""
-    yield from _spellings(annotations)
+    yield from word_findings(annotations)
     groups = by_subset(annotations.videos.values())
     if None in groups and len(groups) > 1:
         without = [video.id for video in groups[None]]
@@ -51,22 +54,36 @@ def by_subset(videos: Iterable[Video]) -> dict[str | None, list[Video]]:
     return groups
 
 
-def _spellings(annotations: Annotations) -> Iterator[Finding]:
-    """Yield classes whose names differ in case, blanks and punctuation only."""
-    groups: dict[str, list[str]] = collections.defaultdict(list)
-    for name in annotations.class_names:
-        letters = "".join(x for x in name.casefold() if x.isalnum())
-        groups[letters or name].append(name)
-    for names in groups.values():
-        if len(names) > 1:
-            yield Finding(
-                "warning",
-                "spelling",
-                f"{annotations.source}: the classes {some(names)} are spelt nearly "
-                "alike; if they are one action, give it one name",
-                annotations.source,
-                label=names[0],
+def suspicions(annotations: Annotations) -> list[str]:
+    """Return what labels look wrong in, to be said before they are trained on.
+
+    Only what shows without features, and what training itself does not refuse.
+
+    Parameters
+    ----------
+    annotations : Annotations
+        Of the videos to train on.
+
+    Returns
+    -------
+    list of str
+        A sentence each; of one kind no more than a few, and how many more there are.
+    """
+    groups: dict[str, list[str]] = {}
+    videos = list(annotations.videos.values())
+    found = [*word_findings(annotations), *_weak(annotations, None, videos)]
+    for finding in found:
+        groups.setdefault(finding.kind, []).append(finding.sentence)
+    sentences = []
+    for kind, group in groups.items():
+        sentences += group[:SUSPECTED]
+        more = len(group) - SUSPECTED
+        if more > 0:
+            sentences.append(
+                f"{annotations.source}: {more} more of this kind ({kind}); acmnet "
+                f"doctor --annotations {annotations.source} names them all"
             )
+    return sentences
 
 
 def _absent(
@@ -106,56 +123,71 @@ def _weak(
     """Yield what labels alone cannot teach, of the videos of one subset."""
     source = annotations.source
     where = source if subset is None else f"{source}: {_subset(subset)}"
-    names = [x for x in annotations.class_names if any(x in v.labels for v in videos)]
-    place = {name: c for c, name in enumerate(names)}
-    has = np.zeros((len(videos), len(names)))
-    for v, video in enumerate(videos):
-        has[v, [place[label] for label in video.labels]] = 1
-    for kind, level, label, says in _faults(has, names):
-        yield Finding(level, kind, f"{where}: {says}", source, label=label)
+    counts = collections.Counter(label for video in videos for label in video.labels)
+    names = [name for name in annotations.class_names if name in counts]
+    if not names:
+        return
+    for kind, label, says in (
+        *_numbers(names, counts, len(videos)),
+        *_pairs(names, counts, videos),
+    ):
+        yield Finding("warning", kind, f"{where}: {says}", source, label=label)
 
 
-def _faults(
-    has: FloatArray, names: Sequence[str]
-) -> Iterator[tuple[str, Level, str, str]]:
-    """Yield kind, level, label and words; ``has`` is (V, C), of zeros and ones."""
-    n_videos, counts = len(has), has.sum(axis=0)
-    for name, n in zip(names, counts, strict=True):
+def _numbers(
+    names: Sequence[str], counts: Mapping[str, int], n_videos: int
+) -> Iterator[tuple[str, str, str]]:
+    """Yield kind, label and words on classes with few videos, or with all of them."""
+    for name in names:
+        n = counts[name]
         if n < FEW_VIDEOS:
-            says = f"class {quoted(name)} has {n:g} videos; {FEW_VIDEOS} or more teach"
-            yield "few-videos", "warning", name, f"{says} what they share, add some"
+            says = f"class {quoted(name)} has {counted(n, 'video')}; {FEW_VIDEOS} or "
+            yield "few-videos", name, f"{says}more teach what they share, add some"
         if n == n_videos > 1 and len(names) > 1:
             says = f"every video is labelled {quoted(name)}, so nothing shows what is"
-            yield "everywhere", "warning", name, f"{says} not; add videos without it"
-    most, least = int(counts.argmax()), int(counts.argmin())
+            yield "everywhere", name, f"{says} not; add videos without it"
+    most = max(names, key=counts.__getitem__)
+    least = min(names, key=counts.__getitem__)
     if counts[most] > IMBALANCE * counts[least]:
         yield (
             "imbalance",
-            "warning",
-            names[least],
-            f"class {quoted(names[most])} has {counts[most]:g} videos and "
-            f"{quoted(names[least])} {counts[least]:g}; add videos of the rare class",
+            least,
+            f"class {quoted(most)} has {counts[most]} videos and {quoted(least)} "
+            f"{counts[least]}; add videos of the rare class",
         )
-    together = has.T @ has
-    for a, b in np.argwhere(together == counts[:, None]).tolist():
+
+
+def _pairs(
+    names: Sequence[str], counts: Mapping[str, int], videos: Sequence[Video]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield kind, label and words on a class that is never without another."""
+    place = {name: c for c, name in enumerate(names)}
+    together = collections.Counter(
+        (place[a], place[b])
+        for video in videos
+        if len(video.labels) <= MOST_LABELS
+        for a, b in itertools.permutations(video.labels, 2)
+    )
+    for (a, b), n in sorted(together.items()):
+        of_a, of_b = counts[names[a]], counts[names[b]]
+        if n != of_a:
+            continue
         first, second = quoted(names[a]), quoted(names[b])
-        if counts[a] == counts[b] and a < b:
+        if of_a == of_b and a < b:
             yield (
                 "inseparable",
-                "warning",
                 names[a],
-                f"{first} and {second} are in the same {counts[a]:g} videos, so that "
+                f"{first} and {second} are in the same {counted(n, 'video')}, so that "
                 "labels cannot tell them apart; add videos with only one of them, or "
                 "make them one class",
             )
-        elif FEW_VIDEOS <= counts[a] < counts[b] < n_videos:
+        elif FEW_VIDEOS <= of_a < of_b < len(videos):
             yield (
                 "implied",
-                "warning",
                 names[a],
-                f"{first} is never without {second} ({counts[a]:g} videos), so that "
-                f"labels cannot tell what is {first} alone; add videos of {first} "
-                f"without {second}, or train them as one class",
+                f"{first} is never without {second} ({n} videos), so that labels "
+                f"cannot tell what is {first} alone; add videos of {first} without "
+                f"{second}, or train them as one class",
             )
 
 

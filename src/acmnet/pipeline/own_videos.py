@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from acmnet.annotations import Annotations, read_annotations
 from acmnet.checkpoint import load_config
 from acmnet.detections import write_detections
+from acmnet.doctor.label_checks import suspicions
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.extraction.extracted import Failure
 from acmnet.extraction.extractors import (
@@ -116,7 +117,8 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
     """
     tidy(request.out)
     annotations = read_annotations(request.labels)
-    for sentence in annotations.notes:
+    chosen = annotations.subset(request.subset)
+    for sentence in (*annotations.notes, *suspicions(chosen)):
         hooks.on_note(sentence)
     listed = ListedVideos(request.labels, annotations, request.videos, request.subset)
     files, left_out = listed_files(listed, hooks.on_note)

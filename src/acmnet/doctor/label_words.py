@@ -1,0 +1,173 @@
+"""What the words of labels give away: no action, several in one, one spelt twice."""
+
+import collections
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from acmnet.annotations import Annotations
+from acmnet.doctor.findings import Finding
+from acmnet.wording import counted, quoted, some
+
+NOTHING: Final = frozenset(
+    (
+        *("none", "nothing", "no", "noaction", "nobehaviour", "nobehavior", "noevent"),
+        *("nolabel", "unlabelled", "unlabeled", "unknown", "na", "nan", "null", "nil"),
+        *("empty", "background", "normal", "negative", "kein", "keine", "nichts"),
+        *("aucun", "aucune", "rien", "ninguno", "ninguna", "nada", "tbd", "todo"),
+    )
+)
+"""Labels that may say that a video has no label, as `folded` leaves them."""
+
+SHORTEST: Final = 5
+"""Letters of a label from which on one wrong letter is a slip, not another word."""
+RARE: Final = 4
+"""A slip is in so many times fewer videos than the word that is meant, at the least."""
+
+_NUMBER: Final = re.compile(r"[+-]?\d+(?:[.,]\d+)?", re.ASCII)
+_JOINT: Final = re.compile(r"\s*(?:[;,/&+]|\band\b)\s*")
+
+
+def word_findings(annotations: Annotations) -> Iterator[Finding]:
+    """Yield labels that may not be what is meant, by their words alone."""
+    videos = collections.Counter(
+        label for video in annotations.videos.values() for label in video.labels
+    )
+    source = annotations.source
+    for kind, label, says in (
+        *_nothing(videos),
+        *_numbers(videos),
+        *_joined(videos),
+        *_blanks(videos),
+        *_alike(annotations),
+        *_slips(videos),
+    ):
+        yield Finding("warning", kind, f"{source}: {says}", source, label=label)
+
+
+def folded(label: str) -> str:
+    """Return a label's letters and digits, small and without accents.
+
+    Examples
+    --------
+    >>> folded("Street-Fight "), folded("#N/A"), folded("?")
+    ('streetfight', 'na', '')
+    """
+    apart = unicodedata.normalize("NFKD", label).casefold()
+    return "".join(x for x in apart if x.isalnum())
+
+
+def _of(videos: Mapping[str, int], label: str) -> str:
+    return f"{quoted(label)} is the label of {counted(videos[label], 'video')}"
+
+
+def _nothing(videos: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
+    """Yield labels that may mean that nothing happens."""
+    for label in videos:
+        if folded(label) in NOTHING or not folded(label):
+            yield (
+                "nothing",
+                label,
+                f"{_of(videos, label)}: if it means that nothing happens there, leave "
+                "the cell empty (in JSON, the list of annotations)",
+            )
+
+
+def _numbers(videos: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
+    """Yield that labels are numbers."""
+    numbers = [label for label in videos if _NUMBER.fullmatch(label)]
+    if numbers:
+        are = "labels are numbers" if len(numbers) > 1 else "label is a number"
+        yield (
+            "number",
+            numbers[0],
+            f"{len(numbers)} {are} ({some(numbers)}): write the name of the action, if "
+            "one is meant, or check which column holds the labels",
+        )
+
+
+def _joined(videos: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
+    """Yield labels that may be several: with a semicolon, or all of them labels alone.
+
+    A comma or a slash alone proves nothing: ``"run, fast"`` may be one action.
+    """
+    known = {folded(label) for label in videos}
+    for label in videos:
+        parts = [part for part in _JOINT.split(label.strip()) if folded(part)]
+        if len(parts) > 1 and (";" in label or known.issuperset(map(folded, parts))):
+            yield (
+                "several-in-one",
+                label,
+                f"{_of(videos, label)}: if these are {len(parts)} actions, separate "
+                f"them by | as in {quoted('|'.join(parts))} (in JSON, an entry each)",
+            )
+
+
+def _blanks(videos: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
+    """Yield labels with blanks around them."""
+    for label in videos:
+        if label != label.strip():
+            yield (
+                "blanks",
+                label,
+                f"{_of(videos, label)} and begins or ends with a blank, which no one "
+                "sees and every comparison does; remove the blank",
+            )
+
+
+def _alike(annotations: Annotations) -> Iterator[tuple[str, str, str]]:
+    """Yield classes whose names differ in case, accents, blanks and signs only."""
+    groups: dict[str, list[str]] = collections.defaultdict(list)
+    for name in annotations.class_names:
+        groups[folded(name) or name].append(name)
+    for names in groups.values():
+        if len(names) > 1:
+            yield (
+                "spelling",
+                names[0],
+                f"the classes {some(names)} are spelt nearly alike; if they are one "
+                "action, give it one name",
+            )
+
+
+def _slips(videos: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
+    """Yield rare labels that are one letter away from a frequent one."""
+    by_rest: dict[str, list[str]] = collections.defaultdict(list)
+    for label in videos:
+        word = folded(label)
+        if len(word) >= SHORTEST and word.isalpha():
+            for i in range(len(word)):
+                by_rest[word[:i] + word[i + 1 :]].append(label)
+            by_rest[word].append(label)
+    told = set()
+    for group in by_rest.values():
+        for rare in group:
+            for label in group:
+                is_slip = RARE * videos[rare] <= videos[label] and rare not in told
+                if is_slip and _is_one_letter_off(folded(rare), folded(label)):
+                    told.add(rare)
+                    yield (
+                        "spelling",
+                        rare,
+                        f"{_of(videos, rare)} and {quoted(label)} of "
+                        f"{videos[label]}; if it is misspelt, correct it",
+                    )
+
+
+def _is_one_letter_off(a: str, b: str) -> bool:
+    """Return whether one letter is missing, wrong, or in the place of its neighbour.
+
+    Both have a common rest if one letter is taken off each, or off the longer one.
+
+    Examples
+    --------
+    >>> [_is_one_letter_off("fight", x) for x in ("figth", "fght", "fighd", "ightf")]
+    [True, True, True, False]
+    """
+    if len(a) != len(b):
+        return True
+    places = [i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
+    if len(places) == 2 and places[1] == places[0] + 1:
+        return a[places[0]] == b[places[1]] and a[places[1]] == b[places[0]]
+    return len(places) == 1

@@ -1,0 +1,143 @@
+"""What training asks the doctor first: labels that may not be what is meant."""
+
+import pytest
+
+from acmnet.annotations import Annotations, Video, read_annotations
+from acmnet.doctor.examination import Patient, examine
+from acmnet.doctor.label_checks import SUSPECTED, suspicions
+from acmnet.synthetic import WorldSettings, make_world, write_world
+
+
+def made(*rows):
+    """Return annotations of a video a row, each with its labels."""
+    videos = {
+        f"v{i}": Video(f"v{i}", None, None, tuple(row), ())
+        for i, row in enumerate(rows)
+    }
+    names = tuple(sorted({label for row in rows for label in row}))
+    return Annotations("labels.csv", videos, names)
+
+
+FIGHTS = [["fight"]] * 8 + [["run"]] * 8 + [[]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        pytest.param(
+            [["none"]] * 12,
+            "labels.csv: 'none' is the label of 12 videos: if it means that nothing "
+            "happens there, leave the cell empty (in JSON, the list of annotations)",
+            id="none",
+        ),
+        pytest.param([["n/a"]] * 3, "'n/a' is the label of 3 videos: if it m", id="na"),
+        pytest.param([["-"]] * 3, "'-' is the label of 3 videos: if it means", id="-"),
+        pytest.param([["#N/A"]] * 3, "'#N/A' is the label of 3", id="Excel's fault"),
+        pytest.param(
+            [["chase; fight"]],
+            "'chase; fight' is the label of 1 video: if these are 2 actions, separate "
+            "them by | as in 'chase|fight' (in JSON, an entry each)",
+            id="semicolon",
+        ),
+        pytest.param([["run, fight"]], "'run|fight' (in JSON", id="comma of labels"),
+        pytest.param(
+            [["Fight"]] * 4,
+            "the classes 'Fight', 'fight' are spelt nearly alike; if they are one",
+            id="case",
+        ),
+        pytest.param([["r\u00fan"]] * 4, "the classes 'run', 'rún' are", id="accent"),
+        pytest.param([["fight "]] * 4, "begins or ends with a blank", id="blank"),
+        pytest.param(
+            [["figth"]],
+            "'figth' is the label of 1 video and 'fight' of 8; if it is misspelt",
+            id="slip",
+        ),
+        pytest.param(
+            [["1"]] * 4 + [["2"]] * 4,
+            "2 labels are numbers ('1', '2'): write the name of the action, if one is",
+            id="numbers",
+        ),
+        pytest.param(
+            [["jump"]],
+            "class 'jump' has 1 video; 3 or more teach what they share, add some",
+            id="one video",
+        ),
+        pytest.param(
+            [["a1", "b1"]] * 3, "'a1' and 'b1' are in the same 3 videos", id="twins"
+        ),
+    ],
+)
+def test_suspicions_are_said(rows, words):
+    sentences = suspicions(made(*FIGHTS, *rows))
+    assert any(words in sentence for sentence in sentences), sentences
+    assert len(set(sentences)) == len(sentences)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param([["run, fast"]] * 3, id="a comma"),
+        pytest.param([["clean and jerk"]] * 3, id="and"),
+        pytest.param([["sit"]] * 3 + [["hit"]] * 9, id="short words"),
+        pytest.param([["walking"]] * 5 + [["waking"]] * 5, id="as frequent"),
+        pytest.param([["class 1"]] * 3 + [["class 2"]] * 3, id="numbered"),
+        pytest.param([["драка"]] * 3 + [["打架"]] * 3, id="other scripts"),
+    ],
+)
+def test_what_may_well_be_meant_is_not_suspected(rows):
+    assert suspicions(made(*FIGHTS, *rows)) == []
+
+
+def test_many_of_a_kind_are_summed_up():
+    rows = [[f"{x}{y}"] for x in "abcdefg" for y in "hijklmn"]
+    sentences = suspicions(made(*FIGHTS, *rows))
+    few = [x for x in sentences if "3 or more teach" in x]
+    assert len(few) == SUSPECTED
+    assert sentences[SUSPECTED] == (
+        f"labels.csv: {49 - SUSPECTED} more of this kind (few-videos); acmnet doctor "
+        "--annotations labels.csv names them all"
+    )
+
+
+def test_many_classes_are_looked_at_soon():
+    """No matrix of all classes: 30,000 of them would need 7 GB."""
+    rows = [[f"x{i}", f"y{i}"] for i in range(15_000)]
+    assert any("in the same 1 video" in x for x in suspicions(made(*rows)))
+
+
+@pytest.fixture
+def suspicious(tmp_path):
+    """Write a world whose labels need a question each."""
+    settings = WorldSettings(training_videos=12, test_videos=2, dimension=16)
+    labels, features = write_world(make_world(0, settings), tmp_path / "world")
+    videos = list(read_annotations(labels).subset("training").videos.values())
+    rows = [(video.id, "|".join(video.labels)) for video in videos]
+    for i, label in enumerate(["none", "none", "chase; fight", "Street fight"]):
+        rows[i] = (videos[i].id, label)
+    rows[4] = (videos[4].id, "street fight ")
+    lines = ["video,labels", *(f"{video},{label}" for video, label in rows)]
+    path = tmp_path / "labels.csv"
+    path.write_text("\n".join(lines))
+    return "--annotations", path, "--features", features
+
+
+SUSPECTED_HERE = [
+    "'none' is the label of 2 videos: if it means that nothing happens there, leave",
+    "'chase; fight' is the label of 1 video: if these are 2 actions, separate them",
+    "the classes 'Street fight', 'street fight' are spelt nearly alike; if they are",
+]
+
+
+def test_check_and_train_say_what_they_suspect_before_training(acmnet, suspicious):
+    for verb in (["check"], ["train", "--out", "run", "--training.epochs", "1"]):
+        code, _, err = acmnet(*verb, *suspicious)
+        assert code == 0
+        for words in SUSPECTED_HERE:
+            assert err.count(words) == 1, words
+            assert f"note: {suspicious[1]}: {words}" in err
+
+
+def test_the_doctor_itself_says_the_same(suspicious):
+    found = [x.sentence for x in examine(Patient(suspicious[1])).findings]
+    for words in SUSPECTED_HERE:
+        assert sum(words in sentence for sentence in found) == 1
