@@ -78,7 +78,7 @@ ORDER = [
     ["view.server", "view.pages"],
     ["console"],
     ["cli.app"],
-    ["cli.options"],
+    ["cli.options", "cli.interrupts"],
     ["cli.applying", "cli.output"],
     [
         "cli.ablating",

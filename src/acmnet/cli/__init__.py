@@ -26,7 +26,8 @@ from acmnet.cli import (
     training,
     viewing,
 )
-from acmnet.cli.app import INTERRUPTED, USAGE, UsageError, app, fail
+from acmnet.cli.app import USAGE, UsageError, app, fail
+from acmnet.cli.interrupts import exit_code_of, interruptible, what_is_kept
 from acmnet.cli.options import overrides, take_overrides
 from acmnet.extraction.engines import SAFE_PATH
 from acmnet.files import one_line
@@ -57,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.environ.update(SAFE_PATH)  # of every process that a verb starts
     try:
         overrides.clear()
-        app(take_overrides(tokens), exit_on_error=False, print_error=False)
+        with interruptible():
+            app(take_overrides(tokens), exit_on_error=False, print_error=False)
     except (UsageError, CycloptsError) as error:
         fail(str(error), code=USAGE)
     except BrokenPipeError:  # whoever read our output, such as head, has enough
@@ -66,8 +68,5 @@ def main(argv: Sequence[str] | None = None) -> None:
         fail(str(error))
     except torch.OutOfMemoryError as error:
         fail(f"out of GPU memory ({one_line(error)}); lower --training.batch-size")
-    except KeyboardInterrupt:
-        fail(
-            "interrupted; what was finished is kept, go on with --resume",
-            code=INTERRUPTED,
-        )
+    except KeyboardInterrupt as interrupt:
+        fail(what_is_kept(tokens), code=exit_code_of(interrupt))

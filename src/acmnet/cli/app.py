@@ -40,6 +40,7 @@ app = App(
     help="Learn when actions happen in videos from nothing but their names.",
     help_epilogue=f"{OVERRIDES_HELP}\n\n{EXIT_CODES}",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 
 console = Console(soft_wrap=True, highlight=False)

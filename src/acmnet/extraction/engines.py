@@ -24,6 +24,7 @@ import cv2
 import torch
 
 from acmnet.files import one_line
+from acmnet.startup import PARENT
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -118,7 +119,7 @@ class _Process:
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, site))
         try:
-            with _without_interrupts():
+            with without_interrupts():
                 self.process.start()
         except OSError as error:
             raise EngineError(
@@ -143,7 +144,7 @@ class _Process:
 
 
 @contextlib.contextmanager
-def _without_interrupts() -> Iterator[None]:
+def without_interrupts() -> Iterator[None]:
     """Start processes that Ctrl-C does not reach: their parent stops them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -176,7 +177,7 @@ class LocalEngine(Generic[Task, Result]):
 
     def __enter__(self) -> Self:
         """Make ready; a process is started when there is a task for it."""
-        self.environment = environment(_variables(self.threads))
+        self.environment = environment(_variables(self.threads) | bound_to_us())
         self.environment.__enter__()
         return self
 
@@ -222,6 +223,11 @@ class LocalEngine(Generic[Task, Result]):
 def _variables(threads: int) -> dict[str, str]:
     """Return what Python, NumPy's and torch's libraries read once, as they start."""
     return dict.fromkeys(THREAD_VARIABLES, str(threads)) | SAFE_PATH
+
+
+def bound_to_us() -> dict[str, str]:
+    """Return the environment of processes that end as soon as this one is gone."""
+    return {PARENT: str(os.getpid())}
 
 
 @contextlib.contextmanager

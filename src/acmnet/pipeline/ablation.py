@@ -20,7 +20,12 @@ import numpy as np
 import torch
 
 from acmnet.evaluation.tables import Cell, Table
-from acmnet.extraction.engines import SAFE_PATH, environment
+from acmnet.extraction.engines import (
+    SAFE_PATH,
+    bound_to_us,
+    environment,
+    without_interrupts,
+)
 from acmnet.pipeline.experiments import CrossValidation, cross_validate, folds_of
 from acmnet.pipeline.runs import RunRequest, is_finished, train_run
 from acmnet.pipeline.selection import rank_correlation
@@ -334,17 +339,21 @@ def train_all(
     threads = max(1, torch.get_num_threads() // workers)
     # a fork would copy the threads' locks of torch with it
     context = multiprocessing.get_context("spawn")
+    others = multiprocessing.active_children()
     with (
-        environment(SAFE_PATH),
+        environment(SAFE_PATH | bound_to_us()),
         ProcessPoolExecutor(
             workers, context, initializer=torch.set_num_threads, initargs=(threads,)
         ) as pool,
     ):
         cards = itertools.cycle(range(max(1, torch.cuda.device_count())))
-        jobs = {
-            pool.submit(_train, _on_card(training, card)): words
-            for (words, training), card in zip(waiting.values(), cards, strict=False)
-        }
+        with without_interrupts():
+            jobs = {
+                pool.submit(_train, _on_card(training, card)): words
+                for (words, training), card in zip(
+                    waiting.values(), cards, strict=False
+                )
+            }
         try:
             for job in as_completed(jobs):
                 job.result()
@@ -352,6 +361,9 @@ def train_all(
                 on_training(done, total, jobs[job])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                if process not in others:  # else they would train to their ends
+                    process.kill()
             raise
 
 
