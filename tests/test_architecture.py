@@ -23,7 +23,7 @@ ORDER = [
     ["detection_csv", "shown"],
     ["subtitles"],
     ["annotations", "detections", "proposals", "calibration", "scores"],
-    ["detection_output"],
+    ["detection_output", "feature_files"],
     ["features"],
     ["extraction.extractors", "extraction.extracted", "extraction.engines"],
     ["extraction.backbones", "extraction.video_task"],

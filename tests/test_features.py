@@ -147,7 +147,7 @@ def test_safetensors_of_many_tensors_needs_the_name(tmp_path):
         ),
         pytest.param(
             np.array([[{}]], dtype=object),
-            r"a\.npy could not be read: .*Python objects.*; write the file again",
+            r"a\.npy holds object; features are float16 or float32 in native",
             id="pickled objects",
         ),
     ],
@@ -194,7 +194,7 @@ class Bomb:
 def test_a_file_is_never_run(tmp_path):
     mark = tmp_path / "ran"
     store = store_of(tmp_path, np.array([[Bomb(mark)]], dtype=object))
-    with pytest.raises(FeatureError, match="could not be read"):
+    with pytest.raises(FeatureError, match="holds object"):
         store.read("a")
     assert not mark.exists()
 
@@ -203,9 +203,11 @@ def test_a_file_is_never_run(tmp_path):
     ("keep", "message"),
     [
         pytest.param(0, r"a\.npy is no \.npy file: it starts with b''; write", id="0"),
-        pytest.param(20, r"a\.npy could not be read: EOF", id="cut in the header"),
-        pytest.param(140, r"a\.npy could not be read: mmap length", id="cut after it"),
-        pytest.param(-1, r"a\.npy could not be read: mmap length", id="a byte missing"),
+        pytest.param(
+            20, r"a\.npy is damaged: its header is cut off", id="cut in the header"
+        ),
+        pytest.param(140, r"damaged: it has 140 bytes, and", id="cut after it"),
+        pytest.param(-1, r"damaged: it has 175 bytes, and", id="a byte missing"),
     ],
 )
 def test_cut_npy(tmp_path, keep, message):
@@ -235,7 +237,7 @@ def test_a_damaged_header_is_refused_or_read(tmp_path):
     content = npy_bytes(tmp_path, rows(3))
     generator = np.random.default_rng(0)
     refused = 0
-    for _ in range(300):
+    for _ in range(150):
         damaged = bytearray(content)
         damaged[generator.integers(128)] = generator.choice(list(b"(){}',L \x00\xff9-"))
         store = store_of_bytes(tmp_path, bytes(damaged))
@@ -243,7 +245,7 @@ def test_a_damaged_header_is_refused_or_read(tmp_path):
             store.shape("a")
         except FeatureError:
             refused += 1
-    assert 0 < refused < 300  # the header's padding may change unharmed
+    assert 0 < refused < 150  # the header's padding may change unharmed
 
 
 def test_video_ids(tmp_path):

@@ -6,8 +6,10 @@ nothing that a file says is ever run.
 """
 
 import dataclasses
+import hashlib
+import json
+import math
 import reprlib
-import tokenize
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from acmnet.feature_files import (
+    STORED_DTYPES,
+    SUFFIXES,
+    Header,
+    checked_shape,
+    map_values,
+    read_header,
+    read_values,
+    wrong_dtype,
+)
+from acmnet.feature_files import (
+    FeatureError as FeatureError,
+)
 from acmnet.files import parse_json, read_text, write_json, written_whole
 from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.names import one_form, spelt_otherwise
@@ -25,24 +39,10 @@ from acmnet.segments import SnippetGrid
 from acmnet.wording import some
 
 MANIFEST_NAME = "features.json"
+RECORDS = "extracted"
+"""The folder of a store in which `acmnet extract` keeps a record of each video."""
 KIND = "manifest of features"
-SUFFIXES = (".npy", ".safetensors")
-STORED_DTYPES = (torch.float16, torch.float32, torch.float64)
 SHOWN_MISSING_VIDEOS = 20
-
-UNREADABLE = (
-    OSError,
-    ValueError,
-    EOFError,
-    SyntaxError,
-    tokenize.TokenError,
-    SafetensorError,
-)
-"""What NumPy and safetensors raise on a damaged file (found by damaging some)."""
-
-
-class FeatureError(ValueError):
-    """Features that cannot be used, with the file that is at fault."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +78,8 @@ class FeatureManifest:
 def read_manifest(directory: str | Path) -> FeatureManifest:
     """Read a store's `features.json`; keys that it does not know are left alone.
 
+    An extraction's has a ``sha256`` of all else in it, which must be right.
+
     Raises
     ------
     FeatureError
@@ -93,6 +95,11 @@ def read_manifest(directory: str | Path) -> FeatureManifest:
         raise FeatureError(
             f"{path} must be a JSON object with fps, snippet_frames, stride_frames and "
             f"dimension, got {reprlib.repr(content)}"
+        )
+    if "sha256" in content and content["sha256"] != _digest(content):
+        raise FeatureError(
+            f"{path} is not as it was written: its sha256 is of other values; write it "
+            "as it was, or take sha256 out if you changed the rest yourself"
         )
     try:
         return _manifest(content)
@@ -155,9 +162,17 @@ def write_manifest(directory: str | Path, manifest: FeatureManifest) -> Path:
         "versions": dict(manifest.versions),
         "settings": dict(manifest.settings),
     }
+    if manifest.extractor:
+        content["sha256"] = _digest(content)
     path = Path(directory) / MANIFEST_NAME
     write_json(path, content)
     return path
+
+
+def _digest(content: Mapping[str, object]) -> str:
+    """Return the SHA-256 of what a manifest says, its own digest left out."""
+    values = {key: value for key, value in content.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def write_features(
@@ -182,12 +197,15 @@ def write_features(
     """
     _refuse_path(video_id)
     path = Path(directory) / f"{video_id}.npy"
-    if isinstance(features, Tensor):
-        tensor = features.detach().cpu()
-    else:
-        tensor = _from_array(path, np.array(features, order="C"))
-    _refuse_header(path, tensor)
-    tensor = _as_read(tensor)
+    if not isinstance(features, Tensor):
+        array = np.array(features, order="C")
+        if array.dtype not in (np.float16, np.float32, np.float64):
+            raise wrong_dtype(path, array.dtype)
+        features = torch.from_numpy(array)
+    if features.dtype not in STORED_DTYPES:
+        raise wrong_dtype(path, features.dtype)
+    checked_shape(path, tuple(features.shape))
+    tensor = _as_read(features.detach().cpu())
     _refuse_infinite(path, tensor)
     with written_whole(path) as part, part.open("wb") as file:
         np.save(file, tensor.numpy(), allow_pickle=False)
@@ -206,6 +224,11 @@ class FeatureStore:
     """None where the directory has none."""
     files: Mapping[str, Path] = dataclasses.field(repr=False)
     """Each video's file, by video id in its composed Unicode form, sorted."""
+    has_records: bool = False
+    """Whether `acmnet extract` left records of the features, with their SHA-256."""
+    _headers: dict[str, Header] = dataclasses.field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def video_ids(self) -> tuple[str, ...]:
@@ -236,13 +259,11 @@ class FeatureStore:
 
     def shape(self, video_id: str) -> tuple[int, int]:
         """Return ``(T, D)`` from the file's header alone."""
-        n_snippets, dimension = self._open(video_id).shape
-        return n_snippets, dimension
+        return self._header(video_id).shape
 
     def total_bytes(self, video_ids: Iterable[str]) -> int:
         """Return how much memory videos take as `read` returns them, from headers."""
-        tensors = (self._open(video_id) for video_id in video_ids)
-        return sum(x.numel() * min(x.element_size(), 4) for x in tensors)
+        return sum(self._header(video_id).memory_bytes for video_id in video_ids)
 
     def read(self, video_id: str) -> Tensor:
         """Return a video's features in memory, checked.
@@ -257,36 +278,66 @@ class FeatureStore:
         ------
         FeatureError
             If the video has no file, or the file is not whole, is not two-dimensional
-            or floating-point, is empty, has another D or a value that is not finite.
+            or floating-point, is empty, has another D or a value that is not finite,
+            or is not the one that `acmnet extract` wrote a record of.
         """
-        features = _as_read(self._open(video_id).clone())
-        _refuse_infinite(self.path(video_id), features)
+        path = self.path(video_id)
+        features, content = read_values(path)
+        self._refuse_dimension(video_id, features.shape[1])
+        self._refuse_changed(path, content)
+        features = _as_read(features)
+        _refuse_infinite(path, features)
         return features
 
     def map(self, video_id: str) -> Tensor:
         """Return a video's features mapped from the disk, for stores beyond memory.
 
-        As `read`, but values are loaded when they are used, and are not checked to be
-        finite. Writing to the tensor does not reach the file. Features stored as fp64
-        or column by column are converted, which loads them.
+        As `read`, but values are loaded when they are used, and are checked neither to
+        be finite nor to be those that were extracted. Writing to the tensor does not
+        reach the file. Features stored as fp64 or column by column are converted, which
+        loads them.
         """
-        return _as_read(self._open(video_id))
+        self._header(video_id)
+        return _as_read(map_values(self.path(video_id)))
 
-    def _open(self, video_id: str) -> Tensor:
-        """Return a video's tensor as it is stored, mapped, its header checked."""
-        path = self.path(video_id)
-        tensor = _open_file(path)
-        if tensor.shape[1] != self.dimension:
+    def _header(self, video_id: str) -> Header:
+        """Return what a video's file says; a file is asked once."""
+        video_id = one_form(video_id)
+        if video_id not in self._headers:
+            header = read_header(self.path(video_id))
+            self._refuse_dimension(video_id, header.shape[1])
+            self._headers[video_id] = header
+        return self._headers[video_id]
+
+    def _refuse_dimension(self, video_id: str, dimension: int) -> None:
+        """Refuse a video with another D than the store's."""
+        if dimension != self.dimension:
             says = (
                 "the manifest says"
                 if self.manifest
                 else f"those of {next(iter(self.files))!r} have"
             )
             raise FeatureError(
-                f"features of {video_id!r} have {tensor.shape[1]} columns, {says} "
-                f"{self.dimension} ({path}); were they extracted with the same streams?"
+                f"features of {video_id!r} have {dimension} columns, {says} "
+                f"{self.dimension} ({self.path(video_id)}); were they extracted with "
+                "the same streams?"
             )
-        return tensor
+
+    def _refuse_changed(self, path: Path, content: bytearray) -> None:
+        """Refuse a file that is not the one that its extraction recorded."""
+        record = self.directory / RECORDS / f"{path.stem}.json"
+        if path.suffix != ".npy" or not (self.has_records and record.exists()):
+            return
+        again = "extract the video again"
+        text = read_text(record, "record", FeatureError, again, LARGEST_NOTE_BYTES)
+        found = parse_json(str(record), text, "record", FeatureError)
+        recorded = found.get("sha256") if isinstance(found, dict) else None
+        if hashlib.sha256(content).hexdigest() != recorded:
+            raise FeatureError(
+                f"{path} is not as it was extracted: its SHA-256 is not the one in "
+                f"{record}; {again}, or remove that record if you changed the features "
+                "yourself"
+            )
 
 
 def open_store(
@@ -332,7 +383,8 @@ def open_store(
         )
     files = _feature_files(directory)
     dimension = manifest.dimension if manifest else _first_dimension(directory, files)
-    return FeatureStore(directory, known, dimension, manifest, files)
+    has_records = (directory / RECORDS).is_dir()
+    return FeatureStore(directory, known, dimension, manifest, files, has_records)
 
 
 def _feature_files(directory: Path) -> dict[str, Path]:
@@ -358,55 +410,7 @@ def _first_dimension(directory: Path, files: Mapping[str, Path]) -> int:
             f"{directory} has no {' or '.join(SUFFIXES)} file; name the directory of "
             "the feature files"
         )
-    return _open_file(next(iter(files.values()))).shape[1]
-
-
-def _open_file(path: Path) -> Tensor:
-    """Return the tensor of a file as it is stored, mapped, its header checked."""
-    try:
-        is_npy = path.suffix == ".npy"
-        tensor = _open_npy(path) if is_npy else _open_safetensors(path)
-    except FeatureError:
-        raise
-    except UNREADABLE as error:
-        raise FeatureError(
-            f"{path} could not be read: {error}; write the file again"
-        ) from None
-    _refuse_header(path, tensor)
-    return tensor
-
-
-def _open_npy(path: Path) -> Tensor:
-    """Return the array of a ``.npy`` file, mapped, as a tensor."""
-    with path.open("rb") as file:
-        start = file.read(len(np.lib.format.MAGIC_PREFIX))
-    if start != np.lib.format.MAGIC_PREFIX:
-        raise FeatureError(
-            f"{path} is no .npy file: it starts with {start!r}; write the file again"
-        )
-    # "c": private pages, so that a write never reaches the file
-    return _from_array(path, np.load(path, mmap_mode="c", allow_pickle=False))
-
-
-def _from_array(path: Path, array: npt.NDArray[np.generic]) -> Tensor:
-    """Return an array of floats as a tensor on the same memory."""
-    if array.dtype not in (np.float16, np.float32, np.float64):
-        raise _wrong_dtype(path, array.dtype)
-    return torch.from_numpy(array)
-
-
-def _open_safetensors(path: Path) -> Tensor:
-    """Return the only tensor of a file, or the one named ``features``, mapped."""
-    with safe_open(path, framework="pt") as file:
-        names = list(file.keys())
-        if len(names) != 1 and "features" not in names:
-            raise FeatureError(
-                f"{path} must hold one tensor, or one named 'features', got "
-                f"{reprlib.repr(sorted(names))}; write the file again"
-            )
-        name = "features" if "features" in names else names[0]
-        tensor: Tensor = file.get_tensor(name)
-    return tensor
+    return read_header(next(iter(files.values()))).shape[1]
 
 
 def _as_read(tensor: Tensor) -> Tensor:
@@ -423,32 +427,11 @@ def _refuse_path(video_id: str) -> None:
         )
 
 
-def _wrong_dtype(path: Path, dtype: object) -> FeatureError:
-    """Return the refusal of values that are no floating-point numbers."""
-    return FeatureError(
-        f"{path} holds {dtype}; features are float16 or float32 in native byte order: "
-        "write the file again"
-    )
-
-
-def _refuse_header(path: Path, tensor: Tensor) -> None:
-    """Refuse what is not (T, D) with T and D at least 1, in floating point."""
-    if tensor.dtype not in STORED_DTYPES:
-        raise _wrong_dtype(path, tensor.dtype)
-    if tensor.ndim != 2:
-        raise FeatureError(
-            f"features of {path.stem!r} must have shape (T, D), got "
-            f"{tuple(tensor.shape)} ({path}); write one row a snippet"
-        )
-    if not tensor.numel():
-        raise FeatureError(
-            f"features of {path.stem!r} are an empty sequence, of shape "
-            f"{tuple(tensor.shape)} ({path}); extract them again or leave the video out"
-        )
-
-
 def _refuse_infinite(path: Path, features: Tensor) -> None:
     """Refuse NaN and infinity, naming the first one's place."""
+    # a sum takes a twentieth of the time, and hides neither NaN nor infinity
+    if math.isfinite(float(features.sum(dtype=torch.float32))):
+        return
     finite = torch.isfinite(features)
     if finite.all():
         return

@@ -21,6 +21,9 @@ from acmnet.features import (
     read_manifest,
     write_manifest,
 )
+from acmnet.features import (
+    RECORDS as RECORDS,
+)
 from acmnet.files import (
     PART,
     open_regular,
@@ -33,7 +36,6 @@ from acmnet.files import (
 )
 from acmnet.limits import LARGEST_NOTE_BYTES
 
-RECORDS: Final = "extracted"
 SAMPLE_BYTES: Final = 1 << 16
 SAMPLES: Final = 16
 CALLS: Final = 2

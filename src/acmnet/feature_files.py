@@ -1,0 +1,282 @@
+"""One video's features in a file: ``.npy`` or ``.safetensors``, believed in nothing.
+
+A file is opened only if it is a regular one, its header is checked against its size,
+and nothing that it says is ever run.
+"""
+
+import ast
+import dataclasses
+import re
+import reprlib
+import warnings
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load
+from torch import Tensor
+
+from acmnet.files import FileError, one_line, open_regular
+
+SUFFIXES: Final = (".npy", ".safetensors")
+STORED_DTYPES: Final = (torch.float16, torch.float32, torch.float64)
+MAGIC: Final = b"\x93NUMPY"
+LONGEST_HEADER: Final = 10_000
+"""Bytes of an ``.npy`` header; NumPy itself reads no longer one. Ours have 118."""
+START: Final = len(MAGIC) + 2 + 4 + LONGEST_HEADER
+"""Bytes of a file that hold an ``.npy`` header, version and length included."""
+
+_USUAL_HEADER: Final = re.compile(
+    r"\{'descr': '([<>|=]?[a-zA-Z]\d{0,9})', 'fortran_order': (True|False), "
+    r"'shape': \(((?:\d{1,19}L?, ?)*(?:\d{1,19}L?)?)\),? ?\}\s*",
+    re.ASCII,
+)
+"""As NumPy writes it; one of Python 2 has an L behind each number."""
+
+
+class FeatureError(ValueError):
+    """Features that cannot be used, with the file that is at fault."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """What a file says about its values, checked against its size."""
+
+    shape: tuple[int, int]
+    """``(T, D)``, both at least 1."""
+    dtype: torch.dtype
+    """One of `STORED_DTYPES`."""
+    offset: int = 0
+    """Bytes before the values, in an ``.npy`` file."""
+    by_column: bool = False
+    """Whether values of one column lie side by side, in an ``.npy`` file."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """How much memory the features take when they are read: fp64 becomes fp32."""
+        return self.shape[0] * self.shape[1] * min(self.dtype.itemsize, 4)
+
+
+def read_header(path: Path) -> Header:
+    """Return what a file of features holds, without reading its values.
+
+    Raises
+    ------
+    FeatureError
+        If it is no regular file, is not as long as its header says, or holds anything
+        but floats of shape ``(T, D)``.
+    """
+    try:
+        with open_regular(path, "features") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            if path.suffix == ".npy":
+                return _npy_header(path, file.read(START), size)
+        return _safetensors_header(path)
+    except (OSError, SafetensorError) as fault:
+        raise unreadable(path, fault) from None
+
+
+def read_values(path: Path) -> tuple[Tensor, bytearray]:
+    """Return a file's values as they are stored, and all of its bytes.
+
+    Both share memory where the file is ``.npy``.
+
+    Returns
+    -------
+    tensor of shape (T, D)
+        In one of `STORED_DTYPES`; not checked to be finite.
+    bytearray
+        The whole file.
+
+    Raises
+    ------
+    FeatureError
+        As `read_header`, or if the file does not fit into memory.
+    """
+    try:
+        with open_regular(path, "features") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            content = bytearray(size)
+            if file.readinto(content) != size:
+                raise FeatureError(f"{path} became shorter while it was read; again")
+        if path.suffix == ".npy":
+            header = _npy_header(path, bytes(content[:START]), size)
+            return _from_npy(header, content), content
+        tensors = load(bytes(content))
+        tensor = tensors[_only_name(path, list(tensors))]
+    except MemoryError:
+        raise FeatureError(
+            f"{path} does not fit into memory; leave the video out, or cut it into "
+            "shorter ones"
+        ) from None
+    except (OSError, SafetensorError) as fault:
+        raise unreadable(path, fault) from None
+    _checked(path, tuple(tensor.shape), str(tensor.dtype), tensor.dtype)
+    return tensor, content
+
+
+def map_values(path: Path) -> Tensor:
+    """Return a file's values as they are stored, loaded when they are used.
+
+    Writing to the tensor does not reach the file. Errors are those of `read_header`.
+    """
+    header = read_header(path)
+    try:
+        if path.suffix != ".npy":
+            with safe_open(path, framework="pt") as file:
+                tensor: Tensor = file.get_tensor(_only_name(path, list(file.keys())))
+                return tensor
+        # "c": private pages, so that a write never reaches the file
+        array: npt.NDArray[np.generic] = np.memmap(
+            path,
+            _numpy(header),
+            "c",
+            header.offset,
+            header.shape,
+            "F" if header.by_column else "C",
+        )
+    except (OSError, SafetensorError, ValueError) as fault:
+        raise unreadable(path, fault) from None
+    return torch.from_numpy(array)
+
+
+def unreadable(path: Path, fault: Exception) -> FeatureError:
+    """Return the refusal of a file that is damaged, or that the disk does not give."""
+    if isinstance(fault, FileError):
+        return FeatureError(str(fault))
+    why = fault.strerror if isinstance(fault, OSError) else one_line(fault)
+    return FeatureError(f"{path} could not be read: {why}; write the file again")
+
+
+def checked_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return a shape, refused unless it is (T, D) with T and D at least 1."""
+    if len(shape) != 2:
+        raise FeatureError(
+            f"features of {path.stem!r} must have shape (T, D), got "
+            f"{reprlib.repr(shape)} ({path}); write one row a snippet"
+        )
+    if 0 in shape:
+        raise FeatureError(
+            f"features of {path.stem!r} are an empty sequence, of shape {shape} "
+            f"({path}); extract them again or leave the video out"
+        )
+    return shape[0], shape[1]
+
+
+def wrong_dtype(path: Path, dtype: object) -> FeatureError:
+    """Return the refusal of values that are no floating-point numbers."""
+    return FeatureError(
+        f"{path} holds {dtype}; features are float16 or float32 in native byte order: "
+        "write the file again"
+    )
+
+
+def _checked(
+    path: Path, shape: tuple[int, ...], named: object, dtype: torch.dtype | None
+) -> Header:
+    """Return a header, refused unless it is of features."""
+    if dtype not in STORED_DTYPES:
+        raise wrong_dtype(path, named)
+    return Header(checked_shape(path, shape), dtype)
+
+
+def _npy_header(path: Path, start: bytes, size: int) -> Header:
+    """Return the header of an ``.npy`` file from its first bytes and its size."""
+    if not start.startswith(MAGIC):
+        raise FeatureError(
+            f"{path} is no .npy file: it starts with {start[: len(MAGIC)]!r}; write "
+            "the file again"
+        )
+    version, width = tuple(start[6:8]), 4 if start[6:7] > b"\1" else 2
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise _damaged(path, f"its version {version} of .npy is not known")
+    length = int.from_bytes(start[8 : 8 + width], "little")
+    if length > LONGEST_HEADER:
+        raise _damaged(path, f"its header claims {length:,} bytes")
+    offset = 8 + width + length
+    if len(start) < offset:
+        raise _damaged(path, "its header is cut off")
+    text = start[8 + width : offset].decode("utf-8", "replace")
+    dtype, by_column, shape = _parsed(path, text)
+    known = {np.dtype(f"f{x.itemsize}"): x for x in STORED_DTYPES}
+    header = _checked(path, shape, dtype, known.get(dtype))
+    expected = offset + shape[0] * shape[1] * dtype.itemsize
+    if size != expected:
+        raise _damaged(
+            path, f"it has {size} bytes, and {shape} of {dtype} take {expected}"
+        )
+    return dataclasses.replace(header, offset=offset, by_column=by_column)
+
+
+def _parsed(path: Path, text: str) -> tuple[np.dtype, bool, tuple[int, ...]]:
+    """Return dtype, order and shape, as the header of an ``.npy`` file spells them."""
+    usual = _USUAL_HEADER.fullmatch(text)
+    if usual:
+        descr: object = usual[1]
+        by_column: object = usual[2] == "True"
+        shape: object = tuple(int(x) for x in re.findall(r"\d+", usual[3]))
+    else:
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                values = ast.literal_eval(text)
+            descr, by_column, shape = (
+                values[key] for key in ("descr", "fortran_order", "shape")
+            )
+        except (ValueError, SyntaxError, TypeError, LookupError, MemoryError):
+            raise _damaged(path, "its header is no .npy header") from None
+        except RecursionError:
+            raise _damaged(path, "its header is nested too deep") from None
+    if (
+        not isinstance(shape, tuple)
+        or not all(type(x) is int and 0 <= x < 2**63 for x in shape)
+        or type(by_column) is not bool
+    ):
+        raise _damaged(path, f"its header says the shape {reprlib.repr(shape)}")
+    try:
+        dtype = np.dtype(descr if isinstance(descr, str) else "O")
+    except (TypeError, ValueError, SyntaxError):
+        raise wrong_dtype(path, reprlib.repr(descr)) from None
+    return dtype, by_column, shape
+
+
+def _damaged(path: Path, why: str) -> FeatureError:
+    return FeatureError(f"{path} is damaged: {why}; write the file again")
+
+
+def _numpy(header: Header) -> np.dtype:
+    return np.dtype(f"f{header.dtype.itemsize}")
+
+
+def _from_npy(header: Header, content: bytearray) -> Tensor:
+    """Return the values on the memory of the file's bytes."""
+    array = np.frombuffer(content, _numpy(header), offset=header.offset)
+    if header.offset % header.dtype.itemsize:
+        array = array.copy()
+    if header.by_column:
+        return torch.from_numpy(array.reshape(header.shape[::-1]).T)
+    return torch.from_numpy(array.reshape(header.shape))
+
+
+def _safetensors_header(path: Path) -> Header:
+    with safe_open(path, framework="pt") as file:
+        part = file.get_slice(_only_name(path, list(file.keys())))
+        named, shape = part.get_dtype(), tuple(part.get_shape())
+    known = {f"F{8 * dtype.itemsize}": dtype for dtype in STORED_DTYPES}
+    return _checked(path, shape, named, known.get(named))
+
+
+def _only_name(path: Path, names: list[str]) -> str:
+    """Return the name of a file's only tensor, or ``features``."""
+    if "features" in names:
+        return "features"
+    if len(names) != 1:
+        raise FeatureError(
+            f"{path} must hold one tensor, or one named 'features', got "
+            f"{reprlib.repr(sorted(names))}; write the file again"
+        )
+    return names[0]
