@@ -10,7 +10,7 @@ from acmnet.console import plain_table
 from acmnet.evaluation.tables import Table
 from acmnet.features import FeatureError
 from acmnet.files import write_json
-from acmnet.pipeline.calibrated import write_calibration
+from acmnet.pipeline.calibrated import ClassCalibration, write_calibration
 from acmnet.pipeline.calibrating import (
     CalibrationReport,
     Wanted,
@@ -19,7 +19,7 @@ from acmnet.pipeline.calibrating import (
 from acmnet.pipeline.data import DataSource, open_data
 from acmnet.pipeline.run_data import grid_of, training_videos
 from acmnet.pipeline.trained import TrainedModel
-from acmnet.wording import some
+from acmnet.wording import counted, some
 
 FEW_CORRECT = 100
 """Below this many correct detections, the figures are rough."""
@@ -102,8 +102,9 @@ def _warn_of_training_videos(model: TrainedModel, videos: set[str]) -> None:
     seen = sorted(videos & known)
     if seen:
         note(
-            f"the run was trained on {len(seen)} of these {len(videos)} videos, on "
-            f"which it is too sure: {some(seen)}; calibrate on others"
+            f"the run was trained on {len(seen)} of these "
+            f"{counted(len(videos), 'video')}, on which it is too sure: {some(seen)}; "
+            "calibrate on others"
         )
 
 
@@ -111,9 +112,10 @@ def _tell(report: CalibrationReport) -> None:
     """Print the reliability, the thresholds and what a probability is about."""
     found = report.calibration
     surest = report.bins["surest_after"]
+    shown = counted(sum(b.detections for b in surest), "detection")
     title = (
-        f"the {sum(b.detections for b in surest)} surest detections, as many as there "
-        "is to find, by curves fitted on other videos"
+        f"the surest {shown}, as many as there is to find, by curves fitted on other "
+        "videos"
     )
     console.print(plain_table(title, _reliability_table(report)))
     title = f"from the score on that should give {100 * found.precision:g} % precision"
@@ -122,7 +124,8 @@ def _tell(report: CalibrationReport) -> None:
     n_found = sum(own.detections for own in found.classes.values())
     ece = {name: f"{100 * value:.1f} %" for name, value in found.ece.items()}
     console.print(
-        f"{found.videos} videos, {n_found} detections, {n_correct} correct; expected "
+        f"{counted(found.videos, 'video')}, {counted(n_found, 'detection')}, "
+        f"{n_correct} correct; expected "
         f"calibration error {ece['before']} before, {ece['after']} after; of the "
         f"surest {ece['surest_before']} before, {ece['surest_after']} after, on videos "
         "not fitted on"
@@ -159,7 +162,7 @@ def _threshold_table(report: CalibrationReport) -> Table:
             name,
             own.detections,
             own.correct,
-            None if own.threshold is None else f"{own.threshold:.4g}",
+            _threshold(own),
             own.precision,
             own.recall,
         )
@@ -169,21 +172,39 @@ def _threshold_table(report: CalibrationReport) -> Table:
     return Table(columns, rows, {})
 
 
+def _threshold(own: ClassCalibration) -> str | None:
+    """Return a class's threshold, or why there is none."""
+    if own.threshold is not None:
+        return f"{own.threshold:.4g}"
+    words = {"everything": "would keep every video", "nothing": "never reached"}
+    return words.get(own.refused or "nothing")
+
+
 def _remark(report: CalibrationReport) -> None:
     """Tell what else a reader must know."""
     found = report.calibration
-    never = [name for name, own in found.classes.items() if own.threshold is None]
+    refused = {name: x.refused for name, x in found.classes.items() if x.refused}
+    never = [name for name, why in refused.items() if why == "nothing"]
+    always = [name for name, why in refused.items() if why == "everything"]
+    of_all = f"of {counted(len(found.classes), 'class')}"
     if never:
         note(
-            f"{len(never)} of {len(found.classes)} classes never reach precision "
+            f"no score of {len(never)} {of_all} reaches precision "
             f"{found.precision:g}, so localize --operating-point keeps nothing of "
-            f"them: {some(never)}"
+            f"these: {some(never)}"
+        )
+    if always:
+        note(
+            f"{len(always)} {of_all} have no threshold, so localize --operating-point "
+            f"keeps nothing of these: {some(always)}. So many videos carry the label "
+            f"that keeping every video reaches precision {found.precision:g}: the "
+            "scores decide nothing. Give a higher --precision, or true segments"
         )
     n_correct = sum(own.correct for own in found.classes.values())
     if n_correct < FEW_CORRECT:
-        note(f"only {n_correct} correct detections: the figures are rough")
+        note(f"only {counted(n_correct, 'correct detection')}: the figures are rough")
     if report.left_out:
         note(
-            f"{len(report.left_out)} videos were left out, as a label of theirs has "
-            f"no segment: {some(report.left_out)}"
+            f"{counted(len(report.left_out), 'video')} left out, because a label there "
+            f"has no segment while other videos have them: {some(report.left_out)}"
         )

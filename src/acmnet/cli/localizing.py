@@ -231,6 +231,12 @@ def _calibration(
         return None
     found = read_calibration(run, model.settings.localization)
     if found is not None:
+        if options.operating_point and not found.has_operating_point:
+            raise CalibrationError(
+                f"{run / CALIBRATION_FILE} has no threshold for any class, so "
+                "--operating-point would keep nothing; leave it out, or calibrate with "
+                "another --precision"
+            )
         what = "the video has the label"
         if found.tiou is not None:
             what = f"an action is found at tIoU {found.tiou:g}"

@@ -18,6 +18,9 @@ CALIBRATION_FILE: Final = "calibration.json"
 FORMAT_VERSION: Final = 1
 
 Kind = Literal["segments", "labels"]
+Refused = Literal["nothing", "everything"]
+"""Why a class has no operating point: no score reaches the precision, or one that keeps
+a detection in every video does, so that the scores decide nothing."""
 BEFORE: Final = {"unit_scores": False}
 """How scores were when a calibration did not yet say so."""
 AGAIN: Final = "run acmnet calibrate again, or give --no-calibration"
@@ -33,7 +36,8 @@ class ClassCalibration:
 
     curve: Curve
     threshold: float | None
-    """Lowest score, before calibration, with the wanted precision; None for none."""
+    """Lowest score, before calibration, with the wanted precision; None where there is
+    no operating point."""
     detections: int
     correct: int
     targets: int
@@ -41,6 +45,8 @@ class ClassCalibration:
     """At the operating point, cross-fitted; None where nothing is kept."""
     recall: float | None
     """Likewise; None where there is nothing to be found."""
+    refused: Refused | None = None
+    """Why there is no threshold."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -71,6 +77,11 @@ class Calibration:
             curve = self.classes[name].curve
             own["curve"] = [curve.score.tolist(), curve.probability.tolist()]
         return {"format": FORMAT_VERSION, **values}
+
+    @property
+    def has_operating_point(self) -> bool:
+        """Whether any class has a threshold."""
+        return any(known.threshold is not None for known in self.classes.values())
 
     def apply(self, found: Detections, *, operating_point: bool = False) -> Detections:
         """Return one video's detections with probabilities for scores.

@@ -26,11 +26,21 @@ from acmnet.pipeline.calibrated import (
     Calibration,
     CalibrationError,
     ClassCalibration,
+    Refused,
     plain_settings,
 )
 from acmnet.segments import BoolArray, Detections, FloatArray, IntArray
 
 FOLDS: Final = 5
+
+
+class Threshold(NamedTuple):
+    """The lowest score of one class that is kept at the operating point."""
+
+    score: float | None
+    """None where there is no operating point."""
+    refused: Refused | None = None
+    """Why there is none."""
 
 
 class Judged(NamedTuple):
@@ -48,6 +58,8 @@ class Judged(NamedTuple):
     """(N,) whether it is the first to find a target; one that does is correct."""
     targets: IntArray
     """(C,) how much there is to be found: instances, or videos with the label."""
+    is_of_videos: bool
+    """Whether correct means only that the video has the label."""
 
     def only(self, chosen: BoolArray) -> Self:
         """Return some of the detections, and all targets."""
@@ -73,13 +85,30 @@ class Judged(NamedTuple):
             result[own] = curve.strictly_at(self.score[own])
         return result
 
-    def thresholds(self, curves: list[Curve], precision: float) -> list[float | None]:
-        """Return the lowest score of each class with a wanted precision, (C,)."""
+    def thresholds(self, curves: list[Curve], precision: float) -> list[Threshold]:
+        """Return the operating point of each class at a wanted precision, (C,).
+
+        Where correct means only that the video has the label, a threshold that keeps a
+        detection in every video is none: as many videos have the label as are wanted,
+        and the scores decide nothing.
+        """
         probability = self.probability(curves)
-        return [
-            lowest_score(self.score[own], probability[own], precision)
-            for own in (self.class_index == c for c in range(len(curves)))
-        ]
+        found = []
+        for c in range(len(curves)):
+            own = self.class_index == c
+            least = lowest_score(self.score[own], probability[own], precision)
+            if least is None:
+                found.append(Threshold(None, "nothing"))
+            elif self.is_of_videos and self._keeps_every_video(own, least):
+                found.append(Threshold(None, "everything"))
+            else:
+                found.append(Threshold(least))
+        return found
+
+    def _keeps_every_video(self, own: BoolArray, least: float) -> bool:
+        """Whether each video of the chosen detections has one of that score."""
+        kept = self.video[own & (self.score >= least)]
+        return len(np.unique(kept)) == len(np.unique(self.video[own]))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -184,12 +213,13 @@ def calibrate(
         precision, recall = _operating_point(judged, is_kept, own, judged.targets[c])
         classes[name] = ClassCalibration(
             curves[c],
-            thresholds[c],
+            thresholds[c].score,
             int(own.sum()),
             int(judged.is_correct[own].sum()),
             int(judged.targets[c]),
             precision,
             recall,
+            thresholds[c].refused,
         )
     bins = _bins(judged, {"before": judged.score.clip(0, 1), "after": probability})
     everything = np.ones(len(judged.score), dtype=np.bool_)
@@ -279,7 +309,9 @@ def judge(
         is_finding, targets = is_correct, [row[0] for row in truth]
     of_class = np.array(targets, dtype=np.int64) % max(n_classes, 1)
     counts = np.bincount(of_class, minlength=n_classes)
-    return Judged(video, class_index, score[order], is_correct, is_finding, counts)
+    return Judged(
+        video, class_index, score[order], is_correct, is_finding, counts, tiou is None
+    )
 
 
 def _refuse_nothing(judged: Judged, source: str, tiou: float | None) -> None:
@@ -314,7 +346,7 @@ def _cross_fitted(judged: Judged, precision: float) -> tuple[FloatArray, BoolArr
         curves = others.curves()
         probability[is_own] = own.probability(curves)
         thresholds = others.thresholds(curves, precision)
-        least = np.array([np.inf if x is None else x for x in thresholds])
+        least = np.array([np.inf if x.score is None else x.score for x in thresholds])
         is_kept[is_own] = own.score >= least[own.class_index]
     return probability, is_kept
 
