@@ -405,13 +405,13 @@ def test_labels_alone(acmnet, run, data, tiny_world):
 
 def test_training_videos_are_said(acmnet, run, data):
     _, _, err = acmnet("calibrate", "--run", run, *data, "--tiou", 0.1)
-    assert "trained on 12 of these 18 videos" in err
+    assert "12 of 18 scored videos were trained on" in err
     assert "'training_000'" in err
     # a run of an older acmnet only says where its label file was
     make_old(run)
     edit_old(run, lambda values: values["training"].update(annotations="gone.json"))
     _, _, err = acmnet(*calibrating(run, data, "--tiou", 0.1))
-    assert "label file is gone or changed" in err
+    assert "not known which videos the run was trained on" in err
 
 
 def test_refusals_of_calibrate(acmnet, run, data):

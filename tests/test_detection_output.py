@@ -15,6 +15,7 @@ from acmnet.detection_csv import csv_of
 from acmnet.detection_output import OutputError, output_of
 from acmnet.detections import DetectionFileError, read_detections
 from acmnet.evaluation.reports import evaluate
+from acmnet.pipeline.training_summary import shown_score
 from acmnet.segments import Detections
 from acmnet.shown import Shown
 from acmnet.subtitles import srt_of, webvtt_of
@@ -227,24 +228,36 @@ def localize(acmnet, tiny_run, tiny_world):
     return lambda *options: acmnet(*command, *options)
 
 
-def test_every_suffix_gets_its_format(localize):
+def test_every_suffix_gets_its_format(localize, tiny_run):
     outs = [x for name in ("d.json", "d.csv") for x in ("--out", name)]
-    code, out, _ = localize(*outs, "--out", "subs/", "--format", "srt")
+    code, out, err = localize(*outs, "--out", "subs/", "--format", "srt")
     assert code == 0
     values = json.loads(Path("d.json").read_text())["results"]
     assert list(values) == sorted(values)
     rows = list(csv.DictReader(io.StringIO(Path("d.csv").read_text("utf-8-sig"))))
     assert Path("d.csv").read_bytes().startswith(b"\xef\xbb\xbf")
-    told = [(v, float(x["score"])) for v, own in values.items() for x in own]
+    shown_from = shown_score(tiny_run)
+    file = read_detections("d.json")
+    assert file.external_data["shown_from"] == shown_from
+    told = [
+        (file.video_ids[v], score)
+        for v, score in zip(file.video_index, file.score, strict=True)
+        if score >= shown_from
+    ]
     assert [(x["video"], float(x["score"])) for x in rows] == [
         (video, pytest.approx(score, rel=1e-5)) for video, score in told
     ]
+    assert 0 < len(told) < len(file)
     for video, entries in values.items():
         starts = [x["segment"][0] for x in entries]
         assert starts == sorted(starts)
         cues = read_srt(Path("subs", f"{video}.srt").read_text())
-        assert len(cues) == len(entries)
+        assert len(cues) == sum(own == video for own, _ in told)
     assert f"{len(told)} detections in 6 videos: subs, 6 files" in out
+    assert f"{len(file) - len(told)} of {len(file)} detections left out" in err
+    # everything where it is asked for
+    localize("--out", "d.csv", "--all")
+    assert len(read_detections("d.csv")) == len(file)
 
 
 def test_subtitles_of_one_video(acmnet, tiny_run, tiny_world):

@@ -333,8 +333,9 @@ def test_the_verb_draws_a_run(acmnet, tiny_world):
     few = ["--subset", "training", "--training.epochs", "2"]
     main(["train", *given, *few, "--out", "run"])
     names = ["--video", "test_000", "--video", "test_001"]
-    code, out, _ = acmnet("figures", "run", "--subset", "test", "--out", "f", *names)
+    code, out, err = acmnet("figures", "run", "--out", "f", *names)
     assert code == 0
+    assert "12 videos that were trained on are left out" in err
     assert "18 files: f" in out
     stems = {path.stem for path in Path("f").iterdir()}
     assert stems == {

@@ -1,10 +1,12 @@
 """The published rows beside a measured one."""
 
+import csv
 import dataclasses
 import json
 import math
 import tomllib
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,3 +89,79 @@ def test_another_benchmark_is_refused(acmnet, tmp_path):
         "--published",
     )
     refused(result, "protocol 'custom'", "leave --published out")
+
+
+@pytest.fixture
+def thumos(tmp_path):
+    """Write a video with an action of 10 s and 5 s of it found: AP 1 up to 0.5."""
+    instance = {"label": "run", "segment": [0.0, 10.0]}
+    truth = {"database": {"v": {"subset": "test", "annotations": [instance]}}}
+    found = {"results": {"v": [{"label": "run", "segment": [0, 5], "score": 1.0}]}}
+    (tmp_path / "gt.json").write_text(json.dumps(truth))
+    (tmp_path / "mine.json").write_text(json.dumps(found))
+    given = ["--ground-truth", "gt.json", "--detections", "mine.json"]
+    return ["evaluate", "--protocol", "thumos14", "--published", *given]
+
+
+def test_csv_keeps_the_classes_and_the_printed_digits(acmnet, thumos):
+    assert acmnet(*thumos, "--csv", "t.csv")[0] == 0
+    rows = list(csv.DictReader(Path("t.csv").read_text().splitlines()))
+    n_published = len(BENCHMARKS["thumos14"]["rows"])
+    assert [row["class"] for row in rows] == ["run", *["mAP"] * (1 + n_published)]
+    own, published = rows[:2], rows[2:]
+    sha = "ground truth SHA-256"
+    assert [row["system"] for row in own] == ["mine", "mine"]
+    assert all(len(row[sha]) == 64 for row in own)
+    assert {row[sha] for row in published} == {""}  # not theirs
+    assert own[1]["0.5"] == "1.0"
+    assert own[1]["average 0.1:0.7"] == str(5 / 7)
+    ssn, bmn = (
+        next(row for row in published if row["system"].startswith(name))
+        for name in ("SSN", "BMN")
+    )
+    # printed as 66.0, 59.4 and 38.8, and nothing where nothing is printed
+    assert (ssn["0.1"], ssn["0.2"], bmn["0.5"]) == ("0.660", "0.594", "0.388")
+    assert (ssn["0.6"], ssn["average 0.1:0.7"], ssn["protocol"]) == ("", "", "")
+
+
+@pytest.mark.parametrize(
+    ("option", "ssn", "mine"),
+    [
+        pytest.param(
+            "--markdown",
+            "| SSN (ICCV 2017) | full |  | 66.0 | 59.4 | 51.9 | 41.0 | 29.8 |  |  |  |",
+            "| mine, measured | video | thumos14 | 100.00 | 100.00 | 100.00 | 100.00 | "
+            "100.00 | 0.00 | 0.00 | 71.43 |",
+            id="Markdown",
+        ),
+        pytest.param(
+            "--latex",
+            r"SSN (ICCV 2017) & full &  & 66.0 & 59.4 & 51.9 & 41.0 & 29.8 &  &  &  \\",
+            r"mine, measured & video & thumos14 & 100.00 & 100.00 & 100.00 & 100.00 & "
+            r"100.00 & 0.00 & 0.00 & 71.43 \\",
+            id="LaTeX",
+        ),
+    ],
+)
+def test_text_keeps_the_classes_and_the_printed_digits(
+    acmnet, thumos, option, ssn, mine
+):
+    assert acmnet(*thumos, option, "t.txt")[0] == 0
+    lines = Path("t.txt").read_text().splitlines()
+    assert ssn in lines
+    assert mine in lines
+    (own,) = (x for x in lines if x.startswith(("| run |", "run & ")))
+    # its own thresholds go on to 0.9, and their average is 5 / 9
+    head = own.replace("| ", "& ").split(" & ")[-14:-4]
+    assert head == [*["100.00"] * 5, *["0.00"] * 4, "55.56"]
+    assert sum("ground truth SHA-256 of what was measured" in x for x in lines) == 1
+
+
+def test_nothing_is_cut_in_a_pipe(acmnet, thumos, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    _, out, _ = acmnet(*thumos)
+    assert "…" not in out
+    for row in BENCHMARKS["thumos14"]["rows"]:
+        (line,) = (x for x in out.splitlines() if row["name"] in x)
+        assert row.get("protocol", "") in line
+        assert row.get("labels", "video") in line.split()

@@ -12,7 +12,7 @@ import dataclasses
 import json
 import math
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,22 @@ class DetectionFile:
     def __len__(self) -> int:
         """Return N."""
         return len(self.score)
+
+    def without(self, videos: Collection[str]) -> "DetectionFile":
+        """Return the same file without some of its videos."""
+        gone = set(videos)
+        stays = np.array([video not in gone for video in self.video_ids], np.bool_)
+        place = np.cumsum(stays) - 1
+        kept = stays[self.video_index]
+        return dataclasses.replace(
+            self,
+            video_ids=tuple(x for x in self.video_ids if x not in gone),
+            video_index=place[self.video_index[kept]],
+            label_index=self.label_index[kept],
+            start_s=self.start_s[kept],
+            end_s=self.end_s[kept],
+            score=self.score[kept],
+        )
 
     @classmethod
     def of(

@@ -233,9 +233,11 @@ class Detections:
     def by_time(self) -> "Detections":
         """Return them from the earliest start to the latest.
 
-        Of equal starts the earlier end comes first, then the higher score.
+        Of equal starts the earlier end comes first, then the earlier class, then the
+        higher score.
         """
-        return self.only(np.lexsort((-self.score, self.end_s, self.start_s)))
+        keys = -self.score, self.class_index, self.end_s, self.start_s
+        return self.only(np.lexsort(keys))
 
     def __len__(self) -> int:
         """Return N."""

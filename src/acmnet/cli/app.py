@@ -43,7 +43,13 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-console = Console(soft_wrap=True, highlight=False)
+PIPE_COLUMNS: Final = 1000
+"""Width of tables that go to a file or another program: no cell is cut there."""
+
+_in_pipe = sys.stdout is None or not sys.stdout.isatty()
+console = Console(
+    soft_wrap=True, highlight=False, width=PIPE_COLUMNS if _in_pipe else None
+)
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
 

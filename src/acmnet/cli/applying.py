@@ -1,7 +1,7 @@
 """What the verbs that apply a run share: its data, its model, its detections."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -9,18 +9,26 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from acmnet import recipes
-from acmnet.checkpoint import load_config
+from acmnet.checkpoint import CheckpointConfig, load_config
 from acmnet.cli.app import UsageError, errors, note, quiet
 from acmnet.cli.options import overrides
 from acmnet.console import Waiting
+from acmnet.detections import DetectionFile
+from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.features import FeatureError
 from acmnet.pipeline.data import Data, DataSource, open_data
 from acmnet.pipeline.experiments import TIOU
-from acmnet.pipeline.run_data import annotations_of, features_of, grid_of
+from acmnet.pipeline.run_data import (
+    annotations_of,
+    features_of,
+    grid_of,
+    training_videos,
+)
 from acmnet.pipeline.runs import join_processes
 from acmnet.pipeline.trained import TrainedModel, load, localize_videos
 from acmnet.segments import Detections
+from acmnet.training_videos import KEY
 from acmnet.wording import counted
 
 
@@ -121,11 +129,41 @@ def refuse_nothing_left(
         raise FeatureError(f"no video is left to work on: {failures[0]}{more}")
 
 
-def scored(data: Data, results: Mapping[str, Detections]) -> DetectionReport | None:
-    """Score detections where true segments are known; None where none are."""
+def scored(
+    data: Data, results: Mapping[str, Detections], config: CheckpointConfig | None
+) -> DetectionReport | None:
+    """Score detections where true segments are known; None where none are.
+
+    Scored are the videos that the run was not trained on, if one of them has a segment;
+    else all, with a note in the report.
+
+    Parameters
+    ----------
+    data : Data
+        The videos and their labels.
+    results : mapping from video id to Detections
+        What the run found in them.
+    config : CheckpointConfig or None
+        The run's, which names its training videos.
+    """
     if not any(video.instances for video in data.annotations.videos.values()):
         return None
-    return evaluate(data.annotations, results, tiou=TIOU)
+    external_data = {KEY: trained_on(config, results)}
+    file = DetectionFile.of(results, external_data=external_data)
+    reports, _ = held_out(
+        lambda leave_out: {
+            "run": evaluate(data.annotations, file, tiou=TIOU, leave_out=leave_out)
+        }
+    )
+    return reports["run"]
+
+
+def trained_on(
+    config: CheckpointConfig | None, videos: Iterable[str]
+) -> list[str] | None:
+    """Return which of some videos a run was trained on; None where nobody knows."""
+    known = None if config is None else training_videos(config)
+    return None if known is None else sorted(known.intersection(videos))
 
 
 @contextmanager

@@ -1,13 +1,15 @@
 """The verb calibrate: what a run's scores are worth, measured on labelled videos."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from acmnet.checkpoint import weights_sha256
 from acmnet.cli.app import app, console, fail_for_left_out, note
-from acmnet.cli.applying import loaded, localised
+from acmnet.cli.applying import loaded, localised, trained_on
 from acmnet.cli.options import Grid, GridOptions, JsonPath
 from acmnet.console import plain_table
 from acmnet.evaluation.tables import Table
+from acmnet.evaluation.truth import reviews_note
 from acmnet.features import FeatureError
 from acmnet.files import write_json
 from acmnet.pipeline.calibrated import ClassCalibration, write_calibration
@@ -17,8 +19,9 @@ from acmnet.pipeline.calibrating import (
     calibrate,
 )
 from acmnet.pipeline.data import DataSource, open_data
-from acmnet.pipeline.run_data import grid_of, training_videos
+from acmnet.pipeline.run_data import grid_of
 from acmnet.pipeline.trained import TrainedModel
+from acmnet.training_videos import UNKNOWN, seen_note
 from acmnet.wording import counted, some
 
 FEW_CORRECT = 100
@@ -71,7 +74,7 @@ def calibrate_command(
     if known is None and model.config is not None:
         known = grid_of(features, model.config)
     data = open_data(DataSource(annotations, features, subset, known), note)
-    _warn_of_training_videos(model, set(data.annotations.videos))
+    _warn(model, annotations, data.annotations.videos)
     failures: list[FeatureError] = []
     results = localised(model, data, failures.append)
     report = calibrate(
@@ -90,22 +93,16 @@ def calibrate_command(
     fail_for_left_out(list(map(str, failures)), len(results))
 
 
-def _warn_of_training_videos(model: TrainedModel, videos: set[str]) -> None:
-    """Say when the model has seen the videos, or when nobody knows."""
-    known = None if model.config is None else training_videos(model.config)
-    if known is None:
-        note(
-            "the run's label file is gone or changed: make sure that these are no "
-            "training videos, on which a model is too sure"
-        )
-        return
-    seen = sorted(videos & known)
-    if seen:
-        note(
-            f"the run was trained on {len(seen)} of these "
-            f"{counted(len(videos), 'video')}, on which it is too sure: {some(seen)}; "
-            "calibrate on others"
-        )
+def _warn(model: TrainedModel, annotations: Path, videos: Collection[str]) -> None:
+    """Say when the model has seen the videos, or made their truth, or nobody knows."""
+    seen = trained_on(model.config, videos)
+    if seen is None:
+        note(f"{UNKNOWN}, and so are its probabilities; calibrate on others")
+    elif seen:
+        note(f"{seen_note(seen, len(videos))}, so calibrate on others")
+    reviewed = reviews_note(annotations)
+    if reviewed is not None:
+        note(reviewed)
 
 
 def _tell(report: CalibrationReport) -> None:

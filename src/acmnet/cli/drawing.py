@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 
-from acmnet.cli.app import UsageError, app, console
+from acmnet.cli.app import UsageError, app, console, note
 from acmnet.cli.applying import RunData, RunDataOptions, loaded, localised, scored
 from acmnet.figures.scores import (
     write_class_figure,
@@ -60,8 +60,10 @@ def figures_command(
         log = run / TEACHERS / str(k) / LOG_FILE
         written += write_training_figure(log, out / f"training_teacher_{k}")
     results = localised(model, data)
-    report = scored(data, results)
+    report = scored(data, results, model.config)
     if report is not None:
+        for sentence in report.notes:
+            note(sentence)
         written += write_map_figure({run.name: report}, out / "map")
         written += write_class_figure(report, out / "classes")
         written += write_confusion_figure(report, out / "confusion")

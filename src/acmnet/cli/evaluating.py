@@ -1,6 +1,7 @@
 """Verbs that score: evaluate, protocols."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -11,16 +12,40 @@ from acmnet.cli.options import JsonPath
 from acmnet.console import Waiting, comparison_lines, map_table, plain_table
 from acmnet.detections import read_detections
 from acmnet.evaluation.bootstrap import DRAWS, Comparison, compare
+from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.protocols import protocols
-from acmnet.evaluation.published import standing
+from acmnet.evaluation.published import published_table, standing
 from acmnet.evaluation.reports import DetectionReport, evaluate
-from acmnet.evaluation.tables import comparison_table, report_table
+from acmnet.evaluation.tables import (
+    Table,
+    comparison_table,
+    report_table,
+    stacked_csv,
+    with_column,
+)
 from acmnet.evaluation.tiou import parse_tiou
-from acmnet.files import write_json, written_whole
+from acmnet.files import write_json, write_text
 from acmnet.wording import counted
 
 RECALLED = (1, 5, 10, 50, 100)
 """Proposals a video that average recall is reported at."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FileOptions:
+    """Where the scores are written, besides the terminal."""
+
+    json_path: JsonPath = None
+    "Also write all scores here, as fractions of 1."
+    csv_path: Annotated[Path | None, Parameter(name="--csv")] = None
+    "Also write the table here as CSV."
+    markdown_path: Annotated[Path | None, Parameter(name="--markdown")] = None
+    "Also write the table here as Markdown."
+    latex_path: Annotated[Path | None, Parameter(name="--latex")] = None
+    "Also write the table here as LaTeX."
+
+
+Written = Annotated[FileOptions, Parameter(name="*")]
 
 
 @app.command(name="evaluate")
@@ -36,10 +61,7 @@ def evaluate_command(
     published: Annotated[bool, Parameter(negative=())] = False,
     draws: int = DRAWS,
     seed: int = 0,
-    json_path: JsonPath = None,
-    csv_path: Annotated[Path | None, Parameter(name="--csv")] = None,
-    markdown_path: Annotated[Path | None, Parameter(name="--markdown")] = None,
-    latex_path: Annotated[Path | None, Parameter(name="--latex")] = None,
+    written: Written = FileOptions(),
 ) -> None:
     """Score detections against true segments: mAP, and AP of each class.
 
@@ -67,49 +89,38 @@ def evaluate_command(
     score_threshold
         Also give precision, recall and F1 of detections from this score.
     published
-        Show the published systems of the benchmark beside, each with its protocol; the
-        files then hold that table.
+        Show the published systems of the benchmark beside, each with its protocol; CSV,
+        Markdown and LaTeX files get them, too.
     draws
         How often the videos are drawn to compare systems.
     seed
         Of the draws.
-    json_path
-        Also write the scores here, as fractions of 1.
-    csv_path
-        Also write the table here as CSV.
-    markdown_path
-        Also write the table here as Markdown.
-    latex_path
-        Also write the table here as LaTeX.
     """
     thresholds = None if tiou is None else parse_tiou(tiou)
-    reports = {
-        name: evaluate(
-            ground_truth,
-            read_detections(path),
-            subset=subset,
-            tiou=thresholds,
-            protocol=protocol,
-            ambiguous=ambiguous,
-        )
-        for name, path in _named(detections).items()
-    }
+    files = {name: read_detections(path) for name, path in _named(detections).items()}
+
+    def evaluated(leave_out: Collection[str] = ()) -> dict[str, DetectionReport]:
+        return {
+            name: evaluate(
+                ground_truth,
+                file,
+                subset=subset,
+                tiou=thresholds,
+                protocol=protocol,
+                ambiguous=ambiguous,
+                leave_out=leave_out,
+            )
+            for name, file in files.items()
+        }
+
+    reports, left_out = held_out(evaluated)
     first = next(iter(reports.values()))
     comparison = None
     if len(reports) > 1:
         with Waiting(errors, "drawing videos", "", silent=quiet()):
             comparison = compare(reports, draws=draws, seed=seed)
-    table = report_table(first) if comparison is None else comparison_table(comparison)
     beside = standing(reports) if published else None
-    if json_path is not None:
-        values = first.to_json() if comparison is None else comparison.to_json()
-        chosen = first.external_data.get("checkpoint_chosen_on")
-        extra = {"checkpoint_chosen_on": chosen} if chosen else {}
-        write_json(json_path, values | extra)
-    written = beside or table
-    _write_text(csv_path, written.to_csv)
-    _write_text(markdown_path, written.to_markdown)
-    _write_text(latex_path, written.to_latex)
+    _write_files(written, reports, comparison, beside, left_out)
     if comparison is None:
         title = f"{detections[0]} against {ground_truth}, {first.protocol.name}"
         _tell(first, title, score_threshold)
@@ -117,6 +128,9 @@ def evaluate_command(
         _tell_several(comparison, ground_truth)
     if beside is not None:
         console.print(plain_table("beside what is published", beside))
+    for path in detections:
+        if path.suffix.lower() == ".csv":
+            note(f"{path} may lack detections with low scores: a JSON has all of them")
     for name, report in reports.items():
         _remark(f"{name}: " if len(reports) > 1 else "", report)
 
@@ -128,6 +142,47 @@ def protocols_command() -> None:
         console.print(f"{known.name}\n  {known.rules}\n", markup=False)
 
 
+def _write_files(
+    written: FileOptions,
+    reports: Mapping[str, DetectionReport],
+    comparison: Comparison | None,
+    beside: Table | None,
+    left_out: Mapping[str, object],
+) -> None:
+    """Write what was asked for, before anything is printed.
+
+    Parameters
+    ----------
+    written : FileOptions
+        The files.
+    reports, comparison, beside
+        The scores, what lies between several systems, and the published systems.
+    left_out : mapping
+        What `held_out` adds to the JSON.
+    """
+    first = next(iter(reports.values()))
+    table = report_table(first) if comparison is None else comparison_table(comparison)
+    tables = [table] if beside is None else [table, beside]
+    if written.json_path is not None:
+        values = first.to_json() if comparison is None else comparison.to_json()
+        chosen = first.external_data.get("checkpoint_chosen_on")
+        extra = {"checkpoint_chosen_on": chosen} if chosen else {}
+        write_json(written.json_path, {**values, **extra, **left_out})
+    if written.csv_path is not None:
+        rows = [table]
+        if beside is not None:
+            others = published_table(first.protocol.name)
+            if comparison is None:  # a table of classes, of one system
+                table = with_column(table, "system", next(iter(reports)))
+                others = with_column(others, "class", "mAP")
+            rows = [table, others]
+        write_text(written.csv_path, stacked_csv(rows))
+    if written.markdown_path is not None:
+        write_text(written.markdown_path, "\n".join(x.to_markdown() for x in tables))
+    if written.latex_path is not None:
+        write_text(written.latex_path, "\n".join(x.to_latex() for x in tables))
+
+
 def _named(paths: list[Path]) -> dict[str, Path]:
     """Return each file by a short name of its own."""
     stems = [path.stem for path in paths]
@@ -135,13 +190,6 @@ def _named(paths: list[Path]) -> dict[str, Path]:
     if len(set(names)) < len(names):
         raise UsageError("the same detections are given twice; name each file once")
     return dict(zip(names, paths, strict=True))
-
-
-def _write_text(path: Path | None, text: Callable[[], str]) -> None:
-    """Write a text, whole or not at all, where a path was given."""
-    if path is not None:
-        with written_whole(path) as part:
-            part.write_text(text(), encoding="utf-8")
 
 
 def _tell_several(comparison: Comparison, ground_truth: Path) -> None:
@@ -208,6 +256,13 @@ def _remark(prefix: str, report: DetectionReport) -> None:
         note(
             f"{prefix}{len(absent)} of {report.videos} videos have no prediction: "
             f"{some}"
+        )
+    cut = report.external_data.get("left_out")
+    if isinstance(cut, dict):
+        limits = ", ".join(f"{k} {v}" for k, v in cut.items() if v is not None)
+        note(
+            f"{prefix}these detections were cut ({limits}), and mAP is that of the "
+            "rest: run localize without limits to score all"
         )
     chosen = report.external_data.get("checkpoint_chosen_on")
     if chosen:

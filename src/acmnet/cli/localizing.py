@@ -5,7 +5,7 @@ import dataclasses
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 from cyclopts import Parameter
 
@@ -19,7 +19,13 @@ from acmnet.cli.app import (
     note,
     quiet,
 )
-from acmnet.cli.applying import counting, loaded, localised, refuse_nothing_left
+from acmnet.cli.applying import (
+    counting,
+    loaded,
+    localised,
+    refuse_nothing_left,
+    trained_on,
+)
 from acmnet.cli.options import Grid, GridOptions, overrides
 from acmnet.cli.output import Given, OutputOptions, features_beside, put_out
 from acmnet.console import ExtractionBar
@@ -30,7 +36,7 @@ from acmnet.extraction.extracted import Failure
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.run import find_videos
 from acmnet.extraction.weights import load_i3d
-from acmnet.features import MANIFEST_NAME, FeatureError
+from acmnet.features import FeatureError
 from acmnet.pipeline import zero_shot
 from acmnet.pipeline.calibrated import (
     CALIBRATION_FILE,
@@ -40,10 +46,17 @@ from acmnet.pipeline.calibrated import (
 )
 from acmnet.pipeline.data import Data, DataSource, open_data, unlabelled
 from acmnet.pipeline.own_videos import Hooks, extracted_data, extraction_of
+from acmnet.pipeline.run_data import grid_of
 from acmnet.pipeline.runs import LAST, join_processes
 from acmnet.pipeline.trained import TrainedModel
+from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
+from acmnet.training_videos import KEY
+
+LIKELY: Final = 0.5
+"""The probability from which calibrated detections are shown: more often right than
+not."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,8 +207,8 @@ def _stored(source: SourceOptions, run: Path | None) -> Data:
     Features that do not say their grid are taken to be on the run's.
     """
     directory, grid = source.features or Path(), source.grid.grid()
-    if grid is None and run is not None and not (directory / MANIFEST_NAME).exists():
-        grid = load_config(run).grid
+    if grid is None and run is not None:
+        grid = grid_of(directory, load_config(run))
     where = DataSource(source.annotations or Path(), directory, source.subset, grid)
     return open_data(where) if source.annotations else unlabelled(where)
 
@@ -209,18 +222,23 @@ def _by_run(run: Path, data: Data, device: str, options: CalibrationOptions) -> 
     used: dict[str, object] = {
         "used": True,
         "details": f"features in {data.source.features}",
+        KEY: trained_on(model.config, results),
     }
     if model.config is not None and model.config.selection != LAST:
         used["checkpoint_chosen_on"] = model.config.selection
         note(f"the checkpoint of {run} was chosen on the {model.config.selection}")
+    from_score = shown_score(run, model)
     if calibration is not None:
         point = options.operating_point
+        from_score = None if point else LIKELY
         results = {
             video: calibration.apply(found, operating_point=point)
             for video, found in results.items()
         }
         used["calibration"] = _said(calibration, point)
-    return _Found(results, failures, used, None)
+    if from_score is not None:
+        used["shown_from"] = from_score
+    return _Found(results, failures, used, from_score)
 
 
 def _calibration(

@@ -162,7 +162,7 @@ def contents_of(
             one_more(video)
     refuse_nothing_left(results, failures)
     keep(file, results, note)
-    data, report = data.only(results), scored(data.only(results), results)
+    data, report = data.only(results), scored(data.only(results), results, config)
     shown = first.shown(run, settings)
     summary = summary_of(run, config, settings, data, report, shown)
     return Contents(summary, tuple(made))

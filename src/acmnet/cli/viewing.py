@@ -152,7 +152,7 @@ def _look(
         )
         for video, found in results.items()
     )
-    shown, report = first.shown(run, settings), scored(data, results)
+    shown, report = first.shown(run, settings), scored(data, results, config)
     summary = summary_of(run, config, settings, data, report, shown)
 
     def insides(place: int) -> Mapping[str, Any]:

@@ -1,8 +1,8 @@
 """Where a measured system stands: the published rows of its benchmark beside it."""
 
-import math
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal
 from importlib import resources
 from typing import Any, Final
 
@@ -34,7 +34,7 @@ def standing(reports: Mapping[str, DetectionReport]) -> Table:
     Returns
     -------
     Table
-        System, labels it learnt from, protocol, mAP at each tIoU and on average.
+        As `published_table`, with the measured systems below.
 
     Raises
     ------
@@ -46,27 +46,10 @@ def standing(reports: Mapping[str, DetectionReport]) -> Table:
     Qu et al. 2021, Tables I and II; newer rows as `published.toml` says.
     """
     first = next(iter(reports.values()))
-    benchmark = first.protocol.name.partition("-")[0]
-    text = resources.files(__package__).joinpath("published.toml")
-    benchmarks: Mapping[str, Any] = tomllib.loads(text.read_text(encoding="utf-8"))
-    if benchmark not in benchmarks:
-        raise StandingError(
-            f"nothing published is known for the protocol {first.protocol.name!r}; "
-            f"give --protocol, one of {', '.join(benchmarks)}, or leave --published out"
-        )
-    known = benchmarks[benchmark]
-    tiou = tuple(known["tiou"])
-    rows = [
-        (
-            row["name"],
-            row.get("labels", WEAK),
-            row.get("protocol") or "?",
-            *(None if math.isnan(x) else x / 100 for x in row["map"]),
-        )
-        for row in known["rows"]
-    ]
-    averaged = parse_tiou(known["average_over"])
-    rows += [
+    known = _benchmark(first.protocol.name)
+    table = published_table(first.protocol.name)
+    tiou, averaged = _thresholds(known)
+    measured = [
         (
             f"{name}, measured",
             WEAK,
@@ -75,9 +58,63 @@ def standing(reports: Mapping[str, DetectionReport]) -> Table:
         )
         for name, report in reports.items()
     ]
-    columns = ("system", "labels", "protocol", *(f"{t:g}" for t in tiou), "Avg")
-    sha = {"ground truth SHA-256": first.ground_truth_sha256 or "not known"}
-    return Table(columns, tuple(rows), sha)
+    sha = first.ground_truth_sha256 or "not known"
+    return Table(
+        table.columns,
+        (*table.rows, *measured),
+        {"ground truth SHA-256 of what was measured": sha},
+    )
+
+
+def published_table(protocol: str) -> Table:
+    """Return the published systems of a protocol's benchmark, as they were printed.
+
+    Returns
+    -------
+    Table
+        System, labels it learnt from, protocol (blank where it is not known), mAP in
+        percent at each tIoU and on average.
+
+    Raises
+    ------
+    StandingError
+        If nothing published is known of the benchmark.
+    """
+    known = _benchmark(protocol)
+    tiou, averaged = _thresholds(known)
+    rows = tuple(
+        (
+            row["name"],
+            row.get("labels", WEAK),
+            row.get("protocol") or None,
+            *(None if x.is_nan() else x for x in row["map"]),
+        )
+        for row in known["rows"]
+    )
+    average = f"average {averaged[0]:g}:{averaged[-1]:g}"
+    columns = ("system", "labels", "protocol", *(f"{t:g}" for t in tiou), average)
+    return Table(columns, rows, {})
+
+
+def _benchmark(protocol: str) -> Mapping[str, Any]:
+    """Return what is published of a protocol's benchmark; numbers as printed."""
+    text = resources.files(__package__).joinpath("published.toml")
+    benchmarks: Mapping[str, Any] = tomllib.loads(
+        text.read_text(encoding="utf-8"), parse_float=Decimal
+    )
+    benchmark = protocol.partition("-")[0]
+    if benchmark not in benchmarks:
+        raise StandingError(
+            f"nothing published is known for the protocol {protocol!r}; "
+            f"give --protocol, one of {', '.join(benchmarks)}, or leave --published out"
+        )
+    found: Mapping[str, Any] = benchmarks[benchmark]
+    return found
+
+
+def _thresholds(known: Mapping[str, Any]) -> tuple[tuple[float, ...], ...]:
+    """Return the thresholds of a benchmark's table, and those of its average."""
+    return tuple(map(float, known["tiou"])), parse_tiou(known["average_over"])
 
 
 def _cells(

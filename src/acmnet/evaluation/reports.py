@@ -10,7 +10,7 @@ scored; nothing here knows how they were made. An ``*_ap`` is to be maximised.
 import dataclasses
 import hashlib
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -32,8 +32,19 @@ from acmnet.evaluation.ranking import DROP_REASONS as DROP_REASONS
 from acmnet.evaluation.ranking import Ranking, ranked_detections
 from acmnet.evaluation.tiou import checked_tiou, labelled_averages
 from acmnet.evaluation.tiou import parse_tiou as parse_tiou
-from acmnet.evaluation.truth import located_truth, read_intervals
+from acmnet.evaluation.truth import (
+    Truth,
+    located_truth,
+    read_intervals,
+    reviews_note,
+)
 from acmnet.segments import Detections, FloatArray, IntArray, figure_png
+from acmnet.training_videos import (
+    UNKNOWN,
+    is_unknown,
+    seen_note,
+    training_videos_in,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -201,6 +212,7 @@ def evaluate(
     tiou: Sequence[float] | None = None,
     protocol: str | Protocol = "custom",
     ambiguous: str | Path | None = None,
+    leave_out: Collection[str] = (),
 ) -> DetectionReport:
     """Return the mAP of detections, with all that is needed to quote it.
 
@@ -223,10 +235,14 @@ def evaluate(
     ambiguous : path, optional
         THUMOS14's ``Ambiguous_test.txt``: intervals beside those that the ground truth
         labels Ambiguous. Only ``thumos14-2014`` has a use for them.
+    leave_out : collection of str, optional
+        Videos that are not scored, such as those that a run was trained on.
 
     Returns
     -------
     DetectionReport
+        Its notes name scored videos that the detections' run was trained on, where
+        their file lists those.
 
     Raises
     ------
@@ -268,8 +284,17 @@ def evaluate(
         )
     annotations, sha256 = _read_truth(ground_truth)
     intervals = None if ambiguous is None else read_intervals(ambiguous)
-    truth = located_truth(annotations, rules, subset, intervals)
     found = read_found(detections)
+    if leave_out:
+        gone = {rules.video_id(video) for video in leave_out}
+        kept = {
+            name: video
+            for name, video in annotations.videos.items()
+            if rules.video_id(name) not in gone
+        }
+        annotations = dataclasses.replace(annotations, videos=kept)
+        found = found.without([x for x in found.video_ids if rules.video_id(x) in gone])
+    truth = located_truth(annotations, rules, subset, intervals)
     ranking = ranked_detections(found, truth, thresholds)
     ap = ranking.ap()
     predicted = {rules.video_id(video) for video in found.video_ids}
@@ -288,9 +313,24 @@ def evaluate(
         ground_truth_sha256=sha256,
         external_data=found.external_data,
         protocol=rules,
-        notes=truth.notes,
+        notes=(*truth.notes, *_notes(annotations.source, found, truth)),
         ranking=ranking,
     )
+
+
+def _notes(source: str, found: DetectionFile, truth: Truth) -> Iterator[str]:
+    """Yield what must be known before a score is believed."""
+    reviewed = reviews_note(source)
+    if reviewed is not None:
+        yield reviewed
+    trained_on = training_videos_in(found.external_data)
+    rules = truth.protocol
+    seen = {rules.video_id(video) for video in trained_on}
+    seen &= {rules.video_id(video) for video in truth.video_ids}
+    if seen:
+        yield seen_note(seen, len(truth.video_ids))
+    elif is_unknown(found.external_data):
+        yield UNKNOWN
 
 
 def read_found(

@@ -8,14 +8,16 @@ import csv
 import dataclasses
 import io
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
 from acmnet.evaluation.bootstrap import Comparison
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.evaluation.tiou import labelled_averages
 
-Cell = str | int | float | None
-"""A float is a fraction of 1; None is left blank."""
+Cell = str | int | float | Decimal | None
+"""A float is a fraction of 1, a Decimal a percentage as its source prints it; None is
+left blank."""
 
 LATEX_ESCAPES: Final = {
     "\\": r"\textbackslash{}",
@@ -58,12 +60,7 @@ class Table:
 
     def to_csv(self) -> str:
         """Return comma-separated values; each row ends with the facts."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow((*self.columns, *self.facts))
-        for row in self.rows:
-            writer.writerow((*row, *self.facts.values()))
-        return text.getvalue()
+        return stacked_csv([self])
 
     def to_markdown(self) -> str:
         """Return a Markdown table, followed by the facts."""
@@ -73,7 +70,9 @@ class Table:
             for row in (self.columns, rules, *map(_percent, self.rows))
         ]
         facts = [f"{name}: {_markdown(value)}" for name, value in self.facts.items()]
-        return "\n".join([*lines, "", "; ".join(facts)]) + "\n"
+        if facts:
+            lines += ["", "; ".join(facts)]
+        return "\n".join(lines) + "\n"
 
     def to_latex(self) -> str:
         r"""Return a `tabular` for ``\usepackage{booktabs}``, facts as comments."""
@@ -91,6 +90,45 @@ class Table:
             r"\end{tabular}",
         ]
         return "\n".join(lines) + "\n"
+
+
+def stacked_csv(tables: Sequence[Table]) -> str:
+    """Return tables as one CSV: a row has a value in the columns of its own table.
+
+    Each row ends with the facts of its table. Fractions have every digit, and published
+    percentages become fractions with the digits that they are printed with.
+
+    Examples
+    --------
+    >>> one = Table(("class", "0.5"), (("run", 0.25),), {"videos": "3"})
+    >>> other = Table(("system", "0.5"), (("SSN", Decimal("29.8")),), {})
+    >>> print(stacked_csv([one, other]), end="")
+    class,0.5,videos,system
+    run,0.25,3,
+    ,0.298,,SSN
+    """
+    heads = [(*table.columns, *table.facts) for table in tables]
+    columns = list(dict.fromkeys(name for head in heads for name in head))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for head, table in zip(heads, tables, strict=True):
+        for row in table.rows:
+            cells = (*map(_fraction, row), *table.facts.values())
+            own = dict(zip(head, cells, strict=True))
+            writer.writerow([own.get(name) for name in columns])
+    return text.getvalue()
+
+
+def _fraction(cell: Cell) -> Cell:
+    """Return a percentage as a fraction of 1, to its own digits."""
+    return cell.scaleb(-2) if isinstance(cell, Decimal) else cell
+
+
+def with_column(table: Table, column: str, value: str) -> Table:
+    """Return a table with one more column, the first, of one value."""
+    rows = tuple((value, *row) for row in table.rows)
+    return Table((column, *table.columns), rows, table.facts)
 
 
 def report_table(report: DetectionReport) -> Table:
@@ -166,7 +204,7 @@ def _listed(dropped: Mapping[str, int]) -> str:
 
 
 def _percent(row: Sequence[Cell]) -> list[str]:
-    """Return cells as people read them."""
+    """Return cells as people read them, in percent."""
     return [
         "" if x is None else f"{100 * x:.2f}" if isinstance(x, float) else str(x)
         for x in row

@@ -1,15 +1,16 @@
 """What is to be found: the instances that a protocol scores, as arrays."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from acmnet.annotations import Annotations, Video
 from acmnet.evaluation.matching import Located
 from acmnet.evaluation.protocols import Protocol
-from acmnet.files import read_text
+from acmnet.files import open_regular, read_text
 from acmnet.limits import seconds
 from acmnet.segments import BoolArray, FloatArray, Segment
 
@@ -38,6 +39,27 @@ class Truth(NamedTuple):
     """By video; in the units of ``instances``."""
     notes: tuple[str, ...]
     """In what the ground truth is not the one that the protocol is known for."""
+
+
+_REVIEWS: Final = re.compile(rb'"version"\s*:\s*"acmnet reviews')
+_BEGINNING_BYTES: Final = 4096
+"""Of a label file, where its version stands."""
+
+
+def reviews_note(path: str | Path) -> str | None:
+    """Return what to say of a truth that is a run's ``reviews.json``; else None."""
+    try:
+        with open_regular(Path(path)) as file:
+            beginning = file.read(_BEGINNING_BYTES)
+    except OSError:
+        return None
+    if not _REVIEWS.search(beginning):
+        return None
+    return (
+        f"{path} is made from a model's own detections, as people accepted and "
+        "corrected them: an action that the model missed is in it only if somebody "
+        "added it, so scores of that model are better than they should be"
+    )
 
 
 def read_intervals(path: str | Path) -> dict[str, list[Segment]]:

@@ -18,6 +18,7 @@ from acmnet.report.media import Media
 from acmnet.report.posters import FRAMES
 from acmnet.segments import Detections
 from acmnet.shown import Shown
+from acmnet.training_videos import UNKNOWN
 from acmnet.wording import counted
 
 MOST_DETECTIONS: Final = 500
@@ -69,7 +70,7 @@ def summary_of(
         "facts": dict(_facts(run, config, settings, data)),
         "class_names": list(config.class_names),
         "thresholds": list(settings.localization.activation_thresholds),
-        "notes": list(_notes(config, data)),
+        "notes": list(_notes(config, report)),
         "shown": dataclasses.asdict(shown),
     }
     if report is not None:
@@ -107,20 +108,13 @@ def _facts(
     )
 
 
-def _notes(config: CheckpointConfig, data: Data) -> Iterator[str]:
+def _notes(config: CheckpointConfig, report: DetectionReport | None) -> Iterator[str]:
     """Yield what must be known before a score is believed."""
-    videos = set(data.annotations.videos)
-    known = training_videos(config)
-    if known is None:
-        yield (
-            "It is not known any more which videos the run was trained on: on those it "
-            "does better than it will on new ones."
-        )
-    elif videos & known:
-        yield (
-            f"{len(videos & known)} of these {counted(len(videos), 'video')} were "
-            "trained on: there the run does better than it will on new ones."
-        )
+    if report is not None:
+        for note in report.notes:
+            yield f"{note[:1].upper()}{note[1:]}."
+    elif training_videos(config) is None:
+        yield f"{UNKNOWN[:1].upper()}{UNKNOWN[1:]}."
     if config.selection != LAST:
         yield f"The checkpoint was chosen on the {config.selection}."
 

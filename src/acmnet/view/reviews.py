@@ -23,6 +23,11 @@ LONGEST_LABEL: Final = 300
 """Characters of a label."""
 MOST: Final = 10_000
 """Reviews of one video."""
+MADE_OF: Final = (
+    "segments that a model detected and a person accepted or corrected, and segments "
+    "that a person added; an action that the model missed may be missing here"
+)
+"""What the file says of its segments, which look like any truth."""
 VERDICTS: Final = ("accepted", "rejected", "added")
 
 Verdict = Literal["accepted", "rejected", "added"]
@@ -137,6 +142,7 @@ class ReviewStore:
                 self.path,
                 {
                     "version": "acmnet reviews 1",
+                    "made_of": MADE_OF,
                     "classes": list(names | dict.fromkeys(labels)),
                     "revision": revision + 1,
                     "database": database,
