@@ -430,6 +430,8 @@ def unwritten(path: Path, fault: OSError) -> FileError:
         why = f"a name may have {LONGEST_NAME_BYTES} bytes; give it a shorter one"
     elif fault.errno == errno.ENOENT:
         why = "its folder is gone; make it again"
+    elif fault.errno is None:  # NumPy, of a disk that became full
+        why = f"{one_line(fault)}; free some space, or name another disk"
     else:
         why = f"{fault.strerror or one_line(fault)}; check the disk"
     return FileError(f"{path} could not be written: {why}", fault)

@@ -136,7 +136,7 @@ def opened_video(path: Path, count: DecodeCount) -> Iterator[OpenVideo]:
     and gave other pictures from one time to the next in 8; slice threads gave other
     pictures than one thread in 33. Whole files take the same processor time.
     """
-    _refuse_no_file(path)
+    refuse_no_file(path)
     try:
         container = av.open(
             f"file:{path.absolute()}",
@@ -189,8 +189,14 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
     return stream
 
 
-def _refuse_no_file(path: Path) -> None:
-    """Refuse what is missing, no file, not readable or empty."""
+def refuse_no_file(path: Path) -> None:
+    """Refuse what is missing, a folder or a pipe, not readable or empty.
+
+    Raises
+    ------
+    VideoError
+        With what to do.
+    """
     if os.path.isdir(path):
         raise VideoError(f"{path} is a directory; name the video itself")
     if not os.path.exists(path):

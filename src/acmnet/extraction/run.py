@@ -35,7 +35,7 @@ from acmnet.extraction.video_task import (
     post_mortem,
 )
 from acmnet.features import FeatureManifest
-from acmnet.files import VIDEO_SUFFIXES
+from acmnet.files import VIDEO_SUFFIXES, FileError, make_folder
 from acmnet.names import one_form
 from acmnet.precision import IMITATED
 from acmnet.wording import counted
@@ -266,6 +266,8 @@ class _Run:
                 self._extract()
             else:
                 self.on_note("this shard is empty: there are more shards than videos")
+        except FileError as error:
+            raise ExtractionError(str(error)) from error
         except OSError as error:
             raise ExtractionError(
                 f"{self.out} cannot be used as a store: {error}; make room there, "
@@ -359,7 +361,7 @@ class _Run:
 
         So no worker is left alone with a long video in the end.
         """
-        (self.out / RECORDS).mkdir(exist_ok=True)
+        make_folder(self.out / RECORDS)
         remove_parts(self.out, self.videos, self.shard)
         log.write()
         given_up, tasks = 0, []

