@@ -161,13 +161,37 @@ def test_a_stale_page_overwrites_nothing(tmp_path):
         pytest.param({"end_s": 21.5}, "ends at 21.5 s, the video at 20 s", id="after"),
         pytest.param({"source": ["run", 1, 2]}, "source must be", id="short source"),
         pytest.param({"source": ["run", 1, 2, "x"]}, "source must be", id="source"),
+        pytest.param({"source": ["\ud800", 1, 2, 3]}, "source must be", id="half"),
+        pytest.param({"label": "run\ud800"}, "holds half a character", id="surrogate"),
+        pytest.param({"label": "a\x07b"}, "control character U", id="control"),
     ],
 )
 def test_what_is_no_review_is_refused(tmp_path, changes, message):
     store = ReviewStore(tmp_path / "reviews.json", annotations_of("a"))
-    with pytest.raises(ReviewError, match=f"video 'a', review 0.*{message}"):
+    with pytest.raises(ReviewError, match=rf"video 'a', review 1 \(.* s\).*{message}"):
         store.save({"revision": 0, "videos": {"a": [review(**changes)]}})
     assert not store.path.exists()
+
+
+def test_a_refusal_names_the_review_as_the_page_does(tmp_path):
+    """The second of the list, with what it is: the page counts from 1, too."""
+    store = ReviewStore(tmp_path / "reviews.json", annotations_of("a"))
+    given = [review(), review(label="jump", start_s=3.0, end_s=2.0)]
+    told = (
+        r"video 'a', review 2 \('jump', 3.00 to 2.00 s\): from 3.0 to 2.0 is no segment"
+    )
+    with pytest.raises(ReviewError, match=told):
+        store.save({"revision": 0, "videos": {"a": given}})
+
+
+def test_a_detection_that_ends_after_its_video_can_be_rejected(tmp_path):
+    """Features may cover more than the label file's duration: 21.5 s of 20 s."""
+    store = ReviewStore(tmp_path / "reviews.json", annotations_of("a"))
+    late = {"end_s": 21.5, "source": ["run", 1.0, 21.5, 0.9]}
+    with pytest.raises(ReviewError, match=r"ends at 21\.5 s, the video at 20 s"):
+        store.save({"revision": 0, "videos": {"a": [review(**late)]}})
+    rejected = review(verdict="rejected", **late)
+    assert store.save({"revision": 0, "videos": {"a": [rejected]}}) == 1
 
 
 @pytest.mark.parametrize(

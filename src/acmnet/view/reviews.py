@@ -17,6 +17,7 @@ from acmnet.annotations import Annotations
 from acmnet.files import parse_json, read_text, write_json
 from acmnet.names import one_form, unfit
 from acmnet.report.contents import BEYOND_S
+from acmnet.wording import quoted
 
 REVIEWS_FILE: Final = "reviews.json"
 LONGEST_LABEL: Final = 300
@@ -165,9 +166,10 @@ class ReviewStore:
 
     def _checked(self, video: str, i: int, one: object) -> Review:
         """Return one review, refused unless it can be an annotation."""
-        where = f"video {video!r}, review {i}"
+        where = f"video {video!r}, review {i + 1}"  # as the page's list counts them
         if not isinstance(one, dict):
             raise ReviewError(f"{where} must be an object, got {type(one).__name__}")
+        where += f" ({_told(one)})"
         label, verdict = one.get("label"), one.get("verdict")
         if not isinstance(label, str) or not 0 < len(label.strip()) <= LONGEST_LABEL:
             raise ReviewError(
@@ -184,7 +186,7 @@ class ReviewStore:
                 f"{where}: verdict must be one of {', '.join(VERDICTS)}, got "
                 f"{verdict!r}"
             )
-        start_s, end_s = self._segment(where, video, one)
+        start_s, end_s = self._segment(where, video, one, verdict)
         source = one.get("source")
         return Review(
             one_form(label.strip()),
@@ -194,7 +196,9 @@ class ReviewStore:
             None if source is None else self._source(where, source),
         )
 
-    def _segment(self, where: str, video: str, one: Values) -> tuple[float, float]:
+    def _segment(
+        self, where: str, video: str, one: Values, verdict: Verdict
+    ) -> tuple[float, float]:
         start_s, end_s = (_number(one.get(name)) for name in ("start_s", "end_s"))
         if start_s is None or end_s is None or not 0.0 <= start_s < end_s:
             raise ReviewError(
@@ -202,6 +206,8 @@ class ReviewStore:
                 "segment; give seconds from 0, the end after the start"
             )
         duration_s = self.annotations.videos[video].duration_s
+        if verdict == "rejected":  # what was found need not end before the video does
+            duration_s = None
         if duration_s is not None and end_s > duration_s + BEYOND_S:
             raise ReviewError(
                 f"{where}: it ends at {end_s:g} s, the video at {duration_s:g} s; give "
@@ -215,6 +221,7 @@ class ReviewStore:
             start_s, end_s, score = numbers
             if (
                 isinstance(source[0], str)
+                and not unfit(source[0])
                 and start_s is not None
                 and end_s is not None
                 and score is not None
@@ -241,6 +248,15 @@ class ReviewStore:
         if known.duration_s is not None:
             entry["duration"] = known.duration_s
         return entry
+
+
+def _told(one: Values) -> str:
+    """Return a review as the page's list has it, or as much of it as can be read."""
+    numbers = [_number(one.get(name)) for name in ("start_s", "end_s")]
+    start, end = ("?" if x is None else f"{x:.2f}" for x in numbers)
+    label = one.get("label")
+    name = quoted(label) if isinstance(label, str) else "?"
+    return f"{name}, {start} to {end} s"
 
 
 def _number(value: object) -> float | None:

@@ -35,7 +35,8 @@ function bar(track, kind, label, start, end, bars, row) {
 // A click where the chosen one lies on others chooses the next of them.
 function below(one, event) {
   if (one !== state.chosen || !event.detail) return one;
-  const pile = document.elementsFromPoint(event.clientX, event.clientY).map((node) => state.bars.find((b) => b.node === node && b.kind === "detection")).filter(Boolean);
+  const hit = new Set(document.elementsFromPoint(event.clientX, event.clientY));
+  const pile = state.bars.filter((b) => b.kind === "detection" && hit.has(b.node)).reverse();
   return pile[(pile.indexOf(one) + 1) % pile.length] ?? one;
 }
 
