@@ -50,6 +50,7 @@ ORDER = [
     [
         "pipeline.data",
         "pipeline.folds",
+        "pipeline.likeness",
         "pipeline.selection",
         "pipeline.calibrated",
         "doctor.findings",

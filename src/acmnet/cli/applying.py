@@ -27,6 +27,7 @@ from acmnet.pipeline.run_data import (
 )
 from acmnet.pipeline.runs import join_processes
 from acmnet.pipeline.trained import TrainedModel, load, localize_videos
+from acmnet.pipeline.training_summary import MOST_VIDEOS, unlike_training
 from acmnet.segments import Detections
 from acmnet.training_videos import KEY
 from acmnet.wording import counted
@@ -164,6 +165,16 @@ def trained_on(
     """Return which of some videos a run was trained on; None where nobody knows."""
     known = None if config is None else training_videos(config)
     return None if known is None else sorted(known.intersection(videos))
+
+
+def note_unlike(run: Path, data: Data, most: int = MOST_VIDEOS) -> None:
+    """Warn of videos that look unlike those that the run was trained on.
+
+    At most ``most`` videos are looked at.
+    """
+    sentence = unlike_training(run, data, most)
+    if sentence is not None:
+        note(sentence)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from acmnet.cli.applying import (
     counting,
     loaded,
     localised,
+    note_unlike,
     refuse_nothing_left,
     trained_on,
 )
@@ -227,6 +228,7 @@ def _by_run(run: Path, data: Data, device: str, options: CalibrationOptions) -> 
     if model.config is not None and model.config.selection != LAST:
         used["checkpoint_chosen_on"] = model.config.selection
         note(f"the checkpoint of {run} was chosen on the {model.config.selection}")
+    note_unlike(run, data)
     from_score = shown_score(run, model)
     if calibration is not None:
         point = options.operating_point

@@ -15,6 +15,7 @@ from acmnet.cli.applying import (
     RunDataOptions,
     counting,
     loaded,
+    note_unlike,
     refuse_nothing_left,
     scored,
 )
@@ -163,6 +164,7 @@ def contents_of(
     refuse_nothing_left(results, failures)
     keep(file, results, note)
     data, report = data.only(results), scored(data.only(results), results, config)
+    note_unlike(run, data)
     shown = first.shown(run, settings)
     summary = summary_of(run, config, settings, data, report, shown)
     return Contents(summary, tuple(made))

@@ -18,6 +18,7 @@ from acmnet.cli.applying import (
     RunDataOptions,
     counting,
     loaded,
+    note_unlike,
     refuse_nothing_left,
     scored,
 )
@@ -42,6 +43,10 @@ from acmnet.view.server import Site, SiteServer
 FIRST_PORT: Final = 20_000
 PORTS: Final = 10_000
 """A run's own port is one of so many from the first: below those that systems lend."""
+
+LOOKED_AT: Final = 20
+"""Videos whose features are looked at before the page opens, for a warning of videos
+that the run was not trained for."""
 
 
 @app.command(name="view")
@@ -141,6 +146,7 @@ def _look(
         )
     refuse_nothing_left(results, failures)
     data = data.only(results)
+    note_unlike(run, data, LOOKED_AT)
     places = {name: i for i, name in enumerate(files)}
     made = tuple(
         video_contents(

@@ -1,7 +1,8 @@
 """What a run keeps of its training videos for the verbs that use it later.
 
 Found once, when training ends, from features and video-level labels alone: the score
-from which detections are shown.
+from which detections are shown, and what tells videos that are unlike those of the
+training.
 """
 
 import hashlib
@@ -10,12 +11,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from acmnet.checkpoint import CheckpointConfig, load_config
+from acmnet.features import FeatureError
 from acmnet.files import parse_json, read_text, write_json
 from acmnet.pipeline.data import Data
+from acmnet.pipeline.likeness import Likeness
 from acmnet.pipeline.trained import TrainedModel
 from acmnet.scores import separating_score
+from acmnet.wording import some
 
 SUMMARY_FILE: Final = "training_summary.json"
 FORMAT_VERSION: Final = 1
@@ -43,7 +48,15 @@ def summarize_training(run: Path, model: TrainedModel, data: Data) -> None:
     videos = sorted(labels)
     videos = videos[:: -(-len(videos) // MOST_VIDEOS)]
     names = np.array(model.class_names)
-    best = np.array([model.best_scores(data.store.read(video)) for video in videos])
+    found = []
+
+    def looked_at(video: str) -> npt.NDArray[np.floating]:
+        features = data.store.read(video)
+        found.append(model.best_scores(features))
+        return features.numpy()
+
+    likeness = Likeness.of(map(looked_at, videos))
+    best = np.array(found)
     is_carried = np.array([np.isin(names, labels[video]) for video in videos])
     values = {
         "format": FORMAT_VERSION,
@@ -51,6 +64,7 @@ def summarize_training(run: Path, model: TrainedModel, data: Data) -> None:
         "videos": len(videos),
         "shown_from": separating_score(best[is_carried], best[~is_carried]),
         "unit_scores": model.settings.localization.unit_scores,
+        "features": None if likeness is None else likeness.to_json(),
     }
     write_json(run / SUMMARY_FILE, values)
 
@@ -87,6 +101,53 @@ def shown_score(run: Path, model: TrainedModel | None = None) -> float | None:
     return float(values["shown_from"])
 
 
+def unlike_training(run: Path, data: Data, most: int = MOST_VIDEOS) -> str | None:
+    """Return a warning of videos that are unlike those that a run was trained on.
+
+    A video is when the mean of its features is twice as far from theirs as theirs
+    usually are from each other (`acmnet.pipeline.likeness`).
+
+    Parameters
+    ----------
+    run : Path
+        A run, or a checkpoint in it.
+    data : Data
+        The videos. Those that the run was trained on are passed over.
+    most : int
+        Of the others, up to this many are looked at, evenly spread; from 1.
+
+    Returns
+    -------
+    str or None
+        One sentence that names the videos; None where there are none, or where the run
+        does not know, as it was trained by an earlier version.
+    """
+    values = training_summary(run)
+    if values is None or values.get("features") is None:
+        return None
+    known = Likeness.from_json(values["features"])
+    if data.store.dimension != len(known.mean):
+        return None
+    seen = frozenset(load_config(run).trained_on or ())
+    videos = [video for video in data.annotations.videos if video not in seen]
+    looked_at = videos[:: -(-len(videos) // most) or 1]
+    unlike = [video for video in looked_at if _is_unlike(known, data, video)]
+    if not unlike:
+        return None
+    return (
+        "these videos look unlike those that the run was trained on "
+        f"({len(unlike)} of {len(looked_at)} looked at): {some(unlike)}; check what is "
+        "found there before you trust it, or train on videos like them"
+    )
+
+
+def _is_unlike(known: Likeness, data: Data, video: str) -> bool:
+    try:
+        return known.is_unlike(data.store.read(video).numpy())
+    except FeatureError:
+        return False  # whoever uses the video says what is wrong with it
+
+
 def training_summary(run: Path) -> dict[str, Any] | None:
     """Return a run's training summary; None where it has none of its present weights.
 
@@ -112,6 +173,11 @@ def training_summary(run: Path) -> dict[str, Any] | None:
 def _is_whole(values: dict[str, Any]) -> bool:
     """Whether a training summary has all that this version reads from it."""
     score = values.get("shown_from")
+    try:
+        if values.get("features") is not None:
+            Likeness.from_json(values["features"])
+    except ValueError:
+        return False
     return (
         {"format", "training", "unit_scores", "shown_from"} <= set(values)
         and isinstance(values["unit_scores"], bool)
