@@ -66,7 +66,12 @@ ORDER = [
     ["doctor.examination"],
     ["pipeline.trained", "pipeline.run_data"],
     ["pipeline.training_summary"],
-    ["pipeline.run_identity", "pipeline.calibrating", "pipeline.found"],
+    [
+        "pipeline.run_identity",
+        "pipeline.calibrating",
+        "pipeline.found",
+        "pipeline.nothing_found",
+    ],
     ["pipeline.run_directory"],
     ["pipeline.runs"],
     ["pipeline.experiments", "pipeline.zero_shot", "pipeline.listed_videos"],

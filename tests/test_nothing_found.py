@@ -1,10 +1,18 @@
 """Detections without a row: every verb scores them as 0 and loses no file."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
+import torch
 
+import acmnet as acmnet_package
+from acmnet.pipeline.data import DataSource, open_data
+from acmnet.pipeline.nothing_found import why_nothing, why_nothing_shown
+from acmnet.pipeline.trained import localize_videos
+from acmnet.segments import Detections
+from acmnet.student import Student, StudentSettings
 from commands import refused
 
 GROUND_TRUTH = {
@@ -89,11 +97,10 @@ def test_nothing_stands_beside_the_published(acmnet, truth):
 def test_nothing_is_diagnosed(acmnet, truth):
     Path("none.json").write_text('{"results": {}}')
     given = [*truth, "--detections", "none.json", "--json", "why.json"]
-    code, out, _ = acmnet("diagnose", *given, "--figures", "why")
+    code, out, _ = acmnet("diagnose", *given)
     assert code == 0
     assert "100.0 % are missed" in out
     assert json.loads(Path("why.json").read_text())["missed"] == [1.0]
-    assert {path.suffix for path in Path("why").iterdir()} == {".png", ".svg", ".pdf"}
 
 
 def test_detections_of_other_videos_are_refused(acmnet, truth):
@@ -103,3 +110,79 @@ def test_detections_of_other_videos_are_refused(acmnet, truth):
         acmnet("evaluate", *truth, "--detections", "other.json"),
         "no detection is of a video of",
     )
+
+
+@pytest.fixture
+def localize(acmnet, tiny_run, tiny_world):
+    """Run localize on the test videos of the tiny world."""
+    command = ["localize", "--run", tiny_run, "--features", tiny_world[1]]
+    command += ["--annotations", tiny_world[0], "--subset", "test", "--out", "d.json"]
+    return lambda *options: acmnet(*command, *options)
+
+
+HIGH = ["--localization.activation-thresholds", "0.999"]
+HIGH += ["--localization.attention-thresholds", "0.999"]
+
+
+def test_localize_says_why_nothing_was_found_and_what_helps(localize):
+    code, out, err = localize(*HIGH)
+    assert (code, out) == (0, "0 detections in 6 videos: d.json\n")
+    assert "nothing was found in 6 videos: the activation of an action is 0." in err
+    assert "its lowest threshold 0.999 (localization.activation_thresholds)" in err
+    assert "attention to actions is 0." in err
+    assert "train longer than its 2 epochs" in err
+    words = err.split("lower the thresholds: ")[1].split()
+    assert words[0] == "--localization.activation-thresholds"
+    assert words[2] == "--localization.attention-thresholds"
+    code, out, err = localize(*words[:4])  # what was to be tried helps
+    assert code == 0
+    assert int(out.split()[0]) > 0
+    assert "nothing was found" not in err
+
+
+def test_localize_says_what_is_too_short_and_never_looked_for(localize, tiny_run):
+    code, _, err = localize(
+        *("--localization.shortest-cells", 10**6),
+        *("--localization.class-threshold", 0.999),
+    )
+    assert code == 0
+    assert "is shorter than 1000000 cells" in err
+    assert "--localization.shortest-cells 1" in err
+    # each video's best class only
+    names = acmnet_package.load(tiny_run).class_names
+    assert "looked for in none, as the score in the whole video is not above" in err
+    assert any(repr(name) in err for name in names)
+
+
+def test_the_second_stage_says_why(tiny_run, tiny_world):
+    model = acmnet_package.load(tiny_run)
+    data = open_data(DataSource(*tiny_world, "test"))
+    settings = StudentSettings(teachers=1, width=4, layers=1, teachers_weight=0.0)
+    student = Student(model.network.feature_dim, len(model.class_names), settings)
+    torch.nn.init.zeros_(student.classes.weight)
+    torch.nn.init.constant_(student.classes.bias, -7.0)  # 1 / (1 + e^7) = 0.000911
+    settings = dataclasses.replace(model.settings, student=settings)
+    model = dataclasses.replace(model, settings=settings, student=student)
+    results = localize_videos(model, data)
+    reason = why_nothing(model, data, results)
+    assert "a probability of being in an action of 0.01 or more" in reason
+    assert "(at most 0.000911)" in reason
+    found = Detections.of(["x"], [(0.0, 1.0, 0.5, 0)])
+    assert why_nothing(model, data, {"a": found}) is None
+
+
+def test_what_is_below_the_shown_score_is_said():
+    found = {"a": Detections.of(["x"], [(0, 1, 0.2, 0), (1, 2, 0.1, 0)])}
+    reason = why_nothing_shown(found, 0.31)
+    assert "all of 2 detections have scores below 0.31" in reason
+    assert "the highest is 0.2" in reason
+    assert why_nothing_shown(found, 0.2) is None
+    assert why_nothing_shown(found, None) is None
+    assert why_nothing_shown({"a": Detections.of(["x"])}, 0.5) is None
+
+
+def test_localize_says_that_all_is_below(localize):
+    _, out, err = localize("--out", "d.csv", "--min-score", "5")
+    assert "0 detections in 6 videos: d.csv" in out
+    assert "have scores below 5, from which they are shown; the highest is 0." in err
+    assert "--all shows them" in err

@@ -196,7 +196,9 @@ def score_proposals(
     chosen = choose_classes(video_scores[:-1], settings)
     clock = _Clock(len(cas_instance), n_snippets, grid, settings)
 
-    cas = clock.upsample(_activations(cas_instance, chosen, settings))  # (chosen, N)
+    cas = clock.upsample(
+        scaled_activations(cas_instance, chosen, settings)
+    )  # (chosen, N)
     instance = np.asarray(attention, dtype=np.float64).T[:1]
     instance = clock.upsample(smoothed(instance, settings.smoothing_snippets))  # (1, N)
 
@@ -237,7 +239,7 @@ def activation_runs(
     """
     chosen = choose_classes(video_scores[:-1], settings)
     clock = _Clock(len(cas_instance), n_snippets, grid, settings)
-    cas = clock.upsample(_activations(cas_instance, chosen, settings))
+    cas = clock.upsample(scaled_activations(cas_instance, chosen, settings))
     thresholds = settings.activation_thresholds
     _, _, row, start, end = _cut(cas, thresholds, settings)
     n = max(len(thresholds), 1)
@@ -249,7 +251,7 @@ def activation_runs(
     )
 
 
-def _activations(
+def scaled_activations(
     cas_instance: Array, chosen: IntArray, settings: LocalizationSettings
 ) -> FloatArray:
     """Return the CAS of the chosen classes (chosen, T) on the settings' scale."""

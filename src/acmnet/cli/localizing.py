@@ -46,6 +46,7 @@ from acmnet.pipeline.calibrated import (
     read_calibration,
 )
 from acmnet.pipeline.data import Data, DataSource, open_data, unlabelled
+from acmnet.pipeline.nothing_found import why_nothing
 from acmnet.pipeline.own_videos import Hooks, extracted_data, extraction_of
 from acmnet.pipeline.run_data import grid_of
 from acmnet.pipeline.runs import LAST, join_processes
@@ -220,6 +221,9 @@ def _by_run(run: Path, data: Data, device: str, options: CalibrationOptions) -> 
     calibration = _calibration(run, model, options)
     failures: list[FeatureError] = []
     results = localised(model, data, failures.append)
+    reason = why_nothing(model, data, results)
+    if reason is not None:
+        note(reason)
     used: dict[str, object] = {
         "used": True,
         "details": f"features in {data.source.features}",
@@ -238,6 +242,11 @@ def _by_run(run: Path, data: Data, device: str, options: CalibrationOptions) -> 
             for video, found in results.items()
         }
         used["calibration"] = _said(calibration, point)
+        if reason is None and not any(map(len, results.values())):
+            note(
+                "no detection reaches its class's calibrated threshold: leave out "
+                "--operating-point to see all"
+            )
     if from_score is not None:
         used["shown_from"] = from_score
     return _Found(results, failures, used, from_score)
@@ -296,5 +305,12 @@ def _by_kinetics(data: Data, chosen: zero_shot.KineticsClasses) -> _Found:
             failures.append,
         )
     refuse_nothing_left(results, failures)
+    if not any(map(len, results.values())):
+        least = min(settings.activation_thresholds)
+        note(
+            f"nothing was found: no class has a probability of {least:g} or more for "
+            "long enough; choose other --classes, or lower the threshold with "
+            f"--localization.activation-thresholds {least / 2:g}"
+        )
     used: dict[str, object] = {"used": True, "details": "Kinetics-400 I3D head"}
     return _Found(results, failures, used, None)

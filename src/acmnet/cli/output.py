@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from acmnet.cli.app import UsageError, console, note
 from acmnet.console import SHOWN, detections_table
 from acmnet.detection_output import Format, Output, output_of
+from acmnet.pipeline.nothing_found import why_nothing_shown
 from acmnet.segments import Detections
 from acmnet.shown import Shown
 from acmnet.wording import counted
@@ -118,6 +119,10 @@ def _tell_hidden(
     total = sum(map(len, results.values()))
     hidden = total - sum(map(len, shown.values()))
     if not hidden:
+        return
+    reason = why_nothing_shown(results, rule.min_score)
+    if reason is not None:
+        note(f"{reason}; --all shows them, --min-score X starts at another score")
         return
     why = []
     if rule.min_score is not None:

@@ -237,7 +237,7 @@ class TrainedModel:
         """
         if self.student is not None:
             video = self._checked(features)
-            probability, distance, beside = self._candidates(self.student, video, None)
+            probability, distance, beside = self.candidates(self.student, video, None)
             best = best_candidates(probability, distance, grid=self.grid, beside=beside)
         else:
             found = self._localized(score_proposals, features, None)
@@ -252,7 +252,7 @@ class TrainedModel:
         self, student: Student, video: Tensor, scores: VideoScores | None
     ) -> Detections:
         """Return what the second stage finds."""
-        probability, distance, beside = self._candidates(student, video, scores)
+        probability, distance, beside = self.candidates(student, video, scores)
         return localize_candidates(
             probability,
             distance,
@@ -262,10 +262,13 @@ class TrainedModel:
             beside=beside,
         )
 
-    def _candidates(
-        self, student: Student, video: Tensor, scores: VideoScores | None
+    def candidates(
+        self, student: Student, video: Tensor, scores: VideoScores | None = None
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], Detections | None]:
-        """Return probability (T, C), distance (T, 2) and the teachers' proposals."""
+        """Return what the second stage makes detections of, as `localize_candidates`.
+
+        That is probability (T, C), distance (T, 2) and the teachers' proposals.
+        """
 
         def outputs(seen: Tensor) -> tuple[Tensor, Tensor]:
             output: StudentOutput = student(seen)

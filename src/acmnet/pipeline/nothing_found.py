@@ -1,0 +1,156 @@
+"""Why a run finds nothing in videos, and what to try, from what its networks say."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from acmnet.candidates import LOWEST
+from acmnet.localization import (
+    LocalizationSettings,
+    choose_classes,
+    scaled_activations,
+    smoothed,
+)
+from acmnet.pipeline.data import Data
+from acmnet.pipeline.trained import TrainedModel
+from acmnet.segments import Detections
+from acmnet.wording import counted, some
+
+EXAMINED: Final = 20
+"""Videos that are looked at again, evenly spread over those where nothing was found."""
+
+
+class _Highest(NamedTuple):
+    """The highest values that the networks give anywhere in some videos."""
+
+    activation: float
+    """Of a class that was looked for, as the thresholds cut it."""
+    attention: float
+    """To actions, as the thresholds cut it."""
+    probability: float | None
+    """By the second stage, of a snippet being in an action; None without one."""
+    looked_for: frozenset[int]
+    """Classes that were looked for in any of the videos."""
+
+
+def why_nothing(
+    model: TrainedModel, data: Data, results: Mapping[str, Detections]
+) -> str | None:
+    """Return why nothing was found and what to try; None where something was.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        The run's.
+    data : Data
+        The videos.
+    results : mapping from video id to Detections
+        What was found in them, which is nothing.
+    """
+    if not results or any(map(len, results.values())):
+        return None
+    videos = sorted(results)
+    looked_at = videos[:: -(-len(videos) // EXAMINED)]
+    highest = _highest(model, data, looked_at)
+    epochs = 0 if model.config is None else model.config.epoch
+    longer = "train longer"
+    if epochs:
+        longer = f"train longer than its {counted(epochs, 'epoch')}"
+    rules = model.settings.localization
+    reasons, options = _reasons(highest, rules)
+    remedies = longer
+    if options:
+        remedies += f", or lower the thresholds: {' '.join(options)}"
+    never = [
+        name for c, name in enumerate(model.class_names) if c not in highest.looked_for
+    ]
+    if never:
+        unit = " of the best one's" if rules.class_threshold_of == "best" else ""
+        reasons.append(
+            f"{some(never)} {'was' if len(never) == 1 else 'were'} looked for in none, "
+            f"as the score in the whole video is not above {rules.class_threshold:g}"
+            f"{unit} (localization.class_threshold)"
+        )
+    return (
+        f"nothing was found in {counted(len(videos), 'video')}: {'; '.join(reasons)}. "
+        f"What to try: {remedies}"
+    )
+
+
+def _highest(model: TrainedModel, data: Data, videos: list[str]) -> _Highest:
+    rules = model.settings.localization
+    activation = attention = 0.0
+    probability = None if model.student is None else 0.0
+    looked_for: set[int] = set()
+    for video in videos:
+        features = data.store.read(video)
+        scores = model.scores(features)
+        chosen = choose_classes(scores.video_scores[:-1], rules)
+        looked_for.update(chosen.tolist())
+        cut = scaled_activations(scores.cas_instance, chosen, rules)
+        activation = max(activation, float(cut.max()))
+        to_actions = scores.attention.T[:1].astype(np.float64)
+        cut = smoothed(to_actions, rules.smoothing_snippets)
+        attention = max(attention, float(cut.max()))
+        if model.student is not None:
+            inside, _, _ = model.candidates(model.student, features, scores)
+            probability = max(probability or 0.0, float(inside.max()))
+    return _Highest(activation, attention, probability, frozenset(looked_for))
+
+
+def _reasons(
+    highest: _Highest, rules: LocalizationSettings
+) -> tuple[list[str], list[str]]:
+    """Return what did not reach which threshold, and options that would find it."""
+    if highest.probability is not None:
+        reason = (
+            "the second stage gives no moment of them a probability of being in an "
+            f"action of {LOWEST:g} or more that it could keep (at most "
+            f"{highest.probability:.3g})"
+        )
+        return [reason], []
+    reasons, options = [], []
+    for name, value, thresholds in (
+        ("activation", highest.activation, rules.activation_thresholds),
+        ("attention", highest.attention, rules.attention_thresholds),
+    ):
+        what = f"{name} {'of an action' if name == 'activation' else 'to actions'}"
+        least = min(thresholds, default=np.inf)
+        if rules.threshold_of == "peak" or value >= least:
+            reasons.append(
+                f"what the {what} has above its thresholds is shorter than "
+                f"{counted(rules.shortest_cells, 'cell')} of {1 / rules.upsampling:g} "
+                "feature rows (localization.shortest_cells)"
+            )
+            options.append("--localization.shortest-cells 1")
+        elif thresholds:
+            reasons.append(
+                f"the {what} is {value:.3g} at most, its lowest threshold {least:g} "
+                f"(localization.{name}_thresholds)"
+            )
+            if value > 0.0:
+                options.append(f"--localization.{name}-thresholds {value / 2:.2g}")
+    return reasons, list(dict.fromkeys(options))
+
+
+def why_nothing_shown(
+    results: Mapping[str, Detections], from_score: float | None
+) -> str | None:
+    """Return why none of what was found is shown; None where something is shown.
+
+    Parameters
+    ----------
+    results : mapping from video id to Detections
+        Everything that was found.
+    from_score : float or None
+        The lowest score that is shown.
+    """
+    scores = np.concatenate([np.zeros(0), *(x.score for x in results.values())])
+    if from_score is None or not len(scores) or scores.max() >= from_score:
+        return None
+    return (
+        f"all of {counted(len(scores), 'detection')} have scores below "
+        f"{from_score:.3g}, from which they are shown; the highest is "
+        f"{scores.max():.3g}"
+    )
