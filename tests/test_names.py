@@ -15,6 +15,8 @@ from acmnet.evaluation.reports import evaluate
 from acmnet.extraction.run import find_videos
 from acmnet.features import FeatureError, open_store, write_features
 from acmnet.names import one_form, unfit
+from acmnet.pipeline.data import DataError
+from acmnet.pipeline.listed_videos import ListedVideos, listed_files
 from acmnet.segments import Detections, SnippetGrid
 from acmnet.view.reviews import ReviewError, ReviewStore
 
@@ -116,6 +118,33 @@ def test_lists_of_a_split(labels, tmp_path):
     path.write_text(f"{APART}\n", encoding="utf-8")
     kinds = {x.kind for x in examine(Patient(labels, split=path)).findings}
     assert not kinds & {"unknown-video", "never-predicted"}
+
+
+def test_the_doctor_asks_about_names_that_differ_by_case(tmp_path):
+    labels = label_file(tmp_path, "Holiday", "jump")
+    (tmp_path / "split.txt").write_text("HOLIDAY\n")
+    entries = {"results": {"holiday": []}}
+    (tmp_path / "found.json").write_text(json.dumps(entries))
+    write_features(tmp_path / "features", "holidaY", np.ones((9, 3), np.float32))
+    files = {"split": "split.txt", "detections": "found.json", "features": "features"}
+    patient = Patient(
+        labels, **{x: tmp_path / path for x, path in files.items()}, grid=GRID
+    )
+    said = " ".join(finding.sentence for finding in examine(patient).findings)
+    assert "(is 'HOLIDAY' meant to be 'Holiday'?)" in said
+    assert "(is 'holiday' meant to be 'Holiday'?)" in said
+    assert "(is 'Holiday' meant to be 'holidaY'?)" in said
+
+
+def test_fit_asks_about_a_file_whose_name_differs_by_case(tmp_path):
+    for name in ("Holiday.mp4", "b.mp4"):
+        (tmp_path / name).touch()
+    (tmp_path / "labels.csv").write_text("video,labels\nholiday,jump\nb.mp4,jump\n")
+    labels, notes = tmp_path / "labels.csv", []
+    listed = ListedVideos(labels, read_annotations(labels), tmp_path, None)
+    with pytest.raises(DataError):  # no file opens
+        listed_files(listed, notes.append)
+    assert "'holiday' (is 'holiday' meant to be 'Holiday'?); the others" in notes[-1]
 
 
 def test_reviews(labels, tmp_path):

@@ -23,6 +23,7 @@ from acmnet.doctor.label_checks import (
 )
 from acmnet.doctor.lenient import read_leniently
 from acmnet.features import FeatureStore, open_store
+from acmnet.names import spelt_otherwise
 from acmnet.pipeline.data import Data, DataSource
 from acmnet.segments import SnippetGrid
 from acmnet.wording import counted, quoted, some
@@ -156,8 +157,9 @@ def _coverage(annotations: Annotations, store: FeatureStore) -> Iterator[Finding
             yield Finding(
                 level,
                 "no-features",
-                f"{where}: {found}: {some(missing)}; extract them, or check the names "
-                f"(it has {len(store.files)} videos)",
+                f"{where}: {found}: {some(missing)}"
+                f"{spelt_otherwise(missing, store.files)}; extract them, or check the "
+                f"names (it has {len(store.files)} videos)",
                 where,
             )
     strangers = [video for video in store.files if video not in annotations.videos]

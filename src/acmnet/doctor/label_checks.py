@@ -11,7 +11,7 @@ from acmnet.detections import read_detections
 from acmnet.doctor.findings import Finding, Level
 from acmnet.doctor.label_words import word_findings
 from acmnet.files import read_text
-from acmnet.names import one_form
+from acmnet.names import one_form, spelt_otherwise
 from acmnet.wording import counted, quoted, some
 
 FEW_VIDEOS: Final = 3
@@ -263,6 +263,7 @@ def _strangers(
             "warning",
             "unknown-video",
             f"{path}: {len(strangers)} videos are not in {annotations.source}: "
-            f"{some(strangers)}; check the names, or annotate them",
+            f"{some(strangers)}{spelt_otherwise(strangers, annotations.videos)}; check "
+            "the names, or annotate them",
             str(path),
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from acmnet.annotations import Annotations
 from acmnet.extraction.run import find_videos
 from acmnet.extraction.video import VideoError, probe
+from acmnet.names import spelt_otherwise
 from acmnet.pipeline.data import DataError
 from acmnet.wording import counted, some
 
@@ -53,7 +54,7 @@ def listed_files(
             f"{listed.labels}: {len(missing)} of "
             f"{counted(len(listed.annotations.videos), 'video')} {have} no file in "
             f"{listed.folder} (it has {len(found)}, such as {next(iter(found))!r}): "
-            f"{some(missing)}; the others go on"
+            f"{some(missing)}{spelt_otherwise(missing, found)}; the others go on"
         )
     left_out = {video: f"it has no file in {listed.folder}" for video in missing}
     broken = {}
