@@ -33,6 +33,7 @@ from acmnet.pipeline.listed_videos import (
     listed_files,
     refuse_what_is_lost,
 )
+from acmnet.pipeline.nothing_found import why_nothing
 from acmnet.pipeline.runs import (
     RunRequest,
     is_finished,
@@ -163,6 +164,9 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
         request.out, settings=lambda _: request.settings, device=request.device
     )
     results = localize_videos(model, everything)
+    reason = why_nothing(model, everything, results)
+    if reason is not None:
+        hooks.on_note(reason)
     names = model.class_names
     kept = FoundFile(request.out, request.settings, names, everything)
     keep(kept, results, hooks.on_note)
