@@ -64,7 +64,7 @@ ORDER = [
     ],
     ["doctor.feature_checks"],
     ["doctor.examination"],
-    ["pipeline.trained", "pipeline.run_data"],
+    ["pipeline.trained", "pipeline.run_data", "pipeline.memory"],
     ["pipeline.training_summary"],
     [
         "pipeline.run_identity",

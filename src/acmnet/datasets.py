@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from acmnet.features import FeatureStore
+from acmnet.limits import refuse_beyond
 
 Sampling = Literal["random", "interpolate", "uniform", "crop"]
 
@@ -26,6 +27,7 @@ class SamplingSettings:
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
+        refuse_beyond(dataclasses.asdict(self))
         if self.snippets < 1:
             raise ValueError(f"snippets must be at least 1, got {self.snippets}")
 

@@ -284,6 +284,12 @@ class FeatureStore:
         path = self.path(video_id)
         features, content = read_values(path)
         self._refuse_dimension(video_id, features.shape[1])
+        header = Header((len(features), self.dimension), features.dtype)
+        if self._headers.setdefault(one_form(video_id), header).shape != header.shape:
+            raise FeatureError(
+                f"{path} changed while it was used: it has {len(features)} snippets "
+                "now; begin again"
+            )
         self._refuse_changed(path, content)
         features = _as_read(features)
         _refuse_infinite(path, features)

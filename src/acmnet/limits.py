@@ -7,6 +7,7 @@ A file beyond them is a mistake or an attack; the doors that read it (`acmnet.fi
 import itertools
 import math
 import re
+from collections.abc import Mapping
 from typing import Final
 
 LARGEST_TEXT_BYTES: Final = 512 * 2**20
@@ -94,3 +95,66 @@ def _depth(text: str) -> int:
     brackets = text.encode("utf-8", "replace").translate(None, _NOT_BRACKETS)
     steps = map(_STEP.__getitem__, brackets)
     return max(itertools.accumulate(steps), default=0)
+
+
+LARGEST_SETTINGS: Final[Mapping[str, float]] = {
+    # the networks
+    "kernel_snippets": 1001,
+    "extra_layers": 100,
+    "first_stream": 1e6,
+    "instance_ratio": 1e6,
+    "context_ratio": 1e6,
+    "background_ratio": 1e6,
+    "width": 1e4,
+    "layers": 16,
+    # their losses
+    "feature_margin": 1e6,
+    # training
+    "epochs": 1e6,
+    "batch_size": 1e5,
+    "snippets": 1e6,
+    "checkpoint_every": 1e9,
+    "learning_rate": 10.0,
+    "weight_decay": 100.0,
+    "teachers": 100,
+    # localization
+    "test_snippets": 1e6,
+    "smoothing_snippets": 1e4,
+    "upsampling": 1000,
+    "shortest_cells": 1e6,
+    "contrast_margin": 1000.0,
+    "nms_padding_s": 1e4,
+    "soft_nms_sigma": 1e6,
+}
+"""The largest value of a setting by its name; beyond them nothing can be meant."""
+LARGEST_SETTING: Final = 1e6
+"""The largest value, to either side of 0, of a number that `LARGEST_SETTINGS` does not
+name, such as a loss weight."""
+MOST_THRESHOLDS: Final = 1000
+
+
+def refuse_beyond(settings: Mapping[str, object]) -> None:
+    """Refuse numbers of settings, by name, that are not finite or beyond their limit.
+
+    Raises
+    ------
+    ValueError
+        With the name, the limit and the value.
+
+    Examples
+    --------
+    >>> refuse_beyond({"learning_rate": math.inf})
+    Traceback (most recent call last):
+    ...
+    ValueError: learning_rate must be a number up to 10, got inf
+    """
+    for name, given in settings.items():
+        values = given if isinstance(given, tuple) else (given,)
+        if len(values) > MOST_THRESHOLDS:
+            raise ValueError(
+                f"{name} must have at most {MOST_THRESHOLDS} values, got {len(values)}"
+            )
+        most = LARGEST_SETTINGS.get(name, LARGEST_SETTING)
+        for value in values:
+            if isinstance(value, int | float) and not abs(value) <= most:
+                raise ValueError(f"{name} must be a number up to {most:g}, got {value}")

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from acmnet.limits import refuse_beyond
 from acmnet.proposals import (
     outer_inner_contrast,
     runs_above,
@@ -85,6 +86,7 @@ class LocalizationSettings:
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
+        refuse_beyond(dataclasses.asdict(self))
         for name in ("activation_thresholds", "attention_thresholds"):
             for value in getattr(self, name):
                 if not 0.0 < value < 1.0:

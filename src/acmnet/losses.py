@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from acmnet.limits import refuse_beyond
 from acmnet.model import ACMNetOutput, Branch
 
 EVIDENCE_LIMIT: Final = 10.0
@@ -52,6 +53,7 @@ class LossSettings:
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
+        refuse_beyond(dataclasses.asdict(self))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if field.name.endswith("_weight") and not value >= 0.0:

@@ -15,6 +15,7 @@ from torch.nn import functional
 from acmnet.convolution import WIDTH, convolve_in_tiles
 from acmnet.dropout import VideoDropout
 from acmnet.gates import REACH_SNIPPETS, StreamGates
+from acmnet.limits import refuse_beyond
 
 SMALLEST_DEVIATION = 1e-6
 """A column's deviation over its mean from which on it is more than rounding."""
@@ -69,6 +70,7 @@ class ModelSettings:
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
+        refuse_beyond(dataclasses.asdict(self))
         for name, value in dataclasses.asdict(self).items():
             if name.endswith("dropout") and not 0.0 <= value < 1.0:
                 raise ValueError(f"{name} must be in [0, 1), got {value}")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from acmnet.dropout import VideoDropout
+from acmnet.limits import refuse_beyond
 from acmnet.model import scale_of
 
 RARE = -3.0
@@ -59,6 +60,7 @@ class StudentSettings:
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
+        refuse_beyond(dataclasses.asdict(self))
         for name, lowest in (
             ("teachers", 0),
             ("width", 1),

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from acmnet.datasets import SamplingSettings, WeakDataset
+from acmnet.limits import refuse_beyond
 from acmnet.losses import LossSettings, terms_of, video_losses
 from acmnet.model import ACMNet, ACMNetOutput
 from acmnet.precision import computed_in
@@ -46,6 +47,7 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
+        refuse_beyond(dataclasses.asdict(self))
         for name in ("epochs", "batch_size", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(

@@ -4,19 +4,25 @@ import dataclasses
 from pathlib import Path
 from typing import Final
 
+import torch
+
 from acmnet.checkpoint import load_config
 from acmnet.cli.app import UsageError, app, console, errors, fail, note, quiet
 from acmnet.cli.options import JsonPath, Training
 from acmnet.console import TrainingBar, Waiting, map_table
 from acmnet.detections import write_detections
+from acmnet.doctor.findings import summed_up
+from acmnet.doctor.instance_checks import misplaced
 from acmnet.evaluation.reports import parse_tiou
 from acmnet.files import write_json
-from acmnet.pipeline.data import bad_features, open_data
+from acmnet.pipeline.data import Data, bad_features, open_data
 from acmnet.pipeline.data import problems as data_problems
 from acmnet.pipeline.experiments import cross_validate
 from acmnet.pipeline.folds import fold_problems
+from acmnet.pipeline.memory import refuse_oversized
 from acmnet.pipeline.own_videos import DETECTIONS
 from acmnet.pipeline.runs import LAST, train_run
+from acmnet.recipes import Settings
 from acmnet.segments import FloatArray
 from acmnet.wording import counted
 
@@ -98,26 +104,39 @@ def check(*, given: Training, folds: int | None = None) -> None:
         this many folds: a class that one fold's training would lack.
     """
     settings, data = given.settings(), given.data()
-    refused = 0
-    for refuse, sentence in data_problems(data, for_training=True):
-        refused += refuse
-        errors.print(f"{'refused' if refuse else 'note'}: {sentence}", markup=False)
-    for sentence in bad_features(data):
-        refused += 1
-        errors.print(f"refused: {sentence}", markup=False)
+    unread = list(bad_features(data))
+    found = list(data_problems(data, for_training=True))
+    # an unreadable file is said once, though its header says it, too
+    refusals = [says for refuse, says in found if refuse and says not in unread]
+    refusals += unread
+    if not unread:
+        refusals += _oversized(settings, data)
     lacking = fold_problems(data.labels, folds or FOLDS, data.annotations.source)
-    for sentence in lacking if folds is not None else ():
-        refused += 1
+    refusals += lacking if folds is not None else ()
+    for sentence in (says for refuse, says in found if not refuse):
+        note(sentence)
+    for line in summed_up(misplaced(data.annotations)):
+        errors.print(line, markup=False)
+    for sentence in refusals:
         errors.print(f"refused: {sentence}", markup=False)
     if lacking and folds is None:
         note(f"crossvalidate in {FOLDS} folds would be refused: {lacking[0]}")
-    if refused:
-        fail(f"{counted(refused, 'problem')} would stop training")
+    if refusals:
+        fail(f"{counted(len(refusals), 'problem')} would stop training")
     shape = f"{counted(len(data.annotations.class_names), 'class')}, dimension "
     console.print(
         f"ready: {counted(len(data.labels), 'video')}, {shape}{data.store.dimension}, "
         f"{settings.epochs} epochs"
     )
+
+
+def _oversized(settings: Settings, data: Data) -> list[str]:
+    """Return why training would not fit into memory, or into the settings."""
+    try:
+        refuse_oversized(settings, data, "cuda" if torch.cuda.is_available() else "cpu")
+    except ValueError as error:
+        return [str(error)]
+    return []
 
 
 @app.command(name="crossvalidate")

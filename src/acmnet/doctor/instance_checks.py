@@ -20,14 +20,22 @@ FPS_RATIO: Final = 30 / 24
 
 def instance_findings(annotations: Annotations) -> Iterator[Finding]:
     """Yield what is wrong with the instances of each video."""
+    yield from misplaced(annotations)
+    source = annotations.source
+    for video in annotations.videos.values():
+        if video.duration_s is not None:
+            yield from _filling(source, video, video.duration_s)
+        yield from _duplicates(source, video)
+
+
+def misplaced(annotations: Annotations) -> Iterator[Finding]:
+    """Yield which instances leave their video, before its start or after its end."""
     source = annotations.source
     for video in annotations.videos.values():
         yield from _before_start(source, video)
         if video.duration_s is not None:
             says = f"the video's duration of {video.duration_s:g} s"
             yield from past_end(source, video, video.duration_s, says)
-            yield from _filling(source, video, video.duration_s)
-        yield from _duplicates(source, video)
 
 
 def past_end(source: str, video: Video, end_s: float, says: str) -> Iterator[Finding]:

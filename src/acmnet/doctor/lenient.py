@@ -6,6 +6,7 @@ So there is one set of rules, and one wording.
 """
 
 import collections
+import contextlib
 import dataclasses
 import json
 import tempfile
@@ -150,13 +151,16 @@ def _read_json(reader: _Reader, text: str) -> LenientReading:
     ]
     findings += lengths or _wrong_lengths(source, database)
     bare = {key: value for key, value in content.items() if key not in CLASS_LISTS}
+    if not findings:
+        with contextlib.suppress(AnnotationError):
+            return LenientReading(reader.read(json.dumps(content)), ())
     findings += _mended(reader, bare, database)
     for head in (content, bare) if database else ():
         whole = json.dumps({**head, "database": database})
-        sentence = reader.refusal(whole)
-        if not sentence:
+        try:
             return LenientReading(reader.read(whole), tuple(findings))
-        findings.append(_refused(source, sentence))
+        except AnnotationError as error:
+            findings.append(_refused(source, str(error)))
     return LenientReading(None, tuple(findings))
 
 

@@ -6,6 +6,7 @@ other than each snippet is to the next.
 """
 
 import collections
+import functools
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -95,10 +96,18 @@ class TwinSearch:
             yield self._finding(store, pair, says, is_copy=True)
         scale = np.where(scale > 0, scale, np.inf).astype(np.float32)
         candidates = [pair for pair in self._nearest(scale) if pair not in copies]
+
+        # pairs of one first video come one after another: it is read once for them
+        @functools.lru_cache(maxsize=1)
+        def first(v: int) -> Scaled:
+            return scaled(v)
+
+        def scaled(v: int) -> Scaled:
+            return store.read(self.videos[v]).float().numpy() / scale
+
         for done, pair in enumerate(candidates, start=1):
             on_pair(done, len(candidates))
-            a, b = (store.read(self.videos[v]).float().numpy() / scale for v in pair)
-            share = shared(a, b)
+            share = shared(first(pair[0]), scaled(pair[1]))
             if share >= SHARED:
                 says = f"{share:.0%} of the shorter one's snippets run in step with it"
                 yield self._finding(store, pair, says, is_copy=False)
@@ -152,11 +161,17 @@ class TwinSearch:
         place = {group: i for i, group in enumerate(dict.fromkeys(self.groups))}
         groups = np.array([place[group] for group in self.groups])
         pairs = set()
-        for a in np.flatnonzero(is_long).tolist():
-            is_other = is_long & (groups != groups[a])
-            alike = np.where(is_other, means @ means[a], -np.inf)
-            best = np.argsort(-alike, kind="stable")[:NEAREST].tolist()
-            pairs |= {(min(a, b), max(a, b)) for b in best if alike[b] > -np.inf}
+        for part in np.array_split(np.flatnonzero(is_long), len(means) // ROWS + 1):
+            is_other = is_long & (groups != groups[part, None])
+            alike = np.where(is_other, means[part] @ means.T, -np.inf)
+            n = min(NEAREST, alike.shape[1])
+            best = np.argpartition(-alike, n - 1, axis=1)[:, :n]
+            pairs |= {
+                (min(a, b), max(a, b))
+                for i, a in enumerate(part.tolist())
+                for b in best[i].tolist()
+                if alike[i, b] > -np.inf
+            }
         return sorted(pairs)
 
 

@@ -13,6 +13,7 @@ from acmnet.datasets import WeakDataset
 from acmnet.detections import write_detections
 from acmnet.model import ACMNet
 from acmnet.pipeline.data import refuse_problems
+from acmnet.pipeline.memory import refuse_oversized
 from acmnet.pipeline.run_data import label_file
 from acmnet.pipeline.run_directory import (
     LOG_FILE,
@@ -83,6 +84,7 @@ def train_run(
     """
     for note in refuse_problems(request.data, for_training=True):
         on_note(note)
+    refuse_oversized(request.settings, request.data, request.device)
     labels = label_file(request.data.whole)
     with locked(request.out):
         if request.settings.student.teachers:

@@ -1,0 +1,206 @@
+"""``acmnet check`` calls ready what training can do, and nothing else."""
+
+import dataclasses
+import json
+import math
+import shutil
+import typing
+
+import numpy as np
+import pytest
+
+from acmnet.limits import LARGEST_SETTINGS
+from acmnet.pipeline import memory
+from acmnet.pipeline.data import DataError, DataSource, open_data
+from acmnet.pipeline.memory import memory_bytes, needed_bytes, refuse_oversized
+from acmnet.recipes import RecipeError, Settings, recipe
+
+ROOMS = typing.get_type_hints(Settings)
+NUMBERS = [
+    (room, field.name, kind)
+    for room, cls in ROOMS.items()
+    for field in dataclasses.fields(cls)
+    for kind in [typing.get_type_hints(cls)[field.name]]
+    if kind in (int, float) or typing.get_origin(kind) is tuple
+]
+ABSURD = [math.inf, -math.inf, math.nan, 1e308, -1e308, 1e9]
+
+
+@pytest.fixture
+def world(tiny_world, tmp_path):
+    """Copy the world, so that a test may damage it: labels, features, options."""
+    shutil.copytree(tiny_world[0].parent, tmp_path / "world")
+    labels, features = tmp_path / "world/labels.json", tmp_path / "world/features"
+    given = ["--annotations", labels, "--features", features, "--subset", "training"]
+    return labels, features, given
+
+
+def refusal(name, value):
+    """Return why a setting is refused; empty where it is not."""
+    try:
+        recipe(overrides={name: value})
+    except RecipeError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(("room", "name", "kind"), NUMBERS)
+def test_absurd_numbers_of_every_setting(room, name, kind):
+    """learning_rate inf and extra_layers 10^9 were called ready."""
+    accepted = []
+    for value in ABSURD:
+        if kind is int and not math.isfinite(value):
+            continue
+        given = int(value) if kind is int else value
+        if typing.get_origin(kind) is tuple:
+            given = (value,)
+        says = refusal(f"{room}.{name}", given)
+        assert not says or f"{room}.{name} must be" in says, value
+        if not says:
+            accepted.append(given)
+    # "never": a checkpoint every 10^9 epochs takes nothing
+    assert accepted == ([10**9] if name == "checkpoint_every" else [])
+
+
+@pytest.mark.parametrize(("room", "name"), [number[:2] for number in NUMBERS])
+def test_limits_leave_the_recipes_alone(room, name):
+    """Shipped values lie at least a factor of four below their limits."""
+    most = LARGEST_SETTINGS.get(name, 1e6)
+    for profile in ("best", "official", "paper"):
+        value = getattr(getattr(recipe(profile=profile), room), name)
+        for one in value if isinstance(value, tuple) else (value,):
+            assert abs(one) <= most / 4
+
+
+def test_a_network_beyond_memory_is_refused_by_check_and_train(acmnet, world):
+    _, features, given = world
+    shape = 3, 300_000
+    for path in features.glob("*.npy"):
+        np.save(path, np.zeros(shape, np.float16))
+    manifest = json.loads((features / "features.json").read_text())
+    manifest["dimension"] = shape[1]
+    manifest.pop("sha256", None)
+    (features / "features.json").write_text(json.dumps(manifest))
+    labels = json.loads(world[0].read_text())
+    for video in labels["database"].values():
+        del video["duration"]
+    world[0].write_text(json.dumps(labels))
+    says = "GB or more for features of dimension 300,000 in"
+    for verb in (["check"], ["train", "--device", "cpu", "--out", "r"]):
+        code, out, err = acmnet(*verb, *given)
+        assert code == 1
+        assert says in err
+        assert "ready" not in out
+
+
+def test_what_is_needed_is_what_the_weights_take(tiny_world):
+    data = open_data(DataSource(*tiny_world, "training"))
+    settings = recipe(overrides={"model.extra_layers": 2, "training.batch_size": 2})
+    dimension, n_classes = data.store.dimension, len(data.annotations.class_names)
+    layer = 3 * dimension**2 + dimension
+    least = 4 * 4 * 3 * layer
+    longest = max(data.store.shape(v)[0] for v in data.annotations.videos)
+    most = 4 * (4 * (4 * layer + 9 * (dimension + 1) * (n_classes + 1)))
+    most += 4 * 2 * longest * dimension * 4
+    assert least < needed_bytes(settings, data) < most
+    assert needed_bytes(settings, data) < memory_bytes()
+
+
+def test_a_container_has_what_it_was_given(tmp_path, monkeypatch, tiny_world):
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(memory, "CGROUP", limit)
+    limit.write_text("max\n")
+    whole = memory_bytes()
+    limit.write_text("1000\n")
+    assert memory_bytes() == 1000 < whole
+    with pytest.raises(DataError, match="there are 0 GB of memory; lower model"):
+        refuse_oversized(Settings(), open_data(DataSource(*tiny_world, "training")))
+
+
+def test_a_stream_that_is_none_is_said_before_training(acmnet, world):
+    given = [*world[2], "--model.gated-streams", "true", "--model.first-stream", "16"]
+    code, _, err = acmnet("check", *given)
+    assert code == 1
+    assert "refused: model.first_stream must leave columns to a second stream" in err
+    assert "acmnet: 1 problem would stop training" in err
+
+
+def test_each_damaged_file_is_one_problem(acmnet, world):
+    """A file's trailing byte was called ready; a bad header was said twice."""
+    _, features, given = world
+    paths = sorted(features.glob("train*.npy"))[:2]
+    assert len(paths) == 2
+    paths[0].write_bytes(paths[0].read_bytes() + b"\0")
+    paths[1].write_bytes(paths[1].read_bytes()[:40])
+    code, _, err = acmnet("check", *given)
+    assert code == 1
+    assert err.count("refused: ") == 2
+    assert "acmnet: 2 problems would stop training" in err
+    code, _, err = acmnet("train", *given, "--out", "r")
+    assert code == 1
+    assert paths[0].name in err
+
+
+def test_times_outside_of_their_video_are_said(acmnet, world):
+    labels, _, given = world
+    content = json.loads(labels.read_text())
+    video = next(v for v in content["database"].values() if v["subset"] == "training")
+    label = next(
+        a["label"] for v in content["database"].values() for a in v["annotations"]
+    )
+    video["annotations"].append(
+        {"label": label, "segment": [video["duration"] + 5, video["duration"] + 9]}
+    )
+    video["annotations"].append({"label": label, "segment": [-9, -3]})
+    labels.write_text(json.dumps(content))
+    code, out, err = acmnet("check", *given)
+    assert code == 0
+    assert "ready: 12 videos" in out
+    assert "warning: " in err
+    assert "end after the video's duration of" in err
+    assert "start before 0, the first at -9 s" in err
+
+
+def test_each_file_is_opened_once(acmnet, world, monkeypatch):
+    """Check took 3 ms a tiny video: each file was opened four times."""
+    opened = []
+    real = memory.os.open
+
+    def counted(path, *rest, **more):
+        opened.append(str(path))
+        return real(path, *rest, **more)
+
+    monkeypatch.setattr("acmnet.files.os.open", counted)
+    assert acmnet("check", *world[2])[0] == 0
+    paths = [path for path in opened if path.endswith(".npy")]
+    assert len(paths) == len(set(paths)) == 12
+
+
+def test_copies_are_found_in_blocks_as_one_by_one():
+    """The nearest of another group by one product for many videos."""
+    from acmnet.doctor.twins import NEAREST, TwinSearch
+
+    rng = np.random.default_rng(3)
+    search = TwinSearch(5)
+    for i in range(70):
+        features = rng.normal(size=(40, 5)).astype(np.float32) + rng.normal(size=5)
+        search.add(f"v{i}", ("a", "b", None)[i % 3], features.astype(np.float32))
+    scale = np.ones(5, np.float32)
+    means = np.stack(search.means) - np.stack(search.means).mean(axis=0)
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    expected = set()
+    for a in range(70):
+        others = [b for b in range(70) if search.groups[b] != search.groups[a]]
+        others.sort(key=lambda b: -float(means[a] @ means[b]))
+        expected |= {(min(a, b), max(a, b)) for b in others[:NEAREST]}
+    assert search._nearest(scale) == sorted(expected)
+
+
+def test_a_training_with_the_accepted_extremes_works(acmnet, world):
+    """What is accepted beyond all use must still do something."""
+    extremes = ["--training.checkpoint-every", str(10**9), "--training.epochs", "1"]
+    code, _, err = acmnet(
+        *("train", *world[2], *extremes, "--training.batch-size", str(10**5)),
+        *("--out", "r", "--device", "cpu"),
+    )
+    assert code == 0, err
