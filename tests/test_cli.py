@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from acmnet.annotations import read_annotations, weak_labels
 from acmnet.checkpoint import has_checkpoint, load_config
+from acmnet.detections import read_detections
 from acmnet.pipeline.folds import stratified_folds
 from acmnet.synthetic import make_world, write_world
 from commands import refused
@@ -38,7 +40,14 @@ def test_the_journey(acmnet, data, tiny_world):
     train = ["train", "--recipe", "default", *data, "--subset", "training", *FEW]
     code, out, _ = acmnet(*train, "--out", "runs/first", "--seed", 0)
     assert code == 0
-    assert "trained on 12 videos: runs/first" in out
+    done, then = out.splitlines()
+    assert done == "trained on 12 videos: runs/first (3 epochs)"
+    features = tiny_world[1]
+    assert then == (
+        f"next: acmnet localize --run runs/first --features {features} --out "
+        "detections.json"
+    )
+    assert acmnet(*shlex.split(then)[2:])[0] == 0  # as it is printed
     code, out, _ = acmnet(
         *("localize", "--run", "runs/first", *data, "--subset", "test"),
         *("--out", "detections.json"),
@@ -74,6 +83,25 @@ def test_localize_needs_no_annotations_and_takes_overrides(acmnet, data):
         counts.append(int(out.split()[0]))
     assert "in 18 videos" in out
     assert counts[1] < counts[0]
+
+
+def test_localize_takes_the_runs_grid_and_goes_on_past_damage(acmnet, tiny_run, world):
+    _, features, _ = world
+    (features / "features.json").unlink()
+    # a header that says more than any file can hold, in the file that is read first
+    header = (
+        "{'descr': '<f2', 'fortran_order': False, 'shape': (9223372036854775807, 16)}"
+    )
+    content = b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little")
+    (features / "a.npy").write_bytes(content + header.ljust(117).encode() + b"\n")
+    command = ["localize", "--run", tiny_run, "--features", features, "--out", "d.json"]
+    result = acmnet(*command)
+    refused(result, "1 of 19 videos was left out", code=3)
+    assert "left out: " in result[2]
+    assert "a.npy is damaged" in result[2]
+    assert len(read_detections("d.json").video_ids) == 18
+    other = acmnet(*command, "--fps", 9, "--snippet-frames", 1, "--stride-frames", 1)
+    refused(other, "the checkpoint was trained on")
 
 
 def test_peeking_is_said_everywhere(acmnet, data, tiny_world):

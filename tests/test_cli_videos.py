@@ -13,6 +13,7 @@ import pytest
 from acmnet.cli import main
 from acmnet.extraction.weights import list_weights
 from acmnet.features import read_manifest
+from acmnet.pipeline.training_summary import shown_score
 from commands import refused
 from runs import weights_file
 
@@ -139,7 +140,12 @@ def test_fit_leaves_a_run_features_detections_scores_and_a_report(fitted, tiny_s
     }
     scores = json.loads((fitted / "scores.json").read_text())
     assert scores["scored"] == "2 videos that were not trained on"
-    assert len(json.loads((fitted / "detections.json").read_text())["results"]) == 8
+    found = json.loads((fitted / "detections.json").read_text())
+    assert len(found["results"]) == 8
+    labels = json.loads((tiny_scenes / "labels.json").read_text())["database"]
+    trained_on = sorted(v for v, x in labels.items() if x["subset"] == "training")
+    assert found["external_data"]["trained_on"] == trained_on
+    assert found["external_data"]["shown_from"] == shown_score(fitted)
     report = (fitted / "report.md").read_text()
     for video in (tiny_scenes / "videos").iterdir():
         assert f"| {video.stem} |" in report

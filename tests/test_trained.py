@@ -1,5 +1,7 @@
 """A trained model on videos of any length."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -58,3 +60,10 @@ def test_a_long_video_at_the_real_chunk_length_is_the_same():
     at = trained.CHUNK_SNIPPETS
     alone = model.scores(features[:at]).cas_instance[-1]
     assert np.abs(alone - found.cas_instance[at - 1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("path", ["video.npy", Path("video.npy")])
+def test_a_path_instead_of_features_is_told_how_to_read_it(path):
+    model = model_of(1)
+    with pytest.raises(TypeError, match=r"the path 'video.npy'; .* np.load\('video"):
+        model.localize(path)

@@ -5,6 +5,7 @@ video and, beside them, `features.json`. Nothing here knows labels or the networ
 nothing that a file says is ever run.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -410,13 +411,16 @@ def _feature_files(directory: Path) -> dict[str, Path]:
 
 
 def _first_dimension(directory: Path, files: Mapping[str, Path]) -> int:
-    """Return D of the first file."""
+    """Return D of the first file that can be read."""
     if not files:
         raise FeatureError(
             f"{directory} has no {' or '.join(SUFFIXES)} file; name the directory of "
             "the feature files"
         )
-    return read_header(next(iter(files.values()))).shape[1]
+    for path in files.values():
+        with contextlib.suppress(FeatureError):
+            return read_header(path).shape[1]
+    return read_header(next(iter(files.values()))).shape[1]  # which says why not
 
 
 def _as_read(tensor: Tensor) -> Tensor:

@@ -268,7 +268,10 @@ def _calibration(
             )
         what = "the video has the label"
         if found.tiou is not None:
-            what = f"an action is found at tIoU {found.tiou:g}"
+            what = (
+                f"an action is found at tIoU {found.tiou:g} (the time that both cover, "
+                "divided by the time that either covers)"
+            )
         note(
             f"scores are probabilities that {what}, by {run / CALIBRATION_FILE}; "
             "--no-calibration gives the plain ones"

@@ -1,6 +1,7 @@
 """Verbs that train: train, check, crossvalidate."""
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -84,10 +85,14 @@ def train(
         train_run(request, on_step=bar.step, on_note=note)
         bar.show_last()
     if not quiet():
-        losses = load_config(out).metrics.get("losses", {})
-        terms = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+        epochs = counted(load_config(out).epoch, "epoch")
+        videos = counted(len(data.labels), "video")
+        run, features = (shlex.quote(str(x)) for x in (out, data.source.features))
         console.print(
-            f"trained on {counted(len(data.labels), 'video')}: {out} ({terms})"
+            f"trained on {videos}: {out} ({epochs})\n"
+            f"next: acmnet localize --run {run} --features {features} --out "
+            "detections.json",
+            markup=False,
         )
 
 

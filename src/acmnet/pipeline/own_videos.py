@@ -41,11 +41,12 @@ from acmnet.pipeline.runs import (
     tidy,
     train_run,
 )
-from acmnet.pipeline.trained import load, localize_videos
-from acmnet.pipeline.training_summary import training_summary
+from acmnet.pipeline.trained import TrainedModel, load, localize_videos
+from acmnet.pipeline.training_summary import shown_score, training_summary
 from acmnet.recipes import Settings, recipe
 from acmnet.segments import Detections
 from acmnet.training import StepRecord
+from acmnet.training_videos import KEY
 from acmnet.wording import counted
 
 FEATURES: Final = "features"
@@ -170,8 +171,10 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
     names = model.class_names
     kept = FoundFile(request.out, request.settings, names, everything)
     keep(kept, results, hooks.on_note)
-    used = {"used": True, "details": f"features of {request.extraction.extractor}"}
-    write_detections(request.out / DETECTIONS, results, external_data=used)
+    reason = why_nothing(model, everything, results)
+    if reason is not None:
+        hooks.on_note(reason)
+    _write_detections(request, model, results, training)
     report, scored = _score(everything.annotations, training.annotations, results)
     if report is not None:
         write_json(request.out / SCORES, report.to_json() | {"scored": scored})
@@ -202,6 +205,24 @@ def _with_features(
     return Data(source, used, open_store(features), annotations, tuple(left_out))
 
 
+def _write_detections(
+    request: FitRequest,
+    model: TrainedModel,
+    results: Mapping[str, Detections],
+    training: Data,
+) -> None:
+    """Write all detections, with what is known of them."""
+    used: dict[str, object] = {
+        "used": True,
+        "details": f"features of {request.extraction.extractor}",
+        KEY: sorted(set(results) & set(training.annotations.videos)),
+    }
+    shown_from = shown_score(request.out, model)
+    if shown_from is not None:
+        used["shown_from"] = shown_from
+    write_detections(request.out / DETECTIONS, results, external_data=used)
+
+
 def _score(
     everything: Annotations, training: Annotations, results: Mapping[str, Detections]
 ) -> tuple[DetectionReport | None, str]:
@@ -209,7 +230,7 @@ def _score(
     held_out = {k: v for k, v in everything.videos.items() if k not in training.videos}
     for videos, words in (
         (held_out, "videos that were not trained on"),
-        (training.videos, "videos that were trained on: flattering"),
+        (training.videos, "videos that were trained on: new ones will score lower"),
     ):
         known = {k: v for k, v in videos.items() if v.instances or not v.labels}
         if any(video.instances for video in known.values()):

@@ -1,6 +1,7 @@
 """A trained model, ready to use: features in, detections in seconds out."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
@@ -287,6 +288,12 @@ class TrainedModel:
         return logits.sigmoid().cpu().numpy(), distance.cpu().numpy(), proposals
 
     def _checked(self, features: npt.NDArray[np.floating] | Tensor) -> Tensor:
+        if isinstance(features, str | os.PathLike):
+            path = os.fspath(features)
+            raise TypeError(
+                f"features must be an array of shape (T, D), got the path {path!r}; "
+                f"read the file first, as with np.load({path!r})"
+            )
         video = torch.as_tensor(features)
         expected = self.network.feature_dim
         if video.ndim != 2 or video.shape[1] != expected or not len(video):
