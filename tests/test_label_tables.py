@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from acmnet.annotations import AnnotationError, Video, read_annotations
 from acmnet.doctor.lenient import read_leniently
+from acmnet.limits import MOST_CLASSES
 from acmnet.names import one_form
 from acmnet.text_encodings import EncodingError, decoded
 
@@ -267,6 +268,16 @@ def test_a_spreadsheets_own_file_is_refused(tmp_path, start, name):
 def test_bytes_that_are_no_text(tmp_path, data, words):
     with pytest.raises(AnnotationError, match=rf"labels\.csv {words}.*File > Save As"):
         read(tmp_path, data)
+
+
+def test_a_column_of_millions_of_labels_is_refused_at_the_limit(tmp_path):
+    """Before the rest is read: ten million class names took 6 GB."""
+    n = MOST_CLASSES + 5
+    text = "video,labels\n" + "".join(f"v{i},x{i}\n" for i in range(n))
+    text += '"never read\n'
+    says = rf"line {MOST_CLASSES + 2}: these are more than 100,000 different labels"
+    with pytest.raises(AnnotationError, match=says):
+        read(tmp_path, text)
 
 
 def test_the_doctor_reads_what_training_reads(tmp_path):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from acmnet.files import VIDEO_SUFFIXES
-from acmnet.limits import LARGEST_SECONDS, seconds
+from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
 from acmnet.names import checked
 from acmnet.spreadsheets import SAVE_AS, Row, Sheet, read_sheet
 from acmnet.wording import counted, quoted, some
@@ -106,11 +106,18 @@ def read_label_table(
     """
     sheet = read_sheet(source, data, _is_header, EXAMPLE)
     reader = _Reader(source, sheet, _columns(source, sheet))
-    for row in sheet.rows:
+    for row in sheet.rows():
         try:
             reader.add(row)
         except LabelTableError as error:
             on_fault(str(error))
+        if len(reader.labels) > MOST_CLASSES:
+            raise LabelTableError(
+                f"{source}, line {row.line}: these are more than {MOST_CLASSES:,} "
+                f"different labels, the most that there may be; is "
+                f"{quoted(sheet.header.cells[reader.columns['labels']])} the column of "
+                "labels?"
+            )
     return LabelTable(tuple(x.row for x in reader.found.values()), reader.notes())
 
 
@@ -172,7 +179,7 @@ def _refuse_doubtful(source: str, sheet: Sheet, place: int) -> None:
     """Refuse a column that is not known, unless it can be left out safely."""
     name = sheet.header.cells[place]
     plain = _plain(name)
-    for row in () if name else sheet.rows:
+    for row in () if name else sheet.rows():
         cell = row.cells[place : place + 1]
         if cell and cell[0]:
             raise LabelTableError(
@@ -208,6 +215,7 @@ class _Reader:
         self.source, self.sheet, self.columns = source, sheet, columns
         self.found: dict[str, _Found] = {}
         self.is_one_each = _plain(self._header("labels")) in ONE_EACH
+        self.labels: set[str] = set()
         self.repeated: dict[str, None] = {}
         self.in_folders: list[tuple[str, str]] = []
         """Cells with a path, and the video's id."""
@@ -236,6 +244,7 @@ class _Reader:
             checked(where, "subset", cells.get("subset", ""), LabelTableError) or None,
             self._seconds(where, cells.get("duration", "")),
         )
+        self.labels.update(made.labels)
         before = self.found.get(made.video)
         if before is None:
             self.found[made.video] = _Found(row.line, cells["video"], made)

@@ -7,6 +7,7 @@ looks like, and the separator is the one under which the first row is such a hea
 import csv
 import dataclasses
 import io
+import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
@@ -54,14 +55,29 @@ class Row:
 class Sheet:
     """A table of cells."""
 
+    source: str
+    """The file, for messages."""
+    text: str
+    """Without a line that declares the separator."""
+    first_line: int
+    """Of the file, where the text starts."""
     header: Row
-    rows: tuple[Row, ...]
-    """Below the header."""
     separator: str
     recognised: tuple[str, ...]
     """What is not as in a plain CSV, such as ``("semicolon-separated",)``."""
     doubt: str
     """What else the text could be, in words; empty where nothing else fits."""
+
+    def rows(self) -> Iterator[Row]:
+        """Yield each row below the header, one at a time: a table may be large.
+
+        Raises
+        ------
+        SheetError
+            At a line whose quotes make no cells.
+        """
+        rows = _rows(self.source, self.text, self.separator, self.first_line)
+        return itertools.islice(rows, 1, None)
 
 
 def read_sheet(
@@ -107,14 +123,15 @@ def read_sheet(
             f"{source} must start with the header {example}, got {quoted(got)}; add "
             "it, with commas, semicolons or tabs between the columns"
         )
-    header, *rows = _rows(source, text, separator, first_line)
+    header = next(_rows(source, text, separator, first_line))
     recognised = []
     if separator != ",":
         name = SEPARATORS.get(separator, f"separated by {separator!r}")
         recognised.append(name)
     if found.encoding != PLAIN:
         recognised.append(found.encoding)
-    return Sheet(header, tuple(rows), separator, tuple(recognised), found.doubt)
+    form = (separator, tuple(recognised), found.doubt)
+    return Sheet(source, text, first_line, header, *form)
 
 
 def _separator(
