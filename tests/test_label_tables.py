@@ -325,5 +325,10 @@ def test_the_verbs_say_what_was_recognised(acmnet, tiny_world, tmp_path):
     assert (code, err.count(says)) == (0, 1)
     code, _, err = acmnet("train", *given, "--out", "run", "--training.epochs", "1")
     assert (code, err.count(says)) == (0, 1)
+    for verb in (["localize", "--run", "run", "--out", "x.json"], ["report", "run"]):
+        code, _, err = acmnet(*verb, *given)
+        assert (code, err.count(says)) == (0, 1)
+    code, _, err = acmnet("report", "run", "--features", tiny_world[1])
+    assert (code, err.count("read as a table")) == (0, 0)  # the run's own labels
     code, out, _ = acmnet("doctor", *given)
     assert (code, out.count(says)) == (0, 1)

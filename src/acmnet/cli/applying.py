@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from acmnet import recipes
 from acmnet.checkpoint import CheckpointConfig, load_config
 from acmnet.cli.app import UsageError, errors, note, quiet
-from acmnet.cli.options import overrides
+from acmnet.cli.options import overrides, told
 from acmnet.console import Waiting
 from acmnet.detections import DetectionFile
 from acmnet.evaluation.held_out import held_out
@@ -72,7 +72,7 @@ class RunDataOptions:
     def opened(self, run: Path) -> Data:
         """Open the data, and say which videos an extraction set aside."""
         without = load_config(run).training.get("left_out", ())
-        return open_data(self.source(run), on_left_out=note, without=without)
+        return told(open_data(self.source(run), on_left_out=note, without=without))
 
 
 RunData = Annotated[RunDataOptions, Parameter(name="*")]

@@ -6,7 +6,7 @@ from pathlib import Path
 from acmnet.checkpoint import weights_sha256
 from acmnet.cli.app import app, console, fail_for_left_out, note
 from acmnet.cli.applying import loaded, localised, trained_on
-from acmnet.cli.options import Grid, GridOptions, JsonPath
+from acmnet.cli.options import Grid, GridOptions, JsonPath, told
 from acmnet.console import plain_table
 from acmnet.evaluation.tables import Table
 from acmnet.evaluation.truth import reviews_note
@@ -73,7 +73,7 @@ def calibrate_command(
     known = grid.grid()
     if known is None and model.config is not None:
         known = grid_of(features, model.config)
-    data = open_data(DataSource(annotations, features, subset, known), note)
+    data = told(open_data(DataSource(annotations, features, subset, known), note))
     _warn(model, annotations, data.annotations.videos)
     failures: list[FeatureError] = []
     results = localised(model, data, failures.append)

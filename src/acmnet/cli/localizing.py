@@ -27,7 +27,7 @@ from acmnet.cli.applying import (
     refuse_nothing_left,
     trained_on,
 )
-from acmnet.cli.options import Grid, GridOptions, overrides
+from acmnet.cli.options import Grid, GridOptions, overrides, told
 from acmnet.cli.output import Given, OutputOptions, features_beside, put_out
 from acmnet.console import ExtractionBar
 from acmnet.detection_output import Output
@@ -212,7 +212,7 @@ def _stored(source: SourceOptions, run: Path | None) -> Data:
     if grid is None and run is not None:
         grid = grid_of(directory, load_config(run))
     where = DataSource(source.annotations or Path(), directory, source.subset, grid)
-    return open_data(where) if source.annotations else unlabelled(where)
+    return told(open_data(where)) if source.annotations else unlabelled(where)
 
 
 def _by_run(run: Path, data: Data, device: str, options: CalibrationOptions) -> _Found:

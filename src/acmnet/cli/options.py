@@ -75,8 +75,8 @@ class TrainingOptions:
         """Open annotations and features; say what the labels look wrong in."""
         grid = self.grid.grid()
         source = DataSource(self.annotations, self.features, self.subset, grid)
-        data = open_data(source)
-        for sentence in (*data.annotations.notes, *suspicions(data.annotations)):
+        data = told(open_data(source))
+        for sentence in suspicions(data.annotations):
             note(sentence)
         return data
 
@@ -95,6 +95,13 @@ class TrainingOptions:
 
 
 Training = Annotated[TrainingOptions, Parameter(name="*")]
+
+
+def told(data: Data) -> Data:
+    """Say how a table of labels was read, where it is no plain CSV; return the data."""
+    for sentence in data.annotations.notes:
+        note(sentence)
+    return data
 
 
 def say_precision(settings: Settings, device: str) -> None:

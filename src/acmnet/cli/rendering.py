@@ -101,7 +101,10 @@ def _tell_left_out(total: int, drawn: int, min_score: float | None) -> None:
 
 def _truth(annotations: Path, video: str) -> tuple[Instance, ...]:
     """Return the annotated instances of a video."""
-    videos = read_annotations(annotations).videos
+    read = read_annotations(annotations)
+    for sentence in read.notes:
+        note(sentence)
+    videos = read.videos
     if video not in videos:
         raise RenderError(not_among(video, list(videos), str(annotations)))
     return videos[video].instances
