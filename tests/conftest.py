@@ -105,8 +105,12 @@ def opened(browser):
         page.wait_for_selector("html[data-ready]", timeout=20_000)
         return page
 
+    def close():
+        while contexts:
+            contexts.pop().close()
+
     open_page.expected = []  # parts of errors that the browser itself reports
+    open_page.close = close  # before a server ends that the pages still ask
     yield open_page
-    for context in contexts:
-        context.close()
+    close()
     assert [x for x in told if not any(y in x for y in open_page.expected)] == []

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from acmnet.annotations import Annotations, Video
+from acmnet.cli import main
 from acmnet.report.contents import Contents, VideoContents
 from acmnet.report.page import page_of, write_page
 from acmnet.view.reviews import ReviewStore
@@ -116,9 +117,10 @@ class Served:
 
 
 @pytest.fixture
-def served(tmp_path):
+def served(opened, tmp_path):
     made = Served(tmp_path)
     yield made
+    opened.close()
     made.stop()
 
 
@@ -235,6 +237,22 @@ def test_an_address_of_nothing_opens_the_first_video(opened, page_file, place):
     assert page.inner_text("#video-name") == "a"
 
 
+@pytest.fixture(scope="module")
+def reported(tiny_run, tmp_path_factory):
+    """Report the run on all of its videos."""
+    page = tmp_path_factory.mktemp("report") / "page.html"
+    main(["report", str(tiny_run), "--out", str(page)])
+    return page
+
+
+def test_the_headline_is_of_videos_that_were_not_trained_on(opened, reported):
+    """12 of the 18 were: their number is said, and the headline is of the other six."""
+    page = opened(reported)
+    assert "(6 videos," in page.inner_text("#headline")
+    assert "12 videos that were trained on are left out" in page.inner_text("#warning")
+    assert page.locator("#videos tbody tr").count() == 18
+
+
 # ---- what is known, and what the model sees
 
 
@@ -263,9 +281,10 @@ def test_what_the_model_sees_is_closed_at_first_and_stays_as_left(opened, page_f
     assert not page.locator("#attention").is_visible()
 
 
-def test_words_of_the_trade_are_explained_or_gone(opened, page_file):
+def test_words_of_the_trade_are_explained_or_gone(opened, reported):
     """At first sight none is there; the words that stay have a meaning beside them."""
-    page = opened(page_file)
+    page = opened(reported)
+    assert page.locator("#scores td").count() == 8  # there are scores, too
     seen = page.inner_text("main").lower()
     for word in ("snippet", "cas", "tiou", "activation", "proposal"):
         assert not re.search(rf"\b{word}\b", seen), word

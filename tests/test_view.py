@@ -11,6 +11,7 @@ import time
 import pytest
 
 from acmnet.annotations import Annotations, Video, read_annotations
+from acmnet.cli.viewing import _server
 from acmnet.files import write_json
 from acmnet.report.contents import Contents, VideoContents
 from acmnet.view import reviews, server
@@ -19,6 +20,7 @@ from acmnet.view.pages import Look, RunPages
 from acmnet.view.ranges import OutsideError, Span, span_of
 from acmnet.view.reviews import ReviewError, ReviewStore, StaleError
 from acmnet.view.server import MOST_BYTES, SAFE, Site, SiteServer
+from commands import refused
 
 HOSTILE = [
     "</script><script>alert(1)</script>",
@@ -691,3 +693,28 @@ def test_what_is_looked_at_is_served_by_its_place(served):
         *("/poster/1", "/poster/", "/poster/0/0", "/poster/9999999999"),
     ):
         assert ask(served, path)[0] == 404, path
+
+
+def test_a_run_has_the_same_address_at_each_start(tmp_path):
+    """A browser keeps drafts by address. Two at once have two; a run has its own."""
+    site = Site(
+        *(lambda _: b"", lambda *_: None, lambda _: None, (), lambda: {}),
+        ReviewStore(tmp_path / "reviews.json", annotations_of("a")),
+    )
+    first = _server(site, 0, tmp_path)
+    second = _server(site, 0, tmp_path)
+    other = _server(site, 0, tmp_path / "another")
+    for one in (first, second, other):
+        one.server_close()
+    assert len({first.address, second.address, other.address}) == 3
+    again = _server(site, 0, tmp_path)
+    again.server_close()
+    assert again.address == first.address
+
+
+def test_a_port_that_cannot_be_had_is_named(acmnet, served, tiny_run):
+    taken = str(served.server_port)
+    result = acmnet("view", tiny_run, "--subset", "test", "--port", taken)
+    refused(result, f"port {taken}", "in use", "another with --port", code=2)
+    result = acmnet("view", tiny_run, "--subset", "test", "--port", "70000")
+    refused(result, "port 70000", "another with --port", code=2)

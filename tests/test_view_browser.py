@@ -19,7 +19,7 @@ def run(tiny_run, tmp_path_factory):
 
 
 @pytest.fixture
-def address(run, tiny_scenes):
+def address(opened, run, tiny_scenes):
     """Start `acmnet view` as a user would, and give its address."""
     (run / "reviews.json").unlink(missing_ok=True)
     command = ["-m", "acmnet", "view", str(run), "--subset", "test"]
@@ -29,6 +29,7 @@ def address(run, tiny_scenes):
     ) as server:
         line = server.stdout.readline()
         yield re.match(r"http://127\.0\.0\.1:\d+/", line).group()
+        opened.close()
         server.terminate()
 
 
@@ -103,3 +104,20 @@ def test_the_page_says_that_a_training_goes_on(opened, address, run):
     page = opened(address)
     (run / "log.jsonl").touch()
     until(page, "document.getElementById('live').textContent.includes('epoch 2')")
+
+
+def test_pictures_and_curves_come_when_they_are_looked_at(opened, address):
+    """The page holds neither; the server is asked for those of the video in view."""
+    page = opened(address)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.get_by_role("button", name="test_001", exact=True).first.click()
+    until(page, "document.getElementById('poster').naturalWidth === 1152")
+    page.click("#show-insides")
+    until(page, "document.querySelectorAll('#attention-legend input').length === 3")
+    page.select_option("#threshold", index=1)
+    places = [url.removeprefix(address) for url in asked]
+    once = {x for x in places if not x.startswith("api/state")}
+    assert once == {"media/1", "poster/1", "api/video/0/1"}
+    for name in ("poster-1", "insides-1", "media-1"):
+        assert page.locator(f"#{name}").count() == 0

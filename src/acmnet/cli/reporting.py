@@ -39,7 +39,7 @@ from acmnet.report.page import write_page
 from acmnet.report.posters import poster_strip
 from acmnet.segments import Detections
 from acmnet.shown import Shown
-from acmnet.wording import counted
+from acmnet.wording import counted, some
 
 PAGE = "report.html"
 
@@ -208,8 +208,10 @@ def files_of(data: Data, folder: Path | None) -> dict[str, Path]:
     files = {name: found[name] for name in data.annotations.videos if name in found}
     missing = [video for video in data.annotations.videos if video not in files]
     if missing:
+        have = "has" if len(missing) == 1 else "have"
+        videos = counted(len(data.annotations.videos), "video")
         note(
-            f"{len(missing)} of {len(data.annotations.videos)} videos have no file in "
-            f"{folder}, such as {missing[0]!r}: their timelines have no picture"
+            f"{len(missing)} of {videos} {have} no file in {folder}: {some(missing)}; "
+            "the page shows no picture of them"
         )
     return files

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 from cyclopts import Parameter
 
 from acmnet.annotations import Annotations
-from acmnet.cli.app import app, console, note
+from acmnet.cli.app import UsageError, app, console, note
 from acmnet.cli.applying import (
     RunData,
     RunDataOptions,
@@ -30,6 +30,7 @@ from acmnet.cli.reporting import (
     used_settings,
 )
 from acmnet.features import FeatureError
+from acmnet.files import one_line
 from acmnet.pipeline.data import Data
 from acmnet.pipeline.found import FoundFile, found_videos
 from acmnet.report.contents import Contents, summary_of, video_contents
@@ -113,7 +114,13 @@ def _server(site: Site, port: int, run: Path) -> SiteServer:
     A browser keeps unsaved reviews by address, so the same run has the same one.
     """
     if port:
-        return SiteServer(site, port)
+        try:
+            return SiteServer(site, port)
+        except (OSError, OverflowError) as error:
+            raise UsageError(
+                f"port {port} of this machine cannot be used ({one_line(error)}); give "
+                "another with --port, or leave it out"
+            ) from None
     digest = hashlib.sha256(str(run.resolve()).encode()).digest()
     try:
         return SiteServer(site, FIRST_PORT + int.from_bytes(digest[:4]) % PORTS)

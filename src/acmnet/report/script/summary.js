@@ -9,13 +9,14 @@ if (scores) {
   row.append(make("th", "all classes", { scope: "row" }), ...[...scores.map, scores.average].map((x) => make("td", percent(x))));
   $("scores").append(head, row);
   $("rules").textContent = contents.rules;
+  $("rules-words").hidden = false;
   table($("classes"), [
     ["AP in %", (c) => c[0], (c) => long(c[0])],
     ...scores.tiou.map((t, i) => [String(t), (c) => c[1][i], (c) => text(percent(c[1][i]))]),
     ["average", (c) => c[1].reduce((a, b) => a + b, 0), (c) => text(percent(c[1].reduce((a, b) => a + b, 0) / c[1].length))],
   ], Object.entries(scores.per_class), { first: scores.tiou.length + 1 }).draw();
   const dropped = Object.entries(scores.dropped).map(([why, n]) => `${counted(n, "detection")} not scored: ${why}`);
-  for (const note of [...scores.notes, ...dropped]) $("notes").append(make("li", note));
+  for (const note of dropped) $("notes").append(make("li", note));
   if (scores.ground_truth_sha256) contents.facts["ground truth SHA-256"] = scores.ground_truth_sha256;
 } else {
   $("headline").textContent = `${counted(videos.length, "video")}, ${counted(all.length, "detection")}; no true segments are known`;
