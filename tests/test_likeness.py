@@ -1,6 +1,7 @@
 """Videos that look unlike those that a run was trained on get a warning."""
 
 import json
+from pathlib import Path
 
 import hypothesis.strategies as st
 import numpy as np
@@ -101,6 +102,8 @@ def test_localize_and_report_warn(acmnet, tiny_run, tiny_world, scaled):
     plain = ["--annotations", labels, "--subset", "test", "--features", features]
     assert WORDS not in acmnet(*where, *plain)[2]
     assert WORDS in acmnet("report", tiny_run, "--out", "page.html", *scaled)[2]
+    # on the page, too, where it starts a sentence
+    assert WORDS[1:] in Path("page.html").read_text()
 
 
 def test_training_videos_are_passed_over(tiny_run, tiny_world):

@@ -167,14 +167,15 @@ def trained_on(
     return None if known is None else sorted(known.intersection(videos))
 
 
-def note_unlike(run: Path, data: Data, most: int = MOST_VIDEOS) -> None:
+def note_unlike(run: Path, data: Data, most: int = MOST_VIDEOS) -> str | None:
     """Warn of videos that look unlike those that the run was trained on.
 
-    At most ``most`` videos are looked at.
+    At most ``most`` videos are looked at. Returns the warning, or None for none.
     """
     sentence = unlike_training(run, data, most)
     if sentence is not None:
         note(sentence)
+    return sentence
 
 
 @contextmanager

@@ -164,9 +164,9 @@ def contents_of(
     refuse_nothing_left(results, failures)
     keep(file, results, note)
     data, report = data.only(results), scored(data.only(results), results, config)
-    note_unlike(run, data)
+    warning = note_unlike(run, data)
     shown = first.shown(run, settings)
-    summary = summary_of(run, config, settings, data, report, shown)
+    summary = summary_of(run, config, settings, data, report, shown, warning)
     return Contents(summary, tuple(made))
 
 

@@ -153,7 +153,7 @@ def _look(
         )
     refuse_nothing_left(results, failures)
     data = data.only(results)
-    note_unlike(run, data, LOOKED_AT)
+    warning = note_unlike(run, data, LOOKED_AT)
     places = {name: i for i, name in enumerate(files)}
     made = tuple(
         video_contents(
@@ -166,7 +166,7 @@ def _look(
         for video, found in results.items()
     )
     shown, report = first.shown(run, settings), scored(data, results, config)
-    summary = summary_of(run, config, settings, data, report, shown)
+    summary = summary_of(run, config, settings, data, report, shown, warning)
 
     def insides(place: int) -> Mapping[str, Any]:
         video = made[place].id

@@ -62,15 +62,30 @@ def summary_of(
     data: Data,
     report: DetectionReport | None,
     shown: Shown = Shown(),
+    warning: str | None = None,
 ) -> dict[str, Any]:
-    """Return what is told of the run: where it comes from, and its scores."""
+    """Return what is told of the run: where it comes from, and its scores.
+
+    Parameters
+    ----------
+    run, config, settings
+        The run, what it says of itself, and the settings that it is used with.
+    data : Data
+        The videos on the page.
+    report : DetectionReport or None
+        The scores; None where no true segments are known.
+    shown : Shown
+        Which detections the page shows at first.
+    warning : str, optional
+        A sentence on these videos, to stand under the title.
+    """
     values: dict[str, Any] = {
         "title": run.resolve().name,
         "run": str(run.resolve()),
         "facts": dict(_facts(run, config, settings, data)),
         "class_names": list(config.class_names),
         "thresholds": list(settings.localization.activation_thresholds),
-        "notes": list(_notes(config, report)),
+        "notes": [*_notes(config, report), *_sentences(warning)],
         "shown": dataclasses.asdict(shown),
     }
     if report is not None:
@@ -111,12 +126,17 @@ def _facts(
 def _notes(config: CheckpointConfig, report: DetectionReport | None) -> Iterator[str]:
     """Yield what must be known before a score is believed."""
     if report is not None:
-        for note in report.notes:
-            yield f"{note[:1].upper()}{note[1:]}."
+        yield from _sentences(*report.notes)
     elif training_videos(config) is None:
-        yield f"{UNKNOWN[:1].upper()}{UNKNOWN[1:]}."
+        yield from _sentences(UNKNOWN)
     if config.selection != LAST:
         yield f"The checkpoint was chosen on the {config.selection}."
+
+
+def _sentences(*notes: str | None) -> Iterator[str]:
+    """Yield notes as sentences of a text; nothing for None."""
+    for note in filter(None, notes):
+        yield f"{note[:1].upper()}{note[1:].removesuffix('.')}."
 
 
 def video_contents(
