@@ -345,7 +345,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     except FileError:
         raise
     except OSError as fault:
-        if fault.filename not in (None, str(temporary), temporary):
+        if fault.filename not in (None, str(temporary), temporary, str(path), path):
             raise  # of another file, which was read or written meanwhile
         raise unwritten(path, fault) from fault
     finally:
@@ -390,8 +390,8 @@ def make_folder(folder: Path) -> None:
 def refuse_unwritable(*paths: Path | None) -> None:
     """Refuse, before hours of work, files that could not be written at their end.
 
-    Folders that are missing are made; paths that are None are passed over. To ask for
-    a folder, name a file in it.
+    Nothing is left behind; paths that are None are passed over. Folders may be missing,
+    as `written_whole` makes them. To ask for a folder, name a file in it.
 
     Raises
     ------
@@ -401,28 +401,37 @@ def refuse_unwritable(*paths: Path | None) -> None:
     for path in paths:
         if path is None:
             continue
-        make_folder(path.parent)
-        if path.is_dir():
-            fault = IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            raise unwritten(path, fault)
-        probe = part_name(path)
         try:
+            nearest = next(p for p in path.absolute().parents if p.exists())
+            probe = part_name(nearest / path.name)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             probe.touch()
             probe.unlink()
         except OSError as fault:
             raise unwritten(path, fault) from fault
 
 
+def said(fault: OSError) -> str:
+    """Return a sentence on a file that the system did not give, or did not take."""
+    if isinstance(fault, FileError) or not fault.strerror:
+        return str(fault)
+    if fault.filename is None:
+        return f"{fault.strerror}; check the disk, then run the command again"
+    name = os.fsdecode(fault.filename)
+    return f"{name} could not be used: {fault.strerror}; check its path and permissions"
+
+
 def unwritten(path: Path, fault: OSError) -> FileError:
     """Return the refusal of a file or folder that could not be written."""
-    above = [folder for folder in (path, *path.parents) if folder.exists()]
-    nearest = above[0] if above else path
+    file = path
+    with contextlib.suppress(OSError):  # of a name that is too long to be looked up
+        file = next((folder for folder in path.parents if folder.is_file()), path)
     if fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         why = f"{fault.strerror}; free some space, or name another disk"
     elif fault.errno == errno.EISDIR:
         why = "it is a directory; name a file"
     elif fault.errno in (errno.ENOTDIR, errno.EEXIST):
-        file = nearest if nearest.is_file() else path
         why = f"{file} is a file, not a folder; name another folder"
     elif fault.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         why = f"{fault.strerror}; name a folder that you may write to"

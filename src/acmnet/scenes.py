@@ -28,7 +28,7 @@ from acmnet.drawing import (
     Frame,
     draw_place,
 )
-from acmnet.files import write_json, written_whole
+from acmnet.files import make_folder, write_json, written_whole
 
 CLASS_NAMES: Final = tuple(sorted(REPETITIONS_PER_S))
 PLACES: Final = ("theatre", "gym", "street")
@@ -267,7 +267,7 @@ def write_scenes(
     """
     directory = Path(directory)
     videos = directory / "videos"
-    videos.mkdir(parents=True, exist_ok=True)
+    make_folder(videos)
     scripts = plan_videos(seed, settings)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [pool.submit(_encode, s, videos, settings.noise) for s in scripts]

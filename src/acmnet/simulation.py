@@ -42,7 +42,7 @@ import numpy as np
 
 from acmnet.annotations import Annotations, Video, read_annotations
 from acmnet.features import FeatureManifest, write_features, write_manifest
-from acmnet.files import parse_json, read_text, write_json
+from acmnet.files import make_folder, parse_json, read_text, write_json
 from acmnet.segments import FloatArray, SnippetGrid
 
 GRID: Final = SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)
@@ -356,7 +356,7 @@ def simulate(
         "settings": dataclasses.asdict(settings),
     }
     _refuse_other(out, parameters)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_json(out / SIMULATION, parameters)
     write_json(out / "annotations.json", _as_json(annotations, chosen))
     manifest = FeatureManifest(

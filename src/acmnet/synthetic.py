@@ -7,7 +7,6 @@ therefore be guessed from the scene, but only the action tells when.
 """
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.features import FeatureManifest, write_features, write_manifest
+from acmnet.files import make_folder, write_json
 from acmnet.segments import SnippetGrid
 
 GRID: Final = SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)
@@ -90,7 +90,7 @@ def make_world(seed: int = 0, settings: WorldSettings = WorldSettings()) -> Worl
 def write_world(world: World, directory: Path) -> tuple[Path, Path]:
     """Write ``labels.json`` and ``features/``; return both paths."""
     features = directory / "features"
-    features.mkdir(parents=True, exist_ok=True)
+    make_folder(features)
     for video, values in world.features.items():
         write_features(features, video, values)
     dimension = next(iter(world.features.values())).shape[1]
@@ -105,7 +105,7 @@ def write_world(world: World, directory: Path) -> tuple[Path, Path]:
         ),
     )
     labels = directory / "labels.json"
-    labels.write_text(json.dumps(world.annotations, indent=1), encoding="utf-8")
+    write_json(labels, world.annotations)
     return labels, features
 
 

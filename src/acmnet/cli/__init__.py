@@ -30,7 +30,7 @@ from acmnet.cli.app import USAGE, UsageError, app, fail
 from acmnet.cli.interrupts import exit_code_of, interruptible, what_is_kept
 from acmnet.cli.options import overrides, take_overrides
 from acmnet.extraction.engines import SAFE_PATH
-from acmnet.files import one_line
+from acmnet.files import one_line, said
 from acmnet.training import TrainingError
 
 __all__ = [
@@ -64,8 +64,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         fail(str(error), code=USAGE)
     except BrokenPipeError:  # whoever read our output, such as head, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, TrainingError, OSError) as error:
+    except OSError as error:
+        fail(said(error))
+    except (ValueError, TrainingError) as error:
         fail(str(error))
+    except MemoryError:
+        fail("out of memory; give fewer videos at once, or features of fewer columns")
     except torch.OutOfMemoryError as error:
         fail(f"out of GPU memory ({one_line(error)}); lower --training.batch-size")
     except KeyboardInterrupt as interrupt:

@@ -6,7 +6,7 @@ from acmnet.cli.app import app, console, errors, quiet
 from acmnet.cli.options import JsonPath, Training, overrides
 from acmnet.console import Waiting, plain_table
 from acmnet.figures.studies import write_choice_figure
-from acmnet.files import write_json, written_whole
+from acmnet.files import refuse_unwritable, write_json, written_whole
 from acmnet.pipeline.ablation import AblationRequest, ablate
 from acmnet.studies import study
 
@@ -47,6 +47,7 @@ def ablate_command(
     json_path
         Also write the scores here, as fractions of 1.
     """
+    refuse_unwritable(out / f"{table}.json", json_path)
     request = AblationRequest(
         study(table),
         given.request(out, device),

@@ -11,7 +11,7 @@ from acmnet.console import plain_table
 from acmnet.evaluation.tables import Table
 from acmnet.evaluation.truth import reviews_note
 from acmnet.features import FeatureError
-from acmnet.files import write_json
+from acmnet.files import refuse_unwritable, write_json
 from acmnet.pipeline.calibrated import ClassCalibration, write_calibration
 from acmnet.pipeline.calibrating import (
     CalibrationReport,
@@ -68,6 +68,7 @@ def calibrate_command(
         Also write the figures here, as fractions of 1.
     """
     wanted = Wanted(tiou, precision)
+    refuse_unwritable(json_path)
     model = loaded(run, device)
     sha256 = weights_sha256(run)
     known = grid.grid()

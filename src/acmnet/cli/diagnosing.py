@@ -13,7 +13,7 @@ from acmnet.evaluation.false_positives import DEPTH, KINDS, MISFITS
 from acmnet.evaluation.tables import Cell, Table
 from acmnet.evaluation.tiou import parse_tiou
 from acmnet.figures.diagnosis import write_diagnosis_figures
-from acmnet.files import write_json
+from acmnet.files import refuse_unwritable, write_json
 from acmnet.wording import counted
 
 
@@ -53,6 +53,7 @@ def diagnose_command(
     figures
         Also draw it into this folder, as PNG, SVG and PDF.
     """
+    refuse_unwritable(json_path)
     diagnosis = diagnose(
         ground_truth,
         read_detections(detections),

@@ -7,7 +7,7 @@ from acmnet.cli.options import Grid, GridOptions, JsonPath
 from acmnet.console import Waiting
 from acmnet.doctor.examination import Patient, examine
 from acmnet.doctor.findings import summed_up
-from acmnet.files import write_json
+from acmnet.files import refuse_unwritable, write_json
 from acmnet.wording import counted
 
 
@@ -41,6 +41,7 @@ def doctor(
     json_path
         Also write all findings here.
     """
+    refuse_unwritable(json_path)
     patient = Patient(annotations, features, detections, split, subset, grid.grid())
     with Waiting(errors, "reading features", "done", silent=quiet()) as bar:
 

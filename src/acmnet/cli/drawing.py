@@ -17,6 +17,7 @@ from acmnet.figures.scores import (
 )
 from acmnet.figures.training import write_training_figure
 from acmnet.figures.video import Curves, write_video_figure
+from acmnet.files import refuse_unwritable
 from acmnet.pipeline.data import Data
 from acmnet.pipeline.runs import LOG_FILE
 from acmnet.pipeline.trained import TEACHERS
@@ -51,6 +52,7 @@ def figures_command(
     device
         "auto", "cpu" or "cuda".
     """
+    refuse_unwritable(out / "map.png")
     model = loaded(run, device)
     data = given.opened(run)
     chosen = _chosen(data, video)

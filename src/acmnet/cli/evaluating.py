@@ -24,7 +24,7 @@ from acmnet.evaluation.tables import (
     with_column,
 )
 from acmnet.evaluation.tiou import parse_tiou
-from acmnet.files import write_json, write_text
+from acmnet.files import refuse_unwritable, write_json, write_text
 from acmnet.wording import counted
 
 RECALLED = (1, 5, 10, 50, 100)
@@ -96,6 +96,7 @@ def evaluate_command(
     seed
         Of the draws.
     """
+    refuse_unwritable(*dataclasses.astuple(written))
     thresholds = None if tiou is None else parse_tiou(tiou)
     files = {name: read_detections(path) for name, path in _named(detections).items()}
 

@@ -31,6 +31,7 @@ from acmnet.extraction.run import (
 )
 from acmnet.extraction.weights import import_weights, install, list_weights
 from acmnet.features import MANIFEST_NAME, read_manifest
+from acmnet.files import refuse_unwritable
 from acmnet.pipeline.own_videos import (
     FEATURES,
     REPORT,
@@ -213,6 +214,7 @@ def fit_command(
     retry_failed
         Try again what could not be read before.
     """
+    refuse_unwritable(out / FEATURES / MANIFEST_NAME)
     settings = recipes.recipe(recipe, profile=profile, overrides=overrides)
     device = join_processes(device)
     say_precision(settings, device)

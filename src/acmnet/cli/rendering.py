@@ -9,6 +9,7 @@ from acmnet.annotations import Instance, read_annotations
 from acmnet.cli.app import UsageError, app, console, errors, note, quiet
 from acmnet.console import Waiting
 from acmnet.detections import read_detections
+from acmnet.files import refuse_unwritable
 from acmnet.names import one_form
 from acmnet.rendering import (
     TOP,
@@ -63,6 +64,7 @@ def render(
     """
     if everything and not (min_score is None and top is None):
         raise UsageError("--all draws everything: give it, or --min-score and --top")
+    refuse_unwritable(out)
     name = one_form(path.stem if video is None else video)
     file = read_detections(detections)
     if min_score is None and not everything:

@@ -22,6 +22,7 @@ from acmnet.cli.applying import (
 from acmnet.cli.options import overrides
 from acmnet.extraction.run import find_videos
 from acmnet.features import FeatureError
+from acmnet.files import refuse_unwritable
 from acmnet.pipeline.data import Data
 from acmnet.pipeline.found import FoundFile, keep
 from acmnet.pipeline.trained import TrainedModel, refuse_other_features
@@ -106,6 +107,7 @@ def report_command(
         "auto", "cpu" or "cuda".
     """
     page = run / PAGE if out is None else out
+    refuse_unwritable(page)
     data = given.opened(run)
     failures: list[FeatureError] = []
     files = files_of(data, videos)

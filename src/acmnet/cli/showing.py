@@ -9,6 +9,7 @@ from acmnet.cli.app import app, console, errors, note, quiet
 from acmnet.cli.options import Profile, overrides
 from acmnet.console import ExtractionBar, TrainingBar, Waiting, map_table
 from acmnet.extraction.engines import cores
+from acmnet.files import refuse_unwritable
 from acmnet.pipeline.demo import DemoHooks, demo
 from acmnet.pipeline.own_videos import REPORT
 from acmnet.recipes import Settings
@@ -36,6 +37,7 @@ def demo_command(
     workers
         Processes that extract features; they share the cores.
     """
+    refuse_unwritable(out / "labels.json")
     epochs = recipes.recipe("default").training.epochs
     with (
         Waiting(errors, "drawing", "videos", silent=quiet()) as drawing,

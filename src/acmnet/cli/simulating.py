@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from acmnet.cli.app import app, console, errors, note, quiet
 from acmnet.console import Waiting
+from acmnet.files import refuse_unwritable
 from acmnet.simulation import SimulationSettings, simulate
 
 
@@ -43,6 +44,7 @@ def simulate_command(
     seed
         Of everything that is drawn.
     """
+    refuse_unwritable(out / "annotations.json")
     settings = SimulationSettings(context=context, dimension=dimension, seed=seed)
     with Waiting(errors, "simulating", "videos", silent=quiet()) as waiting:
         drawn = simulate(

@@ -15,7 +15,7 @@ from acmnet.detections import write_detections
 from acmnet.doctor.findings import summed_up
 from acmnet.doctor.instance_checks import misplaced
 from acmnet.evaluation.reports import parse_tiou
-from acmnet.files import write_json
+from acmnet.files import refuse_unwritable, write_json
 from acmnet.pipeline.data import Data, bad_features, open_data
 from acmnet.pipeline.data import problems as data_problems
 from acmnet.pipeline.experiments import cross_validate
@@ -67,6 +67,7 @@ def train(
     """
     if resume and overwrite:
         raise UsageError("--resume goes on with a run, --overwrite drops it: give one")
+    refuse_unwritable(out / "log.jsonl")
     request = given.request(out, device)
     data, selection = request.data, None
     if select != LAST:
@@ -173,6 +174,7 @@ def crossvalidate_command(
     json_path
         Also write the scores here, as fractions of 1.
     """
+    refuse_unwritable(out / f"seed_0/{DETECTIONS}", json_path)
     request = given.request(out, device)
     runs, n_runs = 0, folds * len(seeds)
     with Waiting(errors, "cross-validating", "runs", silent=quiet()) as bar:

@@ -78,7 +78,6 @@ def save(figure: "Figure", path: Path) -> tuple[Path, ...]:
         raise FigureError(
             f"figures need a folder, got the file {path.parent}; name another"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     written = []
     for kind in FORMATS:
         target = path.with_name(f"{path.name}.{kind}")

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from acmnet.checkpoint import weights_sha256
 from acmnet.features import FeatureError
@@ -84,7 +84,7 @@ class FoundFile:
         arrays["counts"] = np.array(counts, dtype=np.int64)
         videos = json.dumps([[video, stamp] for video, (stamp, _) in stamped.items()])
         with written_whole(self.run / FOUND_FILE) as part:
-            save_file(arrays, part, {"key": self._key(), "videos": videos})
+            part.write_bytes(save(arrays, {"key": self._key(), "videos": videos}))
 
     def _stamped(self) -> dict[str, tuple[str, Detections]]:
         """Return each kept video's stamp and detections; none where nothing fits."""

@@ -31,7 +31,7 @@ from acmnet.checkpoint import (
     state_files,
 )
 from acmnet.evaluation.reports import evaluate
-from acmnet.files import written_whole
+from acmnet.files import make_folder, written_whole
 from acmnet.folders import recover, recover_all
 from acmnet.pipeline.run_data import CHECKPOINTS
 from acmnet.pipeline.run_identity import (
@@ -71,7 +71,7 @@ def locked(out: Path) -> Iterator[None]:
         raise RunError(f"{out} is a file; --out must be a directory of its own")
     was_there = out.exists()
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         lock = FileLock(out / LOCK_FILE)
         lock.acquire(timeout=0)
     except Timeout:
@@ -201,7 +201,7 @@ class RunDirectory:
                     for name in (CHECKPOINTS, TEACHERS):
                         shutil.rmtree(out / name, ignore_errors=True)
                     (out / LOG_FILE).unlink(missing_ok=True)
-                out.mkdir(parents=True, exist_ok=True)
+                make_folder(out)
             except OSError as error:
                 raise RunError(f"cannot write to {out}: {error.strerror}") from error
         if distributed.is_initialized():

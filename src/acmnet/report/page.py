@@ -90,7 +90,6 @@ def _embedded(contents: Contents) -> Iterator[tuple[str, str, Markup]]:
 
 def write_page(contents: Contents, path: Path) -> None:
     """Write a report, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as part:
         part.write_text(page_of(contents), encoding="utf-8")
 

@@ -1,0 +1,219 @@
+"""Every verb that writes: full disks, files in place of folders, missing folders."""
+
+import errno
+import json
+import os
+import resource
+import shutil
+import signal
+
+import pytest
+
+from acmnet import files
+from acmnet.files import (
+    LONGEST_NAME_BYTES,
+    PART,
+    FileError,
+    part_name,
+    refuse_unwritable,
+    said,
+    shortened,
+    write_json,
+    written_whole,
+)
+
+
+@pytest.fixture
+def place(tiny_world, tiny_run, tmp_path):
+    """Give the options of each verb, with a run of its own and all that it reads."""
+    shutil.copytree(tiny_run, tmp_path / "run")
+    labels, features = map(str, tiny_world)
+    found = {
+        "results": {"test_000": [{"label": "jump", "score": 1, "segment": [0, 1]}]}
+    }
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    (tmp_path / "a_file").write_text("in the way")
+    (tmp_path / "x.mp4").write_text("no video")
+    data = ["--annotations", labels, "--features", features]
+    few = ["--subset", "training", "--training.epochs", "1", "--device", "cpu"]
+    truth = ["--ground-truth", labels, "--detections", "found.json"]
+    return {
+        "train": ["train", *data, *few, "--out", "OUT"],
+        "crossvalidate": ["crossvalidate", *data, *few, "--folds", "2", "--out", "OUT"],
+        "crossvalidate --json": [
+            *("crossvalidate", *data, *few, "--folds", "2", "--out", "cv"),
+            *("--json", "OUT.json"),
+        ],
+        "ablate": ["ablate", "table4", *data, *few, "--out", "OUT"],
+        "localize": ["localize", "--run", "run", *data, "--out", "OUT.json"],
+        "localize csv": ["localize", "--run", "run", *data, "--out", "OUT.csv"],
+        "evaluate --json": ["evaluate", *truth, "--json", "OUT.json"],
+        "evaluate --csv": ["evaluate", *truth, "--csv", "OUT.csv"],
+        "evaluate --markdown": ["evaluate", *truth, "--markdown", "OUT.md"],
+        "evaluate --latex": ["evaluate", *truth, "--latex", "OUT.tex"],
+        "diagnose --json": ["diagnose", *truth, "--json", "OUT.json"],
+        "doctor --json": ["doctor", "--annotations", labels, "--json", "OUT.json"],
+        "calibrate --json": [
+            *("calibrate", "--run", "run", *data, "--subset", "test"),
+            *("--json", "OUT.json"),
+        ],
+        "figures": ["figures", "run", "--out", "OUT"],
+        "report": ["report", "run", "--out", "OUT.html"],
+        "simulate": ["simulate", "--annotations", labels, "--out", "OUT"],
+        "demo": ["demo", "--out", "OUT"],
+        "render": ["render", "x.mp4", "--detections", "found.json", "--out", "OUT.mp4"],
+        "extract": ["extract", "x.mp4", "--out", "OUT"],
+        "fit": ["fit", "x.mp4", "--labels", labels, "--out", "OUT"],
+    }
+
+
+VERBS = (
+    *("train", "crossvalidate", "crossvalidate --json", "ablate", "localize"),
+    *("localize csv", "evaluate --json", "evaluate --csv", "evaluate --markdown"),
+    *("evaluate --latex", "diagnose --json", "doctor --json", "calibrate --json"),
+    *("figures", "report", "simulate", "demo", "render", "extract", "fit"),
+)
+QUICK = (
+    *("train", "localize", "localize csv", "evaluate --json", "evaluate --csv"),
+    *("evaluate --markdown", "evaluate --latex", "doctor --json", "simulate"),
+)
+
+
+def with_out(arguments, out):
+    return [str(x).replace("OUT", out) for x in arguments]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_file_in_place_of_a_folder(acmnet, place, verb, tmp_path):
+    """It is named before the work begins, not after hours of it."""
+    code, _, err = acmnet(*with_out(place[verb], "a_file/x"))
+    assert code == 1, err
+    (sentence,) = [line for line in err.splitlines() if line.startswith("acmnet: ")]
+    assert "a_file" in sentence
+    assert "[Errno" not in sentence
+    assert (tmp_path / "a_file").read_text() == "in the way"
+    assert not (tmp_path / "cv").exists()
+
+
+@pytest.mark.parametrize("verb", QUICK)
+def test_a_folder_that_is_missing_is_made(acmnet, place, verb, tmp_path):
+    code, _, err = acmnet(*with_out(place[verb], "new/deep/x"))
+    assert code in (0, 3), err
+    assert list((tmp_path / "new" / "deep").iterdir())
+
+
+@pytest.mark.parametrize("verb", QUICK)
+def test_a_full_disk(acmnet, place, verb, tmp_path, monkeypatch):
+    """Seven verbs said ``[Errno 28] No space left on device`` and no more."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    code, _, err = acmnet(*with_out(place[verb], "new/x"))
+    assert code == 1, err
+    (sentence,) = [line for line in err.splitlines() if line.startswith("acmnet: ")]
+    assert "new/x" in sentence
+    assert "No space left on device" in sentence
+    assert "free some space" in sentence
+    assert "[Errno" not in sentence
+    left = [p for p in (tmp_path / "new").rglob("*") if p.name.endswith(".part")]
+    assert left == []
+
+
+def test_a_real_write_that_fails_half_way(tmp_path):
+    """A limit on the size of files stands for the full disk: the kernel says no."""
+    path = tmp_path / "x.json"
+    write_json(path, [1])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(
+            FileError, match=r"x\.json could not be written: File too l"
+        ):
+            write_json(path, list(range(100_000)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert json.loads(path.read_text()) == [1]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_directory_is_no_file(tmp_path):
+    (tmp_path / "x").mkdir()
+    for write in (refuse_unwritable, lambda path: write_json(path, 1)):
+        with pytest.raises(
+            FileError, match="x could not be written: it is a directory"
+        ):
+            write(tmp_path / "x")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission(tmp_path):
+    tmp_path.chmod(0o555)
+    for write in (refuse_unwritable, lambda path: write_json(path, 1)):
+        with pytest.raises(
+            FileError, match="Permission denied; name a folder that you"
+        ):
+            write(tmp_path / "new" / "x")
+    tmp_path.chmod(0o755)
+
+
+def test_asking_leaves_nothing_behind(tmp_path):
+    refuse_unwritable(None, tmp_path / "a" / "b" / "c.json", tmp_path / "d.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "ä" * 127, "x" * 240 + ".json", "a.npy"])
+def test_temporary_names_fit_and_never_meet(tmp_path, name):
+    """A name near 255 bytes overflowed; one number on two hosts met."""
+    path = tmp_path / name
+    parts = {part_name(path) for _ in range(100)}
+    assert len(parts) == 100
+    for part in parts:
+        assert len(os.fsencode(part.name)) <= LONGEST_NAME_BYTES
+        assert PART.fullmatch(part.name)[1] == shortened(name)
+    write_json(path, name)
+    assert json.loads(path.read_text()) == name
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_names_that_are_shortened_differ():
+    assert shortened("a" * 250) != shortened("a" * 251)
+    assert shortened("a" * 250 + ".npy").endswith(".npy")
+
+
+def test_a_name_that_is_too_long_is_said(tmp_path):
+    with pytest.raises(FileError, match="a name may have 255 bytes; give it a shorter"):
+        write_json(tmp_path / ("x" * 256), 1)
+
+
+def test_a_folder_whose_name_is_too_long_is_said(tmp_path):
+    for write in (refuse_unwritable, lambda path: write_json(path, 1)):
+        with pytest.raises(FileError, match="may have 255 bytes; give it a shorter"):
+            write(tmp_path / ("x" * 256) / "y.json")
+
+
+def test_an_error_about_another_file_stays_one(tmp_path):
+    with pytest.raises(FileNotFoundError), written_whole(tmp_path / "x"):
+        (tmp_path / "another").read_text()
+
+
+def test_files_get_ordinary_permissions(tmp_path):
+    mask = os.umask(0o027)
+    try:
+        write_json(tmp_path / "x", 1)
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o640
+
+
+def test_what_the_system_says_becomes_a_sentence():
+    fault = PermissionError(errno.EACCES, "Permission denied", "/x/y")
+    assert said(fault) == (
+        "/x/y could not be used: Permission denied; check its path and permissions"
+    )
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert said(full).startswith("No space left on device; check the disk")
+    assert said(FileError("a sentence", full)) == "a sentence"
+    assert FileError("a sentence", full).errno == errno.ENOSPC
