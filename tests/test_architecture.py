@@ -19,7 +19,7 @@ ORDER = [
     ["extraction.motion", "extraction.i3d"],
     ["extraction.weights", "extraction.trust"],
     ["spreadsheets"],
-    ["segments", "bmn", "label_tables"],
+    ["segments", "bmn", "label_tables", "class_lists"],
     ["detection_csv", "shown"],
     ["subtitles"],
     ["annotations", "detections", "proposals", "calibration", "scores"],

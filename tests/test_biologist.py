@@ -77,7 +77,7 @@ def fit_says_what_is_left_out(acmnet):
         r"left out: kaputt: .*kaputt\.mp4 is no video that can be read", err
     )
     assert "acmnet: 2 of 6 videos were left out" in err.splitlines()[-1]
-    assert "Verhalten.csv: read as a table with semicolon-separated, the columns" in err
+    assert "Verhalten.csv: read as semicolon-separated, with the columns 'Datei'" in err
     assert "Verhalten.csv: 1 column not used: 'Beobachter'" in err
     assert "1 file is not listed in Verhalten.csv and not used: 'Urlaub'" in err
     assert "in 4 videos" in out

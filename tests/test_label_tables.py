@@ -165,9 +165,9 @@ def test_what_was_recognised_is_said_in_one_note(tmp_path):
     }
     form, unused = found.notes
     assert form == (
-        f"{tmp_path / 'labels.csv'}: read as a table with semicolon-separated, "
-        "Windows-1252, decimal commas, the columns 'Datei' for video, 'Verhalten' for "
-        "labels, 'Länge [s]' for duration"
+        f"{tmp_path / 'labels.csv'}: read as semicolon-separated, Windows-1252, with "
+        "decimal commas, with the columns 'Datei' for video, 'Verhalten' for labels, "
+        "'Länge [s]' for duration"
     )
     assert unused.endswith("1 column not used: 'Beobachter'")
 
@@ -320,7 +320,7 @@ def test_the_verbs_say_what_was_recognised(acmnet, tiny_world, tmp_path):
     rows = [f"{v.id};{'|'.join(v.labels)}" for v in training.videos.values()]
     (tmp_path / "labels.csv").write_text("\n".join(["Video;Class", *rows]), "utf-16")
     given = ["--annotations", "labels.csv", "--features", tiny_world[1]]
-    says = "note: labels.csv: read as a table with semicolon-separated, UTF-16, the co"
+    says = "note: labels.csv: read as semicolon-separated, UTF-16, with the col"
     code, _, err = acmnet("check", *given)
     assert (code, err.count(says)) == (0, 1)
     code, _, err = acmnet("train", *given, "--out", "run", "--training.epochs", "1")
@@ -329,6 +329,6 @@ def test_the_verbs_say_what_was_recognised(acmnet, tiny_world, tmp_path):
         code, _, err = acmnet(*verb, *given)
         assert (code, err.count(says)) == (0, 1)
     code, _, err = acmnet("report", "run", "--features", tiny_world[1])
-    assert (code, err.count("read as a table")) == (0, 0)  # the run's own labels
+    assert (code, err.count("note: labels")) == (0, 0)  # the run's own labels
     code, out, _ = acmnet("doctor", *given)
     assert (code, out.count(says)) == (0, 1)

@@ -8,23 +8,21 @@ features or the network.
 import codecs
 import collections
 import dataclasses
-import difflib
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from acmnet import bmn
+from acmnet.class_lists import declared_classes, refuse_unknown_labels
 from acmnet.files import outline, parse_json, read_content, read_text
 from acmnet.label_tables import LabelTableError, read_label_table
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
-from acmnet.names import checked, one_form
+from acmnet.names import checked, is_name, one_form
 from acmnet.segments import Segment
 from acmnet.spreadsheets import SheetError
 
 TABLES = (".csv", ".tsv", ".tab")
 """Suffixes of label files that are tables, whatever they start with."""
-
-SHOWN_UNKNOWN_LABELS = 5
 
 KIND = "label file"
 EMPTY = "a label file names at least one video"
@@ -266,53 +264,16 @@ def _read_json(source: str, text: str) -> Annotations:
             f"{outline(content, 'database')}; wrap the videos as "
             '{"database": {...}}'
         )
-    declared = _declared_classes(source, content)
+    declared = declared_classes(source, content, AnnotationError)
     videos = [_json_video(source, key, entry) for key, entry in database.items()]
     if declared:
-        _refuse_unknown_labels(source, database, declared)
+        refuse_unknown_labels(source, database, declared, AnnotationError)
     return _assembled(source, videos, declared)
 
 
 def _is_video(_key: str, value: object) -> bool:
     """Whether a repeated key's value looks like a video's entry."""
     return isinstance(value, dict) and "annotations" in value
-
-
-def _declared_classes(source: str, content: Mapping[str, object]) -> tuple[str, ...]:
-    """Return the classes that the file lists, in its order; empty without a list."""
-    for key in ("taxonomy", "classes"):
-        value = content.get(key)
-        if value is None or value == []:
-            continue
-        if isinstance(value, list) and all(isinstance(node, dict) for node in value):
-            value = _leaves(value)
-        if not isinstance(value, list) or not all(_is_name(name) for name in value):
-            raise AnnotationError(
-                f"{source}: {key} must be a list of class names, got "
-                f"{reprlib.repr(value)}; correct it or leave it out"
-            )
-        where = f"{source}: {key}"
-        value = [checked(where, "class", name, AnnotationError) for name in value]
-        twice = [name for name, n in collections.Counter(value).items() if n > 1]
-        if twice:
-            raise AnnotationError(
-                f"{source}: {key} lists the class {twice[0]!r} twice; list it once"
-            )
-        return tuple(value)
-    return ()
-
-
-def _leaves(nodes: list[dict[str, object]]) -> list[object]:
-    """Return the names of ActivityNet's tree that no other node has for a parent."""
-    pairs = [(node.get("nodeName"), node.get("parentName")) for node in nodes]
-    parents = {repr(parent) for name, parent in pairs if parent != name}
-    leaves = {repr(name): name for name, _ in pairs if repr(name) not in parents}
-    return list(leaves.values())
-
-
-def _is_name(value: object) -> bool:
-    """Return whether ``value`` is text that is not blank."""
-    return isinstance(value, str) and bool(value.strip())
 
 
 def _json_video(source: str, key: str, entry: object) -> Video:
@@ -326,7 +287,7 @@ def _json_video(source: str, key: str, entry: object) -> Video:
             f"{where} must be an object with 'annotations', got {reprlib.repr(entry)}"
         )
     subset = entry.get("subset")
-    if subset is not None and not _is_name(subset):
+    if subset is not None and not is_name(subset):
         raise AnnotationError(
             f"{where}: subset must be text such as 'training', got "
             f"{reprlib.repr(subset)}; correct it or leave it out"
@@ -358,7 +319,7 @@ def _entry(where: str, annotation: object) -> tuple[str, Segment | None]:
             f"{reprlib.repr(annotation)}"
         )
     label = annotation.get("label")
-    if not isinstance(label, str) or not _is_name(label):
+    if not isinstance(label, str) or not is_name(label):
         got = reprlib.repr(label) if "label" in annotation else "none"
         raise AnnotationError(
             f"{where}: label must be the name of a class, got {got}; name the action "
@@ -386,31 +347,3 @@ def _segment(where: str, value: object) -> Segment:
             "correct it, or leave it out to keep the label only"
         )
     return Segment(start_s, end_s)
-
-
-def _refuse_unknown_labels(
-    source: str,
-    database: Mapping[str, dict[str, list[dict[str, str]]]],
-    declared: tuple[str, ...],
-) -> None:
-    """Refuse labels that the file's own class list lacks, the first few by name."""
-    first: dict[str, str] = {}
-    known = set(declared)
-    for key, entry in database.items():
-        for index, annotation in enumerate(entry["annotations"]):
-            label = one_form(annotation["label"])
-            if label not in known:
-                first.setdefault(label, f"video {key!r}, annotations[{index}]")
-    if not first:
-        return
-    shown = []
-    for label, where in list(first.items())[:SHOWN_UNKNOWN_LABELS]:
-        near = difflib.get_close_matches(label, declared, n=1)
-        hint = f", did you mean {near[0]!r}?" if near else ""
-        shown.append(f"{label!r} ({where}{hint})")
-    if len(first) > len(shown):
-        shown.append(f"and {len(first) - len(shown)} more")
-    raise AnnotationError(
-        f"{source}: label not in the file's list of {len(declared)} classes: "
-        f"{', '.join(shown)}; correct the label or add it to the list"
-    )

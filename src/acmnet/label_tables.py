@@ -322,17 +322,18 @@ class _Reader:
 
     def _form(self) -> str:
         """Return how the table was read; empty where it is in the plain form."""
-        read = list(self.sheet.recognised)
-        if self.has_decimal_commas:
-            read.append("decimal commas")
         named = [
             f"{quoted(self._header(meaning))} for {meaning}"
             for meaning in self.columns
             if self._header(meaning).casefold() != meaning
         ]
-        if named:
-            read.append(f"the columns {', '.join(named)}")
-        return f"{self.source}: read as a table with {', '.join(read)}" if read else ""
+        parts = [
+            f"as {', '.join(self.sheet.recognised)}" if self.sheet.recognised else "",
+            "with decimal commas" if self.has_decimal_commas else "",
+            f"with the columns {', '.join(named)}" if named else "",
+        ]
+        read = ", ".join(filter(None, parts))
+        return f"{self.source}: read {read}" if read else ""
 
     def _doubt(self) -> str:
         """Return what else the text may say; empty where nothing else fits."""

@@ -31,6 +31,11 @@ def one_form(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
+def is_name(value: object) -> bool:
+    """Return whether a value from a file is text that is not blank."""
+    return isinstance(value, str) and bool(value.strip())
+
+
 def unfit(name: str) -> str:
     r"""Return what a name holds that no name can; empty for a name that is fine.
 
