@@ -181,12 +181,20 @@ def test_fit_takes_a_spreadsheet_and_leaves_out_what_is_broken(acmnet, tiny_scen
     assert "videos: 2 files are not listed in labels.csv" in result[2]
     assert "labels.csv: 1 of 8 videos has no file in videos" in result[2]
     assert "left out: ghost: it has no file in videos" in result[2]
-    assert "detections in 6 videos" in result[1]
+    assert "detections in 6 videos from a score of" in result[1]
+    assert "Names: " in result[1]
+    assert "Where: its networks, trained apart from each other, " in result[1]
+    assert "and the precision can be told" in result[1]
+    assert "and the precision is told" in Path("run/report.md").read_text()
+    shown_from = json.loads(Path("run/detections.json").read_text())["external_data"]
+    assert 0.0 < shown_from["shown_from"] < 1.0
     assert "- Left out: ghost" in Path("run/report.md").read_text()
     assert "- Left out: broken" in Path("run/report.md").read_text()
     assert not Path("run/scores.json").exists()  # no true segments are known
     again = acmnet(*command, "--retry-failed")
     refused(again, "2 of 8 videos were left out", code=3)
+    assert "names are checked on held-out videos" in result[2]
+    assert "names are checked on held-out videos" not in again[2]  # they are known
     (failure,) = Path("run/features/failed.jsonl").read_text().splitlines()
     assert json.loads(failure)["calls"] == 2
 

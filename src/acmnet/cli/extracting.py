@@ -16,6 +16,7 @@ from acmnet.cli.app import (
     note,
     quiet,
 )
+from acmnet.cli.expecting import tell_expectation
 from acmnet.cli.options import Profile, overrides, say_precision
 from acmnet.console import ExtractionBar, TrainingBar, Waiting, map_table
 from acmnet.extraction.backbones import RGB_WEIGHTS
@@ -40,6 +41,7 @@ from acmnet.pipeline.own_videos import (
     fit,
 )
 from acmnet.pipeline.runs import join_processes
+from acmnet.shown import Shown
 from acmnet.wording import counted
 
 AUTO: Final = "auto"
@@ -185,7 +187,10 @@ def fit_command(
     """Learn from your own videos and their labels, from files to detections.
 
     Probes, extracts, checks, trains, localises, and scores where true segments are
-    known. The same call again goes on where it stopped. Videos that are listed but
+    known. Where none are, it tells how well actions are named in videos that were not
+    learned from and how well its networks agree on where they are, and names ten
+    detections: once you have reviewed them in `acmnet view`, their precision is told.
+    The same call again goes on where it stopped. Videos that are listed but
     missing, or cannot be read, are left out and named.
 
     Parameters
@@ -246,9 +251,14 @@ def fit_command(
         )
         rows |= {"mAP": result.report.map.tolist()}
         console.print(map_table(result.scored, result.report.tiou.tolist(), rows))
-    total = counted(sum(map(len, result.results.values())), "detection")
+    if result.expectation is not None:
+        tell_expectation(out, result.expectation, videos)
+    shown = Shown(min_score=result.shown_from).of_all(result.results)
+    total = counted(sum(map(len, shown.values())), "detection")
+    least = result.shown_from
+    above = "" if least is None else f" from a score of {least:.3g} on"
     console.print(
-        f"{total} in {counted(len(result.results), 'video')}; read {out / REPORT}"
+        f"{total} in {counted(len(shown), 'video')}{above}; read {out / REPORT}"
     )
     console.print(
         f"next: acmnet report {out} --videos {videos} to look at it, "

@@ -19,6 +19,7 @@ from acmnet.cli.applying import (
     refuse_nothing_left,
     scored,
 )
+from acmnet.cli.expecting import note_precision
 from acmnet.cli.options import overrides
 from acmnet.extraction.run import find_videos
 from acmnet.features import FeatureError
@@ -116,6 +117,7 @@ def report_command(
     size = f"{page.stat().st_size / 1e6:.1f} MB"
     told = f"{counted(len(contents.videos), 'video')}: {page} ({size})"
     console.print(told, markup=False)
+    note_precision(run)
     fail_for_left_out(list(map(str, failures)), len(contents.videos))
 
 

@@ -46,6 +46,9 @@ def train(
 ) -> None:
     """Learn from videos that carry only the names of their actions.
 
+    At the end the run notes from which score its detections are shown by default: the
+    one that tells best which training videos carry an action, by their names alone.
+
     Parameters
     ----------
     out

@@ -22,6 +22,7 @@ from acmnet.cli.applying import (
     refuse_nothing_left,
     scored,
 )
+from acmnet.cli.expecting import note_precision
 from acmnet.cli.reporting import (
     ShownFirst,
     ShownOptions,
@@ -101,6 +102,7 @@ def view_command(
         store,
     )
     pages.page(site.token)  # what is slow or wrong is so before the browser waits
+    note_precision(run)
     with _server(site, port, run) as server:
         console.print(f"{server.address}  (Ctrl-C ends it)", markup=False)
         if browser:

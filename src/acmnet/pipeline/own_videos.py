@@ -26,6 +26,7 @@ from acmnet.extraction.run import (
 from acmnet.features import open_store
 from acmnet.files import write_json, written_whole
 from acmnet.pipeline.data import Data, DataError, DataSource, unlabelled
+from acmnet.pipeline.expectation import Expectation, expect, read_expectation
 from acmnet.pipeline.experiments import TIOU
 from acmnet.pipeline.found import FoundFile, keep
 from acmnet.pipeline.listed_videos import (
@@ -45,6 +46,7 @@ from acmnet.pipeline.trained import TrainedModel, load, localize_videos
 from acmnet.pipeline.training_summary import shown_score, training_summary
 from acmnet.recipes import Settings, recipe
 from acmnet.segments import Detections
+from acmnet.shown import Shown
 from acmnet.training import StepRecord
 from acmnet.training_videos import KEY
 from acmnet.wording import counted
@@ -92,6 +94,10 @@ class FitResult(NamedTuple):
     """Where true segments are known."""
     scored: str
     """Which videos the report is about, in words."""
+    expectation: Expectation | None = None
+    """What can be told where no true segments are known."""
+    shown_from: float | None = None
+    """The score from which detections are shown."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,7 +184,18 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
     report, scored = _score(everything.annotations, training.annotations, results)
     if report is not None:
         write_json(request.out / SCORES, report.to_json() | {"scored": scored})
-    result = FitResult(request.out, left_out, results, report, scored)
+    expectation = None
+    if report is None:
+        if read_expectation(request.out) is None:
+            hooks.on_note(
+                "no true segments are known, so names are checked on held-out videos: "
+                "this takes up to half as long again as training"
+            )
+        expectation = expect(run, model, results)
+    result = FitResult(
+        *(request.out, left_out, results, report, scored, expectation),
+        shown_score(request.out, model),
+    )
     _write_report(request, result, training)
     return result
 
@@ -266,8 +283,13 @@ def _write_report(request: FitRequest, result: FitResult, training: Data) -> Non
             f"| mAP | {percent} |",
             "",
         ]
+    if result.expectation is not None:
+        lines += _expected(result.expectation, request.out)
     for video, reason in result.left_out.items():
         lines.append(f"- Left out: {video}: {reason}")
+    limit = Shown(min_score=result.shown_from)
+    if result.shown_from is not None:
+        lines += ["", f"Detections are counted from a score of {limit.min_score:.3g}."]
     lines += ["", "| video | labels | detections | best |", "|---|---|--:|---|"]
     labels = result.results
     known = training.labels
@@ -280,10 +302,31 @@ def _write_report(request: FitRequest, result: FitResult, training: Data) -> Non
         )
         names = ", ".join(known.get(video, ()))
         lines.append(
-            f"| {_cell(video)} | {_cell(names)} | {len(found)} | {_cell(told)} |"
+            f"| {_cell(video)} | {_cell(names)} | {len(limit.of(found))} | "
+            f"{_cell(told)} |"
         )
     with written_whole(request.out / REPORT) as part:
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _expected(expectation: Expectation, run: Path) -> list[str]:
+    """Return what can be told without true segments, as lines of Markdown."""
+    lines = [line for told in expectation.sentences() for line in (told, "")]
+    if expectation.to_review:
+        n = counted(len(expectation.to_review), "detection")
+        lines += [
+            f"Review these {n} with `acmnet view {run}`, and the precision is told:",
+            "",
+            "| video | label | start s | end s | score |",
+            "|---|---|--:|--:|--:|",
+        ]
+        lines += [
+            f"| {_cell(one.video)} | {_cell(one.label)} | {one.start_s:.1f} | "
+            f"{one.end_s:.1f} | {one.score:.2f} |"
+            for one in expectation.to_review
+        ]
+        lines.append("")
+    return lines
 
 
 def _cell(text: str) -> str:

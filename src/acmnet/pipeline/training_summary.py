@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.checkpoint import CheckpointConfig, load_config
+from acmnet.checkpoint import load_config
 from acmnet.features import FeatureError
 from acmnet.files import parse_json, read_text, write_json
 from acmnet.pipeline.data import Data
@@ -60,7 +60,7 @@ def summarize_training(run: Path, model: TrainedModel, data: Data) -> None:
     is_carried = np.array([np.isin(names, labels[video]) for video in videos])
     values = {
         "format": FORMAT_VERSION,
-        "training": _identity(load_config(run)),
+        "training": training_stamp(run),
         "videos": len(videos),
         "shown_from": separating_score(best[is_carried], best[~is_carried]),
         "unit_scores": model.settings.localization.unit_scores,
@@ -166,7 +166,7 @@ def training_summary(run: Path) -> dict[str, Any] | None:
         raise TrainingSummaryError(
             f"{path} is damaged or not written by acmnet; {remedy}"
         )
-    is_own = content["training"] == _identity(load_config(run))
+    is_own = content["training"] == training_stamp(run)
     return content if is_own and content["format"] == FORMAT_VERSION else None
 
 
@@ -185,7 +185,8 @@ def _is_whole(values: dict[str, Any]) -> bool:
     )
 
 
-def _identity(config: CheckpointConfig) -> str:
+def training_stamp(run: Path) -> str:
     """Return a text that another training of the same run would not have."""
+    config = load_config(run)
     what = [config.seed, config.epoch, config.metrics, config.training.get("seconds")]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,217 @@
+"""What a run should be worth, told without a true segment, and by ten reviews."""
+
+import dataclasses
+import json
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+
+from acmnet.pipeline.data import DataSource, open_data
+from acmnet.pipeline.expectation import (
+    EXPECTATION_FILE,
+    HELD_OUT,
+    ExpectationError,
+    expect,
+    read_expectation,
+    to_review,
+)
+from acmnet.pipeline.runs import RunRequest, train_run
+from acmnet.pipeline.trained import load, localize_videos
+from acmnet.pipeline.training_summary import shown_score
+from acmnet.recipes import recipe
+from acmnet.segments import Detections
+from acmnet.synthetic import WorldSettings, make_world, write_world
+from acmnet.view.precision import precision_of_reviews
+from acmnet.view.reviews import REVIEWS_FILE, ReviewStore
+
+NAMES = ("jump", "run")
+
+
+@given(st.lists(st.floats(0, 1), max_size=60), st.floats(0, 1) | st.none())
+def test_ten_stand_for_all_that_is_shown(scores, least):
+    rows = [(i, i + 1, score, i % 2) for i, score in enumerate(scores)]
+    results = {
+        "a": Detections.of(NAMES, rows[::2]),
+        "b": Detections.of(NAMES, rows[1::2]),
+    }
+    shown, chosen = to_review(results, least)
+    kept = sorted((x for x in scores if least is None or x >= least), reverse=True)
+    assert shown == len(kept)
+    assert len(chosen) == len(set(chosen)) == min(len(kept), 10)
+    # one of each tenth
+    for i, one in enumerate(chosen):
+        low, high = i * len(kept) / len(chosen), (i + 1) * len(kept) / len(chosen)
+        assert one.score in kept[int(low) : int(np.ceil(high))]
+    assert to_review(dict(reversed(results.items())), least) == (shown, chosen)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Give a short training of two stages without segments, and what it expects."""
+    out = tmp_path_factory.mktemp("made")
+    world = WorldSettings(training_videos=24, test_videos=2, dimension=16)
+    labels, features = write_world(make_world(0, world), out / "world")
+    few = {"training.epochs": 12, "student.teachers": 2, "student.epochs": 5}
+    few |= {"training.batch_size": 8, "training.learning_rate": 3e-3}
+    settings = recipe("default", profile="best", overrides=few | {"student.width": 16})
+    data = open_data(DataSource(labels, features, "training"))
+    bare = {
+        k: dataclasses.replace(v, instances=())
+        for k, v in data.annotations.videos.items()
+    }
+    annotations = dataclasses.replace(data.annotations, videos=bare)
+    request = RunRequest(
+        out / "run", settings, dataclasses.replace(data, annotations=annotations)
+    )
+    train_run(request)
+    model = load(request.out)
+    results = localize_videos(model, request.data)
+    return request, model, results, expect(request, model, results)
+
+
+def test_names_are_checked_on_videos_not_learned_from(made):
+    request, model, results, expected = made
+    labels = request.data.labels
+    names = expected.names
+    assert names.videos == len(labels)
+    assert names.labels == sum(map(len, labels.values()))
+    assert 0 < names.right <= min(names.named, names.labels)
+    # guessing would be right as often as a class is carried at all
+    chance = names.labels / (len(labels) * len(model.class_names))
+    assert names.right / names.named > 1.5 * chance
+    assert 0.0 < expected.agreement <= 1.0
+    least = shown_score(request.out)
+    assert expected.shown == sum((x.score >= least).sum() for x in results.values())
+    told = " ".join(expected.sentences())
+    assert f"it found {names.right} of {names.labels} labels" in told
+    assert f"overlaps by {expected.agreement:.0%} on average" in told
+
+
+def test_what_was_found_is_kept_and_its_trainings_are_not(made):
+    request, model, results, expected = made
+    assert not (request.out / HELD_OUT).exists()
+    assert read_expectation(request.out) == expected
+    before = (request.out / EXPECTATION_FILE).stat().st_mtime_ns
+    assert expect(request, model, results) == expected
+    assert (request.out / EXPECTATION_FILE).stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("labels", "why"),
+    [
+        (lambda names, _: names, "every video carries every label"),
+        (lambda names, i: names[:1] if i else names[:2], "two videos or more"),
+    ],
+)
+def test_where_names_cannot_be_checked_it_is_said(made, tmp_path, labels, why):
+    request, model, results, _ = made
+    names = request.data.annotations.class_names
+    videos = {
+        k: dataclasses.replace(v, labels=labels(names, i))
+        for i, (k, v) in enumerate(request.data.annotations.videos.items())
+    }
+    annotations = dataclasses.replace(request.data.annotations, videos=videos)
+    data = dataclasses.replace(request.data, annotations=annotations)
+    few = {"training.epochs": 1}
+    other = RunRequest(tmp_path / "run", recipe("default", overrides=few), data)
+    alone = dataclasses.replace(model, further=(), student=None)
+    (other.out / "checkpoint").parent.mkdir(parents=True)
+    for path in request.out.rglob("*"):
+        if path.is_file() and path.name != EXPECTATION_FILE:
+            to = other.out / path.relative_to(request.out)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            to.write_bytes(path.read_bytes())
+    expected = expect(other, alone, results)
+    assert expected.names is None
+    assert expected.agreement is None  # a single network has none to agree with
+    (only,) = expected.sentences()
+    assert why in only
+
+
+@pytest.fixture
+def reviewed(made):
+    """Save verdicts on what is to be looked at, in its order; forget them after."""
+    request, _, _, expected = made
+    store = ReviewStore(request.out / REVIEWS_FILE, request.data.annotations)
+
+    def save(verdicts, moved_s=0.0, further=()):
+        videos = {}
+        for one, verdict in zip(expected.to_review, verdicts, strict=False):
+            length_s = one.end_s - one.start_s
+            start_s = one.start_s + moved_s * length_s
+            videos.setdefault(one.video, []).append(
+                {
+                    "label": one.label,
+                    "start_s": start_s,
+                    "end_s": start_s + length_s,
+                    "verdict": verdict,
+                    "source": list(one[1:]),
+                }
+            )
+        for video, review in further:
+            videos.setdefault(video, []).append(review)
+        revision = store.to_json()["revision"]
+        store.save({"revision": revision, "videos": videos})
+        return precision_of_reviews(request.out)
+
+    yield save
+    (request.out / REVIEWS_FILE).unlink(missing_ok=True)
+
+
+def test_ten_reviews_tell_the_precision(made, reviewed):
+    request, _, _, expected = made
+    n = len(expected.to_review)
+    assert n == 10
+    untouched = precision_of_reviews(request.out)
+    assert (untouched.asked, untouched.looked_at) == (10, 0)
+    some = reviewed(["accepted"] * 3 + ["rejected"])
+    assert (some.looked_at, some.right) == (4, 3)
+    assert some.sentence().startswith("4 of the 10 detections to look at are reviewed")
+    # what else a person reviews is no fair draw, and does not count
+    added = {"label": "jump", "start_s": 0.0, "end_s": 0.5, "verdict": "added"}
+    video = next(iter(request.data.labels))
+    verdicts = ["accepted"] * 7 + ["rejected"] * 3
+    told = reviewed(verdicts, further=[(video, added)])
+    assert (told.looked_at, told.right) == (10, 7)
+    # by the formula: centre (7 + z²/2) / (10 + z²), z² = 3.8415
+    low, high = told.interval()
+    assert (low + high) / 2 == pytest.approx((7 + 1.92073) / (10 + 3.84146), abs=1e-5)
+    assert "7 of the 10 detections that you reviewed are right" in told.sentence()
+    assert f"of all {expected.shown} shown between 40% and 89%" in told.sentence()
+
+
+def test_a_detection_that_had_to_be_moved_far_was_not_right(reviewed):
+    # two intervals of one length, moved by a share m, overlap by (1 - m) / (1 + m)
+    assert reviewed(["accepted"] * 10, moved_s=0.2).right == 10
+    assert reviewed(["accepted"] * 10, moved_s=0.5).right == 0
+
+
+def test_report_tells_the_precision(made, reviewed, acmnet):
+    request = made[0]
+    reviewed(["accepted"] * 10)
+    source = request.data.source
+    given = ["--annotations", source.annotations, "--features", source.features]
+    where = ["--subset", "training", "--out", "page.html"]
+    code, _, err = acmnet("report", request.out, *given, *where)
+    assert code == 0
+    assert "10 of the 10 detections that you reviewed are right" in err
+
+
+def test_another_training_expects_anew_and_damage_is_refused(made, tmp_path):
+    request, *_ = made
+    content = json.loads((request.out / EXPECTATION_FILE).read_text())
+    for path in request.out.rglob("*"):
+        if path.is_file():
+            to = tmp_path / path.relative_to(request.out)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            to.write_bytes(path.read_bytes())
+    other = tmp_path / EXPECTATION_FILE
+    other.write_text(json.dumps(content | {"training": "of another"}))
+    assert read_expectation(tmp_path) is None
+    assert precision_of_reviews(tmp_path) is None
+    for text in ("[]", "{}", json.dumps(content | {"to_review": [1]})):
+        other.write_text(text)
+        with pytest.raises(ExpectationError, match=r"json is damaged .* fit again"):
+            read_expectation(tmp_path)
