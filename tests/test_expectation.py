@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import hypothesis.strategies as st
 import numpy as np
@@ -197,6 +198,21 @@ def test_report_tells_the_precision(made, reviewed, acmnet):
     code, _, err = acmnet("report", request.out, *given, *where)
     assert code == 0
     assert "10 of the 10 detections that you reviewed are right" in err
+
+
+def test_what_an_earlier_training_left_is_not_used(made, tmp_path):
+    # cut short while it checked names; then trained anew with other settings
+    request, model, results, expected = made
+    run = tmp_path / "run"
+    shutil.copytree(request.out, run)
+    (run / EXPECTATION_FILE).unlink()
+    few = {"training.epochs": 2}
+    left = run / HELD_OUT / "earlier" / f"seed_{request.seed}" / "fold_0"
+    longer = dataclasses.replace(request, settings=recipe("default", overrides=few))
+    train_run(dataclasses.replace(longer, out=left))
+    again = expect(dataclasses.replace(request, out=run), model, results)
+    assert again == expected
+    assert not (run / HELD_OUT).exists()
 
 
 def test_another_training_expects_anew_and_damage_is_refused(made, tmp_path):

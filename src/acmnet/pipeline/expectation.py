@@ -236,9 +236,9 @@ def _held_out_names(request: RunRequest) -> tuple[HeldOutNames | None, str]:
         training=dataclasses.replace(settings.training, epochs=epochs),
         student=StudentSettings(),
     )
-    half = dataclasses.replace(
-        request, out=request.out / HELD_OUT, settings=short, overwrite=False
-    )
+    # what an earlier training left behind, cut short, is of no use to this one
+    out = request.out / HELD_OUT / training_stamp(request.out)
+    half = dataclasses.replace(request, out=out, settings=short, overwrite=False)
     total = np.zeros(4, dtype=np.int64)
     for fold in folds_of(half, folds=HALVES, seeds=(request.seed,)):
         if not is_finished(fold.run.out, short):
