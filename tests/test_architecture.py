@@ -20,7 +20,7 @@ ORDER = [
     ["extraction.weights", "extraction.trust"],
     ["spreadsheets"],
     ["segments", "bmn", "label_tables", "class_lists"],
-    ["detection_csv", "shown"],
+    ["detection_csv", "detection_entries", "shown"],
     ["subtitles"],
     ["annotations", "detections", "proposals", "calibration", "scores"],
     ["detection_output", "feature_files"],

@@ -390,7 +390,7 @@ def test_the_verb(acmnet, files, tmp_path):
     # ranked localisation, true: AP = 1/2 * 1/2; without the first 1/2, so 25 points
     line = next(x for x in out.splitlines() if "localisation  " in x)
     assert line.split() == ["localisation", "50.0", *["-"] * 9, "50.0", "25.0"]
-    assert "1 localisation errors at tIoU 0.5: 100 % too long" in out
+    assert "1 localisation error at tIoU 0.5: 100 % too long" in out
     assert "dropped 1 detection: label without ground truth" in err
     values = json.loads((tmp_path / "d.json").read_text())
     assert values["protocol"] == "custom"

@@ -10,17 +10,17 @@ Nothing here knows who made the detections or what they are compared with.
 
 import dataclasses
 import json
-import math
 import reprlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from acmnet.detection_csv import entries_of
+from acmnet.detection_entries import EXAMPLE_ENTRY, faults, numbers, times_of
 from acmnet.files import FileError, outline, parse_json, read_text, written_whole
-from acmnet.limits import LARGEST_SECONDS, finite, seconds
+from acmnet.limits import finite
 from acmnet.names import one_form
 from acmnet.segments import Detections, FloatArray, IntArray
 
@@ -29,8 +29,6 @@ VERSION = "acmnet"
 
 KIND = "detection file"
 EMPTY = 'a file without detections is {"results": {}}'
-
-EXAMPLE_ENTRY = '{"label": "jump", "score": 0.9, "segment": [1.0, 2.5]}'
 
 
 class DetectionFileError(ValueError):
@@ -82,8 +80,7 @@ class DetectionFile:
 
         ``external_data`` says so as ``shown_from``, where acmnet wrote the file.
         """
-        score = _number(self.external_data.get("shown_from"))
-        return score if math.isfinite(score) else None
+        return finite(self.external_data.get("shown_from"), in_quotes=True)
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not describe N detections."""
@@ -237,7 +234,7 @@ def _checked(
     try:
         return _gathered(source, results, external_data)
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise DetectionFileError(next(_faults(source, results))) from None
+        raise DetectionFileError(next(faults(source, results))) from None
 
 
 def _in_one_form(source: str, results: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
@@ -262,7 +259,7 @@ def _gathered(
     results: Mapping[str, list[Any]],
     external_data: Mapping[str, object],
 ) -> DetectionFile:
-    """Return all entries as arrays; fails without saying where (`_faults` does)."""
+    """Return all entries as arrays; fails without saying where (`faults` does)."""
     entries = [entry for found in results.values() for entry in found]
     label = [entry["label"] for entry in entries]
     segment = [entry["segment"] for entry in entries]
@@ -277,9 +274,9 @@ def _gathered(
             np.arange(len(results)), [len(found) for found in results.values()]
         ),
         label_index=label_index,
-        start_s=_times([start for start, _ in segment]),
-        end_s=_times([end for _, end in segment]),
-        score=_numbers([entry["score"] for entry in entries]),
+        start_s=times_of([start for start, _ in segment]),
+        end_s=times_of([end for _, end in segment]),
+        score=numbers([entry["score"] for entry in entries]),
         external_data=external_data,
     )
 
@@ -290,64 +287,6 @@ def _numbered(labels: list[str]) -> tuple[tuple[str, ...], IntArray]:
     place = {label: index for index, label in enumerate(distinct)}
     index = np.fromiter(map(place.__getitem__, labels), np.int64, len(labels))
     return distinct, index
-
-
-def _numbers(values: list[Any]) -> FloatArray:
-    """Return numbers, some perhaps given as text, as an array."""
-    if not set(map(type, values)) <= {float, int}:
-        values = [_number(value) for value in values]
-    return np.array(values, dtype=np.float64)
-
-
-def _times(values: list[Any]) -> FloatArray:
-    """Return times in seconds as an array; fails where one is too far off."""
-    times = _numbers(values)
-    if not (np.abs(times) <= LARGEST_SECONDS).all():
-        raise ValueError(f"a time must be within {LARGEST_SECONDS:g} s of 0")
-    return times
-
-
-def _number(value: object) -> float:
-    """Return a number, also from its text; NaN where ``value`` is none."""
-    number = finite(value, in_quotes=True)
-    return math.nan if number is None else number
-
-
-def _faults(source: str, results: Mapping[str, list[object]]) -> Iterator[str]:
-    """Yield a message for each entry that cannot be used."""
-    for video, entries in results.items():
-        for index, entry in enumerate(entries):
-            fault = _fault(entry)
-            if fault:
-                yield f"{source}: video {video!r}, entry {index}: {fault}"
-
-
-def _fault(entry: object) -> str:
-    """Return what is wrong with an entry and what to do; empty if nothing is."""
-    if not isinstance(entry, dict):
-        return f"must be an object such as {EXAMPLE_ENTRY}, got {reprlib.repr(entry)}"
-    for field in ("label", "score", "segment"):
-        if field not in entry:
-            return (
-                f"has no {field!r}, only {reprlib.repr(list(entry))}; write it as "
-                f"{EXAMPLE_ENTRY}"
-            )
-    label, score, segment = entry["label"], entry["score"], entry["segment"]
-    if not isinstance(label, str):
-        return f"label must be text, got {reprlib.repr(label)}; name the class"
-    times = segment if isinstance(segment, list) else []
-    if [seconds(x, in_quotes=True) is None for x in times] != [False, False]:
-        return (
-            "segment must be two finite numbers [start, end], within "
-            f"{LARGEST_SECONDS:,.0f} s of 0 and in seconds, got "
-            f"{reprlib.repr(segment)}; correct it or remove the entry"
-        )
-    if finite(score, in_quotes=True) is None:
-        return (
-            f"score must be a finite number, got {reprlib.repr(score)}; correct it or "
-            "remove the entry"
-        )
-    return ""
 
 
 def write_detections(

@@ -44,7 +44,7 @@ those of new videos will be"
     """
     were = "was" if len(seen) == 1 else "were"
     return (
-        f"{len(seen)} of {n_videos} scored videos {were} trained on "
+        f"{len(seen)} of {counted(n_videos, 'scored video')} {were} trained on "
         f"({some(sorted(seen))}): their scores are better than those of new videos "
         "will be"
     )

@@ -30,7 +30,7 @@ from acmnet.pipeline.trained import TrainedModel, load, localize_videos
 from acmnet.pipeline.training_summary import MOST_VIDEOS, unlike_training
 from acmnet.segments import Detections
 from acmnet.training_videos import KEY
-from acmnet.wording import counted
+from acmnet.wording import counted, some
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,6 +176,17 @@ def note_unlike(run: Path, data: Data, most: int = MOST_VIDEOS) -> str | None:
     if sentence is not None:
         note(sentence)
     return sentence
+
+
+def note_unpredicted(report: DetectionReport, prefix: str = "") -> None:
+    """Say which scored videos the detections do not have at all."""
+    absent = report.unpredicted
+    if absent:
+        have = "has" if len(absent) == 1 else "have"
+        note(
+            f"{prefix}{len(absent)} of {counted(report.videos, 'video')} {have} no "
+            f"prediction: {some(absent)}"
+        )
 
 
 @contextmanager

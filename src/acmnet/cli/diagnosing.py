@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from acmnet.cli.app import app, console, note
+from acmnet.cli.applying import note_unpredicted
 from acmnet.cli.options import JsonPath
 from acmnet.console import plain_table
 from acmnet.detections import read_detections
@@ -31,21 +32,24 @@ def diagnose_command(
 ) -> None:
     """Say what is wrong with detections: kinds of errors, and which actions are missed.
 
-    After DETAD (Alwassel et al., ECCV 2018). Of the detections of each class, those
-    ranked up to ten times as deep as it has instances (10G) are sorted by kind.
+    After DETAD (Alwassel et al., ECCV 2018). The detections of each class are ranked by
+    score, and the first 10 G are sorted by kind of error, where G is the number of its
+    true segments. Overlap is measured by tIoU: the time that a detection and a true
+    segment both cover, divided by the time that either covers.
 
     Parameters
     ----------
     ground_truth
         Annotations with true segments; coverage needs durations, too.
     detections
-        ActivityNet results JSON, of any system.
+        ActivityNet results JSON, of any system, or CSV that localize wrote.
     protocol
         A name from `acmnet protocols`; custom takes the ground truth as it is.
     subset
         Only this subset of the ground truth, where the protocol names none.
     tiou
-        Thresholds from 0.1 up: one, a list such as 0.3,0.5, or first:last:step.
+        From which overlaps on a detection is correct, from 0.1 up: one, a list such as
+        0.3,0.5, or first:last:step.
     ambiguous
         Intervals that thumos14-2014 does not count (Ambiguous_test.txt).
     json_path
@@ -83,11 +87,7 @@ def diagnose_command(
         console.print(f"ground truth SHA-256 {report.ground_truth_sha256}")
     for reason, count in report.dropped.items():
         note(f"dropped {counted(count, 'detection')}: {reason}")
-    if report.unpredicted:
-        note(
-            f"{len(report.unpredicted)} of {report.videos} videos have no prediction, "
-            f"such as {report.unpredicted[0]}"
-        )
+    note_unpredicted(report)
     for sentence in (*report.notes, *diagnosis.notes):
         note(sentence)
     if json_path is not None:
@@ -159,7 +159,7 @@ def _tell_misfit(diagnosis: Diagnosis) -> None:
             for name, share in zip(MISFITS, diagnosis.misfit_shares[i], strict=True)
         )
         console.print(
-            f"{n} localisation errors at tIoU {tiou:g}: {shares}; "
+            f"{counted(n, 'localisation error')} at tIoU {tiou:g}: {shares}; "
             f"{100 * misfit.completeness[i]:.0f} % of the instance is covered and "
             f"{100 * misfit.purity[i]:.0f} % of the detection is action, on average"
         )

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, errors, note, quiet
+from acmnet.cli.applying import note_unpredicted
 from acmnet.cli.options import JsonPath
 from acmnet.console import Waiting, comparison_lines, map_table, plain_table
 from acmnet.detections import read_detections
@@ -77,13 +78,15 @@ def evaluate_command(
     ground_truth
         Annotations with true segments.
     detections
-        ActivityNet results JSON, of any system; once for each system.
+        ActivityNet results JSON, of any system, or CSV that localize wrote; once for
+        each system.
     protocol
         A name from `acmnet protocols`; custom takes the ground truth as it is.
     subset
         Only this subset of the ground truth, where the protocol names none.
     tiou
-        Thresholds: first:last:step, or a list such as 0.3,0.5; else the protocol's.
+        From which overlaps on a detection is correct: first:last:step, or a list such
+        as 0.3,0.5; else the protocol's.
     ambiguous
         Intervals that thumos14-2014 does not count (Ambiguous_test.txt).
     score_threshold
@@ -92,9 +95,9 @@ def evaluate_command(
         Show the published systems of the benchmark beside, each with its protocol; CSV,
         Markdown and LaTeX files get them, too.
     draws
-        How often the videos are drawn to compare systems.
+        How often the videos are drawn at random, with repeats, to compare systems.
     seed
-        Of the draws.
+        Number that the draws start from: the same one draws the same videos.
     """
     refuse_unwritable(*dataclasses.astuple(written))
     thresholds = None if tiou is None else parse_tiou(tiou)
@@ -251,13 +254,7 @@ def _remark(prefix: str, report: DetectionReport) -> None:
         note(f"{prefix}dropped {counted(count, 'detection')}: {reason}")
     for sentence in report.notes:
         note(prefix + sentence)
-    absent = report.unpredicted
-    if absent:
-        some = ", ".join(absent[:5]) + ", ..." * (len(absent) > 5)
-        note(
-            f"{prefix}{len(absent)} of {report.videos} videos have no prediction: "
-            f"{some}"
-        )
+    note_unpredicted(report, prefix)
     cut = report.external_data.get("left_out")
     if isinstance(cut, dict):
         limits = ", ".join(f"{k} {v}" for k, v in cut.items() if v is not None)

@@ -21,6 +21,13 @@ EXAMINED: Final = 20
 """Videos that are looked at again, evenly spread over those where nothing was found."""
 
 
+WORDS: Final = {
+    "activation": "activation of an action (how much a moment looks like it)",
+    "attention": "attention to actions (how much a moment looks like any)",
+}
+"""What is cut at thresholds, by the name of the setting."""
+
+
 class _Highest(NamedTuple):
     """The highest values that the networks give anywhere in some videos."""
 
@@ -115,13 +122,13 @@ def _reasons(
         ("activation", highest.activation, rules.activation_thresholds),
         ("attention", highest.attention, rules.attention_thresholds),
     ):
-        what = f"{name} {'of an action' if name == 'activation' else 'to actions'}"
+        what = WORDS[name]
         least = min(thresholds, default=np.inf)
         if rules.threshold_of == "peak" or value >= least:
             reasons.append(
                 f"what the {what} has above its thresholds is shorter than "
-                f"{counted(rules.shortest_cells, 'cell')} of {1 / rules.upsampling:g} "
-                "feature rows (localization.shortest_cells)"
+                f"{counted(rules.shortest_cells, 'cell')}, {rules.upsampling} of which "
+                "make one row of the features (localization.shortest_cells)"
             )
             options.append("--localization.shortest-cells 1")
         elif thresholds:
