@@ -416,6 +416,9 @@ def test_cross_validation_covers_every_video_once_and_resumes(tmp_path):
         RunError, match=r"trained with training\.learning_rate = 0\.0003"
     ):
         cross_validate(dataclasses.replace(asked, settings=settings), **arguments)
+    # another deal of the videos is told from another training of the same ones
+    with pytest.raises(RunError, match=r"fold_0 was trained on other videos .* --out"):
+        cross_validate(asked, **arguments | {"folds": 3})
     values = result.to_json()
     assert values["map"] == pytest.approx(result.map.mean(axis=(0, 1)))
     assert values["average_std"] == pytest.approx(

@@ -150,7 +150,8 @@ def localize_scores(
     Returns
     -------
     Detections
-        In seconds, inside the video; by class, then from the highest score down.
+        In seconds, inside the video; by class, then from the highest score down. Scores
+        are the contrast's: ``unit_scores`` is for a trained model's detections.
 
     Raises
     ------

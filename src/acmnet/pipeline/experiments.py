@@ -7,10 +7,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from acmnet.annotations import Annotations
+from acmnet.checkpoint import has_checkpoint, load_config
 from acmnet.evaluation.reports import evaluate
 from acmnet.pipeline.data import Data, DataError
 from acmnet.pipeline.folds import fold_problems, stratified_folds
 from acmnet.pipeline.runs import (
+    RunError,
     RunRequest,
     is_finished,
     refuse_other_run,
@@ -243,7 +245,21 @@ def folds_of(
                 seed=seed,
                 resume=True,
             )
+            _refuse_other_videos(run, fold)
             yield Fold(seed, fold, run, request.data.only(set(held_out)))
+
+
+def _refuse_other_videos(run: RunRequest, fold: int) -> None:
+    """Refuse a training of another deal of the videos into folds."""
+    if not has_checkpoint(run.out):
+        return
+    before = load_config(run.out).trained_on
+    if before is not None and set(before) != set(run.data.labels):
+        raise RunError(
+            f"{run.out} was trained on other videos than fold {fold} leaves to train "
+            "on: the videos, their labels, the number of folds or acmnet's rule of "
+            "dealing have changed; give another --out"
+        )
 
 
 def spans_s(data: Data) -> dict[str, float]:
