@@ -33,7 +33,7 @@ from acmnet.pipeline.trained import localize_videos
 from acmnet.recipes import override, recipe
 from acmnet.segments import Detections, Segment, SnippetGrid
 from acmnet.synthetic import make_world, write_world
-from runs import edit_config, weights_file
+from runs import edit_config, make_old, weights_file
 
 FEW = {"training.epochs": 4, "training.checkpoint_every": 2, "training.batch_size": 4}
 
@@ -219,8 +219,46 @@ def test_other_labels_are_not_resumed_on(tiny_world, tmp_path):
     labels, features = copy_world(tiny_world, tmp_path / "world")
     text = labels.read_text().replace('"label": "bow"', '"label": "clap"', 1)
     labels.write_text(text)
-    with pytest.raises(RunError, match="labels_sha256"):
+    with pytest.raises(RunError, match="trained on other labels than") as refusal:
         train_run(request((labels, features), tmp_path / "run", resume=True))
+    video, before = next(
+        (v, x) for v, x in data_of(tiny_world).labels.items() if "bow" in x
+    )
+    now = data_of((labels, features)).labels[video]
+    told = " and ".join(map(repr, before)), " and ".join(map(repr, now))
+    assert f"'{video}' was {told[0]}, now it is {told[1]}. " in str(refusal.value)
+    assert "run/checkpoint/labels.json), train it anew with" in str(refusal.value)
+
+
+def test_videos_and_classes_that_came_or_went_are_named(tiny_world, tmp_path):
+    train_run(request(tiny_world, tmp_path / "run"))
+    labels, features = copy_world(tiny_world, tmp_path / "world")
+    values = json.loads(labels.read_text())
+    database = values["database"]
+    database["test_000"]["subset"] = "training"
+    for name in ("training_001", "training_004"):
+        database[name]["subset"] = "test"
+    values["classes"] = [*read_annotations(labels).class_names, "sit"]
+    database["training_000"]["annotations"] = [{"label": "sit"}]
+    labels.write_text(json.dumps(values))
+    with pytest.raises(RunError) as refusal:
+        train_run(request((labels, features), tmp_path / "run", resume=True))
+    for words in (
+        "no longer listed: 'training_001', 'training_004'; new: 'test_000'",
+        "'training_000' was ",
+        "now it is 'sit'; a new class: 'sit'. Go on with",
+    ):
+        assert words in str(refusal.value)
+
+
+def test_an_old_run_says_that_its_labels_are_others(tiny_world, tmp_path):
+    run = train_run(request(tiny_world, tmp_path / "run"))
+    make_old(run)
+    labels, features = copy_world(tiny_world, tmp_path / "world")
+    text = labels.read_text().replace('"label": "bow"', '"label": "clap"', 1)
+    labels.write_text(text)
+    with pytest.raises(RunError, match="had 12 training videos, now there are 12, or"):
+        train_run(request((labels, features), run, resume=True))
 
 
 def test_a_file_in_the_way_is_refused(tiny_world, tmp_path):

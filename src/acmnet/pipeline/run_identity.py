@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -14,8 +14,10 @@ import numpy as np
 import torch
 
 from acmnet.checkpoint import (
+    LABELS_FILE,
     CheckpointConfig,
     CheckpointError,
+    folder_of,
     has_checkpoint,
     load_config,
     load_training_state,
@@ -24,6 +26,7 @@ from acmnet.pipeline.data import Data
 from acmnet.pipeline.run_data import place_of_features
 from acmnet.precision import computed_in
 from acmnet.recipes import Settings, as_values
+from acmnet.wording import quoted, some
 
 LAST: Final = "last"
 MAY_CHANGE: Final = (
@@ -117,7 +120,8 @@ def refuse_other_run(source: Path, request: RunRequest) -> None:
     Raises
     ------
     RunError
-        Naming the first difference that would change a number of the training.
+        Naming the first difference that would change a number of the training; which
+        videos and labels changed, where those are others.
     """
     config, asked = load_config(source), config_of(request, 0, {}, 0.0)
     # what an older acmnet did not know is what it is now when it is not set
@@ -125,10 +129,61 @@ def refuse_other_run(source: Path, request: RunRequest) -> None:
     now = _flat(asked.settings) | _identity(asked)
     for key, value in now.items():
         if before.get(key) != value and not _may_change(key, request):
+            if key in ("class_names", "labels_sha256"):
+                raise RunError(_other_labels(source, config, request))
             raise RunError(
                 f"{source} was trained with {key} = {before.get(key)!r}, now it is "
                 f"{value!r}; resume with the same, or start anew in another --out"
             )
+
+
+def _other_labels(source: Path, config: CheckpointConfig, request: RunRequest) -> str:
+    """Return the refusal of other videos or labels than a run was trained on."""
+    before, now = config.trained_on, request.data.labels
+    names = request.data.annotations.class_names
+    changes = []
+    if before is not None:
+        changes = [
+            *_told("no longer listed", [v for v in before if v not in now]),
+            *_told("new", [v for v in now if v not in before]),
+        ]
+        other = [v for v in now if v in before and set(before[v]) != set(now[v])]
+        for video in other[:1]:
+            more = f" (and {len(other) - 1} more)" if other[1:] else ""
+            changes.append(
+                f"{quoted(video)} was {_listed(before[video])}, now it is "
+                f"{_listed(now[video])}{more}"
+            )
+    classes = config.class_names
+    if set(classes) != set(names):
+        changes += [
+            *_told("no longer a class", [x for x in classes if x not in names]),
+            *_told("a new class", [x for x in names if x not in classes]),
+        ]
+    elif classes != names:
+        changes.append("the classes come in another order")
+    if not changes:
+        changes = [
+            f"it had {config.training.get('videos', '?')} training videos, now there "
+            f"are {len(now)}, or their labels are others"
+        ]
+    kept = folder_of(source) / LABELS_FILE
+    restore = f" (it keeps them in {kept})" if kept.exists() else ""
+    return (
+        f"{source} was trained on other labels than those in "
+        f"{request.data.annotations.source}: {'; '.join(changes)}. Go on with the "
+        f"labels that it was trained on{restore}, train it anew with --overwrite, or "
+        "choose another --out"
+    )
+
+
+def _told(what: str, names: list[str]) -> list[str]:
+    """Return what became of some names, if there are any."""
+    return [f"{what}: {some(names)}"] if names else []
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return " and ".join(map(quoted, labels)) or "without a label"
 
 
 def _may_change(key: str, request: RunRequest) -> bool:
