@@ -19,6 +19,7 @@ from acmnet.checkpoint import (
     CheckpointError,
     folder_of,
     has_checkpoint,
+    is_left_of_a_kill,
     load_config,
     load_training_state,
 )
@@ -200,7 +201,8 @@ def _may_change(key: str, request: RunRequest) -> bool:
 def is_finished(run: Path, settings: Settings) -> bool:
     """Whether a run's training has all its epochs behind it."""
     try:
-        done = int(load_training_state(run)["epoch"]) if has_checkpoint(run) else 0
+        is_whole = has_checkpoint(run) and not is_left_of_a_kill(run)
+        done = int(load_training_state(run)["epoch"]) if is_whole else 0
     except CheckpointError:
         return False
     return done >= last_epoch(settings)
