@@ -40,7 +40,7 @@ def contents_of(rows=OVERLAPPING, shown=None, names=("a", "b b", "c")):
             "truth": [["fight", 2.0, 9.0]] if i == 0 else [],
             "instances": 1 if i == 0 else None,
             "detections": len(own),
-            "best": own[0][3],
+            "best": own[0][3] if own else None,
             "left_out": 0,
             "poster_frames": 12,
         }
@@ -294,6 +294,18 @@ def test_words_of_the_trade_are_explained_or_gone(opened, reported):
         assert word in meanings
 
 
+def test_a_page_of_a_run_that_found_nothing_says_so(opened, tmp_path):
+    write_page(contents_of([]), tmp_path / "page.html")
+    page = opened(tmp_path / "page.html")
+    assert page.inner_text("#hidden-count").startswith("Nothing was found in these")
+    assert page.inner_text("#found-count") == "0 of 0 detections"
+    page.locator("#timeline").focus()
+    for key in ("j", "k", "+", "ArrowRight", "End"):
+        page.keyboard.press(key)
+    best = page.locator("#videos tbody tr").first.locator("td").last
+    assert best.inner_text() == "\u2013"
+
+
 # ---- reviews
 
 
@@ -456,3 +468,15 @@ def test_undoing_all_leaves_nothing_to_save(opened, served):
     assert told(page) == "nothing to save"
     with contextlib.suppress(FileNotFoundError):
         assert not served.store.path.read_text()
+
+
+def test_a_phone_says_what_became_of_a_verdict(opened, served):
+    page = opened(served.address)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("#timeline").focus()
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    page.fill("#top", "1")
+    for name in ("review-state", "hidden-count", "reviewed-count"):
+        assert page.locator(f"#{name}").is_visible(), name
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390

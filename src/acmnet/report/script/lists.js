@@ -23,11 +23,12 @@ const detectionTable = table($("detections"), [
 ], all, { more: $("more-detections"), first: 4, marks: verdictOf });
 $("detection-filter").addEventListener("input", filterDetections);
 $("this-video").addEventListener("change", filterDetections);
+const surestFirst = [...all].sort((a, b) => b[4] - a[4]); // as the list is at first
 function filterDetections() {
   const wanted = $("detection-filter").value.toLowerCase(), only = $("this-video").checked;
   const classes = contents.class_names.map((name) => name.toLowerCase().includes(wanted));
   const ids = videos.map((video) => video.id.toLowerCase().includes(wanted));
-  const kept = all.filter((d) => isShown(d) && (!only || d[0] === state.video) && (classes[d[1]] || ids[d[0]]));
+  const kept = surestFirst.filter((d) => isShown(d) && (!only || d[0] === state.video) && (classes[d[1]] || ids[d[0]]));
   $("found-count").textContent = `${kept.length} of ${counted(all.length, "detection")}`;
   detectionTable.show(kept);
 }
@@ -51,7 +52,8 @@ function showFrom(score, top) {
   slider.setAttribute("aria-valuetext", told);
   $("top").value = Number.isFinite(top) ? top : "";
   const hidden = all.reduce((n, d) => n + !isShown(d), 0);
-  $("hidden-count").textContent = hidden ? `${counted(hidden, "less sure detection")} of ${all.length} ${hidden === 1 ? "is" : "are"} hidden.` : "";
+  const nothing = "Nothing was found in these videos: either none of the actions is in them, or the run was trained too briefly.";
+  $("hidden-count").textContent = !all.length ? nothing : hidden ? `${counted(hidden, "less sure detection")} of ${all.length} ${hidden === 1 ? "is" : "are"} hidden.` : "";
   $("show-all").hidden = !hidden;
   filterDetections();
   if (state.video >= 0) stack();

@@ -119,7 +119,7 @@ function drawPlayhead() {
 }
 
 function drawAxis() {
-  const { from, to } = state, wanted = Math.max(2, Math.floor($("axis").clientWidth / 70));
+  const { from, to } = state, wanted = Math.max(2, Math.floor($("axis").clientWidth / 55));
   const rough = (to - from) / wanted, unit = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((n) => n * unit).find((n) => n >= rough);
   const ticks = [];
