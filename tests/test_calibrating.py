@@ -363,8 +363,11 @@ def test_calibrate_then_localize(acmnet, run, data):
     assert all(0 < d["score"] < 1 for found in told.values() for d in found)
     external = json.loads(Path("told.json").read_text())["external_data"]
     assert external["calibration"] == {"kind": "segments", "tiou": 0.1}
+    assert external["shown_from"] == 0.5  # more often right than not
     code, _, _ = acmnet(*localizing(run, data, "point.json", "--operating-point"))
     assert code == 0
+    external = json.loads(Path("point.json").read_text())["external_data"]
+    assert "shown_from" not in external  # what is below the thresholds is gone
     thresholds = {name: own["threshold"] for name, own in written["classes"].items()}
     assert any(x is not None for x in thresholds.values())
     # equal segments are in another order where their scores are others

@@ -195,6 +195,20 @@ def test_a_csv_is_scored(tmp_path):
     assert report.map.tolist() == [1.0] * 6 + [0.0]
 
 
+def test_a_csv_without_rows_is_scored_as_nothing(tmp_path):
+    path = tmp_path / "found.csv"
+    path.write_text("\ufeff" + csv_of({"v": Detections.of(["run"])}))
+    assert len(read_detections(path)) == 0
+    assert evaluate(truth_of(v=[("run", 0.0, 10.0)]), path).average == 0.0
+
+
+@pytest.mark.parametrize("name", ["found.srt", "found.VTT"])
+def test_subtitles_are_not_read_back(tmp_path, name):
+    (tmp_path / name).write_text(srt_of(Detections.of(["run"], [(0, 6, 0.5, 0)])))
+    with pytest.raises(DetectionFileError, match=r"holds subtitles.*as JSON or CSV"):
+        read_detections(tmp_path / name)
+
+
 @pytest.mark.parametrize(
     ("text", "named", "message"),
     [

@@ -13,7 +13,7 @@ import json
 import reprlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -28,6 +28,8 @@ VERSION = "acmnet"
 """What a file written here says in its ``version``; nothing reads it."""
 
 KIND = "detection file"
+SUBTITLES: Final = (".srt", ".vtt")
+"""Suffixes of files that are for players, not for reading back."""
 EMPTY = 'a file without detections is {"results": {}}'
 
 
@@ -197,9 +199,14 @@ def read_detections(path: str | Path) -> DetectionFile:
         If the file cannot be read, names a video twice, or has an entry without a
         label, a finite score, and a segment of two finite times.
     """
-    source = str(path)
+    source, suffix = str(path), Path(path).suffix.lower()
+    if suffix in SUBTITLES:
+        raise DetectionFileError(
+            f"{source} holds subtitles, which round their scores; give the detections "
+            "as JSON or CSV, which acmnet localize writes beside them: --out found.json"
+        )
     text = read_text(Path(path), KIND, DetectionFileError, EMPTY)
-    if Path(path).suffix.lower() == ".csv":
+    if suffix == ".csv":
         return _checked(source, entries_of(source, text, DetectionFileError), {})
     content = parse_json(source, text, KIND, DetectionFileError, _is_video)
     results = content.get("results") if isinstance(content, dict) else None
