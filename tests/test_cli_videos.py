@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -149,6 +150,19 @@ def test_fit_leaves_a_run_features_detections_scores_and_a_report(fitted, tiny_s
     report = (fitted / "report.md").read_text()
     for video in (tiny_scenes / "videos").iterdir():
         assert f"| {video.stem} |" in report
+
+
+def test_the_help_of_fit_shows_first_what_matters_first(acmnet):
+    _, out, _ = acmnet("fit", "--help")
+    first, features, training, running = re.split("╭─ (?:Features|Training|How)", out)
+    shown = re.findall(r"^│ .{3}(?:[A-Z]+ )?(--[a-z-]+)", first, flags=re.M)
+    assert shown == ["--videos", "--labels", "--out"]
+    for word, where in (
+        ("--extractor", features),
+        ("--profile", training),
+        ("--retry-failed", running),
+    ):
+        assert word in where
 
 
 def test_fit_goes_on_where_it_stopped(acmnet, fitted, tiny_scenes):

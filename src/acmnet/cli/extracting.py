@@ -17,7 +17,15 @@ from acmnet.cli.app import (
     quiet,
 )
 from acmnet.cli.expecting import tell_expectation
-from acmnet.cli.options import Profile, overrides, say_precision
+from acmnet.cli.options import FEATURES as FEATURE_OPTIONS
+from acmnet.cli.options import (
+    FIRST,
+    PROCESSES,
+    TRAINING,
+    Profile,
+    overrides,
+    say_precision,
+)
 from acmnet.console import ExtractionBar, TrainingBar, Waiting, map_table
 from acmnet.extraction.backbones import RGB_WEIGHTS
 from acmnet.extraction.engines import cores
@@ -54,6 +62,11 @@ weights_app = App(
 app.command(weights_app)
 
 
+InTraining: Final = Parameter(group=TRAINING)
+Running: Final = Parameter(group=PROCESSES)
+RunningFlag: Final = Parameter(group=PROCESSES, negative=())
+
+
 @dataclasses.dataclass(frozen=True)
 class ExtractorOptions:
     """Which extractor, and what its numbers depend on."""
@@ -65,17 +78,18 @@ class ExtractorOptions:
     directory asks for runs only if it is named here, or is a line of
     ~/.config/acmnet/trusted_extractors."""
     fps: float = ExtractionSettings.fps
-    "Frames a second that snippets are cut from."
+    "Frames a second that are looked at."
     snippet_frames: int = ExtractionSettings.snippet_frames
-    "Frames in one snippet."
+    "Frames that one row of features describes: a short piece of video, a snippet."
     stride_frames: int = ExtractionSettings.stride_frames
-    "Frames from one snippet to the next."
+    "Frames from the start of one such piece to the start of the next."
     flow: FlowMethod = ExtractionSettings.flow
-    "TV-L1's effort for the flow stream; dis is a quick preview, and marked as such."
+    """i3d-two-stream: how carefully the motion between frames (TV-L1 optical flow) is
+    computed; dis is a quick preview, and marked as such."""
     crop: Crop = ExtractionSettings.crop
     "What I3D sees of a frame: its centre, or ten crops (ten times the work)."
     precision: Precision = ExtractionSettings.precision
-    "Of I3D's arithmetic."
+    "In which I3D computes; bf16 is faster where the processor has it."
 
     def settings(self, features: Path) -> ExtractionSettings:
         """Return the settings to fill a features directory with."""
@@ -97,22 +111,22 @@ class ExtractorOptions:
         return ExtractionSettings(**values | {"extractor": "motion"})
 
 
-Extracting = Annotated[ExtractorOptions, Parameter(name="*")]
+Extracting = Annotated[ExtractorOptions, Parameter(name="*", group=FEATURE_OPTIONS)]
 
 
-@app.command
+@app.command(group_parameters=FIRST)
 def extract(
     videos: Annotated[list[Path], Parameter(negative=())],
     *,
     out: Path,
     given: Extracting = ExtractorOptions(),
-    workers: int = cores(),
-    engine: Engine = "local",
-    shard: str | None = None,
-    retry_failed: Annotated[bool, Parameter(negative=())] = False,
-    device: str = "auto",
+    workers: Annotated[int, Running] = cores(),
+    engine: Annotated[Engine, Running] = "local",
+    shard: Annotated[str | None, Running] = None,
+    retry_failed: Annotated[bool, RunningFlag] = False,
+    device: Annotated[str, Running] = "auto",
 ) -> None:
-    """Turn video files into snippet features.
+    """Turn video files into features: numbers that describe each short piece of them.
 
     Finished videos are not done again. A video that cannot be read is listed in
     failed.jsonl with the reason; the others go on.
@@ -168,21 +182,21 @@ def _shard(text: str | None) -> tuple[int, int] | None:
     return int(i), int(n)
 
 
-@app.command(name="fit")
+@app.command(name="fit", group_parameters=FIRST)
 def fit_command(
     videos: Path,
     labels: Path,
     *,
     out: Path,
     given: Extracting = ExtractorOptions(),
-    recipe: str = "default",
-    profile: Profile = "best",
-    subset: str | None = None,
-    seed: int = 0,
-    workers: int = cores(),
-    device: str = "auto",
-    overwrite: Annotated[bool, Parameter(negative=())] = False,
-    retry_failed: Annotated[bool, Parameter(negative=())] = False,
+    recipe: Annotated[str, InTraining] = "default",
+    profile: Annotated[Profile, InTraining] = "best",
+    subset: Annotated[str | None, InTraining] = None,
+    seed: Annotated[int, InTraining] = 0,
+    workers: Annotated[int, Running] = cores(),
+    device: Annotated[str, Running] = "auto",
+    overwrite: Annotated[bool, RunningFlag] = False,
+    retry_failed: Annotated[bool, RunningFlag] = False,
 ) -> None:
     """Learn from your own videos and their labels, from files to detections.
 
@@ -205,13 +219,14 @@ def fit_command(
     recipe
         A name from `acmnet recipes`, or a TOML file.
     profile
-        Two stages, repaired defaults, the authors' code, or the paper as printed.
+        How it is trained: "best" in two stages, "corrected" in one, "official" as the
+        authors' code, "paper" as printed.
     subset
         Train on this subset of the labels only, and score the others.
     seed
-        Of the first weights, the order of videos, sampling and dropout.
+        Of all that is drawn by chance; the same seed gives the same run.
     workers
-        Processes that extract; they share the cores.
+        Processes that extract features; they share the cores.
     device
         "auto", "cpu" or "cuda".
     overwrite

@@ -3,9 +3,9 @@
 import dataclasses
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from acmnet import recipes
 from acmnet.cli.app import UsageError, note
@@ -15,6 +15,12 @@ from acmnet.pipeline.runs import RunRequest, join_processes
 from acmnet.precision import IMITATED, computed_in
 from acmnet.recipes import RecipeError, Settings
 from acmnet.segments import SnippetGrid
+
+FIRST: Final = Group("Parameters", sort_key=1)
+FEATURES: Final = Group("Features", sort_key=2)
+TRAINING: Final = Group("Training", sort_key=3)
+PROCESSES: Final = Group("How it runs", sort_key=4)
+"""Groups of options in the help of a verb, in the order in which they matter."""
 
 Profile = Literal["best", "corrected", "official", "paper"]
 JsonPath = Annotated[Path | None, Parameter(name="--json")]

@@ -450,6 +450,7 @@ def _size(path: Path) -> int:
 def _plan(workers: int, threads: int, frame_side: int) -> str:
     """Return the sentence that states what a run takes."""
     return (
-        f"processes: {workers}, threads in each: {threads}, frames that wait in each: "
-        f"at most {FRAMES_AHEAD}, of {frame_side} pixels on the shorter side"
+        f"extracting in {counted(workers, 'process')} of {counted(threads, 'thread')}; "
+        f"each holds at most {FRAMES_AHEAD} frames of {frame_side} pixels on the "
+        "shorter side"
     )

@@ -143,7 +143,7 @@ def problems(data: Data, *, for_training: bool) -> Iterator[tuple[bool, str]]:
             yield (
                 False,
                 f"{data.annotations.source}: {len(unlabelled)} of {len(data.labels)} "
-                f"videos carry no label and train as pure background: "
+                f"videos carry no label and count as videos without any action: "
                 f"{some(unlabelled)}",
             )
     noted = []

@@ -276,7 +276,10 @@ def _write_report(request: FitRequest, result: FitResult, training: Data) -> Non
     if result.report is not None:
         percent = " | ".join(f"{100 * x:.1f}" for x in result.report.map)
         lines += [
-            f"mAP in % of {result.scored}.",
+            f"mAP of {result.scored}, in %; 100 would be to find every action and "
+            "nothing else. A segment counts as found where it shares at least so much "
+            "of its time with the true one (tIoU, the time in both over the time in "
+            "either):",
             "",
             "| tIoU | " + " | ".join(f"{x:g}" for x in result.report.tiou) + " |",
             "|---|" + "--:|" * len(result.report.tiou),
