@@ -589,7 +589,7 @@ def test_subset():
         ),
         pytest.param(
             [("a", "validation"), ("b", None)],
-            r"json: video 'b' is in no subset \(1 of 2 videos are in none\), so "
+            r"json: video 'b' is in no subset \(1 of 2 videos is in none\), so "
             r"'validation' cannot be picked out; give each video a subset",
             id="a video in no subset",
         ),

@@ -143,7 +143,7 @@ def test_a_crop_is_a_stretch_that_begins_anywhere():
 
 
 def test_labels_are_refused_by_name():
-    message = "video 'v' has the label 'run', which is not one of the 1 classes"
+    message = "video 'v' has the label 'run', which is not one of 1 class"
     with pytest.raises(ValueError, match=message):
         multi_hot({"v": ("run",)}, ["jump"])
 

@@ -196,7 +196,7 @@ def test_coverage_needs_durations():
     coverage = next(x for x in found.buckets if x.characteristic.name == "coverage")
     assert coverage.characteristic.bucket.tolist() == [0, -1]
     assert coverage.missed.tolist() == [[0.0]]  # that of b is not counted
-    assert found.notes[0].startswith("1 of 2 instances are in videos whose duration")
+    assert found.notes[0].startswith("1 of 2 instances is in videos whose duration")
     bare = diagnose(timed([("run", 0, 3)], None), file_of(a=[("run", 0, 3, 1)]))
     names = [x.characteristic.name for x in bare.buckets]
     assert names == ["length", "instances"]

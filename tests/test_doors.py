@@ -266,7 +266,7 @@ def test_more_class_names_than_anyone_has_are_refused(tmp_path):
             json.dumps({key: value, "database": {"v": {"annotations": []}}})
         )
         with pytest.raises(
-            AnnotationError, match="100,001 classes, the most are 100,0"
+            AnnotationError, match="more than 100,000 classes, namely 100,001"
         ):
             read_annotations(path)
 

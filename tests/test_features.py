@@ -275,11 +275,11 @@ def test_all_missing_videos_are_named_at_once(tmp_path):
     with pytest.raises(
         FeatureError,
         match=r"2 of 3 videos have no features in .*: 'c', 'b'; extract them, or check "
-        r"the names \(it has 1 videos, such as 'a'\)",
+        r"the names \(it has 1 video, such as 'a'\)",
     ):
         store.require(["c", "a", "b", "c"])
     for method in (store.path, store.read, store.map, store.shape):
-        with pytest.raises(FeatureError, match=r"1 of 1 videos have no features"):
+        with pytest.raises(FeatureError, match=r"1 of 1 video has no features"):
             method("b")
 
 

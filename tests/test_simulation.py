@@ -321,7 +321,7 @@ def test_videos_without_a_segment_are_left_out_and_named(label_file, tmp_path):
     notes = []
     simulate(source, tmp_path / "out", SMALL, on_note=notes.append)
     (told,) = notes
-    assert told.startswith("1 of 8 videos are left out")
+    assert told.startswith("1 of 8 videos is left out")
     assert first in told
     assert not (tmp_path / "out" / "features" / f"{first}.npy").exists()
 

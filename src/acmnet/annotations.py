@@ -17,9 +17,10 @@ from acmnet.class_lists import declared_classes, refuse_unknown_labels
 from acmnet.files import outline, parse_json, read_content, read_text
 from acmnet.label_tables import LabelTableError, read_label_table
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
-from acmnet.names import checked, is_name, one_form
+from acmnet.names import checked, one_form
 from acmnet.segments import Segment
 from acmnet.spreadsheets import SheetError
+from acmnet.wording import counted
 
 TABLES = (".csv", ".tsv", ".tab")
 """Suffixes of label files that are tables, whatever they start with."""
@@ -96,8 +97,9 @@ class Annotations:
         if None in counts:
             first = next(v.id for v in self.videos.values() if v.subset is None)
             raise AnnotationError(
-                f"{self.source}: video {first!r} is in no subset ({counts[None]} of "
-                f"{len(self.videos)} videos are in none), so {name!r} cannot be picked "
+                f"{self.source}: video {first!r} is in no subset ("
+                f"{counted(counts[None], 'video', ('is', 'are'), of=len(self.videos))} "
+                f"in none), so {name!r} cannot be picked "
                 "out; give each video a subset or ask for all videos"
             )
         if name not in counts:
@@ -226,8 +228,8 @@ def _assembled(
     names = declared or tuple(sorted({x for v in by_id.values() for x in v.labels}))
     if len(names) > MOST_CLASSES:
         raise AnnotationError(
-            f"{source} has {len(names):,} classes, the most are {MOST_CLASSES:,}; is "
-            "the column or field of labels right?"
+            f"{source} has more than {MOST_CLASSES:,} classes, namely {len(names):,}; "
+            "is the column or field of labels right?"
         )
     place = {name: index for index, name in enumerate(names)}
     ordered = {

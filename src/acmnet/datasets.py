@@ -12,6 +12,7 @@ from torch import Tensor
 
 from acmnet.features import FeatureStore
 from acmnet.limits import refuse_beyond
+from acmnet.wording import counted
 
 Sampling = Literal["random", "interpolate", "uniform", "crop"]
 
@@ -194,7 +195,7 @@ def multi_hot(
             if name not in column:
                 raise ValueError(
                     f"video {video!r} has the label {name!r}, which is not one of "
-                    f"the {len(column)} classes"
+                    f"{counted(len(column), 'class')}"
                 )
             result[row, column[name]] = 1.0
     return result

@@ -37,7 +37,7 @@ from acmnet.files import parse_json, read_text, write_json, written_whole
 from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.names import one_form, spelt_otherwise
 from acmnet.segments import SnippetGrid
-from acmnet.wording import some
+from acmnet.wording import counted, some
 
 MANIFEST_NAME = "features.json"
 RECORDS = "extracted"
@@ -253,9 +253,10 @@ class FeatureStore:
         hint = spelt_otherwise(missing, self.files)
         example = f", such as {next(iter(self.files))!r}" if self.files else ""
         raise FeatureError(
-            f"{len(missing)} of {len(wanted)} videos have no features in "
+            f"{counted(len(missing), 'video', ('has', 'have'), of=len(wanted))} no "
+            "features in "
             f"{self.directory}: {names}{hint}; extract them, or check the names (it "
-            f"has {len(self.files)} videos{example})"
+            f"has {counted(len(self.files), 'video')}{example})"
         )
 
     def shape(self, video_id: str) -> tuple[int, int]:

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from acmnet.wording import counted
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -268,7 +270,7 @@ class Detections:
         more = f", the first {SHOWN} by score" if len(self) > SHOWN else ""
         heads = "<th>action</th><th>from (s)</th><th>to (s)</th><th>score</th>"
         return (
-            f"<table><caption>{len(self)} detections{more}</caption>"
+            f"<table><caption>{counted(len(self), 'detection')}{more}</caption>"
             f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
         )
 

@@ -44,6 +44,7 @@ from acmnet.annotations import Annotations, Video, read_annotations
 from acmnet.features import FeatureManifest, write_features, write_manifest
 from acmnet.files import make_folder, parse_json, read_text, write_json
 from acmnet.segments import FloatArray, SnippetGrid
+from acmnet.wording import counted
 
 GRID: Final = SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)
 SIMULATION: Final = "simulation.json"
@@ -427,8 +428,8 @@ def _timed(annotations: Annotations, on_note: Callable[[str], None]) -> Annotati
         _refuse_untimed(annotations.videos[lost[0]])
     if lost:
         on_note(
-            f"{len(lost)} of {len(annotations.videos)} videos are left out, as a label "
-            f"of theirs has no segment: {', '.join(lost[:3])}"
+            f"{counted(len(lost), 'video', ('is', 'are'), of=len(annotations.videos))} "
+            f"left out, as a label of theirs has no segment: {', '.join(lost[:3])}"
             + (", ..." if lost[3:] else "")
         )
     return dataclasses.replace(annotations, videos=kept)

@@ -35,13 +35,30 @@ def some(names: Collection[str], most: int = SHOWN) -> str:
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def counted(n: int, noun: str) -> str:
-    """Return a number of things.
+def counted(
+    n: int, noun: str, verb: tuple[str, str] | None = None, *, of: int | None = None
+) -> str:
+    """Return a number of things, of how many, and what they do.
+
+    Parameters
+    ----------
+    n : int
+    noun : str
+        In the singular.
+    verb : (str, str), optional
+        In the singular and in the plural, to agree with ``n``.
+    of : int, optional
+        How many there are in all.
 
     Examples
     --------
     >>> counted(1, "error"), counted(2, "error"), counted(0, "class")
     ('1 error', '2 errors', '0 classes')
+    >>> counted(1, "video", ("has", "have"), of=6)
+    '1 of 6 videos has'
     """
     plural = "es" if noun.endswith("s") else "s"
-    return f"{n} {noun}" + plural * (n != 1)
+    among = "" if of is None else f" of {of}"
+    is_one = (n if of is None else of) == 1
+    does = "" if verb is None else f" {verb[n != 1]}"
+    return f"{n}{among} {noun}" + plural * (not is_one) + does

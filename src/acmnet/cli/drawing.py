@@ -21,6 +21,7 @@ from acmnet.files import refuse_unwritable
 from acmnet.pipeline.data import Data
 from acmnet.pipeline.runs import LOG_FILE
 from acmnet.pipeline.trained import TEACHERS
+from acmnet.wording import counted
 
 VIDEOS = 4
 """Videos that are drawn where none is named: those with the most instances."""
@@ -83,7 +84,7 @@ def figures_command(
             results[name],
             out / f"video_{_file_name(name)}",
         )
-    console.print(f"{len(written)} files: {out}", markup=False)
+    console.print(f"{counted(len(written), 'file')}: {out}", markup=False)
 
 
 def _chosen(data: Data, video: list[str] | None) -> list[str]:

@@ -87,7 +87,8 @@ def render(
         if n:
             note(f"{path}: {n} {what}")
     console.print(
-        f"{done.frames} frames with {counted(len(found), 'detection')}: {out}",
+        f"{counted(done.frames, 'frame')} with {counted(len(found), 'detection')}: "
+        f"{out}",
         markup=False,
     )
 

@@ -9,6 +9,7 @@ from acmnet.cli.app import app, console, errors, note, quiet
 from acmnet.console import Waiting
 from acmnet.files import refuse_unwritable
 from acmnet.simulation import SimulationSettings, simulate
+from acmnet.wording import counted
 
 
 @app.command(name="simulate")
@@ -57,7 +58,7 @@ def simulate_command(
             on_note=note,
         )
     console.print(
-        f"{drawn} videos drawn\nannotations: {out / 'annotations.json'}\n"
+        f"{counted(drawn, 'video')} drawn\nannotations: {out / 'annotations.json'}\n"
         f"features: {out / 'features'}",
         markup=False,
     )

@@ -135,7 +135,7 @@ def check(*, given: Training, folds: int | None = None) -> None:
     shape = f"{counted(len(data.annotations.class_names), 'class')}, dimension "
     console.print(
         f"ready: {counted(len(data.labels), 'video')}, {shape}{data.store.dimension}, "
-        f"{settings.epochs} epochs"
+        f"{counted(settings.epochs, 'epoch')}"
     )
 
 

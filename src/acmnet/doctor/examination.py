@@ -149,17 +149,17 @@ def _coverage(annotations: Annotations, store: FeatureStore) -> Iterator[Finding
         level: Level = "error"
         if len(missing) == len(videos):
             level = "warning" if is_known else "error"
-            found = f"none of the {len(videos)} videos {name} have features"
+            found = f"none of {counted(len(videos), 'video')} {name} has features"
         else:
             missing = [x for x in missing if not annotations.videos[x].instances]
-            found = f"{len(missing)} videos {name} have no features"
+            found = f"{counted(len(missing), 'video')} {name} without features"
         if missing:
             yield Finding(
                 level,
                 "no-features",
                 f"{where}: {found}: {some(missing)}"
                 f"{spelt_otherwise(missing, store.files)}; extract them, or check the "
-                f"names (it has {len(store.files)} videos)",
+                f"names (it has {counted(len(store.files), 'video')})",
                 where,
             )
     strangers = [video for video in store.files if video not in annotations.videos]
@@ -167,7 +167,7 @@ def _coverage(annotations: Annotations, store: FeatureStore) -> Iterator[Finding
         yield Finding(
             "note",
             "unused-features",
-            f"{where}: features of {len(strangers)} videos are not used, as "
+            f"{where}: features of {counted(len(strangers), 'video')} are not used, as "
             f"{annotations.source} does not name them: {some(strangers)}; annotate "
             "them or leave them",
             where,

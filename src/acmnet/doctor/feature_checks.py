@@ -75,7 +75,7 @@ def _still(where: str, video: str, features: Features) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "still",
-            f"{where}: all {len(features)} snippets of {quoted(video)} are the same; "
+            f"{where}: all rows of {quoted(video)} ({len(features)}) are the same; "
             "was the video decoded? extract it again or leave it out",
             where,
             video,

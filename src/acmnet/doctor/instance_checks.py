@@ -5,7 +5,7 @@ from typing import Final
 
 from acmnet.annotations import Annotations, Video
 from acmnet.doctor.findings import Finding, Level
-from acmnet.wording import quoted
+from acmnet.wording import counted, quoted
 
 SLACK_S: Final = 0.5
 """An instance may leave its video by this much: a rounding, not a mistake."""
@@ -45,7 +45,9 @@ def past_end(source: str, video: Video, end_s: float, says: str) -> Iterator[Fin
     if not past:
         return
     outside = sum(x.segment.start_s >= end_s for x in video.instances)
-    counts = f"{len(past)} of {len(ends)} instances end after {says}"
+    counts = (
+        f"{counted(len(past), 'instance', ('ends', 'end'), of=len(ends))} after {says}"
+    )
     counts += f" ({outside} start after it), the last at {max(past):g} s"
     level: Level = "warning"
     if 2 * outside > len(ends):
@@ -69,9 +71,9 @@ def _before_start(source: str, video: Video) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "before-start",
-            f"{source}: video {quoted(video.id)}: {len(early)} of {len(starts)} "
-            f"instances start before 0, the first at {min(early):g} s; correct the "
-            "times",
+            f"{source}: video {quoted(video.id)}: "
+            f"{counted(len(early), 'instance', ('starts', 'start'), of=len(starts))} "
+            f"before 0, the first at {min(early):g} s; correct the times",
             source,
             video.id,
         )

@@ -28,11 +28,13 @@ def label_findings(annotations: Annotations) -> Iterator[Finding]:
     groups = by_subset(annotations.videos.values())
     if None in groups and len(groups) > 1:
         without = [video.id for video in groups[None]]
+        total = len(annotations.videos)
         yield Finding(
             "warning",
             "subset",
-            f"{annotations.source}: {len(without)} of {len(annotations.videos)} videos "
-            f"are in no subset, so no subset can be picked out: {some(without)}; give "
+            f"{annotations.source}: "
+            f"{counted(len(without), 'video', ('is', 'are'), of=total)} "
+            f"in no subset, so no subset can be picked out: {some(without)}; give "
             "each video a subset",
             annotations.source,
         )
@@ -152,7 +154,8 @@ def _numbers(
         yield (
             "imbalance",
             least,
-            f"class {quoted(most)} has {counts[most]} videos and {quoted(least)} "
+            f"class {quoted(most)} has {counted(counts[most], 'video')} and "
+            f"{quoted(least)} "
             f"{counts[least]}; add videos of the rare class",
         )
 
@@ -185,7 +188,8 @@ def _pairs(
             yield (
                 "implied",
                 names[a],
-                f"{first} is never without {second} ({n} videos), so that labels "
+                f"{first} is never without {second} ({counted(n, 'video')}), so that "
+                "labels "
                 f"cannot tell what is {first} alone; add videos of {first} without "
                 f"{second}, or train them as one class",
             )
@@ -215,8 +219,9 @@ def unpredicted(
                 yield Finding(
                     level,
                     "never-predicted",
-                    f"{annotations.source}: video {quoted(video.id)} has {n} instances "
-                    f"but {says}, so that {n} of {total} can never be found; predict "
+                    f"{annotations.source}: video {quoted(video.id)} has "
+                    f"{counted(n, 'instance')} but {says}, so that {n} of {total} can "
+                    "never be found; predict "
                     "it, or leave it out of the ground truth",
                     annotations.source,
                     video.id,
@@ -262,7 +267,8 @@ def _strangers(
         yield Finding(
             "warning",
             "unknown-video",
-            f"{path}: {len(strangers)} videos are not in {annotations.source}: "
+            f"{path}: {counted(len(strangers), 'video', ('is', 'are'))} not in "
+            f"{annotations.source}: "
             f"{some(strangers)}{spelt_otherwise(strangers, annotations.videos)}; check "
             "the names, or annotate them",
             str(path),

@@ -36,6 +36,7 @@ from acmnet.evaluation.sensitivity import (
     normalized_map,
 )
 from acmnet.segments import BoolArray, Detections, FloatArray, IntArray
+from acmnet.wording import counted
 
 TIOU: Final = (0.5,)
 """The threshold, unless others are asked for."""
@@ -272,6 +273,7 @@ def _notes(buckets: Sequence[BucketResults], instances: int) -> tuple[str, ...]:
     if n == instances:
         return ()
     return (
-        f"{instances - n} of {instances} instances are in videos whose duration the "
+        f"{counted(instances - n, 'instance', ('is', 'are'), of=instances)} in videos "
+        "whose duration the "
         "ground truth does not say; coverage does not count them",
     )

@@ -41,6 +41,7 @@ from acmnet.files import FileError
 from acmnet.limits import LONGEST_NAME_BYTES
 from acmnet.names import unfit
 from acmnet.segments import SnippetGrid
+from acmnet.wording import counted
 
 FRAMES_AT_ONCE: Final = 8
 """Frames that go to the extractor together: each handing over wakes a thread."""
@@ -277,8 +278,9 @@ def _joined(
     expected = snippets_of(n_frames, extractor.grid)
     if n_snippets != expected:
         raise FeatureError(
-            f"the extractor gave {n_snippets} snippets for the {n_frames} frames of "
-            f"{task.video!r}, its grid has {expected}; mend it, or its grid"
+            f"the extractor gave {counted(n_snippets, 'snippet')} for the "
+            f"{counted(n_frames, 'frame')} of {task.video!r}, its grid has "
+            f"{expected}; mend it, or its grid"
         )
     return np.concatenate(blocks).astype(np.float32, copy=False)
 

@@ -30,6 +30,7 @@ from acmnet.pipeline.calibrated import (
     plain_settings,
 )
 from acmnet.segments import BoolArray, Detections, FloatArray, IntArray
+from acmnet.wording import counted
 
 FOLDS: Final = 5
 
@@ -326,7 +327,8 @@ def _refuse_nothing(judged: Judged, source: str, tiou: float | None) -> None:
     if not judged.is_correct.any():
         at = "" if tiou is None else f" at tIoU {tiou:g}"
         raise CalibrationError(
-            f"{source}: none of {len(judged.score)} detections is correct{at}; check "
+            f"{source}: none of {counted(len(judged.score), 'detection')} is "
+            f"correct{at}; check "
             "that its labels are the run's classes, or lower --tiou"
         )
 

@@ -140,11 +140,12 @@ def problems(data: Data, *, for_training: bool) -> Iterator[tuple[bool, str]]:
         yield from _classes_without_videos(data)
         unlabelled = [video for video, labels in data.labels.items() if not labels]
         if unlabelled:
+            n, total = len(unlabelled), len(data.labels)
             yield (
                 False,
-                f"{data.annotations.source}: {len(unlabelled)} of {len(data.labels)} "
-                f"videos carry no label and count as videos without any action: "
-                f"{some(unlabelled)}",
+                f"{data.annotations.source}: "
+                f"{counted(n, 'video', ('carries', 'carry'), of=total)} no label, "
+                f"which means no action: {some(unlabelled)}",
             )
     noted = []
     for video in data.annotations.videos.values():

@@ -38,10 +38,10 @@ def listed_files(
     found = find_videos([listed.folder])
     unlisted = [video for video in found if video not in listed.annotations.videos]
     if unlisted:
-        are = "is" if len(unlisted) == 1 else "are"
         on_note(
-            f"{listed.folder}: {counted(len(unlisted), 'file')} {are} not listed in "
-            f"{listed.labels} and not used: {some(unlisted)}; a video without any "
+            f"{listed.folder}: {counted(len(unlisted), 'file', ('is', 'are'))} not "
+            f"listed in {listed.labels} and not used: {some(unlisted)}; a video "
+            "without any "
             "action needs a row with no label"
         )
     files = {

@@ -30,6 +30,7 @@ from acmnet.recipes import RecipeError, Settings, from_values
 from acmnet.scores import unit_scores
 from acmnet.segments import Detections, SnippetGrid
 from acmnet.student import Student, StudentOutput
+from acmnet.wording import counted
 
 CHUNK_SNIPPETS: Final = 1024
 """Snippets of one video that the network sees at once; bounds memory, not results."""
@@ -442,7 +443,8 @@ def _filled(
     if expected != found:
         raise CheckpointError(
             f"{directory}: the weights do not have the shapes and the precision that "
-            f"{CONFIG_FILE} calls for ({len(config.class_names)} classes, dimension "
+            f"{CONFIG_FILE} calls for ({counted(len(config.class_names), 'class')}, "
+            "dimension "
             f"{config.feature_dim}); {ANOTHER}"
         )
     # memory as torch aligns it: results depend on that in their last bits
