@@ -17,7 +17,7 @@ from acmnet.class_lists import declared_classes, refuse_unknown_labels
 from acmnet.files import outline, parse_json, read_content, read_text
 from acmnet.label_tables import LabelTableError, read_label_table
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
-from acmnet.names import checked, one_form
+from acmnet.names import checked, is_name, one_form
 from acmnet.segments import Segment
 from acmnet.spreadsheets import SheetError
 from acmnet.wording import counted

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from acmnet.names import checked, is_name, one_form
+from acmnet.wording import counted
 
 SHOWN: Final = 5
 """Unknown labels that are named."""
@@ -81,6 +82,6 @@ def refuse_unknown_labels(
     if len(first) > len(shown):
         shown.append(f"and {len(first) - len(shown)} more")
     raise error(
-        f"{source}: label not in the file's list of {len(declared)} classes: "
+        f"{source}: label not in the file's list of {counted(len(declared), 'class')}: "
         f"{', '.join(shown)}; correct the label or add it to the list"
     )
