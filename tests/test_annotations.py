@@ -419,6 +419,11 @@ def test_csv_video_names(tmp_path, name, video_id):
             id="times",
         ),
         pytest.param(
+            "Media file name;Subject;Behavior;Start (s);Stop (s)\na.mp4;x;run;1;2\n",
+            r"labels\.csv has the column 'Start \(s\)', but times of actions are not",
+            id="times, as BORIS exports them",
+        ),
+        pytest.param(
             "video,labels,subest\na,jump,x\n",
             r"has the column 'subest'; is 'subset' meant\? known columns are video, "
             r"labels, subset, duration: rename or remove it",

@@ -21,7 +21,8 @@ from acmnet.wording import counted, quoted, some
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "video": (
         *("video", "videos", "videoid", "videoname", "videofile", "file", "files"),
-        *("filename", "datei", "dateiname", "fichier", "archivo", "name", "id"),
+        *("filename", "filepath", "path", "clip", "mediafile", "mediafilename"),
+        *("mediafilepath", "datei", "dateiname", "fichier", "archivo", "name", "id"),
     ),
     "labels": (
         *("labels", "behaviours", "behaviors", "classes", "actions", "activities"),
@@ -38,7 +39,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 """The names of each column, in small letters without accents, blanks and signs. What a
 header holds in brackets is its unit."""
 
-WEAK: Final = ("name", "id")
+WEAK: Final = ("name", "id", "path", "filepath", "mediafilepath")
 """Names of the videos' column only where no other column is one."""
 
 ONE_EACH: Final = COLUMNS["labels"][COLUMNS["labels"].index("label") :]
@@ -330,7 +331,9 @@ class _Reader:
         parts = [
             f"as {', '.join(self.sheet.recognised)}" if self.sheet.recognised else "",
             "with decimal commas" if self.has_decimal_commas else "",
-            f"with the columns {', '.join(named)}" if named else "",
+            f"with the column{'s' * (len(named) > 1)} {', '.join(named)}"
+            if named
+            else "",
         ]
         read = ", ".join(filter(None, parts))
         return f"{self.source}: read {read}" if read else ""

@@ -26,7 +26,8 @@ RARE: Final = 4
 """A slip is in so many times fewer videos than the word that is meant, at the least."""
 
 _NUMBER: Final = re.compile(r"[+-]?\d+(?:[.,]\d+)?", re.ASCII)
-_JOINT: Final = re.compile(r"\s*(?:[;,/&+]|\band\b)\s*")
+_JOINT: Final = re.compile(r"\s*[;,/&+]\s*")
+_AND: Final = re.compile(r"\s+and\s+")
 
 
 def word_findings(annotations: Annotations) -> Iterator[Finding]:
@@ -88,20 +89,37 @@ def _numbers(videos: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
 
 
 def _joined(videos: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
-    """Yield labels that may be several: with a semicolon, or all of them labels alone.
+    """Yield labels that may be several.
 
-    A comma or a slash alone proves nothing: ``"run, fast"`` may be one action.
+    A semicolon says so alone. A comma or another sign says so if a part is a label, or
+    is joined to others as well; the word "and" only if each part is a label.
     """
     known = {folded(label) for label in videos}
+    parts = {label: _parts(_JOINT, label) for label in videos}
+    joined = [set(found) for found in parts.values() if len(found) > 1]
+    counts = collections.Counter(part for found in joined for part in found)
     for label in videos:
-        parts = [part for part in _JOINT.split(label.strip()) if folded(part)]
-        if len(parts) > 1 and (";" in label or known.issuperset(map(folded, parts))):
-            yield (
-                "several-in-one",
-                label,
-                f"{_of(videos, label)}: if these are {len(parts)} actions, separate "
-                f"them by | as in {quoted('|'.join(parts))} (in JSON, an entry each)",
-            )
+        found, by_word = parts[label], _parts(_AND, label)
+        words = list(map(folded, by_word))
+        if len(found) > 1 and (
+            ";" in label or any(folded(x) in known or counts[x] > 1 for x in found)
+        ):
+            shown = found
+        elif len(by_word) > 1 and known.issuperset(words):
+            shown = by_word
+        else:
+            continue
+        yield (
+            "several-in-one",
+            label,
+            f"{_of(videos, label)}: if these are {len(shown)} actions, separate "
+            f"them by | as in {quoted('|'.join(shown))} (in JSON, an entry each)",
+        )
+
+
+def _parts(between: re.Pattern[str], label: str) -> list[str]:
+    """Return the parts of a label that have a letter or a digit."""
+    return [part for part in between.split(label.strip()) if folded(part)]
 
 
 def _blanks(videos: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
