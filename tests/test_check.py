@@ -1,5 +1,6 @@
 """``acmnet check`` calls ready what training can do, and nothing else."""
 
+import collections
 import dataclasses
 import json
 import math
@@ -9,6 +10,7 @@ import typing
 import numpy as np
 import pytest
 
+from acmnet.annotations import read_annotations
 from acmnet.limits import LARGEST_SETTINGS
 from acmnet.pipeline import memory
 from acmnet.pipeline.data import DataError, DataSource, open_data
@@ -204,3 +206,50 @@ def test_a_training_with_the_accepted_extremes_works(acmnet, world):
         *("--out", "r", "--device", "cpu"),
     )
     assert code == 0, err
+
+
+def test_partial_features_are_used_when_asked_for(acmnet, world, tmp_path):
+    """What is missing is listed, and the code is 3, whatever the verb."""
+    labels, features, given = world
+    shown = read_annotations(labels).subset("training").videos.values()
+    counts = collections.Counter(name for video in shown for name in video.labels)
+    often = max(counts, key=lambda name: counts[name])
+    gone = [video.id for video in shown if video.labels == (often,)][:2]
+    assert len(gone) == 2
+    for video in gone:
+        (features / f"{video}.npy").unlink()
+    few = ["--training.epochs", "1", "--device", "cpu"]
+    train = ["train", *given, *few, "--out", "r"]
+    verbs = {
+        "check": ["check", *given],
+        "train": train,
+        "crossvalidate": [
+            *("crossvalidate", *given, *few, "--folds", "2", "--seeds", "0"),
+            *("--out", "cv"),
+        ],
+        "localize": ["localize", "--run", "r", *given, "--out", "found.json"],
+        "calibrate": ["calibrate", "--run", "r", *given],
+    }
+    for verb, arguments in verbs.items():
+        code, _, err = acmnet(*arguments)
+        assert code == 1, (verb, err)
+        assert "2 of 12 videos have no features in" in err, verb
+        assert "; --skip-missing leaves them out" in err, verb
+        code, _, err = acmnet(*arguments, "--skip-missing")
+        assert code == 3, (verb, err)
+        assert "note: 2 of 12 videos have no features in" in err, verb
+        assert all(f"left out: '{video}': it has no" in err for video in gone), verb
+        assert "acmnet: 2 of 12 videos were left out" in err, verb
+    found = json.loads((tmp_path / "found.json").read_text())["results"]
+    assert len(found) == 10
+    assert not set(gone) & set(found)
+
+
+def test_with_no_features_at_all_nothing_is_skipped(acmnet, world):
+    _, features, given = world
+    for path in features.glob("train*.npy"):
+        path.unlink()
+    code, out, err = acmnet("check", *given, "--skip-missing")
+    assert code == 1
+    assert "12 of 12 videos have no features in" in err
+    assert "ready" not in out

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from acmnet.cli.app import app, console, errors, quiet
-from acmnet.cli.options import JsonPath, Training, overrides
+from acmnet.cli.options import JsonPath, Training, fail_for_missing, overrides
 from acmnet.console import Waiting, plain_table
 from acmnet.figures.studies import write_choice_figure
 from acmnet.files import refuse_unwritable, write_json, written_whole
@@ -75,3 +75,4 @@ def ablate_command(
             markup=False,
         )
     console.print(f"mAP in %; the whole table: {out / table}.md, .tex, .json")
+    fail_for_missing(request.base.data)

@@ -6,7 +6,14 @@ from pathlib import Path
 from acmnet.checkpoint import weights_sha256
 from acmnet.cli.app import app, console, fail_for_left_out, note
 from acmnet.cli.applying import loaded, localised, trained_on
-from acmnet.cli.options import Grid, GridOptions, JsonPath, told
+from acmnet.cli.options import (
+    Grid,
+    GridOptions,
+    JsonPath,
+    SkipMissing,
+    missing_videos,
+    told,
+)
 from acmnet.console import plain_table
 from acmnet.evaluation.tables import Table
 from acmnet.evaluation.truth import reviews_note
@@ -38,6 +45,7 @@ def calibrate_command(
     tiou: float = 0.5,
     precision: float = 0.7,
     grid: Grid = GridOptions(),
+    skip_missing: SkipMissing = False,
     device: str = "auto",
     json_path: JsonPath = None,
 ) -> None:
@@ -62,6 +70,8 @@ def calibrate_command(
         From which a segment is found.
     precision
         Wanted from each class's threshold on.
+    skip_missing
+        Leave out videos that have no features, as in a partial release of features.
     device
         "auto", "cpu" or "cuda".
     json_path
@@ -74,7 +84,8 @@ def calibrate_command(
     known = grid.grid()
     if known is None and model.config is not None:
         known = grid_of(features, model.config)
-    data = told(open_data(DataSource(annotations, features, subset, known), note))
+    source = DataSource(annotations, features, subset, known)
+    data = told(open_data(source, note, skip_missing=skip_missing))
     _warn(model, annotations, data.annotations.videos)
     failures: list[FeatureError] = []
     results = localised(model, data, failures.append)
@@ -91,7 +102,8 @@ def calibrate_command(
     _tell(report)
     console.print(f"{path}: acmnet localize --run {run} uses it", markup=False)
     _remark(report)
-    fail_for_left_out(list(map(str, failures)), len(results))
+    missing = missing_videos(data) if skip_missing else []
+    fail_for_left_out([*missing, *map(str, failures)], len(results))
 
 
 def _warn(model: TrainedModel, annotations: Path, videos: Collection[str]) -> None:

@@ -27,7 +27,14 @@ from acmnet.cli.applying import (
     refuse_nothing_left,
     trained_on,
 )
-from acmnet.cli.options import Grid, GridOptions, overrides, told
+from acmnet.cli.options import (
+    Grid,
+    GridOptions,
+    SkipMissing,
+    missing_videos,
+    overrides,
+    told,
+)
 from acmnet.cli.output import Given, OutputOptions, features_beside, put_out
 from acmnet.console import ExtractionBar
 from acmnet.detection_output import Output
@@ -74,6 +81,8 @@ class SourceOptions:
     subset: str | None = None
     "Only this subset of the annotations."
     grid: Grid = GridOptions()
+    skip_missing: SkipMissing = False
+    "Leave out videos of the annotations that have no features."
     workers: int = cores()
     "Processes that extract the features of video files."
     extractor: str | None = None
@@ -154,8 +163,9 @@ def localize(
             found = _by_kinetics(data, chosen)
         else:
             found = _by_run(run or Path(), data, where, calibrated)
+        missing = [] if videos else missing_videos(data)
     put_out(found.results, given, outputs, found.from_score, found.used)
-    left_out = [f"{x.video}: {x.reason}" for x in broken]
+    left_out = [*missing, *(f"{x.video}: {x.reason}" for x in broken)]
     fail_for_left_out([*map(str, found.failures), *left_out], len(found.results))
 
 
@@ -214,7 +224,10 @@ def _stored(source: SourceOptions, run: Path | None) -> Data:
     if grid is None and run is not None:
         grid = grid_of(directory, load_config(run))
     where = DataSource(source.annotations or Path(), directory, source.subset, grid)
-    return told(open_data(where)) if source.annotations else unlabelled(where)
+    if not source.annotations:
+        return unlabelled(where)
+    on_left_out = note if source.skip_missing else None
+    return told(open_data(where, on_left_out, skip_missing=source.skip_missing))
 
 
 def _by_run(run: Path, data: Data, device: str, options: CalibrationOptions) -> _Found:

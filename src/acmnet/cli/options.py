@@ -8,13 +8,14 @@ from typing import Annotated, Final, Literal
 from cyclopts import Group, Parameter
 
 from acmnet import recipes
-from acmnet.cli.app import UsageError, note
+from acmnet.cli.app import UsageError, fail_for_left_out, note
 from acmnet.doctor.label_checks import suspicions
 from acmnet.pipeline.data import Data, DataSource, open_data
 from acmnet.pipeline.runs import RunRequest, join_processes
 from acmnet.precision import IMITATED, computed_in
 from acmnet.recipes import RecipeError, Settings
 from acmnet.segments import SnippetGrid
+from acmnet.wording import quoted
 
 FIRST: Final = Group("Parameters", sort_key=1)
 FEATURES: Final = Group("Features", sort_key=2)
@@ -54,6 +55,7 @@ class GridOptions:
         return SnippetGrid(**given)
 
 
+SkipMissing = Annotated[bool, Parameter(negative=())]
 Grid = Annotated[GridOptions, Parameter(name="*")]
 
 
@@ -72,6 +74,8 @@ class TrainingOptions:
     subset: str | None = None
     "Train on this subset of the annotations only; else on every video."
     grid: Grid = GridOptions()
+    skip_missing: SkipMissing = False
+    "Leave out videos that have no features, as in a partial release of features."
 
     def settings(self) -> Settings:
         """Return the recipe's settings with those given by dotted name."""
@@ -81,7 +85,7 @@ class TrainingOptions:
         """Open annotations and features; say what the labels look wrong in."""
         grid = self.grid.grid()
         source = DataSource(self.annotations, self.features, self.subset, grid)
-        data = told(open_data(source))
+        data = told(_opened(source, self.skip_missing))
         for sentence in suspicions(data.annotations):
             note(sentence)
         return data
@@ -108,6 +112,25 @@ def told(data: Data) -> Data:
     for sentence in data.annotations.notes:
         note(sentence)
     return data
+
+
+def _opened(source: DataSource, skip_missing: bool) -> Data:
+    """Open data; what an extraction set aside is refused unless all are skipped."""
+    on_left_out = note if skip_missing else None
+    return open_data(source, on_left_out, skip_missing=skip_missing)
+
+
+def missing_videos(data: Data) -> list[str]:
+    """Return a sentence on each video that was left out for want of features."""
+    where = data.store.directory
+    return [
+        f"{quoted(video)}: it has no features in {where}" for video in data.left_out
+    ]
+
+
+def fail_for_missing(data: Data) -> None:
+    """Exit as a command does that left out the videos without features, if any."""
+    fail_for_left_out(missing_videos(data), len(data.annotations.videos))
 
 
 def say_precision(settings: Settings, device: str) -> None:

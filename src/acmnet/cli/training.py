@@ -9,7 +9,7 @@ import torch
 
 from acmnet.checkpoint import load_config
 from acmnet.cli.app import UsageError, app, console, errors, fail, note, quiet
-from acmnet.cli.options import JsonPath, Training
+from acmnet.cli.options import JsonPath, Training, fail_for_missing
 from acmnet.console import TrainingBar, Waiting, map_table
 from acmnet.detections import write_detections
 from acmnet.doctor.findings import summed_up
@@ -74,7 +74,8 @@ def train(
     request = given.request(out, device)
     data, selection = request.data, None
     if select != LAST:
-        selection = open_data(dataclasses.replace(data.source, subset=select))
+        chosen_on = dataclasses.replace(data.source, subset=select)
+        selection = open_data(chosen_on, note, skip_missing=given.skip_missing)
     request = dataclasses.replace(
         request,
         seed=seed,
@@ -98,6 +99,7 @@ def train(
             "detections.json",
             markup=False,
         )
+    fail_for_missing(data)
 
 
 @app.command
@@ -137,6 +139,7 @@ def check(*, given: Training, folds: int | None = None) -> None:
         f"ready: {counted(len(data.labels), 'video')}, {shape}{data.store.dimension}, "
         f"{counted(settings.epochs, 'epoch')}"
     )
+    fail_for_missing(data)
 
 
 def _oversized(settings: Settings, data: Data) -> list[str]:
@@ -209,3 +212,4 @@ def crossvalidate_command(
     )
     if json_path is not None:
         write_json(json_path, values)
+    fail_for_missing(request.data)

@@ -1,7 +1,7 @@
 """A user's annotations and features, opened together and checked against each other."""
 
 import dataclasses
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +49,7 @@ class Data:
     everything: Annotations | None = None
     """The whole label file; None where that is what ``annotations`` are."""
     left_out: tuple[str, ...] = ()
-    """Videos that are listed, but whose features could not be extracted."""
+    """Videos that are listed, but have no features, and that are left out so."""
 
     @property
     def whole(self) -> Annotations:
@@ -72,6 +72,7 @@ def open_data(
     source: DataSource,
     on_left_out: Callable[[str], None] | None = None,
     without: Container[str] = (),
+    skip_missing: bool | None = None,
 ) -> Data:
     """Open annotations and features.
 
@@ -84,6 +85,9 @@ def open_data(
         and it is called with a sentence on them. They are refused when it is not given.
     without : container of str, optional
         Further videos that are left out so where they have no features.
+    skip_missing : bool, optional
+        Leave out every video without features, of a partial release of features; if
+        it is False, the refusal of such videos names the option.
 
     Raises
     ------
@@ -93,31 +97,40 @@ def open_data(
     everything = read_annotations(source.annotations)
     annotations = everything.subset(source.subset)
     store = open_store(source.features, grid=source.grid)
-    failed: tuple[str, ...] = ()
-    if on_left_out is not None:
-        failed = _failed(annotations, store, without)
-    if failed and on_left_out is not None:
-        on_left_out(
-            f"{len(failed)} of {counted(len(annotations.videos), 'video')} "
-            f"{'have' if failed[1:] else 'has'} no features in {store.directory}, as "
-            f"their files were missing or could not be read, and "
-            f"{'are' if failed[1:] else 'is'} left out: {some(failed)}"
-        )
-        kept = {k: v for k, v in annotations.videos.items() if k not in failed}
-        annotations = dataclasses.replace(annotations, videos=kept)
-    store.require(annotations.videos)
-    return Data(source, annotations, store, everything, failed)
-
-
-def _failed(
-    annotations: Annotations, store: FeatureStore, without: Container[str]
-) -> tuple[str, ...]:
-    """Return the videos without features that an extraction set aside, if not all."""
     missing = [video for video in annotations.videos if video not in store.files]
-    if len(missing) in (0, len(annotations.videos)):
-        return ()
-    failures = read_failures(store.directory)
-    return tuple(v for v in missing if v in failures or v in without)
+    left_out: tuple[str, ...] = ()
+    if len(missing) < len(annotations.videos):
+        left_out = tuple(missing) if skip_missing else ()
+        if missing and on_left_out is not None and not skip_missing:
+            failures = read_failures(store.directory)
+            left_out = tuple(v for v in missing if v in failures or v in without)
+    if left_out:
+        if on_left_out is not None:
+            why = (
+                "" if skip_missing else "their files were missing or could not be read"
+            )
+            on_left_out(_left_out(len(annotations.videos), left_out, store, why))
+        gone = set(left_out)
+        kept = {k: v for k, v in annotations.videos.items() if k not in gone}
+        annotations = dataclasses.replace(annotations, videos=kept)
+    try:
+        store.require(annotations.videos)
+    except FeatureError as error:
+        some_are_there = len(missing) < len(annotations.videos)
+        if skip_missing is None or not some_are_there:
+            raise
+        raise FeatureError(f"{error}; --skip-missing leaves them out") from None
+    return Data(source, annotations, store, everything, left_out)
+
+
+def _left_out(total: int, videos: Sequence[str], store: FeatureStore, why: str) -> str:
+    """Return a sentence on videos that are left out."""
+    have, are = ("have", "are") if videos[1:] else ("has", "is")
+    return (
+        f"{len(videos)} of {counted(total, 'video')} {have} no features in "
+        f"{store.directory}{f', as {why},' if why else ''} and {are} left out: "
+        f"{some(videos)}"
+    )
 
 
 def unlabelled(source: DataSource, videos: Container[str] | None = None) -> Data:
