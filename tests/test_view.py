@@ -11,9 +11,16 @@ import time
 import pytest
 
 from acmnet.annotations import Annotations, Video, read_annotations
-from acmnet.cli.viewing import _server
+from acmnet.cli.viewing import _server, _with_durations
 from acmnet.files import write_json
-from acmnet.report.contents import Contents, VideoContents
+from acmnet.pipeline.data import DataSource, open_data
+from acmnet.report.contents import (
+    BEYOND_S,
+    Contents,
+    VideoContents,
+    video_contents,
+)
+from acmnet.segments import Detections
 from acmnet.view import reviews, server
 from acmnet.view.live import state_of
 from acmnet.view.pages import Look, RunPages
@@ -718,3 +725,23 @@ def test_a_port_that_cannot_be_had_is_named(acmnet, served, tiny_run):
     refused(result, f"port {taken}", "in use", "another with --port", code=2)
     result = acmnet("view", tiny_run, "--subset", "test", "--port", "70000")
     refused(result, "port 70000", "another with --port", code=2)
+
+
+def test_a_label_file_without_lengths_takes_those_of_the_features(tiny_world, tmp_path):
+    """A CSV has none: 900 s of a video of a minute or so must be refused all the same."""
+    known = read_annotations(tiny_world[0]).subset("test").videos
+    table = ["video,labels", *(f"{v},{'|'.join(x.labels)}" for v, x in known.items())]
+    (tmp_path / "labels.csv").write_text("\n".join(table))
+    data = open_data(DataSource(tmp_path / "labels.csv", tiny_world[1]))
+    video = next(iter(known))
+    assert data.annotations.videos[video].duration_s is None
+    found = _with_durations(data)
+    span_s = data.store.grid.span_s(data.store.shape(video)[0])
+    assert found.videos[video].duration_s == span_s < 200.0
+    store = ReviewStore(tmp_path / "reviews.json", found)
+    late = review(label="run", start_s=880.0, end_s=900.0, verdict="added", source=None)
+    with pytest.raises(ReviewError, match=f"ends at 900 s, the video at {span_s:g} s"):
+        store.save({"revision": 0, "videos": {video: [late]}})
+    shown = video_contents(data.annotations.videos[video], data, Detections.of(["run"]))
+    assert shown.summary["latest_s"] == span_s + BEYOND_S
+    assert shown.summary["instances"] is None
