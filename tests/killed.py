@@ -182,32 +182,38 @@ def _call(command, directory, out, writes, fails):
 
 
 def kill_at_random(kills, directory, seed=0):
-    """Kill and repeat; return a line of text on each, those that differ marked."""
+    """Kill and repeat; return a line of text on each, those that differ marked.
+
+    Features of videos are there: `test_extraction_kills.py` is about those.
+    """
     write_worlds(directory)
     draw = random.Random(seed)
-    whole, lasts = {}, {}
+    whole, ends, lasts = {}, {}, {}
     for name in JOURNEYS:
-        journey = Journey(name, directory, f"whole-{len(whole)}")
-        began = time.monotonic()
-        code = journey.finish()
-        if code:
+        journey = whole[name] = Journey(name, directory, f"whole-{len(whole)}")
+        if journey.finish():
             raise RuntimeError(f"{name}: {journey.told()}")
-        whole[name], lasts[name] = journey.ends(), time.monotonic() - began
+        ends[name] = journey.ends()
+        again = Journey(name, directory, "again")
+        again.begin(journey)
+        began = time.monotonic()
+        again.finish()
+        lasts[name] = time.monotonic() - began
     names = list(JOURNEYS)
     lines = []
     for i in range(kills):
         name = names[i % len(names)]
         journey = Journey(name, directory, "killed")
-        journey.begin()
+        journey.begin(whole[name])
         process = journey.start()
-        wait_s = draw.uniform(0.0, 1.1 * lasts[name])
+        wait_s = draw.uniform(0.0, lasts[name])
         process.join(wait_s)
         is_cut = process.exitcode is None
         if is_cut:
             process.kill()
             process.join()
         code = journey.finish(again=True)
-        same = code == 0 and journey.ends() == whole[name]
+        same = code == 0 and journey.ends() == ends[name]
         cut = f"killed after {wait_s:.2f} s" if is_cut else "finished before"
         why = "" if code == 0 else f" (exit code {code}: {journey.told()[-300:]})"
         lines.append(f"{'same' if same else 'DIFFERS'}: {name}, {cut}{why}")

@@ -32,6 +32,7 @@ from acmnet.folders import (
     standing,
     write_folder,
 )
+from acmnet.limits import LARGEST_DIMENSION, LARGEST_NOTE_BYTES, MOST_CLASSES
 from acmnet.segments import SnippetGrid
 
 FORMAT_VERSION: Final = 2
@@ -44,10 +45,6 @@ CONFIG_FILE: Final = "config.json"
 STATE_FILE: Final = "training_state.pt"
 TRAINED_ON_FILE: Final = "trained_on.json"
 LABELS_FILE: Final = "labels.json"
-MOST_DIMENSIONS: Final = 1_000_000
-"""Of a snippet's feature: more is taken for damage."""
-MOST_CLASSES: Final = 1_000_000
-"""Of a network: more is taken for damage."""
 ANOTHER: Final = "take another checkpoint, or train again with --overwrite"
 
 
@@ -323,7 +320,9 @@ def _plain(path: Path, kind: str) -> dict[str, Any]:
     """Return the JSON object in a file of a checkpoint."""
     _content(path)
     try:
-        text = read_text(path, kind, CheckpointError, "a checkpoint says what it is")
+        text = read_text(
+            path, kind, CheckpointError, "it says what it is", LARGEST_NOTE_BYTES
+        )
         values = parse_json(str(path), text, kind, CheckpointError)
     except CheckpointError as error:
         raise _foreign(path, one_line(error)) from error
@@ -373,9 +372,9 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
                 )
     if type(values.get("training", {})) is not dict:
         raise TypeError(f"training must be an object, got {values['training']!r}")
-    if not 1 <= values["feature_dim"] <= MOST_DIMENSIONS:
+    if not 1 <= values["feature_dim"] <= LARGEST_DIMENSION:
         raise ValueError(
-            f"feature_dim must be from 1 to {MOST_DIMENSIONS}, got "
+            f"feature_dim must be from 1 to {LARGEST_DIMENSION}, got "
             f"{values['feature_dim']}"
         )
     names = values["class_names"]

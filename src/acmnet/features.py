@@ -8,7 +8,6 @@ nothing that a file says is ever run.
 import contextlib
 import dataclasses
 import hashlib
-import json
 import math
 import reprlib
 from collections.abc import Iterable, Mapping
@@ -33,7 +32,7 @@ from acmnet.feature_files import (
 from acmnet.feature_files import (
     FeatureError as FeatureError,
 )
-from acmnet.files import parse_json, read_text, write_json, written_whole
+from acmnet.files import digest_of, parse_json, read_text, write_json, written_whole
 from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.names import one_form, spelt_otherwise
 from acmnet.segments import SnippetGrid
@@ -97,7 +96,7 @@ def read_manifest(directory: str | Path) -> FeatureManifest:
             f"{path} must be a JSON object with fps, snippet_frames, stride_frames and "
             f"dimension, got {reprlib.repr(content)}"
         )
-    if "sha256" in content and content["sha256"] != _digest(content):
+    if "sha256" in content and content["sha256"] != digest_of(content):
         raise FeatureError(
             f"{path} is not as it was written: its sha256 is of other values; write it "
             "as it was, or take sha256 out if you changed the rest yourself"
@@ -164,16 +163,10 @@ def write_manifest(directory: str | Path, manifest: FeatureManifest) -> Path:
         "settings": dict(manifest.settings),
     }
     if manifest.extractor:
-        content["sha256"] = _digest(content)
+        content["sha256"] = digest_of(content)
     path = Path(directory) / MANIFEST_NAME
     write_json(path, content)
     return path
-
-
-def _digest(content: Mapping[str, object]) -> str:
-    """Return the SHA-256 of what a manifest says, its own digest left out."""
-    values = {key: value for key, value in content.items() if key != "sha256"}
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def write_features(

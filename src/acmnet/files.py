@@ -17,7 +17,7 @@ import reprlib
 import secrets
 import stat
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -461,3 +461,9 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, values: object) -> None:
     """Write values as JSON."""
     write_text(path, json.dumps(values, indent=1) + "\n")
+
+
+def digest_of(values: Mapping[str, object]) -> str:
+    """Return the SHA-256 of JSON values by name, that under ``sha256`` left out."""
+    others = {name: value for name, value in values.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()

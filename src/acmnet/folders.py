@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from acmnet.limits import LARGEST_CHECKPOINT_BYTES
+
 DIGESTS_FILE: Final = "SHA256SUMS"
-MOST_BYTES: Final = 32 << 30
-"""A larger file is not read into memory: no network of this package is that large."""
 _NEW: Final = ".new"
 _OLD: Final = ".old"
 _DIGEST: Final = re.compile(r"([0-9a-f]{64})  (\S.*)")
@@ -119,8 +119,11 @@ def read_file(path: Path) -> bytes:
     OSError
         If it cannot be read.
     """
-    if path.stat().st_size > MOST_BYTES:
-        raise DamagedError(f"{path} has more than {MOST_BYTES >> 30} GiB")
+    if path.stat().st_size > LARGEST_CHECKPOINT_BYTES:
+        raise DamagedError(
+            f"{path} has more than {LARGEST_CHECKPOINT_BYTES >> 30} GiB, which no "
+            "network of acmnet needs"
+        )
     content = path.read_bytes()
     known = digests(path.parent)
     if known is None:

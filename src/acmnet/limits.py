@@ -20,6 +20,10 @@ DEEPEST: Final = 100
 """Lists and objects inside each other in one JSON or TOML value. Ours have 10."""
 LONGEST_NUMBER: Final = 400
 """Characters of a number in JSON: every float is spelt out in fewer."""
+LARGEST_CHECKPOINT_BYTES: Final = 32 * 2**30
+"""Bytes of one file of a checkpoint. The largest of ours has 250 MB."""
+LARGEST_DIMENSION: Final = 1_000_000
+"""Numbers in a snippet's feature that a network takes. I3D's have 2048."""
 MOST_CLASSES: Final = 100_000
 """Names in a class list. The largest vocabularies of actions have some thousands."""
 LARGEST_SECONDS: Final = 1e7

@@ -10,7 +10,7 @@ import numpy as np
 
 from acmnet.calibration import Curve
 from acmnet.checkpoint import weights_sha256
-from acmnet.files import parse_json, read_text, write_json
+from acmnet.files import digest_of, parse_json, read_text, write_json
 from acmnet.localization import LocalizationSettings
 from acmnet.segments import Detections
 
@@ -115,7 +115,8 @@ class Calibration:
 def write_calibration(run: Path, calibration: Calibration) -> Path:
     """Write a calibration into its run, whole or not at all; return its path."""
     path = run / CALIBRATION_FILE
-    write_json(path, calibration.to_json())
+    values = calibration.to_json()
+    write_json(path, values | {"sha256": digest_of(values)})
     return path
 
 
@@ -155,6 +156,12 @@ def _parsed(path: Path, content: Any) -> Calibration:
     """Return what a file's JSON says."""
     try:
         values = dict(content)
+        recorded = values.pop("sha256", None)
+        if recorded is not None and recorded != digest_of(values):
+            raise CalibrationError(
+                f"{path} is not as it was written: its sha256 is of other values; "
+                f"{AGAIN}"
+            )
         version = values.pop("format")
         if version > FORMAT_VERSION:
             raise CalibrationError(
