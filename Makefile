@@ -1,6 +1,7 @@
 # make install   set-up: .venv with acmnet in it   (TORCH=gpu for the CUDA build)
 # make demo      the whole journey on videos drawn for it, into runs/demo
 # make test      every check: ruff, mypy --strict, pytest with doctests
+# make test-fast the same without the slow tests: what one runs while working
 # make audit     licences and known vulnerabilities of what is installed
 # make lock      the newest versions and their hashes into constraints/
 # make results   the figures of docs/results.md again, hours of it   (QUICK=1 for minutes)
@@ -14,7 +15,7 @@ LOCKED ?= yes
 INSTALL := $(BIN)/python constraints/install.py --torch $(TORCH) $(if $(filter no,$(LOCKED)),--unlocked,)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test audit lock results bench clean
+.PHONY: help install demo test test-fast audit lock results bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -40,6 +41,11 @@ test: install $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2
+
+test-fast: install $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 -m 'not slow'
 
 audit: $(VENV)/installed-dev
 	test -x $(VENV)/audit/bin/python || $(PYTHON) -m venv $(VENV)/audit

@@ -11,7 +11,33 @@ from acmnet.scenes import SceneSettings, write_scenes
 from acmnet.synthetic import WorldSettings, make_world, write_world
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+SHORT = {"video_s": (4.0, 5.0), "instance_s": (1.0, 2.0), "context_s": (0.5, 1.0)}
+"""Of scenes: half as long as what ``video_s`` alone gives, so half the extraction."""
 SHARED = Path(__file__).parents[1].parent / "shared"
+
+
+SLOW = {
+    *("test_ablation", "test_backbones", "test_bootstrap", "test_cli", "test_demo"),
+    *("test_cli_videos", "test_docs", "test_extraction", "test_extraction_kills"),
+    *("test_extraction_ray", "test_figures", "test_interrupts", "test_journey"),
+    *(
+        "test_biologist",
+        "test_run_kills",
+        "test_python_examples",
+        "test_notebook",
+        "test_rendering",
+    ),
+    *("test_report", "test_second_stage", "test_supply", "test_trust", "test_video"),
+    *("test_video_damage", "test_view_browser", "test_weights"),
+}
+"""Files whose tests are marked slow, so that ``make test-fast`` leaves them out."""
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests of slow files."""
+    for item in items:
+        if item.path.stem in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +66,7 @@ def tiny_run(tiny_world, tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_scenes(tmp_path_factory):
     """Give a folder with labels.json, labels.csv and 8 drawn videos; read only."""
-    settings = SceneSettings(training_videos=6, test_videos=2, video_s=(6.0, 8.0))
+    settings = SceneSettings(training_videos=6, test_videos=2, **SHORT)
     directory = tmp_path_factory.mktemp("scenes")
     write_scenes(directory, 0, settings)
     return directory

@@ -30,7 +30,7 @@ from acmnet.pipeline.selection import agreement, rank_correlation
 from acmnet.recipes import recipe
 from acmnet.segments import Detections
 from acmnet.studies import Study, StudyError, Variant, study, study_names
-from acmnet.synthetic import make_world, write_world
+from acmnet.synthetic import WorldSettings, make_world, write_world
 from commands import refused
 from planted import plant
 
@@ -40,7 +40,8 @@ FEW = {"training.epochs": 2, "training.batch_size": 4, "student.epochs": 2}
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """Give labels and features whose folds have every class; read only."""
-    return write_world(make_world(3), tmp_path_factory.mktemp("world"))
+    size = WorldSettings(training_videos=36, dimension=16, snippets=(30, 60))
+    return write_world(make_world(3, size), tmp_path_factory.mktemp("world"))
 
 
 def requested(world, out, name, **changes):

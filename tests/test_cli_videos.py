@@ -18,6 +18,8 @@ from acmnet.pipeline.training_summary import shown_score
 from commands import refused
 from runs import weights_file
 
+ONE = ["--workers", "1"]
+"""Each worker imports torch anew, which takes longer than the drawn videos do."""
 FEW = ["--training.epochs", "3", "--training.batch-size", "4", "--student.epochs", "2"]
 OWN = """
 import numpy as np
@@ -51,6 +53,7 @@ def fitted(tiny_scenes, tmp_path_factory):
                 *("fit", str(tiny_scenes / "videos"), str(tiny_scenes / "labels.json")),
                 *("--subset", "training", "--extractor", "motion", "--out", str(out)),
                 *FEW,
+                *ONE,
             ]
         )
     return out
@@ -58,7 +61,7 @@ def fitted(tiny_scenes, tmp_path_factory):
 
 def test_extract_writes_a_store_and_goes_on(acmnet, tiny_scenes):
     videos = tiny_scenes / "videos"
-    command = ["extract", videos, "--out", "features", "--extractor", "motion"]
+    command = ["extract", videos, "--out", "features", "--extractor", "motion", *ONE]
     code, out, _ = acmnet(*command)
     assert code == 0
     assert "8 videos extracted" in out
@@ -68,7 +71,7 @@ def test_extract_writes_a_store_and_goes_on(acmnet, tiny_scenes):
     code, out, _ = acmnet(*command)
     assert (code, "0 videos extracted" in out, "8 were there" in out) == (0, True, True)
     # without a choice it goes on with what is there
-    code, _, err = acmnet("extract", videos, "--out", "features")
+    code, _, err = acmnet("extract", videos, "--out", "features", *ONE)
     assert code == 0
     assert "holds features of motion" in err
     other = acmnet(*command, "--stride-frames", "8")
@@ -78,7 +81,7 @@ def test_extract_writes_a_store_and_goes_on(acmnet, tiny_scenes):
 def test_extract_sets_a_broken_video_aside(acmnet, tiny_scenes):
     shutil.copytree(tiny_scenes / "videos", "videos")
     Path("videos/broken.mp4").write_text("no video at all")
-    result = acmnet("extract", "videos", "--out", "f", "--extractor", "motion")
+    result = acmnet("extract", "videos", "--out", "f", "--extractor", "motion", *ONE)
     refused(result, "1 of 9 videos was left out", "f/failed", code=3)
     assert "left out: broken: " in result[2]
     (line,) = Path("f/failed.jsonl").read_text().splitlines()
@@ -189,7 +192,7 @@ def test_fit_takes_a_spreadsheet_and_leaves_out_what_is_broken(acmnet, tiny_scen
     with Path("labels.csv").open("w", newline="") as file:
         csv.writer(file).writerows(rows)
     command = ["fit", "videos", "labels.csv", "--extractor", "motion", "--out", "run"]
-    command += FEW
+    command += FEW + ONE
     result = acmnet(*command)
     refused(result, "2 of 8 videos were left out", "run/report.md", code=3)
     assert "videos: 2 files are not listed in labels.csv" in result[2]

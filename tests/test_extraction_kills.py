@@ -26,13 +26,21 @@ def call(out, **changes):
     request = ExtractionRequest(find_videos(["videos"]), Path(out), settings, **changes)
     return extract_videos(request)
 """
-KILLER = (
+FORKED = (
     CALL
-    + f"""
-import json, multiprocessing, os, random, signal, time
+    + """
+import multiprocessing
 
 context = multiprocessing.get_context("fork")
 multiprocessing.get_context = lambda _: context
+"""
+)
+"""Its workers are forked, not spawned, so they have imported torch already."""
+KILLER = (
+    FORKED
+    + f"""
+import json, os, random, signal, time
+
 random.seed(0)
 
 def killed(seconds=None):
@@ -58,8 +66,8 @@ last = call("killed", workers=2)
 print(json.dumps([left, last.already, last.done]))
 """
 )
-"""Its calls are forked, not spawned, so they have imported torch already and are killed
-at their work. How long they live depends on how long the first took to one video."""
+"""Its calls are forked, too, and are killed at their work. How long they live depends
+on how long the first took to one video."""
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +107,7 @@ def records(out):
 
 def test_twenty_kills_leave_no_trace():
     killer = python(KILLER)
-    clean = python(CALL + 'call("clean", workers=6)')
+    clean = python(FORKED + 'call("clean", workers=6)')
     left, already, done = json.loads(killer.communicate(timeout=120)[0])
     clean.communicate(timeout=60)
     assert killer.returncode == clean.returncode == 0

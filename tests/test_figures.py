@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from acmnet.annotations import Instance, Video
-from acmnet.cli import main
 from acmnet.evaluation.reports import evaluate
 from acmnet.figures import scores as scores_room
 from acmnet.figures import style
@@ -327,13 +326,9 @@ def test_what_cannot_be_drawn_is_refused(tmp_path):
 # ---- the verb
 
 
-def test_the_verb_draws_a_run(acmnet, tiny_world):
-    labels, features = map(str, tiny_world)
-    given = ["--annotations", labels, "--features", features]
-    few = ["--subset", "training", "--training.epochs", "2"]
-    main(["train", *given, *few, "--out", "run"])
+def test_the_verb_draws_a_run(acmnet, tiny_run):
     names = ["--video", "test_000", "--video", "test_001"]
-    code, out, err = acmnet("figures", "run", "--out", "f", *names)
+    code, out, err = acmnet("figures", tiny_run, "--out", "f", *names)
     assert code == 0
     assert "12 videos that were trained on are left out" in err
     assert "18 files: f" in out
@@ -342,5 +337,5 @@ def test_the_verb_draws_a_run(acmnet, tiny_world):
         *("training", "map", "classes", "confusion"),
         *("video_test_000", "video_test_001"),
     }
-    result = acmnet("figures", "run", "--out", "f", "--video", "nobody")
+    result = acmnet("figures", tiny_run, "--out", "f", "--video", "nobody")
     refused(result, "no video 'nobody'", "18", code=2)

@@ -11,13 +11,13 @@ from acmnet.pipeline.experiments import shuffled
 from acmnet.pipeline.runs import RunRequest, train_run
 from acmnet.pipeline.trained import localize_videos
 from acmnet.recipes import override, recipe
-from acmnet.synthetic import make_world, write_world
+from acmnet.synthetic import WorldSettings, make_world, write_world
 
 
 @pytest.fixture(scope="module")
 def one_class(tmp_path_factory):
     """One class, in a sixth of the videos; the others' actions are now background."""
-    world = make_world(0)
+    world = make_world(0, WorldSettings(snippets=(30, 60), dimension=64))
     for video in world.annotations["database"].values():
         video["annotations"] = [
             annotation
@@ -34,7 +34,8 @@ def one_class(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(one_class, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
-    settings = recipe("default")
+    few = {"training.epochs": 30, "training.learning_rate": 1e-3}
+    settings = override(recipe("default"), few)
     shuffle = shuffled(one_class[0], seed=0)
     return {
         name: acmnet.load(train_run(RunRequest(out / name, settings, data)))
@@ -49,7 +50,7 @@ def average(model, data, **changes):
 
 
 def test_one_class_among_videos_without_labels_is_learned(one_class, trained):
-    # measured: 0.96, and 0.02 with the labels dealt to other videos
+    # measured: 0.94, and 0.001 with the labels dealt to other videos
     assert average(trained["labels"], one_class[1]) > 0.7
     assert average(trained["shuffled"], one_class[1]) < 0.3
 
@@ -71,7 +72,7 @@ def test_the_softmax_floor_of_one_class_selects_what_is_not_there(one_class, tra
         )
         model = dataclasses.replace(trained["labels"], settings=settings)
         covered[scale] = sum(covered_share(model, one_class[1], v) for v in quiet)
-    # measured: 0.65 and 0.001 of the videos without the action
+    # measured: 0.71 and 0.0004 of the videos without the action
     assert covered["softmax"] > 0.5 * len(quiet)
     assert covered["above_chance"] < 0.1 * len(quiet)
 

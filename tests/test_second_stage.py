@@ -258,14 +258,16 @@ def test_folds_train_and_score_it(tiny_world, tmp_path):
 def test_the_student_learns_when_from_labels_alone(tmp_path):
     # its places must beat random ones by far, and labels that were dealt to other
     # videos must teach it nothing
-    size = WorldSettings(training_videos=48, test_videos=16, dimension=24, noise=0.5)
+    size = WorldSettings(
+        training_videos=48, test_videos=12, dimension=24, noise=0.5, snippets=(30, 60)
+    )
     world = write_world(make_world(0, size), tmp_path / "world")
     overrides = {
-        "training.epochs": 30,
+        "training.epochs": 15,
         "training.batch_size": 6,
-        "training.learning_rate": 1e-3,
+        "training.learning_rate": 2e-3,
         "student.teachers": 1,
-        "student.epochs": 30,
+        "student.epochs": 15,
         "student.width": 32,
     }
     asked, test = (
@@ -280,6 +282,7 @@ def test_the_student_learns_when_from_labels_alone(tmp_path):
         scores[f"{name}, moved"] = chance_map(
             test.annotations, found, spans_s(test)
         ).mean()
+    # measured: 0.81, moved 0.22, shuffled 0.04
     assert scores["true"] > 0.5
     assert scores["true"] > 3 * scores["true, moved"]
     assert scores["true"] > 3 * scores["shuffled"]
