@@ -8,6 +8,9 @@ import pytest
 import torch
 
 import acmnet as acmnet_package
+from acmnet.cli.app import console
+from acmnet.cli.diagnosing import diagnose_command
+from acmnet.cli.evaluating import FileOptions, evaluate_command
 from acmnet.pipeline.data import DataSource, open_data
 from acmnet.pipeline.nothing_found import why_nothing, why_nothing_shown
 from acmnet.pipeline.trained import localize_videos
@@ -101,6 +104,24 @@ def test_nothing_is_diagnosed(acmnet, truth):
     assert code == 0
     assert "100.0 % are missed" in out
     assert json.loads(Path("why.json").read_text())["missed"] == [1.0]
+
+
+@pytest.mark.parametrize("command", [evaluate_command, diagnose_command])
+def test_files_are_written_before_anything_is_printed(
+    truth, monkeypatch, tmp_path, command
+):
+    def closed(*_, **__):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(console, "print", closed)  # as where `head` reads the output
+    path, found = tmp_path / "s.json", tmp_path / "found.json"
+    given = {"ground_truth": truth[1], "detections": found, "json_path": path}
+    if command is evaluate_command:
+        files = FileOptions(json_path=given.pop("json_path"))
+        given |= {"detections": [found], "written": files}
+    with pytest.raises(BrokenPipeError):
+        command(**given)
+    assert json.loads(path.read_text())["videos"] == 2
 
 
 def test_detections_of_other_videos_are_refused(acmnet, truth):

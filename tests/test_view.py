@@ -728,7 +728,7 @@ def test_a_port_that_cannot_be_had_is_named(acmnet, served, tiny_run):
 
 
 def test_a_label_file_without_lengths_takes_those_of_the_features(tiny_world, tmp_path):
-    """A CSV has none: 900 s of a video of a minute or so must be refused all the same."""
+    """A CSV has none, and yet 900 s of a video of about a minute must be refused."""
     known = read_annotations(tiny_world[0]).subset("test").videos
     table = ["video,labels", *(f"{v},{'|'.join(x.labels)}" for v, x in known.items())]
     (tmp_path / "labels.csv").write_text("\n".join(table))

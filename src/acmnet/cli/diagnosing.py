@@ -66,6 +66,10 @@ def diagnose_command(
         protocol=protocol,
         ambiguous=ambiguous,
     )
+    if json_path is not None:
+        write_json(json_path, diagnosis.to_json())
+    if figures is not None:
+        write_diagnosis_figures(diagnosis, figures)
     report = diagnosis.report
     at = ", ".join(f"{x:g}" for x in report.tiou)
     many = " (means over tIoU)" if len(report.tiou) > 1 else ""
@@ -90,10 +94,6 @@ def diagnose_command(
     note_unpredicted(report)
     for sentence in (*report.notes, *diagnosis.notes):
         note(sentence)
-    if json_path is not None:
-        write_json(json_path, diagnosis.to_json())
-    if figures is not None:
-        write_diagnosis_figures(diagnosis, figures)
 
 
 def kinds_table(diagnosis: Diagnosis) -> Table:

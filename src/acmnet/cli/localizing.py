@@ -45,7 +45,6 @@ from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.run import find_videos
 from acmnet.extraction.weights import load_i3d
 from acmnet.features import FeatureError
-from acmnet.files import refuse_unwritable
 from acmnet.pipeline import zero_shot
 from acmnet.pipeline.calibrated import (
     CALIBRATION_FILE,
@@ -210,7 +209,6 @@ def _data(
 
 def _refuse_outputs(outputs: list[Output], n_videos: int) -> None:
     """Refuse, before the work begins, files that cannot be written or hold them all."""
-    refuse_unwritable(*(x.path / "a" if x.is_folder else x.path for x in outputs))
     for output in outputs:
         output.refuse(n_videos)
 

@@ -195,6 +195,10 @@ def crossvalidate_command(
             request, folds=folds, seeds=seeds, tiou=parse_tiou(tiou), on_run=count
         )
     values = result.to_json()
+    for seed, found in result.detections.items():
+        write_detections(out / f"seed_{seed}" / DETECTIONS, found)
+    if json_path is not None:
+        write_json(json_path, values)
     rows = {"mAP": values["map"], SPREAD: values["std"], "chance": values["chance"]}
     each = f"{folds} folds, {counted(len(seeds), 'seed')}"
     title = f"{each}, {given.recipe} ({given.profile})"
@@ -204,12 +208,8 @@ def crossvalidate_command(
         f"average mAP {100 * values['average']:.2f} ± "
         f"{100 * values['average_std']:.2f} %, {result.seconds:.0f} s of training"
     )
-    for seed, found in result.detections.items():
-        write_detections(out / f"seed_{seed}" / DETECTIONS, found)
     console.print(
         f"detections of every video by a run that had not seen it: {out}/seed_*/"
         f"{DETECTIONS} (acmnet evaluate, diagnose)"
     )
-    if json_path is not None:
-        write_json(json_path, values)
     fail_for_missing(request.data)
