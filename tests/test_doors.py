@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from acmnet.pipeline.calibrated import (
     read_calibration,
 )
 from acmnet.recipes import RecipeError, recipe
+from acmnet.view.live import state_of
 
 
 def calibration_in(path):
@@ -313,3 +315,27 @@ def test_what_is_read_is_the_text(tmp_path):
     path.write_bytes("\N{BYTE ORDER MARK}Übung\n".encode())
     assert read_text(path, "file", ValueError, "") == "Übung\n"
     assert parse_toml("a", 'x = 1_000\ny = "ä"', "file", ValueError)["x"] == 1000
+
+
+@pytest.mark.parametrize("name", ["SHA256SUMS", "config.json", "model.safetensors"])
+def test_a_pipe_in_a_checkpoint_stops_nothing(acmnet, tiny_run, tiny_world, name):
+    """A pipe named SHA256SUMS was waited for without end."""
+    shutil.copytree(tiny_run, "run")
+    (path,) = Path("run").rglob(name)
+    path.unlink()
+    os.mkfifo(path)
+    code, _, err = acmnet(
+        *("localize", "--run", "run", "--features", tiny_world[1]),
+        *("--out", "found.json", "--device", "cpu"),
+    )
+    assert code == 1
+    assert name in err
+
+
+def test_a_pipe_in_place_of_a_log_is_not_waited_for(tmp_path):
+    log = tmp_path / "log.jsonl"
+    os.mkfifo(log)
+    assert state_of(tmp_path)["sentence"] == ""
+    log.unlink()
+    log.write_text("[" * 100_000 + '\n{"epoch": 3, "total": "x"}\n')
+    assert state_of(tmp_path)["sentence"] == "training: epoch 3, loss nan"

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from acmnet.limits import LARGEST_CHECKPOINT_BYTES
+from acmnet.files import open_regular
+from acmnet.limits import LARGEST_CHECKPOINT_BYTES, LARGEST_NOTE_BYTES
 
 DIGESTS_FILE: Final = "SHA256SUMS"
 _NEW: Final = ".new"
@@ -119,12 +120,13 @@ def read_file(path: Path) -> bytes:
     OSError
         If it cannot be read.
     """
-    if path.stat().st_size > LARGEST_CHECKPOINT_BYTES:
-        raise DamagedError(
-            f"{path} has more than {LARGEST_CHECKPOINT_BYTES >> 30} GiB, which no "
-            "network of acmnet needs"
-        )
-    content = path.read_bytes()
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > LARGEST_CHECKPOINT_BYTES:
+            raise DamagedError(
+                f"{path} has more than {LARGEST_CHECKPOINT_BYTES >> 30} GiB, which no "
+                "network of acmnet needs"
+            )
+        content = file.read()
     known = digests(path.parent)
     if known is None:
         return content
@@ -142,7 +144,8 @@ def digests(folder: Path) -> dict[str, str] | None:
     None where the folder has no such file. Lines that cannot be read say nothing.
     """
     try:
-        lines = (folder / DIGESTS_FILE).read_bytes().decode(errors="replace")
+        with open_regular(folder / DIGESTS_FILE) as file:
+            lines = file.read(LARGEST_NOTE_BYTES).decode(errors="replace")
     except OSError:
         return None
     found = map(_DIGEST.fullmatch, lines.splitlines())

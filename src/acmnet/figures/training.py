@@ -61,7 +61,7 @@ def epoch_means(log: Path) -> tuple[FloatArray, dict[str, FloatArray]]:
     for line in log.read_text(encoding="utf-8").splitlines():
         try:
             records.append(json.loads(line))
-        except ValueError:  # a training that is being written to
+        except (ValueError, RecursionError):  # a training that is being written to
             continue
     steps = [x for x in records if isinstance(x, dict) and {"epoch", "videos"} <= {*x}]
     if not steps:

@@ -20,7 +20,7 @@ from safetensors.numpy import save
 
 from acmnet.checkpoint import weights_sha256
 from acmnet.features import FeatureError
-from acmnet.files import one_line, written_whole
+from acmnet.files import one_line, open_regular, written_whole
 from acmnet.pipeline.data import Data
 from acmnet.pipeline.trained import TEACHERS, TrainedModel, localize_videos
 from acmnet.recipes import Settings, as_values
@@ -98,6 +98,8 @@ class FoundFile:
 
     def _read(self) -> dict[str, tuple[str, Detections]]:
         """Return what the file holds under this key; fails where it is damaged."""
+        with open_regular(self.run / FOUND_FILE):  # a pipe would never be read
+            pass
         with safe_open(self.run / FOUND_FILE, framework="np") as file:
             known = file.metadata()
             if known["key"] != self._key():

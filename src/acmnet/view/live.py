@@ -1,12 +1,15 @@
 """How far a training has come, from the files that it writes."""
 
 import json
+import math
 import os
 import time
 from pathlib import Path
 from typing import Any, Final
 
 from acmnet.checkpoint import written_at
+from acmnet.files import open_regular
+from acmnet.limits import finite
 from acmnet.pipeline.runs import LOG_FILE
 from acmnet.pipeline.trained import TEACHERS
 
@@ -34,7 +37,7 @@ def state_of(run: Path) -> dict[str, Any]:
             of = "" if newest.parent == run else f" of teacher {newest.parent.name}"
             sentence = (
                 f"training: epoch {last.get('epoch', '?')}{of}, loss "
-                f"{float(last.get('total', float('nan'))):.4g}"
+                f"{finite(last.get('total')) or math.nan:.4g}"
             )
     return {"sentence": sentence, "checkpoint": written_at(run)}
 
@@ -49,14 +52,17 @@ def _written(path: Path) -> float | None:
 
 def _last_line(path: Path) -> dict[str, Any]:
     """Return the last whole line of a log; the one after it may be half written."""
-    with path.open("rb") as file:
-        file.seek(0, os.SEEK_END)
-        file.seek(max(0, file.tell() - TAIL_BYTES))
-        whole = file.read().decode(errors="replace").rpartition("\n")[0]
+    try:
+        with open_regular(path) as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - TAIL_BYTES))
+            whole = file.read().decode(errors="replace").rpartition("\n")[0]
+    except OSError:  # gone by now, or no file
+        return {}
     for line in reversed(whole.splitlines()):
         try:
             values = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(values, dict):
             return values
