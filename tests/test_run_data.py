@@ -87,14 +87,14 @@ def test_a_moved_run_with_its_features_needs_nothing_else(acmnet, project, tmp_p
     opened = RunDataOptions(subset="test").opened(moved)  # as view and figures do
     assert len(opened.annotations.videos) == 6
     assert acmnet("report", moved, "--out", "all.html")[0] == 0
-    assert "12 of these 18 videos were trained on" in Path("all.html").read_text()
+    assert "12 videos that were trained on are left out" in Path("all.html").read_text()
     features = moved / "features"
     assert acmnet("localize", "--run", moved, "--features", features)[0] == 0
     kept = folder_of(moved) / "labels.json"
     given = ["--annotations", kept, "--features", features]
     code, _, err = acmnet("calibrate", "--run", moved, *given, "--tiou", 0.1)
     assert code == 0, err
-    assert "trained on 12 of these 18 videos" in err
+    assert "12 of 18 scored videos were trained on" in err
 
 
 def test_a_run_is_found_from_another_directory(acmnet, project, monkeypatch):
@@ -312,8 +312,8 @@ def test_flipped_bits_give_no_other_detections(tiny_world, best, tmp_path):
     ("change", "words"),
     [
         (lambda x: x.update(feature_dim=999_999), "do not have the shapes"),
-        (lambda x: x["settings"]["student"].update(layers=10**9), "no network"),
-        (lambda x: x["settings"]["student"].update(width=10**9), "shapes|no network"),
+        (lambda x: x["settings"]["student"].update(layers=10**9), "got 1000000000"),
+        (lambda x: x["settings"]["student"].update(width=10**9), "got 1000000000"),
         (lambda x: x["settings"]["training"].update(epochs="3"), "epochs must be int"),
         (lambda x: x["settings"].update(model=[]), "model must be a table"),
         (lambda x: x["settings"].update(model=None), "model must be a table"),
