@@ -1,7 +1,7 @@
 """The verb report: a run as one page to look at."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -112,7 +112,7 @@ def report_command(
     data = given.opened(run)
     failures: list[FeatureError] = []
     files = files_of(data, videos)
-    contents = contents_of(run, page, data, files, device, failures.append, first)
+    contents = contents_of(run, page, data, files, device, failures, first)
     write_page(contents, page)
     size = f"{page.stat().st_size / 1e6:.1f} MB"
     told = f"{counted(len(contents.videos), 'video')}: {page} ({size})"
@@ -127,51 +127,66 @@ def contents_of(
     data: Data,
     files: dict[str, Path],
     device: str,
-    on_failure: Callable[[FeatureError], None],
+    failures: list[FeatureError],
     first: ShownOptions,
 ) -> Contents:
     """Return all that a page of its own shows of a run, from one look at each video.
 
-    A video whose features cannot be used is reported to ``on_failure`` and left out.
+    A video whose features cannot be used is added to ``failures`` and left out.
     """
     config, settings = used_settings(run)
     model = loaded(run, device)
     file = FoundFile(run, settings, model.class_names, data)
     refuse_other_features(model, data.store)
-    failures: list[FeatureError] = []
-    results: dict[str, Detections] = {}
-    made: list[VideoContents] = []
-    kept, room = file.read(), EMBEDDED_TOTAL
+    looks = list(_looks(model, data, file.read(), failures))
+    results = {video: found for video, found, _ in looks}
+    refuse_nothing_left(results, failures)
+    keep(file, results, note)
+    data = data.only(results)
+    report, warning = scored(data, results, config), note_unlike(run, data)
+    shown = first.shown(run, settings)
+    summary = summary_of(run, config, settings, data, report, shown, warning)
+    return Contents(summary, tuple(_with_pictures(data, looks, files, page)))
+
+
+def _looks(
+    model: TrainedModel,
+    data: Data,
+    kept: Mapping[str, Detections],
+    failures: list[FeatureError],
+) -> Iterator[tuple[str, Detections, dict[str, Any]]]:
+    """Yield each video with its detections and what the networks say of it."""
     with counting("looking at", data) as one_more:
         for video in data.annotations.videos:
             try:
-                found, insides = _looked_at(model, data, video, kept.get(video))
+                yield video, *_looked_at(model, data, video, kept.get(video))
             except FeatureError as error:
                 failures.append(error)
-                on_failure(error)
-            else:
-                media = media_of(files.get(video), page, room)
-                if media is not None and media.url is None:
-                    room -= media.path.stat().st_size
-                results[video] = found
-                made.append(
-                    video_contents(
-                        data.annotations.videos[video],
-                        data,
-                        found,
-                        media=media,
-                        insides=insides,
-                        poster=poster_of(data, video, files),
-                    )
-                )
             one_more(video)
-    refuse_nothing_left(results, failures)
-    keep(file, results, note)
-    data, report = data.only(results), scored(data.only(results), results, config)
-    warning = note_unlike(run, data)
-    shown = first.shown(run, settings)
-    summary = summary_of(run, config, settings, data, report, shown, warning)
-    return Contents(summary, tuple(made))
+
+
+def _with_pictures(
+    data: Data,
+    looks: Iterable[tuple[str, Detections, dict[str, Any]]],
+    files: dict[str, Path],
+    page: Path,
+) -> Iterator[VideoContents]:
+    """Yield each video's part of a page: small files are inside it, others linked."""
+    room = EMBEDDED_TOTAL
+    with counting("drawing", data) as one_more:
+        for video, found, insides in looks:
+            media = media_of(files.get(video), page, room)
+            if media is not None and media.url is None:
+                room -= media.path.stat().st_size
+            yield video_contents(
+                data.annotations.videos[video],
+                data,
+                found,
+                media=media,
+                insides=insides,
+                poster=poster_of(data, video, files),
+            )
+            one_more(video)
 
 
 def _looked_at(

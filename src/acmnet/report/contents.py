@@ -115,7 +115,7 @@ def _facts(
     yield "versions", ", ".join(f"{k} {v}" for k, v in config.versions.items())
     n_teachers = settings.student.teachers
     yield (
-        "curves",
+        "what the model sees",
         f"the mean of the student's {counted(n_teachers, 'teacher')}; the detections "
         "are the student's"
         if n_teachers
