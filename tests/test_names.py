@@ -12,6 +12,7 @@ from acmnet.annotations import AnnotationError, read_annotations
 from acmnet.detections import DetectionFile, DetectionFileError, read_detections
 from acmnet.doctor.examination import Patient, examine
 from acmnet.evaluation.reports import evaluate
+from acmnet.extraction.extracted import forget
 from acmnet.extraction.run import find_videos
 from acmnet.features import FeatureError, open_store, write_features
 from acmnet.names import one_form, unfit
@@ -82,6 +83,14 @@ def test_feature_files(tmp_path):
     assert store.video_ids == (COMPOSED,)
     assert store.read(COMPOSED).shape == store.read(APART).shape == (2, 3)
     store.require([APART])
+
+
+def test_a_video_done_again_leaves_no_file_in_the_other_form(tmp_path):
+    """As an earlier acmnet wrote it: two files of one video would be refused."""
+    write_features(tmp_path, APART, np.ones((2, 3), np.float32))
+    forget(tmp_path, COMPOSED)
+    write_features(tmp_path, COMPOSED, np.ones((2, 3), np.float32))
+    assert open_store(tmp_path, grid=GRID).video_ids == (COMPOSED,)
 
 
 def test_a_name_that_differs_by_case_is_asked_about_and_not_matched(tmp_path):

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, Literal, get_type_hints
@@ -205,9 +206,13 @@ def finished(out: Path, video: str, path: Path) -> VideoRecord | None:
 
 
 def forget(out: Path, video: str) -> None:
-    """Remove what an earlier call left of a video that is to be done again."""
-    (out / RECORDS / f"{video}.json").unlink(missing_ok=True)
-    (out / f"{video}.npy").unlink(missing_ok=True)
+    """Remove what an earlier call left of a video that is to be done again.
+
+    An acmnet that did not know `acmnet.names.one_form` may have named it otherwise.
+    """
+    for name in dict.fromkeys((video, unicodedata.normalize("NFD", video))):
+        (out / RECORDS / f"{name}.json").unlink(missing_ok=True)
+        (out / f"{name}.npy").unlink(missing_ok=True)
 
 
 def remove_parts(out: Path, videos: Collection[str], shard: str) -> None:
