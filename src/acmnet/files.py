@@ -26,6 +26,7 @@ from acmnet.limits import (
     LARGEST_TEXT_BYTES,
     LONGEST_NAME_BYTES,
     LONGEST_NUMBER,
+    has_strange_numbers,
     is_text,
     is_too_deep,
 )
@@ -188,6 +189,8 @@ def parse_json(
             strange.append(value)
         return value
 
+    # a call for each number takes time: only where one is too long or too large
+    checked = number if has_strange_numbers(text) else None
     if is_too_deep(text):
         raise error(
             f"{source} is nested more than {DEEPEST} deep, which no {kind} is; check "
@@ -197,8 +200,8 @@ def parse_json(
         value: object = json.loads(
             text,
             object_pairs_hook=_unique(source, error, is_video),
-            parse_int=number,
-            parse_float=number,
+            parse_int=checked,
+            parse_float=checked,
             parse_constant=number,
         )
     except error:
@@ -210,7 +213,8 @@ def parse_json(
         ) from None
     except (RecursionError, ValueError) as fault:
         raise error(f"{source} is no {kind}: {fault}; check what wrote it") from None
-    if strange or _LONE_SURROGATE.search(text):
+    may_be_cut = "\\ud" in text or "\\uD" in text
+    if strange or (may_be_cut and _LONE_SURROGATE.search(text)):
         for sentence in _strange(value):
             raise error(f"{source}: {sentence}")
     return value

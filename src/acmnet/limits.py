@@ -36,6 +36,12 @@ _PLAIN_NUMBER: Final = re.compile(
 )
 _STRING: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_SHAPE: Final = bytes(
+    ord("0") if chr(x).isdigit() and x < 128 else ord("e") if x in b"eE" else x
+    for x in range(256)
+)
+"""Makes one digit of all, and one e of both, so that numbers' shapes can be found."""
+_LARGE_EXPONENT: Final = re.compile(r"(?:^|[\[:,\s])-?\d+(?:\.\d+)?[eE]\+?\d{3}")
 _STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
@@ -87,6 +93,23 @@ def seconds(value: object, *, in_quotes: bool = False) -> float | None:
     """
     number = finite(value, in_quotes=in_quotes)
     return None if number is None or abs(number) > LARGEST_SECONDS else number
+
+
+def has_strange_numbers(text: str) -> bool:
+    """Return whether a JSON text may spell a number that is too long or not finite.
+
+    Examples
+    --------
+    >>> has_strange_numbers('{"ve123": [1e10, 1.5e-300]}')
+    False
+    >>> has_strange_numbers("[1e999]")
+    True
+    """
+    shape = text.encode("utf-8", "replace").translate(_SHAPE)
+    if b"0" * LONGEST_NUMBER in shape:
+        return True
+    has_exponent = b"0e000" in shape or b"0e+000" in shape
+    return has_exponent and _LARGE_EXPONENT.search(text) is not None
 
 
 def is_too_deep(text: str) -> bool:
