@@ -389,7 +389,7 @@ def test_training_without_bf16_says_fp32(acmnet, data, monkeypatch):
     train = ["train", *data, *FEW, "--training.precision"]
     monkeypatch.setattr("acmnet.precision._computes_bf16", lambda _: False)
     _, _, err = acmnet(*train, "bf16", "--out", "held")
-    assert "no bf16 on this processor: fp32 takes its place" in err
+    assert "this processor has no bf16: fp32 is used instead" in err
     _, _, err = acmnet(*train, "fp32", "--out", "plain")
     assert "bf16" not in err
     held, plain = (load_config(Path(run)) for run in ("held", "plain"))

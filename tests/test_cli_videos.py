@@ -315,7 +315,7 @@ def test_i3d_on_a_cpu_without_bf16_says_fp32(acmnet, tiny_scenes, monkeypatch):
     command = ["extract", video, "--extractor", "i3d-rgb", "--fps", "5", "--out"]
     code, _, err = acmnet(*command, "f")
     assert code == 0
-    assert "no bf16 on this processor: fp32 takes its place" in err
+    assert "this processor has no bf16: fp32 is used instead" in err
     assert read_manifest("f").settings["precision"] == "fp32"
     _, _, err = acmnet(*command, "g", "--precision", "fp32")
     assert "bf16" not in err

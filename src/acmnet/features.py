@@ -282,8 +282,8 @@ class FeatureStore:
         header = Header((len(features), self.dimension), features.dtype)
         if self._headers.setdefault(one_form(video_id), header).shape != header.shape:
             raise FeatureError(
-                f"{path} changed while it was used: it has {len(features)} snippets "
-                "now; begin again"
+                f"{path} changed while it was used: it has "
+                f"{counted(len(features), 'row')} now; begin again"
             )
         self._refuse_changed(path, content)
         features = _as_read(features)
@@ -378,9 +378,9 @@ def open_store(
     known = manifest.grid if manifest else grid
     if known is None:
         raise FeatureError(
-            f"{directory} has no {MANIFEST_NAME}, so the time of a snippet is not "
-            "known; give --fps, --snippet-frames and --stride-frames or write "
-            f"{MANIFEST_NAME}"
+            f"{directory} has no {MANIFEST_NAME}, so it is not known which seconds "
+            "a row of features describes; give --fps, --snippet-frames and "
+            f"--stride-frames or write {MANIFEST_NAME}"
         )
     files = _feature_files(directory)
     dimension = manifest.dimension if manifest else _first_dimension(directory, files)

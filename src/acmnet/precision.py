@@ -5,7 +5,7 @@ from typing import Final, Literal, TypeVar
 import torch
 
 Asked = TypeVar("Asked", bound=str)
-IMITATED: Final = "no bf16 on this processor: fp32 takes its place"
+IMITATED: Final = "this processor has no bf16: fp32 is used instead"
 
 
 def computed_in(

@@ -38,9 +38,11 @@ def figures_command(
 ) -> None:
     """Draw a run for a paper, as PNG, SVG and PDF.
 
-    Loss terms over the epochs, of teachers too; mAP over tIoU, AP by class and class
-    confusion where true segments are known; and for videos the paper's Fig. 3: truth,
-    detections, attention of the three branches, CAS and instance CAS.
+    Loss terms over the epochs, of teachers too; AP by class and class confusion where
+    true segments are known, and mAP by tIoU: the time that both cover, divided by the
+    time that either covers. For videos the paper's Fig. 3: truth, detections,
+    attention of the three branches, and the class activation sequences (CAS) before
+    attention and of the instance branch.
 
     Parameters
     ----------

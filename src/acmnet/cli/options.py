@@ -35,11 +35,11 @@ class GridOptions:
     """Where the features have no features.json, all three of these are needed."""
 
     fps: float | None = None
-    "Frames a second of the frames that snippets were cut from."
+    "Frames a second of the frames that the features describe."
     snippet_frames: int | None = None
-    "Frames in one snippet."
+    "Frames that one row of features describes: a short piece of video, a snippet."
     stride_frames: int | None = None
-    "Frames from one snippet to the next."
+    "Frames from the start of one snippet to the start of the next."
 
     def grid(self) -> SnippetGrid | None:
         """Return the grid, or None where no option was given."""

@@ -135,8 +135,8 @@ def _dimensions(where: str, sums: DimensionSums) -> Iterator[Finding]:
         yield Finding(
             "error",
             "constant",
-            f"{where}: no dimension ever changes in {sums.n} snippets, so nothing can "
-            "be learned; extract the features again",
+            f"{where}: all {sums.n} rows of features are equal, so nothing can be "
+            "learned; extract the features again",
             where,
         )
         return
@@ -146,7 +146,7 @@ def _dimensions(where: str, sums: DimensionSums) -> Iterator[Finding]:
         (
             "dead",
             ~is_constant & (sums.zeros > DEAD * sums.n),
-            f"are 0 in over {DEAD:.1%} of snippets; they say next to nothing: was a "
+            f"are 0 in over {DEAD:.1%} of rows; they say next to nothing: was a "
             "stream lost?",
         ),
         (

@@ -92,7 +92,7 @@ class TwinSearch:
         copies = {}
         for pair, share in self._copies():
             copies[pair] = share
-            says = f"{share:.0%} of the shorter one's snippets are equal"
+            says = f"{share:.0%} of the shorter one's features are equal"
             yield self._finding(store, pair, says, is_copy=True)
         scale = np.where(scale > 0, scale, np.inf).astype(np.float32)
         candidates = [pair for pair in self._nearest(scale) if pair not in copies]
@@ -109,7 +109,7 @@ class TwinSearch:
             on_pair(done, len(candidates))
             share = shared(first(pair[0]), scaled(pair[1]))
             if share >= SHARED:
-                says = f"{share:.0%} of the shorter one's snippets run in step with it"
+                says = f"{share:.0%} of the shorter one's features run in step with it"
                 yield self._finding(store, pair, says, is_copy=False)
 
     def _finding(

@@ -106,11 +106,10 @@ def _facts(
     yield "seed", str(config.seed)
     yield "epochs", str(config.epoch)
     yield "checkpoint chosen on", config.selection
-    yield (
-        "trained on",
-        f"{known.get('videos', '?')} videos of {known.get('annotations', '?')}, "
-        f"subset {known.get('subset') or 'all'}",
-    )
+    n = known.get("videos")
+    videos = counted(n, "video") if isinstance(n, int) else "unknown videos"
+    labels, subset = known.get("annotations", "?"), known.get("subset") or "all"
+    yield "trained on", f"{videos} of {labels}, subset {subset}"
     yield "extractor", str((known.get("manifest") or {}).get("extractor", "?"))
     yield "versions", ", ".join(f"{k} {v}" for k, v in config.versions.items())
     n_teachers = settings.student.teachers
