@@ -24,7 +24,7 @@ from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import recipe
 from acmnet.segments import Detections
 from acmnet.synthetic import WorldSettings, make_world, write_world
-from acmnet.view.precision import precision_of_reviews
+from acmnet.view.precision import Reviewed, precision_of_reviews
 from acmnet.view.reviews import REVIEWS_FILE, ReviewStore
 
 NAMES = ("jump", "run")
@@ -87,7 +87,23 @@ def test_names_are_checked_on_videos_not_learned_from(made):
     assert expected.shown == sum((x.score >= least).sum() for x in results.values())
     told = " ".join(expected.sentences())
     assert f"it found {names.right} of {names.labels} labels" in told
+    possible = len(labels) * len(model.class_names)
+    assert f"{names.labels} of {possible} would be" in told
     assert f"overlaps by {expected.agreement:.0%} on average" in told
+
+
+def test_videos_that_were_not_trained_on_are_reviewed_first(made, tmp_path):
+    request, model, results, _ = made
+    run = tmp_path / "run"
+    shutil.copytree(request.out, run)
+    (run / EXPECTATION_FILE).unlink()
+    other = max(results.values(), key=lambda found: found.score.max(initial=0.0))
+    again = expect(
+        dataclasses.replace(request, out=run), model, results | {"a_new_one": other}
+    )
+    assert again.is_held_out
+    assert {one.video for one in again.to_review} == {"a_new_one"}
+    assert "videos that the run had not seen" in Reviewed(1, 1, 1, 9, True).sentence()
 
 
 def test_what_was_found_is_kept_and_its_trainings_are_not(made):
@@ -181,6 +197,7 @@ def test_ten_reviews_tell_the_precision(made, reviewed):
     assert (low + high) / 2 == pytest.approx((7 + 1.92073) / (10 + 3.84146), abs=1e-5)
     assert "7 of the 10 detections that you reviewed are right" in told.sentence()
     assert f"of all {expected.shown} shown between 40% and 89%" in told.sentence()
+    assert "was trained on; expect less in others" in told.sentence()
 
 
 def test_a_detection_that_had_to_be_moved_far_was_not_right(reviewed):

@@ -54,6 +54,8 @@ class HeldOutNames(NamedTuple):
     """Actions that it named."""
     right: int
     """Of those, the ones that are among the labels."""
+    classes: int
+    """Of the run: so many actions could have been named in each video."""
 
 
 class ToReview(NamedTuple):
@@ -77,6 +79,8 @@ class Expectation:
     agreement: float | None
     """Mean overlap (tIoU) of what two of the run's networks find, in [0, 1]; None for
     a single network."""
+    is_held_out: bool
+    """Whether ``shown`` and ``to_review`` are of videos that were not trained on."""
     shown: int
     """Detections that are shown by default."""
     to_review: tuple[ToReview, ...]
@@ -100,7 +104,9 @@ def _of_names(names: HeldOutNames) -> str:
         f"Names: it learned from one half of the videos and named the actions of the "
         f"other half, and the other way round. So it found {names.right} of "
         f"{counted(names.labels, 'label')}, and {names.right} of the {names.named} "
-        "that it named were right. The run itself learned from all videos."
+        f"that it named were right; by naming every action everywhere, {names.labels} "
+        f"of {names.videos * names.classes} would be. The run itself learned from all "
+        "of these videos."
     )
 
 
@@ -118,7 +124,8 @@ def expect(
     model : TrainedModel
         The run's.
     results : mapping of video id to Detections
-        What the run found in all videos.
+        What the run found in all videos. Where some were not trained on, detections of
+        those alone are to be reviewed.
 
     Raises
     ------
@@ -129,9 +136,10 @@ def expect(
     if known is not None:
         return known
     names, why_not = _held_out_names(request)
-    shown_from = shown_score(request.out, model)
-    shown, chosen = to_review(results, shown_from)
-    made = Expectation(names, why_not, _agreement(model, request), shown, chosen)
+    others = {k: v for k, v in results.items() if k not in request.data.labels}
+    shown, chosen = to_review(others or results, shown_score(request.out, model))
+    agreed = _agreement(model, request)
+    made = Expectation(names, why_not, agreed, bool(others), shown, chosen)
     values = {"training": training_stamp(request.out), **dataclasses.asdict(made)}
     values["names"] = None if names is None else names._asdict()
     values["to_review"] = [one._asdict() for one in chosen]
@@ -160,6 +168,7 @@ def read_expectation(run: Path) -> Expectation | None:
             None if names is None else HeldOutNames(**names),
             str(content["why_not"]),
             None if content["agreement"] is None else float(content["agreement"]),
+            bool(content["is_held_out"]),
             int(content["shown"]),
             tuple(ToReview(**one) for one in content["to_review"]),
         )
@@ -250,4 +259,5 @@ def _held_out_names(request: RunRequest) -> tuple[HeldOutNames | None, str]:
             is_named = best >= (np.inf if least is None else least)
             is_right = is_named & np.isin(names, own)
             total += 1, len(own), int(is_named.sum()), int(is_right.sum())
-    return HeldOutNames(*total.tolist()), ""
+    videos, n_labels, named, right = total.tolist()
+    return HeldOutNames(videos, n_labels, named, right, len(names)), ""

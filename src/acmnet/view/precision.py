@@ -30,6 +30,8 @@ class Reviewed(NamedTuple):
     right: int
     shown: int
     """Detections that are shown by default, for all of which these stand."""
+    is_held_out: bool = False
+    """Whether they are of videos that the run was not trained on."""
 
     def interval(self) -> tuple[float, float]:
         """Return the 95 % interval of the precision of all shown detections.
@@ -61,7 +63,12 @@ class Reviewed(NamedTuple):
         return (
             f"precision: {self.right} of the {counted(self.asked, 'detection')} "
             f"that you reviewed are right, so of all {self.shown} shown between "
-            f"{low:.0%} and {high:.0%} are (95 % interval)"
+            f"{low:.0%} and {high:.0%} are (95 % interval), in videos that the run "
+            + (
+                "had not seen"
+                if self.is_held_out
+                else "was trained on; expect less in others"
+            )
         )
 
 
@@ -91,7 +98,9 @@ def precision_of_reviews(run: Path) -> Reviewed | None:
     reviews = _reviews(run / REVIEWS_FILE)
     verdicts = [_verdict(one, reviews.get(one.video, ())) for one in expected.to_review]
     known = [verdict for verdict in verdicts if verdict is not None]
-    return Reviewed(len(verdicts), len(known), sum(known), expected.shown)
+    return Reviewed(
+        *(len(verdicts), len(known), sum(known)), expected.shown, expected.is_held_out
+    )
 
 
 def _verdict(asked: ToReview, reviews: Sequence[Mapping[str, Any]]) -> bool | None:
