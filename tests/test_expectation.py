@@ -86,7 +86,7 @@ def test_names_are_checked_on_videos_not_learned_from(made):
     least = shown_score(request.out)
     assert expected.shown == sum((x.score >= least).sum() for x in results.values())
     told = " ".join(expected.sentences())
-    assert f"it found {names.right} of {names.labels} labels" in told
+    assert f"It found {names.right} of {names.labels} labels" in told
     possible = len(labels) * len(model.class_names)
     assert f"{names.labels} of {possible} would be" in told
     assert f"overlaps by {expected.agreement:.0%} on average" in told

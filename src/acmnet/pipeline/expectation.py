@@ -1,7 +1,7 @@
 """How good a run should be, told without any true segment, and what to look at.
 
-Names are checked on held-out videos: the run's own network is trained on each half of
-the videos and names the actions of the other half. Where actions are is checked by how
+Names are checked on held-out videos: a network is trained on two thirds of the videos
+and names the actions of the rest, for each third. Where actions are is checked by how
 well the run's networks agree. How many detections are right is left to a person, who is
 given ten of them that stand for all.
 """
@@ -28,10 +28,11 @@ from acmnet.wording import counted
 
 EXPECTATION_FILE: Final = "expectation.json"
 HELD_OUT: Final = "held_out"
-"""Folder of the two trainings on half of the videos, while they are needed."""
-HALVES: Final = 2
+"""Folder of the trainings that names are checked with, while they are needed."""
+PARTS: Final = 3
 COST: Final = 0.5
-"""Epochs of the trainings on halves, as a share of those of the run, at the most."""
+"""What these trainings cost, as a share of the run's. They have half of the epochs of
+the run's network at the least, which costs as much as a run of one network."""
 TO_REVIEW: Final = 10
 """Detections that a person is asked to look at."""
 MOST_VIDEOS: Final = 60
@@ -88,7 +89,13 @@ class Expectation:
 
     def sentences(self) -> list[str]:
         """Return what a person should know, a sentence or two on each matter."""
-        told = [_of_names(self.names) if self.names else self.why_not]
+        told = [self.why_not]
+        if self.names is not None:
+            several = "" if self.agreement is None else " and joins several networks"
+            told = [
+                f"{_of_names(self.names)} The run itself learned from all"
+                f"{several}, so it should do better."
+            ]
         if self.agreement is not None:
             words = next(words for least, words in AGREE if self.agreement >= least)
             told.append(
@@ -100,13 +107,13 @@ class Expectation:
 
 
 def _of_names(names: HeldOutNames) -> str:
+    everywhere = names.videos * names.classes
     return (
-        f"Names: it learned from one half of the videos and named the actions of the "
-        f"other half, and the other way round. So it found {names.right} of "
+        f"Names: one network learned from two thirds of the videos and named the "
+        f"actions of the rest, three times over. It found {names.right} of "
         f"{counted(names.labels, 'label')}, and {names.right} of the {names.named} "
         f"that it named were right; by naming every action everywhere, {names.labels} "
-        f"of {names.videos * names.classes} would be. The run itself learned from all "
-        "of these videos."
+        f"of {everywhere} would be."
     )
 
 
@@ -233,13 +240,14 @@ def _held_out_names(request: RunRequest) -> tuple[HeldOutNames | None, str]:
             "Names: every video carries every label, so naming them is no test; add "
             "videos without the action."
         )
-    if fold_problems(labels, HALVES, request.data.annotations.source):
+    if fold_problems(labels, PARTS, request.data.annotations.source):
         return None, (
             "Names: to check them on videos that were not learned from, every label "
             "must be in two videos or more."
         )
     settings = request.settings
-    epochs = min(settings.training.epochs, max(int(COST * settings.epochs), 1))
+    full, affordable = settings.training.epochs, COST * settings.epochs / (PARTS - 1)
+    epochs = min(full, max(int(affordable), full // 2, 1))
     short = dataclasses.replace(
         settings,
         training=dataclasses.replace(settings.training, epochs=epochs),
@@ -247,9 +255,9 @@ def _held_out_names(request: RunRequest) -> tuple[HeldOutNames | None, str]:
     )
     # what an earlier training left behind, cut short, is of no use to this one
     out = request.out / HELD_OUT / training_stamp(request.out)
-    half = dataclasses.replace(request, out=out, settings=short, overwrite=False)
+    part = dataclasses.replace(request, out=out, settings=short, overwrite=False)
     total = np.zeros(4, dtype=np.int64)
-    for fold in folds_of(half, folds=HALVES, seeds=(request.seed,)):
+    for fold in folds_of(part, folds=PARTS, seeds=(request.seed,)):
         if not is_finished(fold.run.out, short):
             train_run(fold.run)
         model = load(fold.run.out, device=request.device)

@@ -189,7 +189,8 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
         if read_expectation(request.out) is None:
             hooks.on_note(
                 "no true segments are known, so names are checked on held-out videos: "
-                "this takes up to half as long again as training"
+                "this takes about half as long again as training, and as long again "
+                "where the run has a single network"
             )
         expectation = expect(run, model, results)
     result = FitResult(
