@@ -13,6 +13,7 @@ from acmnet.extraction.extracted import read_records
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.run import ExtractionRequest, extract_videos, find_videos
 from extractions import BACKBONES, write_movie
+from planted import plant
 
 pytest.importorskip("ray", reason="the extra acmnet[ray] is not installed")
 
@@ -22,6 +23,7 @@ def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "my_backbones.py").write_text(BACKBONES)
+    ran = plant(tmp_path)
     # a short path, as Ray puts sockets there; and a cluster that was killed
     with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as short:
         monkeypatch.setenv("RAY_TMPDIR", short)
@@ -29,6 +31,7 @@ def _here(tmp_path, monkeypatch):
         Path(short, "ray").mkdir()
         Path(short, "ray", "ray_current_cluster").write_text("127.0.0.1:1")
         yield
+    assert not ran.exists(), ran.read_text()
 
 
 def test_two_workers_one_of_them_killed_give_what_one_machine_gives():

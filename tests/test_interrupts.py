@@ -1,7 +1,6 @@
 """Stopped by Ctrl-C or SIGTERM, a verb says what is kept and leaves nothing over."""
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -12,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from acmnet.checkpoint import has_checkpoint
 from acmnet.cli.interrupts import what_is_kept
 from acmnet.synthetic import make_world, write_world
 from extractions import BACKBONES, write_movie
+from runs import edit_config
 
 
 @pytest.fixture(autouse=True)
@@ -100,9 +101,8 @@ def test_extract_and_localize_stopped_by_a_signal(tiny_run):
         "features.json"
     ]
     shutil.copytree(tiny_run, "run")
-    config = json.loads(Path("run/config.json").read_text())
-    config["training"]["manifest"]["extractor"] = "my_backbones:Slow"
-    Path("run/config.json").write_text(json.dumps(config))
+    asked = {"extractor": "my_backbones:Slow"}
+    edit_config(Path("run"), lambda own: own["training"]["manifest"].update(asked))
     for path in Path().glob("worker-*"):
         path.unlink()
     with started("localize", "long.mp4", "--run", "run", *own) as process:
@@ -140,7 +140,7 @@ def test_train_and_ablate_stopped_by_ctrl_c(tmp_path):
     given = ["--annotations", labels, "--features", features, "--subset", "training"]
     given += ["--training.epochs", "99999", "--training.checkpoint-every", "1"]
     with started("train", *given, "--out", "r") as process:
-        wait_for(lambda: Path("r/config.json").exists(), process)
+        wait_for(lambda: has_checkpoint(Path("r")), process)
         code, said, seconds = stopped(process, signal.SIGINT, group=True)
     assert (code, seconds < 30) == (130, True)
     assert "the newest checkpoint in r is kept: the same command with --resume" in said

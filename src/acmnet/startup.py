@@ -16,6 +16,8 @@ import time
 from types import FrameType
 from typing import Final
 
+SAFE_PATH: Final = {"PYTHONSAFEPATH": "1"}
+"""Environment of a Python process that is not to import from the working directory."""
 PARENT: Final = "ACMNET_WORKER_OF"
 """Environment variable of workers: the number of the process that they end with."""
 LOOK_S: Final = 0.2

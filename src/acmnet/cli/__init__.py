@@ -29,8 +29,8 @@ from acmnet.cli import (
 from acmnet.cli.app import USAGE, UsageError, app, fail
 from acmnet.cli.interrupts import exit_code_of, interruptible, what_is_kept
 from acmnet.cli.options import overrides, take_overrides
-from acmnet.extraction.engines import SAFE_PATH
 from acmnet.files import one_line, said
+from acmnet.startup import SAFE_PATH
 from acmnet.training import TrainingError
 
 __all__ = [

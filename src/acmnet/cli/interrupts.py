@@ -21,8 +21,7 @@ KEPT: Final = {
     "ablate": GOES_ON,
     "localize": "no detections were written; features that lie beside --out are kept: "
     "the same command goes on with them",
-    "view": "reviews that were saved are kept in the run; what was not saved is kept "
-    "in the browser only, if at all",
+    "view": "reviews that were saved are kept in reviews.json of the run",
 }
 """What is kept, and how to go on, by verb; other verbs write their files at the end."""
 NOTHING: Final = "it was not done yet: give the same command again"

