@@ -80,12 +80,12 @@ def render(
     with Waiting(errors, "rendering", "frames", silent=quiet()) as waiting:
         done = render_detections(path, found, out, truth=truth, on_frame=waiting.update)
     lost = {
-        "damaged packets of the picture were skipped": done.skipped_packets,
-        "packets of the sound were left out": done.dropped_sound,
+        "left out of the picture as damaged": done.skipped_packets,
+        "left out of the sound": done.dropped_sound,
     }
     for what, n in lost.items():
         if n:
-            note(f"{path}: {n} {what}")
+            note(f"{path}: {counted(n, 'packet')} {what}")
     console.print(
         f"{counted(done.frames, 'frame')} with {counted(len(found), 'detection')}: "
         f"{out}",
