@@ -57,7 +57,7 @@ def write_worlds(directory):
     """Write the labels, features and videos that the journeys begin with."""
     settings = WorldSettings(training_videos=16, test_videos=6, dimension=8)
     write_world(make_world(0, settings), directory / "world")
-    scenes = SceneSettings(training_videos=4, test_videos=2, video_s=(3.0, 4.0))
+    scenes = SceneSettings(training_videos=3, test_videos=1, video_s=(3.0, 4.0))
     write_scenes(directory / "scenes", 0, scenes)
 
 
