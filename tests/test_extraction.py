@@ -219,7 +219,7 @@ def test_all_moods(here):
         "once: the process crashed (Segmentation fault) It is tried once more.",
     ]
     threads = max(1, cores() // 2)
-    plan = rf"in 2 processes of {threads} threads?; each .* at most 32 frames of 32 pix"
+    plan = rf"extracting in 2 processes of {threads} threads?; .* 32 frames of 32 pix"
     assert any(re.match(plan, note) for note in notes)
 
     lines = Path("out/failed.jsonl").read_text().splitlines()
