@@ -29,7 +29,15 @@ from acmnet.cli.applying import RunDataOptions
 from acmnet.pipeline.data import DataSource, open_data
 from acmnet.pipeline.run_data import features_of, label_file, training_videos
 from acmnet.pipeline.run_directory import LOCK_FILE
-from acmnet.pipeline.runs import RunError, RunRequest, is_finished, tidy, train_run
+from acmnet.pipeline.runs import (
+    RunError,
+    RunRequest,
+    is_complete,
+    is_finished,
+    tidy,
+    train_run,
+)
+from acmnet.pipeline.training_summary import SUMMARY_FILE
 from acmnet.recipes import recipe
 from acmnet.segments import Segment
 from commands import refused
@@ -281,6 +289,23 @@ def test_a_broken_old_run_of_another_training_is_not_taken(
     (broken / "training_state.pt").unlink()
     with pytest.raises(RunError, match=r"training\.batch_size = 16, now it is 6"):
         train_run(request(*tiny_world, broken, resume=True))
+
+
+def test_a_run_killed_before_its_summary_is_not_complete(tiny_world, best, tmp_path):
+    run = shutil.copytree(best, tmp_path / "run")
+    expected = (run / SUMMARY_FILE).read_bytes()
+    asked = request(*tiny_world, run, "best", resume=True)
+    assert is_complete(run, asked.settings)
+    for content in (None, b"{"):
+        (run / SUMMARY_FILE).unlink()
+        if content is not None:
+            (run / SUMMARY_FILE).write_bytes(content)
+        assert is_finished(run, asked.settings)
+        assert not is_complete(run, asked.settings)
+        steps = []
+        train_run(asked, on_step=steps.append)
+        assert steps == []
+        assert (run / SUMMARY_FILE).read_bytes() == expected
 
 
 # ---- damage

@@ -26,7 +26,7 @@ from acmnet.extraction.engines import (
     without_interrupts,
 )
 from acmnet.pipeline.experiments import CrossValidation, cross_validate, folds_of
-from acmnet.pipeline.runs import RunRequest, is_finished, train_run
+from acmnet.pipeline.runs import RunRequest, is_complete, train_run
 from acmnet.pipeline.selection import rank_correlation
 from acmnet.recipes import Settings, as_values
 from acmnet.segments import FloatArray
@@ -326,7 +326,7 @@ def train_all(
     waiting = {
         out: (words, training)
         for out, (words, training) in waiting.items()
-        if not is_finished(out, training.settings)
+        if not is_complete(out, training.settings)
     }
     done = total - len(waiting)
     on_training(done, total, f"{done} were there")

@@ -14,7 +14,7 @@ from acmnet.pipeline.folds import fold_problems, stratified_folds
 from acmnet.pipeline.runs import (
     RunError,
     RunRequest,
-    is_finished,
+    is_complete,
     refuse_other_run,
     tidy,
     train_run,
@@ -173,7 +173,7 @@ def cross_validate(
     labels: list[dict[str, tuple[str, ...]]] = [{} for _ in range(folds)]
     for seed, fold, run, test in folds_of(request, folds=folds, seeds=seeds):
         tidy(run.out)
-        if not is_finished(run.out, request.settings):
+        if not is_complete(run.out, request.settings):
             train_run(run, on_step=on_step)
         refuse_other_run(run.out, run)
         model = load(run.out, settings=lambda _: request.settings)

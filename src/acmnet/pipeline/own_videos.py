@@ -37,13 +37,13 @@ from acmnet.pipeline.listed_videos import (
 from acmnet.pipeline.nothing_found import why_nothing
 from acmnet.pipeline.runs import (
     RunRequest,
-    is_finished,
+    is_complete,
     refuse_other_run,
     tidy,
     train_run,
 )
 from acmnet.pipeline.trained import TrainedModel, load, localize_videos
-from acmnet.pipeline.training_summary import shown_score, training_summary
+from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import Settings, recipe
 from acmnet.segments import Detections
 from acmnet.shown import Shown
@@ -159,9 +159,7 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
         resume=not request.overwrite,
         overwrite=request.overwrite,
     )
-    is_done = is_finished(request.out, request.settings) and (
-        training_summary(request.out) is not None
-    )
+    is_done = is_complete(request.out, request.settings)
     if request.overwrite or not is_done:
         train_run(run, on_step=hooks.on_step, on_note=hooks.on_note)
     else:

@@ -32,8 +32,13 @@ from acmnet.pipeline.run_identity import (
     refuse_other_run,
 )
 from acmnet.pipeline.trained import TEACHERS, TrainedModel, load
-from acmnet.pipeline.training_summary import summarize_training
+from acmnet.pipeline.training_summary import (
+    TrainingSummaryError,
+    summarize_training,
+    training_summary,
+)
 from acmnet.pseudo import PseudoLabels, PseudoTask, pseudo_labels, usual_best
+from acmnet.recipes import Settings
 from acmnet.segments import Detections
 from acmnet.student import Student, StudentSettings
 from acmnet.training import Plan, Schedule, StepRecord, optimize, train
@@ -44,6 +49,7 @@ __all__ = [
     "RunError",
     "RunRequest",
     "config_of",
+    "is_complete",
     "is_finished",
     "is_first_process",
     "join_processes",
@@ -95,6 +101,17 @@ def train_run(
             model = load(request.out, device=request.device)
             summarize_training(request.out, model, request.data)
     return request.out
+
+
+def is_complete(run: Path, settings: Settings) -> bool:
+    """Whether `train_run` has nothing left to do: training and its summary are there.
+
+    A kill may fall between the two.
+    """
+    try:
+        return is_finished(run, settings) and training_summary(run) is not None
+    except TrainingSummaryError:
+        return False  # it is written anew
 
 
 def _train_network(
