@@ -87,7 +87,8 @@ ORDER = [
     ["view.server", "view.pages"],
     ["console"],
     ["cli.app"],
-    ["cli.options", "cli.interrupts"],
+    ["cli.settings", "cli.interrupts"],
+    ["cli.options"],
     ["cli.applying", "cli.output", "cli.expecting"],
     [
         "cli.ablating",

@@ -182,6 +182,8 @@ def test_recipes(acmnet):
 
 # ---- usage: exit code 2
 
+SHOW = ("recipes", "show", "default")
+
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
@@ -189,11 +191,11 @@ def test_recipes(acmnet):
         (["trian"], ['Did you mean "train"']),
         (["train", "--anotations", "x"], ["--anotations", "--annotations"]),
         (["train"], ["--annotations"]),
-        (["train", "--training.epoch", "5"], ["did you mean 'training.epochs'"]),
-        (["train", "--trainig.epochs=5"], ["did you mean 'training.epochs'"]),
-        (["train", "--training.epochs", "x"], ["whole number, got 'x'"]),
-        (["train", "--training.epochs"], ["--training.epochs needs a value"]),
-        (["train", "--localization.nms_tiou=7"], ["must be in (0, 1], got 7.0"]),
+        ([*SHOW, "--training.epoch", "5"], ["did you mean 'training.epochs'"]),
+        ([*SHOW, "--trainig.epochs=5"], ["did you mean 'training.epochs'"]),
+        ([*SHOW, "--training.epochs", "x"], ["whole number, got 'x'"]),
+        ([*SHOW, "--training.epochs"], ["--training.epochs requires an argument"]),
+        ([*SHOW, "--localization.nms_tiou=7"], ["must be in (0, 1], got 7.0"]),
     ],
 )
 def test_usage(acmnet, arguments, words):
@@ -456,3 +458,63 @@ def test_two_processes_give_the_losses_of_one(data, tmp_path):
         one.pop("seconds")
         two.pop("seconds")
         assert one == pytest.approx(two, rel=1e-5)
+
+
+SCORED = ("--ground-truth", "labels.json", "--detections", "found.json")
+
+
+@pytest.mark.parametrize(
+    ("words", "verb"),
+    [
+        (["protocols", "--training.epochs", "3"], "protocols"),
+        (["evaluate", *SCORED, "--localization.nms-tiou=0.3"], "evaluate"),
+        (["weights", "list", "--loss.guide_weight", "1"], "weights list"),
+        (["extract", "v", "--out", "o", "--model.standardize", "true"], "extract"),
+    ],
+)
+def test_a_setting_is_refused_by_verbs_that_use_none(acmnet, words, verb):
+    result = acmnet(*words)
+    takers = "ablate, calibrate, check, crossvalidate, figures, fit, localize, "
+    takers += "recipes show, report, train, view take them"
+    refused(result, f"{verb} uses no settings, so --", takers, code=2)
+
+
+def test_a_misspelt_setting_is_told_the_nearest(acmnet):
+    for option in ("--training.epoch", "--trainig.epochs"):
+        refused(
+            acmnet("recipes", "show", "default", option, "3"),
+            "did you mean 'training.epochs'?",
+            code=2,
+        )
+    refused(
+        acmnet("recipes", "show", "default", "--training.epochs", "many"),
+        "training.epochs must be a whole number, got 'many'",
+        code=2,
+    )
+
+
+def test_a_trained_run_takes_settings_of_localization_only(acmnet, tiny_run):
+    refused(
+        acmnet("report", tiny_run, "--training.epochs", "3"),
+        "--training.epochs only matters while a network is trained",
+        code=2,
+    )
+
+
+def test_a_setting_of_one_call_is_not_there_in_the_next(acmnet):
+    _, with_it, _ = acmnet("recipes", "show", "default", "--training.epochs=7")
+    _, without, _ = acmnet("recipes", "show", "default")
+    assert "epochs = 7" in with_it
+    assert "epochs = 7" not in without
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path):
+    script = (
+        f"set -o pipefail; {sys.executable} -m acmnet protocols | head -n 1; "
+        "echo ${PIPESTATUS[0]}"
+    )
+    told = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert told.stdout.splitlines()[-1] == "0"
+    assert told.stderr == ""

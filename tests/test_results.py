@@ -6,7 +6,6 @@ import pytest
 from benchmarks import results
 
 from acmnet.cli.app import app
-from acmnet.cli.options import overrides, take_overrides
 
 COMMANDS = results.commands(Path("data"), Path("out"))
 
@@ -19,17 +18,13 @@ def test_every_command_is_understood(command, quick):
     trains = command[0] in ("ablate", "crossvalidate")
     if quick:
         command = results.quickened(command)
-    try:
-        verb, bound, _ = app.parse_args(
-            take_overrides(command), exit_on_error=False, print_error=False
-        )
-        given = bound.arguments
-        assert verb.__name__.startswith(command[0])
-        if trains:
-            assert overrides["training.precision"] == "bf16"
-            assert given.get("folds", 4) in ((2,) if quick else (2, 4))
-    finally:
-        overrides.clear()
+    verb, bound, _ = app.parse_args(command, exit_on_error=False, print_error=False)
+    given = bound.arguments
+    assert verb.__name__.startswith(command[0])
+    if trains:
+        settings = given["given"].given.by_name()
+        assert settings["training.precision"] == "bf16"
+        assert given.get("folds", 4) in ((2,) if quick else (2, 4))
 
 
 def test_what_quick_leaves_out_is_there():

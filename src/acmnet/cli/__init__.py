@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import torch
 from cyclopts import CycloptsError
+from cyclopts.exceptions import UnknownOptionError
 
 from acmnet.cli import (
     ablating,
@@ -28,7 +29,7 @@ from acmnet.cli import (
 )
 from acmnet.cli.app import USAGE, UsageError, app, fail
 from acmnet.cli.interrupts import exit_code_of, interruptible, what_is_kept
-from acmnet.cli.options import overrides, take_overrides
+from acmnet.cli.settings import why_unknown
 from acmnet.files import one_line, said
 from acmnet.startup import SAFE_PATH
 from acmnet.training import TrainingError
@@ -57,9 +58,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     tokens = list(sys.argv[1:] if argv is None else argv)
     os.environ.update(SAFE_PATH)  # of every process that a verb starts
     try:
-        overrides.clear()
         with interruptible():
-            app(take_overrides(tokens), exit_on_error=False, print_error=False)
+            app(tokens, exit_on_error=False, print_error=False)
+    except UnknownOptionError as error:
+        fail(why_unknown(app, error), code=USAGE)
     except (UsageError, CycloptsError) as error:
         fail(str(error), code=USAGE)
     except BrokenPipeError:  # whoever read our output, such as head, has enough

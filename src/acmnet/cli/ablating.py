@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from acmnet.cli.app import app, console, errors, quiet
-from acmnet.cli.options import JsonPath, Training, fail_for_missing, overrides
+from acmnet.cli.options import JsonPath, Training, fail_for_missing
 from acmnet.console import Waiting, plain_table
 from acmnet.figures.studies import write_choice_figure
 from acmnet.files import refuse_unwritable, write_json, written_whole
@@ -51,7 +51,7 @@ def ablate_command(
     request = AblationRequest(
         study(table),
         given.request(out, device),
-        dict(overrides),
+        given.given.by_name(),
         folds,
         seeds,
         workers,

@@ -46,11 +46,23 @@ app = App(
 PIPE_COLUMNS: Final = 1000
 """Width of tables that go to a file or another program: no cell is cut there."""
 
+
+class _PipedConsole(Console):
+    """A console whose reader may leave before the command has ended, as head does."""
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing more; the command itself goes on to its end."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+
+
 _in_pipe = sys.stdout is None or not sys.stdout.isatty()
-console = Console(
+console = _PipedConsole(
     soft_wrap=True, highlight=False, width=PIPE_COLUMNS if _in_pipe else None
 )
-errors = Console(stderr=True, soft_wrap=True, highlight=False)
+errors = _PipedConsole(stderr=True, soft_wrap=True, highlight=False)
 
 
 class UsageError(ValueError):

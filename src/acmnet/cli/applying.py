@@ -8,10 +8,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet import recipes
 from acmnet.checkpoint import CheckpointConfig, load_config
 from acmnet.cli.app import UsageError, errors, note, quiet
-from acmnet.cli.options import overrides, told
+from acmnet.cli.options import told
+from acmnet.cli.settings import GivenSettings, RecipeSettings
 from acmnet.console import Waiting
 from acmnet.detections import DetectionFile
 from acmnet.evaluation.held_out import held_out
@@ -45,6 +45,7 @@ class RunDataOptions:
     "Directory with the videos' features; else those it was trained on."
     subset: str | None = None
     "Only this subset of the annotations."
+    settings: GivenSettings = RecipeSettings()
 
     def source(self, run: Path) -> DataSource:
         """Return where the data lie: as given, else those that the run was trained on.
@@ -78,13 +79,9 @@ class RunDataOptions:
 RunData = Annotated[RunDataOptions, Parameter(name="*")]
 
 
-def loaded(run: Path, device: str) -> TrainedModel:
+def loaded(run: Path, device: str, given: RecipeSettings) -> TrainedModel:
     """Return a run's model, with the settings that were given by dotted name."""
-    return load(
-        run,
-        settings=lambda trained: recipes.override(trained, overrides),
-        device=join_processes(device),
-    )
+    return load(run, settings=given.applied, device=join_processes(device))
 
 
 def localised(

@@ -14,6 +14,7 @@ from acmnet.cli.options import (
     missing_videos,
     told,
 )
+from acmnet.cli.settings import GivenSettings, RecipeSettings
 from acmnet.console import plain_table
 from acmnet.evaluation.tables import Table
 from acmnet.evaluation.truth import reviews_note
@@ -46,6 +47,7 @@ def calibrate_command(
     precision: float = 0.7,
     grid: Grid = GridOptions(),
     skip_missing: SkipMissing = False,
+    settings: GivenSettings = RecipeSettings(),
     device: str = "auto",
     json_path: JsonPath = None,
 ) -> None:
@@ -79,7 +81,7 @@ def calibrate_command(
     """
     wanted = Wanted(tiou, precision)
     refuse_unwritable(json_path)
-    model = loaded(run, device)
+    model = loaded(run, device, settings)
     sha256 = weights_sha256(run)
     known = grid.grid()
     if known is None and model.config is not None:

@@ -56,7 +56,7 @@ def figures_command(
         "auto", "cpu" or "cuda".
     """
     refuse_unwritable(out / "map.png")
-    model = loaded(run, device)
+    model = loaded(run, device, given.settings)
     data = given.opened(run)
     chosen = _chosen(data, video)
     written = list(write_training_figure(run / LOG_FILE, out / "training"))

@@ -23,9 +23,9 @@ from acmnet.cli.options import (
     PROCESSES,
     TRAINING,
     Profile,
-    overrides,
     say_precision,
 )
+from acmnet.cli.settings import GivenSettings, RecipeSettings
 from acmnet.console import ExtractionBar, TrainingBar, Waiting, map_table
 from acmnet.extraction.backbones import RGB_WEIGHTS
 from acmnet.extraction.engines import cores
@@ -197,6 +197,7 @@ def fit_command(
     device: Annotated[str, Running] = "auto",
     overwrite: Annotated[bool, RunningFlag] = False,
     retry_failed: Annotated[bool, RunningFlag] = False,
+    given_settings: GivenSettings = RecipeSettings(),
 ) -> None:
     """Learn from your own videos and their labels, from files to detections.
 
@@ -235,7 +236,8 @@ def fit_command(
         Try again what could not be read before.
     """
     refuse_unwritable(out / FEATURES / MANIFEST_NAME)
-    settings = recipes.recipe(recipe, profile=profile, overrides=overrides)
+    chosen = given_settings.by_name()
+    settings = recipes.recipe(recipe, profile=profile, overrides=chosen)
     device = join_processes(device)
     say_precision(settings, device)
     request = FitRequest(

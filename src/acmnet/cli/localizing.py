@@ -9,7 +9,6 @@ from typing import Annotated, Final, NamedTuple
 
 from cyclopts import Parameter
 
-from acmnet import recipes
 from acmnet.checkpoint import load_config
 from acmnet.cli.app import (
     UsageError,
@@ -32,10 +31,10 @@ from acmnet.cli.options import (
     GridOptions,
     SkipMissing,
     missing_videos,
-    overrides,
     told,
 )
 from acmnet.cli.output import Given, OutputOptions, features_beside, put_out
+from acmnet.cli.settings import GivenSettings, RecipeSettings
 from acmnet.console import ExtractionBar
 from acmnet.detection_output import Output
 from acmnet.extraction.backbones import RGB_WEIGHTS
@@ -120,6 +119,7 @@ def localize(
     classes: Annotated[list[str] | None, Parameter(negative=())] = None,
     source: Source = SourceOptions(),
     calibrated: Calibrated = CalibrationOptions(),
+    settings: GivenSettings = RecipeSettings(),
     device: str = "auto",
 ) -> None:
     """Find actions in videos, in seconds: with a trained run, or with no training.
@@ -159,9 +159,10 @@ def localize(
     with _data(videos or [], source, run, beside, extraction, where) as (data, broken):
         _refuse_outputs(outputs, len(data.annotations.videos))
         if chosen is not None:
-            found = _by_kinetics(data, chosen)
+            found = _by_kinetics(data, chosen, settings)
         else:
-            found = _by_run(run or Path(), data, where, calibrated)
+            model = loaded(run or Path(), where, settings)
+            found = _by_run(model, run or Path(), data, calibrated)
         missing = [] if videos else missing_videos(data)
     put_out(found.results, given, outputs, found.from_score, found.used)
     left_out = [*missing, *(f"{x.video}: {x.reason}" for x in broken)]
@@ -228,9 +229,10 @@ def _stored(source: SourceOptions, run: Path | None) -> Data:
     return told(open_data(where, on_left_out, skip_missing=source.skip_missing))
 
 
-def _by_run(run: Path, data: Data, device: str, options: CalibrationOptions) -> _Found:
+def _by_run(
+    model: TrainedModel, run: Path, data: Data, options: CalibrationOptions
+) -> _Found:
     """Localise with a trained model."""
-    model = loaded(run, device)
     calibration = _calibration(run, model, options)
     failures: list[FeatureError] = []
     results = localised(model, data, failures.append)
@@ -305,11 +307,12 @@ def _said(calibration: Calibration, operating_point: bool) -> dict[str, object]:
     return said
 
 
-def _by_kinetics(data: Data, chosen: zero_shot.KineticsClasses) -> _Found:
+def _by_kinetics(
+    data: Data, chosen: zero_shot.KineticsClasses, given: RecipeSettings
+) -> _Found:
     """Localise with I3D's own head."""
-    settings = recipes.override(
-        Settings(localization=zero_shot.LOCALIZATION), overrides
-    ).localization
+    base = Settings(localization=zero_shot.LOCALIZATION)
+    settings = given.applied(base).localization
     failures: list[FeatureError] = []
     with counting("localising", data) as one_more:
         results = zero_shot.localize_kinetics_videos(

@@ -1,7 +1,6 @@
-"""Options that several verbs share, and settings given by dotted name."""
+"""Options that several verbs share."""
 
 import dataclasses
-import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -9,11 +8,12 @@ from cyclopts import Group, Parameter
 
 from acmnet import recipes
 from acmnet.cli.app import UsageError, fail_for_left_out, note
+from acmnet.cli.settings import GivenSettings, RecipeSettings
 from acmnet.doctor.label_checks import suspicions
 from acmnet.pipeline.data import Data, DataSource, open_data
 from acmnet.pipeline.runs import RunRequest, join_processes
 from acmnet.precision import IMITATED, computed_in
-from acmnet.recipes import RecipeError, Settings
+from acmnet.recipes import Settings
 from acmnet.segments import SnippetGrid
 from acmnet.wording import quoted
 
@@ -25,9 +25,6 @@ PROCESSES: Final = Group("How it runs", sort_key=4)
 
 Profile = Literal["best", "corrected", "official", "paper"]
 JsonPath = Annotated[Path | None, Parameter(name="--json")]
-
-overrides: dict[str, object] = {}
-"""Settings given by dotted name, taken off the command line before it is parsed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,10 +73,12 @@ class TrainingOptions:
     grid: Grid = GridOptions()
     skip_missing: SkipMissing = False
     "Leave out videos that have no features, as in a partial release of features."
+    given: GivenSettings = RecipeSettings()
 
     def settings(self) -> Settings:
         """Return the recipe's settings with those given by dotted name."""
-        return recipes.recipe(self.recipe, profile=self.profile, overrides=overrides)
+        given = self.given.by_name()
+        return recipes.recipe(self.recipe, profile=self.profile, overrides=given)
 
     def data(self) -> Data:
         """Open annotations and features; say what the labels look wrong in."""
@@ -138,25 +137,3 @@ def say_precision(settings: Settings, device: str) -> None:
     asked = settings.training.precision
     if computed_in(asked, device) != asked:
         note(IMITATED)
-
-
-def take_overrides(tokens: list[str]) -> list[str]:
-    """Return a command line without ``--room.setting value``; put it in `overrides`."""
-    rest: list[str] = []
-    waiting = iter(tokens)
-    for token in waiting:
-        if not re.match(r"--[a-zA-Z_]+\.", token):
-            rest.append(token)
-            continue
-        name, given, value = token[2:].partition("=")
-        name = name.replace("-", "_")
-        if not given:
-            value = next(waiting, "")
-        if not value:
-            raise UsageError(f"--{name} needs a value")
-        try:
-            recipes.override(Settings(), {name: value})
-        except RecipeError as error:
-            raise UsageError(str(error)) from error
-        overrides[name] = value
-    return rest

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from acmnet import recipes
 from acmnet.checkpoint import CheckpointConfig, load_config
 from acmnet.cli.app import UsageError, app, console, fail_for_left_out, note
 from acmnet.cli.applying import (
@@ -20,7 +19,7 @@ from acmnet.cli.applying import (
     scored,
 )
 from acmnet.cli.expecting import note_precision
-from acmnet.cli.options import overrides
+from acmnet.cli.settings import RecipeSettings
 from acmnet.extraction.run import find_videos
 from acmnet.features import FeatureError
 from acmnet.files import refuse_unwritable
@@ -112,7 +111,9 @@ def report_command(
     data = given.opened(run)
     failures: list[FeatureError] = []
     files = files_of(data, videos)
-    contents = contents_of(run, page, data, files, device, failures, first)
+    contents = contents_of(
+        run, page, data, files, device, failures, first, given.settings
+    )
     write_page(contents, page)
     size = f"{page.stat().st_size / 1e6:.1f} MB"
     told = f"{counted(len(contents.videos), 'video')}: {page} ({size})"
@@ -129,13 +130,14 @@ def contents_of(
     device: str,
     failures: list[FeatureError],
     first: ShownOptions,
+    given: RecipeSettings,
 ) -> Contents:
     """Return all that a page of its own shows of a run, from one look at each video.
 
     A video whose features cannot be used is added to ``failures`` and left out.
     """
-    config, settings = used_settings(run)
-    model = loaded(run, device)
+    config, settings = used_settings(run, given)
+    model = loaded(run, device, given)
     file = FoundFile(run, settings, model.class_names, data)
     refuse_other_features(model, data.store)
     looks = list(_looks(model, data, file.read(), failures))
@@ -203,11 +205,13 @@ def _looked_at(
     return found, insides_of(model, truth, found, curves, len(features))
 
 
-def used_settings(run: Path) -> tuple[CheckpointConfig, Settings]:
+def used_settings(
+    run: Path, given: RecipeSettings
+) -> tuple[CheckpointConfig, Settings]:
     """Return what a run says of itself, and the settings that it is used with."""
     config = load_config(run)
     trained = from_values(config.settings, str(run))
-    return config, recipes.override(trained, overrides)
+    return config, given.applied(trained)
 
 
 def poster_of(data: Data, video: str, files: dict[str, Path]) -> bytes | None:

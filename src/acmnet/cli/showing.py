@@ -6,7 +6,8 @@ from cyclopts import App
 
 from acmnet import recipes
 from acmnet.cli.app import app, console, errors, note, quiet
-from acmnet.cli.options import Profile, overrides
+from acmnet.cli.options import Profile
+from acmnet.cli.settings import GivenSettings, RecipeSettings
 from acmnet.console import ExtractionBar, TrainingBar, Waiting, map_table
 from acmnet.extraction.engines import cores
 from acmnet.files import refuse_unwritable
@@ -74,7 +75,12 @@ def list_recipes() -> None:
 
 
 @recipes_app.command
-def show(name: str, *, profile: Profile = "corrected") -> None:
+def show(
+    name: str,
+    *,
+    profile: Profile = "corrected",
+    given: GivenSettings = RecipeSettings(),
+) -> None:
     """Print all values of a recipe as TOML; a copy of it is a recipe of your own.
 
     Parameters
@@ -84,7 +90,7 @@ def show(name: str, *, profile: Profile = "corrected") -> None:
     profile
         Values that differ from the corrected profile are marked.
     """
-    settings = recipes.recipe(name, profile=profile, overrides=overrides)
+    settings = recipes.recipe(name, profile=profile, overrides=given.by_name())
     base: Settings | None = None
     if profile != "corrected":
         base = recipes.recipe(name)

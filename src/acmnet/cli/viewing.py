@@ -30,6 +30,7 @@ from acmnet.cli.reporting import (
     poster_of,
     used_settings,
 )
+from acmnet.cli.settings import RecipeSettings
 from acmnet.features import FeatureError
 from acmnet.files import one_line
 from acmnet.pipeline.data import Data
@@ -89,7 +90,7 @@ def view_command(
     store.to_json()  # refuse a damaged one now
     names = list(files)
     pages = RunPages(
-        lambda: _look(run, data, files, device, first),
+        lambda: _look(run, data, files, device, first, given.settings),
         lambda: state_of(run)["checkpoint"],
         lambda place: poster_of(data, names[place], files),
     )
@@ -131,14 +132,19 @@ def _server(site: Site, port: int, run: Path) -> SiteServer:
 
 
 def _look(
-    run: Path, data: Data, files: dict[str, Path], device: str, first: ShownOptions
+    run: Path,
+    data: Data,
+    files: dict[str, Path],
+    device: str,
+    first: ShownOptions,
+    given: RecipeSettings,
 ) -> Look:
     """Return a run as its newest checkpoint sees it; the model is loaded when needed.
 
     A video whose features cannot be used is said and left out.
     """
-    config, settings = used_settings(run)
-    model = functools.cache(lambda: loaded(run, device))
+    config, settings = used_settings(run, given)
+    model = functools.cache(lambda: loaded(run, device, given))
     failures: list[FeatureError] = []
 
     def left_out(error: FeatureError) -> None:
