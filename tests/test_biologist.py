@@ -60,7 +60,7 @@ def test_from_a_spreadsheet_to_a_page_on_another_computer(acmnet, home, monkeypa
     Path("Verhalten.csv").unlink()
     monkeypatch.chdir(away)
     code, out, err = acmnet("report", "bewegt", "--videos", "filme")
-    assert (code, "4 videos: bewegt/report.html" in out) == (0, True), err
+    assert (code, "4 videos: bewegt/report.html" in out) == (3, True), err
     assert "'verloren', 'kaputt'" in err  # said, and left out
     page = Path("bewegt/report.html").read_text()
     assert names_in(page) == {BEETLE, "Versuch 1", "Versuch 2", "Versuch 3"}

@@ -104,8 +104,8 @@ def calibrate_command(
     _tell(report)
     console.print(f"{path}: acmnet localize --run {run} uses it", markup=False)
     _remark(report)
-    missing = missing_videos(data) if skip_missing else []
-    fail_for_left_out([*missing, *map(str, failures)], len(results))
+    left_out = [*missing_videos(data), *map(str, failures)]
+    fail_for_left_out(left_out, len(results))
 
 
 def _warn(model: TrainedModel, annotations: Path, videos: Collection[str]) -> None:

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, note
 from acmnet.cli.applying import RunData, RunDataOptions, loaded, localised, scored
+from acmnet.cli.options import fail_for_missing
 from acmnet.figures.scores import (
     write_class_figure,
     write_confusion_figure,
@@ -87,6 +88,7 @@ def figures_command(
             out / f"video_{_file_name(name)}",
         )
     console.print(f"{counted(len(written), 'file')}: {out}", markup=False)
+    fail_for_missing(data)
 
 
 def _chosen(data: Data, video: list[str] | None) -> list[str]:

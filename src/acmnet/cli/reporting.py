@@ -19,6 +19,7 @@ from acmnet.cli.applying import (
     scored,
 )
 from acmnet.cli.expecting import note_precision
+from acmnet.cli.options import missing_videos
 from acmnet.cli.settings import RecipeSettings
 from acmnet.extraction.run import find_videos
 from acmnet.features import FeatureError
@@ -119,7 +120,8 @@ def report_command(
     told = f"{counted(len(contents.videos), 'video')}: {page} ({size})"
     console.print(told, markup=False)
     note_precision(run)
-    fail_for_left_out(list(map(str, failures)), len(contents.videos))
+    left_out = [*missing_videos(data), *map(str, failures)]
+    fail_for_left_out(left_out, len(contents.videos))
 
 
 def contents_of(

@@ -97,7 +97,7 @@ def demo(
     )
     train_run(control, on_step=hooks.on_step)
     found = {video: fitted.results[video] for video in test.annotations.videos}
-    unguided = localize_videos(load(control.out), test)
+    unguided = localize_videos(load(control.out, device=control.device), test)
     result = DemoResult(
         evaluate(test.annotations, found, tiou=TIOU),
         evaluate(test.annotations, unguided, tiou=TIOU),

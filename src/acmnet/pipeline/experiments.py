@@ -176,7 +176,9 @@ def cross_validate(
         if not is_complete(run.out, request.settings):
             train_run(run, on_step=on_step)
         refuse_other_run(run.out, run)
-        model = load(run.out, settings=lambda _: request.settings)
+        model = load(
+            run.out, settings=lambda _: request.settings, device=request.device
+        )
         results = localize_videos(model, test)
         report = evaluate(test.annotations, results, tiou=tiou)
         maps.append(report.map)
