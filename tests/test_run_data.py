@@ -202,7 +202,7 @@ def test_what_an_extraction_set_aside_is_left_out_and_said(acmnet, project):
     failure |= {"kind": "video", "when": "2026-01-01T00:00:00+00:00"}
     (run / "features" / "failed.jsonl").write_text(json.dumps(failure) + "\n")
     code, _, err = acmnet("report", run, "--subset", "test", "--out", "page.html")
-    assert code == 0, err
+    assert code == 3, err
     assert "1 of 6 videos has no features" in err
     assert "left out: 'test_003'" in err
     (run / "features" / "test_004.npy").unlink()
@@ -214,7 +214,7 @@ def test_what_fit_left_out_is_left_out(acmnet, project):
     (run / "features" / "test_003.npy").unlink()
     edit_config(run, lambda x: x["training"].update(left_out=["test_003"]))
     code, out, err = acmnet("report", run, "--subset", "test", "--out", "p.html")
-    assert code == 0, err
+    assert code == 3, err
     assert "5 videos: p.html" in out
     assert "left out: 'test_003'" in err
 
