@@ -25,6 +25,8 @@ SLOW = {
         "test_run_kills",
         "test_python_examples",
         "test_notebook",
+        "test_page",
+        "test_video_names",
         "test_rendering",
     ),
     *("test_report", "test_second_stage", "test_supply", "test_trust", "test_video"),

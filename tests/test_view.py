@@ -556,8 +556,10 @@ def test_connections_beyond_the_limit_are_refused(served):
     served._free = threading.Semaphore(1)
     with socket.create_connection(served.server_address) as first:
         first.sendall(b"GET / HTTP/1.1\r\n")
-        while served._free.acquire(blocking=False):  # until the first has its thread
-            served._free.release()
+        end = time.monotonic() + 20
+        # until the first has its thread; taking the place to see would refuse it
+        while served._free._value and time.monotonic() < end:
+            time.sleep(0.01)
         with socket.create_connection(served.server_address) as second:
             assert second.recv(1000).startswith(b"HTTP/1.1 503 ")
     for _ in range(100):  # its place is free again
