@@ -26,6 +26,7 @@ from acmnet.checkpoint import (
     load_weights,
 )
 from acmnet.cli.applying import RunDataOptions
+from acmnet.names import one_form
 from acmnet.pipeline.data import DataSource, open_data
 from acmnet.pipeline.run_data import features_of, label_file, training_videos
 from acmnet.pipeline.run_directory import LOCK_FILE
@@ -164,7 +165,10 @@ def test_a_newer_label_file_has_to_be_given(project):
     assert not any(video.instances for video in newer.values())
 
 
-NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1)
+NAMES = st.text(
+    st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1
+).map(one_form)
+"""Names as they are kept: in one Unicode form."""
 
 
 @given(st.data())
