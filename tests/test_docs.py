@@ -43,8 +43,8 @@ def test_every_decision_is_dated():
             assert re.fullmatch(r"## D-\d{3} .+ \(\d{4}-\d{2}-\d{2}\)", line), line
 
 
-FILES = {"csv", "json", "jsonl", "md", "npy", "png", "py", "toml"}
-"""What stands behind the dot of a file's name."""
+FILES = {"csv", "json", "jsonl", "md", "new", "npy", "old", "png", "py", "toml"}
+"""What stands behind the dot of the name of a file or folder."""
 
 
 def is_set_by_instances(cls, name):

@@ -457,7 +457,7 @@ def test_list(home):
 def test_a_place_that_cannot_be_written_is_refused(home):
     home.write_text("a file where a folder should be")
     with pytest.raises(
-        WeightsError, match=r"cannot write .*set ACMNET_HOME to another"
+        WeightsError, match=r"home is a file, not a folder; .*ACMNET_HOME names another"
     ):
         fake_install(home)
 

@@ -78,8 +78,8 @@ def separating_score(carried: FloatArray, absent: FloatArray) -> float | None:
 
     Examples
     --------
-    >>> separating_score(np.array([0.9, 0.7]), np.array([0.1, -np.inf]))
-    0.4
+    >>> separating_score(np.array([0.875, 0.75]), np.array([0.25, -np.inf]))
+    0.5
     >>> separating_score(np.array([0.9, 0.7, 0.8]), np.array([]))
     0.4
     """

@@ -107,7 +107,7 @@ def decoded(data: bytes) -> Decoded:
     >>> decoded("Käfer".encode("cp1252")).encoding
     'Windows-1252'
     >>> decoded("Scène".encode("cp1252")).doubt
-    "'Scène' would be 'Sčne' in Windows-1250"
+    "'Scène' would be 'Scčne' in Windows-1250"
     """
     for mark, codec, name in (
         (codecs.BOM_UTF8, "utf-8", PLAIN),
