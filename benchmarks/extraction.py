@@ -12,6 +12,8 @@ import av
 import cv2
 import numpy as np
 
+from acmnet.data.made_up.drawn_videos import SceneSettings, plan_videos, render_video
+from acmnet.devices import computed_in
 from acmnet.extraction import backbones
 from acmnet.extraction.backbones import (
     FLOW_WEIGHTS,
@@ -22,12 +24,10 @@ from acmnet.extraction.backbones import (
 from acmnet.extraction.extractors import ExtractionSettings, Extractor
 from acmnet.extraction.flow import FlowMethod, clamp_flow, flow_sequence
 from acmnet.extraction.i3d import I3D, Precision
-from acmnet.extraction.stages import prefetch
-from acmnet.extraction.video import Frame, FrameReader
+from acmnet.extraction.overlapping_stages import prefetch
 from acmnet.extraction.video_task import BATCHES_AHEAD, FRAMES_AT_ONCE
 from acmnet.extraction.weights import list_weights, load_i3d, weights_sha256
-from acmnet.precision import computed_in
-from acmnet.scenes import SceneSettings, plan_videos, render_video
+from acmnet.video.frames import Frame, FrameReader
 from benchmarks.measure import Row, interleaved, median_ratio, seconds
 
 SIZE: Final = (640, 480)

@@ -12,19 +12,19 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from acmnet import recipes
-from acmnet.annotations import Video, read_annotations
-from acmnet.detections import read_detections
+from acmnet.data.annotations import Video, read_annotations
+from acmnet.data.detections import read_detections
 from acmnet.evaluation.reports import DetectionReport, evaluate
-from acmnet.localization import LocalizationSettings
-from acmnet.model import Branch
+from acmnet.localization.from_activations import LocalizationSettings
+from acmnet.network.acm_net import Branch
 from acmnet.pipeline.ablation import AblationRequest
-from acmnet.pipeline.calibrating import Wanted, calibrate
-from acmnet.pipeline.data import Data, DataSource, open_data
-from acmnet.pipeline.experiments import TIOU, Fold, folds_of
-from acmnet.pipeline.runs import RunRequest
-from acmnet.pipeline.trained import TrainedModel, load, localize_videos
+from acmnet.pipeline.calibration import Wanted, calibrate
+from acmnet.pipeline.cross_validation import TIOU, Fold, folds_of
+from acmnet.pipeline.labelled_features import Data, DataSource, open_data
+from acmnet.pipeline.studies import study
+from acmnet.pipeline.trained_model import TrainedModel, load, localize_videos
+from acmnet.pipeline.training_run import RunRequest
 from acmnet.segments import BoolArray, Detections, FloatArray
-from acmnet.studies import study
 
 BF16: Final = {"training.precision": "bf16"}
 STEPS: Final[Mapping[str, tuple[str, ...]]] = {

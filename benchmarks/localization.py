@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from acmnet.localization import LocalizationSettings, localize_scores
-from acmnet.pipeline.trained import VideoScores
+from acmnet.localization.from_activations import LocalizationSettings, localize_scores
+from acmnet.pipeline.trained_model import VideoScores
 from acmnet.recipes import recipe
 from acmnet.segments import Detections, FloatArray, SnippetGrid
 from benchmarks.measure import Row, against_twin, interleaved

@@ -16,12 +16,17 @@ from typing import Final
 import numpy as np
 import torch
 
-from acmnet.datasets import WeakDataset
-from acmnet.features import FeatureManifest, open_store, write_features, write_manifest
-from acmnet.model import ACMNet
+from acmnet.data.datasets import WeakDataset
+from acmnet.data.features import (
+    FeatureManifest,
+    open_store,
+    write_features,
+    write_manifest,
+)
+from acmnet.network.acm_net import ACMNet
 from acmnet.recipes import recipe
 from acmnet.segments import SnippetGrid
-from acmnet.training import Plan, StepRecord, train
+from acmnet.training.loop import Plan, StepRecord, train
 from benchmarks.measure import ROOT, Row
 
 VIDEOS: Final = 1_000

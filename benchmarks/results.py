@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from acmnet.figures.studies import write_dial_figure
-from acmnet.pipeline.data import DataSource
+from acmnet.pipeline.labelled_features import DataSource
+from acmnet.show.figures.studies import write_dial_figure
 from benchmarks import findings
 from benchmarks.findings import Validated
 

@@ -10,8 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from acmnet.datasets import SamplingSettings, WeakDataset, sample_positions
-from acmnet.features import FeatureManifest, open_store, write_features, write_manifest
+from acmnet.data.datasets import SamplingSettings, WeakDataset, sample_positions
+from acmnet.data.features import (
+    FeatureManifest,
+    open_store,
+    write_features,
+    write_manifest,
+)
 from acmnet.segments import SnippetGrid
 from benchmarks.measure import Row, against_twin, interleaved
 

@@ -16,13 +16,18 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 
-from acmnet.datasets import SamplingSettings, WeakDataset
-from acmnet.features import FeatureManifest, open_store, write_features, write_manifest
-from acmnet.losses import LossSettings
-from acmnet.model import ACMNet
-from acmnet.precision import computed_in
+from acmnet.data.datasets import SamplingSettings, WeakDataset
+from acmnet.data.features import (
+    FeatureManifest,
+    open_store,
+    write_features,
+    write_manifest,
+)
+from acmnet.devices import computed_in
+from acmnet.network.acm_net import ACMNet
 from acmnet.segments import SnippetGrid
-from acmnet.training import Plan, StepRecord, TrainingSettings, train
+from acmnet.training.loop import Plan, StepRecord, TrainingSettings, train
+from acmnet.training.losses import LossSettings
 from benchmarks.measure import Row, median_ratio, seconds
 
 VIDEOS: Final = 4

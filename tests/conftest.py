@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from acmnet.cli import main
-from acmnet.scenes import SceneSettings, write_scenes
-from acmnet.synthetic import WorldSettings, make_world, write_world
+from acmnet.data.made_up.drawn_videos import SceneSettings, write_scenes
+from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SHORT = {"video_s": (4.0, 5.0), "instance_s": (1.0, 2.0), "context_s": (0.5, 1.0)}

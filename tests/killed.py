@@ -20,10 +20,10 @@ from pathlib import Path
 
 import torch
 
-from acmnet.checkpoint import FOLDER, load_training_state
 from acmnet.cli import main
-from acmnet.scenes import SceneSettings, write_scenes
-from acmnet.synthetic import WorldSettings, make_world, write_world
+from acmnet.data.made_up.drawn_videos import SceneSettings, write_scenes
+from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
+from acmnet.training.checkpoint import FOLDER, load_training_state
 
 FEW = [
     *("--training.epochs", "2", "--training.batch-size", "16"),

@@ -2,8 +2,8 @@
 
 import json
 
-from acmnet.checkpoint import CONFIG_FILE, MODEL_FILE, STATE_FILE, folder_of
 from acmnet.folders import DIGESTS_FILE, write_folder
+from acmnet.training.checkpoint import CONFIG_FILE, MODEL_FILE, STATE_FILE, folder_of
 
 
 def weights_file(run):

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acmnet.figures import studies as studies_room
-from acmnet.model import ACMNet, Branch, ModelSettings
+from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
+from acmnet.network.acm_net import ACMNet, Branch, ModelSettings
 from acmnet.pipeline.ablation import (
     AGREEMENT,
     CLASSIFICATION,
@@ -23,14 +23,14 @@ from acmnet.pipeline.ablation import (
     sign_flip_test,
     training_id,
 )
-from acmnet.pipeline.data import DataSource, open_data
-from acmnet.pipeline.experiments import cross_validate
-from acmnet.pipeline.runs import RunRequest
-from acmnet.pipeline.selection import agreement, rank_correlation
+from acmnet.pipeline.cross_validation import cross_validate
+from acmnet.pipeline.label_free_selection import agreement, rank_correlation
+from acmnet.pipeline.labelled_features import DataSource, open_data
+from acmnet.pipeline.studies import Study, StudyError, Variant, study, study_names
+from acmnet.pipeline.training_run import RunRequest
 from acmnet.recipes import recipe
 from acmnet.segments import Detections
-from acmnet.studies import Study, StudyError, Variant, study, study_names
-from acmnet.synthetic import WorldSettings, make_world, write_world
+from acmnet.show.figures import studies as studies_room
 from commands import refused
 from planted import plant
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acmnet.annotations import (
+from acmnet.data.annotations import (
     AnnotationError,
     Annotations,
     Instance,

@@ -13,8 +13,8 @@ from pathlib import Path
 import av
 import pytest
 
-from acmnet.annotations import read_annotations
-from acmnet.detections import read_detections
+from acmnet.data.annotations import read_annotations
+from acmnet.data.detections import read_detections
 
 BEETLE = "K\u00e4fer l\u00e4uft 1"
 """A video's name with umlauts, each one letter, as a spreadsheet writes it."""

@@ -8,16 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acmnet.annotations import Annotations, Instance, Video
-from acmnet.calibration import calibration_error, reliability
 from acmnet.cli import main
+from acmnet.data.annotations import Annotations, Instance, Video
+from acmnet.evaluation.calibration_curves import calibration_error, reliability
 from acmnet.evaluation.reports import evaluate
-from acmnet.localization import LocalizationSettings
-from acmnet.pipeline.calibrated import (
-    CALIBRATION_FILE,
-    CalibrationError,
-)
-from acmnet.pipeline.calibrating import Wanted, calibrate, judge
+from acmnet.localization.from_activations import LocalizationSettings
+from acmnet.pipeline.calibration import Wanted, calibrate, judge
+from acmnet.pipeline.stored_calibration import CALIBRATION_FILE, CalibrationError
 from acmnet.segments import Detections, Segment
 from commands import refused
 from runs import edit_old, make_old

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from acmnet import candidates
-from acmnet.candidates import localize_candidates
+from acmnet.localization import from_boundaries
+from acmnet.localization.from_boundaries import localize_candidates
 from acmnet.segments import Detections, SnippetGrid
 
 GRID = SnippetGrid(fps=10, snippet_frames=10, stride_frames=10)
@@ -68,7 +68,7 @@ def test_the_improbable_beside_is_left_out():
 
 
 def test_only_the_surest_enter_soft_nms(monkeypatch):
-    monkeypatch.setattr(candidates, "MOST", 3)
+    monkeypatch.setattr(from_boundaries, "MOST", 3)
     probability = np.linspace(0.1, 0.9, 9).reshape(9, 1)
     found = found_in(probability, [[0.4, 0.4]] * 9, names="a")
     assert found.score.tolist() == pytest.approx([0.9, 0.8, 0.7])

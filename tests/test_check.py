@@ -10,11 +10,11 @@ import typing
 import numpy as np
 import pytest
 
-from acmnet.annotations import read_annotations
+from acmnet.data.annotations import read_annotations
 from acmnet.limits import LARGEST_SETTINGS
-from acmnet.pipeline import memory
-from acmnet.pipeline.data import DataError, DataSource, open_data
-from acmnet.pipeline.memory import memory_bytes, needed_bytes, refuse_oversized
+from acmnet.pipeline import memory_needs
+from acmnet.pipeline.labelled_features import DataError, DataSource, open_data
+from acmnet.pipeline.memory_needs import memory_bytes, needed_bytes, refuse_oversized
 from acmnet.recipes import RecipeError, Settings, recipe
 
 ROOMS = typing.get_type_hints(Settings)
@@ -110,7 +110,7 @@ def test_what_is_needed_is_what_the_weights_take(tiny_world):
 
 def test_a_container_has_what_it_was_given(tmp_path, monkeypatch, tiny_world):
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(memory, "CGROUP", limit)
+    monkeypatch.setattr(memory_needs, "CGROUP", limit)
     limit.write_text("max\n")
     whole = memory_bytes()
     limit.write_text("1000\n")
@@ -166,7 +166,7 @@ def test_times_outside_of_their_video_are_said(acmnet, world):
 def test_each_file_is_opened_once(acmnet, world, monkeypatch):
     """Check took 3 ms a tiny video: each file was opened four times."""
     opened = []
-    real = memory.os.open
+    real = memory_needs.os.open
 
     def counted(path, *rest, **more):
         opened.append(str(path))
@@ -180,7 +180,7 @@ def test_each_file_is_opened_once(acmnet, world, monkeypatch):
 
 def test_copies_are_found_in_blocks_as_one_by_one():
     """The nearest of another group by one product for many videos."""
-    from acmnet.doctor.twins import NEAREST, TwinSearch
+    from acmnet.doctor.duplicate_videos import NEAREST, TwinSearch
 
     rng = np.random.default_rng(3)
     search = TwinSearch(5)

@@ -18,7 +18,10 @@ import torch
 from safetensors.torch import save_file
 
 from acmnet import folders
-from acmnet.checkpoint import (
+from acmnet.folders import digests, recover, standing, write_folder
+from acmnet.recipes import Settings, as_values, from_values
+from acmnet.segments import SnippetGrid
+from acmnet.training.checkpoint import (
     CheckpointConfig,
     CheckpointError,
     has_checkpoint,
@@ -30,9 +33,6 @@ from acmnet.checkpoint import (
     save_checkpoint,
     state_files,
 )
-from acmnet.folders import digests, recover, standing, write_folder
-from acmnet.recipes import Settings, as_values, from_values
-from acmnet.segments import SnippetGrid
 from runs import edit_config, replace_file
 
 CONFIG = CheckpointConfig(

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acmnet.annotations import read_annotations, weak_labels
-from acmnet.checkpoint import has_checkpoint, load_config
 from acmnet.cli import main
-from acmnet.detections import read_detections
+from acmnet.data.annotations import read_annotations, weak_labels
+from acmnet.data.detections import read_detections
+from acmnet.data.made_up.feature_world import make_world, write_world
 from acmnet.pipeline.folds import stratified_folds
-from acmnet.synthetic import make_world, write_world
+from acmnet.training.checkpoint import has_checkpoint, load_config
 from commands import refused
 from runs import edit_config, weights_file
 
@@ -389,7 +389,7 @@ def test_a_device_that_is_not_there(acmnet, data, device, words, monkeypatch):
 
 def test_training_without_bf16_says_fp32(acmnet, data, monkeypatch):
     train = ["train", *data, *FEW, "--training.precision"]
-    monkeypatch.setattr("acmnet.precision._computes_bf16", lambda _: False)
+    monkeypatch.setattr("acmnet.devices._computes_bf16", lambda _: False)
     _, _, err = acmnet(*train, "bf16", "--out", "held")
     assert "this processor has no bf16: fp32 is used instead" in err
     _, _, err = acmnet(*train, "fp32", "--out", "plain")

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from acmnet.cli import main
+from acmnet.data.features import read_manifest
 from acmnet.extraction.weights import list_weights
-from acmnet.features import read_manifest
 from acmnet.pipeline.training_summary import shown_score
 from commands import refused
 from runs import weights_file
@@ -284,7 +284,7 @@ def test_a_run_on_features_of_unknown_origin_cannot_take_videos(
     acmnet("train", *data, *FEW, "--out", "run")
     video = tiny_scenes / "videos" / "test_000.mp4"
     result = acmnet("localize", video, "--run", "run", "--out", "d.json")
-    refused(result, "acmnet.synthetic")
+    refused(result, "acmnet.data.made_up.feature_world")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from acmnet.convolution import convolve_in_tiles
+from acmnet.network.tiled_convolution import convolve_in_tiles
 
 
 def exact(sequence, weight, bias):

@@ -5,9 +5,14 @@ import pytest
 import torch
 from torch.nn import functional
 
-from acmnet.annotations import read_annotations, weak_labels
-from acmnet.datasets import SamplingSettings, WeakDataset, multi_hot, sample_positions
-from acmnet.features import open_store
+from acmnet.data.annotations import read_annotations, weak_labels
+from acmnet.data.datasets import (
+    SamplingSettings,
+    WeakDataset,
+    multi_hot,
+    sample_positions,
+)
+from acmnet.data.features import open_store
 
 
 def source(seed=0):

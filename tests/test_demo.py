@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import acmnet
-from acmnet.detections import read_detections
+from acmnet.data.detections import read_detections
+from acmnet.data.made_up.drawn_videos import SceneSettings
 from acmnet.evaluation.reports import evaluate
 from acmnet.pipeline.demo import DemoHooks, demo
-from acmnet.scenes import SceneSettings
 from browsing import drawn as bars_of
 
 

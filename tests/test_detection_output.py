@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acmnet.detection_csv import csv_of
-from acmnet.detection_output import OutputError, output_of
-from acmnet.detections import DetectionFileError, read_detections
+from acmnet.data.detection_csv import csv_of
+from acmnet.data.detection_output import OutputError, output_of
+from acmnet.data.detections import DetectionFileError, read_detections
+from acmnet.data.shown_detections import Shown
+from acmnet.data.subtitles import srt_of, webvtt_of
 from acmnet.evaluation.reports import evaluate
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.segments import Detections
-from acmnet.shown import Shown
-from acmnet.subtitles import srt_of, webvtt_of
 from commands import refused
 from worlds import truth_of
 

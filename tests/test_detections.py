@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acmnet.detections import (
+from acmnet.data.detections import (
     DetectionFile,
     DetectionFileError,
     read_detections,

@@ -10,22 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acmnet.annotations import AnnotationError, read_annotations
-from acmnet.detections import DetectionFileError, read_detections
-from acmnet.doctor.lenient import read_leniently
+from acmnet.data.annotations import AnnotationError, read_annotations
+from acmnet.data.detections import DetectionFileError, read_detections
+from acmnet.data.features import FeatureError, read_manifest
+from acmnet.doctor.lenient_reading import read_leniently
 from acmnet.evaluation.truth import read_intervals
-from acmnet.extraction.extracted import ExtractionError, read_failures, read_records
-from acmnet.features import FeatureError, read_manifest
+from acmnet.extraction.records import ExtractionError, read_failures, read_records
 from acmnet.files import parse_json, parse_toml, read_text
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, finite, seconds
-from acmnet.localization import LocalizationSettings
-from acmnet.pipeline.calibrated import (
+from acmnet.localization.from_activations import LocalizationSettings
+from acmnet.pipeline.stored_calibration import (
     CALIBRATION_FILE,
     CalibrationError,
     read_calibration,
 )
 from acmnet.recipes import RecipeError, recipe
-from acmnet.view.live import state_of
+from acmnet.show.view.live import state_of
 
 
 def calibration_in(path):

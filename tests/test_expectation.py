@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from acmnet.pipeline.data import DataSource, open_data
+from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.pipeline.expectation import (
     EXPECTATION_FILE,
     HELD_OUT,
@@ -18,14 +18,14 @@ from acmnet.pipeline.expectation import (
     read_expectation,
     to_review,
 )
-from acmnet.pipeline.runs import RunRequest, train_run
-from acmnet.pipeline.trained import load, localize_videos
+from acmnet.pipeline.labelled_features import DataSource, open_data
+from acmnet.pipeline.trained_model import load, localize_videos
+from acmnet.pipeline.training_run import RunRequest, train_run
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import recipe
 from acmnet.segments import Detections
-from acmnet.synthetic import WorldSettings, make_world, write_world
-from acmnet.view.precision import Reviewed, precision_of_reviews
-from acmnet.view.reviews import REVIEWS_FILE, ReviewStore
+from acmnet.show.view.precision import Reviewed, precision_of_reviews
+from acmnet.show.view.reviews import REVIEWS_FILE, ReviewStore
 
 NAMES = ("jump", "run")
 

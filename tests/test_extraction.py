@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from acmnet.data.features import FeatureManifest, open_store
 from acmnet.extraction.engines import EngineError, RayEngine, cores
-from acmnet.extraction.extracted import (
+from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.extraction.records import (
     ExtractionError,
     Failure,
     FailureLog,
@@ -23,7 +25,6 @@ from acmnet.extraction.extracted import (
     read_records,
     write_record,
 )
-from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.run import (
     ExtractionProgress,
     ExtractionRequest,
@@ -31,7 +32,6 @@ from acmnet.extraction.run import (
     find_videos,
 )
 from acmnet.extraction.video_task import VideoWorker
-from acmnet.features import FeatureManifest, open_store
 from acmnet.segments import SnippetGrid
 from extractions import BACKBONES, write_movie
 from movies import damaged_movies

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from acmnet.extraction.extracted import read_records
+from acmnet.extraction.records import read_records
 from extractions import BACKBONES, write_movie
 
 VIDEOS = 50
@@ -19,7 +19,7 @@ KILLS = 20
 CALL = """
 from pathlib import Path
 from acmnet.extraction.extractors import ExtractionSettings
-from acmnet.extraction.run import ExtractionRequest, extract_videos, find_videos
+from acmnet.extraction.run import (ExtractionRequest, extract_videos, find_videos)
 
 def call(out, **changes):
     settings = ExtractionSettings("my_backbones:Slow")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from acmnet.extraction.engines import EngineError, RayEngine
-from acmnet.extraction.extracted import read_records
 from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.extraction.records import read_records
 from acmnet.extraction.run import ExtractionRequest, extract_videos, find_videos
 from extractions import BACKBONES, write_movie
 from planted import plant

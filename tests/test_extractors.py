@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from acmnet.data.features import FeatureManifest
 from acmnet.extraction.backbones import make_extractor
 from acmnet.extraction.extractors import (
     ExtractionSettings,
@@ -15,8 +16,7 @@ from acmnet.extraction.extractors import (
     own_extractor,
     settings_of,
 )
-from acmnet.extraction.trust import trusted_file
-from acmnet.features import FeatureManifest
+from acmnet.extraction.trusted_extractors import trusted_file
 from acmnet.segments import SnippetGrid
 
 OWN = """

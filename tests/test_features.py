@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from acmnet.features import (
+from acmnet.data.features import (
     FeatureError,
     FeatureManifest,
     open_store,

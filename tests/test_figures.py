@@ -6,24 +6,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acmnet.annotations import Instance, Video
+from acmnet.data.annotations import Instance, Video
 from acmnet.evaluation.reports import evaluate
-from acmnet.figures import scores as scores_room
-from acmnet.figures import style
-from acmnet.figures import training as training_room
-from acmnet.figures import video as video_room
-from acmnet.figures.scores import (
+from acmnet.pipeline.trained_model import VideoScores
+from acmnet.segments import Detections, Segment, SnippetGrid
+from acmnet.show.figures import scores as scores_room
+from acmnet.show.figures import style
+from acmnet.show.figures import training as training_room
+from acmnet.show.figures import video as video_room
+from acmnet.show.figures.scores import (
     confusion,
     write_class_figure,
     write_confusion_figure,
     write_map_figure,
 )
-from acmnet.figures.style import FigureError, shortened
-from acmnet.figures.training import epoch_means, write_training_figure
-from acmnet.figures.video import Curves, shown_classes, snippet_times, sure_ones
-from acmnet.figures.video import write_video_figure as draw_video
-from acmnet.pipeline.trained import VideoScores
-from acmnet.segments import Detections, Segment, SnippetGrid
+from acmnet.show.figures.style import FigureError, shortened
+from acmnet.show.figures.training import epoch_means, write_training_figure
+from acmnet.show.figures.video import Curves, shown_classes, snippet_times, sure_ones
+from acmnet.show.figures.video import write_video_figure as draw_video
 from commands import refused
 from worlds import file_of, truth_of
 

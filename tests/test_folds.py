@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from acmnet.annotations import read_annotations, weak_labels
+from acmnet.data.annotations import read_annotations, weak_labels
+from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.pipeline.folds import fold_problems, stratified_folds
-from acmnet.synthetic import WorldSettings, make_world, write_world
 from commands import refused
 
 

@@ -7,14 +7,14 @@ import shutil
 import numpy as np
 import pytest
 
-from acmnet.checkpoint import load_config
 from acmnet.cli import reporting
-from acmnet.features import write_features
-from acmnet.model import ACMNet
-from acmnet.pipeline.data import DataSource, open_data
-from acmnet.pipeline.found import FOUND_FILE, FoundFile, found_videos
-from acmnet.pipeline.trained import TrainedModel, load, localize_videos
+from acmnet.data.features import write_features
+from acmnet.network.acm_net import ACMNet
+from acmnet.pipeline.kept_detections import FOUND_FILE, FoundFile, found_videos
+from acmnet.pipeline.labelled_features import DataSource, open_data
+from acmnet.pipeline.trained_model import TrainedModel, load, localize_videos
 from acmnet.recipes import from_values
+from acmnet.training.checkpoint import load_config
 from runs import replace_file, weights_file
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from acmnet.dropout import VideoDropout
-from acmnet.gates import StreamGates
-from acmnet.losses import LossSettings, acm_loss
-from acmnet.model import ACMNet, ModelSettings
+from acmnet.network.acm_net import ACMNet, ModelSettings
+from acmnet.network.stream_gates import StreamGates
+from acmnet.network.video_dropout import VideoDropout
+from acmnet.training.losses import LossSettings, acm_loss
 
 GATED = ModelSettings(gated_streams=True, first_stream=3)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from acmnet.checkpoint import has_checkpoint
 from acmnet.cli.interrupts import what_is_kept
-from acmnet.synthetic import make_world, write_world
+from acmnet.data.made_up.feature_world import make_world, write_world
+from acmnet.training.checkpoint import has_checkpoint
 from extractions import BACKBONES, write_movie
 from runs import edit_config
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from acmnet.annotations import AnnotationError, Video, read_annotations
-from acmnet.doctor.lenient import read_leniently
+from acmnet.data.annotations import AnnotationError, Video, read_annotations
+from acmnet.data.text_encodings import EncodingError, decoded
+from acmnet.doctor.lenient_reading import read_leniently
 from acmnet.limits import MOST_CLASSES
 from acmnet.names import one_form
-from acmnet.text_encodings import EncodingError, decoded
 
 WORDS = [
     ("cp1252", "Käfer Straße läuft Ölung hören Ärger 50\xa0°C"),

@@ -2,10 +2,10 @@
 
 import pytest
 
-from acmnet.annotations import Annotations, Video, read_annotations
+from acmnet.data.annotations import Annotations, Video, read_annotations
+from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.doctor.examination import Patient, examine
 from acmnet.doctor.label_checks import SUSPECTED, suspicions
-from acmnet.synthetic import WorldSettings, make_world, write_world
 
 
 def made(*rows):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acmnet.localization import (
+from acmnet.localization.from_activations import (
     LocalizationSettings,
     activation_runs,
     choose_classes,

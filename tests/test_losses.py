@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from acmnet.losses import (
+from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch
+from acmnet.training.losses import (
     LossSettings,
     acm_loss,
     branch_targets,
@@ -19,7 +20,6 @@ from acmnet.losses import (
     terms_of,
     video_losses,
 )
-from acmnet.model import ACMNet, ACMNetOutput, Branch
 
 ONE_BATCH = ACMNetOutput(
     # T = 2 snippets, C = 1 class; attention to (instance, context, background)

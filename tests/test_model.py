@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from acmnet.losses import acm_loss
-from acmnet.model import ACMNet, Branch, ModelSettings, pool_attended, pool_top_k
+from acmnet.network.acm_net import (
+    ACMNet,
+    Branch,
+    ModelSettings,
+    pool_attended,
+    pool_top_k,
+)
 from acmnet.recipes import recipe
+from acmnet.training.losses import acm_loss
 
 REFERENCE = Path(__file__).parent / "reference"
 RECIPES = {"thumos": "thumos14", "activitynet": "activitynet13"}

@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acmnet.annotations import AnnotationError, read_annotations
-from acmnet.detections import DetectionFile, DetectionFileError, read_detections
+from acmnet.data.annotations import AnnotationError, read_annotations
+from acmnet.data.detections import DetectionFile, DetectionFileError, read_detections
+from acmnet.data.features import FeatureError, open_store, write_features
 from acmnet.doctor.examination import Patient, examine
 from acmnet.evaluation.reports import evaluate
-from acmnet.extraction.extracted import forget
+from acmnet.extraction.records import forget
 from acmnet.extraction.run import find_videos
-from acmnet.features import FeatureError, open_store, write_features
 from acmnet.names import one_form, unfit
-from acmnet.pipeline.data import DataError
+from acmnet.pipeline.labelled_features import DataError
 from acmnet.pipeline.listed_videos import ListedVideos, listed_files
 from acmnet.segments import Detections, SnippetGrid
-from acmnet.view.reviews import ReviewError, ReviewStore
+from acmnet.show.view.reviews import ReviewError, ReviewStore
 
 COMPOSED = "K\u00e4fer 1"
 APART = unicodedata.normalize("NFD", COMPOSED)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from acmnet.annotations import Annotations, Instance, Video
+from acmnet.data.annotations import Annotations, Instance, Video
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.segments import SHOWN, Detections, Segment
 

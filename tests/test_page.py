@@ -7,12 +7,12 @@ import threading
 
 import pytest
 
-from acmnet.annotations import Annotations, Video
 from acmnet.cli import main
-from acmnet.report.contents import Contents, VideoContents
-from acmnet.report.page import page_of, write_page
-from acmnet.view.reviews import ReviewStore
-from acmnet.view.server import Site, SiteServer
+from acmnet.data.annotations import Annotations, Video
+from acmnet.show.report.contents import Contents, VideoContents
+from acmnet.show.report.page import page_of, write_page
+from acmnet.show.view.reviews import ReviewStore
+from acmnet.show.view.server import Site, SiteServer
 from browsing import drawn, frame, saved, until
 
 OVERLAPPING = [

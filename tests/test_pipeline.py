@@ -9,30 +9,30 @@ import pytest
 import torch
 
 import acmnet
-from acmnet.annotations import (
+from acmnet.data.annotations import (
     Annotations,
     Instance,
     Video,
     read_annotations,
     weak_labels,
 )
-from acmnet.checkpoint import CheckpointError, load_config
+from acmnet.data.features import FeatureError, write_features
+from acmnet.data.made_up.feature_world import make_world, write_world
 from acmnet.evaluation.reports import evaluate
-from acmnet.features import FeatureError, write_features
-from acmnet.pipeline.data import (
+from acmnet.pipeline.cross_validation import chance_map, cross_validate, shuffled
+from acmnet.pipeline.folds import stratified_folds
+from acmnet.pipeline.labelled_features import (
     DataError,
     DataSource,
     bad_features,
     open_data,
     problems,
 )
-from acmnet.pipeline.experiments import chance_map, cross_validate, shuffled
-from acmnet.pipeline.folds import stratified_folds
-from acmnet.pipeline.runs import RunError, RunRequest, train_run
-from acmnet.pipeline.trained import localize_videos
+from acmnet.pipeline.trained_model import localize_videos
+from acmnet.pipeline.training_run import RunError, RunRequest, train_run
 from acmnet.recipes import override, recipe
 from acmnet.segments import Detections, Segment, SnippetGrid
-from acmnet.synthetic import make_world, write_world
+from acmnet.training.checkpoint import CheckpointError, load_config
 from runs import edit_config, make_old, weights_file
 
 FEW = {"training.epochs": 4, "training.checkpoint_every": 2, "training.batch_size": 4}

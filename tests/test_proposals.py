@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acmnet.proposals import (
+from acmnet.localization.proposals import (
     outer_inner_contrast,
     runs_above,
     suppress,

@@ -8,10 +8,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acmnet.datasets import WeakDataset
-from acmnet.features import FeatureManifest, open_store, write_features, write_manifest
-from acmnet.localization import LocalizationSettings, localize_scores
-from acmnet.pseudo import (
+from acmnet.data.datasets import WeakDataset
+from acmnet.data.features import (
+    FeatureManifest,
+    open_store,
+    write_features,
+    write_manifest,
+)
+from acmnet.localization.from_activations import LocalizationSettings, localize_scores
+from acmnet.network.student import Student, StudentSettings
+from acmnet.segments import SnippetGrid
+from acmnet.training.pseudo_labels import (
     PseudoInstance,
     PseudoLabels,
     PseudoTask,
@@ -20,8 +27,6 @@ from acmnet.pseudo import (
     pseudo_labels,
     targets_of,
 )
-from acmnet.segments import SnippetGrid
-from acmnet.student import Student, StudentSettings
 
 GRID = SnippetGrid(fps=10, snippet_frames=10, stride_frames=10)
 PLAIN = LocalizationSettings(

@@ -11,12 +11,12 @@ import av
 import numpy as np
 import pytest
 
-from acmnet.annotations import Instance
-from acmnet.detections import DetectionFile, read_detections
-from acmnet.extraction.containers import VideoError
-from acmnet.overlay import SHADE, Overlay, class_colour, text_mask
-from acmnet.rendering import RenderError, detections_of, render_detections
+from acmnet.data.annotations import Instance
+from acmnet.data.detections import DetectionFile, read_detections
 from acmnet.segments import Detection, Detections, Segment
+from acmnet.show.frame_overlay import SHADE, Overlay, class_colour, text_mask
+from acmnet.show.rendered_video import RenderError, detections_of, render_detections
+from acmnet.video.containers import VideoError
 from commands import refused
 from movies import DAMAGES, even_times, plain, write_audio, write_movie
 
@@ -283,7 +283,7 @@ def test_an_exception_leaves_nothing(tmp_path):
 
 KILLED = """
 import os, signal, sys
-from acmnet.rendering import render_detections
+from acmnet.show.rendered_video import render_detections
 def die(done, _total):
     if done == 140:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -12,20 +12,20 @@ import cv2
 import numpy as np
 import pytest
 
-from acmnet.annotations import Annotations, Video, read_annotations
-from acmnet.detections import read_detections
-from acmnet.pipeline.data import DataSource, open_data
-from acmnet.pipeline.trained import load
+from acmnet.data.annotations import Annotations, Video, read_annotations
+from acmnet.data.detections import read_detections
+from acmnet.pipeline.labelled_features import DataSource, open_data
+from acmnet.pipeline.trained_model import load
 from acmnet.pipeline.training_summary import shown_score
-from acmnet.report import contents as contents_room
-from acmnet.report.contents import Contents, VideoContents, video_contents
-from acmnet.report.insides import insides_of
-from acmnet.report.media import media_of
-from acmnet.report.page import page_of, write_page
-from acmnet.report.posters import FRAMES, HEIGHT, WIDTH, poster_strip
 from acmnet.segments import Detections
-from acmnet.view.reviews import ReviewStore
-from acmnet.view.server import Site, SiteServer
+from acmnet.show.report import contents as contents_room
+from acmnet.show.report.contents import Contents, VideoContents, video_contents
+from acmnet.show.report.insides import insides_of
+from acmnet.show.report.media import media_of
+from acmnet.show.report.page import page_of, write_page
+from acmnet.show.report.posters import FRAMES, HEIGHT, WIDTH, poster_strip
+from acmnet.show.view.reviews import ReviewStore
+from acmnet.show.view.server import Site, SiteServer
 from browsing import drawn, frame, saved, until
 from commands import refused
 from runs import edit_old, make_old

@@ -17,20 +17,13 @@ from hypothesis import given
 from safetensors.torch import save
 
 import acmnet as package
-from acmnet.annotations import Annotations, Instance, Video, read_annotations
-from acmnet.checkpoint import (
-    CheckpointError,
-    folder_of,
-    load_config,
-    load_training_state,
-    load_weights,
-)
 from acmnet.cli.applying import RunDataOptions
+from acmnet.data.annotations import Annotations, Instance, Video, read_annotations
 from acmnet.names import one_form
-from acmnet.pipeline.data import DataSource, open_data
+from acmnet.pipeline.labelled_features import DataSource, open_data
 from acmnet.pipeline.run_data import features_of, label_file, training_videos
 from acmnet.pipeline.run_directory import LOCK_FILE
-from acmnet.pipeline.runs import (
+from acmnet.pipeline.training_run import (
     RunError,
     RunRequest,
     is_complete,
@@ -41,6 +34,13 @@ from acmnet.pipeline.runs import (
 from acmnet.pipeline.training_summary import SUMMARY_FILE
 from acmnet.recipes import recipe
 from acmnet.segments import Segment
+from acmnet.training.checkpoint import (
+    CheckpointError,
+    folder_of,
+    load_config,
+    load_training_state,
+    load_weights,
+)
 from commands import refused
 from runs import edit_config, make_old, replace_file, weights_file
 

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from acmnet import drawing
-from acmnet.annotations import read_annotations
-from acmnet.scenes import (
+from acmnet.data.annotations import read_annotations
+from acmnet.data.made_up import drawn_pictures
+from acmnet.data.made_up.drawn_videos import (
     BACKGROUNDS,
     CLASS_NAMES,
     FPS,
@@ -131,8 +131,8 @@ def test_two_classes_share_a_place_and_none_tells_an_action():
 @pytest.mark.parametrize("action", CLASS_NAMES)
 def test_an_action_moves_more_than_the_context_around_it(action, monkeypatch):
     # a camera at rest, and an actor who stands while not acting
-    monkeypatch.setattr(drawing, "_WALK", 0.0)
-    monkeypatch.setattr(drawing.Camera, "shoot", _from_the_tripod)
+    monkeypatch.setattr(drawn_pictures, "_WALK", 0.0)
+    monkeypatch.setattr(drawn_pictures.Camera, "shoot", _from_the_tripod)
     moved = motion(staged(action))
     # 0.3 s of ramp lie around each border, half of them outside: 4 frames on each side
     within = np.median(moved[FPS + 5 : 3 * FPS - 5])
@@ -154,9 +154,9 @@ def test_the_actor_is_there_whether_acting_or_not(action):
 
 def _from_the_tripod(_camera, place, _time_s):
     """Return a pen on the middle of a place."""
-    top = left = drawing.MARGIN
+    top = left = drawn_pictures.MARGIN
     frame = place[0, 0, top : top + HEIGHT, left : left + WIDTH].copy()
-    return drawing.Pen(frame, left, top)
+    return drawn_pictures.Pen(frame, left, top)
 
 
 def test_files_hold_what_was_drawn(written):

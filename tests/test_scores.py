@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from acmnet.calibration import Curve
-from acmnet.checkpoint import weights_sha256
+from acmnet.evaluation.calibration_curves import Curve
 from acmnet.evaluation.reports import evaluate
+from acmnet.localization.detection_scores import KNEE, NEGATIVE_SHARE, unit_scores
 from acmnet.pipeline.ablation import training_id
-from acmnet.pipeline.calibrated import (
+from acmnet.pipeline.labelled_features import DataSource, open_data
+from acmnet.pipeline.stored_calibration import (
     Calibration,
     CalibrationError,
     ClassCalibration,
@@ -20,11 +21,10 @@ from acmnet.pipeline.calibrated import (
     read_calibration,
     write_calibration,
 )
-from acmnet.pipeline.data import DataSource, open_data
-from acmnet.pipeline.trained import load, localize_videos
+from acmnet.pipeline.trained_model import load, localize_videos
 from acmnet.recipes import PROFILES, recipe
-from acmnet.scores import KNEE, NEGATIVE_SHARE, unit_scores
 from acmnet.segments import Detections
+from acmnet.training.checkpoint import weights_sha256
 from runs import edit_config
 from worlds import truth_of
 

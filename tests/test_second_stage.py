@@ -8,29 +8,29 @@ import pytest
 import torch
 
 import acmnet
-from acmnet import pseudo
-from acmnet.detections import read_detections
+from acmnet.data.detections import read_detections
+from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.evaluation.reports import evaluate
-from acmnet.localization import localize_scores
-from acmnet.pipeline import trained
-from acmnet.pipeline.data import DataSource, open_data
-from acmnet.pipeline.experiments import (
+from acmnet.localization.detection_scores import KNEE, NEGATIVE_SHARE
+from acmnet.localization.from_activations import localize_scores
+from acmnet.pipeline import trained_model
+from acmnet.pipeline.cross_validation import (
     chance_map,
     cross_validate,
     shuffled,
     spans_s,
 )
-from acmnet.pipeline.runs import (
+from acmnet.pipeline.labelled_features import DataSource, open_data
+from acmnet.pipeline.trained_model import localize_videos
+from acmnet.pipeline.training_run import (
     RunError,
     RunRequest,
     is_finished,
     refuse_other_run,
     train_run,
 )
-from acmnet.pipeline.trained import localize_videos
 from acmnet.recipes import recipe
-from acmnet.scores import KNEE, NEGATIVE_SHARE
-from acmnet.synthetic import WorldSettings, make_world, write_world
+from acmnet.training import pseudo_labels
 
 FEW = {
     "training.epochs": 2,
@@ -121,7 +121,7 @@ def test_teachers_proposals_count_by_their_usual_best(
 ):
     # every score that a teachers' proposal has is weight / usual best of what they say;
     # two epochs make nobody sure
-    monkeypatch.setattr(pseudo, "SURE", 0.0)
+    monkeypatch.setattr(pseudo_labels, "SURE", 0.0)
     run = train_run(request(tiny_world, tmp_path / "run"))
     data = open_data(DataSource(*tiny_world, "training"))
     model = acmnet.load(run)
@@ -231,7 +231,7 @@ def test_chunks_equal_the_whole(run, monkeypatch, length):
     model = acmnet.load(run)
     features = np.random.default_rng(length).random((length, model.network.feature_dim))
     whole = model.localize(features)
-    monkeypatch.setattr(trained, "CHUNK_SNIPPETS", 7)
+    monkeypatch.setattr(trained_model, "CHUNK_SNIPPETS", 7)
     parts = model.localize(features)
     assert len(parts) == len(whole) > 0
     for name in ("start_s", "end_s", "score"):

@@ -7,10 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from acmnet.annotations import Instance, Video, read_annotations
-from acmnet.features import open_store
-from acmnet.segments import Segment
-from acmnet.simulation import (
+from acmnet.data.annotations import Instance, Video, read_annotations
+from acmnet.data.features import open_store
+from acmnet.data.made_up.simulated_features import (
     GRID,
     SimulationError,
     SimulationSettings,
@@ -20,6 +19,7 @@ from acmnet.simulation import (
     noise,
     simulate,
 )
+from acmnet.segments import Segment
 from commands import refused
 
 SMALL = SimulationSettings(dimension=32)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from acmnet.student import Student, StudentSettings
+from acmnet.network.student import Student, StudentSettings
 
 SMALL = StudentSettings(width=8, layers=3)
 

@@ -2,9 +2,15 @@
 
 import numpy as np
 
-from acmnet.annotations import read_annotations
-from acmnet.features import open_store
-from acmnet.synthetic import CLASS_NAMES, GRID, WorldSettings, make_world, write_world
+from acmnet.data.annotations import read_annotations
+from acmnet.data.features import open_store
+from acmnet.data.made_up.feature_world import (
+    CLASS_NAMES,
+    GRID,
+    WorldSettings,
+    make_world,
+    write_world,
+)
 
 
 def test_a_seed_gives_the_same_world():

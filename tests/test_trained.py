@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from acmnet.model import ACMNet, Branch, ModelSettings
-from acmnet.pipeline import trained
-from acmnet.pipeline.trained import TrainedModel
+from acmnet.network.acm_net import ACMNet, Branch, ModelSettings
+from acmnet.pipeline import trained_model
+from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.recipes import Settings
 from acmnet.segments import SnippetGrid
 
@@ -38,7 +38,7 @@ def whole(model, features):
 def test_chunks_with_their_neighbours_equal_the_whole(
     monkeypatch, kernel_snippets, length, others
 ):
-    monkeypatch.setattr(trained, "CHUNK_SNIPPETS", 7)
+    monkeypatch.setattr(trained_model, "CHUNK_SNIPPETS", 7)
     model = model_of(kernel_snippets, **others)
     features = np.random.default_rng(length).normal(size=(length, 32))
     features = features.astype(np.float32)
@@ -52,12 +52,12 @@ def test_a_long_video_at_the_real_chunk_length_is_the_same():
     # the numbers may differ in the last bit only where another kernel sums them
     model = model_of(3)
     features = np.random.default_rng(0).normal(size=(2500, 32)).astype(np.float32)
-    assert len(features) > 2 * trained.CHUNK_SNIPPETS
+    assert len(features) > 2 * trained_model.CHUNK_SNIPPETS
     found = model.scores(features)
     for mine, expected in zip(found, whole(model, features), strict=True):
         np.testing.assert_allclose(mine, expected, rtol=2e-5, atol=1e-6)
     # a chunk without its neighbours would be off by far more at its border
-    at = trained.CHUNK_SNIPPETS
+    at = trained_model.CHUNK_SNIPPETS
     alone = model.scores(features[:at]).cas_instance[-1]
     assert np.abs(alone - found.cas_instance[at - 1]).max() > 1e-3
 

@@ -7,12 +7,12 @@ import math
 import pytest
 import torch
 
-from acmnet.annotations import read_annotations, weak_labels
-from acmnet.datasets import SamplingSettings, WeakDataset
-from acmnet.features import open_store
-from acmnet.losses import LossSettings, LossTerms
-from acmnet.model import ACMNet
-from acmnet.training import Plan, TrainingError, TrainingSettings, train
+from acmnet.data.annotations import read_annotations, weak_labels
+from acmnet.data.datasets import SamplingSettings, WeakDataset
+from acmnet.data.features import open_store
+from acmnet.network.acm_net import ACMNet
+from acmnet.training.loop import Plan, TrainingError, TrainingSettings, train
+from acmnet.training.losses import LossSettings, LossTerms
 
 PLAN = Plan(
     TrainingSettings(epochs=4, batch_size=5, learning_rate=1e-3),
@@ -94,7 +94,7 @@ def test_a_term_beyond_the_paper_is_trained_and_recorded(dataset):
 
 
 def test_what_compares_videos_is_not_split_over_processes(dataset, monkeypatch):
-    monkeypatch.setattr("acmnet.training._world", lambda: 2)
+    monkeypatch.setattr("acmnet.training.loop._world", lambda: 2)
     loss = LossSettings(coactivity_weight=1.0)
     with pytest.raises(TrainingError, match=r"may not be split, got 2 processes"):
         trained(dataset, dataclasses.replace(PLAN, loss=loss))
@@ -109,7 +109,7 @@ def test_the_loss_falls(dataset):
 
 
 def test_bf16_trains_close_to_fp32(dataset, monkeypatch):
-    monkeypatch.setattr("acmnet.precision._computes_bf16", lambda _: True)
+    monkeypatch.setattr("acmnet.devices._computes_bf16", lambda _: True)
     bf16 = dataclasses.replace(PLAN.training, precision="bf16")
     _, wide = trained(dataset)
     _, narrow = trained(dataset, dataclasses.replace(PLAN, training=bf16))
@@ -117,7 +117,7 @@ def test_bf16_trains_close_to_fp32(dataset, monkeypatch):
     # bf16 keeps 8 bits, 0.4 %; the first step has had no time to drift apart
     assert narrow[0].losses["total"] == pytest.approx(wide[0].losses["total"], rel=0.02)
 
-    monkeypatch.setattr("acmnet.precision._computes_bf16", lambda _: False)
+    monkeypatch.setattr("acmnet.devices._computes_bf16", lambda _: False)
     _, held = trained(dataset, dataclasses.replace(PLAN, training=bf16))
     assert held[-1].losses == wide[-1].losses
 

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from acmnet.pipeline.data import DataSource, open_data
-from acmnet.pipeline.runs import RunRequest, train_run
-from acmnet.pipeline.trained import load, localize_videos
+from acmnet.localization.detection_scores import separating_score
+from acmnet.pipeline.labelled_features import DataSource, open_data
+from acmnet.pipeline.trained_model import load, localize_videos
+from acmnet.pipeline.training_run import RunRequest, train_run
 from acmnet.pipeline.training_summary import (
     SUMMARY_FILE,
     TrainingSummaryError,
     shown_score,
 )
 from acmnet.recipes import override, recipe
-from acmnet.scores import separating_score
 from runs import edit_config
 
 SCORES = st.lists(st.floats(0.0, 1.0).map(lambda x: round(x, 3)), max_size=8)

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acmnet.annotations import read_annotations
-from acmnet.detections import read_detections
+from acmnet.data.annotations import read_annotations
+from acmnet.data.detections import read_detections
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.reports import evaluate
-from acmnet.view.reviews import ReviewStore
+from acmnet.show.view.reviews import ReviewStore
 from worlds import file_of, truth_of
 
 TRUTH = truth_of(a=[("run", 0, 10)], b=[("run", 0, 10)])

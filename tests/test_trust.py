@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import acmnet as package
-from acmnet.features import FeatureError, open_store
-from acmnet.pipeline.own_videos import extraction_of
+from acmnet.data.features import FeatureError, open_store
+from acmnet.pipeline.fit_videos import extraction_of
 from commands import refused
 from planted import plant
 from runs import edit_config

@@ -16,14 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acmnet.extraction.clock import FrameClock, nominal_duration
-from acmnet.extraction.video import (
-    FrameReader,
-    VideoError,
-    VideoInfo,
-    probe,
-)
 from acmnet.files import VIDEO_SUFFIXES
+from acmnet.video.frame_clock import FrameClock, nominal_duration
+from acmnet.video.frames import FrameReader, VideoError, VideoInfo, probe
 from movies import (
     even_times,
     held_numbers,

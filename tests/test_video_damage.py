@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acmnet.extraction.video import FrameReader, VideoError, VideoInfo, probe
+from acmnet.video.frames import FrameReader, VideoError, VideoInfo, probe
 from movies import damaged_movies
 
 N_MOVIES = 300
@@ -16,7 +16,7 @@ LONGEST_S = 5
 # the name before it reads the file.
 READ_ALL = """
 import sys, time
-from acmnet.extraction.video import FrameReader, VideoError
+from acmnet.video.frames import (FrameReader, VideoError)
 for path in sys.stdin.read().splitlines():
     print(path, end="\\t", flush=True)
     start = time.monotonic()

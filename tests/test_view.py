@@ -10,23 +10,23 @@ import time
 
 import pytest
 
-from acmnet.annotations import Annotations, Video, read_annotations
 from acmnet.cli.viewing import _server, _with_durations
+from acmnet.data.annotations import Annotations, Video, read_annotations
 from acmnet.files import write_json
-from acmnet.pipeline.data import DataSource, open_data
-from acmnet.report.contents import (
+from acmnet.pipeline.labelled_features import DataSource, open_data
+from acmnet.segments import Detections
+from acmnet.show.report.contents import (
     BEYOND_S,
     Contents,
     VideoContents,
     video_contents,
 )
-from acmnet.segments import Detections
-from acmnet.view import reviews, server
-from acmnet.view.live import state_of
-from acmnet.view.pages import Look, RunPages
-from acmnet.view.ranges import OutsideError, Span, span_of
-from acmnet.view.reviews import ReviewError, ReviewStore, StaleError
-from acmnet.view.server import MOST_BYTES, SAFE, Site, SiteServer
+from acmnet.show.view import reviews, server
+from acmnet.show.view.live import state_of
+from acmnet.show.view.pages import Look, RunPages
+from acmnet.show.view.ranges import OutsideError, Span, span_of
+from acmnet.show.view.reviews import ReviewError, ReviewStore, StaleError
+from acmnet.show.view.server import MOST_BYTES, SAFE, Site, SiteServer
 from commands import refused
 
 HOSTILE = [

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from acmnet.annotations import read_annotations
+from acmnet.data.annotations import read_annotations
 from browsing import drawn, frame, saved, until
 
 

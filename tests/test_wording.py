@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from acmnet.wording import counted
+from acmnet.messages import counted
 
 PACKAGE = Path(__file__).parents[1] / "src/acmnet"
 PLURALS = "videos|problems|classes|files|detections|epochs|instances|labels|errors"

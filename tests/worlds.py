@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from acmnet.annotations import Annotations, Instance, Video
-from acmnet.detections import DetectionFile
+from acmnet.data.annotations import Annotations, Instance, Video
+from acmnet.data.detections import DetectionFile
 from acmnet.segments import Segment
 
 

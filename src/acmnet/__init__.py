@@ -9,24 +9,24 @@ import acmnet.startup  # noqa: F401 - it has to come before all others
 # isort: split
 from importlib.metadata import version as _version
 
-from acmnet.annotations import AnnotationError, Annotations, read_annotations
-from acmnet.checkpoint import CheckpointError
-from acmnet.detections import DetectionFileError
+from acmnet.data.annotations import AnnotationError, Annotations, read_annotations
+from acmnet.data.detections import DetectionFileError
+from acmnet.data.features import FeatureError, FeatureStore, open_store
 from acmnet.evaluation.reports import DetectionReport, evaluate
-from acmnet.extraction.extracted import ExtractionError
 from acmnet.extraction.extractors import Extractor, ExtractorError
-from acmnet.extraction.video import VideoError
-from acmnet.features import FeatureError, FeatureStore, open_store
-from acmnet.localization import localize_scores
-from acmnet.losses import acm_loss
-from acmnet.model import ACMNet, ACMNetOutput, Branch
-from acmnet.pipeline.data import DataError
-from acmnet.pipeline.plain_calls import fit, train
-from acmnet.pipeline.runs import RunError
-from acmnet.pipeline.trained import TrainedModel, load
+from acmnet.extraction.records import ExtractionError
+from acmnet.localization.from_activations import localize_scores
+from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch
+from acmnet.pipeline.labelled_features import DataError
+from acmnet.pipeline.python_calls import fit, train
+from acmnet.pipeline.trained_model import TrainedModel, load
+from acmnet.pipeline.training_run import RunError
 from acmnet.recipes import RecipeError, recipe
 from acmnet.segments import Detection, Detections, Segment, SnippetGrid
-from acmnet.training import TrainingError
+from acmnet.training.checkpoint import CheckpointError
+from acmnet.training.loop import TrainingError
+from acmnet.training.losses import acm_loss
+from acmnet.video.frames import VideoError
 
 __version__ = _version("acmnet")
 

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
-from acmnet.wording import quoted
+from acmnet.messages import quoted
 
 SPOKEN: Final = {
     "\t": "a tab",

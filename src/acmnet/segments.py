@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.wording import counted
+from acmnet.messages import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

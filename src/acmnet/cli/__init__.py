@@ -32,7 +32,7 @@ from acmnet.cli.interrupts import exit_code_of, interruptible, what_is_kept
 from acmnet.cli.settings import why_unknown
 from acmnet.files import one_line, said
 from acmnet.startup import SAFE_PATH
-from acmnet.training import TrainingError
+from acmnet.training.loop import TrainingError
 
 __all__ = [
     "ablating",

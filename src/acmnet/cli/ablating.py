@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from acmnet.cli.app import app, console, errors, quiet
+from acmnet.cli.console import Waiting, plain_table
 from acmnet.cli.options import JsonPath, Training, fail_for_missing
-from acmnet.console import Waiting, plain_table
-from acmnet.figures.studies import write_choice_figure
 from acmnet.files import refuse_unwritable, write_json, written_whole
 from acmnet.pipeline.ablation import AblationRequest, ablate
-from acmnet.studies import study
+from acmnet.pipeline.studies import study
+from acmnet.show.figures.studies import write_choice_figure
 
 
 @app.command(name="ablate")

@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 from cyclopts import App
 from rich.console import Console
 
-from acmnet.wording import counted
+from acmnet.messages import counted
 
 NOTHING_DONE: Final = 1
 """Exit code of a command that was refused or failed: it leaves no result."""

@@ -8,29 +8,29 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.checkpoint import CheckpointConfig, load_config
 from acmnet.cli.app import UsageError, errors, note, quiet
+from acmnet.cli.console import Waiting
 from acmnet.cli.options import told
 from acmnet.cli.settings import GivenSettings, RecipeSettings
-from acmnet.console import Waiting
-from acmnet.detections import DetectionFile
+from acmnet.data.detections import DetectionFile
+from acmnet.data.features import FeatureError
+from acmnet.data.training_videos import KEY
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.reports import DetectionReport, evaluate
-from acmnet.features import FeatureError
-from acmnet.pipeline.data import Data, DataSource, open_data
-from acmnet.pipeline.experiments import TIOU
+from acmnet.messages import counted, some
+from acmnet.pipeline.cross_validation import TIOU
+from acmnet.pipeline.labelled_features import Data, DataSource, open_data
 from acmnet.pipeline.run_data import (
     annotations_of,
     features_of,
     grid_of,
     training_videos,
 )
-from acmnet.pipeline.runs import join_processes
-from acmnet.pipeline.trained import TrainedModel, load, localize_videos
+from acmnet.pipeline.trained_model import TrainedModel, load, localize_videos
+from acmnet.pipeline.training_run import join_processes
 from acmnet.pipeline.training_summary import MOST_VIDEOS, unlike_training
 from acmnet.segments import Detections
-from acmnet.training_videos import KEY
-from acmnet.wording import counted, some
+from acmnet.training.checkpoint import CheckpointConfig, load_config
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from acmnet.checkpoint import weights_sha256
 from acmnet.cli.app import app, console, fail_for_left_out, note
 from acmnet.cli.applying import loaded, localised, trained_on
+from acmnet.cli.console import plain_table
 from acmnet.cli.options import (
     Grid,
     GridOptions,
@@ -15,22 +15,18 @@ from acmnet.cli.options import (
     told,
 )
 from acmnet.cli.settings import GivenSettings, RecipeSettings
-from acmnet.console import plain_table
+from acmnet.data.features import FeatureError
+from acmnet.data.training_videos import UNKNOWN, seen_note
 from acmnet.evaluation.tables import Table
 from acmnet.evaluation.truth import reviews_note
-from acmnet.features import FeatureError
 from acmnet.files import refuse_unwritable, write_json
-from acmnet.pipeline.calibrated import ClassCalibration, write_calibration
-from acmnet.pipeline.calibrating import (
-    CalibrationReport,
-    Wanted,
-    calibrate,
-)
-from acmnet.pipeline.data import DataSource, open_data
+from acmnet.messages import counted, some
+from acmnet.pipeline.calibration import CalibrationReport, Wanted, calibrate
+from acmnet.pipeline.labelled_features import DataSource, open_data
 from acmnet.pipeline.run_data import grid_of
-from acmnet.pipeline.trained import TrainedModel
-from acmnet.training_videos import UNKNOWN, seen_note
-from acmnet.wording import counted, some
+from acmnet.pipeline.stored_calibration import ClassCalibration, write_calibration
+from acmnet.pipeline.trained_model import TrainedModel
+from acmnet.training.checkpoint import weights_sha256
 
 FEW_CORRECT = 100
 """Below this many correct detections, the figures are rough."""

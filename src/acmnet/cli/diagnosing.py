@@ -6,16 +6,16 @@ import numpy as np
 
 from acmnet.cli.app import app, console, note
 from acmnet.cli.applying import note_unpredicted
+from acmnet.cli.console import plain_table
 from acmnet.cli.options import JsonPath
-from acmnet.console import plain_table
-from acmnet.detections import read_detections
+from acmnet.data.detections import read_detections
 from acmnet.evaluation.diagnosis import Diagnosis, diagnose
 from acmnet.evaluation.false_positives import DEPTH, KINDS, MISFITS
 from acmnet.evaluation.tables import Cell, Table
 from acmnet.evaluation.tiou import parse_tiou
-from acmnet.figures.diagnosis import write_diagnosis_figures
 from acmnet.files import refuse_unwritable, write_json
-from acmnet.wording import counted
+from acmnet.messages import counted
+from acmnet.show.figures.diagnosis import write_diagnosis_figures
 
 
 @app.command(name="diagnose")

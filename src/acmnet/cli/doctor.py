@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from acmnet.cli.app import app, console, errors, fail, note, quiet
+from acmnet.cli.console import Waiting
 from acmnet.cli.options import Grid, GridOptions, JsonPath
-from acmnet.console import Waiting
 from acmnet.doctor.examination import Patient, examine
 from acmnet.doctor.findings import summed_up
 from acmnet.files import refuse_unwritable, write_json
-from acmnet.wording import counted
+from acmnet.messages import counted
 
 
 @app.command

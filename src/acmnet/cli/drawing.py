@@ -11,18 +11,18 @@ from cyclopts import Parameter
 from acmnet.cli.app import UsageError, app, console, note
 from acmnet.cli.applying import RunData, RunDataOptions, loaded, localised, scored
 from acmnet.cli.options import fail_for_missing
-from acmnet.figures.scores import (
+from acmnet.files import refuse_unwritable
+from acmnet.messages import counted
+from acmnet.pipeline.labelled_features import Data
+from acmnet.pipeline.trained_model import TEACHERS
+from acmnet.pipeline.training_run import LOG_FILE
+from acmnet.show.figures.scores import (
     write_class_figure,
     write_confusion_figure,
     write_map_figure,
 )
-from acmnet.figures.training import write_training_figure
-from acmnet.figures.video import Curves, write_video_figure
-from acmnet.files import refuse_unwritable
-from acmnet.pipeline.data import Data
-from acmnet.pipeline.runs import LOG_FILE
-from acmnet.pipeline.trained import TEACHERS
-from acmnet.wording import counted
+from acmnet.show.figures.training import write_training_figure
+from acmnet.show.figures.video import Curves, write_video_figure
 
 VIDEOS = 4
 """Videos that are drawn where none is named: those with the most instances."""

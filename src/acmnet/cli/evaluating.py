@@ -9,9 +9,9 @@ from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.applying import note_unpredicted
+from acmnet.cli.console import Waiting, comparison_lines, map_table, plain_table
 from acmnet.cli.options import JsonPath
-from acmnet.console import Waiting, comparison_lines, map_table, plain_table
-from acmnet.detections import read_detections
+from acmnet.data.detections import read_detections
 from acmnet.evaluation.bootstrap import DRAWS, Comparison, compare
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.protocols import protocols
@@ -26,7 +26,7 @@ from acmnet.evaluation.tables import (
 )
 from acmnet.evaluation.tiou import parse_tiou
 from acmnet.files import refuse_unwritable, write_json, write_text
-from acmnet.wording import counted
+from acmnet.messages import counted
 
 RECALLED = (1, 5, 10, 50, 100)
 """Proposals a video that average recall is reported at."""

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from acmnet.cli.app import console, note
-from acmnet.console import plain_table
+from acmnet.cli.console import plain_table
 from acmnet.evaluation.tables import Table
+from acmnet.messages import counted
 from acmnet.pipeline.expectation import Expectation
-from acmnet.view.precision import precision_of_reviews
-from acmnet.wording import counted
+from acmnet.show.view.precision import precision_of_reviews
 
 
 def tell_expectation(run: Path, expected: Expectation, videos: Path) -> None:

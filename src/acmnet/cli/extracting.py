@@ -16,41 +16,24 @@ from acmnet.cli.app import (
     note,
     quiet,
 )
+from acmnet.cli.console import ExtractionBar, TrainingBar, Waiting, map_table
 from acmnet.cli.expecting import tell_expectation
 from acmnet.cli.options import FEATURES as FEATURE_OPTIONS
-from acmnet.cli.options import (
-    FIRST,
-    PROCESSES,
-    TRAINING,
-    Profile,
-    say_precision,
-)
+from acmnet.cli.options import FIRST, PROCESSES, TRAINING, Profile, say_precision
 from acmnet.cli.settings import GivenSettings, RecipeSettings
-from acmnet.console import ExtractionBar, TrainingBar, Waiting, map_table
+from acmnet.data.features import MANIFEST_NAME, read_manifest
+from acmnet.data.shown_detections import Shown
 from acmnet.extraction.backbones import RGB_WEIGHTS
 from acmnet.extraction.engines import cores
 from acmnet.extraction.extractors import ExtractionSettings, settings_of
 from acmnet.extraction.flow import FlowMethod
 from acmnet.extraction.i3d import Crop, Precision
-from acmnet.extraction.run import (
-    Engine,
-    ExtractionRequest,
-    extract_videos,
-    find_videos,
-)
+from acmnet.extraction.run import Engine, ExtractionRequest, extract_videos, find_videos
 from acmnet.extraction.weights import import_weights, install, list_weights
-from acmnet.features import MANIFEST_NAME, read_manifest
 from acmnet.files import refuse_unwritable
-from acmnet.pipeline.own_videos import (
-    FEATURES,
-    REPORT,
-    FitRequest,
-    Hooks,
-    fit,
-)
-from acmnet.pipeline.runs import join_processes
-from acmnet.shown import Shown
-from acmnet.wording import counted
+from acmnet.messages import counted
+from acmnet.pipeline.fit_videos import FEATURES, REPORT, FitRequest, Hooks, fit
+from acmnet.pipeline.training_run import join_processes
 
 AUTO: Final = "auto"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from acmnet.checkpoint import has_checkpoint
 from acmnet.cli.app import INTERRUPTED, TERMINATED
 from acmnet.startup import end_before_it_began
+from acmnet.training.checkpoint import has_checkpoint
 
 GOES_ON: Final = "what is finished is kept: the same command goes on where it stopped"
 KEPT: Final = {

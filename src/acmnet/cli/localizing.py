@@ -9,15 +9,7 @@ from typing import Annotated, Final, NamedTuple
 
 from cyclopts import Parameter
 
-from acmnet.checkpoint import load_config
-from acmnet.cli.app import (
-    UsageError,
-    app,
-    errors,
-    fail_for_left_out,
-    note,
-    quiet,
-)
+from acmnet.cli.app import UsageError, app, errors, fail_for_left_out, note, quiet
 from acmnet.cli.applying import (
     counting,
     loaded,
@@ -26,41 +18,36 @@ from acmnet.cli.applying import (
     refuse_nothing_left,
     trained_on,
 )
-from acmnet.cli.options import (
-    Grid,
-    GridOptions,
-    SkipMissing,
-    missing_videos,
-    told,
-)
+from acmnet.cli.console import ExtractionBar
+from acmnet.cli.options import Grid, GridOptions, SkipMissing, missing_videos, told
 from acmnet.cli.output import Given, OutputOptions, features_beside, put_out
 from acmnet.cli.settings import GivenSettings, RecipeSettings
-from acmnet.console import ExtractionBar
-from acmnet.detection_output import Output
+from acmnet.data.detection_output import Output
+from acmnet.data.features import FeatureError
+from acmnet.data.training_videos import KEY
 from acmnet.extraction.backbones import RGB_WEIGHTS
 from acmnet.extraction.engines import cores
-from acmnet.extraction.extracted import Failure
 from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.extraction.records import Failure
 from acmnet.extraction.run import find_videos
 from acmnet.extraction.weights import load_i3d
-from acmnet.features import FeatureError
-from acmnet.pipeline import zero_shot
-from acmnet.pipeline.calibrated import (
+from acmnet.pipeline import kinetics_zero_shot
+from acmnet.pipeline.fit_videos import Hooks, extracted_data, extraction_of
+from acmnet.pipeline.labelled_features import Data, DataSource, open_data, unlabelled
+from acmnet.pipeline.nothing_found import why_nothing
+from acmnet.pipeline.run_data import grid_of
+from acmnet.pipeline.stored_calibration import (
     CALIBRATION_FILE,
     Calibration,
     CalibrationError,
     read_calibration,
 )
-from acmnet.pipeline.data import Data, DataSource, open_data, unlabelled
-from acmnet.pipeline.nothing_found import why_nothing
-from acmnet.pipeline.own_videos import Hooks, extracted_data, extraction_of
-from acmnet.pipeline.run_data import grid_of
-from acmnet.pipeline.runs import LAST, join_processes
-from acmnet.pipeline.trained import TrainedModel
+from acmnet.pipeline.trained_model import TrainedModel
+from acmnet.pipeline.training_run import LAST, join_processes
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
-from acmnet.training_videos import KEY
+from acmnet.training.checkpoint import load_config
 
 LIKELY: Final = 0.5
 """The probability from which calibrated detections are shown: more often right than
@@ -115,7 +102,7 @@ def localize(
     run: Path | None = None,
     kinetics: Annotated[bool, Parameter(negative=())] = False,
     given: Given = OutputOptions(),
-    top_classes: int = zero_shot.TOP,
+    top_classes: int = kinetics_zero_shot.TOP,
     classes: Annotated[list[str] | None, Parameter(negative=())] = None,
     source: Source = SourceOptions(),
     calibrated: Calibrated = CalibrationOptions(),
@@ -151,8 +138,8 @@ def localize(
     if videos:
         _refuse_outputs(outputs, len(find_videos(videos)))
     where = join_processes(device)
-    chosen = zero_shot.only(classes, top_classes) if kinetics else None
-    extraction = zero_shot.EXTRACTION
+    chosen = kinetics_zero_shot.only(classes, top_classes) if kinetics else None
+    extraction = kinetics_zero_shot.EXTRACTION
     if run is not None and videos:
         extraction = extraction_of(run, source.extractor)
     beside = features_beside(outputs)
@@ -308,14 +295,14 @@ def _said(calibration: Calibration, operating_point: bool) -> dict[str, object]:
 
 
 def _by_kinetics(
-    data: Data, chosen: zero_shot.KineticsClasses, given: RecipeSettings
+    data: Data, chosen: kinetics_zero_shot.KineticsClasses, given: RecipeSettings
 ) -> _Found:
     """Localise with I3D's own head."""
-    base = Settings(localization=zero_shot.LOCALIZATION)
+    base = Settings(localization=kinetics_zero_shot.LOCALIZATION)
     settings = given.applied(base).localization
     failures: list[FeatureError] = []
     with counting("localising", data) as one_more:
-        results = zero_shot.localize_kinetics_videos(
+        results = kinetics_zero_shot.localize_kinetics_videos(
             data,
             load_i3d(RGB_WEIGHTS),
             chosen,

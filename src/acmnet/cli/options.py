@@ -9,13 +9,13 @@ from cyclopts import Group, Parameter
 from acmnet import recipes
 from acmnet.cli.app import UsageError, fail_for_left_out, note
 from acmnet.cli.settings import GivenSettings, RecipeSettings
+from acmnet.devices import IMITATED, computed_in
 from acmnet.doctor.label_checks import suspicions
-from acmnet.pipeline.data import Data, DataSource, open_data
-from acmnet.pipeline.runs import RunRequest, join_processes
-from acmnet.precision import IMITATED, computed_in
+from acmnet.messages import quoted
+from acmnet.pipeline.labelled_features import Data, DataSource, open_data
+from acmnet.pipeline.training_run import RunRequest, join_processes
 from acmnet.recipes import Settings
 from acmnet.segments import SnippetGrid
-from acmnet.wording import quoted
 
 FIRST: Final = Group("Parameters", sort_key=1)
 FEATURES: Final = Group("Features", sort_key=2)

@@ -8,12 +8,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, console, note
-from acmnet.console import SHOWN, detections_table
-from acmnet.detection_output import Format, Output, output_of
+from acmnet.cli.console import SHOWN, detections_table
+from acmnet.data.detection_output import Format, Output, output_of
+from acmnet.data.shown_detections import Shown
+from acmnet.messages import counted
 from acmnet.pipeline.nothing_found import why_nothing_shown
 from acmnet.segments import Detections
-from acmnet.shown import Shown
-from acmnet.wording import counted
 
 
 @dataclasses.dataclass(frozen=True)

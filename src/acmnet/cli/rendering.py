@@ -5,20 +5,20 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.annotations import Instance, read_annotations
 from acmnet.cli.app import UsageError, app, console, errors, note, quiet
-from acmnet.console import Waiting
-from acmnet.detections import read_detections
+from acmnet.cli.console import Waiting
+from acmnet.data.annotations import Instance, read_annotations
+from acmnet.data.detections import read_detections
 from acmnet.files import refuse_unwritable
+from acmnet.messages import counted
 from acmnet.names import one_form
-from acmnet.rendering import (
+from acmnet.show.rendered_video import (
     TOP,
     RenderError,
     detections_of,
     not_among,
     render_detections,
 )
-from acmnet.wording import counted
 
 
 @app.command

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from acmnet.checkpoint import CheckpointConfig, load_config
 from acmnet.cli.app import UsageError, app, console, fail_for_left_out, note
 from acmnet.cli.applying import (
     RunData,
@@ -21,27 +20,28 @@ from acmnet.cli.applying import (
 from acmnet.cli.expecting import note_precision
 from acmnet.cli.options import missing_videos
 from acmnet.cli.settings import RecipeSettings
+from acmnet.data.features import FeatureError
+from acmnet.data.shown_detections import Shown
 from acmnet.extraction.run import find_videos
-from acmnet.features import FeatureError
 from acmnet.files import refuse_unwritable
-from acmnet.pipeline.data import Data
-from acmnet.pipeline.found import FoundFile, keep
-from acmnet.pipeline.trained import TrainedModel, refuse_other_features
+from acmnet.messages import counted, some
+from acmnet.pipeline.kept_detections import FoundFile, keep
+from acmnet.pipeline.labelled_features import Data
+from acmnet.pipeline.trained_model import TrainedModel, refuse_other_features
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import Settings, from_values
-from acmnet.report.contents import (
+from acmnet.segments import Detections
+from acmnet.show.report.contents import (
     Contents,
     VideoContents,
     summary_of,
     video_contents,
 )
-from acmnet.report.insides import insides_of
-from acmnet.report.media import EMBEDDED_TOTAL, media_of
-from acmnet.report.page import write_page
-from acmnet.report.posters import poster_strip
-from acmnet.segments import Detections
-from acmnet.shown import Shown
-from acmnet.wording import counted, some
+from acmnet.show.report.insides import insides_of
+from acmnet.show.report.media import EMBEDDED_TOTAL, media_of
+from acmnet.show.report.page import write_page
+from acmnet.show.report.posters import poster_strip
+from acmnet.training.checkpoint import CheckpointConfig, load_config
 
 PAGE = "report.html"
 

@@ -6,13 +6,13 @@ from cyclopts import App
 
 from acmnet import recipes
 from acmnet.cli.app import app, console, errors, note, quiet
+from acmnet.cli.console import ExtractionBar, TrainingBar, Waiting, map_table
 from acmnet.cli.options import Profile
 from acmnet.cli.settings import GivenSettings, RecipeSettings
-from acmnet.console import ExtractionBar, TrainingBar, Waiting, map_table
 from acmnet.extraction.engines import cores
 from acmnet.files import refuse_unwritable
 from acmnet.pipeline.demo import DemoHooks, demo
-from acmnet.pipeline.own_videos import REPORT
+from acmnet.pipeline.fit_videos import REPORT
 from acmnet.recipes import Settings
 
 recipes_app = App(

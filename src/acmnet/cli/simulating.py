@@ -6,10 +6,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from acmnet.cli.app import app, console, errors, note, quiet
-from acmnet.console import Waiting
+from acmnet.cli.console import Waiting
+from acmnet.data.made_up.simulated_features import SimulationSettings, simulate
 from acmnet.files import refuse_unwritable
-from acmnet.simulation import SimulationSettings, simulate
-from acmnet.wording import counted
+from acmnet.messages import counted
 
 
 @app.command(name="simulate")

@@ -7,25 +7,25 @@ from typing import Final
 
 import torch
 
-from acmnet.checkpoint import load_config
 from acmnet.cli.app import UsageError, app, console, errors, fail, note, quiet
+from acmnet.cli.console import TrainingBar, Waiting, map_table
 from acmnet.cli.options import JsonPath, Training, fail_for_missing
-from acmnet.console import TrainingBar, Waiting, map_table
-from acmnet.detections import write_detections
+from acmnet.data.detections import write_detections
 from acmnet.doctor.findings import summed_up
 from acmnet.doctor.instance_checks import misplaced
 from acmnet.evaluation.reports import parse_tiou
 from acmnet.files import refuse_unwritable, write_json
-from acmnet.pipeline.data import Data, bad_features, open_data
-from acmnet.pipeline.data import problems as data_problems
-from acmnet.pipeline.experiments import cross_validate
+from acmnet.messages import counted
+from acmnet.pipeline.cross_validation import cross_validate
+from acmnet.pipeline.fit_videos import DETECTIONS
 from acmnet.pipeline.folds import fold_problems
-from acmnet.pipeline.memory import refuse_oversized
-from acmnet.pipeline.own_videos import DETECTIONS
-from acmnet.pipeline.runs import LAST, train_run
+from acmnet.pipeline.labelled_features import Data, bad_features, open_data
+from acmnet.pipeline.labelled_features import problems as data_problems
+from acmnet.pipeline.memory_needs import refuse_oversized
+from acmnet.pipeline.training_run import LAST, train_run
 from acmnet.recipes import Settings
 from acmnet.segments import FloatArray
-from acmnet.wording import counted
+from acmnet.training.checkpoint import load_config
 
 FOLDS: Final = 4
 """Folds of `crossvalidate` unless told otherwise."""

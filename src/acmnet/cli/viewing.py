@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
-from acmnet.annotations import Annotations
 from acmnet.cli.app import UsageError, app, console, note
 from acmnet.cli.applying import (
     RunData,
@@ -31,17 +30,18 @@ from acmnet.cli.reporting import (
     used_settings,
 )
 from acmnet.cli.settings import RecipeSettings
-from acmnet.features import FeatureError
+from acmnet.data.annotations import Annotations
+from acmnet.data.features import FeatureError
 from acmnet.files import one_line
-from acmnet.pipeline.data import Data
-from acmnet.pipeline.found import FoundFile, found_videos
-from acmnet.report.contents import Contents, summary_of, video_contents
-from acmnet.report.insides import insides_of
-from acmnet.report.media import served_media
-from acmnet.view.live import state_of
-from acmnet.view.pages import Look, RunPages
-from acmnet.view.reviews import REVIEWS_FILE, ReviewStore
-from acmnet.view.server import Site, SiteServer
+from acmnet.pipeline.kept_detections import FoundFile, found_videos
+from acmnet.pipeline.labelled_features import Data
+from acmnet.show.report.contents import Contents, summary_of, video_contents
+from acmnet.show.report.insides import insides_of
+from acmnet.show.report.media import served_media
+from acmnet.show.view.live import state_of
+from acmnet.show.view.pages import Look, RunPages
+from acmnet.show.view.reviews import REVIEWS_FILE, ReviewStore
+from acmnet.show.view.server import Site, SiteServer
 
 FIRST_PORT: Final = 20_000
 PORTS: Final = 10_000

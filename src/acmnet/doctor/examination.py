@@ -5,14 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from acmnet.annotations import AnnotationError, Annotations
+from acmnet.data.annotations import AnnotationError, Annotations
+from acmnet.data.features import FeatureStore, open_store
 from acmnet.doctor.feature_checks import Progress, feature_findings
-from acmnet.doctor.findings import (
-    LEVELS,
-    Finding,
-    Level,
-    in_order,
-)
+from acmnet.doctor.findings import LEVELS, Finding, Level, in_order
 from acmnet.doctor.instance_checks import instance_findings
 from acmnet.doctor.label_checks import (
     by_subset,
@@ -21,12 +17,11 @@ from acmnet.doctor.label_checks import (
     split_findings,
     unpredicted,
 )
-from acmnet.doctor.lenient import read_leniently
-from acmnet.features import FeatureStore, open_store
+from acmnet.doctor.lenient_reading import read_leniently
+from acmnet.messages import counted, quoted, some
 from acmnet.names import spelt_otherwise
-from acmnet.pipeline.data import Data, DataSource
+from acmnet.pipeline.labelled_features import Data, DataSource
 from acmnet.segments import SnippetGrid
-from acmnet.wording import counted, quoted, some
 
 
 @dataclasses.dataclass(frozen=True)

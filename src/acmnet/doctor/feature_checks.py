@@ -7,13 +7,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from acmnet.data.features import FeatureError
+from acmnet.doctor.duplicate_videos import Features, TwinSearch
 from acmnet.doctor.findings import SHOWN, Finding, Level
 from acmnet.doctor.instance_checks import past_end
-from acmnet.doctor.twins import Features, TwinSearch
-from acmnet.features import FeatureError
-from acmnet.pipeline.data import Data, problems
+from acmnet.messages import quoted
+from acmnet.pipeline.labelled_features import Data, problems
 from acmnet.segments import FloatArray
-from acmnet.wording import quoted
 
 DEAD: Final = 0.999
 """Beyond this share of zeros, a dimension says nothing."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from acmnet.annotations import Annotations, Video
+from acmnet.data.annotations import Annotations, Video
 from acmnet.doctor.findings import Finding, Level
-from acmnet.wording import counted, quoted
+from acmnet.messages import counted, quoted
 
 SLACK_S: Final = 0.5
 """An instance may leave its video by this much: a rounding, not a mistake."""

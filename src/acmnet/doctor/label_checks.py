@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from acmnet.annotations import AnnotationError, Annotations, Video
-from acmnet.detections import read_detections
+from acmnet.data.annotations import AnnotationError, Annotations, Video
+from acmnet.data.detections import read_detections
 from acmnet.doctor.findings import Finding, Level
 from acmnet.doctor.label_words import word_findings
 from acmnet.files import read_text
+from acmnet.messages import counted, quoted, some
 from acmnet.names import one_form, spelt_otherwise
-from acmnet.wording import counted, quoted, some
 
 FEW_VIDEOS: Final = 3
 IMBALANCE: Final = 10.0

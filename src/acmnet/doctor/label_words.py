@@ -6,9 +6,9 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from acmnet.annotations import Annotations
+from acmnet.data.annotations import Annotations
 from acmnet.doctor.findings import Finding
-from acmnet.wording import counted, quoted, some
+from acmnet.messages import counted, quoted, some
 
 NOTHING: Final = frozenset(
     (

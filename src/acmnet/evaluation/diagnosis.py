@@ -13,8 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from acmnet.annotations import Annotations, read_annotations
-from acmnet.detections import DetectionFile
+from acmnet.data.annotations import Annotations, read_annotations
+from acmnet.data.detections import DetectionFile
 from acmnet.evaluation.false_positives import (
     KINDS,
     LEAST_TIOU,
@@ -35,8 +35,8 @@ from acmnet.evaluation.sensitivity import (
     missed_instances,
     normalized_map,
 )
+from acmnet.messages import counted
 from acmnet.segments import BoolArray, Detections, FloatArray, IntArray
-from acmnet.wording import counted
 
 TIOU: Final = (0.5,)
 """The threshold, unless others are asked for."""
@@ -176,7 +176,7 @@ def diagnose(
 
     Examples
     --------
-    >>> from acmnet.annotations import Instance, Segment, Video
+    >>> from acmnet.data.annotations import Instance, Segment, Video
     >>> truth = (Instance("jump", Segment(2.0, 4.0)),)
     >>> video = Video("a", "test", 10.0, ("jump",), truth)
     >>> labels = Annotations("labels.json", {"a": video}, ("jump",))

@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Callable, Collection
 
+from acmnet.data.training_videos import left_out_note, training_videos_in
 from acmnet.evaluation.reports import DetectionReport
-from acmnet.training_videos import left_out_note, training_videos_in
 
 
 def held_out(

@@ -16,8 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from acmnet.annotations import Annotations, read_annotations
-from acmnet.detections import DetectionFile, read_detections
+from acmnet.data.annotations import Annotations, read_annotations
+from acmnet.data.detections import DetectionFile, read_detections
+from acmnet.data.training_videos import (
+    UNKNOWN,
+    is_unknown,
+    seen_note,
+    training_videos_in,
+)
 from acmnet.evaluation.measures import (
     PROPOSALS,
     OperatingPoint,
@@ -32,19 +38,8 @@ from acmnet.evaluation.ranking import DROP_REASONS as DROP_REASONS
 from acmnet.evaluation.ranking import Ranking, ranked_detections
 from acmnet.evaluation.tiou import checked_tiou, labelled_averages
 from acmnet.evaluation.tiou import parse_tiou as parse_tiou
-from acmnet.evaluation.truth import (
-    Truth,
-    located_truth,
-    read_intervals,
-    reviews_note,
-)
+from acmnet.evaluation.truth import Truth, located_truth, read_intervals, reviews_note
 from acmnet.segments import Detections, FloatArray, IntArray, figure_png
-from acmnet.training_videos import (
-    UNKNOWN,
-    is_unknown,
-    seen_note,
-    training_videos_in,
-)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -265,7 +260,7 @@ def evaluate(
 
     Examples
     --------
-    >>> from acmnet.annotations import Instance, Segment, Video
+    >>> from acmnet.data.annotations import Instance, Segment, Video
     >>> truth = (Instance("jump", Segment(2.0, 4.0)),)
     >>> video = Video("a", "test", 9.0, ("jump",), truth)
     >>> found = Detections.of(["jump"], [(2.0, 3.0, 0.9, 0), (6.0, 8.0, 0.1, 0)])

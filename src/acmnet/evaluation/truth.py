@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from acmnet.annotations import Annotations, Video
+from acmnet.data.annotations import Annotations, Video
 from acmnet.evaluation.matching import Located
 from acmnet.evaluation.protocols import Protocol
 from acmnet.files import open_regular, read_text

@@ -18,9 +18,9 @@ from acmnet.extraction.extractors import (
 from acmnet.extraction.flow import clamp_flow, flow_sequence, flow_sequence_torch
 from acmnet.extraction.i3d import I3DRunner
 from acmnet.extraction.motion import MotionDescriptor
-from acmnet.extraction.stages import prefetch
-from acmnet.extraction.video import Frame
+from acmnet.extraction.overlapping_stages import prefetch
 from acmnet.extraction.weights import load_i3d, weights_sha256
+from acmnet.video.frames import Frame
 
 RGB_WEIGHTS: Final = "i3d-rgb-kinetics400"
 FLOW_WEIGHTS: Final = "i3d-flow"

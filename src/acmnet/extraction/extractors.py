@@ -2,7 +2,8 @@
 
 A backbone of your own is one class with the names of `Extractor`; name it on the
 command line as ``--extractor my_module:MyExtractor``. What a store or a run asks for is
-imported only if you name it as well, or trust it (`acmnet.extraction.trust`).
+imported only if you name it as well, or trust it
+(`acmnet.extraction.trusted_extractors`).
 """
 
 import dataclasses
@@ -17,13 +18,13 @@ from typing import Any, Final, Protocol, get_args
 import numpy as np
 import numpy.typing as npt
 
+from acmnet.data.features import FeatureManifest
 from acmnet.extraction.flow import FlowMethod
 from acmnet.extraction.i3d import Crop, Precision
-from acmnet.extraction.trust import is_trusted, trusted_file
-from acmnet.extraction.video import Frame
-from acmnet.features import FeatureManifest
+from acmnet.extraction.trusted_extractors import is_trusted, trusted_file
+from acmnet.messages import quoted
 from acmnet.segments import SnippetGrid
-from acmnet.wording import quoted
+from acmnet.video.frames import Frame
 
 MODULE_AND_CLASS: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 """The name of an extractor of one's own, such as ``my_module:MyExtractor``."""

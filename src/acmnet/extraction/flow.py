@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from acmnet.extraction.stages import one_opencv_thread
+from acmnet.extraction.overlapping_stages import one_opencv_thread
 
 FlowMethod = Literal["default", "mid", "fast", "dis"]
 Picture = npt.NDArray[np.uint8]

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from acmnet.precision import computed_in
+from acmnet.devices import computed_in
 
 Stream = Literal["rgb", "flow"]
 Crop = Literal["centre", "ten"]

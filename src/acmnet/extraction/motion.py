@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.extraction.stages import one_opencv_thread
+from acmnet.extraction.overlapping_stages import one_opencv_thread
 
 Frame = npt.NDArray[np.uint8]
 Vector = npt.NDArray[np.float32]

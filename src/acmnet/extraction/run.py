@@ -13,9 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, get_args
 
+from acmnet.data.features import FeatureManifest
+from acmnet.devices import IMITATED
 from acmnet.extraction.backbones import SHIPPED, make_extractor
 from acmnet.extraction.engines import LocalEngine, Lost, RayEngine, cores
-from acmnet.extraction.extracted import (
+from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.extraction.records import (
     RECORDS,
     ExtractionError,
     Failure,
@@ -26,7 +29,6 @@ from acmnet.extraction.extracted import (
     places,
     remove_parts,
 )
-from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.video_task import (
     FRAMES_AHEAD,
     Prepared,
@@ -35,11 +37,9 @@ from acmnet.extraction.video_task import (
     VideoWorker,
     post_mortem,
 )
-from acmnet.features import FeatureManifest
 from acmnet.files import VIDEO_SUFFIXES, FileError, make_folder, unwritten
+from acmnet.messages import counted
 from acmnet.names import one_form
-from acmnet.precision import IMITATED
-from acmnet.wording import counted
 
 OnNote = Callable[[str], None]
 Engine = Literal["local", "ray"]

@@ -19,8 +19,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.extraction.containers import refuse_no_file
-from acmnet.extraction.extracted import (
+from acmnet.data.features import FeatureError, FeatureManifest, write_features
+from acmnet.extraction.extractors import Extractor, manifest_of
+from acmnet.extraction.overlapping_stages import prefetch
+from acmnet.extraction.records import (
     ExtractionError,
     Failure,
     Kind,
@@ -33,15 +35,13 @@ from acmnet.extraction.extracted import (
     trace_file,
     write_record,
 )
-from acmnet.extraction.extractors import Extractor, manifest_of
-from acmnet.extraction.stages import prefetch
-from acmnet.extraction.video import Frame, FrameReader, VideoError
-from acmnet.features import FeatureError, FeatureManifest, write_features
 from acmnet.files import FileError
 from acmnet.limits import LONGEST_NAME_BYTES
+from acmnet.messages import counted
 from acmnet.names import unfit
 from acmnet.segments import SnippetGrid
-from acmnet.wording import counted
+from acmnet.video.containers import refuse_no_file
+from acmnet.video.frames import Frame, FrameReader, VideoError
 
 FRAMES_AT_ONCE: Final = 8
 """Frames that go to the extractor together: each handing over wakes a thread."""

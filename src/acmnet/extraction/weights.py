@@ -29,13 +29,7 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from acmnet.extraction.i3d import I3D
-from acmnet.files import (
-    FileError,
-    one_line,
-    open_regular,
-    write_json,
-    written_whole,
-)
+from acmnet.files import FileError, one_line, open_regular, write_json, written_whole
 from acmnet.startup import SAFE_PATH
 
 REGISTRY_WEIGHTS: Final = "i3d-rgb-kinetics400"

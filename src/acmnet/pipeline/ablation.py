@@ -20,18 +20,14 @@ import numpy as np
 import torch
 
 from acmnet.evaluation.tables import Cell, Table
-from acmnet.extraction.engines import (
-    bound_to_us,
-    environment,
-    without_interrupts,
-)
-from acmnet.pipeline.experiments import CrossValidation, cross_validate, folds_of
-from acmnet.pipeline.runs import RunRequest, is_complete, train_run
-from acmnet.pipeline.selection import rank_correlation
+from acmnet.extraction.engines import bound_to_us, environment, without_interrupts
+from acmnet.pipeline.cross_validation import CrossValidation, cross_validate, folds_of
+from acmnet.pipeline.label_free_selection import rank_correlation
+from acmnet.pipeline.studies import Study, Variant
+from acmnet.pipeline.training_run import RunRequest, is_complete, train_run
 from acmnet.recipes import Settings, as_values
 from acmnet.segments import FloatArray
 from acmnet.startup import SAFE_PATH
-from acmnet.studies import Study, Variant
 
 EXACT_UP_TO: Final = 14
 """Pairs whose every pattern of signs is tried; of more, 20,000 are drawn."""

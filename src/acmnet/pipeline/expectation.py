@@ -16,15 +16,15 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from acmnet.files import parse_json, read_text, write_json
-from acmnet.pipeline.experiments import folds_of
+from acmnet.messages import counted
+from acmnet.network.student import StudentSettings
+from acmnet.pipeline.cross_validation import folds_of
 from acmnet.pipeline.folds import fold_problems
-from acmnet.pipeline.runs import RunRequest, is_finished, train_run
-from acmnet.pipeline.selection import agreement
-from acmnet.pipeline.trained import TrainedModel, load, localize_videos
+from acmnet.pipeline.label_free_selection import agreement
+from acmnet.pipeline.trained_model import TrainedModel, load, localize_videos
+from acmnet.pipeline.training_run import RunRequest, is_finished, train_run
 from acmnet.pipeline.training_summary import shown_score, training_stamp
 from acmnet.segments import Detections
-from acmnet.student import StudentSettings
-from acmnet.wording import counted
 
 EXPECTATION_FILE: Final = "expectation.json"
 HELD_OUT: Final = "held_out"

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from acmnet.wording import counted
+from acmnet.messages import counted
 
 ORDERS: Final = 50
 """Orders of the videos that are tried until every class is where it can be."""

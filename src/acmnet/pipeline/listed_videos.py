@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from acmnet.annotations import Annotations
+from acmnet.data.annotations import Annotations
 from acmnet.extraction.run import find_videos
-from acmnet.extraction.video import VideoError, probe
+from acmnet.messages import counted, some
 from acmnet.names import spelt_otherwise
-from acmnet.pipeline.data import DataError
-from acmnet.wording import counted, some
+from acmnet.pipeline.labelled_features import DataError
+from acmnet.video.frames import VideoError, probe
 
 
 @dataclasses.dataclass(frozen=True)

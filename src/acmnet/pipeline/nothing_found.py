@@ -5,17 +5,17 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from acmnet.candidates import LOWEST
-from acmnet.localization import (
+from acmnet.localization.from_activations import (
     LocalizationSettings,
     choose_classes,
     scaled_activations,
     smoothed,
 )
-from acmnet.pipeline.data import Data
-from acmnet.pipeline.trained import TrainedModel
+from acmnet.localization.from_boundaries import LOWEST
+from acmnet.messages import counted, some
+from acmnet.pipeline.labelled_features import Data
+from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.segments import Detections
-from acmnet.wording import counted, some
 
 EXAMINED: Final = 20
 """Videos that are looked at again, evenly spread over those where nothing was found."""

@@ -10,10 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from acmnet.annotations import AnnotationError, Annotations, Video, read_annotations
-from acmnet.checkpoint import FOLDER, CheckpointConfig, labels_file
-from acmnet.features import MANIFEST_NAME
+from acmnet.data.annotations import (
+    AnnotationError,
+    Annotations,
+    Video,
+    read_annotations,
+)
+from acmnet.data.features import MANIFEST_NAME
 from acmnet.segments import SnippetGrid
+from acmnet.training.checkpoint import FOLDER, CheckpointConfig, labels_file
 
 CHECKPOINTS = "checkpoints"
 """Folder of a run's earlier checkpoints, where they are kept."""

@@ -13,7 +13,20 @@ from typing import Any, Final, TextIO
 from filelock import FileLock, Timeout
 from torch import distributed, nn
 
-from acmnet.checkpoint import (
+from acmnet.evaluation.reports import evaluate
+from acmnet.files import make_folder, written_whole
+from acmnet.folders import recover, recover_all
+from acmnet.pipeline.run_data import CHECKPOINTS
+from acmnet.pipeline.run_identity import (
+    RunError,
+    RunRequest,
+    config_of,
+    is_first_process,
+    last_epoch,
+    refuse_other_run,
+)
+from acmnet.pipeline.trained_model import TEACHERS, TrainedModel, localize_videos
+from acmnet.training.checkpoint import (
     CONFIG_FILE,
     FOLDER,
     MODEL_FILE,
@@ -30,20 +43,7 @@ from acmnet.checkpoint import (
     save_checkpoint,
     state_files,
 )
-from acmnet.evaluation.reports import evaluate
-from acmnet.files import make_folder, written_whole
-from acmnet.folders import recover, recover_all
-from acmnet.pipeline.run_data import CHECKPOINTS
-from acmnet.pipeline.run_identity import (
-    RunError,
-    RunRequest,
-    config_of,
-    is_first_process,
-    last_epoch,
-    refuse_other_run,
-)
-from acmnet.pipeline.trained import TEACHERS, TrainedModel, localize_videos
-from acmnet.training import Progress, StepRecord
+from acmnet.training.loop import Progress, StepRecord
 
 LOG_FILE: Final = "log.jsonl"
 LOCK_FILE: Final = ".training.lock"

@@ -13,7 +13,12 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from acmnet.checkpoint import (
+from acmnet.devices import computed_in
+from acmnet.messages import quoted, some
+from acmnet.pipeline.labelled_features import Data
+from acmnet.pipeline.run_data import place_of_features
+from acmnet.recipes import Settings, as_values
+from acmnet.training.checkpoint import (
     LABELS_FILE,
     CheckpointConfig,
     CheckpointError,
@@ -23,11 +28,6 @@ from acmnet.checkpoint import (
     load_config,
     load_training_state,
 )
-from acmnet.pipeline.data import Data
-from acmnet.pipeline.run_data import place_of_features
-from acmnet.precision import computed_in
-from acmnet.recipes import Settings, as_values
-from acmnet.wording import quoted, some
 
 LAST: Final = "last"
 MAY_CHANGE: Final = (

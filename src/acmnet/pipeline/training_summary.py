@@ -13,14 +13,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.checkpoint import load_config
-from acmnet.features import FeatureError
+from acmnet.data.features import FeatureError
 from acmnet.files import parse_json, read_text, write_json
-from acmnet.pipeline.data import Data
-from acmnet.pipeline.likeness import Likeness
-from acmnet.pipeline.trained import TrainedModel
-from acmnet.scores import separating_score
-from acmnet.wording import some
+from acmnet.localization.detection_scores import separating_score
+from acmnet.messages import some
+from acmnet.pipeline.feature_likeness import Likeness
+from acmnet.pipeline.labelled_features import Data
+from acmnet.pipeline.trained_model import TrainedModel
+from acmnet.training.checkpoint import load_config
 
 SUMMARY_FILE: Final = "training_summary.json"
 FORMAT_VERSION: Final = 1
@@ -73,7 +73,8 @@ def shown_score(run: Path, model: TrainedModel | None = None) -> float | None:
     """Return the lowest score that a run's detections are shown with by default.
 
     It was chosen without true segments: at this score the training videos that carry an
-    action are told best from those that do not (`acmnet.scores.separating_score`).
+    action are told best from those that do not, see
+    `acmnet.localization.detection_scores.separating_score`.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def unlike_training(run: Path, data: Data, most: int = MOST_VIDEOS) -> str | Non
     """Return a warning of videos that are unlike those that a run was trained on.
 
     A video is when the mean of its features is twice as far from theirs as theirs
-    usually are from each other (`acmnet.pipeline.likeness`).
+    usually are from each other (`acmnet.pipeline.feature_likeness`).
 
     Parameters
     ----------

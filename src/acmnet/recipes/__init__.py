@@ -19,14 +19,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.datasets import SamplingSettings
+from acmnet.data.datasets import SamplingSettings
 from acmnet.files import parse_toml, read_text
 from acmnet.limits import LARGEST_NOTE_BYTES, finite
-from acmnet.localization import LocalizationSettings
-from acmnet.losses import LossSettings
-from acmnet.model import ModelSettings
-from acmnet.student import StudentSettings
-from acmnet.training import TrainingSettings
+from acmnet.localization.from_activations import LocalizationSettings
+from acmnet.network.acm_net import ModelSettings
+from acmnet.network.student import StudentSettings
+from acmnet.training.loop import TrainingSettings
+from acmnet.training.losses import LossSettings
 
 PROFILES: Final = ("best", "corrected", "official", "paper")
 

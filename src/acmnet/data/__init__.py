@@ -1,0 +1,1 @@
+"""Labels, features and detections on disk: read strictly, written whole."""

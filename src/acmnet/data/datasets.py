@@ -1,0 +1,279 @@
+"""Features and weak labels, ready for the network: packing, sampling, batches.
+
+No temporal truth enters this room: it is given video ids and class names only.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from acmnet.data.features import FeatureStore
+from acmnet.limits import refuse_beyond
+from acmnet.messages import counted
+
+Sampling = Literal["random", "interpolate", "uniform", "crop"]
+
+
+@dataclasses.dataclass(frozen=True)
+class SamplingSettings:
+    """How a video's snippets become the network's T."""
+
+    snippets: int = 750
+    """T in training, from 1."""
+    method: Sampling = "uniform"
+    """See `sample_positions`."""
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their range."""
+        refuse_beyond(dataclasses.asdict(self))
+        if self.snippets < 1:
+            raise ValueError(f"snippets must be at least 1, got {self.snippets}")
+
+
+class Batch(NamedTuple):
+    """B videos for one training step."""
+
+    features: Tensor
+    """(B, T, D) float32."""
+    mask: Tensor
+    """(B, T) bool. True where a snippet exists."""
+    labels: Tensor
+    """(B, C) float32, multi-hot."""
+    position: Tensor
+    """(B, T) float64. Which snippet of its video each one is; 0 at padding."""
+
+
+class WeakDataset:
+    """Every training video's features and its multi-hot label, nothing else.
+
+    Parameters
+    ----------
+    store : FeatureStore
+        Where the features lie; read once, here.
+    labels : mapping of video id to class names
+        What each video contains; an empty tuple is a video without any action.
+    class_names : sequence of C strings
+        The order of the label columns.
+    device : torch.device or str
+        Where the features are kept and batches are made.
+    in_memory : bool
+        Read (and check) all features into one tensor of the stored precision, or
+        map the files and read what a batch needs.
+
+    Raises
+    ------
+    ValueError
+        If a label is not among the class names or there is no video.
+    FeatureError
+        If features are missing or unusable.
+    """
+
+    def __init__(
+        self,
+        store: FeatureStore,
+        labels: Mapping[str, Sequence[str]],
+        class_names: Sequence[str],
+        *,
+        device: torch.device | str = "cpu",
+        in_memory: bool = True,
+    ) -> None:
+        if not labels:
+            raise ValueError("there is no video to train on")
+        self.video_ids = tuple(labels)
+        self.device = torch.device(device)
+        self.dimension = store.dimension
+        store.require(self.video_ids)
+        self.labels = multi_hot(labels, class_names).to(self.device)
+        lengths = [store.shape(video)[0] for video in self.video_ids]
+        self.lengths = torch.tensor(lengths, device=self.device)
+        self._files = None if in_memory else [store.map(v) for v in self.video_ids]
+        self._packed = self._pack(store) if in_memory else None
+
+    def __len__(self) -> int:
+        """Return the number of videos."""
+        return len(self.video_ids)
+
+    def _pack(self, store: FeatureStore) -> Tensor:
+        """Lay all videos end to end: (sum of T, D)."""
+        packed: Tensor | None = None
+        self._offsets = self.lengths.cumsum(0) - self.lengths
+        bounds = zip(self._offsets.tolist(), self.lengths.tolist(), strict=True)
+        for video, (offset, length) in zip(self.video_ids, bounds, strict=True):
+            features = store.read(video)
+            if packed is None:
+                packed = torch.empty(
+                    int(self.lengths.sum()),
+                    self.dimension,
+                    dtype=features.dtype,
+                    device=self.device,
+                )
+            packed[offset : offset + length] = features
+        if packed is None:
+            raise ValueError("there is no video to train on")
+        return packed
+
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation of each column, (D,) fp32 on the device.
+
+        Over every snippet of every video, summed in fp64, one video at a time.
+        """
+        count = int(self.lengths.sum())
+        mean = torch.zeros(self.dimension, dtype=torch.float64, device=self.device)
+        for rows in self._videos():
+            mean += rows.double().sum(dim=0) / count
+        square = torch.zeros_like(mean)
+        for rows in self._videos():
+            square += (rows.double() - mean).square_().sum(dim=0) / count
+        return mean.float(), square.sqrt().float()
+
+    def _videos(self) -> Iterator[Tensor]:
+        """Yield each video's (T, D) on the device."""
+        if self._packed is not None:
+            yield from torch.split(self._packed, self.lengths.tolist())
+        for file in self._files or ():
+            yield file.to(self.device)
+
+    def batch(
+        self,
+        index: Tensor,
+        settings: SamplingSettings,
+        generator: torch.Generator,
+        part: slice = slice(None),
+    ) -> Batch:
+        """Sample the videos at ``index[part]`` to T snippets each.
+
+        The draw is made for all of ``index`` (B,), on the CPU, so that it is the same
+        on every device and however a batch is split over processes.
+        """
+        index = index.to(self.device)
+        position, mask = sample_positions(
+            self.lengths[index], settings.snippets, settings.method, generator
+        )
+        index, position, mask = index[part], position[part], mask[part]
+        lengths = self.lengths[index]
+        low = position.long()
+        features = self._rows(index, low)
+        if settings.method == "interpolate":
+            high = torch.minimum(low + 1, (lengths - 1).unsqueeze(1))
+            share = (position - low).float().unsqueeze(-1)
+            features = features.lerp(self._rows(index, high), share)
+        return Batch(features, mask, self.labels[index], position)
+
+    def _rows(self, index: Tensor, snippet: Tensor) -> Tensor:
+        """Gather (B, T) snippets as (B, T, D) float32; torch widens fp16."""
+        if self._packed is not None:
+            flat = (self._offsets[index].unsqueeze(1) + snippet).flatten()
+            rows = self._packed.index_select(0, flat).float()
+            return rows.view(*snippet.shape, self.dimension)
+        if self._files is None:
+            raise RuntimeError("the features are neither in memory nor mapped")
+        picked = torch.empty(*snippet.shape, self.dimension)
+        for row, i, t in zip(picked, index.tolist(), snippet.cpu(), strict=True):
+            row.copy_(self._files[i].index_select(0, t))
+        return picked.to(self.device)
+
+
+def multi_hot(
+    labels: Mapping[str, Sequence[str]], class_names: Sequence[str]
+) -> Tensor:
+    """Return the (B, C) float32 label matrix, rows in the mapping's order.
+
+    Examples
+    --------
+    >>> multi_hot({"v1": ("jump",), "v2": (), "v3": ("run", "jump")}, ["jump", "run"])
+    tensor([[1., 0.],
+            [0., 0.],
+            [1., 1.]])
+    """
+    column = {name: i for i, name in enumerate(class_names)}
+    result = torch.zeros(len(labels), len(class_names))
+    for row, (video, names) in enumerate(labels.items()):
+        for name in names:
+            if name not in column:
+                raise ValueError(
+                    f"video {video!r} has the label {name!r}, which is not one of "
+                    f"{counted(len(column), 'class')}"
+                )
+            result[row, column[name]] = 1.0
+    return result
+
+
+def sample_positions(
+    lengths: Tensor, n: int, method: Sampling, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return which snippets of each video stand for it, in ascending order.
+
+    Parameters
+    ----------
+    lengths : (B,) int64
+        Snippets of each video, from 1.
+    n : int
+        T, snippets wanted.
+    method : {"random", "interpolate", "uniform", "crop"}
+        ``interpolate`` spreads T positions evenly over the video and is fractional
+        (the paper, III-B1). ``random`` draws one snippet from each of T strata of a
+        longer video, which overlap by one snippet, and T snippets with replacement
+        from a shorter one (`dataset_class.py:24-40`). ``uniform`` takes every
+        (L / T)-th snippet of a longer video and a shorter one as it is
+        (`dataset_class.py:8-22`). ``crop`` takes T successive snippets of a longer
+        video, wherever they begin, and a shorter one as it is.
+    generator : torch.Generator
+        On the CPU.
+
+    Returns
+    -------
+    position : (B, T) float64
+        In ``[0, length - 1]``; whole except for ``interpolate``.
+    mask : (B, T) bool
+        False behind the end of a video kept shorter than T. T is then the longest
+        kept length.
+
+    Examples
+    --------
+    >>> position, mask = sample_positions(
+    ...     torch.tensor([8, 2]), 4, "uniform", torch.Generator()
+    ... )
+    >>> position.tolist(), mask.tolist()[1]
+    ([[0.0, 2.0, 4.0, 6.0], [0.0, 1.0, 0.0, 0.0]], [True, True, False, False])
+    """
+    length = lengths.double().unsqueeze(1)  # (B, 1)
+    step = torch.arange(n, dtype=torch.float64, device=lengths.device)  # (T,)
+    everywhere = torch.ones(len(lengths), n, dtype=torch.bool, device=lengths.device)
+    if method == "interpolate":
+        position = ((step + 0.5) * length / n - 0.5).clamp(min=0)
+        return torch.minimum(position, length - 1), everywhere
+    if method == "uniform":
+        kept = int(lengths.clamp(max=n).max())
+        step = step[:kept]
+        mask = step < length
+        position = torch.where(length > n, (step * length / n).floor(), step)
+        return torch.where(mask, position, 0.0), mask
+    if method == "crop":
+        step = step[: int(lengths.clamp(max=n).max())]
+        mask = step < length
+        first = torch.rand(len(lengths), 1, dtype=torch.float64, generator=generator)
+        first = (first.to(lengths.device) * (length - n + 1).clamp(min=1)).floor()
+        return torch.where(mask, first + step, 0.0), mask
+    draw = torch.rand(len(lengths), n, dtype=torch.float64, generator=generator).to(
+        lengths.device
+    )
+    return _random_positions(length, step, draw), everywhere
+
+
+def _random_positions(length: Tensor, step: Tensor, draw: Tensor) -> Tensor:
+    """Turn uniform draws (B, T) into the authors' random snippets."""
+    n = len(step)
+    replaced = (draw * length).floor().sort(dim=1).values
+    first = (step * length / n).floor()
+    last = ((step + 1) * length / n).floor()  # the next stratum's first, inclusive
+    stratified = first + (draw * (last - first + 1)).floor()
+    if n > 1:  # the last stratum starts where the one before was drawn
+        first = stratified[:, -2:-1]
+        stratified[:, -1:] = first + (draw[:, -1:] * (length - first)).floor()
+    else:
+        stratified = (draw * length).floor()
+    position = torch.where(length > n, stratified, replaced)
+    return torch.where(length == n, step.expand_as(position), position)

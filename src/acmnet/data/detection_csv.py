@@ -1,0 +1,107 @@
+"""Detections as CSV, for spreadsheets: a row for each, by video and time.
+
+Text to text: nothing here opens a file.
+"""
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any, Final
+
+from acmnet.messages import quoted
+from acmnet.segments import Detections
+
+COLUMNS: Final = ("video", "label", "start", "end", "score")
+"""``start`` and ``end`` are in seconds."""
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet computes a cell that starts with one of these, so a name that does is
+written with an apostrophe before it, which `entries_of` takes off again."""
+
+
+def csv_of(results: Mapping[str, Detections]) -> str:
+    """Return detections as CSV, by video, then by time.
+
+    Times have milliseconds, scores six digits; videos without a detection have no row.
+    Lines end as RFC 4180 says.
+
+    Examples
+    --------
+    >>> found = Detections.of(["jump"], [(1.0, 2.5, 0.9, 0)])
+    >>> csv_of({"holiday": found}).splitlines()
+    ['video,label,start,end,score', 'holiday,jump,1.000,2.500,0.9']
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for video in sorted(results):
+        for one in results[video].by_time():
+            start, end = milliseconds(one.start_s, one.end_s)
+            times = (f"{start / 1000:.3f}", f"{end / 1000:.3f}")
+            names = _guarded(video), _guarded(one.label)
+            writer.writerow((*names, *times, f"{one.score:.6g}"))
+    return text.getvalue()
+
+
+def entries_of(
+    source: str, text: str, error: type[ValueError]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the entries of each video, as ActivityNet's results JSON has them.
+
+    Numbers stay text, which the reader of that format checks.
+
+    Raises
+    ------
+    error
+        If the columns are not `COLUMNS` or a row has fewer or more cells.
+    """
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    found: dict[str, list[dict[str, Any]]] = {}
+    expected = ",".join(COLUMNS)
+    try:
+        head = tuple(next(rows, ()))
+        if head != COLUMNS:
+            raise error(
+                f"{source} must begin with the line {expected}, got "
+                f"{quoted(','.join(head))}; give detections as acmnet localize writes "
+                "them, in CSV or JSON"
+            )
+        for row in rows:
+            if not row:
+                continue
+            if len(row) != len(COLUMNS):
+                raise error(
+                    f"{source}, line {rows.line_num}: must have the {len(COLUMNS)} "
+                    f"cells {expected}, got {len(row)}; correct the line"
+                )
+            video, label, start, end, score = row
+            entry = {"label": _plain(label), "segment": [start, end], "score": score}
+            found.setdefault(_plain(video), []).append(entry)
+    except csv.Error as fault:
+        raise error(
+            f"{source}, line {rows.line_num}: {fault}; correct the line, or write the "
+            "file again"
+        ) from None
+    return found
+
+
+def milliseconds(start_s: float, end_s: float) -> tuple[int, int]:
+    """Return a segment in whole milliseconds, at least one long.
+
+    Examples
+    --------
+    >>> milliseconds(1.0, 2.5), milliseconds(1.0, 1.0001)
+    ((1000, 2500), (1000, 1001))
+    """
+    start = round(1000 * start_s)
+    return start, max(round(1000 * end_s), start + 1)
+
+
+def _guarded(name: str) -> str:
+    """Return a name that no spreadsheet takes for a formula."""
+    return f"'{name}" if name.lstrip("'").startswith(FORMULA) else name
+
+
+def _plain(name: str) -> str:
+    """Return the name that `_guarded` was given."""
+    is_guarded = name[:1] == "'" and name.lstrip("'").startswith(FORMULA)
+    return name[1:] if is_guarded else name

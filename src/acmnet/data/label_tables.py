@@ -1,0 +1,381 @@
+"""Tables of videos and their labels, as people keep them in a spreadsheet.
+
+One row a video with all of its labels, or one row a label with the video repeated. The
+columns are known by many names. What was recognised beyond the plain form is said in
+notes; what cannot be meant is a fault, with its line.
+"""
+
+import dataclasses
+import difflib
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from acmnet.data.spreadsheets import SAVE_AS, Row, Sheet, read_sheet
+from acmnet.files import VIDEO_SUFFIXES
+from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
+from acmnet.messages import counted, quoted, some
+from acmnet.names import checked
+
+COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "video": (
+        *("video", "videos", "videoid", "videoname", "videofile", "file", "files"),
+        *("filename", "filepath", "path", "clip", "mediafile", "mediafilename"),
+        *("mediafilepath", "datei", "dateiname", "fichier", "archivo", "name", "id"),
+    ),
+    "labels": (
+        *("labels", "behaviours", "behaviors", "classes", "actions", "activities"),
+        *("events", "tags"),
+        *("label", "behaviour", "behavior", "class", "action", "activity", "event"),
+        *("tag", "verhalten", "klasse", "aktion", "comportement", "comportamiento"),
+    ),
+    "subset": ("subset", "split", "partition"),
+    "duration": (
+        *("duration", "durations", "durationsec", "durationseconds", "length"),
+        *("lengths", "lengthsec", "lengthseconds", "dauer", "lange", "duree"),
+    ),
+}
+"""The names of each column, in small letters without accents, blanks and signs. What a
+header holds in brackets is its unit."""
+
+WEAK: Final = ("name", "id", "path", "filepath", "mediafilepath")
+"""Names of the videos' column only where no other column is one."""
+
+ONE_EACH: Final = COLUMNS["labels"][COLUMNS["labels"].index("label") :]
+"""Names that promise one label a row, so that a video may have several rows."""
+
+TIMES: Final = (
+    *("start", "end", "begin", "stop", "onset", "offset", "starttime", "endtime"),
+    *("starts", "ends", "startsec", "endsec", "starttimes", "endtimes", "segment"),
+)
+"""Names of columns with the times of actions, which are not read from tables."""
+
+EXAMPLE: Final = "video,labels"
+SECONDS: Final = ("", "s", "sec", "secs", "second", "seconds", "sekunden", "secondes")
+LIKENESS: Final = 0.8
+"""From here on, an unknown column is a misspelt one (``"subest"``) rather than another
+one (``"subject"``); at most 1."""
+
+_UNIT: Final = re.compile(r"[(\[](.*)[)\]]\s*$")
+_OTHER_SEPARATOR: Final = re.compile(r"[,;|\t]")
+
+
+class LabelTableError(ValueError):
+    """A table of labels that cannot be used, with its file, its line and a remedy."""
+
+
+class LabelRow(NamedTuple):
+    """What a table says about a video."""
+
+    video: str
+    """Its id: the file's name, without folders and a known suffix."""
+    labels: tuple[str, ...]
+    subset: str | None
+    duration_s: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelTable:
+    """A table of labels, and what is to be said of it."""
+
+    rows: tuple[LabelRow, ...]
+    """One a video, in the order of the file."""
+    notes: tuple[str, ...]
+    """Sentences on all that was recognised, left out or put together."""
+
+
+def read_label_table(
+    source: str, data: bytes, on_fault: Callable[[str], None]
+) -> LabelTable:
+    """Return what a table of labels says.
+
+    Parameters
+    ----------
+    source : str
+        The file, for messages.
+    data : bytes
+        What it holds.
+    on_fault : callable
+        Given a sentence on each row that cannot be used. If it does not raise, the row
+        is left out.
+
+    Raises
+    ------
+    SheetError, LabelTableError
+        If no row can be read: for the file's form, or for its columns.
+    """
+    sheet = read_sheet(source, data, _is_header, EXAMPLE)
+    reader = _Reader(source, sheet, _columns(source, sheet))
+    for row in sheet.rows():
+        try:
+            reader.add(row)
+        except LabelTableError as error:
+            on_fault(str(error))
+        if len(reader.labels) > MOST_CLASSES:
+            raise LabelTableError(
+                f"{source}, line {row.line}: these are more than {MOST_CLASSES:,} "
+                f"different labels, the most that there may be; is "
+                f"{quoted(sheet.header.cells[reader.columns['labels']])} the column of "
+                "labels?"
+            )
+    return LabelTable(tuple(x.row for x in reader.found.values()), reader.notes())
+
+
+def _plain(header: str) -> str:
+    """Return a column's name in small letters, without accents, blanks and its unit."""
+    apart = unicodedata.normalize("NFKD", _UNIT.sub("", header).casefold())
+    return "".join(x for x in apart if x.isalnum())
+
+
+def _meaning(header: str) -> str | None:
+    """Return which column a name is of; None for a column that is not known.
+
+    Examples
+    --------
+    >>> _meaning(" Video ID"), _meaning("Behaviour"), _meaning("Length [s]")
+    ('video', 'labels', 'duration')
+    """
+    plain = _plain(header)
+    known = (meaning for meaning, names in COLUMNS.items() if plain in names)
+    return next(known, None)
+
+
+def _is_header(cells: Sequence[str]) -> bool:
+    """Return whether cells name a column of videos and one of labels."""
+    return {"video", "labels"} <= {_meaning(cell) for cell in cells}
+
+
+def _columns(source: str, sheet: Sheet) -> dict[str, int]:
+    """Return the place of each column that is used."""
+    header = sheet.header.cells
+    found: dict[str, list[int]] = {}
+    for place, name in enumerate(header):
+        meaning = _meaning(name)
+        if meaning is None:
+            _refuse_doubtful(source, sheet, place)
+        else:
+            found.setdefault(meaning, []).append(place)
+    strong = [place for place in found["video"] if _plain(header[place]) not in WEAK]
+    found["video"] = strong or found["video"]
+    for meaning, places in found.items():
+        if len(places) > 1:
+            both = some([header[place] for place in places])
+            raise LabelTableError(
+                f"{source} has a column twice: {both} all name the {meaning}; keep "
+                "one, or rename the others"
+            )
+    columns = {meaning: places[0] for meaning, places in found.items()}
+    name = header[columns["duration"]] if "duration" in columns else ""
+    unit = _UNIT.search(name)
+    if unit and unit[1].casefold().strip(". ") not in SECONDS:
+        raise LabelTableError(
+            f"{source}: durations are read in seconds, but their column is "
+            f"{quoted(name)}; convert them, or remove the column"
+        )
+    return columns
+
+
+def _refuse_doubtful(source: str, sheet: Sheet, place: int) -> None:
+    """Refuse a column that is not known, unless it can be left out safely."""
+    name = sheet.header.cells[place]
+    plain = _plain(name)
+    for row in () if name else sheet.rows():
+        cell = row.cells[place : place + 1]
+        if cell and cell[0]:
+            raise LabelTableError(
+                f"{source}, line {row.line}: {quoted(cell[0])} is in column "
+                f"{place + 1}, which has no name; name the column, or empty it"
+            )
+    if plain in TIMES:
+        raise LabelTableError(
+            f"{source} has the column {quoted(name)}, but times of actions are not "
+            "read from a table; remove the column, or write the segments as "
+            "ActivityNet-style JSON"
+        )
+    near = difflib.get_close_matches(plain, COLUMNS, n=1, cutoff=LIKENESS)
+    if near:
+        raise LabelTableError(
+            f"{source} has the column {quoted(name)}; is {near[0]!r} meant? known "
+            f"columns are {', '.join(COLUMNS)}: rename or remove it"
+        )
+
+
+class _Found(NamedTuple):
+    """A video of the table, and where it is named first."""
+
+    line: int
+    cell: str
+    row: LabelRow
+
+
+class _Reader:
+    """Reads row after row and gathers the videos."""
+
+    def __init__(self, source: str, sheet: Sheet, columns: Mapping[str, int]) -> None:
+        self.source, self.sheet, self.columns = source, sheet, columns
+        self.found: dict[str, _Found] = {}
+        self.is_one_each = _plain(self._header("labels")) in ONE_EACH
+        self.labels: set[str] = set()
+        self.repeated: dict[str, None] = {}
+        self.in_folders: list[tuple[str, str]] = []
+        """Cells with a path, and the video's id."""
+        self.has_decimal_commas = False
+
+    def _header(self, meaning: str) -> str:
+        return self.sheet.header.cells[self.columns[meaning]]
+
+    def add(self, row: Row) -> None:
+        """Take a row.
+
+        Raises
+        ------
+        LabelTableError
+            If it cannot be used.
+        """
+        where = f"{self.source}, line {row.line}"
+        self._refuse_other_length(where, row)
+        cells = {
+            meaning: row.cells[place] if place < len(row.cells) else ""
+            for meaning, place in self.columns.items()
+        }
+        made = LabelRow(
+            self._video(where, cells["video"]),
+            _labels(where, cells["labels"]),
+            checked(where, "subset", cells.get("subset", ""), LabelTableError) or None,
+            self._seconds(where, cells.get("duration", "")),
+        )
+        self.labels.update(made.labels)
+        before = self.found.get(made.video)
+        if before is None:
+            self.found[made.video] = _Found(row.line, cells["video"], made)
+        elif not self.is_one_each or before.cell != cells["video"]:
+            raise LabelTableError(
+                f"{where}: video {quoted(cells['video'])} was listed before, as "
+                f"{quoted(before.cell)} in line {before.line}; keep one row a video, "
+                "with its labels separated by |"
+            )
+        else:
+            self.repeated[made.video] = None
+            merged = _merged(where, before, made)
+            self.found[made.video] = before._replace(row=merged)
+
+    def _refuse_other_length(self, where: str, row: Row) -> None:
+        """Refuse a row with more cells than columns, or whose cells stick together."""
+        needed, separator = len(self.sheet.header.cells), self.sheet.separator
+        cells = row.cells
+        sticks = row.width == 1 < needed and _OTHER_SEPARATOR.search(cells[0])
+        if len(cells) > needed or sticks:
+            name = {",": "comma", ";": "semicolon", "\t": "tab"}.get(separator, "sign")
+            raise LabelTableError(
+                f"{where}: a row needs {needed} cells "
+                f"({separator.join(self.sheet.header.cells)}), got {len(cells)}: "
+                f"{quoted(separator.join(cells))}; put a cell with a {name} in quotes"
+            )
+
+    def _video(self, where: str, cell: str) -> str:
+        """Return the id of the video that a cell names."""
+        name = checked(where, "video", cell, LabelTableError)
+        name = re.split(r"[\\/]", name)[-1].strip()
+        stem, _, suffix = name.rpartition(".")
+        if stem and f".{suffix.lower()}" in VIDEO_SUFFIXES:
+            name = stem
+        if not name:
+            held = f", got {quoted(cell)}" if cell else ""
+            raise LabelTableError(
+                f"{where}: video is blank{held}; name the video or remove the row"
+            )
+        if "/" in cell or "\\" in cell:
+            self.in_folders.append((cell, name))
+        return name
+
+    def _seconds(self, where: str, cell: str) -> float | None:
+        """Return a duration in seconds, None for a blank one."""
+        if not cell:
+            return None
+        comma = "," in cell and self.sheet.separator != ","
+        number = seconds(cell.replace(",", ".") if comma else cell, in_quotes=True)
+        if number is None or number < 0:
+            raise LabelTableError(
+                f"{where}: duration must be seconds from 0, got {quoted(cell)}; "
+                f"correct it or leave it out (the most are {LARGEST_SECONDS:,.0f} s)"
+            )
+        self.has_decimal_commas |= comma
+        return number
+
+    def notes(self) -> tuple[str, ...]:
+        """Return sentences on all that was recognised, left out or put together."""
+        notes = [self._form(), self._doubt(), self._unused()]
+        if self.in_folders:
+            cell, video = self.in_folders[0]
+            rows = counted(len(self.in_folders), "row")
+            notes.append(
+                f"{self.source}: {rows} with the path of a video: the file's name is "
+                f"taken, such as {quoted(video)} of {quoted(cell)}"
+            )
+        if self.repeated:
+            videos = counted(len(self.repeated), "video")
+            notes.append(
+                f"{self.source}: {videos} with several rows, whose labels are put "
+                f"together: {some(self.repeated)}"
+            )
+        return tuple(filter(None, notes))
+
+    def _form(self) -> str:
+        """Return how the table was read; empty where it is in the plain form."""
+        named = [
+            f"{quoted(self._header(meaning))} for {meaning}"
+            for meaning in self.columns
+            if self._header(meaning).casefold() != meaning
+        ]
+        parts = [
+            f"as {', '.join(self.sheet.recognised)}" if self.sheet.recognised else "",
+            "with decimal commas" if self.has_decimal_commas else "",
+            f"with the column{'s' * (len(named) > 1)} {', '.join(named)}"
+            if named
+            else "",
+        ]
+        read = ", ".join(filter(None, parts))
+        return f"{self.source}: read {read}" if read else ""
+
+    def _doubt(self) -> str:
+        """Return what else the text may say; empty where nothing else fits."""
+        if not self.sheet.doubt:
+            return ""
+        return (
+            f"{self.source}: {self.sheet.doubt}; if that is right, save the file as "
+            f"CSV in UTF-8: {SAVE_AS}"
+        )
+
+    def _unused(self) -> str:
+        """Return which columns are left out; empty where none is."""
+        used = self.columns.values()
+        names = [x for i, x in enumerate(self.sheet.header.cells) if i not in used]
+        names = [name for name in names if name]
+        columns = counted(len(names), "column")
+        return f"{self.source}: {columns} not used: {some(names)}" if names else ""
+
+
+def _labels(where: str, cell: str) -> tuple[str, ...]:
+    """Return the labels of a cell."""
+    labels = [part.strip() for part in cell.split("|")] if cell else []
+    if "" in labels:
+        raise LabelTableError(
+            f"{where}: labels has a blank label, got {quoted(cell)}; remove the extra |"
+        )
+    return tuple(checked(where, "label", x, LabelTableError) for x in labels)
+
+
+def _merged(where: str, before: _Found, row: LabelRow) -> LabelRow:
+    """Return what two rows say of one video."""
+    values = before.row._asdict()
+    values["labels"] = (*before.row.labels, *row.labels)
+    for name, column in (("subset", "subset"), ("duration_s", "duration")):
+        a, b = getattr(before.row, name), getattr(row, name)
+        if a is not None and b is not None and a != b:
+            raise LabelTableError(
+                f"{where}: {column} of video {quoted(row.video)} is {b!r} here and "
+                f"{a!r} in line {before.line}; correct one"
+            )
+        values[name] = b if a is None else a
+    return LabelRow(**values)

@@ -1,0 +1,82 @@
+"""Detections of one video as subtitles: SubRip (.srt) and WebVTT (.vtt).
+
+A cue shows the action and its score for as long as it lasts. Cues are numbered in the
+order of their starts, and overlap where detections do.
+"""
+
+from collections.abc import Iterator
+
+from acmnet.data.detection_csv import milliseconds
+from acmnet.segments import Detection, Detections
+
+
+def srt_of(found: Detections) -> str:
+    """Return SubRip; empty without detections.
+
+    Examples
+    --------
+    >>> print(srt_of(Detections.of(["jump"], [(1.0, 2.5, 0.9, 0)])), end="")
+    1
+    00:00:01,000 --> 00:00:02,500
+    jump (0.90)
+    """
+    cues = (
+        f"{number}\n{start} --> {end}\n{_words(one).replace('-->', '->')}\n"
+        for number, start, end, one in _cues(found, ",")
+    )
+    return "\n".join(cues)
+
+
+def webvtt_of(found: Detections) -> str:
+    """Return WebVTT.
+
+    References
+    ----------
+    W3C, "WebVTT: The Web Video Text Tracks Format", section 4.1.
+
+    Examples
+    --------
+    >>> print(webvtt_of(Detections.of(["jump"], [(1.0, 2.5, 0.9, 0)])), end="")
+    WEBVTT
+    <BLANKLINE>
+    1
+    00:00:01.000 --> 00:00:02.500
+    jump (0.90)
+    """
+    cues = (
+        f"{number}\n{start} --> {end}\n{_escaped(_words(one))}\n"
+        for number, start, end, one in _cues(found, ".")
+    )
+    return "\n".join(["WEBVTT\n", *cues])
+
+
+def _cues(found: Detections, point: str) -> Iterator[tuple[int, str, str, Detection]]:
+    """Yield each cue's number, start, end and detection, from the earliest start on."""
+    for number, one in enumerate(found.by_time(), start=1):
+        start, end = milliseconds(max(one.start_s, 0.0), one.end_s)
+        yield number, _clock(start, point), _clock(end, point), one
+
+
+def _clock(time_ms: int, point: str) -> str:
+    """Return a time from 0 as hours, minutes, seconds and milliseconds.
+
+    Examples
+    --------
+    >>> _clock(3_723_004, ",")
+    '01:02:03,004'
+    """
+    seconds, rest = divmod(time_ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{rest:03d}"
+
+
+def _words(one: Detection) -> str:
+    """Return what a cue says, in one line: a line break would end it early."""
+    label = " ".join(one.label.replace("\0", "\ufffd").split())
+    return f"{label} ({one.score:.2f})"
+
+
+def _escaped(text: str) -> str:
+    """Return text without the characters that mean something in a cue."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

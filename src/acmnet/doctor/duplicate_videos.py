@@ -1,0 +1,221 @@
+"""Videos that are one video: copied, cut or encoded again, and named differently.
+
+A copy across subsets is tested on what was learned. Two looks: snippets that are equal
+to the last bit, and videos that, snippet by snippet and in step, are closer to each
+other than each snippet is to the next.
+"""
+
+import collections
+import functools
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from acmnet.data.features import FeatureStore
+from acmnet.doctor.findings import Finding
+from acmnet.messages import quoted
+from acmnet.segments import FloatArray
+
+Features = npt.NDArray[np.float16] | npt.NDArray[np.float32]
+Scaled = npt.NDArray[np.floating]
+Pair = tuple[int, int]
+
+FEWEST_SNIPPETS: Final = 8
+"""Fewer equal ones prove nothing: a title card is in many videos."""
+FEWEST_IN_STEP: Final = 32
+"""Videos shorter than this run in step by chance: of 400 pairs of random videos in 6
+dimensions, the most alike share 1.0 at 8 snippets, 0.61 at 20, 0.34 at 40."""
+SHARED: Final = 0.5
+"""Share of the shorter video that must be in the other. Of the 10,296 pairs of SHREC'22
+the most alike share 0.30; a video and its copy with noise of a tenth of each
+dimension's standard deviation, or moved by half a snippet, 0.77 at the least."""
+COMMON: Final = 64
+"""A snippet that is in more videos, such as a black one, says nothing."""
+PROBES: Final = 64
+"""Snippets of the shorter video that are looked up in the other."""
+NEAREST: Final = 3
+"""Videos that each is compared with. A copy without its first ten and last twenty
+snippets is among the nearest three for 98 % of the videos of SHREC'22."""
+ROWS: Final = 1024
+
+
+class TwinSearch:
+    """Looks for copies among videos that are shown to it one at a time.
+
+    Keeps D numbers of each video, and 8 bytes of each snippet.
+    """
+
+    def __init__(self, dimension: int) -> None:
+        rng = np.random.default_rng(0)
+        # odd multipliers: rows that differ in one value never share a hash
+        self.weights = rng.integers(2**63, size=dimension, dtype=np.uint64) * 2 + 1
+        self.videos: list[str] = []
+        self.groups: list[str | None] = []
+        self.means: list[npt.NDArray[np.float32]] = []
+        self.hashes: list[npt.NDArray[np.uint64]] = []
+        self.lengths: list[int] = []
+
+    def add(self, video: str, group: str | None, features: Features) -> None:
+        """Note a video of shape (T, D); pairs of one group are of no interest."""
+        self.videos.append(video)
+        self.groups.append(group)
+        self.means.append(features.mean(axis=0, dtype=np.float64).astype(np.float32))
+        unsigned = np.uint16 if features.dtype == np.float16 else np.uint32
+        parts = np.split(features, range(ROWS, len(features), ROWS))
+        bits = [part.view(unsigned).astype(np.uint64) @ self.weights for part in parts]
+        self.hashes.append(np.unique(np.concatenate(bits)))
+        self.lengths.append(len(features))
+
+    def findings(
+        self,
+        store: FeatureStore,
+        scale: FloatArray,
+        on_pair: Callable[[int, int], None] = lambda *_: None,
+    ) -> Iterator[Finding]:
+        """Yield the pairs that are one video.
+
+        Parameters
+        ----------
+        store : FeatureStore
+            Where the videos lie; candidates are read again.
+        scale : array of shape (D,)
+            Standard deviation of each dimension, over all snippets.
+        on_pair : callable
+            Told how many pairs were compared, and of how many.
+        """
+        if len(self.videos) < 2:
+            return
+        if len(set(self.groups)) < 2:
+            self.groups = list(self.videos)
+        copies = {}
+        for pair, share in self._copies():
+            copies[pair] = share
+            says = f"{share:.0%} of the shorter one's features are equal"
+            yield self._finding(store, pair, says, is_copy=True)
+        scale = np.where(scale > 0, scale, np.inf).astype(np.float32)
+        candidates = [pair for pair in self._nearest(scale) if pair not in copies]
+
+        # pairs of one first video come one after another: it is read once for them
+        @functools.lru_cache(maxsize=1)
+        def first(v: int) -> Scaled:
+            return scaled(v)
+
+        def scaled(v: int) -> Scaled:
+            return store.read(self.videos[v]).float().numpy() / scale
+
+        for done, pair in enumerate(candidates, start=1):
+            on_pair(done, len(candidates))
+            share = shared(first(pair[0]), scaled(pair[1]))
+            if share >= SHARED:
+                says = f"{share:.0%} of the shorter one's features run in step with it"
+                yield self._finding(store, pair, says, is_copy=False)
+
+    def _finding(
+        self, store: FeatureStore, pair: Pair, says: str, *, is_copy: bool
+    ) -> Finding:
+        names = []
+        for v in pair:
+            group = self.groups[v]
+            known = group is not None and group != self.videos[v]
+            subset = f" (subset {quoted(group)})" if group and known else ""
+            names.append(quoted(self.videos[v]) + subset)
+        return Finding(
+            "error" if is_copy else "warning",
+            "twins",
+            f"{store.directory}: videos {' and '.join(names)} look like one video: "
+            f"{says}; a test on what was trained on measures nothing, so leave one out "
+            "or put both into one subset or fold",
+            str(store.directory),
+            self.videos[pair[0]],
+        )
+
+    def _copies(self) -> Iterator[tuple[Pair, float]]:
+        """Yield pairs with equal snippets, and their share of the shorter video."""
+        lengths = [len(found) for found in self.hashes]
+        video = np.repeat(np.arange(len(lengths)), lengths)
+        every = np.concatenate(self.hashes)
+        order = np.argsort(every, kind="stable")
+        every, video = every[order], video[order]
+        is_again = np.diff(every) == 0
+        is_many = np.append(is_again, False) | np.append(False, is_again)
+        every, video = every[is_many], video[is_many]
+        counts: collections.Counter[Pair] = collections.Counter()
+        for run in np.split(video, np.flatnonzero(np.diff(every)) + 1):
+            if len(run) <= COMMON:
+                found = run.tolist()
+                counts.update((a, b) for a in found for b in found if a < b)
+        for (a, b), n in sorted(counts.items()):
+            share = n / min(lengths[a], lengths[b])
+            is_across = self.groups[a] != self.groups[b]
+            if is_across and n >= FEWEST_SNIPPETS and share >= SHARED:
+                yield (a, b), share
+
+    def _nearest(self, scale: Scaled) -> list[Pair]:
+        """Return each video paired with those of another group that it is most like."""
+        means = np.stack(self.means)
+        means = (means - means.mean(axis=0)) / scale
+        means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+        is_long = np.array(self.lengths) >= FEWEST_IN_STEP
+        place = {group: i for i, group in enumerate(dict.fromkeys(self.groups))}
+        groups = np.array([place[group] for group in self.groups])
+        pairs = set()
+        for part in np.array_split(np.flatnonzero(is_long), len(means) // ROWS + 1):
+            is_other = is_long & (groups != groups[part, None])
+            alike = np.where(is_other, means[part] @ means.T, -np.inf)
+            n = min(NEAREST, alike.shape[1])
+            best = np.argpartition(-alike, n - 1, axis=1)[:, :n]
+            pairs |= {
+                (min(a, b), max(a, b))
+                for i, a in enumerate(part.tolist())
+                for b in best[i].tolist()
+                if alike[i, b] > -np.inf
+            }
+        return sorted(pairs)
+
+
+def shared(a: Scaled, b: Scaled) -> float:
+    """Return which share of the shorter video runs in step with the other.
+
+    Snippets of the shorter one are looked up in the other. A snippet counts if the
+    nearest is no further off than its own neighbours in time are on average, and if
+    it lies as far into the other video as the nearest of most other snippets do,
+    within two.
+
+    Parameters
+    ----------
+    a, b : arrays of shape (T, D) and (T', D)
+        Of comparable dimensions, such as those divided by their standard deviation.
+
+    Returns
+    -------
+    float
+        In ``[0, 1]``; 0 if a video is too short to say.
+
+    Examples
+    --------
+    >>> steps = np.random.default_rng(0).normal(size=(60, 8))
+    >>> shared(steps, steps[10:50]), shared(steps, steps[::-1]) < 0.2
+    (1.0, True)
+    """
+    a, b = sorted((a, b), key=len)
+    if len(a) < FEWEST_IN_STEP:
+        return 0.0
+    probes = np.unique(np.linspace(1, len(a) - 2, PROBES).astype(np.int64))
+    nearest, gap = _nearest_rows(a[probes], b)
+    steps = [np.linalg.norm(a[probes] - a[probes + i], axis=1) for i in (-1, 1)]
+    is_close = gap <= (steps[0] + steps[1]) / 2
+    offset = nearest - probes
+    if not is_close.any():
+        return 0.0
+    in_step = np.abs(offset - np.median(offset[is_close])) <= 2
+    return float((is_close & in_step).mean())
+
+
+def _nearest_rows(probes: Scaled, rows: Scaled) -> tuple[npt.NDArray[np.int64], Scaled]:
+    """Return which row is nearest to each probe, and how far off it is."""
+    squared = (rows**2).sum(axis=1) - 2 * probes @ rows.T
+    nearest: npt.NDArray[np.int64] = squared.argmin(axis=1)
+    gap: Scaled = np.linalg.norm(probes - rows[nearest], axis=1)
+    return nearest, gap

@@ -1,0 +1,244 @@
+"""Read a label file as far as it goes: all that the strict reader would refuse.
+
+`acmnet.data.annotations.read_annotations` stops at the first fault. Here it is asked
+again about parts of the file until each fault has its place; what remains is read by
+it, too. So there is one set of rules, and one wording.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from acmnet.data import bmn_layout
+from acmnet.data.annotations import (
+    AnnotationError,
+    Annotations,
+    is_json,
+    read_annotations,
+    read_table,
+)
+from acmnet.doctor.findings import Finding
+from acmnet.files import parse_json, read_text
+from acmnet.messages import quoted
+
+Item = TypeVar("Item")
+
+CLASS_LISTS: Final = ("taxonomy", "classes")
+PLACEHOLDER: Final = {"label": "-"}
+"""Stands for another annotation, so that the one asked about keeps its index."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LenientReading:
+    """What could be read, and all that could not."""
+
+    annotations: Annotations | None
+    """Without the entries at fault; None if nothing is left."""
+    findings: tuple[Finding, ...]
+
+
+def read_leniently(path: str | Path) -> LenientReading:
+    """Read a label file, with a finding for each thing that training would refuse.
+
+    Nothing is raised for what the file says.
+
+    Notes
+    -----
+    A segment that does not end after it starts is taken off; its label stays. Any
+    other annotation, video or row that the strict reader refuses is left out.
+    """
+    path = Path(path)
+    try:
+        if not is_json(path):
+            return _read_table(path)
+        text = read_text(path, "label file", AnnotationError, "it names a video")
+    except AnnotationError as error:
+        return LenientReading(None, (_refused(str(path), str(error)),))
+    with tempfile.TemporaryDirectory() as folder:
+        return _read_json(_Reader(path, Path(folder) / "labels.json"), text)
+
+
+def _read_table(path: Path) -> LenientReading:
+    """Read a table row by row; what was recognised in its form is a note."""
+    source, faults = str(path), list[str]()
+    try:
+        found = read_table(path, faults.append)
+    except AnnotationError as error:
+        sentences = faults or [str(error)]
+        return LenientReading(None, tuple(_refused(source, x) for x in sentences))
+    findings = [_refused(source, sentence) for sentence in faults]
+    findings += [Finding("note", "form", sentence, source) for sentence in found.notes]
+    return LenientReading(found, tuple(findings))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reader:
+    """The strict reader, for parts of a file."""
+
+    path: Path
+    part: Path
+
+    def read(self, text: str) -> Annotations:
+        """Return what the strict reader says, as if it had read the file itself."""
+        self.part.write_text(text, encoding="utf-8", newline="")
+        try:
+            found = read_annotations(self.part)
+        except AnnotationError as error:
+            sentence = str(error).replace(str(self.part), str(self.path))
+            raise AnnotationError(sentence) from None
+        return dataclasses.replace(found, source=str(self.path))
+
+    def refusal(self, text: str) -> str:
+        """Return why the strict reader refuses a text; empty if it does not."""
+        try:
+            self.read(text)
+        except AnnotationError as error:
+            return str(error)
+        return ""
+
+
+def _refused(source: str, sentence: str, **place: Any) -> Finding:
+    return Finding("error", "refused", sentence, source, **place)
+
+
+def _isolated(
+    items: Sequence[Item], refusal: Callable[[Sequence[Item]], str]
+) -> Iterator[tuple[Item, str]]:
+    """Yield each item that is refused on its own, and why."""
+    sentence = refusal(items) if items else ""
+    if not sentence:
+        return
+    if len(items) == 1:
+        yield items[0], sentence
+        return
+    half = len(items) // 2
+    yield from _isolated(items[:half], refusal)
+    yield from _isolated(items[half:], refusal)
+
+
+def _read_json(reader: _Reader, text: str) -> LenientReading:
+    """Read an ActivityNet-style file."""
+    source = str(reader.path)
+    twice: list[str] = []
+
+    def merged(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        counts = collections.Counter(key for key, _ in pairs)
+        twice.extend(key for key, n in counts.items() if n > 1)
+        return dict(pairs)
+
+    try:
+        content = json.loads(text, object_pairs_hook=merged)
+    except (ValueError, RecursionError):
+        content = None
+    lengths: list[Finding] = []
+    if bmn_layout.is_flat(content):
+        lengths += _wrong_lengths(source, content, refuses_empty=False)
+        try:
+            content = bmn_layout.as_database(reader.path, content, AnnotationError)
+        except AnnotationError as error:
+            return LenientReading(None, (*lengths, _refused(source, str(error))))
+    database = content.get("database") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or not isinstance(database, dict) or not database:
+        return _whole(reader, text)
+    findings = [
+        _refused(source, f"{source}: {quoted(key)} is listed twice; keep one")
+        for key in twice
+    ]
+    findings += lengths or _wrong_lengths(source, database)
+    bare = {key: value for key, value in content.items() if key not in CLASS_LISTS}
+    if not findings:
+        with contextlib.suppress(AnnotationError):
+            return LenientReading(reader.read(json.dumps(content)), ())
+    findings += _mended(reader, bare, database)
+    for head in (content, bare) if database else ():
+        whole = json.dumps({**head, "database": database})
+        try:
+            return LenientReading(reader.read(whole), tuple(findings))
+        except AnnotationError as error:
+            findings.append(_refused(source, str(error)))
+    return LenientReading(None, tuple(findings))
+
+
+def _whole(reader: _Reader, text: str) -> LenientReading:
+    """Read a file that cannot be taken apart."""
+    try:
+        parse_json(str(reader.path), text, "label file", AnnotationError)
+        return LenientReading(reader.read(text), ())
+    except AnnotationError as error:
+        return LenientReading(None, (_refused(str(reader.path), str(error)),))
+
+
+def _wrong_lengths(
+    source: str, database: Mapping[str, Any], *, refuses_empty: bool = True
+) -> Iterator[Finding]:
+    """Yield the segments that do not end after they start; take them off."""
+    for video, entry in database.items():
+        annotations = entry.get("annotations") if isinstance(entry, dict) else None
+        for index, annotation in enumerate(
+            annotations if isinstance(annotations, list) else ()
+        ):
+            try:
+                start_s, end_s = map(float, annotation["segment"])
+            except (KeyError, TypeError, ValueError, OverflowError):
+                continue
+            if not end_s <= start_s:
+                continue
+            is_refused = refuses_empty or end_s < start_s
+            yield Finding(
+                "error" if is_refused else "warning",
+                "length",
+                f"{source}: video {quoted(video)}, annotations[{index}]: an instance "
+                f"must end after it starts, got [{start_s:g}, {end_s:g}] s; correct "
+                "it, or leave the segment out to keep the label only",
+                source,
+                video,
+                index,
+            )
+            del annotation["segment"]
+
+
+def _mended(
+    reader: _Reader, bare: Mapping[str, Any], database: dict[str, Any]
+) -> Iterator[Finding]:
+    """Yield what is refused in each video; take it out of the database."""
+
+    def of(videos: Mapping[str, Any]) -> str:
+        return reader.refusal(json.dumps({**bare, "database": videos}))
+
+    source = str(reader.path)
+    refused = list(_isolated(list(database), lambda x: of({k: database[k] for k in x})))
+    for video, sentence in refused:
+        entry = database[video]
+        found = list(_refused_annotations(video, entry, of))
+        for index, why in found:
+            yield _refused(source, why, video=video, index=index)
+        if found:
+            at_fault = {index for index, _ in found}
+            entry["annotations"] = [
+                x for i, x in enumerate(entry["annotations"]) if i not in at_fault
+            ]
+            sentence = of({video: entry})
+        if sentence:
+            yield _refused(source, sentence, video=video)
+            del database[video]
+
+
+def _refused_annotations(
+    video: str, entry: object, of: Callable[[Mapping[str, Any]], str]
+) -> Iterator[tuple[int, str]]:
+    """Yield the index of each annotation that is refused, and why."""
+    annotations = entry.get("annotations") if isinstance(entry, dict) else None
+    if not isinstance(annotations, list) or not video.strip():
+        return
+
+    def refusal(indices: Sequence[int]) -> str:
+        kept = set(indices)
+        shown = [x if i in kept else PLACEHOLDER for i, x in enumerate(annotations)]
+        return of({video: {"annotations": shown}})
+
+    yield from _isolated(range(len(annotations)), refusal)

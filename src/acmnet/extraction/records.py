@@ -1,0 +1,352 @@
+"""What an extraction leaves on disk: features, a record of each video, failures.
+
+The store of features (`acmnet.data.features`) then also holds ``extracted/<id>.json``,
+the record of each finished video, and ``failed.jsonl`` (``failed.3-of-16.jsonl`` of one
+shard) with a line for each video that could not be done. A video is finished once it
+has both its record and its features; it is never both finished and failed.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, Literal, get_type_hints
+
+from acmnet.data.features import (
+    MANIFEST_NAME,
+    FeatureManifest,
+    read_manifest,
+    write_manifest,
+)
+from acmnet.data.features import RECORDS as RECORDS
+from acmnet.files import (
+    PART,
+    open_regular,
+    parse_json,
+    read_content,
+    read_text,
+    shortened,
+    write_json,
+    write_text,
+)
+from acmnet.limits import LARGEST_NOTE_BYTES
+
+SAMPLE_BYTES: Final = 1 << 16
+SAMPLES: Final = 16
+CALLS: Final = 2
+"""How many calls a video may kill or stall its process in before it is left alone."""
+TRACE: Final = re.compile(r"\.(.+)\.(trace|at)")
+FAILED: Final = re.compile(r"failed(\.\d+-of-\d+)?\.jsonl")
+
+Kind = Literal["video", "extractor", "died", "stalled", "store"]
+
+
+class ExtractionError(ValueError):
+    """An extraction that cannot be started or has to stop; the message says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoRecord:
+    """What is known of one video whose features were written."""
+
+    video: str
+    """Its id: the name of its file without the suffix."""
+    source: str
+    """The name of the file that it was read from."""
+    source_bytes: int
+    fingerprint: str
+    """Of the file, as `fingerprint` gives it."""
+    n_frames: int
+    """Frames at the grid's rate that the snippets were cut from."""
+    n_decoded: int
+    """Frames that the file held."""
+    skipped_packets: int
+    """Packets that could not be decoded and were passed over."""
+    duration_s: float
+    n_snippets: int
+    """T of its features."""
+    sha256: str
+    """Of its ``.npy`` file, in hexadecimal."""
+    seconds: float
+    """How long it took."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """A video that could not be done, and why."""
+
+    video: str
+    file: str
+    reason: str
+    kind: Kind
+    """Who is at fault: the video, the extractor (its code, or what it gave), or nobody
+    known: the process died or made no progress. ``store``: nothing could be written."""
+    when: str
+    """ISO 8601, UTC."""
+    fingerprint: str = ""
+    """Of the file that failed; empty where it could not be read."""
+    calls: int = 1
+    """In how many calls, one after another, it failed in this way."""
+
+    def is_settled(self, path: Path) -> bool:
+        """Return whether to try again would be a waste.
+
+        It is, while the file is the same, for a video that cannot be decoded and for
+        one that ended or stalled its process in two calls. An extractor's fault never
+        is: its code may have been mended.
+        """
+        if self.kind in ("extractor", "store") or not self.fingerprint:
+            return False
+        if self.kind != "video" and self.calls < CALLS:
+            return False
+        try:
+            return self.fingerprint == fingerprint(path)
+        except OSError:
+            return False
+
+
+def fingerprint(path: Path) -> str:
+    """Return what tells a file from another that took its place.
+
+    Its size and a SHA-256 over 16 stretches of 64 KiB, evenly spaced from its first
+    byte to its last, so over all of a file up to 1 MiB. A copy, or a file with a new
+    date, keeps its fingerprint. A change inside a larger file that moves nothing and
+    touches none of the stretches is not seen.
+    """
+    digest = hashlib.sha256()
+    with open_regular(path, "video") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size <= SAMPLES * SAMPLE_BYTES:
+            digest.update(file.read())
+        else:
+            for i in range(SAMPLES):
+                file.seek((size - SAMPLE_BYTES) * i // (SAMPLES - 1))
+                digest.update(file.read(SAMPLE_BYTES))
+    return f"{size}-{digest.hexdigest()[:32]}"
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a whole file, in hexadecimal."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def trace_file(out: Path, video: str) -> Path:
+    """Return where a process that dies of a video leaves its last words."""
+    return out / RECORDS / f".{video}.trace"
+
+
+def place_file(out: Path, video: str) -> Path:
+    """Return where a process says how far it has come in a video."""
+    return out / RECORDS / f".{video}.at"
+
+
+def places(out: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the `place_file` of each video in work, and the video."""
+    for path in (out / RECORDS).glob(".*.at"):
+        yield path, path.name[1:-3]
+
+
+def write_record(out: Path, record: VideoRecord) -> None:
+    """Write a video's record; its features lie there already."""
+    write_json(out / RECORDS / f"{record.video}.json", dataclasses.asdict(record))
+
+
+def read_records(out: str | Path) -> dict[str, VideoRecord]:
+    """Return the record of each finished video by video id, sorted.
+
+    Raises
+    ------
+    ExtractionError
+        If a record is no record; the message names its file.
+    """
+    paths = (Path(out) / RECORDS).glob("*.json")
+    records = {p.stem: _read_record(p) for p in paths if p.name[0] != "."}
+    return dict(sorted(records.items()))
+
+
+def _read_record(path: Path) -> VideoRecord:
+    remedy = "extract its video again"
+    text = read_text(path, "record", ExtractionError, remedy, LARGEST_NOTE_BYTES)
+    content = parse_json(str(path), text, "record", ExtractionError)
+    types = get_type_hints(VideoRecord)
+    if not isinstance(content, dict) or content.keys() != types.keys():
+        raise ExtractionError(
+            f"{path} is no record of an extracted video; remove it and extract again"
+        )
+    for name, kind in types.items():
+        if not isinstance(content[name], (int, float) if kind is float else kind):
+            raise ExtractionError(
+                f"{path}: {name} must be of type {kind.__name__}, got "
+                f"{content[name]!r}; remove the file and extract again"
+            )
+    return VideoRecord(**content)
+
+
+def finished(out: Path, video: str, path: Path) -> VideoRecord | None:
+    """Return the record of a video that need not be done again, else None.
+
+    Its features have the checksum that the record says, and its file is the one that
+    they were made of.
+    """
+    try:
+        record = _read_record(out / RECORDS / f"{video}.json")
+        same = record.fingerprint == fingerprint(path) and (
+            record.sha256 == sha256_of(out / f"{video}.npy")
+        )
+    except (ExtractionError, OSError):
+        return None
+    return record if same else None
+
+
+def forget(out: Path, video: str) -> None:
+    """Remove what an earlier call left of a video that is to be done again.
+
+    An acmnet that did not know `acmnet.names.one_form` may have named it otherwise.
+    """
+    for name in dict.fromkeys((video, unicodedata.normalize("NFD", video))):
+        (out / RECORDS / f"{name}.json").unlink(missing_ok=True)
+        (out / f"{name}.npy").unlink(missing_ok=True)
+
+
+def remove_parts(out: Path, videos: Collection[str], shard: str) -> None:
+    """Remove the unfinished files of these videos that a killed call left behind.
+
+    Parts of files that shards share are removed where there are no shards (``shard``
+    is empty): another one may be writing them.
+    """
+    names = {shortened(f"{video}.{x}") for video in videos for x in ("npy", "json")}
+    for directory in (out, out / RECORDS):
+        for path in directory.iterdir():
+            part, trace = PART.fullmatch(path.name), TRACE.fullmatch(path.name)
+            is_ours = (trace and trace[1] in videos) or (
+                part and (part[1] in names or _is_shared(part[1], shard))
+            )
+            if is_ours:
+                path.unlink(missing_ok=True)
+
+
+def _is_shared(name: str, shard: str) -> bool:
+    """Return whether a file is written by every call, and by no other one now."""
+    if name == f"failed{shard}.jsonl":
+        return True
+    return not shard and (name == MANIFEST_NAME or bool(FAILED.fullmatch(name)))
+
+
+def claim_store(out: Path, manifest: FeatureManifest) -> None:
+    """Write the manifest of a new store, or refuse one of other features.
+
+    Raises
+    ------
+    ExtractionError
+        If the store has features of an extractor, grid, versions or settings that are
+        not these, or features with no manifest; nothing is written then.
+    FeatureError
+        If there is a manifest that cannot be read.
+    """
+    path = out / MANIFEST_NAME
+    if not path.exists():
+        if any(out.glob("*.npy")):
+            raise ExtractionError(
+                f"{out} has features but no {MANIFEST_NAME}, so what they are is not "
+                "known; name a new directory"
+            )
+        try:
+            write_manifest(out, manifest)
+        except FileNotFoundError:
+            # a shard in another container, with the same process number, renamed it
+            if not path.exists():
+                raise
+    theirs, ours = _flat(read_manifest(out)), _flat(manifest)
+    for name in [*ours, *theirs]:
+        if theirs.get(name) != ours.get(name):
+            raise ExtractionError(
+                f"{path} says {name} {theirs.get(name)!r}, this extraction has "
+                f"{ours.get(name)!r}; extract into a new directory, or as that one was"
+            )
+
+
+def _flat(manifest: FeatureManifest) -> dict[str, Any]:
+    """Return what a manifest says, by name, what matters most first."""
+    return {
+        "extractor": manifest.extractor,
+        **dataclasses.asdict(manifest.grid),
+        "dimension": manifest.dimension,
+        "streams": list(manifest.streams),
+        **{f"settings.{name}": value for name, value in manifest.settings.items()},
+        **{f"versions.{name}": value for name, value in manifest.versions.items()},
+    }
+
+
+def read_failures(out: str | Path) -> dict[str, Failure]:
+    """Return the newest failure of each video that is not finished, sorted by id."""
+    out = Path(out)
+    paths = [p for p in out.iterdir() if FAILED.fullmatch(p.name)]
+    lines = sorted((line for p in paths for line in _lines(p)), key=lambda f: f.when)
+    newest = {failure.video: failure for failure in lines}
+    return {
+        video: failure
+        for video, failure in sorted(newest.items())
+        if not (out / RECORDS / f"{video}.json").exists()
+    }
+
+
+def _lines(path: Path) -> Iterator[Failure]:
+    """Yield the failures of one file; a line that is none says nothing."""
+    content = read_content(path, "list of failures", ExtractionError)
+    for line in content.decode("utf-8", "replace").splitlines():
+        try:
+            found = parse_json(str(path), line, "failure", ExtractionError)
+            yield Failure(**found)  # type: ignore[arg-type]  # no object: TypeError
+        except (ExtractionError, TypeError):
+            continue
+
+
+class FailureLog:
+    """The failures of one call: appended as they come, rewritten whole at both ends."""
+
+    def __init__(self, out: Path, shard: str, videos: Iterable[str]) -> None:
+        self.out, self.path = out, out / f"failed{shard}.jsonl"
+        known, own = read_failures(out), set(videos)
+        if shard:
+            kept = (
+                own | {f.video for f in _lines(self.path)}
+                if self.path.exists()
+                else own
+            )
+            known = {video: f for video, f in known.items() if video in kept}
+        self.failures = known
+        self.is_alone = not shard
+
+    def add(self, failure: Failure) -> Failure:
+        """Note a failure, in memory and at the end of the file; return it, counted."""
+        before = self.failures.get(failure.video)
+        if before and (before.kind, before.fingerprint) == (
+            failure.kind,
+            failure.fingerprint,
+        ):
+            failure = dataclasses.replace(failure, calls=before.calls + 1)
+        self.failures[failure.video] = failure
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(_line(failure))
+        return failure
+
+    def write(self) -> None:
+        """Write the file anew, or remove it where nothing failed."""
+        if self.failures:
+            lines = [_line(failure) for _, failure in sorted(self.failures.items())]
+            write_text(self.path, "".join(lines))
+        else:
+            self.path.unlink(missing_ok=True)
+        if self.is_alone:
+            for path in self.out.iterdir():
+                if FAILED.fullmatch(path.name) and path != self.path:
+                    path.unlink(missing_ok=True)
+
+
+def _line(failure: Failure) -> str:
+    return json.dumps(dataclasses.asdict(failure)) + "\n"

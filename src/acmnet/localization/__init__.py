@@ -1,0 +1,1 @@
+"""From what networks say of a video to detections in seconds."""

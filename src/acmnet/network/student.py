@@ -1,0 +1,194 @@
+"""The second stage's network: snippet features in, classes and boundaries out.
+
+It learns from instances that trained networks, its teachers, are confident of, as
+fully supervised detectors learn from true ones. Notation: B videos, T snippets, D
+feature dimension, C classes; there is no background class.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from acmnet.limits import refuse_beyond
+from acmnet.network.acm_net import scale_of
+from acmnet.network.video_dropout import VideoDropout
+
+RARE = -3.0
+"""First bias of every class: an action is rare, a probability of 0.05."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StudentSettings:
+    """The second stage; there is none with 0 teachers."""
+
+    teachers: int = 0
+    """Networks that differ in their seed alone and whose mean teaches the student; 0
+    localises with the one network itself."""
+    agreement: float = 0.5
+    """A teacher's detection becomes an instance to learn from when its score is at
+    least this share of the best of its class in its video, in (0, 1]."""
+    teachers_weight: float = 0.0
+    """What the teachers' proposals count beside the student's, in [0, 1]: the score
+    that the best of a class usually has in training; 0 leaves them out."""
+    overlap: float = 0.3
+    """Detections of one class at or above this tIoU with a better one do not, (0, 1].
+    """
+    centre: float = 0.6
+    """Share of an instance, around its middle, whose snippets are to find it; the rest
+    of it teaches nothing; in (0, 1]."""
+
+    width: int = 256
+    """Channels, from 1."""
+    layers: int = 4
+    """Dilated convolutions, each seeing twice as far as the one before, from 1."""
+    dropout: float = 0.3
+    """Share of entries dropped before and inside the network, in [0, 1)."""
+
+    epochs: int = 60
+    """Passes over the training videos, from 1."""
+    batch_size: int = 8
+    """Videos a step, from 1."""
+    learning_rate: float = 1e-3
+    """Of Adam, down to 0 along a cosine; above 0."""
+    averaging: float = 0.99
+    """Decay of the running mean of the weights, which is what is kept; in [0, 1)."""
+    snippets: int = 1024
+    """Longest stretch of a video in training, from 1; another one each time."""
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their range."""
+        refuse_beyond(dataclasses.asdict(self))
+        for name, lowest in (
+            ("teachers", 0),
+            ("width", 1),
+            ("layers", 1),
+            ("epochs", 1),
+            ("batch_size", 1),
+            ("snippets", 1),
+        ):
+            if getattr(self, name) < lowest:
+                raise ValueError(
+                    f"{name} must be at least {lowest}, got {getattr(self, name)}"
+                )
+        for name in ("agreement", "overlap", "centre"):
+            if not 0.0 < getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must be in (0, 1], got {getattr(self, name)}")
+        if not 0.0 <= self.teachers_weight <= 1.0:
+            raise ValueError(
+                f"teachers_weight must be in [0, 1], got {self.teachers_weight}"
+            )
+        for name in ("dropout", "averaging"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
+        if not self.learning_rate > 0.0:
+            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+
+    @property
+    def reach_snippets(self) -> int:
+        """Neighbours on either side that a snippet's outputs depend on."""
+        return int(2**self.layers) + 1
+
+
+class StudentOutput(NamedTuple):
+    """What the student says about each snippet of B videos."""
+
+    logits: Tensor
+    """(B, T, C). Of being inside an instance of each class."""
+    distance: Tensor
+    """(B, T, 2). Snippets back to that instance's start and on to its end, from 0."""
+
+
+class Student(nn.Module):
+    """Residual dilated convolutions with a class and a boundary head.
+
+    Parameters
+    ----------
+    feature_dim : int
+        D.
+    n_classes : int
+        C.
+    settings : StudentSettings
+        Width, depth and dropout.
+
+    Notes
+    -----
+    A boundary is regressed from every snippet, as in FCOS and ActionFormer (Zhang et
+    al., ECCV 2022); training it on a weak model's own detections follows PivoTAL
+    (Rizve et al., CVPR 2023). The network is our own (docs/decisions.md, D-032).
+
+    Examples
+    --------
+    >>> student = Student(8, 3, StudentSettings(width=4)).eval()
+    >>> output = student(torch.randn(2, 30, 8))
+    >>> output.logits.shape, output.distance.shape
+    (torch.Size([2, 30, 3]), torch.Size([2, 30, 2]))
+    """
+
+    feature_mean: Tensor
+    feature_scale: Tensor
+    teachers_best: Tensor
+    """Scalar above 0; a teachers' score that is as sure as 1 of the student's, see
+    `acmnet.training.pseudo_labels.usual_best`."""
+
+    def __init__(
+        self,
+        feature_dim: int,
+        n_classes: int,
+        settings: StudentSettings = StudentSettings(),
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        width = settings.width
+        self.register_buffer("feature_mean", torch.zeros(feature_dim))
+        self.register_buffer("feature_scale", torch.ones(feature_dim))
+        self.register_buffer("teachers_best", torch.ones(()))
+        self.embedding = nn.Conv1d(feature_dim, width, 3, padding=1)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(settings.layers))
+        self.layers = nn.ModuleList(
+            nn.Conv1d(width, width, 3, padding=2**i, dilation=2**i)
+            for i in range(settings.layers)
+        )
+        self.classes = nn.Conv1d(width, n_classes, 3, padding=1)
+        self.boundaries = nn.Conv1d(width, 2, 3, padding=1)
+        if self.classes.bias is not None:
+            nn.init.constant_(self.classes.bias, RARE)
+
+    def standardize(self, mean: Tensor, deviation: Tensor) -> None:
+        """Keep what features are standardised with: mean and deviation, each (D,)."""
+        self.feature_mean.copy_(mean)
+        self.feature_scale.copy_(scale_of(mean, deviation))
+
+    def forward(
+        self, features: Tensor, mask: Tensor | None = None, seeds: Tensor | None = None
+    ) -> StudentOutput:
+        """Return what the student says about each snippet.
+
+        Parameters
+        ----------
+        features : (B, T, D) floating point
+            Snippet features; padding may hold anything.
+        mask : (B, T) bool, optional
+            True where a snippet exists; all do when it is left out.
+        seeds : (B,) int64, optional
+            What each video's dropout is drawn from, in training only.
+        """
+        drop = VideoDropout(self.training, seeds, features)
+        rate = self.settings.dropout
+        here = torch.ones_like(features[..., :1]) if mask is None else mask[..., None]
+        seen = drop((features - self.feature_mean) * self.feature_scale, rate)
+        x = _convolve(self.embedding, seen, here).relu()
+        for norm, layer in zip(self.norms, self.layers, strict=True):
+            x = x + drop(_convolve(layer, norm(x), here).relu(), rate)
+        logits = _convolve(self.classes, drop(x, rate), here)
+        distance = functional.softplus(_convolve(self.boundaries, x, here).float())
+        return StudentOutput(logits.float(), distance)
+
+
+def _convolve(layer: nn.Module, x: Tensor, here: Tensor) -> Tensor:
+    """Convolve (B, T, channels) over time; padding looks like what lies outside."""
+    seen = torch.where(here > 0, x, 0.0).transpose(1, 2)
+    result: Tensor = layer(seen).transpose(1, 2)
+    return result

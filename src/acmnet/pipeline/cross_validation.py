@@ -1,0 +1,270 @@
+"""Comparisons that say what a score is worth: floors, controls, folds and seeds."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from acmnet.data.annotations import Annotations
+from acmnet.evaluation.reports import evaluate
+from acmnet.pipeline.folds import fold_problems, stratified_folds
+from acmnet.pipeline.label_free_selection import agreement
+from acmnet.pipeline.labelled_features import Data, DataError
+from acmnet.pipeline.trained_model import load, localize_videos
+from acmnet.pipeline.training_run import (
+    RunError,
+    RunRequest,
+    is_complete,
+    refuse_other_run,
+    tidy,
+    train_run,
+)
+from acmnet.segments import Detections, FloatArray
+from acmnet.training.checkpoint import has_checkpoint, load_config
+from acmnet.training.loop import StepRecord
+
+TIOU: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+CHANCE_DRAWS: Final = 20
+
+
+def chance_map(
+    annotations: Annotations,
+    results: Mapping[str, Detections],
+    spans_s: Mapping[str, float],
+    tiou: Sequence[float] = TIOU,
+) -> FloatArray:
+    """Return the mAP of the same detections moved to random places: a floor.
+
+    Numbers, labels, lengths and scores of the detections stay; where they lie is drawn
+    uniformly over their video. What is left is luck and video-level classification.
+
+    Parameters
+    ----------
+    annotations : Annotations
+        With the true instances of the videos.
+    results : mapping of video id to Detections
+        What the model found.
+    spans_s : mapping of video id to seconds
+        How long each video is.
+    tiou : sequence of float
+        Thresholds.
+
+    Returns
+    -------
+    array of shape (n_tiou,)
+        Mean over 20 draws, in [0, 1].
+    """
+    random = np.random.default_rng(0)
+    draws = []
+    for _ in range(CHANCE_DRAWS):
+        moved = {}
+        for video, found in results.items():
+            length_s = found.end_s - found.start_s
+            start_s = random.random(len(found)) * (spans_s[video] - length_s)
+            moved[video] = dataclasses.replace(
+                found, start_s=start_s, end_s=start_s + length_s
+            )
+        draws.append(evaluate(annotations, moved, tiou=tiou).map)
+    mean: FloatArray = np.mean(draws, axis=0)
+    return mean
+
+
+def shuffled(data: Data, seed: int) -> Data:
+    """Return the data with its labels dealt to other videos: a control.
+
+    A model trained on it sees the same features and the same label counts, so what it
+    scores is what the pipeline gives without any supervision.
+    """
+    videos = list(data.annotations.videos.values())
+    order = np.random.default_rng(seed).permutation(len(videos))
+    dealt = {
+        video.id: dataclasses.replace(video, labels=videos[i].labels)
+        for video, i in zip(videos, order, strict=True)
+    }
+    annotations = dataclasses.replace(data.annotations, videos=dealt)
+    return dataclasses.replace(data, annotations=annotations)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """mAP of each seed and fold, with the floor of the same detections."""
+
+    tiou: tuple[float, ...]
+    map: FloatArray
+    """(seeds, folds, n_tiou), in [0, 1]."""
+    chance: FloatArray
+    """(seeds, folds, n_tiou)."""
+    classification: FloatArray
+    """(seeds, folds). Video-level classification mAP of the held-out videos, which
+    needs no segments."""
+    agreement: FloatArray
+    """(seeds, folds). How well a seed agrees with the others on where the labelled
+    actions are, which needs none either; NaN with a single seed."""
+    seconds: float
+    """Training time of all runs together, as their checkpoints say."""
+    detections: Mapping[int, Mapping[str, Detections]]
+    """Of every video, by seed: each was found by the training that had not seen it."""
+
+    def by_seed(self) -> FloatArray:
+        """Return the mean over folds, (seeds, n_tiou): what varies is the seed."""
+        means: FloatArray = self.map.mean(axis=1)
+        return means
+
+    def to_json(self) -> dict[str, Any]:
+        """Return means and standard deviations over seeds as plain values."""
+        seeds = self.by_seed()
+        spread = (
+            seeds.std(axis=0, ddof=1) if len(seeds) > 1 else np.zeros(len(self.tiou))
+        )
+        averages = seeds.mean(axis=1)
+        return {
+            "tiou": list(self.tiou),
+            "map": seeds.mean(axis=0).tolist(),
+            "std": spread.tolist(),
+            "average": float(averages.mean()),
+            "average_std": float(averages.std(ddof=1)) if len(averages) > 1 else 0.0,
+            "chance": self.chance.mean(axis=(0, 1)).tolist(),
+            "by_seed_and_fold": self.map.tolist(),
+            "classification_by_seed_and_fold": self.classification.tolist(),
+            "seconds": self.seconds,
+        }
+
+
+def cross_validate(
+    request: RunRequest,
+    *,
+    folds: int,
+    seeds: Sequence[int],
+    tiou: Sequence[float] = TIOU,
+    on_run: Callable[[int, int, FloatArray], None] = lambda *_: None,
+    on_step: Callable[[StepRecord], None] = lambda _: None,
+) -> CrossValidation:
+    """Train on all folds but one and score that one, for each fold and seed.
+
+    Folds depend on the videos and their labels alone, so that every seed and every
+    setting is measured on the same ones; see `acmnet.pipeline.folds`. A finished
+    training in ``request.out`` is not done again; one that was cut short goes on.
+
+    Parameters
+    ----------
+    request : RunRequest
+        Data, settings and the directory for all runs; its seed is not used.
+    folds : int
+        From 2 to the number of videos.
+    seeds : sequence of int
+        One training a fold for each.
+    tiou : sequence of float
+        Thresholds.
+    on_run, on_step : callables
+        Called after each fold with seed, fold and its mAP, and after each step.
+
+    Raises
+    ------
+    ValueError
+        If ``folds`` does not fit the videos.
+    DataError
+        If the training part of a fold would lack a class: with its name, the fold, and
+        how many videos it needs.
+    """
+    maps, floors, seconds = [], [], 0.0
+    classified: list[float] = []
+    found: list[dict[int, Mapping[str, Detections]]] = [{} for _ in range(folds)]
+    labels: list[dict[str, tuple[str, ...]]] = [{} for _ in range(folds)]
+    for seed, fold, run, test in folds_of(request, folds=folds, seeds=seeds):
+        tidy(run.out)
+        if not is_complete(run.out, request.settings):
+            train_run(run, on_step=on_step)
+        refuse_other_run(run.out, run)
+        model = load(
+            run.out, settings=lambda _: request.settings, device=request.device
+        )
+        results = localize_videos(model, test)
+        report = evaluate(test.annotations, results, tiou=tiou)
+        maps.append(report.map)
+        classified.append(report.classification_map)
+        found[fold][seed], labels[fold] = results, test.labels
+        floors.append(chance_map(test.annotations, results, spans_s(test), tiou))
+        seconds += float(model.config.training["seconds"]) if model.config else 0.0
+        on_run(seed, fold, maps[-1])
+    shape = (len(seeds), folds, len(tiou))
+    agreed = [
+        [_agreement(found[fold], seed, labels[fold]) for fold in range(folds)]
+        for seed in seeds
+    ]
+    return CrossValidation(
+        tuple(tiou),
+        np.reshape(maps, shape),
+        np.reshape(floors, shape),
+        np.reshape(classified, shape[:2]),
+        np.array(agreed),
+        seconds,
+        {seed: _together(part[seed] for part in found) for seed in seeds},
+    )
+
+
+def _together(parts: Iterable[Mapping[str, Detections]]) -> dict[str, Detections]:
+    """Return what was found in any of the folds, by video in order."""
+    return dict(sorted(item for part in parts for item in part.items()))
+
+
+def _agreement(
+    found: Mapping[int, Mapping[str, Detections]],
+    seed: int,
+    labels: Mapping[str, Sequence[str]],
+) -> float:
+    """Return a seed's mean agreement with the others on one fold."""
+    others = [own for other, own in found.items() if other != seed]
+    each = [agreement(found[seed], other, labels) for other in others]
+    return float(np.mean(each)) if each else float("nan")
+
+
+class Fold(NamedTuple):
+    """One training of a cross-validation, and what it is scored on."""
+
+    seed: int
+    fold: int
+    run: RunRequest
+    test: Data
+
+
+def folds_of(
+    request: RunRequest, *, folds: int, seeds: Sequence[int]
+) -> Iterator[Fold]:
+    """Yield every training of a cross-validation; see `cross_validate`."""
+    data = request.data
+    labels = data.labels
+    parts = stratified_folds(labels, folds).videos
+    for problem in fold_problems(labels, folds, data.annotations.source):
+        raise DataError(problem)
+    videos = set(labels)
+    for seed in seeds:
+        for fold, held_out in enumerate(parts):
+            run = dataclasses.replace(
+                request,
+                out=request.out / f"seed_{seed}" / f"fold_{fold}",
+                data=request.data.only(videos - held_out),
+                seed=seed,
+                resume=True,
+            )
+            _refuse_other_videos(run, fold)
+            yield Fold(seed, fold, run, request.data.only(set(held_out)))
+
+
+def _refuse_other_videos(run: RunRequest, fold: int) -> None:
+    """Refuse a training of another deal of the videos into folds."""
+    if not has_checkpoint(run.out):
+        return
+    before = load_config(run.out).trained_on
+    if before is not None and set(before) != set(run.data.labels):
+        raise RunError(
+            f"{run.out} was trained on other videos than fold {fold} leaves to train "
+            "on: the videos, their labels, the number of folds or acmnet's rule of "
+            "dealing have changed; give another --out"
+        )
+
+
+def spans_s(data: Data) -> dict[str, float]:
+    """Return how long each video is, in seconds, by its features."""
+    store = data.store
+    return {v: store.grid.span_s(store.shape(v)[0]) for v in data.annotations.videos}

@@ -1,0 +1,85 @@
+"""What a training needs at the least in memory, and what this machine has."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from acmnet.network.acm_net import ACMNet
+from acmnet.network.student import Student
+from acmnet.pipeline.labelled_features import Data, DataError
+from acmnet.recipes import Settings
+
+COPIES: Final = 4
+"""Numbers kept for a weight: itself, its gradient and the two moments of Adam."""
+CGROUP: Final = Path("/sys/fs/cgroup/memory.max")
+"""Where Linux says how much memory a container may take."""
+
+
+def refuse_oversized(settings: Settings, data: Data, device: str = "cpu") -> None:
+    """Refuse a training that cannot fit into memory, before it is begun.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the networks and the batches.
+    data : Data
+        What is trained on; only the features' dimension and lengths are looked at.
+    device : str
+        Such as ``"cpu"`` or ``"cuda"``.
+
+    Raises
+    ------
+    DataError
+        If the weights and one batch alone take more than all of the memory.
+    ValueError
+        If the settings do not fit the features' dimension.
+    """
+    needed, there = needed_bytes(settings, data), memory_bytes(device)
+    if needed > there:
+        raise DataError(
+            f"training takes {needed / 1e9:,.0f} GB or more for features of dimension "
+            f"{data.store.dimension:,} in {data.store.directory}, and there are "
+            f"{there / 1e9:,.0f} GB of memory; lower model.extra_layers, "
+            "training.batch_size or sampling.snippets, or use features of fewer columns"
+        )
+
+
+def needed_bytes(settings: Settings, data: Data) -> int:
+    """Return bytes that a training takes at the least: weights and one batch.
+
+    Of the snippets' intermediate values only the input and each layer's output are
+    counted, so that what is refused could not have run.
+    """
+    dimension, n_classes = data.store.dimension, len(data.annotations.class_names)
+    lengths = [data.store.shape(video)[0] for video in data.annotations.videos]
+    most = max(lengths, default=1)
+    sampling, training, student = settings.sampling, settings.training, settings.student
+    kept = sampling.method in ("uniform", "crop")  # shorter videos stay as they are
+    batch = min(training.batch_size, len(lengths))
+    snippets = min(sampling.snippets, most) if kept else sampling.snippets
+    n_layers = 2 + settings.model.extra_layers
+    with torch.device("meta"):  # weights without memory
+        numbers = COPIES * _size(ACMNet(dimension, max(n_classes, 1), settings.model))
+        numbers += batch * snippets * dimension * n_layers
+        if student.teachers:
+            rows = min(student.batch_size, len(lengths)) * min(student.snippets, most)
+            own = COPIES * _size(Student(dimension, max(n_classes, 1), student))
+            numbers = max(numbers, own + rows * (dimension + student.width))
+    return 4 * numbers
+
+
+def _size(network: torch.nn.Module) -> int:
+    return sum(weight.numel() for weight in network.parameters())
+
+
+def memory_bytes(device: str = "cpu") -> int:
+    """Return all the memory of a device; a container's limit counts."""
+    if torch.device(device).type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        return min(total, int(CGROUP.read_text()))
+    except (OSError, ValueError):  # no container, or one without a limit
+        return total

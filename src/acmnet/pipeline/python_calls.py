@@ -1,0 +1,207 @@
+"""Training and fitting as Python calls, with the command line's names and defaults."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from acmnet import recipes
+from acmnet.data.annotations import AnnotationError, Annotations, Video
+from acmnet.data.features import FeatureManifest, write_features, write_manifest
+from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.files import written_whole
+from acmnet.messages import counted, some
+from acmnet.names import one_form
+from acmnet.pipeline import fit_videos
+from acmnet.pipeline.fit_videos import FEATURES, FitRequest, FitResult, Hooks
+from acmnet.pipeline.labelled_features import DataSource, open_data
+from acmnet.pipeline.run_data import label_file
+from acmnet.pipeline.trained_model import TrainedModel, load
+from acmnet.pipeline.training_run import RunRequest, train_run
+from acmnet.segments import SnippetGrid
+
+Features = npt.NDArray[np.floating] | Tensor
+Profile = Literal["best", "corrected", "official", "paper"]
+LABELS: Final = "given_labels.json"
+"""The label file that `train` writes into a run's directory."""
+
+
+def train(  # noqa: PLR0913 - the options of acmnet train
+    out: str | Path,
+    features: Mapping[str, Features],
+    labels: Mapping[str, Sequence[str]],
+    grid: SnippetGrid,
+    *,
+    recipe: str = "default",
+    profile: Profile = "corrected",
+    overrides: Mapping[str, object] | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    resume: bool = False,
+    overwrite: bool = False,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> TrainedModel:
+    """Train on arrays of features and the names of the actions in each video.
+
+    The features are written to ``features/`` in ``out``, where `acmnet.load` and every
+    verb of the command line find the run as if `acmnet train` had written it.
+
+    Parameters
+    ----------
+    out : path
+        Directory of the run.
+    features : mapping of video id to (T, D) array or tensor
+        Snippet features of each video, fp16, fp32 or fp64, finite; T at least 1.
+    labels : mapping of video id to names
+        The actions in the same videos; an empty list for a video without any.
+    grid : SnippetGrid
+        Where the snippets lie in time.
+    recipe, profile, seed, device, resume, overwrite
+        As of `acmnet train`.
+    overrides : mapping
+        Settings by dotted name, such as ``{"training.epochs": 50}``.
+    on_note : callable
+        Called with each sentence that the user should read.
+
+    Returns
+    -------
+    TrainedModel
+        As `acmnet.load` gives it: ``model.localize(array)`` returns `Detections`.
+
+    Raises
+    ------
+    AnnotationError, FeatureError, RecipeError, DataError, RunError, TrainingError
+        With one sentence on what cannot be used.
+    """
+    out = Path(out)
+    annotations = _annotations(features, labels)
+    settings = recipes.recipe(recipe, profile=profile, overrides=overrides or {})
+    store = out / FEATURES
+    dimension = int(np.shape(next(iter(features.values())))[-1])
+    write_manifest(store, FeatureManifest(grid, dimension))
+    for video, array in features.items():
+        write_features(store, one_form(video), array)
+    with written_whole(out / LABELS) as part:
+        part.write_bytes(label_file(annotations))
+    request = RunRequest(
+        out,
+        settings,
+        open_data(DataSource(out / LABELS, store)),
+        recipe=recipe,
+        profile=profile,
+        seed=seed,
+        device=device,
+        resume=resume,
+        overwrite=overwrite,
+    )
+    train_run(request, on_note=on_note)
+    return load(out, device=device)
+
+
+def _annotations(
+    features: Mapping[str, Features], labels: Mapping[str, Sequence[str]]
+) -> Annotations:
+    """Return labels as annotations without times, refusing what does not fit.
+
+    Raises
+    ------
+    AnnotationError
+        If there is no video, the two are not of the same videos, or the labels of a
+        video are one string.
+    """
+    if not features:
+        raise AnnotationError("there are no features to train on; give some videos")
+    for there, missing, what in (
+        (features, labels, "labels; give an empty list for a video without any action"),
+        (labels, features, "features; give them, or leave the labels out"),
+    ):
+        lacking = [video for video in there if video not in missing]
+        if lacking:
+            have = "has" if len(lacking) == 1 else "have"
+            raise AnnotationError(
+                f"{counted(len(lacking), 'video')} {have} no {what}: {some(lacking)}"
+            )
+    for video, own in labels.items():
+        if isinstance(own, str):
+            raise AnnotationError(
+                f"the labels of {video!r} must be a list of names, got {own!r}; give "
+                f"[{own!r}]"
+            )
+    videos = {
+        one_form(video): Video(
+            one_form(video), None, None, tuple(map(one_form, own)), ()
+        )
+        for video, own in labels.items()
+    }
+    classes = sorted({name for video in videos.values() for name in video.labels})
+    return Annotations("the given labels", videos, tuple(classes))
+
+
+def fit(  # noqa: PLR0913 - the options of acmnet fit
+    videos: str | Path,
+    labels: str | Path,
+    out: str | Path,
+    *,
+    extractor: str = "motion",
+    recipe: str = "default",
+    profile: Profile = "best",
+    overrides: Mapping[str, object] | None = None,
+    subset: str | None = None,
+    seed: int = 0,
+    workers: int = 1,
+    device: str = "cpu",
+    overwrite: bool = False,
+    retry_failed: bool = False,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> FitResult:
+    """Learn from a folder of videos and their labels: all that `acmnet fit` does.
+
+    A script that calls this needs ``if __name__ == "__main__":`` around the call:
+    features are extracted in processes of their own, which read the script again.
+
+    Parameters
+    ----------
+    videos : path
+        Folder of the videos, or one file.
+    labels : path
+        CSV with the columns video and labels, or ActivityNet-style JSON.
+    out : path
+        Directory of the run. The same call again goes on where it stopped.
+    extractor : str
+        motion, i3d-rgb, i3d-two-stream, or ``module:Class`` of your own.
+    overrides : mapping
+        Settings by dotted name, such as ``{"training.epochs": 50}``.
+    recipe, profile, subset, seed, workers, device, overwrite, retry_failed
+        As of `acmnet fit`.
+    on_note : callable
+        Called with each sentence that the user should read.
+
+    Returns
+    -------
+    FitResult
+        The run, the detections of every video, and why videos were left out.
+
+    Raises
+    ------
+    AnnotationError, DataError, ExtractionError, ExtractorError, RunError, ...
+        With one sentence.
+    """
+    request = FitRequest(
+        Path(videos),
+        Path(labels),
+        Path(out),
+        ExtractionSettings(extractor),
+        recipes.recipe(recipe, profile=profile, overrides=overrides or {}),
+        recipe,
+        profile,
+        subset,
+        seed,
+        workers,
+        device,
+        overwrite,
+        retry_failed,
+    )
+    return fit_videos.fit(request, Hooks(on_note))

@@ -1,0 +1,189 @@
+"""A calibration as it lies in a run: applied to detections, written, read, refused."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from acmnet.evaluation.calibration_curves import Curve
+from acmnet.files import digest_of, parse_json, read_text, write_json
+from acmnet.localization.from_activations import LocalizationSettings
+from acmnet.segments import Detections
+from acmnet.training.checkpoint import weights_sha256
+
+CALIBRATION_FILE: Final = "calibration.json"
+FORMAT_VERSION: Final = 1
+
+Kind = Literal["segments", "labels"]
+Refused = Literal["nothing", "everything"]
+"""Why a class has no operating point: no score reaches the precision, or one that keeps
+a detection in every video does, so that the scores decide nothing."""
+BEFORE: Final = {"unit_scores": False}
+"""How scores were when a calibration did not yet say so."""
+AGAIN: Final = "run acmnet calibrate again, or give --no-calibration"
+
+
+class CalibrationError(ValueError):
+    """Nothing to calibrate on, or a calibration that does not fit the run."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ClassCalibration:
+    """What one class's scores are worth."""
+
+    curve: Curve
+    threshold: float | None
+    """Lowest score, before calibration, with the wanted precision; None where there is
+    no operating point."""
+    detections: int
+    correct: int
+    targets: int
+    precision: float | None
+    """At the operating point, cross-fitted; None where nothing is kept."""
+    recall: float | None
+    """Likewise; None where there is nothing to be found."""
+    refused: Refused | None = None
+    """Why there is no threshold."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Calibration:
+    """What a run's scores are worth: what ``calibration.json`` holds."""
+
+    kind: Kind
+    """Whether correct means a segment found, or that the video has the label."""
+    tiou: float | None
+    """From which a segment is found; None where only labels are known."""
+    precision: float
+    """Wanted at the operating point, in ``(0, 1)``."""
+    classes: Mapping[str, ClassCalibration]
+    """By name, in the run's order."""
+    videos: int
+    ece: Mapping[str, float]
+    """Expected calibration error by the names of `CalibrationReport.bins`."""
+    source: str
+    """The annotations and subset, for people."""
+    model_sha256: str
+    localization: Mapping[str, Any]
+    """The settings that the scores come from."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, as `read_calibration` takes them."""
+        values = dataclasses.asdict(self)
+        for name, own in values["classes"].items():
+            curve = self.classes[name].curve
+            own["curve"] = [curve.score.tolist(), curve.probability.tolist()]
+        return {"format": FORMAT_VERSION, **values}
+
+    @property
+    def has_operating_point(self) -> bool:
+        """Whether any class has a threshold."""
+        return any(known.threshold is not None for known in self.classes.values())
+
+    def apply(self, found: Detections, *, operating_point: bool = False) -> Detections:
+        """Return one video's detections with probabilities for scores.
+
+        Parameters
+        ----------
+        found : Detections
+            Of the run's classes.
+        operating_point : bool
+            Whether to drop detections below their class's threshold; a class without
+            one loses all.
+        """
+        probability = np.empty(len(found))
+        kept = np.ones(len(found), dtype=np.bool_)
+        for c in np.unique(found.class_index).tolist():
+            own = found.class_index == c
+            known = self.classes[found.class_names[c]]
+            probability[own] = known.curve.strictly_at(found.score[own])
+            if operating_point:
+                least = np.inf if known.threshold is None else known.threshold
+                kept[own] = found.score[own] >= least
+        return Detections(
+            found.start_s[kept],
+            found.end_s[kept],
+            probability[kept],
+            found.class_index[kept],
+            found.class_names,
+        )
+
+
+def write_calibration(run: Path, calibration: Calibration) -> Path:
+    """Write a calibration into its run, whole or not at all; return its path."""
+    path = run / CALIBRATION_FILE
+    values = calibration.to_json()
+    write_json(path, values | {"sha256": digest_of(values)})
+    return path
+
+
+def read_calibration(
+    run: Path, localization: LocalizationSettings
+) -> Calibration | None:
+    """Return the calibration that lies in a run; None where there is none.
+
+    Raises
+    ------
+    CalibrationError
+        If it is damaged, or of other weights or settings than the run is used with.
+    """
+    path = run / CALIBRATION_FILE
+    if not path.exists():
+        return None
+    text = read_text(path, "calibration", CalibrationError, AGAIN)
+    content = parse_json(str(path), text, "calibration", CalibrationError)
+    calibration = _parsed(path, content)
+    if calibration.model_sha256 != weights_sha256(run):
+        raise CalibrationError(
+            f"{path} is of other weights than those of {run} (SHA-256 "
+            f"{calibration.model_sha256[:12]}...): {AGAIN}"
+        )
+    now = plain_settings(localization)
+    for name, value in now.items():
+        before = calibration.localization.get(name, BEFORE.get(name))
+        if before != value:
+            raise CalibrationError(
+                f"{path} was made with localization.{name} = {before!r}, now it is "
+                f"{value!r}, which gives other scores: {AGAIN}"
+            )
+    return calibration
+
+
+def _parsed(path: Path, content: Any) -> Calibration:
+    """Return what a file's JSON says."""
+    try:
+        values = dict(content)
+        recorded = values.pop("sha256", None)
+        if recorded is not None and recorded != digest_of(values):
+            raise CalibrationError(
+                f"{path} is not as it was written: its sha256 is of other values; "
+                f"{AGAIN}"
+            )
+        version = values.pop("format")
+        if version > FORMAT_VERSION:
+            raise CalibrationError(
+                f"{path} has calibration format {version}, this acmnet reads up to "
+                f"{FORMAT_VERSION}; install a newer acmnet"
+            )
+        values["classes"] = {
+            name: ClassCalibration(
+                **own | {"curve": Curve(*np.array(own["curve"], dtype=np.float64))}
+            )
+            for name, own in values["classes"].items()
+        }
+        return Calibration(**values)
+    except CalibrationError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CalibrationError(
+            f"{path} is damaged or not written by acmnet ({error}): {AGAIN}"
+        ) from error
+
+
+def plain_settings(localization: LocalizationSettings) -> dict[str, Any]:
+    """Return settings of the localisation as JSON gives them back."""
+    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(localization)))
+    return values

@@ -1,0 +1,134 @@
+"""What a run scored: mAP over tIoU, AP of each class, which classes are confused."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from acmnet.evaluation.reports import DetectionReport
+from acmnet.segments import FloatArray, temporal_iou
+from acmnet.show.figures.style import PALETTE, drawing, save, shortened
+
+SURE: Final = 0.5
+"""Detections count for the confusion from this share of the best of their video."""
+NEAR: Final = 0.5
+"""From this tIoU on a detection names an instance."""
+
+
+def write_map_figure(
+    reports: Mapping[str, DetectionReport], path: Path
+) -> tuple[Path, ...]:
+    """Write the mAP of one or several systems over the thresholds.
+
+    Parameters
+    ----------
+    reports : mapping of name to DetectionReport
+        Of one protocol.
+    path : Path
+        Without an ending.
+    """
+    with drawing(12.0, 6.5 + 0.5 * len(reports)) as figure:
+        axes = figure.subplots()
+        for i, (name, report) in enumerate(reports.items()):
+            average = f"average {100 * report.average:.1f}: {shortened(name)}"
+            axes.plot(
+                report.tiou,
+                100 * report.map,
+                color=PALETTE[i % len(PALETTE)],
+                marker="osD^v"[i % 5],
+                label=average,
+            )
+        axes.set(xlabel="tIoU", ylabel="mAP (%)", ylim=(0, 100))
+        axes.grid(axis="y", alpha=0.3)
+        # below: a good system's line lies where a legend would
+        figure.legend(loc="outside lower left")
+        return save(figure, path)
+
+
+def write_class_figure(report: DetectionReport, path: Path) -> tuple[Path, ...]:
+    """Write the average AP of each class as bars, the best first."""
+    mean = report.ap.mean(axis=0)
+    order = np.argsort(-mean, kind="stable")
+    with drawing(12.0, 2.0 + 0.5 * len(order)) as figure:
+        axes = figure.subplots()
+        axes.barh(range(len(order)), 100 * mean[order], color=PALETTE[0])
+        names = [shortened(report.class_names[c]) for c in order]
+        axes.set_yticks(range(len(order)), names)
+        axes.set_ylim(len(order) - 0.5, -0.5)
+        axes.axvline(100 * report.average, color=PALETTE[5], linewidth=1.2)
+        low, high = report.tiou.min(), report.tiou.max()
+        axes.set(xlabel=f"AP (%), mean over tIoU {low:g} to {high:g}", xlim=(0, 100))
+        axes.set_title(f"line: mAP {100 * report.average:.1f} %")
+        return save(figure, path)
+
+
+def write_confusion_figure(report: DetectionReport, path: Path) -> tuple[Path, ...]:
+    """Write which class sure detections have where each class is; see `confusion`."""
+    shares = confusion(report)
+    n = len(report.class_names)
+    names = [shortened(name) for name in report.class_names]
+    # of the longest name, as no letter is wider than this
+    room = 0.3 * max(map(len, [*names, "nothing"]))
+    side = min(2.0 + 0.6 * n, 36.0)
+    with drawing(side + room + 4.0, side * n / (n + 1) + room + 2.5) as figure:
+        axes = figure.subplots()
+        image = axes.imshow(100 * shares, cmap="cividis", vmin=0, vmax=100)
+        axes.set_xticks(range(n + 1), [*names, "nothing"], rotation=90)
+        axes.set_yticks(range(n), names)
+        axes.set(xlabel=f"found at tIoU {NEAR:g}, surest", ylabel="true")
+        if n <= 20:
+            for (i, j), value in np.ndenumerate(100 * shares):
+                if value >= 0.5:
+                    colour = "black" if value > 50 else "white"
+                    axes.text(
+                        *(j, i, f"{value:.0f}"),
+                        ha="center",
+                        va="center",
+                        color=colour,
+                        fontsize=7,
+                    )
+        figure.colorbar(image, ax=axes, label="% of instances")
+        return save(figure, path)
+
+
+def confusion(report: DetectionReport, tiou: float = NEAR) -> FloatArray:
+    """Return what the sure detections call each instance, (C, C + 1).
+
+    An instance counts for the class of the highest-scoring detection of its video, of
+    any class, that is sure (at least half the best score of the video) and overlaps it
+    with a tIoU of 0.5 or more; for "nothing", the last column, where there is none.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        Its detections and instances.
+    tiou : float
+        From which a detection names an instance.
+
+    Returns
+    -------
+    array of shape (C, C + 1)
+        Each row sums to 1.
+    """
+    ranking = report.ranking
+    n_classes, located = ranking.n_classes, ranking.located
+    instances = ranking.truth.instances
+    video, label = np.divmod(located.group, n_classes)
+    best = np.full(len(ranking.truth.video_ids), -np.inf)
+    np.maximum.at(best, video, ranking.score)
+    counts = np.zeros((n_classes, n_classes + 1))
+    for i, group in enumerate(instances.group.tolist()):
+        v, c = divmod(group, n_classes)
+        own = np.flatnonzero((video == v) & (ranking.score >= SURE * best[v]))
+        overlap = temporal_iou(
+            located.start_s[own],
+            located.end_s[own],
+            instances.start_s[i],
+            instances.end_s[i],
+        )
+        near = own[overlap >= tiou]
+        named = label[near[ranking.score[near].argmax()]] if len(near) else n_classes
+        counts[c, named] += 1
+    shares: FloatArray = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return shares

@@ -1,0 +1,97 @@
+"""Figures of ablations: what would be chosen unseen, what a dial does to each row."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from acmnet.pipeline.ablation import Ablation
+from acmnet.show.figures.style import PALETTE, drawing, save, shortened
+
+MARKS = "osD^vP*Xh<>dp8"
+
+
+def write_choice_figure(ablation: Ablation, path: Path) -> tuple[Path, ...]:
+    """Write each label-free criterion of an ablation against the true mAP.
+
+    A point is a row of the table, the mean over its trainings; the one that the
+    criterion would choose has a ring. Above all rows, below the better half of them.
+
+    Parameters
+    ----------
+    ablation : Ablation
+    path : Path
+        Without an ending.
+    """
+    choices = ablation.choices()
+    true = np.array([100 * float(row.averages.mean()) for row in ablation.rows])
+    lowest = (-np.inf, float(np.median(true)))
+    height = max(12.0, 0.42 * len(true) + 2.0)
+    with drawing(8.0 * len(choices) + 5.0, height) as figure:
+        grid = figure.subplots(2, len(choices), sharey="row", squeeze=False)
+        for axes, least in zip(grid, lowest, strict=True):
+            for own, choice in zip(axes, choices, strict=True):
+                for i, row in enumerate(ablation.rows):
+                    if true[i] < least:
+                        continue
+                    told = 100 * float(row.label_free[choice.criterion].mean())
+                    is_chosen = row.variant.name == choice.chosen
+                    own.plot(
+                        *([told], [true[i]]),
+                        marker=MARKS[i % len(MARKS)],
+                        linestyle="none",
+                        color=PALETTE[i % len(PALETTE)],
+                        markersize=7,
+                        markeredgecolor="black" if is_chosen else "none",
+                        markeredgewidth=1.5,
+                        label=shortened(row.variant.name),
+                    )
+            axes[0].set_ylabel("true average mAP (%)")
+        for above, below, choice in zip(*grid, choices, strict=True):
+            above.set_title(f"all: Spearman {choice.correlation:.2f}", fontsize=9)
+            below.set_title("the better half", fontsize=9)
+            below.set(xlabel=f"{choice.criterion} (%)")
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right upper", fontsize=7)
+        return save(figure, path)
+
+
+def write_dial_figure(
+    studies: Mapping[float, Mapping[str, Any]], name: str, path: Path
+) -> tuple[Path, ...]:
+    """Write the average mAP of each row of a study over the setting of a dial.
+
+    Parameters
+    ----------
+    studies : mapping of dial to `Ablation.to_json`
+        The same study at each setting; bars are the deviation over seeds.
+    name : str
+        Of the dial.
+    path : Path
+        Without an ending.
+    """
+    dials = sorted(studies)
+    rows = [row["name"] for row in studies[dials[0]]["rows"]]
+    with drawing(13.0, 8.0) as figure:
+        axes = figure.subplots()
+        for i, row in enumerate(rows):
+            by_seed = [
+                np.mean(found["average_by_seed_and_fold"], axis=1)
+                for dial in dials
+                for found in studies[dial]["rows"]
+                if found["name"] == row
+            ]
+            axes.errorbar(
+                dials,
+                [100 * x.mean() for x in by_seed],
+                [100 * x.std(ddof=1) if len(x) > 1 else 0.0 for x in by_seed],
+                color=PALETTE[i % len(PALETTE)],
+                marker=MARKS[i % len(MARKS)],
+                capsize=2,
+                label=shortened(row),
+            )
+        axes.set(xlabel=name, ylabel="average mAP (%)")
+        axes.set_ylim(bottom=0)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), title="Exp")
+        return save(figure, path)

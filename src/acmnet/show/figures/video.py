@@ -1,0 +1,210 @@
+"""The paper's Fig. 3 for any video: truth, activation, attention, detections."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from acmnet.data.annotations import Video
+from acmnet.network.acm_net import Branch
+from acmnet.pipeline.trained_model import VideoScores
+from acmnet.segments import Detections, FloatArray, SnippetGrid
+from acmnet.show.figures.style import PALETTE, drawing, save, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_FOUND: Final = 4
+"""Classes up to which those found with the highest score join the labelled ones."""
+MOST_CLASSES: Final = 8
+"""Classes that are drawn at most; the figure says how many labelled ones it lacks."""
+SURE: Final = 0.5
+"""Detections are drawn from this share of the best of their class on."""
+BRANCHES: Final = (("#000000", "-"), ("#D55E00", "--"), ("#777777", ":"))
+"""Instance, context, background; apart in grey print too."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Curves:
+    """What the networks say of one video, and where it lies in time."""
+
+    cas: FloatArray
+    """(T, C + 1). What the classifier says of each snippet before any attention."""
+    scores: VideoScores
+    """Of T snippets."""
+    n_snippets: int
+    """The video's length before it was sampled to T snippets; T if it was not."""
+    grid: SnippetGrid
+    teachers: int = 0
+    """Networks that the curves are the mean of, where a student of theirs localises."""
+
+    @property
+    def times_s(self) -> FloatArray:
+        """(T,) the middle of each snippet, in seconds."""
+        return snippet_times(len(self.scores.attention), self.n_snippets, self.grid)
+
+
+def write_video_figure(
+    video: Video,
+    curves: Curves,
+    found: Detections,
+    path: Path,
+) -> tuple[Path, ...]:
+    """Write truth, detections, attention and instance CAS of one video over time.
+
+    Parameters
+    ----------
+    video : Video
+        Its labels and, where they are known, its instances.
+    curves : Curves
+        CAS, instance CAS and attention.
+    found : Detections
+        What is localised; drawn from half the best score of its class on.
+    path : Path
+        Without an ending.
+
+    References
+    ----------
+    Qu et al. 2021, Fig. 3, which shows the truth, CAS, instance attention, instance CAS
+    and detections of one class; the other two branches stand beside.
+    """
+    names = found.class_names
+    classes = shown_classes(video, found)
+    centre_s = curves.times_s
+    heights = [max(1, len(classes)) * 0.35 + 0.3] * 2 + [1.0] + [0.8] * len(classes)
+    with drawing(16.0, 2.2 * sum(heights)) as figure:
+        grid_of_axes = figure.subplots(
+            len(heights), 1, sharex=True, squeeze=False, height_ratios=heights
+        )
+        axes: list[Axes] = list(grid_of_axes[:, 0])
+        labels = [shortened(names[c]) for c in classes]
+        true = [
+            (names.index(x.label), x.segment.start_s, x.segment.end_s, 1.0)
+            for x in video.instances
+            if x.label in names
+        ]
+        _lanes(axes[0], "truth", true, classes, labels)
+        _lanes(axes[1], "detections", sure_ones(found), classes, labels)
+        _attention(axes[2], centre_s, curves.scores)
+        for c, name, own in zip(classes, labels, axes[3:], strict=True):
+            colour = PALETTE[classes.index(c) % len(PALETTE)]
+            curve = curves.scores.cas_instance[:, c].astype(np.float64)
+            own.fill_between(centre_s, curve, color=colour, alpha=0.25, linewidth=0)
+            own.plot(centre_s, curve, color=colour, linewidth=1.2, label="instance CAS")
+            own.plot(
+                *(centre_s, curves.cas[:, c]),
+                color="black",
+                linewidth=0.8,
+                linestyle="dotted",
+                label="CAS",
+            )
+            own.set(ylim=(-0.03, 1.03), ylabel="CAS")
+            own.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+            own.set_title(name, fontsize=9)
+        axes[-1].set(xlabel="time (s)", xlim=(0.0, _end_s(video, curves)))
+        title = "\n".join(
+            [shortened(video.id), *_remarks(video, curves, classes, found)]
+        )
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+        return save(figure, path)
+
+
+def shown_classes(video: Video, found: Detections) -> list[int]:
+    """Return the classes that are drawn: the labelled ones, then the surest found."""
+    n_labelled = len({*video.labels} & {*found.class_names})
+    return telling_classes(video, found)[
+        : min(max(MOST_FOUND, n_labelled), MOST_CLASSES)
+    ]
+
+
+def telling_classes(video: Video, found: Detections) -> list[int]:
+    """Return the labelled classes, then the others that were found, surest first."""
+    names = found.class_names
+    labelled = [names.index(label) for label in video.labels if label in names]
+    order = np.argsort(-found.score, kind="stable")
+    return list(dict.fromkeys([*labelled, *found.class_index[order].tolist()]))
+
+
+def _remarks(
+    video: Video, curves: Curves, classes: Sequence[int], found: Detections
+) -> list[str]:
+    """Return what a reader must know to read the figure right."""
+    said = []
+    if curves.teachers:
+        mean = f"the mean of its {curves.teachers} teachers"
+        who = mean if curves.teachers > 1 else "its teacher"
+        said.append(f"attention and CAS: {who}; detections: the student")
+    drawn = {found.class_names[c] for c in classes}
+    absent = len(set(video.labels) - drawn)
+    if absent:
+        said.append(f"{absent} of {len(set(video.labels))} labelled classes not shown")
+    return said
+
+
+def _attention(axes: "Axes", centre_s: FloatArray, scores: VideoScores) -> None:
+    """Draw the attention of the three branches, the instance branch on top."""
+    for branch, (colour, line) in zip(Branch, BRANCHES, strict=True):
+        axes.plot(
+            centre_s,
+            scores.attention[:, branch],
+            color=colour,
+            linestyle=line,
+            linewidth=1.2,
+            label=branch.name.lower(),
+            zorder=3 - 0.1 * branch,
+        )
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.2))
+    axes.set(ylabel="attention", ylim=(-0.03, 1.03))
+
+
+def snippet_times(length: int, n_snippets: int, grid: SnippetGrid) -> FloatArray:
+    """Return the middle of each of T samples of a video's L snippets, in seconds."""
+    first_s = grid.snippet_frames / 2 / grid.fps
+    step_s = grid.stride_s * n_snippets / length
+    times: FloatArray = first_s + step_s * np.arange(length, dtype=np.float64)
+    return times
+
+
+def sure_ones(found: Detections) -> list[tuple[int, float, float, float]]:
+    """Return (class, start, end, share of its best score) of the sure detections."""
+    best = np.zeros(len(found.class_names))
+    np.maximum.at(best, found.class_index, found.score)
+    kept = []
+    for i in np.argsort(found.score, kind="stable").tolist():
+        c = int(found.class_index[i])
+        share = float(found.score[i] / best[c]) if best[c] > 0.0 else 0.0
+        if share >= SURE:
+            kept.append((c, float(found.start_s[i]), float(found.end_s[i]), share))
+    return kept
+
+
+def _lanes(
+    axes: "Axes",
+    title: str,
+    spans: Sequence[tuple[int, float, float, float]],
+    classes: Sequence[int],
+    labels: Sequence[str],
+) -> None:
+    """Draw spans in a lane for each class; the surer, the less transparent."""
+    for c, start_s, end_s, share in spans:
+        if c not in classes:
+            continue
+        lane = classes.index(c)
+        axes.broken_barh(
+            [(start_s, end_s - start_s)],
+            (lane - 0.35, 0.7),
+            color=PALETTE[lane % len(PALETTE)],
+            alpha=0.3 + 0.7 * share,
+            linewidth=0,  # an edge would draw beyond the span
+        )
+    axes.set_yticks(range(len(classes)), labels)
+    axes.set_ylim(max(len(classes), 1) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.set_title(title, fontsize=9)
+
+
+def _end_s(video: Video, curves: Curves) -> float:
+    half_s = curves.grid.snippet_frames / 2 / curves.grid.fps
+    return max(video.duration_s or 0.0, float(curves.times_s[-1]) + half_s)

@@ -1,0 +1,243 @@
+"""What is drawn onto a frame: labels with scores, and a strip that shows the time.
+
+Nothing here knows files or codecs. A strip at the bottom has a lane for each detected
+class, in the order of the alphabet, then one for the ground truth; its width is the
+length of the video, and a white line shows where it is.
+"""
+
+import colorsys
+import functools
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from acmnet.data.annotations import Instance
+from acmnet.segments import Detection
+
+Frame = npt.NDArray[np.uint8]
+"""(H, W, 3), RGB."""
+Mask = npt.NDArray[np.uint8]
+"""(h, w), how much a pixel is covered, 255 for wholly."""
+Colour = tuple[int, int, int]
+
+STRIP_SHARE: Final = 3
+"""The strip is at most a third of the picture's height, and so are the labels."""
+LANE_SHARE: Final = 30
+"""A lane is a thirtieth of the picture's height where there is room for it."""
+SHORTEST_LANE: Final = 6
+SHADE: Final = 0.35
+"""What is left of the picture's light behind the strip and the labels."""
+LINE: Final = 200
+"""Grey of the line between detections and truth."""
+LONGEST_TEXT: Final = 200
+"""Characters of a label; what is longer is cut off before it is measured."""
+
+# DejaVu Sans comes with matplotlib; these have what it lacks, where they are installed.
+_FALLBACKS: Final = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Microsoft YaHei"),
+    *("PingFang SC", "Hiragino Sans", "Arial Unicode MS", "Unifont"),
+    *("Noto Emoji", "Symbola", "Noto Sans Devanagari", "Noto Sans Arabic"),
+)
+_GOLDEN: Final = 0.618033988749895  # of the circle of hues: neighbours differ most
+
+
+def class_colour(index: int) -> Colour:
+    """Return the colour of the class at a place among the labels that are drawn.
+
+    Examples
+    --------
+    >>> class_colour(0), class_colour(1)
+    ((255, 64, 64), (64, 120, 255))
+    """
+    parts = colorsys.hsv_to_rgb(index * _GOLDEN % 1, 0.75, 1.0)
+    red, green, blue = (round(255 * part) for part in parts)
+    return red, green, blue
+
+
+class Overlay:
+    """Draws onto the frames of one video.
+
+    Parameters
+    ----------
+    width, height : int
+        Of the frames, in pixels.
+    duration_s : float
+        What the strip's width stands for, seconds.
+    found : sequence of Detection
+        What is drawn. What lies beyond the video's end is cut off.
+    truth : sequence of Instance
+        Drawn in a lane of its own, the last one; without any there is no such lane.
+
+    Notes
+    -----
+    Time ``t`` is at column ``round(t / duration_s * width)``. With ``n`` lanes, each is
+    ``max(1, min(max(6, height // 30), height // 3 // n))`` pixels high, the last of
+    which is left blank in lanes of 4 and more, and the first of which is a grey line
+    above the truth; the last lane ends with the picture. A picture too low for all
+    lanes shows the last ones.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        duration_s: float,
+        found: Sequence[Detection],
+        truth: Sequence[Instance] = (),
+    ) -> None:
+        self.width, self.height, self.duration_s = width, height, duration_s
+        self.found = sorted(found, key=lambda one: -one.score)
+        lanes = sorted({one.label for one in found})
+        names = sorted({*lanes, *(one.label for one in truth)})
+        self.colours = {name: class_colour(i) for i, name in enumerate(names)}
+        self._text_height = max(12, height // 20)
+        bars = [(lanes.index(d.label), d.label, d.start_s, d.end_s) for d in found]
+        bars += [
+            (len(lanes), one.label, one.segment.start_s, one.segment.end_s)
+            for one in truth
+        ]
+        self._bars, self._covered = self._strip(
+            bars, len(lanes) + bool(truth), bool(truth)
+        )
+
+    def draw(self, frame: Frame, time_s: float) -> None:
+        """Draw onto a frame of the video that is shown at a time."""
+        self._draw_strip(frame, time_s)
+        limit = self.height // STRIP_SHARE
+        top = 0
+        for one in self.found:
+            if not one.start_s <= time_s < one.end_s:
+                continue
+            if top and top + self._text_height > limit:
+                break
+            self._draw_label(frame, one, top)
+            top += self._text_height
+
+    def column(self, time_s: float) -> int:
+        """Return where a time is, from 0 to the width."""
+        share = time_s / self.duration_s if self.duration_s > 0 else 0.0
+        return round(min(max(share, 0.0), 1.0) * self.width)
+
+    def _strip(
+        self,
+        bars: Iterable[tuple[int, str, float, float]],
+        n_lanes: int,
+        has_truth: bool,
+    ) -> tuple[Frame, Mask]:
+        """Return the strip's bars, and where they are."""
+        lane = max(SHORTEST_LANE, self.height // LANE_SHARE)
+        lane = max(1, min(lane, self.height // STRIP_SHARE // max(1, n_lanes)))
+        shape = (lane * n_lanes, self.width)
+        strip, covered = np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.uint8)
+        for place, label, start_s, end_s in bars:
+            left = min(self.column(start_s), self.width - 1)
+            columns = slice(left, max(left + 1, self.column(end_s)))
+            rows = slice(lane * place, lane * (place + 1) - (lane >= 4))
+            if start_s < self.duration_s and end_s > 0:
+                strip[rows, columns] = self.colours[label]
+                covered[rows, columns] = 255
+        if has_truth and lane >= 4:
+            strip[-lane], covered[-lane] = LINE, 255
+        return strip[-self.height :], covered[-self.height :]
+
+    def _draw_strip(self, frame: Frame, time_s: float) -> None:
+        """Darken the bottom and draw the bars and the line on it."""
+        if not len(self._bars):
+            return
+        below = frame[-len(self._bars) :]
+        below[:] = cv2.convertScaleAbs(below, alpha=SHADE)
+        is_bar = self._covered > 0
+        below[is_bar] = self._bars[is_bar]
+        at = min(self.column(time_s), self.width - 1)
+        below[:, at : at + max(1, self.width // 320)] = 255
+
+    def _draw_label(self, frame: Frame, one: Detection, top: int) -> None:
+        """Draw a square of the class's colour, the label and the score."""
+        size = self._text_height
+        room = self.width - size
+        if room < size:
+            return
+        mask = text_mask(one.label, f" {one.score:.2f}", size, room)
+        box = frame[top : top + size, : size + mask.shape[1]]
+        box[:] = cv2.convertScaleAbs(box, alpha=SHADE)
+        edge = max(1, size // 5)
+        box[edge : size - edge, edge : size - edge] = self.colours[one.label]
+        text = box[:, size:].astype(np.uint16)
+        cover = mask[: len(box), :, None].astype(np.uint16)
+        box[:, size:] = (text * (255 - cover) + 255 * cover) // 255
+
+
+@functools.lru_cache(maxsize=256)
+def text_mask(text: str, end: str, height: int, limit: int) -> Mask:
+    """Return a line of text, cut to be at most so many pixels wide.
+
+    Parameters
+    ----------
+    text : str
+        Any text; what cannot be printed, such as a new line, becomes a blank. It is cut
+        and ends with an ellipsis where there is no room for it.
+    end : str
+        Follows the text and is never cut.
+    height : int
+        Of the line in pixels, at least 8.
+    limit : int
+        Greatest width in pixels.
+
+    Returns
+    -------
+    array of shape (height, w)
+        With ``w`` of at most ``limit``. A character that no font has is a box.
+    """
+    text = "".join(c if c.isprintable() else " " for c in text[: LONGEST_TEXT + 1])
+    whole = len(text)
+    mask, width = _drawn(text + end, height, limit)
+    while width > limit and whole:
+        whole = min(whole - 1, int(whole * limit / width))
+        mask, width = _drawn(text[:whole] + "…" + end, height, limit)
+    return mask[:, : max(1, int(width) + height // 4)]
+
+
+def _drawn(text: str, height: int, limit: int) -> tuple[Mask, float]:
+    """Return a text as drawn, cut off at the limit, and how wide it would be."""
+    # 0.3 s, which only those pay who draw
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    dpi = 72  # a point is a pixel
+    figure = Figure(figsize=(limit / dpi, height / dpi), dpi=dpi)
+    figure.patch.set_alpha(0)
+    canvas = FigureCanvasAgg(figure)
+    line = figure.text(
+        0,
+        0.25,
+        text,
+        fontsize=0.7 * height,
+        family=_families(),
+        parse_math=False,
+        va="baseline",
+    )
+    with warnings.catch_warnings():
+        # of each character that no font has: it is drawn as a box
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        warnings.filterwarnings("ignore", message="Matplotlib currently does not")
+        width = line.get_window_extent(canvas.get_renderer()).width  # type: ignore[no-untyped-call]
+        canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = np.asarray(canvas.buffer_rgba())[:, :, 3]  # type: ignore[no-untyped-call]
+    # a figure's size may be a pixel less than asked for, by rounding
+    mask = np.zeros((height, limit), np.uint8)
+    rows, columns = min(height, len(pixels)), min(limit, pixels.shape[1])
+    mask[:rows, :columns] = pixels[:rows, :columns]
+    return mask, width
+
+
+@functools.cache
+def _families() -> list[str]:
+    """Return matplotlib's own font, and those installed that have other scripts."""
+    from matplotlib.font_manager import fontManager
+
+    installed = set(fontManager.get_font_names())
+    return ["DejaVu Sans", *(name for name in _FALLBACKS if name in installed)]

@@ -1,0 +1,191 @@
+"""What a page shows of a run, as plain values: computed here, only drawn there."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from acmnet.data.annotations import Annotations, Video
+from acmnet.data.shown_detections import Shown
+from acmnet.data.training_videos import UNKNOWN
+from acmnet.evaluation.reports import DetectionReport
+from acmnet.messages import counted
+from acmnet.pipeline.labelled_features import Data
+from acmnet.pipeline.run_data import training_videos
+from acmnet.pipeline.training_run import LAST
+from acmnet.recipes import Settings
+from acmnet.segments import Detections
+from acmnet.show.report.media import Media
+from acmnet.show.report.posters import FRAMES
+from acmnet.training.checkpoint import CheckpointConfig
+
+MOST_DETECTIONS: Final = 500
+"""Detections of a video that are shown, the surest ones."""
+
+BEYOND_S: Final = 1.0
+"""How far a reviewed segment may reach past a video's end: lengths are rounded."""
+
+Row = tuple[str, float, float, float]
+"""A detection on the page: label, start and end in seconds, score."""
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoContents:
+    """One video's part of a page."""
+
+    id: str
+    summary: Mapping[str, Any]
+    """Its name, labels, length, true segments and how much was found in it."""
+    detections: Sequence[Row]
+    """From the surest down, at most `MOST_DETECTIONS`."""
+    media: Media | None = None
+    insides: Mapping[str, Any] | None = None
+    """As `insides_of` gives them; None where a server is asked for them."""
+    poster: bytes | str | None = None
+    """A JPEG, or the address where a server has it; None for none."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """All of a page: the summary and every video."""
+
+    summary: Mapping[str, Any]
+    videos: tuple[VideoContents, ...]
+
+
+def summary_of(
+    run: Path,
+    config: CheckpointConfig,
+    settings: Settings,
+    data: Data,
+    report: DetectionReport | None,
+    shown: Shown = Shown(),
+    warning: str | None = None,
+) -> dict[str, Any]:
+    """Return what is told of the run: where it comes from, and its scores.
+
+    Parameters
+    ----------
+    run, config, settings
+        The run, what it says of itself, and the settings that it is used with.
+    data : Data
+        The videos on the page.
+    report : DetectionReport or None
+        The scores; None where no true segments are known.
+    shown : Shown
+        Which detections the page shows at first.
+    warning : str, optional
+        A sentence on these videos, to stand under the title.
+    """
+    values: dict[str, Any] = {
+        "title": run.resolve().name,
+        "run": str(run.resolve()),
+        "facts": dict(_facts(run, config, settings, data)),
+        "class_names": list(config.class_names),
+        "thresholds": list(settings.localization.activation_thresholds),
+        "notes": [*_notes(config, report), *_sentences(warning)],
+        "shown": dataclasses.asdict(shown),
+    }
+    if report is not None:
+        values["scores"] = report.to_json()
+        values["rules"] = report.protocol.rules
+    return values
+
+
+def _facts(
+    run: Path, config: CheckpointConfig, settings: Settings, data: Data
+) -> Iterator[tuple[str, str]]:
+    """Yield where the run comes from, each fact with its name."""
+    known = config.training
+    yield "run", str(run)
+    yield "labels", data.annotations.source
+    yield "features", str(data.store.directory)
+    yield "recipe", f"{config.recipe} ({config.profile})"
+    yield "seed", str(config.seed)
+    yield "epochs", str(config.epoch)
+    yield "checkpoint chosen on", config.selection
+    n = known.get("videos")
+    videos = counted(n, "video") if isinstance(n, int) else "unknown videos"
+    labels, subset = known.get("annotations", "?"), known.get("subset") or "all"
+    yield "trained on", f"{videos} of {labels}, subset {subset}"
+    yield "extractor", str((known.get("manifest") or {}).get("extractor", "?"))
+    yield "versions", ", ".join(f"{k} {v}" for k, v in config.versions.items())
+    n_teachers = settings.student.teachers
+    yield (
+        "what the model sees",
+        f"the mean of the student's {counted(n_teachers, 'teacher')}; the detections "
+        "are the student's"
+        if n_teachers
+        else "the network's own",
+    )
+
+
+def _notes(config: CheckpointConfig, report: DetectionReport | None) -> Iterator[str]:
+    """Yield what must be known before a score is believed."""
+    if report is not None:
+        yield from _sentences(*report.notes)
+    elif training_videos(config) is None:
+        yield from _sentences(UNKNOWN)
+    if config.selection != LAST:
+        yield f"The checkpoint was chosen on the {config.selection}."
+
+
+def _sentences(*notes: str | None) -> Iterator[str]:
+    """Yield notes as sentences of a text; nothing for None."""
+    for note in filter(None, notes):
+        yield f"{note[:1].upper()}{note[1:].removesuffix('.')}."
+
+
+def video_contents(
+    video: Video,
+    data: Data,
+    found: Detections,
+    *,
+    media: Media | None = None,
+    insides: Mapping[str, Any] | None = None,
+    poster: bytes | str | None = None,
+) -> VideoContents:
+    """Return one video's part of a page."""
+    span_s = data.store.grid.span_s(data.store.shape(video.id)[0])
+    order = np.argsort(-found.score, kind="stable")[:MOST_DETECTIONS]
+    is_known = truth_is_known(video, data.annotations)
+    rows = [
+        (
+            found.class_names[int(found.class_index[i])],
+            float(found.start_s[i]),
+            float(found.end_s[i]),
+            float(found.score[i]),
+        )
+        for i in order
+    ]
+    summary = {
+        "id": video.id,
+        "labels": list(video.labels),
+        "subset": video.subset,
+        "duration_s": float(max(video.duration_s or 0.0, span_s)),
+        "ends_s": float(video.duration_s or span_s),
+        "latest_s": float(video.duration_s or span_s) + BEYOND_S,
+        "truth": [
+            [x.label, float(x.segment.start_s), float(x.segment.end_s)]
+            for x in video.instances
+        ],
+        "instances": len(video.instances) if is_known else None,
+        "detections": len(found),
+        "best": rows[0][3] if rows else None,
+        "left_out": len(found) - len(rows),
+        "poster_frames": FRAMES,
+    }
+    return VideoContents(video.id, summary, rows, media, insides, poster)
+
+
+def truth_is_known(video: Video, annotations: Annotations) -> bool:
+    """Whether it is known where a video's actions are, or that it has none.
+
+    A video without a label has none, but only a file that knows segments at all says
+    so; one that has a label and no segment says that there is something somewhere.
+    """
+    if video.instances:
+        return True
+    return not video.labels and any(x.instances for x in annotations.videos.values())

@@ -1,0 +1,145 @@
+"""The page: one HTML file that holds all it shows and needs no network."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from markupsafe import Markup
+
+from acmnet.files import written_whole
+from acmnet.show.report.contents import Contents, VideoContents
+
+POLICY: Final = (
+    "default-src 'none'; script-src {script}; style-src {style}; "
+    "img-src {images}; media-src blob: file: 'self'; connect-src {connect}; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""What the page may load: nothing but itself, its embedded data and linked videos."""
+
+
+SCRIPTS: Final = (
+    "elements",
+    "state",
+    "player",
+    "timeline",
+    "curves",
+    "lists",
+    "summary",
+    "review",
+    "saving",
+    "address",
+    "start",
+)
+"""The files of the page's script, in the order in which they are put together."""
+
+
+def page_of(contents: Contents, *, token: str | None = None, build: int = 0) -> str:
+    """Return the HTML of a page.
+
+    Parameters
+    ----------
+    contents : Contents
+        All that is shown. Names in it may hold anything: they enter the page as JSON
+        and become text nodes only.
+    token : str, optional
+        Of the server that keeps reviews; without, the page stands alone.
+    build : int
+        Which of the server's pages this is: what is asked for later belongs to it.
+    """
+    js, css = page_script(), _shipped("page.css")
+    policy = POLICY.format(
+        script=_hash(js),
+        style=_hash(css),
+        images="data: 'self'" if token else "data:",
+        connect="'self'" if token else "'none'",
+    )
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string(_shipped("page.html"))
+    server = {"token": token, "build": build} if token else None
+    return template.render(
+        title=contents.summary["title"],
+        policy=Markup(policy),
+        css=Markup(css),
+        js=Markup(js),
+        contents=_json(_whole(contents, server)),
+        embedded=list(_embedded(contents)),
+    )
+
+
+def page_script() -> str:
+    """Return the page's script: its files in one scope of their own."""
+    parts = [_shipped(f"script/{name}.js") for name in SCRIPTS]
+    return '"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n"
+
+
+def _embedded(contents: Contents) -> Iterator[tuple[str, str, Markup]]:
+    """Yield what is read when a video is looked at: type, id and text of an element."""
+    for i, video in enumerate(contents.videos):
+        if video.insides is not None:
+            yield "application/json", f"insides-{i}", _json(video.insides)
+        if isinstance(video.poster, bytes):
+            yield "text/plain", f"poster-{i}", _base64(video.poster)
+        if video.media is not None and video.media.url is None:
+            yield "text/plain", f"media-{i}", _base64(video.media.path.read_bytes())
+
+
+def write_page(contents: Contents, path: Path) -> None:
+    """Write a report, whole or not at all."""
+    with written_whole(path) as part:
+        part.write_text(page_of(contents), encoding="utf-8")
+
+
+def _whole(contents: Contents, server: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what the page needs before any video is looked at."""
+    names = contents.summary["class_names"]
+    place = {name: i for i, name in enumerate(names)}
+    return dict(contents.summary) | {
+        "videos": [_listed(video) for video in contents.videos],
+        "detections": [
+            [i, place[label], start_s, end_s, score]
+            for i, video in enumerate(contents.videos)
+            for label, start_s, end_s, score in video.detections
+        ],
+        "server": server,
+    }
+
+
+def _listed(video: VideoContents) -> dict[str, Any]:
+    """Return a video as the list has it, and where its pictures are."""
+    media, poster = video.media, video.poster
+    return dict(video.summary) | {
+        "media": None if media is None else {"type": media.type, "url": media.url},
+        "poster": "inside" if isinstance(poster, bytes) else poster,
+    }
+
+
+def _base64(values: bytes) -> Markup:
+    return Markup(base64.b64encode(values).decode())
+
+
+def _json(values: object) -> Markup:
+    r"""Return JSON that cannot end the element it stands in, whatever it holds.
+
+    Examples
+    --------
+    >>> str(_json(["</script>", "&"]))
+    '["\\u003c/script\\u003e","\\u0026"]'
+    """
+    text = json.dumps(values, separators=(",", ":"), allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _shipped(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Video files: opened, timed and decoded into frames."""

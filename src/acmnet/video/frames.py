@@ -1,0 +1,334 @@
+"""Video: a file becomes RGB frames at a fixed rate, one after the other.
+
+Decoded by ffmpeg as PyAV carries it, in bounded memory.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+from av.video.reformatter import Colorspace, VideoReformatter
+
+from acmnet.video.containers import DecodeCount, OpenVideo, VideoError, opened_video
+from acmnet.video.frame_clock import FrameClock, nominal_duration
+
+__all__ = [
+    "Frame",
+    "FrameReader",
+    "VideoError",
+    "VideoInfo",
+    "probe",
+]
+
+Frame = npt.NDArray[np.uint8]
+"""(H, W, 3), RGB, C-contiguous."""
+
+MAX_ASPECT: Final = 4
+"""Longest side in units of ``short_side``; a longer picture is squeezed."""
+
+FPS_RANGE: Final = (0.01, 1000.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoInfo:
+    """What the headers and the first frame tell, without decoding the rest."""
+
+    path: Path
+    width: int
+    """In pixels, as displayed: after rotation."""
+    height: int
+    """In pixels, as displayed: after rotation."""
+    fps: float | None
+    """Mean frame rate that the header claims, if it does."""
+    duration_s: float | None
+    """Length that the header claims, if it does; it may be wrong."""
+    codec: str
+    """ffmpeg's name of the decoder, such as ``"h264"``."""
+    pixel_format: str
+    """ffmpeg's name, such as ``"yuv420p"``."""
+    rotation: int
+    """Degrees by which the picture is turned counter-clockwise: 0, 90, 180 or 270."""
+
+
+def probe(path: str | Path) -> VideoInfo:
+    """Return what the headers and the first frame of a video tell.
+
+    Raises
+    ------
+    VideoError
+        If there is no such file or no video in it, or no frame of it can be decoded.
+    """
+    with opened_video(Path(path), DecodeCount()) as video:
+        frame = next(video.frames(), None)
+        if frame is None:
+            raise video.no_frame()
+        turns = _quarter_turns(frame)
+        width, height = _turned((frame.width, frame.height), turns)
+        rate = video.stream.average_rate
+        return VideoInfo(
+            path=video.path,
+            width=width,
+            height=height,
+            fps=float(rate) if rate else None,
+            duration_s=float(video.claimed_s) or None,
+            codec=video.stream.codec_context.name,
+            pixel_format=frame.format.name,
+            rotation=90 * turns,
+        )
+
+
+class FrameReader:
+    """The frames of one video at a fixed rate, to be iterated over once.
+
+    Grid frame ``k`` has time ``k / fps`` after the first frame and shows the last frame
+    that is presented at or before it. There are grid frames while ``k / fps`` is below
+    `duration_s`. One frame, and those that the decoder keeps, are in memory.
+
+    Parameters
+    ----------
+    path : str or Path
+        The video file; its content tells what it is, not its name.
+    fps : float or None
+        Frames a second to yield, from 0.01 to 1000, taken as the nearest fraction with
+        a denominator of at most 10,000 (29.97002997... is 30000/1001). None yields
+        every decoded frame once.
+    short_side : int or None
+        Pixels of the shorter side of the displayed picture. The other side is scaled
+        alike and rounded, to ``4 * short_side`` at the most: a picture longer than that
+        is squeezed. None keeps the size.
+
+    Raises
+    ------
+    ValueError
+        If ``fps`` or ``short_side`` is out of range.
+    VideoError
+        On iterating: if there is no such file or no video in it, if no frame can be
+        decoded, or if it is iterated over a second time.
+
+    Notes
+    -----
+    A frame that is held is the same array each time: copy it before writing to it.
+
+    Pictures are turned by quarters as the file says, resized bilinearly (by area where
+    a side shrinks to less than half), and all have the size of the first. Non-square
+    pixels stay as they are stored. Colours follow the matrix and the range that the
+    file names; without a name they are BT.601, limited, as for ffmpeg.
+
+    Times are the frames' own, in presentation order; `FrameClock` tells what comes of
+    missing and impossible ones.
+
+    Examples
+    --------
+    >>> reader = FrameReader("video.mp4", fps=25.0, short_side=256)
+    >>> reader.n_frames, reader.duration_s
+    (0, 0.0)
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        fps: float | None = 25.0,
+        short_side: int | None = None,
+    ) -> None:
+        low, high = FPS_RANGE
+        if fps is not None and not low <= fps <= high:
+            raise ValueError(
+                f"fps must be from {low} to {high:.0f}, or None for every frame, got "
+                f"{fps}"
+            )
+        if short_side is not None and short_side < 1:
+            raise ValueError(
+                "short_side must be at least 1 pixel, or None to keep the size, got "
+                f"{short_side}"
+            )
+        self.path = Path(path)
+        self.short_side = short_side
+        self.n_frames = 0
+        """Frames yielded so far."""
+        self._count = DecodeCount()
+        self._fps = fps
+        self._rate = None if fps is None else Fraction(fps).limit_denominator(10_000)
+        self._end_s = self._claimed_s = Fraction(0)
+        self._is_used = False
+
+    @property
+    def n_decoded(self) -> int:
+        """Frames decoded from the file so far."""
+        return self._count.n_decoded
+
+    @property
+    def skipped_packets(self) -> int:
+        """Damaged packets and frames that could not be decoded so far.
+
+        Not among them is what the container's index or structure lost unseen: such
+        frames are only missing from `n_decoded`.
+        """
+        return self._count.skipped_packets
+
+    @property
+    def duration_s(self) -> float:
+        """Last presentation time plus that frame's duration, minus the first time.
+
+        From the frames' own times, of those decoded so far.
+        """
+        return float(self._end_s)
+
+    @property
+    def claimed_s(self) -> float:
+        """The duration that the header claims; 0 before it is read, or without one."""
+        return float(self._claimed_s)
+
+    @property
+    def fps(self) -> float:
+        """Frames a second of what is yielded; where that is every frame, their mean.
+
+        0 for every frame of a video of which none is decoded yet.
+        """
+        if self._fps is not None:
+            return self._fps
+        return float(self.n_decoded / self._end_s) if self._end_s else 0.0
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Return the frames; the file is closed at the end, however it comes."""
+        if self._is_used:
+            raise VideoError(
+                f"the frames of {self.path} were iterated over already; make another "
+                "FrameReader"
+            )
+        self._is_used = True
+        return self._frames()
+
+    def _frames(self) -> Iterator[Frame]:
+        """Yield what is shown until the next frame comes, then the last one."""
+        with opened_video(self.path, self._count) as video:
+            self._claimed_s = video.claimed_s
+            picture = _Picture(video, self.short_side)
+            for frame, time_s in self._timed(video):
+                yield from self._held(picture, time_s)
+                picture.show(frame)
+                if self._rate is None:
+                    self.n_frames += 1
+                    yield picture.pixels()
+            yield from self._held(picture, self._end_s)
+            if not self.n_frames:
+                raise video.no_frame()
+
+    def _timed(self, video: OpenVideo) -> Iterator[tuple[av.VideoFrame, Fraction]]:
+        """Yield each decoded frame with its time in seconds after the first."""
+        stream = video.stream
+        unit_s = stream.time_base or Fraction(1)
+        clock = FrameClock(
+            nominal_duration((stream.average_rate, stream.guessed_rate)),
+            video.claimed_s if video.bears_out_its_clock else Fraction(0),
+        )
+        for frame in video.frames():
+            stamp = frame.dts if video.is_in_decoding_order else frame.pts
+            time_s = clock.time_of(None if stamp is None else stamp * unit_s)
+            self._end_s = clock.end_of((frame.duration or 0) * unit_s)
+            yield frame, time_s
+
+    def _held(self, picture: "_Picture", end_s: Fraction) -> Iterator[Frame]:
+        """Yield the picture at each grid time before ``end_s``."""
+        if self._rate is None:
+            return
+        while self.n_frames / self._rate < end_s:
+            self.n_frames += 1
+            yield picture.pixels()
+
+
+class _Picture:
+    """The frame that is shown, made into RGB of the right size when it is asked for."""
+
+    def __init__(self, video: OpenVideo, short_side: int | None) -> None:
+        self._video = video
+        self._short_side = short_side
+        self._reformatter = VideoReformatter()
+        self._pending: av.VideoFrame | None = None
+        self._size: tuple[int, int] | None = None
+        self._shown: Frame | None = None
+
+    def show(self, frame: av.VideoFrame) -> None:
+        """Let the next frame be the one that is shown."""
+        self._pending = frame
+
+    def pixels(self) -> Frame:
+        """Return the frame that is shown; the one before where it cannot be had."""
+        if self._pending is not None:
+            frame, self._pending = self._pending, None
+            try:
+                self._shown = self._converted(frame)
+            except av.FFmpegError as error:
+                self._video.count.skipped_packets += 1
+                if self._shown is None:
+                    raise VideoError(
+                        f"{self._video.path} has {frame.format.name} frames that "
+                        f"cannot be turned into RGB ({error.strerror}); encode it "
+                        "again, as H.264 in yuv420p"
+                    ) from None
+        if self._shown is None:
+            raise self._video.no_frame()
+        return self._shown
+
+    def _converted(self, frame: av.VideoFrame) -> Frame:
+        """Return a frame as displayed, at the size of the first one."""
+        pixels = self._rgb(frame)
+        turns = _quarter_turns(frame)
+        if self._size is None:
+            height, width = pixels.shape[:2]
+            self._size = _scaled(*_turned((width, height), turns), self._short_side)
+        pixels = _resized(pixels, *_turned(self._size, turns))
+        return np.ascontiguousarray(np.rot90(pixels, turns) if turns else pixels)
+
+    def _rgb(self, frame: av.VideoFrame) -> Frame:
+        """Return a frame's pixels in RGB, by the matrix and range that it names."""
+        try:
+            # in one thread: swscale would wake one a core for work of a millisecond
+            rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
+        except av.FFmpegError:
+            # swscale refuses a matrix that it does not know, such as YCgCo
+            rgb = self._reformatter.reformat(
+                frame, format="rgb24", src_colorspace=Colorspace.ITU601, threads=1
+            )
+        # rows may be padded; to_ndarray would copy all of them, holding Python's lock
+        plane = rgb.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8)
+        pixels: Frame = rows.reshape(rgb.height, -1)[:, : 3 * rgb.width]
+        return pixels.reshape(rgb.height, rgb.width, 3)
+
+
+def _quarter_turns(frame: av.VideoFrame) -> int:
+    """Return by how many quarters to turn counter-clockwise, from 0 to 3."""
+    return round(frame.rotation / 90) % 4
+
+
+def _turned(size: tuple[int, int], turns: int) -> tuple[int, int]:
+    """Return a width and height after quarter turns, either way."""
+    return size[::-1] if turns % 2 else size
+
+
+def _scaled(width: int, height: int, short_side: int | None) -> tuple[int, int]:
+    """Return the width and height whose shorter one is ``short_side``."""
+    if short_side is None:
+        return width, height
+    exact = Fraction(max(width, height) * short_side, min(width, height))
+    long_side = min(math.floor(exact + Fraction(1, 2)), MAX_ASPECT * short_side)
+    return (short_side, long_side) if width < height else (long_side, short_side)
+
+
+def _resized(pixels: Frame, width: int, height: int) -> Frame:
+    """Return the pixels at another size; itself where it has it."""
+    old_height, old_width = pixels.shape[:2]
+    if (old_width, old_height) == (width, height):
+        return pixels
+    is_much = old_width > 2 * width or old_height > 2 * height
+    how = cv2.INTER_AREA if is_much else cv2.INTER_LINEAR
+    resized = cv2.resize(pixels, (width, height), interpolation=how)
+    return np.asarray(resized, np.uint8)
