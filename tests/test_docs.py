@@ -94,8 +94,8 @@ def test_names_that_do_not_exist_are_noticed():
     assert not resolved("training.losses.no_such_loss")
     assert not resolved("no_such_module.thing")
     assert resolved("network.acm_net.ACMNet.embedding")
-    text = "`--training.epochs 50`, `features.json`, `training.losses.acm_loss`, `net.py:3`"
-    assert list(dotted_names(text)) == ["training.epochs", "training.losses.acm_loss"]
+    text = "`--training.epochs 50`, `features.json`, `training.loop.train`, `net.py:3`"
+    assert list(dotted_names(text)) == ["training.epochs", "training.loop.train"]
 
 
 def commands():
