@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from acmnet.cli import main
+from acmnet.data.detections import read_detections
 from acmnet.data.features import read_manifest
 from acmnet.extraction.weights import list_weights
 from acmnet.pipeline.training_summary import shown_score
@@ -181,6 +182,21 @@ def test_fit_goes_on_where_it_stopped(acmnet, fitted, tiny_scenes):
     code, _, _ = acmnet(*command, "--overwrite", "--seed", 1, *FEW)
     assert code == 0
     assert weights_file(Path("run")).read_bytes() != before
+
+
+def test_fit_that_finds_nothing_says_why_and_what_to_try(acmnet, fitted, tiny_scenes):
+    shutil.copytree(fitted / "features", "run/features")
+    command = ["fit", tiny_scenes / "videos", tiny_scenes / "labels.json"]
+    command += ["--subset", "training", "--out", "run", "--profile", "corrected"]
+    command += ["--localization.activation-thresholds", "0.999"]
+    command += ["--localization.attention-thresholds", "0.999"]
+    code, out, err = acmnet(*command, *FEW)
+    assert code == 0, err
+    assert "nothing was found in 8 videos" in err
+    assert "lower the thresholds: --localization.activation-thresholds" in err
+    assert "0 detections in 8 videos" in out
+    assert set(json.loads(Path("run/scores.json").read_text())["map"]) == {0.0}
+    assert read_detections("run/detections.json").score.size == 0
 
 
 def test_fit_takes_a_spreadsheet_and_leaves_out_what_is_broken(acmnet, tiny_scenes):
