@@ -75,11 +75,12 @@ def figures_command(
         written += write_confusion_figure(report, out / "confusion")
     for name in chosen:
         read = data.store.read(name)
+        curves = model.curves(read)
         written += write_video_figure(
             data.annotations.videos[name],
             Curves(
-                model.cas(read).astype(np.float64),
-                model.scores(read),
+                curves.cas.astype(np.float64),
+                curves.scores,
                 len(read),
                 model.grid,
                 teachers,
