@@ -11,6 +11,7 @@ import dataclasses
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from acmnet.data import bmn_layout
 from acmnet.data.class_lists import declared_classes, refuse_unknown_labels
@@ -127,6 +128,29 @@ def weak_labels(annotations: Annotations) -> dict[str, tuple[str, ...]]:
     {'a': ('fight',)}
     """
     return {video.id: video.labels for video in annotations.videos.values()}
+
+
+def label_entry(video: Video) -> dict[str, Any]:
+    """Return a video as ActivityNet-style JSON has it, its placed instances first.
+
+    Examples
+    --------
+    >>> jump = Instance("jump", Segment(1.0, 2.0))
+    >>> label_entry(Video("a", None, 9.0, ("jump", "run"), (jump,)))["annotations"]
+    [{'label': 'jump', 'segment': [1.0, 2.0]}, {'label': 'run'}]
+    """
+    placed = {instance.label for instance in video.instances}
+    annotations: list[dict[str, Any]] = [
+        {"label": x.label, "segment": [x.segment.start_s, x.segment.end_s]}
+        for x in video.instances
+    ]
+    annotations += [{"label": name} for name in video.labels if name not in placed]
+    entry: dict[str, Any] = {"annotations": annotations}
+    if video.subset is not None:
+        entry["subset"] = video.subset
+    if video.duration_s is not None:
+        entry["duration"] = video.duration_s
+    return entry
 
 
 def read_annotations(path: str | Path) -> Annotations:

@@ -13,7 +13,7 @@ from typing import Any
 from acmnet.data.annotations import (
     AnnotationError,
     Annotations,
-    Video,
+    label_entry,
     read_annotations,
 )
 from acmnet.data.features import MANIFEST_NAME
@@ -29,24 +29,11 @@ def label_file(annotations: Annotations) -> bytes:
     content = {
         "version": "acmnet labels 1",
         "classes": list(annotations.class_names),
-        "database": {video.id: _entry(video) for video in annotations.videos.values()},
+        "database": {
+            video.id: label_entry(video) for video in annotations.videos.values()
+        },
     }
     return (json.dumps(content, ensure_ascii=False) + "\n").encode()
-
-
-def _entry(video: Video) -> dict[str, Any]:
-    placed = {instance.label for instance in video.instances}
-    annotations: list[dict[str, Any]] = [
-        {"label": x.label, "segment": [x.segment.start_s, x.segment.end_s]}
-        for x in video.instances
-    ]
-    annotations += [{"label": name} for name in video.labels if name not in placed]
-    entry: dict[str, Any] = {"annotations": annotations}
-    if video.subset is not None:
-        entry["subset"] = video.subset
-    if video.duration_s is not None:
-        entry["duration"] = video.duration_s
-    return entry
 
 
 def place_of_features(run: Path, features: Path) -> dict[str, str]:

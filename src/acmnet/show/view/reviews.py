@@ -6,17 +6,18 @@ each verdict is about, stands beside under a key that they pass over.
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 from filelock import FileLock
 
-from acmnet.data.annotations import Annotations
+from acmnet.data.annotations import Annotations, Instance, label_entry
 from acmnet.files import parse_json, read_text, write_json
+from acmnet.limits import finite
 from acmnet.messages import quoted
 from acmnet.names import one_form, unfit
+from acmnet.segments import Segment
 from acmnet.show.report.contents import BEYOND_S
 
 REVIEWS_FILE: Final = "reviews.json"
@@ -199,7 +200,7 @@ class ReviewStore:
     def _segment(
         self, where: str, video: str, one: Values, verdict: Verdict
     ) -> tuple[float, float]:
-        start_s, end_s = (_number(one.get(name)) for name in ("start_s", "end_s"))
+        start_s, end_s = (finite(one.get(name)) for name in ("start_s", "end_s"))
         if start_s is None or end_s is None or not 0.0 <= start_s < end_s:
             raise ReviewError(
                 f"{where}: from {one.get('start_s')!r} to {one.get('end_s')!r} is no "
@@ -217,7 +218,7 @@ class ReviewStore:
 
     def _source(self, where: str, source: object) -> tuple[str, float, float, float]:
         if isinstance(source, list) and len(source) == 4:
-            numbers = [_number(x) for x in source[1:]]
+            numbers = [finite(x) for x in source[1:]]
             start_s, end_s, score = numbers
             if (
                 isinstance(source[0], str)
@@ -234,37 +235,19 @@ class ReviewStore:
     def _entry(self, video: str, reviews: list[Review]) -> dict[str, Any]:
         """Return a reviewed video as a label file has it."""
         known = self.annotations.videos[video]
-        annotations: list[dict[str, Any]] = [
-            {"label": one.label, "segment": [one.start_s, one.end_s]}
+        placed = tuple(
+            Instance(one.label, Segment(one.start_s, one.end_s))
             for one in reviews
             if one.verdict != "rejected"
-        ]
-        placed = {one["label"] for one in annotations}
+        )
         # what a video is known to contain is not undone by a rejected detection
-        annotations += [{"label": x} for x in known.labels if x not in placed]
-        entry: dict[str, Any] = {"annotations": annotations}
-        if known.subset is not None:
-            entry["subset"] = known.subset
-        if known.duration_s is not None:
-            entry["duration"] = known.duration_s
-        return entry
+        return label_entry(dataclasses.replace(known, instances=placed))
 
 
 def _told(one: Values) -> str:
     """Return a review as the page's list has it, or as much of it as can be read."""
-    numbers = [_number(one.get(name)) for name in ("start_s", "end_s")]
+    numbers = [finite(one.get(name)) for name in ("start_s", "end_s")]
     start, end = ("?" if x is None else f"{x:.2f}" for x in numbers)
     label = one.get("label")
     name = quoted(label) if isinstance(label, str) else "?"
     return f"{name}, {start} to {end} s"
-
-
-def _number(value: object) -> float | None:
-    """Return a finite number; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:  # a whole number of hundreds of digits
-        return None
-    return number if math.isfinite(number) else None
