@@ -66,9 +66,14 @@ def _forget_working_directory() -> None:
         del sys.path[0]
 
 
+def is_first_process() -> bool:
+    """Whether this is the one of torchrun's processes that writes files and speaks."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def end_before_it_began(number: int, _frame: FrameType | None) -> None:
     """End the program on a signal that comes while it is still being imported."""
-    if os.environ.get("RANK", "0") == "0":
+    if is_first_process():
         os.write(2, b"acmnet: stopped before it began; nothing was done\n")
     os._exit(128 + number)
 

@@ -9,6 +9,7 @@ from cyclopts import App
 from rich.console import Console
 
 from acmnet.messages import counted
+from acmnet.startup import is_first_process
 
 NOTHING_DONE: Final = 1
 """Exit code of a command that was refused or failed: it leaves no result."""
@@ -77,7 +78,7 @@ def note(sentence: str) -> None:
 
 def quiet() -> bool:
     """Whether this is one of torchrun's further processes."""
-    return os.environ.get("RANK", "0") != "0"
+    return not is_first_process()
 
 
 def fail(sentence: str, code: int = NOTHING_DONE) -> NoReturn:

@@ -21,11 +21,11 @@ from acmnet.pipeline.run_identity import (
     RunError,
     RunRequest,
     config_of,
-    is_first_process,
     last_epoch,
     refuse_other_run,
 )
 from acmnet.pipeline.trained_model import TEACHERS, TrainedModel, localize_videos
+from acmnet.startup import is_first_process
 from acmnet.training.checkpoint import (
     CONFIG_FILE,
     FOLDER,

@@ -73,11 +73,6 @@ class RunRequest:
     Choosing on the test set is peeking, and is written into the run."""
 
 
-def is_first_process() -> bool:
-    """Whether this is the one of torchrun's processes that writes files."""
-    return int(os.environ.get("RANK", "0")) == 0
-
-
 def config_of(
     request: RunRequest, epoch: int, metrics: Mapping[str, Any], seconds: float
 ) -> CheckpointConfig:

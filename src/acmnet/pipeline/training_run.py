@@ -29,7 +29,6 @@ from acmnet.pipeline.run_identity import (
     RunRequest,
     config_of,
     is_finished,
-    is_first_process,
     refuse_other_run,
 )
 from acmnet.pipeline.trained_model import TEACHERS, TrainedModel, load
@@ -40,6 +39,7 @@ from acmnet.pipeline.training_summary import (
 )
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
+from acmnet.startup import is_first_process
 from acmnet.training.loop import Plan, Schedule, StepRecord, optimize, train
 from acmnet.training.pseudo_labels import (
     PseudoLabels,
@@ -56,7 +56,6 @@ __all__ = [
     "config_of",
     "is_complete",
     "is_finished",
-    "is_first_process",
     "join_processes",
     "refuse_other_run",
     "tidy",
