@@ -103,7 +103,7 @@ def test_a_run_knows_from_which_score_its_detections_are_shown(
             (carried if name in data.labels[video] else absent).append(best)
     expected = separating_score(np.array(carried), np.array(absent))
     assert shown_score(runs[profile]) == pytest.approx(expected, abs=1e-8)
-    assert shown_score(runs[profile], model) == shown_score(runs[profile])
+    assert shown_score(runs[profile], model.settings) == shown_score(runs[profile])
 
 
 def test_the_score_is_of_its_own_scale_and_training_only(tiny_run, tmp_path):
@@ -113,7 +113,7 @@ def test_the_score_is_of_its_own_scale_and_training_only(tiny_run, tmp_path):
         model, settings=dataclasses.replace(model.settings, localization=rules)
     )
     assert shown_score(tiny_run) is not None
-    assert shown_score(tiny_run, other) is None
+    assert shown_score(tiny_run, other.settings) is None
     run = tmp_path / "run"
     shutil.copytree(tiny_run, run)
     edit_config(run, lambda config: config.update(epoch=config["epoch"] + 1))

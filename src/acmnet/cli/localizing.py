@@ -235,7 +235,7 @@ def _by_run(
         used["checkpoint_chosen_on"] = model.config.selection
         note(f"the checkpoint of {run} was chosen on the {model.config.selection}")
     note_unlike(run, data)
-    from_score = shown_score(run, model)
+    from_score = shown_score(run, model.settings)
     if calibration is not None:
         point = options.operating_point
         from_score = None if point else LIKELY

@@ -16,6 +16,23 @@ from acmnet.pipeline.nothing_found import why_nothing_shown
 from acmnet.segments import Detections
 
 
+def limits_given(min_score: float | None, top: int | None, everything: bool) -> Shown:
+    """Return what --min-score and --top leave out.
+
+    Raises
+    ------
+    UsageError
+        If a limit is one that nobody means, or stands beside --all.
+    """
+    try:
+        limits = Shown(min_score, top)
+    except ValueError as error:
+        raise UsageError(f"--{str(error).replace('_', '-')}") from None
+    if everything and limits != Shown():
+        raise UsageError("--all leaves nothing out: give it, or --min-score, --top")
+    return limits
+
+
 @dataclasses.dataclass(frozen=True)
 class OutputOptions:
     """Where detections go; printed when left out."""
@@ -36,12 +53,7 @@ class OutputOptions:
 
     def __post_init__(self) -> None:
         """Refuse limits beside --all, and limits that nobody means."""
-        try:
-            self.limits()
-        except ValueError as error:
-            raise UsageError(f"--{str(error).replace('_', '-')}") from None
-        if self.everything and self.limits() != Shown():
-            raise UsageError("--all leaves nothing out: give it, or --min-score, --top")
+        limits_given(self.min_score, self.top, self.everything)
 
     def outputs(self) -> list[Output]:
         """Return the files and folders, refused if they cannot be written as asked."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import UsageError, app, console, fail_for_left_out, note
+from acmnet.cli.app import app, console, fail_for_left_out, note
 from acmnet.cli.applying import (
     RunData,
     RunDataOptions,
@@ -19,6 +19,7 @@ from acmnet.cli.applying import (
 )
 from acmnet.cli.expecting import note_precision
 from acmnet.cli.options import missing_videos
+from acmnet.cli.output import limits_given
 from acmnet.cli.settings import RecipeSettings
 from acmnet.data.features import FeatureError
 from acmnet.data.shown_detections import Shown
@@ -60,12 +61,7 @@ class ShownOptions:
 
     def __post_init__(self) -> None:
         """Refuse limits beside --all, and limits that nobody means."""
-        try:
-            limits = Shown(self.min_score, self.top)
-        except ValueError as error:
-            raise UsageError(f"--{str(error).replace('_', '-')}") from None
-        if self.everything and limits != Shown():
-            raise UsageError("--all leaves nothing out: give it, or --min-score, --top")
+        limits_given(self.min_score, self.top, self.everything)
 
     def shown(self, run: Path, settings: Settings) -> Shown:
         """Return what is shown at first of a run that is used with these settings."""
@@ -73,9 +69,7 @@ class ShownOptions:
             return Shown()
         if self.min_score is not None:
             return Shown(self.min_score, self.top)
-        trained = from_values(load_config(run).settings, str(run)).localization
-        is_same_scale = trained.unit_scores == settings.localization.unit_scores
-        return Shown(shown_score(run) if is_same_scale else None, self.top)
+        return Shown(shown_score(run, settings), self.top)
 
 
 ShownFirst = Annotated[ShownOptions, Parameter(name="*")]

@@ -144,7 +144,9 @@ def expect(
         return known
     names, why_not = _held_out_names(request)
     others = {k: v for k, v in results.items() if k not in request.data.labels}
-    shown, chosen = to_review(others or results, shown_score(request.out, model))
+    shown, chosen = to_review(
+        others or results, shown_score(request.out, model.settings)
+    )
     agreed = _agreement(model, request)
     made = Expectation(names, why_not, agreed, bool(others), shown, chosen)
     values = {"training": training_stamp(request.out), **dataclasses.asdict(made)}
@@ -261,7 +263,7 @@ def _held_out_names(request: RunRequest) -> tuple[HeldOutNames | None, str]:
         if not is_finished(fold.run.out, short):
             train_run(fold.run)
         model = load(fold.run.out, device=request.device)
-        least = shown_score(fold.run.out, model)
+        least = shown_score(fold.run.out, model.settings)
         for video, own in fold.test.labels.items():
             best = model.best_scores(fold.test.store.read(video))
             is_named = best >= (np.inf if least is None else least)

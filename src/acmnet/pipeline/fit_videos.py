@@ -33,7 +33,7 @@ from acmnet.pipeline.listed_videos import (
     refuse_what_is_lost,
 )
 from acmnet.pipeline.nothing_found import why_nothing
-from acmnet.pipeline.trained_model import TrainedModel, load, localize_videos
+from acmnet.pipeline.trained_model import load, localize_videos
 from acmnet.pipeline.training_run import (
     RunRequest,
     is_complete,
@@ -171,7 +171,8 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
     reason = why_nothing(model, everything, results)
     if reason is not None:
         hooks.on_note(reason)
-    _write_detections(request, model, results, training)
+    shown_from = shown_score(request.out, model.settings)
+    _write_detections(request, results, training, shown_from)
     report, scored = _score(everything.annotations, training.annotations, results)
     if report is not None:
         write_json(request.out / SCORES, report.to_json() | {"scored": scored})
@@ -186,7 +187,7 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
         expectation = expect(run, model, results)
     result = FitResult(
         *(request.out, left_out, results, report, scored, expectation),
-        shown_score(request.out, model),
+        shown_from,
     )
     _write_report(request, result, training)
     return result
@@ -216,9 +217,9 @@ def _with_features(
 
 def _write_detections(
     request: FitRequest,
-    model: TrainedModel,
     results: Mapping[str, Detections],
     training: Data,
+    shown_from: float | None,
 ) -> None:
     """Write all detections, with what is known of them."""
     used: dict[str, object] = {
@@ -226,7 +227,6 @@ def _write_detections(
         "details": f"features of {request.extraction.extractor}",
         KEY: sorted(set(results) & set(training.annotations.videos)),
     }
-    shown_from = shown_score(request.out, model)
     if shown_from is not None:
         used["shown_from"] = shown_from
     write_detections(request.out / DETECTIONS, results, external_data=used)

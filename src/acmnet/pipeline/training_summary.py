@@ -20,6 +20,7 @@ from acmnet.messages import some
 from acmnet.pipeline.feature_likeness import Likeness
 from acmnet.pipeline.labelled_features import Data
 from acmnet.pipeline.trained_model import TrainedModel
+from acmnet.recipes import Settings
 from acmnet.training.checkpoint import load_config
 
 SUMMARY_FILE: Final = "training_summary.json"
@@ -69,7 +70,7 @@ def summarize_training(run: Path, model: TrainedModel, data: Data) -> None:
     write_json(run / SUMMARY_FILE, values)
 
 
-def shown_score(run: Path, model: TrainedModel | None = None) -> float | None:
+def shown_score(run: Path, used: Settings | None = None) -> float | None:
     """Return the lowest score that a run's detections are shown with by default.
 
     It was chosen without true segments: at this score the training videos that carry an
@@ -80,8 +81,8 @@ def shown_score(run: Path, model: TrainedModel | None = None) -> float | None:
     ----------
     run : Path
         A run, or a checkpoint in it.
-    model : TrainedModel, optional
-        The run's, where it is used with other settings than it was trained with.
+    used : Settings, optional
+        What the run is used with, if that may differ from what it was trained with.
 
     Returns
     -------
@@ -97,7 +98,7 @@ def shown_score(run: Path, model: TrainedModel | None = None) -> float | None:
     values = training_summary(run)
     if values is None or values["shown_from"] is None:
         return None
-    if model and model.settings.localization.unit_scores != values["unit_scores"]:
+    if used and used.localization.unit_scores != values["unit_scores"]:
         return None
     return float(values["shown_from"])
 
