@@ -15,7 +15,7 @@ from acmnet import recipes
 from acmnet.data.annotations import Video, read_annotations
 from acmnet.data.detections import read_detections
 from acmnet.evaluation.reports import DetectionReport, evaluate
-from acmnet.localization.from_activations import LocalizationSettings
+from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.network.acm_net import Branch
 from acmnet.pipeline.ablation import AblationRequest
 from acmnet.pipeline.calibration import Wanted, calibrate

@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from acmnet.localization.from_activations import LocalizationSettings, localize_scores
+from acmnet.localization.from_activations import localize_scores
+from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.pipeline.trained_model import VideoScores
 from acmnet.recipes import recipe
 from acmnet.segments import Detections, FloatArray, SnippetGrid

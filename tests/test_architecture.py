@@ -24,7 +24,7 @@ ORDER = [
     ["video.frames", "extraction.flow"],
     ["extraction.motion", "extraction.i3d"],
     ["extraction.weights", "extraction.trusted_extractors"],
-    ["data.spreadsheets"],
+    ["data.spreadsheets", "localization.localization_settings"],
     ["segments", "data.bmn_layout", "data.label_tables", "data.class_lists"],
     ["data.detection_csv", "data.detection_entries", "data.shown_detections"],
     ["data.subtitles"],

@@ -12,7 +12,7 @@ from acmnet.cli import main
 from acmnet.data.annotations import Annotations, Instance, Video
 from acmnet.evaluation.calibration_curves import calibration_error, reliability
 from acmnet.evaluation.reports import evaluate
-from acmnet.localization.from_activations import LocalizationSettings
+from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.pipeline.calibration import Wanted, calibrate, judge
 from acmnet.pipeline.stored_calibration import CALIBRATION_FILE, CalibrationError
 from acmnet.segments import Detections, Segment

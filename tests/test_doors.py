@@ -18,7 +18,7 @@ from acmnet.evaluation.truth import read_intervals
 from acmnet.extraction.records import ExtractionError, read_failures, read_records
 from acmnet.files import parse_json, parse_toml, read_text
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, finite, seconds
-from acmnet.localization.from_activations import LocalizationSettings
+from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.pipeline.stored_calibration import (
     CALIBRATION_FILE,
     CalibrationError,

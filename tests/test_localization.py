@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acmnet.localization.from_activations import (
-    LocalizationSettings,
     activation_runs,
     choose_classes,
     localize_scores,
     smoothed,
 )
+from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.recipes import PROFILES, recipe
 from acmnet.segments import SnippetGrid
 from twins_localization import localize_literally

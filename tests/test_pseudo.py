@@ -15,7 +15,8 @@ from acmnet.data.features import (
     write_features,
     write_manifest,
 )
-from acmnet.localization.from_activations import LocalizationSettings, localize_scores
+from acmnet.localization.from_activations import localize_scores
+from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.network.student import Student, StudentSettings
 from acmnet.segments import SnippetGrid
 from acmnet.training.pseudo_labels import (

@@ -21,7 +21,7 @@ from acmnet.evaluation.calibration_curves import (
     reliability,
 )
 from acmnet.evaluation.matching import Located, match_detections
-from acmnet.localization.from_activations import LocalizationSettings
+from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.messages import counted
 from acmnet.pipeline.stored_calibration import (
     Calibration,

@@ -17,7 +17,8 @@ from acmnet.data.features import FeatureError, FeatureStore
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.i3d import I3D, kinetics_classes
 from acmnet.localization.detection_scores import unit_scores
-from acmnet.localization.from_activations import LocalizationSettings, localize_scores
+from acmnet.localization.from_activations import localize_scores
+from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.pipeline.labelled_features import Data
 from acmnet.segments import Detections, SnippetGrid
 

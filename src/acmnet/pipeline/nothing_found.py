@@ -6,12 +6,12 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from acmnet.localization.from_activations import (
-    LocalizationSettings,
     choose_classes,
     scaled_activations,
     smoothed,
 )
 from acmnet.localization.from_boundaries import LOWEST
+from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.messages import counted, some
 from acmnet.pipeline.labelled_features import Data
 from acmnet.pipeline.trained_model import TrainedModel

@@ -10,7 +10,7 @@ import numpy as np
 
 from acmnet.evaluation.calibration_curves import Curve
 from acmnet.files import digest_of, parse_json, read_text, write_json
-from acmnet.localization.from_activations import LocalizationSettings
+from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.segments import Detections
 from acmnet.training.checkpoint import weights_sha256
 

@@ -16,7 +16,8 @@ from torch.nn import functional
 
 from acmnet.data.datasets import SamplingSettings, WeakDataset
 from acmnet.devices import computed_in
-from acmnet.localization.from_activations import LocalizationSettings, localize_scores
+from acmnet.localization.from_activations import localize_scores
+from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.network.student import StudentOutput, StudentSettings
 from acmnet.segments import SnippetGrid
 
