@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from acmnet.cli import reporting
+from acmnet.cli import report
 from acmnet.data.features import write_features
 from acmnet.network.acm_net import ACMNet
 from acmnet.pipeline.kept_detections import FOUND_FILE, FoundFile, found_videos
@@ -144,4 +144,4 @@ def test_a_report_runs_each_network_once_a_video(
     acmnet("report", run, "--out", "page.html")
     assert (len(seen), len(localised)) == (36, 18)  # what was found is kept
     assert (tmp_path / "page.html").read_bytes() == first
-    assert reporting.PAGE not in os.listdir(run)
+    assert report.PAGE not in os.listdir(run)

@@ -9,8 +9,8 @@ import torch
 
 import acmnet as acmnet_package
 from acmnet.cli.app import console
-from acmnet.cli.diagnosing import diagnose_command
-from acmnet.cli.evaluating import FileOptions, evaluate_command
+from acmnet.cli.diagnose import diagnose_command
+from acmnet.cli.evaluate import FileOptions, evaluate_command
 from acmnet.network.student import Student, StudentSettings
 from acmnet.pipeline.labelled_features import DataSource, open_data
 from acmnet.pipeline.nothing_found import why_nothing, why_nothing_shown

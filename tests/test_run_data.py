@@ -17,7 +17,7 @@ from hypothesis import given
 from safetensors.torch import save
 
 import acmnet as package
-from acmnet.cli.applying import RunDataOptions
+from acmnet.cli.trained_run import RunDataOptions
 from acmnet.data.annotations import Annotations, Instance, Video, read_annotations
 from acmnet.names import one_form
 from acmnet.pipeline.labelled_features import DataSource, open_data

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from acmnet.cli.viewing import _server, _with_durations
+from acmnet.cli.view import _server, _with_durations
 from acmnet.data.annotations import Annotations, Video, read_annotations
 from acmnet.files import write_json
 from acmnet.pipeline.labelled_features import DataSource, open_data

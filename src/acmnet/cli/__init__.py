@@ -6,51 +6,66 @@ Exit codes: see `acmnet.cli.app.EXIT_CODES`.
 import os
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 from cyclopts import CycloptsError
 from cyclopts.exceptions import UnknownOptionError
 
 from acmnet.cli import (
-    ablating,
-    calibrating,
-    diagnosing,
+    ablate,
+    calibrate,
+    check,
+    crossvalidate,
+    demo,
+    diagnose,
     doctor,
-    drawing,
-    evaluating,
-    extracting,
-    localizing,
-    rendering,
-    reporting,
-    showing,
-    simulating,
-    training,
-    viewing,
+    evaluate,
+    extract,
+    figures,
+    fit,
+    localize,
+    protocols,
+    recipes,
+    render,
+    report,
+    simulate,
+    train,
+    view,
+    weights,
 )
 from acmnet.cli.app import USAGE, UsageError, app, fail
+from acmnet.cli.dotted_settings import why_unknown
 from acmnet.cli.interrupts import exit_code_of, interruptible, what_is_kept
-from acmnet.cli.settings import why_unknown
 from acmnet.files import one_line, said
 from acmnet.startup import SAFE_PATH
 from acmnet.training.loop import TrainingError
 
-__all__ = [
-    "ablating",
-    "calibrating",
-    "diagnosing",
-    "doctor",
-    "drawing",
-    "evaluating",
-    "extracting",
-    "localizing",
-    "main",
-    "rendering",
-    "reporting",
-    "showing",
-    "simulating",
-    "training",
-    "viewing",
-]
+__all__ = ["main"]
+
+VERBS: Final = (
+    ablate,
+    calibrate,
+    check,
+    crossvalidate,
+    demo,
+    diagnose,
+    doctor,
+    evaluate,
+    extract,
+    figures,
+    fit,
+    localize,
+    protocols,
+    recipes,
+    render,
+    report,
+    simulate,
+    train,
+    view,
+    weights,
+)
+"""A module for each verb, which is known to `app` once its module is imported."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:

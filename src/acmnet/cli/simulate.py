@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from acmnet.cli.app import app, console, errors, note, quiet
-from acmnet.cli.console import Waiting
+from acmnet.cli.progress import Waiting
 from acmnet.data.made_up.simulated_features import SimulationSettings, simulate
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted

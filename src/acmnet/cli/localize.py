@@ -10,18 +10,17 @@ from typing import Annotated, Final, NamedTuple
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, errors, fail_for_left_out, note, quiet
-from acmnet.cli.applying import (
-    counting,
+from acmnet.cli.data_options import Grid, GridOptions, SkipMissing, missing_videos, told
+from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
+from acmnet.cli.localize_outputs import Given, OutputOptions, features_beside, put_out
+from acmnet.cli.progress import ExtractionBar, counting
+from acmnet.cli.trained_run import (
     loaded,
     localised,
     note_unlike,
     refuse_nothing_left,
     trained_on,
 )
-from acmnet.cli.console import ExtractionBar
-from acmnet.cli.options import Grid, GridOptions, SkipMissing, missing_videos, told
-from acmnet.cli.output import Given, OutputOptions, features_beside, put_out
-from acmnet.cli.settings import GivenSettings, RecipeSettings
 from acmnet.data.detection_output import Output
 from acmnet.data.features import FeatureError
 from acmnet.data.training_videos import KEY

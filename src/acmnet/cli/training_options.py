@@ -4,56 +4,22 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from cyclopts import Group, Parameter
+from cyclopts import Parameter
 
 from acmnet import recipes
-from acmnet.cli.app import UsageError, fail_for_left_out, note
-from acmnet.cli.settings import GivenSettings, RecipeSettings
+from acmnet.cli.app import note
+from acmnet.cli.data_options import Grid, GridOptions, SkipMissing, told
+from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
 from acmnet.devices import IMITATED, computed_in
 from acmnet.doctor.label_checks import suspicions
-from acmnet.messages import quoted
 from acmnet.pipeline.labelled_features import Data, DataSource, open_data
 from acmnet.pipeline.training_run import RunRequest, join_processes
 from acmnet.recipes import Settings
-from acmnet.segments import SnippetGrid
 
-FIRST: Final = Group("Parameters", sort_key=1)
-FEATURES: Final = Group("Features", sort_key=2)
-TRAINING: Final = Group("Training", sort_key=3)
-PROCESSES: Final = Group("How it runs", sort_key=4)
-"""Groups of options in the help of a verb, in the order in which they matter."""
+FOLDS: Final = 4
+"""Folds of `crossvalidate` and `ablate` unless told otherwise."""
 
 Profile = Literal["best", "corrected", "official", "paper"]
-JsonPath = Annotated[Path | None, Parameter(name="--json")]
-
-
-@dataclasses.dataclass(frozen=True)
-class GridOptions:
-    """Where the features have no features.json, all three of these are needed."""
-
-    fps: float | None = None
-    "Frames a second of the frames that the features describe."
-    snippet_frames: int | None = None
-    "Frames that one row of features describes: a short piece of video, a snippet."
-    stride_frames: int | None = None
-    "Frames from the start of one snippet to the start of the next."
-
-    def grid(self) -> SnippetGrid | None:
-        """Return the grid, or None where no option was given."""
-        given = dataclasses.asdict(self)
-        missing = [name for name, value in given.items() if value is None]
-        if len(missing) == len(given):
-            return None
-        if missing:
-            options = ", ".join("--" + name.replace("_", "-") for name in missing)
-            raise UsageError(
-                f"a grid needs all three of its options; missing: {options}"
-            )
-        return SnippetGrid(**given)
-
-
-SkipMissing = Annotated[bool, Parameter(negative=())]
-Grid = Annotated[GridOptions, Parameter(name="*")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,30 +72,10 @@ class TrainingOptions:
 Training = Annotated[TrainingOptions, Parameter(name="*")]
 
 
-def told(data: Data) -> Data:
-    """Say how a table of labels was read, where it is no plain CSV; return the data."""
-    for sentence in data.annotations.notes:
-        note(sentence)
-    return data
-
-
 def _opened(source: DataSource, skip_missing: bool) -> Data:
     """Open data; what an extraction set aside is refused unless all are skipped."""
     on_left_out = note if skip_missing else None
     return open_data(source, on_left_out, skip_missing=skip_missing)
-
-
-def missing_videos(data: Data) -> list[str]:
-    """Return a sentence on each video that was left out for want of features."""
-    where = data.store.directory
-    return [
-        f"{quoted(video)}: it has no features in {where}" for video in data.left_out
-    ]
-
-
-def fail_for_missing(data: Data) -> None:
-    """Exit as a command does that left out the videos without features, if any."""
-    fail_for_left_out(missing_videos(data), len(data.annotations.videos))
 
 
 def say_precision(settings: Settings, device: str) -> None:

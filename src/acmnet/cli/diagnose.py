@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from acmnet.cli.app import app, console, note
-from acmnet.cli.applying import note_unpredicted
-from acmnet.cli.console import plain_table
-from acmnet.cli.options import JsonPath
+from acmnet.cli.data_options import JsonPath
+from acmnet.cli.terminal_tables import plain_table
+from acmnet.cli.trained_run import note_unpredicted
 from acmnet.data.detections import read_detections
 from acmnet.evaluation.diagnosis import Diagnosis, diagnose
 from acmnet.evaluation.false_positives import DEPTH, KINDS, MISFITS

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from acmnet.cli.app import app, console, errors, quiet
-from acmnet.cli.console import Waiting, plain_table
-from acmnet.cli.options import JsonPath, Training, fail_for_missing
+from acmnet.cli.data_options import JsonPath, fail_for_missing
+from acmnet.cli.progress import Waiting
+from acmnet.cli.terminal_tables import plain_table
+from acmnet.cli.training_options import FOLDS, Training
 from acmnet.files import refuse_unwritable, write_json, written_whole
 from acmnet.pipeline.ablation import AblationRequest, ablate
 from acmnet.pipeline.studies import study
@@ -17,7 +19,7 @@ def ablate_command(
     *,
     given: Training,
     out: Path,
-    folds: int = 4,
+    folds: int = FOLDS,
     seeds: tuple[int, ...] = (0, 1, 2),
     workers: int = 1,
     json_path: JsonPath = None,

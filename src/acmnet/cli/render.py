@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, errors, note, quiet
-from acmnet.cli.console import Waiting
+from acmnet.cli.progress import Waiting
 from acmnet.data.annotations import Instance, read_annotations
 from acmnet.data.detections import read_detections
 from acmnet.files import refuse_unwritable

@@ -1,17 +1,16 @@
 """What the verbs that apply a run share: its data, its model, its detections."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import UsageError, errors, note, quiet
-from acmnet.cli.console import Waiting
-from acmnet.cli.options import told
-from acmnet.cli.settings import GivenSettings, RecipeSettings
+from acmnet.cli.app import UsageError, note
+from acmnet.cli.data_options import told
+from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
+from acmnet.cli.progress import counting
 from acmnet.data.detections import DetectionFile
 from acmnet.data.features import FeatureError
 from acmnet.data.training_videos import KEY
@@ -30,6 +29,7 @@ from acmnet.pipeline.trained_model import TrainedModel, load, localize_videos
 from acmnet.pipeline.training_run import join_processes
 from acmnet.pipeline.training_summary import MOST_VIDEOS, unlike_training
 from acmnet.segments import Detections
+from acmnet.show.view.precision import precision_of_reviews
 from acmnet.training.checkpoint import CheckpointConfig, load_config
 
 
@@ -186,9 +186,8 @@ def note_unpredicted(report: DetectionReport, prefix: str = "") -> None:
         )
 
 
-@contextmanager
-def counting(what: str, data: Data) -> Iterator[Callable[[str], None]]:
-    """Show a bar over the videos; yield what says that one more is done."""
-    with Waiting(errors, what, "videos", silent=quiet()) as bar:
-        bar.total = len(data.annotations.videos)
-        yield bar.one_more
+def note_precision(run: Path) -> None:
+    """Tell what a person's reviews say of the run, if they say anything."""
+    reviewed = precision_of_reviews(run)
+    if reviewed is not None:
+        note(reviewed.sentence())

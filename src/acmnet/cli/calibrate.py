@@ -4,9 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from acmnet.cli.app import app, console, fail_for_left_out, note
-from acmnet.cli.applying import loaded, localised, trained_on
-from acmnet.cli.console import plain_table
-from acmnet.cli.options import (
+from acmnet.cli.data_options import (
     Grid,
     GridOptions,
     JsonPath,
@@ -14,7 +12,9 @@ from acmnet.cli.options import (
     missing_videos,
     told,
 )
-from acmnet.cli.settings import GivenSettings, RecipeSettings
+from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
+from acmnet.cli.terminal_tables import plain_table
+from acmnet.cli.trained_run import loaded, localised, trained_on
 from acmnet.data.features import FeatureError
 from acmnet.data.training_videos import UNKNOWN, seen_note
 from acmnet.evaluation.tables import Table

@@ -9,8 +9,8 @@ import numpy as np
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, note
-from acmnet.cli.applying import RunData, RunDataOptions, loaded, localised, scored
-from acmnet.cli.options import fail_for_missing
+from acmnet.cli.data_options import fail_for_missing
+from acmnet.cli.trained_run import RunData, RunDataOptions, loaded, localised, scored
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.pipeline.labelled_features import Data

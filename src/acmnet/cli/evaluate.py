@@ -8,13 +8,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, errors, note, quiet
-from acmnet.cli.applying import note_unpredicted
-from acmnet.cli.console import Waiting, comparison_lines, map_table, plain_table
-from acmnet.cli.options import JsonPath
+from acmnet.cli.data_options import JsonPath
+from acmnet.cli.progress import Waiting
+from acmnet.cli.terminal_tables import comparison_lines, map_table, plain_table
+from acmnet.cli.trained_run import note_unpredicted
 from acmnet.data.detections import read_detections
 from acmnet.evaluation.bootstrap import DRAWS, Comparison, compare
 from acmnet.evaluation.held_out import held_out
-from acmnet.evaluation.protocols import protocols
 from acmnet.evaluation.published import published_table, standing
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.evaluation.tables import (
@@ -137,13 +137,6 @@ def evaluate_command(
             note(f"{path} may lack detections with low scores: a JSON has all of them")
     for name, report in reports.items():
         _remark(f"{name}: " if len(reports) > 1 else "", report)
-
-
-@app.command(name="protocols")
-def protocols_command() -> None:
-    """Print the rules of every evaluation protocol, a paragraph each."""
-    for known in protocols():
-        console.print(f"{known.name}\n  {known.rules}\n", markup=False)
 
 
 def _write_files(

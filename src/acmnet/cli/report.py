@@ -1,36 +1,35 @@
 """The verb report: a run as one page to look at."""
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
-
-from cyclopts import Parameter
+from typing import Any
 
 from acmnet.cli.app import app, console, fail_for_left_out, note
-from acmnet.cli.applying import (
+from acmnet.cli.data_options import missing_videos
+from acmnet.cli.dotted_settings import RecipeSettings
+from acmnet.cli.progress import counting
+from acmnet.cli.run_page import (
+    ShownFirst,
+    ShownOptions,
+    files_of,
+    poster_of,
+    used_settings,
+)
+from acmnet.cli.trained_run import (
     RunData,
     RunDataOptions,
-    counting,
     loaded,
+    note_precision,
     note_unlike,
     refuse_nothing_left,
     scored,
 )
-from acmnet.cli.expecting import note_precision
-from acmnet.cli.options import missing_videos
-from acmnet.cli.output import limits_given
-from acmnet.cli.settings import RecipeSettings
 from acmnet.data.features import FeatureError
-from acmnet.data.shown_detections import Shown
-from acmnet.extraction.run import find_videos
 from acmnet.files import refuse_unwritable
-from acmnet.messages import counted, some
+from acmnet.messages import counted
 from acmnet.pipeline.kept_detections import FoundFile, keep
 from acmnet.pipeline.labelled_features import Data
 from acmnet.pipeline.trained_model import TrainedModel, refuse_other_features
-from acmnet.pipeline.training_summary import shown_score
-from acmnet.recipes import Settings, from_values
 from acmnet.segments import Detections
 from acmnet.show.report.contents import (
     Contents,
@@ -41,38 +40,8 @@ from acmnet.show.report.contents import (
 from acmnet.show.report.insides import insides_of
 from acmnet.show.report.media import EMBEDDED_TOTAL, media_of
 from acmnet.show.report.page import write_page
-from acmnet.show.report.posters import poster_strip
-from acmnet.training.checkpoint import CheckpointConfig, load_config
 
 PAGE = "report.html"
-
-
-@dataclasses.dataclass(frozen=True)
-class ShownOptions:
-    """Which detections the page shows at first; on it, all can be had."""
-
-    min_score: float | None = None
-    """Start at this score; else at the one that was chosen when the run was trained,
-    without any true segment."""
-    top: int | None = None
-    "Show at first only this many detections of a video, those with the highest scores."
-    everything: Annotated[bool, Parameter(name="--all", negative=())] = False
-    "Show every detection at first, however low its score."
-
-    def __post_init__(self) -> None:
-        """Refuse limits beside --all, and limits that nobody means."""
-        limits_given(self.min_score, self.top, self.everything)
-
-    def shown(self, run: Path, settings: Settings) -> Shown:
-        """Return what is shown at first of a run that is used with these settings."""
-        if self.everything:
-            return Shown()
-        if self.min_score is not None:
-            return Shown(self.min_score, self.top)
-        return Shown(shown_score(run, settings), self.top)
-
-
-ShownFirst = Annotated[ShownOptions, Parameter(name="*")]
 
 
 @app.command(name="report")
@@ -199,38 +168,3 @@ def _looked_at(
     found = model.localize(features, curves.scores) if kept is None else kept
     truth = data.annotations.videos[video]
     return found, insides_of(model, truth, found, curves, len(features))
-
-
-def used_settings(
-    run: Path, given: RecipeSettings
-) -> tuple[CheckpointConfig, Settings]:
-    """Return what a run says of itself, and the settings that it is used with."""
-    config = load_config(run)
-    trained = from_values(config.settings, str(run))
-    return config, given.applied(trained)
-
-
-def poster_of(data: Data, video: str, files: dict[str, Path]) -> bytes | None:
-    """Return the strip of a video's frames; None where it has no file."""
-    if video not in files:
-        return None
-    known_s = data.annotations.videos[video].duration_s
-    span_s = data.store.grid.span_s(data.store.shape(video)[0])
-    return poster_strip(files[video], float(known_s or span_s))
-
-
-def files_of(data: Data, folder: Path | None) -> dict[str, Path]:
-    """Return the files of the videos in a folder; say which videos have none."""
-    if folder is None:
-        return {}
-    found = find_videos([folder])
-    files = {name: found[name] for name in data.annotations.videos if name in found}
-    missing = [video for video in data.annotations.videos if video not in files]
-    if missing:
-        have = "has" if len(missing) == 1 else "have"
-        videos = counted(len(data.annotations.videos), "video")
-        note(
-            f"{len(missing)} of {videos} {have} no file in {folder}: {some(missing)}; "
-            "the page shows no picture of them"
-        )
-    return files

@@ -8,29 +8,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, console, note
-from acmnet.cli.console import SHOWN, detections_table
+from acmnet.cli.detection_limits import limits_given
+from acmnet.cli.terminal_tables import SHOWN, detections_table
 from acmnet.data.detection_output import Format, Output, output_of
 from acmnet.data.shown_detections import Shown
 from acmnet.messages import counted
 from acmnet.pipeline.nothing_found import why_nothing_shown
 from acmnet.segments import Detections
-
-
-def limits_given(min_score: float | None, top: int | None, everything: bool) -> Shown:
-    """Return what --min-score and --top leave out.
-
-    Raises
-    ------
-    UsageError
-        If a limit is one that nobody means, or stands beside --all.
-    """
-    try:
-        limits = Shown(min_score, top)
-    except ValueError as error:
-        raise UsageError(f"--{str(error).replace('_', '-')}") from None
-    if everything and limits != Shown():
-        raise UsageError("--all leaves nothing out: give it, or --min-score, --top")
-    return limits
 
 
 @dataclasses.dataclass(frozen=True)

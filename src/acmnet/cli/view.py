@@ -12,24 +12,24 @@ from typing import Annotated, Any, Final
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, note
-from acmnet.cli.applying import (
-    RunData,
-    RunDataOptions,
-    counting,
-    loaded,
-    note_unlike,
-    refuse_nothing_left,
-    scored,
-)
-from acmnet.cli.expecting import note_precision
-from acmnet.cli.reporting import (
+from acmnet.cli.dotted_settings import RecipeSettings
+from acmnet.cli.progress import counting
+from acmnet.cli.run_page import (
     ShownFirst,
     ShownOptions,
     files_of,
     poster_of,
     used_settings,
 )
-from acmnet.cli.settings import RecipeSettings
+from acmnet.cli.trained_run import (
+    RunData,
+    RunDataOptions,
+    loaded,
+    note_precision,
+    note_unlike,
+    refuse_nothing_left,
+    scored,
+)
 from acmnet.data.annotations import Annotations
 from acmnet.data.features import FeatureError
 from acmnet.files import one_line

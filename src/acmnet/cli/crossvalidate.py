@@ -1,0 +1,83 @@
+"""The verb crossvalidate: a recipe scored on your own videos."""
+
+from pathlib import Path
+from typing import Final
+
+from acmnet.cli.app import app, console, errors, quiet
+from acmnet.cli.data_options import JsonPath, fail_for_missing
+from acmnet.cli.progress import Waiting
+from acmnet.cli.terminal_tables import map_table
+from acmnet.cli.training_options import FOLDS, Training
+from acmnet.data.detections import write_detections
+from acmnet.evaluation.reports import parse_tiou
+from acmnet.files import refuse_unwritable, write_json
+from acmnet.messages import counted
+from acmnet.pipeline.cross_validation import cross_validate
+from acmnet.pipeline.fit_videos import DETECTIONS
+from acmnet.segments import FloatArray
+
+SPREAD: Final = "std over seeds"
+
+
+@app.command(name="crossvalidate")
+def crossvalidate_command(
+    *,
+    given: Training,
+    out: Path,
+    folds: int = FOLDS,
+    seeds: tuple[int, ...] = (0, 1, 2),
+    tiou: str = "0.1:0.7:0.1",
+    json_path: JsonPath = None,
+    device: str = "auto",
+) -> None:
+    """Score a recipe on your own videos: train on all folds but one, test on that.
+
+    Labels alone are trained on; true segments only score. A call that was cut short
+    goes on where it stopped.
+
+    Parameters
+    ----------
+    out
+        Directory for all runs, seed_S/fold_F; seed_S/detections.json gets what was
+        found in each video by the run that had not seen it.
+    folds
+        Parts that the videos are dealt into, the same for every seed, with every class
+        in each of them where it can be; a class needs two videos or more.
+    seeds
+        One training a fold for each: --seeds 0 --seeds 1.
+    json_path
+        Also write the scores here, as fractions of 1.
+    """
+    refuse_unwritable(out / f"seed_0/{DETECTIONS}", json_path)
+    request = given.request(out, device)
+    runs, n_runs = 0, folds * len(seeds)
+    with Waiting(errors, "cross-validating", "runs", silent=quiet()) as bar:
+
+        def count(seed: int, fold: int, scores: FloatArray) -> None:
+            nonlocal runs
+            runs += 1
+            average = f"{100 * scores.mean():.1f} %"
+            bar.update(runs, n_runs, f"seed {seed} fold {fold}: {average}")
+
+        result = cross_validate(
+            request, folds=folds, seeds=seeds, tiou=parse_tiou(tiou), on_run=count
+        )
+    values = result.to_json()
+    for seed, found in result.detections.items():
+        write_detections(out / f"seed_{seed}" / DETECTIONS, found)
+    if json_path is not None:
+        write_json(json_path, values)
+    rows = {"mAP": values["map"], SPREAD: values["std"], "chance": values["chance"]}
+    each = f"{folds} folds, {counted(len(seeds), 'seed')}"
+    title = f"{each}, {given.recipe} ({given.profile})"
+    spread = {SPREAD: values["average_std"]}
+    console.print(map_table(title, result.tiou, rows, spread))
+    console.print(
+        f"average mAP {100 * values['average']:.2f} ± "
+        f"{100 * values['average_std']:.2f} %, {result.seconds:.0f} s of training"
+    )
+    console.print(
+        f"detections of every video by a run that had not seen it: {out}/seed_*/"
+        f"{DETECTIONS} (acmnet evaluate, diagnose)"
+    )
+    fail_for_missing(request.data)

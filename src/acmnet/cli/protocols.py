@@ -1,0 +1,11 @@
+"""The verb protocols: the rules of every evaluation protocol."""
+
+from acmnet.cli.app import app, console
+from acmnet.evaluation.protocols import protocols
+
+
+@app.command(name="protocols")
+def protocols_command() -> None:
+    """Print the rules of every evaluation protocol, a paragraph each."""
+    for known in protocols():
+        console.print(f"{known.name}\n  {known.rules}\n", markup=False)

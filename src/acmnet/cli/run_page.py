@@ -1,0 +1,82 @@
+"""The page of a run, of the verbs report and view: its options, files and posters."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from acmnet.cli.app import note
+from acmnet.cli.detection_limits import limits_given
+from acmnet.cli.dotted_settings import RecipeSettings
+from acmnet.data.shown_detections import Shown
+from acmnet.extraction.run import find_videos
+from acmnet.messages import counted, some
+from acmnet.pipeline.labelled_features import Data
+from acmnet.pipeline.training_summary import shown_score
+from acmnet.recipes import Settings, from_values
+from acmnet.show.report.posters import poster_strip
+from acmnet.training.checkpoint import CheckpointConfig, load_config
+
+
+@dataclasses.dataclass(frozen=True)
+class ShownOptions:
+    """Which detections the page shows at first; on it, all can be had."""
+
+    min_score: float | None = None
+    """Start at this score; else at the one that was chosen when the run was trained,
+    without any true segment."""
+    top: int | None = None
+    "Show at first only this many detections of a video, those with the highest scores."
+    everything: Annotated[bool, Parameter(name="--all", negative=())] = False
+    "Show every detection at first, however low its score."
+
+    def __post_init__(self) -> None:
+        """Refuse limits beside --all, and limits that nobody means."""
+        limits_given(self.min_score, self.top, self.everything)
+
+    def shown(self, run: Path, settings: Settings) -> Shown:
+        """Return what is shown at first of a run that is used with these settings."""
+        if self.everything:
+            return Shown()
+        if self.min_score is not None:
+            return Shown(self.min_score, self.top)
+        return Shown(shown_score(run, settings), self.top)
+
+
+ShownFirst = Annotated[ShownOptions, Parameter(name="*")]
+
+
+def used_settings(
+    run: Path, given: RecipeSettings
+) -> tuple[CheckpointConfig, Settings]:
+    """Return what a run says of itself, and the settings that it is used with."""
+    config = load_config(run)
+    trained = from_values(config.settings, str(run))
+    return config, given.applied(trained)
+
+
+def poster_of(data: Data, video: str, files: dict[str, Path]) -> bytes | None:
+    """Return the strip of a video's frames; None where it has no file."""
+    if video not in files:
+        return None
+    known_s = data.annotations.videos[video].duration_s
+    span_s = data.store.grid.span_s(data.store.shape(video)[0])
+    return poster_strip(files[video], float(known_s or span_s))
+
+
+def files_of(data: Data, folder: Path | None) -> dict[str, Path]:
+    """Return the files of the videos in a folder; say which videos have none."""
+    if folder is None:
+        return {}
+    found = find_videos([folder])
+    files = {name: found[name] for name in data.annotations.videos if name in found}
+    missing = [video for video in data.annotations.videos if video not in files]
+    if missing:
+        have = "has" if len(missing) == 1 else "have"
+        videos = counted(len(data.annotations.videos), "video")
+        note(
+            f"{len(missing)} of {videos} {have} no file in {folder}: {some(missing)}; "
+            "the page shows no picture of them"
+        )
+    return files

@@ -1,0 +1,93 @@
+"""What a person sees while waiting, and tables of results."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from rich.markup import escape
+from rich.table import Table
+
+from acmnet.data.shown_detections import Shown
+from acmnet.evaluation import tables
+from acmnet.evaluation.bootstrap import Comparison
+from acmnet.segments import Detections
+
+SHOWN: Final = 20
+"""Detections of one video in a table, at the most."""
+
+
+def map_table(
+    title: str,
+    tiou: Iterable[float],
+    rows: Mapping[str, Iterable[float]],
+    last: Mapping[str, float] | None = None,
+) -> Table:
+    """Return mAP in percent: a row each, a column for each tIoU, and the average.
+
+    ``last`` has what stands below the average in a row that is no mAP, such as one of
+    standard deviations, whose mean is not that of the average.
+    """
+    table = Table(title=escape(title), title_justify="left", box=None)
+    table.collapse_padding = True
+    table.add_column("mAP in %", no_wrap=True)
+    for threshold in tiou:
+        table.add_column(f"{threshold:g}", justify="right")
+    table.add_column("average", justify="right")
+    for name, values in rows.items():
+        own = list(values)
+        average = (last or {}).get(name, sum(own) / len(own))
+        cells = (f"{100 * value:.1f}" for value in (*own, average))
+        table.add_row(escape(name), *cells)
+    return table
+
+
+def plain_table(title: str, values: tables.Table) -> Table:
+    """Return a table of results for a terminal: fractions in percent, blank as -."""
+    table = Table(title=escape(title), title_justify="left", box=None)
+    table.collapse_padding = True
+    for i, name in enumerate(values.columns):
+        table.add_column(escape(name), justify="right" if i else "left", no_wrap=not i)
+    for row in values.rows:
+        cells = [f"{100 * x:.1f}" if isinstance(x, float) else x for x in row]
+        table.add_row(*("-" if x is None else escape(str(x)) for x in cells))
+    return table
+
+
+def detections_table(video: str, found: Detections, most: int | None = SHOWN) -> Table:
+    """Return a video's best detections in the order of time.
+
+    Parameters
+    ----------
+    video : str
+        Its name, for the title.
+    found : Detections
+        Of this video.
+    most : int or None
+        Rows at the most: those with the highest scores; None for all.
+    """
+    best = Shown(top=most).of(found).by_time()
+    hidden = len(found) - len(best)
+    more = f", {hidden} with lower scores not in this table" if hidden else ""
+    title = escape(video) + ("" if len(best) else ": nothing found") + more
+    table = Table(title=title, title_justify="left", box=None)
+    table.add_column("action")
+    for name in ("from (s)", "to (s)", "score"):
+        table.add_column(name, justify="right")
+    for found_one in best:
+        times = f"{found_one.start_s:.2f}", f"{found_one.end_s:.2f}"
+        table.add_row(escape(found_one.label), *times, f"{found_one.score:.3f}")
+    return table
+
+
+def comparison_lines(comparison: Comparison) -> Iterator[str]:
+    """Yield each system's average mAP and how it differs from the first, in %."""
+    first = next(iter(comparison.reports))
+    for name in comparison.reports:
+        own = comparison.interval(name)
+        line = f"{name}: average mAP {100 * own.value:.2f} "
+        line += f"[{100 * own.low:.2f}, {100 * own.high:.2f}]"
+        if name != first:
+            less = comparison.difference(name)
+            line += f"; {100 * less.value:+.2f} "
+            line += f"[{100 * less.low:+.2f}, {100 * less.high:+.2f}] against {first}"
+        yield line
+    yield f"in brackets: 95 %, {comparison.draws} draws of the videos"
