@@ -12,6 +12,7 @@ from acmnet.network.acm_net import (
     ModelSettings,
     pool_attended,
     pool_top_k,
+    video_logits,
 )
 from acmnet.recipes import recipe
 from acmnet.training.losses import acm_loss
@@ -101,6 +102,15 @@ def test_pooling_takes_the_k_highest_of_each_class():
     mask = torch.tensor([[True, True, True, False]])
     pooled = pool_top_k(activation, torch.tensor([2]), mask)
     assert pooled.tolist() == [[3.5, 5.5]]
+
+
+def test_video_logits_average_a_share_of_the_snippets_that_exist():
+    # one in two: of 5 snippets 2, of the 3 that are no padding 1
+    activation = torch.tensor([[[4.0], [1], [3], [9], [7]]])
+    mask = torch.tensor([[True, True, True, False, False]])
+    assert video_logits(activation, 2).tolist() == [[8.0]]
+    assert video_logits(activation, 2, mask).tolist() == [[4.0]]
+    assert video_logits(activation, 9).tolist() == [[9.0]]  # one snippet at least
 
 
 def test_pooling_by_attention_is_class_agnostic():

@@ -268,12 +268,11 @@ class ACMNet(nn.Module):
         weight = attention.transpose(1, 2).unsqueeze(-1)  # (B, 3, T, 1)
         branch_activation = weight * activation.unsqueeze(1)
 
-        ratios = torch.tensor(rates.ratios, device=mask.device)
-        k = (mask.sum(dim=1, keepdim=True) // ratios).clamp(min=1)  # (B, 3)
         logits = [
-            pool_top_k(branch_activation[:, b], k[:, b], mask)
-            for b in range(len(Branch))
+            video_logits(branch_activation[:, b], ratio, mask)
+            for b, ratio in enumerate(rates.ratios)
         ]
+        k = torch.stack([pooled_snippets(mask, ratio) for ratio in rates.ratios], dim=1)
         return ACMNetOutput(
             attention=attention,
             activation=activation,
@@ -346,6 +345,54 @@ def scale_of(mean: Tensor, deviation: Tensor) -> Tensor:
     """Return what makes each column's deviation 1, (D,); 0 where it does not vary."""
     varies = deviation > SMALLEST_DEVIATION * (1.0 + mean.abs())
     return torch.where(varies, 1.0 / deviation, 0.0)
+
+
+def video_logits(activation: Tensor, ratio: int, mask: Tensor | None = None) -> Tensor:
+    """Return each video's class logits, pooled from those of its snippets.
+
+    For each class on its own, the snippets with the highest logits speak for the video:
+    one in ``ratio`` of them, and at least one.
+
+    Parameters
+    ----------
+    activation : (B, T, C + 1)
+        Class logits of each snippet, such as the instance branch's.
+    ratio : int
+        T // ``ratio`` snippets are averaged, from 1; r_ins, r_con or r_bak.
+    mask : (B, T) bool, optional
+        True where a snippet exists, False where it is padding; all exist when it is
+        left out.
+
+    Returns
+    -------
+    (B, C + 1) tensor
+        Video-level logits, before the softmax of eq. 6.
+
+    References
+    ----------
+    Qu et al. 2021, eq. 5.
+    """
+    if mask is None:
+        shape, device = activation.shape[:2], activation.device
+        mask = torch.ones(shape, dtype=torch.bool, device=device)
+    return pool_top_k(activation, pooled_snippets(mask, ratio), mask)
+
+
+def pooled_snippets(mask: Tensor, ratio: int) -> Tensor:
+    """Return k, how many snippets of each video are averaged (eq. 5).
+
+    Parameters
+    ----------
+    mask : (B, T) bool
+        True where a snippet exists.
+    ratio : int
+        One in so many of a video's snippets is averaged, and at least one.
+
+    Returns
+    -------
+    (B,) int64 tensor
+    """
+    return (mask.sum(dim=1) // ratio).clamp(min=1)
 
 
 def pool_top_k(activation: Tensor, k: Tensor, mask: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from acmnet.extraction.i3d import I3D, kinetics_classes
 from acmnet.localization.detection_scores import unit_scores
 from acmnet.localization.from_activations import localize_scores
 from acmnet.localization.localization_settings import LocalizationSettings
+from acmnet.network.acm_net import video_logits
 from acmnet.pipeline.labelled_features import Data
 from acmnet.segments import Detections, SnippetGrid
 
@@ -106,8 +107,8 @@ def localize_kinetics(
     """
     with torch.inference_mode():
         logits = network.logits(torch.as_tensor(features).float())  # (T, 400)
-        k = max(len(logits) // POOLED, 1)
-        video = logits.topk(k, dim=0).values.mean(dim=0).softmax(dim=-1).numpy()
+        pooled = video_logits(logits.unsqueeze(0), POOLED)[0]
+        video = pooled.softmax(dim=-1).numpy()
         cas = logits.softmax(dim=-1).numpy()
     allowed = classes.indices()
     order = allowed[np.argsort(-video[allowed], kind="stable")][: classes.top]

@@ -17,7 +17,7 @@ from acmnet.localization.detection_scores import unit_scores
 from acmnet.localization.from_activations import localize_scores, score_proposals
 from acmnet.localization.from_boundaries import best_candidates, localize_candidates
 from acmnet.messages import counted
-from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch, pool_top_k
+from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch, video_logits
 from acmnet.network.student import Student, StudentOutput
 from acmnet.pipeline.labelled_features import Data
 from acmnet.recipes import RecipeError, Settings, from_values
@@ -146,9 +146,7 @@ class TrainedModel:
             attention, activation = self._heads(network, video)
             logits = attention[:, Branch.INSTANCE, None] * activation
             ratio = network.settings.instance_ratio
-            k = torch.tensor([max(len(video) // ratio, 1)], device=self.device)
-            everywhere = torch.ones(1, len(video), dtype=torch.bool, device=self.device)
-            pooled = pool_top_k(logits.unsqueeze(0), k, everywhere)[0]
+            pooled = video_logits(logits.unsqueeze(0), ratio)[0]
         scores = VideoScores(
             logits.softmax(dim=-1).cpu().numpy(),
             attention.cpu().numpy(),
