@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from acmnet.pipeline.labelled_features import DataSource
-from acmnet.show.figures.studies import write_dial_figure
+from acmnet.show.figures.ablation_figures import write_dial_figure
 from benchmarks import findings
 from benchmarks.findings import Validated
 

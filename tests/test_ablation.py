@@ -30,7 +30,7 @@ from acmnet.pipeline.studies import Study, StudyError, Variant, study, study_nam
 from acmnet.pipeline.training_run import RunRequest
 from acmnet.recipes import recipe
 from acmnet.segments import Detections
-from acmnet.show.figures import studies as studies_room
+from acmnet.show.figures import ablation_figures as studies_room
 from commands import refused
 from planted import plant
 

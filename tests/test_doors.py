@@ -25,7 +25,7 @@ from acmnet.pipeline.stored_calibration import (
     read_calibration,
 )
 from acmnet.recipes import RecipeError, recipe
-from acmnet.show.view.live import state_of
+from acmnet.show.view.training_progress import state_of
 
 
 def calibration_in(path):

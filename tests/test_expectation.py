@@ -24,7 +24,7 @@ from acmnet.pipeline.training_run import RunRequest, train_run
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import recipe
 from acmnet.segments import Detections
-from acmnet.show.view.precision import Reviewed, precision_of_reviews
+from acmnet.show.view.reviewed_precision import Reviewed, precision_of_reviews
 from acmnet.show.view.reviews import REVIEWS_FILE, ReviewStore
 
 NAMES = ("jump", "run")

@@ -10,20 +10,25 @@ from acmnet.data.annotations import Instance, Video
 from acmnet.evaluation.reports import evaluate
 from acmnet.pipeline.trained_model import VideoScores
 from acmnet.segments import Detections, Segment, SnippetGrid
-from acmnet.show.figures import scores as scores_room
-from acmnet.show.figures import style
-from acmnet.show.figures import training as training_room
-from acmnet.show.figures import video as video_room
-from acmnet.show.figures.scores import (
+from acmnet.show.figures import figure_style
+from acmnet.show.figures import score_figures as scores_room
+from acmnet.show.figures import training_figure as training_room
+from acmnet.show.figures import video_figure as video_room
+from acmnet.show.figures.figure_style import FigureError, shortened
+from acmnet.show.figures.score_figures import (
     confusion,
     write_class_figure,
     write_confusion_figure,
     write_map_figure,
 )
-from acmnet.show.figures.style import FigureError, shortened
-from acmnet.show.figures.training import epoch_means, write_training_figure
-from acmnet.show.figures.video import Curves, shown_classes, snippet_times, sure_ones
-from acmnet.show.figures.video import write_video_figure as draw_video
+from acmnet.show.figures.training_figure import epoch_means, write_training_figure
+from acmnet.show.figures.video_figure import (
+    Curves,
+    shown_classes,
+    snippet_times,
+    sure_ones,
+)
+from acmnet.show.figures.video_figure import write_video_figure as draw_video
 from commands import refused
 from worlds import file_of, truth_of
 
@@ -35,7 +40,7 @@ GRID = SnippetGrid(fps=10.0, snippet_frames=4, stride_frames=2)
 def drawn(monkeypatch):
     """Keep each figure that is saved, by its name."""
     kept = {}
-    real = style.save
+    real = figure_style.save
 
     def save(figure, path):
         kept[path.name] = figure

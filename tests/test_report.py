@@ -18,14 +18,14 @@ from acmnet.pipeline.labelled_features import DataSource, open_data
 from acmnet.pipeline.trained_model import load
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.segments import Detections
-from acmnet.show.report import contents as contents_room
-from acmnet.show.report.contents import Contents, VideoContents, video_contents
-from acmnet.show.report.insides import insides_of
-from acmnet.show.report.media import media_of
-from acmnet.show.report.page import page_of, write_page
-from acmnet.show.report.posters import FRAMES, HEIGHT, WIDTH, poster_strip
+from acmnet.show.report import page_contents as contents_room
+from acmnet.show.report.html_page import page_of, write_page
+from acmnet.show.report.network_curves import insides_of
+from acmnet.show.report.page_contents import Contents, VideoContents, video_contents
+from acmnet.show.report.page_media import media_of
+from acmnet.show.report.poster_strips import FRAMES, HEIGHT, WIDTH, poster_strip
+from acmnet.show.view.page_server import Site, SiteServer
 from acmnet.show.view.reviews import ReviewStore
-from acmnet.show.view.server import Site, SiteServer
 from browsing import drawn, frame, saved, until
 from commands import refused
 from runs import edit_old, make_old

@@ -15,18 +15,18 @@ from acmnet.data.annotations import Annotations, Video, read_annotations
 from acmnet.files import write_json
 from acmnet.pipeline.labelled_features import DataSource, open_data
 from acmnet.segments import Detections
-from acmnet.show.report.contents import (
+from acmnet.show.report.page_contents import (
     BEYOND_S,
     Contents,
     VideoContents,
     video_contents,
 )
-from acmnet.show.view import reviews, server
-from acmnet.show.view.live import state_of
-from acmnet.show.view.pages import Look, RunPages
-from acmnet.show.view.ranges import OutsideError, Span, span_of
+from acmnet.show.view import page_server, reviews
+from acmnet.show.view.byte_ranges import OutsideError, Span, span_of
+from acmnet.show.view.page_server import MOST_BYTES, SAFE, Site, SiteServer
 from acmnet.show.view.reviews import ReviewError, ReviewStore, StaleError
-from acmnet.show.view.server import MOST_BYTES, SAFE, Site, SiteServer
+from acmnet.show.view.run_pages import Look, RunPages
+from acmnet.show.view.training_progress import state_of
 from commands import refused
 
 HOSTILE = [
@@ -495,7 +495,7 @@ def dripped(client, drop, most=60):
 
 def test_a_body_that_drips_is_cut_off_as_a_whole(served, monkeypatch):
     """A byte every tenth of a second would take 10 s; half a second is the limit."""
-    monkeypatch.setattr(server, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(page_server, "PATIENCE_S", 0.5)
     with announced(served) as slow:
         assert dripped(slow, b" ")
 
@@ -509,7 +509,7 @@ def test_a_body_that_drips_is_cut_off_as_a_whole(served, monkeypatch):
 )
 def test_headers_that_drip_are_cut_off_as_a_whole(served, monkeypatch, sent, drop):
     """Each read is answered within the limit, all of them together are not."""
-    monkeypatch.setattr(server, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(page_server, "PATIENCE_S", 0.5)
     with socket.create_connection(served.server_address) as slow:
         slow.sendall(sent)
         assert dripped(slow, drop)
@@ -519,7 +519,7 @@ def test_the_time_of_a_request_is_that_of_headers_and_body_together(
     served, monkeypatch
 ):
     """Headers for 0.6 of the 0.9 seconds leave the body 0.3, not 0.9 of its own."""
-    monkeypatch.setattr(server, "PATIENCE_S", 0.9)
+    monkeypatch.setattr(page_server, "PATIENCE_S", 0.9)
     with socket.create_connection(served.server_address) as slow:
         began = time.monotonic()
         slow.sendall(b"POST /api/reviews HTTP/1.1\r\n")

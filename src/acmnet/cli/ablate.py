@@ -10,7 +10,7 @@ from acmnet.cli.training_options import FOLDS, Training
 from acmnet.files import refuse_unwritable, write_json, written_whole
 from acmnet.pipeline.ablation import AblationRequest, ablate
 from acmnet.pipeline.studies import study
-from acmnet.show.figures.studies import write_choice_figure
+from acmnet.show.figures.ablation_figures import write_choice_figure
 
 
 @app.command(name="ablate")

@@ -16,13 +16,13 @@ from acmnet.messages import counted
 from acmnet.pipeline.labelled_features import Data
 from acmnet.pipeline.trained_model import TEACHERS
 from acmnet.pipeline.training_run import LOG_FILE
-from acmnet.show.figures.scores import (
+from acmnet.show.figures.score_figures import (
     write_class_figure,
     write_confusion_figure,
     write_map_figure,
 )
-from acmnet.show.figures.training import write_training_figure
-from acmnet.show.figures.video import Curves, write_video_figure
+from acmnet.show.figures.training_figure import write_training_figure
+from acmnet.show.figures.video_figure import Curves, write_video_figure
 
 VIDEOS = 4
 """Videos that are drawn where none is named: those with the most instances."""

@@ -28,7 +28,7 @@ from acmnet.messages import counted
 from acmnet.pipeline.expectation import Expectation
 from acmnet.pipeline.fit_videos import FEATURES, REPORT, FitRequest, Hooks, fit
 from acmnet.pipeline.training_run import join_processes
-from acmnet.show.view.precision import precision_of_reviews
+from acmnet.show.view.reviewed_precision import precision_of_reviews
 
 InTraining: Final = Parameter(group=TRAINING)
 

@@ -31,15 +31,15 @@ from acmnet.pipeline.kept_detections import FoundFile, keep
 from acmnet.pipeline.labelled_features import Data
 from acmnet.pipeline.trained_model import TrainedModel, refuse_other_features
 from acmnet.segments import Detections
-from acmnet.show.report.contents import (
+from acmnet.show.report.html_page import write_page
+from acmnet.show.report.network_curves import insides_of
+from acmnet.show.report.page_contents import (
     Contents,
     VideoContents,
     summary_of,
     video_contents,
 )
-from acmnet.show.report.insides import insides_of
-from acmnet.show.report.media import EMBEDDED_TOTAL, media_of
-from acmnet.show.report.page import write_page
+from acmnet.show.report.page_media import EMBEDDED_TOTAL, media_of
 
 PAGE = "report.html"
 

@@ -15,7 +15,7 @@ from acmnet.messages import counted, some
 from acmnet.pipeline.labelled_features import Data
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import Settings, from_values
-from acmnet.show.report.posters import poster_strip
+from acmnet.show.report.poster_strips import poster_strip
 from acmnet.training.checkpoint import CheckpointConfig, load_config
 
 

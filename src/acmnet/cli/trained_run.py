@@ -29,7 +29,7 @@ from acmnet.pipeline.trained_model import TrainedModel, load, localize_videos
 from acmnet.pipeline.training_run import join_processes
 from acmnet.pipeline.training_summary import MOST_VIDEOS, unlike_training
 from acmnet.segments import Detections
-from acmnet.show.view.precision import precision_of_reviews
+from acmnet.show.view.reviewed_precision import precision_of_reviews
 from acmnet.training.checkpoint import CheckpointConfig, load_config
 
 

@@ -35,13 +35,13 @@ from acmnet.data.features import FeatureError
 from acmnet.files import one_line
 from acmnet.pipeline.kept_detections import FoundFile, found_videos
 from acmnet.pipeline.labelled_features import Data
-from acmnet.show.report.contents import Contents, summary_of, video_contents
-from acmnet.show.report.insides import insides_of
-from acmnet.show.report.media import served_media
-from acmnet.show.view.live import state_of
-from acmnet.show.view.pages import Look, RunPages
+from acmnet.show.report.network_curves import insides_of
+from acmnet.show.report.page_contents import Contents, summary_of, video_contents
+from acmnet.show.report.page_media import served_media
+from acmnet.show.view.page_server import Site, SiteServer
 from acmnet.show.view.reviews import REVIEWS_FILE, ReviewStore
-from acmnet.show.view.server import Site, SiteServer
+from acmnet.show.view.run_pages import Look, RunPages
+from acmnet.show.view.training_progress import state_of
 
 FIRST_PORT: Final = 20_000
 PORTS: Final = 10_000

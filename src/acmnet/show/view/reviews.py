@@ -18,7 +18,7 @@ from acmnet.limits import finite
 from acmnet.messages import quoted
 from acmnet.names import one_form, unfit
 from acmnet.segments import Segment
-from acmnet.show.report.contents import BEYOND_S
+from acmnet.show.report.page_contents import BEYOND_S
 
 REVIEWS_FILE: Final = "reviews.json"
 LONGEST_LABEL: Final = 300

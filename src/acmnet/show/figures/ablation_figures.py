@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from acmnet.pipeline.ablation import Ablation
-from acmnet.show.figures.style import PALETTE, drawing, save, shortened
+from acmnet.show.figures.figure_style import PALETTE, drawing, save, shortened
 
 MARKS = "osD^vP*Xh<>dp8"
 

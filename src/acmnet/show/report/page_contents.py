@@ -17,8 +17,8 @@ from acmnet.pipeline.run_data import training_videos
 from acmnet.pipeline.training_run import LAST
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
-from acmnet.show.report.media import Media
-from acmnet.show.report.posters import FRAMES
+from acmnet.show.report.page_media import Media
+from acmnet.show.report.poster_strips import FRAMES
 from acmnet.training.checkpoint import CheckpointConfig
 
 MOST_DETECTIONS: Final = 500

@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from acmnet.files import written_whole
-from acmnet.show.report.contents import Contents, VideoContents
+from acmnet.show.report.page_contents import Contents, VideoContents
 
 POLICY: Final = (
     "default-src 'none'; script-src {script}; style-src {style}; "

@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
 
 from acmnet.files import one_line
-from acmnet.show.view.ranges import OutsideError, span_of
-from acmnet.show.view.requests import TimedReader, TooMuchError
+from acmnet.show.view.byte_ranges import OutsideError, span_of
 from acmnet.show.view.reviews import ReviewError, ReviewStore, StaleError
+from acmnet.show.view.timed_requests import TimedReader, TooMuchError
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from acmnet.segments import FloatArray
-from acmnet.show.figures.style import PALETTE, FigureError, drawing, save
+from acmnet.show.figures.figure_style import PALETTE, FigureError, drawing, save
 
 FEW_EPOCHS: Final = 10
 """Up to so many are marked: a line through one point cannot be seen."""

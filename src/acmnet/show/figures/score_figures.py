@@ -8,7 +8,7 @@ import numpy as np
 
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.segments import FloatArray, temporal_iou
-from acmnet.show.figures.style import PALETTE, drawing, save, shortened
+from acmnet.show.figures.figure_style import PALETTE, drawing, save, shortened
 
 SURE: Final = 0.5
 """Detections count for the confusion from this share of the best of their video."""

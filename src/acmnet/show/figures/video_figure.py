@@ -11,7 +11,7 @@ from acmnet.data.annotations import Video
 from acmnet.network.acm_net import Branch
 from acmnet.pipeline.trained_model import VideoScores
 from acmnet.segments import Detections, FloatArray, SnippetGrid
-from acmnet.show.figures.style import PALETTE, drawing, save, shortened
+from acmnet.show.figures.figure_style import PALETTE, drawing, save, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

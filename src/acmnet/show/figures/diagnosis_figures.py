@@ -9,7 +9,7 @@ import numpy as np
 from acmnet.evaluation.diagnosis import Diagnosis
 from acmnet.evaluation.false_positives import DEPTH, KINDS, MISFITS
 from acmnet.segments import FloatArray
-from acmnet.show.figures.style import drawing, save
+from acmnet.show.figures.figure_style import drawing, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,8 +12,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from acmnet.show.report.contents import Contents
-from acmnet.show.report.page import page_of
+from acmnet.show.report.html_page import page_of
+from acmnet.show.report.page_contents import Contents
 
 KEPT_VIDEOS: Final = 256
 """Videos whose curves are kept in memory, those that were looked at last."""

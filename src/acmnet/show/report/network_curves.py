@@ -10,7 +10,7 @@ from acmnet.localization.from_activations import activation_runs
 from acmnet.network.acm_net import Branch
 from acmnet.pipeline.trained_model import TrainedModel, VideoCurves
 from acmnet.segments import Detections, FloatArray
-from acmnet.show.figures.video import telling_classes
+from acmnet.show.figures.video_figure import telling_classes
 
 MOST_CURVES: Final = 6
 """Classes of a video whose activation and CAS are drawn, besides the attention."""
