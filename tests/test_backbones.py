@@ -4,11 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from acmnet.extraction import backbones, weights
-from acmnet.extraction.backbones import FLOW_WEIGHTS, RGB_WEIGHTS, make_extractor
+from acmnet.extraction import shipped_extractors
 from acmnet.extraction.extractors import ExtractionSettings, ExtractorError
-from acmnet.extraction.flow import clamp_flow, flow_sequence
-from acmnet.extraction.i3d import I3D, I3DRunner
+from acmnet.extraction.i3d import I3D
+from acmnet.extraction.i3d_runner import I3DRunner
+from acmnet.extraction.i3d_weights import WeightsError, load_i3d
+from acmnet.extraction.optical_flow import clamp_flow, flow_sequence
+from acmnet.extraction.shipped_extractors import (
+    FLOW_WEIGHTS,
+    RGB_WEIGHTS,
+    make_extractor,
+)
 
 
 def drawn(n_frames, side=256):
@@ -36,8 +42,10 @@ def networks(monkeypatch):
     for name, channels in ((RGB_WEIGHTS, 3), (FLOW_WEIGHTS, 2)):
         torch.manual_seed(channels)
         made[name] = I3D(channels).eval()
-    monkeypatch.setattr(backbones, "load_i3d", made.__getitem__)
-    monkeypatch.setattr(backbones, "weights_sha256", lambda name: f"sha of {name}")
+    monkeypatch.setattr(shipped_extractors, "load_i3d", made.__getitem__)
+    monkeypatch.setattr(
+        shipped_extractors, "weights_sha256", lambda name: f"sha of {name}"
+    )
     return made
 
 
@@ -61,8 +69,8 @@ def test_two_streams_stand_side_by_side(networks):
 
 def test_flow_weights_that_are_missing_are_not_made_up(monkeypatch, tmp_path):
     monkeypatch.setenv("ACMNET_HOME", str(tmp_path))
-    with pytest.raises(weights.WeightsError, match=r"acmnet weights import i3d-flow"):
-        weights.load_i3d(FLOW_WEIGHTS)
+    with pytest.raises(WeightsError, match=r"acmnet weights import i3d-flow"):
+        load_i3d(FLOW_WEIGHTS)
 
 
 def test_an_unknown_name_is_refused():

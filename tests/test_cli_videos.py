@@ -14,7 +14,7 @@ import pytest
 from acmnet.cli import main
 from acmnet.data.detections import read_detections
 from acmnet.data.features import read_manifest
-from acmnet.extraction.weights import list_weights
+from acmnet.extraction.i3d_weights import list_weights
 from acmnet.pipeline.training_summary import shown_score
 from commands import refused
 from runs import weights_file

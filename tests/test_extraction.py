@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from acmnet.data.features import FeatureManifest, open_store
-from acmnet.extraction.engines import EngineError, RayEngine, cores
+from acmnet.extraction.extraction_request import ExtractionProgress, ExtractionRequest
+from acmnet.extraction.extraction_run import extract_videos
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.records import (
     ExtractionError,
@@ -25,13 +26,9 @@ from acmnet.extraction.records import (
     read_records,
     write_record,
 )
-from acmnet.extraction.run import (
-    ExtractionProgress,
-    ExtractionRequest,
-    extract_videos,
-    find_videos,
-)
+from acmnet.extraction.video_search import find_videos
 from acmnet.extraction.video_task import VideoWorker
+from acmnet.extraction.worker_engines import EngineError, RayEngine, cores
 from acmnet.segments import SnippetGrid
 from extractions import BACKBONES, write_movie
 from movies import damaged_movies
@@ -131,7 +128,7 @@ def test_rate_and_time_left():
 
 def test_one_long_video_tells_how_far_it_has_come(here, monkeypatch):
     """12 s of video: 75 blocks of 4 frames that take 40 ms each, so 3 s and more."""
-    monkeypatch.setattr("acmnet.extraction.run.LOOK_S", 0.1)
+    monkeypatch.setattr("acmnet.extraction.extraction_run.LOOK_S", 0.1)
     (here / "videos").mkdir()
     write_movie(here / "videos" / "long.mp4", n_frames=300)
     told = []

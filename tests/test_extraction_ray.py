@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from acmnet.extraction.engines import EngineError, RayEngine
+from acmnet.extraction.extraction_request import ExtractionRequest
+from acmnet.extraction.extraction_run import extract_videos
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.records import read_records
-from acmnet.extraction.run import ExtractionRequest, extract_videos, find_videos
+from acmnet.extraction.video_search import find_videos
+from acmnet.extraction.worker_engines import EngineError, RayEngine
 from extractions import BACKBONES, write_movie
 from planted import plant
 

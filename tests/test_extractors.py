@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from acmnet.data.features import FeatureManifest
-from acmnet.extraction.backbones import make_extractor
 from acmnet.extraction.extractors import (
     ExtractionSettings,
     ExtractorError,
@@ -16,6 +15,7 @@ from acmnet.extraction.extractors import (
     own_extractor,
     settings_of,
 )
+from acmnet.extraction.shipped_extractors import make_extractor
 from acmnet.extraction.trusted_extractors import trusted_file
 from acmnet.segments import SnippetGrid
 

@@ -13,17 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from acmnet.extraction.flow import (
+from acmnet.extraction.optical_flow import (
     TVL1_PRESETS,
     FlowError,
     TVL1Parameters,
     clamp_flow,
     flow_between,
     flow_sequence,
-    flow_sequence_torch,
-    flow_torch,
     gray,
 )
+from acmnet.extraction.optical_flow_torch import flow_sequence_torch, flow_torch
 
 VIDEOS = Path(__file__).parents[2] / "shared" / "data" / "videos"
 SIZE = (144, 112)

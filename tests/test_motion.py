@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from acmnet.extraction.motion import BINS, BLOCKS, MotionDescriptor, MotionError
+from acmnet.extraction.frame_measures import BINS, MotionError
+from acmnet.extraction.motion_descriptor import BLOCKS, MotionDescriptor
 
 SIDE = 96
 WIDTH = 128

@@ -14,7 +14,7 @@ from acmnet.data.features import FeatureError, open_store, write_features
 from acmnet.doctor.examination import Patient, examine
 from acmnet.evaluation.reports import evaluate
 from acmnet.extraction.records import forget
-from acmnet.extraction.run import find_videos
+from acmnet.extraction.video_search import find_videos
 from acmnet.names import one_form, unfit
 from acmnet.pipeline.labelled_features import DataError
 from acmnet.pipeline.listed_videos import ListedVideos, listed_files

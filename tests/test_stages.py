@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from acmnet.extraction.overlapping_stages import prefetch
+from acmnet.extraction.threads import prefetch
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 100, 501])

@@ -233,7 +233,7 @@ def test_only_these_rooms_can_reach_a_network():
     }
     found = {path for path in found if not path.startswith("show/view/")}
     assert found == {
-        "extraction/engines.py",  # Ray's cluster
-        "extraction/weights.py",  # pip
+        "extraction/worker_engines.py",  # Ray's cluster
+        "extraction/i3d_weights.py",  # pip
         "pipeline/training_run.py",  # torchrun
     }

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from acmnet.extraction.weights import WeightsError, import_weights
+from acmnet.extraction.i3d_weights import import_weights
+from acmnet.extraction.published_i3d_files import WeightsError
 from commands import refused
 from extractions import write_movie
 

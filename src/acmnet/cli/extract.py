@@ -22,8 +22,10 @@ from acmnet.cli.extractor_options import (
     RunningFlag,
 )
 from acmnet.cli.progress import ExtractionBar
-from acmnet.extraction.engines import cores
-from acmnet.extraction.run import Engine, ExtractionRequest, extract_videos, find_videos
+from acmnet.extraction.extraction_request import Engine, ExtractionRequest
+from acmnet.extraction.extraction_run import extract_videos
+from acmnet.extraction.video_search import find_videos
+from acmnet.extraction.worker_engines import cores
 from acmnet.messages import counted
 from acmnet.pipeline.training_run import join_processes
 

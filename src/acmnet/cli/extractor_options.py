@@ -8,11 +8,11 @@ from cyclopts import Group, Parameter
 
 from acmnet.cli.app import note
 from acmnet.data.features import MANIFEST_NAME, read_manifest
-from acmnet.extraction.backbones import RGB_WEIGHTS
 from acmnet.extraction.extractors import ExtractionSettings, settings_of
-from acmnet.extraction.flow import FlowMethod
 from acmnet.extraction.i3d import Crop, Precision
-from acmnet.extraction.weights import list_weights
+from acmnet.extraction.i3d_weights import list_weights
+from acmnet.extraction.optical_flow import FlowMethod
+from acmnet.extraction.shipped_extractors import RGB_WEIGHTS
 
 AUTO: Final = "auto"
 FIRST: Final = Group("Parameters", sort_key=1)

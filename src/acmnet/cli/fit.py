@@ -22,7 +22,7 @@ from acmnet.cli.training_options import Profile, say_precision
 from acmnet.data.features import MANIFEST_NAME
 from acmnet.data.shown_detections import Shown
 from acmnet.evaluation.tables import Table
-from acmnet.extraction.engines import cores
+from acmnet.extraction.worker_engines import cores
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.pipeline.expectation import Expectation

@@ -24,12 +24,12 @@ from acmnet.cli.trained_run import (
 from acmnet.data.detection_output import Output
 from acmnet.data.features import FeatureError
 from acmnet.data.training_videos import KEY
-from acmnet.extraction.backbones import RGB_WEIGHTS
-from acmnet.extraction.engines import cores
 from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.extraction.i3d_weights import load_i3d
 from acmnet.extraction.records import Failure
-from acmnet.extraction.run import find_videos
-from acmnet.extraction.weights import load_i3d
+from acmnet.extraction.shipped_extractors import RGB_WEIGHTS
+from acmnet.extraction.video_search import find_videos
+from acmnet.extraction.worker_engines import cores
 from acmnet.pipeline import kinetics_zero_shot
 from acmnet.pipeline.fit_videos import Hooks, extracted_data, extraction_of
 from acmnet.pipeline.labelled_features import Data, DataSource, open_data, unlabelled

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 
 from acmnet.cli.app import errors, quiet
-from acmnet.extraction.run import ExtractionProgress
+from acmnet.extraction.extraction_request import ExtractionProgress
 from acmnet.pipeline.labelled_features import Data
 from acmnet.training.loop import StepRecord
 

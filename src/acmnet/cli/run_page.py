@@ -10,7 +10,7 @@ from acmnet.cli.app import note
 from acmnet.cli.detection_limits import limits_given
 from acmnet.cli.dotted_settings import RecipeSettings
 from acmnet.data.shown_detections import Shown
-from acmnet.extraction.run import find_videos
+from acmnet.extraction.video_search import find_videos
 from acmnet.messages import counted, some
 from acmnet.pipeline.labelled_features import Data
 from acmnet.pipeline.training_summary import shown_score

@@ -6,7 +6,7 @@ from cyclopts import App
 
 from acmnet.cli.app import app, console, errors, quiet
 from acmnet.cli.progress import Waiting
-from acmnet.extraction.weights import import_weights, install, list_weights
+from acmnet.extraction.i3d_weights import import_weights, install, list_weights
 
 weights_app = App(
     name="weights",

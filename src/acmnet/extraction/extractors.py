@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.data.features import FeatureManifest
-from acmnet.extraction.flow import FlowMethod
 from acmnet.extraction.i3d import Crop, Precision
+from acmnet.extraction.optical_flow import FlowMethod
 from acmnet.extraction.trusted_extractors import is_trusted, trusted_file
 from acmnet.messages import quoted
 from acmnet.segments import SnippetGrid

@@ -21,7 +21,6 @@ import numpy.typing as npt
 
 from acmnet.data.features import FeatureError, FeatureManifest, write_features
 from acmnet.extraction.extractors import Extractor, manifest_of
-from acmnet.extraction.overlapping_stages import prefetch
 from acmnet.extraction.records import (
     ExtractionError,
     Failure,
@@ -35,6 +34,7 @@ from acmnet.extraction.records import (
     trace_file,
     write_record,
 )
+from acmnet.extraction.threads import prefetch
 from acmnet.files import FileError
 from acmnet.limits import LONGEST_NAME_BYTES
 from acmnet.messages import counted

@@ -20,7 +20,11 @@ import numpy as np
 import torch
 
 from acmnet.evaluation.tables import Cell, Table
-from acmnet.extraction.engines import bound_to_us, environment, without_interrupts
+from acmnet.extraction.worker_engines import (
+    bound_to_us,
+    environment,
+    without_interrupts,
+)
 from acmnet.pipeline.cross_validation import CrossValidation, cross_validate, folds_of
 from acmnet.pipeline.label_free_selection import rank_correlation
 from acmnet.pipeline.studies import Study, Variant

@@ -12,15 +12,15 @@ from acmnet.data.shown_detections import Shown
 from acmnet.data.training_videos import KEY
 from acmnet.doctor.label_checks import suspicions
 from acmnet.evaluation.reports import DetectionReport, evaluate
-from acmnet.extraction.extractors import ExtractionSettings, ExtractorError, settings_of
-from acmnet.extraction.records import Failure
-from acmnet.extraction.run import (
+from acmnet.extraction.extraction_request import (
     ExtractionProgress,
     ExtractionRequest,
     ExtractionSummary,
-    extract_videos,
-    find_videos,
 )
+from acmnet.extraction.extraction_run import extract_videos
+from acmnet.extraction.extractors import ExtractionSettings, ExtractorError, settings_of
+from acmnet.extraction.records import Failure
+from acmnet.extraction.video_search import find_videos
 from acmnet.files import write_json, written_whole
 from acmnet.messages import counted
 from acmnet.pipeline.cross_validation import TIOU
@@ -368,7 +368,7 @@ def extracted_data(
     features : Path
         The store; finished videos are not extracted again.
     extraction, workers, device, retry_failed
-        As for `acmnet.extraction.run`.
+        As for `acmnet.extraction.extraction_run.extract_videos`.
 
     Returns
     -------

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from acmnet.data.annotations import Annotations
-from acmnet.extraction.run import find_videos
+from acmnet.extraction.video_search import find_videos
 from acmnet.messages import counted, some
 from acmnet.names import spelt_otherwise
 from acmnet.pipeline.labelled_features import DataError

@@ -15,11 +15,12 @@ from acmnet.extraction.extractors import (
     ExtractorError,
     own_extractor,
 )
-from acmnet.extraction.flow import clamp_flow, flow_sequence, flow_sequence_torch
-from acmnet.extraction.i3d import I3DRunner
-from acmnet.extraction.motion import MotionDescriptor
-from acmnet.extraction.overlapping_stages import prefetch
-from acmnet.extraction.weights import load_i3d, weights_sha256
+from acmnet.extraction.i3d_runner import I3DRunner
+from acmnet.extraction.i3d_weights import load_i3d, weights_sha256
+from acmnet.extraction.motion_descriptor import MotionDescriptor
+from acmnet.extraction.optical_flow import clamp_flow, flow_sequence
+from acmnet.extraction.optical_flow_torch import flow_sequence_torch
+from acmnet.extraction.threads import prefetch
 from acmnet.video.frames import Frame
 
 RGB_WEIGHTS: Final = "i3d-rgb-kinetics400"
@@ -32,7 +33,7 @@ FLOWS_AHEAD: Final = 16
 
 
 class Motion:
-    """The classical descriptor of `acmnet.extraction.motion`: needs no weights."""
+    """Describes snippets by `MotionDescriptor`, which needs no weights."""
 
     def __init__(self, settings: ExtractionSettings) -> None:
         self.grid = settings.grid

@@ -1,91 +1,50 @@
-"""The `motion` descriptor: what a snippet looks like and how it moves, without weights.
+"""What each frame looks like, and how the picture moved since the frame before it."""
 
-Each frame gives histograms of gradients and mean colours, each pair of frames next to
-each other histograms of flow and of its boundaries, once the camera's motion is taken
-out. A snippet pools its own frames and the pairs among them, nothing else, so that any
-part of a video gives the same numbers as the whole.
-
-References
-----------
-Gradients: Dalal & Triggs, "Histograms of Oriented Gradients for Human Detection", CVPR
-2005. Flow: Laptev et al., "Learning Realistic Human Actions from Movies", CVPR 2008.
-Motion boundaries: Dalal, Triggs & Schmid, "Human Detection Using Oriented Histograms of
-Flow and Appearance", ECCV 2006. Camera motion: Wang & Schmid, "Action Recognition with
-Improved Trajectories", ICCV 2013. Square roots of histograms: Arandjelović & Zisserman,
-"Three Things Everyone Should Know to Improve Object Retrieval", CVPR 2012.
-"""
-
-import collections
-import itertools
-from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.extraction.overlapping_stages import one_opencv_thread
-
 Frame = npt.NDArray[np.uint8]
+
 Vector = npt.NDArray[np.float32]
+
 Cells = npt.NDArray[np.intp]
 
 FRAME_SIDE: Final = 96
 """Shorter side of the pictures that are described, in pixels."""
+
 LONGEST_SIDE: Final = 4 * FRAME_SIDE
 """Longer pictures are squeezed, so that a frame costs no more than that."""
+
 GRID: Final = 4
 """Rows and columns of the grid over the picture."""
+
 CENTRED: Final = 3
 """Rows and columns of the grid around what moves."""
+
 BINS: Final = 8
 """Orientations of a histogram."""
-FREQUENCIES: Final = 8
-"""Frequencies k / 16 a frame, k = 1 .. 8: the DFT's for snippets of 16 frames."""
+
 SIGNALS: Final = 5
-"""What a pair of frames says in numbers: `_Pair.signals`."""
+"""What a pair of frames says in numbers: `PairMeasures.signals`."""
 
 MOVING_PX: Final = 0.5
 """Speed at which a pixel counts half as moving, in pixels a frame."""
+
 BOUNDARY_PX: Final = 0.15
 """Likewise the slope of the flow, in pixels a frame a pixel."""
+
 CAMERA_FITS: Final = 2
 """Rounds of fitting the camera's motion to what seems to be background."""
+
 FAINT_SHARE: Final = 0.003
 """Share of moving pixels below which a distribution fades to zero."""
-FAINT_SLOPE: Final = 0.5
-"""Mean slope below which gradients fade to zero, in grey levels a pixel."""
 
 THIN: Final = (slice(None, None, 2), slice(None, None, 2))
 """Pixels that tell how the camera moves."""
-
-BLOCKS: Final[Mapping[str, int]] = MappingProxyType(
-    {
-        "gradients": GRID * GRID * BINS,
-        "colours": GRID * GRID * 3,
-        "flow on the grid": GRID * GRID * BINS,
-        "flow around what moves": CENTRED * CENTRED * BINS,
-        "its change": CENTRED * CENTRED * BINS,
-        "boundaries": 2 * CENTRED * CENTRED * BINS,
-        "signals": 2 * SIGNALS,
-        "frequencies": SIGNALS * FREQUENCIES,
-    }
-)
-"""Columns of each block, in order; the first two are the appearance."""
-SCALES: Final[Mapping[str, float]] = MappingProxyType(
-    {
-        "gradients": 1.0,
-        "colours": 2.0,
-        "flow on the grid": 6.0,
-        "flow around what moves": 1.0,
-        "its change": 5.0,
-        "boundaries": 1.0,
-        "signals": 5.0,
-        "frequencies": 5.0,
-    }
-)
-"""What each block is multiplied by, so that its root mean square is about 1."""
 
 
 class MotionError(ValueError):
@@ -108,7 +67,7 @@ class _Layout(NamedTuple):
     """(n, 3): 1, x and y of every second of those, along both sides."""
 
 
-class _Still(NamedTuple):
+class StillMeasures(NamedTuple):
     """What one frame says."""
 
     gray: Frame
@@ -118,7 +77,7 @@ class _Still(NamedTuple):
     """(GRID², 3): mean colour, in [0, 1]."""
 
 
-class _Pair(NamedTuple):
+class PairMeasures(NamedTuple):
     """What one frame and the frame before it say."""
 
     grid: npt.NDArray[np.float64]
@@ -132,60 +91,7 @@ class _Pair(NamedTuple):
     motion, right and down, in [-1, 1]."""
 
 
-class MotionDescriptor:
-    """Describes snippets by appearance and motion, with OpenCV alone."""
-
-    name: Final = "motion"
-    frame_side: Final = FRAME_SIDE
-    dimension: Final = sum(BLOCKS.values())
-    streams: Final = ("appearance", "motion")
-
-    def describe(
-        self, frames: Iterable[Frame], snippet_frames: int, stride_frames: int
-    ) -> Iterator[Vector]:
-        """Yield one vector a snippet, in order, as soon as its last frame has come.
-
-        Parameters
-        ----------
-        frames : iterable of (H, W, 3) arrays
-            RGB, all of one size, of any size; best with `frame_side` as shorter side.
-        snippet_frames, stride_frames : int
-            Frames in a snippet, and from one snippet to the next; at least 1.
-
-        Yields
-        ------
-        array of shape (dimension,)
-            Finite, in the order of `BLOCKS`. Square roots of shares, amplitudes and
-            mean colours, times `SCALES`.
-
-        Raises
-        ------
-        MotionError
-            If a frame is no (H, W, 3) uint8 array, or not of the first one's size.
-
-        Notes
-        -----
-        N frames give ``floor((N - snippet_frames) / stride_frames) + 1`` snippets. A
-        video shorter than one snippet gives one, its last frame held; one without
-        frames gives none. Motion is that between a snippet's own frames: one of one
-        frame has none.
-        """
-        kept: collections.deque[tuple[_Still, _Pair]]
-        kept = collections.deque(maxlen=snippet_frames)
-        last = -1
-        with one_opencv_thread():  # pictures this small are slower in several
-            for last, record in enumerate(_records(frames)):
-                kept.append(record)
-                start = last + 1 - snippet_frames
-                if start >= 0 and start % stride_frames == 0:
-                    yield _pooled(list(kept))
-        missing = snippet_frames - 1 - last
-        if 0 <= last < snippet_frames - 1:
-            still = kept[-1][0]
-            yield _pooled([*kept, *itertools.repeat((still, NO_MOTION), missing)])
-
-
-NO_MOTION: Final = _Pair(
+NO_MOTION: Final = PairMeasures(
     np.zeros((GRID * GRID, BINS)),
     np.zeros((CENTRED * CENTRED, BINS)),
     np.zeros((2, CENTRED * CENTRED, BINS)),
@@ -193,7 +99,9 @@ NO_MOTION: Final = _Pair(
 )
 
 
-def _records(frames: Iterable[Frame]) -> Iterator[tuple[_Still, _Pair]]:
+def measured_frames(
+    frames: Iterable[Frame],
+) -> Iterator[tuple[StillMeasures, PairMeasures]]:
     """Yield each frame's own numbers and those of its motion since the one before."""
     layout: _Layout | None = None
     shape: tuple[int, ...] = ()
@@ -250,7 +158,7 @@ def _grid_cells(width: int, height: int) -> Cells:
     return cells
 
 
-def _still(frame: Frame, layout: _Layout) -> _Still:
+def _still(frame: Frame, layout: _Layout) -> StillMeasures:
     """Return what one frame says."""
     if frame.shape[1::-1] != layout.size:
         shrinks = layout.size[0] <= frame.shape[1] and layout.size[1] <= frame.shape[0]
@@ -262,7 +170,7 @@ def _still(frame: Frame, layout: _Layout) -> _Still:
     # a dark edge on light ground and a light one on dark are one orientation
     gradients = _binned(2 * angle, slope).counted(layout.cells, GRID * GRID)
     colours = cv2.resize(frame, (GRID, GRID), interpolation=cv2.INTER_AREA)
-    return _Still(
+    return StillMeasures(
         gray, gradients / slope.size, colours.reshape(-1, 3).astype(np.float64) / 255
     )
 
@@ -314,7 +222,7 @@ def _polar(x: Vector, y: Vector) -> tuple[Vector, Vector]:
     return length.astype(np.float32, copy=False), angle.astype(np.float32, copy=False)
 
 
-def _pair(field: Vector, layout: _Layout) -> _Pair:
+def _pair(field: Vector, layout: _Layout) -> PairMeasures:
     """Return what the flow (h, w, 2) between two frames says."""
     height, width = layout.x.shape
     half = cv2.resize(field, (width, height), interpolation=cv2.INTER_AREA)
@@ -335,7 +243,7 @@ def _pair(field: Vector, layout: _Layout) -> _Pair:
         (votes * turn(angle)).sum(dtype=np.float64) / total for turn in (np.cos, np.sin)
     )
     signals = (votes.mean(dtype=np.float64), *directions, centre_x, centre_y)
-    return _Pair(
+    return PairMeasures(
         bins.counted(layout.half_cells, GRID * GRID) * GRID**2 / n_pixels,
         bins.counted(around, n_cells) / n_pixels,
         boundaries / n_pixels,
@@ -397,50 +305,3 @@ def _median(values: npt.NDArray[np.float64]) -> float:
         return float(np.partition(values, middle)[middle])
     parted = np.partition(values, (middle - 1, middle))
     return float((parted[middle - 1] + parted[middle]) / 2)
-
-
-def _pooled(records: list[tuple[_Still, _Pair]]) -> Vector:
-    """Return the vector of one snippet."""
-    stills = [still for still, _ in records]
-    # the first frame's motion came from before the snippet
-    pairs = [pair for _, pair in records[1:]] or [NO_MOTION]
-    centred = np.stack([pair.centred for pair in pairs])
-    each = centred / (centred.sum((1, 2), keepdims=True) + FAINT_SHARE)
-    signals = np.stack([pair.signals for pair in pairs])
-    blocks = {
-        "gradients": _shares(_mean([s.gradients for s in stills]), FAINT_SLOPE),
-        "colours": _mean([still.colours for still in stills]),
-        "flow on the grid": np.sqrt(_mean([pair.grid for pair in pairs])),
-        "flow around what moves": _shares(centred.mean(0), FAINT_SHARE),
-        "its change": np.sqrt(each.std(0)),
-        "boundaries": _shares(_mean([p.boundaries for p in pairs]), FAINT_SHARE),
-        "signals": np.stack((signals.mean(0), signals.std(0))),
-        "frequencies": np.sqrt(_amplitudes(signals)),
-    }
-    scaled = [blocks[name].ravel() * SCALES[name] for name in BLOCKS]
-    return np.concatenate(scaled).astype(np.float32)
-
-
-def _mean(arrays: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
-    """Return the mean over a list of arrays."""
-    mean: npt.NDArray[np.float64] = np.stack(arrays).mean(0)
-    return mean
-
-
-def _shares(
-    histogram: npt.NDArray[np.float64], faint: float
-) -> npt.NDArray[np.float64]:
-    """Return square roots of shares, of root mean square 1 unless all is faint."""
-    shares = histogram / (histogram.sum() + faint)
-    roots: npt.NDArray[np.float64] = np.sqrt(shares * histogram.size)
-    return roots
-
-
-def _amplitudes(signals: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return (SIGNALS, FREQUENCIES) amplitudes of signals (n, SIGNALS) in time."""
-    centred = signals - signals.mean(0)
-    cycles = np.arange(1, FREQUENCIES + 1) / (2 * FREQUENCIES)
-    waves = np.exp(-2j * np.pi * np.outer(np.arange(len(signals)), cycles))
-    amplitudes: npt.NDArray[np.float64]
-    amplitudes = np.abs(np.einsum("ns,nf->sf", centred, waves)) / len(signals)
-    return amplitudes

@@ -4,19 +4,24 @@ import contextlib
 import dataclasses
 import errno
 import functools
-import math
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final
 
 from acmnet.data.features import FeatureManifest
 from acmnet.devices import IMITATED
-from acmnet.extraction.backbones import SHIPPED, make_extractor
-from acmnet.extraction.engines import LocalEngine, Lost, RayEngine, cores
+from acmnet.extraction.extraction_request import (
+    ExtractionProgress,
+    ExtractionRequest,
+    ExtractionSummary,
+    OnNote,
+    OnVideo,
+    OnWorking,
+)
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.records import (
     RECORDS,
@@ -29,6 +34,7 @@ from acmnet.extraction.records import (
     places,
     remove_parts,
 )
+from acmnet.extraction.shipped_extractors import SHIPPED, make_extractor
 from acmnet.extraction.video_task import (
     FRAMES_AHEAD,
     Prepared,
@@ -37,165 +43,12 @@ from acmnet.extraction.video_task import (
     VideoWorker,
     post_mortem,
 )
-from acmnet.files import VIDEO_SUFFIXES, FileError, make_folder, unwritten
+from acmnet.extraction.worker_engines import LocalEngine, Lost, RayEngine
+from acmnet.files import FileError, make_folder, unwritten
 from acmnet.messages import counted
-from acmnet.names import one_form
 
-OnNote = Callable[[str], None]
-Engine = Literal["local", "ray"]
-STALL_S: Final = 60.0
-
-
-def find_videos(paths: Sequence[str | Path]) -> dict[str, Path]:
-    """Return each video's file by its id, the file's name without the suffix; sorted.
-
-    The id is the name in its composed Unicode form, whatever the file system has.
-
-    Parameters
-    ----------
-    paths : sequence of paths
-        Files, taken whatever their suffix, and folders, searched with all they hold
-        for the suffixes of videos. Hidden files and folders are passed over.
-
-    Raises
-    ------
-    ExtractionError
-        If a path does not exist, a folder holds no video, or two files have one id.
-    """
-    found: dict[str, Path] = {}
-    for path in map(Path, paths):
-        if not path.exists():
-            raise ExtractionError(f"no video and no folder at {path}; check the path")
-        files = sorted(_videos_in(path)) if path.is_dir() else [path]
-        if not files:
-            raise ExtractionError(
-                f"{path} holds no video ({', '.join(VIDEO_SUFFIXES[:4])} and the like);"
-                " name the folder of the videos, or the files themselves"
-            )
-        for file in files:
-            video = one_form(file.stem)
-            other = found.setdefault(video, file)
-            if other != file and not other.samefile(file):
-                raise ExtractionError(
-                    f"two videos have the id {video!r}: {other} and {file}; rename "
-                    "one, or leave it out"
-                )
-    return dict(sorted(found.items()))
-
-
-def _videos_in(folder: Path) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name[0] != "."]
-        for name in files:
-            if name[0] != "." and Path(name).suffix.lower() in VIDEO_SUFFIXES:
-                yield Path(root, name)
-
-
-@dataclasses.dataclass(frozen=True)
-class ExtractionRequest:
-    """Everything that `extract_videos` needs to know.
-
-    Raises
-    ------
-    ExtractionError
-        If a value cannot be meant.
-    """
-
-    videos: Mapping[str, Path]
-    """Files by video id, as `find_videos` gives them."""
-    out: Path
-    """The store of features, new or of an earlier call."""
-    settings: ExtractionSettings
-    workers: int = dataclasses.field(default_factory=cores)
-    """Processes, from 1; they share the cores."""
-    engine: Engine = "local"
-    shard: tuple[int, int] | None = None
-    """(i, n): only the i-th of n equal parts of the videos, i from 1."""
-    retry_failed: bool = False
-    """Try all videos again that failed in an earlier call."""
-    stall_s: float = STALL_S
-    """Seconds without a decoded frame after which a video is given up, above 0."""
-    device: str = "cpu"
-    """Where a network computes."""
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be done."""
-        if not self.videos:
-            raise ExtractionError("there are no videos to extract; name some")
-        if self.workers < 1:
-            raise ExtractionError(f"workers must be at least 1, got {self.workers}")
-        if self.engine not in get_args(Engine):
-            raise ExtractionError(
-                f"engine must be one of {', '.join(get_args(Engine))}; got "
-                f"{self.engine!r}"
-            )
-        if not (math.isfinite(self.stall_s) and self.stall_s > 0):
-            raise ExtractionError(f"stall_s must be above 0, got {self.stall_s}")
-        if self.shard and not 1 <= self.shard[0] <= self.shard[1]:
-            i, n = self.shard
-            raise ExtractionError(f"shard must be i/n with i from 1 to n, got {i}/{n}")
-
-    def own_videos(self) -> dict[str, Path]:
-        """Return the videos of this shard, sorted by id; all where there are none."""
-        i, n = self.shard or (1, 1)
-        return {video: self.videos[video] for video in sorted(self.videos)[i - 1 :: n]}
-
-
-@dataclasses.dataclass(frozen=True)
-class ExtractionProgress:
-    """How far a call has come; what was finished before it does not count."""
-
-    total: int = 0
-    """Videos that this call is to do."""
-    total_bytes: int = 0
-    """Of their files."""
-    done: int = 0
-    """Videos behind us, with those that failed."""
-    done_bytes: int = 0
-    failed: int = 0
-    video_s: float = 0.0
-    """Seconds of video that features were written of."""
-    elapsed_s: float = 0.0
-    working_s: float = 0.0
-    """Seconds decoded of videos that are being done."""
-    working_bytes: float = 0.0
-    """Their share of the files, judged by the durations that headers claim."""
-
-    @property
-    def rate(self) -> float:
-        """Seconds of video a second."""
-        behind_s = self.video_s + self.working_s
-        return behind_s / self.elapsed_s if self.elapsed_s else 0.0
-
-    @property
-    def left_s(self) -> float:
-        """Seconds still to wait, judged by the bytes behind us; infinity at first."""
-        behind = self.done_bytes + self.working_bytes
-        if not behind:
-            return math.inf
-        return self.elapsed_s * (self.total_bytes / behind - 1)
-
-
-OnVideo = Callable[[VideoRecord | Failure, ExtractionProgress], None]
-OnWorking = Callable[[ExtractionProgress], None]
 LOOK_S: Final = 2.0
 """How often it is looked how far the workers have come."""
-
-
-@dataclasses.dataclass(frozen=True)
-class ExtractionSummary:
-    """What a call came to."""
-
-    done: int
-    """Videos whose features this call wrote."""
-    already: int
-    """Videos that were finished before."""
-    failures: tuple[Failure, ...]
-    """Videos without features, by id, also those that an earlier call gave up."""
-    video_s: float
-    """Seconds of video done by this call."""
-    wall_s: float
-    """Seconds that it took."""
 
 
 def extract_videos(
