@@ -14,13 +14,13 @@ import numpy as np
 from acmnet import recipes
 from acmnet.data.annotations import Video, read_annotations
 from acmnet.data.detections import read_detections
+from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.network.acm_net import Branch
 from acmnet.pipeline.ablation import AblationRequest
 from acmnet.pipeline.calibration import Wanted, calibrate
 from acmnet.pipeline.cross_validation import TIOU, Fold, folds_of
-from acmnet.pipeline.labelled_features import Data, DataSource, open_data
 from acmnet.pipeline.studies import study
 from acmnet.pipeline.trained_model import TrainedModel, load, localize_videos
 from acmnet.pipeline.training_run import RunRequest

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from acmnet.pipeline.labelled_features import DataSource
+from acmnet.data.labelled_features import DataSource
 from acmnet.show.figures.ablation_figures import write_dial_figure
 from benchmarks import findings
 from benchmarks.findings import Validated

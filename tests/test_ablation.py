@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.network.acm_net import ACMNet, Branch, ModelSettings
 from acmnet.pipeline.ablation import (
@@ -25,7 +26,6 @@ from acmnet.pipeline.ablation import (
 )
 from acmnet.pipeline.cross_validation import cross_validate
 from acmnet.pipeline.label_free_selection import agreement, rank_correlation
-from acmnet.pipeline.labelled_features import DataSource, open_data
 from acmnet.pipeline.studies import Study, StudyError, Variant, study, study_names
 from acmnet.pipeline.training_run import RunRequest
 from acmnet.recipes import recipe

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from acmnet.data.annotations import read_annotations
+from acmnet.data.checks.refusals import DataError
+from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.limits import LARGEST_SETTINGS
 from acmnet.pipeline import memory_needs
-from acmnet.pipeline.labelled_features import DataError, DataSource, open_data
 from acmnet.pipeline.memory_needs import memory_bytes, needed_bytes, refuse_oversized
 from acmnet.recipes import RecipeError, Settings, recipe
 
@@ -180,7 +181,7 @@ def test_each_file_is_opened_once(acmnet, world, monkeypatch):
 
 def test_copies_are_found_in_blocks_as_one_by_one():
     """The nearest of another group by one product for many videos."""
-    from acmnet.doctor.duplicate_videos import NEAREST, TwinSearch
+    from acmnet.data.checks.duplicate_videos import NEAREST, TwinSearch
 
     rng = np.random.default_rng(3)
     search = TwinSearch(5)

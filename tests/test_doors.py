@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acmnet.data.annotations import AnnotationError, read_annotations
+from acmnet.data.checks.lenient_reading import read_leniently
 from acmnet.data.detections import DetectionFileError, read_detections
+from acmnet.data.failed_videos import read_failures
 from acmnet.data.features import FeatureError, read_manifest
-from acmnet.doctor.lenient_reading import read_leniently
 from acmnet.evaluation.truth import read_intervals
-from acmnet.extraction.records import ExtractionError, read_failures, read_records
+from acmnet.extraction.records import ExtractionError, read_records
 from acmnet.files import parse_json, parse_toml, read_text
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, finite, seconds
 from acmnet.localization.localization_settings import LocalizationSettings

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.pipeline.expectation import (
     EXPECTATION_FILE,
@@ -18,7 +19,6 @@ from acmnet.pipeline.expectation import (
     read_expectation,
     to_review,
 )
-from acmnet.pipeline.labelled_features import DataSource, open_data
 from acmnet.pipeline.trained_model import load, localize_videos
 from acmnet.pipeline.training_run import RunRequest, train_run
 from acmnet.pipeline.training_summary import shown_score

@@ -10,19 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from acmnet.data.failed_videos import Failure, fingerprint, read_failures
 from acmnet.data.features import FeatureManifest, open_store
 from acmnet.extraction.extraction_request import ExtractionProgress, ExtractionRequest
 from acmnet.extraction.extraction_run import extract_videos
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.records import (
     ExtractionError,
-    Failure,
     FailureLog,
     VideoRecord,
     claim_store,
-    fingerprint,
     finished,
-    read_failures,
     read_records,
     write_record,
 )

@@ -9,9 +9,9 @@ import pytest
 
 from acmnet.cli import report
 from acmnet.data.features import write_features
+from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.network.acm_net import ACMNet
 from acmnet.pipeline.kept_detections import FOUND_FILE, FoundFile, found_videos
-from acmnet.pipeline.labelled_features import DataSource, open_data
 from acmnet.pipeline.trained_model import TrainedModel, load, localize_videos
 from acmnet.recipes import from_values
 from acmnet.training.checkpoint import load_config

@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from acmnet.data.annotations import AnnotationError, Video, read_annotations
+from acmnet.data.checks.lenient_reading import read_leniently
 from acmnet.data.text_encodings import EncodingError, decoded
-from acmnet.doctor.lenient_reading import read_leniently
 from acmnet.limits import MOST_CLASSES
 from acmnet.names import one_form
 

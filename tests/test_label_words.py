@@ -3,9 +3,9 @@
 import pytest
 
 from acmnet.data.annotations import Annotations, Video, read_annotations
+from acmnet.data.checks.examination import Patient, examine
+from acmnet.data.checks.label_checks import SUSPECTED, suspicions
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
-from acmnet.doctor.examination import Patient, examine
-from acmnet.doctor.label_checks import SUSPECTED, suspicions
 
 
 def made(*rows):

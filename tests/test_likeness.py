@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.pipeline.feature_likeness import Likeness
-from acmnet.pipeline.labelled_features import DataSource, open_data
 from acmnet.pipeline.training_summary import unlike_training
 
 WORDS = "these videos look unlike those that the run was trained on"

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acmnet.data.annotations import AnnotationError, read_annotations
+from acmnet.data.checks.examination import Patient, examine
+from acmnet.data.checks.refusals import DataError
 from acmnet.data.detections import DetectionFile, DetectionFileError, read_detections
 from acmnet.data.features import FeatureError, open_store, write_features
-from acmnet.doctor.examination import Patient, examine
 from acmnet.evaluation.reports import evaluate
 from acmnet.extraction.records import forget
 from acmnet.extraction.video_search import find_videos
 from acmnet.names import one_form, unfit
-from acmnet.pipeline.labelled_features import DataError
 from acmnet.pipeline.listed_videos import ListedVideos, listed_files
 from acmnet.segments import Detections, SnippetGrid
 from acmnet.show.view.reviews import ReviewError, ReviewStore

@@ -11,8 +11,8 @@ import acmnet as acmnet_package
 from acmnet.cli.app import console
 from acmnet.cli.diagnose import diagnose_command
 from acmnet.cli.evaluate import FileOptions, evaluate_command
+from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.network.student import Student, StudentSettings
-from acmnet.pipeline.labelled_features import DataSource, open_data
 from acmnet.pipeline.nothing_found import why_nothing, why_nothing_shown
 from acmnet.pipeline.trained_model import localize_videos
 from acmnet.segments import Detections

@@ -16,18 +16,13 @@ from acmnet.data.annotations import (
     read_annotations,
     weak_labels,
 )
+from acmnet.data.checks.refusals import DataError, bad_features, problems
 from acmnet.data.features import FeatureError, write_features
+from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import make_world, write_world
 from acmnet.evaluation.reports import evaluate
 from acmnet.pipeline.cross_validation import chance_map, cross_validate, shuffled
 from acmnet.pipeline.folds import stratified_folds
-from acmnet.pipeline.labelled_features import (
-    DataError,
-    DataSource,
-    bad_features,
-    open_data,
-    problems,
-)
 from acmnet.pipeline.trained_model import localize_videos
 from acmnet.pipeline.training_run import RunError, RunRequest, train_run
 from acmnet.recipes import override, recipe

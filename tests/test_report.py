@@ -14,7 +14,7 @@ import pytest
 
 from acmnet.data.annotations import Annotations, Video, read_annotations
 from acmnet.data.detections import read_detections
-from acmnet.pipeline.labelled_features import DataSource, open_data
+from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.pipeline.trained_model import load
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.segments import Detections

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.evaluation.calibration_curves import Curve
 from acmnet.evaluation.reports import evaluate
 from acmnet.localization.detection_scores import KNEE, NEGATIVE_SHARE, unit_scores
 from acmnet.pipeline.ablation import training_id
-from acmnet.pipeline.labelled_features import DataSource, open_data
 from acmnet.pipeline.stored_calibration import (
     Calibration,
     CalibrationError,

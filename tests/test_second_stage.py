@@ -9,6 +9,7 @@ import torch
 
 import acmnet
 from acmnet.data.detections import read_detections
+from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.evaluation.reports import evaluate
 from acmnet.localization.detection_scores import KNEE, NEGATIVE_SHARE
@@ -20,7 +21,6 @@ from acmnet.pipeline.cross_validation import (
     shuffled,
     spans_s,
 )
-from acmnet.pipeline.labelled_features import DataSource, open_data
 from acmnet.pipeline.trained_model import localize_videos
 from acmnet.pipeline.training_run import (
     RunError,

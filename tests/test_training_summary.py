@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.localization.detection_scores import separating_score
-from acmnet.pipeline.labelled_features import DataSource, open_data
 from acmnet.pipeline.trained_model import load, localize_videos
 from acmnet.pipeline.training_run import RunRequest, train_run
 from acmnet.pipeline.training_summary import (

@@ -12,8 +12,8 @@ import pytest
 
 from acmnet.cli.view import _server, _with_durations
 from acmnet.data.annotations import Annotations, Video, read_annotations
+from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.files import write_json
-from acmnet.pipeline.labelled_features import DataSource, open_data
 from acmnet.segments import Detections
 from acmnet.show.report.page_contents import (
     BEYOND_S,

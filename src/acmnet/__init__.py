@@ -10,6 +10,7 @@ import acmnet.startup  # noqa: F401 - it has to come before all others
 from importlib.metadata import version as _version
 
 from acmnet.data.annotations import AnnotationError, Annotations, read_annotations
+from acmnet.data.checks.refusals import DataError
 from acmnet.data.detections import DetectionFileError
 from acmnet.data.features import FeatureError, FeatureStore, open_store
 from acmnet.evaluation.reports import DetectionReport, evaluate
@@ -17,7 +18,6 @@ from acmnet.extraction.extractors import Extractor, ExtractorError
 from acmnet.extraction.records import ExtractionError
 from acmnet.localization.from_activations import localize_scores
 from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch
-from acmnet.pipeline.labelled_features import DataError
 from acmnet.pipeline.python_calls import fit, train
 from acmnet.pipeline.trained_model import TrainedModel, load
 from acmnet.pipeline.training_run import RunError

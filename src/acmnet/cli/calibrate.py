@@ -16,13 +16,13 @@ from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
 from acmnet.cli.terminal_tables import plain_table
 from acmnet.cli.trained_run import loaded, localised, trained_on
 from acmnet.data.features import FeatureError
+from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.training_videos import UNKNOWN, seen_note
 from acmnet.evaluation.tables import Table
 from acmnet.evaluation.truth import reviews_note
 from acmnet.files import refuse_unwritable, write_json
 from acmnet.messages import counted, some
 from acmnet.pipeline.calibration import CalibrationReport, Wanted, calibrate
-from acmnet.pipeline.labelled_features import DataSource, open_data
 from acmnet.pipeline.run_data import grid_of
 from acmnet.pipeline.stored_calibration import ClassCalibration, write_calibration
 from acmnet.pipeline.trained_model import TrainedModel

@@ -5,12 +5,13 @@ import torch
 from acmnet.cli.app import app, console, errors, fail, note
 from acmnet.cli.data_options import fail_for_missing
 from acmnet.cli.training_options import FOLDS, Training
-from acmnet.doctor.findings import summed_up
-from acmnet.doctor.instance_checks import misplaced
+from acmnet.data.checks.findings import summed_up
+from acmnet.data.checks.instance_checks import misplaced
+from acmnet.data.checks.refusals import bad_features
+from acmnet.data.checks.refusals import problems as data_problems
+from acmnet.data.labelled_features import Data
 from acmnet.messages import counted
 from acmnet.pipeline.folds import fold_problems
-from acmnet.pipeline.labelled_features import Data, bad_features
-from acmnet.pipeline.labelled_features import problems as data_problems
 from acmnet.pipeline.memory_needs import refuse_oversized
 from acmnet.recipes import Settings
 

@@ -7,8 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, fail_for_left_out, note
+from acmnet.data.labelled_features import Data
 from acmnet.messages import quoted
-from acmnet.pipeline.labelled_features import Data
 from acmnet.segments import SnippetGrid
 
 JsonPath = Annotated[Path | None, Parameter(name="--json")]

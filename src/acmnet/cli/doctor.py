@@ -5,8 +5,8 @@ from pathlib import Path
 from acmnet.cli.app import app, console, errors, fail, note, quiet
 from acmnet.cli.data_options import Grid, GridOptions, JsonPath
 from acmnet.cli.progress import Waiting
-from acmnet.doctor.examination import Patient, examine
-from acmnet.doctor.findings import summed_up
+from acmnet.data.checks.examination import Patient, examine
+from acmnet.data.checks.findings import summed_up
 from acmnet.files import refuse_unwritable, write_json
 from acmnet.messages import counted
 

@@ -11,9 +11,9 @@ from cyclopts import Parameter
 from acmnet.cli.app import UsageError, app, console, note
 from acmnet.cli.data_options import fail_for_missing
 from acmnet.cli.trained_run import RunData, RunDataOptions, loaded, localised, scored
+from acmnet.data.labelled_features import Data
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
-from acmnet.pipeline.labelled_features import Data
 from acmnet.pipeline.trained_model import TEACHERS
 from acmnet.pipeline.training_run import LOG_FILE
 from acmnet.show.figures.score_figures import (

@@ -22,17 +22,17 @@ from acmnet.cli.trained_run import (
     trained_on,
 )
 from acmnet.data.detection_output import Output
+from acmnet.data.failed_videos import Failure
 from acmnet.data.features import FeatureError
+from acmnet.data.labelled_features import Data, DataSource, open_data, unlabelled
 from acmnet.data.training_videos import KEY
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.i3d_weights import load_i3d
-from acmnet.extraction.records import Failure
 from acmnet.extraction.shipped_extractors import RGB_WEIGHTS
 from acmnet.extraction.video_search import find_videos
 from acmnet.extraction.worker_engines import cores
 from acmnet.pipeline import kinetics_zero_shot
 from acmnet.pipeline.fit_videos import Hooks, extracted_data, extraction_of
-from acmnet.pipeline.labelled_features import Data, DataSource, open_data, unlabelled
 from acmnet.pipeline.nothing_found import why_nothing
 from acmnet.pipeline.run_data import grid_of
 from acmnet.pipeline.stored_calibration import (

@@ -18,8 +18,8 @@ from rich.progress import (
 )
 
 from acmnet.cli.app import errors, quiet
+from acmnet.data.labelled_features import Data
 from acmnet.extraction.extraction_request import ExtractionProgress
-from acmnet.pipeline.labelled_features import Data
 from acmnet.training.loop import StepRecord
 
 LINES: Final = 10

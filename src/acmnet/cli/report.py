@@ -25,10 +25,10 @@ from acmnet.cli.trained_run import (
     scored,
 )
 from acmnet.data.features import FeatureError
+from acmnet.data.labelled_features import Data
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.pipeline.kept_detections import FoundFile, keep
-from acmnet.pipeline.labelled_features import Data
 from acmnet.pipeline.trained_model import TrainedModel, refuse_other_features
 from acmnet.segments import Detections
 from acmnet.show.report.html_page import write_page

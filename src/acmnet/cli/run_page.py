@@ -9,10 +9,10 @@ from cyclopts import Parameter
 from acmnet.cli.app import note
 from acmnet.cli.detection_limits import limits_given
 from acmnet.cli.dotted_settings import RecipeSettings
+from acmnet.data.labelled_features import Data
 from acmnet.data.shown_detections import Shown
 from acmnet.extraction.video_search import find_videos
 from acmnet.messages import counted, some
-from acmnet.pipeline.labelled_features import Data
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import Settings, from_values
 from acmnet.show.report.poster_strips import poster_strip

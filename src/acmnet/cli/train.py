@@ -8,9 +8,9 @@ from acmnet.cli.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.data_options import fail_for_missing
 from acmnet.cli.progress import TrainingBar
 from acmnet.cli.training_options import Training
+from acmnet.data.labelled_features import open_data
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
-from acmnet.pipeline.labelled_features import open_data
 from acmnet.pipeline.training_run import LAST, train_run
 from acmnet.training.checkpoint import load_config
 

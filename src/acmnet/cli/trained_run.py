@@ -13,12 +13,12 @@ from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
 from acmnet.cli.progress import counting
 from acmnet.data.detections import DetectionFile
 from acmnet.data.features import FeatureError
+from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.data.training_videos import KEY
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.messages import counted, some
 from acmnet.pipeline.cross_validation import TIOU
-from acmnet.pipeline.labelled_features import Data, DataSource, open_data
 from acmnet.pipeline.run_data import (
     annotations_of,
     features_of,

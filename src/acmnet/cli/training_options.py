@@ -10,9 +10,9 @@ from acmnet import recipes
 from acmnet.cli.app import note
 from acmnet.cli.data_options import Grid, GridOptions, SkipMissing, told
 from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
+from acmnet.data.checks.label_checks import suspicions
+from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.devices import IMITATED, computed_in
-from acmnet.doctor.label_checks import suspicions
-from acmnet.pipeline.labelled_features import Data, DataSource, open_data
 from acmnet.pipeline.training_run import RunRequest, join_processes
 from acmnet.recipes import Settings
 

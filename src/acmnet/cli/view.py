@@ -32,9 +32,9 @@ from acmnet.cli.trained_run import (
 )
 from acmnet.data.annotations import Annotations
 from acmnet.data.features import FeatureError
+from acmnet.data.labelled_features import Data
 from acmnet.files import one_line
 from acmnet.pipeline.kept_detections import FoundFile, found_videos
-from acmnet.pipeline.labelled_features import Data
 from acmnet.show.report.network_curves import insides_of
 from acmnet.show.report.page_contents import Contents, summary_of, video_contents
 from acmnet.show.report.page_media import served_media

@@ -6,12 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal, get_args
 
+from acmnet.data.failed_videos import Failure
 from acmnet.extraction.extractors import ExtractionSettings
-from acmnet.extraction.records import (
-    ExtractionError,
-    Failure,
-    VideoRecord,
-)
+from acmnet.extraction.records import ExtractionError, VideoRecord
 from acmnet.extraction.worker_engines import cores
 
 OnNote = Callable[[str], None]

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from acmnet.data.failed_videos import Failure
 from acmnet.data.features import FeatureManifest
 from acmnet.devices import IMITATED
 from acmnet.extraction.extraction_request import (
@@ -26,7 +27,6 @@ from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.records import (
     RECORDS,
     ExtractionError,
-    Failure,
     FailureLog,
     VideoRecord,
     claim_store,

@@ -9,13 +9,19 @@ has both its record and its features; it is never both finished and failed.
 import dataclasses
 import hashlib
 import json
-import os
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, Literal, get_type_hints
+from typing import Any, Final, get_type_hints
 
+from acmnet.data.failed_videos import (
+    FAILED,
+    Failure,
+    failures_in,
+    fingerprint,
+    read_failures,
+)
 from acmnet.data.features import (
     MANIFEST_NAME,
     FeatureManifest,
@@ -27,7 +33,6 @@ from acmnet.files import (
     PART,
     open_regular,
     parse_json,
-    read_content,
     read_text,
     shortened,
     write_json,
@@ -35,14 +40,7 @@ from acmnet.files import (
 )
 from acmnet.limits import LARGEST_NOTE_BYTES
 
-SAMPLE_BYTES: Final = 1 << 16
-SAMPLES: Final = 16
-CALLS: Final = 2
-"""How many calls a video may kill or stall its process in before it is left alone."""
 TRACE: Final = re.compile(r"\.(.+)\.(trace|at)")
-FAILED: Final = re.compile(r"failed(\.\d+-of-\d+)?\.jsonl")
-
-Kind = Literal["video", "extractor", "died", "stalled", "store"]
 
 
 class ExtractionError(ValueError):
@@ -73,60 +71,6 @@ class VideoRecord:
     """Of its ``.npy`` file, in hexadecimal."""
     seconds: float
     """How long it took."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Failure:
-    """A video that could not be done, and why."""
-
-    video: str
-    file: str
-    reason: str
-    kind: Kind
-    """Who is at fault: the video, the extractor (its code, or what it gave), or nobody
-    known: the process died or made no progress. ``store``: nothing could be written."""
-    when: str
-    """ISO 8601, UTC."""
-    fingerprint: str = ""
-    """Of the file that failed; empty where it could not be read."""
-    calls: int = 1
-    """In how many calls, one after another, it failed in this way."""
-
-    def is_settled(self, path: Path) -> bool:
-        """Return whether to try again would be a waste.
-
-        It is, while the file is the same, for a video that cannot be decoded and for
-        one that ended or stalled its process in two calls. An extractor's fault never
-        is: its code may have been mended.
-        """
-        if self.kind in ("extractor", "store") or not self.fingerprint:
-            return False
-        if self.kind != "video" and self.calls < CALLS:
-            return False
-        try:
-            return self.fingerprint == fingerprint(path)
-        except OSError:
-            return False
-
-
-def fingerprint(path: Path) -> str:
-    """Return what tells a file from another that took its place.
-
-    Its size and a SHA-256 over 16 stretches of 64 KiB, evenly spaced from its first
-    byte to its last, so over all of a file up to 1 MiB. A copy, or a file with a new
-    date, keeps its fingerprint. A change inside a larger file that moves nothing and
-    touches none of the stretches is not seen.
-    """
-    digest = hashlib.sha256()
-    with open_regular(path, "video") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size <= SAMPLES * SAMPLE_BYTES:
-            digest.update(file.read())
-        else:
-            for i in range(SAMPLES):
-                file.seek((size - SAMPLE_BYTES) * i // (SAMPLES - 1))
-                digest.update(file.read(SAMPLE_BYTES))
-    return f"{size}-{digest.hexdigest()[:32]}"
 
 
 def sha256_of(path: Path) -> str:
@@ -282,30 +226,6 @@ def _flat(manifest: FeatureManifest) -> dict[str, Any]:
     }
 
 
-def read_failures(out: str | Path) -> dict[str, Failure]:
-    """Return the newest failure of each video that is not finished, sorted by id."""
-    out = Path(out)
-    paths = [p for p in out.iterdir() if FAILED.fullmatch(p.name)]
-    lines = sorted((line for p in paths for line in _lines(p)), key=lambda f: f.when)
-    newest = {failure.video: failure for failure in lines}
-    return {
-        video: failure
-        for video, failure in sorted(newest.items())
-        if not (out / RECORDS / f"{video}.json").exists()
-    }
-
-
-def _lines(path: Path) -> Iterator[Failure]:
-    """Yield the failures of one file; a line that is none says nothing."""
-    content = read_content(path, "list of failures", ExtractionError)
-    for line in content.decode("utf-8", "replace").splitlines():
-        try:
-            found = parse_json(str(path), line, "failure", ExtractionError)
-            yield Failure(**found)  # type: ignore[arg-type]  # no object: TypeError
-        except (ExtractionError, TypeError):
-            continue
-
-
 class FailureLog:
     """The failures of one call: appended as they come, rewritten whole at both ends."""
 
@@ -314,7 +234,7 @@ class FailureLog:
         known, own = read_failures(out), set(videos)
         if shard:
             kept = (
-                own | {f.video for f in _lines(self.path)}
+                own | {f.video for f in failures_in(self.path)}
                 if self.path.exists()
                 else own
             )

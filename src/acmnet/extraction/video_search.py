@@ -4,9 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from acmnet.extraction.records import (
-    ExtractionError,
-)
+from acmnet.extraction.records import ExtractionError
 from acmnet.files import VIDEO_SUFFIXES
 from acmnet.names import one_form
 

@@ -19,15 +19,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from acmnet.data.failed_videos import Failure, Kind, fingerprint
 from acmnet.data.features import FeatureError, FeatureManifest, write_features
 from acmnet.extraction.extractors import Extractor, manifest_of
 from acmnet.extraction.records import (
     ExtractionError,
-    Failure,
-    Kind,
     VideoRecord,
     claim_store,
-    fingerprint,
     forget,
     place_file,
     sha256_of,

@@ -7,10 +7,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from acmnet.data.annotations import Annotations
+from acmnet.data.checks.refusals import DataError
+from acmnet.data.labelled_features import Data
 from acmnet.evaluation.reports import evaluate
 from acmnet.pipeline.folds import fold_problems, stratified_folds
 from acmnet.pipeline.label_free_selection import agreement
-from acmnet.pipeline.labelled_features import Data, DataError
 from acmnet.pipeline.trained_model import load, localize_videos
 from acmnet.pipeline.training_run import (
     RunError,

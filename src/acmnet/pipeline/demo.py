@@ -5,13 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.drawn_videos import TEST, TRAINING, SceneSettings, write_scenes
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.files import write_json
 from acmnet.pipeline.cross_validation import TIOU, chance_map, shuffled, spans_s
 from acmnet.pipeline.fit_videos import FEATURES, FitRequest, Hooks, fit
-from acmnet.pipeline.labelled_features import DataSource, open_data
 from acmnet.pipeline.trained_model import load, localize_videos
 from acmnet.pipeline.training_run import RunRequest, train_run
 from acmnet.recipes import recipe

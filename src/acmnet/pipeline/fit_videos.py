@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from acmnet.data.annotations import Annotations, read_annotations
+from acmnet.data.checks.label_checks import suspicions
+from acmnet.data.checks.refusals import DataError
 from acmnet.data.detections import write_detections
+from acmnet.data.failed_videos import Failure
 from acmnet.data.features import open_store
+from acmnet.data.labelled_features import Data, DataSource, unlabelled
 from acmnet.data.shown_detections import Shown
 from acmnet.data.training_videos import KEY
-from acmnet.doctor.label_checks import suspicions
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.extraction.extraction_request import (
     ExtractionProgress,
@@ -19,14 +22,12 @@ from acmnet.extraction.extraction_request import (
 )
 from acmnet.extraction.extraction_run import extract_videos
 from acmnet.extraction.extractors import ExtractionSettings, ExtractorError, settings_of
-from acmnet.extraction.records import Failure
 from acmnet.extraction.video_search import find_videos
 from acmnet.files import write_json, written_whole
 from acmnet.messages import counted
 from acmnet.pipeline.cross_validation import TIOU
 from acmnet.pipeline.expectation import Expectation, expect, read_expectation
 from acmnet.pipeline.kept_detections import FoundFile, keep
-from acmnet.pipeline.labelled_features import Data, DataError, DataSource, unlabelled
 from acmnet.pipeline.listed_videos import (
     ListedVideos,
     listed_files,

@@ -19,8 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from acmnet.data.features import FeatureError
+from acmnet.data.labelled_features import Data
 from acmnet.files import one_line, open_regular, written_whole
-from acmnet.pipeline.labelled_features import Data
 from acmnet.pipeline.trained_model import TEACHERS, TrainedModel, localize_videos
 from acmnet.recipes import Settings, as_values
 from acmnet.segments import Detections

@@ -14,13 +14,13 @@ import numpy.typing as npt
 import torch
 
 from acmnet.data.features import FeatureError, FeatureStore
+from acmnet.data.labelled_features import Data
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.i3d import I3D, kinetics_classes
 from acmnet.localization.detection_scores import unit_scores
 from acmnet.localization.from_activations import localize_scores
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.network.acm_net import video_logits
-from acmnet.pipeline.labelled_features import Data
 from acmnet.segments import Detections, SnippetGrid
 
 EXTRACTION: Final = ExtractionSettings(extractor="i3d-rgb")

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from acmnet.data.annotations import Annotations
+from acmnet.data.checks.refusals import DataError
 from acmnet.extraction.video_search import find_videos
 from acmnet.messages import counted, some
 from acmnet.names import spelt_otherwise
-from acmnet.pipeline.labelled_features import DataError
 from acmnet.video.frames import VideoError, probe
 
 

@@ -6,9 +6,10 @@ from typing import Final
 
 import torch
 
+from acmnet.data.checks.refusals import DataError
+from acmnet.data.labelled_features import Data
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
-from acmnet.pipeline.labelled_features import Data, DataError
 from acmnet.recipes import Settings
 
 COPIES: Final = 4

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from acmnet.data.labelled_features import Data
 from acmnet.localization.from_activations import (
     choose_classes,
     scaled_activations,
@@ -13,7 +14,6 @@ from acmnet.localization.from_activations import (
 from acmnet.localization.from_boundaries import LOWEST
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.messages import counted, some
-from acmnet.pipeline.labelled_features import Data
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.segments import Detections
 

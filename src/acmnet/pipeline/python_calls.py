@@ -11,13 +11,13 @@ from torch import Tensor
 from acmnet import recipes
 from acmnet.data.annotations import AnnotationError, Annotations, Video
 from acmnet.data.features import FeatureManifest, write_features, write_manifest
+from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.files import written_whole
 from acmnet.messages import counted, some
 from acmnet.names import one_form
 from acmnet.pipeline import fit_videos
 from acmnet.pipeline.fit_videos import FEATURES, FitRequest, FitResult, Hooks
-from acmnet.pipeline.labelled_features import DataSource, open_data
 from acmnet.pipeline.run_data import label_file
 from acmnet.pipeline.trained_model import TrainedModel, load
 from acmnet.pipeline.training_run import RunRequest, train_run

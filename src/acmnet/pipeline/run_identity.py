@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from acmnet.data.labelled_features import Data
 from acmnet.devices import computed_in
 from acmnet.messages import quoted, some
-from acmnet.pipeline.labelled_features import Data
 from acmnet.pipeline.run_data import place_of_features
 from acmnet.recipes import Settings, as_values
 from acmnet.training.checkpoint import (

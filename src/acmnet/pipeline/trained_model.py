@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from acmnet.data.features import FeatureError, FeatureStore
+from acmnet.data.labelled_features import Data
 from acmnet.files import one_line
 from acmnet.localization.detection_scores import unit_scores
 from acmnet.localization.from_activations import localize_scores, score_proposals
@@ -19,7 +20,6 @@ from acmnet.localization.from_boundaries import best_candidates, localize_candid
 from acmnet.messages import counted
 from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch, video_logits
 from acmnet.network.student import Student, StudentOutput
-from acmnet.pipeline.labelled_features import Data
 from acmnet.recipes import RecipeError, Settings, from_values
 from acmnet.segments import Detections, SnippetGrid
 from acmnet.training.checkpoint import (

@@ -9,11 +9,11 @@ from typing import Final
 import torch
 from torch import distributed, nn
 
+from acmnet.data.checks.refusals import refuse_problems
 from acmnet.data.datasets import WeakDataset
 from acmnet.data.detections import write_detections
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student, StudentSettings
-from acmnet.pipeline.labelled_features import refuse_problems
 from acmnet.pipeline.memory_needs import refuse_oversized
 from acmnet.pipeline.run_data import label_file
 from acmnet.pipeline.run_directory import (

@@ -8,11 +8,11 @@ from typing import Any, Final
 import numpy as np
 
 from acmnet.data.annotations import Annotations, Video
+from acmnet.data.labelled_features import Data
 from acmnet.data.shown_detections import Shown
 from acmnet.data.training_videos import UNKNOWN
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.messages import counted
-from acmnet.pipeline.labelled_features import Data
 from acmnet.pipeline.run_data import training_videos
 from acmnet.pipeline.training_run import LAST
 from acmnet.recipes import Settings

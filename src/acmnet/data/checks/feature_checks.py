@@ -7,12 +7,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from acmnet.data.checks.duplicate_videos import Features, TwinSearch
+from acmnet.data.checks.findings import SHOWN, Finding, Level
+from acmnet.data.checks.instance_checks import past_end
+from acmnet.data.checks.refusals import problems
 from acmnet.data.features import FeatureError
-from acmnet.doctor.duplicate_videos import Features, TwinSearch
-from acmnet.doctor.findings import SHOWN, Finding, Level
-from acmnet.doctor.instance_checks import past_end
+from acmnet.data.labelled_features import Data
 from acmnet.messages import quoted
-from acmnet.pipeline.labelled_features import Data, problems
 from acmnet.segments import FloatArray
 
 DEAD: Final = 0.999

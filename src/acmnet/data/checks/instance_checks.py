@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from acmnet.data.annotations import Annotations, Video
-from acmnet.doctor.findings import Finding, Level
+from acmnet.data.checks.findings import Finding, Level
 from acmnet.messages import counted, quoted
 
 SLACK_S: Final = 0.5

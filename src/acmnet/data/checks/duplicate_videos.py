@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from acmnet.data.checks.findings import Finding
 from acmnet.data.features import FeatureStore
-from acmnet.doctor.findings import Finding
 from acmnet.messages import quoted
 from acmnet.segments import FloatArray
 

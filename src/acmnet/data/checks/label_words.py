@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from acmnet.data.annotations import Annotations
-from acmnet.doctor.findings import Finding
+from acmnet.data.checks.findings import Finding
 from acmnet.messages import counted, quoted, some
 
 NOTHING: Final = frozenset(

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from acmnet.data.annotations import AnnotationError, Annotations, Video
+from acmnet.data.checks.findings import Finding, Level
+from acmnet.data.checks.label_words import word_findings
 from acmnet.data.detections import read_detections
-from acmnet.doctor.findings import Finding, Level
-from acmnet.doctor.label_words import word_findings
 from acmnet.files import read_text
 from acmnet.messages import counted, quoted, some
 from acmnet.names import one_form, spelt_otherwise

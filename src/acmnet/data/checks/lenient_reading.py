@@ -22,7 +22,7 @@ from acmnet.data.annotations import (
     read_annotations,
     read_table,
 )
-from acmnet.doctor.findings import Finding
+from acmnet.data.checks.findings import Finding
 from acmnet.files import parse_json, read_text
 from acmnet.messages import quoted
 

@@ -6,21 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from acmnet.data.annotations import AnnotationError, Annotations
-from acmnet.data.features import FeatureStore, open_store
-from acmnet.doctor.feature_checks import Progress, feature_findings
-from acmnet.doctor.findings import LEVELS, Finding, Level, in_order
-from acmnet.doctor.instance_checks import instance_findings
-from acmnet.doctor.label_checks import (
+from acmnet.data.checks.feature_checks import Progress, feature_findings
+from acmnet.data.checks.findings import LEVELS, Finding, Level, in_order
+from acmnet.data.checks.instance_checks import instance_findings
+from acmnet.data.checks.label_checks import (
     by_subset,
     detection_findings,
     label_findings,
     split_findings,
     unpredicted,
 )
-from acmnet.doctor.lenient_reading import read_leniently
+from acmnet.data.checks.lenient_reading import read_leniently
+from acmnet.data.features import FeatureStore, open_store
+from acmnet.data.labelled_features import Data, DataSource
 from acmnet.messages import counted, quoted, some
 from acmnet.names import spelt_otherwise
-from acmnet.pipeline.labelled_features import Data, DataSource
 from acmnet.segments import SnippetGrid
 
 

@@ -1,0 +1,1 @@
+"""What is wrong with labels, splits and features, and what to do about it."""

@@ -1,0 +1,111 @@
+"""What in a user's labels and features stops training, and what is only mentioned."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from acmnet.data.features import FeatureError
+from acmnet.data.labelled_features import Data
+from acmnet.messages import counted, some
+
+REFUSED_MISMATCH: Final = 0.3
+"""A video whose duration and features differ by more than this share is refused."""
+NOTED_MISMATCH: Final = 0.05
+"""From here on the difference is mentioned: THUMOS-14's durations assume 30 fps."""
+
+
+class DataError(ValueError):
+    """Annotations and features that do not fit together; the message names both."""
+
+
+def problems(data: Data, *, for_training: bool) -> Iterator[tuple[bool, str]]:
+    """Yield what is wrong with the data: whether it must be refused, and a sentence.
+
+    Values of the features are not looked at; `bad_features` does that.
+    """
+    if for_training:
+        yield from _classes_without_videos(data)
+        unlabelled = [video for video, labels in data.labels.items() if not labels]
+        if unlabelled:
+            n, total = len(unlabelled), len(data.labels)
+            yield (
+                False,
+                f"{data.annotations.source}: "
+                f"{counted(n, 'video', ('carries', 'carry'), of=total)} no label, "
+                f"which means no action: {some(unlabelled)}",
+            )
+    noted = []
+    for video in data.annotations.videos.values():
+        if video.duration_s is None:
+            continue
+        try:
+            span_s = data.store.grid.span_s(data.store.shape(video.id)[0])
+        except FeatureError as error:
+            yield True, str(error)
+            continue
+        gap_s = abs(span_s - video.duration_s)
+        longer = max(span_s, video.duration_s)
+        if gap_s <= 2 * max(data.store.grid.window_s, data.store.grid.stride_s):
+            continue
+        if gap_s > REFUSED_MISMATCH * longer:
+            yield True, _mismatch(data, video.id, video.duration_s, span_s)
+        elif gap_s > NOTED_MISMATCH * longer:
+            noted.append(video.id)
+    if noted:
+        yield (
+            False,
+            f"{data.annotations.source}: the durations of "
+            f"{counted(len(noted), 'video')} differ from those of the features by over "
+            f"{NOTED_MISMATCH:.0%}: {some(noted)}; were they annotated at another "
+            "frame rate?",
+        )
+
+
+def bad_features(data: Data) -> Iterator[str]:
+    """Read every video's features and yield a sentence on each that cannot be used."""
+    for video in data.annotations.videos:
+        try:
+            data.store.read(video)
+        except FeatureError as error:
+            yield str(error)
+
+
+def refuse_problems(data: Data, *, for_training: bool) -> list[str]:
+    """Refuse data that cannot be used; return what should only be mentioned.
+
+    Raises
+    ------
+    DataError
+        With the first problem, and how many more there are.
+    """
+    found = list(problems(data, for_training=for_training))
+    refused = [sentence for refuse, sentence in found if refuse]
+    if refused:
+        more = f" (and {len(refused) - 1} more: acmnet check)" if refused[1:] else ""
+        raise DataError(refused[0] + more)
+    return [sentence for _, sentence in found]
+
+
+def _classes_without_videos(data: Data) -> Iterator[tuple[bool, str]]:
+    present = {name for labels in data.labels.values() for name in labels}
+    absent = [name for name in data.annotations.class_names if name not in present]
+    if absent:
+        subset = data.source.subset
+        where = f"subset {subset!r}" if subset is not None else "these annotations"
+        yield (
+            True,
+            f"{data.annotations.source}: {len(absent)} of "
+            f"{counted(len(data.annotations.class_names), 'class')} have no training "
+            f"video in {where}: {some(absent)}; add videos or take them off the "
+            "class list",
+        )
+
+
+def _mismatch(data: Data, video: str, duration_s: float, span_s: float) -> str:
+    grid = data.store.grid
+    return (
+        f"video {video!r} lasts {duration_s:g} s in {data.annotations.source}, but its "
+        f"{counted(data.store.shape(video)[0], 'row')} of features in "
+        f"{data.store.directory} cover {span_s:g} s, at {grid.fps:g} fps with a row "
+        f"for {counted(grid.snippet_frames, 'frame')} every {grid.stride_frames}; are "
+        "these three the features' own?"
+    )

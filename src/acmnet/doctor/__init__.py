@@ -1,1 +1,0 @@
-"""The dataset doctor: what is wrong with labels, splits and features."""
