@@ -53,7 +53,11 @@ class Validated(NamedTuple):
             self.recipe, profile=profile, overrides=BF16 | self.changes
         )
         request = RunRequest(
-            self.runs, used, open_data(self.source), recipe=self.recipe
+            out=self.runs,
+            data=open_data(self.source),
+            recipe=self.recipe,
+            profile=profile,
+            settings=used,
         )
         return list(folds_of(request, folds=self.folds, seeds=self.seeds))
 
@@ -139,13 +143,20 @@ def attention(trained: Validated) -> Iterator[str]:
         That study.
     """
     base = RunRequest(
-        trained.runs,
-        recipes.recipe(trained.recipe),
-        open_data(trained.source),
+        out=trained.runs,
+        data=open_data(trained.source),
         recipe=trained.recipe,
+        profile="corrected",
+        settings=recipes.recipe(trained.recipe, profile="corrected"),
     )
     third = study("III")
-    request = AblationRequest(third, base, BF16 | trained.changes, trained.folds, (0,))
+    request = AblationRequest(
+        study=third,
+        base=base,
+        overrides=BF16 | trained.changes,
+        folds=trained.folds,
+        seeds=(0,),
+    )
     names = [branch.name.lower() for branch in Branch]
     yield f"| Exp | {' | '.join(f'{name}: inside, outside' for name in names)} |"
     yield "|---|---|---|---|"

@@ -38,7 +38,7 @@ class _Video(NamedTuple):
 
 def rows(repeats: int = 9) -> Iterator[Row]:
     """Time both profiles on all videos, and the twin on some."""
-    corrected = recipe("thumos14").localization
+    corrected = recipe("thumos14", profile="corrected").localization
     official = recipe("thumos14", profile="official").localization
     videos = _videos(0)
     sampled = _videos(official.test_snippets)

@@ -137,11 +137,12 @@ def real(data: Path, out: Path) -> Iterator[Named]:
     yield "fit", ["fit", *asked, "--out", run]
     truth = ["--ground-truth", f"{source}/annotations.json", *TIOU]
     yield "fit, scored", ["evaluate", *truth, "--detections", f"{run}/detections.json"]
-    plain = [*TIOU, "--model.standardize", "false"]
+    one_stage = ["--profile", "corrected", *TIOU]
+    plain = [*one_stage, "--model.standardize", "false"]
     yield _validated(fights, out, "not_standardised", "not_standardised", plain)
     eighth = [*fights.given[:3], f"{out}/surveillance_features_8", *BF16]
     every_8 = fights._replace(name="surveillance_8", given=eighth)
-    yield _validated(every_8, out, "corrected", "corrected", TIOU)
+    yield _validated(every_8, out, "corrected", "corrected", one_stage)
     moving = [*fights.given[:3], f"{out}/surveillance_features_motion", *BF16]
     motion = fights._replace(name="surveillance_motion", given=moving)
     yield _studied(motion, out, "streams", ["--model.first-stream", "176"])
@@ -216,7 +217,8 @@ def _studied(world: World, out: Path, table: str, asked: list[str]) -> Named:
     """Return a study; those of one world share their trainings."""
     name = f"{world.name}_{table}"
     places = ["--out", f"{out}/{world.name}", "--json", f"{out}/{name}.json"]
-    return name, ["ablate", table, *world.given, *asked, *places]
+    profile = ["--profile", "corrected"]
+    return name, ["ablate", table, *world.given, *profile, *asked, *places]
 
 
 def _f1(world: World, out: Path, seed: int) -> Named:

@@ -60,7 +60,7 @@ def tiny_run(tiny_world, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "run"
     labels, features = map(str, tiny_world)
     given = ["--annotations", labels, "--features", features]
-    few = ["--subset", "training", "--training.epochs", "2"]
+    few = ["--subset", "training", "--profile", "corrected", "--training.epochs", "2"]
     main(["train", *given, *few, "--out", str(out)])
     return out
 

@@ -31,10 +31,14 @@ FEW = [
 ]
 LABELS = ["--annotations", "world/labels.json", "--features", "world/features"]
 TRAIN = ["train", *LABELS, "--subset", "training", "--out", "OUT", *FEW]
+CORRECTED = ["--profile", "corrected"]
 JOURNEYS = {
-    "train": TRAIN,
+    "train": [*TRAIN, *CORRECTED],
     "train best": [*TRAIN, "--profile", "best", "--student.teachers", "2"],
-    "train, kept": [*TRAIN, "--training.keep-checkpoints", "true", "--select", "test"],
+    "train, kept": [
+        *(*TRAIN, *CORRECTED, "--training.keep-checkpoints", "true"),
+        *("--select", "test"),
+    ],
     "fit": [
         *("fit", "scenes/videos", "scenes/labels.csv"),
         *("--extractor", "motion", "--workers", "1", "--out", "OUT", *FEW),
@@ -42,11 +46,11 @@ JOURNEYS = {
     ],
     "crossvalidate": [
         *("crossvalidate", *LABELS, "--folds", "2", "--seeds", "0", "--out", "OUT"),
-        *FEW,
+        *(*FEW, *CORRECTED),
     ],
     "ablate": [
         *("ablate", "VI", *LABELS, "--folds", "2", "--seeds", "0", "--out", "OUT"),
-        *(*FEW, "--training.epochs", "1"),
+        *(*FEW, *CORRECTED, "--training.epochs", "1"),
     ],
 }
 """Commands by name; OUT is where they write."""

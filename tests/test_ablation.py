@@ -46,8 +46,16 @@ def world(tmp_path_factory):
 
 def requested(world, out, name, **changes):
     data = open_data(DataSource(*world, "training"))
-    base = RunRequest(out, recipe("default", overrides=FEW), data)
-    asked = AblationRequest(study(name), base, FEW, folds=2, seeds=(0, 1))
+    base = RunRequest(
+        out=out,
+        data=data,
+        recipe="default",
+        profile="corrected",
+        settings=recipe("default", profile="corrected", overrides=FEW),
+    )
+    asked = AblationRequest(
+        study=study(name), base=base, overrides=FEW, folds=2, seeds=(0, 1)
+    )
     return dataclasses.replace(asked, **changes)
 
 
@@ -284,6 +292,7 @@ def test_a_students_training_depends_on_how_its_teachers_localise():
 def test_the_command_writes_the_table_three_times(acmnet, world):
     labels, features = world
     few = [x for key, value in FEW.items() for x in (f"--{key}", value)]
+    few += ["--profile", "corrected"]
     code, out, _ = acmnet(
         *("ablate", "V", "--annotations", labels, "--features", features),
         *("--subset", "training", "--out", "ab", "--folds", 2, "--seeds", 0, *few),

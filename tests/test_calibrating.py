@@ -303,7 +303,7 @@ def trained(tiny_world, tmp_path_factory):
     labels, features = map(str, tiny_world)
     arguments = ["train", "--annotations", labels, "--features", features]
     arguments += ["--subset", "training", "--training.epochs", "20", "--out", str(run)]
-    arguments += ["--training.batch-size", "4"]
+    arguments += ["--training.batch-size", "4", "--profile", "corrected"]
     main(arguments)
     return run
 
@@ -469,6 +469,7 @@ def test_refusals_of_localize(acmnet, run, data):
 def test_another_training_makes_the_calibration_stale(acmnet, run, data):
     acmnet(*calibrating(run, data, "--tiou", 0.1))
     train = ["train", *data, "--subset", "training", "--training.epochs", 1]
+    train += ["--profile", "corrected"]
     acmnet(*train, "--seed", 1, "--out", run, "--overwrite")
     if (run / CALIBRATION_FILE).exists():
         refused(acmnet(*localizing(run, data, "d.json")), "is of other weights")

@@ -98,7 +98,8 @@ def test_a_network_beyond_memory_is_refused_by_check_and_train(acmnet, world):
 
 def test_what_is_needed_is_what_the_weights_take(tiny_world):
     data = open_data(DataSource(*tiny_world, "training"))
-    settings = recipe(overrides={"model.extra_layers": 2, "training.batch_size": 2})
+    changes = {"model.extra_layers": 2, "training.batch_size": 2}
+    settings = recipe(profile="corrected", overrides=changes)
     dimension, n_classes = data.store.dimension, len(data.annotations.class_names)
     layer = 3 * dimension**2 + dimension
     least = 4 * 4 * 3 * layer
@@ -202,6 +203,7 @@ def test_copies_are_found_in_blocks_as_one_by_one():
 def test_a_training_with_the_accepted_extremes_works(acmnet, world):
     """What is accepted beyond all use must still do something."""
     extremes = ["--training.checkpoint-every", str(10**9), "--training.epochs", "1"]
+    extremes += ["--profile", "corrected"]
     code, _, err = acmnet(
         *("train", *world[2], *extremes, "--training.batch-size", str(10**5)),
         *("--out", "r", "--device", "cpu"),
@@ -219,7 +221,7 @@ def test_partial_features_are_used_when_asked_for(acmnet, world, tmp_path):
     assert len(gone) == 2
     for video in gone:
         (features / f"{video}.npy").unlink()
-    few = ["--training.epochs", "1", "--device", "cpu"]
+    few = ["--training.epochs", "1", "--device", "cpu", "--profile", "corrected"]
     train = ["train", *given, *few, "--out", "r"]
     verbs = {
         "check": ["check", *given],

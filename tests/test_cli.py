@@ -21,7 +21,7 @@ from acmnet.training.checkpoint import has_checkpoint, load_config
 from commands import refused
 from runs import edit_config, weights_file
 
-FEW = ["--training.epochs", "3", "--training.batch-size", "4"]
+FEW = ["--training.epochs", "3", "--training.batch-size", "4", "--profile", "corrected"]
 
 
 @pytest.fixture
@@ -139,7 +139,16 @@ def test_crossvalidate(acmnet, tmp_path):
     labels, features = write_world(make_world(3), tmp_path)
     data = ["--annotations", labels, "--features", features, "--subset", "training"]
     code, out, _ = acmnet(
-        *("crossvalidate", *data, "--out", "cv", "--training.epochs", 1),
+        *(
+            "crossvalidate",
+            *data,
+            "--out",
+            "cv",
+            "--training.epochs",
+            1,
+            "--profile",
+            "corrected",
+        ),
         *("--folds", 2, "--seeds", 0, "--seeds", 1, "--json", "cv.json"),
     )
     assert code == 0
@@ -436,6 +445,7 @@ def test_as_a_module_and_its_exit_code():
 def test_two_processes_give_the_losses_of_one(data, tmp_path):
     # 12 videos in batches of 5: the second process's last batch is its smallest, 1
     common = ["train", *map(str, data), "--subset", "training", "--training.epochs=3"]
+    common += ["--profile", "corrected"]
     common += ["--training.batch-size=5", "--sampling.method=random"]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     torchrun += ["--standalone"]  # takes a port that is free

@@ -16,6 +16,7 @@ from acmnet.data.detections import read_detections
 from acmnet.data.features import read_manifest
 from acmnet.extraction.i3d_weights import list_weights
 from acmnet.pipeline.training_summary import shown_score
+from acmnet.training.checkpoint import load_config
 from commands import refused
 from runs import weights_file
 
@@ -58,6 +59,11 @@ def fitted(tiny_scenes, tmp_path_factory):
             ]
         )
     return out
+
+
+def test_fit_takes_the_profile_of_the_recipe(fitted):
+    config = load_config(fitted)
+    assert (config.recipe, config.profile) == ("default", "best")
 
 
 def test_extract_writes_a_store_and_goes_on(acmnet, tiny_scenes):
@@ -297,7 +303,7 @@ def test_a_run_on_features_of_unknown_origin_cannot_take_videos(
     acmnet, tiny_world, tiny_scenes
 ):
     data = ["--annotations", tiny_world[0], "--features", tiny_world[1]]
-    acmnet("train", *data, *FEW, "--out", "run")
+    acmnet("train", *data, *FEW, "--profile", "corrected", "--out", "run")
     video = tiny_scenes / "videos" / "test_000.mp4"
     result = acmnet("localize", video, "--run", "run", "--out", "d.json")
     refused(result, "acmnet.data.made_up.feature_world")

@@ -64,7 +64,11 @@ def made(tmp_path_factory):
     }
     annotations = dataclasses.replace(data.annotations, videos=bare)
     request = RunRequest(
-        out / "run", settings, dataclasses.replace(data, annotations=annotations)
+        out=out / "run",
+        data=dataclasses.replace(data, annotations=annotations),
+        recipe="default",
+        profile="best",
+        settings=settings,
     )
     train_run(request)
     model = load(request.out)
@@ -132,7 +136,13 @@ def test_where_names_cannot_be_checked_it_is_said(made, tmp_path, labels, why):
     annotations = dataclasses.replace(request.data.annotations, videos=videos)
     data = dataclasses.replace(request.data, annotations=annotations)
     few = {"training.epochs": 1}
-    other = RunRequest(tmp_path / "run", recipe("default", overrides=few), data)
+    other = RunRequest(
+        out=tmp_path / "run",
+        data=data,
+        recipe="default",
+        profile="corrected",
+        settings=recipe("default", profile="corrected", overrides=few),
+    )
     alone = dataclasses.replace(model, further=(), student=None)
     (other.out / "checkpoint").parent.mkdir(parents=True)
     for path in request.out.rglob("*"):
@@ -225,7 +235,8 @@ def test_what_an_earlier_training_left_is_not_used(made, tmp_path):
     (run / EXPECTATION_FILE).unlink()
     few = {"training.epochs": 2}
     left = run / HELD_OUT / "earlier" / f"seed_{request.seed}" / "fold_0"
-    longer = dataclasses.replace(request, settings=recipe("default", overrides=few))
+    settings = recipe("default", profile="corrected", overrides=few)
+    longer = dataclasses.replace(request, settings=settings)
     train_run(dataclasses.replace(longer, out=left))
     again = expect(dataclasses.replace(request, out=run), model, results)
     assert again == expected

@@ -105,7 +105,7 @@ def lone_class(tmp_path):
     content["taxonomy"] += ["somersault"]
     path.write_text(json.dumps(content))
     given = ["--annotations", path, "--features", features, "--subset", "training"]
-    return [*given, "--training.epochs", "1"]
+    return [*given, "--training.epochs", "1", "--profile", "corrected"]
 
 
 def test_crossvalidate_refuses_before_it_trains(acmnet, lone_class, tmp_path):

@@ -139,6 +139,7 @@ def test_train_and_ablate_stopped_by_ctrl_c(tmp_path):
     labels, features = write_world(make_world(3), tmp_path / "world")
     given = ["--annotations", labels, "--features", features, "--subset", "training"]
     given += ["--training.epochs", "99999", "--training.checkpoint-every", "1"]
+    given += ["--profile", "corrected"]
     with started("train", *given, "--out", "r") as process:
         wait_for(lambda: has_checkpoint(Path("r")), process)
         code, said, seconds = stopped(process, signal.SIGINT, group=True)

@@ -35,10 +35,20 @@ def one_class(tmp_path_factory):
 def trained(one_class, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
     few = {"training.epochs": 30, "training.learning_rate": 1e-3}
-    settings = override(recipe("default"), few)
+    settings = override(recipe("default", profile="corrected"), few)
     shuffle = shuffled(one_class[0], seed=0)
     return {
-        name: acmnet.load(train_run(RunRequest(out / name, settings, data)))
+        name: acmnet.load(
+            train_run(
+                RunRequest(
+                    out=out / name,
+                    data=data,
+                    recipe="default",
+                    profile="corrected",
+                    settings=settings,
+                )
+            )
+        )
         for name, data in (("labels", one_class[0]), ("shuffled", shuffle))
     }
 

@@ -323,7 +323,10 @@ def test_the_verbs_say_what_was_recognised(acmnet, tiny_world, tmp_path):
     says = "note: labels.csv: read as semicolon-separated, UTF-16, with the col"
     code, _, err = acmnet("check", *given)
     assert (code, err.count(says)) == (0, 1)
-    code, _, err = acmnet("train", *given, "--out", "run", "--training.epochs", "1")
+    code, _, err = acmnet(
+        *("train", *given, "--out", "run", "--training.epochs", "1"),
+        *("--profile", "corrected"),
+    )
     assert (code, err.count(says)) == (0, 1)
     for verb in (["localize", "--run", "run", "--out", "x.json"], ["report", "run"]):
         code, _, err = acmnet(*verb, *given)

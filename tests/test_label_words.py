@@ -134,7 +134,8 @@ SUSPECTED_HERE = [
 
 
 def test_check_and_train_say_what_they_suspect_before_training(acmnet, suspicious):
-    for verb in (["check"], ["train", "--out", "run", "--training.epochs", "1"]):
+    few = ["--training.epochs", "1", "--profile", "corrected"]
+    for verb in (["check"], ["train", "--out", "run", *few]):
         code, _, err = acmnet(*verb, *suspicious)
         assert code == 0
         for words in SUSPECTED_HERE:

@@ -39,8 +39,14 @@ def data_of(world, subset="training"):
 
 def request(world, out, **changes):
     overrides = FEW | changes.pop("overrides", {})
-    settings = recipe("default", overrides=overrides)
-    return RunRequest(out, settings, data_of(world), **changes)
+    return RunRequest(
+        out=out,
+        data=data_of(world),
+        recipe="default",
+        profile="corrected",
+        settings=recipe("default", profile="corrected", overrides=overrides),
+        **changes,
+    )
 
 
 def log_of(run):
@@ -147,8 +153,14 @@ def test_unlabelled_videos_and_a_single_class_train(tiny_world, tmp_path):
     labels.write_text("\n".join(rows))
     data = open_data(DataSource(labels, tiny_world[1]))
     notes = []
-    settings = recipe("default", overrides=FEW)
-    run = train_run(RunRequest(tmp_path / "run", settings, data), on_note=notes.append)
+    request = RunRequest(
+        out=tmp_path / "run",
+        data=data,
+        recipe="default",
+        profile="corrected",
+        settings=recipe("default", profile="corrected", overrides=FEW),
+    )
+    run = train_run(request, on_note=notes.append)
     assert "6 of 12 videos carry no label" in notes[0]
     model = acmnet.load(run)
     assert model.class_names == ("move",)

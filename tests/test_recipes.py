@@ -1,11 +1,15 @@
 """Recipes: the numbers of paper and code, overrides, refusals."""
 
 import dataclasses
+import json
 import tomllib
 
+import numpy as np
 import pytest
 
+import acmnet
 from acmnet import recipes
+from acmnet.cli.app import app
 from acmnet.recipes import PROFILES, RecipeError, recipe, recipe_names
 
 EVERY = [(name, profile) for name in recipe_names() for profile in PROFILES]
@@ -14,13 +18,62 @@ EVERY = [(name, profile) for name in recipe_names() for profile in PROFILES]
 @pytest.mark.parametrize(("name", "profile"), EVERY)
 def test_every_shipped_recipe_loads_and_survives_being_shown(name, profile, tmp_path):
     settings = recipe(name, profile=profile)
-    text = recipes.as_toml(settings, recipe(name))
+    text = recipes.as_toml(settings, recipe(name, profile="corrected"))
     values = tomllib.loads(text)
     assert recipes.from_values(values, "shown") == settings
     own = tmp_path / "own.toml"
     own.write_text(text)
     assert recipe(own) == settings
     assert recipes.summary(name)
+
+
+def test_a_recipe_names_the_profile_that_it_is_used_with(tmp_path):
+    named = {name: recipes.default_profile(name) for name in recipe_names()}
+    benchmarks = ("activitynet13", "shrec22", "thumos14")
+    assert named == {"default": "best"} | dict.fromkeys(benchmarks, "corrected")
+    for name, profile in named.items():
+        assert recipe(name) == recipe(name, profile=profile)
+    own = tmp_path / "own.toml"
+    own.write_text("[student]\nteachers = 5\n")
+    assert recipes.default_profile(own) == "corrected"
+    assert recipe(own).student.teachers == 5  # the profile best would make it 3
+    own.write_text('profile = "official"\n')
+    assert recipe(own) == recipe(own, profile="official") != recipe("default")
+    for wrong, words in (('"offical"', "did you mean 'official'"), ("3", "be a name")):
+        own.write_text(f"profile = {wrong}\n")
+        with pytest.raises(RecipeError, match=rf"own.toml: .*{words}"):
+            recipe(own)
+
+
+@pytest.mark.parametrize("verb", ["train", "check", "crossvalidate", "ablate V"])
+def test_verbs_that_train_take_the_profile_of_the_recipe(verb, tmp_path):
+    own = tmp_path / "own.toml"
+    own.write_text('profile = "official"\n')
+    given = ["--annotations", "a.json", "--features", "f", "--recipe", str(own)]
+    given += [] if verb == "check" else ["--out", "r"]
+
+    def training(*asked):
+        command = [*verb.split(), *given, *asked]
+        _, bound, _ = app.parse_args(command, exit_on_error=False, print_error=False)
+        return bound.arguments["given"]
+
+    assert training().used_profile() == "official"
+    assert training().settings() == recipe(own, profile="official")
+    asked = training("--profile", "best")
+    assert asked.used_profile() == "best"
+    assert asked.settings() == recipe(own, profile="best")
+
+
+def test_python_trains_with_the_profile_of_the_recipe(tmp_path):
+    own = tmp_path / "own.toml"
+    own.write_text('profile = "official"\n[training]\nepochs = 1\n')
+    features = {video: np.eye(6, dtype=np.float32) for video in "ab"}
+    labels = {"a": ["run"], "b": []}
+    grid = acmnet.SnippetGrid(25, 16, 16)
+    acmnet.train(tmp_path / "run", features, labels, grid, recipe=str(own))
+    config = json.loads((tmp_path / "run/checkpoint/config.json").read_text())
+    assert config["profile"] == "official"
+    assert config["settings"]["loss"]["time_reduction"] == "sum"
 
 
 def test_every_setting_is_documented():
@@ -115,7 +168,7 @@ def test_corrected_repairs():
 
 
 def test_shrec_only_lacks_what_its_features_come_with():
-    default = recipe("default")
+    default = recipe("default", profile="corrected")
     model = dataclasses.replace(default.model, standardize=False)
     assert recipe("shrec22") == dataclasses.replace(default, model=model)
 

@@ -52,7 +52,14 @@ def request(labels, features, out, profile="corrected", **changes):
     few = FEW | (STUDENT if profile == "best" else {})
     settings = recipe("default", profile=profile, overrides=few)
     data = open_data(DataSource(labels, features, "training"))
-    return RunRequest(out, settings, data, profile=profile, **changes)
+    return RunRequest(
+        out=out,
+        data=data,
+        recipe="default",
+        profile=profile,
+        settings=settings,
+        **changes,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +116,7 @@ def test_a_moved_run_with_its_features_needs_nothing_else(acmnet, project, tmp_p
 def test_a_run_is_found_from_another_directory(acmnet, project, monkeypatch):
     monkeypatch.chdir(project)
     given = ["--annotations", "labels.json", "--features", "run/features"]
-    few = ["--training.epochs", "1", "--subset", "training"]
+    few = ["--training.epochs", "1", "--subset", "training", "--profile", "corrected"]
     assert acmnet("train", *given, *few, "--out", "other")[0] == 0
     monkeypatch.chdir(project.parent)
     (project / "labels.json").unlink()

@@ -47,7 +47,14 @@ FEW = {
 def request(world, out, **changes):
     settings = recipe("default", profile="best", overrides=FEW | changes.pop("o", {}))
     data = open_data(DataSource(*world, "training"))
-    return RunRequest(out, settings, data, profile="best", **changes)
+    return RunRequest(
+        out=out,
+        data=data,
+        recipe="default",
+        profile="best",
+        settings=settings,
+        **changes,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,9 @@ def best_request(tiny_world, out):
     few = {"training.epochs": 2, "student.teachers": 2, "student.epochs": 2}
     settings = recipe("default", profile="best", overrides=few | {"student.width": 8})
     data = open_data(DataSource(*tiny_world, "training"))
-    return RunRequest(out, settings, data, profile="best")
+    return RunRequest(
+        out=out, data=data, recipe="default", profile="best", settings=settings
+    )
 
 
 @pytest.fixture(scope="module")

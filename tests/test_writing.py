@@ -36,6 +36,7 @@ def place(tiny_world, tiny_run, tmp_path):
     (tmp_path / "x.mp4").write_text("no video")
     data = ["--annotations", labels, "--features", features]
     few = ["--subset", "training", "--training.epochs", "1", "--device", "cpu"]
+    few += ["--profile", "corrected"]
     truth = ["--ground-truth", labels, "--detections", "found.json"]
     return {
         "train": ["train", *data, *few, "--out", "OUT"],

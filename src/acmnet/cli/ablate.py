@@ -51,12 +51,12 @@ def ablate_command(
     """
     refuse_unwritable(out / f"{table}.json", json_path)
     request = AblationRequest(
-        study(table),
-        given.request(out, device),
-        given.given.by_name(),
-        folds,
-        seeds,
-        workers,
+        study=study(table),
+        base=given.request(out, device),
+        overrides=given.given.by_name(),
+        folds=folds,
+        seeds=seeds,
+        workers=workers,
     )
     with Waiting(errors, f"table {table}", "trainings", silent=quiet()) as bar:
         result = ablate(request, bar.update)

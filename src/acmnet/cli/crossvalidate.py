@@ -69,7 +69,7 @@ def crossvalidate_command(
         write_json(json_path, values)
     rows = {"mAP": values["map"], SPREAD: values["std"], "chance": values["chance"]}
     each = f"{folds} folds, {counted(len(seeds), 'seed')}"
-    title = f"{each}, {given.recipe} ({given.profile})"
+    title = f"{each}, {given.recipe} ({request.profile})"
     spread = {SPREAD: values["average_std"]}
     console.print(map_table(title, result.tiou, rows, spread))
     console.print(

@@ -8,7 +8,7 @@ from acmnet.cli.progress import ExtractionBar, TrainingBar, Waiting
 from acmnet.cli.terminal_tables import map_table
 from acmnet.extraction.worker_engines import cores
 from acmnet.files import refuse_unwritable
-from acmnet.pipeline.demo import DemoHooks, demo
+from acmnet.pipeline.demo import PROFILE, DemoHooks, demo
 from acmnet.pipeline.fit_videos import REPORT
 
 
@@ -28,17 +28,17 @@ def demo_command(
         Processes that extract features; they share the cores.
     """
     refuse_unwritable(out / "labels.json")
-    epochs = recipes.recipe("default").training.epochs
+    epochs = recipes.recipe("default", profile=PROFILE).training.epochs
     with (
         Waiting(errors, "drawing", "videos", silent=quiet()) as drawing,
         ExtractionBar(errors, silent=quiet()) as extracting,
         TrainingBar(errors, epochs, silent=quiet()) as training,
     ):
         hooks = DemoHooks(
-            note,
-            extracting.video,
-            training.step,
-            extracting.working,
+            on_note=note,
+            on_video=extracting.video,
+            on_step=training.step,
+            on_working=extracting.working,
             on_drawn=drawing.update,
         )
         result = demo(out, seed=seed, workers=workers, hooks=hooks)

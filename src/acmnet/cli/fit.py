@@ -41,7 +41,7 @@ def fit_command(
     out: Path,
     given: Extracting = ExtractorOptions(),
     recipe: Annotated[str, InTraining] = "default",
-    profile: Annotated[Profile, InTraining] = "best",
+    profile: Annotated[Profile | None, InTraining] = None,
     subset: Annotated[str | None, InTraining] = None,
     seed: Annotated[int, InTraining] = 0,
     workers: Annotated[int, Running] = cores(),
@@ -71,8 +71,9 @@ def fit_command(
     recipe
         A name from `acmnet recipes`, or a TOML file.
     profile
-        How it is trained: "best" in two stages, "corrected" in one, "official" as the
-        authors' code, "paper" as printed.
+        "best" trains in two stages, "corrected" in one, "official" as the authors'
+        code, "paper" as the paper is printed. When left out, the profile that the
+        recipe names: best for the recipe default, corrected for the others.
     subset
         Train on this subset of the labels only, and score the others.
     seed
@@ -88,29 +89,35 @@ def fit_command(
     """
     refuse_unwritable(out / FEATURES / MANIFEST_NAME)
     chosen = given_settings.by_name()
-    settings = recipes.recipe(recipe, profile=profile, overrides=chosen)
+    used_profile = profile or recipes.default_profile(recipe)
+    settings = recipes.recipe(recipe, profile=used_profile, overrides=chosen)
     device = join_processes(device)
     say_precision(settings, device)
     request = FitRequest(
-        videos,
-        labels,
-        out,
-        given.settings(out / FEATURES),
-        settings,
-        recipe,
-        profile,
-        subset,
-        seed,
-        workers,
-        device,
-        overwrite,
-        retry_failed,
+        videos=videos,
+        labels=labels,
+        out=out,
+        extraction=given.settings(out / FEATURES),
+        recipe=recipe,
+        profile=used_profile,
+        settings=settings,
+        subset=subset,
+        seed=seed,
+        workers=workers,
+        device=device,
+        overwrite=overwrite,
+        retry_failed=retry_failed,
     )
     with (
         ExtractionBar(errors, silent=quiet()) as extracting,
         TrainingBar(errors, settings.epochs, silent=quiet()) as training,
     ):
-        hooks = Hooks(note, extracting.video, training.step, extracting.working)
+        hooks = Hooks(
+            on_note=note,
+            on_video=extracting.video,
+            on_step=training.step,
+            on_working=extracting.working,
+        )
         result = fit(request, hooks)
         training.show_last()
     if result.report is not None:

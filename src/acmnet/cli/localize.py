@@ -188,7 +188,7 @@ def _data(
                 features,
                 extraction,
                 source.workers,
-                Hooks(note, bar.video, on_working=bar.working),
+                Hooks(on_note=note, on_video=bar.video, on_working=bar.working),
                 device,
                 retry_failed=source.retry_failed,
             )

@@ -1,4 +1,4 @@
-"""Verbs to look around: recipes, demo."""
+"""The verb recipes: lists the recipes, or shows all values of one."""
 
 from cyclopts import App
 
@@ -28,20 +28,26 @@ def list_recipes() -> None:
 def show(
     name: str,
     *,
-    profile: Profile = "corrected",
+    profile: Profile | None = None,
     given: GivenSettings = RecipeSettings(),
 ) -> None:
     """Print all values of a recipe as TOML; a copy of it is a recipe of your own.
+
+    Your own recipe is trained with the values that stand in it, unless you give
+    --profile, which lays its values over them.
 
     Parameters
     ----------
     name
         A name from `acmnet recipes`, or a TOML file.
     profile
-        Values that differ from the corrected profile are marked.
+        best, corrected, official or paper; when left out, the profile that the recipe
+        names. Values that differ from the corrected profile are marked.
     """
-    settings = recipes.recipe(name, profile=profile, overrides=given.by_name())
+    used = profile or recipes.default_profile(name)
+    settings = recipes.recipe(name, profile=used, overrides=given.by_name())
     base: Settings | None = None
-    if profile != "corrected":
-        base = recipes.recipe(name)
+    if used != recipes.CORRECTED:
+        base = recipes.recipe(name, profile=recipes.CORRECTED)
+    console.print(f"# The recipe {name} with the profile {used}.\n", markup=False)
     console.print(recipes.as_toml(settings, base), markup=False)

@@ -32,8 +32,10 @@ class TrainingOptions:
     "Directory with one .npy or .safetensors a video and features.json."
     recipe: str = "default"
     "A name from `acmnet recipes`, or a TOML file."
-    profile: Profile = "corrected"
-    "Two stages, repaired defaults, the authors' code, or the paper as printed."
+    profile: Profile | None = None
+    """"best" trains in two stages, "corrected" in one, "official" as the authors' code,
+    "paper" as the paper is printed. When left out, the profile that the recipe names:
+    best for the recipe default, corrected for the others."""
     subset: str | None = None
     "Train on this subset of the annotations only; else on every video."
     grid: Grid = GridOptions()
@@ -45,6 +47,10 @@ class TrainingOptions:
         """Return the recipe's settings with those given by dotted name."""
         given = self.given.by_name()
         return recipes.recipe(self.recipe, profile=self.profile, overrides=given)
+
+    def used_profile(self) -> str:
+        """Return the profile that is asked for, or else the recipe's own."""
+        return self.profile or recipes.default_profile(self.recipe)
 
     def data(self) -> Data:
         """Open annotations and features; say what the labels look wrong in."""
@@ -60,11 +66,11 @@ class TrainingOptions:
         device, settings = join_processes(device), self.settings()
         say_precision(settings, device)
         return RunRequest(
-            out,
-            settings,
-            self.data(),
+            out=out,
+            data=self.data(),
             recipe=self.recipe,
-            profile=self.profile,
+            profile=self.used_profile(),
+            settings=settings,
             device=device,
         )
 

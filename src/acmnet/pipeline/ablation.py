@@ -43,7 +43,7 @@ AGREEMENT: Final = "agreement between seeds"
 _SUMMARY: Final = ("Avg", "std", "difference", "p")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class AblationRequest:
     """Everything that `ablate` needs to know."""
 

@@ -17,6 +17,8 @@ from acmnet.pipeline.training_run import RunRequest, train_run
 from acmnet.recipes import recipe
 from acmnet.segments import FloatArray
 
+PROFILE: Final = "corrected"
+"""The profile of the demo's trainings: one stage, so that it ends in minutes."""
 EXTRACTION: Final = ExtractionSettings(extractor="motion", stride_frames=8)
 
 
@@ -35,7 +37,7 @@ class DemoResult(NamedTuple):
     """All of the above as JSON."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class DemoHooks(Hooks):
     """Whom to tell what happens."""
 
@@ -66,13 +68,17 @@ def demo(
     hooks : DemoHooks
         Whom to tell what happens.
     """
+    settings = recipe("default", profile=PROFILE)
     labels, videos = write_scenes(out / "scenes", seed, scenes, on_video=hooks.on_drawn)
     fitted = fit(
         FitRequest(
-            videos,
-            labels,
-            out / "model",
-            EXTRACTION,
+            videos=videos,
+            labels=labels,
+            out=out / "model",
+            extraction=EXTRACTION,
+            recipe="default",
+            profile=PROFILE,
+            settings=settings,
             subset=TRAINING,
             seed=seed,
             workers=workers,
@@ -84,9 +90,11 @@ def demo(
     training = open_data(DataSource(labels, features, TRAINING))
     test = open_data(DataSource(labels, features, TEST))
     control = RunRequest(
-        out / "control",
-        recipe("default"),
-        shuffled(training, seed),
+        out=out / "control",
+        data=shuffled(training, seed),
+        recipe="default",
+        profile=PROFILE,
+        settings=settings,
         seed=seed,
         overwrite=True,
     )

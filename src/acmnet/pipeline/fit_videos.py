@@ -43,7 +43,7 @@ from acmnet.pipeline.training_run import (
     train_run,
 )
 from acmnet.pipeline.training_summary import shown_score
-from acmnet.recipes import Settings, recipe
+from acmnet.recipes import Settings
 from acmnet.segments import Detections
 from acmnet.training.checkpoint import load_config
 from acmnet.training.loop import StepRecord
@@ -54,7 +54,7 @@ SCORES: Final = "scores.json"
 REPORT: Final = "report.md"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class FitRequest:
     """Everything that `fit` needs to know."""
 
@@ -65,9 +65,13 @@ class FitRequest:
     out: Path
     """Gets the run, and in it ``features/``, ``detections.json``, ``report.md``."""
     extraction: ExtractionSettings
-    settings: Settings = dataclasses.field(default_factory=lambda: recipe("default"))
-    recipe: str = "default"
-    profile: str = "corrected"
+    """How features are extracted."""
+    recipe: str
+    """Name of the recipe, which the run keeps beside its settings."""
+    profile: str
+    """Name of the recipe's profile, which the run keeps beside its settings."""
+    settings: Settings
+    """Values of that recipe in that profile, with what the caller changed."""
     subset: str | None = None
     """Train on this subset of the labels; on every listed video when left out."""
     seed: int = 0
@@ -97,7 +101,7 @@ class FitResult(NamedTuple):
     """The score from which detections are shown."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Hooks:
     """Whom to tell what happens; nobody when left out."""
 
@@ -146,11 +150,11 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
         source = dataclasses.replace(everything.source, subset=request.subset)
         training = dataclasses.replace(everything, annotations=chosen, source=source)
     run = RunRequest(
-        request.out,
-        request.settings,
-        training,
+        out=request.out,
+        data=training,
         recipe=request.recipe,
         profile=request.profile,
+        settings=request.settings,
         seed=request.seed,
         device=request.device,
         resume=not request.overwrite,

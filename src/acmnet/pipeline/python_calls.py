@@ -36,7 +36,7 @@ def train(  # noqa: PLR0913 - the options of acmnet train
     grid: SnippetGrid,
     *,
     recipe: str = "default",
-    profile: Profile = "corrected",
+    profile: Profile | None = None,
     overrides: Mapping[str, object] | None = None,
     seed: int = 0,
     device: str = "cpu",
@@ -59,8 +59,10 @@ def train(  # noqa: PLR0913 - the options of acmnet train
         The actions in the same videos; an empty list for a video without any.
     grid : SnippetGrid
         Where the snippets lie in time.
-    recipe, profile, seed, device, resume, overwrite
-        As of `acmnet train`.
+    recipe, seed, device, resume, overwrite
+        As the options of `acmnet train`.
+    profile : str, optional
+        "best", "corrected", "official" or "paper"; the recipe's own when left out.
     overrides : mapping
         Settings by dotted name, such as ``{"training.epochs": 50}``.
     on_note : callable
@@ -78,7 +80,8 @@ def train(  # noqa: PLR0913 - the options of acmnet train
     """
     out = Path(out)
     annotations = _annotations(features, labels)
-    settings = recipes.recipe(recipe, profile=profile, overrides=overrides or {})
+    used = profile or recipes.default_profile(recipe)
+    settings = recipes.recipe(recipe, profile=used, overrides=overrides or {})
     store = out / FEATURES
     dimension = int(np.shape(next(iter(features.values())))[-1])
     write_manifest(store, FeatureManifest(grid, dimension))
@@ -87,11 +90,11 @@ def train(  # noqa: PLR0913 - the options of acmnet train
     with written_whole(out / LABELS) as part:
         part.write_bytes(label_file(annotations))
     request = RunRequest(
-        out,
-        settings,
-        open_data(DataSource(out / LABELS, store)),
+        out=out,
+        data=open_data(DataSource(out / LABELS, store)),
         recipe=recipe,
-        profile=profile,
+        profile=used,
+        settings=settings,
         seed=seed,
         device=device,
         resume=resume,
@@ -147,7 +150,7 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
     *,
     extractor: str = "motion",
     recipe: str = "default",
-    profile: Profile = "best",
+    profile: Profile | None = None,
     overrides: Mapping[str, object] | None = None,
     subset: str | None = None,
     seed: int = 0,
@@ -174,8 +177,10 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
         motion, i3d-rgb, i3d-two-stream, or ``module:Class`` of your own.
     overrides : mapping
         Settings by dotted name, such as ``{"training.epochs": 50}``.
-    recipe, profile, subset, seed, workers, device, overwrite, retry_failed
-        As of `acmnet fit`.
+    profile : str, optional
+        "best", "corrected", "official" or "paper"; the recipe's own when left out.
+    recipe, subset, seed, workers, device, overwrite, retry_failed
+        As the options of `acmnet fit`.
     on_note : callable
         Called with each sentence that the user should read.
 
@@ -189,19 +194,20 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
     AnnotationError, DataError, ExtractionError, ExtractorError, RunError, ...
         With one sentence.
     """
+    used = profile or recipes.default_profile(recipe)
     request = FitRequest(
-        Path(videos),
-        Path(labels),
-        Path(out),
-        ExtractionSettings(extractor),
-        recipes.recipe(recipe, profile=profile, overrides=overrides or {}),
-        recipe,
-        profile,
-        subset,
-        seed,
-        workers,
-        device,
-        overwrite,
-        retry_failed,
+        videos=Path(videos),
+        labels=Path(labels),
+        out=Path(out),
+        extraction=ExtractionSettings(extractor),
+        recipe=recipe,
+        profile=used,
+        settings=recipes.recipe(recipe, profile=used, overrides=overrides or {}),
+        subset=subset,
+        seed=seed,
+        workers=workers,
+        device=device,
+        overwrite=overwrite,
+        retry_failed=retry_failed,
     )
-    return fit_videos.fit(request, Hooks(on_note))
+    return fit_videos.fit(request, Hooks(on_note=on_note))

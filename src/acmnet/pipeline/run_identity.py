@@ -51,15 +51,20 @@ class RunError(ValueError):
     """A run that cannot be started or resumed; the message names its directory."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RunRequest:
     """Everything that `train_run` needs to know."""
 
     out: Path
-    settings: Settings
+    """Directory of the run."""
     data: Data
-    recipe: str = "default"
-    profile: str = "corrected"
+    """Features and video-level labels to train on."""
+    recipe: str
+    """Name of the recipe, which the run keeps beside its settings."""
+    profile: str
+    """Name of the recipe's profile, which the run keeps beside its settings."""
+    settings: Settings
+    """Values of that recipe in that profile, with what the caller changed."""
     seed: int = 0
     device: str = "cpu"
     resume: bool = False

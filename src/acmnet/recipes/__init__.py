@@ -29,6 +29,8 @@ from acmnet.training.loop import TrainingSettings
 from acmnet.training.losses import LossSettings
 
 PROFILES: Final = ("best", "corrected", "official", "paper")
+CORRECTED: Final = "corrected"
+"""The profile that leaves a recipe's own values as they are."""
 
 
 class RecipeError(ValueError):
@@ -60,7 +62,7 @@ Layer = Mapping[str, Any]
 def recipe(
     name: str | Path = "default",
     *,
-    profile: str = "corrected",
+    profile: str | None = None,
     overrides: Mapping[str, object] | None = None,
 ) -> Settings:
     """Return the settings of a recipe.
@@ -72,6 +74,7 @@ def recipe(
     profile : {"best", "corrected", "official", "paper"}
         The paper's network with a second stage behind it, our repaired defaults, the
         authors' code with its quirks, or the paper's equations and numbers as printed.
+        When left out, the recipe's own, see `default_profile`.
     overrides : mapping, optional
         Values by dotted name, such as ``{"training.epochs": 50}``; text is read as
         the setting's type.
@@ -96,8 +99,9 @@ def recipe(
     acmnet.recipes.RecipeError: unknown setting 'training.epoch'; did you mean \
 'training.epochs'?
     """
-    if profile not in PROFILES:
-        raise RecipeError(f"unknown profile {profile!r}; {_nearest(profile, PROFILES)}")
+    if profile is None:
+        profile = default_profile(name)
+    _refuse_unknown((profile,), PROFILES, "", "profile")
     source, values = _read(name)
     everywhere = _shipped("profiles.toml")
     own = values.get("profiles", {})
@@ -110,6 +114,35 @@ def recipe(
     return override(settings, overrides or {})
 
 
+def default_profile(name: str | Path) -> str:
+    """Return the profile that a recipe is used with unless another one is asked for.
+
+    A recipe names it in the field ``profile``. A recipe that names none is used with
+    ``corrected``, which leaves every value of the recipe as it is.
+
+    Parameters
+    ----------
+    name : str or path
+        One of `recipe_names`, or a TOML file of your own.
+
+    Raises
+    ------
+    RecipeError
+        If the recipe is unknown, or names a profile that does not exist.
+
+    Examples
+    --------
+    >>> default_profile("default"), default_profile("thumos14")
+    ('best', 'corrected')
+    """
+    source, values = _read(name)
+    profile = values.get("profile", CORRECTED)
+    if not isinstance(profile, str):
+        raise RecipeError(f"{source}: profile must be a name, got {profile!r}")
+    _refuse_unknown((profile,), PROFILES, f"{source}: ", "profile")
+    return profile
+
+
 def override(settings: Settings, overrides: Mapping[str, object]) -> Settings:
     """Return settings with single values replaced by dotted name; see `recipe`."""
     for key, value in overrides.items():
@@ -117,7 +150,7 @@ def override(settings: Settings, overrides: Mapping[str, object]) -> Settings:
     return settings
 
 
-_NOT_SETTINGS: Final = ("summary", "profiles")
+_NOT_SETTINGS: Final = ("summary", "profile", "profiles")
 
 
 def recipe_names() -> tuple[str, ...]:
