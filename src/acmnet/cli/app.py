@@ -36,14 +36,6 @@ OVERRIDES_HELP = (
     "`acmnet recipes show NAME` lists them all."
 )
 
-app = App(
-    name="acmnet",
-    help="Learn when actions happen in videos from nothing but their names.",
-    help_epilogue=f"{OVERRIDES_HELP}\n\n{EXIT_CODES}",
-    result_action="return_value",
-    suppress_keyboard_interrupt=False,
-)
-
 PIPE_COLUMNS: Final = 1000
 """Width of tables that go to a file or another program: no cell is cut there."""
 
@@ -64,6 +56,15 @@ console = _PipedConsole(
     soft_wrap=True, highlight=False, width=PIPE_COLUMNS if _in_pipe else None
 )
 errors = _PipedConsole(stderr=True, soft_wrap=True, highlight=False)
+
+app = App(
+    name="acmnet",
+    help="Learn when actions happen in videos from nothing but their names.",
+    help_epilogue=f"{OVERRIDES_HELP}\n\n{EXIT_CODES}",
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+    console=_PipedConsole(),
+)
 
 
 class UsageError(ValueError):
