@@ -11,12 +11,8 @@ import torch
 from torch import Tensor
 
 from acmnet.data.datasets import SamplingSettings, WeakDataset, sample_positions
-from acmnet.data.features import (
-    FeatureManifest,
-    open_store,
-    write_features,
-    write_manifest,
-)
+from acmnet.data.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.feature_store import open_store, write_features
 from acmnet.segments import SnippetGrid
 from benchmarks.measure import Row, against_twin, interleaved
 

@@ -17,12 +17,8 @@ from torch.optim.optimizer import (
 )
 
 from acmnet.data.datasets import SamplingSettings, WeakDataset
-from acmnet.data.features import (
-    FeatureManifest,
-    open_store,
-    write_features,
-    write_manifest,
-)
+from acmnet.data.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.feature_store import open_store, write_features
 from acmnet.devices import computed_in
 from acmnet.network.acm_net import ACMNet
 from acmnet.segments import SnippetGrid

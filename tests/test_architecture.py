@@ -9,7 +9,16 @@ import acmnet
 
 PACKAGE = Path(__file__).parents[1] / "src" / "acmnet"
 
-LIBRARY = {"limits", "messages", "names", "files", "folders", "devices", "startup"}
+LIBRARY = {
+    "limits",
+    "messages",
+    "names",
+    "files",
+    "text_files",
+    "folders",
+    "devices",
+    "startup",
+}
 """Modules that know nothing of videos and are open to every folder."""
 MAY_IMPORT = {
     "segments": set(),

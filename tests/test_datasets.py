@@ -12,7 +12,7 @@ from acmnet.data.datasets import (
     multi_hot,
     sample_positions,
 )
-from acmnet.data.features import open_store
+from acmnet.data.feature_store import open_store
 
 
 def source(seed=0):

@@ -15,7 +15,7 @@ from acmnet.data.checks.examination import Patient, examine
 from acmnet.data.checks.feature_checks import DimensionSums
 from acmnet.data.checks.findings import Finding, in_order, summed_up
 from acmnet.data.checks.lenient_reading import read_leniently
-from acmnet.data.features import open_store
+from acmnet.data.feature_store import open_store
 
 FPS = 10  # with 10 frames a snippet: one snippet a second
 

@@ -14,10 +14,10 @@ from acmnet.data.annotations import AnnotationError, read_annotations
 from acmnet.data.checks.lenient_reading import read_leniently
 from acmnet.data.detections import DetectionFileError, read_detections
 from acmnet.data.failed_videos import read_failures
-from acmnet.data.features import FeatureError, read_manifest
+from acmnet.data.feature_files import FeatureError
+from acmnet.data.feature_manifest import read_manifest
 from acmnet.evaluation.truth import read_intervals
 from acmnet.extraction.records import ExtractionError, read_records
-from acmnet.files import parse_json, parse_toml, read_text
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, finite, seconds
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.pipeline.stored_calibration import (
@@ -27,6 +27,7 @@ from acmnet.pipeline.stored_calibration import (
 )
 from acmnet.recipes import RecipeError, recipe
 from acmnet.show.view.training_progress import state_of
+from acmnet.text_files import parse_json, parse_toml, read_text
 
 
 def calibration_in(path):

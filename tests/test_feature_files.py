@@ -13,13 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from acmnet.data.feature_files import map_values, read_header, read_values
-from acmnet.data.features import (
-    FeatureError,
-    FeatureManifest,
-    open_store,
-    write_manifest,
-)
+from acmnet.data.feature_files import FeatureError, map_values, read_header, read_values
+from acmnet.data.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.feature_store import open_store
 from acmnet.files import write_json
 from acmnet.segments import SnippetGrid
 

@@ -9,14 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from acmnet.data.features import (
-    FeatureError,
-    FeatureManifest,
-    open_store,
-    read_manifest,
-    write_features,
-    write_manifest,
-)
+from acmnet.data.feature_files import FeatureError
+from acmnet.data.feature_manifest import FeatureManifest, read_manifest, write_manifest
+from acmnet.data.feature_store import open_store, write_features
 from acmnet.segments import SnippetGrid
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"

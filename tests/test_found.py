@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from acmnet.cli import report
-from acmnet.data.features import write_features
+from acmnet.data.feature_store import write_features
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.network.acm_net import ACMNet
 from acmnet.pipeline.kept_detections import FOUND_FILE, FoundFile, found_videos

@@ -12,7 +12,8 @@ from acmnet.data.annotations import AnnotationError, read_annotations
 from acmnet.data.checks.examination import Patient, examine
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.detections import DetectionFile, DetectionFileError, read_detections
-from acmnet.data.features import FeatureError, open_store, write_features
+from acmnet.data.feature_files import FeatureError
+from acmnet.data.feature_store import open_store, write_features
 from acmnet.evaluation.reports import evaluate
 from acmnet.extraction.records import forget
 from acmnet.extraction.video_search import find_videos

@@ -17,7 +17,8 @@ from acmnet.data.annotations import (
     weak_labels,
 )
 from acmnet.data.checks.refusals import DataError, bad_features, problems
-from acmnet.data.features import FeatureError, write_features
+from acmnet.data.feature_files import FeatureError
+from acmnet.data.feature_store import write_features
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import make_world, write_world
 from acmnet.evaluation.reports import evaluate

@@ -9,12 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acmnet.data.datasets import WeakDataset
-from acmnet.data.features import (
-    FeatureManifest,
-    open_store,
-    write_features,
-    write_manifest,
-)
+from acmnet.data.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.feature_store import open_store, write_features
 from acmnet.localization.from_activations import localize_scores
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.network.student import Student, StudentSettings

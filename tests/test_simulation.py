@@ -8,17 +8,10 @@ import numpy as np
 import pytest
 
 from acmnet.data.annotations import Instance, Video, read_annotations
-from acmnet.data.features import open_store
-from acmnet.data.made_up.simulated_features import (
-    GRID,
-    SimulationError,
-    SimulationSettings,
-    Simulator,
-    chosen_videos,
-    n_snippets,
-    noise,
-    simulate,
-)
+from acmnet.data.feature_store import open_store
+from acmnet.data.made_up.simulated_features import chosen_videos, simulate
+from acmnet.data.made_up.simulation_settings import SimulationError, SimulationSettings
+from acmnet.data.made_up.video_simulator import GRID, Simulator, n_snippets, noise
 from acmnet.segments import Segment
 from commands import refused
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from acmnet.data.annotations import read_annotations
-from acmnet.data.features import open_store
+from acmnet.data.feature_store import open_store
 from acmnet.data.made_up.feature_world import (
     CLASS_NAMES,
     GRID,

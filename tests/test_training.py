@@ -9,7 +9,7 @@ import torch
 
 from acmnet.data.annotations import read_annotations, weak_labels
 from acmnet.data.datasets import SamplingSettings, WeakDataset
-from acmnet.data.features import open_store
+from acmnet.data.feature_store import open_store
 from acmnet.network.acm_net import ACMNet
 from acmnet.training.loop import Plan, TrainingError, TrainingSettings, train
 from acmnet.training.losses import LossSettings, LossTerms

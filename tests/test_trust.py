@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import acmnet as package
-from acmnet.data.features import FeatureError, open_store
+from acmnet.data.feature_files import FeatureError
+from acmnet.data.feature_store import open_store
 from acmnet.pipeline.fit_videos import extraction_of
 from commands import refused
 from planted import plant

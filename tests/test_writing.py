@@ -11,7 +11,6 @@ import pytest
 
 from acmnet import files
 from acmnet.files import (
-    LONGEST_NAME_BYTES,
     PART,
     FileError,
     part_name,
@@ -21,6 +20,7 @@ from acmnet.files import (
     write_json,
     written_whole,
 )
+from acmnet.limits import LONGEST_NAME_BYTES
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What a user's file may hold: every limit is stated here, once.
 
 A file beyond them is a mistake or an attack; the doors that read it (`acmnet.files`,
-`acmnet.data.features`, `acmnet.data.annotations`) refuse it in a sentence.
+`acmnet.data.feature_store`, `acmnet.data.annotations`) refuse it in a sentence.
 """
 
 import itertools

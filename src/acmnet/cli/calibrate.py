@@ -15,9 +15,9 @@ from acmnet.cli.data_options import (
 from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
 from acmnet.cli.terminal_tables import plain_table
 from acmnet.cli.trained_run import loaded, localised, trained_on
-from acmnet.data.features import FeatureError
+from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import DataSource, open_data
-from acmnet.data.training_videos import UNKNOWN, seen_note
+from acmnet.data.videos_trained_on import UNKNOWN, seen_note
 from acmnet.evaluation.tables import Table
 from acmnet.evaluation.truth import reviews_note
 from acmnet.files import refuse_unwritable, write_json

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from cyclopts import Group, Parameter
 
 from acmnet.cli.app import note
-from acmnet.data.features import MANIFEST_NAME, read_manifest
+from acmnet.data.feature_manifest import MANIFEST_NAME, read_manifest
 from acmnet.extraction.extractors import ExtractionSettings, settings_of
 from acmnet.extraction.i3d import Crop, Precision
 from acmnet.extraction.i3d_weights import list_weights

@@ -19,7 +19,7 @@ from acmnet.cli.extractor_options import (
 from acmnet.cli.progress import ExtractionBar, TrainingBar
 from acmnet.cli.terminal_tables import map_table, plain_table
 from acmnet.cli.training_options import Profile, say_precision
-from acmnet.data.features import MANIFEST_NAME
+from acmnet.data.feature_manifest import MANIFEST_NAME
 from acmnet.data.shown_detections import Shown
 from acmnet.evaluation.tables import Table
 from acmnet.extraction.worker_engines import cores

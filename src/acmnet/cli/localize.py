@@ -23,9 +23,9 @@ from acmnet.cli.trained_run import (
 )
 from acmnet.data.detection_output import Output
 from acmnet.data.failed_videos import Failure
-from acmnet.data.features import FeatureError
+from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data, DataSource, open_data, unlabelled
-from acmnet.data.training_videos import KEY
+from acmnet.data.videos_trained_on import KEY
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.i3d_weights import load_i3d
 from acmnet.extraction.shipped_extractors import RGB_WEIGHTS

@@ -24,7 +24,7 @@ from acmnet.cli.trained_run import (
     refuse_nothing_left,
     scored,
 )
-from acmnet.data.features import FeatureError
+from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted

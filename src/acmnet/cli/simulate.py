@@ -7,7 +7,8 @@ from cyclopts import Parameter
 
 from acmnet.cli.app import app, console, errors, note, quiet
 from acmnet.cli.progress import Waiting
-from acmnet.data.made_up.simulated_features import SimulationSettings, simulate
+from acmnet.data.made_up.simulated_features import simulate
+from acmnet.data.made_up.simulation_settings import SimulationSettings
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 

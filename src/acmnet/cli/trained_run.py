@@ -12,9 +12,9 @@ from acmnet.cli.data_options import told
 from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
 from acmnet.cli.progress import counting
 from acmnet.data.detections import DetectionFile
-from acmnet.data.features import FeatureError
+from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data, DataSource, open_data
-from acmnet.data.training_videos import KEY
+from acmnet.data.videos_trained_on import KEY
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.messages import counted, some

@@ -31,7 +31,7 @@ from acmnet.cli.trained_run import (
     scored,
 )
 from acmnet.data.annotations import Annotations
-from acmnet.data.features import FeatureError
+from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.files import one_line
 from acmnet.pipeline.kept_detections import FoundFile, found_videos

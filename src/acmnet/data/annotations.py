@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from acmnet.data import bmn_layout
+from acmnet.data import bmn_annotations
 from acmnet.data.class_lists import declared_classes, refuse_unknown_labels
 from acmnet.data.label_tables import LabelTableError, read_label_table
 from acmnet.data.spreadsheets import SheetError
-from acmnet.files import outline, parse_json, read_content, read_text
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
 from acmnet.messages import counted
 from acmnet.names import checked, is_name, one_form
 from acmnet.segments import Segment
+from acmnet.text_files import outline, parse_json, read_content, read_text
 
 TABLES = (".csv", ".tsv", ".tab")
 """Suffixes of label files that are tables, whatever they start with."""
@@ -163,9 +163,9 @@ def read_annotations(path: str | Path) -> Annotations:
         annotations -> [{label, segment}]`` with times in seconds (numbers, or numbers
         as text), in which ``subset``, ``duration`` and ``segment`` may be missing; or
         such videos without ``database``, as BMN's files of ActivityNet have them
-        (`acmnet.data.bmn_layout`). Or a table with the header ``video,labels``, labels
-        separated by ``|``, and optional columns ``subset`` and ``duration``; a known
-        video suffix is taken off the video's name. Its separator, its encoding and
+        (`acmnet.data.bmn_annotations`). Or a table with the header ``video,labels``,
+        labels separated by ``|``, and optional columns ``subset`` and ``duration``; a
+        known video suffix is taken off the video's name. Its separator, its encoding and
         other names of these columns are recognised, and said in the notes of what is
         returned.
 
@@ -282,8 +282,8 @@ def _duration(where: str, value: object) -> float | None:
 def _read_json(source: str, text: str) -> Annotations:
     """Return what an ActivityNet-style file says."""
     content = parse_json(source, text, KIND, AnnotationError, _is_video)
-    if isinstance(content, dict) and bmn_layout.is_flat(content):
-        content = bmn_layout.as_database(Path(source), content, AnnotationError)
+    if isinstance(content, dict) and bmn_annotations.is_flat(content):
+        content = bmn_annotations.as_database(Path(source), content, AnnotationError)
     database = content.get("database") if isinstance(content, dict) else None
     if not isinstance(content, dict) or not isinstance(database, dict):
         raise AnnotationError(

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from acmnet.data.features import FeatureStore
+from acmnet.data.feature_store import FeatureStore
 from acmnet.limits import refuse_beyond
 from acmnet.messages import counted
 

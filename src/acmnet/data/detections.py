@@ -19,10 +19,11 @@ import numpy as np
 
 from acmnet.data.detection_csv import entries_of
 from acmnet.data.detection_entries import EXAMPLE_ENTRY, faults, numbers, times_of
-from acmnet.files import FileError, outline, parse_json, read_text, written_whole
+from acmnet.files import FileError, written_whole
 from acmnet.limits import finite
 from acmnet.names import one_form
 from acmnet.segments import Detections, FloatArray, IntArray
+from acmnet.text_files import outline, parse_json, read_text
 
 VERSION = "acmnet"
 """What a file written here says in its ``version``; nothing reads it."""

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
-from acmnet.data.features import RECORDS, FeatureError
-from acmnet.files import open_regular, parse_json, read_content
+from acmnet.data.feature_files import FeatureError
+from acmnet.data.feature_store import RECORDS
+from acmnet.files import open_regular
+from acmnet.text_files import parse_json, read_content
 
 SAMPLE_BYTES: Final = 1 << 16
 """Length of each stretch of a file that its fingerprint covers."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from acmnet.data.annotations import Annotations, Video, read_annotations, weak_labels
 from acmnet.data.failed_videos import read_failures
-from acmnet.data.features import FeatureError, FeatureStore, open_store
+from acmnet.data.feature_files import FeatureError
+from acmnet.data.feature_store import FeatureStore, open_store
 from acmnet.messages import counted, some
 from acmnet.segments import SnippetGrid
 

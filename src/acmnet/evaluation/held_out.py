@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Collection
 
-from acmnet.data.training_videos import left_out_note, training_videos_in
+from acmnet.data.videos_trained_on import left_out_note, training_videos_in
 from acmnet.evaluation.reports import DetectionReport
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from acmnet.data.annotations import Annotations, read_annotations
 from acmnet.data.detections import DetectionFile, read_detections
-from acmnet.data.training_videos import (
+from acmnet.data.videos_trained_on import (
     UNKNOWN,
     is_unknown,
     seen_note,

@@ -10,9 +10,10 @@ import numpy as np
 from acmnet.data.annotations import Annotations, Video
 from acmnet.evaluation.matching import Located
 from acmnet.evaluation.protocols import Protocol
-from acmnet.files import open_regular, read_text
+from acmnet.files import open_regular
 from acmnet.limits import seconds
 from acmnet.segments import BoolArray, FloatArray, Segment
+from acmnet.text_files import read_text
 
 Intervals = Mapping[str, Sequence[Segment]]
 """Ambiguous intervals by video, in seconds."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from acmnet.data.failed_videos import Failure
-from acmnet.data.features import FeatureManifest
+from acmnet.data.feature_manifest import FeatureManifest
 from acmnet.devices import IMITATED
 from acmnet.extraction.extraction_request import (
     ExtractionProgress,

@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol, get_args
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.features import FeatureManifest
+from acmnet.data.feature_manifest import FeatureManifest
 from acmnet.extraction.i3d import Crop, Precision
 from acmnet.extraction.optical_flow import FlowMethod
 from acmnet.extraction.trusted_extractors import is_trusted, trusted_file

@@ -1,9 +1,10 @@
 """What an extraction leaves on disk: features, a record of each video, failures.
 
-The store of features (`acmnet.data.features`) then also holds ``extracted/<id>.json``,
-the record of each finished video, and ``failed.jsonl`` (``failed.3-of-16.jsonl`` of one
-shard) with a line for each video that could not be done. A video is finished once it
-has both its record and its features; it is never both finished and failed.
+A directory of features (`acmnet.data.feature_store`) that `acmnet extract` wrote also
+holds ``extracted/<id>.json``, the record of each finished video, and ``failed.jsonl``
+with a line for each video that failed. An extraction of one shard writes
+``failed.3-of-16.jsonl`` instead. A video is finished once it has both its record and
+its features; no video is both finished and failed.
 """
 
 import dataclasses
@@ -22,23 +23,16 @@ from acmnet.data.failed_videos import (
     fingerprint,
     read_failures,
 )
-from acmnet.data.features import (
+from acmnet.data.feature_manifest import (
     MANIFEST_NAME,
     FeatureManifest,
     read_manifest,
     write_manifest,
 )
-from acmnet.data.features import RECORDS as RECORDS
-from acmnet.files import (
-    PART,
-    open_regular,
-    parse_json,
-    read_text,
-    shortened,
-    write_json,
-    write_text,
-)
+from acmnet.data.feature_store import RECORDS
+from acmnet.files import PART, open_regular, shortened, write_json, write_text
 from acmnet.limits import LARGEST_NOTE_BYTES
+from acmnet.text_files import parse_json, read_text
 
 TRACE: Final = re.compile(r"\.(.+)\.(trace|at)")
 

@@ -20,7 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.data.failed_videos import Failure, Kind, fingerprint
-from acmnet.data.features import FeatureError, FeatureManifest, write_features
+from acmnet.data.feature_files import FeatureError
+from acmnet.data.feature_manifest import FeatureManifest
+from acmnet.data.feature_store import write_features
 from acmnet.extraction.extractors import Extractor, manifest_of
 from acmnet.extraction.records import (
     ExtractionError,

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from acmnet.files import parse_json, read_text, write_json
+from acmnet.files import write_json
 from acmnet.messages import counted
 from acmnet.network.student import StudentSettings
 from acmnet.pipeline.cross_validation import folds_of
@@ -25,6 +25,7 @@ from acmnet.pipeline.trained_model import TrainedModel, load, localize_videos
 from acmnet.pipeline.training_run import RunRequest, is_finished, train_run
 from acmnet.pipeline.training_summary import shown_score, training_stamp
 from acmnet.segments import Detections
+from acmnet.text_files import parse_json, read_text
 
 EXPECTATION_FILE: Final = "expectation.json"
 HELD_OUT: Final = "held_out"

@@ -10,10 +10,10 @@ from acmnet.data.checks.label_checks import suspicions
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.detections import write_detections
 from acmnet.data.failed_videos import Failure
-from acmnet.data.features import open_store
+from acmnet.data.feature_store import open_store
 from acmnet.data.labelled_features import Data, DataSource, unlabelled
 from acmnet.data.shown_detections import Shown
-from acmnet.data.training_videos import KEY
+from acmnet.data.videos_trained_on import KEY
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.extraction.extraction_request import (
     ExtractionProgress,

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from acmnet.data.features import FeatureError, FeatureStore
+from acmnet.data.feature_files import FeatureError
+from acmnet.data.feature_store import FeatureStore
 from acmnet.data.labelled_features import Data
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.i3d import I3D, kinetics_classes

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from acmnet import recipes
 from acmnet.data.annotations import AnnotationError, Annotations, Video
-from acmnet.data.features import FeatureManifest, write_features, write_manifest
+from acmnet.data.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.feature_store import write_features
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.files import written_whole

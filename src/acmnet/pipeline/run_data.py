@@ -16,7 +16,7 @@ from acmnet.data.annotations import (
     label_entry,
     read_annotations,
 )
-from acmnet.data.features import MANIFEST_NAME
+from acmnet.data.feature_manifest import MANIFEST_NAME
 from acmnet.segments import SnippetGrid
 from acmnet.training.checkpoint import FOLDER, CheckpointConfig, labels_file
 

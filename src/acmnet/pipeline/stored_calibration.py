@@ -9,9 +9,10 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from acmnet.evaluation.calibration_curves import Curve
-from acmnet.files import digest_of, parse_json, read_text, write_json
+from acmnet.files import digest_of, write_json
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.segments import Detections
+from acmnet.text_files import parse_json, read_text
 from acmnet.training.checkpoint import weights_sha256
 
 CALIBRATION_FILE: Final = "calibration.json"

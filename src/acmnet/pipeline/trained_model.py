@@ -11,7 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from acmnet.data.features import FeatureError, FeatureStore
+from acmnet.data.feature_files import FeatureError
+from acmnet.data.feature_store import FeatureStore
 from acmnet.data.labelled_features import Data
 from acmnet.files import one_line
 from acmnet.localization.detection_scores import unit_scores

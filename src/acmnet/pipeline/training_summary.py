@@ -13,14 +13,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.features import FeatureError
+from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
-from acmnet.files import parse_json, read_text, write_json
+from acmnet.files import write_json
 from acmnet.localization.detection_scores import separating_score
 from acmnet.messages import some
 from acmnet.pipeline.feature_likeness import Likeness
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.recipes import Settings
+from acmnet.text_files import parse_json, read_text
 from acmnet.training.checkpoint import load_config
 
 SUMMARY_FILE: Final = "training_summary.json"

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from acmnet.data.datasets import SamplingSettings
-from acmnet.files import parse_toml, read_text
 from acmnet.limits import LARGEST_NOTE_BYTES, finite
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.network.acm_net import ModelSettings
 from acmnet.network.student import StudentSettings
+from acmnet.text_files import parse_toml, read_text
 from acmnet.training.loop import TrainingSettings
 from acmnet.training.losses import LossSettings
 

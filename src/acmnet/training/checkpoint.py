@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor
 
-from acmnet.files import one_line, parse_json, read_text
+from acmnet.files import one_line
 from acmnet.folders import (
     DIGESTS_FILE,
     DamagedError,
@@ -34,6 +34,7 @@ from acmnet.folders import (
 )
 from acmnet.limits import LARGEST_DIMENSION, LARGEST_NOTE_BYTES, MOST_CLASSES
 from acmnet.segments import SnippetGrid
+from acmnet.text_files import parse_json, read_text
 
 FORMAT_VERSION: Final = 2
 FIRST_WITH_DIGESTS: Final = 2

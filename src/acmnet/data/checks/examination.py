@@ -17,7 +17,7 @@ from acmnet.data.checks.label_checks import (
     unpredicted,
 )
 from acmnet.data.checks.lenient_reading import read_leniently
-from acmnet.data.features import FeatureStore, open_store
+from acmnet.data.feature_store import FeatureStore, open_store
 from acmnet.data.labelled_features import Data, DataSource
 from acmnet.messages import counted, quoted, some
 from acmnet.names import spelt_otherwise

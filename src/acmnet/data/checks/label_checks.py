@@ -10,9 +10,9 @@ from acmnet.data.annotations import AnnotationError, Annotations, Video
 from acmnet.data.checks.findings import Finding, Level
 from acmnet.data.checks.label_words import word_findings
 from acmnet.data.detections import read_detections
-from acmnet.files import read_text
 from acmnet.messages import counted, quoted, some
 from acmnet.names import one_form, spelt_otherwise
+from acmnet.text_files import read_text
 
 FEW_VIDEOS: Final = 3
 IMBALANCE: Final = 10.0

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from acmnet.data import bmn_layout
+from acmnet.data import bmn_annotations
 from acmnet.data.annotations import (
     AnnotationError,
     Annotations,
@@ -23,8 +23,8 @@ from acmnet.data.annotations import (
     read_table,
 )
 from acmnet.data.checks.findings import Finding
-from acmnet.files import parse_json, read_text
 from acmnet.messages import quoted
+from acmnet.text_files import parse_json, read_text
 
 Item = TypeVar("Item")
 
@@ -136,10 +136,10 @@ def _read_json(reader: _Reader, text: str) -> LenientReading:
     except (ValueError, RecursionError):
         content = None
     lengths: list[Finding] = []
-    if bmn_layout.is_flat(content):
+    if bmn_annotations.is_flat(content):
         lengths += _wrong_lengths(source, content, refuses_empty=False)
         try:
-            content = bmn_layout.as_database(reader.path, content, AnnotationError)
+            content = bmn_annotations.as_database(reader.path, content, AnnotationError)
         except AnnotationError as error:
             return LenientReading(None, (*lengths, _refused(source, str(error))))
     database = content.get("database") if isinstance(content, dict) else None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from acmnet.data.features import FeatureError
+from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.messages import counted, some
 

@@ -10,7 +10,7 @@ import numpy as np
 from acmnet.data.annotations import Annotations, Video
 from acmnet.data.labelled_features import Data
 from acmnet.data.shown_detections import Shown
-from acmnet.data.training_videos import UNKNOWN
+from acmnet.data.videos_trained_on import UNKNOWN
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.messages import counted
 from acmnet.pipeline.run_data import training_videos

@@ -7,11 +7,11 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from acmnet.files import parse_json, read_text
 from acmnet.messages import counted
 from acmnet.pipeline.expectation import ToReview, read_expectation
 from acmnet.segments import temporal_iou
 from acmnet.show.view.reviews import REVIEWS_FILE, ReviewError
+from acmnet.text_files import parse_json, read_text
 
 NORMAL: Final = 1.959964
 """Quantile of the normal distribution of a 95 % interval."""

@@ -13,12 +13,13 @@ from typing import Any, Final, Literal, NamedTuple
 from filelock import FileLock
 
 from acmnet.data.annotations import Annotations, Instance, label_entry
-from acmnet.files import parse_json, read_text, write_json
+from acmnet.files import write_json
 from acmnet.limits import finite
 from acmnet.messages import quoted
 from acmnet.names import one_form, unfit
 from acmnet.segments import Segment
 from acmnet.show.report.page_contents import BEYOND_S
+from acmnet.text_files import parse_json, read_text
 
 REVIEWS_FILE: Final = "reviews.json"
 LONGEST_LABEL: Final = 300

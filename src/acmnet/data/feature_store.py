@@ -9,10 +9,8 @@ import contextlib
 import dataclasses
 import hashlib
 import math
-import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,141 +28,18 @@ from acmnet.data.feature_files import (
     wrong_dtype,
 )
 from acmnet.data.feature_files import FeatureError as FeatureError
-from acmnet.files import digest_of, parse_json, read_text, write_json, written_whole
+from acmnet.data.feature_manifest import MANIFEST_NAME, FeatureManifest, read_manifest
+from acmnet.files import written_whole
 from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.messages import counted, some
 from acmnet.names import one_form, spelt_otherwise
 from acmnet.segments import SnippetGrid
+from acmnet.text_files import parse_json, read_text
 
-MANIFEST_NAME = "features.json"
 RECORDS = "extracted"
 """The folder of a store in which `acmnet extract` keeps a record of each video."""
-KIND = "manifest of features"
+
 SHOWN_MISSING_VIDEOS = 20
-
-
-@dataclasses.dataclass(frozen=True)
-class FeatureManifest:
-    """What a store says about all of its features.
-
-    Raises
-    ------
-    FeatureError
-        If the dimension is not a whole number from 1.
-    """
-
-    grid: SnippetGrid
-    dimension: int
-    """D, at least 1."""
-    streams: tuple[str, ...] = ()
-    """Such as ``("rgb", "flow")``, in the order of the columns; empty if unknown."""
-    extractor: str = ""
-    """What made the features; empty if unknown."""
-    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Of the extractor's software and weights, by name."""
-    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """All else that the extractor's numbers depend on, as JSON values."""
-
-    def __post_init__(self) -> None:
-        """Refuse a dimension that no features have."""
-        if type(self.dimension) is not int or self.dimension < 1:
-            raise FeatureError(
-                f"dimension must be a whole number from 1, got {self.dimension!r}"
-            )
-
-
-def read_manifest(directory: str | Path) -> FeatureManifest:
-    """Read a store's `features.json`; keys that it does not know are left alone.
-
-    An extraction's has a ``sha256`` of all else in it, which must be right.
-
-    Raises
-    ------
-    FeatureError
-        If the file is missing, is not a JSON object, or lacks one of ``fps``,
-        ``snippet_frames``, ``stride_frames`` and ``dimension``, or if a value cannot
-        be meant.
-    """
-    path = Path(directory) / MANIFEST_NAME
-    empty = "write the grid there, or give it"
-    text = read_text(path, KIND, FeatureError, empty, LARGEST_NOTE_BYTES)
-    content = parse_json(str(path), text, KIND, FeatureError)
-    if not isinstance(content, dict):
-        raise FeatureError(
-            f"{path} must be a JSON object with fps, snippet_frames, stride_frames and "
-            f"dimension, got {reprlib.repr(content)}"
-        )
-    if "sha256" in content and content["sha256"] != digest_of(content):
-        raise FeatureError(
-            f"{path} is not as it was written: its sha256 is of other values; write it "
-            "as it was, or take sha256 out if you changed the rest yourself"
-        )
-    try:
-        return _manifest(content)
-    except (ValueError, OverflowError) as error:
-        raise FeatureError(f"{path}: {error}; correct the file") from None
-
-
-def _manifest(content: Mapping[str, object]) -> FeatureManifest:
-    """Return the manifest that a JSON object spells."""
-    fps = content.get("fps")
-    if isinstance(fps, bool) or not isinstance(fps, int | float):
-        raise FeatureError(f"fps must be a number above 0, got {_got(content, 'fps')}")
-    grid = SnippetGrid(
-        float(fps), _whole(content, "snippet_frames"), _whole(content, "stride_frames")
-    )
-    streams, versions = content.get("streams", []), content.get("versions", {})
-    extractor = content.get("extractor", "")
-    if not isinstance(streams, list) or not all(isinstance(x, str) for x in streams):
-        raise FeatureError(f"streams must be a list of names, got {streams!r}")
-    if not isinstance(extractor, str):
-        raise FeatureError(f"extractor must be text, got {extractor!r}")
-    settings = content.get("settings", {})
-    if not isinstance(versions, dict):
-        raise FeatureError(f"versions must be values by name, got {versions!r}")
-    if not isinstance(settings, dict):
-        raise FeatureError(f"settings must be values by name, got {settings!r}")
-    return FeatureManifest(
-        grid,
-        _whole(content, "dimension"),
-        tuple(streams),
-        extractor,
-        {name: str(version) for name, version in versions.items()},
-        settings,
-    )
-
-
-def _whole(content: Mapping[str, object], key: str) -> int:
-    """Return a whole number from 1, also where it is written as 16.0."""
-    value = content.get(key)
-    number = value if isinstance(value, int | float) else 0
-    if isinstance(value, bool) or number != number // 1 or number < 1:
-        raise FeatureError(
-            f"{key} must be a whole number from 1, got {_got(content, key)}"
-        )
-    return int(number)
-
-
-def _got(content: Mapping[str, object], key: str) -> str:
-    """Return what an object says under a key, for a message."""
-    return reprlib.repr(content[key]) if key in content else "none"
-
-
-def write_manifest(directory: str | Path, manifest: FeatureManifest) -> Path:
-    """Write a store's `features.json`, whole or not at all, and return its path."""
-    content = {
-        **dataclasses.asdict(manifest.grid),
-        "dimension": manifest.dimension,
-        "streams": list(manifest.streams),
-        "extractor": manifest.extractor,
-        "versions": dict(manifest.versions),
-        "settings": dict(manifest.settings),
-    }
-    if manifest.extractor:
-        content["sha256"] = digest_of(content)
-    path = Path(directory) / MANIFEST_NAME
-    write_json(path, content)
-    return path
 
 
 def write_features(

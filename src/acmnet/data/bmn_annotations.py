@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from acmnet.files import read_text
+from acmnet.text_files import read_text
 
 VIDEO_INFO = "*video_info*.csv"
 """The file beside the annotations that names each video's subset."""

@@ -1,0 +1,211 @@
+"""Draw the simulated features of one video from its annotated instances."""
+
+import dataclasses
+import hashlib
+import json
+from typing import Final
+
+import numpy as np
+
+from acmnet.data.annotations import Video
+from acmnet.data.made_up.simulation_settings import SimulationError, SimulationSettings
+from acmnet.segments import FloatArray, SnippetGrid
+
+GRID: Final = SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SimulatedVideo:
+    """One video's features and what each snippet shows."""
+
+    features: FloatArray
+    """(T, D), above 0."""
+    action: FloatArray
+    """(T,) share of the snippet that instances cover, in [0, 1]."""
+    context: FloatArray
+    """(T,) share that is context, in [0, 1]; at most ``1 - action``."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Simulator:
+    """Draws the features of any of an annotation file's videos, in any order."""
+
+    settings: SimulationSettings
+    class_names: tuple[str, ...]
+    """Of the whole file: the number of scenes depends on it, whichever are drawn."""
+
+    def video(self, video: Video) -> SimulatedVideo:
+        """Draw one video: the same whenever, and beside whichever others, it is drawn.
+
+        Raises
+        ------
+        SimulationError
+            If the video has no duration, is shorter than a snippet, or has a label
+            without a segment.
+        """
+        own, length = self.settings, n_snippets(video)
+        _refuse_untimed(video)
+        random = _random(own.seed, "video", video.id)
+        covered, told = _covered(video, length), np.zeros(length)
+        reached: dict[str, FloatArray] = {}
+        shown = np.zeros((length, own.dimension))
+        scenery = np.zeros((length, own.dimension))
+        gain = random.uniform(0.6, 1.2)
+        for instance in video.instances:
+            start, end = (
+                x / GRID.stride_s
+                for x in (instance.segment.start_s, instance.segment.end_s)
+            )
+            shares = _coverage(start, end, length)
+            reach = 2.0 * own.context * own.context_length * (end - start)
+            before, after = reach * random.random(2)
+            near = _coverage(start - before, end + after, length)
+            strength = self._strength(instance.label) * float(random.uniform(0.7, 1.2))
+            # what neighbours cover or show already is not shown a second time
+            shown_already = np.maximum(reached.get(instance.label, 0.0), covered)
+            reached[instance.label] = np.maximum(shown_already, near)
+            beside = np.maximum(near - shown_already, 0.0)
+            partial = own.context * own.partial * beside
+            middle = np.arange(length, dtype=np.float64) + 0.5
+            action = self._action(instance.label, (middle - start) / (end - start))
+            shown += strength * (shares + partial)[:, None] * action
+            scene = self._scene(instance.label)
+            nearer = (near > told)[:, None]
+            scenery = np.where(nearer, near[:, None] * scene, scenery)
+            told = np.maximum(told, near)
+        if video.labels:
+            away = self._elsewhere(random, length) * (told == 0)
+            label = video.labels[int(random.integers(len(video.labels)))]
+            scenery += away[:, None] * self._scene(label)
+            told = told + away
+        x = shown + own.scene * gain * scenery
+        x += (1.0 - told)[:, None] * self._background(random, length)
+        x += own.offset * _direction(random, own.dimension) + noise(random, length, own)
+        return SimulatedVideo(np.exp(own.spread * x), covered, told - covered)
+
+    def _strength(self, label: str) -> float:
+        own = self.settings
+        ease = _random(own.seed, "difficulty", label).random()
+        return float(own.action * (own.hardest + (1.0 - own.hardest) * ease))
+
+    def _action(self, label: str, place: FloatArray) -> FloatArray:
+        """Return the directions at places within an instance (0 start, 1 end)."""
+        own = self.settings
+        random = _random(own.seed, "action", label)
+        common = _direction(random, own.dimension)
+        parts = np.stack([_direction(random, own.dimension) for _ in range(own.phases)])
+        phase = np.clip(np.floor(place * own.phases), 0, own.phases - 1).astype(int)
+        share = own.phase_share
+        mixed: FloatArray = (1.0 - share) ** 0.5 * common + share**0.5 * parts[phase]
+        return mixed
+
+    def _scene(self, label: str) -> FloatArray:
+        own = self.settings
+        n_scenes = max(1, round(own.scenes_per_class * len(self.class_names)))
+        scene = int(_random(own.seed, "place", label).integers(n_scenes))
+        return _direction(_random(own.seed, "scene", str(scene)), own.dimension)
+
+    def _elsewhere(self, random: np.random.Generator, length: int) -> FloatArray:
+        """Return 1 where the scene shows far from instances: runs of 5 to 20."""
+        own = self.settings
+        away = np.zeros(length)
+        at = 0
+        while at < length:
+            run = int(random.integers(5, 21))
+            away[at : at + run] = random.random() < own.context * own.elsewhere
+            at += run
+        return away
+
+    def _background(self, random: np.random.Generator, length: int) -> FloatArray:
+        """Return (T, D): shots of 5 to 30 snippets, each of one of three themes."""
+        own = self.settings
+        themes = [
+            _direction(_random(own.seed, "theme", str(theme)), own.dimension)
+            for theme in random.integers(own.themes, size=3)
+        ]
+        shown = np.zeros((length, own.dimension))
+        at = 0
+        while at < length:
+            run = int(random.integers(5, 31))
+            shown[at : at + run] = themes[int(random.integers(3))]
+            at += run
+        return own.background * shown
+
+
+def noise(
+    random: np.random.Generator, length: int, settings: SimulationSettings
+) -> FloatArray:
+    """Return stationary normal AR(1) noise, (length, D).
+
+    Each column has standard deviation ``settings.noise`` and correlation
+    ``settings.smoothness ** lag`` with itself ``lag`` snippets later. The first
+    snippets are drawn and thrown away until the start is forgotten to 1e-6.
+    """
+    rho = settings.smoothness
+    forget = 0 if rho == 0 else int(np.ceil(np.log(1e-6) / np.log(rho)))
+    drawn = random.standard_normal((length + forget, settings.dimension))
+    # AR(1) multiplies a variance by 1 / (1 - rho^2)
+    drawn *= settings.noise * np.sqrt(1.0 - rho**2)
+    for t in range(1, len(drawn)):
+        drawn[t] += rho * drawn[t - 1]
+    kept: FloatArray = drawn[forget:]
+    return kept
+
+
+def n_snippets(video: Video) -> int:
+    """Return T: the snippets of `GRID` that lie within a video's duration."""
+    if video.duration_s is None:
+        raise SimulationError(
+            f"video {video.id!r} has no duration, got None; add it to the annotations"
+        )
+    # a duration written with few digits may end a hair before its last frame
+    frames = int(video.duration_s * GRID.fps + 1e-6)
+    if frames < GRID.snippet_frames:
+        raise SimulationError(
+            f"video {video.id!r} has duration {video.duration_s} s, less than one "
+            f"snippet ({GRID.window_s} s); leave it out"
+        )
+    return (frames - GRID.snippet_frames) // GRID.stride_frames + 1
+
+
+def _refuse_untimed(video: Video) -> None:
+    timed = {instance.label for instance in video.instances}
+    for label in video.labels:
+        if label not in timed:
+            raise SimulationError(
+                f"video {video.id!r} has the label {label!r} without a segment; give "
+                "annotations with true segments"
+            )
+
+
+def _covered(video: Video, length: int) -> FloatArray:
+    """Return each snippet's share within any instance, the largest one."""
+    covered = np.zeros(length)
+    for instance in video.instances:
+        start, end = instance.segment.start_s, instance.segment.end_s
+        own = _coverage(start / GRID.stride_s, end / GRID.stride_s, length)
+        covered = np.maximum(covered, own)
+    return covered
+
+
+def _coverage(start: float, end: float, length: int) -> FloatArray:
+    """Return each snippet's share within [start, end), all in snippets."""
+    t = np.arange(length)
+    shares: FloatArray = np.clip(np.minimum(t + 1, end) - np.maximum(t, start), 0, 1)
+    return shares
+
+
+def _direction(random: np.random.Generator, dimension: int) -> FloatArray:
+    drawn = random.normal(size=dimension)
+    unit: FloatArray = drawn / np.linalg.norm(drawn)
+    return unit
+
+
+def name_digest(seed: int, kind: str, name: str) -> int:
+    """Return a whole number that depends on a seed, a kind of thing and its name."""
+    text = json.dumps([seed, kind, name]).encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:16], "big")
+
+
+def _random(seed: int, kind: str, name: str) -> np.random.Generator:
+    return np.random.default_rng(name_digest(seed, kind, name))
