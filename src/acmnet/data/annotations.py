@@ -165,9 +165,9 @@ def read_annotations(path: str | Path) -> Annotations:
         such videos without ``database``, as BMN's files of ActivityNet have them
         (`acmnet.data.bmn_annotations`). Or a table with the header ``video,labels``,
         labels separated by ``|``, and optional columns ``subset`` and ``duration``; a
-        known video suffix is taken off the video's name. Its separator, its encoding and
-        other names of these columns are recognised, and said in the notes of what is
-        returned.
+        known video suffix is taken off the video's name. Other separators, encodings
+        and names of these columns are recognised, and the notes of the returned
+        annotations state them.
 
     Returns
     -------

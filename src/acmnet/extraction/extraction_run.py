@@ -14,6 +14,7 @@ from typing import Final
 
 from acmnet.data.failed_videos import Failure
 from acmnet.data.feature_manifest import FeatureManifest
+from acmnet.data.feature_store import RECORDS
 from acmnet.devices import IMITATED
 from acmnet.extraction.extraction_request import (
     ExtractionProgress,
@@ -25,7 +26,6 @@ from acmnet.extraction.extraction_request import (
 )
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.records import (
-    RECORDS,
     ExtractionError,
     FailureLog,
     VideoRecord,
