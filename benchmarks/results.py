@@ -145,7 +145,7 @@ def real(data: Path, out: Path) -> Iterator[Named]:
     yield _validated(every_8, out, "corrected", "corrected", one_stage)
     moving = [*fights.given[:3], f"{out}/surveillance_features_motion", *BF16]
     motion = fights._replace(name="surveillance_motion", given=moving)
-    yield _studied(motion, out, "streams", ["--model.first-stream", "176"])
+    yield _validated(motion, out, "corrected", "corrected", TIOU)
 
 
 def simulated(data: Path, out: Path) -> Iterator[Named]:

@@ -13,7 +13,6 @@ from acmnet.training.losses import (
     branch_targets,
     classification_loss,
     coactivity_loss,
-    evidential_loss,
     feature_loss,
     guide_loss,
     sparse_loss,
@@ -84,21 +83,6 @@ def test_sparse():
     assert sparse_loss(ONE_BATCH, "sum", "sum").item() == pytest.approx(1.0)
     assert sparse_loss(ONE_BATCH, "sum", "mean").item() == pytest.approx(0.5)
     assert sparse_loss(ONE_BATCH, "mean", "mean").item() == pytest.approx(0.25)
-
-
-def test_evidence():
-    # exp(0) and exp(log 3) are the evidence: Dirichlet (2, 4), of strength 6
-    logits = torch.tensor([[0.0, math.log(3)]])
-    loss = evidential_loss(logits, torch.tensor([[0.5, 0.5]]))
-    assert loss.item() == pytest.approx(0.5 * math.log(6 / 2) + 0.5 * math.log(6 / 4))
-
-
-def test_evidence_is_limited():
-    # beyond 10 on either side nothing is added: (exp(10) + 1) and (exp(-10) + 1)
-    most, least = math.exp(10) + 1, math.exp(-10) + 1
-    for size in (10.0, 1000.0):
-        loss = evidential_loss(torch.tensor([[size, -size]]), torch.tensor([[0.0, 1]]))
-        assert loss.item() == pytest.approx(math.log((most + least) / least))
 
 
 def two_videos(cas, embedding, mask=None):
@@ -179,19 +163,19 @@ def test_coactivity_equals_its_literal_twin():
     assert min(mine[:-1]) > 0.0
 
 
-def test_terms_beyond_the_paper_count_and_show_only_where_they_weigh():
+def test_the_term_beyond_the_paper_counts_and_shows_only_where_it_weighs():
     torch.manual_seed(4)
     output = ACMNet(6, 2).eval()(torch.randn(3, 12, 6))
     labels = torch.tensor([[1.0, 0], [1, 1], [0, 0]])
     plain = acm_loss(output, labels)
-    assert (plain.evidential.item(), plain.coactivity.item()) == (0.0, 0.0)
+    assert plain.coactivity.item() == 0.0
     assert terms_of(LossSettings())[-1] == "sparse"
-    settings = LossSettings(evidential_weight=2.0, coactivity_weight=3.0)
+    settings = LossSettings(coactivity_weight=3.0)
     terms = acm_loss(output, labels, settings)
-    added = 2.0 * terms.evidential.item() + 3.0 * terms.coactivity.item()
-    assert terms.evidential.item() > 0.0 < terms.coactivity.item()
+    assert terms.coactivity.item() > 0.0
+    added = 3.0 * terms.coactivity.item()
     assert terms.total.item() == pytest.approx(plain.total.item() + added)
-    assert terms_of(settings)[-2:] == ("evidential", "coactivity")
+    assert terms_of(settings)[-1] == "coactivity"
 
 
 def test_total_is_the_weighted_sum():

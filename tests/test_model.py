@@ -299,29 +299,3 @@ def test_the_papers_network_has_no_statistics():
         for layer in ("embedding", "attention", "classifier")
         for kind in ("weight", "bias")
     }
-
-
-def test_layers_follow_one_another_and_padding_stays_out_of_them():
-    torch.manual_seed(0)
-    model = ACMNet(4, 2, ModelSettings(extra_layers=2)).eval()
-    video = torch.randn(1, 9, 4)
-    expected = video.transpose(1, 2)
-    for layer in (model.embedding, *model.extra_layers):
-        expected = layer(expected).relu()
-    output = model(video)
-    torch.testing.assert_close(output.embedding, expected.transpose(1, 2))
-    padded = torch.cat((video, torch.full((1, 5, 4), torch.nan)), dim=1)
-    beside = model(padded, torch.arange(14)[None] < 9)
-    torch.testing.assert_close(beside.activation[:, :9], output.activation)
-    assert model.settings.reach_snippets == 3
-    # what is 4 snippets away changes nothing, what is 3 away does
-    for t, changes in ((4, False), (5, True)):
-        moved = video.clone()
-        moved[0, t] += 100.0
-        other = model(moved).activation[0, 8]
-        assert torch.equal(other, output.activation[0, 8]) != changes
-
-
-def test_layers_are_refused():
-    with pytest.raises(ValueError, match="extra_layers must be at least 0, got -1"):
-        ModelSettings(extra_layers=-1)

@@ -88,7 +88,7 @@ def test_thumos_official_is_the_authors_code():
     # config/model_config.py:55-74, main_thu.py:195-253, net_utils.py:33-73
     settings = recipe("thumos14", profile="official")
     assert dataclasses.astuple(settings.model) == (
-        *(3, 0, False, False, 0, True, 0, 0, 0.7, 0.7),
+        *(3, False, True, 0, 0, 0.7, 0.7),
         *(8, 3, 3),
     )
     loss = settings.loss
@@ -97,7 +97,7 @@ def test_thumos_official_is_the_authors_code():
     ) * 3
     assert (loss.guide_weight, loss.feature_weight) == (2e-3, 5e-5)
     assert (loss.sparse_weight, loss.feature_margin) == (2e-4, 50)
-    assert (loss.evidential_weight, loss.coactivity_weight) == (0, 0)
+    assert loss.coactivity_weight == 0
     assert (loss.time_reduction, loss.sparse_branches) == ("sum", "mean")
     assert settings.sampling == type(settings.sampling)(750, "random")
     training = settings.training
@@ -116,7 +116,7 @@ def test_activitynet_official_is_the_authors_code():
     # config/model_config.py:83-105 at 4d38dc6, main_act.py:212-253
     settings = recipe("activitynet13", profile="official")
     assert dataclasses.astuple(settings.model) == (
-        *(3, 0, False, False, 0, True),
+        *(3, False, True),
         *(0.7,) * 4,
         *(2, 10, 10),
     )
@@ -201,6 +201,7 @@ def test_overrides_are_read_by_type(key, text, expected):
             r"unknown setting 'training.epoch'; did you mean 'trai",
         ),
         ({"epochs": 5}, "unknown setting 'epochs'"),
+        ({"model.gated-streams": "true"}, r"^model\.gated_streams was removed \(the"),
         ({"training.epochs": "many"}, "epochs must be a whole number, got 'many'"),
         ({"training.epochs": "1.5"}, "epochs must be a whole number, got '1.5'"),
         ({"training.epochs": 1.5}, r"epochs must be int, got float 1\.5"),
@@ -228,6 +229,11 @@ def test_overrides_refuse(overrides, message):
         ("[profiles.offical.loss]\n", "unknown profile 'offical'; did you mean"),
         ("epochs = ", "is no recipe in TOML: Invalid value"),
         ('[training]\nepochs = "5"', "training.epochs must be int, got str '5'"),
+        (
+            "[model]\nextra_layers = 0\n[loss]\nevidential_weight = 0.0",
+            r"own.toml: model.extra_layers was removed \(the last commit that has it "
+            r"is 8f2915a\); loss.evidential_weight was removed",
+        ),
     ],
 )
 def test_files_refuse_and_are_named(tmp_path, text, message):

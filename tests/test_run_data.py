@@ -365,11 +365,42 @@ def test_what_fits_no_weights_is_refused_at_once(best, tmp_path, change, words):
     assert "\n" not in str(refusal.value)
 
 
-def test_layers_without_weights_are_refused_at_once(tiny_run, tmp_path):
+# the runs of an acmnet that still had these settings (8f2915a) stored them all
+REMOVED_AND_OFF = {
+    "model": {"extra_layers": 0, "gated_streams": False, "first_stream": 176},
+    "loss": {"evidential_weight": 0.0},
+}
+
+
+def test_a_run_of_an_acmnet_that_had_more_settings_finds_the_same(
+    tiny_run, tiny_world, tmp_path
+):
     run = shutil.copytree(tiny_run, tmp_path / "run")
-    edit_config(run, lambda x: x["settings"]["model"].update(extra_layers=10**9))
-    with pytest.raises(CheckpointError, match="1000000000"):
+    for section, values in REMOVED_AND_OFF.items():
+        edit_config(run, lambda x, s=section, v=values: x["settings"][s].update(v))
+    assert "gated_streams" in (run / "checkpoint/config.json").read_text()
+    assert found(run, tiny_world) == found(tiny_run, tiny_world)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("model.extra_layers", 1),
+        ("model.gated_streams", True),
+        ("loss.evidential_weight", 0.5),
+    ],
+)
+def test_a_run_that_used_what_was_removed_is_refused(tiny_run, tmp_path, name, value):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    section, key = name.split(".")
+    edit_config(run, lambda x: x["settings"][section].update({key: value}))
+    with pytest.raises(CheckpointError) as refusal:
         package.load(run)
+    assert str(refusal.value).startswith(
+        f"{run}/checkpoint/config.json: {name} is {value!r}, a setting that acmnet no "
+        "longer has; the last commit that can read this is 8f2915a; "
+    )
+    assert "\n" not in str(refusal.value)
 
 
 def test_weights_of_whole_numbers_are_refused(tiny_run, tmp_path):

@@ -80,15 +80,15 @@ def test_every_video_is_seen_once_an_epoch(dataset):
 
 def test_the_record_holds_every_term(dataset):
     _, records = trained(dataset)
-    paper = set(LossTerms._fields) - {"evidential", "coactivity"}
+    paper = set(LossTerms._fields) - {"coactivity"}
     assert set(records[0].losses) == paper
     assert all(math.isfinite(value) for r in records for value in r.losses.values())
 
 
 def test_a_term_beyond_the_paper_is_trained_and_recorded(dataset):
-    loss = LossSettings(evidential_weight=1.0, coactivity_weight=1.0)
+    loss = LossSettings(coactivity_weight=1.0)
     weights, records = trained(dataset, dataclasses.replace(PLAN, loss=loss))
-    assert {"evidential", "coactivity"} < set(records[0].losses)
+    assert {"coactivity"} < set(records[0].losses)
     assert all(math.isfinite(value) for r in records for value in r.losses.values())
     assert not are_equal(weights, trained(dataset)[0])
 

@@ -127,8 +127,6 @@ def _depth(text: str) -> int:
 LARGEST_SETTINGS: Final[Mapping[str, float]] = {
     # the networks
     "kernel_snippets": 1001,
-    "extra_layers": 100,
-    "first_stream": 1e6,
     "instance_ratio": 1e6,
     "context_ratio": 1e6,
     "background_ratio": 1e6,

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from acmnet.limits import refuse_beyond
-from acmnet.network.stream_gates import REACH_SNIPPETS, StreamGates
 from acmnet.network.tiled_convolution import WIDTH, convolve_in_tiles
 from acmnet.network.video_dropout import VideoDropout
 
@@ -35,18 +34,10 @@ class ModelSettings:
 
     kernel_snippets: int = 3
     """Snippets that the embedding convolution sees (eq. 1); odd."""
-    extra_layers: int = 0
-    """Convolutions of the embedding after the first, each with a ReLU; from 0."""
 
     standardize: bool = False
     """Give each feature column mean 0 and deviation 1 over the training videos first
     (D-019)."""
-
-    gated_streams: bool = False
-    """Let two streams of features, such as RGB and flow, gate each other before the
-    embedding (Hong et al. 2021)."""
-    first_stream: int = 0
-    """Columns of the first of them, from 0; 0: half of all."""
 
     attention: bool = True
     """Weigh snippets by what they may be; without, every snippet counts as instance:
@@ -76,11 +67,6 @@ class ModelSettings:
                 raise ValueError(f"{name} must be in [0, 1), got {value}")
             if name.endswith(("ratio", "snippets")) and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
-        for name in ("first_stream", "extra_layers"):
-            if getattr(self, name) < 0:
-                raise ValueError(
-                    f"{name} must be at least 0, got {getattr(self, name)}"
-                )
         if self.kernel_snippets % 2 == 0:
             raise ValueError(
                 f"kernel_snippets must be odd, got {self.kernel_snippets}: an even "
@@ -90,8 +76,7 @@ class ModelSettings:
     @property
     def reach_snippets(self) -> int:
         """Neighbours on either side that a snippet's outputs depend on."""
-        gates = REACH_SNIPPETS if self.gated_streams else 0
-        return (1 + self.extra_layers) * (self.kernel_snippets // 2) + gates
+        return self.kernel_snippets // 2
 
     @property
     def ratios(self) -> tuple[int, int, int]:
@@ -133,8 +118,7 @@ class ACMNet(nn.Module):
     Raises
     ------
     ValueError
-        If ``feature_dim`` or ``n_classes`` is below 1, or there are no columns left
-        for a second stream that is to be gated.
+        If ``feature_dim`` or ``n_classes`` is below 1.
 
     References
     ----------
@@ -166,21 +150,8 @@ class ACMNet(nn.Module):
         self.feature_dim = feature_dim
         self.n_classes = n_classes
         self.settings = settings
-        if settings.gated_streams:
-            first = settings.first_stream or feature_dim // 2
-            if not 0 < first < feature_dim:
-                raise ValueError(
-                    "model.first_stream must leave columns to a second stream: got "
-                    f"{first} of {feature_dim}; give fewer, or model.gated_streams "
-                    "false"
-                )
-            self.gates = StreamGates(first, feature_dim - first)
         width = settings.kernel_snippets
-        self.embedding, *further = (
-            nn.Conv1d(feature_dim, feature_dim, width, padding="same")
-            for _ in range(1 + settings.extra_layers)
-        )
-        self.extra_layers = nn.ModuleList(further)
+        self.embedding = nn.Conv1d(feature_dim, feature_dim, width, padding="same")
         self.attention = nn.Conv1d(feature_dim, len(Branch), kernel_size=1)
         self.classifier = nn.Linear(feature_dim, n_classes + 1)
         if settings.standardize:
@@ -204,7 +175,6 @@ class ACMNet(nn.Module):
         features: Tensor,
         mask: Tensor | None = None,
         seeds: Tensor | None = None,
-        mean: Tensor | None = None,
     ) -> ACMNetOutput:
         """Return what the network says about each video.
 
@@ -219,9 +189,6 @@ class ACMNet(nn.Module):
             What each video's dropout is drawn from, in training only; drawn from
             torch's global generator when left out. One seed a video makes the draw
             independent of how a batch is split over processes.
-        mean : (B, D), optional
-            Of all snippets of each video, where ``features`` are a part of them; only
-            gates look at it.
 
         Returns
         -------
@@ -241,20 +208,10 @@ class ACMNet(nn.Module):
 
         if rates.standardize:
             features = self._standardized(features)
-        if rates.gated_streams:
-            features = features.masked_fill(~here, 0.0) if is_padded else features
-            if mean is None:
-                mean = features.sum(dim=1) / mask.sum(dim=1, keepdim=True)
-            elif rates.standardize:
-                mean = self._standardized(mean)
-            features = self.gates(features, mean, drop)
         seen = drop(features, rates.input_dropout)
         # padding must look to the convolution like the zeros beyond a video's end
         seen = seen.masked_fill(~here, 0.0) if is_padded else seen
         embedding = self._convolved(seen, self.embedding).relu_()
-        for layer in self.extra_layers:
-            known = embedding.masked_fill(~here, 0.0) if is_padded else embedding
-            embedding = self._convolved(known, layer).relu_()
         attended = drop(embedding, rates.attention_dropout)
         attention = functional.linear(
             attended, self.attention.weight.squeeze(-1), self.attention.bias

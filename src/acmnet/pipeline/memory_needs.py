@@ -42,8 +42,8 @@ def refuse_oversized(settings: Settings, data: Data, device: str = "cpu") -> Non
         raise DataError(
             f"training takes {needed / 1e9:,.0f} GB or more for features of dimension "
             f"{data.store.dimension:,} in {data.store.directory}, and there are "
-            f"{there / 1e9:,.0f} GB of memory; lower model.extra_layers, "
-            "training.batch_size or sampling.snippets, or use features of fewer columns"
+            f"{there / 1e9:,.0f} GB of memory; lower training.batch_size or "
+            "sampling.snippets, or use features of fewer columns"
         )
 
 
@@ -60,10 +60,9 @@ def needed_bytes(settings: Settings, data: Data) -> int:
     kept = sampling.method in ("uniform", "crop")  # shorter videos stay as they are
     batch = min(training.batch_size, len(lengths))
     snippets = min(sampling.snippets, most) if kept else sampling.snippets
-    n_layers = 2 + settings.model.extra_layers
     with torch.device("meta"):  # weights without memory
         numbers = COPIES * _size(ACMNet(dimension, max(n_classes, 1), settings.model))
-        numbers += batch * snippets * dimension * n_layers
+        numbers += 2 * batch * snippets * dimension  # features and embedding
         if student.teachers:
             rows = min(student.batch_size, len(lengths)) * min(student.snippets, most)
             own = COPIES * _size(Student(dimension, max(n_classes, 1), student))

@@ -18,6 +18,7 @@ from acmnet.devices import computed_in
 from acmnet.messages import quoted, some
 from acmnet.pipeline.run_data import place_of_features
 from acmnet.recipes import Settings, as_values
+from acmnet.recipes.older_settings import modernised
 from acmnet.training.checkpoint import (
     LABELS_FILE,
     CheckpointConfig,
@@ -122,11 +123,16 @@ def refuse_other_run(source: Path, request: RunRequest) -> None:
     ------
     RunError
         Naming the first difference that would change a number of the training; which
-        videos and labels changed, where those are others.
+        videos and labels changed, where those are others. Also if the checkpoint used
+        a setting that acmnet no longer has.
     """
     config, asked = load_config(source), config_of(request, 0, {}, 0.0)
-    # what an older acmnet did not know is what it is now when it is not set
-    before = _flat(as_values(Settings())) | _flat(config.settings) | _identity(config)
+    try:
+        stored = modernised(config.settings)
+    except ValueError as error:
+        raise RunError(f"{source}: {error}") from error
+    # a setting that an older acmnet did not have counts as its default value
+    before = _flat(as_values(Settings())) | _flat(stored) | _identity(config)
     now = _flat(asked.settings) | _identity(asked)
     for key, value in now.items():
         if before.get(key) != value and not _may_change(key, request):

@@ -157,14 +157,9 @@ class TrainedModel:
 
     def _heads(self, network: ACMNet, video: Tensor) -> tuple[Tensor, Tensor]:
         """Return a network's attention (T, 3) and activation (T, C + 1)."""
-        mean = None
-        if network.settings.gated_streams:
-            # in fp64: the sum of many fp16 numbers
-            mean = video.mean(dim=0, keepdim=True, dtype=torch.float64)
-            mean = mean.to(self.device).float()
 
         def outputs(seen: Tensor) -> tuple[Tensor, Tensor]:
-            output: ACMNetOutput = network(seen, mean=mean)
+            output: ACMNetOutput = network(seen)
             return output.attention, output.activation
 
         return self._in_chunks(video, network.settings.reach_snippets, outputs)
@@ -365,7 +360,6 @@ def _loaded(
     if not used.student.teachers:
         network = _filled(
             lambda: ACMNet(config.feature_dim, n_classes, used.model),
-            used.model.extra_layers,
             weights,
             directory,
             config,
@@ -375,7 +369,6 @@ def _loaded(
         )
     student = _filled(
         lambda: Student(config.feature_dim, n_classes, used.student),
-        used.student.layers,
         weights,
         directory,
         config,
@@ -416,7 +409,6 @@ Network = TypeVar("Network", bound=nn.Module)
 
 def _filled(
     build: Callable[[], Network],
-    layers: int,
     weights: Mapping[str, Tensor],
     directory: Path,
     config: CheckpointConfig,
@@ -427,8 +419,6 @@ def _filled(
     can ask for any size.
     """
     try:
-        if layers > len(weights):
-            raise ValueError(f"{layers} layers for {len(weights)} tensors")
         with torch.device("meta"):
             network = build()
     except (ValueError, RuntimeError, MemoryError, OverflowError) as error:

@@ -24,6 +24,7 @@ from acmnet.limits import LARGEST_NOTE_BYTES, finite
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.network.acm_net import ModelSettings
 from acmnet.network.student import StudentSettings
+from acmnet.recipes.older_settings import modernised, outdated
 from acmnet.text_files import parse_toml, read_text
 from acmnet.training.loop import TrainingSettings
 from acmnet.training.losses import LossSettings
@@ -175,12 +176,29 @@ _BEFORE: Final[Layer] = {"localization": {"unit_scores": False}}
 
 
 def from_values(values: Layer, source: str) -> Settings:
-    """Return the settings that `as_values` wrote; ``source`` names them in errors.
+    """Return the settings that `as_values` wrote, also in an earlier acmnet.
 
     A run of an earlier version keeps the scores that it gave then.
+
+    Parameters
+    ----------
+    values : mapping
+        Plain values by section, such as the ``settings`` of a run's ``config.json``.
+    source : str
+        Where they were read from, for errors.
+
+    Raises
+    ------
+    RecipeError
+        If a setting is unknown or has a wrong type or range, or if the run used a
+        setting that was removed since.
     """
     before = _replace(Settings(), _BEFORE, f"{source}: ")
-    return _replace(before, values, f"{source}: ")
+    try:
+        now = modernised(values)
+    except ValueError as error:
+        raise RecipeError(f"{source}: {error}") from error
+    return _replace(before, now, f"{source}: ")
 
 
 def as_toml(settings: Settings, base: Settings | None = None) -> str:
@@ -243,9 +261,11 @@ def _nested(key: str, value: object) -> Layer:
     """Turn ``"training.epochs", 50`` into ``{"training": {"epochs": 50}}``."""
     names = setting_names()
     plain = key.replace("-", "_")
+    room, _, field = plain.partition(".")
+    if changes := outdated({room: {field: value}}):
+        raise RecipeError(changes)
     if plain not in names:
         raise RecipeError(f"unknown setting {key!r}; {_nearest(plain, names)}")
-    room, _, field = plain.partition(".")
     if isinstance(value, str):
         cls = typing.get_type_hints(Settings)[room]
         value = _from_text(value, typing.get_type_hints(cls)[field], plain)
@@ -255,6 +275,8 @@ def _nested(key: str, value: object) -> Layer:
 def _replace(settings: Settings, layer: Layer, where: str) -> Settings:
     """Return settings with one layer's values in place, each checked."""
     rooms = typing.get_type_hints(Settings)
+    if changes := outdated(layer):
+        raise RecipeError(f"{where}{changes}")
     _refuse_unknown(layer, tuple(rooms), where, "section")
     changed: dict[str, Any] = {}
     for room, values in layer.items():

@@ -1,4 +1,4 @@
-"""The paper's loss and two terms beyond it, each a function of B values, one a video.
+"""The paper's loss and one term beyond it, each a function of B values, one a video.
 
 Every term is a number to minimise. C is the number of action classes; index C is
 the background.
@@ -14,8 +14,6 @@ from torch.nn import functional
 from acmnet.limits import refuse_beyond
 from acmnet.network.acm_net import ACMNetOutput, Branch
 
-EVIDENCE_LIMIT: Final = 10.0
-"""Logits count as evidence up to this size (authors of DELU: exp of -10 to 10)."""
 COACTIVITY_MARGIN: Final = 0.5
 """By how much likeness should win (Paul et al. 2018, below eq. 8)."""
 
@@ -38,8 +36,6 @@ class LossSettings:
     sparse_weight: float = 0.15
     """Lambda 3, of the sparse attention (eq. 14); authors: 2e-4 on a sum over 750."""
 
-    evidential_weight: float = 0.0
-    """Of the evidential classification of the instance branch (`evidential_loss`)."""
     coactivity_weight: float = 0.0
     """Of the likeness of what videos with a common label attend to
     (`coactivity_loss`); such a training runs in one process."""
@@ -75,12 +71,11 @@ class LossTerms(NamedTuple):
     guide: Tensor
     feature: Tensor
     sparse: Tensor
-    evidential: Tensor
-    """0 where it weighs nothing, as the next."""
     coactivity: Tensor
+    """0 where its weight is 0."""
 
 
-BEYOND: Final = ("evidential", "coactivity")
+BEYOND: Final = ("coactivity",)
 """Terms that the paper does not have."""
 
 
@@ -152,16 +147,12 @@ def video_losses(
         + settings.feature_weight * feature
         + settings.sparse_weight * sparse
     )
-    evidential = coactivity = torch.zeros_like(total)
-    if settings.evidential_weight:
-        logits = output.video_logits[:, Branch.INSTANCE]
-        evidential = evidential_loss(logits, targets[Branch.INSTANCE])
-        total = total + settings.evidential_weight * evidential
+    coactivity = torch.zeros_like(total)
     if settings.coactivity_weight:
         coactivity = coactivity_loss(output, labels)
         total = total + settings.coactivity_weight * coactivity
     paper = (total, instance, context, background, guide, feature, sparse)
-    return LossTerms(*paper, evidential, coactivity)
+    return LossTerms(*paper, coactivity)
 
 
 def branch_targets(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -240,24 +231,6 @@ def sparse_loss(output: ACMNetOutput, time_reduction: str, branches: str) -> Ten
     both = output.attention[..., [Branch.INSTANCE, Branch.CONTEXT]].sum(dim=-1)
     claimed = _over_time(both, output.mask, time_reduction)
     return claimed / 2 if branches == "mean" else claimed
-
-
-def evidential_loss(video_logits: Tensor, target: Tensor) -> Tensor:
-    """Return how little evidence there is for what a video shows, (B,).
-
-    ``exp(logit)``, the logit held within -10 and 10, is the evidence for a class and
-    evidence + 1 the parameter of a Dirichlet distribution over class probabilities,
-    whose expected likelihood this is the negative logarithm of. Shapes are those of
-    `classification_loss`.
-
-    References
-    ----------
-    Sensoy et al. 2018 (arXiv 1806.01768), eq. 3; Chen et al. 2022 (DELU, ECCV), its
-    video-level loss without the weights by uncertainty (docs/decisions.md, D-037).
-    """
-    parameter = video_logits.clamp(-EVIDENCE_LIMIT, EVIDENCE_LIMIT).exp() + 1.0
-    strength = parameter.sum(dim=-1, keepdim=True)
-    return (target * (strength.log() - parameter.log())).sum(dim=-1)
 
 
 def coactivity_loss(output: ACMNetOutput, labels: Tensor) -> Tensor:
