@@ -9,36 +9,52 @@ import torch
 from acmnet.cli import main
 from acmnet.data.made_up.drawn_videos import SceneSettings, write_scenes
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
+from support.places import SHARED
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SHORT = {"video_s": (4.0, 5.0), "instance_s": (1.0, 2.0), "context_s": (0.5, 1.0)}
 """Of scenes: half as long as what ``video_s`` alone gives, so half the extraction."""
-SHARED = Path(__file__).parents[1].parent / "shared"
 
 
+TESTS = Path(__file__).parent
 SLOW = {
-    *("test_ablation", "test_backbones", "test_bootstrap", "test_cli", "test_demo"),
-    *("test_cli_videos", "test_docs", "test_extraction", "test_extraction_kills"),
-    *("test_extraction_ray", "test_figures", "test_interrupts", "test_journey"),
-    *(
-        "test_biologist",
-        "test_run_kills",
-        "test_python_examples",
-        "test_notebook",
-        "test_page",
-        "test_video_names",
-        "test_rendering",
-    ),
-    *("test_report", "test_second_stage", "test_supply", "test_trust", "test_video"),
-    *("test_video_damage", "test_view_browser", "test_weights"),
+    "cli/test_biologist",
+    "cli/test_interrupts",
+    "cli/test_verbs",
+    "cli/test_verbs_on_videos",
+    "docs/test_docs",
+    "docs/test_notebook",
+    "docs/test_python_examples",
+    "evaluation/test_bootstrap",
+    "extraction/test_extraction_kills",
+    "extraction/test_extraction_ray",
+    "extraction/test_extraction_run",
+    "extraction/test_i3d_weights",
+    "extraction/test_refused_files",
+    "extraction/test_shipped_extractors",
+    "extraction/test_trusted_extractors",
+    "pipeline/test_ablation",
+    "pipeline/test_demo",
+    "pipeline/test_hard_worlds",
+    "pipeline/test_run_kills",
+    "pipeline/test_second_stage",
+    "show/test_figures",
+    "show/test_page_in_browser",
+    "show/test_rendered_video",
+    "show/test_report",
+    "show/test_view_in_browser",
+    "test_supply",
+    "video/test_damaged_videos",
+    "video/test_frames",
 }
 """Files whose tests are marked slow, so that ``make test-fast`` leaves them out."""
 
 
 def pytest_collection_modifyitems(items):
     """Mark the tests of slow files."""
+    slow = {TESTS / f"{name}.py" for name in SLOW}
     for item in items:
-        if item.path.stem in SLOW:
+        if item.path in slow:
             item.add_marker(pytest.mark.slow)
 
 

@@ -3,11 +3,11 @@
 import ast
 import functools
 import graphlib
-from pathlib import Path
 
 import acmnet
+from support.places import ROOT
 
-PACKAGE = Path(__file__).parents[1] / "src" / "acmnet"
+PACKAGE = ROOT / "src" / "acmnet"
 
 LIBRARY = {
     "limits",

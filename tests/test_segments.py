@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acmnet.segments import Detection, Detections, Segment, SnippetGrid, temporal_iou
-from twins_localization import tiou_of
+from support.twins_localization import tiou_of
 
 repeatable = settings(deadline=None, derandomize=True, database=None)
 

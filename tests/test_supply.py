@@ -8,14 +8,14 @@ import sys
 import tomllib
 import zipfile
 from importlib.metadata import distributions
-from pathlib import Path
 
 import pytest
 from constraints import audit, install, lock
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parents[1]
+from support.places import ROOT
+
 LOCKS = sorted((ROOT / "constraints").glob("locked*.txt"))
 MIRROR = json.dumps(  # pip-audit's own answer where the index has no advisories
     {
@@ -214,7 +214,7 @@ def test_silence_of_the_advisories_is_no_success(
 
 def test_the_tests_that_security_promises_exist():
     promised = re.findall(r"`(test_\w+)`", (ROOT / "SECURITY.md").read_text())
-    source = "\n".join(path.read_text() for path in (ROOT / "tests").glob("*.py"))
+    source = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
     assert len(promised) > 5
     assert [x for x in promised if f"def {x}(" not in source] == []
 

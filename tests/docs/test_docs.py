@@ -1,0 +1,151 @@
+"""What the documents say is so: decisions exist, commands run, settings are real."""
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from acmnet.cli import main
+from acmnet.recipes import setting_names
+from support.places import ROOT
+
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+
+
+def fenced(language, text):
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_every_decision_that_is_cited_exists():
+    written = set(
+        re.findall(r"^## (D-\d+)", (ROOT / "docs/decisions.md").read_text(), re.M)
+    )
+    cited = {}
+    for path in [
+        *(ROOT / "src").rglob("*.py"),
+        *(ROOT / "tests").rglob("*.py"),
+        *DOCUMENTS,
+    ]:
+        for name in re.findall(r"D-\d{3}", path.read_text()):
+            cited.setdefault(name, path.name)
+    assert {name: path for name, path in cited.items() if name not in written} == {}
+
+
+def test_every_decision_is_dated():
+    for line in (ROOT / "docs/decisions.md").read_text().splitlines():
+        if line.startswith("## "):
+            assert re.fullmatch(r"## D-\d{3} .+ \(\d{4}-\d{2}-\d{2}\)", line), line
+
+
+FILES = {"csv", "json", "jsonl", "md", "new", "npy", "old", "png", "py", "toml"}
+"""What stands behind the dot of the name of a file or folder."""
+
+
+def is_set_by_instances(cls, name):
+    """Whether objects of a class have an attribute that the class itself has not."""
+    assigned = re.search(rf"self\.{name}\b.* = ", inspect.getsource(cls))
+    return name in cls.__annotations__ or assigned is not None
+
+
+def resolved(dotted):
+    """Import a dotted name, of the package or of benchmarks, as far as it goes."""
+    parts = dotted.split(".")
+    for start in ("acmnet.", ""):
+        for n in range(len(parts), 0, -1):
+            try:
+                found = importlib.import_module(start + ".".join(parts[:n]))
+            except ModuleNotFoundError:
+                continue
+            for name in parts[n:]:
+                if not hasattr(found, name):
+                    return is_set_by_instances(found, name)
+                found = getattr(found, name)
+            return True
+    return False
+
+
+def dotted_names(text):
+    """Yield each dotted name in backticks, without what is given to a setting."""
+    for quoted in re.findall(r"`([^`\n]+)`", text):
+        name = re.match(r"(?:--)?([A-Za-z_-]+(?:\.[A-Za-z_-]+)+)(?=$| |=)", quoted)
+        if name and name[1].rpartition(".")[2] not in FILES:
+            yield name[1].replace("-", "_")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_dotted_name_is_a_setting_or_can_be_imported(path):
+    known = setting_names()
+    unknown = [
+        name
+        for name in dotted_names(path.read_text())
+        if name not in known and not resolved(name)
+    ]
+    assert unknown == []
+
+
+def test_names_that_do_not_exist_are_noticed():
+    assert not resolved("evaluation.evaluate")
+    assert not resolved("training.losses.no_such_loss")
+    assert not resolved("no_such_module.thing")
+    assert resolved("network.acm_net.ACMNet.embedding")
+    text = "`--training.epochs 50`, `features.json`, `training.loop.train`, `net.py:3`"
+    assert list(dotted_names(text)) == ["training.epochs", "training.loop.train"]
+
+
+def commands():
+    """Every command of the README's shell blocks, as words."""
+    blocks = fenced("sh", (ROOT / "README.md").read_text())
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line.split() for line in lines if line.startswith("acmnet ")]
+
+
+def test_the_readme_shows_the_verbs_of_both_journeys():
+    verbs = [words[1] for words in commands()]
+    assert verbs == [
+        *("fit", "localize", "render", "extract"),
+        *("check", "train", "localize", "evaluate"),
+    ]
+
+
+def test_the_readme_journey_with_videos_runs(tiny_scenes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("videos").symlink_to(tiny_scenes / "videos")
+    Path("labels.csv").symlink_to(tiny_scenes / "labels.csv")
+    one = ["--workers", "1"]  # each worker imports torch anew
+    Path("holiday.mp4").symlink_to(tiny_scenes / "videos" / "test_000.mp4")
+    few = ["--training.epochs", "2", "--student.epochs", "2", "--extractor", "motion"]
+    for words in commands()[:4]:
+        main(words[1:] + (few + one if words[1] == "fit" else []))
+    assert Path("holiday.json").exists()
+    assert Path("drawn.mp4").exists()
+    assert Path("features/test_000.npy").exists()
+
+
+def test_the_readme_journey_with_features_runs(
+    tiny_world, tmp_path, monkeypatch, capsys
+):
+    """Run the README's own commands, then its Python, on a tiny world."""
+    monkeypatch.chdir(tmp_path)
+    Path("labels.json").symlink_to(tiny_world[0])
+    Path("features").symlink_to(tiny_world[1])
+    for words in commands()[4:]:
+        few = ["--training.epochs", "2", "--student.epochs", "2"]
+        main(words[1:] + (few if words[1] == "train" else []))
+    assert Path("scores.json").exists()
+    for block in fenced("python", (ROOT / "README.md").read_text()):
+        exec(compile(block, "README.md", "exec"), {})
+    assert capsys.readouterr().out
+
+
+def test_make_targets_that_are_named_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for path in DOCUMENTS:
+        for target in re.findall(r"`?make ([a-z]+)", path.read_text()):
+            if target in ("demo", "test", "install", "bench", "results"):
+                assert re.search(rf"^{target}:", makefile, re.M), (path.name, target)
