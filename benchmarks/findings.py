@@ -21,9 +21,9 @@ from acmnet.network.acm_net import Branch
 from acmnet.pipeline.ablation import AblationRequest
 from acmnet.pipeline.calibration import Wanted, calibrate
 from acmnet.pipeline.cross_validation import TIOU, Fold, folds_of
+from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.studies import study
 from acmnet.pipeline.trained_model import TrainedModel, load, localize_videos
-from acmnet.pipeline.training_run import RunRequest
 from acmnet.segments import BoolArray, Detections, FloatArray
 
 BF16: Final = {"training.precision": "bf16"}

@@ -20,8 +20,8 @@ from acmnet.extraction.records import ExtractionError
 from acmnet.localization.from_activations import localize_scores
 from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch
 from acmnet.pipeline.python_calls import fit, train
+from acmnet.pipeline.run_request import RunError
 from acmnet.pipeline.trained_model import TrainedModel, load
-from acmnet.pipeline.training_run import RunError
 from acmnet.recipes import RecipeError, recipe
 from acmnet.segments import Detection, Detections, Segment, SnippetGrid
 from acmnet.training.checkpoint import CheckpointError

@@ -26,8 +26,8 @@ from acmnet.pipeline.ablation import (
 )
 from acmnet.pipeline.cross_validation import cross_validate
 from acmnet.pipeline.label_free_selection import agreement, rank_correlation
+from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.studies import Study, StudyError, Variant, study, study_names
-from acmnet.pipeline.training_run import RunRequest
 from acmnet.recipes import recipe
 from acmnet.segments import Detections
 from acmnet.show.figures import ablation_figures as studies_room

@@ -19,8 +19,9 @@ from acmnet.pipeline.expectation import (
     read_expectation,
     to_review,
 )
+from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.trained_model import load, localize_videos
-from acmnet.pipeline.training_run import RunRequest, train_run
+from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import recipe
 from acmnet.segments import Detections

@@ -24,8 +24,9 @@ from acmnet.data.made_up.feature_world import make_world, write_world
 from acmnet.evaluation.reports import evaluate
 from acmnet.pipeline.cross_validation import chance_map, cross_validate, shuffled
 from acmnet.pipeline.folds import stratified_folds
+from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.trained_model import localize_videos
-from acmnet.pipeline.training_run import RunError, RunRequest, train_run
+from acmnet.pipeline.training_run import train_run
 from acmnet.recipes import override, recipe
 from acmnet.segments import Detections, Segment, SnippetGrid
 from acmnet.training.checkpoint import CheckpointError, load_config

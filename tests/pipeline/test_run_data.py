@@ -22,15 +22,10 @@ from acmnet.data.annotations import Annotations, Instance, Video, read_annotatio
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.names import one_form
 from acmnet.pipeline.run_data import features_of, label_file, training_videos
-from acmnet.pipeline.run_directory import LOCK_FILE
-from acmnet.pipeline.training_run import (
-    RunError,
-    RunRequest,
-    is_complete,
-    is_finished,
-    tidy,
-    train_run,
-)
+from acmnet.pipeline.run_directory import LOCK_FILE, tidy
+from acmnet.pipeline.run_request import RunError, RunRequest
+from acmnet.pipeline.run_state import RunState, run_on_disk
+from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.training_summary import SUMMARY_FILE
 from acmnet.recipes import recipe
 from acmnet.segments import Segment
@@ -284,7 +279,7 @@ def test_what_a_kill_left_of_an_old_checkpoint_is_begun_anew(
         for name in ("model.safetensors", "config.json", "training_state.pt"):
             (broken / name).unlink()
     asked = request(*tiny_world, broken, profile, resume=True)
-    assert not is_finished(broken, asked.settings)
+    assert run_on_disk(asked).state is RunState.BEGUN
     notes = []
     run = train_run(asked, on_note=notes.append)
     (note,) = (x for x in notes if "begins anew" in x)
@@ -306,13 +301,12 @@ def test_a_run_killed_before_its_summary_is_not_complete(tiny_world, best, tmp_p
     run = shutil.copytree(best, tmp_path / "run")
     expected = (run / SUMMARY_FILE).read_bytes()
     asked = request(*tiny_world, run, "best", resume=True)
-    assert is_complete(run, asked.settings)
+    assert run_on_disk(asked).state is RunState.FINISHED
     for content in (None, b"{"):
         (run / SUMMARY_FILE).unlink()
         if content is not None:
             (run / SUMMARY_FILE).write_bytes(content)
-        assert is_finished(run, asked.settings)
-        assert not is_complete(run, asked.settings)
+        assert run_on_disk(asked).state is RunState.TRAINED
         steps = []
         train_run(asked, on_step=steps.append)
         assert steps == []

@@ -21,14 +21,10 @@ from acmnet.pipeline.cross_validation import (
     shuffled,
     spans_s,
 )
+from acmnet.pipeline.run_request import RunError, RunRequest
+from acmnet.pipeline.run_state import RunState, run_on_disk
 from acmnet.pipeline.trained_model import localize_videos
-from acmnet.pipeline.training_run import (
-    RunError,
-    RunRequest,
-    is_finished,
-    refuse_other_run,
-    train_run,
-)
+from acmnet.pipeline.training_run import train_run
 from acmnet.recipes import recipe
 from acmnet.training import pseudo_labels
 
@@ -201,7 +197,7 @@ def test_a_run_cut_short_anywhere_goes_on(run, tiny_world, tmp_path, stop_at):
 def test_a_finished_run_trains_nothing_again(run, tiny_world):
     records = []
     asked = request(tiny_world, run, resume=True)
-    assert is_finished(run, asked.settings)
+    assert run_on_disk(asked).state is RunState.FINISHED
     train_run(asked, on_step=records.append)
     assert records == []
 
@@ -224,13 +220,14 @@ def test_overwriting_leaves_nothing_of_the_old_run(tiny_world, tmp_path):
 )
 def test_what_changes_a_number_is_refused(run, tiny_world, setting, value):
     with pytest.raises(RunError, match=f"was trained with {setting} = "):
-        refuse_other_run(run, request(tiny_world, run, o={setting: value}))
+        run_on_disk(request(tiny_world, run, o={setting: value}))
 
 
 def test_what_does_not_is_not(run, tiny_world):
     free = {"localization.soft_nms_sigma": 0.3, "training.checkpoint_every": 5}
     free["student.teachers_weight"] = 0.0
-    refuse_other_run(run, request(tiny_world, run, o=free))
+    found = run_on_disk(request(tiny_world, run, o=free))
+    assert found.state is RunState.FINISHED
 
 
 @pytest.mark.parametrize("length", [1, 6, 7, 15, 100])

@@ -35,6 +35,7 @@ from acmnet.pipeline import kinetics_zero_shot
 from acmnet.pipeline.fit_videos import Hooks, extracted_data, extraction_of
 from acmnet.pipeline.nothing_found import why_nothing
 from acmnet.pipeline.run_data import grid_of
+from acmnet.pipeline.run_request import LAST
 from acmnet.pipeline.stored_calibration import (
     CALIBRATION_FILE,
     Calibration,
@@ -42,7 +43,7 @@ from acmnet.pipeline.stored_calibration import (
     read_calibration,
 )
 from acmnet.pipeline.trained_model import TrainedModel
-from acmnet.pipeline.training_run import LAST, join_processes
+from acmnet.pipeline.training_run import join_processes
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import Settings
 from acmnet.segments import Detections

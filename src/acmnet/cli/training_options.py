@@ -13,7 +13,8 @@ from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
 from acmnet.data.checks.label_checks import suspicions
 from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.devices import IMITATED, computed_in
-from acmnet.pipeline.training_run import RunRequest, join_processes
+from acmnet.pipeline.run_request import RunRequest
+from acmnet.pipeline.training_run import join_processes
 from acmnet.recipes import Settings
 
 FOLDS: Final = 4

@@ -27,8 +27,10 @@ from acmnet.extraction.worker_engines import (
 )
 from acmnet.pipeline.cross_validation import CrossValidation, cross_validate, folds_of
 from acmnet.pipeline.label_free_selection import rank_correlation
+from acmnet.pipeline.run_request import RunRequest
+from acmnet.pipeline.run_state import RunState, run_on_disk
 from acmnet.pipeline.studies import Study, Variant
-from acmnet.pipeline.training_run import RunRequest, is_complete, train_run
+from acmnet.pipeline.training_run import train_run
 from acmnet.recipes import Settings, as_values
 from acmnet.segments import FloatArray
 from acmnet.startup import SAFE_PATH
@@ -326,7 +328,7 @@ def train_all(
     waiting = {
         out: (words, training)
         for out, (words, training) in waiting.items()
-        if not is_complete(out, training.settings)
+        if run_on_disk(training).state is not RunState.FINISHED
     }
     done = total - len(waiting)
     on_training(done, total, f"{done} were there")

@@ -12,15 +12,9 @@ from acmnet.data.labelled_features import Data
 from acmnet.evaluation.reports import evaluate
 from acmnet.pipeline.folds import fold_problems, stratified_folds
 from acmnet.pipeline.label_free_selection import agreement
+from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.trained_model import load, localize_videos
-from acmnet.pipeline.training_run import (
-    RunError,
-    RunRequest,
-    is_complete,
-    refuse_other_run,
-    tidy,
-    train_run,
-)
+from acmnet.pipeline.training_run import train_run
 from acmnet.segments import Detections, FloatArray
 from acmnet.training.checkpoint import has_checkpoint, load_config
 from acmnet.training.loop import StepRecord
@@ -173,10 +167,7 @@ def cross_validate(
     found: list[dict[int, Mapping[str, Detections]]] = [{} for _ in range(folds)]
     labels: list[dict[str, tuple[str, ...]]] = [{} for _ in range(folds)]
     for seed, fold, run, test in folds_of(request, folds=folds, seeds=seeds):
-        tidy(run.out)
-        if not is_complete(run.out, request.settings):
-            train_run(run, on_step=on_step)
-        refuse_other_run(run.out, run)
+        train_run(run, on_step=on_step)
         model = load(
             run.out, settings=lambda _: request.settings, device=request.device
         )

@@ -21,8 +21,9 @@ from acmnet.network.student import StudentSettings
 from acmnet.pipeline.cross_validation import folds_of
 from acmnet.pipeline.folds import fold_problems
 from acmnet.pipeline.label_free_selection import agreement
+from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.trained_model import TrainedModel, load, localize_videos
-from acmnet.pipeline.training_run import RunRequest, is_finished, train_run
+from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.training_summary import shown_score, training_stamp
 from acmnet.segments import Detections
 from acmnet.text_files import parse_json, read_text
@@ -261,8 +262,7 @@ def _held_out_names(request: RunRequest) -> tuple[HeldOutNames | None, str]:
     part = dataclasses.replace(request, out=out, settings=short, overwrite=False)
     total = np.zeros(4, dtype=np.int64)
     for fold in folds_of(part, folds=PARTS, seeds=(request.seed,)):
-        if not is_finished(fold.run.out, short):
-            train_run(fold.run)
+        train_run(fold.run)
         model = load(fold.run.out, device=request.device)
         least = shown_score(fold.run.out, model.settings)
         for video, own in fold.test.labels.items():

@@ -34,14 +34,10 @@ from acmnet.pipeline.listed_videos import (
     refuse_what_is_lost,
 )
 from acmnet.pipeline.nothing_found import why_nothing
+from acmnet.pipeline.run_directory import tidy
+from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.trained_model import load, localize_videos
-from acmnet.pipeline.training_run import (
-    RunRequest,
-    is_complete,
-    refuse_other_run,
-    tidy,
-    train_run,
-)
+from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
@@ -160,12 +156,7 @@ def fit(request: FitRequest, hooks: Hooks = Hooks()) -> FitResult:
         resume=not request.overwrite,
         overwrite=request.overwrite,
     )
-    is_done = is_complete(request.out, request.settings)
-    if request.overwrite or not is_done:
-        train_run(run, on_step=hooks.on_step, on_note=hooks.on_note)
-    else:
-        refuse_other_run(request.out, run)
-        hooks.on_note(f"{request.out} is trained; --overwrite trains it anew")
+    train_run(run, on_step=hooks.on_step, on_note=hooks.on_note)
     model = load(
         request.out, settings=lambda _: request.settings, device=request.device
     )

@@ -20,8 +20,9 @@ from acmnet.names import one_form
 from acmnet.pipeline import fit_videos
 from acmnet.pipeline.fit_videos import FEATURES, FitRequest, FitResult, Hooks
 from acmnet.pipeline.run_data import label_file
+from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.trained_model import TrainedModel, load
-from acmnet.pipeline.training_run import RunRequest, train_run
+from acmnet.pipeline.training_run import train_run
 from acmnet.segments import SnippetGrid
 
 Features = npt.NDArray[np.floating] | Tensor

@@ -1,42 +1,40 @@
 """The directory of a run: locked, logged, checkpointed, and what a kill left of it."""
 
 import contextlib
+import dataclasses
 import json
 import os
+import platform
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+import numpy as np
+import torch
 from filelock import FileLock, Timeout
 from torch import distributed, nn
 
+from acmnet.devices import computed_in
 from acmnet.evaluation.reports import evaluate
 from acmnet.files import make_folder, written_whole
 from acmnet.folders import recover, recover_all
-from acmnet.pipeline.run_data import CHECKPOINTS
-from acmnet.pipeline.run_identity import (
-    RunError,
-    RunRequest,
-    config_of,
-    last_epoch,
-    refuse_other_run,
-)
+from acmnet.pipeline.run_data import CHECKPOINTS, place_of_features
+from acmnet.pipeline.run_request import RunError, RunRequest
+from acmnet.pipeline.run_state import LOG_FILE, RunOnDisk, labels_sha256
 from acmnet.pipeline.trained_model import TEACHERS, TrainedModel, localize_videos
+from acmnet.recipes import as_values
 from acmnet.startup import is_first_process
 from acmnet.training.checkpoint import (
     CONFIG_FILE,
     FOLDER,
     MODEL_FILE,
     STATE_FILE,
-    CheckpointError,
-    has_checkpoint,
-    is_left_of_a_kill,
+    CheckpointConfig,
     kept_model_files,
-    load_config,
-    load_training_state,
     model_files,
     remove_checkpoint,
     remove_loose_files,
@@ -45,7 +43,6 @@ from acmnet.training.checkpoint import (
 )
 from acmnet.training.loop import Progress, StepRecord
 
-LOG_FILE: Final = "log.jsonl"
 LOCK_FILE: Final = ".training.lock"
 PSEUDO_LABELS: Final = "pseudo_labels.json"
 """What the student of a run learns from, as detections."""
@@ -130,19 +127,17 @@ class RunDirectory:
     ----------
     request : RunRequest
         What is trained, and where.
+    found : RunOnDisk
+        What the training begins with.
     labels : bytes, optional
         The label file, to be kept in the checkpoints.
-    on_note : callable
-        Called with a sentence where training begins anew.
     """
 
     def __init__(
-        self,
-        request: RunRequest,
-        labels: bytes | None,
-        on_note: Callable[[str], None],
+        self, request: RunRequest, found: RunOnDisk, labels: bytes | None
     ) -> None:
         self.request = request
+        self.state = found.training_state
         self.labels = labels
         self.writes = is_first_process()
         self.started = time.time()
@@ -150,44 +145,9 @@ class RunDirectory:
         self.best: float | None = None
         self.sums: dict[str, float] = {}
         self.steps = 0
-        if self.writes:
-            self._refuse_directory()
-        self.state = self._state_to_resume(on_note)
-
-    def _state_to_resume(
-        self, on_note: Callable[[str], None]
-    ) -> Mapping[str, Any] | None:
-        out = self.request.out
-        source = self.request.resume_from
-        if source is None:
-            if not (self.request.resume and has_checkpoint(out)):
-                return None
-            source = out
-            if is_left_of_a_kill(out):
-                with contextlib.suppress(CheckpointError):
-                    refuse_other_run(out, self.request)
-                on_note(
-                    f"the first checkpoint in {out} was never finished: its training "
-                    "begins anew"
-                )
-                return None
-        config = load_config(source)
-        refuse_other_run(source, self.request)
-        if self.request.resume:
-            self.best = config.metrics.get("selection_average_map")
-            self.spent_s = float(config.training.get("seconds", 0.0))
-        return load_training_state(source)
-
-    def _refuse_directory(self) -> None:
-        """Refuse a run that is neither resumed nor overwritten."""
-        out, request = self.request.out, self.request
-        parts = (out / LOG_FILE, out / TEACHERS)
-        exists = has_checkpoint(out) or any(part.exists() for part in parts)
-        if exists and not (request.resume or request.overwrite):
-            raise RunError(
-                f"{out} already holds a run; go on with --resume, replace it with "
-                "--overwrite, or choose another --out"
-            )
+        if request.resume and found.config is not None:
+            self.best = found.config.metrics.get("selection_average_map")
+            self.spent_s = float(found.config.training.get("seconds", 0.0))
 
     def prepare(self) -> None:
         """Make room for this run's files, once all that can be refused was not."""
@@ -263,15 +223,14 @@ class RunDirectory:
     ) -> None:
         """Write a checkpoint where one is due."""
         settings = self.request.settings.training
-        last = last_epoch(self.request.settings)
         losses = {name: total / self.steps for name, total in self.sums.items()}
         self.sums, self.steps = {}, 0
         due = progress.epoch % settings.checkpoint_every == 0
-        if not self.writes or not (due or progress.epoch == last):
+        if not self.writes or not (due or progress.epoch == self.request.last_epoch):
             return
         metrics: dict[str, Any] = {"losses": losses}
         chosen = self._is_chosen(log, progress, metrics, as_model)
-        config = config_of(self.request, progress.epoch, metrics, self._spent_s())
+        config = self._config(progress.epoch, metrics)
         learnt = model_files(progress.kept.state_dict(), config, self.labels)
         state = state_files(progress.state())
         out = self.request.out
@@ -305,8 +264,50 @@ class RunDirectory:
         self.best = report.average
         return True
 
-    def _spent_s(self) -> float:
-        return self.spent_s + time.time() - self.started
+    def _config(self, epoch: int, metrics: Mapping[str, Any]) -> CheckpointConfig:
+        """Return what the checkpoint of an epoch says of itself."""
+        request = self.request
+        annotations, store = request.data.annotations, request.data.store
+        seconds = self.spent_s + time.time() - self.started
+        return CheckpointConfig(
+            recipe=request.recipe,
+            profile=request.profile,
+            seed=request.seed,
+            settings=as_values(request.settings),
+            class_names=annotations.class_names,
+            feature_dim=store.dimension,
+            grid=store.grid,
+            epoch=epoch,
+            selection=request.selected_by,
+            metrics=metrics,
+            versions=_versions(),
+            training={
+                "annotations": annotations.source,
+                **place_of_features(request.out, store.directory),
+                "manifest": store.manifest and dataclasses.asdict(store.manifest),
+                "subset": request.data.source.subset,
+                "videos": len(annotations.videos),
+                "left_out": list(request.data.left_out),
+                "labels_sha256": labels_sha256(request.data),
+                "seconds": round(seconds, 3),
+                "processes": int(os.environ.get("WORLD_SIZE", "1")),
+                "device": request.device,
+                "precision": computed_in(
+                    request.settings.training.precision, request.device
+                ),
+            },
+            trained_on=request.data.labels,
+        )
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions that the numbers of a training depend on."""
+    return {
+        "acmnet": metadata.version("acmnet"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
 
 
 def _epoch_of(line: str) -> float:

@@ -14,7 +14,7 @@ from acmnet.data.videos_trained_on import UNKNOWN
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.messages import counted
 from acmnet.pipeline.run_data import training_videos
-from acmnet.pipeline.training_run import LAST
+from acmnet.pipeline.run_request import LAST
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
 from acmnet.show.report.page_media import Media

@@ -1,0 +1,97 @@
+"""Training of the paper's network in a run's directory."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import nn
+
+from acmnet.data.datasets import WeakDataset
+from acmnet.network.acm_net import ACMNet
+from acmnet.pipeline.run_directory import RunDirectory
+from acmnet.pipeline.run_request import RunRequest
+from acmnet.pipeline.run_state import RunOnDisk
+from acmnet.pipeline.trained_model import TrainedModel
+from acmnet.training.loop import Plan, StepRecord, train
+
+MEMORY_SHARE: Final = 0.5
+"""Features that take more than this share of the free memory are mapped from their
+files rather than read into memory."""
+
+
+def train_network(
+    request: RunRequest,
+    found: RunOnDisk,
+    labels: bytes | None,
+    on_step: Callable[[StepRecord], None],
+) -> None:
+    """Train the paper's network, or the epochs that are missing of it.
+
+    Parameters
+    ----------
+    request : RunRequest
+        What to train on, how, and where to.
+    found : RunOnDisk
+        What the training begins with.
+    labels : bytes, optional
+        The label file that the checkpoints keep for reports.
+    on_step : callable
+        Called after each step.
+    """
+    run = RunDirectory(request, found, labels)
+    dataset = weak_dataset(request)
+    run.prepare()
+    settings = request.settings
+    torch.manual_seed(request.seed)
+    n_classes = len(request.data.annotations.class_names)
+    model = ACMNet(dataset.dimension, n_classes, settings.model)
+    if settings.model.standardize and run.state is None:
+        model.standardize(*dataset.statistics())
+    plan = Plan(settings.training, settings.sampling, settings.loss, request.seed)
+
+    def as_model(network: nn.Module) -> TrainedModel:
+        if not isinstance(network, ACMNet):
+            raise TypeError(f"expected an ACMNet, got {type(network).__name__}")
+        return trained_model(request, (network,))
+
+    with run.opened() as log:
+        train(
+            model.to(request.device),
+            dataset,
+            plan,
+            resume=run.state,
+            on_step=run.logging(log, on_step),
+            on_epoch=lambda progress: run.end_epoch(log, progress, as_model),
+        )
+
+
+def trained_model(request: RunRequest, networks: tuple[ACMNet, ...]) -> TrainedModel:
+    """Return the model that networks of a run make together."""
+    names, grid = request.data.annotations.class_names, request.data.store.grid
+    first, *others = networks
+    return TrainedModel(first, request.settings, names, grid, further=tuple(others))
+
+
+def weak_dataset(request: RunRequest) -> WeakDataset:
+    """Return features and labels to train on, in memory if they fit."""
+    data = request.data
+    fits = data.store.total_bytes(data.labels) < MEMORY_SHARE * _free_memory()
+    return WeakDataset(
+        data.store,
+        data.labels,
+        data.annotations.class_names,
+        device=request.device,
+        in_memory=fits,
+    )
+
+
+def _free_memory() -> int:
+    """Return the bytes that can be had without swapping, or half of all there are."""
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
