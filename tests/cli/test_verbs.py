@@ -215,7 +215,7 @@ def test_usage(acmnet, arguments, words):
 def test_options_that_do_not_go_together(acmnet, data):
     refused(
         acmnet("train", *data, "--out", "run", "--resume", "--overwrite"),
-        "give one",
+        "give only one",
         code=2,
     )
     refused(
@@ -486,8 +486,13 @@ SCORED = ("--ground-truth", "labels.json", "--detections", "found.json")
 def test_a_setting_is_refused_by_verbs_that_use_none(acmnet, words, verb):
     result = acmnet(*words)
     takers = "ablate, calibrate, check, crossvalidate, figures, fit, localize, "
-    takers += "recipes show, report, train, view take them"
-    refused(result, f"{verb} uses no settings, so --", takers, code=2)
+    takers += "recipes show, report, train, view"
+    refused(
+        result,
+        f"{verb} uses no settings of a recipe",
+        f"these verbs do: {takers}",
+        code=2,
+    )
 
 
 def test_a_misspelt_setting_is_told_the_nearest(acmnet):

@@ -338,7 +338,7 @@ def test_calibrate_then_localize(acmnet, run, data):
         *calibrating(run, data, "--tiou", 0.1, "--precision", 0.4, "--json", "c.json")
     )
     assert code == 0, err
-    assert "action is found at tIoU 0.1" in out
+    assert "a detection finding an action at tIoU 0.1" in out
     assert "expected calibration error" in out
     assert f"{run / CALIBRATION_FILE}: acmnet localize --run run uses it" in out
     assert "training videos" not in err
@@ -396,7 +396,7 @@ def test_labels_alone(acmnet, run, data, tiny_world):
     data[1] = "labels.csv"
     code, out, err = acmnet(*calibrating(run, data))
     assert code == 0, err
-    assert "no segments, so it says nothing of boundaries" in out
+    assert "the label file has no segments" in out
     written = json.loads((run / CALIBRATION_FILE).read_text())
     assert (written["kind"], written["tiou"]) == ("labels", None)
     _, _, err = acmnet(*localizing(run, data, "d.json"))

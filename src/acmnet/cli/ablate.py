@@ -1,51 +1,57 @@
-"""The verb ablate: the paper's tables, and ours, on your own data."""
+"""The verb ablate: ablation tables, of the paper and our own, on your own data."""
 
 from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
 
 from acmnet.cli.app import app, console, errors, quiet
-from acmnet.cli.data_options import JsonPath, fail_for_missing
+from acmnet.cli.dotted_settings import TRAINING_EPILOGUE
 from acmnet.cli.progress import Waiting
+from acmnet.cli.shared_options import Device, JsonPath, Seeds, fail_for_missing
 from acmnet.cli.terminal_tables import plain_table
 from acmnet.cli.training_options import FOLDS, Training
 from acmnet.files import refuse_unwritable, write_json, written_whole
 from acmnet.pipeline.ablation import AblationRequest, ablate
-from acmnet.pipeline.studies import study
+from acmnet.pipeline.studies import study, study_names
 from acmnet.show.figures.ablation_figures import write_choice_figure
 
+TABLES: Final = "; ".join(f"{name}: {study(name).title}" for name in study_names())
+"""The tables, each with its title, for the help."""
 
-@app.command(name="ablate")
+
+@app.command(name="ablate", help_epilogue=TRAINING_EPILOGUE)
 def ablate_command(
-    table: str,
+    table: Annotated[str, Parameter(help=TABLES)],
     *,
     given: Training,
     out: Path,
     folds: int = FOLDS,
-    seeds: tuple[int, ...] = (0, 1, 2),
+    seeds: Seeds = (0, 1, 2),
     workers: int = 1,
     json_path: JsonPath = None,
-    device: str = "auto",
+    device: Device = "auto",
 ) -> None:
-    """Repeat one of the paper's ablation tables on your data, with spread and a test.
+    """Repeat an ablation table of the paper, or one of our own, on your own data.
 
-    Every row is cross-validated on the same folds and seeds and compared with the full
-    model; the paper's own figures, of the paper's data, stand beside it. A call that
-    was cut short goes on where it stopped, and tables share their trainings.
+    Each row of the table is the recipe with something changed or left out. Every row
+    is cross-validated with the same folds and seeds, and compared with the whole
+    recipe: standard deviations over the seeds, and a test of the difference. The
+    numbers that the paper gives for its own data stand beside yours. The same command
+    again goes on where it stopped; trainings that several tables need are done once.
 
     Parameters
     ----------
-    table
-        III and IV (which branches), V (which added losses), VI (snippets a video),
-        profiles, ideas (beyond the paper), or streams (two streams of features side
-        by side, or gating each other).
     out
-        Directory for all trainings; TABLE.md, TABLE.tex, TABLE.json and a figure of
-        what would be chosen without true segments go there too.
+        Directory for all trainings. The table goes there as TABLE.md, TABLE.tex and
+        TABLE.json, with a figure TABLE_choice of the row that one would choose without
+        true segments.
     folds
-        Parts that the videos are dealt into, the same for every row.
+        How many folds the videos are dealt into, the same folds for every row.
     seeds
-        One training a fold for each: --seeds 0 --seeds 1.
+        Seeds to train every fold with, as in --seeds 0 --seeds 1.
     workers
-        Trainings at the same time; they share the cores, and take GPUs in turn.
+        How many trainings run at the same time; they share the cores and the GPUs.
     json_path
         Also write the scores here, as fractions of 1.
     """
@@ -71,9 +77,10 @@ def ablate_command(
     console.print(plain_table(f"{table}: {result.study.title}", result.short_table()))
     for choice in result.choices():
         console.print(
-            f"chosen by {choice.criterion}, without a true segment: {choice.chosen}, "
-            f"{100 * choice.average:.1f} (the best has {100 * choice.best:.1f}; rank "
-            f"correlation over the rows {choice.correlation:.2f})",
+            f"chosen by {choice.criterion}, which needs no true segment: "
+            f"{choice.chosen}, mAP {100 * choice.average:.1f} (the best row has "
+            f"{100 * choice.best:.1f}; rank correlation of the criterion with mAP "
+            f"{choice.correlation:.2f})",
             markup=False,
         )
     console.print(f"mAP in %; the whole table: {out / table}.md, .tex, .json")

@@ -1,4 +1,4 @@
-"""The application: its consoles, its exit codes, and how it says no in one sentence."""
+"""The application acmnet: its consoles, exit codes, notes and one-sentence refusals."""
 
 import os
 import sys
@@ -14,37 +14,31 @@ from acmnet.startup import is_first_process
 NOTHING_DONE: Final = 1
 """Exit code of a command that was refused or failed: it leaves no result."""
 USAGE: Final = 2
-"""Exit code of a command line that makes no sense."""
+"""Exit code of a command line with unknown or contradictory options."""
 LEFT_OUT: Final = 3
-"""Exit code of a command whose result is there, without the videos that it lists."""
+"""Exit code of a command that wrote its result but had to leave out some videos."""
 INTERRUPTED: Final = 130
-"""Exit code after Ctrl-C (128 + SIGINT), as shells have it."""
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells define it."""
 TERMINATED: Final = 143
-"""Exit code after SIGTERM (128 + SIGTERM), as shells have it."""
+"""Exit code after SIGTERM: 128 + SIGTERM, as shells define it."""
 EXIT_CODES: Final = (
     f"Exit codes: 0 done; {LEFT_OUT} done, with videos left out, which are listed; "
     f"{NOTHING_DONE} nothing done; {USAGE} wrong usage; {INTERRUPTED} after Ctrl-C; "
     f"{TERMINATED} after SIGTERM."
 )
-"""The rule for all verbs: what can be done is done, and the rest is listed."""
-SHOWN: Final = 20
-"""At most this many videos are named on the terminal where a file lists all of them."""
-
-OVERRIDES_HELP = (
-    "Any setting of a recipe can be given by its dotted name, such as "
-    "--training.epochs 50 or --localization.activation-thresholds 0.1,0.2; "
-    "`acmnet recipes show NAME` lists them all."
-)
+"""What the exit codes of every verb mean, for the help."""
+MOST_NAMED: Final = 20
+"""How many left-out videos are named on the terminal when a file lists all of them."""
 
 PIPE_COLUMNS: Final = 1000
-"""Width of tables that go to a file or another program: no cell is cut there."""
+"""Columns of a table in a file or a pipe: wide enough that no cell is cut."""
 
 
 class _PipedConsole(Console):
-    """A console whose reader may leave before the command has ended, as head does."""
+    """A console that goes quiet when its reader closes the pipe, as `head` does."""
 
     def on_broken_pipe(self) -> None:
-        """Print nothing more; the command itself goes on to its end."""
+        """Print nothing more, and let the command finish its work."""
         self.quiet = True
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.file.fileno())
@@ -60,7 +54,7 @@ errors = _PipedConsole(stderr=True, soft_wrap=True, highlight=False)
 app = App(
     name="acmnet",
     help="Learn when actions happen in videos from nothing but their names.",
-    help_epilogue=f"{OVERRIDES_HELP}\n\n{EXIT_CODES}",
+    help_epilogue=EXIT_CODES,
     result_action="return_value",
     suppress_keyboard_interrupt=False,
     console=_PipedConsole(),
@@ -68,42 +62,42 @@ app = App(
 
 
 class UsageError(ValueError):
-    """A combination of options that makes no sense."""
+    """Options that contradict each other, or a value that an option cannot take."""
 
 
 def note(sentence: str) -> None:
-    """Tell the user something that does not stop the command."""
+    """Print a remark on stderr that does not stop the command."""
     if not quiet():
         errors.print(f"note: {sentence}", markup=False)
 
 
 def quiet() -> bool:
-    """Whether this is one of torchrun's further processes."""
+    """Return whether this process stays silent: all of torchrun's but the first do."""
     return not is_first_process()
 
 
 def fail(sentence: str, code: int = NOTHING_DONE) -> NoReturn:
-    """Say why on stderr, in one line, and exit."""
+    """Print the reason on stderr in one line, and exit with ``code``."""
     if not quiet():
         errors.print("acmnet: " + " ".join(sentence.split()), markup=False)
     sys.exit(code)
 
 
 def fail_for_left_out(reasons: Sequence[str], n_done: int, listed: str = "") -> None:
-    """Name the videos that were left out, with reasons, and exit; return if none were.
+    """Print which videos were left out and why, and exit; return if there are none.
 
     Parameters
     ----------
     reasons : sequence of str
-        One sentence for each video, which names it.
+        One sentence for each left-out video, which names the video and the reason.
     n_done : int
-        Videos that the command was done for. Where there is none, nothing was done.
+        How many videos the command was done for. With 0, it exits as `NOTHING_DONE`.
     listed : str
-        The file that lists all of them; without one, all are printed.
+        The file that lists all reasons; without one, all of them are printed here.
     """
     if not reasons:
         return
-    shown = len(reasons) if not listed else SHOWN
+    shown = len(reasons) if not listed else MOST_NAMED
     if not quiet():
         for reason in reasons[:shown]:
             errors.print("left out: " + " ".join(reason.split()), markup=False)

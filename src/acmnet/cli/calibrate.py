@@ -1,18 +1,19 @@
-"""The verb calibrate: what a run's scores are worth, measured on labelled videos."""
+"""The verb calibrate: a run's scores become probabilities, by labelled videos."""
 
 from collections.abc import Collection
 from pathlib import Path
 
 from acmnet.cli.app import app, console, fail_for_left_out, note
-from acmnet.cli.data_options import (
+from acmnet.cli.dotted_settings import RUN_EPILOGUE, GivenSettings, RecipeSettings
+from acmnet.cli.shared_options import (
+    Device,
     Grid,
     GridOptions,
     JsonPath,
     SkipMissing,
     missing_videos,
-    told,
+    note_reading,
 )
-from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
 from acmnet.cli.terminal_tables import plain_table
 from acmnet.cli.trained_run import loaded, localised, trained_on
 from acmnet.data.feature_files import FeatureError
@@ -29,10 +30,10 @@ from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.training.checkpoint import weights_sha256
 
 FEW_CORRECT = 100
-"""Below this many correct detections, the figures are rough."""
+"""With fewer correct detections than this, a note says that the numbers are rough."""
 
 
-@app.command(name="calibrate")
+@app.command(name="calibrate", help_epilogue=RUN_EPILOGUE)
 def calibrate_command(
     *,
     run: Path,
@@ -44,36 +45,36 @@ def calibrate_command(
     grid: Grid = GridOptions(),
     skip_missing: SkipMissing = False,
     settings: GivenSettings = RecipeSettings(),
-    device: str = "auto",
+    device: Device = "auto",
     json_path: JsonPath = None,
 ) -> None:
-    """Turn a run's scores into probabilities, with a threshold for each class.
+    """Turn a run's scores into probabilities, and choose a threshold for each class.
 
-    Writes calibration.json into the run; `acmnet localize` then uses it. Give videos
-    that the run was not trained on: on those it is too sure. Training videos among
-    them are named; whether the run's settings were chosen on them, nothing can tell.
+    Compares the run's detections with labelled videos and writes calibration.json into
+    the run; `acmnet localize` then prints probabilities. Use held-out videos, which the
+    run was not trained on: its scores are too high on its training videos. A note tells
+    if there are training videos among them. If you chose the run's settings by looking
+    at these videos, the probabilities are too high as well, which no note can tell.
 
     Parameters
     ----------
     run
         Directory that `acmnet train` or `acmnet fit` wrote.
     annotations
-        Labels of held-out videos. With segments, a detection is correct when it finds
-        one; without any, when its class is among the video's labels.
+        Label file of the held-out videos. If it has segments, a detection is correct
+        when it finds one of them; otherwise, when its class is a label of the video.
     features
-        Directory with their features.
+        Directory with the features of the held-out videos.
     subset
-        Only this subset of the annotations.
+        Use only this subset of the label file.
     tiou
-        From which a segment is found.
+        Smallest overlap at which a detection finds a true segment. The overlap is their
+        tIoU: the time that both cover, divided by the time that either covers.
     precision
-        Wanted from each class's threshold on.
-    skip_missing
-        Leave out videos that have no features, as in a partial release of features.
-    device
-        "auto", "cpu" or "cuda".
+        Each class's threshold is chosen so that this share of the detections with
+        higher scores is correct.
     json_path
-        Also write the figures here, as fractions of 1.
+        Also write the results to this JSON file, as fractions of 1.
     """
     wanted = Wanted(tiou, precision)
     refuse_unwritable(json_path)
@@ -83,8 +84,8 @@ def calibrate_command(
     if known is None and model.config is not None:
         known = grid_of(features, model.config)
     source = DataSource(annotations, features, subset, known)
-    data = told(open_data(source, note, skip_missing=skip_missing))
-    _warn(model, annotations, data.annotations.videos)
+    data = note_reading(open_data(source, note, skip_missing=skip_missing))
+    _note_seen(model, annotations, data.annotations.videos)
     failures: list[FeatureError] = []
     results = localised(model, data, failures.append)
     report = calibrate(
@@ -97,65 +98,69 @@ def calibrate_command(
     path = write_calibration(run, report.calibration)
     if json_path is not None:
         write_json(json_path, report.to_json())
-    _tell(report)
+    _print_calibration(report)
     console.print(f"{path}: acmnet localize --run {run} uses it", markup=False)
-    _remark(report)
+    _note_thresholds(report)
     left_out = [*missing_videos(data), *map(str, failures)]
     fail_for_left_out(left_out, len(results))
 
 
-def _warn(model: TrainedModel, annotations: Path, videos: Collection[str]) -> None:
-    """Say when the model has seen the videos, or made their truth, or nobody knows."""
+def _note_seen(model: TrainedModel, annotations: Path, videos: Collection[str]) -> None:
+    """Note if the model was trained on the videos, or their labels are its own output.
+
+    Another note tells if the run does not say what it was trained on.
+    """
     seen = trained_on(model.config, videos)
     if seen is None:
-        note(f"{UNKNOWN}, and so are its probabilities; calibrate on others")
+        note(f"{UNKNOWN}, and so are its probabilities; calibrate on other videos")
     elif seen:
-        note(f"{seen_note(seen, len(videos))}, so calibrate on others")
+        note(f"{seen_note(seen, len(videos))}, so calibrate on other videos")
     reviewed = reviews_note(annotations)
     if reviewed is not None:
         note(reviewed)
 
 
-def _tell(report: CalibrationReport) -> None:
-    """Print the reliability, the thresholds and what a probability is about."""
+def _print_calibration(report: CalibrationReport) -> None:
+    """Print how reliable the probabilities are, the thresholds, and what they mean."""
     found = report.calibration
     surest = report.bins["surest_after"]
     shown = counted(sum(b.detections for b in surest), "detection")
     title = (
-        f"the surest {shown}, as many as there is to find, by curves fitted on other "
-        "videos"
+        f"the {shown} with the highest probabilities, as many as there are actions, "
+        "by curves fitted on other videos"
     )
     console.print(plain_table(title, _reliability_table(report)))
-    title = f"from the score on that should give {100 * found.precision:g} % precision"
+    title = f"thresholds chosen for a precision of {100 * found.precision:g} %"
     console.print(plain_table(title, _threshold_table(report)))
     n_correct = sum(own.correct for own in found.classes.values())
     n_found = sum(own.detections for own in found.classes.values())
     ece = {name: f"{100 * value:.1f} %" for name, value in found.ece.items()}
     console.print(
         f"{counted(found.videos, 'video')}, {counted(n_found, 'detection')}, "
-        f"{n_correct} correct; expected "
-        f"calibration error {ece['before']} before, {ece['after']} after; of the "
-        f"surest {ece['surest_before']} before, {ece['surest_after']} after, on videos "
-        "not fitted on"
+        f"{n_correct} correct; expected calibration error on videos that no curve was "
+        f"fitted on: {ece['before']} before, {ece['after']} after; of the {shown} with "
+        f"the highest probabilities {ece['surest_before']} before, "
+        f"{ece['surest_after']} after"
     )
     if report.precision is not None:
         console.print(
-            f"at the thresholds, on videos not fitted on: precision "
+            f"with these thresholds, on videos that they were not chosen on: precision "
             f"{100 * report.precision:.1f} %, recall {100 * report.recall:.1f} %"
         )
     if found.tiou is None:
         console.print(
-            "a probability is that the video has the label: there are no segments, so "
-            "it says nothing of boundaries"
+            "the label file has no segments, so a probability is that of the video "
+            "having the label; it says nothing of start and end"
         )
     else:
         console.print(
-            f"a probability is that an action is found at tIoU {found.tiou:g}"
+            f"a probability is that of a detection finding an action at tIoU "
+            f"{found.tiou:g}"
         )
 
 
 def _reliability_table(report: CalibrationReport) -> Table:
-    """Return a row for each bin of about equal probability."""
+    """Return a row for each bin of detections with similar probabilities."""
     rows = tuple(
         (f"{b.low:.3f} to {b.high:.3f}", b.probability, b.correct, b.detections)
         for b in report.bins["surest_after"]
@@ -164,7 +169,7 @@ def _reliability_table(report: CalibrationReport) -> Table:
 
 
 def _threshold_table(report: CalibrationReport) -> Table:
-    """Return a row for each class."""
+    """Return each class's threshold, with its precision and recall."""
     rows = tuple(
         (
             name,
@@ -181,15 +186,18 @@ def _threshold_table(report: CalibrationReport) -> Table:
 
 
 def _threshold(own: ClassCalibration) -> str | None:
-    """Return a class's threshold, or why there is none."""
+    """Return a class's threshold as text, or why it has none."""
     if own.threshold is not None:
         return f"{own.threshold:.4g}"
-    words = {"everything": "would keep every video", "nothing": "never reached"}
+    words = {
+        "everything": "would keep every video",
+        "nothing": "never precise enough",
+    }
     return words.get(own.refused or "nothing")
 
 
-def _remark(report: CalibrationReport) -> None:
-    """Tell what else a reader must know."""
+def _note_thresholds(report: CalibrationReport) -> None:
+    """Note which classes have no threshold, and what makes the numbers rough."""
     found = report.calibration
     refused = {name: x.refused for name, x in found.classes.items() if x.refused}
     never = [name for name, why in refused.items() if why == "nothing"]
@@ -197,22 +205,23 @@ def _remark(report: CalibrationReport) -> None:
     of_all = f"of {counted(len(found.classes), 'class')}"
     if never:
         note(
-            f"no score of {len(never)} {of_all} reaches precision "
-            f"{found.precision:g}, so localize --operating-point keeps nothing of "
-            f"these: {some(never)}"
+            f"{len(never)} {of_all} have no threshold, because no score reaches "
+            f"precision {found.precision:g}; localize --operating-point drops all "
+            f"detections of these: {some(never)}"
         )
     if always:
         note(
             f"{len(always)} {of_all} have no threshold, so localize --operating-point "
-            f"keeps nothing of these: {some(always)}. So many videos carry the label "
-            f"that keeping every video reaches precision {found.precision:g}: the "
-            "scores decide nothing. Give a higher --precision, or true segments"
+            f"drops all detections of these: {some(always)}. So many videos have the "
+            f"label that keeping every video reaches precision {found.precision:g}, "
+            "whatever the scores are. Give a higher --precision, or true segments"
         )
     n_correct = sum(own.correct for own in found.classes.values())
     if n_correct < FEW_CORRECT:
-        note(f"only {counted(n_correct, 'correct detection')}: the figures are rough")
+        note(f"only {counted(n_correct, 'correct detection')}: the numbers are rough")
     if report.left_out:
         note(
-            f"{counted(len(report.left_out), 'video')} left out, because a label there "
-            f"has no segment while other videos have them: {some(report.left_out)}"
+            f"{counted(len(report.left_out), 'video')} left out, because a label of "
+            "theirs has no segment, while other videos have segments: "
+            f"{some(report.left_out)}"
         )

@@ -3,7 +3,8 @@
 import torch
 
 from acmnet.cli.app import app, console, errors, fail, note
-from acmnet.cli.data_options import fail_for_missing
+from acmnet.cli.dotted_settings import TRAINING_EPILOGUE
+from acmnet.cli.shared_options import fail_for_missing
 from acmnet.cli.training_options import FOLDS, Training
 from acmnet.data.checks.findings import summed_up
 from acmnet.data.checks.instance_checks import misplaced
@@ -16,22 +17,23 @@ from acmnet.pipeline.memory_needs import refuse_oversized
 from acmnet.recipes import Settings
 
 
-@app.command
+@app.command(help_epilogue=TRAINING_EPILOGUE)
 def check(*, given: Training, folds: int | None = None) -> None:
-    """Say everything that training would refuse, before hours of it.
+    """Report every problem in labels and features that would stop training.
 
-    Every feature file is read.
+    Takes the options of `acmnet train` and reads every feature file, but trains
+    nothing. Exits with 1 if training would be refused.
 
     Parameters
     ----------
     folds
-        Also refuse what `acmnet crossvalidate` and `acmnet ablate` would refuse with
-        this many folds: a class that one fold's training would lack.
+        Also report what would stop `acmnet crossvalidate` and `acmnet ablate` with this
+        many folds: a class that would be missing from a fold's training videos.
     """
     settings, data = given.settings(), given.data()
     unread = list(bad_features(data))
     found = list(data_problems(data, for_training=True))
-    # an unreadable file is said once, though its header says it, too
+    # a file whose header is damaged is in both lists: report it once
     refusals = [says for refuse, says in found if refuse and says not in unread]
     refusals += unread
     if not unread:
@@ -45,7 +47,7 @@ def check(*, given: Training, folds: int | None = None) -> None:
     for sentence in refusals:
         errors.print(f"refused: {sentence}", markup=False)
     if lacking and folds is None:
-        note(f"crossvalidate in {FOLDS} folds would be refused: {lacking[0]}")
+        note(f"crossvalidate with {FOLDS} folds would be refused: {lacking[0]}")
     if refusals:
         fail(f"{counted(len(refusals), 'problem')} would stop training")
     shape = f"{counted(len(data.annotations.class_names), 'class')}, dimension "
@@ -57,7 +59,7 @@ def check(*, given: Training, folds: int | None = None) -> None:
 
 
 def _oversized(settings: Settings, data: Data) -> list[str]:
-    """Return why training would not fit into memory, or into the settings."""
+    """Return why training would need too much memory; nothing if it would not."""
     try:
         refuse_oversized(settings, data, "cuda" if torch.cuda.is_available() else "cpu")
     except ValueError as error:

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Final
 
 from acmnet.cli.app import app, console, errors, quiet
-from acmnet.cli.data_options import JsonPath, fail_for_missing
+from acmnet.cli.dotted_settings import TRAINING_EPILOGUE
 from acmnet.cli.progress import Waiting
+from acmnet.cli.shared_options import Device, JsonPath, Seeds, fail_for_missing
 from acmnet.cli.terminal_tables import map_table
 from acmnet.cli.training_options import FOLDS, Training
 from acmnet.data.detections import write_detections
@@ -17,34 +18,40 @@ from acmnet.pipeline.fit_videos import DETECTIONS
 from acmnet.segments import FloatArray
 
 SPREAD: Final = "std over seeds"
+"""Name of the row of standard deviations."""
 
 
-@app.command(name="crossvalidate")
+@app.command(name="crossvalidate", help_epilogue=TRAINING_EPILOGUE)
 def crossvalidate_command(
     *,
     given: Training,
     out: Path,
     folds: int = FOLDS,
-    seeds: tuple[int, ...] = (0, 1, 2),
+    seeds: Seeds = (0, 1, 2),
     tiou: str = "0.1:0.7:0.1",
     json_path: JsonPath = None,
-    device: str = "auto",
+    device: Device = "auto",
 ) -> None:
-    """Score a recipe on your own videos: train on all folds but one, test on that.
+    """Score a recipe on your own videos, each by a model that was not trained on it.
 
-    Labels alone are trained on; true segments only score. A call that was cut short
-    goes on where it stopped.
+    The videos are dealt into folds. For each fold, a model is trained on the labels of
+    the videos in the other folds and finds the actions in this one; true segments are
+    used for scoring only. The same command again goes on where it stopped.
 
     Parameters
     ----------
     out
-        Directory for all runs, seed_S/fold_F; seed_S/detections.json gets what was
-        found in each video by the run that had not seen it.
+        Directory for the runs, as seed_S/fold_F. Each seed_S/detections.json holds the
+        detections of all videos, each by the run that was not trained on it.
     folds
-        Parts that the videos are dealt into, the same for every seed, with every class
-        in each of them where it can be; a class needs two videos or more.
+        How many folds the videos are dealt into, the same folds for every seed. Every
+        class needs two videos or more, and is in every fold if it has enough videos.
     seeds
-        One training a fold for each: --seeds 0 --seeds 1.
+        Seeds to train every fold with, as in --seeds 0 --seeds 1.
+    tiou
+        Overlaps at which mAP (mean average precision) is computed: first:last:step, or
+        a list such as 0.3,0.5. The overlap of a detection with a true segment is their
+        tIoU: the time that both cover, divided by the time that either covers.
     json_path
         Also write the scores here, as fractions of 1.
     """
@@ -77,7 +84,7 @@ def crossvalidate_command(
         f"{100 * values['average_std']:.2f} %, {result.seconds:.0f} s of training"
     )
     console.print(
-        f"detections of every video by a run that had not seen it: {out}/seed_*/"
-        f"{DETECTIONS} (acmnet evaluate, diagnose)"
+        f"detections of every video, by a run that was not trained on it: {out}/seed_*/"
+        f"{DETECTIONS}, for acmnet evaluate and acmnet diagnose"
     )
     fail_for_missing(request.data)

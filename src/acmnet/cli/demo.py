@@ -16,16 +16,20 @@ from acmnet.pipeline.fit_videos import REPORT
 def demo_command(
     *, out: Path = Path("runs/demo"), seed: int = 0, workers: int = cores()
 ) -> None:
-    """Draw videos, learn from their labels alone, localise, evaluate, compare.
+    """Try everything on small made-up videos: no data and no weights are needed.
+
+    Draws videos, trains on their labels alone, finds the actions in other drawn videos,
+    and scores them beside two baselines: a training on shuffled labels, and random
+    places.
 
     Parameters
     ----------
     out
-        Directory that gets the videos, the trained model, detections and scores.
+        Directory for the videos, the trained run, its detections and its scores.
     seed
-        Of the videos and of the training.
+        Number that all random choices start from: the same seed draws the same videos.
     workers
-        Processes that extract features; they share the cores.
+        How many processes extract features at the same time; they share the cores.
     """
     refuse_unwritable(out / "labels.json")
     epochs = recipes.recipe("default", profile=PROFILE).training.epochs

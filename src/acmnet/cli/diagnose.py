@@ -1,11 +1,11 @@
-"""The verb that says what is wrong with detections: diagnose."""
+"""The verb diagnose: which kinds of errors detections have, and what they miss."""
 
 from pathlib import Path
 
 import numpy as np
 
 from acmnet.cli.app import app, console, note
-from acmnet.cli.data_options import JsonPath
+from acmnet.cli.shared_options import JsonPath
 from acmnet.cli.terminal_tables import plain_table
 from acmnet.cli.trained_run import note_unpredicted
 from acmnet.data.detections import read_detections
@@ -30,32 +30,35 @@ def diagnose_command(
     json_path: JsonPath = None,
     figures: Path | None = None,
 ) -> None:
-    """Say what is wrong with detections: kinds of errors, and which actions are missed.
+    """Report which kinds of errors detections have, and which actions they miss.
 
-    After DETAD (Alwassel et al., ECCV 2018). The detections of each class are ranked by
-    score, and the first 10 G are sorted by kind of error, where G is the number of its
-    true segments. Overlap is measured by tIoU: the time that a detection and a true
-    segment both cover, divided by the time that either covers.
+    Follows DETAD (Alwassel et al., ECCV 2018). Of each class, which has G true
+    segments, the 10 G detections with the highest scores are sorted by kind of error.
+    The overlap of a detection with a true segment is their tIoU: the time that both
+    cover, divided by the time that either covers.
 
     Parameters
     ----------
     ground_truth
-        Annotations with true segments; coverage needs durations, too.
+        Label file with true segments. Their coverage (share of the video) can only be
+        told if it also has the durations of the videos.
     detections
-        ActivityNet results JSON, of any system, or CSV that localize wrote.
+        ActivityNet results JSON of any system, or a CSV file that localize wrote.
     protocol
-        A name from `acmnet protocols`; custom takes the ground truth as it is.
+        Name of the rules to score by, from `acmnet protocols`. "custom" takes the
+        ground truth as it is.
     subset
-        Only this subset of the ground truth, where the protocol names none.
+        Use only this subset of the ground truth, if the protocol prescribes none.
     tiou
-        From which overlaps on a detection is correct, from 0.1 up: one, a list such as
-        0.3,0.5, or first:last:step.
+        Smallest overlap (tIoU) at which a detection is correct, 0.1 or more: one value,
+        a list such as 0.3,0.5, or first:last:step.
     ambiguous
-        Intervals that thumos14-2014 does not count (Ambiguous_test.txt).
+        File with the intervals that the protocol thumos14-2014 does not count
+        (Ambiguous_test.txt of THUMOS-14).
     json_path
-        Also write all of it here, as fractions of 1.
+        Also write all results to this JSON file, as fractions of 1.
     figures
-        Also draw it into this folder, as PNG, SVG and PDF.
+        Also draw the results into this folder, as PNG, SVG and PDF.
     """
     refuse_unwritable(json_path)
     diagnosis = diagnose(
@@ -79,7 +82,7 @@ def diagnose_command(
         f"{100 * diagnosis.map_n.mean():.2f} %{many}",
         markup=False,
     )
-    title = "kinds of detections in %, and points of mAP gained without each"
+    title = "kinds of detections in %, and points of mAP gained without that kind"
     console.print(plain_table(title, kinds_table(diagnosis)))
     _tell_misfit(diagnosis)
     title = (
@@ -97,9 +100,10 @@ def diagnose_command(
 
 
 def kinds_table(diagnosis: Diagnosis) -> Table:
-    """Return the share of each kind at each depth, and what it costs.
+    """Return the share of each kind of detection at each depth, and what it costs.
 
-    Of several thresholds the means; the gain at each has a column.
+    With several thresholds, shares are means over them, and the gain has a column for
+    each of them beside its mean.
     """
     tiou = diagnosis.report.tiou
     gains = [f"gain {x:g}" for x in tiou] if len(tiou) > 1 else []
@@ -118,7 +122,7 @@ def kinds_table(diagnosis: Diagnosis) -> Table:
 
 
 def buckets_table(diagnosis: Diagnosis) -> Table:
-    """Return how well the instances of each bucket are found; means over tIoU."""
+    """Return how well the instances of each bucket are found, as means over tIoU."""
     overall = diagnosis.map_n.mean()
     rows: list[tuple[Cell, ...]] = []
     for found in diagnosis.buckets:
@@ -142,12 +146,12 @@ def buckets_table(diagnosis: Diagnosis) -> Table:
 
 
 def _share(value: float) -> float | None:
-    """Return a fraction for a table, which leaves what is undefined blank."""
+    """Return a fraction for a table: None, a blank cell, where it is undefined."""
     return None if np.isnan(value) else float(value)
 
 
 def _tell_misfit(diagnosis: Diagnosis) -> None:
-    """Print how localisation errors lie to their instances, at each threshold."""
+    """Print how the segments of localisation errors differ from the true ones."""
     misfit = diagnosis.misfit
     for i, tiou in enumerate(diagnosis.report.tiou):
         n = int(misfit.counts[i].sum())

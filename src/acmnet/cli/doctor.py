@@ -1,10 +1,10 @@
-"""The verb doctor."""
+"""The verb doctor: everything that is wrong with labels, features and splits."""
 
 from pathlib import Path
 
 from acmnet.cli.app import app, console, errors, fail, note, quiet
-from acmnet.cli.data_options import Grid, GridOptions, JsonPath
 from acmnet.cli.progress import Waiting
+from acmnet.cli.shared_options import Grid, GridOptions, JsonPath
 from acmnet.data.checks.examination import Patient, examine
 from acmnet.data.checks.findings import summed_up
 from acmnet.files import refuse_unwritable, write_json
@@ -22,24 +22,26 @@ def doctor(
     grid: Grid = GridOptions(),
     json_path: JsonPath = None,
 ) -> None:
-    """Say all that is wrong with labels, splits and features, and what to do.
+    """Report everything that is wrong with labels, features and splits, with remedies.
 
-    Exits with 1 on an error, with 0 on warnings.
+    Exits with 1 if there is an error, with 0 if there are only warnings.
 
     Parameters
     ----------
     annotations
         Label file: ActivityNet-style JSON, or CSV with the columns video,labels.
     features
-        Directory with one .npy or .safetensors a video. Every file is read.
+        Directory with one .npy or .safetensors file per video. Every file is read.
     detections
-        ActivityNet results JSON: finds test videos that are never predicted.
+        ActivityNet results JSON. Reports annotated videos that have no detections in
+        it.
     split
-        List of the videos that are predicted, one a line: finds those that are not.
+        Text file with the video ids of a split, one per line. Reports annotated videos
+        that are not in it.
     subset
-        Look at this subset of the annotations only.
+        Examine only this subset of the label file.
     json_path
-        Also write all findings here.
+        Also write all findings to this JSON file.
     """
     refuse_unwritable(json_path)
     patient = Patient(annotations, features, detections, split, subset, grid.grid())
@@ -55,12 +57,12 @@ def doctor(
     console.print(str(diagnosis), markup=False)
     if features is detections is split is None:
         note(
-            "videos that are never predicted show only beside --features, "
-            "--detections or --split"
+            "give --features, --detections or --split to find videos that are never "
+            "predicted, too"
         )
     if json_path is not None:
         write_json(json_path, diagnosis.to_json())
     n_errors = diagnosis.count("error")
     if n_errors:
         errors_found = counted(n_errors, "error")
-        fail(f"{errors_found} in the data; mend that before training or evaluating")
+        fail(f"{errors_found} in the data; mend them before training or evaluating")

@@ -1,4 +1,4 @@
-"""Settings of a recipe that are given on the command line by their dotted names."""
+"""Settings of a recipe, given on the command line as options with dotted names."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -8,18 +8,33 @@ from cyclopts import App, Parameter
 from cyclopts.exceptions import UnknownOptionError
 
 from acmnet import recipes
-from acmnet.cli.app import UsageError
+from acmnet.cli.app import EXIT_CODES, UsageError
 from acmnet.recipes import RecipeError, Settings, setting_names
 
 Values = Annotated[dict[str, str] | None, Parameter(show=False, negative=())]
 
 MAY_CHANGE: Final = ("localization.", "student.teachers_weight")
-"""Settings that still mean something once a network is trained."""
+"""Beginnings of the settings that still have an effect once a network is trained."""
+TRAINING_EPILOGUE: Final = (
+    "Every setting of the recipe is an option too, by its dotted name, such as "
+    "--training.epochs 50 or --localization.activation-thresholds 0.1,0.2. "
+    f"`acmnet recipes show NAME` lists all settings.\n\n{EXIT_CODES}"
+)
+"""End of the help of verbs that train."""
+RUN_EPILOGUE: Final = (
+    "Settings of localisation are options too, by their dotted names, such as "
+    "--localization.activation-thresholds 0.1,0.2: they replace those that the run was "
+    f"trained with. `acmnet recipes show default` lists them.\n\n{EXIT_CODES}"
+)
+"""End of the help of verbs that use a trained run."""
 
 
 @dataclasses.dataclass(frozen=True)
 class RecipeSettings:
-    """Any setting of a recipe by its dotted name, such as ``--training.epochs 50``."""
+    """The settings that a user gives by dotted name, such as ``--training.epochs 50``.
+
+    Each field is one group of settings: its keys are the names after the dot.
+    """
 
     model: Values = None
     loss: Values = None
@@ -29,13 +44,13 @@ class RecipeSettings:
     student: Values = None
 
     def by_name(self) -> dict[str, object]:
-        """Return the texts that were given, by dotted name.
+        """Return the given values, as texts, by dotted name.
 
         Raises
         ------
         UsageError
-            If there is no such setting (the nearest is named), or a text cannot be its
-            value.
+            If there is no such setting (the nearest name is suggested), or the text is
+            no value of it.
         """
         given: dict[str, object] = {
             f"{field.name}.{key.replace('-', '_')}": text
@@ -50,20 +65,20 @@ class RecipeSettings:
         return given
 
     def applied(self, trained: Settings) -> Settings:
-        """Return a trained run's settings with those that were given.
+        """Return a trained run's settings, with the given ones in place of its own.
 
         Raises
         ------
         UsageError
-            If one of them only matters while a network is trained.
+            If a given setting has no effect after training.
         """
         given = self.by_name()
         for name in given:
             if not name.startswith(MAY_CHANGE):
                 raise UsageError(
                     f"--{name} only matters while a network is trained, and this run "
-                    "is trained already: settings of localization and "
-                    "student.teachers_weight can still be given"
+                    "is trained already; it can still be used with other settings of "
+                    "localization and another student.teachers_weight"
                 )
         return recipes.override(trained, given)
 
@@ -72,10 +87,10 @@ GivenSettings = Annotated[RecipeSettings, Parameter(name="*")]
 
 
 def why_unknown(app: App, error: UnknownOptionError) -> str:
-    """Return what is wrong with an option that a verb does not know.
+    """Return a sentence that says why a verb does not take an option.
 
-    Where the option is the dotted name of a setting, the sentence names the verb and
-    the verbs that take settings; where it nearly is one, the nearest setting.
+    If the option is the dotted name of a setting, the sentence lists the verbs that
+    take settings; if it resembles one, the sentence suggests the nearest setting.
     """
     option = error.token.keyword or error.token.value
     name = option.partition("=")[0].removeprefix("--").replace("-", "_")
@@ -88,7 +103,10 @@ def why_unknown(app: App, error: UnknownOptionError) -> str:
             return str(fault)
     verb = " ".join(error.command_chain or ())
     takers = ", ".join(sorted(verbs_with_settings(app)))
-    return f"{verb} uses no settings, so {option} cannot be given; {takers} take them"
+    return (
+        f"acmnet {verb} uses no settings of a recipe, so it does not take {option}; "
+        f"these verbs do: {takers}"
+    )
 
 
 def verbs_with_settings(app: App, chain: tuple[str, ...] = ()) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Verbs that score: evaluate, protocols."""
+"""The verb evaluate: detections are scored against true segments."""
 
 import dataclasses
 from collections.abc import Collection, Mapping
@@ -8,8 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, errors, note, quiet
-from acmnet.cli.data_options import JsonPath
 from acmnet.cli.progress import Waiting
+from acmnet.cli.shared_options import JsonPath
 from acmnet.cli.terminal_tables import comparison_lines, map_table, plain_table
 from acmnet.cli.trained_run import note_unpredicted
 from acmnet.data.detections import read_detections
@@ -29,21 +29,21 @@ from acmnet.files import refuse_unwritable, write_json, write_text
 from acmnet.messages import counted
 
 RECALLED = (1, 5, 10, 50, 100)
-"""Proposals a video that average recall is reported at."""
+"""Numbers of detections per video that average recall is reported for."""
 
 
 @dataclasses.dataclass(frozen=True)
 class FileOptions:
-    """Where the scores are written, besides the terminal."""
+    """The files that scores are written to, besides the terminal."""
 
     json_path: JsonPath = None
-    "Also write all scores here, as fractions of 1."
+    "Also write all scores to this JSON file, as fractions of 1."
     csv_path: Annotated[Path | None, Parameter(name="--csv")] = None
-    "Also write the table here as CSV."
+    "Also write the table to this CSV file."
     markdown_path: Annotated[Path | None, Parameter(name="--markdown")] = None
-    "Also write the table here as Markdown."
+    "Also write the table to this Markdown file."
     latex_path: Annotated[Path | None, Parameter(name="--latex")] = None
-    "Also write the table here as LaTeX."
+    "Also write the table to this LaTeX file."
 
 
 Written = Annotated[FileOptions, Parameter(name="*")]
@@ -66,38 +66,40 @@ def evaluate_command(
 ) -> None:
     """Score detections against true segments: mAP, and AP of each class.
 
-    A detection counts as correct when it overlaps a true segment of its class enough.
-    The overlap is their tIoU: the time that both cover, divided by the time that either
-    covers. mAP is the average precision (AP) of a class, averaged over the classes.
+    A detection is correct if it overlaps a true segment of its class enough. The
+    overlap is their tIoU: the time that both cover, divided by the time that either
+    covers. AP is the average precision of a class, mAP the mean of AP over the classes.
 
-    Several detection files are compared with the first, with 95 % intervals from
-    drawing the videos again and again.
+    Several detection files are each compared with the first: 95 % intervals of mAP and
+    of its differences come from drawing the videos at random again and again.
 
     Parameters
     ----------
     ground_truth
-        Annotations with true segments.
+        Label file with true segments.
     detections
-        ActivityNet results JSON, of any system, or CSV that localize wrote; once for
-        each system.
+        ActivityNet results JSON of any system, or a CSV file that localize wrote. Give
+        it several times to compare systems.
     protocol
-        A name from `acmnet protocols`; custom takes the ground truth as it is.
+        Name of the rules to score by, from `acmnet protocols`. "custom" takes the
+        ground truth as it is.
     subset
-        Only this subset of the ground truth, where the protocol names none.
+        Use only this subset of the ground truth, if the protocol prescribes none.
     tiou
-        From which overlaps on a detection is correct: first:last:step, or a list such
-        as 0.3,0.5; else the protocol's.
+        Smallest overlaps (tIoU) at which a detection is correct: first:last:step, or a
+        list such as 0.3,0.5. When left out, those of the protocol.
     ambiguous
-        Intervals that thumos14-2014 does not count (Ambiguous_test.txt).
+        File with the intervals that the protocol thumos14-2014 does not count
+        (Ambiguous_test.txt of THUMOS-14).
     score_threshold
-        Also give precision, recall and F1 of detections from this score.
+        Also print precision, recall and F1 of the detections with this score or more.
     published
-        Show the published systems of the benchmark beside, each with its protocol; CSV,
-        Markdown and LaTeX files get them, too.
+        Also show what published systems scored on the benchmark, each with its
+        protocol. CSV, Markdown and LaTeX files get these rows, too.
     draws
-        How often the videos are drawn at random, with repeats, to compare systems.
+        How many times the videos are drawn at random, with repeats, to compare systems.
     seed
-        Number that the draws start from: the same one draws the same videos.
+        Number that the random draws start from: the same seed draws the same videos.
     """
     refuse_unwritable(*dataclasses.astuple(written))
     thresholds = None if tiou is None else parse_tiou(tiou)
@@ -127,16 +129,16 @@ def evaluate_command(
     _write_files(written, reports, comparison, beside, left_out)
     if comparison is None:
         title = f"{detections[0]} against {ground_truth}, {first.protocol.name}"
-        _tell(first, title, score_threshold)
+        _print_scores(first, title, score_threshold)
     else:
-        _tell_several(comparison, ground_truth)
+        _print_comparison(comparison, ground_truth)
     if beside is not None:
-        console.print(plain_table("beside what is published", beside))
+        console.print(plain_table("published systems for comparison", beside))
     for path in detections:
         if path.suffix.lower() == ".csv":
-            note(f"{path} may lack detections with low scores: a JSON has all of them")
+            note(f"{path} may lack detections with low scores, which JSON files keep")
     for name, report in reports.items():
-        _remark(f"{name}: " if len(reports) > 1 else "", report)
+        _note_what_counts(f"{name}: " if len(reports) > 1 else "", report)
 
 
 def _write_files(
@@ -146,16 +148,20 @@ def _write_files(
     beside: Table | None,
     left_out: Mapping[str, object],
 ) -> None:
-    """Write what was asked for, before anything is printed.
+    """Write the files that were asked for, before anything is printed.
 
     Parameters
     ----------
     written : FileOptions
-        The files.
-    reports, comparison, beside
-        The scores, what lies between several systems, and the published systems.
+        The files to write.
+    reports : mapping of name to DetectionReport
+        The scores of each system.
+    comparison : Comparison or None
+        How several systems differ; None for a single one.
+    beside : Table or None
+        What published systems scored; None if it was not asked for.
     left_out : mapping
-        What `held_out` adds to the JSON.
+        Values that `held_out` adds to the JSON.
     """
     first = next(iter(reports.values()))
     table = report_table(first) if comparison is None else comparison_table(comparison)
@@ -181,7 +187,7 @@ def _write_files(
 
 
 def _named(paths: list[Path]) -> dict[str, Path]:
-    """Return each file by a short name of its own."""
+    """Return the files by name: the stem where it is unique, else the whole path."""
     stems = [path.stem for path in paths]
     names = stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
     if len(set(names)) < len(names):
@@ -189,7 +195,7 @@ def _named(paths: list[Path]) -> dict[str, Path]:
     return dict(zip(names, paths, strict=True))
 
 
-def _tell_several(comparison: Comparison, ground_truth: Path) -> None:
+def _print_comparison(comparison: Comparison, ground_truth: Path) -> None:
     """Print the mAP of several systems and how they differ from the first."""
     first = next(iter(comparison.reports.values()))
     rows = {name: report.map.tolist() for name, report in comparison.reports.items()}
@@ -199,8 +205,10 @@ def _tell_several(comparison: Comparison, ground_truth: Path) -> None:
         console.print(line, markup=False)
 
 
-def _tell(report: DetectionReport, title: str, score_threshold: float | None) -> None:
-    """Print one system's AP by class, its mAP, and what mAP does not say."""
+def _print_scores(
+    report: DetectionReport, title: str, score_threshold: float | None
+) -> None:
+    """Print one system's AP by class, its mAP, recall, F1 and video classification."""
     rows = dict(zip(report.class_names, report.ap.T.tolist(), strict=True))
     rows |= {"mAP": report.map.tolist()}
     console.print(map_table(title, report.tiou.tolist(), rows))
@@ -239,8 +247,8 @@ def _tell(report: DetectionReport, title: str, score_threshold: float | None) ->
         console.print(f"ground truth SHA-256 {report.ground_truth_sha256}")
 
 
-def _remark(prefix: str, report: DetectionReport) -> None:
-    """Tell what was dropped and why, and what else a reader must know."""
+def _note_what_counts(prefix: str, report: DetectionReport) -> None:
+    """Print what was dropped, what is missing, and what else makes scores differ."""
     if not report.detections:
         note(f"{prefix}there is no detection to score, so every score is 0 %")
     for reason, count in report.dropped.items():
@@ -252,9 +260,9 @@ def _remark(prefix: str, report: DetectionReport) -> None:
     if isinstance(cut, dict):
         limits = ", ".join(f"{k} {v}" for k, v in cut.items() if v is not None)
         note(
-            f"{prefix}these detections were cut ({limits}), and mAP is that of the "
-            "rest: run localize without limits to score all"
+            f"{prefix}localize left out some of these detections ({limits}), which "
+            "lowers mAP: run it without these options to score all detections"
         )
     chosen = report.external_data.get("checkpoint_chosen_on")
     if chosen:
-        note(f"{prefix}these detections' checkpoint was chosen on the {chosen}")
+        note(f"{prefix}the checkpoint of these detections was chosen on the {chosen}")

@@ -22,6 +22,7 @@ from acmnet.cli.extractor_options import (
     RunningFlag,
 )
 from acmnet.cli.progress import ExtractionBar
+from acmnet.cli.shared_options import Device
 from acmnet.extraction.extraction_request import Engine, ExtractionRequest
 from acmnet.extraction.extraction_run import extract_videos
 from acmnet.extraction.video_search import find_videos
@@ -40,38 +41,41 @@ def extract(
     engine: Annotated[Engine, Running] = "local",
     shard: Annotated[str | None, Running] = None,
     retry_failed: Annotated[bool, RunningFlag] = False,
-    device: Annotated[str, Running] = "auto",
+    device: Annotated[Device, Running] = "auto",
 ) -> None:
-    """Turn video files into features: numbers that describe each short piece of them.
+    """Turn video files into features, which training and localisation read.
 
-    Finished videos are not done again. A video that cannot be read is listed in
-    failed.jsonl with the reason; the others go on.
+    A video is cut into snippets, short pieces of some frames. Each row of its features
+    describes one snippet with numbers. The same command again extracts only what is
+    missing. A video that cannot be read is listed in failed.jsonl with the reason, and
+    the other videos are extracted.
 
     Parameters
     ----------
     videos
-        Video files, and folders that are searched for them.
+        Video files, or folders that are searched for video files.
     out
-        Directory for the features; the same one again goes on where it stopped.
+        Directory for the features. If it holds features already, only the missing
+        videos are extracted.
     workers
-        Processes; they share the cores.
+        How many processes extract at the same time; they share the cores.
     engine
-        "local", or "ray" for a Ray cluster (pip install 'acmnet[ray]').
+        "local" runs the processes on this machine, "ray" on a Ray cluster (needs
+        pip install 'acmnet[ray]').
     shard
-        i/n: only the i-th of n parts of the videos, for job arrays.
+        i/n, such as 3/16: extract only the i-th of n parts of the videos, to divide the
+        work among the jobs of a cluster.
     retry_failed
-        Try again what could not be read before.
-    device
-        Where I3D computes: "auto", "cpu" or "cuda".
+        Try the videos again that could not be read in an earlier call.
     """
     request = ExtractionRequest(
-        find_videos(videos),
-        out,
-        given.settings(out),
-        workers,
-        engine,
-        _shard(shard),
-        retry_failed,
+        videos=find_videos(videos),
+        out=out,
+        settings=given.settings(out),
+        workers=workers,
+        engine=engine,
+        shard=_shard(shard),
+        retry_failed=retry_failed,
         device=join_processes(device),
     )
     with ExtractionBar(errors, silent=quiet()) as bar:
@@ -82,7 +86,7 @@ def extract(
     console.print(
         f"{counted(summary.done, 'video')} extracted ({summary.video_s:.0f} s in "
         f"{summary.wall_s:.0f} s, {rate:.1f} x real time), {summary.already} were "
-        f"there: {out}"
+        f"there already: {out}"
     )
     reasons = [f"{failure.video}: {failure.reason}" for failure in summary.failures]
     n_done = summary.done + summary.already
@@ -90,6 +94,7 @@ def extract(
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:
+    """Return i and n of a text such as 3/16; None for None."""
     if text is None:
         return None
     i, _, n = text.partition("/")

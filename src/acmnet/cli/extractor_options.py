@@ -27,30 +27,37 @@ RunningFlag: Final = Parameter(group=PROCESSES, negative=())
 
 @dataclasses.dataclass(frozen=True)
 class ExtractorOptions:
-    """Which extractor, and what its numbers depend on."""
+    """The extractor, and the settings that its features depend on."""
 
     extractor: str = AUTO
-    """motion, i3d-rgb, i3d-two-stream, or module:Class of your own (also from the
-    working directory); "auto" is what the features directory already holds, else
-    i3d-rgb where its weights are installed, else motion. A class that a features
-    directory asks for runs only if it is named here, or is a line of
-    ~/.config/acmnet/trusted_extractors."""
+    """"motion", "i3d-rgb", "i3d-two-stream", or "module:Class" for an extractor of your
+    own, which may lie in the working directory. "auto" continues with the extractor
+    that the feature directory names; in a new directory it takes i3d-rgb if its weights
+    are installed, else motion. For safety, a class of your own runs only if you name it
+    here or in a line of ~/.config/acmnet/trusted_extractors."""
     fps: float = ExtractionSettings.fps
-    "Frames a second that are looked at."
+    "Frames per second that the video is sampled at before its features are computed."
     snippet_frames: int = ExtractionSettings.snippet_frames
-    "Frames that one row of features describes: a short piece of video, a snippet."
+    "Frames in a snippet, the short piece of video that one row of features describes."
     stride_frames: int = ExtractionSettings.stride_frames
-    "Frames from the start of one such piece to the start of the next."
+    "Frames from the start of one snippet to the start of the next."
     flow: FlowMethod = ExtractionSettings.flow
-    """i3d-two-stream: how carefully the motion between frames (TV-L1 optical flow) is
-    computed; dis is a quick preview, and marked as such."""
+    """Only for i3d-two-stream: how exactly the motion between frames (TV-L1 optical
+    flow) is computed, from exact and slow to fast. "dis" is another, rough method for a
+    quick preview; its features are marked as such."""
     crop: Crop = ExtractionSettings.crop
-    "What I3D sees of a frame: its centre, or ten crops (ten times the work)."
+    "Only for I3D: look at the centre of a frame, or at ten crops (ten times as slow)."
     precision: Precision = ExtractionSettings.precision
-    "In which I3D computes; bf16 is faster where the processor has it."
+    "Only for I3D: number format. bf16 is faster on processors that support it."
 
     def settings(self, features: Path) -> ExtractionSettings:
-        """Return the settings to fill a features directory with."""
+        """Return the settings to extract with; "auto" is resolved to an extractor.
+
+        Parameters
+        ----------
+        features : Path
+            The feature directory, whose own settings "auto" goes on with.
+        """
         values = dataclasses.asdict(self)
         if self.extractor != AUTO:
             return ExtractionSettings(**values)
@@ -58,13 +65,14 @@ class ExtractorOptions:
         if (features / MANIFEST_NAME).exists() and values == defaults:
             manifest = dataclasses.asdict(read_manifest(features))
             held = settings_of(manifest, str(features / MANIFEST_NAME))
-            note(f"{features} holds features of {held.extractor}; it goes on with them")
+            note(f"{features} holds features of {held.extractor}; this goes on with it")
             return held
         installed = {entry.name for entry in list_weights() if entry.installed}
         if RGB_WEIGHTS in installed:
             return ExtractionSettings(**values | {"extractor": "i3d-rgb"})
         note(
-            f"features of motion; for better ones: acmnet weights install {RGB_WEIGHTS}"
+            "the extractor motion is used, because no I3D weights are installed; I3D "
+            f"finds more actions: acmnet weights install {RGB_WEIGHTS}"
         )
         return ExtractionSettings(**values | {"extractor": "motion"})
 

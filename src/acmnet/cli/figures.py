@@ -9,7 +9,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, note
-from acmnet.cli.data_options import fail_for_missing
+from acmnet.cli.shared_options import fail_for_missing
 from acmnet.cli.trained_run import RunData, RunDataOptions, loaded, localised, scored
 from acmnet.data.labelled_features import Data
 from acmnet.files import refuse_unwritable

@@ -1,4 +1,4 @@
-"""Verbs that begin with video files: extract, fit, weights."""
+"""The verb fit: from video files and labels to a trained run and its detections."""
 
 from pathlib import Path
 from typing import Annotated, Final
@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from acmnet import recipes
 from acmnet.cli.app import app, console, errors, fail_for_left_out, note, quiet
-from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
+from acmnet.cli.dotted_settings import TRAINING_EPILOGUE, GivenSettings, RecipeSettings
 from acmnet.cli.extractor_options import (
     FIRST,
     TRAINING,
@@ -17,8 +17,9 @@ from acmnet.cli.extractor_options import (
     RunningFlag,
 )
 from acmnet.cli.progress import ExtractionBar, TrainingBar
+from acmnet.cli.shared_options import Device
 from acmnet.cli.terminal_tables import map_table, plain_table
-from acmnet.cli.training_options import Profile, say_precision
+from acmnet.cli.training_options import Profile, RecipeName, note_missing_bf16
 from acmnet.data.feature_manifest import MANIFEST_NAME
 from acmnet.data.shown_detections import Shown
 from acmnet.evaluation.tables import Table
@@ -26,73 +27,73 @@ from acmnet.extraction.worker_engines import cores
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.pipeline.expectation import Expectation
-from acmnet.pipeline.fit_videos import FEATURES, REPORT, FitRequest, Hooks, fit
+from acmnet.pipeline.fit_videos import (
+    FEATURES,
+    REPORT,
+    FitRequest,
+    FitResult,
+    Hooks,
+    fit,
+)
 from acmnet.pipeline.training_run import join_processes
 from acmnet.show.view.reviewed_precision import precision_of_reviews
 
 InTraining: Final = Parameter(group=TRAINING)
 
 
-@app.command(name="fit", group_parameters=FIRST)
+@app.command(name="fit", group_parameters=FIRST, help_epilogue=TRAINING_EPILOGUE)
 def fit_command(
     videos: Path,
     labels: Path,
     *,
     out: Path,
     given: Extracting = ExtractorOptions(),
-    recipe: Annotated[str, InTraining] = "default",
-    profile: Annotated[Profile | None, InTraining] = None,
+    recipe: Annotated[RecipeName, InTraining] = "default",
+    profile: Annotated[Profile, InTraining] = None,
     subset: Annotated[str | None, InTraining] = None,
     seed: Annotated[int, InTraining] = 0,
     workers: Annotated[int, Running] = cores(),
-    device: Annotated[str, Running] = "auto",
+    device: Annotated[Device, Running] = "auto",
     overwrite: Annotated[bool, RunningFlag] = False,
     retry_failed: Annotated[bool, RunningFlag] = False,
     given_settings: GivenSettings = RecipeSettings(),
 ) -> None:
-    """Learn from your own videos and their labels, from files to detections.
+    """Learn from your own video files and their labels: one command for all steps.
 
-    Probes, extracts, checks, trains, localises, and scores where true segments are
-    known. Where none are, it tells how well actions are named in videos that were not
-    learned from and how well its networks agree on where they are, and names ten
-    detections: once you have reviewed them in `acmnet view`, their precision is told.
-    The same call again goes on where it stopped. Videos that are listed but
-    missing, or cannot be read, are left out and named.
+    It checks the videos, extracts features, trains, and finds the actions in every
+    video. If the label file has segments, the detections are scored against them.
+    Otherwise it estimates how good they are and names ten detections for you to look
+    at: once you have accepted or rejected each of them in `acmnet view`, their
+    precision is reported. The same command again goes on where it stopped. Videos that
+    are missing or cannot be read are listed and left out.
 
     Parameters
     ----------
     videos
-        Folder of the videos.
+        Folder of the video files.
     labels
-        CSV with the columns video,labels (several separated by |, none for a video
-        without any action), or ActivityNet-style JSON.
+        CSV with the columns video,labels (several labels are separated by |; a video
+        without any action has none), or ActivityNet-style JSON.
     out
-        Directory of the run; features/, detections.json and report.md go there too.
-    recipe
-        A name from `acmnet recipes`, or a TOML file.
-    profile
-        "best" trains in two stages, "corrected" in one, "official" as the authors'
-        code, "paper" as the paper is printed. When left out, the profile that the
-        recipe names: best for the recipe default, corrected for the others.
+        Directory for the run, with features/, detections.json and report.md in it.
     subset
-        Train on this subset of the labels only, and score the others.
+        Train only on this subset of the label file, and score the other videos.
     seed
-        Of all that is drawn by chance; the same seed gives the same run.
+        Number that all random choices start from: the same seed gives the same run.
     workers
-        Processes that extract features; they share the cores.
-    device
-        "auto", "cpu" or "cuda".
+        How many processes extract features at the same time; they share the cores.
     overwrite
-        Train anew in --out; features are kept.
+        Train again from the start, in place of the run in --out. Its features are kept.
     retry_failed
-        Try again what could not be read before.
+        Try the videos again that could not be read in an earlier call.
     """
     refuse_unwritable(out / FEATURES / MANIFEST_NAME)
-    chosen = given_settings.by_name()
     used_profile = profile or recipes.default_profile(recipe)
-    settings = recipes.recipe(recipe, profile=used_profile, overrides=chosen)
+    settings = recipes.recipe(
+        recipe, profile=used_profile, overrides=given_settings.by_name()
+    )
     device = join_processes(device)
-    say_precision(settings, device)
+    note_missing_bf16(settings, device)
     request = FitRequest(
         videos=videos,
         labels=labels,
@@ -108,9 +109,17 @@ def fit_command(
         overwrite=overwrite,
         retry_failed=retry_failed,
     )
+    result = _fit_with_bars(request)
+    _print_result(request, result)
+    reasons = [f"{video}: {reason}" for video, reason in result.left_out.items()]
+    fail_for_left_out(reasons, len(result.results), listed=str(out / REPORT))
+
+
+def _fit_with_bars(request: FitRequest) -> FitResult:
+    """Run all steps, with a bar for the extraction and one for the training."""
     with (
         ExtractionBar(errors, silent=quiet()) as extracting,
-        TrainingBar(errors, settings.epochs, silent=quiet()) as training,
+        TrainingBar(errors, request.settings.epochs, silent=quiet()) as training,
     ):
         hooks = Hooks(
             on_note=note,
@@ -120,32 +129,35 @@ def fit_command(
         )
         result = fit(request, hooks)
         training.show_last()
-    if result.report is not None:
-        rows = dict(
-            zip(result.report.class_names, result.report.ap.T.tolist(), strict=True)
-        )
-        rows |= {"mAP": result.report.map.tolist()}
-        console.print(map_table(result.scored, result.report.tiou.tolist(), rows))
+    return result
+
+
+def _print_result(request: FitRequest, result: FitResult) -> None:
+    """Print the scores or the estimates, how much was found, and what to do next."""
+    out, videos, report = request.out, request.videos, result.report
+    if report is not None:
+        rows = dict(zip(report.class_names, report.ap.T.tolist(), strict=True))
+        rows |= {"mAP": report.map.tolist()}
+        console.print(map_table(result.scored, report.tiou.tolist(), rows))
     if result.expectation is not None:
-        tell_expectation(out, result.expectation, videos)
+        _print_expectation(out, result.expectation, videos)
     shown = Shown(min_score=result.shown_from).of_all(result.results)
     total = counted(sum(map(len, shown.values())), "detection")
     least = result.shown_from
-    above = "" if least is None else f" from a score of {least:.3g} on"
+    above = "" if least is None else f" with a score of {least:.3g} or more"
     console.print(
         f"{total} in {counted(len(shown), 'video')}{above}; read {out / REPORT}"
     )
     console.print(
-        f"next: acmnet report {out} --videos {videos} to look at it, "
-        f"acmnet localize VIDEO --run {out} --out detections.json for others",
+        f"next: acmnet report {out} --videos {videos} shows them beside the videos; "
+        f"acmnet localize VIDEO --run {out} --out detections.json finds actions in "
+        "other videos",
         markup=False,
     )
-    reasons = [f"{video}: {reason}" for video, reason in result.left_out.items()]
-    fail_for_left_out(reasons, len(result.results), listed=str(out / REPORT))
 
 
-def tell_expectation(run: Path, expected: Expectation, videos: Path) -> None:
-    """Print what names and networks say, and which detections to look at."""
+def _print_expectation(run: Path, expected: Expectation, videos: Path) -> None:
+    """Print how good the run is likely to be, and which detections to review."""
     for sentence in expected.sentences():
         console.print(sentence, markup=False)
     reviewed = precision_of_reviews(run)
@@ -160,10 +172,10 @@ def tell_expectation(run: Path, expected: Expectation, videos: Path) -> None:
         )
         columns = ("video", "label", "start s", "end s", "score")
         asked = counted(reviewed.asked, "detection")
-        title = f"look at these {asked}, and the precision can be told"
+        title = f"review these {asked} to measure the precision"
         console.print(plain_table(title, Table(columns, rows, {})))
         console.print(
-            f"accept or reject each in acmnet view {run} --videos {videos}; then view, "
-            "report and fit tell the precision",
+            f"accept or reject each of them in acmnet view {run} --videos {videos}; "
+            "after that, view, report and fit print the precision",
             markup=False,
         )

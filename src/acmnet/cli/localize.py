@@ -10,10 +10,16 @@ from typing import Annotated, Final, NamedTuple
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, errors, fail_for_left_out, note, quiet
-from acmnet.cli.data_options import Grid, GridOptions, SkipMissing, missing_videos, told
 from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
 from acmnet.cli.localize_outputs import Given, OutputOptions, features_beside, put_out
 from acmnet.cli.progress import ExtractionBar, counting
+from acmnet.cli.shared_options import (
+    Grid,
+    GridOptions,
+    SkipMissing,
+    missing_videos,
+    note_reading,
+)
 from acmnet.cli.trained_run import (
     loaded,
     localised,
@@ -213,7 +219,7 @@ def _stored(source: SourceOptions, run: Path | None) -> Data:
     if not source.annotations:
         return unlabelled(where)
     on_left_out = note if source.skip_missing else None
-    return told(open_data(where, on_left_out, skip_missing=source.skip_missing))
+    return note_reading(open_data(where, on_left_out, skip_missing=source.skip_missing))
 
 
 def _by_run(

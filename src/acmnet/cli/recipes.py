@@ -4,13 +4,13 @@ from cyclopts import App
 
 from acmnet import recipes
 from acmnet.cli.app import app, console
-from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
+from acmnet.cli.dotted_settings import TRAINING_EPILOGUE, GivenSettings, RecipeSettings
 from acmnet.cli.training_options import Profile
 from acmnet.recipes import Settings
 
 recipes_app = App(
     name="recipes",
-    help="List the recipes, or show all of one's values.",
+    help="List the recipes, or show all settings of one recipe.",
     result_action="return_value",
 )
 app.command(recipes_app)
@@ -18,31 +18,30 @@ app.command(recipes_app)
 
 @recipes_app.default
 def list_recipes() -> None:
-    """List the recipes that are shipped."""
+    """List the recipes that come with acmnet."""
     width = max(map(len, recipes.recipe_names()))
     for name in recipes.recipe_names():
         console.print(f"{name:{width}}  {recipes.summary(name)}")
 
 
-@recipes_app.command
+@recipes_app.command(help_epilogue=TRAINING_EPILOGUE)
 def show(
     name: str,
     *,
-    profile: Profile | None = None,
+    profile: Profile = None,
     given: GivenSettings = RecipeSettings(),
 ) -> None:
-    """Print all values of a recipe as TOML; a copy of it is a recipe of your own.
+    """Print all settings of a recipe as TOML, each with what it does.
 
-    Your own recipe is trained with the values that stand in it, unless you give
-    --profile, which lays its values over them.
+    Save the output as a file, change values in it, and give the file as --recipe: it is
+    a recipe of your own. It is trained with the values in the file, unless you also
+    give --profile, whose values replace those in the file. Values that differ from the
+    profile "corrected" are marked.
 
     Parameters
     ----------
     name
-        A name from `acmnet recipes`, or a TOML file.
-    profile
-        best, corrected, official or paper; when left out, the profile that the recipe
-        names. Values that differ from the corrected profile are marked.
+        A recipe that `acmnet recipes` lists, or the path of a TOML file.
     """
     used = profile or recipes.default_profile(name)
     settings = recipes.recipe(name, profile=used, overrides=given.by_name())

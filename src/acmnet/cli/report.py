@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from acmnet.cli.app import app, console, fail_for_left_out, note
-from acmnet.cli.data_options import missing_videos
 from acmnet.cli.dotted_settings import RecipeSettings
 from acmnet.cli.progress import counting
 from acmnet.cli.run_page import (
@@ -15,6 +14,7 @@ from acmnet.cli.run_page import (
     poster_of,
     used_settings,
 )
+from acmnet.cli.shared_options import missing_videos
 from acmnet.cli.trained_run import (
     RunData,
     RunDataOptions,

@@ -1,4 +1,4 @@
-"""The verb that draws features for real annotations: simulate."""
+"""The verb simulate: made-up features for real annotations."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,27 +24,30 @@ def simulate_command(
     videos: int | None = None,
     seed: int = 0,
 ) -> None:
-    """Draw features for real annotations, with as much context as is asked for.
+    """Make up features for real annotations, to test a method without any video.
 
-    A score on them is no score on the benchmark: only times and labels are real.
+    Features are drawn at random so that actions, their context and the background can
+    be told apart as in real videos. Only times and labels are real: a score on these
+    features is no score on the benchmark.
 
     Parameters
     ----------
     annotations
         Label file with true segments and durations, such as THUMOS-14's.
     out
-        Directory that gets features/, annotations.json and simulation.json; where the
-        same simulation was cut short, it goes on.
+        Directory for features/, annotations.json and simulation.json. The same command
+        again goes on where it stopped.
     subset
-        Only videos of this subset; once for each subset.
+        Only videos of this subset. May be given several times.
     context
-        Amount of context, from 0 (none) to 1.
+        How much context surrounds an action, from 0 (none) to 1. Context is video
+        without the action that still tells which action is near.
     dimension
-        D of the features.
+        How many numbers describe a snippet (D, the columns of the features).
     videos
-        At most so many videos of each subset, picked by the seed.
+        Draw at most this many videos of each subset, chosen at random.
     seed
-        Of everything that is drawn.
+        Number that all random choices start from: the same seed, the same features.
     """
     refuse_unwritable(out / "annotations.json")
     settings = SimulationSettings(context=context, dimension=dimension, seed=seed)

@@ -1,12 +1,16 @@
-"""Verbs that train: train, check, crossvalidate."""
+"""The verb train: a recipe is trained on labels and features."""
 
 import dataclasses
 import shlex
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, errors, note, quiet
-from acmnet.cli.data_options import fail_for_missing
+from acmnet.cli.dotted_settings import TRAINING_EPILOGUE
 from acmnet.cli.progress import TrainingBar
+from acmnet.cli.shared_options import Device, fail_for_missing
 from acmnet.cli.training_options import Training
 from acmnet.data.labelled_features import open_data
 from acmnet.files import refuse_unwritable
@@ -16,44 +20,47 @@ from acmnet.pipeline.training_run import train_run
 from acmnet.training.checkpoint import load_config
 
 
-@app.command
+@app.command(help_epilogue=TRAINING_EPILOGUE)
 def train(
     *,
     given: Training,
     out: Path,
     seed: int = 0,
     select: str = LAST,
-    device: str = "auto",
-    resume: bool = False,
+    device: Device = "auto",
+    resume: Annotated[bool, Parameter(negative=())] = False,
     resume_from: Path | None = None,
-    overwrite: bool = False,
+    overwrite: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Learn from videos that carry only the names of their actions.
 
-    At the end the run notes from which score its detections are shown by default: the
-    one that tells best which training videos carry an action, by their names alone.
+    No true segments are used: neither for learning nor, unless --select asks for it,
+    for choosing a checkpoint. At the end, a score is chosen from which detections are
+    shown by default: the one that best tells, by labels alone, which training videos
+    contain an action.
 
     Parameters
     ----------
     out
-        Directory of the run: checkpoint, log.jsonl.
+        Directory for the run: its checkpoints and log.jsonl, the losses of every step.
     seed
-        Of the first weights, the order of videos, sampling and dropout.
+        Number that all random choices start from: initial weights, order of the videos,
+        sampling and dropout.
     select
-        "last" keeps the last epoch. The name of a subset keeps the epoch that scores
-        best against that subset's true segments: on a test set this is peeking, and
-        the log and every result of the run say so.
-    device
-        "auto", "cpu" or "cuda". Under torchrun each process takes its own GPU.
+        "last" keeps the network of the last epoch. The name of a subset keeps the epoch
+        that scores best against the true segments of that subset. On a test set this is
+        peeking; the log and every result of the run say so.
     resume
         Go on from the newest checkpoint in --out.
     resume_from
-        Start a new run in --out from this checkpoint directory.
+        Start a new run in --out from the checkpoint in this directory.
     overwrite
         Replace the run in --out.
     """
     if resume and overwrite:
-        raise UsageError("--resume goes on with a run, --overwrite drops it: give one")
+        raise UsageError(
+            "--resume continues a run, --overwrite replaces it: give only one"
+        )
     refuse_unwritable(out / "log.jsonl")
     request = given.request(out, device)
     data, selection = request.data, None

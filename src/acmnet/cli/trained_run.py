@@ -8,9 +8,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, note
-from acmnet.cli.data_options import told
 from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
 from acmnet.cli.progress import counting
+from acmnet.cli.shared_options import note_reading
 from acmnet.data.detections import DetectionFile
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data, DataSource, open_data
@@ -73,7 +73,9 @@ class RunDataOptions:
     def opened(self, run: Path) -> Data:
         """Open the data, and say which videos an extraction set aside."""
         without = load_config(run).training.get("left_out", ())
-        return told(open_data(self.source(run), on_left_out=note, without=without))
+        return note_reading(
+            open_data(self.source(run), on_left_out=note, without=without)
+        )
 
 
 RunData = Annotated[RunDataOptions, Parameter(name="*")]

@@ -1,4 +1,4 @@
-"""Options that several verbs share."""
+"""Options of the verbs that train: labels, features, recipe, profile, settings."""
 
 import dataclasses
 from pathlib import Path
@@ -8,8 +8,8 @@ from cyclopts import Parameter
 
 from acmnet import recipes
 from acmnet.cli.app import note
-from acmnet.cli.data_options import Grid, GridOptions, SkipMissing, told
 from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
+from acmnet.cli.shared_options import Grid, GridOptions, SkipMissing, note_reading
 from acmnet.data.checks.label_checks import suspicions
 from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.devices import IMITATED, computed_in
@@ -18,54 +18,62 @@ from acmnet.pipeline.training_run import join_processes
 from acmnet.recipes import Settings
 
 FOLDS: Final = 4
-"""Folds of `crossvalidate` and `ablate` unless told otherwise."""
+"""Folds of `crossvalidate` and `ablate` when --folds is left out."""
 
-Profile = Literal["best", "corrected", "official", "paper"]
+RecipeName = Annotated[
+    str,
+    Parameter(help="A recipe that `acmnet recipes` lists, or the path of a TOML file."),
+]
+Profile = Annotated[
+    Literal["best", "corrected", "official", "paper"] | None,
+    Parameter(
+        help='How the recipe is trained: "best" trains in two stages, "corrected" in '
+        'one stage with our corrections to the method, "official" as the authors\' '
+        'code does, "paper" as the paper is printed. When left out, the recipe\'s own '
+        "profile: best for the recipe default, corrected for the others."
+    ),
+]
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingOptions:
-    """Labels, features and the recipe that is trained on them."""
+    """Labels, features, and the recipe to train on them."""
 
     annotations: Path
     "Label file: ActivityNet-style JSON, or CSV with the columns video,labels."
     features: Path
-    "Directory with one .npy or .safetensors a video and features.json."
-    recipe: str = "default"
-    "A name from `acmnet recipes`, or a TOML file."
-    profile: Profile | None = None
-    """"best" trains in two stages, "corrected" in one, "official" as the authors' code,
-    "paper" as the paper is printed. When left out, the profile that the recipe names:
-    best for the recipe default, corrected for the others."""
+    """Directory with features.json and one .npy or .safetensors file per video, as
+    `acmnet extract` writes it."""
+    recipe: RecipeName = "default"
+    profile: Profile = None
     subset: str | None = None
-    "Train on this subset of the annotations only; else on every video."
+    "Train only on this subset of the label file. When left out, on every video."
     grid: Grid = GridOptions()
     skip_missing: SkipMissing = False
-    "Leave out videos that have no features, as in a partial release of features."
     given: GivenSettings = RecipeSettings()
 
     def settings(self) -> Settings:
-        """Return the recipe's settings with those given by dotted name."""
+        """Return the settings of the recipe, with those given by dotted name."""
         given = self.given.by_name()
         return recipes.recipe(self.recipe, profile=self.profile, overrides=given)
 
     def used_profile(self) -> str:
-        """Return the profile that is asked for, or else the recipe's own."""
+        """Return the given profile, or else the profile that the recipe names."""
         return self.profile or recipes.default_profile(self.recipe)
 
     def data(self) -> Data:
-        """Open annotations and features; say what the labels look wrong in."""
+        """Open labels and features, and print a note on labels that look wrong."""
         grid = self.grid.grid()
         source = DataSource(self.annotations, self.features, self.subset, grid)
-        data = told(_opened(source, self.skip_missing))
+        data = note_reading(_opened(source, self.skip_missing))
         for sentence in suspicions(data.annotations):
             note(sentence)
         return data
 
     def request(self, out: Path, device: str) -> RunRequest:
-        """Return what is to be trained into a directory."""
+        """Return the request to train this recipe on this data into a directory."""
         device, settings = join_processes(device), self.settings()
-        say_precision(settings, device)
+        note_missing_bf16(settings, device)
         return RunRequest(
             out=out,
             data=self.data(),
@@ -80,13 +88,13 @@ Training = Annotated[TrainingOptions, Parameter(name="*")]
 
 
 def _opened(source: DataSource, skip_missing: bool) -> Data:
-    """Open data; what an extraction set aside is refused unless all are skipped."""
+    """Open labels and features; with ``skip_missing``, note which videos lack them."""
     on_left_out = note if skip_missing else None
     return open_data(source, on_left_out, skip_missing=skip_missing)
 
 
-def say_precision(settings: Settings, device: str) -> None:
-    """Say where training will not compute in the precision that is asked for."""
+def note_missing_bf16(settings: Settings, device: str) -> None:
+    """Print a note if bf16 is asked for on a machine that has to use fp32 instead."""
     asked = settings.training.precision
     if computed_in(asked, device) != asked:
         note(IMITATED)

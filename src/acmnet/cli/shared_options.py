@@ -1,4 +1,4 @@
-"""Options on the data that verbs read; what they say of videos without features."""
+"""Options that several verbs share: device, JSON file, time grid, missing features."""
 
 import dataclasses
 from pathlib import Path
@@ -12,21 +12,42 @@ from acmnet.messages import quoted
 from acmnet.segments import SnippetGrid
 
 JsonPath = Annotated[Path | None, Parameter(name="--json")]
+Device = Annotated[
+    str,
+    Parameter(
+        help='Where the networks run: "auto" (a GPU if there is one), "cpu" or "cuda".'
+    ),
+]
+SkipMissing = Annotated[
+    bool,
+    Parameter(
+        negative=(),
+        help="Leave out videos that have no features instead of refusing to start.",
+    ),
+]
+Seeds = Annotated[tuple[int, ...], Parameter(negative=())]
 
 
 @dataclasses.dataclass(frozen=True)
 class GridOptions:
-    """Where the features have no features.json, all three of these are needed."""
+    """The time grid of features without features.json: give all three options."""
 
     fps: float | None = None
-    "Frames a second of the frames that the features describe."
+    """Frame rate at which the features were computed, in frames per second. Only needed
+    when the feature directory has no features.json."""
     snippet_frames: int | None = None
-    "Frames that one row of features describes: a short piece of video, a snippet."
+    "Frames in a snippet, the short piece of video that one row of features describes."
     stride_frames: int | None = None
     "Frames from the start of one snippet to the start of the next."
 
     def grid(self) -> SnippetGrid | None:
-        """Return the grid, or None where no option was given."""
+        """Return the grid, or None where no option was given.
+
+        Raises
+        ------
+        UsageError
+            If only one or two of the three options were given.
+        """
         given = dataclasses.asdict(self)
         missing = [name for name, value in given.items() if value is None]
         if len(missing) == len(given):
@@ -39,19 +60,18 @@ class GridOptions:
         return SnippetGrid(**given)
 
 
-SkipMissing = Annotated[bool, Parameter(negative=())]
 Grid = Annotated[GridOptions, Parameter(name="*")]
 
 
-def told(data: Data) -> Data:
-    """Say how a table of labels was read, where it is no plain CSV; return the data."""
+def note_reading(data: Data) -> Data:
+    """Print how the label file was read where it is no plain CSV; return the data."""
     for sentence in data.annotations.notes:
         note(sentence)
     return data
 
 
 def missing_videos(data: Data) -> list[str]:
-    """Return a sentence on each video that was left out for want of features."""
+    """Return one sentence for each video that was left out for lack of features."""
     where = data.store.directory
     return [
         f"{quoted(video)}: it has no features in {where}" for video in data.left_out
@@ -59,5 +79,5 @@ def missing_videos(data: Data) -> list[str]:
 
 
 def fail_for_missing(data: Data) -> None:
-    """Exit as a command does that left out the videos without features, if any."""
+    """Exit with the code for left-out videos if any video has no features."""
     fail_for_left_out(missing_videos(data), len(data.annotations.videos))
