@@ -22,8 +22,9 @@ from acmnet.pipeline.ablation import AblationRequest
 from acmnet.pipeline.calibration import Wanted, calibrate
 from acmnet.pipeline.cross_validation import TIOU, Fold, folds_of
 from acmnet.pipeline.run_request import RunRequest
+from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.studies import study
-from acmnet.pipeline.trained_model import TrainedModel, load, localize_videos
+from acmnet.pipeline.trained_model import TrainedModel, localize_videos
 from acmnet.segments import BoolArray, Detections, FloatArray
 
 BF16: Final = {"training.precision": "bf16"}
@@ -84,8 +85,8 @@ def steps(trained: Validated) -> Iterator[str]:
                 load(p.run.out, settings=lambda own: recipes.override(own, changes))  # noqa: B023
                 for p in parts
             ]
-            others = tuple(model.network for model in models[1:])
-            mean = dataclasses.replace(models[0], further=others)
+            every = tuple(network for model in models for network in model.networks)
+            mean = dataclasses.replace(models[0], networks=every)
             test = parts[0].test
             alone += [_scored(model, test).average for model in models]
             together.append(_scored(mean, test).average)
@@ -168,7 +169,7 @@ def attention(trained: Validated) -> Iterator[str]:
         model = load(own.run.out, settings=lambda _: run.settings)  # noqa: B023
         seen: dict[bool, list[FloatArray]] = {True: [], False: []}
         for video in own.test.annotations.videos.values():
-            said = model.scores(own.test.store.read(video.id)).attention
+            said = model.activations(own.test.store.read(video.id)).attention
             middle_s = [model.grid.centre_s(t) for t in range(len(said))]
             inside = _within(video, np.array(middle_s))
             for where in (True, False):

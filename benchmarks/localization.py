@@ -1,14 +1,15 @@
 """Localising a THUMOS-14 of 210 videos, and a twin that visits cells one by one."""
 
+import dataclasses
 import statistics
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
-from acmnet.localization.from_activations import localize_scores
+from acmnet.localization.from_activations import localize_activations
 from acmnet.localization.localization_settings import LocalizationSettings
-from acmnet.pipeline.trained_model import VideoScores
+from acmnet.localization.video_activations import VideoActivations
 from acmnet.recipes import recipe
 from acmnet.segments import Detections, FloatArray, SnippetGrid
 from benchmarks.measure import Row, against_twin, interleaved
@@ -30,12 +31,6 @@ ATTENTION_NOISE: Final = 2.4
 """In logits; leaves about as many detections as `benchmarks.evaluation` scores."""
 
 
-class _Video(NamedTuple):
-    scores: VideoScores
-    n_snippets: int
-    """Before the video was sampled to the scores' T."""
-
-
 def rows(repeats: int = 9) -> Iterator[Row]:
     """Time both profiles on all videos, and the twin on some."""
     corrected = recipe("thumos14", profile="corrected").localization
@@ -48,7 +43,7 @@ def rows(repeats: int = 9) -> Iterator[Row]:
     corrected_s, official_s, slow_s = interleaved(
         lambda: _localize(videos, corrected),
         lambda: _localize(sampled, official),
-        lambda: [localize_slowly(v.scores, corrected) for v in some],
+        lambda: [localize_slowly(video, corrected) for video in some],
         repeats=repeats,
     )
     for profile, taken, settings, made in (
@@ -69,39 +64,33 @@ def rows(repeats: int = 9) -> Iterator[Row]:
 
 
 def _localize(
-    videos: Sequence[_Video], settings: LocalizationSettings
+    videos: Sequence[VideoActivations], settings: LocalizationSettings
 ) -> list[Detections]:
-    return [
-        localize_scores(
-            *video.scores,
-            n_snippets=video.n_snippets,
-            grid=GRID,
-            class_names=CLASS_NAMES,
-            settings=settings,
-        )
-        for video in videos
-    ]
+    return [localize_activations(video, settings) for video in videos]
 
 
-def _typical(videos: Sequence[_Video]) -> list[_Video]:
+def _typical(videos: Sequence[VideoActivations]) -> list[VideoActivations]:
     """Return a few videos, evenly spread over the lengths."""
     ranked = sorted(videos, key=lambda video: video.n_snippets)
     step = len(ranked) // TWIN_VIDEOS
     return ranked[step // 2 :: step]
 
 
-def _videos(sampled_to: int) -> list[_Video]:
+def _videos(sampled_to: int) -> list[VideoActivations]:
     """Return scores of videos as long as THUMOS-14's; 0 keeps every snippet."""
     random = np.random.default_rng(0)
     videos = []
     for i, length in enumerate(_lengths()):
         classes = random.choice(len(CLASS_NAMES), 2 if i % 6 == 0 else 1, replace=False)
-        scores = _scores(random, length, classes.tolist())
+        video = _activations(random, length, classes.tolist())
         if 0 < sampled_to < length:
             index = np.arange(sampled_to) * length // sampled_to
-            cas, attention, video_scores = scores
-            scores = VideoScores(cas[index], attention[index], video_scores)
-        videos.append(_Video(scores, length))
+            video = dataclasses.replace(
+                video,
+                instance_cas=video.instance_cas[index],
+                attention=video.attention[index],
+            )
+        videos.append(video)
     return videos
 
 
@@ -114,9 +103,9 @@ def _lengths() -> list[int]:
     return [int(length) for length in lengths]
 
 
-def _scores(
+def _activations(
     random: np.random.Generator, length: int, classes: Sequence[int]
-) -> VideoScores:
+) -> VideoActivations:
     """Return what a trained network says: peaks at instances, a slope of context."""
     acting = np.zeros((len(classes), length))
     for _ in range(max(1, length // SNIPPETS_PER_INSTANCE)):
@@ -138,8 +127,14 @@ def _scores(
     video_logits = random.normal(0.0, 0.5, len(CLASS_NAMES) + 1)
     video_logits[classes] += 6.0
     probabilities = _softmax(video_logits)
-    narrow = (x.astype(np.float32) for x in (cas, attention, probabilities))
-    return VideoScores(*narrow)
+    return VideoActivations(
+        instance_cas=cas.astype(np.float32),
+        attention=attention.astype(np.float32),
+        video_scores=probabilities.astype(np.float32),
+        n_snippets=length,
+        grid=GRID,
+        class_names=CLASS_NAMES,
+    )
 
 
 def _smooth(x: FloatArray, times: int) -> FloatArray:
@@ -161,16 +156,16 @@ SlowDetection = tuple[float, float, float, int]
 
 
 def localize_slowly(
-    scores: VideoScores, settings: LocalizationSettings
+    video: VideoActivations, settings: LocalizationSettings
 ) -> list[SlowDetection]:
-    """Return what `localize_scores` does under the profile ``corrected``, by loops."""
-    video = [float(p) for p in scores.video_scores[:-1]]
-    limit = settings.class_threshold * max(video)
-    chance = 1.0 / len(scores.video_scores)
-    attention = _fine([float(a) for a in scores.attention[:, 0]], settings)
+    """Return the detections of a video under the profile ``corrected``, by loops."""
+    probabilities = [float(p) for p in video.video_scores[:-1]]
+    limit = settings.class_threshold * max(probabilities)
+    chance = 1.0 / len(video.video_scores)
+    attention = _fine([float(a) for a in video.attention[:, 0]], settings)
     found: list[SlowDetection] = []
-    for label in [c for c, p in enumerate(video) if p > limit]:
-        column = scores.cas_instance[:, label]
+    for label in [c for c, p in enumerate(probabilities) if p > limit]:
+        column = video.instance_cas[:, label]
         shares = [max((float(p) - chance) / (1.0 - chance), 0.0) for p in column]
         cas = _fine(shares, settings)
         cell_s = GRID.stride_s / settings.upsampling

@@ -17,11 +17,13 @@ from acmnet.data.feature_store import FeatureStore, open_store
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.extraction.extractors import Extractor, ExtractorError
 from acmnet.extraction.records import ExtractionError
-from acmnet.localization.from_activations import localize_scores
+from acmnet.localization.from_activations import localize_activations
+from acmnet.localization.video_activations import VideoActivations
 from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch
 from acmnet.pipeline.python_calls import fit, train
 from acmnet.pipeline.run_request import RunError
-from acmnet.pipeline.trained_model import TrainedModel, load
+from acmnet.pipeline.stored_model import load
+from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.recipes import RecipeError, recipe
 from acmnet.segments import Detection, Detections, Segment, SnippetGrid
 from acmnet.training.checkpoint import CheckpointError
@@ -54,12 +56,13 @@ __all__ = [
     "SnippetGrid",
     "TrainedModel",
     "TrainingError",
+    "VideoActivations",
     "VideoError",
     "acm_loss",
     "evaluate",
     "fit",
     "load",
-    "localize_scores",
+    "localize_activations",
     "open_store",
     "read_annotations",
     "recipe",

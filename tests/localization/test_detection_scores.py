@@ -21,7 +21,8 @@ from acmnet.pipeline.stored_calibration import (
     read_calibration,
     write_calibration,
 )
-from acmnet.pipeline.trained_model import load, localize_videos
+from acmnet.pipeline.stored_model import load
+from acmnet.pipeline.trained_model import localize_videos
 from acmnet.recipes import PROFILES, recipe
 from acmnet.segments import Detections
 from acmnet.training.checkpoint import weights_sha256

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from acmnet.localization.from_activations import (
     activation_runs,
     choose_classes,
-    localize_scores,
+    localize_activations,
     smoothed,
 )
 from acmnet.localization.localization_settings import LocalizationSettings
+from acmnet.localization.video_activations import VideoActivations
 from acmnet.recipes import PROFILES, recipe
 from acmnet.segments import SnippetGrid
 from support.places import REFERENCE
@@ -64,14 +65,19 @@ def detect(heights, rules, *, n_classes=1, attention=None, **given_grid):
     scores = np.zeros(n_classes + 1)
     scores[0] = 1.0
     names = [f"class {c}" for c in range(n_classes)]
-    return localize_scores(
-        cas_of(heights, n_classes),
-        quiet,
-        scores,
-        class_names=names,
-        settings=rules,
+    activations = VideoActivations(
+        instance_cas=cas_of(heights, n_classes),
+        attention=quiet,
+        video_scores=scores,
+        class_names=tuple(names),
         **given_grid,
     )
+    return localize_activations(activations, rules)
+
+
+def localize(settings=LocalizationSettings(), **said):
+    """Localise a video, given what a network says of it as keywords."""
+    return localize_activations(VideoActivations(**said), settings)
 
 
 # --- the authors
@@ -80,13 +86,13 @@ def detect(heights, rules, *, n_classes=1, attention=None, **given_grid):
 @pytest.mark.parametrize("key", AUTHORS["detections"])
 def test_agrees_with_the_authors(key):
     with np.load(REFERENCE / "authors_localization.npz") as case:
-        found = localize_scores(
-            case[f"{key}|cas_instance"],
-            case[f"{key}|attention"],
-            case[f"{key}|video_scores"],
+        found = localize(
+            instance_cas=case[f"{key}|cas_instance"],
+            attention=case[f"{key}|attention"],
+            video_scores=case[f"{key}|video_scores"],
             n_snippets=int(case[f"{key}|snippets_before_sampling"]),
             grid=EDGE_TO_EDGE,
-            class_names=AUTHORS["classes"],
+            class_names=tuple(AUTHORS["classes"]),
             settings=recipe(
                 DATASETS[key.partition("|")[0]], profile="official"
             ).localization,
@@ -121,13 +127,13 @@ def test_left_alignment_by_hand():
         OFFICIAL, upsampling=4, activation_thresholds=(0.85,), attention_thresholds=()
     )
     cas = np.array([[0.5, 0.5], [0.9, 0.1]])
-    found = localize_scores(
-        cas,
-        np.zeros((2, 3)),
-        np.array([1.0, 0.0]),
+    found = localize(
+        instance_cas=cas,
+        attention=np.zeros((2, 3)),
+        video_scores=np.array([1.0, 0.0]),
         n_snippets=2,
         grid=EDGE_TO_EDGE,
-        class_names=["jump"],
+        class_names=("jump",),
         settings=rules,
     )
     assert_same(found, [("jump", 0.64, 1.28, 1.05)], 1e-12)
@@ -148,13 +154,13 @@ def test_attention_stands_for_every_chosen_class_and_weighs_in():
         attention_video_weight=0.5,
         activation_video_weight=0.1,
     )
-    found = localize_scores(
-        np.tile([0.2, 0.6, 0.2], (2, 1)),
-        np.tile([0.4, 0.6, 0.0], (2, 1)),
-        np.array([0.4, 0.8, 0.9]),
+    found = localize(
+        instance_cas=np.tile([0.2, 0.6, 0.2], (2, 1)),
+        attention=np.tile([0.4, 0.6, 0.0], (2, 1)),
+        video_scores=np.array([0.4, 0.8, 0.9]),
         n_snippets=2,
         grid=EDGE_TO_EDGE,
-        class_names=["jump", "run"],
+        class_names=("jump", "run"),
         settings=rules,
     )
     # jump: .75 * .2 + .1 + .5 * .4 = .45; run: .75 * .6 + .1 + .5 * .8 = .95, which
@@ -251,7 +257,7 @@ VARIANTS |= {
 
 @st.composite
 def videos(draw, grids, stretches, bits, lowest):
-    """Draw keywords of `localize_scores`: a small video as the network would see it.
+    """Draw fields of `VideoActivations`: a small video as the network would see it.
 
     With values of few bits on a binary grid every sum is exact, and a tie is a tie in
     any order of adding; with many bits no value lies exactly at a threshold. A
@@ -263,12 +269,12 @@ def videos(draw, grids, stretches, bits, lowest):
     heights = rng.integers(int(lowest * one), one, (n_sampled, n_classes + 1)) / one
     chance = 1 / (n_classes + 1)
     return {
-        "cas_instance": chance + heights * (1 - chance),
+        "instance_cas": chance + heights * (1 - chance),
         "attention": rng.integers(0, one, (n_sampled, 3)) / one,
         "video_scores": rng.random(n_classes + 1),
         "n_snippets": max(1, int(n_sampled * draw(stretches))),
         "grid": draw(grids),
-        "class_names": [f"class {c}" for c in range(n_classes)],
+        "class_names": tuple(f"class {c}" for c in range(n_classes)),
     }
 
 
@@ -302,7 +308,7 @@ any_videos = videos(
 def test_equals_its_twin(variant, video):
     rules = replace(VARIANTS[variant], upsampling=16)
     assert_same(
-        localize_scores(**video, settings=rules),
+        localize(**video, settings=rules),
         localize_literally(*video.values(), rules),
         1e-12,
     )
@@ -314,7 +320,7 @@ def test_equals_its_twin(variant, video):
 def test_proposals_equal_their_twin_on_any_grid(variant, video):
     # a tIoU of 1 drops repeated intervals only, so that no rounding decides what stays
     rules = replace(VARIANTS[variant], nms="hard", nms_tiou=1.0, nms_padding_s=0.0)
-    found = sorted(rows_of(localize_scores(**video, settings=rules)))
+    found = sorted(rows_of(localize(**video, settings=rules)))
     expected = sorted(localize_literally(*video.values(), rules))
     assert [row[0] for row in found] == [row[0] for row in expected]
     numbers = [row[1:] for row in found], [row[1:] for row in expected]
@@ -328,7 +334,7 @@ def test_proposals_equal_their_twin_on_any_grid(variant, video):
 @settings(repeatable, max_examples=15)
 @given(any_videos)
 def test_detections_stay_inside_the_video(variant, video):
-    found = localize_scores(**video, settings=VARIANTS[variant])
+    found = localize(**video, settings=VARIANTS[variant])
     span_s = video["grid"].span_s(video["n_snippets"])
     assert all(0.0 <= d.start_s < d.end_s <= span_s + 1e-9 for d in found)
 
@@ -349,12 +355,12 @@ def test_each_class_is_localised_alone(video, random):
     order = random.sample(range(len(names)), len(names))
     columns = [*order, len(names)]
     shuffled = video | {
-        "cas_instance": video["cas_instance"][:, columns],
+        "instance_cas": video["instance_cas"][:, columns],
         "video_scores": video["video_scores"][columns],
-        "class_names": [names[c] for c in order],
+        "class_names": tuple(names[c] for c in order),
     }
-    found = sorted(rows_of(localize_scores(**video)), key=lambda row: row[0])
-    again = sorted(rows_of(localize_scores(**shuffled)), key=lambda row: row[0])
+    found = sorted(rows_of(localize(**video)), key=lambda row: row[0])
+    again = sorted(rows_of(localize(**shuffled)), key=lambda row: row[0])
     assert found == again
 
 
@@ -505,14 +511,14 @@ def test_choose_classes(scores, threshold, of, expected):
 
 def test_the_background_is_never_chosen():
     video = {
-        "cas_instance": np.array([[0.1, 0.9], [0.1, 0.9]]),
+        "instance_cas": np.array([[0.1, 0.9], [0.1, 0.9]]),
         "attention": np.full((2, 3), 0.5),
         "video_scores": np.array([0.01, 0.99]),
         "n_snippets": 2,
         "grid": EDGE_TO_EDGE,
-        "class_names": ["jump"],
+        "class_names": ("jump",),
     }
-    assert {d.label for d in localize_scores(**video)} == {"jump"}
+    assert {d.label for d in localize(**video)} == {"jump"}
 
 
 # --- refusals
@@ -581,12 +587,12 @@ def test_settings_allow_the_edge(changed):
 def two_classes():
     """Return a video of 3 snippets and 2 classes, complete."""
     return {
-        "cas_instance": np.full((3, 3), 1 / 3),
+        "instance_cas": np.full((3, 3), 1 / 3),
         "attention": np.full((3, 3), 1 / 3),
         "video_scores": np.full(3, 1 / 3),
         "n_snippets": 3,
         "grid": EDGE_TO_EDGE,
-        "class_names": ["jump", "run"],
+        "class_names": ("jump", "run"),
     }
 
 
@@ -594,12 +600,12 @@ def two_classes():
     ("changed", "message"),
     [
         pytest.param(
-            {"cas_instance": np.zeros((3, 2))},
-            r"cas_instance must have shape \(3, 3\) for 2 classes .*, got \(3, 2\)",
+            {"instance_cas": np.zeros((3, 2))},
+            r"instance_cas must have shape \(3, 3\) for 2 classes .*, got \(3, 2\)",
             id="no background column",
         ),
         pytest.param(
-            {"cas_instance": np.zeros((4, 3))},
+            {"instance_cas": np.zeros((4, 3))},
             r"attention must have shape \(4, 3\) for 2 classes .*, got \(3, 3\)",
             id="lengths differ",
         ),
@@ -614,53 +620,61 @@ def two_classes():
             id="no background score",
         ),
         pytest.param(
-            {"class_names": ["jump"]},
-            r"cas_instance must have shape \(3, 2\) for 1 classes .*, got \(3, 3\)",
+            {"class_names": ("jump",)},
+            r"instance_cas must have shape \(3, 2\) for 1 classes .*, got \(3, 3\)",
             id="a name too few",
         ),
         pytest.param(
-            {"cas_instance": np.zeros((0, 3)), "attention": np.zeros((0, 3))},
-            r"cas_instance must have shape .* T >= 1 snippets, got \(0, 3\)",
+            {"instance_cas": np.zeros((0, 3)), "attention": np.zeros((0, 3))},
+            r"instance_cas must have shape .* T >= 1 snippets, got \(0, 3\)",
             id="no snippets",
+        ),
+        pytest.param(
+            {"cas": np.zeros((3, 2))},
+            r"cas must have shape \(3, 3\) for 2 classes .*, got \(3, 2\)",
+            id="another CAS before attention",
         ),
         pytest.param({"n_snippets": 0}, "n_snippets must be at least 1, got 0", id="0"),
     ],
 )
-def test_localize_refuses(changed, message):
+def test_activations_refuse(changed, message):
     with pytest.raises(ValueError, match=message):
-        localize_scores(**(two_classes() | changed))
+        VideoActivations(**(two_classes() | changed))
 
 
-@pytest.mark.parametrize("name", ["cas_instance", "attention", "video_scores"])
+@pytest.mark.parametrize("name", ["instance_cas", "attention", "video_scores", "cas"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_localize_refuses_what_is_not_finite(name, value):
-    video = two_classes()
+def test_activations_refuse_what_is_not_finite(name, value):
+    video = two_classes() | {"cas": np.full((3, 3), 1 / 3)}
     video[name].flat[1] = value
     with pytest.raises(ValueError, match=f"{name} must be finite, got NaN or infinity"):
-        localize_scores(**video)
+        VideoActivations(**video)
 
 
 def test_no_classes_are_refused():
+    none = {"instance_cas": np.ones((3, 1)), "video_scores": np.ones(1)}
     with pytest.raises(ValueError, match="must name at least one class, got none"):
-        localize_scores(
-            np.ones((3, 1)),
-            np.full((3, 3), 1 / 3),
-            np.ones(1),
-            n_snippets=3,
-            grid=SnippetGrid(25, 16, 16),
-            class_names=[],
-        )
+        VideoActivations(**(two_classes() | none | {"class_names": ()}))
+
+
+def test_a_sample_lies_where_it_is_drawn():
+    # windows of 4 frames every 2 at 10 fps: the first middle at 0.2 s, then 0.2 s each;
+    # half as many samples as snippets: each stands for two
+    grid = SnippetGrid(fps=10, snippet_frames=4, stride_frames=2)
+    video = VideoActivations(**(two_classes() | {"grid": grid, "n_snippets": 6}))
+    assert video.centres_s == pytest.approx([0.2, 0.6, 1.0])
+    assert (video.first_s, video.step_s) == pytest.approx((0.2, 0.4))
 
 
 def test_nothing_stands_out_of_a_sequence_of_zeros():
     settings = replace(CORRECTED, threshold_of="peak")
-    found = localize_scores(
-        np.tile([1 / 3, 1 / 3, 1 / 3], (4, 1)),
-        np.tile([0.0, 0.5, 0.5], (4, 1)),
-        np.array([0.9, 0.0, 0.1]),
+    found = localize(
+        instance_cas=np.tile([1 / 3, 1 / 3, 1 / 3], (4, 1)),
+        attention=np.tile([0.0, 0.5, 0.5], (4, 1)),
+        video_scores=np.array([0.9, 0.0, 0.1]),
         n_snippets=4,
         grid=SnippetGrid(25, 16, 16),
-        class_names=["a", "b"],
+        class_names=("a", "b"),
         settings=settings,
     )
     assert len(found) == 0
@@ -676,9 +690,15 @@ def test_runs_of_the_activation_by_hand():
     cas[2:5, 1] = 1.0
     settings = LocalizationSettings(activation_thresholds=(0.5, 0.75), upsampling=4)
     grid = SnippetGrid(fps=1.0, snippet_frames=1, stride_frames=1)
-    runs = activation_runs(
-        cas, np.array([0.1, 0.9, 0.0]), n_snippets=8, grid=grid, settings=settings
+    video = VideoActivations(
+        instance_cas=cas,
+        attention=np.zeros((8, 3)),
+        video_scores=np.array([0.1, 0.9, 0.0]),
+        n_snippets=8,
+        grid=grid,
+        class_names=("jump", "run"),
     )
+    runs = activation_runs(video, settings)
     assert runs.threshold.tolist() == [0.5, 0.75]
     assert runs.class_index.tolist() == [1, 1]
     assert runs.start_s == pytest.approx([2.0, 2.25])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from acmnet.localization import from_boundaries
-from acmnet.localization.from_boundaries import localize_candidates
+from acmnet.localization.from_boundaries import VideoCandidates, localize_candidates
 from acmnet.segments import Detections, SnippetGrid
 
 GRID = SnippetGrid(fps=10, snippet_frames=10, stride_frames=10)
@@ -12,14 +12,14 @@ GRID = SnippetGrid(fps=10, snippet_frames=10, stride_frames=10)
 
 
 def found_in(probability, distance, names="ab", sigma=0.5, beside=None):
-    return localize_candidates(
-        np.array(probability, dtype=np.float32),
-        np.array(distance, dtype=np.float32),
+    candidates = VideoCandidates(
+        probability=np.array(probability, dtype=np.float32),
+        distance=np.array(distance, dtype=np.float32),
         grid=GRID,
         class_names=tuple(names),
-        sigma=sigma,
-        beside=None if beside is None else Detections.of(tuple(names), beside),
+        of_teachers=None if beside is None else Detections.of(tuple(names), beside),
     )
+    return localize_candidates(candidates, sigma)
 
 
 def test_one_snippet_is_one_interval_around_its_middle():
@@ -68,7 +68,7 @@ def test_the_improbable_beside_is_left_out():
 
 
 def test_only_the_surest_enter_soft_nms(monkeypatch):
-    monkeypatch.setattr(from_boundaries, "MOST", 3)
+    monkeypatch.setattr(from_boundaries, "MOST_CANDIDATES", 3)
     probability = np.linspace(0.1, 0.9, 9).reshape(9, 1)
     found = found_in(probability, [[0.4, 0.4]] * 9, names="a")
     assert found.score.tolist() == pytest.approx([0.9, 0.8, 0.7])

@@ -179,7 +179,7 @@ def test_the_second_stage_says_why(tiny_run, tiny_world):
     model = acmnet_package.load(tiny_run)
     data = open_data(DataSource(*tiny_world, "test"))
     settings = StudentSettings(teachers=1, width=4, layers=1, teachers_weight=0.0)
-    student = Student(model.network.feature_dim, len(model.class_names), settings)
+    student = Student(model.feature_dim, len(model.class_names), settings)
     torch.nn.init.zeros_(student.classes.weight)
     torch.nn.init.constant_(student.classes.bias, -7.0)  # 1 / (1 + e^7) = 0.000911
     settings = dataclasses.replace(model.settings, student=settings)

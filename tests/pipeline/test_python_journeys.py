@@ -105,7 +105,7 @@ def test_resuming_from_any_checkpoint_equals_the_uninterrupted_run(
 
 
 def torch_equal(run, other):
-    one, two = (acmnet.load(r).network.state_dict() for r in (run, other))
+    one, two = (acmnet.load(r).networks[0].state_dict() for r in (run, other))
     return all(torch.equal(one[name], two[name]) for name in one)
 
 
@@ -362,7 +362,7 @@ def test_sampled_tests_keep_the_clock(run, tiny_world):
     sampled = dataclasses.replace(
         model, settings=dataclasses.replace(model.settings, localization=local)
     )
-    assert len(sampled.scores(features).attention) == len(features) // 2
+    assert len(sampled.activations(features).attention) == len(features) // 2
     ends = [d.end_s for d in sampled.localize(features)]
     assert 0.5 * 0.64 * len(features) < max(ends) <= 0.64 * len(features) + 1e-9
 

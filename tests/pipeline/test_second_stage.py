@@ -13,7 +13,7 @@ from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.evaluation.reports import evaluate
 from acmnet.localization.detection_scores import KNEE, NEGATIVE_SHARE
-from acmnet.localization.from_activations import localize_scores
+from acmnet.localization.from_activations import localize_activations
 from acmnet.pipeline import trained_model
 from acmnet.pipeline.cross_validation import (
     chance_map,
@@ -75,7 +75,7 @@ def test_a_run_holds_its_teachers_and_what_they_say(run, tiny_world):
     labels = {"checkpoint/labels.json", "training_summary.json"}
     assert files == own | teachers | labels | {"pseudo_labels.json"}
     model = acmnet.load(run)
-    one, other = model.network.state_dict(), model.further[0].state_dict()
+    one, other = (network.state_dict() for network in model.networks)
     assert not are_equal(one, other)
     said = read_detections(run / "pseudo_labels.json")
     data = open_data(DataSource(*tiny_world, "training"))
@@ -103,10 +103,14 @@ def test_epochs_are_counted_over_all_trainings(tiny_world, tmp_path):
 
 def test_scores_are_the_mean_of_the_teachers(run):
     model = acmnet.load(run)
-    features = np.random.default_rng(0).random((50, model.network.feature_dim))
-    alone = [acmnet.load(run / "teachers" / str(k)).scores(features) for k in range(2)]
-    for mine, one, other in zip(model.scores(features), *alone, strict=True):
-        np.testing.assert_allclose(mine, (one + other) / 2, rtol=1e-6)
+    features = np.random.default_rng(0).random((50, model.feature_dim))
+    said, one, other = (
+        acmnet.load(where).activations(features)
+        for where in (run, run / "teachers/0", run / "teachers/1")
+    )
+    for name in ("instance_cas", "attention", "video_scores", "cas"):
+        mean = (getattr(one, name) + getattr(other, name)) / 2
+        np.testing.assert_allclose(getattr(said, name), mean, rtol=1e-6)
 
 
 def beside(run, weight):
@@ -133,16 +137,12 @@ def test_teachers_proposals_count_by_their_usual_best(
     best = []
     for video, labels in data.labels.items():
         # known labels alone are looked for, all of them
-        cas, attention, video_scores = teachers.scores(data.store.read(video))
+        said = teachers.activations(data.store.read(video))
         known = np.array([name in labels for name in model.class_names])
-        found = localize_scores(
-            *(cas, attention, np.append(video_scores[:-1] * known, 0.0)),
-            n_snippets=len(cas),
-            grid=model.grid,
-            class_names=model.class_names,
-            settings=dataclasses.replace(
-                model.settings.localization, class_threshold=0.0
-            ),
+        only = np.append(said.video_scores[:-1] * known, 0.0)
+        found = localize_activations(
+            dataclasses.replace(said, video_scores=only),
+            dataclasses.replace(model.settings.localization, class_threshold=0.0),
         )
         best += [
             found.score[found.class_index == c].max() for c in np.flatnonzero(known)
@@ -233,7 +233,7 @@ def test_what_does_not_is_not(run, tiny_world):
 @pytest.mark.parametrize("length", [1, 6, 7, 15, 100])
 def test_chunks_equal_the_whole(run, monkeypatch, length):
     model = acmnet.load(run)
-    features = np.random.default_rng(length).random((length, model.network.feature_dim))
+    features = np.random.default_rng(length).random((length, model.feature_dim))
     whole = model.localize(features)
     monkeypatch.setattr(trained_model, "CHUNK_SNIPPETS", 7)
     parts = model.localize(features)

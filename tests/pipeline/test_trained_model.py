@@ -19,17 +19,33 @@ def model_of(kernel_snippets):
     torch.manual_seed(kernel_snippets)
     settings = ModelSettings(kernel_snippets=kernel_snippets)
     return TrainedModel(
-        ACMNet(32, 4, settings), Settings(model=settings), tuple("abcd"), GRID
+        networks=(ACMNet(32, 4, settings),),
+        settings=Settings(model=settings),
+        class_names=tuple("abcd"),
+        grid=GRID,
     )
 
 
 def whole(model, features):
     """Run the network on all of the video at once, as in training."""
     with torch.inference_mode():
-        output = model.network.eval()(torch.from_numpy(features)[None])
+        output = model.networks[0].eval()(torch.from_numpy(features)[None])
     instance = output.branch_activation[0, Branch.INSTANCE].softmax(-1)
     video = output.video_logits[0, Branch.INSTANCE].softmax(-1)
-    return [x.numpy() for x in (instance, output.attention[0], video)]
+    plain = output.activation[0].softmax(-1)
+    said = {
+        "instance_cas": instance,
+        "attention": output.attention[0],
+        "video_scores": video,
+        "cas": plain,
+    }
+    return {name: values.numpy() for name, values in said.items()}
+
+
+def assert_equal(activations, expected):
+    for name, values in expected.items():
+        mine = getattr(activations, name)
+        np.testing.assert_allclose(mine, values, rtol=2e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("kernel_snippets", [1, 3, 7])
@@ -41,10 +57,7 @@ def test_chunks_with_their_neighbours_equal_the_whole(
     model = model_of(kernel_snippets)
     features = np.random.default_rng(length).normal(size=(length, 32))
     features = features.astype(np.float32)
-    for mine, expected in zip(
-        model.scores(features), whole(model, features), strict=True
-    ):
-        np.testing.assert_allclose(mine, expected, rtol=2e-5, atol=1e-6)
+    assert_equal(model.activations(features), whole(model, features))
 
 
 def test_a_long_video_at_the_real_chunk_length_is_the_same():
@@ -52,13 +65,22 @@ def test_a_long_video_at_the_real_chunk_length_is_the_same():
     model = model_of(3)
     features = np.random.default_rng(0).normal(size=(2500, 32)).astype(np.float32)
     assert len(features) > 2 * trained_model.CHUNK_SNIPPETS
-    found = model.scores(features)
-    for mine, expected in zip(found, whole(model, features), strict=True):
-        np.testing.assert_allclose(mine, expected, rtol=2e-5, atol=1e-6)
+    found = model.activations(features)
+    assert_equal(found, whole(model, features))
     # a chunk without its neighbours would be off by far more at its border
     at = trained_model.CHUNK_SNIPPETS
-    alone = model.scores(features[:at]).cas_instance[-1]
-    assert np.abs(alone - found.cas_instance[at - 1]).max() > 1e-3
+    alone = model.activations(features[:at]).instance_cas[-1]
+    assert np.abs(alone - found.instance_cas[at - 1]).max() > 1e-3
+
+
+def test_a_model_needs_a_network():
+    with pytest.raises(ValueError, match="at least one network, got none"):
+        TrainedModel(networks=(), settings=Settings(), class_names=("a",), grid=GRID)
+
+
+def test_a_model_without_a_student_has_no_candidates():
+    with pytest.raises(ValueError, match="made by a student, the model has none"):
+        model_of(1).candidates(np.zeros((3, 32)))
 
 
 @pytest.mark.parametrize("path", ["video.npy", Path("video.npy")])

@@ -1,5 +1,6 @@
 """Figures of a run: what is drawn is what was computed, whatever it is called."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from acmnet.data.annotations import Instance, Video
 from acmnet.evaluation.reports import evaluate
-from acmnet.pipeline.trained_model import VideoScores
+from acmnet.localization.video_activations import VideoActivations
 from acmnet.segments import Detections, Segment, SnippetGrid
 from acmnet.show.figures import figure_style
 from acmnet.show.figures import score_figures as scores_room
@@ -23,9 +24,7 @@ from acmnet.show.figures.score_figures import (
 )
 from acmnet.show.figures.training_figure import epoch_means, write_training_figure
 from acmnet.show.figures.video_figure import (
-    Curves,
     shown_classes,
-    snippet_times,
     sure_ones,
 )
 from acmnet.show.figures.video_figure import write_video_figure as draw_video
@@ -71,16 +70,19 @@ def a_video(names=("run", "jump")):
     return Video("v", "test", 3.0, (names[0],), instances)
 
 
-def some_scores(n=13, n_classes=2):
+def some_activations(n=13, n_classes=2):
     random = np.random.default_rng(0)
     cas = random.dirichlet(np.ones(n_classes + 1), n).astype(np.float32)
     attention = random.dirichlet(np.ones(3), n).astype(np.float32)
-    return VideoScores(cas, attention, cas.mean(axis=0))
-
-
-def curves_of(scores, teachers=0):
-    n = len(scores.attention)
-    return Curves(scores.cas_instance, scores, n, GRID, teachers)
+    return VideoActivations(
+        instance_cas=cas,
+        attention=attention,
+        video_scores=cas.mean(axis=0),
+        n_snippets=n,
+        grid=GRID,
+        class_names=tuple(f"class {c}" for c in range(n_classes)),
+        cas=cas,
+    )
 
 
 # ---- a video
@@ -88,18 +90,18 @@ def curves_of(scores, teachers=0):
 
 def test_curves_and_spans_are_those_of_the_data(drawn, tmp_path):
     """Snippet i of 4 frames every 2 at 10 fps has its middle at 0.2 + 0.2 i s."""
-    scores = some_scores()
     cas = np.tile([0.5, 0.3, 0.2], (13, 1))
+    said = dataclasses.replace(some_activations(), cas=cas)
     found = Detections.of(("run", "jump"), [(0.4, 1.6, 0.8, 0), (2.0, 2.5, 0.3, 0)])
-    paths = draw_video(a_video(), Curves(cas, scores, 13, GRID), found, tmp_path / "v")
+    paths = draw_video(a_video(), said, found, tmp_path / "v")
     assert [path.name for path in paths] == ["v.png", "v.svg", "v.pdf"]
     truth, detections, attention, instance = drawn["v"].axes
     times = 0.2 + 0.2 * np.arange(13)
     for branch, line in enumerate(attention.lines):
         assert line.get_xdata() == pytest.approx(times)
-        assert line.get_ydata() == pytest.approx(scores.attention[:, branch])
+        assert line.get_ydata() == pytest.approx(said.attention[:, branch])
     own, plain = instance.lines
-    assert own.get_ydata() == pytest.approx(scores.cas_instance[:, 0])
+    assert own.get_ydata() == pytest.approx(said.instance_cas[:, 0])
     assert plain.get_ydata() == pytest.approx(cas[:, 0])
 
     def spans(axes):
@@ -124,8 +126,6 @@ def test_what_is_shown_by_hand():
         (1.0, pytest.approx(0.5)),
         (0.0, pytest.approx(1.0)),
     ]
-    # half as many samples as snippets: each stands for two
-    assert snippet_times(3, 6, GRID) == pytest.approx([0.2, 0.6, 1.0])
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,10 @@ def test_no_truth_is_left_out_in_silence(laid_out, tmp_path, n_labelled, n_drawn
     labels = names[:n_labelled]
     truth = tuple(Instance(x, Segment(0.0, 1.0)) for x in labels)
     found = Detections.of(names, [(0.0, 1.0, 0.5, 11), (0.0, 1.0, 0.4, 10)])
-    curves = curves_of(some_scores(n_classes=12))
-    draw_video(Video("v", None, None, labels, truth), curves, found, tmp_path / "v")
+    activations = some_activations(n_classes=12)
+    draw_video(
+        Video("v", None, None, labels, truth), activations, found, tmp_path / "v"
+    )
     figure = laid_out["v"]
     assert len(figure.axes[0].collections) == min(n_labelled, n_drawn)
     assert len(figure.axes) - 3 == n_drawn
@@ -152,15 +154,14 @@ def test_no_truth_is_left_out_in_silence(laid_out, tmp_path, n_labelled, n_drawn
 def test_a_students_figure_says_whose_curves_they_are(laid_out, tmp_path):
     found = Detections.of(("run", "jump"), [(0.4, 1.6, 0.8, 0)])
     for teachers, said in ((1, "its teacher;"), (3, "the mean of its 3 teachers;")):
-        curves = curves_of(some_scores(), teachers)
-        draw_video(a_video(), curves, found, tmp_path / "v")
+        draw_video(a_video(), some_activations(), found, tmp_path / "v", teachers)
         told = f"attention and CAS: {said} detections: the student"
         assert laid_out["v"].get_suptitle() == f"v\n{told}"
 
 
 def test_branches_differ_in_print_without_colour(laid_out, tmp_path):
     found = Detections.of(("run", "jump"), [])
-    draw_video(a_video(), curves_of(some_scores()), found, tmp_path / "v")
+    draw_video(a_video(), some_activations(), found, tmp_path / "v")
     assert len({x.get_linestyle() for x in laid_out["v"].axes[2].lines}) == 3
 
 
@@ -169,8 +170,8 @@ def test_hostile_names_are_drawn(tmp_path, name):
     names = (name, "jump")
     found = Detections.of(names, [(0.4, 1.6, 0.8, 0)])
     video = Video(name, None, None, (name,), (Instance(name, Segment(0.0, 1.0)),))
-    scores = some_scores()
-    paths = draw_video(video, curves_of(scores), found, tmp_path / "v")
+    activations = some_activations()
+    paths = draw_video(video, activations, found, tmp_path / "v")
     assert all(path.stat().st_size > 1000 for path in paths)
 
 
@@ -180,19 +181,28 @@ def test_names_are_one_short_line():
     assert len(shortened("x" * 300)) == 40
 
 
+def test_the_cas_before_attention_is_drawn_where_it_is_known(laid_out, tmp_path):
+    found = Detections.of(("run", "jump"), [(0.4, 1.6, 0.8, 0)])
+    said = some_activations()
+    for cas, lines in ((said.cas, 2), (None, 1)):
+        known = dataclasses.replace(said, cas=cas)
+        draw_video(a_video(), known, found, tmp_path / "v")
+        assert len(laid_out["v"].axes[3].lines) == lines
+
+
 def test_a_video_without_truth_or_detections_is_drawn(tmp_path):
     video = Video("v", None, None, (), ())
     found = Detections.of(("run", "jump"), [])
-    scores = some_scores()
-    paths = draw_video(video, curves_of(scores), found, tmp_path / "v")
+    activations = some_activations()
+    paths = draw_video(video, activations, found, tmp_path / "v")
     assert len(paths) == 3
 
 
 def test_the_same_numbers_give_the_same_bytes(tmp_path):
-    scores = some_scores()
+    activations = some_activations()
     found = Detections.of(("run", "jump"), [(0.4, 1.6, 0.8, 0)])
     for folder in ("one", "two"):
-        draw_video(a_video(), curves_of(scores), found, tmp_path / folder / "v")
+        draw_video(a_video(), activations, found, tmp_path / folder / "v")
     for kind in ("png", "svg", "pdf"):
         one, two = (tmp_path / x / f"v.{kind}" for x in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()

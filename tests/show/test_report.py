@@ -15,7 +15,7 @@ import pytest
 from acmnet.data.annotations import Annotations, Video, read_annotations
 from acmnet.data.detections import read_detections
 from acmnet.data.labelled_features import DataSource, open_data
-from acmnet.pipeline.trained_model import load
+from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.segments import Detections
 from acmnet.show.report import page_contents as contents_room
@@ -110,19 +110,18 @@ def test_curves_are_the_networks_own_to_a_level(tiny_run, tiny_world):
     data = open_data(DataSource(*tiny_world, "test"))
     video = next(iter(data.annotations.videos.values()))
     features = data.store.read(video.id)
-    scores, cas = model.scores(features), model.cas(features)
-    found, both = model.localize(features), model.curves(features)
-    insides = insides_of(model, video, found, both, len(features))
+    said, found = model.activations(features), model.localize(features)
+    insides = insides_of(video, found, said, model.settings.localization)
     curves = {
         curve["name"]: np.frombuffer(base64.b64decode(curve["values"]), np.uint8)
         for curve in insides["curves"]
     }
     for b, name in enumerate(("instance", "context", "background")):
         drawn = curves[f"attention: {name}"] / 255
-        assert abs(drawn - scores.attention[:, b]).max() <= 0.5 / 255 + 1e-6
+        assert abs(drawn - said.attention[:, b]).max() <= 0.5 / 255 + 1e-6
     for name in video.labels:
         c = model.class_names.index(name)
-        for kind, values in (("activation", scores.cas_instance), ("cas", cas)):
+        for kind, values in (("activation", said.instance_cas), ("cas", said.cas)):
             drawn = curves[f"{kind}: {name}"] / 255
             assert abs(drawn - values[:, c]).max() <= 0.5 / 255 + 1e-6
     grid = data.store.grid

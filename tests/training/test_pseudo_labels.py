@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from acmnet.data.datasets import WeakDataset
 from acmnet.data.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.feature_store import open_store, write_features
-from acmnet.localization.from_activations import localize_scores
+from acmnet.localization.from_activations import localize_activations
 from acmnet.localization.localization_settings import LocalizationSettings
+from acmnet.localization.video_activations import VideoActivations
 from acmnet.network.student import Student, StudentSettings
 from acmnet.segments import SnippetGrid
 from acmnet.training.pseudo_labels import (
@@ -34,28 +35,33 @@ PLAIN = LocalizationSettings(
 )
 
 
-def scores_of(*columns):
-    """CAS, attention and video scores of a video from its classes' CAS."""
+def said_of(*columns):
+    """Return what teachers say of a video, from the CAS of its classes."""
     cas = np.array(columns, dtype=np.float32).T
     cas = np.concatenate((cas, 1 - cas.sum(axis=1, keepdims=True)), axis=1)
     attention = np.tile(np.array([[0.2, 0.3, 0.5]], np.float32), (len(cas), 1))
-    return cas, attention, cas.mean(axis=0)
+    return VideoActivations(
+        instance_cas=cas,
+        attention=attention,
+        video_scores=cas.mean(axis=0),
+        n_snippets=len(cas),
+        grid=GRID,
+        class_names=tuple(f"class {c}" for c in range(len(columns))),
+    )
 
 
 ONE = [0] * 4 + [0.9] * 4 + [0] * 8 + [0.7] * 4 + [0] * 4
 NOTHING = [0.0] * len(ONE)
 
 
-def labels_of(scores, carried, **changes):
-    return pseudo_labels(
-        scores, carried, len(scores[0]), GRID, PLAIN, StudentSettings(**changes)
-    )
+def labels_of(said, carried, **changes):
+    return pseudo_labels(said, carried, PLAIN, StudentSettings(**changes))
 
 
 def test_confident_detections_become_instances():
     # CAS rises past 0.5 between the middles of snippets 3 and 4 and falls past it
     # between 7 and 8: about [4, 8) s, which is snippets 3.5 to 7.5 by their middles
-    found = labels_of(scores_of(ONE, NOTHING), [0])
+    found = labels_of(said_of(ONE, NOTHING), [0])
     assert found.unplaced == ()
     first, second = sorted(found.instances, key=lambda x: x.start)
     assert (first.start, first.end) == pytest.approx((3.5, 7.5), abs=0.1)
@@ -65,24 +71,20 @@ def test_confident_detections_become_instances():
 
 
 def test_the_best_score_of_each_class_is_kept():
-    scores = scores_of(ONE, NOTHING)
-    found = localize_scores(
-        *scores, n_snippets=len(ONE), grid=GRID, class_names=("a", "b"), settings=PLAIN
-    )
-    assert labels_of(scores, [0, 1]).best == (
-        found.score[found.class_index == 0].max(),
-    )
+    said = said_of(ONE, NOTHING)
+    found = localize_activations(said, PLAIN)
+    assert labels_of(said, [0, 1]).best == (found.score[found.class_index == 0].max(),)
 
 
 def test_a_lesser_detection_does_not():
-    found = labels_of(scores_of(ONE, NOTHING), [0], agreement=0.95)
+    found = labels_of(said_of(ONE, NOTHING), [0], agreement=0.95)
     assert [x.weight for x in found.instances] == [1.0]
 
 
 def test_classes_that_the_video_does_not_carry_are_not_looked_for():
-    found = labels_of(scores_of(NOTHING, ONE), [0])
+    found = labels_of(said_of(NOTHING, ONE), [0])
     assert found == PseudoLabels((), (0,))
-    assert labels_of(scores_of(ONE, NOTHING), []) == PseudoLabels((), ())
+    assert labels_of(said_of(ONE, NOTHING), []) == PseudoLabels((), ())
 
 
 def test_targets_of_an_instance():

@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, note
@@ -15,14 +14,14 @@ from acmnet.data.labelled_features import Data
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.pipeline.run_state import LOG_FILE
-from acmnet.pipeline.trained_model import TEACHERS
+from acmnet.pipeline.stored_model import TEACHERS
 from acmnet.show.figures.score_figures import (
     write_class_figure,
     write_confusion_figure,
     write_map_figure,
 )
 from acmnet.show.figures.training_figure import write_training_figure
-from acmnet.show.figures.video_figure import Curves, write_video_figure
+from acmnet.show.figures.video_figure import write_video_figure
 
 VIDEOS = 4
 """Videos that are drawn where none is named: those with the most instances."""
@@ -74,19 +73,12 @@ def figures_command(
         written += write_class_figure(report, out / "classes")
         written += write_confusion_figure(report, out / "confusion")
     for name in chosen:
-        read = data.store.read(name)
-        curves = model.curves(read)
         written += write_video_figure(
             data.annotations.videos[name],
-            Curves(
-                curves.cas.astype(np.float64),
-                curves.scores,
-                len(read),
-                model.grid,
-                teachers,
-            ),
+            model.activations(data.store.read(name)),
             results[name],
             out / f"video_{_file_name(name)}",
+            teachers,
         )
     console.print(f"{counted(len(written), 'file')}: {out}", markup=False)
     fail_for_missing(data)

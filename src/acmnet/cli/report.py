@@ -164,7 +164,7 @@ def _looked_at(
     The features are read and each network runs once.
     """
     features = data.store.read(video)
-    curves = model.curves(features)
-    found = model.localize(features, curves.scores) if kept is None else kept
-    truth = data.annotations.videos[video]
-    return found, insides_of(model, truth, found, curves, len(features))
+    activations = model.activations(features)
+    found = model.localize(features, activations) if kept is None else kept
+    truth, rules = data.annotations.videos[video], model.settings.localization
+    return found, insides_of(truth, found, activations, rules)

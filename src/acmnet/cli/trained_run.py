@@ -25,7 +25,8 @@ from acmnet.pipeline.run_data import (
     grid_of,
     training_videos,
 )
-from acmnet.pipeline.trained_model import TrainedModel, load, localize_videos
+from acmnet.pipeline.stored_model import load
+from acmnet.pipeline.trained_model import TrainedModel, localize_videos
 from acmnet.pipeline.training_run import join_processes
 from acmnet.pipeline.training_summary import MOST_VIDEOS, unlike_training
 from acmnet.segments import Detections

@@ -178,13 +178,11 @@ def _look(
 
     def insides(place: int) -> Mapping[str, Any]:
         video = made[place].id
-        features = data.store.read(video)
         return insides_of(
-            model(),
             data.annotations.videos[video],
             results[video],
-            model().curves(features),
-            len(features),
+            model().activations(data.store.read(video)),
+            model().settings.localization,
         )
 
     return Look(Contents(summary, made), insides)

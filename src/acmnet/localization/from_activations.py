@@ -1,15 +1,20 @@
-"""From activations to detections: classes, thresholds, proposals, contrast, NMS.
+"""From what a network says of a video to detections in seconds.
 
-Proposals live on a fine grid of N cells, ``upsampling`` cells a snippet; they become
-seconds once, in `_Clock`. Intervals of cells are half-open.
+Classes are chosen by their video scores. Class activation sequences (CAS) and attention
+are cut at thresholds into proposals, each of which is scored by the contrast of its
+inside with its flanks; of proposals that overlap, non-maximum suppression (NMS) keeps
+the best.
+
+Proposals live on the cells of a `CellGrid`. Intervals of cells are half-open. K is the
+number of chosen classes, N that of the video's cells, P that of proposals.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from acmnet.localization.cell_grid import CellGrid
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.localization.proposals import (
     outer_inner_contrast,
@@ -17,46 +22,20 @@ from acmnet.localization.proposals import (
     suppress,
     suppress_softly,
 )
-from acmnet.segments import Detections, FloatArray, IntArray, SnippetGrid
-
-Array = npt.NDArray[np.floating]
-
-
-class _Proposals(NamedTuple):
-    """Candidates of one video: class position, cells ``[start, end)``, score."""
-
-    chosen: IntArray
-    start: IntArray
-    end: IntArray
-    score: FloatArray
+from acmnet.localization.video_activations import VideoActivations
+from acmnet.segments import Detections, FloatArray, IntArray
 
 
-def localize_scores(
-    cas_instance: Array,
-    attention: Array,
-    video_scores: Array,
-    *,
-    n_snippets: int,
-    grid: SnippetGrid,
-    class_names: Sequence[str],
+def localize_activations(
+    activations: VideoActivations,
     settings: LocalizationSettings = LocalizationSettings(),
 ) -> Detections:
     """Return the detections of one video.
 
     Parameters
     ----------
-    cas_instance : array of shape (T, C + 1)
-        The instance branch's CAS after the softmax over classes, in [0, 1].
-    attention : array of shape (T, 3)
-        Attention of instance, context and background, in [0, 1].
-    video_scores : array of shape (C + 1,)
-        The instance branch's video-level probabilities.
-    n_snippets : int
-        The video's length before it was sampled to T snippets; T if it was not.
-    grid : SnippetGrid
-        Where the video's snippets lie in time.
-    class_names : sequence of C strings
-        In the order of the columns, without the background.
+    activations : VideoActivations
+        What a network says of the video.
     settings : LocalizationSettings
         Thresholds and rules.
 
@@ -64,26 +43,14 @@ def localize_scores(
     -------
     Detections
         In seconds, inside the video; by class, then from the highest score down. Scores
-        are the contrast's: ``unit_scores`` is for a trained model's detections.
-
-    Raises
-    ------
-    ValueError
-        If the shapes disagree, a number is not finite, or ``n_snippets`` is below 1.
+        are those of the contrast, from -1 to about 1.25; a trained model then maps them
+        into [0, 1] with `acmnet.localization.detection_scores.unit_scores`.
 
     References
     ----------
     Qu et al. 2021, section III-D and eq. 15; `main_thu.py:164-260`.
     """
-    found = score_proposals(
-        cas_instance,
-        attention,
-        video_scores,
-        n_snippets=n_snippets,
-        grid=grid,
-        class_names=class_names,
-        settings=settings,
-    )
+    found = score_proposals(activations, settings)
     index, score = _suppress_by_class(found, settings)
     return Detections(
         found.start_s[index],
@@ -95,46 +62,43 @@ def localize_scores(
 
 
 def score_proposals(
-    cas_instance: Array,
-    attention: Array,
-    video_scores: Array,
-    *,
-    n_snippets: int,
-    grid: SnippetGrid,
-    class_names: Sequence[str],
+    activations: VideoActivations,
     settings: LocalizationSettings = LocalizationSettings(),
 ) -> Detections:
     """Return every proposal of one video with its score, before NMS, in no order.
 
-    Parameters and errors are those of `localize_scores`.
+    Parameters
+    ----------
+    activations : VideoActivations
+        What a network says of the video.
+    settings : LocalizationSettings
+        Thresholds and rules.
     """
-    _check(cas_instance, attention, video_scores, n_snippets, class_names)
-    chosen = choose_classes(video_scores[:-1], settings)
-    clock = _Clock(len(cas_instance), n_snippets, grid, settings)
-
-    cas = clock.upsample(
-        scaled_activations(cas_instance, chosen, settings)
-    )  # (chosen, N)
-    instance = np.asarray(attention, dtype=np.float64).T[:1]
-    instance = clock.upsample(smoothed(instance, settings.smoothing_snippets))  # (1, N)
-
-    found = _propose(cas, instance, video_scores[chosen], settings)
+    chosen, cas, attention = thresholded_sequences(activations, settings)
+    cells = CellGrid(activations, settings)
+    cas, attention = cells.upsample(cas), cells.upsample(attention)  # (K, N), (1, N)
+    video_scores = activations.video_scores[chosen]
+    by_cas = _proposals_of_cas(cas, attention, video_scores, settings)
+    by_attention = _proposals_of_attention(cas, attention, video_scores, settings)
+    row, start, end, score = (
+        np.concatenate(both) for both in zip(by_cas, by_attention, strict=True)
+    )
     return Detections(
-        clock.seconds(found.start),
-        clock.seconds(found.end),
-        found.score,
-        chosen[found.chosen],
-        tuple(class_names),
+        cells.seconds(start),
+        cells.seconds(end),
+        score,
+        chosen[row],
+        activations.class_names,
     )
 
 
 class ActivationRuns(NamedTuple):
-    """Where the instance CAS of R runs lies at or above a threshold, in seconds."""
+    """R runs of snippets where the CAS reaches a threshold, in seconds."""
 
     threshold: FloatArray
-    """(R,) as in the settings."""
+    """(R,). The threshold that is reached, as the settings state it."""
     class_index: IntArray
-    """(R,)."""
+    """(R,). The class whose CAS reaches it."""
     start_s: FloatArray
     """(R,)."""
     end_s: FloatArray
@@ -142,54 +106,81 @@ class ActivationRuns(NamedTuple):
 
 
 def activation_runs(
-    cas_instance: Array,
-    video_scores: Array,
-    *,
-    n_snippets: int,
-    grid: SnippetGrid,
-    settings: LocalizationSettings,
+    activations: VideoActivations, settings: LocalizationSettings
 ) -> ActivationRuns:
-    """Return what `localize_scores` cuts out of the CAS before it scores anything.
-
-    Parameters are those of `localize_scores`.
-    """
-    chosen = choose_classes(video_scores[:-1], settings)
-    clock = _Clock(len(cas_instance), n_snippets, grid, settings)
-    cas = clock.upsample(scaled_activations(cas_instance, chosen, settings))
-    thresholds = settings.activation_thresholds
-    _, _, row, start, end = _cut(cas, thresholds, settings)
-    n = max(len(thresholds), 1)
-    return ActivationRuns(
-        np.array(thresholds)[row % n] if thresholds else np.zeros(0),
-        chosen[row // n],
-        clock.seconds(start),
-        clock.seconds(end),
-    )
-
-
-def scaled_activations(
-    cas_instance: Array, chosen: IntArray, settings: LocalizationSettings
-) -> FloatArray:
-    """Return the CAS of the chosen classes (chosen, T) on the settings' scale."""
-    cas: FloatArray = np.asarray(cas_instance, dtype=np.float64).T[chosen]
-    if settings.activation_scale == "above_chance":
-        chance = 1.0 / cas_instance.shape[1]
-        cas = np.maximum(cas - chance, 0.0) / (1.0 - chance)
-    return smoothed(cas, settings.smoothing_snippets)
-
-
-def smoothed(sequences: FloatArray, deviation: float) -> FloatArray:
-    """Return Gaussian-weighted means over the neighbours that exist.
+    """Return what is cut out of a video's CAS before anything is scored.
 
     Parameters
     ----------
-    sequences : (S, T) array
+    activations : VideoActivations
+        What a network says of the video.
+    settings : LocalizationSettings
+        Thresholds and rules.
+    """
+    chosen, cas, _ = thresholded_sequences(activations, settings)
+    cells = CellGrid(activations, settings)
+    thresholds = np.array(settings.activation_thresholds)
+    runs = _runs_of(cells.upsample(cas), settings.activation_thresholds, settings)
+    return ActivationRuns(
+        thresholds[runs.threshold],
+        chosen[runs.sequence],
+        cells.seconds(runs.start),
+        cells.seconds(runs.end),
+    )
+
+
+class ThresholdedSequences(NamedTuple):
+    """The sequences of one video that thresholds are compared with."""
+
+    chosen: IntArray
+    """(K,). The classes that are looked for, ascending, at least one."""
+    cas: FloatArray
+    """(K, T). The instance branch's CAS of these classes, scaled and smoothed."""
+    attention: FloatArray
+    """(1, T). The attention to instances, smoothed; it knows no classes."""
+
+
+def thresholded_sequences(
+    activations: VideoActivations, settings: LocalizationSettings
+) -> ThresholdedSequences:
+    """Return the sequences of one video that thresholds are compared with.
+
+    Parameters
+    ----------
+    activations : VideoActivations
+        What a network says of the video.
+    settings : LocalizationSettings
+        Which classes are looked for, on which scale the CAS is, and how much the
+        sequences are smoothed.
+    """
+    chosen = choose_classes(activations.video_scores[:-1], settings)
+    # (T, C + 1) -> (K, T), and (T, 3) -> (1, T)
+    cas: FloatArray = np.asarray(activations.instance_cas, dtype=np.float64).T[chosen]
+    attention = np.asarray(activations.attention, dtype=np.float64).T[:1]
+    if settings.activation_scale == "above_chance":
+        chance = 1.0 / activations.instance_cas.shape[1]
+        cas = np.maximum(cas - chance, 0.0) / (1.0 - chance)
+    deviation = settings.smoothing_snippets
+    return ThresholdedSequences(
+        chosen, smoothed(cas, deviation), smoothed(attention, deviation)
+    )
+
+
+def smoothed(sequences: FloatArray, deviation: float) -> FloatArray:
+    """Return sequences with each value averaged with its neighbours.
+
+    Parameters
+    ----------
+    sequences : array of shape (S, T)
+        S sequences of T snippets.
     deviation : float
-        Of the Gaussian in snippets, cut off at 3 of it; 0 for none.
+        Neighbours count by a Gaussian of this standard deviation, in snippets, out to
+        three times of it. 0 leaves the sequences as they are.
 
     Returns
     -------
-    (S, T) array
+    array of shape (S, T)
+        Near the ends of the video, the mean over the neighbours that exist.
 
     Examples
     --------
@@ -208,7 +199,9 @@ def smoothed(sequences: FloatArray, deviation: float) -> FloatArray:
     return np.array(rows).reshape(sequences.shape)
 
 
-def choose_classes(class_scores: Array, settings: LocalizationSettings) -> IntArray:
+def choose_classes(
+    class_scores: npt.NDArray[np.floating], settings: LocalizationSettings
+) -> IntArray:
     """Return the classes to localise: those above the threshold, else the best.
 
     Parameters
@@ -237,98 +230,104 @@ def choose_classes(class_scores: Array, settings: LocalizationSettings) -> IntAr
     return chosen if chosen.size else np.array([class_scores.argmax()])
 
 
-class _Clock:
-    """The fine grid of one video: its cells, their scores and their seconds."""
+class _Proposals(NamedTuple):
+    """P scored proposals of one video."""
 
-    def __init__(
-        self,
-        n_sampled: int,
-        n_snippets: int,
-        grid: SnippetGrid,
-        settings: LocalizationSettings,
-    ) -> None:
-        stretch = n_snippets / n_sampled  # snippets that a sample stands for
-        self.cell_s = grid.stride_s * stretch / settings.upsampling
-        self.span_s = grid.span_s(n_snippets)
-        self.n_cells = int(np.ceil(self.span_s / self.cell_s - 1e-6))
-        if settings.time_alignment == "left":
-            # score t lies at its left edge and the last is extrapolated, D-003
-            self.n_cells = min(self.n_cells, n_sampled * settings.upsampling)
-            position = np.arange(self.n_cells) / settings.upsampling
-        else:
-            middle_s = self.cell_s * np.arange(0.5, self.n_cells, dtype=np.float64)
-            snippet = grid.snippet_at(middle_s)
-            position = ((snippet + 0.5) / stretch - 0.5).clip(0, n_sampled - 1)
-        self.left = position.astype(int).clip(max=max(n_sampled - 2, 0))
-        self.right = (self.left + 1).clip(max=n_sampled - 1)
-        self.share = position - self.left
-
-    def upsample(self, sequences: FloatArray) -> FloatArray:
-        """Interpolate (S, T) scores linearly to the (S, N) cells."""
-        low = sequences[:, self.left]
-        result: FloatArray = low + (sequences[:, self.right] - low) * self.share
-        return result
-
-    def seconds(self, cell: IntArray) -> FloatArray:
-        """Return the time of a cell's left edge, never past the video's end."""
-        time_s: FloatArray = np.minimum(cell * self.cell_s, self.span_s)
-        return time_s
+    row: IntArray
+    """(P,). The place of the proposal's class among the K that were chosen."""
+    start: IntArray
+    """(P,) cells."""
+    end: IntArray
+    """(P,) cells, exclusive."""
+    score: FloatArray
+    """(P,)."""
 
 
-def _propose(
+def _proposals_of_cas(
     cas: FloatArray,
-    instance: FloatArray,
-    video_scores: Array,
+    attention: FloatArray,
+    video_scores: npt.NDArray[np.floating],
     settings: LocalizationSettings,
 ) -> _Proposals:
-    """Cut CAS and attention at every threshold; score each run for each class."""
+    """Cut the CAS (K, N) at every threshold, and score each run for its own class."""
+    runs = _runs_of(cas, settings.activation_thresholds, settings)
     alpha = settings.attention_weight
-    every = np.arange(len(cas))
-
-    thresholds = settings.activation_thresholds
-    own, place, row, start, end = _cut(cas, thresholds, settings)
-    chosen = row // max(len(thresholds), 1)
-    score = (1 - alpha) * _contrast(own, place, start, end, settings)
-    if alpha:
-        score += alpha * _contrast(instance, 0 * row, start, end, settings)
-    score += settings.activation_video_weight * video_scores[chosen]
-    by_activation = _Proposals(chosen, start, end, score)
-
-    own, place, _, start, end = _cut(instance, settings.attention_thresholds, settings)
-    # attention is class-agnostic: each of its runs stands for every chosen class
-    chosen = np.repeat(every, len(place))
-    place, start, end = (np.tile(x, len(cas)) for x in (place, start, end))
-    score = (1 - alpha) * _contrast(cas, chosen, start, end, settings)
-    if alpha:
-        score += alpha * _contrast(own, place, start, end, settings)
-    score += settings.attention_video_weight * video_scores[chosen]
-    by_attention = _Proposals(chosen, start, end, score)
-    return _Proposals(
-        *(
-            np.concatenate(both)
-            for both in zip(by_activation, by_attention, strict=True)
-        )
+    score = (1 - alpha) * _contrast(
+        runs.measured, runs.measured_row, runs.start, runs.end, settings
     )
+    if alpha:
+        row = np.zeros_like(runs.start)
+        score += alpha * _contrast(attention, row, runs.start, runs.end, settings)
+    score += settings.activation_video_weight * video_scores[runs.sequence]
+    return _Proposals(runs.sequence, runs.start, runs.end, score)
 
 
-def _cut(
-    sequences: FloatArray, thresholds: tuple[float, ...], settings: LocalizationSettings
-) -> tuple[FloatArray, IntArray, IntArray, IntArray, IntArray]:
-    """Return what runs are measured on, and for each its row there, row and cells.
+def _proposals_of_attention(
+    cas: FloatArray,
+    attention: FloatArray,
+    video_scores: npt.NDArray[np.floating],
+    settings: LocalizationSettings,
+) -> _Proposals:
+    """Cut the attention (1, N) at every threshold, and score each run for each class.
 
-    The runs are those above each threshold, as `runs_above` gives them.
+    Attention knows no classes, so that each of its runs stands for every chosen one.
     """
+    runs = _runs_of(attention, settings.attention_thresholds, settings)
+    alpha, n_classes, n_runs = settings.attention_weight, len(cas), len(runs.start)
+    # P = K * runs: all runs for the first class, then all for the next
+    row = np.repeat(np.arange(n_classes), n_runs)
+    measured_row, start, end = (
+        np.tile(x, n_classes) for x in (runs.measured_row, runs.start, runs.end)
+    )
+    score = (1 - alpha) * _contrast(cas, row, start, end, settings)
+    if alpha:
+        score += alpha * _contrast(runs.measured, measured_row, start, end, settings)
+    score += settings.attention_video_weight * video_scores[row]
+    return _Proposals(row, start, end, score)
+
+
+class _Runs(NamedTuple):
+    """R runs of cells at or above thresholds, and what their contrast is measured on.
+
+    That is the sequence itself, or, with the setting ``contrast_zeroed``, a copy of the
+    sequence for each threshold with all values below it set to 0.
+    """
+
+    sequence: IntArray
+    """(R,). The row of the sequence that was cut."""
+    threshold: IntArray
+    """(R,). The place of the threshold in the settings."""
+    start: IntArray
+    """(R,) cells."""
+    end: IntArray
+    """(R,) cells, exclusive."""
+    measured: FloatArray
+    """(M, N). The sequences on which contrast is measured."""
+    measured_row: IntArray
+    """(R,). The run's row among them."""
+
+
+def _runs_of(
+    sequences: FloatArray, thresholds: tuple[float, ...], settings: LocalizationSettings
+) -> _Runs:
+    """Cut sequences (S, N) at every threshold."""
     peak = sequences.max(axis=1, keepdims=True)
     unit = np.ones_like(peak)
     if settings.threshold_of == "peak":
         unit = np.where(peak > 0.0, peak, np.inf)  # nothing stands out of all zeros
-    levels = unit * np.array(thresholds)  # (S, K)
+    n = len(thresholds)
+    levels = unit * np.array(thresholds)  # (S, n)
     row, start, end = runs_above(sequences, levels, settings.shortest_cells)
+    sequence, threshold = np.divmod(
+        row, max(n, 1)
+    )  # rows go by sequence, then by level
     if not settings.contrast_zeroed:
-        return sequences, row // max(len(thresholds), 1), row, start, end
-    each = sequences[:, None, :]
-    measured = np.where(each >= levels[:, :, None], each, 0.0)
-    return measured.reshape(-1, sequences.shape[1]), row, row, start, end
+        return _Runs(sequence, threshold, start, end, sequences, sequence)
+    # (S, 1, N) against (S, n, 1): a copy of each sequence for each of its levels
+    above = sequences[:, None, :] >= levels[:, :, None]
+    zeroed = np.where(above, sequences[:, None, :], 0.0)
+    measured = zeroed.reshape(-1, sequences.shape[1])  # (S * n, N)
+    return _Runs(sequence, threshold, start, end, measured, row)
 
 
 def _contrast(
@@ -338,6 +337,7 @@ def _contrast(
     end: IntArray,
     settings: LocalizationSettings,
 ) -> FloatArray:
+    """Return each proposal's outer-inner contrast as the settings measure it."""
     return outer_inner_contrast(
         sequences,
         row,
@@ -367,31 +367,3 @@ def _suppress_by_class(
         indices.append(own[kept])
         scores.append(score)
     return np.concatenate(indices), np.concatenate(scores)
-
-
-def _check(
-    cas: Array,
-    attention: Array,
-    video_scores: Array,
-    n_snippets: int,
-    class_names: Sequence[str],
-) -> None:
-    """Refuse scores that do not describe one video."""
-    n, c = len(cas), len(class_names) + 1
-    expected = {
-        "cas_instance": (cas, (n, c)),
-        "attention": (attention, (n, 3)),
-        "video_scores": (video_scores, (c,)),
-    }
-    for name, (array, shape) in expected.items():
-        if array.shape != shape or not array.size:
-            raise ValueError(
-                f"{name} must have shape {shape} for {c - 1} classes and T >= 1 "
-                f"snippets, got {array.shape}"
-            )
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} must be finite, got NaN or infinity")
-    if not class_names:
-        raise ValueError("class_names must name at least one class, got none")
-    if n_snippets < 1:
-        raise ValueError(f"n_snippets must be at least 1, got {n_snippets}")

@@ -1,9 +1,12 @@
-"""From a student's outputs to detections: one candidate a snippet and class, soft-NMS.
+"""From what a student says of a video to detections in seconds.
 
+The student gives every snippet a probability of lying in an action, and the distances
+to that action's start and end: one candidate a snippet and class. Candidates that
+overlap better ones lose score (soft non-maximum suppression, soft-NMS).
 `acmnet.localization.from_activations` does the same for the paper's network.
 """
 
-from collections.abc import Sequence
+import dataclasses
 from typing import Final
 
 import numpy as np
@@ -12,62 +15,86 @@ import numpy.typing as npt
 from acmnet.localization.proposals import suppress_softly
 from acmnet.segments import Detections, FloatArray, SnippetGrid
 
-LOWEST: Final = 0.01
-"""Candidates of a lower probability are left out; after soft-NMS, a tenth of it."""
-MOST: Final = 2000
-"""Candidates of one class in one video that enter soft-NMS, the surest."""
+LOWEST_PROBABILITY: Final = 0.01
+"""Candidates of a lower probability are left out; after soft-NMS, those whose decayed
+score is below a tenth of it."""
+MOST_CANDIDATES: Final = 2000
+"""Candidates of one class in one video that enter soft-NMS: those with the highest
+probability."""
 
 
-def localize_candidates(
-    probability: npt.NDArray[np.floating],
-    distance: npt.NDArray[np.floating],
-    *,
-    grid: SnippetGrid,
-    class_names: Sequence[str],
-    sigma: float,
-    beside: Detections | None = None,
-) -> Detections:
-    """Return the detections of one video.
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class VideoCandidates:
+    """What a student, and its teachers beside it, say of one video.
 
-    Parameters
-    ----------
-    probability : array of shape (T, C)
-        Of each snippet being inside an instance of each class, in [0, 1].
-    distance : array of shape (T, 2)
-        Snippets from each one's middle back to the start and on to the end, from 0.
-    grid : SnippetGrid
-        Where the video's snippets lie in time.
-    class_names : sequence of C strings
-        In the order of the columns.
-    sigma : float
-        Of soft-NMS; see `suppress_softly`.
-    beside : Detections, optional
-        Further candidates of the same classes, such as the teachers' proposals, on the
-        same scale of scores.
-
-    Returns
-    -------
-    Detections
-        In seconds, inside the video; by class, then from the highest score down.
+    T is the number of the video's snippets, C that of its classes.
 
     Raises
     ------
     ValueError
         If the shapes disagree or a number is not finite.
     """
-    n, c = len(probability), len(class_names)
-    start_s, end_s = _intervals(probability, distance, grid, (n, c))
+
+    probability: npt.NDArray[np.floating]
+    """(T, C). That the snippet lies in an instance of the class, in [0, 1]."""
+    distance: npt.NDArray[np.floating]
+    """(T, 2). From the middle of the snippet back to the start of that instance, and on
+    to its end; in snippets, from 0."""
+    grid: SnippetGrid
+    """Where the video's snippets lie in time."""
+    class_names: tuple[str, ...]
+    """The C names of the columns of ``probability``."""
+    of_teachers: Detections | None = None
+    """Proposals of the teachers, of the same classes and on the scale of the
+    probabilities, which count as further candidates; None where only the student is
+    heard."""
+
+    def __post_init__(self) -> None:
+        """Refuse arrays that do not describe one video."""
+        n, n_classes = len(self.probability), len(self.class_names)
+        for name, expected in (("probability", (n, n_classes)), ("distance", (n, 2))):
+            array = getattr(self, name)
+            if array.shape != expected or not array.size:
+                raise ValueError(
+                    f"{name} must have shape {expected}, got {array.shape}"
+                )
+            if not np.isfinite(array).all():
+                raise ValueError(f"{name} must be finite, got NaN or infinity")
+
+
+def localize_candidates(candidates: VideoCandidates, sigma: float) -> Detections:
+    """Return the detections of one video.
+
+    Parameters
+    ----------
+    candidates : VideoCandidates
+        What a student says of the video.
+    sigma : float
+        How slowly soft-NMS decays scores: by exp(-tIoU^2 / sigma), above 0. The tIoU is
+        the time that two candidates share over the time that either covers.
+
+    Returns
+    -------
+    Detections
+        In seconds, inside the video; by class, then from the highest score down.
+    """
+    start_s, end_s = _intervals(candidates)
     is_interval = end_s > start_s
-    others = Detections.of(class_names) if beside is None else beside
+    names = candidates.class_names
+    others = candidates.of_teachers
+    if others is None:
+        others = Detections.of(names)
 
     rows: list[tuple[float, float, float, int]] = []
-    for label in range(c):
+    for label in range(len(names)):
         own = others.class_index == label
-        score = np.concatenate((probability[is_interval, label], others.score[own]))
+        score = np.concatenate(
+            (candidates.probability[is_interval, label], others.score[own])
+        )
         start = np.concatenate((start_s[is_interval], others.start_s[own]))
         end = np.concatenate((end_s[is_interval], others.end_s[own]))
-        kept = np.flatnonzero(score >= LOWEST)
-        kept = kept[np.argsort(-score[kept], kind="stable")][:MOST]
+        kept = np.flatnonzero(score >= LOWEST_PROBABILITY)
+        kept = kept[np.argsort(-score[kept], kind="stable")][:MOST_CANDIDATES]
         if not len(kept):
             continue
         order, decayed = suppress_softly(
@@ -76,50 +103,33 @@ def localize_candidates(
         rows += [
             (start[i], end[i], value, label)
             for i, value in zip(kept[order], decayed, strict=True)
-            if value >= 0.1 * LOWEST
+            if value >= 0.1 * LOWEST_PROBABILITY
         ]
-    return Detections.of(class_names, rows)
+    return Detections.of(names, rows)
 
 
-def best_candidates(
-    probability: npt.NDArray[np.floating],
-    distance: npt.NDArray[np.floating],
-    *,
-    grid: SnippetGrid,
-    beside: Detections | None = None,
-) -> FloatArray:
-    """Return the score of the surest detection of each class, (C,); -inf for none.
+def best_candidates(candidates: VideoCandidates) -> FloatArray:
+    """Return the highest score of a detection of each class, (C,); -inf for none.
 
-    Soft-NMS does not lower it, so none is needed. Parameters and errors are those of
-    `localize_candidates`.
+    The scores are those of `localize_candidates`. Soft-NMS does not lower the highest
+    one of a class, so that it need not be done.
     """
-    start_s, end_s = _intervals(probability, distance, grid, probability.shape)
-    best = probability.max(axis=0, initial=-np.inf, where=(end_s > start_s)[:, None])
+    start_s, end_s = _intervals(candidates)
+    is_interval = (end_s > start_s)[:, None]  # (T, 1) for every class
+    best = candidates.probability.max(axis=0, initial=-np.inf, where=is_interval)
     best = best.astype(np.float64)
-    if beside is not None:
-        np.maximum.at(best, beside.class_index, beside.score)
-    result: FloatArray = np.where(best >= LOWEST, best, -np.inf)
+    others = candidates.of_teachers
+    if others is not None:
+        np.maximum.at(best, others.class_index, others.score)
+    result: FloatArray = np.where(best >= LOWEST_PROBABILITY, best, -np.inf)
     return result
 
 
-def _intervals(
-    probability: npt.NDArray[np.floating],
-    distance: npt.NDArray[np.floating],
-    grid: SnippetGrid,
-    shape: tuple[int, ...],
-) -> tuple[FloatArray, FloatArray]:
+def _intervals(candidates: VideoCandidates) -> tuple[FloatArray, FloatArray]:
     """Return each snippet's start and end (T,), in seconds inside the video."""
-    n = len(probability)
-    for name, array, expected in (
-        ("probability", probability, shape),
-        ("distance", distance, (n, 2)),
-    ):
-        if array.shape != expected or not array.size:
-            raise ValueError(f"{name} must have shape {expected}, got {array.shape}")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} must be finite, got NaN or infinity")
+    grid, n = candidates.grid, len(candidates.distance)
     middle_s = np.array([grid.centre_s(t) for t in range(n)])
-    reach_s = np.asarray(distance, dtype=np.float64) * grid.stride_s
+    reach_s = np.asarray(candidates.distance, dtype=np.float64) * grid.stride_s
     span_s = grid.span_s(n)
     return (
         (middle_s - reach_s[:, 0]).clip(0.0, span_s),

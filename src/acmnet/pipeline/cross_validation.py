@@ -13,7 +13,8 @@ from acmnet.evaluation.reports import evaluate
 from acmnet.pipeline.folds import fold_problems, stratified_folds
 from acmnet.pipeline.label_free_selection import agreement
 from acmnet.pipeline.run_request import RunError, RunRequest
-from acmnet.pipeline.trained_model import load, localize_videos
+from acmnet.pipeline.stored_model import load
+from acmnet.pipeline.trained_model import localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.segments import Detections, FloatArray
 from acmnet.training.checkpoint import has_checkpoint, load_config

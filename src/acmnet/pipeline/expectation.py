@@ -22,7 +22,8 @@ from acmnet.pipeline.cross_validation import folds_of
 from acmnet.pipeline.folds import fold_problems
 from acmnet.pipeline.label_free_selection import agreement
 from acmnet.pipeline.run_request import RunRequest
-from acmnet.pipeline.trained_model import TrainedModel, load, localize_videos
+from acmnet.pipeline.stored_model import load
+from acmnet.pipeline.trained_model import TrainedModel, localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.training_summary import shown_score, training_stamp
 from acmnet.segments import Detections
@@ -217,16 +218,15 @@ def to_review(
 
 def _agreement(model: TrainedModel, request: RunRequest) -> float | None:
     """Return how well the run's networks agree on its training videos."""
-    networks = (model.network, *model.further)
-    if len(networks) < 2:
+    if len(model.networks) < 2:
         return None
     videos = sorted(request.data.labels)
     data = request.data.only(set(videos[:: -(-len(videos) // MOST_VIDEOS)]))
     found = [
         localize_videos(
-            dataclasses.replace(model, network=network, further=(), student=None), data
+            dataclasses.replace(model, networks=(network,), student=None), data
         )
-        for network in networks
+        for network in model.networks
     ]
     each = [
         agreement(one, other, data.labels)

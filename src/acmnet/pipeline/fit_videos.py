@@ -36,7 +36,8 @@ from acmnet.pipeline.listed_videos import (
 from acmnet.pipeline.nothing_found import why_nothing
 from acmnet.pipeline.run_directory import tidy
 from acmnet.pipeline.run_request import RunRequest
-from acmnet.pipeline.trained_model import load, localize_videos
+from acmnet.pipeline.stored_model import load
+from acmnet.pipeline.trained_model import localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import Settings

@@ -19,8 +19,9 @@ from acmnet.data.labelled_features import Data
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.i3d import I3D, kinetics_classes
 from acmnet.localization.detection_scores import unit_scores
-from acmnet.localization.from_activations import localize_scores
+from acmnet.localization.from_activations import localize_activations
 from acmnet.localization.localization_settings import LocalizationSettings
+from acmnet.localization.video_activations import VideoActivations
 from acmnet.network.acm_net import video_logits
 from acmnet.segments import Detections, SnippetGrid
 
@@ -116,15 +117,15 @@ def localize_kinetics(
     chosen = np.sort(order)
     nothing = np.zeros((len(cas), 1), dtype=cas.dtype)  # no background class
     names = kinetics_classes()
-    found = localize_scores(
-        np.hstack([cas[:, chosen], nothing]),
-        np.zeros((len(cas), 3)),
-        np.append(video[chosen], 0.0),
+    activations = VideoActivations(
+        instance_cas=np.hstack([cas[:, chosen], nothing]),
+        attention=np.zeros((len(cas), 3)),  # the head has none
+        video_scores=np.append(video[chosen], 0.0),
         n_snippets=len(cas),
         grid=grid,
-        class_names=[names[i] for i in chosen],
-        settings=settings,
+        class_names=tuple(names[i] for i in chosen),
     )
+    found = localize_activations(activations, settings)
     if not settings.unit_scores:
         return found
     return dataclasses.replace(found, score=unit_scores(found.score))

@@ -69,9 +69,12 @@ def train_network(
 
 def trained_model(request: RunRequest, networks: tuple[ACMNet, ...]) -> TrainedModel:
     """Return the model that networks of a run make together."""
-    names, grid = request.data.annotations.class_names, request.data.store.grid
-    first, *others = networks
-    return TrainedModel(first, request.settings, names, grid, further=tuple(others))
+    return TrainedModel(
+        networks=networks,
+        settings=request.settings,
+        class_names=request.data.annotations.class_names,
+        grid=request.data.store.grid,
+    )
 
 
 def weak_dataset(request: RunRequest) -> WeakDataset:

@@ -7,11 +7,9 @@ import numpy as np
 
 from acmnet.data.labelled_features import Data
 from acmnet.localization.from_activations import (
-    choose_classes,
-    scaled_activations,
-    smoothed,
+    thresholded_sequences,
 )
-from acmnet.localization.from_boundaries import LOWEST
+from acmnet.localization.from_boundaries import LOWEST_PROBABILITY
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.messages import counted, some
 from acmnet.pipeline.trained_model import TrainedModel
@@ -92,16 +90,13 @@ def _highest(model: TrainedModel, data: Data, videos: list[str]) -> _Highest:
     looked_for: set[int] = set()
     for video in videos:
         features = data.store.read(video)
-        scores = model.scores(features)
-        chosen = choose_classes(scores.video_scores[:-1], rules)
-        looked_for.update(chosen.tolist())
-        cut = scaled_activations(scores.cas_instance, chosen, rules)
-        activation = max(activation, float(cut.max()))
-        to_actions = scores.attention.T[:1].astype(np.float64)
-        cut = smoothed(to_actions, rules.smoothing_snippets)
-        attention = max(attention, float(cut.max()))
+        activations = model.activations(features)
+        cut = thresholded_sequences(activations, rules)
+        looked_for.update(cut.chosen.tolist())
+        activation = max(activation, float(cut.cas.max()))
+        attention = max(attention, float(cut.attention.max()))
         if model.student is not None:
-            inside, _, _ = model.candidates(model.student, features, scores)
+            inside = model.candidates(features, activations).probability
             probability = max(probability or 0.0, float(inside.max()))
     return _Highest(activation, attention, probability, frozenset(looked_for))
 
@@ -113,7 +108,7 @@ def _reasons(
     if highest.probability is not None:
         reason = (
             "the second stage gives no moment of them a probability of being in an "
-            f"action of {LOWEST:g} or more that it could keep (at most "
+            f"action of {LOWEST_PROBABILITY:g} or more that it could keep (at most "
             f"{highest.probability:.3g})"
         )
         return [reason], []

@@ -21,7 +21,8 @@ from acmnet.pipeline import fit_videos
 from acmnet.pipeline.fit_videos import FEATURES, FitRequest, FitResult, Hooks
 from acmnet.pipeline.run_data import label_file
 from acmnet.pipeline.run_request import RunRequest
-from acmnet.pipeline.trained_model import TrainedModel, load
+from acmnet.pipeline.stored_model import load
+from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.pipeline.training_run import train_run
 from acmnet.segments import SnippetGrid
 

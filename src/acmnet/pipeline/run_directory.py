@@ -25,7 +25,8 @@ from acmnet.folders import recover, recover_all
 from acmnet.pipeline.run_data import CHECKPOINTS, place_of_features
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.run_state import LOG_FILE, RunOnDisk, labels_sha256
-from acmnet.pipeline.trained_model import TEACHERS, TrainedModel, localize_videos
+from acmnet.pipeline.stored_model import TEACHERS
+from acmnet.pipeline.trained_model import TrainedModel, localize_videos
 from acmnet.recipes import as_values
 from acmnet.startup import is_first_process
 from acmnet.training.checkpoint import (

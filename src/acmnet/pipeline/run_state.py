@@ -16,7 +16,7 @@ from typing import Any, Final
 from acmnet.data.labelled_features import Data
 from acmnet.messages import quoted, some
 from acmnet.pipeline.run_request import RunError, RunRequest
-from acmnet.pipeline.trained_model import TEACHERS
+from acmnet.pipeline.stored_model import TEACHERS
 from acmnet.pipeline.training_summary import TrainingSummaryError, training_summary
 from acmnet.recipes import RecipeError, Settings, as_values, from_values
 from acmnet.startup import is_first_process

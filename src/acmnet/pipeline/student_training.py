@@ -17,7 +17,8 @@ from acmnet.pipeline.network_training import (
 from acmnet.pipeline.run_directory import PSEUDO_LABELS, RunDirectory
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.run_state import RunOnDisk, run_on_disk
-from acmnet.pipeline.trained_model import TEACHERS, TrainedModel, load
+from acmnet.pipeline.stored_model import TEACHERS, load
+from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.segments import Detections
 from acmnet.training.loop import Schedule, StepRecord, optimize
 from acmnet.training.pseudo_labels import (
@@ -133,7 +134,7 @@ def _train_teacher(
         train_network(own, found, None, later)
     if distributed.is_initialized():
         distributed.barrier()  # the first process has written it
-    return load(own.out, device=request.device).network
+    return load(own.out, device=request.device).networks[0]
 
 
 def _later(
@@ -152,12 +153,9 @@ def _pseudo_labels(
     labels: dict[str, PseudoLabels] = {}
     seen: dict[str, Detections] = {}
     for video, carried in request.data.labels.items():
-        features = store.read(video)
         labels[video] = pseudo_labels(
-            taught.scores(features),
+            taught.activations(store.read(video)),
             [column[name] for name in carried],
-            len(features),
-            grid,
             request.settings.localization,
             request.settings.student,
         )

@@ -14,8 +14,8 @@ from acmnet.pipeline.run_data import label_file
 from acmnet.pipeline.run_directory import locked
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.run_state import RunOnDisk, RunState, starting_point
+from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.student_training import train_student
-from acmnet.pipeline.trained_model import load
 from acmnet.pipeline.training_summary import summarize_training
 from acmnet.startup import is_first_process
 from acmnet.training.loop import StepRecord

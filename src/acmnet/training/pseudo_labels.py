@@ -9,17 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from acmnet.data.datasets import SamplingSettings, WeakDataset
 from acmnet.devices import computed_in
-from acmnet.localization.from_activations import localize_scores
+from acmnet.localization.from_activations import localize_activations
 from acmnet.localization.localization_settings import LocalizationSettings
+from acmnet.localization.video_activations import VideoActivations
 from acmnet.network.student import StudentOutput, StudentSettings
-from acmnet.segments import SnippetGrid
 
 FOCUS = 2.0
 """Exponent of the focal loss (Lin et al., ICCV 2017)."""
@@ -51,10 +50,8 @@ class PseudoLabels(NamedTuple):
 
 
 def pseudo_labels(
-    scores: tuple[npt.NDArray[np.floating], ...],
+    activations: VideoActivations,
     labels: Sequence[int],
-    n_snippets: int,
-    grid: SnippetGrid,
     localization: LocalizationSettings,
     settings: StudentSettings,
 ) -> PseudoLabels:
@@ -62,23 +59,20 @@ def pseudo_labels(
 
     Parameters
     ----------
-    scores : CAS (T, C + 1), attention (T, 3), video scores (C + 1,)
-        The teachers' mean, as `localize_scores` takes them.
+    activations : VideoActivations
+        What the teachers say of the video, in the mean over them.
     labels : sequence of class indices
         What the video is known to contain; other classes are not looked for.
-    n_snippets : int
-        The video's length; T if it was not sampled.
-    grid : SnippetGrid
-        Of the features.
     localization : LocalizationSettings
         How the teachers localise; their NMS is replaced by `StudentSettings.overlap`.
     settings : StudentSettings
         Which detections become instances.
     """
-    cas, attention, video_scores = scores
-    names = [str(c) for c in range(cas.shape[1] - 1)]
-    known = np.zeros_like(video_scores)
-    known[list(labels)] = np.maximum(video_scores[list(labels)], 1e-9)
+    if not labels:
+        return PseudoLabels((), ())
+    carried, said = list(labels), activations.video_scores
+    known = np.zeros_like(said)
+    known[carried] = np.maximum(said[carried], 1e-9)
     rules = dataclasses.replace(
         localization,
         class_threshold=0.0,
@@ -86,17 +80,10 @@ def pseudo_labels(
         nms_tiou=settings.overlap,
         nms_padding_s=0.0,
     )
-    if not labels:
-        return PseudoLabels((), ())
-    found = localize_scores(
-        cas,
-        attention,
-        known,
-        n_snippets=n_snippets,
-        grid=grid,
-        class_names=names,
-        settings=rules,
+    found = localize_activations(
+        dataclasses.replace(activations, video_scores=known), rules
     )
+    grid = activations.grid
     instances: list[PseudoInstance] = []
     unplaced: list[int] = []
     best_of: list[float] = []

@@ -1,16 +1,16 @@
 """The paper's Fig. 3 for any video: truth, activation, attention, detections."""
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from acmnet.data.annotations import Video
+from acmnet.localization.video_activations import VideoActivations
 from acmnet.network.acm_net import Branch
-from acmnet.pipeline.trained_model import VideoScores
-from acmnet.segments import Detections, FloatArray, SnippetGrid
+from acmnet.segments import Detections, FloatArray
 from acmnet.show.figures.figure_style import PALETTE, drawing, save, shortened
 
 if TYPE_CHECKING:
@@ -26,31 +26,12 @@ BRANCHES: Final = (("#000000", "-"), ("#D55E00", "--"), ("#777777", ":"))
 """Instance, context, background; apart in grey print too."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Curves:
-    """What the networks say of one video, and where it lies in time."""
-
-    cas: FloatArray
-    """(T, C + 1). What the classifier says of each snippet before any attention."""
-    scores: VideoScores
-    """Of T snippets."""
-    n_snippets: int
-    """The video's length before it was sampled to T snippets; T if it was not."""
-    grid: SnippetGrid
-    teachers: int = 0
-    """Networks that the curves are the mean of, where a student of theirs localises."""
-
-    @property
-    def times_s(self) -> FloatArray:
-        """(T,) the middle of each snippet, in seconds."""
-        return snippet_times(len(self.scores.attention), self.n_snippets, self.grid)
-
-
 def write_video_figure(
     video: Video,
-    curves: Curves,
+    activations: VideoActivations,
     found: Detections,
     path: Path,
+    teachers: int = 0,
 ) -> tuple[Path, ...]:
     """Write truth, detections, attention and instance CAS of one video over time.
 
@@ -58,12 +39,15 @@ def write_video_figure(
     ----------
     video : Video
         Its labels and, where they are known, its instances.
-    curves : Curves
-        CAS, instance CAS and attention.
+    activations : VideoActivations
+        What the networks say of the video.
     found : Detections
         What is localised; drawn from half the best score of its class on.
     path : Path
         Without an ending.
+    teachers : int
+        Networks that the activations are the mean of, where it is a student of theirs
+        that localises; else 0.
 
     References
     ----------
@@ -72,7 +56,7 @@ def write_video_figure(
     """
     names = found.class_names
     classes = shown_classes(video, found)
-    centre_s = curves.times_s
+    centre_s = activations.centres_s
     heights = [max(1, len(classes)) * 0.35 + 0.3] * 2 + [1.0] + [0.8] * len(classes)
     with drawing(16.0, 2.2 * sum(heights)) as figure:
         grid_of_axes = figure.subplots(
@@ -87,25 +71,26 @@ def write_video_figure(
         ]
         _lanes(axes[0], "truth", true, classes, labels)
         _lanes(axes[1], "detections", sure_ones(found), classes, labels)
-        _attention(axes[2], centre_s, curves.scores)
+        _attention(axes[2], centre_s, activations.attention)
         for c, name, own in zip(classes, labels, axes[3:], strict=True):
             colour = PALETTE[classes.index(c) % len(PALETTE)]
-            curve = curves.scores.cas_instance[:, c].astype(np.float64)
+            curve = activations.instance_cas[:, c].astype(np.float64)
             own.fill_between(centre_s, curve, color=colour, alpha=0.25, linewidth=0)
             own.plot(centre_s, curve, color=colour, linewidth=1.2, label="instance CAS")
-            own.plot(
-                *(centre_s, curves.cas[:, c]),
-                color="black",
-                linewidth=0.8,
-                linestyle="dotted",
-                label="CAS",
-            )
+            if activations.cas is not None:
+                own.plot(
+                    *(centre_s, activations.cas[:, c].astype(np.float64)),
+                    color="black",
+                    linewidth=0.8,
+                    linestyle="dotted",
+                    label="CAS",
+                )
             own.set(ylim=(-0.03, 1.03), ylabel="CAS")
             own.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
             own.set_title(name, fontsize=9)
-        axes[-1].set(xlabel="time (s)", xlim=(0.0, _end_s(video, curves)))
+        axes[-1].set(xlabel="time (s)", xlim=(0.0, _end_s(video, activations)))
         title = "\n".join(
-            [shortened(video.id), *_remarks(video, curves, classes, found)]
+            [shortened(video.id), *_remarks(video, teachers, classes, found)]
         )
         figure.suptitle(title, x=0.01, ha="left", fontsize=10)
         return save(figure, path)
@@ -128,13 +113,13 @@ def telling_classes(video: Video, found: Detections) -> list[int]:
 
 
 def _remarks(
-    video: Video, curves: Curves, classes: Sequence[int], found: Detections
+    video: Video, teachers: int, classes: Sequence[int], found: Detections
 ) -> list[str]:
     """Return what a reader must know to read the figure right."""
     said = []
-    if curves.teachers:
-        mean = f"the mean of its {curves.teachers} teachers"
-        who = mean if curves.teachers > 1 else "its teacher"
+    if teachers:
+        mean = f"the mean of its {teachers} teachers"
+        who = mean if teachers > 1 else "its teacher"
         said.append(f"attention and CAS: {who}; detections: the student")
     drawn = {found.class_names[c] for c in classes}
     absent = len(set(video.labels) - drawn)
@@ -143,12 +128,14 @@ def _remarks(
     return said
 
 
-def _attention(axes: "Axes", centre_s: FloatArray, scores: VideoScores) -> None:
-    """Draw the attention of the three branches, the instance branch on top."""
+def _attention(
+    axes: "Axes", centre_s: FloatArray, attention: npt.NDArray[np.floating]
+) -> None:
+    """Draw the attention (T, 3) of the branches, the instance branch on top."""
     for branch, (colour, line) in zip(Branch, BRANCHES, strict=True):
         axes.plot(
             centre_s,
-            scores.attention[:, branch],
+            attention[:, branch],
             color=colour,
             linestyle=line,
             linewidth=1.2,
@@ -157,14 +144,6 @@ def _attention(axes: "Axes", centre_s: FloatArray, scores: VideoScores) -> None:
         )
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.2))
     axes.set(ylabel="attention", ylim=(-0.03, 1.03))
-
-
-def snippet_times(length: int, n_snippets: int, grid: SnippetGrid) -> FloatArray:
-    """Return the middle of each of T samples of a video's L snippets, in seconds."""
-    first_s = grid.snippet_frames / 2 / grid.fps
-    step_s = grid.stride_s * n_snippets / length
-    times: FloatArray = first_s + step_s * np.arange(length, dtype=np.float64)
-    return times
 
 
 def sure_ones(found: Detections) -> list[tuple[int, float, float, float]]:
@@ -205,6 +184,7 @@ def _lanes(
     axes.set_title(title, fontsize=9)
 
 
-def _end_s(video: Video, curves: Curves) -> float:
-    half_s = curves.grid.snippet_frames / 2 / curves.grid.fps
-    return max(video.duration_s or 0.0, float(curves.times_s[-1]) + half_s)
+def _end_s(video: Video, activations: VideoActivations) -> float:
+    """Return where the drawing ends: with the video or its last snippet, in seconds."""
+    last_s = float(activations.centres_s[-1]) + activations.grid.window_s / 2
+    return max(video.duration_s or 0.0, last_s)

@@ -7,8 +7,9 @@ import numpy as np
 
 from acmnet.data.annotations import Video
 from acmnet.localization.from_activations import activation_runs
+from acmnet.localization.localization_settings import LocalizationSettings
+from acmnet.localization.video_activations import VideoActivations
 from acmnet.network.acm_net import Branch
-from acmnet.pipeline.trained_model import TrainedModel, VideoCurves
 from acmnet.segments import Detections, FloatArray
 from acmnet.show.figures.video_figure import telling_classes
 
@@ -19,24 +20,21 @@ LEVELS: Final = 255
 
 
 def insides_of(
-    model: TrainedModel,
     video: Video,
     found: Detections,
-    curves: VideoCurves,
-    n_snippets: int,
+    activations: VideoActivations,
+    settings: LocalizationSettings,
 ) -> dict[str, Any]:
     """Return the attention, activation and CAS of a video, and what is cut from them.
 
     Parameters
     ----------
-    model : TrainedModel
-        Whose curves they are.
     video, found
         The video, and what was found in it: they tell which classes are drawn.
-    curves : VideoCurves
-        Of T samples of the video's snippets.
-    n_snippets : int
-        How many snippets it has.
+    activations : VideoActivations
+        What the networks say of the video.
+    settings : LocalizationSettings
+        The thresholds and rules by which proposals are cut from it.
 
     Returns
     -------
@@ -45,19 +43,14 @@ def insides_of(
         and one byte a sample in base64; ``first_s`` and ``step_s``, the time of the
         first sample and from one to the next.
     """
-    scores, cas = curves
-    names, grid = model.class_names, model.grid
+    names = activations.class_names
     shown = telling_classes(video, found)[:MOST_CURVES]
-    runs = activation_runs(
-        scores.cas_instance,
-        scores.video_scores,
-        n_snippets=n_snippets,
-        grid=grid,
-        settings=model.settings.localization,
-    )
-    drawn = {f"attention: {b.name.lower()}": scores.attention[:, b] for b in Branch}
-    drawn |= {f"activation: {names[c]}": scores.cas_instance[:, c] for c in shown}
-    drawn |= {f"cas: {names[c]}": cas[:, c] for c in shown}
+    runs = activation_runs(activations, settings)
+    attention, instance = activations.attention, activations.instance_cas
+    drawn = {f"attention: {b.name.lower()}": attention[:, b] for b in Branch}
+    drawn |= {f"activation: {names[c]}": instance[:, c] for c in shown}
+    if activations.cas is not None:
+        drawn |= {f"cas: {names[c]}": activations.cas[:, c] for c in shown}
     return {
         "runs": [
             [float(t), names[int(c)], float(a), float(b)]
@@ -67,8 +60,8 @@ def insides_of(
             {"name": name, "values": _quantized(values)}
             for name, values in drawn.items()
         ],
-        "first_s": (grid.snippet_frames / 2) / grid.fps,
-        "step_s": grid.stride_s * n_snippets / len(scores.attention),
+        "first_s": activations.first_s,
+        "step_s": activations.step_s,
     }
 
 

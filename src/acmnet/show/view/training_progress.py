@@ -10,7 +10,7 @@ from typing import Any, Final
 from acmnet.files import open_regular
 from acmnet.limits import finite
 from acmnet.pipeline.run_state import LOG_FILE
-from acmnet.pipeline.trained_model import TEACHERS
+from acmnet.pipeline.stored_model import TEACHERS
 from acmnet.training.checkpoint import written_at
 
 QUIET_S: Final = 60.0

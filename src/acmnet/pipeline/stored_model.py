@@ -1,0 +1,175 @@
+"""Read a trained model from the folder of a run or of a checkpoint."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from acmnet.files import one_line
+from acmnet.messages import counted
+from acmnet.network.acm_net import ACMNet
+from acmnet.network.student import Student
+from acmnet.pipeline.trained_model import TrainedModel
+from acmnet.recipes import RecipeError, Settings, from_values
+from acmnet.training.checkpoint import (
+    ANOTHER,
+    CONFIG_FILE,
+    CheckpointConfig,
+    CheckpointError,
+    folder_of,
+    load_config,
+    load_weights,
+)
+
+TRIES: Final = 3
+"""How often a checkpoint is read anew because a training has just replaced it."""
+TEACHERS: Final = "teachers"
+"""Folder in a run of the networks that taught its student, each a run of its own."""
+
+
+def load(
+    run: str | Path,
+    *,
+    settings: Callable[[Settings], Settings] = lambda trained: trained,
+    device: torch.device | str = "cpu",
+) -> TrainedModel:
+    """Load a trained model from a run or any checkpoint directory.
+
+    Parameters
+    ----------
+    run : path
+        What `acmnet train` or `acmnet fit` wrote, or the folder of any checkpoint.
+    settings : callable, optional
+        Given the settings that the run was trained with, returns those to localise
+        with.
+    device : torch.device or str
+        Where the networks compute.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no usable checkpoint. No code is run from its files, whatever they
+        hold.
+    """
+    directory = Path(run)
+    for _ in range(TRIES):
+        before = _identity(directory)
+        try:
+            return _loaded(directory, settings, device)
+        except CheckpointError:
+            if _identity(directory) == before:
+                raise
+    return _loaded(directory, settings, device)
+
+
+def _identity(directory: Path) -> int | None:
+    """Return what changes when a training puts a newer checkpoint into its place."""
+    try:
+        return folder_of(directory).stat().st_ino
+    except OSError:
+        return None
+
+
+def _loaded(
+    directory: Path,
+    settings: Callable[[Settings], Settings],
+    device: torch.device | str,
+) -> TrainedModel:
+    """Load a model once; see `load`."""
+    config = load_config(directory)
+    try:
+        trained = from_values(config.settings, str(folder_of(directory) / CONFIG_FILE))
+    except RecipeError as error:
+        raise CheckpointError(f"{error}; {ANOTHER}") from error
+    used = settings(trained)
+    networks, student = _networks(directory, config, used)
+    return TrainedModel(
+        networks=tuple(network.to(device) for network in networks),
+        settings=used,
+        class_names=config.class_names,
+        grid=config.grid,
+        config=config,
+        student=None if student is None else student.to(device),
+    )
+
+
+def _networks(
+    directory: Path, config: CheckpointConfig, used: Settings
+) -> tuple[list[ACMNet], Student | None]:
+    """Return the networks in a run's folder, and its student where there is one."""
+    weights = load_weights(directory)
+    dimension, n_classes = config.feature_dim, len(config.class_names)
+    if not used.student.teachers:
+        network = _filled(
+            lambda: ACMNet(dimension, n_classes, used.model),
+            weights,
+            directory,
+            config,
+        )
+        return [network], None
+    student = _filled(
+        lambda: Student(dimension, n_classes, used.student),
+        weights,
+        directory,
+        config,
+    )
+    teachers = [
+        _teacher(directory / TEACHERS / str(k), config)
+        for k in range(used.student.teachers)
+    ]
+    return teachers, student
+
+
+def _teacher(directory: Path, student: CheckpointConfig) -> ACMNet:
+    """Load one of the networks that taught a student."""
+    config = load_config(directory)
+    values = (config.class_names, config.feature_dim, config.grid)
+    if values != (student.class_names, student.feature_dim, student.grid):
+        raise CheckpointError(
+            f"{directory} has other classes or other features than the run that it is "
+            f"a teacher of; {ANOTHER}"
+        )
+    if (config.settings.get("student") or {}).get("teachers"):
+        raise CheckpointError(
+            f"{directory} has teachers itself, and is no teacher of a run; {ANOTHER}"
+        )
+    return load(directory).networks[0]
+
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def _filled(
+    build: Callable[[], Network],
+    weights: Mapping[str, Tensor],
+    directory: Path,
+    config: CheckpointConfig,
+) -> Network:
+    """Return a network with a checkpoint's weights, if they are what it says.
+
+    Their shapes are compared on a network without memory: a damaged ``config.json``
+    can ask for any size.
+    """
+    try:
+        with torch.device("meta"):
+            network = build()
+    except (ValueError, RuntimeError, MemoryError, OverflowError) as error:
+        raise CheckpointError(
+            f"{directory}: its settings make no network ({one_line(error)}); {ANOTHER}"
+        ) from error
+    expected, found = (
+        {name: (value.shape, value.dtype) for name, value in named.items()}
+        for named in (network.state_dict(), weights)
+    )
+    if expected != found:
+        raise CheckpointError(
+            f"{directory}: the weights do not have the shapes and the precision that "
+            f"{CONFIG_FILE} calls for ({counted(len(config.class_names), 'class')}, "
+            "dimension "
+            f"{config.feature_dim}); {ANOTHER}"
+        )
+    # memory as torch aligns it: results depend on that in their last bits
+    network.to_empty(device="cpu").load_state_dict(weights)
+    return network
