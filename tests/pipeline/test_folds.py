@@ -9,7 +9,9 @@ from hypothesis import given
 
 from acmnet.data.annotations import read_annotations, weak_labels
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
+from acmnet.data.video_groups import VideoGroups
 from acmnet.pipeline.folds import fold_problems, stratified_folds
+from acmnet.training.checkpoint import load_config
 from support.commands import refused
 
 
@@ -125,3 +127,73 @@ def test_check_knows_of_folds(acmnet, lone_class):
     assert "refused: " in err
     assert "of 2 tests on" in err
     assert "1 problem would stop training" in err
+
+
+# -- groups ----------------------------------------------------------------------------
+
+GROUPED = st.lists(
+    st.tuples(st.sets(st.sampled_from("abc")), st.integers(0, 5)),
+    min_size=2,
+    max_size=16,
+)
+
+
+@given(GROUPED, st.integers(2, 5))
+def test_videos_of_a_group_are_never_apart_and_no_fold_is_empty(videos, folds):
+    labels = {f"v{i}": tuple(sorted(own)) for i, (own, _) in enumerate(videos)}
+    group_of = {f"v{i}": f"g{group}" for i, (_, group) in enumerate(videos)}
+    n_groups = len(set(group_of.values()))
+    if n_groups < 2:
+        return
+    folds = min(folds, n_groups)
+    dealt = stratified_folds(labels, folds, group_of)
+    assert sorted(v for fold in dealt.videos for v in fold) == sorted(labels)
+    for fold in dealt.videos:
+        inside = {group_of[v] for v in fold}
+        assert inside
+        assert fold == {v for v in labels if group_of[v] in inside}
+
+
+def test_as_many_folds_as_groups_hold_out_one_group_each():
+    labels = {f"{group}{i}": ("x",) for group in "abcde" for i in range(8)}
+    group_of = {video: video[0] for video in labels}
+    dealt = stratified_folds(labels, 5, group_of)
+    assert sorted(sorted(fold)[0][0] for fold in dealt.videos) == list("abcde")
+    assert {len(fold) for fold in dealt.videos} == {8}
+
+
+def test_a_group_of_its_own_for_each_video_keeps_videos_and_classes_even():
+    labels = rare_class(12, (3, 7))
+    dealt = stratified_folds(labels, 4, {video: video for video in labels})
+    assert [len(fold) for fold in dealt.videos] == [3, 3, 3, 3]
+    assert not dealt.untrained
+
+
+def test_a_class_of_one_group_is_refused_with_what_to_do():
+    labels = {"a": ("jump",), "b": ("jump", "run"), "c": ("run",), "d": ("run",)}
+    groups = VideoGroups("g.csv", {"a": "1", "b": "1", "c": "2", "d": "3"})
+    (problem,) = fold_problems(labels, 2, "labels.csv", groups)
+    assert "labels.csv: class 'jump' is in 2 videos, all of group '1', " in problem
+    assert "needs every class in 2 groups or more" in problem
+    (problem,) = fold_problems(labels, 4, "labels.csv", groups)
+    assert problem == ("g.csv: 3 groups cannot be dealt into 4 folds; give from 2 to 3")
+
+
+def test_crossvalidate_keeps_groups_together(tiny_world, acmnet, tmp_path):
+    labels, features = tiny_world
+    videos = read_annotations(labels).subset("training").videos
+    rows = [f"{video},{i // 4}" for i, video in enumerate(videos)]
+    (tmp_path / "groups.csv").write_text("\n".join(["video,group", *rows]))
+    given = ["--annotations", labels, "--features", features, "--subset", "training"]
+    few = ["--seeds", 0, "--training.epochs", 1, "--profile", "corrected"]
+    code, out, err = acmnet(
+        "crossvalidate", *given, *few, "--groups", "groups.csv", "--out", "cv"
+    )
+    assert (code, "several folds" in err) == (0, False)
+    assert "3 folds of 3 groups" in out
+    runs = sorted((tmp_path / "cv/seed_0").glob("fold_*"))
+    trained = [load_config(run).trained_on for run in runs]
+    assert len(trained) == 3
+    for own in trained:
+        held_out = {row for row in rows if row.split(",")[0] not in own}
+        assert len({row.split(",")[1] for row in held_out}) == 1

@@ -7,10 +7,11 @@ from cyclopts import Parameter
 
 from acmnet.cli.app import app, console, errors, quiet
 from acmnet.cli.dotted_settings import TRAINING_EPILOGUE
+from acmnet.cli.fold_options import Folding, FoldOptions
 from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import Device, JsonPath, Seeds, fail_for_missing
 from acmnet.cli.terminal_tables import plain_table
-from acmnet.cli.training_options import FOLDS, Training
+from acmnet.cli.training_options import Training
 from acmnet.files import refuse_unwritable, write_json, written_whole
 from acmnet.pipeline.ablation import AblationRequest, ablate
 from acmnet.pipeline.studies import study, study_names
@@ -26,7 +27,7 @@ def ablate_command(
     *,
     given: Training,
     out: Path,
-    folds: int = FOLDS,
+    folding: Folding = FoldOptions(),
     seeds: Seeds = (0, 1, 2),
     workers: int = 1,
     json_path: JsonPath = None,
@@ -46,8 +47,6 @@ def ablate_command(
         Directory for all trainings. The table goes there as TABLE.md, TABLE.tex and
         TABLE.json, with a figure TABLE_choice of the row that one would choose without
         true segments.
-    folds
-        How many folds the videos are dealt into, the same folds for every row.
     seeds
         Seeds to train every fold with, as in --seeds 0 --seeds 1.
     workers
@@ -56,11 +55,14 @@ def ablate_command(
         Also write the scores here, as fractions of 1.
     """
     refuse_unwritable(out / f"{table}.json", json_path)
+    base = given.request(out, device)
+    deal = folding.told(base.data)
     request = AblationRequest(
         study=study(table),
-        base=given.request(out, device),
+        base=base,
         overrides=given.given.by_name(),
-        folds=folds,
+        folds=deal.folds,
+        groups=deal.groups,
         seeds=seeds,
         workers=workers,
     )

@@ -4,8 +4,9 @@ import torch
 
 from acmnet.cli.app import app, console, errors, fail, note
 from acmnet.cli.dotted_settings import TRAINING_EPILOGUE
+from acmnet.cli.fold_options import FoldOptions
 from acmnet.cli.shared_options import fail_for_missing
-from acmnet.cli.training_options import FOLDS, Training
+from acmnet.cli.training_options import Training
 from acmnet.data.checks.findings import summed_up
 from acmnet.data.checks.instance_checks import misplaced
 from acmnet.data.checks.refusals import bad_features
@@ -18,7 +19,9 @@ from acmnet.recipes import Settings
 
 
 @app.command(help_epilogue=TRAINING_EPILOGUE)
-def check(*, given: Training, folds: int | None = None) -> None:
+def check(
+    *, given: Training, folds: int | None = None, groups: str | None = None
+) -> None:
     """Report every problem in labels and features that would stop training.
 
     Takes the options of `acmnet train` and reads every feature file, but trains
@@ -29,6 +32,9 @@ def check(*, given: Training, folds: int | None = None) -> None:
     folds
         Also report what would stop `acmnet crossvalidate` and `acmnet ablate` with this
         many folds: a class that would be missing from a fold's training videos.
+    groups
+        Report the same for folds that keep each group of videos together: a CSV with
+        the columns video,group, or the name of a column of the label file.
     """
     settings, data = given.settings(), given.data()
     unread = list(bad_features(data))
@@ -38,16 +44,20 @@ def check(*, given: Training, folds: int | None = None) -> None:
     refusals += unread
     if not unread:
         refusals += _oversized(settings, data)
-    lacking = fold_problems(data.labels, folds or FOLDS, data.annotations.source)
-    refusals += lacking if folds is not None else ()
+    deal = FoldOptions(folds, groups).deal(data)
+    lacking = fold_problems(
+        data.labels, deal.folds, data.annotations.source, deal.groups
+    )
+    is_asked = folds is not None or groups is not None
+    refusals += lacking if is_asked else ()
     for sentence in (says for refuse, says in found if not refuse):
         note(sentence)
     for line in summed_up(misplaced(data.annotations)):
         errors.print(line, markup=False)
     for sentence in refusals:
         errors.print(f"refused: {sentence}", markup=False)
-    if lacking and folds is None:
-        note(f"crossvalidate with {FOLDS} folds would be refused: {lacking[0]}")
+    if lacking and not is_asked:
+        note(f"crossvalidate with {deal.words} would be refused: {lacking[0]}")
     if refusals:
         fail(f"{counted(len(refusals), 'problem')} would stop training")
     shape = f"{counted(len(data.annotations.class_names), 'class')}, dimension "

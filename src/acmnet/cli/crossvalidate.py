@@ -5,10 +5,11 @@ from typing import Final
 
 from acmnet.cli.app import app, console, errors, quiet
 from acmnet.cli.dotted_settings import TRAINING_EPILOGUE
+from acmnet.cli.fold_options import Folding, FoldOptions
 from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import Device, JsonPath, Seeds, fail_for_missing
 from acmnet.cli.terminal_tables import map_table
-from acmnet.cli.training_options import FOLDS, Training
+from acmnet.cli.training_options import Training
 from acmnet.data.detections import write_detections
 from acmnet.evaluation.reports import parse_tiou
 from acmnet.files import refuse_unwritable, write_json
@@ -26,7 +27,7 @@ def crossvalidate_command(
     *,
     given: Training,
     out: Path,
-    folds: int = FOLDS,
+    folding: Folding = FoldOptions(),
     seeds: Seeds = (0, 1, 2),
     tiou: str = "0.1:0.7:0.1",
     json_path: JsonPath = None,
@@ -43,9 +44,6 @@ def crossvalidate_command(
     out
         Directory for the runs, as seed_S/fold_F. Each seed_S/detections.json holds the
         detections of all videos, each by the run that was not trained on it.
-    folds
-        How many folds the videos are dealt into, the same folds for every seed. Every
-        class needs two videos or more, and is in every fold if it has enough videos.
     seeds
         Seeds to train every fold with, as in --seeds 0 --seeds 1.
     tiou
@@ -57,7 +55,8 @@ def crossvalidate_command(
     """
     refuse_unwritable(out / f"seed_0/{DETECTIONS}", json_path)
     request = given.request(out, device)
-    runs, n_runs = 0, folds * len(seeds)
+    deal = folding.told(request.data)
+    runs, n_runs = 0, deal.folds * len(seeds)
     with Waiting(errors, "cross-validating", "runs", silent=quiet()) as bar:
 
         def count(seed: int, fold: int, scores: FloatArray) -> None:
@@ -67,7 +66,12 @@ def crossvalidate_command(
             bar.update(runs, n_runs, f"seed {seed} fold {fold}: {average}")
 
         result = cross_validate(
-            request, folds=folds, seeds=seeds, tiou=parse_tiou(tiou), on_run=count
+            request,
+            folds=deal.folds,
+            groups=deal.groups,
+            seeds=seeds,
+            tiou=parse_tiou(tiou),
+            on_run=count,
         )
     values = result.to_json()
     for seed, found in result.detections.items():
@@ -75,7 +79,7 @@ def crossvalidate_command(
     if json_path is not None:
         write_json(json_path, values)
     rows = {"mAP": values["map"], SPREAD: values["std"], "chance": values["chance"]}
-    each = f"{folds} folds, {counted(len(seeds), 'seed')}"
+    each = f"{deal.words}, {counted(len(seeds), 'seed')}"
     title = f"{each}, {given.recipe} ({request.profile})"
     spread = {SPREAD: values["average_std"]}
     console.print(map_table(title, result.tiou, rows, spread))

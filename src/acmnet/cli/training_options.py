@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -16,9 +16,6 @@ from acmnet.devices import IMITATED, computed_in
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.training_run import join_processes
 from acmnet.recipes import Settings
-
-FOLDS: Final = 4
-"""Folds of `crossvalidate` and `ablate` when --folds is left out."""
 
 RecipeName = Annotated[
     str,

@@ -128,22 +128,50 @@ def _plain(header: str) -> str:
     return "".join(x for x in apart if x.isalnum())
 
 
-def _meaning(header: str) -> str | None:
-    """Return which column a name is of; None for a column that is not known.
+def column_meaning(header: str) -> str | None:
+    """Return what a column with this name holds; None for an unknown name.
 
     Examples
     --------
-    >>> _meaning(" Video ID"), _meaning("Behaviour"), _meaning("Length [s]")
-    ('video', 'labels', 'duration')
+    >>> [column_meaning(name) for name in (" Video ID", "Behaviour", "Length [s]")]
+    ['video', 'labels', 'duration']
     """
     plain = _plain(header)
     known = (meaning for meaning, names in COLUMNS.items() if plain in names)
     return next(known, None)
 
 
+def video_id(where: str, cell: str) -> str:
+    """Return the id of the video that a cell names by a file, a path or its id.
+
+    Parameters
+    ----------
+    where : str
+        The file and the line, for the refusal.
+    cell : str
+        Such as ``"day 1/mouse.mp4"``, whose video is ``"mouse"``.
+
+    Raises
+    ------
+    LabelTableError
+        If the cell is blank or holds what no name can.
+    """
+    name = checked(where, "video", cell, LabelTableError)
+    name = re.split(r"[\\/]", name)[-1].strip()
+    stem, _, suffix = name.rpartition(".")
+    if stem and f".{suffix.lower()}" in VIDEO_SUFFIXES:
+        name = stem
+    if not name:
+        held = f", got {quoted(cell)}" if cell else ""
+        raise LabelTableError(
+            f"{where}: video is blank{held}; name the video or remove the row"
+        )
+    return name
+
+
 def _is_header(cells: Sequence[str]) -> bool:
     """Return whether cells name a column of videos and one of labels."""
-    return {"video", "labels"} <= {_meaning(cell) for cell in cells}
+    return {"video", "labels"} <= {column_meaning(cell) for cell in cells}
 
 
 def _columns(source: str, sheet: Sheet) -> dict[str, int]:
@@ -151,7 +179,7 @@ def _columns(source: str, sheet: Sheet) -> dict[str, int]:
     header = sheet.header.cells
     found: dict[str, list[int]] = {}
     for place, name in enumerate(header):
-        meaning = _meaning(name)
+        meaning = column_meaning(name)
         if meaning is None:
             _refuse_doubtful(source, sheet, place)
         else:
@@ -275,16 +303,7 @@ class _Reader:
 
     def _video(self, where: str, cell: str) -> str:
         """Return the id of the video that a cell names."""
-        name = checked(where, "video", cell, LabelTableError)
-        name = re.split(r"[\\/]", name)[-1].strip()
-        stem, _, suffix = name.rpartition(".")
-        if stem and f".{suffix.lower()}" in VIDEO_SUFFIXES:
-            name = stem
-        if not name:
-            held = f", got {quoted(cell)}" if cell else ""
-            raise LabelTableError(
-                f"{where}: video is blank{held}; name the video or remove the row"
-            )
+        name = video_id(where, cell)
         if "/" in cell or "\\" in cell:
             self.in_folders.append((cell, name))
         return name

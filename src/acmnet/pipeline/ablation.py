@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 
+from acmnet.data.video_groups import VideoGroups
 from acmnet.evaluation.tables import Cell, Table
 from acmnet.extraction.worker_engines import (
     bound_to_us,
@@ -55,6 +56,8 @@ class AblationRequest:
     overrides: Mapping[str, object]
     """Given by the caller by dotted name; a variant's own changes come after them."""
     folds: int = 4
+    groups: VideoGroups | None = None
+    """Which videos belong together: those of one group stay in one fold."""
     seeds: tuple[int, ...] = (0, 1, 2)
     workers: int = 1
     """Trainings at the same time; they share the cores, and the GPUs in turn."""
@@ -240,6 +243,7 @@ def ablate(
     train_all(
         runs,
         folds=request.folds,
+        groups=request.groups,
         seeds=request.seeds,
         workers=request.workers,
         on_training=on_training,
@@ -250,6 +254,7 @@ def ablate(
         scored = cross_validate(
             runs[variant.name],
             folds=request.folds,
+            groups=request.groups,
             seeds=request.seeds,
             tiou=thresholds,
         )
@@ -287,6 +292,7 @@ def _facts(request: AblationRequest) -> dict[str, str]:
         "overrides": given or "none",
         "videos": str(len(base.data.annotations.videos)),
         "folds": str(request.folds),
+        "groups": "none" if request.groups is None else request.groups.source,
         "seeds": ", ".join(map(str, request.seeds)),
         "std": "over seeds, of the mean over folds",
         "p": "sign-flip test over trainings of one seed and fold, Avg against "
@@ -300,6 +306,7 @@ def train_all(
     runs: Mapping[str, RunRequest],
     *,
     folds: int,
+    groups: VideoGroups | None = None,
     seeds: Sequence[int],
     workers: int,
     on_training: Callable[[int, int, str], None] = lambda *_: None,
@@ -310,7 +317,7 @@ def train_all(
     ----------
     runs : mapping of name to RunRequest
         Those with the same directory are trained once.
-    folds, seeds
+    folds, groups, seeds
         As for `cross_validate`.
     workers : int
         Processes, from 1; with GPUs the trainings take them in turn.
@@ -321,7 +328,9 @@ def train_all(
         raise ValueError(f"workers must be at least 1, got {workers}")
     waiting: dict[Path, tuple[str, RunRequest]] = {}
     for name, run in runs.items():
-        for seed, fold, training, _ in folds_of(run, folds=folds, seeds=seeds):
+        for seed, fold, training, _ in folds_of(
+            run, folds=folds, groups=groups, seeds=seeds
+        ):
             words = f"{name}, seed {seed}, fold {fold}"
             waiting.setdefault(training.out, (words, training))
     total = len(waiting)

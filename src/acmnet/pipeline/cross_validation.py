@@ -9,6 +9,7 @@ import numpy as np
 from acmnet.data.annotations import Annotations
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.labelled_features import Data
+from acmnet.data.video_groups import VideoGroups
 from acmnet.evaluation.reports import evaluate
 from acmnet.pipeline.folds import fold_problems, stratified_folds
 from acmnet.pipeline.label_free_selection import agreement
@@ -131,6 +132,7 @@ def cross_validate(
     request: RunRequest,
     *,
     folds: int,
+    groups: VideoGroups | None = None,
     seeds: Sequence[int],
     tiou: Sequence[float] = TIOU,
     on_run: Callable[[int, int, FloatArray], None] = lambda *_: None,
@@ -147,7 +149,9 @@ def cross_validate(
     request : RunRequest
         Data, settings and the directory for all runs; its seed is not used.
     folds : int
-        From 2 to the number of videos.
+        From 2 to the number of videos, or of groups where there are groups.
+    groups : VideoGroups, optional
+        Which videos belong together: those of one group stay in one fold.
     seeds : sequence of int
         One training a fold for each.
     tiou : sequence of float
@@ -167,7 +171,8 @@ def cross_validate(
     classified: list[float] = []
     found: list[dict[int, Mapping[str, Detections]]] = [{} for _ in range(folds)]
     labels: list[dict[str, tuple[str, ...]]] = [{} for _ in range(folds)]
-    for seed, fold, run, test in folds_of(request, folds=folds, seeds=seeds):
+    runs = folds_of(request, folds=folds, groups=groups, seeds=seeds)
+    for seed, fold, run, test in runs:
         train_run(run, on_step=on_step)
         model = load(
             run.out, settings=lambda _: request.settings, device=request.device
@@ -222,13 +227,18 @@ class Fold(NamedTuple):
 
 
 def folds_of(
-    request: RunRequest, *, folds: int, seeds: Sequence[int]
+    request: RunRequest,
+    *,
+    folds: int,
+    groups: VideoGroups | None = None,
+    seeds: Sequence[int],
 ) -> Iterator[Fold]:
     """Yield every training of a cross-validation; see `cross_validate`."""
     data = request.data
     labels = data.labels
-    parts = stratified_folds(labels, folds).videos
-    for problem in fold_problems(labels, folds, data.annotations.source):
+    group_of = None if groups is None else groups.group_of
+    parts = stratified_folds(labels, folds, group_of).videos
+    for problem in fold_problems(labels, folds, data.annotations.source, groups):
         raise DataError(problem)
     videos = set(labels)
     for seed in seeds:
@@ -252,8 +262,8 @@ def _refuse_other_videos(run: RunRequest, fold: int) -> None:
     if before is not None and set(before) != set(run.data.labels):
         raise RunError(
             f"{run.out} was trained on other videos than fold {fold} leaves to train "
-            "on: the videos, their labels, the number of folds or acmnet's rule of "
-            "dealing have changed; give another --out"
+            "on: the videos, their labels, their groups, the number of folds or "
+            "acmnet's rule of dealing have changed; give another --out"
         )
 
 

@@ -1,50 +1,63 @@
-"""Folds of a cross-validation: videos dealt so that every fold has every class."""
+"""Folds of a cross-validation: videos dealt so that every fold has every class.
 
+Videos that belong together (one person, one camera, one day) stay in one fold, where
+their groups are given.
+"""
+
+import collections
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from acmnet.messages import counted
+from acmnet.data.video_groups import VideoGroups
+from acmnet.messages import counted, quoted
 
 ORDERS: Final = 50
 """Orders of the videos that are tried until every class is where it can be."""
-LEAST_VIDEOS: Final = 2
-"""Videos that a class needs: one to be tested on while another is trained on."""
+LEAST_UNITS: Final = 2
+"""Videos, or groups of videos, that a class needs: one to be tested on while another is
+trained on."""
 
 Labels = Mapping[str, Sequence[str]]
 
 
 class Folds(NamedTuple):
-    """The videos of each fold, and the classes that are not everywhere."""
+    """The videos of each fold, and the classes that some fold lacks."""
 
     videos: tuple[frozenset[str], ...]
-    """Of each fold: they are tested on, and the other folds' are trained on."""
+    """The videos that each fold tests on; it trains on those of all other folds."""
     untrained: Mapping[str, int]
-    """Classes whose videos are all in one fold, so that its training lacks them, with
-    that fold."""
+    """Classes whose videos all lie in one fold, with that fold: its training has no
+    video of them."""
     untested: Mapping[str, tuple[int, ...]]
     """Classes that are not in every fold, with the folds that lack them."""
 
 
-def stratified_folds(labels: Labels, folds: int) -> Folds:
+def stratified_folds(
+    labels: Labels, folds: int, group_of: Mapping[str, str] | None = None
+) -> Folds:
     """Deal videos into folds of about equal size with about equal shares of each class.
 
-    The same videos and labels are always dealt alike.
+    The same videos, labels and groups are always dealt alike.
 
     Parameters
     ----------
     labels : mapping of video id to class names
         What each video carries.
     folds : int
-        From 2 to the number of videos.
+        From 2 to the number of videos, or of groups where there are groups.
+    group_of : mapping of video id to str, optional
+        The group of each video. Videos of one group stay in one fold.
 
     Returns
     -------
     Folds
         A class with two videos or more is in the training part of every fold, and one
         with as many videos as folds in every fold, unless videos with several labels
-        cannot be dealt so (`ORDERS` orders are tried).
+        cannot be dealt so (`ORDERS` orders are tried). With groups the same holds for
+        classes in as many groups; of equal deals the one with the most even sizes is
+        taken.
 
     Raises
     ------
@@ -60,93 +73,140 @@ def stratified_folds(labels: Labels, folds: int) -> Folds:
     >>> found = stratified_folds({"a": ["x"], "b": ["x"], "c": [], "d": []}, 2)
     >>> [len(fold & {"a", "b"}) for fold in found.videos]
     [1, 1]
+    >>> labels = {"a": ["x"], "b": [], "c": ["x"], "d": []}
+    >>> persons = {"a": "Ada", "b": "Ada", "c": "Bo", "d": "Bo"}
+    >>> [sorted(fold) for fold in stratified_folds(labels, 2, persons).videos]
+    [['a', 'b'], ['c', 'd']]
     """
-    if not 2 <= folds <= len(labels):
-        raise ValueError(f"folds must be from 2 to {len(labels)}, got {folds}")
-    names = sorted(labels)
-    n_videos = {
-        label: sum(label in labels[video] for video in names)
-        for label in sorted({x for own in labels.values() for x in own})
-    }
-    lacking = sum(max(folds - n, 0) for n in n_videos.values())
-    unavoidable = sum(n < LEAST_VIDEOS for n in n_videos.values()), lacking
-    best, fewest = None, (len(n_videos) + 1, 0)
+    units = _units(labels, group_of)
+    if not 2 <= folds <= len(units):
+        raise ValueError(f"folds must be from 2 to {len(units)}, got {folds}")
+    n_units: dict[str, int] = collections.Counter(
+        x for unit in units for x in {x for video in unit for x in labels[video]}
+    )
+    lacking = sum(max(folds - n, 0) for n in n_units.values())
+    unavoidable = sum(n < LEAST_UNITS for n in n_units.values()), lacking
+    best: Folds | None = None
+    fewest: tuple[float, ...] = (np.inf,)
     for seed in range(ORDERS):
-        dealt = _checked(_dealt(names, labels, folds, seed), labels)
+        dealt = _checked(_dealt(units, labels, folds, seed), labels)
         missing = len(dealt.untrained), sum(map(len, dealt.untested.values()))
-        if missing < fewest:
-            best, fewest = dealt, missing
-        if missing == unavoidable:
+        uneven = 0.0 if group_of is None else float(np.var([*map(len, dealt.videos)]))
+        if (*missing, uneven) < fewest:
+            best, fewest = dealt, (*missing, uneven)
+        if missing == unavoidable and group_of is None:
             break
     if best is None:
         raise RuntimeError("no order of the videos was tried")
     return best
 
 
-def fold_problems(labels: Labels, folds: int, source: str) -> list[str]:
+def fold_problems(
+    labels: Labels, folds: int, source: str, groups: VideoGroups | None = None
+) -> list[str]:
     """Return a sentence for each class that some fold's training would lack.
 
     Parameters
     ----------
-    labels, folds
-        As for `stratified_folds`.
+    labels : mapping of video id to class names
+        What each video carries.
+    folds : int
+        The number of folds that is asked for.
     source : str
         The label file, for the sentences.
+    groups : VideoGroups, optional
+        Which videos must stay in one fold.
     """
-    if not 2 <= folds <= len(labels):
+    group_of = None if groups is None else groups.group_of
+    n_units = len(_units(labels, group_of))
+    if not 2 <= folds <= n_units:
+        units = counted(n_units, "video" if groups is None else "group")
         return [
-            f"{source}: {counted(len(labels), 'video')} cannot be dealt into {folds} "
-            f"folds; give from 2 to {len(labels)}"
+            f"{source if groups is None else groups.source}: {units} cannot be dealt "
+            f"into {folds} folds; give from 2 to {n_units}"
         ]
-    dealt = stratified_folds(labels, folds)
-    problems = []
-    for name, fold in dealt.untrained.items():
-        n = sum(name in own for own in labels.values())
-        told = f"{source}: class {name!r} is in {counted(n, 'video')}, "
-        if n < LEAST_VIDEOS:
-            told += (
-                f"which fold {fold} of {folds} tests on, so that its training would "
-                f"lack the class; cross-validation needs {LEAST_VIDEOS} videos or more "
-                "of every class"
-            )
-        else:
-            told += (
-                f"all of them in fold {fold} of {folds}, as their other classes allow "
-                "no better deal; add a video of it, or give another number of folds"
-            )
-        problems.append(told)
-    return problems
+    dealt = stratified_folds(labels, folds, group_of)
+    return [
+        f"{source}: {_why_untrained(name, labels, fold, folds, groups)}"
+        for name, fold in dealt.untrained.items()
+    ]
+
+
+def _why_untrained(
+    name: str, labels: Labels, fold: int, folds: int, groups: VideoGroups | None
+) -> str:
+    """Return why the training of a fold has no video of a class, and what to do."""
+    videos = [video for video, own in labels.items() if name in own]
+    told = f"class {quoted(name)} is in {counted(len(videos), 'video')}, "
+    of = f"fold {fold} of {folds}"
+    own = [] if groups is None else [groups.group_of[video] for video in videos]
+    if len(set(own)) == 1:
+        return (
+            f"{told}all of group {quoted(own[0])}, which {of} tests on, so that "
+            "its training would lack the class; a cross-validation by groups needs "
+            f"every class in {LEAST_UNITS} groups or more"
+        )
+    if len(videos) < LEAST_UNITS:
+        return (
+            f"{told}which {of} tests on, so that its training would lack the class; "
+            f"cross-validation needs {LEAST_UNITS} videos or more of every class"
+        )
+    return (
+        f"{told}all of them in {of}, as their other classes allow no better deal; add "
+        "a video of it, or give another number of folds"
+    )
+
+
+def _units(labels: Labels, group_of: Mapping[str, str] | None) -> list[tuple[str, ...]]:
+    """Return what is dealt as a whole: each group's videos, or each video alone."""
+    if group_of is None:
+        return [(video,) for video in sorted(labels)]
+    together: dict[str, list[str]] = {}
+    for video in sorted(labels):
+        together.setdefault(group_of[video], []).append(video)
+    return [tuple(videos) for _, videos in sorted(together.items())]
 
 
 def _dealt(
-    ids: list[str], labels: Labels, folds: int, seed: int
+    units: Sequence[tuple[str, ...]], labels: Labels, folds: int, seed: int
 ) -> tuple[frozenset[str], ...]:
-    """Deal videos: those of the rarest label first, else in an order by the seed."""
+    """Deal units: those of the rarest label first, else in an order by the seed."""
     random = np.random.default_rng(seed)
-    videos = [ids[i] for i in random.permutation(len(ids))]
-    names = sorted({label for video in videos for label in labels[video]})
-    carries = np.array([[x in labels[v] for x in names] for v in videos], dtype=bool)
-    carries = carries.reshape(len(videos), len(names))
+    shuffled = [units[i] for i in random.permutation(len(units))]
+    names = sorted({x for unit in shuffled for video in unit for x in labels[video]})
+    # (units, labels): videos of each unit that carry each label
+    carries = np.array(
+        [[sum(x in labels[v] for v in unit) for x in names] for unit in shuffled],
+        dtype=np.int64,
+    ).reshape(len(shuffled), len(names))
+    sizes = np.array([len(unit) for unit in shuffled])
     # (folds, labels): videos that each fold should still get
     wanted = np.tile(carries.sum(axis=0) / folds, (folds, 1))
-    room = np.full(folds, len(videos) / folds)
-    fold_of = np.full(len(videos), -1)
+    room = np.full(folds, sizes.sum() / folds)
+    fold_of = np.full(len(shuffled), -1)
 
     def put(i: int, fold: int) -> None:
         fold_of[i] = fold
         wanted[fold] -= carries[i]
-        room[fold] -= 1.0
+        room[fold] -= sizes[i]
+
+    def still_empty() -> list[int]:
+        """Return the folds that must get one of the units that are left, if any."""
+        empty = sorted(set(range(folds)) - set(fold_of.tolist()))
+        return empty if (fold_of < 0).sum() <= len(empty) else []
 
     while (left := carries[fold_of < 0].sum(axis=0)).any():
         rarest = np.where(left > 0, left, np.inf).argmin()
-        for i in np.flatnonzero(carries[:, rarest] & (fold_of < 0)).tolist():
-            keys = random.random(folds), room, wanted[:, rarest]
-            put(i, int(np.lexsort(keys)[-1]))
+        for i in np.flatnonzero((carries[:, rarest] > 0) & (fold_of < 0)).tolist():
+            order = np.lexsort((random.random(folds), room, wanted[:, rarest]))
+            must = still_empty()
+            put(i, int(next(f for f in order[::-1] if f in must or not must)))
     for i in np.flatnonzero(fold_of < 0).tolist():
-        put(i, int(room.argmax()))
+        must = still_empty()
+        put(i, int(max(must or range(folds), key=lambda fold: room[fold])))
     return tuple(
-        frozenset(videos[i] for i in np.flatnonzero(fold_of == fold))
-        for fold in range(folds)
+        frozenset(video for i in np.flatnonzero(fold_of == f) for video in shuffled[i])
+        for f in range(folds)
     )
 
 
