@@ -120,7 +120,7 @@ def test_check_knows_of_folds(acmnet, lone_class):
     code, out, err = acmnet("check", *lone_class)
     assert code == 0  # training is possible
     assert "ready" in out
-    assert "note: crossvalidate in 4 folds would be refused: " in err
+    assert "note: crossvalidate with 4 folds would be refused: " in err
     assert "'somersault' is in 1 video" in err
     code, _, err = acmnet("check", *lone_class, "--folds", "2")
     assert code == 1
