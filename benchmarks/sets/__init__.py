@@ -1,0 +1,1 @@
+"""Make the sets of docs/results.md from what others published."""
