@@ -59,7 +59,7 @@ lock: $(VENV)/installed-dev
 	$(BIN)/python -m constraints.audit --write
 
 results: install
-	$(BIN)/python -m benchmarks.results --out runs/results $(if $(QUICK),--quick)
+	$(BIN)/python -m benchmarks.results --out runs/results $(if $(DATA),--data $(DATA)) $(if $(QUICK),--quick)
 
 bench: install
 	@mkdir -p runs

@@ -1,12 +1,14 @@
 """Measure again what docs/results.md says.
 
-    python -m benchmarks.results --data ../shared/data --out runs/results [--quick]
+    python -m benchmarks.results --data data --out runs/results [--quick]
 
-Each figure is one command of `acmnet`, printed before it runs, or a table of
-`benchmarks/findings.py` read off what those left; what is finished is kept in --out, so
-that a call that was cut short goes on. All of it takes many hours of one core; --quick
-(2 folds, 1 seed, 2 epochs, one set of `motion` features, without `NOT_QUICK`) shows in
-minutes that the commands work, and its figures mean nothing.
+--data holds the sets; docs/results.md says where to get each of them. Each figure is
+one command of `acmnet`, which is printed before it runs, or a table that
+`benchmarks/findings.py` reads off the files of those commands. Finished work is kept in
+--out, so that a call that was cut short goes on where it stopped. The whole takes many
+hours of one core. --quick takes minutes: it trains for 2 epochs on 2 folds with 1 seed,
+uses one set of `motion` features, and leaves out what `NOT_QUICK` lists. It shows that
+the commands work; its figures mean nothing.
 """
 
 import argparse
@@ -308,12 +310,15 @@ def draw_dial(out: Path) -> None:
 def main() -> int:
     """Run every command; say which failed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, default=Path("runs/results"))
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
     if not given.data.is_dir():
-        parser.error(f"{given.data} is no folder; give the data's with --data")
+        parser.error(
+            f"{given.data} is no folder; docs/results.md says where to get the sets, "
+            "and --data names their folder"
+        )
     out = given.out / "quick" if given.quick else given.out
     out.mkdir(parents=True, exist_ok=True)
     acmnet = Path(sys.executable).with_name("acmnet")

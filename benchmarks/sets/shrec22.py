@@ -1,6 +1,6 @@
 """Make the features and labels of SHREC'22 that docs/results.md was measured on.
 
-    python -m benchmarks.sets.shrec22 --raw FOLDER --out data/shrec22
+    python -m benchmarks.sets.shrec22 --raw FOLDER --out data/shrec22/training
 
 FOLDER is the training half as its makers publish it (https://univr-vips.github.io/Shrec22/,
 "training data (with annotations)"): a text file for each sequence, ``1.txt`` to
@@ -17,14 +17,14 @@ The features are made of these files alone, as follows.
    the mean distance of the joints from the wrist over the sequence, so that large and
    small hands look alike.
 3. A snippet is 16 frames, one every 5 frames. `describe` turns it into 573 numbers.
-4. Each of the 573 columns is standardised over all snippets of all sequences, cut off at
-   5 standard deviations, and stored as fp16.
+4. Each of the 573 columns is standardised over all snippets of all sequences, cut off
+   at 5 standard deviations, and stored as fp16.
 
 Written are ``features/training_0001.npy`` and so on, ``features/features.json``, and
 ``annotations.json`` with the segments in seconds after the first frame. From the
 published files this makes ``annotations.json`` equal to the labels of docs/results.md,
-and its features to the last digit of fp16: 97.7 % of the values are equal, the others
-are the next number of fp16.
+and its features up to rounding: 97.7 % of the values are equal, and the others differ
+by at most 0.1 %.
 """
 
 import argparse
@@ -133,10 +133,13 @@ def read_annotations(path: Path) -> dict[int, list[Gesture]]:
 def describe(sequence: Recording) -> Array:
     """Return the (T, 573) features of a sequence, not standardised yet.
 
-    Per snippet, in this order: of the joints relative to the wrist the mean, standard
-    deviation and mean absolute velocity over the snippet (3 * 78); of the wrist itself
-    its place in every second frame relative to its mean place (24) and its mean absolute
-    velocity (3); the joints relative to the wrist in the frames `SHOWN_FRAMES` (4 * 78).
+    The numbers of a snippet are, in this order,
+
+    - the joints' mean, standard deviation and mean absolute velocity over the snippet,
+      all relative to the wrist (3 * 78 numbers),
+    - the wrist's place in every second frame, relative to its mean place (24),
+    - the wrist's mean absolute velocity (3),
+    - the joints relative to the wrist in each of the frames `SHOWN_FRAMES` (4 * 78).
 
     Raises
     ------

@@ -2,9 +2,9 @@
 
     python -m benchmarks.sets.surveillance --clips FOLDER --out data/surveillance
 
-FOLDER is a copy of https://github.com/seymanurakti/fight-detection-surv-dataset (Akti et
-al., "Vision-based Fight Detection from Surveillance Cameras", IPTA 2019; MIT licence): it
-holds ``fight/*.mp4`` and ``noFight/*.mp4``, 150 clips each.
+FOLDER is a copy of https://github.com/seymanurakti/fight-detection-surv-dataset (MIT
+licence; Akti et al., "Vision-based Fight Detection from Surveillance Cameras", IPTA
+2019). It holds 150 clips ``fight/*.mp4`` and 150 clips ``noFight/*.mp4``.
 
 Each video is a row of clips, cut hard one after the other, scaled to one size at 25
 frames a second. Runs of 1 to 4 clips with a fight stand between runs of 1 to 5 clips
