@@ -1,4 +1,4 @@
-"""Detection scores: mapped into [0, 1], and from which one on they are shown."""
+"""Scores of detections: the map into [0, 1], and the lowest score that is shown."""
 
 from typing import Final
 
@@ -7,21 +7,22 @@ import numpy as np
 from acmnet.segments import FloatArray
 
 NEGATIVE_SHARE: Final = 1e-6
-"""Share of [0, 1] that all negative scores are put into: they are shown as 0.000."""
+"""The map puts all negative scores between 0 and this, so that they read 0.000."""
 KNEE: Final = 0.75
-"""Up to this score the map is the identity, but for `NEGATIVE_SHARE`; above it, ever
-higher scores come ever closer to 1."""
+"""Scores from 0 to this keep their value, to within `NEGATIVE_SHARE`; the map bends all
+higher ones, so that they come ever closer to 1."""
 USUAL_SHARE: Final = 0.5
-"""Share of the usual best score from which detections are shown, where no video lacks
-an action: teachers' detections count from the same share for their student."""
+"""Where every training video carries every action, no score can tell which do not.
+Detections are then shown from this share of the best score that an action usually has
+in a video: the share from which teachers' detections count for their student."""
 
 
 def unit_scores(score: FloatArray) -> FloatArray:
-    """Return scores mapped into [0, 1], a higher one for a higher one.
+    """Return scores mapped into [0, 1], in the same order.
 
-    Scores of the outer-inner contrast lie between -1 and about 1.25, those of teachers
-    beside a student reach 2.25. People read a score as a confidence, so most keep their
-    value (to 1e-6), and only the range around 1 is bent.
+    Scores of the outer-inner contrast lie between -1 and about 1.25; those of teachers'
+    proposals beside a student's reach 2.25. People read a score as a confidence, so
+    most scores keep their value (to 1e-6), and only those above `KNEE` are bent.
 
     Parameters
     ----------
@@ -57,24 +58,28 @@ def unit_scores(score: FloatArray) -> FloatArray:
 
 
 def separating_score(carried: FloatArray, absent: FloatArray) -> float | None:
-    """Return the score that tells best which videos carry an action, from names alone.
+    """Return the score that best separates videos with an action from those without.
+
+    No true segment is needed for it, only the names of the actions in each video.
 
     Parameters
     ----------
     carried : array of shape (P,)
-        The best score of each labelled action in its video; -inf where the action was
+        For each action that a video carries, its best score there; -inf where it was
         not found. Scores below 0 count as 0.
     absent : array of shape (N,)
-        The best score of each action in each video that does not carry it, likewise.
+        For each action that a video does not carry, its best score there; -inf where it
+        was not found. Scores below 0 count as 0.
 
     Returns
     -------
     float or None
-        A video is said to carry an action whose best score reaches a threshold. The
-        result is the middle of the gap between two scores in which the F1 of these
-        statements is highest; the widest such gap. Where every video carries every
-        action, or the best threshold would say so, it is `USUAL_SHARE` of the median
-        of ``carried``. None where no labelled action was found.
+        Say that a video carries an action where its best score reaches a threshold. The
+        F1 of these statements is highest for thresholds in some gap between two
+        scores; the result is the middle of that gap, or of the widest if there are
+        several. Where every video carries every action, or the best threshold would say
+        so, the result is `USUAL_SHARE` of the median of the positive scores in
+        ``carried``. None where no action that a video carries was found in it.
 
     Examples
     --------

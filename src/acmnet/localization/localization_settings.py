@@ -1,4 +1,4 @@
-"""The settings with which what a network says of a video becomes detections."""
+"""The settings of localisation: how detections are made of what a network says."""
 
 import dataclasses
 from typing import Literal
@@ -10,64 +10,97 @@ from acmnet.limits import refuse_beyond
 
 @dataclasses.dataclass(frozen=True)
 class LocalizationSettings:
-    """How activations become detections."""
+    """How what a network says of a video becomes detections.
+
+    They say which classes are looked for, where proposals of them begin and end, how a
+    proposal is scored, and which proposals are kept. C is the number of classes; the
+    class activation sequence (CAS) is that of the instance branch.
+    """
 
     test_snippets: int = 0
-    """Snippets that a longer test video is sampled to; 0 keeps its full length."""
+    """Snippets that a longer video is sampled to before the network sees it, at least
+    0; 0 keeps all snippets of every video."""
 
     class_threshold: float = 0.25
-    """A class is localised when its video score is above this, in [0, 1)."""
+    """A class is looked for in a video when the network's score for it in the whole
+    video is above this threshold, in [0, 1). Where no class is, the best one is."""
     class_threshold_of: Literal["one", "best"] = "best"
-    """The threshold is of one (authors) or a share of the video's best class."""
+    """With "one", `class_threshold` is compared with the score itself (authors' code).
+    With "best", it is a share of the score of the video's best class."""
 
     smoothing_snippets: float = 0.0
-    """CAS and attention become means over their neighbours, weighed by a Gaussian of
-    this standard deviation; 0 leaves them as they are."""
+    """Standard deviation, in snippets, of the Gaussian that smooths CAS and attention
+    over time before thresholds cut them; 0 smooths nothing."""
     activation_scale: Literal["softmax", "above_chance"] = "above_chance"
-    """CAS as it is, or 0 at the softmax's floor 1 / (C + 1) and 1 at 1 (D-008)."""
+    """With "softmax", the CAS is what the softmax over classes gives. With
+    "above_chance", it is rescaled first: the value of a snippet that cannot tell the
+    classes apart, 1 / (C + 1), becomes 0, and 1 stays 1 (D-008)."""
     activation_thresholds: tuple[float, ...] = (0.15, 0.2)
-    """Proposals are the runs of the instance CAS at or above each of these."""
+    """Each stretch of time in which the CAS of a class is at or above one of these
+    thresholds is a proposal for that class; each threshold in (0, 1)."""
     attention_thresholds: tuple[float, ...] = tuple(
         round(0.15 + 0.05 * i, 2) for i in range(17)
     )
-    """Proposals are the runs of the instance attention at or above each of these."""
+    """Each stretch of time in which the attention to instances is at or above one of
+    these thresholds is a proposal for every class looked for; each threshold in (0, 1).
+    """
     threshold_of: Literal["one", "peak"] = "one"
-    """Both thresholds are of one, or shares of the sequence's peak in this video."""
+    """With "one", the thresholds of CAS and attention are compared with the values
+    themselves. With "peak", they are shares of the highest value in the video."""
 
     upsampling: int = 20
-    """Cells of the fine grid in one snippet, from 1."""
+    """Cells that each snippet is divided into, at least 1: CAS and attention are
+    interpolated to cells, so that a proposal can begin and end inside a snippet."""
     time_alignment: Literal["centre", "left"] = "centre"
-    """Where snippet t's score lies: the middle of its window, or its left edge."""
+    """With "centre", the score of a snippet lies in the middle of its frames. With
+    "left", it lies at the first of them, half a snippet early (authors' code, D-003).
+    """
     shortest_cells: int = 2
-    """Runs of fewer cells are no proposals (`net_evaluation.py:150`)."""
+    """Cells that a proposal must be long, at least 1; `net_evaluation.py:150`."""
 
     attention_weight: float = 0.0
-    """Alpha of eq. 15: share of the attention in what the contrast measures."""
+    """Alpha of eq. 15, in [0, 1]: how much the contrast on the attention counts in the
+    score of a proposal; the contrast on the CAS counts for the rest."""
     contrast_margin: float = 0.2
-    """Length of each flank over the proposal's (eq. 15: 1 / 5)."""
+    """Length of each flank as a share of the proposal's length, above 0 (1 / 5 in eq.
+    15). The contrast compares the inside of a proposal with its flanks, the time just
+    before and just after it."""
     contrast_flanks: Literal["symmetric", "authors"] = "symmetric"
-    """Both flanks rounded up, or as `net_evaluation.py:156-157` cuts them."""
+    """With "symmetric", both flanks are rounded up to whole cells. With "authors", the
+    left one is rounded up and the right one down, as in `net_evaluation.py:156-157`
+    (D-007)."""
     contrast_outer: Literal["pooled", "full"] = "pooled"
-    """Outer mean over the flanks inside the video (code), or over 2 t_l (eq. 15)."""
+    """With "pooled", the flanks' mean is taken over their cells inside the video
+    (authors' code). With "full", it is taken over the whole length of both flanks, also
+    where one reaches beyond the video (eq. 15 as printed)."""
     contrast_zeroed: bool = False
-    """Set what is cut to 0 below its threshold before measuring it (authors)."""
+    """Whether values below the threshold that a proposal was cut at count as 0 in its
+    contrast (authors' code)."""
     activation_video_weight: float = 0.25
-    """Gamma: share of the class's video score added to CAS proposals' (D-016)."""
+    """Gamma for proposals cut from the CAS: the score of their class in the whole
+    video, times this weight, is added to their own (D-016)."""
     attention_video_weight: float = 0.25
-    """Gamma, likewise for attention proposals (ActivityNet, authors: 0.25)."""
+    """Gamma for proposals cut from the attention: the score of their class in the whole
+    video, times this weight, is added to their own (authors' code for ActivityNet:
+    0.25)."""
 
     nms: Literal["hard", "soft"] = "hard"
-    """Drop a proposal that overlaps a better one, or decay its score."""
+    """With "hard", a proposal that overlaps a better one of its class is dropped. With
+    "soft", its score is lowered."""
     nms_tiou: float = 0.55
-    """Hard: the tIoU, in (0, 1], at which the lesser proposal is dropped."""
+    """With hard NMS, the overlap with a better proposal from which on a proposal is
+    dropped, in (0, 1]. The overlap is their tIoU: the time that both cover, divided by
+    the time that either covers."""
     nms_padding_s: float = 0.0
-    """Seconds added to every length and overlap in NMS (authors: 1, D-004)."""
+    """With hard NMS, seconds that are added to every length and every overlap, at least
+    0 (authors' code: 1, where a pixel's width was meant; D-004)."""
     soft_nms_sigma: float = 0.5
-    """Soft: a score decays by exp(-tIoU^2 / sigma); above 0."""
+    """With soft NMS, every better proposal multiplies a score by exp(-tIoU^2 / sigma);
+    above 0. The larger sigma, the less is suppressed."""
 
     unit_scores: bool = True
-    """Map the scores of a trained model's detections into [0, 1], in the same order
-    (D-049); false keeps the contrast's own, from -1 to about 1.25 (authors)."""
+    """Whether the scores of a trained model's detections are mapped into [0, 1], in the
+    same order (D-049); without, they run from -1 to about 1.25 (authors' code)."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""

@@ -1,8 +1,8 @@
 """Arithmetic on proposals: runs above a threshold, outer-inner contrast, NMS.
 
 A proposal is an interval ``[start, end)`` of whole cells on one row of a table of
-S sequences of N cells. No cell, row or proposal is visited by a Python loop except
-in `suppress_softly`.
+S sequences of N cells; there are P of them. All but `suppress_softly` work on whole
+arrays, without a Python loop over cells, rows or proposals.
 """
 
 from typing import Literal
@@ -20,11 +20,11 @@ def runs_above(
     Parameters
     ----------
     sequences : array of shape (S, N)
-        Scores of each cell.
+        The value of each sequence in each cell.
     levels : array of shape (S, K)
-        Thresholds of each sequence.
+        The K thresholds at which each sequence is cut.
     shortest_cells : int
-        Shorter runs are left out.
+        Runs of fewer cells than this are left out, from 1.
 
     Returns
     -------
@@ -41,10 +41,11 @@ def runs_above(
     (array([0, 0, 1]), array([1, 4, 2]), array([3, 5, 3]))
     """
     n_cells = sequences.shape[1]
-    above = np.zeros((levels.size, n_cells + 1), dtype=bool)  # one False ends a row
-    rows = above[:, :n_cells].reshape(*levels.shape, n_cells)
+    # (S * K, N + 1): the False at the end of a row ends its last run there
+    above = np.zeros((levels.size, n_cells + 1), dtype=bool)
+    rows = above[:, :n_cells].reshape(*levels.shape, n_cells)  # (S, K, N)
     np.greater_equal(sequences[:, None, :], levels[:, :, None], out=rows)
-    flat = above.ravel()
+    flat = above.ravel()  # row after row; cell c of row r is at r * (N + 1) + c
     edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     if flat.size and flat[0]:
         edges = np.concatenate(([0], edges))
@@ -73,17 +74,20 @@ def outer_inner_contrast(
     Parameters
     ----------
     sequences : array of shape (S, N)
-        What is measured. Unitless; finite.
+        The values whose means are taken, such as a CAS. Unitless; finite.
     row, start, end : arrays of shape (P,)
-        Proposals ``[start, end)`` on the rows, in cells, ``0 <= start < end <= N``.
+        Each proposal's row in ``sequences`` and its cells ``[start, end)`` there,
+        ``0 <= start < end <= N``.
     margin : float
-        Length of each flank over the proposal's own, above 0.
+        Length of each flank divided by the length of the proposal, above 0.
     flanks : {"symmetric", "authors"}
-        Both flanks rounded up; or the left one up and the right one down, as
-        `int()` does in `net_evaluation.py:156-157` (docs/decisions.md, D-007).
+        With "symmetric", both flanks are rounded up to whole cells. With "authors",
+        the left one is rounded up and the right one down, as `int()` does in
+        `net_evaluation.py:156-157` (docs/decisions.md, D-007).
     outer : {"pooled", "full"}
-        Divide by the flank cells inside the video (authors), or by two whole flanks
-        wherever the video ends (eq. 15 as printed).
+        With "pooled", the outer mean is taken over the cells of the flanks that lie
+        inside the video (authors). With "full", it is taken over two whole flanks,
+        also where the video ends within one (eq. 15 as printed).
 
     Returns
     -------
@@ -103,6 +107,7 @@ def outer_inner_contrast(
     array([1. , 0.5])
     """
     n_cells = sequences.shape[1]
+    # (S, N + 1): a sum over [a, b) is total[b] - total[a]
     total = np.zeros((len(sequences), n_cells + 1))
     np.cumsum(sequences, axis=1, out=total[:, 1:])
     length = end - start
@@ -132,29 +137,34 @@ def suppress(
     tiou: float,
     padding_s: float = 0.0,
 ) -> IntArray:
-    """Return the proposals of one class that no better kept one overlaps.
+    """Return the proposals of one class that do not overlap a better one that is kept.
+
+    This is greedy non-maximum suppression (NMS).
 
     Parameters
     ----------
     start_s, end_s, score : arrays of shape (P,)
-        Proposals in seconds.
+        Start and end of each proposal, in seconds, and its score.
     tiou : float
-        A proposal at or above this tIoU with a better kept one is dropped.
+        A proposal is dropped when its tIoU with a better one that is kept, the time
+        that both cover over the time that either covers, is at or above this.
     padding_s : float
-        Added to every length and overlap: 1 in the authors' NMS, where a pixel's
-        width was meant (docs/decisions.md, D-004).
+        Seconds that are added to every length and overlap: 1 in the authors' NMS, where
+        a pixel's width was meant (docs/decisions.md, D-004).
 
     Returns
     -------
     array of indices
-        From the highest score down; of equal scores the earlier proposal wins.
+        The proposals that are kept, from the highest score down; of equal scores the
+        earlier proposal in the arrays wins.
 
     Notes
     -----
     Only pairs that start near enough to each other to reach ``tiou`` are looked at.
-    Greedy NMS is the one fixed point of "kept = no better kept one overlaps", so it is
-    found by iterating on all proposals at once; each round settles at least the next
-    one, and most settle in the first few.
+    Exactly one set of proposals is such that its members are those which no better
+    member overlaps: the result of greedy NMS. It is found by iterating on all proposals
+    at once; each round settles at least the next best one, and most settle in the first
+    few rounds.
 
     Examples
     --------
@@ -167,7 +177,7 @@ def suppress(
     order = np.argsort(-np.round(score, 9), kind="stable")
     rank = np.empty(n, dtype=np.int64)
     rank[order] = np.arange(n)
-    one, other = _near_pairs(start_s, end_s + padding_s, tiou)
+    one, other = _near_pairs(start_s, end_s + padding_s, tiou)  # (pairs,) each
     winner = np.minimum(rank[one], rank[other])
     loser = np.maximum(rank[one], rank[other])
     kept: BoolArray = np.ones(n, dtype=bool)
@@ -183,12 +193,16 @@ def suppress(
 def _near_pairs(
     start_s: FloatArray, end_s: FloatArray, tiou: float
 ) -> tuple[IntArray, IntArray]:
-    """Return the pairs of intervals that reach ``tiou``, each pair once."""
+    """Return the pairs of intervals whose tIoU reaches ``tiou``, each pair once.
+
+    They are two arrays of indices, of equal length.
+    """
     by_start = np.argsort(start_s, kind="stable")
     start, end = start_s[by_start], end_s[by_start]
     # j, starting later, overlaps i by at most end_i - start_j, which must be tiou * i
     last = np.searchsorted(start, end - tiou * (end - start) + 1e-9, side="right")
     count = last - np.arange(1, len(start) + 1)
+    # each i is paired with the count[i] intervals that follow it in the order of starts
     i = np.repeat(np.arange(len(start)), count)
     j = i + 1 + np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count)
     near = temporal_iou(start[i], end[i], start[j], end[j]) >= tiou
@@ -203,14 +217,15 @@ def suppress_softly(
     Parameters
     ----------
     start_s, end_s, score : arrays of shape (P,)
-        Proposals in seconds; only positive scores decay, none is dropped.
+        Start and end of each proposal, in seconds, and its score. Only positive scores
+        decay; no proposal is dropped.
     sigma : float
-        Scores decay by ``exp(-tIoU ** 2 / sigma)`` for each better proposal.
+        Each better proposal multiplies a score by ``exp(-tIoU ** 2 / sigma)``.
 
     Returns
     -------
     index, score : arrays of shape (P,)
-        From the highest decayed score down.
+        The proposals and their decayed scores, from the highest of these down.
 
     References
     ----------
