@@ -1,11 +1,13 @@
-# make install   set-up: .venv with acmnet in it   (TORCH=gpu for the CUDA build)
-# make demo      the whole journey on videos drawn for it, into runs/demo
-# make test      every check: ruff, mypy --strict, pytest with doctests
-# make test-fast the same without the slow tests: what one runs while working
+# make install   set up .venv with acmnet in it   (TORCH=gpu for the CUDA build)
+# make demo      see it work: draws videos, learns from their labels, scores what it finds
+# make test      every check: ruff, mypy --strict, all tests, doctests, the documentation
+# make test-fast the checks without the slow tests, in about a minute: for while you work
+# make docs      the documentation as a site, runs/docs/index.html
 # make audit     licences and known vulnerabilities of what is installed
-# make lock      the newest versions and their hashes into constraints/
-# make results   the figures of docs/results.md again, hours of it   (QUICK=1 for minutes)
-# make bench     speed and memory, each figure a ratio; JSON into runs/bench.json
+# make lock      write the newest versions and their hashes into constraints/
+# make results   measure the figures of docs/results.md again, in hours   (QUICK=1: minutes)
+# make bench     speed and memory, each figure as a ratio to its limit; runs/bench.json
+# make clean     remove .venv, runs and caches
 
 PYTHON ?= python3
 TORCH ?= cpu
@@ -15,7 +17,7 @@ LOCKED ?= yes
 INSTALL := $(BIN)/python constraints/install.py --torch $(TORCH) $(if $(filter no,$(LOCKED)),--unlocked,)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast audit lock results bench clean
+.PHONY: help install demo test test-fast docs audit lock results bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -44,8 +46,13 @@ test: install $(VENV)/installed-dev
 
 test-fast: install $(VENV)/installed-dev
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 -m 'not slow'
+
+docs: install $(VENV)/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo "open runs/docs/index.html"
 
 audit: $(VENV)/installed-dev
 	test -x $(VENV)/audit/bin/python || $(PYTHON) -m venv $(VENV)/audit

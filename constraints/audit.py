@@ -35,6 +35,7 @@ GROUPS: Final = {
     "acmnet[ray]": "extra `ray`",
     "hatchling": "building",
     "editables": "building",
+    "acmnet[docs]": "extra `docs`",
     "acmnet[dev]": "development",
 }
 """What is asked for, in the order in which a package is counted, and its name in the

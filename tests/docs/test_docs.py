@@ -3,17 +3,21 @@
 import importlib
 import inspect
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from acmnet.cli import main
+from acmnet.cli.app import app
 from acmnet.recipes import setting_names
 from support.places import ROOT
 
+JOURNEY = ["check", "train", "localize", "evaluate"]
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 
@@ -43,7 +47,7 @@ def test_every_decision_is_dated():
             assert re.fullmatch(r"## D-\d{3} .+ \(\d{4}-\d{2}-\d{2}\)", line), line
 
 
-FILES = {"csv", "json", "jsonl", "md", "new", "npy", "old", "png", "py", "toml"}
+FILES = {"csv", "html", "json", "jsonl", "md", "new", "npy", "old", "png", "py", "toml"}
 """What stands behind the dot of the name of a file or folder."""
 
 
@@ -98,19 +102,37 @@ def test_names_that_do_not_exist_are_noticed():
     assert list(dotted_names(text)) == ["training.epochs", "training.loop.train"]
 
 
-def commands():
-    """Every command of the README's shell blocks, as words."""
-    blocks = fenced("sh", (ROOT / "README.md").read_text())
-    lines = [line for block in blocks for line in block.splitlines()]
-    return [line.split() for line in lines if line.startswith("acmnet ")]
+def commands(name):
+    """Every command of a page's shell blocks, as words, comments left out."""
+    text = (ROOT / name).read_text().replace("\\\n", " ")
+    lines = [line for block in fenced("sh", text) for line in block.splitlines()]
+    return [shlex.split(line, comments=True) for line in lines if "acmnet " in line]
 
 
-def test_the_readme_shows_the_verbs_of_both_journeys():
-    verbs = [words[1] for words in commands()]
+def test_the_readme_shows_both_journeys():
+    verbs = [words[1] for words in commands("README.md") if words[0] == "acmnet"]
     assert verbs == [
-        *("fit", "localize", "render", "extract"),
+        *("fit", "localize", "render"),
         *("check", "train", "localize", "evaluate"),
     ]
+
+
+def test_every_verb_is_listed_with_the_commands():
+    text = (ROOT / "docs/commands.md").read_text()
+    listed = re.findall(r"^\| `([a-z]+)` \|", text, re.MULTILINE)
+    assert sorted(listed) == sorted(name for name in app if not name.startswith("-"))
+
+
+def test_every_command_of_the_guides_is_a_verb_with_these_options():
+    """Each is parsed as the command line does, without being run."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    seen = 0
+    for page in pages:
+        for words in commands(page.relative_to(ROOT)):
+            if words[0] == "acmnet":
+                app.parse_args(words[1:], exit_on_error=False, print_error=False)
+                seen += 1
+    assert seen > 20
 
 
 def test_the_readme_journey_with_videos_runs(tiny_scenes, tmp_path, monkeypatch):
@@ -120,32 +142,33 @@ def test_the_readme_journey_with_videos_runs(tiny_scenes, tmp_path, monkeypatch)
     one = ["--workers", "1"]  # each worker imports torch anew
     Path("holiday.mp4").symlink_to(tiny_scenes / "videos" / "test_000.mp4")
     few = ["--training.epochs", "2", "--student.epochs", "2", "--extractor", "motion"]
-    for words in commands()[:4]:
+    extract = [words for words in commands("docs/own-videos.md") if "extract" in words]
+    for words in [*commands("README.md")[:3], *extract]:
         main(words[1:] + (few + one if words[1] == "fit" else []))
     assert Path("holiday.json").exists()
     assert Path("drawn.mp4").exists()
     assert Path("features/test_000.npy").exists()
 
 
-def test_the_readme_journey_with_features_runs(
-    tiny_world, tmp_path, monkeypatch, capsys
-):
-    """Run the README's own commands, then its Python, on a tiny world."""
+def test_the_journey_with_features_runs(tiny_world, tmp_path, monkeypatch, capsys):
+    """Run the commands of README and of the guide, then the guide's Python."""
     monkeypatch.chdir(tmp_path)
     Path("labels.json").symlink_to(tiny_world[0])
     Path("features").symlink_to(tiny_world[1])
-    for words in commands()[4:]:
+    guide = "docs/own-features.md"
+    own = [words for words in commands(guide) if words[1] in JOURNEY]
+    assert [words[1] for words in own] == JOURNEY
+    for words in own:
         few = ["--training.epochs", "2", "--student.epochs", "2"]
         main(words[1:] + (few if words[1] == "train" else []))
     assert Path("scores.json").exists()
-    for block in fenced("python", (ROOT / "README.md").read_text()):
-        exec(compile(block, "README.md", "exec"), {})
+    for block in fenced("python", (ROOT / guide).read_text()):
+        exec(compile(block, guide, "exec"), {})
     assert capsys.readouterr().out
 
 
 def test_make_targets_that_are_named_exist():
     makefile = (ROOT / "Makefile").read_text()
     for path in DOCUMENTS:
-        for target in re.findall(r"`?make ([a-z]+)", path.read_text()):
-            if target in ("demo", "test", "install", "bench", "results"):
-                assert re.search(rf"^{target}:", makefile, re.M), (path.name, target)
+        for target in re.findall(r"(?:`|^)make ([a-z-]+)", path.read_text(), re.M):
+            assert re.search(rf"^{target}:", makefile, re.M), (path.name, target)
