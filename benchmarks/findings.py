@@ -114,7 +114,7 @@ def second_stage(trained: Sequence[Validated]) -> Iterator[str]:
             models = {"teachers": dataclasses.replace(best, student=None)}
             for weight in TEACHERS_WEIGHTS:
                 name = f"both, weight {weight:g}" if weight else "student"
-                changes = {"student.teachers_weight": weight}
+                changes = {"teachers.proposal_weight": weight}
                 changed = recipes.override(best.settings, changes)
                 models[name] = dataclasses.replace(best, settings=changed)
             for name, model in models.items():

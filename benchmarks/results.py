@@ -26,7 +26,7 @@ from acmnet.show.figures.ablation_figures import write_dial_figure
 from benchmarks import findings
 from benchmarks.findings import Validated
 
-EPOCHS: Final = ["--training.epochs", "2", "--student.epochs", "2"]
+EPOCHS: Final = ["--training.epochs", "2", "--student-training.epochs", "2"]
 QUICK: Final = ["--folds", "2", "--seeds", "0", *EPOCHS]
 DIALS: Final = (0.0, 0.5, 1.0)
 # the authors' sampling makes an epoch six times as long (docs/results.md)
@@ -124,7 +124,7 @@ def real(data: Path, out: Path) -> Iterator[Named]:
         pairs = [change.split("=") for change in changes]
         asked = [w for key, x in pairs for w in (f"--localization.{key}", x)]
         yield _validated(gestures, out, name, "corrected", asked)
-    twos = ["--profile", "best", "--student.batch-size", "2"]
+    twos = ["--profile", "best", "--student-training.batch-size", "2"]
     yield _validated(gestures, out, "twos", "twos", [*twos, "--seeds", "0"])
     yield _validated(fights, out, "twos", "twos", twos)
     for seed in range(3):
@@ -165,7 +165,8 @@ def simulated(data: Path, out: Path) -> Iterator[Named]:
     for profile in ("best", "corrected"):
         asked = ["--profile", profile, *longer]
         yield _validated(_drawn(out, 0.5), out, profile, profile, asked)
-    twos = ["--profile", "best", "--student.batch-size", "2", "--student.epochs", "150"]
+    twos = ["--profile", "best", "--student-training.batch-size", "2"]
+    twos += ["--student-training.epochs", "150"]
     yield _validated(_drawn(out, 0.5, 1), out, "twos", "twos", [*twos, *longer])
     yield _studied(_drawn(out, 0.5), out, "ideas", longer)
     yield from full_size(data, out)

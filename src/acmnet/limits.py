@@ -141,7 +141,7 @@ LARGEST_SETTINGS: Final[Mapping[str, float]] = {
     "checkpoint_every": 1e9,
     "learning_rate": 10.0,
     "weight_decay": 100.0,
-    "teachers": 100,
+    "count": 100,  # of teachers
     # localization
     "test_snippets": 1e6,
     "smoothing_snippets": 1e4,

@@ -18,7 +18,7 @@ from acmnet.data.detections import read_detections
 
 BEETLE = "K\u00e4fer l\u00e4uft 1"
 """A video's name with umlauts, each one letter, as a spreadsheet writes it."""
-FEW = ("--training.epochs", 3, "--student.epochs", 2, "--student.teachers", 1)
+FEW = ("--training.epochs", 3, "--student-training.epochs", 2, "--teachers.count", 1)
 SRT_TIME = r"\d\d:\d\d:\d\d,\d{3}"
 
 

@@ -22,7 +22,8 @@ from support.runs import weights_file
 
 ONE = ["--workers", "1"]
 """Each worker imports torch anew, which takes longer than the drawn videos do."""
-FEW = ["--training.epochs", "3", "--training.batch-size", "4", "--student.epochs", "2"]
+FEW = ["--training.epochs", "3", "--training.batch-size", "4"]
+FEW += ["--student-training.epochs", "2"]
 OWN = """
 import numpy as np
 from acmnet.segments import SnippetGrid

@@ -141,7 +141,8 @@ def test_the_readme_journey_with_videos_runs(tiny_scenes, tmp_path, monkeypatch)
     Path("labels.csv").symlink_to(tiny_scenes / "labels.csv")
     one = ["--workers", "1"]  # each worker imports torch anew
     Path("holiday.mp4").symlink_to(tiny_scenes / "videos" / "test_000.mp4")
-    few = ["--training.epochs", "2", "--student.epochs", "2", "--extractor", "motion"]
+    few = ["--training.epochs", "2", "--student-training.epochs", "2"]
+    few += ["--extractor", "motion"]
     extract = [words for words in commands("docs/own-videos.md") if "extract" in words]
     for words in [*commands("README.md")[:3], *extract]:
         main(words[1:] + (few + one if words[1] == "fit" else []))
@@ -159,7 +160,7 @@ def test_the_journey_with_features_runs(tiny_world, tmp_path, monkeypatch, capsy
     own = [words for words in commands(guide) if words[1] in JOURNEY]
     assert [words[1] for words in own] == JOURNEY
     for words in own:
-        few = ["--training.epochs", "2", "--student.epochs", "2"]
+        few = ["--training.epochs", "2", "--student-training.epochs", "2"]
         main(words[1:] + (few if words[1] == "train" else []))
     assert Path("scores.json").exists()
     for block in fenced("python", (ROOT / guide).read_text()):

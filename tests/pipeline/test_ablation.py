@@ -34,7 +34,7 @@ from acmnet.show.figures import ablation_figures as studies_room
 from support.commands import refused
 from support.planted import plant
 
-FEW = {"training.epochs": 2, "training.batch_size": 4, "student.epochs": 2}
+FEW = {"training.epochs": 2, "training.batch_size": 4, "student_training.epochs": 2}
 
 
 @pytest.fixture(scope="module")
@@ -285,7 +285,7 @@ def test_a_students_training_depends_on_how_its_teachers_localise():
             overrides={"localization.nms_tiou": 0.3},
         )
         assert (training_id(base) == training_id(other)) == same
-    alone = recipe(profile="best", overrides={"student.teachers_weight": 0.0})
+    alone = recipe(profile="best", overrides={"teachers.proposal_weight": 0.0})
     assert training_id(alone) == training_id(strong)  # it is localised otherwise only
 
 

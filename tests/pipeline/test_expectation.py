@@ -56,7 +56,7 @@ def made(tmp_path_factory):
     out = tmp_path_factory.mktemp("made")
     world = WorldSettings(training_videos=24, test_videos=2, dimension=16)
     labels, features = write_world(make_world(0, world), out / "world")
-    few = {"training.epochs": 12, "student.teachers": 2, "student.epochs": 5}
+    few = {"training.epochs": 12, "teachers.count": 2, "student_training.epochs": 5}
     few |= {"training.batch_size": 8, "training.learning_rate": 3e-3}
     settings = recipe("default", profile="best", overrides=few | {"student.width": 16})
     data = open_data(DataSource(labels, features, "training"))

@@ -16,6 +16,7 @@ from acmnet.network.student import Student, StudentSettings
 from acmnet.pipeline.nothing_found import why_nothing, why_nothing_shown
 from acmnet.pipeline.trained_model import localize_videos
 from acmnet.segments import Detections
+from acmnet.training.second_stage_settings import TeacherSettings
 from support.commands import refused
 
 GROUND_TRUTH = {
@@ -178,11 +179,13 @@ def test_localize_says_what_is_too_short_and_never_looked_for(localize, tiny_run
 def test_the_second_stage_says_why(tiny_run, tiny_world):
     model = acmnet_package.load(tiny_run)
     data = open_data(DataSource(*tiny_world, "test"))
-    settings = StudentSettings(teachers=1, width=4, layers=1, teachers_weight=0.0)
+    settings = StudentSettings(width=4, layers=1)
     student = Student(model.feature_dim, len(model.class_names), settings)
     torch.nn.init.zeros_(student.classes.weight)
     torch.nn.init.constant_(student.classes.bias, -7.0)  # 1 / (1 + e^7) = 0.000911
-    settings = dataclasses.replace(model.settings, student=settings)
+    settings = dataclasses.replace(
+        model.settings, student=settings, teachers=TeacherSettings(count=1)
+    )
     model = dataclasses.replace(model, settings=settings, student=student)
     results = localize_videos(model, data)
     reason = why_nothing(model, data, results)

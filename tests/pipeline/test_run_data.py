@@ -1,6 +1,7 @@
 """What a run keeps: found from anywhere, damaged, planted, old, shared, or in use."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import pickle
@@ -40,7 +41,7 @@ from support.commands import refused
 from support.runs import edit_config, make_old, replace_file, weights_file
 
 FEW = {"training.epochs": 2, "training.batch_size": 6, "training.checkpoint_every": 1}
-STUDENT = {"student.teachers": 1, "student.epochs": 1, "student.width": 4}
+STUDENT = {"teachers.count": 1, "student_training.epochs": 1, "student.width": 4}
 
 
 def request(labels, features, out, profile="corrected", **changes):
@@ -374,6 +375,36 @@ def test_a_run_of_an_acmnet_that_had_more_settings_finds_the_same(
         edit_config(run, lambda x, s=section, v=values: x["settings"][s].update(v))
     assert "gated_streams" in (run / "checkpoint/config.json").read_text()
     assert found(run, tiny_world) == found(tiny_run, tiny_world)
+
+
+def as_8f2915a_wrote(config):
+    """Turn a run's settings into those that acmnet at 8f2915a stored for it."""
+    settings = config["settings"]
+    teachers, labels, training = (
+        settings.pop(x) for x in ("teachers", "pseudo_labels", "student_training")
+    )
+    settings["student"] |= training | {
+        "teachers": teachers["count"],
+        "teachers_weight": teachers["proposal_weight"],
+        "agreement": labels["relative_score"],
+        "overlap": labels["nms_tiou"],
+        "centre": labels["central_share"],
+    }
+    for section, values in REMOVED_AND_OFF.items():
+        settings[section] |= values
+
+
+def test_a_student_of_an_older_acmnet_finds_the_same_and_can_go_on(
+    best, tiny_world, tmp_path
+):
+    run = shutil.copytree(best, tmp_path / "run")
+    for each in (run, run / "teachers" / "0"):
+        edit_config(each, as_8f2915a_wrote)
+    assert '"teachers_weight": 0.9' in (run / "checkpoint/config.json").read_text()
+    assert found(run, tiny_world) == found(best, tiny_world)
+    again = request(*tiny_world, run, "best")
+    train_run(dataclasses.replace(again, resume=True))
+    assert found(run, tiny_world) == found(best, tiny_world)
 
 
 @pytest.mark.parametrize(

@@ -32,11 +32,11 @@ FEW = {
     "training.epochs": 2,
     "training.batch_size": 4,
     "training.checkpoint_every": 1,
-    "student.teachers": 2,
-    "student.epochs": 3,
+    "teachers.count": 2,
+    "student_training.epochs": 3,
     "student.width": 8,
     "student.layers": 2,
-    "student.snippets": 20,
+    "student_training.snippets": 20,
 }
 
 
@@ -117,8 +117,8 @@ def beside(run, weight):
     """Return a run's model with its teachers' proposals at a weight."""
 
     def changed(settings):
-        student = dataclasses.replace(settings.student, teachers_weight=weight)
-        return dataclasses.replace(settings, student=student)
+        teachers = dataclasses.replace(settings.teachers, proposal_weight=weight)
+        return dataclasses.replace(settings, teachers=teachers)
 
     return acmnet.load(run, settings=changed)
 
@@ -132,7 +132,7 @@ def test_teachers_proposals_count_by_their_usual_best(
     run = train_run(request(tiny_world, tmp_path / "run"))
     data = open_data(DataSource(*tiny_world, "training"))
     model = acmnet.load(run)
-    assert model.settings.student.teachers_weight > 0
+    assert model.settings.teachers.proposal_weight > 0
     teachers = dataclasses.replace(model, student=None)
     best = []
     for video, labels in data.labels.items():
@@ -204,7 +204,7 @@ def test_a_finished_run_trains_nothing_again(run, tiny_world):
 
 def test_overwriting_leaves_nothing_of_the_old_run(tiny_world, tmp_path):
     train_run(request(tiny_world, tmp_path / "run"))
-    one = {"student.teachers": 1}
+    one = {"teachers.count": 1}
     again = train_run(request(tiny_world, tmp_path / "run", o=one, overwrite=True))
     assert [path.name for path in (again / "teachers").iterdir()] == ["0"]
 
@@ -214,7 +214,7 @@ def test_overwriting_leaves_nothing_of_the_old_run(tiny_world, tmp_path):
     [
         ("training.epochs", 3),
         ("student.width", 16),
-        ("student.agreement", 0.7),
+        ("pseudo_labels.relative_score", 0.7),
         ("localization.threshold_of", "one"),
     ],
 )
@@ -225,7 +225,7 @@ def test_what_changes_a_number_is_refused(run, tiny_world, setting, value):
 
 def test_what_does_not_is_not(run, tiny_world):
     free = {"localization.soft_nms_sigma": 0.3, "training.checkpoint_every": 5}
-    free["student.teachers_weight"] = 0.0
+    free["teachers.proposal_weight"] = 0.0
     found = run_on_disk(request(tiny_world, run, o=free))
     assert found.state is RunState.FINISHED
 
@@ -270,8 +270,8 @@ def test_the_student_learns_when_from_labels_alone(tmp_path):
         "training.epochs": 15,
         "training.batch_size": 6,
         "training.learning_rate": 2e-3,
-        "student.teachers": 1,
-        "student.epochs": 15,
+        "teachers.count": 1,
+        "student_training.epochs": 15,
         "student.width": 32,
     }
     asked, test = (

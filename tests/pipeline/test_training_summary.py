@@ -60,7 +60,7 @@ def test_the_middle_of_the_widest_gap_is_taken():
 
 
 def best_request(tiny_world, out):
-    few = {"training.epochs": 2, "student.teachers": 2, "student.epochs": 2}
+    few = {"training.epochs": 2, "teachers.count": 2, "student_training.epochs": 2}
     settings = recipe("default", profile="best", overrides=few | {"student.width": 8})
     data = open_data(DataSource(*tiny_world, "training"))
     return RunRequest(

@@ -34,9 +34,9 @@ def test_a_recipe_names_the_profile_that_it_is_used_with(tmp_path):
     for name, profile in named.items():
         assert recipe(name) == recipe(name, profile=profile)
     own = tmp_path / "own.toml"
-    own.write_text("[student]\nteachers = 5\n")
+    own.write_text("[teachers]\ncount = 5\n")
     assert recipes.default_profile(own) == "corrected"
-    assert recipe(own).student.teachers == 5  # the profile best would make it 3
+    assert recipe(own).teachers.count == 5  # the profile best would make it 3
     own.write_text('profile = "official"\n')
     assert recipe(own) == recipe(own, profile="official") != recipe("default")
     for wrong, words in (('"offical"', "did you mean 'official'"), ("3", "be a name")):
@@ -201,6 +201,7 @@ def test_overrides_are_read_by_type(key, text, expected):
             r"unknown setting 'training.epoch'; did you mean 'trai",
         ),
         ({"epochs": 5}, "unknown setting 'epochs'"),
+        ({"student.batch-size": "2"}, r"^student\.batch_size is now student_tr"),
         ({"model.gated-streams": "true"}, r"^model\.gated_streams was removed \(the"),
         ({"training.epochs": "many"}, "epochs must be a whole number, got 'many'"),
         ({"training.epochs": "1.5"}, "epochs must be a whole number, got '1.5'"),
@@ -233,6 +234,11 @@ def test_overrides_refuse(overrides, message):
             "[model]\nextra_layers = 0\n[loss]\nevidential_weight = 0.0",
             r"own.toml: model.extra_layers was removed \(the last commit that has it "
             r"is 8f2915a\); loss.evidential_weight was removed",
+        ),
+        (
+            "[student]\nteachers = 3\nwidth = 9\nbatch_size = 2",
+            r"own.toml: student.teachers is now teachers.count; student.batch_size is "
+            r"now student_training.batch_size$",
         ),
     ],
 )

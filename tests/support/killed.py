@@ -27,14 +27,14 @@ from acmnet.training.checkpoint import FOLDER, load_training_state
 
 FEW = [
     *("--training.epochs", "2", "--training.batch-size", "16"),
-    *("--training.checkpoint-every", "1", "--student.epochs", "2"),
+    *("--training.checkpoint-every", "1", "--student-training.epochs", "2"),
 ]
 LABELS = ["--annotations", "world/labels.json", "--features", "world/features"]
 TRAIN = ["train", *LABELS, "--subset", "training", "--out", "OUT", *FEW]
 CORRECTED = ["--profile", "corrected"]
 JOURNEYS = {
     "train": [*TRAIN, *CORRECTED],
-    "train best": [*TRAIN, "--profile", "best", "--student.teachers", "2"],
+    "train best": [*TRAIN, "--profile", "best", "--teachers.count", "2"],
     "train, kept": [
         *(*TRAIN, *CORRECTED, "--training.keep-checkpoints", "true"),
         *("--select", "test"),
@@ -42,7 +42,7 @@ JOURNEYS = {
     "fit": [
         *("fit", "scenes/videos", "scenes/labels.csv"),
         *("--extractor", "motion", "--workers", "1", "--out", "OUT", *FEW),
-        *("--student.teachers", "1"),
+        *("--teachers.count", "1"),
     ],
     "crossvalidate": [
         *("crossvalidate", *LABELS, "--folds", "2", "--seeds", "0", "--out", "OUT"),

@@ -25,6 +25,7 @@ from acmnet.training.pseudo_labels import (
     pseudo_labels,
     targets_of,
 )
+from acmnet.training.second_stage_settings import PseudoLabelSettings
 
 GRID = SnippetGrid(fps=10, snippet_frames=10, stride_frames=10)
 PLAIN = LocalizationSettings(
@@ -55,7 +56,7 @@ NOTHING = [0.0] * len(ONE)
 
 
 def labels_of(said, carried, **changes):
-    return pseudo_labels(said, carried, PLAIN, StudentSettings(**changes))
+    return pseudo_labels(said, carried, PLAIN, PseudoLabelSettings(**changes))
 
 
 def test_confident_detections_become_instances():
@@ -77,7 +78,7 @@ def test_the_best_score_of_each_class_is_kept():
 
 
 def test_a_lesser_detection_does_not():
-    found = labels_of(said_of(ONE, NOTHING), [0], agreement=0.95)
+    found = labels_of(said_of(ONE, NOTHING), [0], relative_score=0.95)
     assert [x.weight for x in found.instances] == [1.0]
 
 
@@ -202,7 +203,7 @@ def task(tmp_path):
         "b": PseudoLabels((), ()),
         "c": PseudoLabels((PseudoInstance(0, 1.0, 3.0, 0.5),), ()),
     }
-    return PseudoTask(dataset, found, StudentSettings(width=4, snippets=10), "fp32")
+    return PseudoTask(dataset, found, central_share=0.6, snippets=10, precision="fp32")
 
 
 def test_losses_are_one_column_a_video_whatever_the_batch(task):

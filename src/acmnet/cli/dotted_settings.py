@@ -13,7 +13,7 @@ from acmnet.recipes import RecipeError, Settings, setting_names
 
 Values = Annotated[dict[str, str] | None, Parameter(show=False, negative=())]
 
-MAY_CHANGE: Final = ("localization.", "student.teachers_weight")
+MAY_CHANGE: Final = ("localization.", "teachers.proposal_weight")
 """Beginnings of the settings that still have an effect once a network is trained."""
 TRAINING_EPILOGUE: Final = (
     "Every setting of the recipe is an option too, by its dotted name, such as "
@@ -41,7 +41,10 @@ class RecipeSettings:
     sampling: Values = None
     training: Values = None
     localization: Values = None
+    teachers: Values = None
+    pseudo_labels: Values = None
     student: Values = None
+    student_training: Values = None
 
     def by_name(self) -> dict[str, object]:
         """Return the given values, as texts, by dotted name.
@@ -78,7 +81,7 @@ class RecipeSettings:
                 raise UsageError(
                     f"--{name} only matters while a network is trained, and this run "
                     "is trained already; it can still be used with other settings of "
-                    "localization and another student.teachers_weight"
+                    "localization and another teachers.proposal_weight"
                 )
         return recipes.override(trained, given)
 

@@ -60,7 +60,7 @@ def figures_command(
     data = given.opened(run)
     chosen = _chosen(data, video)
     written = list(write_training_figure(run / LOG_FILE, out / "training"))
-    teachers = model.settings.student.teachers
+    teachers = model.settings.teachers.count
     for k in range(teachers):
         log = run / TEACHERS / str(k) / LOG_FILE
         written += write_training_figure(log, out / f"training_teacher_{k}")

@@ -22,69 +22,27 @@ RARE = -3.0
 
 @dataclasses.dataclass(frozen=True)
 class StudentSettings:
-    """The second stage; there is none with 0 teachers."""
-
-    teachers: int = 0
-    """Networks that differ in their seed alone and whose mean teaches the student; 0
-    localises with the one network itself."""
-    agreement: float = 0.5
-    """A teacher's detection becomes an instance to learn from when its score is at
-    least this share of the best of its class in its video, in (0, 1]."""
-    teachers_weight: float = 0.0
-    """What the teachers' proposals count beside the student's, in [0, 1]: the score
-    that the best of a class usually has in training; 0 leaves them out."""
-    overlap: float = 0.3
-    """Detections of one class at or above this tIoU with a better one do not, (0, 1].
-    """
-    centre: float = 0.6
-    """Share of an instance, around its middle, whose snippets are to find it; the rest
-    of it teaches nothing; in (0, 1]."""
+    """Size and dropout of the student, the network of the second stage."""
 
     width: int = 256
-    """Channels, from 1."""
+    """Channels of every hidden layer, at least 1."""
     layers: int = 4
-    """Dilated convolutions, each seeing twice as far as the one before, from 1."""
+    """Number of dilated convolutions, at least 1. Each one sees twice as far in time as
+    the one before it."""
     dropout: float = 0.3
-    """Share of entries dropped before and inside the network, in [0, 1)."""
-
-    epochs: int = 60
-    """Passes over the training videos, from 1."""
-    batch_size: int = 8
-    """Videos a step, from 1."""
-    learning_rate: float = 1e-3
-    """Of Adam, down to 0 along a cosine; above 0."""
-    averaging: float = 0.99
-    """Decay of the running mean of the weights, which is what is kept; in [0, 1)."""
-    snippets: int = 1024
-    """Longest stretch of a video in training, from 1; another one each time."""
+    """Share of the entries of the features and of every hidden layer that training sets
+    to 0, in [0, 1)."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
         refuse_beyond(dataclasses.asdict(self))
-        for name, lowest in (
-            ("teachers", 0),
-            ("width", 1),
-            ("layers", 1),
-            ("epochs", 1),
-            ("batch_size", 1),
-            ("snippets", 1),
-        ):
-            if getattr(self, name) < lowest:
+        for name in ("width", "layers"):
+            if getattr(self, name) < 1:
                 raise ValueError(
-                    f"{name} must be at least {lowest}, got {getattr(self, name)}"
+                    f"{name} must be at least 1, got {getattr(self, name)}"
                 )
-        for name in ("agreement", "overlap", "centre"):
-            if not 0.0 < getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} must be in (0, 1], got {getattr(self, name)}")
-        if not 0.0 <= self.teachers_weight <= 1.0:
-            raise ValueError(
-                f"teachers_weight must be in [0, 1], got {self.teachers_weight}"
-            )
-        for name in ("dropout", "averaging"):
-            if not 0.0 <= getattr(self, name) < 1.0:
-                raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
-        if not self.learning_rate > 0.0:
-            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
 
     @property
     def reach_snippets(self) -> int:

@@ -32,7 +32,7 @@ from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.run_state import RunState, run_on_disk
 from acmnet.pipeline.studies import Study, Variant
 from acmnet.pipeline.training_run import train_run
-from acmnet.recipes import Settings, as_values
+from acmnet.recipes import SECOND_STAGE, Settings, as_values
 from acmnet.segments import FloatArray
 from acmnet.startup import SAFE_PATH
 
@@ -397,9 +397,10 @@ def training_id(settings: Settings) -> str:
     adds, off as it begins, renames nothing.
     """
     values = as_values(settings)
-    del values["student"]["teachers_weight"], values["localization"]["unit_scores"]
-    if not settings.student.teachers:
-        del values["localization"], values["student"]
+    del values["teachers"]["proposal_weight"], values["localization"]["unit_scores"]
+    if not settings.has_student:
+        for section in ("localization", *SECOND_STAGE):
+            del values[section]
     on = {room: {k: x for k, x in own.items() if x} for room, own in values.items()}
     text = json.dumps(on, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

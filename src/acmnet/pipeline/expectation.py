@@ -17,7 +17,6 @@ import numpy as np
 
 from acmnet.files import write_json
 from acmnet.messages import counted
-from acmnet.network.student import StudentSettings
 from acmnet.pipeline.cross_validation import folds_of
 from acmnet.pipeline.folds import fold_problems
 from acmnet.pipeline.label_free_selection import agreement
@@ -253,9 +252,8 @@ def _held_out_names(request: RunRequest) -> tuple[HeldOutNames | None, str]:
     full, affordable = settings.training.epochs, COST * settings.epochs / (PARTS - 1)
     epochs = min(full, max(int(affordable), full // 2, 1))
     short = dataclasses.replace(
-        settings,
+        settings.without_student(),
         training=dataclasses.replace(settings.training, epochs=epochs),
-        student=StudentSettings(),
     )
     # what an earlier training left behind, cut short, is of no use to this one
     out = request.out / HELD_OUT / training_stamp(request.out)

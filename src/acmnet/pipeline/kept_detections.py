@@ -124,7 +124,7 @@ class FoundFile:
         """Return a digest of all that the detections of every video depend on."""
         networks = [self.run]
         networks += [
-            self.run / TEACHERS / str(k) for k in range(self.settings.student.teachers)
+            self.run / TEACHERS / str(k) for k in range(self.settings.teachers.count)
         ]
         values: list[Any] = [FORMAT_VERSION, metadata.version("acmnet")]
         values += [[weights_sha256(network) for network in networks]]

@@ -63,8 +63,9 @@ def needed_bytes(settings: Settings, data: Data) -> int:
     with torch.device("meta"):  # weights without memory
         numbers = COPIES * _size(ACMNet(dimension, max(n_classes, 1), settings.model))
         numbers += 2 * batch * snippets * dimension  # features and embedding
-        if student.teachers:
-            rows = min(student.batch_size, len(lengths)) * min(student.snippets, most)
+        if settings.has_student:
+            second = settings.student_training
+            rows = min(second.batch_size, len(lengths)) * min(second.snippets, most)
             own = COPIES * _size(Student(dimension, max(n_classes, 1), student))
             numbers = max(numbers, own + rows * (dimension + student.width))
     return 4 * numbers

@@ -46,8 +46,8 @@ class RunRequest:
     @property
     def last_epoch(self) -> int:
         """The epoch, from 1, at which the network that is trained last is finished."""
-        if self.settings.student.teachers:
-            return self.settings.student.epochs
+        if self.settings.has_student:
+            return self.settings.student_training.epochs
         return self.settings.training.epochs
 
     @property

@@ -46,7 +46,7 @@ MAY_CHANGE_WITH_STUDENT: Final = (
     "training.keep_checkpoints",
     "localization.soft_nms_sigma",
     "localization.unit_scores",
-    "student.teachers_weight",
+    "teachers.proposal_weight",
 )
 """Settings that a resumed training of a student may change. Its teachers localise what
 the student learns, so that most settings of localisation change what is learned."""
@@ -239,7 +239,7 @@ def labels_sha256(data: Data) -> str:
 
 def _may_change(key: str, request: RunRequest) -> bool:
     """Whether a run may be resumed with another value of a setting."""
-    if request.settings.student.teachers:
+    if request.settings.has_student:
         return key in MAY_CHANGE_WITH_STUDENT
     chooses = key.startswith("localization.") and request.selection is None
     return chooses or key in MAY_CHANGE

@@ -79,11 +79,7 @@ def _loaded(
 ) -> TrainedModel:
     """Load a model once; see `load`."""
     config = load_config(directory)
-    try:
-        trained = from_values(config.settings, str(folder_of(directory) / CONFIG_FILE))
-    except RecipeError as error:
-        raise CheckpointError(f"{error}; {ANOTHER}") from error
-    used = settings(trained)
+    used = settings(_trained_with(directory, config))
     networks, student = _networks(directory, config, used)
     return TrainedModel(
         networks=tuple(network.to(device) for network in networks),
@@ -95,13 +91,21 @@ def _loaded(
     )
 
 
+def _trained_with(directory: Path, config: CheckpointConfig) -> Settings:
+    """Return the settings that a checkpoint was trained with."""
+    try:
+        return from_values(config.settings, str(folder_of(directory) / CONFIG_FILE))
+    except RecipeError as error:
+        raise CheckpointError(f"{error}; {ANOTHER}") from error
+
+
 def _networks(
     directory: Path, config: CheckpointConfig, used: Settings
 ) -> tuple[list[ACMNet], Student | None]:
     """Return the networks in a run's folder, and its student where there is one."""
     weights = load_weights(directory)
     dimension, n_classes = config.feature_dim, len(config.class_names)
-    if not used.student.teachers:
+    if not used.has_student:
         network = _filled(
             lambda: ACMNet(dimension, n_classes, used.model),
             weights,
@@ -117,7 +121,7 @@ def _networks(
     )
     teachers = [
         _teacher(directory / TEACHERS / str(k), config)
-        for k in range(used.student.teachers)
+        for k in range(used.teachers.count)
     ]
     return teachers, student
 
@@ -131,7 +135,7 @@ def _teacher(directory: Path, student: CheckpointConfig) -> ACMNet:
             f"{directory} has other classes or other features than the run that it is "
             f"a teacher of; {ANOTHER}"
         )
-    if (config.settings.get("student") or {}).get("teachers"):
+    if _trained_with(directory, config).has_student:
         raise CheckpointError(
             f"{directory} has teachers itself, and is no teacher of a run; {ANOTHER}"
         )

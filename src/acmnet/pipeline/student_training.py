@@ -8,7 +8,7 @@ from torch import distributed, nn
 
 from acmnet.data.detections import write_detections
 from acmnet.network.acm_net import ACMNet
-from acmnet.network.student import Student, StudentSettings
+from acmnet.network.student import Student
 from acmnet.pipeline.network_training import (
     train_network,
     trained_model,
@@ -53,7 +53,7 @@ def train_student(
     """
     run = RunDirectory(request, found, given)
     run.prepare()
-    n_teachers = request.settings.student.teachers
+    n_teachers = request.settings.teachers.count
     networks = tuple(
         _train_teacher(request, k, on_step, on_note) for k in range(n_teachers)
     )
@@ -90,19 +90,25 @@ def _student(
     if run.state is None:
         model.standardize(*dataset.statistics())
         model.teachers_best.fill_(usual_best(labels.values()))
-    task = PseudoTask(dataset, labels, settings.student, settings.training.precision)
+    task = PseudoTask(
+        dataset,
+        labels,
+        central_share=settings.pseudo_labels.central_share,
+        snippets=settings.student_training.snippets,
+        precision=settings.training.precision,
+    )
     return model, task
 
 
 def _schedule(request: RunRequest) -> Schedule:
     """Return how the student is optimised."""
-    student = request.settings.student
+    settings = request.settings.student_training
     return Schedule(
-        epochs=student.epochs,
-        batch_size=student.batch_size,
-        learning_rate=student.learning_rate,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
         weight_decay=request.settings.training.weight_decay,
-        averaging=student.averaging,
+        averaging=settings.averaging,
         is_cosine=True,
     )
 
@@ -114,11 +120,11 @@ def _train_teacher(
     on_note: Callable[[str], None],
 ) -> ACMNet:
     """Train teacher ``k``, or what is missing of it, and return it."""
-    settings, n = request.settings, request.settings.student.teachers
+    settings, n = request.settings, request.settings.teachers.count
     own = dataclasses.replace(
         request,
         out=request.out / TEACHERS / str(k),
-        settings=dataclasses.replace(settings, student=StudentSettings()),
+        settings=settings.without_student(),
         seed=request.seed * n + k,
         resume=True,
         resume_from=None,
@@ -157,7 +163,7 @@ def _pseudo_labels(
             taught.activations(store.read(video)),
             [column[name] for name in carried],
             request.settings.localization,
-            request.settings.student,
+            request.settings.pseudo_labels,
         )
         rows = [
             (grid.centre_s(x.start), grid.centre_s(x.end), x.weight, x.class_index)

@@ -196,7 +196,7 @@ class TrainedModel:
         probability, distance = self._student_outputs(
             self.student, self._checked(features)
         )
-        weight, proposals = self.settings.student.teachers_weight, None
+        weight, proposals = self.settings.teachers.proposal_weight, None
         if weight:
             if activations is None:
                 activations = self.activations(features)

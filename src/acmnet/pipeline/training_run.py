@@ -76,7 +76,7 @@ def _train(
     if found.note:
         on_note(found.note)
     labels = label_file(request.data.whole)
-    if request.settings.student.teachers:
+    if request.settings.has_student:
         train_student(request, found, labels, on_step, on_note)
     else:
         train_network(request, found, labels, on_step)

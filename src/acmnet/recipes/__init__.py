@@ -28,6 +28,11 @@ from acmnet.recipes.older_settings import modernised, outdated
 from acmnet.text_files import parse_toml, read_text
 from acmnet.training.loop import TrainingSettings
 from acmnet.training.losses import LossSettings
+from acmnet.training.second_stage_settings import (
+    PseudoLabelSettings,
+    StudentTrainingSettings,
+    TeacherSettings,
+)
 
 PROFILES: Final = ("best", "corrected", "official", "paper")
 CORRECTED: Final = "corrected"
@@ -40,22 +45,47 @@ class RecipeError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Everything that a run can be set to, room by room."""
+    """Everything that a run can be set to, section by section.
+
+    The first five sections are those of the paper's network. The other four are those
+    of the second stage, which is there when ``teachers.count`` is at least 1.
+    """
 
     model: ModelSettings = ModelSettings()
     loss: LossSettings = LossSettings()
     sampling: SamplingSettings = SamplingSettings()
     training: TrainingSettings = TrainingSettings()
     localization: LocalizationSettings = LocalizationSettings()
+    teachers: TeacherSettings = TeacherSettings()
+    pseudo_labels: PseudoLabelSettings = PseudoLabelSettings()
     student: StudentSettings = StudentSettings()
+    student_training: StudentTrainingSettings = StudentTrainingSettings()
+
+    @property
+    def has_student(self) -> bool:
+        """Whether a student is trained on what other networks detect."""
+        return self.teachers.count > 0
 
     @property
     def epochs(self) -> int:
         """Epochs of all trainings that make one model."""
-        if not self.student.teachers:
+        if not self.has_student:
             return self.training.epochs
-        return self.student.teachers * self.training.epochs + self.student.epochs
+        return self.teachers.count * self.training.epochs + self.student_training.epochs
 
+    def without_student(self) -> "Settings":
+        """Return the settings for one network of the paper and no second stage."""
+        return Settings(
+            model=self.model,
+            loss=self.loss,
+            sampling=self.sampling,
+            training=self.training,
+            localization=self.localization,
+        )
+
+
+SECOND_STAGE: Final = ("teachers", "pseudo_labels", "student", "student_training")
+"""The sections of the second stage."""
 
 Layer = Mapping[str, Any]
 

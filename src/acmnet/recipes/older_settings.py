@@ -1,11 +1,11 @@
-"""Settings of an earlier acmnet that were removed since.
+"""Settings that an earlier acmnet named otherwise, or that were removed since.
 
-A run keeps its settings in ``config.json``. A run that an earlier version trained can
-still be loaded as long as it did not use what was removed. A recipe file is edited by
-its user, who is told which lines to delete.
+A run keeps its settings in ``config.json``. The settings of a run that an earlier
+version trained are translated, so that it can still be loaded, unless it used what was
+removed. A recipe file is edited by its user, who is told what to write instead.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 LAST_COMMIT: Final = "8f2915a"
@@ -18,45 +18,60 @@ REMOVED: Final[Mapping[str, object]] = {
 }
 """The settings that were removed, by dotted name, each with the value that switched it
 off; None where every value can be ignored, because another setting switches it off."""
+RENAMED: Final[Mapping[str, str]] = {
+    "student.teachers": "teachers.count",
+    "student.teachers_weight": "teachers.proposal_weight",
+    "student.agreement": "pseudo_labels.relative_score",
+    "student.overlap": "pseudo_labels.nms_tiou",
+    "student.centre": "pseudo_labels.central_share",
+    "student.epochs": "student_training.epochs",
+    "student.batch_size": "student_training.batch_size",
+    "student.learning_rate": "student_training.learning_rate",
+    "student.averaging": "student_training.averaging",
+    "student.snippets": "student_training.snippets",
+}
+"""The settings that have another name now, by the dotted name that they had."""
 
 Values = Mapping[str, Any]
 """Settings as plain values by section, as TOML and JSON hold them."""
 
 
 def modernised(values: Values) -> dict[str, Any]:
-    """Return the settings that a run stored, without those that were removed.
+    """Return the settings that a run stored, under the names that they have now.
 
     Raises
     ------
     ValueError
-        If the run used one of them; the sentence names it and `LAST_COMMIT`.
+        If the run used a setting that was removed; the sentence names the setting and
+        the last commit that has it.
 
     Examples
     --------
-    >>> modernised({"model": {"kernel_snippets": 3, "extra_layers": 0}})
-    {'model': {'kernel_snippets': 3}}
+    >>> modernised({"student": {"width": 256, "overlap": 0.3}, "loss": {}})
+    {'student': {'width': 256}, 'loss': {}, 'pseudo_labels': {'nms_tiou': 0.3}}
+    >>> modernised({"model": {"extra_layers": 0}})
+    {'model': {}}
     >>> modernised({"model": {"extra_layers": 1}})
     Traceback (most recent call last):
     ...
     ValueError: model.extra_layers is 1, a setting that acmnet no longer has; the last \
 commit that can read this is 8f2915a
     """
-    kept: dict[str, Any] = {}
-    for section, own in values.items():
-        if not isinstance(own, Mapping):
-            kept[section] = own
-            continue
-        kept[section] = {}
-        for key, value in own.items():
-            name = f"{section}.{key}"
-            if name not in REMOVED:
-                kept[section][key] = value
-            elif REMOVED[name] not in (None, value):
+    modern: dict[str, Any] = {
+        section: {} if isinstance(own, Mapping) else own
+        for section, own in values.items()
+    }
+    for name, value in _named(values):
+        if name in REMOVED:
+            if REMOVED[name] not in (None, value):
                 raise ValueError(
                     f"{name} is {value!r}, a setting that acmnet no longer has; the "
                     f"last commit that can read this is {LAST_COMMIT}"
                 )
-    return kept
+            continue
+        section, _, key = RENAMED.get(name, name).partition(".")
+        modern.setdefault(section, {})[key] = value
+    return modern
 
 
 def outdated(values: Values) -> str:
@@ -64,15 +79,26 @@ def outdated(values: Values) -> str:
 
     Examples
     --------
+    >>> outdated({"student": {"width": 256, "overlap": 0.3}})
+    'student.overlap is now pseudo_labels.nms_tiou'
     >>> outdated({"model": {"extra_layers": 0}})
     'model.extra_layers was removed (the last commit that has it is 8f2915a)'
     >>> outdated({"model": {"kernel_snippets": 3}})
     ''
     """
-    return "; ".join(
-        f"{section}.{key} was removed (the last commit that has it is {LAST_COMMIT})"
-        for section, own in values.items()
-        if isinstance(own, Mapping)
-        for key in own
-        if f"{section}.{key}" in REMOVED
-    )
+    changes = []
+    for name, _ in _named(values):
+        if name in REMOVED:
+            changes.append(
+                f"{name} was removed (the last commit that has it is {LAST_COMMIT})"
+            )
+        elif name in RENAMED:
+            changes.append(f"{name} is now {RENAMED[name]}")
+    return "; ".join(changes)
+
+
+def _named(values: Values) -> Iterator[tuple[str, Any]]:
+    """Yield each setting's dotted name and value."""
+    for section, own in values.items():
+        if isinstance(own, Mapping):
+            yield from ((f"{section}.{key}", value) for key, value in own.items())

@@ -18,7 +18,8 @@ from acmnet.devices import computed_in
 from acmnet.localization.from_activations import localize_activations
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.localization.video_activations import VideoActivations
-from acmnet.network.student import StudentOutput, StudentSettings
+from acmnet.network.student import StudentOutput
+from acmnet.training.second_stage_settings import PseudoLabelSettings
 
 FOCUS = 2.0
 """Exponent of the focal loss (Lin et al., ICCV 2017)."""
@@ -53,7 +54,7 @@ def pseudo_labels(
     activations: VideoActivations,
     labels: Sequence[int],
     localization: LocalizationSettings,
-    settings: StudentSettings,
+    settings: PseudoLabelSettings,
 ) -> PseudoLabels:
     """Return what the teachers say of one training video.
 
@@ -64,8 +65,9 @@ def pseudo_labels(
     labels : sequence of class indices
         What the video is known to contain; other classes are not looked for.
     localization : LocalizationSettings
-        How the teachers localise; their NMS is replaced by `StudentSettings.overlap`.
-    settings : StudentSettings
+        How the teachers localise; their NMS is replaced by hard NMS at
+        `PseudoLabelSettings.nms_tiou`.
+    settings : PseudoLabelSettings
         Which detections become instances.
     """
     if not labels:
@@ -77,7 +79,7 @@ def pseudo_labels(
         localization,
         class_threshold=0.0,
         nms="hard",
-        nms_tiou=settings.overlap,
+        nms_tiou=settings.nms_tiou,
         nms_padding_s=0.0,
     )
     found = localize_activations(
@@ -94,7 +96,7 @@ def pseudo_labels(
             unplaced.append(c)
             continue
         best_of.append(best)
-        sure = np.flatnonzero(own & (found.score >= settings.agreement * best))
+        sure = np.flatnonzero(own & (found.score >= settings.relative_score * best))
         for i in sure:
             start, end = (
                 grid.snippet_at(found.start_s[i]),
@@ -168,8 +170,11 @@ class PseudoTask:
         Features; its labels are not used again.
     labels : mapping of video id to PseudoLabels
         Of every video of the dataset.
-    settings : StudentSettings
-        Of the targets and stretches.
+    central_share : float
+        Middle part of a pseudo label that the student must recognise, as a share of its
+        length; `PseudoLabelSettings.central_share`.
+    snippets : int
+        Longest piece of a video in one step; `StudentTrainingSettings.snippets`.
     precision : str
         ``"fp32"`` or ``"bf16"``, of forward and backward pass, as for the network.
     """
@@ -180,18 +185,20 @@ class PseudoTask:
         self,
         dataset: WeakDataset,
         labels: Mapping[str, PseudoLabels],
-        settings: StudentSettings,
+        *,
+        central_share: float,
+        snippets: int,
         precision: str,
     ) -> None:
         self.video_ids = dataset.video_ids
         self.device = dataset.device
         self._dataset = dataset
         self._labels = [labels[video] for video in dataset.video_ids]
-        self._settings = settings
-        self._sampling = SamplingSettings(settings.snippets, "crop")
+        self._central_share = central_share
+        self._sampling = SamplingSettings(snippets, "crop")
         self._is_bf16 = computed_in(precision, self.device) == "bf16"
         middles = sum(
-            max(settings.centre * (x.end - x.start) * x.weight, x.weight)
+            max(central_share * (x.end - x.start) * x.weight, x.weight)
             for own in self._labels
             for x in own.instances
         )
@@ -208,7 +215,7 @@ class PseudoTask:
         n_classes = output.logits.shape[-1]
         position = batch.position.float().cpu()
         wanted = [
-            targets_of(self._labels[i], row, n_classes, self._settings.centre)
+            targets_of(self._labels[i], row, n_classes, self._central_share)
             for i, row in zip(index[part].tolist(), position, strict=True)
         ]
         here = batch.mask.float()

@@ -112,7 +112,7 @@ def _facts(
     yield "trained on", f"{videos} of {labels}, subset {subset}"
     yield "extractor", str((known.get("manifest") or {}).get("extractor", "?"))
     yield "versions", ", ".join(f"{k} {v}" for k, v in config.versions.items())
-    n_teachers = settings.student.teachers
+    n_teachers = settings.teachers.count
     yield (
         "what the model sees",
         f"the mean of the student's {counted(n_teachers, 'teacher')}; the detections "

@@ -1,0 +1,89 @@
+"""Settings of the second stage: its teachers, what they teach, how the student trains.
+
+The second stage is a network, the student, that learns where actions begin and end
+from the detections of other trained networks, its teachers. The settings of the student
+as a network are `acmnet.network.student.StudentSettings`.
+"""
+
+import dataclasses
+
+from acmnet.limits import refuse_beyond
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherSettings:
+    """Who teaches the student, and what the teachers count once it is trained."""
+
+    count: int = 0
+    """Number of networks that teach the student. They differ in their random seed only,
+    and their mean scores teach. 0 trains no student: detections then come from one
+    network of the paper."""
+    proposal_weight: float = 0.0
+    """Weight of the teachers' proposals beside the student's detections, in [0, 1]. The
+    teachers' scores are scaled so that their usual best score becomes this value. 0
+    leaves their proposals out."""
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their range."""
+        refuse_beyond(dataclasses.asdict(self))
+        if self.count < 0:
+            raise ValueError(f"count must be at least 0, got {self.count}")
+        if not 0.0 <= self.proposal_weight <= 1.0:
+            raise ValueError(
+                f"proposal_weight must be in [0, 1], got {self.proposal_weight}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class PseudoLabelSettings:
+    """Which detections of the teachers the student learns from."""
+
+    relative_score: float = 0.5
+    """A detection of the teachers becomes a pseudo label when its score is at least
+    this share of the highest score of the same class in the same video, in (0, 1]."""
+    nms_tiou: float = 0.3
+    """NMS threshold among the teachers' detections of one class: a detection whose tIoU
+    with a higher-scoring one reaches this value is dropped, in (0, 1]."""
+    central_share: float = 0.6
+    """Middle part of a pseudo label whose snippets the student must recognise, as a
+    share of its length, in (0, 1]. The snippets outside the middle part are ignored,
+    because the teachers' boundaries are uncertain."""
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their range."""
+        refuse_beyond(dataclasses.asdict(self))
+        for name, value in dataclasses.asdict(self).items():
+            if not 0.0 < value <= 1.0:
+                raise ValueError(f"{name} must be in (0, 1], got {value}")
+
+
+@dataclasses.dataclass(frozen=True)
+class StudentTrainingSettings:
+    """How the student is trained."""
+
+    epochs: int = 60
+    """Passes over the training videos, at least 1."""
+    batch_size: int = 8
+    """Videos in one optimisation step, at least 1."""
+    learning_rate: float = 1e-3
+    """Learning rate of Adam at its highest, above 0. It rises over the first 50 steps
+    and then falls to 0 along a cosine."""
+    averaging: float = 0.99
+    """Decay of the running mean of the weights, in [0, 1). The mean is what is kept as
+    the trained student. 0 keeps the weights of the last step."""
+    snippets: int = 1024
+    """Longest piece of a video in one step, in snippets, at least 1. A longer video
+    gives another random piece each time."""
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their range."""
+        refuse_beyond(dataclasses.asdict(self))
+        for name in ("epochs", "batch_size", "snippets"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}"
+                )
+        if not self.learning_rate > 0.0:
+            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+        if not 0.0 <= self.averaging < 1.0:
+            raise ValueError(f"averaging must be in [0, 1), got {self.averaging}")
