@@ -6,9 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from acmnet.data.labelled_features import Data
-from acmnet.localization.from_activations import (
-    thresholded_sequences,
-)
+from acmnet.localization.from_activations import thresholded_sequences
 from acmnet.localization.from_boundaries import LOWEST_PROBABILITY
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.messages import counted, some
@@ -18,23 +16,24 @@ from acmnet.segments import Detections
 EXAMINED: Final = 20
 """Videos that are looked at again, evenly spread over those where nothing was found."""
 
-
 WORDS: Final = {
     "activation": "activation of an action (how much a moment looks like it)",
     "attention": "attention to actions (how much a moment looks like any)",
 }
-"""What is cut at thresholds, by the name of the setting."""
+"""How a message calls what thresholds cut; the keys are names as in the settings
+``activation_thresholds`` and ``attention_thresholds``."""
 
 
 class _Highest(NamedTuple):
     """The highest values that the networks give anywhere in some videos."""
 
     activation: float
-    """Of a class that was looked for, as the thresholds cut it."""
+    """The highest CAS of any class that was looked for, as thresholds cut it."""
     attention: float
-    """To actions, as the thresholds cut it."""
+    """The highest attention to instances, as thresholds cut it."""
     probability: float | None
-    """By the second stage, of a snippet being in an action; None without one."""
+    """The student's highest probability of a snippet being in an action; None for a
+    model without a student."""
     looked_for: frozenset[int]
     """Classes that were looked for in any of the videos."""
 
@@ -47,11 +46,11 @@ def why_nothing(
     Parameters
     ----------
     model : TrainedModel
-        The run's.
+        The model that found nothing; its networks are run again on some of the videos.
     data : Data
-        The videos.
+        The features of the videos.
     results : mapping from video id to Detections
-        What was found in them, which is nothing.
+        The detections of each video.
     """
     if not results or any(map(len, results.values())):
         return None
@@ -84,6 +83,7 @@ def why_nothing(
 
 
 def _highest(model: TrainedModel, data: Data, videos: list[str]) -> _Highest:
+    """Run the networks on videos and return their highest values."""
     rules = model.settings.localization
     activation = attention = 0.0
     probability = None if model.student is None else 0.0

@@ -270,8 +270,8 @@ class TrainedModel:
     ) -> tuple[Tensor, Tensor]:
         """Return two outputs of every snippet (T, ...), `CHUNK_SNIPPETS` at once.
 
-        A snippet sees ``reach`` neighbours on either side: each chunk is given them, so
-        that chunks change no number.
+        What a network says of a snippet depends on ``reach`` neighbours on either side.
+        Each chunk is shown together with them, so that chunks change no number.
         """
         n, size = len(video), min(len(video), CHUNK_SNIPPETS)
         one: list[Tensor] = []
@@ -282,6 +282,7 @@ class TrainedModel:
             seen = video[start - before : end + reach].to(self.device).float()
             both = outputs(seen.unsqueeze(0))
             done = sum(map(len, one))
+            # of the chunk's snippets (T): not the neighbours, nor what is done already
             kept = slice(before + done - start, before + size)
             one.append(both[0][0, kept])
             other.append(both[1][0, kept])
@@ -313,7 +314,7 @@ def refuse_other_features(model: TrainedModel, store: FeatureStore) -> None:
     Raises
     ------
     FeatureError
-        Naming both.
+        If they are; the message names what the features have and the model expects.
     """
     expected = model.feature_dim
     if store.dimension != expected:
@@ -336,8 +337,23 @@ def localize_videos(
 ) -> dict[str, Detections]:
     """Return the detections of every video of the data, in its order.
 
-    A video whose features cannot be used is reported to ``on_failure`` and left out;
-    without that, it is refused.
+    Parameters
+    ----------
+    model : TrainedModel
+        The model that localises.
+    data : Data
+        The videos and their features.
+    on_video : callable
+        Called with each video's id once it is done, whether it was left out or not.
+    on_failure : callable, optional
+        Called with the error of each video whose features cannot be used, which is then
+        left out. Without it, the first such error is raised.
+
+    Raises
+    ------
+    FeatureError
+        If the features are not like those that the model was trained on, or, without
+        ``on_failure``, if those of a video cannot be used.
     """
     refuse_other_features(model, data.store)
     results: dict[str, Detections] = {}
