@@ -13,12 +13,12 @@ from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.pipeline.expectation import (
     EXPECTATION_FILE,
-    HELD_OUT,
     ExpectationError,
     expect,
     read_expectation,
     to_review,
 )
+from acmnet.pipeline.held_out_names import HELD_OUT
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.trained_model import localize_videos

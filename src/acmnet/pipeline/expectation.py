@@ -1,4 +1,4 @@
-"""How good a run should be, told without any true segment, and what to look at.
+"""How good a run should be on new videos, and what a person should look at.
 
 Names are checked on held-out videos: a network is trained on two thirds of the videos
 and names the actions of the rest, for each third. Where actions are is checked by how
@@ -15,26 +15,22 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from acmnet.data.video_groups import VideoGroups
 from acmnet.files import write_json
-from acmnet.messages import counted
-from acmnet.pipeline.cross_validation import folds_of
-from acmnet.pipeline.folds import fold_problems
+from acmnet.pipeline.held_out_names import (
+    HELD_OUT,
+    HeldOutNames,
+    held_out_names,
+    why_not_checked,
+)
 from acmnet.pipeline.label_free_selection import agreement
 from acmnet.pipeline.run_request import RunRequest
-from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.trained_model import TrainedModel, localize_videos
-from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.training_summary import shown_score, training_stamp
 from acmnet.segments import Detections
 from acmnet.text_files import parse_json, read_text
 
 EXPECTATION_FILE: Final = "expectation.json"
-HELD_OUT: Final = "held_out"
-"""Folder of the trainings that names are checked with, while they are needed."""
-PARTS: Final = 3
-COST: Final = 0.5
-"""What these trainings cost, as a share of the run's. They have half of the epochs of
-the run's network at the least, which costs as much as a run of one network."""
 TO_REVIEW: Final = 10
 """Detections that a person is asked to look at."""
 MOST_VIDEOS: Final = 60
@@ -45,20 +41,6 @@ AGREE: Final = ((0.6, "agree well"), (0.35, "agree in part"), (0.0, "hardly agre
 
 class ExpectationError(ValueError):
     """An ``expectation.json`` that cannot be read; the message names it."""
-
-
-class HeldOutNames(NamedTuple):
-    """How well actions were named in videos that the network had not seen."""
-
-    videos: int
-    labels: int
-    """Labels of these videos."""
-    named: int
-    """Actions that it named."""
-    right: int
-    """Of those, the ones that are among the labels."""
-    classes: int
-    """Of the run: so many actions could have been named in each video."""
 
 
 class ToReview(NamedTuple):
@@ -93,11 +75,8 @@ class Expectation:
         """Return what a person should know, a sentence or two on each matter."""
         told = [self.why_not]
         if self.names is not None:
-            several = "" if self.agreement is None else " and joins several networks"
-            told = [
-                f"{_of_names(self.names)} The run itself learned from all"
-                f"{several}, so it should do better."
-            ]
+            is_joined = self.agreement is not None
+            told = self.names.sentences(joins_networks=is_joined)
         if self.agreement is not None:
             words = next(words for least, words in AGREE if self.agreement >= least)
             told.append(
@@ -108,19 +87,11 @@ class Expectation:
         return told
 
 
-def _of_names(names: HeldOutNames) -> str:
-    everywhere = names.videos * names.classes
-    return (
-        f"Names: one network learned from two thirds of the videos and named the "
-        f"actions of the rest, three times over. It found {names.right} of "
-        f"{counted(names.labels, 'label')}, and {names.right} of the {names.named} "
-        f"that it named were right; by naming every action everywhere, {names.labels} "
-        f"of {everywhere} would be."
-    )
-
-
 def expect(
-    request: RunRequest, model: TrainedModel, results: Mapping[str, Detections]
+    request: RunRequest,
+    model: TrainedModel,
+    results: Mapping[str, Detections],
+    groups: VideoGroups | None = None,
 ) -> Expectation:
     """Return what to expect of a trained run, and keep it in the run.
 
@@ -135,6 +106,8 @@ def expect(
     results : mapping of video id to Detections
         What the run found in all videos. Where some were not trained on, detections of
         those alone are to be reviewed.
+    groups : VideoGroups, optional
+        Which videos belong together: names are checked on groups that were held out.
 
     Raises
     ------
@@ -142,9 +115,11 @@ def expect(
         If what the run keeps is damaged.
     """
     known = read_expectation(request.out)
-    if known is not None:
+    by_group = groups is not None
+    if known is not None and (known.names is None or known.names.by_group == by_group):
         return known
-    names, why_not = _held_out_names(request)
+    why_not = why_not_checked(request.data, groups)
+    names = None if why_not else held_out_names(request, groups)
     others = {k: v for k, v in results.items() if k not in request.data.labels}
     shown, chosen = to_review(
         others or results, shown_score(request.out, model.settings)
@@ -152,7 +127,6 @@ def expect(
     agreed = _agreement(model, request)
     made = Expectation(names, why_not, agreed, bool(others), shown, chosen)
     values = {"training": training_stamp(request.out), **dataclasses.asdict(made)}
-    values["names"] = None if names is None else names._asdict()
     values["to_review"] = [one._asdict() for one in chosen]
     write_json(request.out / EXPECTATION_FILE, values)
     shutil.rmtree(request.out / HELD_OUT, ignore_errors=True)
@@ -176,7 +150,7 @@ def read_expectation(run: Path) -> Expectation | None:
     try:
         names = content["names"]
         made = Expectation(
-            None if names is None else HeldOutNames(**names),
+            None if names is None else HeldOutNames.from_json(names),
             str(content["why_not"]),
             None if content["agreement"] is None else float(content["agreement"]),
             bool(content["is_held_out"]),
@@ -232,41 +206,3 @@ def _agreement(model: TrainedModel, request: RunRequest) -> float | None:
         for one, other in itertools.combinations(found, 2)
     ]
     return float(np.mean(each))
-
-
-def _held_out_names(request: RunRequest) -> tuple[HeldOutNames | None, str]:
-    """Return how well held-out videos are named, or why that cannot be told."""
-    labels = request.data.labels
-    names = request.data.annotations.class_names
-    if all(set(own) == set(names) for own in labels.values()):
-        return None, (
-            "Names: every video carries every label, so naming them is no test; add "
-            "videos without the action."
-        )
-    if fold_problems(labels, PARTS, request.data.annotations.source):
-        return None, (
-            "Names: to check them on videos that were not learned from, every label "
-            "must be in two videos or more."
-        )
-    settings = request.settings
-    full, affordable = settings.training.epochs, COST * settings.epochs / (PARTS - 1)
-    epochs = min(full, max(int(affordable), full // 2, 1))
-    short = dataclasses.replace(
-        settings.without_student(),
-        training=dataclasses.replace(settings.training, epochs=epochs),
-    )
-    # what an earlier training left behind, cut short, is of no use to this one
-    out = request.out / HELD_OUT / training_stamp(request.out)
-    part = dataclasses.replace(request, out=out, settings=short, overwrite=False)
-    total = np.zeros(4, dtype=np.int64)
-    for fold in folds_of(part, folds=PARTS, seeds=(request.seed,)):
-        train_run(fold.run)
-        model = load(fold.run.out, device=request.device)
-        least = shown_score(fold.run.out, model.settings)
-        for video, own in fold.test.labels.items():
-            best = model.best_scores(fold.test.store.read(video))
-            is_named = best >= (np.inf if least is None else least)
-            is_right = is_named & np.isin(names, own)
-            total += 1, len(own), int(is_named.sum()), int(is_right.sum())
-    videos, n_labels, named, right = total.tolist()
-    return HeldOutNames(videos, n_labels, named, right, len(names)), ""
