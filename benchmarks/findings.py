@@ -111,7 +111,7 @@ def second_stage(trained: Sequence[Validated]) -> Iterator[str]:
         found: dict[str, list[FloatArray]] = {}
         for part in own.parts("best"):
             best = load(part.run.out)
-            models = {"teachers": dataclasses.replace(best, student=None)}
+            models = {"teachers": dataclasses.replace(best, students=())}
             for weight in TEACHERS_WEIGHTS:
                 name = f"both, weight {weight:g}" if weight else "student"
                 changes = {"teachers.proposal_weight": weight}

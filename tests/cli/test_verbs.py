@@ -157,6 +157,8 @@ def test_crossvalidate(acmnet, tmp_path):
     assert np.shape(scores["by_seed_and_fold"]) == (2, 2, 7)
     assert f"{100 * scores['average']:.2f} ±" in out
     assert "chance" in out
+    assert "one ensemble of the seeds" in out
+    assert len(scores["ensemble"]) == 7
     # below the average stands its own deviation, not the mean of the others
     (spread,) = (line for line in out.splitlines() if "std over seeds" in line)
     assert spread.split()[-1] == f"{100 * scores['average_std']:.1f}"

@@ -145,7 +145,7 @@ def test_where_names_cannot_be_checked_it_is_said(made, tmp_path, labels, why):
         profile="corrected",
         settings=recipe("default", profile="corrected", overrides=few),
     )
-    alone = dataclasses.replace(model, networks=model.networks[:1], student=None)
+    alone = dataclasses.replace(model, networks=model.networks[:1], students=())
     (other.out / "checkpoint").parent.mkdir(parents=True)
     for path in request.out.rglob("*"):
         if path.is_file() and path.name != EXPECTATION_FILE:

@@ -186,7 +186,7 @@ def test_the_second_stage_says_why(tiny_run, tiny_world):
     settings = dataclasses.replace(
         model.settings, student=settings, teachers=TeacherSettings(count=1)
     )
-    model = dataclasses.replace(model, settings=settings, student=student)
+    model = dataclasses.replace(model, settings=settings, students=(student,))
     results = localize_videos(model, data)
     reason = why_nothing(model, data, results)
     assert "a probability of being in an action of 0.01 or more" in reason

@@ -22,7 +22,12 @@ from acmnet.data.feature_store import write_features
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import make_world, write_world
 from acmnet.evaluation.reports import evaluate
-from acmnet.pipeline.cross_validation import chance_map, cross_validate, shuffled
+from acmnet.pipeline.cross_validation import (
+    chance_map,
+    cross_validate,
+    ensemble_map,
+    shuffled,
+)
 from acmnet.pipeline.folds import stratified_folds
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.trained_model import localize_videos
@@ -451,6 +456,12 @@ def test_cross_validation_covers_every_video_once_and_resumes(tmp_path):
     again = cross_validate(asked, on_step=trained.append, **arguments)
     assert len(trained) == steps  # nothing was trained twice
     assert np.array_equal(again.map, result.map)
+    # an ensemble of one seed is what that seed is; of two, their mean localises
+    same = {k: arguments[k] for k in ("folds", "tiou")}
+    alone = ensemble_map(asked, seeds=(1,), **same)
+    assert alone == pytest.approx(result.map[1].mean(axis=0), abs=0)
+    both = ensemble_map(asked, seeds=(0, 1), **same)
+    assert both.shape == (2,)
     # another way to localise needs no training; another training is refused
     settings = override(asked.settings, {"localization.nms_tiou": 0.2})
     cross_validate(

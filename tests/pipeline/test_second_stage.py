@@ -23,7 +23,7 @@ from acmnet.pipeline.cross_validation import (
 )
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.run_state import RunState, run_on_disk
-from acmnet.pipeline.trained_model import localize_videos
+from acmnet.pipeline.trained_model import joined, localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.recipes import recipe
 from acmnet.training import pseudo_labels
@@ -59,7 +59,7 @@ def run(tiny_world, tmp_path_factory):
 
 
 def weights_of(run):
-    return acmnet.load(run).student.state_dict()
+    return acmnet.load(run).students[0].state_dict()
 
 
 def are_equal(one, other):
@@ -113,6 +113,27 @@ def test_scores_are_the_mean_of_the_teachers(run):
         np.testing.assert_allclose(getattr(said, name), mean, rtol=1e-6)
 
 
+def test_an_ensemble_says_the_mean_of_its_models(run, tiny_world, tmp_path):
+    other_run = train_run(request(tiny_world, tmp_path / "other", seed=5))
+    one, other = acmnet.load(run), acmnet.load(other_run)
+    both = joined([one, other])
+    assert len(both.networks) == len(one.networks) + len(other.networks)
+    features = np.random.default_rng(0).random((50, one.feature_dim))
+    said, a, b = (model.candidates(features) for model in (both, one, other))
+    for name in ("probability", "distance"):
+        mean = (getattr(a, name) + getattr(b, name)) / 2
+        np.testing.assert_allclose(getattr(said, name), mean, rtol=1e-6)
+    alone = joined([one]).localize(features)
+    assert alone.score.tolist() == one.localize(features).score.tolist()
+
+
+def test_models_of_other_classes_make_no_ensemble(run):
+    model = acmnet.load(run)
+    other = dataclasses.replace(model, class_names=("another",))
+    with pytest.raises(ValueError, match="must have the same class_names, got"):
+        joined([model, other])
+
+
 def beside(run, weight):
     """Return a run's model with its teachers' proposals at a weight."""
 
@@ -133,7 +154,7 @@ def test_teachers_proposals_count_by_their_usual_best(
     data = open_data(DataSource(*tiny_world, "training"))
     model = acmnet.load(run)
     assert model.settings.teachers.proposal_weight > 0
-    teachers = dataclasses.replace(model, student=None)
+    teachers = dataclasses.replace(model, students=())
     best = []
     for video, labels in data.labels.items():
         # known labels alone are looked for, all of them
@@ -147,7 +168,7 @@ def test_teachers_proposals_count_by_their_usual_best(
         best += [
             found.score[found.class_index == c].max() for c in np.flatnonzero(known)
         ]
-    usual = float(model.student.teachers_best)
+    usual = float(model.students[0].teachers_best)
     assert usual == pytest.approx(np.mean(best), rel=1e-6)
 
     features = data.store.read(next(iter(data.labels)))
@@ -166,7 +187,7 @@ def test_teachers_proposals_count_by_their_usual_best(
 
 
 def test_teachers_who_are_seldom_sure_are_not_raised(run):
-    assert float(acmnet.load(run).student.teachers_best) == 0.5
+    assert float(acmnet.load(run).students[0].teachers_best) == 0.5
 
 
 def test_teachers_seeds_are_their_own(tiny_world, tmp_path):

@@ -14,7 +14,7 @@ from acmnet.data.detections import write_detections
 from acmnet.evaluation.reports import parse_tiou
 from acmnet.files import refuse_unwritable, write_json
 from acmnet.messages import counted
-from acmnet.pipeline.cross_validation import cross_validate
+from acmnet.pipeline.cross_validation import cross_validate, ensemble_map
 from acmnet.pipeline.fit_videos import DETECTIONS
 from acmnet.segments import FloatArray
 
@@ -74,11 +74,22 @@ def crossvalidate_command(
             on_run=count,
         )
     values = result.to_json()
+    if len(seeds) > 1:
+        ensemble = ensemble_map(
+            request,
+            folds=deal.folds,
+            groups=deal.groups,
+            seeds=seeds,
+            tiou=result.tiou,
+        )
+        values["ensemble"] = ensemble.tolist()
     for seed, found in result.detections.items():
         write_detections(out / f"seed_{seed}" / DETECTIONS, found)
     if json_path is not None:
         write_json(json_path, values)
     rows = {"mAP": values["map"], SPREAD: values["std"], "chance": values["chance"]}
+    if "ensemble" in values:
+        rows["one ensemble of the seeds"] = values["ensemble"]
     each = f"{deal.words}, {counted(len(seeds), 'seed')}"
     title = f"{each}, {given.recipe} ({request.profile})"
     spread = {SPREAD: values["average_std"]}

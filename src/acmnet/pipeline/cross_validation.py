@@ -15,7 +15,7 @@ from acmnet.pipeline.folds import fold_problems, stratified_folds
 from acmnet.pipeline.label_free_selection import agreement
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.trained_model import localize_videos
+from acmnet.pipeline.trained_model import TrainedModel, joined, localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.segments import Detections, FloatArray
 from acmnet.training.checkpoint import has_checkpoint, load_config
@@ -174,9 +174,7 @@ def cross_validate(
     runs = folds_of(request, folds=folds, groups=groups, seeds=seeds)
     for seed, fold, run, test in runs:
         train_run(run, on_step=on_step)
-        model = load(
-            run.out, settings=lambda _: request.settings, device=request.device
-        )
+        model = _model(run, request)
         results = localize_videos(model, test)
         report = evaluate(test.annotations, results, tiou=tiou)
         maps.append(report.map)
@@ -199,6 +197,37 @@ def cross_validate(
         seconds,
         {seed: _together(part[seed] for part in found) for seed in seeds},
     )
+
+
+def ensemble_map(
+    request: RunRequest,
+    *,
+    folds: int,
+    groups: VideoGroups | None = None,
+    seeds: Sequence[int],
+    tiou: Sequence[float] = TIOU,
+) -> FloatArray:
+    """Return what one ensemble of all seeds' models reaches, (n_tiou,), in [0, 1].
+
+    It is the mean over folds, as in `cross_validate`, which has trained all models.
+    Parameters are those of `cross_validate`.
+    """
+    runs: dict[int, list[Fold]] = {}
+    for fold in folds_of(request, folds=folds, groups=groups, seeds=seeds):
+        runs.setdefault(fold.fold, []).append(fold)
+    scores = []
+    for same_fold in runs.values():
+        model = joined([_model(fold.run, request) for fold in same_fold])
+        test = same_fold[0].test
+        report = evaluate(test.annotations, localize_videos(model, test), tiou=tiou)
+        scores.append(report.map)
+    mean: FloatArray = np.mean(scores, axis=0)
+    return mean
+
+
+def _model(run: RunRequest, request: RunRequest) -> TrainedModel:
+    """Load the model of a fold, to localise with the settings that are asked for."""
+    return load(run.out, settings=lambda _: request.settings, device=request.device)
 
 
 def _together(parts: Iterable[Mapping[str, Detections]]) -> dict[str, Detections]:

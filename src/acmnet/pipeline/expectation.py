@@ -197,7 +197,7 @@ def _agreement(model: TrainedModel, request: RunRequest) -> float | None:
     data = request.data.only(set(videos[:: -(-len(videos) // MOST_VIDEOS)]))
     found = [
         localize_videos(
-            dataclasses.replace(model, networks=(network,), student=None), data
+            dataclasses.replace(model, networks=(network,), students=()), data
         )
         for network in model.networks
     ]

@@ -86,7 +86,7 @@ def _highest(model: TrainedModel, data: Data, videos: list[str]) -> _Highest:
     """Run the networks on videos and return their highest values."""
     rules = model.settings.localization
     activation = attention = 0.0
-    probability = None if model.student is None else 0.0
+    probability = 0.0 if model.students else None
     looked_for: set[int] = set()
     for video in videos:
         features = data.store.read(video)
@@ -95,7 +95,7 @@ def _highest(model: TrainedModel, data: Data, videos: list[str]) -> _Highest:
         looked_for.update(cut.chosen.tolist())
         activation = max(activation, float(cut.cas.max()))
         attention = max(attention, float(cut.attention.max()))
-        if model.student is not None:
+        if model.students:
             inside = model.candidates(features, activations).probability
             probability = max(probability or 0.0, float(inside.max()))
     return _Highest(activation, attention, probability, frozenset(looked_for))

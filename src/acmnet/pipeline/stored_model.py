@@ -87,7 +87,7 @@ def _loaded(
         class_names=config.class_names,
         grid=config.grid,
         config=config,
-        student=None if student is None else student.to(device),
+        students=() if student is None else (student.to(device),),
     )
 
 

@@ -63,7 +63,7 @@ def train_student(
     def as_model(network: nn.Module) -> TrainedModel:
         if not isinstance(network, Student):
             raise TypeError(f"expected a Student, got {type(network).__name__}")
-        return dataclasses.replace(taught, student=network)
+        return dataclasses.replace(taught, students=(network,))
 
     before = n_teachers * request.settings.training.epochs
     with run.opened() as log:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -71,9 +71,10 @@ class TrainedModel:
     """Where the snippets of a video's features lie in time."""
     config: CheckpointConfig | None = None
     """What the checkpoint says of itself; None for a model that came from none."""
-    student: Student | None = None
-    """The network of the second stage: it localises instead of the others, or with
-    their proposals beside its own candidates; None for a model without that stage."""
+    students: tuple[Student, ...] = ()
+    """The network of the second stage, or several that differ in their seed alone and
+    whose outputs are averaged. They localise instead of the others, or with the others'
+    proposals beside their own candidates; empty for a model without that stage."""
 
     def __post_init__(self) -> None:
         """Refuse a model that could say nothing."""
@@ -138,7 +139,7 @@ class TrainedModel:
             If the shape is not (L, D) or a value is not finite.
         """
         rules = self.settings.localization
-        if self.student is None:
+        if not self.students:
             if activations is None:
                 activations = self.activations(features)
             found = localize_activations(activations, rules)
@@ -161,7 +162,7 @@ class TrainedModel:
             If the shape is not (L, D) or a value is not finite.
         """
         rules = self.settings.localization
-        if self.student is None:
+        if not self.students:
             found = score_proposals(self.activations(features), rules)
             best = np.full(len(self.class_names), -np.inf)
             np.maximum.at(best, found.class_index, found.score)
@@ -175,7 +176,7 @@ class TrainedModel:
     def candidates(
         self, features: Features, activations: VideoActivations | None = None
     ) -> VideoCandidates:
-        """Return what the student says of one video, and its teachers beside it.
+        """Return what the students say of one video, and their teachers beside them.
 
         Parameters
         ----------
@@ -191,17 +192,22 @@ class TrainedModel:
             If the model has no student, the shape is not (L, D) or a value is not
             finite.
         """
-        if self.student is None:
+        if not self.students:
             raise ValueError("candidates are made by a student, the model has none")
-        probability, distance = self._student_outputs(
-            self.student, self._checked(features)
+        video = self._checked(features)
+        each = [self._student_outputs(student, video) for student in self.students]
+        # in fp64, so that the mean of one student is what it says
+        probability, distance = (
+            np.stack(arrays).mean(axis=0, dtype=np.float64).astype(np.float32)
+            for arrays in zip(*each, strict=True)
         )
         weight, proposals = self.settings.teachers.proposal_weight, None
         if weight:
             if activations is None:
                 activations = self.activations(features)
             proposals = score_proposals(activations, self.settings.localization)
-            score = proposals.score * (weight / float(self.student.teachers_best))
+            usual = [float(student.teachers_best) for student in self.students]
+            score = proposals.score * (weight * len(usual) / sum(usual))
             proposals = dataclasses.replace(proposals, score=score)
         return VideoCandidates(
             probability=probability,
@@ -306,6 +312,38 @@ class TrainedModel:
         if not video.isfinite().all():
             raise ValueError("features must be finite, got NaN or infinity")
         return video
+
+
+def joined(models: Sequence[TrainedModel]) -> TrainedModel:
+    """Return one model of several that differ in their seed alone: an ensemble.
+
+    What their networks say of a video is averaged, and so is what their students say.
+
+    Parameters
+    ----------
+    models : sequence of TrainedModel
+        At least one; the first one's settings are used.
+
+    Raises
+    ------
+    ValueError
+        If their classes, features or grids differ.
+    """
+    first = models[0]
+    for model in models[1:]:
+        for name in ("class_names", "feature_dim", "grid"):
+            ours, theirs = getattr(first, name), getattr(model, name)
+            if ours != theirs:
+                raise ValueError(
+                    f"models of an ensemble must have the same {name}, got {ours} and "
+                    f"{theirs}"
+                )
+    return dataclasses.replace(
+        first,
+        networks=tuple(network for model in models for network in model.networks),
+        students=tuple(student for model in models for student in model.students),
+        config=None,
+    )
 
 
 def refuse_other_features(model: TrainedModel, store: FeatureStore) -> None:
