@@ -151,7 +151,13 @@ def test_fit_asks_about_a_file_whose_name_differs_by_case(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / "labels.csv").write_text("video,labels\nholiday,jump\nb.mp4,jump\n")
     labels, notes = tmp_path / "labels.csv", []
-    listed = ListedVideos(labels, read_annotations(labels), tmp_path, None)
+    listed = ListedVideos(
+        labels=labels,
+        annotations=read_annotations(labels),
+        folder=tmp_path,
+        subset=None,
+        features=tmp_path / "features",
+    )
     with pytest.raises(DataError):  # no file opens
         listed_files(listed, notes.append)
     assert "'holiday' (is 'holiday' meant to be 'Holiday'?); the others" in notes[-1]

@@ -15,7 +15,7 @@ from acmnet.evaluation.reports import parse_tiou
 from acmnet.files import refuse_unwritable, write_json
 from acmnet.messages import counted
 from acmnet.pipeline.cross_validation import cross_validate, ensemble_map
-from acmnet.pipeline.fit_videos import DETECTIONS
+from acmnet.pipeline.fit_request import DETECTIONS
 from acmnet.segments import FloatArray
 
 SPREAD: Final = "std over seeds"

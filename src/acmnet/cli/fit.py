@@ -16,7 +16,7 @@ from acmnet.cli.extractor_options import (
     Running,
     RunningFlag,
 )
-from acmnet.cli.progress import ExtractionBar, TrainingBar
+from acmnet.cli.progress import ExtractionBar, TrainingBar, Waiting
 from acmnet.cli.shared_options import Device
 from acmnet.cli.terminal_tables import map_table, plain_table
 from acmnet.cli.training_options import Profile, RecipeName, note_missing_bf16
@@ -27,14 +27,14 @@ from acmnet.extraction.worker_engines import cores
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.pipeline.expectation import Expectation
-from acmnet.pipeline.fit_videos import (
+from acmnet.pipeline.fit_request import (
     FEATURES,
     REPORT,
     FitRequest,
     FitResult,
     Hooks,
-    fit,
 )
+from acmnet.pipeline.fit_videos import fit
 from acmnet.pipeline.training_run import join_processes
 from acmnet.show.view.reviewed_precision import precision_of_reviews
 
@@ -116,13 +116,15 @@ def fit_command(
 
 
 def _fit_with_bars(request: FitRequest) -> FitResult:
-    """Run all steps, with a bar for the extraction and one for the training."""
+    """Run all steps, with a bar for each that takes long."""
     with (
+        Waiting(errors, "opening", "videos", silent=quiet()) as opening,
         ExtractionBar(errors, silent=quiet()) as extracting,
         TrainingBar(errors, request.settings.epochs, silent=quiet()) as training,
     ):
         hooks = Hooks(
             on_note=note,
+            on_opened=opening.update,
             on_video=extracting.video,
             on_step=training.step,
             on_working=extracting.working,

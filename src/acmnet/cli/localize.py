@@ -38,7 +38,8 @@ from acmnet.extraction.shipped_extractors import RGB_WEIGHTS
 from acmnet.extraction.video_search import find_videos
 from acmnet.extraction.worker_engines import cores
 from acmnet.pipeline import kinetics_zero_shot
-from acmnet.pipeline.fit_videos import Hooks, extracted_data, extraction_of
+from acmnet.pipeline.extracted_videos import extracted_data, extraction_of
+from acmnet.pipeline.fit_request import Hooks
 from acmnet.pipeline.nothing_found import why_nothing
 from acmnet.pipeline.run_data import grid_of
 from acmnet.pipeline.run_request import LAST

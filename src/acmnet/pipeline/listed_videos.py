@@ -1,34 +1,53 @@
 """The videos that a label file lists, and the files that are there for them."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from acmnet.data.annotations import Annotations
 from acmnet.data.checks.refusals import DataError
+from acmnet.extraction.records import was_extracted
 from acmnet.extraction.video_search import find_videos
 from acmnet.messages import counted, some
 from acmnet.names import spelt_otherwise
 from acmnet.video.frames import VideoError, probe
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ListedVideos:
     """A label file, and the folder that should have its videos."""
 
     labels: Path
+    """The label file."""
     annotations: Annotations
     """What the label file says."""
     folder: Path
     """A folder of videos, or one file."""
     subset: str | None
-    """The subset that is trained on; every listed video when left out."""
+    """The subset that is trained on; None for every listed video."""
+    features: Path
+    """The store that gets the features of the videos, or has them already."""
 
 
 def listed_files(
-    listed: ListedVideos, on_note: Callable[[str], None]
+    listed: ListedVideos,
+    on_note: Callable[[str], None] = lambda _: None,
+    on_opened: Callable[[int, int], None] = lambda *_: None,
 ) -> tuple[dict[str, Path], dict[str, str]]:
     """Return the file of each listed video, and why those without one are left out.
+
+    Files are opened, and their first frame decoded, to see at once whether they can be
+    read. A file whose features are in the store is not: it was read before.
+
+    Parameters
+    ----------
+    listed : ListedVideos
+        The label file and the folder.
+    on_note : callable
+        Called with each sentence that the user should read.
+    on_opened : callable
+        Called after each file that was opened, with how many were opened and how many
+        there are to open.
 
     Raises
     ------
@@ -36,6 +55,29 @@ def listed_files(
         If the files that are there and open do not suffice.
     """
     found = find_videos([listed.folder])
+    files = {
+        video: found[video] for video in listed.annotations.videos if video in found
+    }
+    missing = [video for video in listed.annotations.videos if video not in found]
+    _tell_of_differences(listed, found, missing, on_note)
+    left_out = {video: f"it has no file in {listed.folder}" for video in missing}
+    broken = _broken(listed, files, on_opened)
+    refuse_what_is_lost(listed, left_out | broken)
+    if broken:
+        on_note(
+            f"{listed.folder}: {counted(len(broken), 'file')} cannot be opened: "
+            f"{some(broken)}; the others go on"
+        )
+    return files, left_out
+
+
+def _tell_of_differences(
+    listed: ListedVideos,
+    found: Mapping[str, Path],
+    missing: Sequence[str],
+    on_note: Callable[[str], None],
+) -> None:
+    """Tell of files that are not listed, and of listed videos without a file."""
     unlisted = [video for video in found if video not in listed.annotations.videos]
     if unlisted:
         on_note(
@@ -44,10 +86,6 @@ def listed_files(
             "without any "
             "action needs a row with no label"
         )
-    files = {
-        video: found[video] for video in listed.annotations.videos if video in found
-    }
-    missing = [video for video in listed.annotations.videos if video not in found]
     if missing:
         have = "has" if len(missing) == 1 else "have"
         on_note(
@@ -56,20 +94,27 @@ def listed_files(
             f"{listed.folder} (it has {len(found)}, such as {next(iter(found))!r}): "
             f"{some(missing)}{spelt_otherwise(missing, found)}; the others go on"
         )
-    left_out = {video: f"it has no file in {listed.folder}" for video in missing}
+
+
+def _broken(
+    listed: ListedVideos,
+    files: Mapping[str, Path],
+    on_opened: Callable[[int, int], None],
+) -> dict[str, str]:
+    """Return why files cannot be opened, of those that were not read before."""
+    unread = {
+        video: path
+        for video, path in files.items()
+        if not was_extracted(listed.features, video, path)
+    }
     broken = {}
-    for video, path in files.items():
+    for done, (video, path) in enumerate(unread.items(), start=1):
         try:
             probe(path)
         except VideoError as error:
             broken[video] = str(error)
-    refuse_what_is_lost(listed, left_out | broken)
-    if broken:
-        on_note(
-            f"{listed.folder}: {counted(len(broken), 'file')} cannot be opened: "
-            f"{some(broken)}; the others go on"
-        )
-    return files, left_out
+        on_opened(done, len(unread))
+    return broken
 
 
 def refuse_what_is_lost(listed: ListedVideos, left_out: Mapping[str, str]) -> None:

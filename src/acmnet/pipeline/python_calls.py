@@ -18,7 +18,7 @@ from acmnet.files import written_whole
 from acmnet.messages import counted, some
 from acmnet.names import one_form
 from acmnet.pipeline import fit_videos
-from acmnet.pipeline.fit_videos import FEATURES, FitRequest, FitResult, Hooks
+from acmnet.pipeline.fit_request import FEATURES, FitRequest, FitResult, Hooks
 from acmnet.pipeline.run_data import label_file
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load
