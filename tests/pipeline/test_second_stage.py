@@ -149,7 +149,7 @@ def test_teachers_proposals_count_by_their_usual_best(
 ):
     # every score that a teachers' proposal has is weight / usual best of what they say;
     # two epochs make nobody sure
-    monkeypatch.setattr(pseudo_labels, "SURE", 0.0)
+    monkeypatch.setattr(pseudo_labels, "LEAST_USUAL_BEST", 0.0)
     run = train_run(request(tiny_world, tmp_path / "run"))
     data = open_data(DataSource(*tiny_world, "training"))
     model = acmnet.load(run)

@@ -19,7 +19,7 @@ from acmnet.segments import SnippetGrid
 from acmnet.training.pseudo_labels import (
     PseudoInstance,
     PseudoLabels,
-    PseudoTask,
+    StudentTask,
     boundary_loss,
     focal_loss,
     pseudo_labels,
@@ -74,7 +74,9 @@ def test_confident_detections_become_instances():
 def test_the_best_score_of_each_class_is_kept():
     said = said_of(ONE, NOTHING)
     found = localize_activations(said, PLAIN)
-    assert labels_of(said, [0, 1]).best == (found.score[found.class_index == 0].max(),)
+    assert labels_of(said, [0, 1]).best_scores == (
+        found.score[found.class_index == 0].max(),
+    )
 
 
 def test_a_lesser_detection_does_not():
@@ -95,11 +97,13 @@ def test_targets_of_an_instance():
     found = targets_of(labels, torch.arange(10.0), 2, 0.5)
     assert found.label[:, 1].tolist() == [0, 0, 0, 0, 1, 1, 1, 0, 0, 0]
     assert found.label[:, 0].tolist() == [0] * 10
-    assert found.weight[:, 1].tolist() == pytest.approx(
+    assert found.label_weight[:, 1].tolist() == pytest.approx(
         [1, 1, 0, 0, 0.8, 0.8, 0.8, 0, 0, 1]
     )
-    assert found.weight[:, 0].tolist() == [1] * 10
-    assert found.inside.tolist() == pytest.approx([0] * 4 + [0.8] * 3 + [0] * 3)
+    assert found.label_weight[:, 0].tolist() == [1] * 10
+    assert found.distance_weight.tolist() == pytest.approx(
+        [0] * 4 + [0.8] * 3 + [0] * 3
+    )
     assert found.distance[4:7].tolist() == [[2, 4], [3, 3], [4, 2]]
 
 
@@ -115,7 +119,7 @@ def test_an_instance_outside_of_the_stretch_is_not_in_it():
     labels = PseudoLabels((PseudoInstance(0, 3.0, 5.0, 1.0),), ())
     found = targets_of(labels, torch.arange(20.0, 26.0), 1, 0.6)
     assert found.label.sum() == 0
-    assert found.weight.sum() == 6
+    assert found.label_weight.sum() == 6
 
 
 def test_the_surer_of_two_is_regressed_and_a_class_without_a_place_teaches_nothing():
@@ -125,7 +129,7 @@ def test_the_surer_of_two_is_regressed_and_a_class_without_a_place_teaches_nothi
         assert found.distance[2].tolist() == [2, 2]
         assert found.distance[5].tolist() == [4, 0]
         assert found.label[2].tolist() == [1, 1, 0]
-        assert found.weight[:, 2].tolist() == [0] * 6
+        assert found.label_weight[:, 2].tolist() == [0] * 6
 
 
 @given(
@@ -163,11 +167,11 @@ def test_targets_equal_a_literal_twin(rows, eighths):
                 inside += [x] * (x.start <= t <= x.end)
             assert float(found.label[t, c]) == bool(near)
             if near:
-                assert float(found.weight[t, c]) == max(near)
+                assert float(found.label_weight[t, c]) == max(near)
             elif inside:
-                assert float(found.weight[t, c]) == 0
+                assert float(found.label_weight[t, c]) == 0
             else:
-                assert float(found.weight[t, c]) == 1
+                assert float(found.label_weight[t, c]) == 1
 
 
 def test_focal_loss_by_hand():
@@ -203,7 +207,7 @@ def task(tmp_path):
         "b": PseudoLabels((), ()),
         "c": PseudoLabels((PseudoInstance(0, 1.0, 3.0, 0.5),), ()),
     }
-    return PseudoTask(dataset, found, central_share=0.6, snippets=10, precision="fp32")
+    return StudentTask(dataset, found, central_share=0.6, snippets=10, precision="fp32")
 
 
 def test_losses_are_one_column_a_video_whatever_the_batch(task):

@@ -23,7 +23,7 @@ from acmnet.segments import Detections
 from acmnet.training.loop import Schedule, StepRecord, optimize
 from acmnet.training.pseudo_labels import (
     PseudoLabels,
-    PseudoTask,
+    StudentTask,
     pseudo_labels,
     usual_best,
 )
@@ -80,7 +80,7 @@ def train_student(
 
 def _student(
     request: RunRequest, taught: TrainedModel, run: RunDirectory
-) -> tuple[Student, PseudoTask]:
+) -> tuple[Student, StudentTask]:
     """Return the student before its first step, and what it learns."""
     settings = request.settings
     dataset = weak_dataset(request)
@@ -90,7 +90,7 @@ def _student(
     if run.state is None:
         model.standardize(*dataset.statistics())
         model.teachers_best.fill_(usual_best(labels.values()))
-    task = PseudoTask(
+    task = StudentTask(
         dataset,
         labels,
         central_share=settings.pseudo_labels.central_share,

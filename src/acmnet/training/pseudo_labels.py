@@ -1,12 +1,14 @@
 """What a student learns: instances its teachers found, as targets of every snippet.
 
-No temporal truth enters this room: instances come from detections of trained
-networks, restricted to the labels that each training video carries.
+No temporal truth enters this module: instances come from detections of trained
+networks, restricted to the labels that each training video carries. Notation: T
+snippets of a video, C classes. A position in time is counted in snippets, and a whole
+number is the middle of a snippet.
 """
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -19,35 +21,42 @@ from acmnet.localization.from_activations import localize_activations
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.network.student import StudentOutput
+from acmnet.segments import Detections, SnippetGrid
 from acmnet.training.second_stage_settings import PseudoLabelSettings
 
-FOCUS = 2.0
+FOCUS: Final = 2.0
 """Exponent of the focal loss (Lin et al., ICCV 2017)."""
-SURE = 0.5
-"""Of teachers that are usually less sure than this no score is raised as if they were
-(docs/decisions.md, D-032)."""
+LEAST_USUAL_BEST: Final = 0.5
+"""The usual best score of teachers counts as this at least, so that the proposals of
+teachers that are seldom sure are not scaled up (docs/decisions.md, D-032)."""
+LEAST_VIDEO_SCORE: Final = 1e-9
+"""A class that a video is known to contain gets this video score at least, so that it
+is looked for."""
 
 
 class PseudoInstance(NamedTuple):
     """An instance that the teachers are confident of."""
 
     class_index: int
+    """The class of the action, from 0 to C - 1."""
     start: float
-    """In snippets, where a whole number is the middle of one."""
+    """Where it starts, in snippets."""
     end: float
+    """Where it ends, in snippets."""
     weight: float
-    """Its score over the best of its class in its video, in (0, 1]."""
+    """Its score divided by the best score of its class in its video, in (0, 1]."""
 
 
 class PseudoLabels(NamedTuple):
     """What the teachers say of one training video."""
 
     instances: tuple[PseudoInstance, ...]
+    """The instances that the student learns from."""
     unplaced: tuple[int, ...]
-    """Classes that the video carries and the teachers found nowhere: they teach
-    nothing, not even that a snippet is none of them."""
-    best: tuple[float, ...] = ()
-    """Score of the best detection of each class that was found, above 0."""
+    """Classes that the video carries and that the teachers found nowhere in it. They
+    teach nothing, not even that a snippet does not show them."""
+    best_scores: tuple[float, ...] = ()
+    """For each class that was found, the score of its best detection, above 0."""
 
 
 def pseudo_labels(
@@ -73,8 +82,8 @@ def pseudo_labels(
     if not labels:
         return PseudoLabels((), ())
     carried, said = list(labels), activations.video_scores
-    known = np.zeros_like(said)
-    known[carried] = np.maximum(said[carried], 1e-9)
+    known = np.zeros_like(said)  # (C + 1,)
+    known[carried] = np.maximum(said[carried], LEAST_VIDEO_SCORE)
     rules = dataclasses.replace(
         localization,
         class_threshold=0.0,
@@ -85,31 +94,44 @@ def pseudo_labels(
     found = localize_activations(
         dataclasses.replace(activations, video_scores=known), rules
     )
-    grid = activations.grid
     instances: list[PseudoInstance] = []
     unplaced: list[int] = []
-    best_of: list[float] = []
+    best_scores: list[float] = []
     for c in labels:
-        own = found.class_index == c
-        best = float(found.score[own].max(initial=0.0))
-        if best <= 0.0:
+        own = found.only(found.class_index == c)
+        best = float(own.score.max(initial=0.0))
+        if best > 0.0:
+            best_scores.append(best)
+            confident = own.only(own.score >= settings.relative_score * best)
+            instances += _instances(confident, best, activations.grid)
+        else:
             unplaced.append(c)
-            continue
-        best_of.append(best)
-        sure = np.flatnonzero(own & (found.score >= settings.relative_score * best))
-        for i in sure:
-            start, end = (
-                grid.snippet_at(found.start_s[i]),
-                grid.snippet_at(found.end_s[i]),
-            )
-            instances.append(
-                PseudoInstance(c, start, end, float(found.score[i]) / best)
-            )
-    return PseudoLabels(tuple(instances), tuple(unplaced), tuple(best_of))
+    return PseudoLabels(tuple(instances), tuple(unplaced), tuple(best_scores))
+
+
+def _instances(
+    found: Detections, best: float, grid: SnippetGrid
+) -> list[PseudoInstance]:
+    """Return detections of one class as instances, weighted by the best score."""
+    columns = (
+        found.class_index.tolist(),
+        grid.snippet_at(found.start_s).tolist(),
+        grid.snippet_at(found.end_s).tolist(),
+        (found.score / best).tolist(),
+    )
+    return [PseudoInstance(*row) for row in zip(*columns, strict=True)]
 
 
 def usual_best(labels: Iterable[PseudoLabels]) -> float:
-    """Return the mean score of the teachers' best detections, at least `SURE`.
+    """Return the score that the best detection of a class usually has in a video.
+
+    It is the mean over the classes that the teachers found in each video, and at least
+    `LEAST_USUAL_BEST`.
+
+    Parameters
+    ----------
+    labels : iterable of PseudoLabels
+        What the teachers say of each training video.
 
     Examples
     --------
@@ -118,65 +140,84 @@ def usual_best(labels: Iterable[PseudoLabels]) -> float:
     >>> usual_best([PseudoLabels((), (), (0.2,))])
     0.5
     """
-    best = [score for own in labels for score in own.best]
-    return max(sum(best) / max(len(best), 1), SURE)
+    best = [score for own in labels for score in own.best_scores]
+    return max(sum(best) / max(len(best), 1), LEAST_USUAL_BEST)
 
 
-class Targets(NamedTuple):
-    """What each snippet of one video is to say."""
+class SnippetTargets(NamedTuple):
+    """What the student is to say of T snippets of one video, and how much that counts.
+
+    A loss is multiplied by its weight: what has the weight 0 is not learned.
+    """
 
     label: Tensor
-    """(T, C). 1 near the middle of an instance, else 0."""
-    weight: Tensor
-    """(T, C). What that counts."""
+    """(T, C). 1 for a snippet near the middle of an instance of the class, else 0."""
+    label_weight: Tensor
+    """(T, C). How much the label counts, in [0, 1]."""
     distance: Tensor
-    """(T, 2). Snippets back to the start and on to the end."""
-    inside: Tensor
-    """(T,). What the distance counts; 0 outside of instances."""
+    """(T, 2). Snippets back to the start of the instance and on to its end."""
+    distance_weight: Tensor
+    """(T,). How much the distances count, in [0, 1]; 0 where no instance is near."""
 
 
 def targets_of(
-    labels: PseudoLabels, position: Tensor, n_classes: int, centre: float
-) -> Targets:
-    """Return the targets of the snippets at ``position`` (T,), whole numbers.
+    labels: PseudoLabels, position: Tensor, n_classes: int, central_share: float
+) -> SnippetTargets:
+    """Return the targets of some snippets of one video.
 
-    Where instances overlap, the surer one is regressed. An instance too short to have
-    a snippet near its middle is given the nearest.
+    Snippets near the middle of an instance are to name its class and to tell how far
+    its start and end are; where several instances are near, those of the surest one.
+    The other snippets in an instance teach nothing of its class, as teachers place
+    boundaries badly. All remaining snippets are to say that the class is not there.
+
+    Parameters
+    ----------
+    labels : PseudoLabels
+        What the teachers say of the video.
+    position : (T,) tensor
+        The snippets, as whole numbers counted from the start of the video.
+    n_classes : int
+        C.
+    central_share : float
+        The part of an instance around its middle that is near it, as a share of its
+        length, in (0, 1]. Where no snippet lies in that part, the nearest one is taken
+        if it is at most half a snippet away from the middle.
     """
     n = len(position)
-    label, weight = torch.zeros(n, n_classes), torch.ones(n, n_classes)
-    distance, inside = torch.zeros(n, 2), torch.zeros(n)
-    weight[:, list(labels.unplaced)] = 0.0
-    for c, start, end, sure in sorted(labels.instances, key=lambda x: x.weight):
+    label, label_weight = torch.zeros(n, n_classes), torch.ones(n, n_classes)
+    distance, distance_weight = torch.zeros(n, 2), torch.zeros(n)
+    label_weight[:, list(labels.unplaced)] = 0.0
+    # the surest comes last, and so replaces the distances of all others
+    for c, start, end, weight in sorted(labels.instances, key=lambda x: x.weight):
         away = (position - (start + end) / 2).abs()
-        near = away <= centre * (end - start) / 2
+        near = away <= central_share * (end - start) / 2  # (T,) bool
         if not near.any() and float(away.min()) <= 0.5:
             near = away == away.min()
         edge = (position >= start) & (position <= end) & ~near
-        weight[edge & (label[:, c] == 0), c] = 0.0
-        label[near, c], weight[near, c] = 1.0, sure
+        label_weight[edge & (label[:, c] == 0), c] = 0.0
+        label[near, c], label_weight[near, c] = 1.0, weight
         distance[near, 0] = (position[near] - start).clamp(min=0.0)
         distance[near, 1] = (end - position[near]).clamp(min=0.0)
-        inside[near] = sure
-    return Targets(label, weight, distance, inside)
+        distance_weight[near] = weight
+    return SnippetTargets(label, label_weight, distance, distance_weight)
 
 
-class PseudoTask:
-    """The student's training: batches of stretches of video, and their losses.
+class StudentTask:
+    """What `acmnet.training.loop` minimises when it trains a student.
 
     Parameters
     ----------
     dataset : WeakDataset
-        Features; its labels are not used again.
+        The features of the training videos; its labels are not looked at.
     labels : mapping of video id to PseudoLabels
-        Of every video of the dataset.
+        What the teachers say of each video of the dataset.
     central_share : float
         Middle part of a pseudo label that the student must recognise, as a share of its
         length; `PseudoLabelSettings.central_share`.
     snippets : int
         Longest piece of a video in one step; `StudentTrainingSettings.snippets`.
     precision : str
-        ``"fp32"`` or ``"bf16"``, of forward and backward pass, as for the network.
+        ``"fp32"`` or ``"bf16"``: the numbers in which the network is computed.
     """
 
     terms: tuple[str, ...] = ("total", "classes", "boundaries")
@@ -202,12 +243,26 @@ class PseudoTask:
             for own in self._labels
             for x in own.instances
         )
+        # about how many snippets near instances a video has in the mean; losses are
+        # sums over snippets, divided by this
         self._scale = max(middles / len(self._labels), 1e-9)
 
     def losses(
         self, network: nn.Module, index: Tensor, part: slice, generator: torch.Generator
     ) -> Tensor:
-        """Return each term of each video of this process, (3, videos)."""
+        """Return each term for each video that this process computes, (3, videos).
+
+        Parameters
+        ----------
+        network : nn.Module
+            The student.
+        index : (B,) tensor
+            The videos of the whole batch, by their place in the dataset.
+        part : slice
+            The videos of the batch that this process computes.
+        generator : torch.Generator
+            Draws the piece of each video and the dropout, for the whole batch.
+        """
         batch = self._dataset.batch(index, self._sampling, generator, part)
         seeds = torch.randint(2**62, (len(index),), generator=generator)[part]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_bf16):
@@ -218,20 +273,30 @@ class PseudoTask:
             targets_of(self._labels[i], row, n_classes, self._central_share)
             for i, row in zip(index[part].tolist(), position, strict=True)
         ]
-        here = batch.mask.float()
-        label, weight, distance, inside = (
+        # from a row of targets for each video to a table of each target for all
+        label, label_weight, distance, distance_weight = (
             torch.stack(x).to(self.device) for x in zip(*wanted, strict=True)
         )
-        classes = focal_loss(output.logits, label) * weight * here.unsqueeze(-1)
-        boundaries = boundary_loss(output.distance, distance) * inside * here
-        terms = classes.sum(dim=(1, 2)), boundaries.sum(dim=1)
-        # by the instances' mean size over all videos: a video without any counts too
-        by_video = torch.stack(terms) / self._scale
+        here = batch.mask.float()  # (videos, T), 0 at padding
+        of_class = focal_loss(output.logits, label) * label_weight * here.unsqueeze(-1)
+        of_place = boundary_loss(output.distance, distance) * distance_weight * here
+        terms = of_class.sum(dim=(1, 2)), of_place.sum(dim=1)
+        by_video = torch.stack(terms) / self._scale  # (2, videos)
         return torch.cat((by_video.sum(dim=0, keepdim=True), by_video))
 
 
 def focal_loss(logits: Tensor, label: Tensor) -> Tensor:
-    """Return the binary cross-entropy, less where it is already small; any shape."""
+    """Return the focal loss: a cross-entropy in which labels already known hardly count.
+
+    Parameters
+    ----------
+    logits, label : tensors of one shape
+        What the network says, and 0 or 1.
+
+    Returns
+    -------
+    tensor of the same shape
+    """
     entropy = functional.binary_cross_entropy_with_logits(
         logits, label, reduction="none"
     )
@@ -239,7 +304,17 @@ def focal_loss(logits: Tensor, label: Tensor) -> Tensor:
 
 
 def boundary_loss(distance: Tensor, wanted: Tensor) -> Tensor:
-    """Return 1 - tIoU of two intervals around one snippet, (..., 2) to (...)."""
+    """Return 1 - tIoU of two intervals that contain the same point in time.
+
+    Parameters
+    ----------
+    distance, wanted : tensors of shape (..., 2)
+        How far each interval's start and end are from that point, from 0.
+
+    Returns
+    -------
+    tensor of shape (...)
+    """
     overlap = torch.minimum(distance, wanted).sum(dim=-1)
     union = torch.maximum(distance, wanted).sum(dim=-1)
     return 1.0 - overlap / union.clamp(min=1e-6)
