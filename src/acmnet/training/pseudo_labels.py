@@ -286,7 +286,7 @@ class StudentTask:
 
 
 def focal_loss(logits: Tensor, label: Tensor) -> Tensor:
-    """Return the focal loss: a cross-entropy in which labels already known hardly count.
+    """Return the focal loss: a cross-entropy to which known labels hardly add anything.
 
     Parameters
     ----------
