@@ -52,7 +52,7 @@ test-fast: install $(VENV)/installed-dev
 
 docs: install $(VENV)/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
-	@echo "open runs/docs/index.html"
+	@echo "open runs/docs/index.html; to search in it: $(BIN)/python -m http.server -d runs/docs"
 
 audit: $(VENV)/installed-dev
 	test -x $(VENV)/audit/bin/python || $(PYTHON) -m venv $(VENV)/audit
