@@ -47,7 +47,20 @@ def test_every_decision_is_dated():
             assert re.fullmatch(r"## D-\d{3} .+ \(\d{4}-\d{2}-\d{2}\)", line), line
 
 
-FILES = {"csv", "html", "json", "jsonl", "md", "new", "npy", "old", "png", "py", "toml"}
+FILES = {
+    "cff",
+    "csv",
+    "html",
+    "json",
+    "jsonl",
+    "md",
+    "new",
+    "npy",
+    "old",
+    "png",
+    "py",
+    "toml",
+}
 """What stands behind the dot of the name of a file or folder."""
 
 
