@@ -32,7 +32,11 @@ STEPS: Final[Mapping[str, tuple[str, ...]]] = {
     "as `corrected`": (),
     "soft-NMS": ("nms",),
     "soft-NMS, 18 activation thresholds": ("nms", "activation_thresholds"),
-    "the same as shares of the peak": ("nms", "activation_thresholds", "threshold_of"),
+    "the same as shares of the peak": (
+        "nms",
+        "activation_thresholds",
+        "threshold_scale",
+    ),
 }
 """Which of the localisation's settings each step takes over from `best`."""
 

@@ -38,13 +38,13 @@ ONE: Final[dict[str, list[str]]] = {
     "without_video_score": ["activation-video-weight=0", "attention-video-weight=0"],
     "soft_nms": ["nms=soft"],
     "full_outer": ["contrast-outer=full"],
-    "authors_flanks": ["contrast-flanks=authors"],
+    "authors_flanks": ["contrast-flanks=right_rounded_down"],
     "zeroed": ["contrast-zeroed=true"],
     "softmax": ["activation-scale=softmax"],
     "padding": ["nms-padding-s=1"],
     "left": ["time-alignment=left"],
-    "one_0.10": ["class-threshold-of=one", "class-threshold=0.1"],
-    "one_0.25": ["class-threshold-of=one", "class-threshold=0.25"],
+    "one_0.10": ["class-threshold-scale=absolute", "class-threshold=0.1"],
+    "one_0.25": ["class-threshold-scale=absolute", "class-threshold=0.25"],
 }
 """One setting of the localisation at a time, each of the same trained models."""
 NOT_QUICK: Final = frozenset(

@@ -143,6 +143,10 @@ def test_a_calibration_of_an_earlier_version_is_of_the_scores_before(
     now = load(run).settings.localization
     before = plain_settings(now)
     del before["unit_scores"]
+    # the names of that version
+    assert before.pop("class_threshold_scale") == "relative_to_best"
+    assert before.pop("threshold_scale") == "absolute"
+    before |= {"class_threshold_of": "best", "threshold_of": "one"}
     curve = Curve(np.array([0.1]), np.array([0.5]))
     known = ClassCalibration(curve, None, 1, 1, 1, None, None)
     write_calibration(

@@ -172,7 +172,7 @@ def test_attention_stands_for_every_chosen_class_and_weighs_in():
 def test_peak_makes_thresholds_relative():
     # half of the peak .875 * .4 = .35 is the line at .4375 of the height
     faint = [0.0, 0.4, 0.0]
-    relative = replace(PLAIN, upsampling=4, threshold_of="peak")
+    relative = replace(PLAIN, upsampling=4, threshold_scale="relative_to_peak")
     assert len(detect(faint, replace(PLAIN, upsampling=4))) == 0
     found = detect(faint, relative)
     assert_same(found, [("class 0", 0.64, 1.28, 0.4 * 0.375)], 1e-12)
@@ -236,14 +236,16 @@ VARIANTS = {
 VARIANTS |= {
     "defaults": LocalizationSettings(),
     "soft": replace(CORRECTED, nms="soft"),
-    "peak": replace(CORRECTED, threshold_of="peak"),
-    "soft, peak, official": replace(OFFICIAL, nms="soft", threshold_of="peak"),
+    "peak": replace(CORRECTED, threshold_scale="relative_to_peak"),
+    "soft, peak, official": replace(
+        OFFICIAL, nms="soft", threshold_scale="relative_to_peak"
+    ),
     "CAS alone": replace(CORRECTED, attention_thresholds=()),
     "attention alone": replace(CORRECTED, activation_thresholds=()),
     "all at once": replace(
         CORRECTED,
         class_threshold=0.0,
-        threshold_of="peak",
+        threshold_scale="relative_to_peak",
         upsampling=7,
         shortest_cells=1,
         attention_weight=0.4,
@@ -489,23 +491,45 @@ def test_left_alignment_is_half_a_snippet_early():
 @pytest.mark.parametrize(
     ("scores", "threshold", "of", "expected"),
     [
-        pytest.param([0.3, 0.1, 0.4], 0.25, "one", [0, 2], id="above one"),
-        pytest.param([0.25, 0.5], 0.25, "one", [1], id="exactly at it is not above"),
-        pytest.param([0.1, 0.24, 0.2], 0.25, "one", [1], id="none above: the best"),
-        pytest.param([0.1, 0.2, 0.2], 0.25, "one", [1], id="none above, tied: first"),
-        pytest.param([0.25], 0.25, "one", [0], id="one class"),
-        pytest.param([0.1, 0.2, 0.9], 0.25, "best", [2], id="a share of the best"),
+        pytest.param([0.3, 0.1, 0.4], 0.25, "absolute", [0, 2], id="above one"),
+        pytest.param(
+            [0.25, 0.5], 0.25, "absolute", [1], id="exactly at it is not above"
+        ),
+        pytest.param(
+            [0.1, 0.24, 0.2], 0.25, "absolute", [1], id="none above: the best"
+        ),
+        pytest.param(
+            [0.1, 0.2, 0.2], 0.25, "absolute", [1], id="none above, tied: first"
+        ),
+        pytest.param([0.25], 0.25, "absolute", [0], id="one class"),
+        pytest.param(
+            [0.1, 0.2, 0.9], 0.25, "relative_to_best", [2], id="a share of the best"
+        ),
         # a quarter of .8 is .2
-        pytest.param([0.2, 0.21, 0.8], 0.25, "best", [1, 2], id="exactly at the share"),
-        pytest.param([0.02, 0.02], 0.25, "best", [0, 1], id="faint and tied"),
-        pytest.param([0.0, 0.0], 0.25, "best", [0], id="all zero: the first"),
-        pytest.param([0.0, 0.1, 1e-9], 0.0, "best", [1, 2], id="threshold zero"),
-        pytest.param([0.0, 0.1, 1e-9], 0.0, "one", [1, 2], id="zero, of one"),
-        pytest.param([0.6, 0.59], 0.999, "best", [0], id="threshold near one"),
+        pytest.param(
+            [0.2, 0.21, 0.8],
+            0.25,
+            "relative_to_best",
+            [1, 2],
+            id="exactly at the share",
+        ),
+        pytest.param(
+            [0.02, 0.02], 0.25, "relative_to_best", [0, 1], id="faint and tied"
+        ),
+        pytest.param(
+            [0.0, 0.0], 0.25, "relative_to_best", [0], id="all zero: the first"
+        ),
+        pytest.param(
+            [0.0, 0.1, 1e-9], 0.0, "relative_to_best", [1, 2], id="threshold zero"
+        ),
+        pytest.param([0.0, 0.1, 1e-9], 0.0, "absolute", [1, 2], id="zero, absolute"),
+        pytest.param(
+            [0.6, 0.59], 0.999, "relative_to_best", [0], id="threshold near one"
+        ),
     ],
 )
 def test_choose_classes(scores, threshold, of, expected):
-    rules = LocalizationSettings(class_threshold=threshold, class_threshold_of=of)
+    rules = LocalizationSettings(class_threshold=threshold, class_threshold_scale=of)
     assert choose_classes(np.array(scores), rules).tolist() == expected
 
 
@@ -667,7 +691,7 @@ def test_a_sample_lies_where_it_is_drawn():
 
 
 def test_nothing_stands_out_of_a_sequence_of_zeros():
-    settings = replace(CORRECTED, threshold_of="peak")
+    settings = replace(CORRECTED, threshold_scale="relative_to_peak")
     found = localize(
         instance_cas=np.tile([1 / 3, 1 / 3, 1 / 3], (4, 1)),
         attention=np.tile([0.0, 0.5, 0.5], (4, 1)),

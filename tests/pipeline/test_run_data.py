@@ -390,6 +390,10 @@ def as_8f2915a_wrote(config):
         "overlap": labels["nms_tiou"],
         "centre": labels["central_share"],
     }
+    local = settings["localization"]
+    assert local.pop("class_threshold_scale") == "relative_to_best"
+    assert local.pop("threshold_scale") == "relative_to_peak"
+    local |= {"class_threshold_of": "best", "threshold_of": "peak"}
     for section, values in REMOVED_AND_OFF.items():
         settings[section] |= values
 

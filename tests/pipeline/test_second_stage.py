@@ -236,7 +236,7 @@ def test_overwriting_leaves_nothing_of_the_old_run(tiny_world, tmp_path):
         ("training.epochs", 3),
         ("student.width", 16),
         ("pseudo_labels.relative_score", 0.7),
-        ("localization.threshold_of", "one"),
+        ("localization.threshold_scale", "absolute"),
     ],
 )
 def test_what_changes_a_number_is_refused(run, tiny_world, setting, value):

@@ -104,7 +104,7 @@ def test_thumos_official_is_the_authors_code():
     assert (training.batch_size, training.epochs) == (16, 1000)
     assert (training.learning_rate, training.weight_decay) == (1e-4, 5e-5)
     local = settings.localization
-    assert (local.class_threshold, local.class_threshold_of) == (0.25, "one")
+    assert (local.class_threshold, local.class_threshold_scale) == (0.25, "absolute")
     assert local.activation_thresholds == (0.15, 0.2)
     assert local.attention_thresholds == tuple(i / 20 for i in range(3, 20))
     assert (local.attention_weight, local.contrast_margin) == (0, 0.2)
@@ -201,6 +201,11 @@ def test_overrides_are_read_by_type(key, text, expected):
             r"unknown setting 'training.epoch'; did you mean 'trai",
         ),
         ({"epochs": 5}, "unknown setting 'epochs'"),
+        (
+            {"localization.threshold-of": "peak"},
+            r'^localization\.threshold_of "peak" is now '
+            r'localization\.threshold_scale "relative_to_peak"$',
+        ),
         ({"student.batch-size": "2"}, r"^student\.batch_size is now student_tr"),
         ({"model.gated-streams": "true"}, r"^model\.gated_streams was removed \(the"),
         ({"training.epochs": "many"}, "epochs must be a whole number, got 'many'"),
@@ -234,6 +239,14 @@ def test_overrides_refuse(overrides, message):
             "[model]\nextra_layers = 0\n[loss]\nevidential_weight = 0.0",
             r"own.toml: model.extra_layers was removed \(the last commit that has it "
             r"is 8f2915a\); loss.evidential_weight was removed",
+        ),
+        (
+            '[localization]\nclass_threshold_of = "one"\ncontrast_flanks = "authors"\n'
+            "nms_tiou = 0.5",
+            r'own.toml: localization.class_threshold_of "one" is now '
+            r'localization.class_threshold_scale "absolute"; '
+            r'localization.contrast_flanks "authors" is now '
+            r'localization.contrast_flanks "right_rounded_down"$',
         ),
         (
             "[student]\nteachers = 3\nwidth = 9\nbatch_size = 2",

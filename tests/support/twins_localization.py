@@ -34,7 +34,7 @@ def runs_of(values, level, shortest_cells=1):
 def contrast_of(values, start, end, margin, flanks, outer):
     """Return the mean of ``[start, end)`` minus the mean of what lies beside it."""
     length = end - start
-    if flanks == "authors":
+    if flanks == "right_rounded_down":
         # they keep inclusive ends, and int() drops the fraction of either
         first = int(start - margin * length)
         last = int(end - 1 + margin * length)
@@ -148,7 +148,7 @@ def classes_of(class_scores, settings):
     """Return the indices of the classes to localise."""
     best = max(class_scores)
     limit = settings.class_threshold
-    if settings.class_threshold_of == "best":
+    if settings.class_threshold_scale == "relative_to_best":
         limit = limit * best
     above = [c for c, score in enumerate(class_scores) if score > limit]
     return above or [class_scores.index(best)]
@@ -159,7 +159,7 @@ def rows_of(sequence, thresholds, settings):
     rows = []
     for threshold in thresholds:
         level = threshold
-        if settings.threshold_of == "peak":
+        if settings.threshold_scale == "relative_to_peak":
             if max(sequence) == 0:
                 continue  # nothing stands out of all zeros
             level = max(sequence) * threshold

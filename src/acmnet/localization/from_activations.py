@@ -220,12 +220,12 @@ def choose_classes(
     >>> four_true_labels = np.array([0.24, 0.01, 0.25, 0.24, 0.24])
     >>> choose_classes(four_true_labels, LocalizationSettings())  # of the best one
     array([0, 2, 3, 4])
-    >>> of_one = LocalizationSettings(class_threshold_of="one")  # none is above 0.25
-    >>> choose_classes(four_true_labels, of_one)
+    >>> absolute = LocalizationSettings(class_threshold_scale="absolute")
+    >>> choose_classes(four_true_labels, absolute)  # none is above 0.25
     array([2])
     """
     best = class_scores.max()
-    unit = best if settings.class_threshold_of == "best" else 1.0
+    unit = best if settings.class_threshold_scale == "relative_to_best" else 1.0
     chosen: IntArray = np.flatnonzero(class_scores > settings.class_threshold * unit)
     return chosen if chosen.size else np.array([class_scores.argmax()])
 
@@ -313,7 +313,7 @@ def _runs_of(
     """Cut sequences (S, N) at every threshold."""
     peak = sequences.max(axis=1, keepdims=True)
     unit = np.ones_like(peak)
-    if settings.threshold_of == "peak":
+    if settings.threshold_scale == "relative_to_peak":
         unit = np.where(peak > 0.0, peak, np.inf)  # nothing stands out of all zeros
     n = len(thresholds)
     levels = unit * np.array(thresholds)  # (S, n)

@@ -24,9 +24,10 @@ class LocalizationSettings:
     class_threshold: float = 0.25
     """A class is looked for in a video when the network's score for it in the whole
     video is above this threshold, in [0, 1). Where no class is, the best one is."""
-    class_threshold_of: Literal["one", "best"] = "best"
-    """With "one", `class_threshold` is compared with the score itself (authors' code).
-    With "best", it is a share of the score of the video's best class."""
+    class_threshold_scale: Literal["absolute", "relative_to_best"] = "relative_to_best"
+    """With "absolute", `class_threshold` is compared with the score of a class itself
+    (authors' code). With "relative_to_best", it is compared with that score divided by
+    the score of the video's best class (D-012)."""
 
     smoothing_snippets: float = 0.0
     """Standard deviation, in snippets, of the Gaussian that smooths CAS and attention
@@ -44,9 +45,10 @@ class LocalizationSettings:
     """Each stretch of time in which the attention to instances is at or above one of
     these thresholds is a proposal for every class looked for; each threshold in (0, 1).
     """
-    threshold_of: Literal["one", "peak"] = "one"
-    """With "one", the thresholds of CAS and attention are compared with the values
-    themselves. With "peak", they are shares of the highest value in the video."""
+    threshold_scale: Literal["absolute", "relative_to_peak"] = "absolute"
+    """With "absolute", `activation_thresholds` and `attention_thresholds` are compared
+    with CAS and attention themselves. With "relative_to_peak", they are compared with
+    CAS and attention divided by their highest value in the video."""
 
     upsampling: int = 20
     """Cells that each snippet is divided into, at least 1: CAS and attention are
@@ -65,10 +67,10 @@ class LocalizationSettings:
     """Length of each flank as a share of the proposal's length, above 0 (1 / 5 in eq.
     15). The contrast compares the inside of a proposal with its flanks, the time just
     before and just after it."""
-    contrast_flanks: Literal["symmetric", "authors"] = "symmetric"
-    """With "symmetric", both flanks are rounded up to whole cells. With "authors", the
-    left one is rounded up and the right one down, as in `net_evaluation.py:156-157`
-    (D-007)."""
+    contrast_flanks: Literal["symmetric", "right_rounded_down"] = "symmetric"
+    """With "symmetric", both flanks are rounded up to whole cells. With
+    "right_rounded_down", the left flank is rounded up and the right one down, as in the
+    authors' code (`net_evaluation.py:156-157`, D-007)."""
     contrast_outer: Literal["pooled", "full"] = "pooled"
     """With "pooled", the flanks' mean is taken over their cells inside the video
     (authors' code). With "full", it is taken over the whole length of both flanks, also

@@ -63,7 +63,7 @@ def outer_inner_contrast(
     end: IntArray,
     *,
     margin: float = 0.2,
-    flanks: Literal["symmetric", "authors"] = "symmetric",
+    flanks: Literal["symmetric", "right_rounded_down"] = "symmetric",
     outer: Literal["pooled", "full"] = "pooled",
 ) -> FloatArray:
     """Return each proposal's inner mean minus the mean of its two flanks.
@@ -80,10 +80,10 @@ def outer_inner_contrast(
         ``0 <= start < end <= N``.
     margin : float
         Length of each flank divided by the length of the proposal, above 0.
-    flanks : {"symmetric", "authors"}
-        With "symmetric", both flanks are rounded up to whole cells. With "authors",
-        the left one is rounded up and the right one down, as `int()` does in
-        `net_evaluation.py:156-157` (docs/decisions.md, D-007).
+    flanks : {"symmetric", "right_rounded_down"}
+        With "symmetric", both flanks are rounded up to whole cells. With
+        "right_rounded_down", the left one is rounded up and the right one down, as
+        `int()` does in `net_evaluation.py:156-157` (docs/decisions.md, D-007).
     outer : {"pooled", "full"}
         With "pooled", the outer mean is taken over the cells of the flanks that lie
         inside the video (authors). With "full", it is taken over two whole flanks,
@@ -111,7 +111,7 @@ def outer_inner_contrast(
     total = np.zeros((len(sequences), n_cells + 1))
     np.cumsum(sequences, axis=1, out=total[:, 1:])
     length = end - start
-    if flanks == "authors":
+    if flanks == "right_rounded_down":
         left = np.trunc(start - margin * length).astype(int)
         right = np.trunc(end - 1 + margin * length).astype(int) + 1
         flank = margin * length

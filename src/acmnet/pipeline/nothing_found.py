@@ -70,7 +70,11 @@ def why_nothing(
         name for c, name in enumerate(model.class_names) if c not in highest.looked_for
     ]
     if never:
-        unit = " of the best one's" if rules.class_threshold_of == "best" else ""
+        unit = (
+            " of the best one's"
+            if rules.class_threshold_scale == "relative_to_best"
+            else ""
+        )
         reasons.append(
             f"{some(never)} {'was' if len(never) == 1 else 'were'} looked for in none, "
             f"as the score in the whole video is not above {rules.class_threshold:g}"
@@ -119,7 +123,7 @@ def _reasons(
     ):
         what = WORDS[name]
         least = min(thresholds, default=np.inf)
-        if rules.threshold_of == "peak" or value >= least:
+        if rules.threshold_scale == "relative_to_peak" or value >= least:
             reasons.append(
                 f"what the {what} has above its thresholds is shorter than "
                 f"{counted(rules.shortest_cells, 'cell')}, {rules.upsampling} of which "

@@ -11,6 +11,7 @@ import numpy as np
 from acmnet.evaluation.calibration_curves import Curve
 from acmnet.files import digest_of, write_json
 from acmnet.localization.localization_settings import LocalizationSettings
+from acmnet.recipes.older_settings import modernised
 from acmnet.segments import Detections
 from acmnet.text_files import parse_json, read_text
 from acmnet.training.checkpoint import weights_sha256
@@ -143,8 +144,9 @@ def read_calibration(
             f"{calibration.model_sha256[:12]}...): {AGAIN}"
         )
     now = plain_settings(localization)
+    stored = modernised({"localization": calibration.localization})["localization"]
     for name, value in now.items():
-        before = calibration.localization.get(name, BEFORE.get(name))
+        before = stored.get(name, BEFORE.get(name))
         if before != value:
             raise CalibrationError(
                 f"{path} was made with localization.{name} = {before!r}, now it is "

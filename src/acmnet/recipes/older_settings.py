@@ -29,8 +29,16 @@ RENAMED: Final[Mapping[str, str]] = {
     "student.learning_rate": "student_training.learning_rate",
     "student.averaging": "student_training.averaging",
     "student.snippets": "student_training.snippets",
+    "localization.class_threshold_of": "localization.class_threshold_scale",
+    "localization.threshold_of": "localization.threshold_scale",
 }
 """The settings that have another name now, by the dotted name that they had."""
+RENAMED_VALUES: Final[Mapping[str, Mapping[str, str]]] = {
+    "localization.class_threshold_of": {"one": "absolute", "best": "relative_to_best"},
+    "localization.threshold_of": {"one": "absolute", "peak": "relative_to_peak"},
+    "localization.contrast_flanks": {"authors": "right_rounded_down"},
+}
+"""The values that have another name now, by the dotted name that their setting had."""
 
 Values = Mapping[str, Any]
 """Settings as plain values by section, as TOML and JSON hold them."""
@@ -70,7 +78,7 @@ commit that can read this is 8f2915a
                 )
             continue
         section, _, key = RENAMED.get(name, name).partition(".")
-        modern.setdefault(section, {})[key] = value
+        modern.setdefault(section, {})[key] = _modern_value(name, value)
     return modern
 
 
@@ -81,20 +89,30 @@ def outdated(values: Values) -> str:
     --------
     >>> outdated({"student": {"width": 256, "overlap": 0.3}})
     'student.overlap is now pseudo_labels.nms_tiou'
+    >>> outdated({"localization": {"threshold_of": "one"}})
+    'localization.threshold_of "one" is now localization.threshold_scale "absolute"'
     >>> outdated({"model": {"extra_layers": 0}})
     'model.extra_layers was removed (the last commit that has it is 8f2915a)'
     >>> outdated({"model": {"kernel_snippets": 3}})
     ''
     """
     changes = []
-    for name, _ in _named(values):
+    for name, value in _named(values):
         if name in REMOVED:
             changes.append(
                 f"{name} was removed (the last commit that has it is {LAST_COMMIT})"
             )
-        elif name in RENAMED:
-            changes.append(f"{name} is now {RENAMED[name]}")
+        elif name in RENAMED or _modern_value(name, value) != value:
+            now, new = RENAMED.get(name, name), _modern_value(name, value)
+            quoted = (f' "{value}"', f' "{new}"') if new != value else ("", "")
+            changes.append(f"{name}{quoted[0]} is now {now}{quoted[1]}")
     return "; ".join(changes)
+
+
+def _modern_value(name: str, value: Any) -> Any:
+    """Return a setting's value as it is written now; ``name`` is the name it had."""
+    values = RENAMED_VALUES.get(name, {})
+    return values.get(value, value) if isinstance(value, str) else value
 
 
 def _named(values: Values) -> Iterator[tuple[str, Any]]:
