@@ -14,7 +14,7 @@ from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_w
 from acmnet.evaluation.reports import evaluate
 from acmnet.localization.detection_scores import KNEE, NEGATIVE_SHARE
 from acmnet.localization.from_activations import localize_activations
-from acmnet.pipeline import trained_model
+from acmnet.network import video_outputs
 from acmnet.pipeline.cross_validation import (
     chance_map,
     cross_validate,
@@ -256,7 +256,7 @@ def test_chunks_equal_the_whole(run, monkeypatch, length):
     model = acmnet.load(run)
     features = np.random.default_rng(length).random((length, model.feature_dim))
     whole = model.localize(features)
-    monkeypatch.setattr(trained_model, "CHUNK_SNIPPETS", 7)
+    monkeypatch.setattr(video_outputs, "CHUNK_SNIPPETS", 7)
     parts = model.localize(features)
     assert len(parts) == len(whole) > 0
     for name in ("start_s", "end_s", "score"):

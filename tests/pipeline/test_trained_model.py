@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from acmnet.network import video_outputs
 from acmnet.network.acm_net import ACMNet, Branch, ModelSettings
-from acmnet.pipeline import trained_model
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.recipes import Settings
 from acmnet.segments import SnippetGrid
@@ -53,7 +53,7 @@ def assert_equal(activations, expected):
 def test_chunks_with_their_neighbours_equal_the_whole(
     monkeypatch, kernel_snippets, length
 ):
-    monkeypatch.setattr(trained_model, "CHUNK_SNIPPETS", 7)
+    monkeypatch.setattr(video_outputs, "CHUNK_SNIPPETS", 7)
     model = model_of(kernel_snippets)
     features = np.random.default_rng(length).normal(size=(length, 32))
     features = features.astype(np.float32)
@@ -64,11 +64,11 @@ def test_a_long_video_at_the_real_chunk_length_is_the_same():
     # the numbers may differ in the last bit only where another kernel sums them
     model = model_of(3)
     features = np.random.default_rng(0).normal(size=(2500, 32)).astype(np.float32)
-    assert len(features) > 2 * trained_model.CHUNK_SNIPPETS
+    assert len(features) > 2 * video_outputs.CHUNK_SNIPPETS
     found = model.activations(features)
     assert_equal(found, whole(model, features))
     # a chunk without its neighbours would be off by far more at its border
-    at = trained_model.CHUNK_SNIPPETS
+    at = video_outputs.CHUNK_SNIPPETS
     alone = model.activations(features[:at]).instance_cas[-1]
     assert np.abs(alone - found.instance_cas[at - 1]).max() > 1e-3
 

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 from collections.abc import Callable, Sequence
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,15 +20,12 @@ from acmnet.localization.from_boundaries import (
     localize_candidates,
 )
 from acmnet.localization.video_activations import VideoActivations
-from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch, video_logits
-from acmnet.network.student import Student, StudentOutput
+from acmnet.network.acm_net import ACMNet
+from acmnet.network.student import Student
+from acmnet.network.video_outputs import acm_net_on_video, student_on_video
 from acmnet.recipes import Settings
 from acmnet.segments import Detections, SnippetGrid
 from acmnet.training.checkpoint import CheckpointConfig
-
-CHUNK_SNIPPETS: Final = 1024
-"""Snippets of one video that a network sees at once: they bound its memory and change
-no result."""
 
 Features = npt.NDArray[np.floating] | Tensor
 """The features of one video, (L, D), as an array or a tensor."""
@@ -102,7 +98,7 @@ class TrainedModel:
             If the shape is not (L, D) or a value is not finite.
         """
         video = self._sampled(features)
-        each = [self._outputs(network, video) for network in self.networks]
+        each = [acm_net_on_video(network, video) for network in self.networks]
         # in fp64, so that the mean of one network is what it says
         instance_cas, attention, video_scores, cas = (
             np.stack(arrays).mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -195,7 +191,7 @@ class TrainedModel:
         if not self.students:
             raise ValueError("candidates are made by a student, the model has none")
         video = self._checked(features)
-        each = [self._student_outputs(student, video) for student in self.students]
+        each = [student_on_video(student, video) for student in self.students]
         # in fp64, so that the mean of one student is what it says
         probability, distance = (
             np.stack(arrays).mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -217,22 +213,6 @@ class TrainedModel:
             of_teachers=proposals,
         )
 
-    def _outputs(
-        self, network: ACMNet, video: Tensor
-    ) -> tuple[npt.NDArray[np.float32], ...]:
-        """Return a network's instance CAS, attention, video scores and CAS."""
-        network.eval()
-        with torch.inference_mode():
-            attention, activation = self._heads(network, video)
-            logits = attention[:, Branch.INSTANCE, None] * activation  # (T, C + 1)
-            pooled = video_logits(logits.unsqueeze(0), network.settings.instance_ratio)
-        return (
-            logits.softmax(dim=-1).cpu().numpy(),
-            attention.cpu().numpy(),
-            pooled[0].softmax(dim=-1).cpu().numpy(),
-            activation.softmax(dim=-1).cpu().numpy(),
-        )
-
     def _sampled(self, features: Features) -> Tensor:
         """Return a video's features (T, D) as the networks see them."""
         video = self._checked(features)
@@ -242,57 +222,6 @@ class TrainedModel:
             index = torch.arange(limit, dtype=torch.float64) * len(video) / limit
             video = video[index.floor().long()]
         return video
-
-    def _heads(self, network: ACMNet, video: Tensor) -> tuple[Tensor, Tensor]:
-        """Return a network's attention (T, 3) and activation (T, C + 1)."""
-
-        def outputs(seen: Tensor) -> tuple[Tensor, Tensor]:
-            output: ACMNetOutput = network(seen)
-            return output.attention, output.activation
-
-        return self._in_chunks(video, network.settings.reach_snippets, outputs)
-
-    def _student_outputs(
-        self, student: Student, video: Tensor
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Return a student's probabilities (L, C) and distances (L, 2)."""
-
-        def outputs(seen: Tensor) -> tuple[Tensor, Tensor]:
-            output: StudentOutput = student(seen)
-            return output.logits, output.distance
-
-        student.eval()
-        with torch.inference_mode():
-            logits, distance = self._in_chunks(
-                video, student.settings.reach_snippets, outputs
-            )
-        return logits.sigmoid().cpu().numpy(), distance.cpu().numpy()
-
-    def _in_chunks(
-        self,
-        video: Tensor,
-        reach: int,
-        outputs: Callable[[Tensor], tuple[Tensor, Tensor]],
-    ) -> tuple[Tensor, Tensor]:
-        """Return two outputs of every snippet (T, ...), `CHUNK_SNIPPETS` at once.
-
-        What a network says of a snippet depends on ``reach`` neighbours on either side.
-        Each chunk is shown together with them, so that chunks change no number.
-        """
-        n, size = len(video), min(len(video), CHUNK_SNIPPETS)
-        one: list[Tensor] = []
-        other: list[Tensor] = []
-        # the last chunk is moved back rather than cut: one shape, one order of sums
-        for start in (*range(0, n - size, size), n - size):
-            end, before = start + size, min(start, reach)
-            seen = video[start - before : end + reach].to(self.device).float()
-            both = outputs(seen.unsqueeze(0))
-            done = sum(map(len, one))
-            # of the chunk's snippets (T): not the neighbours, nor what is done already
-            kept = slice(before + done - start, before + size)
-            one.append(both[0][0, kept])
-            other.append(both[1][0, kept])
-        return torch.cat(one), torch.cat(other)
 
     def _checked(self, features: Features) -> Tensor:
         """Return a video's features (L, D) as a tensor; refuse what is none."""

@@ -1,0 +1,122 @@
+"""What a trained network says of a whole video, however long it is.
+
+T is the number of snippets, D their dimension, C the number of classes.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch, video_logits
+from acmnet.network.student import Student, StudentOutput
+
+CHUNK_SNIPPETS: Final = 1024
+"""Snippets of one video that a network sees at once: they bound its memory and change
+no result."""
+
+
+class ACMNetVideo(NamedTuple):
+    """What the paper's network says of one video, as probabilities."""
+
+    instance_cas: npt.NDArray[np.float32]
+    """(T, C + 1). The probability of each class in each snippet, its logits weighted by
+    the attention to instances before the softmax."""
+    attention: npt.NDArray[np.float32]
+    """(T, 3). The probability of each `Branch` in each snippet."""
+    video_scores: npt.NDArray[np.float32]
+    """(C + 1,). The probability of each class in the video, by the instance branch."""
+    cas: npt.NDArray[np.float32]
+    """(T, C + 1). The probability of each class in each snippet, without attention."""
+
+
+class StudentVideo(NamedTuple):
+    """What a student says of one video."""
+
+    probability: npt.NDArray[np.float32]
+    """(T, C). The probability that a snippet lies in an instance of a class."""
+    distance: npt.NDArray[np.float32]
+    """(T, 2). Snippets back to the start of that instance and on to its end."""
+
+
+def acm_net_on_video(network: ACMNet, video: Tensor) -> ACMNetVideo:
+    """Return what the paper's network says of one video.
+
+    Parameters
+    ----------
+    network : ACMNet
+        The trained network, on any device.
+    video : (T, D) floating point tensor
+        The features of the video, on any device.
+    """
+
+    def outputs(seen: Tensor) -> tuple[Tensor, Tensor]:
+        output: ACMNetOutput = network(seen)
+        return output.attention, output.activation
+
+    network.eval()
+    settings, device = network.settings, network.classifier.weight.device
+    with torch.inference_mode():
+        attention, activation = _in_chunks(
+            video, settings.reach_snippets, device, outputs
+        )
+        logits = attention[:, Branch.INSTANCE, None] * activation  # (T, C + 1)
+        pooled = video_logits(logits.unsqueeze(0), settings.instance_ratio)[0]
+    return ACMNetVideo(
+        instance_cas=logits.softmax(dim=-1).cpu().numpy(),
+        attention=attention.cpu().numpy(),
+        video_scores=pooled.softmax(dim=-1).cpu().numpy(),
+        cas=activation.softmax(dim=-1).cpu().numpy(),
+    )
+
+
+def student_on_video(student: Student, video: Tensor) -> StudentVideo:
+    """Return what a student says of one video.
+
+    Parameters
+    ----------
+    student : Student
+        The trained student, on any device.
+    video : (T, D) floating point tensor
+        The features of the video, on any device.
+    """
+
+    def outputs(seen: Tensor) -> tuple[Tensor, Tensor]:
+        output: StudentOutput = student(seen)
+        return output.logits, output.distance
+
+    student.eval()
+    reach, device = student.settings.reach_snippets, student.teachers_best.device
+    with torch.inference_mode():
+        logits, distance = _in_chunks(video, reach, device, outputs)
+    return StudentVideo(logits.sigmoid().cpu().numpy(), distance.cpu().numpy())
+
+
+def _in_chunks(
+    video: Tensor,
+    reach: int,
+    device: torch.device,
+    outputs: Callable[[Tensor], tuple[Tensor, Tensor]],
+) -> tuple[Tensor, Tensor]:
+    """Return two outputs of every snippet (T, ...), `CHUNK_SNIPPETS` at once.
+
+    What a network says of a snippet depends on ``reach`` neighbours on either side.
+    Each chunk is shown together with them, so that chunks change no number.
+    """
+    n, size = len(video), min(len(video), CHUNK_SNIPPETS)
+    one: list[Tensor] = []
+    other: list[Tensor] = []
+    # the last chunk is moved back rather than cut: one shape, one order of sums
+    for start in (*range(0, n - size, size), n - size):
+        end, before = start + size, min(start, reach)
+        seen = video[start - before : end + reach].to(device).float()
+        both = outputs(seen.unsqueeze(0))  # (1, before + size + after, ...) each
+        done = sum(map(len, one))
+        # of the chunk's snippets: not the neighbours, nor what is done already
+        kept = slice(before + done - start, before + size)
+        one.append(both[0][0, kept])
+        other.append(both[1][0, kept])
+    return torch.cat(one), torch.cat(other)
