@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from acmnet.data.annotations import read_annotations
-from acmnet.data.checks.refusals import DataError
+from acmnet.data.checks.refusals import DataError, problems
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.limits import LARGEST_SETTINGS
 from acmnet.pipeline import memory_needs
@@ -247,3 +247,25 @@ def test_with_no_features_at_all_nothing_is_skipped(acmnet, world):
     assert code == 1
     assert "12 of 12 videos have no features in" in err
     assert "ready" not in out
+
+
+def test_long_videos_with_few_labels_are_mentioned(tmp_path):
+    # a row of features for 40 s: 30 rows are 20 min, with two labels in all
+    grid = {"fps": 25.0, "snippet_frames": 1000, "stride_frames": 1000}
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f/features.json").write_text(json.dumps({"dimension": 2, **grid}))
+    rows = {"a": 15, "b": 15, "unlabelled": 500}
+    for name, n in rows.items():
+        np.save(tmp_path / f"f/{name}.npy", np.ones((n, 2), dtype=np.float16))
+    labels = tmp_path / "labels.csv"
+
+    def told(second):
+        labels.write_text(f"video,labels\na,x\nb,{second}\nunlabelled,\n")
+        data = open_data(DataSource(labels, tmp_path / "f"))
+        return [says for _, says in problems(data, for_training=True)]
+
+    assert not any("min of video for each" in says for says in told("x"))
+    np.save(tmp_path / "f/b.npy", np.ones((18, 2), dtype=np.float16))
+    (says,) = (says for says in told("x") if "min of video for each" in says)
+    assert "there are 11 min of video for each label" in says
+    assert not any("min of video for each" in says for says in told("x|y"))

@@ -197,7 +197,9 @@ NEARLY = {
 
 @pytest.mark.parametrize("added", NEARLY.values(), ids=NEARLY.keys())
 def test_nearly(tmp_path, added):
-    assert examined(tmp_path, sound() | added).findings == ()
+    kinds = {finding.kind for finding in examined(tmp_path, sound() | added).findings}
+    # ten times as many videos of one class as of another are nearly all videos
+    assert kinds <= {"nearly-everywhere"}
 
 
 def test_a_label_of_every_video(tmp_path):
@@ -210,6 +212,17 @@ def test_a_label_of_every_video(tmp_path):
     assert "'z', so nothing shows what is not" in finding.sentence
     videos["x"] = video(at("a"))
     assert not found(examined(tmp_path, videos), "everywhere")
+
+
+def test_a_class_in_nearly_every_video_is_named(tmp_path):
+    # "z" in 4 of 5 videos, which is the share from which it is said; "a" in 3
+    videos = {f"x{i}": video(at("z"), *[at("a")] * (i < 2)) for i in range(4)}
+    videos["y"] = video(at("a"), at("b"))
+    (finding,) = found(examined(tmp_path, videos), "nearly-everywhere")
+    assert finding.label == "z"
+    assert "'z' is in 4 of 5 videos, so that names say little" in finding.sentence
+    videos["y2"] = video(at("b"))
+    assert not found(examined(tmp_path, videos), "nearly-everywhere")
 
 
 def test_one_class_and_videos_without_it_are_fine(tmp_path):

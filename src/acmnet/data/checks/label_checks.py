@@ -16,6 +16,10 @@ from acmnet.text_files import read_text
 
 FEW_VIDEOS: Final = 3
 IMBALANCE: Final = 10.0
+MOST_VIDEOS: Final = 0.8
+"""From this share of the videos on, a class is said to be in nearly all of them."""
+ENOUGH_VIDEOS: Final = 5
+"""Of fewer videos nothing is said about the share that a class has of them."""
 MOST_LABELS: Final = 300
 """A video with more labels is not asked which of them go together."""
 SUSPECTED: Final = 3
@@ -148,6 +152,14 @@ def _numbers(
         if n == n_videos > 1 and len(names) > 1:
             says = f"every video is labelled {quoted(name)}, so nothing shows what is"
             yield "everywhere", name, f"{says} not; add videos without it"
+        elif n >= MOST_VIDEOS * n_videos and n_videos >= ENOUGH_VIDEOS and n < n_videos:
+            yield (
+                "nearly-everywhere",
+                name,
+                f"{quoted(name)} is in {n} of {counted(n_videos, 'video')}, so that "
+                "names say little of where it is; add videos without it, or cut the "
+                "videos into shorter ones that are labelled each",
+            )
     most = max(names, key=counts.__getitem__)
     least = min(names, key=counts.__getitem__)
     if counts[most] > IMBALANCE * counts[least]:

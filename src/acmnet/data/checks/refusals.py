@@ -12,6 +12,10 @@ REFUSED_MISMATCH: Final = 0.3
 NOTED_MISMATCH: Final = 0.05
 """From here on the difference is mentioned: THUMOS-14's durations assume 30 fps."""
 
+MINUTES_A_LABEL: Final = 10.0
+"""Minutes of labelled video for each label from which on it is said that names teach
+little (docs/decisions.md, D-067)."""
+
 
 class DataError(ValueError):
     """Annotations and features that do not fit together; the message names both."""
@@ -33,6 +37,7 @@ def problems(data: Data, *, for_training: bool) -> Iterator[tuple[bool, str]]:
                 f"{counted(n, 'video', ('carries', 'carry'), of=total)} no label, "
                 f"which means no action: {some(unlabelled)}",
             )
+        yield from _long_for_their_labels(data)
     noted = []
     for video in data.annotations.videos.values():
         if video.duration_s is None:
@@ -97,6 +102,25 @@ def _classes_without_videos(data: Data) -> Iterator[tuple[bool, str]]:
             f"{counted(len(data.annotations.class_names), 'class')} have no training "
             f"video in {where}: {some(absent)}; add videos or take them off the "
             "class list",
+        )
+
+
+def _long_for_their_labels(data: Data) -> Iterator[tuple[bool, str]]:
+    """Yield a sentence where videos are so long that a name says little of them."""
+    labelled = {video: own for video, own in data.labels.items() if own}
+    try:
+        span_s = sum(
+            data.store.grid.span_s(data.store.shape(video)[0]) for video in labelled
+        )
+    except FeatureError:
+        return  # the file is refused elsewhere
+    minutes = span_s / 60 / max(sum(map(len, labelled.values())), 1)
+    if minutes > MINUTES_A_LABEL:
+        yield (
+            False,
+            f"{data.annotations.source}: there are {minutes:.0f} min of video for each "
+            "label, and a name says little of where in so long a video the action is; "
+            "cut the videos into shorter ones that are labelled each",
         )
 
 
