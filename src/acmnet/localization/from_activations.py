@@ -209,7 +209,7 @@ def choose_classes(
     class_scores : array of shape (C,)
         Video-level probabilities without the background's.
     settings : LocalizationSettings
-        ``class_threshold`` and what it is a share of.
+        ``class_threshold``, and whether it is absolute or relative to the best score.
 
     Returns
     -------

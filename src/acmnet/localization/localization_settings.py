@@ -1,4 +1,4 @@
-"""The settings of localisation: how detections are made of what a network says."""
+"""Settings of localisation."""
 
 import dataclasses
 from typing import Literal
@@ -10,10 +10,10 @@ from acmnet.limits import refuse_beyond
 
 @dataclasses.dataclass(frozen=True)
 class LocalizationSettings:
-    """How what a network says of a video becomes detections.
+    """How detections are made of what a network says of a video.
 
-    They say which classes are looked for, where proposals of them begin and end, how a
-    proposal is scored, and which proposals are kept. C is the number of classes; the
+    The settings say which classes are looked for, where proposals of them begin and end,
+    how a proposal is scored, and which proposals are kept. C is the number of classes; the
     class activation sequence (CAS) is that of the instance branch.
     """
 

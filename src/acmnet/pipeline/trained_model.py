@@ -292,7 +292,7 @@ def refuse_other_features(model: TrainedModel, store: FeatureStore) -> None:
     if store.grid != model.grid:
         raise FeatureError(
             f"features in {store.directory} are on the grid {_grid(store.grid)}, the "
-            f"checkpoint was trained on {_grid(model.grid)}; extract them alike"
+            f"checkpoint was trained on {_grid(model.grid)}; extract them on that grid"
         )
 
 
