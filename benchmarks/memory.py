@@ -85,7 +85,12 @@ def _train(directory: str, reading: str) -> float:
     dataset = WeakDataset(store, labels, names, in_memory=reading == "read")
     torch.manual_seed(0)
     model = ACMNet(dataset.dimension, CLASSES, settings.model)
-    plan = Plan(settings.training, settings.sampling, settings.loss, seed=0)
+    plan = Plan(
+        training=settings.training,
+        sampling=settings.sampling,
+        loss=settings.loss,
+        seed=0,
+    )
     taken_s = [0.0]
 
     def after_step(record: StepRecord) -> None:

@@ -22,8 +22,9 @@ from acmnet.data.feature_store import open_store, write_features
 from acmnet.devices import computed_in
 from acmnet.network.acm_net import ACMNet
 from acmnet.segments import SnippetGrid
-from acmnet.training.loop import Plan, StepRecord, TrainingSettings, train
+from acmnet.training.loop import Plan, StepRecord, train
 from acmnet.training.losses import LossSettings
+from acmnet.training.training_settings import TrainingSettings
 from benchmarks.measure import Row, median_ratio, seconds
 
 VIDEOS: Final = 4
@@ -115,11 +116,11 @@ def _steps(
     """
     torch.manual_seed(0)
     plan = Plan(
-        TrainingSettings(
+        training=TrainingSettings(
             epochs=WARM_UP + repeats, batch_size=VIDEOS, precision=precision
         ),
-        SamplingSettings(SNIPPETS, "random"),
-        LossSettings(),
+        sampling=SamplingSettings(SNIPPETS, "random"),
+        loss=LossSettings(),
         seed=0,
     )
     steps, marks, convolution = Steps([], [], [], []), [0.0], _Convolution()

@@ -14,15 +14,13 @@ from hypothesis import strategies as st
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.network.acm_net import ACMNet, Branch, ModelSettings
-from acmnet.pipeline.ablation import (
+from acmnet.pipeline.ablation import AblationRequest, ablate, training_id
+from acmnet.pipeline.ablation_table import (
     AGREEMENT,
     CLASSIFICATION,
     Ablation,
-    AblationRequest,
-    Row,
-    ablate,
+    AblationRow,
     sign_flip_test,
-    training_id,
 )
 from acmnet.pipeline.cross_validation import cross_validate
 from acmnet.pipeline.label_free_selection import agreement, rank_correlation
@@ -188,13 +186,13 @@ def test_rank_correlation_by_hand():
 def rows_of(told, true):
     """Return a study of three variants with one training each."""
     rows = [
-        Row(
-            Variant(name),
-            np.full((1, 1), x),
-            np.full((1, 1), x),
-            0.0,
-            {"criterion": np.full((1, 1), y)},
-            1.0,
+        AblationRow(
+            variant=Variant(name),
+            map=np.full((1, 1), x),
+            averages=np.full((1, 1), x),
+            chance=0.0,
+            label_free={"criterion": np.full((1, 1), y)},
+            seconds=1.0,
         )
         for name, x, y in zip("abc", true, told, strict=True)
     ]

@@ -22,7 +22,6 @@ from acmnet.folders import digests, recover, standing, write_folder
 from acmnet.recipes import Settings, as_values, from_values
 from acmnet.segments import SnippetGrid
 from acmnet.training.checkpoint import (
-    CheckpointConfig,
     CheckpointError,
     has_checkpoint,
     labels_file,
@@ -33,6 +32,7 @@ from acmnet.training.checkpoint import (
     save_checkpoint,
     state_files,
 )
+from acmnet.training.checkpoint_config import CheckpointConfig
 from support.runs import edit_config, replace_file
 
 CONFIG = CheckpointConfig(

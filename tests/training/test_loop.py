@@ -11,13 +11,14 @@ from acmnet.data.annotations import read_annotations, weak_labels
 from acmnet.data.datasets import SamplingSettings, WeakDataset
 from acmnet.data.feature_store import open_store
 from acmnet.network.acm_net import ACMNet
-from acmnet.training.loop import Plan, TrainingError, TrainingSettings, train
+from acmnet.training.loop import Plan, TrainingError, train
 from acmnet.training.losses import LossSettings, LossTerms
+from acmnet.training.training_settings import TrainingSettings
 
 PLAN = Plan(
-    TrainingSettings(epochs=4, batch_size=5, learning_rate=1e-3),
-    SamplingSettings(40, "random"),
-    LossSettings(),
+    training=TrainingSettings(epochs=4, batch_size=5, learning_rate=1e-3),
+    sampling=SamplingSettings(40, "random"),
+    loss=LossSettings(),
     seed=3,
 )
 

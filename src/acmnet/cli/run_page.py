@@ -16,7 +16,8 @@ from acmnet.messages import counted, some
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import Settings, from_values
 from acmnet.show.report.poster_strips import poster_strip
-from acmnet.training.checkpoint import CheckpointConfig, load_config
+from acmnet.training.checkpoint import load_config
+from acmnet.training.checkpoint_config import CheckpointConfig
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,7 +31,8 @@ from acmnet.pipeline.training_run import join_processes
 from acmnet.pipeline.training_summary import MOST_VIDEOS, unlike_training
 from acmnet.segments import Detections
 from acmnet.show.view.reviewed_precision import precision_of_reviews
-from acmnet.training.checkpoint import CheckpointConfig, load_config
+from acmnet.training.checkpoint import load_config
+from acmnet.training.checkpoint_config import CheckpointConfig
 
 
 @dataclasses.dataclass(frozen=True)

@@ -49,7 +49,12 @@ def train_network(
     model = ACMNet(dataset.dimension, n_classes, settings.model)
     if settings.model.standardize and run.state is None:
         model.standardize(*dataset.statistics())
-    plan = Plan(settings.training, settings.sampling, settings.loss, request.seed)
+    plan = Plan(
+        training=settings.training,
+        sampling=settings.sampling,
+        loss=settings.loss,
+        seed=request.seed,
+    )
 
     def as_model(network: nn.Module) -> TrainedModel:
         if not isinstance(network, ACMNet):

@@ -18,7 +18,8 @@ from acmnet.data.annotations import (
 )
 from acmnet.data.feature_manifest import MANIFEST_NAME
 from acmnet.segments import SnippetGrid
-from acmnet.training.checkpoint import FOLDER, CheckpointConfig, labels_file
+from acmnet.training.checkpoint import FOLDER, labels_file
+from acmnet.training.checkpoint_config import CheckpointConfig
 
 CHECKPOINTS = "checkpoints"
 """Folder of a run's earlier checkpoints, where they are kept."""

@@ -34,7 +34,6 @@ from acmnet.training.checkpoint import (
     FOLDER,
     MODEL_FILE,
     STATE_FILE,
-    CheckpointConfig,
     kept_model_files,
     model_files,
     remove_checkpoint,
@@ -42,6 +41,7 @@ from acmnet.training.checkpoint import (
     save_checkpoint,
     state_files,
 )
+from acmnet.training.checkpoint_config import CheckpointConfig
 from acmnet.training.loop import Progress, StepRecord
 
 LOCK_FILE: Final = ".training.lock"

@@ -22,7 +22,6 @@ from acmnet.recipes import RecipeError, Settings, as_values, from_values
 from acmnet.startup import is_first_process
 from acmnet.training.checkpoint import (
     LABELS_FILE,
-    CheckpointConfig,
     CheckpointError,
     folder_of,
     has_checkpoint,
@@ -30,6 +29,7 @@ from acmnet.training.checkpoint import (
     load_config,
     load_training_state,
 )
+from acmnet.training.checkpoint_config import CheckpointConfig
 
 LOG_FILE: Final = "log.jsonl"
 """The file of a run with the losses of every step, one line of JSON a step."""

@@ -16,12 +16,12 @@ from acmnet.recipes import RecipeError, Settings, from_values
 from acmnet.training.checkpoint import (
     ANOTHER,
     CONFIG_FILE,
-    CheckpointConfig,
     CheckpointError,
     folder_of,
     load_config,
     load_weights,
 )
+from acmnet.training.checkpoint_config import CheckpointConfig
 
 TRIES: Final = 3
 """How often a checkpoint is read anew because a training has just replaced it."""

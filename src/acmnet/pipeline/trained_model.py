@@ -25,7 +25,7 @@ from acmnet.network.student import Student
 from acmnet.network.video_outputs import acm_net_on_video, student_on_video
 from acmnet.recipes import Settings
 from acmnet.segments import Detections, SnippetGrid
-from acmnet.training.checkpoint import CheckpointConfig
+from acmnet.training.checkpoint_config import CheckpointConfig
 
 Features = npt.NDArray[np.floating] | Tensor
 """The features of one video, (L, D), as an array or a tensor."""

@@ -26,13 +26,13 @@ from acmnet.network.acm_net import ModelSettings
 from acmnet.network.student import StudentSettings
 from acmnet.recipes.older_settings import modernised, outdated
 from acmnet.text_files import parse_toml, read_text
-from acmnet.training.loop import TrainingSettings
 from acmnet.training.losses import LossSettings
 from acmnet.training.second_stage_settings import (
     PseudoLabelSettings,
     StudentTrainingSettings,
     TeacherSettings,
 )
+from acmnet.training.training_settings import TrainingSettings
 
 PROFILES: Final = ("best", "corrected", "official", "paper")
 CORRECTED: Final = "corrected"

@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import pickle
-import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -32,15 +31,19 @@ from acmnet.folders import (
     standing,
     write_folder,
 )
-from acmnet.limits import LARGEST_DIMENSION, LARGEST_NOTE_BYTES, MOST_CLASSES
-from acmnet.segments import SnippetGrid
+from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.text_files import parse_json, read_text
+from acmnet.training.checkpoint_config import (
+    FORMAT_VERSION,
+    CheckpointConfig,
+    are_names,
+    config_from,
+)
 
-FORMAT_VERSION: Final = 2
 FIRST_WITH_DIGESTS: Final = 2
 """From this format on, a checkpoint is a folder with the SHA-256 of its files."""
 FOLDER: Final = "checkpoint"
-"""Of a run: its newest checkpoint, or the chosen one."""
+"""Folder of a run with its newest checkpoint, or the one that a subset chose."""
 MODEL_FILE: Final = "model.safetensors"
 CONFIG_FILE: Final = "config.json"
 STATE_FILE: Final = "training_state.pt"
@@ -51,34 +54,6 @@ ANOTHER: Final = "take another checkpoint, or train again with --overwrite"
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be read or written; the message names the file."""
-
-
-@dataclasses.dataclass(frozen=True)
-class CheckpointConfig:
-    """What ``config.json`` says of the weights beside it."""
-
-    recipe: str
-    profile: str
-    seed: int
-    settings: Mapping[str, Any]
-    """Every setting by room, as plain values."""
-    class_names: tuple[str, ...]
-    feature_dim: int
-    grid: SnippetGrid
-    epoch: int
-    """Epochs trained."""
-    selection: str
-    """How this epoch was chosen: ``"last"``, or the subset whose truth chose it."""
-    metrics: Mapping[str, Any]
-    """Mean losses of the last epoch, and scores where the run was evaluated."""
-    versions: Mapping[str, str]
-    """Of acmnet, Python, torch and numpy."""
-    training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Where the data came from and how long training took."""
-    format: int = FORMAT_VERSION
-    trained_on: Mapping[str, tuple[str, ...]] | None = None
-    """Each training video's class names, from ``trained_on.json``; None where the
-    checkpoint was written by an older acmnet, which did not keep them."""
 
 
 def model_files(
@@ -192,8 +167,7 @@ def load_config(directory: Path) -> CheckpointConfig:
             f"other files are whole; {ANOTHER}"
         )
     try:
-        values = _checked(values)
-        config = CheckpointConfig(**values)
+        config = config_from(values)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _foreign(path, one_line(error)) from error
     return dataclasses.replace(config, trained_on=_trained_on(path.parent))
@@ -346,60 +320,10 @@ def _trained_on(folder: Path) -> dict[str, tuple[str, ...]] | None:
         return None
     found = {}
     for video, labels in _plain(path, "list of training videos").items():
-        if not _are_names(labels):
+        if not are_names(labels):
             raise _foreign(path, f"video {video!r} has the labels {labels!r}")
         found[video] = tuple(labels)
     return found
-
-
-def _checked(values: dict[str, Any]) -> dict[str, Any]:
-    """Return what ``config.json`` says, each value of its kind and in its range.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        With the value at fault.
-    """
-    for kind, names in (
-        (str, ("recipe", "profile", "selection")),
-        (int, ("seed", "epoch", "feature_dim", "format")),
-        (dict, ("settings", "metrics", "versions", "grid")),
-        (list, ("class_names",)),
-    ):
-        for name in names:
-            if type(values[name]) is not kind:
-                raise TypeError(
-                    f"{name} must be {_KINDS[kind]}, got {reprlib.repr(values[name])}"
-                )
-    if type(values.get("training", {})) is not dict:
-        raise TypeError(f"training must be an object, got {values['training']!r}")
-    if not 1 <= values["feature_dim"] <= LARGEST_DIMENSION:
-        raise ValueError(
-            f"feature_dim must be from 1 to {LARGEST_DIMENSION}, got "
-            f"{values['feature_dim']}"
-        )
-    names = values["class_names"]
-    if not 1 <= len(names) <= MOST_CLASSES or not _are_names(names):
-        raise TypeError(
-            f"class_names must be a list of names, got {reprlib.repr(names)}"
-        )
-    if len(set(names)) < len(names):
-        twice = next(name for i, name in enumerate(names) if name in names[:i])
-        raise ValueError(f"class_names has {twice!r} twice")
-    grid = values["grid"]
-    if type(grid.get("fps")) not in (int, float):
-        raise TypeError(f"fps of the grid must be a number, got {grid.get('fps')!r}")
-    return values | {"class_names": tuple(names), "grid": SnippetGrid(**grid)}
-
-
-_KINDS: Final = {str: "text", int: "a whole number", dict: "an object", list: "a list"}
-
-
-def _are_names(values: object) -> bool:
-    """Whether this is a list of texts that are not blank."""
-    return isinstance(values, list) and all(
-        isinstance(name, str) and name.strip() for name in values
-    )
 
 
 def _content(path: Path) -> bytes:

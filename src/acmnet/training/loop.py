@@ -1,11 +1,11 @@
-"""The loop: batches, steps, epochs; resumes exactly; reports through callbacks."""
+"""The training loop: batches, steps and epochs of any network, and exact resumption."""
 
 import copy
 import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -13,98 +13,75 @@ from torch import Tensor, distributed, nn
 
 from acmnet.data.datasets import SamplingSettings, WeakDataset
 from acmnet.devices import computed_in
-from acmnet.limits import refuse_beyond
 from acmnet.network.acm_net import ACMNet, ACMNetOutput
 from acmnet.training.losses import LossSettings, terms_of, video_losses
+from acmnet.training.training_settings import TrainingSettings
 
 
 class TrainingError(RuntimeError):
     """Training cannot go on; the message names the step and the cause."""
 
 
-@dataclasses.dataclass(frozen=True)
-class TrainingSettings:
-    """How long, how fast, in which precision."""
-
-    epochs: int = 1000
-    """Passes over the training videos, from 1."""
-    batch_size: int = 16
-    """Videos a step, over all processes together, from 1."""
-    learning_rate: float = 1e-4
-    """Of Adam, constant; above 0."""
-    weight_decay: float = 5e-5
-    """Of Adam, as an L2 penalty; at least 0."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Of the network's forward and backward pass; the loss is always fp32. A device
-    that would have to imitate bf16 takes fp32 in its place."""
-    checkpoint_every: int = 50
-    """Epochs from one checkpoint to the next, from 1; the last is always written."""
-    averaging: float = 0.0
-    """Decay of a running mean of the weights, which is then what is kept; in [0, 1),
-    0 keeps the weights themselves."""
-    keep_checkpoints: bool = False
-    """Keep each in ``checkpoints/epoch_NNNN``, not only the newest in the run."""
-
-    def __post_init__(self) -> None:
-        """Refuse values outside their range."""
-        refuse_beyond(dataclasses.asdict(self))
-        for name in ("epochs", "batch_size", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1, got {getattr(self, name)}"
-                )
-        if not self.learning_rate > 0.0:
-            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
-        if not self.weight_decay >= 0.0:
-            raise ValueError(
-                f"weight_decay must be at least 0, got {self.weight_decay}"
-            )
-        if not 0.0 <= self.averaging < 1.0:
-            raise ValueError(f"averaging must be in [0, 1), got {self.averaging}")
-
-
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Everything that fixes a training run but the data and the first weights."""
+    """What fixes a training of the paper's network beside data and first weights."""
 
     training: TrainingSettings
     sampling: SamplingSettings
     loss: LossSettings
     seed: int
+    """Seed of the order of videos, of sampling and of dropout."""
 
 
-class Schedule(NamedTuple):
+WARM_UP_STEPS: Final = 50
+"""Steps in which a learning rate that falls along a cosine first rises to its peak."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Schedule:
     """How a network is optimised, whatever it learns."""
 
     epochs: int
+    """Passes over the training videos, from 1."""
     batch_size: int
+    """Videos in each step, over all processes together, from 1."""
     learning_rate: float
+    """Learning rate of Adam, at its peak where it changes; above 0."""
     weight_decay: float
+    """Weight decay of Adam, at least 0."""
     averaging: float = 0.0
-    """Decay of the running mean of the weights; 0 for none."""
+    """Decay of a running mean of the weights, in [0, 1); 0 keeps no mean."""
     is_cosine: bool = False
-    """The learning rate falls to 0 along a cosine, after `WARM_UP_STEPS`."""
-
-
-WARM_UP_STEPS = 50
-"""Steps over which a rate that falls along a cosine first rises to its peak."""
+    """Whether the learning rate rises for `WARM_UP_STEPS` steps and then falls to 0
+    along a cosine; it is constant otherwise."""
 
 
 class Task(Protocol):
     """What is learned: videos, and what a network loses on them."""
 
     video_ids: tuple[str, ...]
+    """The videos, in the order of the indices that `losses` is given."""
     device: torch.device
+    """Where the network computes."""
     terms: tuple[str, ...]
-    """Names of the losses; the first is what is minimised."""
+    """Names of the losses; the first one is minimised, the others are logged."""
 
     def losses(
         self, network: nn.Module, index: Tensor, part: slice, generator: torch.Generator
     ) -> Tensor:
-        """Return each term of this process's videos, (terms, videos).
+        """Return each loss of each video of this process, (terms, videos).
 
-        ``index`` (B,) is the whole batch, so that what is drawn does not depend on how
-        it is split; ``part`` is this process's share of it.
+        Parameters
+        ----------
+        network : Module
+            The network that learns.
+        index : (B,) tensor
+            Indices of the videos of the whole batch, also of those that other processes
+            compute: so what is drawn does not depend on the number of processes.
+        part : slice
+            The share of ``index`` that this process computes.
+        generator : Generator
+            The source of everything that is drawn.
         """
 
 
@@ -112,27 +89,30 @@ class StepRecord(NamedTuple):
     """One optimisation step, as it goes into the log."""
 
     epoch: int
-    """From 1."""
+    """Number of the epoch, from 1."""
     step: int
-    """From 1, over the whole run."""
+    """Number of the step, from 1, counted over the whole run."""
     losses: Mapping[str, float]
-    """Every term, such as those of `LossTerms`: the mean over the step's videos."""
+    """Every loss by name, such as those of `LossTerms`: the mean over the videos."""
     videos: int
+    """Videos in the step."""
     seconds: float
+    """How long the step took."""
 
 
 class Progress(NamedTuple):
-    """What is needed to go on after an epoch."""
+    """What a training needs to go on after an epoch."""
 
     epoch: int
     """Epochs done."""
     step: int
     """Steps done."""
     model: nn.Module
-    """As it is optimised."""
+    """The network that is optimised."""
     optimizer: torch.optim.Optimizer
     averaged: nn.Module | None
-    """With the running mean of its weights, where that is kept."""
+    """The same network with the running mean of the weights; None where no mean is
+    kept."""
 
     @property
     def kept(self) -> nn.Module:
@@ -196,11 +176,11 @@ def train(
         )
     settings = plan.training
     schedule = Schedule(
-        settings.epochs,
-        settings.batch_size,
-        settings.learning_rate,
-        settings.weight_decay,
-        settings.averaging,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        averaging=settings.averaging,
     )
     task = WeakTask(dataset, plan)
     optimize(
@@ -293,7 +273,9 @@ def learning_rate(schedule: Schedule, step: int, steps: int) -> float:
 
     Examples
     --------
-    >>> falling = Schedule(1, 1, 1.0, 0.0, is_cosine=True)
+    >>> falling = Schedule(
+    ...     epochs=1, batch_size=1, learning_rate=1.0, weight_decay=0.0, is_cosine=True
+    ... )
     >>> [round(learning_rate(falling, step, 1000), 2) for step in (0, 49, 500, 999)]
     [0.02, 0.99, 0.5, 0.0]
     """

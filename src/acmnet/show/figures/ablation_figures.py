@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from acmnet.pipeline.ablation import Ablation
+from acmnet.pipeline.ablation_table import Ablation
 from acmnet.show.figures.figure_style import PALETTE, drawing, save, shortened
 
 MARKS = "osD^vP*Xh<>dp8"

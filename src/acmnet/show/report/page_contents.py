@@ -19,7 +19,7 @@ from acmnet.recipes import Settings
 from acmnet.segments import Detections
 from acmnet.show.report.page_media import Media
 from acmnet.show.report.poster_strips import FRAMES
-from acmnet.training.checkpoint import CheckpointConfig
+from acmnet.training.checkpoint_config import CheckpointConfig
 
 MOST_DETECTIONS: Final = 500
 """Detections of a video that are shown, the surest ones."""

@@ -1,0 +1,47 @@
+"""The settings of the paper's training: how long, how fast, in which precision."""
+
+import dataclasses
+from typing import Literal
+
+from acmnet.limits import refuse_beyond
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSettings:
+    """How long, how fast and in which precision the paper's network is trained."""
+
+    epochs: int = 1000
+    """Passes over the training videos, from 1."""
+    batch_size: int = 16
+    """Videos in each step, over all processes together, from 1."""
+    learning_rate: float = 1e-4
+    """Learning rate of Adam, the same in every step; above 0."""
+    weight_decay: float = 5e-5
+    """Weight decay of Adam, an L2 penalty on the weights; at least 0."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Precision of the network's forward and backward pass; the loss is always computed
+    in fp32. A device that has no bf16 of its own falls back to fp32."""
+    checkpoint_every: int = 50
+    """Epochs from one checkpoint to the next, from 1; the last is always written."""
+    averaging: float = 0.0
+    """Decay of a running mean of the weights over the steps, in [0, 1). Above 0, the
+    checkpoints hold that mean; with 0, they hold the weights of the last step."""
+    keep_checkpoints: bool = False
+    """Keep every checkpoint in ``checkpoints/epoch_NNNN``, not only the newest one."""
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their range."""
+        refuse_beyond(dataclasses.asdict(self))
+        for name in ("epochs", "batch_size", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}"
+                )
+        if not self.learning_rate > 0.0:
+            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+        if not self.weight_decay >= 0.0:
+            raise ValueError(
+                f"weight_decay must be at least 0, got {self.weight_decay}"
+            )
+        if not 0.0 <= self.averaging < 1.0:
+            raise ValueError(f"averaging must be in [0, 1), got {self.averaging}")
