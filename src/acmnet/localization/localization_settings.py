@@ -12,9 +12,9 @@ from acmnet.limits import refuse_beyond
 class LocalizationSettings:
     """How detections are made of what a network says of a video.
 
-    The settings say which classes are looked for, where proposals of them begin and end,
-    how a proposal is scored, and which proposals are kept. C is the number of classes; the
-    class activation sequence (CAS) is that of the instance branch.
+    The settings say which classes are looked for, where proposals of them begin and
+    end, how a proposal is scored, and which proposals are kept. C is the number of
+    classes; the class activation sequence (CAS) is that of the instance branch.
     """
 
     test_snippets: int = 0
