@@ -1,4 +1,4 @@
-"""What is asked of an extraction, how far it has come, and what it came to."""
+"""An extraction's request, its progress and its summary."""
 
 import dataclasses
 import math
@@ -20,33 +20,37 @@ STALL_S: Final = 60.0
 
 @dataclasses.dataclass(frozen=True)
 class ExtractionRequest:
-    """Everything that `extract_videos` needs to know.
+    """Which videos `extract_videos` is to extract, where to, and how.
 
     Raises
     ------
     ExtractionError
-        If a value cannot be meant.
+        If a value is out of range.
     """
 
     videos: Mapping[str, Path]
     """Files by video id, as `find_videos` gives them."""
     out: Path
-    """The store of features, new or of an earlier call."""
+    """Directory for the features, new or that of an earlier call."""
     settings: ExtractionSettings
+    """The extractor and what its features depend on."""
     workers: int = dataclasses.field(default_factory=cores)
-    """Processes, from 1; they share the cores."""
+    """Number of processes, from 1; they share the cores."""
     engine: Engine = "local"
+    """"local" starts the processes on this machine, "ray" on a Ray cluster."""
     shard: tuple[int, int] | None = None
-    """(i, n): only the i-th of n equal parts of the videos, i from 1."""
+    """(i, n) extracts only the i-th of n equal parts of the videos, i from 1; None
+    extracts all of them."""
     retry_failed: bool = False
-    """Try all videos again that failed in an earlier call."""
+    """Whether to try videos again that failed in earlier calls and whose files have not
+    changed."""
     stall_s: float = STALL_S
     """Seconds without a decoded frame after which a video is given up, above 0."""
     device: str = "cpu"
-    """Where a network computes."""
+    """Device on which a network computes, such as ``"cuda"``."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be done."""
+        """Refuse a request that cannot be carried out."""
         if not self.videos:
             raise ExtractionError("there are no videos to extract; name some")
         if self.workers < 1:
@@ -63,40 +67,47 @@ class ExtractionRequest:
             raise ExtractionError(f"shard must be i/n with i from 1 to n, got {i}/{n}")
 
     def own_videos(self) -> dict[str, Path]:
-        """Return the videos of this shard, sorted by id; all where there are none."""
+        """Return the videos of this shard, sorted by id; without a shard all videos."""
         i, n = self.shard or (1, 1)
         return {video: self.videos[video] for video in sorted(self.videos)[i - 1 :: n]}
 
 
 @dataclasses.dataclass(frozen=True)
 class ExtractionProgress:
-    """How far a call has come; what was finished before it does not count."""
+    """How far a call of `extract_videos` has come.
+
+    Videos that were finished before the call do not count.
+    """
 
     total: int = 0
-    """Videos that this call is to do."""
+    """Number of videos that this call has to do."""
     total_bytes: int = 0
-    """Of their files."""
+    """Size of their files together."""
     done: int = 0
-    """Videos behind us, with those that failed."""
+    """Number of videos done, those that failed among them."""
     done_bytes: int = 0
+    """Size of the files of the videos done."""
     failed: int = 0
+    """Number of videos that failed."""
     video_s: float = 0.0
-    """Seconds of video that features were written of."""
+    """Seconds of video of which features were written."""
     elapsed_s: float = 0.0
+    """Seconds since the call began to extract."""
     working_s: float = 0.0
-    """Seconds decoded of videos that are being done."""
+    """Seconds of video decoded so far of the videos in progress."""
     working_bytes: float = 0.0
-    """Their share of the files, judged by the durations that headers claim."""
+    """Bytes of the files in progress that correspond to ``working_s``, estimated from
+    the durations that the files' headers claim."""
 
     @property
     def rate(self) -> float:
-        """Seconds of video a second."""
+        """Seconds of video extracted in one second."""
         behind_s = self.video_s + self.working_s
         return behind_s / self.elapsed_s if self.elapsed_s else 0.0
 
     @property
     def left_s(self) -> float:
-        """Seconds still to wait, judged by the bytes behind us; infinity at first."""
+        """Seconds that remain, estimated from the bytes done; infinity at first."""
         behind = self.done_bytes + self.working_bytes
         if not behind:
             return math.inf
@@ -110,15 +121,16 @@ OnWorking = Callable[[ExtractionProgress], None]
 
 @dataclasses.dataclass(frozen=True)
 class ExtractionSummary:
-    """What a call came to."""
+    """The outcome of one call of `extract_videos`."""
 
     done: int
-    """Videos whose features this call wrote."""
+    """Number of videos whose features this call wrote."""
     already: int
-    """Videos that were finished before."""
+    """Number of videos that were finished before."""
     failures: tuple[Failure, ...]
-    """Videos without features, by id, also those that an earlier call gave up."""
+    """Videos without features, sorted by id; those that an earlier call gave up are
+    among them."""
     video_s: float
-    """Seconds of video done by this call."""
+    """Seconds of video of which this call wrote features."""
     wall_s: float
-    """Seconds that it took."""
+    """Seconds that the call took."""

@@ -1,4 +1,4 @@
-"""The run over many videos: parallel, resumable, with broken videos set aside."""
+"""Extract the features of many videos: in parallel, resumable, past broken videos."""
 
 import contextlib
 import dataclasses
@@ -48,7 +48,7 @@ from acmnet.files import FileError, make_folder, unwritten
 from acmnet.messages import counted
 
 LOOK_S: Final = 2.0
-"""How often it is looked how far the workers have come."""
+"""Seconds between two reports of how far the workers have come."""
 
 
 def extract_videos(
@@ -58,42 +58,43 @@ def extract_videos(
     on_note: OnNote = lambda _: None,
     on_working: OnWorking = lambda _: None,
 ) -> ExtractionSummary:
-    """Extract the features of many videos into a store, and say what became of each.
+    """Extract the features of many videos into a directory, and report on each video.
 
-    A video is finished once its ``.npy`` and, after it, its record are renamed into
-    place. A finished one is not done again while its features have the checksum of the
-    record and its file is unchanged, so a call that was cut short is simply repeated.
+    A video is finished once its ``.npy`` file and then its record have been renamed
+    into place. It is not done again as long as its features have the checksum in the
+    record and its video file has not changed. So a call that was cut short is simply
+    repeated.
 
-    A video that fails is listed in ``failed.jsonl`` with its reason and costs the
-    others nothing. The next call tries it again, unless its file cannot be decoded or
-    it ended its process in two calls, and the file is the same.
+    A video that fails is listed in ``failed.jsonl`` with the reason, and the other
+    videos go on. The next call tries it again, unless its file is unchanged and either
+    cannot be decoded or ended its process in two calls.
 
     Parameters
     ----------
     request : ExtractionRequest
-        Which videos, where to, with what.
+        Which videos to extract, where to, and with which extractor.
     on_video : callable
-        Called after each video that this call did, with its record or failure.
+        Called with each video's record or failure, and with the progress.
     on_note : callable
-        Called with each sentence that the user should read.
+        Called with each sentence that the user should be told.
     on_working : callable
-        Called every other second from another thread, while videos are being done.
+        Called with the progress every `LOOK_S` seconds, from another thread.
 
     Raises
     ------
     ExtractionError, ExtractorError, FeatureError, EngineError
-        If nothing can be extracted, or not into this store.
+        If nothing can be extracted, or the directory holds other features.
 
     Notes
     -----
-    Memory of a worker: the extractor, the features of one video (T * D * 4 bytes) and
-    at most `FRAMES_AHEAD` frames on their way to the extractor, beside the frames
-    that the decoder and the extractor keep themselves.
+    A worker has in memory the extractor, the features of one video (T * D * 4 bytes),
+    at most `FRAMES_AHEAD` frames that wait for the extractor, and the frames that
+    decoder and extractor keep themselves.
     """
-    return _Run(request, on_video, on_note, on_working).run()
+    return _Extraction(request, on_video, on_note, on_working).run()
 
 
-class _Run:
+class _Extraction:
     """One call of `extract_videos`."""
 
     def __init__(
@@ -113,7 +114,7 @@ class _Run:
         self.began = time.monotonic()
 
     def run(self) -> ExtractionSummary:
-        """Extract what is to be extracted."""
+        """Extract the videos and return the summary."""
         started = time.monotonic()
         try:
             if self.videos:
@@ -128,7 +129,7 @@ class _Run:
                 "check its permissions, or name another directory"
             ) from error
         finally:
-            # no process is left by now that could be writing
+            # all workers have ended, so none of them can be writing
             if self.log:
                 self.log.write()
                 remove_parts(self.out, self.videos, self.shard)
@@ -173,7 +174,7 @@ class _Run:
 
     @contextlib.contextmanager
     def _looking(self, tasks: Mapping[str, VideoTask]) -> Iterator[None]:
-        """Tell how far the workers have come, from a thread, until this ends."""
+        """Report from a thread how far the workers have come, until this ends."""
         over = threading.Event()
 
         def look() -> None:
@@ -198,13 +199,17 @@ class _Run:
             thread.join()
 
     def _in_work(self, tasks: Mapping[str, VideoTask]) -> tuple[float, float]:
-        """Return the seconds and bytes that are behind us of videos in work."""
+        """Return the seconds and the bytes done of the videos in progress."""
         behind_s = behind_bytes = 0.0
         for path, video in places(self.out):
             try:
                 done_s, claimed_s = map(float, path.read_text().split())
                 task = tasks[video]
-            except (OSError, ValueError, KeyError):  # done by now, or not ours
+            except (
+                OSError,
+                ValueError,
+                KeyError,
+            ):  # finished meanwhile, or of another shard
                 continue
             behind_s += done_s
             if claimed_s:
@@ -212,9 +217,9 @@ class _Run:
         return behind_s, behind_bytes
 
     def _to_do(self, log: FailureLog) -> list[VideoTask]:
-        """Open the store; return the videos that are to be done, largest file first.
+        """Prepare the directory; return the videos to be done, the largest file first.
 
-        So no worker is left alone with a long video in the end.
+        With the largest first, no single worker is left with a long video at the end.
         """
         make_folder(self.out / RECORDS)
         remove_parts(self.out, self.videos, self.shard)
@@ -244,7 +249,7 @@ class _Run:
     def _take(
         self, log: FailureLog, task: VideoTask, result: Prepared | Result | Lost
     ) -> bool:
-        """Note what became of a video; return False if it is to be done again."""
+        """Record the result of a video; return False if it has to be done again."""
         if isinstance(result, Lost):
             result = post_mortem(task, self.out, result.how, self.request.stall_s)
             if result.kind == "died" and task.video not in self.died:
@@ -275,12 +280,12 @@ class _Run:
 
 
 def _refuse_file(out: Path) -> None:
-    """Refuse a store that is a file, or would lie below one, before work is done.
+    """Refuse a directory that is a file, or lies below a file, before work is done.
 
     Raises
     ------
     FileError
-        It names the file.
+        The message names the file.
     """
     nearest = next(path for path in (out, *out.parents) if path.exists())
     if not nearest.is_dir():
@@ -292,20 +297,20 @@ def _refuse_file(out: Path) -> None:
 def _refuse_unprepared(
     prepared: Prepared | Result | Lost, settings: ExtractionSettings
 ) -> Prepared:
-    """Return what the extractor says of itself, or refuse the whole run."""
+    """Return the extractor's description of itself, or refuse the whole extraction."""
     if isinstance(prepared, Failure):
         raise ExtractionError(prepared.reason)
     if not isinstance(prepared, Prepared):
         how = prepared.how if isinstance(prepared, Lost) else ""
         raise ExtractionError(
-            f"the process died ({how or 'nobody knows of what'}) while it made the "
+            f"the process died ({how or 'for an unknown reason'}) while it made the "
             f"extractor {settings.extractor!r}; out of memory?"
         )
     return prepared
 
 
 def _is_held(settings: ExtractionSettings, manifest: FeatureManifest) -> bool:
-    """Return whether I3D computes in another precision than it was asked for."""
+    """Return whether I3D computes in another precision than the settings ask for."""
     held = manifest.settings.get("precision")
     return settings.extractor in SHIPPED and held not in (None, settings.precision)
 
@@ -318,7 +323,7 @@ def _size(path: Path) -> int:
 
 
 def _plan(workers: int, threads: int, frame_side: int) -> str:
-    """Return the sentence that states what a run takes."""
+    """Return the sentence on the processes, threads and frames that are used."""
     return (
         f"extracting in {counted(workers, 'process')} of {counted(threads, 'thread')}; "
         f"each holds at most {FRAMES_AHEAD} frames of {frame_side} pixels on the "

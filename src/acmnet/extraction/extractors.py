@@ -1,9 +1,9 @@
-"""What an extractor is: frames of one video in, snippet features out.
+"""What an extractor is: it turns the frames of one video into snippet features.
 
-A backbone of your own is one class with the names of `Extractor`; name it on the
-command line as ``--extractor my_module:MyExtractor``. What a store or a run asks for is
-imported only if you name it as well, or trust it
-(`acmnet.extraction.trusted_extractors`).
+An extractor of your own is a class with the attributes and the method of `Extractor`.
+Name it on the command line as ``--extractor my_module:MyExtractor``. A directory of
+features or a trained run may ask for such a class, too; it is imported only if you name
+it as well, or have listed it as trusted (`acmnet.extraction.trusted_extractors`).
 """
 
 import dataclasses
@@ -27,43 +27,43 @@ from acmnet.segments import SnippetGrid
 from acmnet.video.frames import Frame
 
 MODULE_AND_CLASS: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
-"""The name of an extractor of one's own, such as ``my_module:MyExtractor``."""
+"""Form of the name of a user's own extractor, such as ``my_module:MyExtractor``."""
 
 
 class ExtractorError(ValueError):
-    """An extractor that cannot be had; the message says what to do."""
+    """An extractor that cannot be made; the message says what to do."""
 
 
 class Extractor(Protocol):
     """Turns the frames of one video into snippet features.
 
-    Snippet t is made of the frames ``[t * stride, t * stride + window)`` of the grid;
-    N frames give ``floor((N - window) / stride) + 1`` snippets, at least one.
+    Snippet t is made of the frames ``[t * stride, t * stride + window)``. N frames give
+    ``floor((N - window) / stride) + 1`` snippets, and at least one.
     """
 
     @property
     def grid(self) -> SnippetGrid:
-        """Its ``fps`` is the rate at which frames come in."""
+        """The snippets' place in time; its ``fps`` is that of the incoming frames."""
 
     @property
     def frame_side(self) -> int:
-        """Shorter side, in pixels, of the frames that come in."""
+        """Shorter side, in pixels, of the incoming frames."""
 
     @property
     def dimension(self) -> int:
-        """D."""
+        """Number of columns D of the features."""
 
     @property
     def streams(self) -> tuple[str, ...]:
-        """What the columns are, in order, such as ``("rgb", "flow")``."""
+        """Names of the parts of the columns, in order, such as ``("rgb", "flow")``."""
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """Of the software and weights that the numbers depend on."""
+        """Versions of the software and weights that the features depend on, by name."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """All else that the numbers depend on, as JSON values."""
+        """Everything else that the features depend on, as JSON values by name."""
 
     def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
         """Yield (n, D) blocks of finite features, in order of time.
@@ -71,35 +71,39 @@ class Extractor(Protocol):
         Parameters
         ----------
         frames : iterable of (H, W, 3) uint8 arrays
-            RGB, all of one size, at the grid's rate; to be consumed as they come.
+            RGB, all of one size, at the grid's rate. Read them one after another, since
+            they are decoded on the way.
         """
 
 
 @dataclasses.dataclass(frozen=True)
 class ExtractionSettings:
-    """Which extractor, and what its numbers depend on."""
+    """The name of an extractor, and the settings that its features depend on."""
 
     extractor: str = "motion"
-    """motion, i3d-rgb, i3d-two-stream, or module:Class of your own."""
+    """``motion``, ``i3d-rgb``, ``i3d-two-stream``, or ``module:Class`` of your own."""
     fps: float = 25.0
-    """Frames a second that snippets are cut from, above 0."""
+    """Frames a second from which snippets are cut, above 0."""
     snippet_frames: int = 16
     """Frames in a snippet, from 1."""
     stride_frames: int = 16
-    """Frames from one snippet to the next, from 1."""
+    """Frames from the start of one snippet to the start of the next, from 1."""
     flow: FlowMethod = "mid"
-    """How a flow stream's TV-L1 is computed (two-stream only); "dis" is a preview."""
+    """How carefully ``i3d-two-stream`` computes TV-L1 flow; "dis" is a quick preview by
+    another method. Other extractors ignore it."""
     crop: Crop = "centre"
-    """Centre crop, or the mean over ten (I3D only)."""
+    """What I3D sees of a frame: its centre, or ten crops whose features are
+    averaged."""
     precision: Precision = "bf16"
-    """Of I3D; bf16 moves its features by 1 % (0.9999 in cosine). A device that would
-    have to imitate bf16 computes in fp32, and the manifest says so."""
+    """Number format of I3D. bf16 changes its features by 1 % (a cosine of 0.9999
+    between the vectors). A device that could only emulate bf16 falls back to fp32, and
+    the manifest says so."""
     is_named: bool = True
-    """Whether the user names the extractor: then a class of their own may also lie in
-    the working directory. False where a file names one that the user trusts."""
+    """Whether the user has named the extractor, rather than a file. The module of a
+    user's own class is then searched for in the working directory, too."""
 
     def __post_init__(self) -> None:
-        """Refuse what no extractor can do."""
+        """Refuse settings that no extractor can use."""
         if not (math.isfinite(self.fps) and self.fps > 0):
             raise ExtractorError(f"fps must be above 0, got {self.fps}")
         for name in ("snippet_frames", "stride_frames"):
@@ -120,12 +124,12 @@ class ExtractionSettings:
 
     @property
     def grid(self) -> SnippetGrid:
-        """Where its snippets lie in time."""
+        """Where the snippets lie in time."""
         return SnippetGrid(self.fps, self.snippet_frames, self.stride_frames)
 
 
 def manifest_of(name: str, extractor: Extractor) -> FeatureManifest:
-    """Return the manifest of the store that an extractor of this name fills."""
+    """Return the manifest of a directory with the features of an extractor."""
     return FeatureManifest(
         extractor.grid,
         extractor.dimension,
@@ -139,22 +143,23 @@ def manifest_of(name: str, extractor: Extractor) -> FeatureManifest:
 def settings_of(
     manifest: Mapping[str, Any], source: str, named: str | None = None
 ) -> ExtractionSettings:
-    """Return the settings that fill a store with such features.
+    """Return the settings with which features as in a manifest are extracted.
 
     Parameters
     ----------
     manifest : mapping
-        A `FeatureManifest` as plain values, as a trained run keeps it.
+        A `FeatureManifest` as plain values; a trained run holds such a one.
     source : str
-        The file or run that it comes from, for refusals.
+        The file or run that the manifest comes from, for messages.
     named : str, optional
-        The extractor that the user names.
+        The extractor that the user named.
 
     Raises
     ------
     ExtractorError
-        If it does not name its extractor, the user names another one, it names a class
-        that the user neither names nor trusts, or its values are none of settings.
+        If the manifest names no extractor, or another one than the user named, or a
+        class that the user neither named nor trusts, or if its values are not those of
+        settings.
     """
     extractor = manifest.get("extractor")
     if not extractor:
@@ -188,12 +193,12 @@ def settings_of(
 
 
 def _refuse_untrusted(extractor: str, source: str) -> None:
-    """Refuse a class that only a file names, unless the user has listed it.
+    """Refuse a class that only a file names, unless the user has listed it as trusted.
 
     Raises
     ------
     ExtractorError
-        It says what the file asks for, and how to allow it.
+        The message says which class the file asks for, and how to allow it.
     """
     asks = f"{source} asks for the extractor {quoted(extractor)}"
     if not MODULE_AND_CLASS.fullmatch(extractor):
@@ -207,21 +212,21 @@ def _refuse_untrusted(extractor: str, source: str) -> None:
 
 
 def own_extractor(name: str, *, is_named: bool = True) -> Extractor:
-    """Return an instance of a user's class, made without arguments.
+    """Return an instance of a user's own class, made without arguments.
 
     Parameters
     ----------
     name : str
         ``module:Class``.
     is_named : bool
-        Whether the user names it: then the module is also looked for in the working
-        directory, after the path.
+        Whether the user has named the class, rather than a file. Its module is then
+        searched for in the working directory, too, after Python's path.
 
     Raises
     ------
     ExtractorError
-        If there is no such module or class, it cannot be made, or it lacks a name of
-        `Extractor`.
+        If there is no such module or class, the instance cannot be made, or it lacks an
+        attribute of `Extractor`.
     """
     if not MODULE_AND_CLASS.fullmatch(name):
         raise ExtractorError(

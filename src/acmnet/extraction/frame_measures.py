@@ -14,81 +14,90 @@ Vector = npt.NDArray[np.float32]
 Cells = npt.NDArray[np.intp]
 
 FRAME_SIDE: Final = 96
-"""Shorter side of the pictures that are described, in pixels."""
+"""Shorter side in pixels to which a frame is scaled before it is described."""
 
 LONGEST_SIDE: Final = 4 * FRAME_SIDE
-"""Longer pictures are squeezed, so that a frame costs no more than that."""
+"""Longest side of a described frame in pixels; a longer one is squeezed, which limits
+the work for each frame."""
 
 GRID: Final = 4
-"""Rows and columns of the grid over the picture."""
+"""Rows, and columns, of the grid over the whole frame."""
 
 CENTRED: Final = 3
-"""Rows and columns of the grid around what moves."""
+"""Rows, and columns, of the grid around the moving pixels."""
 
 BINS: Final = 8
 """Orientations of a histogram."""
 
 SIGNALS: Final = 5
-"""What a pair of frames says in numbers: `PairMeasures.signals`."""
+"""Length of `PairMeasures.signals`."""
 
 MOVING_PX: Final = 0.5
 """Speed at which a pixel counts half as moving, in pixels a frame."""
 
 BOUNDARY_PX: Final = 0.15
-"""Likewise the slope of the flow, in pixels a frame a pixel."""
+"""Slope of the flow at which a pixel counts half as a boundary of motion, in pixels a
+frame for each pixel."""
 
 CAMERA_FITS: Final = 2
-"""Rounds of fitting the camera's motion to what seems to be background."""
+"""How often the camera's motion is fitted to the pixels that seem to be background."""
 
 FAINT_SHARE: Final = 0.003
 """Share of moving pixels below which a distribution fades to zero."""
 
 THIN: Final = (slice(None, None, 2), slice(None, None, 2))
-"""Pixels that tell how the camera moves."""
+"""Slices of the pixels that the camera's motion is fitted to: every second one along
+height and width."""
 
 
 class MotionError(ValueError):
-    """Frames that cannot be described."""
+    """Frames that cannot be described; the message says what to do."""
 
 
 class _Layout(NamedTuple):
-    """What depends on the size of a video's pictures only."""
+    """Values that depend only on the size of a video's frames."""
 
     size: tuple[int, int]
-    """Width and height of the described pictures, in pixels."""
+    """Width and height of the scaled frames, in pixels."""
     cells: Cells
-    """(h * w,): the cell of the grid that a pixel lies in."""
+    """(h * w,): index of the cell of the grid in which each pixel lies."""
     half_cells: Cells
-    """Likewise for pixels of half the size, where flow is looked at."""
+    """(h / 2 * w / 2,): the same for frames of half the size, at which flow is
+    measured."""
     x: npt.NDArray[np.float64]
-    """(h / 2, w / 2): in [-1, 1], of the pixels of half the size."""
+    """(h / 2, w / 2): horizontal place of each pixel at half the size, in [-1, 1]."""
     y: npt.NDArray[np.float64]
+    """(h / 2, w / 2): vertical place of each pixel at half the size, in [-1, 1]."""
     thin: npt.NDArray[np.float64]
-    """(n, 3): 1, x and y of every second of those, along both sides."""
+    """(n, 3): 1, x and y of the pixels that `THIN` selects."""
 
 
 class StillMeasures(NamedTuple):
-    """What one frame says."""
+    """What is measured on one frame."""
 
     gray: Frame
     gradients: npt.NDArray[np.float64]
-    """(GRID², BINS): summed slopes, in grey levels a pixel; a mean over the picture."""
+    """(GRID², BINS): for each cell and orientation the sum of slopes in grey levels a
+    pixel, divided by the number of pixels of the whole frame."""
     colours: npt.NDArray[np.float64]
-    """(GRID², 3): mean colour, in [0, 1]."""
+    """(GRID², 3): mean colour of each cell, in [0, 1]."""
 
 
 class PairMeasures(NamedTuple):
-    """What one frame and the frame before it say."""
+    """What is measured on a frame and the frame before it."""
 
     grid: npt.NDArray[np.float64]
-    """(GRID², BINS): share of a cell's pixels that move so; sums to 1 at most."""
+    """(GRID², BINS): for each cell the share of its pixels that move in each direction;
+    the shares of a cell sum to 1 at most."""
     centred: npt.NDArray[np.float64]
-    """(CENTRED², BINS): share of the picture's pixels that do."""
+    """(CENTRED², BINS): for each cell around the moving pixels, the share of the
+    frame's pixels that lie in it and move in each direction."""
     boundaries: npt.NDArray[np.float64]
-    """(2, CENTRED², BINS): likewise the slopes of both components."""
+    """(2, CENTRED², BINS): the same for the slopes of the flow's horizontal and
+    vertical component, in place of its direction."""
     signals: npt.NDArray[np.float64]
-    """(SIGNALS,): moving share, mean direction right and down, and the centre of
-    motion, right and down, in [-1, 1]."""
+    """(SIGNALS,): the share of moving pixels, their mean direction (right, down), and
+    their centre (right, down), in [-1, 1]."""
 
 
 NO_MOTION: Final = PairMeasures(
@@ -102,7 +111,10 @@ NO_MOTION: Final = PairMeasures(
 def measured_frames(
     frames: Iterable[Frame],
 ) -> Iterator[tuple[StillMeasures, PairMeasures]]:
-    """Yield each frame's own numbers and those of its motion since the one before."""
+    """Yield what is measured on each frame, and on its motion since the frame before.
+
+    The first frame has no frame before it, and gets `NO_MOTION`.
+    """
     layout: _Layout | None = None
     shape: tuple[int, ...] = ()
     before: Frame | None = None
@@ -124,7 +136,7 @@ def measured_frames(
 
 
 def _refuse_frame(i: int, frame: Frame, shape: tuple[int, ...]) -> None:
-    """Refuse what is no picture, or not as large as the first."""
+    """Refuse a frame that is no picture, or has another size than the first frame."""
     is_picture = frame.ndim == 3 and frame.shape[-1] == 3 and frame.size
     if not is_picture or frame.dtype != np.uint8:
         raise MotionError(
@@ -139,7 +151,7 @@ def _refuse_frame(i: int, frame: Frame, shape: tuple[int, ...]) -> None:
 
 
 def _layout(height: int, width: int) -> _Layout:
-    """Return what depends on the frames' size only."""
+    """Return the values that depend only on the size of the frames."""
     scale = FRAME_SIDE / min(height, width)
     size = tuple(min(round(side * scale), LONGEST_SIDE) for side in (width, height))
     half = (size[0] // 2, size[1] // 2)
@@ -152,14 +164,14 @@ def _layout(height: int, width: int) -> _Layout:
 
 
 def _grid_cells(width: int, height: int) -> Cells:
-    """Return the index of the cell that each pixel lies in, row by row."""
+    """Return the (height * width,) index of the cell that each pixel lies in."""
     rows, columns = (np.arange(side) * GRID // side for side in (height, width))
     cells: Cells = (rows[:, None] * GRID + columns).ravel()
     return cells
 
 
 def _still(frame: Frame, layout: _Layout) -> StillMeasures:
-    """Return what one frame says."""
+    """Return what is measured on one frame."""
     if frame.shape[1::-1] != layout.size:
         shrinks = layout.size[0] <= frame.shape[1] and layout.size[1] <= frame.shape[0]
         how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -167,7 +179,8 @@ def _still(frame: Frame, layout: _Layout) -> StillMeasures:
     gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
     x, y = _slopes(gray)
     slope, angle = _polar(x, y)
-    # a dark edge on light ground and a light one on dark are one orientation
+    # twice the angle: an edge from dark to light and one from light to dark then have
+    # one orientation
     gradients = _binned(2 * angle, slope).counted(layout.cells, GRID * GRID)
     colours = cv2.resize(frame, (GRID, GRID), interpolation=cv2.INTER_AREA)
     return StillMeasures(
@@ -176,26 +189,26 @@ def _still(frame: Frame, layout: _Layout) -> StillMeasures:
 
 
 def _slopes(plane: Frame | Vector) -> tuple[Vector, Vector]:
-    """Return a plane's central differences along x and y, per pixel."""
+    """Return the central differences of an (h, w) plane along x and y, per pixel."""
     x = cv2.Sobel(plane, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
     y = cv2.Sobel(plane, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
     return x.astype(np.float32, copy=False), y.astype(np.float32, copy=False)
 
 
 class _Bins(NamedTuple):
-    """Votes by angle, each shared by the nearest two of `BINS` bins.
+    """Votes of n pixels for angles; each vote is shared by the nearest two of `BINS`.
 
-    Bin 0 is centred on angle 0, along x; angles, in radians, go round.
+    Bin 0 is centred on the angle 0, along x. After the last bin comes bin 0 again.
     """
 
     low: Cells
-    """(n,): the bin at or before an angle."""
+    """(n,): index of the bin at or before each angle."""
     high: Cells
-    """(n,): the one after it."""
+    """(n,): index of the next bin."""
     lower: Vector
-    """(n,): what goes to the former."""
+    """(n,): the part of each vote that the bin ``low`` gets."""
     upper: Vector
-    """(n,): and to the latter."""
+    """(n,): the part that the bin ``high`` gets."""
 
     def counted(self, cells: Cells, n_cells: int) -> npt.NDArray[np.float64]:
         """Return (n_cells, BINS) votes by cell and angle; ``cells`` is (n,)."""
@@ -207,12 +220,12 @@ class _Bins(NamedTuple):
 
 
 def _binned(angle: Vector, votes: Vector) -> _Bins:
-    """Return where votes go."""
+    """Return how the votes for angles in radians are shared among bins."""
     place = (angle * np.float32(BINS / (2 * np.pi))).ravel()
     low = place.astype(np.intp)
     votes = votes.ravel()
     upper = (place - low) * votes
-    # the remainder by a power of two
+    # & BINS - 1 is the remainder by BINS, which is a power of two
     return _Bins(low & BINS - 1, low + 1 & BINS - 1, votes - upper, upper)
 
 
@@ -223,7 +236,7 @@ def _polar(x: Vector, y: Vector) -> tuple[Vector, Vector]:
 
 
 def _pair(field: Vector, layout: _Layout) -> PairMeasures:
-    """Return what the flow (h, w, 2) between two frames says."""
+    """Return what is measured on the flow (h, w, 2) from one frame to the next."""
     height, width = layout.x.shape
     half = cv2.resize(field, (width, height), interpolation=cv2.INTER_AREA)
     moving = half.astype(np.float32, copy=False)
@@ -237,7 +250,9 @@ def _pair(field: Vector, layout: _Layout) -> PairMeasures:
     around = (rows * CENTRED + columns).ravel()
     edges = _binned(*_votes(*_slopes(moving), BOUNDARY_PX))
     n_cells = CENTRED * CENTRED
-    each = (around[:, None] + (0, n_cells)).ravel()  # of both components
+    each = (
+        around[:, None] + (0, n_cells)
+    ).ravel()  # cells of one component, then the other
     boundaries = edges.counted(each, 2 * n_cells).reshape(2, n_cells, BINS)
     directions = (
         (votes * turn(angle)).sum(dtype=np.float64) / total for turn in (np.cos, np.sin)
@@ -252,10 +267,11 @@ def _pair(field: Vector, layout: _Layout) -> PairMeasures:
 
 
 def _votes(x: Vector, y: Vector, half_at: float) -> tuple[Vector, Vector]:
-    """Return the angle of each vector and its vote, in [0, 1): 1/2 at a length.
+    """Return the angle of each vector, and its vote in [0, 1).
 
-    Votes grow with the square of a small length, so that noise counts for little, and
-    hardly any more with a large one, so that a histogram counts area, not speed.
+    A vector of the length ``half_at`` has a vote of 1/2. The vote of a short vector
+    grows with the square of its length, so that noise counts for little. That of a long
+    vector hardly grows any more, so that a histogram counts area rather than speed.
     """
     length, angle = _polar(x, y)
     square = length * length
@@ -266,9 +282,10 @@ def _votes(x: Vector, y: Vector, half_at: float) -> tuple[Vector, Vector]:
 def _thirds(
     axis: npt.NDArray[np.float64], votes: Vector, total: float
 ) -> tuple[Cells, float]:
-    """Return in which third of what moves each pixel lies, and its centre.
+    """Return in which third of the moving pixels each pixel lies, and their centre.
 
-    The inner third is as wide as a third of an even patch with the same spread.
+    The thirds are taken along one axis. The inner one is as wide as a third of an
+    evenly moving patch with the same standard deviation.
     """
     centre = float((axis * votes).sum() / total)
     spread = float(np.sqrt((np.square(axis - centre) * votes).sum() / total))
@@ -278,9 +295,10 @@ def _thirds(
 
 
 def _camera(field: Vector, layout: _Layout) -> Vector:
-    """Return the affine flow (h, w, 2) of the background: pan, zoom and turn.
+    """Return the flow (h, w, 2) that the camera's pan, zoom and turn explain.
 
-    Begins with the median and refits to what lies near it, twice.
+    It is affine. A first estimate is the median of the flow; then the affine flow is
+    fitted, `CAMERA_FITS` times, to the pixels that lie near the last estimate.
     """
     terms = layout.thin
     seen = field[THIN].reshape(-1, 2).astype(np.float64)
@@ -290,7 +308,7 @@ def _camera(field: Vector, layout: _Layout) -> Vector:
         misfit = np.linalg.norm(seen - np.einsum("nk,kc->nc", terms, model), axis=1)
         near = misfit <= max(2 * _median(misfit), MOVING_PX)
         kept = terms[near]
-        # a little of the identity keeps the slopes at 0 where nothing tells them
+        # adding to the diagonal keeps the slopes at 0 where the pixels do not tell them
         moments = np.einsum("nk,nl->kl", kept, kept) + np.diag((0.0, 1.0, 1.0))
         model = np.linalg.solve(moments, np.einsum("nk,nc->kc", kept, seen[near]))
     camera = model[0] + layout.x[..., None] * model[1] + layout.y[..., None] * model[2]
@@ -299,7 +317,7 @@ def _camera(field: Vector, layout: _Layout) -> Vector:
 
 
 def _median(values: npt.NDArray[np.float64]) -> float:
-    """Return the median of (n,) finite numbers; `np.median` takes thrice as long."""
+    """Return the median of (n,) finite numbers, in a third of `np.median`'s time."""
     middle = len(values) // 2
     if len(values) % 2:
         return float(np.partition(values, middle)[middle])

@@ -1,10 +1,11 @@
-"""I3D: snippets of frames in, 1024 features out.
+"""The I3D network: it turns each snippet of frames into 1024 features.
 
-The network is Inception-v1 inflated to three dimensions, as published with its Kinetics
-weights: TensorFlow's SAME padding, batch norm without a scale. It is for inference.
+I3D is Inception-v1 inflated to three dimensions. The layers here are those of the
+network that was published with Kinetics weights: padding as TensorFlow's SAME, and
+batch norm without a scale. The network is for inference only.
 
-Shapes: ``n`` snippets, ``T`` frames of a snippet, ``H`` and ``W`` pixels, ``C``
-channels (3 for RGB, 2 for flow: x, then y).
+Shapes: ``n`` snippets, ``T`` frames in a snippet, ``H`` and ``W`` pixels, ``C``
+channels (3 for RGB; 2 for flow, which is x and then y).
 
 References
 ----------
@@ -39,7 +40,8 @@ DIMENSION: Final = 1024
 N_CLASSES: Final = 400
 
 MIN_FRAMES: Final = 9
-"""Fewer leave one step of time, and the network's last pool takes two."""
+"""Fewest frames in a snippet: fewer would leave the last pooling layer, which covers
+two steps of time, with one step."""
 
 NORM_EPSILON: Final = 1e-3
 
@@ -56,16 +58,19 @@ WIDTHS: Final = {
     "Mixed_5b": (256, 160, 320, 32, 128, 128),
     "Mixed_5c": (384, 192, 384, 48, 128, 128),
 }
-"""Of each module: 1x1; 1x1 and 3x3; 1x1 and 3x3; 1x1 after the pool (the paper's
-"Inc." modules, with GoogLeNet's widths)."""
+"""Output channels of the convolutions of each module (the paper's "Inc." modules, with
+GoogLeNet's widths): the 1x1 of branch 0; the 1x1 and the 3x3 of branch 1; the 1x1 and
+the 3x3 of branch 2; the 1x1 of branch 3, which follows a pooling layer."""
 
 
 class I3DError(ValueError):
-    """Frames or settings that I3D cannot take; the message says what to do."""
+    """Frames or settings that I3D cannot use; the message says what to do."""
 
 
 class I3D(nn.Module):
-    """The network of one stream: features, and the 400 Kinetics classes of features.
+    """The I3D network of one stream, RGB or flow.
+
+    It computes features, and from features the logits of the 400 Kinetics classes.
 
     Parameters
     ----------
@@ -110,17 +115,18 @@ class I3D(nn.Module):
         Returns
         -------
         (n, 1024)
-            At least 0; fp32 where the snippets are bf16.
+            All at least 0. In fp32 where the snippets are in bf16.
 
         Raises
         ------
         I3DError
-            If the shape is another one.
+            If the snippets have another shape.
 
         Notes
         -----
-        As published, 2x7x7 windows are averaged, then the windows over time. At 16
-        frames there is one window, so this is the mean of all that Mixed_5c puts out.
+        As in the published network, windows of 2 x 7 x 7 values are averaged, and then
+        the windows over time. A snippet of 16 frames has one such window, so its
+        features are the mean over all outputs of Mixed_5c.
         """
         _refuse_shape(tuple(snippets.shape), self.in_channels)
         x = self.layers(snippets)
@@ -131,13 +137,14 @@ class I3D(nn.Module):
     def logits(self, features: Tensor) -> Tensor:
         """Return the (n, 400) class logits of (n, 1024) features.
 
-        Published, the head comes before the mean over time; the two commute.
+        In the published network the head comes before the mean over time. The head is
+        linear, so the order does not matter.
         """
         logits: Tensor = self.head(features)
         return logits
 
     def folded(self) -> Self:
-        """Return a copy that puts out the same, its batch norms inside its kernels."""
+        """Return a copy with equal outputs whose kernels include the batch norms."""
         network = copy.deepcopy(self)
         for unit in network.modules():
             if isinstance(unit, _Unit):
@@ -146,7 +153,7 @@ class I3D(nn.Module):
 
 
 class _Norm(nn.Module):
-    """Batch norm with a shift and no scale, by the statistics it was given."""
+    """Batch norm with a shift and no scale; its mean and variance are fixed."""
 
     mean: Tensor
     var: Tensor
@@ -179,7 +186,7 @@ class _Unit(nn.Module):
         return functional.relu(self.norm(self.conv(x)), inplace=True)
 
     def _padding(self, sizes: tuple[int, ...]) -> list[int]:
-        """Return what `functional.pad` wants: front and back, the last axis first."""
+        """Return the argument of `functional.pad`: front and back, last axis first."""
         kernel, stride = self.conv.kernel_size[0], self.conv.stride[0]
         totals = [same_padding(size, kernel, stride) for size in reversed(sizes)]
         return [side for total in totals for side in (total // 2, total - total // 2)]
@@ -207,7 +214,8 @@ class _MaxPool(nn.Module):
         self.kernel, self.stride = kernel, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        # an odd padding is one longer at the back, where ceil_mode makes up for it
+        # where the padding is odd, SAME adds the extra value at the back; ceil_mode
+        # does the same
         front = [
             same_padding(size, kernel, stride) // 2
             for size, kernel, stride in zip(
@@ -218,7 +226,7 @@ class _MaxPool(nn.Module):
 
 
 class _Mixed(nn.ModuleDict):
-    """Four branches over the same input, their channels one after the other."""
+    """Four branches over the same input; their channels are concatenated."""
 
     def __init__(self, n_in: int, widths: tuple[int, int, int, int, int, int]) -> None:
         one, three_in, three, small_in, small, pooled = widths
@@ -260,7 +268,7 @@ def same_padding(size: int, kernel: int, stride: int) -> int:
 
 
 def _refuse_shape(shape: tuple[int, ...], in_channels: int) -> None:
-    """Refuse what is not (n, C, T, 224, 224) with enough frames."""
+    """Refuse a shape other than (n, C, T, 224, 224), and T below `MIN_FRAMES`."""
     if (
         len(shape) != 5
         or shape[1] != in_channels

@@ -17,13 +17,11 @@ from acmnet.extraction.i3d import I3D, SIDE, I3DError, Precision
 def openvino_pass(
     openvino: Any, network: I3D, precision: Precision, snippet_frames: int
 ) -> Callable[[Tensor], Tensor]:
-    """Return the network's pass in OpenVINO for snippets of one length."""
+    """Return a function that runs the network in OpenVINO on snippets of one length."""
     example = torch.zeros(2, network.in_channels, snippet_frames, SIDE, SIDE)
     batch = {0: torch.export.Dim("n", min=1)}
-    with (
-        _unreported(),
-        warnings.catch_warnings(),
-    ):  # about torch's own future, on the way
+    # torch warns here of changes to its own internals
+    with _unreported(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
         exported = torch.export.export(network, (example,), dynamic_shapes=(batch,))
@@ -41,7 +39,13 @@ def openvino_pass(
 
 
 def import_openvino(device: str) -> Any:
-    """Return the module, or refuse where it is missing or cannot run."""
+    """Return the module ``openvino``; refuse other devices than the CPU.
+
+    Raises
+    ------
+    I3DError
+        If OpenVINO is not installed, or the device is not the CPU.
+    """
     if device != "cpu":
         raise I3DError(
             f"precision openvino runs on the CPU, got device {device!r}; take fp32 or "
@@ -59,9 +63,10 @@ def import_openvino(device: str) -> Any:
 
 @contextlib.contextmanager
 def _unreported() -> Iterator[None]:
-    """Keep OpenVINO from reporting its use to its makers, unasked.
+    """Keep OpenVINO from reporting its use to its makers without being asked.
 
-    It does so on import and on conversion, and does without where it cannot.
+    OpenVINO sends such reports on import and on conversion. It works without them where
+    its module for reports cannot be imported, so that module is hidden.
     """
     name = "openvino_telemetry"
     reporter = sys.modules.get(name)

@@ -30,32 +30,34 @@ FRAME_DTYPES: Final = {"rgb": np.dtype(np.uint8), "flow": np.dtype(np.float32)}
 
 
 class I3DRunner:
-    """One stream of one network: frames in, snippet features out, in batches.
+    """Computes the snippet features of one stream, in batches of snippets.
 
     Parameters
     ----------
     network : I3D
-        With as many input channels as the stream has. It is copied, not changed.
+        The network, with as many input channels as the stream has. It is copied, not
+        changed.
     stream : {"rgb", "flow"}
         What the frames are.
     crop : {"centre", "ten"}
-        The centre, or the mean of the features of four corners, the centre, and their
-        mirror images: ten times the work.
+        "centre" looks at the central square of each frame. "ten" averages the features
+        of the four corners, the centre and their mirror images, at ten times the work.
     precision : {"fp32", "bf16", "openvino", "openvino-bf16"}
-        bf16 moves features by about 1 % (0.9999 in cosine); a device that would have
-        to imitate it computes in fp32. The last two run on the CPU only and need the
-        extra ``acmnet[openvino]``. On a GPU, fp32 follows torch's own setting of TF32.
+        The number format. bf16 changes features by about 1 % (a cosine of 0.9999
+        between the vectors); a device that could only emulate bf16 falls back to fp32.
+        The two OpenVINO formats run on the CPU only and need the extra
+        ``acmnet[openvino]``. On a GPU, fp32 follows torch's own setting of TF32.
     batch : int
-        Snippets in one pass, from 1. Memory grows with it; features change by
-        rounding only.
+        Snippets in one pass of the network, from 1. More need more memory; features
+        change by rounding only.
     device : str
-        Of torch; ``"cpu"`` for OpenVINO.
+        A device of torch, such as ``"cuda"``; OpenVINO needs ``"cpu"``.
 
     Raises
     ------
     I3DError
-        If a choice is unknown, the network is another stream's, or OpenVINO is
-        missing or asked to run elsewhere than on the CPU.
+        If a choice is unknown, the network has the channels of the other stream, or
+        OpenVINO is missing or is to run elsewhere than on the CPU.
     """
 
     dimension: Final = DIMENSION
@@ -89,7 +91,7 @@ class I3DRunner:
         precision = computed_in(precision, device)
         self.stream, self.crop, self.batch = stream, crop, batch
         self.precision: Precision = precision
-        """What it computes in."""
+        """The number format that is used; fp32 where bf16 would be emulated."""
         folded = network.folded().eval().requires_grad_(False)
         self._pass_of: Callable[[int], Callable[[Tensor], Tensor]]
         if precision in ("fp32", "bf16"):
@@ -109,9 +111,10 @@ class I3DRunner:
         Parameters
         ----------
         frames : iterable of arrays
-            Of one video and one size, no side below 224 (as published, the shorter one
-            is 256): RGB as (H, W, 3) uint8, flow as (H, W, 2) float32 in ``[-1, 1]``.
-            Consumed as they come; ``batch`` snippets of them are held.
+            The frames of one video, all of one size, with both sides at least 224
+            pixels (I3D was published with 256 for the shorter side). RGB as (H, W, 3)
+            uint8, flow as (H, W, 2) float32 in ``[-1, 1]``. Frames are read as needed;
+            those of ``batch`` snippets are in memory at a time.
         snippet_frames : int
             At least 9; I3D was trained on 64 and is commonly run on 16.
         stride_frames : int
@@ -132,14 +135,14 @@ class I3DRunner:
         snippets = cut_snippets(checked, snippet_frames, stride_frames)
         while group := list(itertools.islice(snippets, self.batch)):
             views = self._views(np.stack([np.stack(snippet) for snippet in group]))
-            # not around the yield: whoever consumes would be in it too
+            # inference mode must not last during the yield, where the caller computes
             with torch.inference_mode():
                 features = [run(self._tensor(view)) for view in views]
                 block = torch.stack(features).mean(0).numpy()
             yield block
 
     def _checked(self, frames: Iterable[Frames]) -> Iterator[Frames]:
-        """Yield the frames, each of one shape and type that this stream has."""
+        """Yield the frames; refuse one of a wrong shape or type."""
         shape: tuple[int, ...] | None = None
         for i, frame in enumerate(frames):
             if (
@@ -164,7 +167,7 @@ class I3DRunner:
     def _views(self, snippets: Frames) -> Iterable[Frames]:
         """Return the crops of (n, T, H, W, C) snippets."""
         if self.crop == "centre":
-            return [snippets]  # cropped frame by frame
+            return [snippets]  # `_checked` has cropped each frame
         return crop_ten(snippets, self.stream)
 
     def _tensor(self, view: Frames) -> Tensor:
@@ -178,7 +181,10 @@ class I3DRunner:
 def _torch_pass(
     network: I3D, precision: Precision, device: str
 ) -> Callable[[Tensor], Tensor]:
-    """Return the network's pass in torch, from fp32 to fp32 on the CPU."""
+    """Return a function that runs the network in torch.
+
+    It takes snippets in fp32 on the CPU, and returns features in fp32 on the CPU.
+    """
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     network = network.to(device, dtype)
     network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]

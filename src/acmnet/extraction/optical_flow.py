@@ -1,7 +1,8 @@
-"""Optical flow of frames: where each pixel of one frame is in the next.
+"""Optical flow by OpenCV: where each pixel of one frame lies in the next frame.
 
-OpenCV's TV-L1 on the CPU is the reference; `flow_torch` is the same algorithm for
-batches of frames, for a GPU. Nothing here knows files, videos or snippets.
+This is the reference, and it runs on the CPU. `acmnet.extraction.optical_flow_torch`
+has the same algorithm (TV-L1) for batches of frames on a GPU. Nothing here knows files,
+videos or snippets.
 """
 
 import collections
@@ -31,7 +32,8 @@ SMALLEST_SIDE: Final = 16
 """Shortest side of a frame, and of a pyramid's level, in pixels."""
 
 PAIRS_AT_ONCE: Final = 16
-"""At most: TV-L1 holds 11 MB for each at 340 x 256."""
+"""Pairs of frames computed at once, at most. TV-L1 needs 11 MB of memory for each pair
+of 340 x 256 pixels."""
 
 
 class FlowError(ValueError):
@@ -40,7 +42,7 @@ class FlowError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class TVL1Parameters:
-    """What TV-L1 depends on; the defaults are OpenCV's.
+    """The parameters of TV-L1; the defaults are OpenCV's.
 
     References
     ----------
@@ -66,16 +68,16 @@ class TVL1Parameters:
     epsilon: float = 0.01
     """Root mean square step, in pixels, at which a warp's iterations end [ε]."""
     inner: int = 30
-    """Iterations from one median filter to the next."""
+    """Iterations between two median filters."""
     outer: int = 10
-    """Median filters a warp; ``inner * outer`` iterations at most."""
+    """Median filters in each warp; a warp has at most ``inner * outer`` iterations."""
     scale_step: float = 0.8
-    """Size of a level divided by that of the one below [η]."""
+    """Size of a pyramid level divided by the size of the next finer level [η]."""
     median: int = 5
     """Side of the median filter in pixels: 5, or 1 for none."""
 
     def __post_init__(self) -> None:
-        """Refuse what OpenCV and torch would not do alike."""
+        """Refuse values with which OpenCV and torch would compute different things."""
         if self.median not in (1, 5):
             raise FlowError(
                 f"median must be 5, or 1 for no median filter, got {self.median}"
@@ -101,7 +103,7 @@ TVL1_PRESETS: Final[Mapping[str, TVL1Parameters]] = MappingProxyType(
         ),
     }
 )
-"""By `FlowMethod`, best first."""
+"""Parameters of each TV-L1 preset, by its name in `FlowMethod`, the best first."""
 
 
 def gray(frame: Picture) -> Picture:
@@ -113,12 +115,12 @@ def gray(frame: Picture) -> Picture:
 
 
 def flow_between(before: Picture, after: Picture, method: FlowMethod) -> FlowField:
-    """Return where each pixel of a frame has gone in the next one, by OpenCV.
+    """Return where each pixel of a frame lies in the next frame, computed by OpenCV.
 
     Parameters
     ----------
     before, after : arrays of shape (H, W)
-        Grey levels, of one size, at least 16 pixels on each side.
+        Grey levels of two frames of one size, with sides of at least 16 pixels.
     method : FlowMethod
         A preset of `TVL1_PRESETS`, or "dis": Dense Inverse Search (Kroeger et al.,
         ECCV 2016), OpenCV's medium preset, for previews only.
@@ -135,9 +137,10 @@ def flow_between(before: Picture, after: Picture, method: FlowMethod) -> FlowFie
 
     Notes
     -----
-    OpenCV's estimators keep, after a small picture, the fewer levels that it allowed,
-    and are not safe to share between threads. So one is made for each call: the result
-    depends on nothing but the arguments, not on OpenCV's number of threads either.
+    An estimator of OpenCV that has seen a small picture keeps the smaller number of
+    pyramid levels for the pictures after it, and it must not be shared between threads.
+    Therefore each call makes its own. The result depends on the arguments only, not on
+    OpenCV's number of threads either.
     """
     _refuse_pair(before, after)
     estimator = (
@@ -161,7 +164,7 @@ def _opencv_tvl1(parameters: TVL1Parameters) -> cv2.optflow.DualTVL1OpticalFlow:
         nscales=parameters.scales,
         warps=parameters.warps,
         epsilon=parameters.epsilon,
-        innnerIterations=parameters.inner,  # OpenCV's own spelling
+        innnerIterations=parameters.inner,  # spelt with three n by OpenCV
         outerIterations=parameters.outer,
         scaleStep=parameters.scale_step,
         medianFiltering=parameters.median,
@@ -169,7 +172,7 @@ def _opencv_tvl1(parameters: TVL1Parameters) -> cv2.optflow.DualTVL1OpticalFlow:
 
 
 def _refuse_pair(before: Picture, after: Picture) -> None:
-    """Refuse what is no pair of grey frames of one size."""
+    """Refuse two arrays that are not grey frames of one size."""
     for picture in (before, after):
         if picture.ndim != 2 or picture.dtype != np.uint8:
             raise FlowError(
@@ -196,31 +199,31 @@ def refuse_sizes(before: tuple[int, ...], after: tuple[int, ...]) -> None:
 def flow_sequence(frames: Iterable[Picture], method: FlowMethod) -> Iterator[FlowField]:
     """Yield the flow from each frame to the next, as many flows as frames.
 
-    The last frame has no next one: it repeats the flow before it, or is still if it is
-    the only frame.
+    The last frame has no next one. Its flow is that of the frame before, or zero if it
+    is the only frame.
 
     Parameters
     ----------
     frames : iterable of (H, W, 3) arrays
-        RGB, all of one size; consumed as they come, in the calling thread.
+        RGB, all of one size. They are read as needed, in the calling thread.
     method : FlowMethod
-        See `flow_between`.
+        A preset of `TVL1_PRESETS`, or "dis" for previews; see `flow_between`.
 
     Yields
     ------
     array of shape (H, W, 2)
-        As `flow_between` returns.
+        Displacement to the right and down, in pixels; finite.
 
     Raises
     ------
     FlowError
-        As `flow_between`.
+        If the frames differ in size or are too small.
 
     Notes
     -----
-    As many pairs at once as OpenCV has threads, `PAIRS_AT_ONCE` at most, each in one
-    thread: faster than one pair in all of them, and the same numbers. That many pairs,
-    and one more, are held.
+    As many pairs are computed at once as OpenCV has threads, but at most
+    `PAIRS_AT_ONCE`. Each pair takes one thread, which is faster than one pair in all
+    threads and gives the same numbers. One pair more than that is in memory at a time.
     """
     greys = map(gray, frames)
     last = next(greys, None)
@@ -245,7 +248,7 @@ def flow_sequence(frames: Iterable[Picture], method: FlowMethod) -> Iterator[Flo
 
 
 def clamp_flow(field: FlowField) -> FlowField:
-    """Return a flow as I3D takes it: cut to 20 pixels and divided by 20.
+    """Return a flow as I3D expects it: clipped to 20 pixels and divided by 20.
 
     Returns
     -------
@@ -254,8 +257,8 @@ def clamp_flow(field: FlowField) -> FlowField:
 
     Notes
     -----
-    Not rounded to 8 bits: where flow is stored as pictures, as is common, a value is
-    off by up to 0.08 pixels; nothing is stored here.
+    Many pipelines store flow as pictures and so round it to 8 bits, by up to 0.08
+    pixels. Here nothing is stored, and nothing is rounded.
 
     References
     ----------

@@ -31,23 +31,26 @@ SORTED_BY_5 = ((0, 3), (1, 4), (0, 2), (1, 3), (0, 1), (2, 4), (1, 2), (3, 4), (
 def flow_sequence_torch(
     frames: Iterable[Picture], method: FlowMethod, device: str, batch: int = 16
 ) -> Iterator[FlowField]:
-    """Yield what `flow_sequence` does, computed by `flow_torch` on a device.
+    """Yield the flow from each frame to the next, computed on a device by `flow_torch`.
+
+    The flow of the last frame is that of the frame before, or zero if it is the only
+    frame, as in `acmnet.extraction.optical_flow.flow_sequence`.
 
     Parameters
     ----------
     frames : iterable of (H, W, 3) arrays
-        RGB, all of one size; ``batch`` + 1 are held at a time.
+        RGB, all of one size; ``batch`` + 1 of them are in memory at a time.
     method : FlowMethod
-        A TV-L1 preset; DIS runs on the CPU only.
+        A preset of `TVL1_PRESETS`; "dis" runs on the CPU only.
     device : str
-        Of torch.
+        A device of torch, such as ``"cuda"``.
     batch : int
-        Pairs computed at once, from 1; changes no flow on the CPU.
+        Pairs computed at once, from 1. On the CPU, flow does not depend on it.
 
     Raises
     ------
     FlowError
-        If the method is no TV-L1, or as `flow_torch`.
+        If the method is "dis", or the frames differ in size or are too small.
     """
     if method == "dis":
         raise FlowError("dis has no version for a GPU; take default, mid or fast")
@@ -76,30 +79,33 @@ def _flows(
 
 
 class _Problem(NamedTuple):
-    """B problems of one level and one warp, each (B, 1 or 2, h, w)."""
+    """The variables of B optimisation problems: B pairs at one level and one warp."""
 
     flow: Tensor
-    """(B, 2, h, w): what is sought [u]; changed in place."""
+    """(B, 2, h, w): the flow that is sought [u]; changed in place."""
     dual_x: Tensor
-    """(B, 2, h, w): θ times the dual of the flow's slope along x; likewise."""
+    """(B, 2, h, w): θ times the dual variable of the flow's slope along x; changed in
+    place."""
     dual_y: Tensor
+    """(B, 2, h, w): θ times the dual variable of the slope along y; changed in
+    place."""
     slope_x: Tensor
-    """(B, 2, h, w): room for the flow's slope; its last column stays 0."""
+    """(B, 2, h, w): buffer for the flow's slope along x; its last column stays 0."""
     slope_y: Tensor
-    """Likewise; its last row stays 0."""
+    """(B, 2, h, w): buffer for the flow's slope along y; its last row stays 0."""
     gradient: Tensor
-    """(B, 2, h, w): of the warped frame."""
+    """(B, 2, h, w): slopes of the warped second frame along x and y."""
     inverse: Tensor
     """(B, 1, h, w): -1 / |gradient|²."""
     constant: Tensor
-    """(B, 1, h, w): the brightness residual at zero flow."""
+    """(B, 1, h, w): brightness difference that remains where the flow is zero."""
 
     def of(self, rows: Tensor) -> "_Problem":
-        """Return a copy of some of the problems."""
+        """Return a copy of the problems with these indices."""
         return _Problem(*(tensor[rows] for tensor in self))
 
     def take_back(self, rows: Tensor, solved: "_Problem") -> None:
-        """Write what was solved in a copy of some problems."""
+        """Write back the solutions of a copy that `of` made of these problems."""
         for name in ("flow", "dual_x", "dual_y"):
             getattr(self, name)[rows] = getattr(solved, name)
 
@@ -117,7 +123,7 @@ def flow_torch(before: Tensor, after: Tensor, parameters: TVL1Parameters) -> Ten
     Returns
     -------
     tensor of shape (B, H, W, 2)
-        fp32; displacement to the right and down, in pixels.
+        Displacement to the right and down, in pixels, in fp32.
 
     Raises
     ------
@@ -126,10 +132,11 @@ def flow_torch(before: Tensor, after: Tensor, parameters: TVL1Parameters) -> Ten
 
     Notes
     -----
-    Each pair stops by its own epsilon and leaves the batch until the next warp, so a
-    flow does not depend on the other pairs: bit for bit on the CPU; on a GPU up to the
-    order of its sums. OpenCV 5.0's flow is the same but for rounding, which can move
-    the iteration at which a warp ends; OpenCV 4 samples a frame in 32nds of a pixel.
+    A pair whose changes fall below its epsilon leaves the batch until the next warp.
+    Therefore the flow of a pair does not depend on the other pairs: it is equal bit for
+    bit on the CPU, and up to the order of sums on a GPU. OpenCV 5.0 computes the same
+    flow up to rounding, which can change the iteration at which a warp ends. OpenCV 4
+    differs more, because it samples frames at 1/32 of a pixel.
 
     References
     ----------
@@ -160,7 +167,10 @@ def flow_torch(before: Tensor, after: Tensor, parameters: TVL1Parameters) -> Ten
 
 
 def _resized(planes: Tensor, size: list[int], ratio: tuple[float, float]) -> Tensor:
-    """Return (..., h, w) planes at another size, sampled linearly; edges repeat."""
+    """Return (..., h, w) planes at another size, by linear interpolation.
+
+    Beyond its edges a plane continues with the values of its edge.
+    """
     for axis, side, step in zip((-2, -1), size, ratio, strict=True):
         last = planes.shape[axis] - 1
         place = (torch.arange(side, dtype=torch.float64) + 0.5) * step - 0.5
@@ -198,10 +208,11 @@ def _refine(pair: Tensor, flow: Tensor, parameters: TVL1Parameters) -> None:
 
 
 def _warped(planes: Tensor, flow: Tensor) -> Tensor:
-    """Return (B, n, h, w) planes sampled where the flow points; 0 outside.
+    """Return (B, n, h, w) planes sampled where the flow points to; 0 outside.
 
-    Keys' bicubic by its 16 neighbours, as `cv2.remap` does it, so exact where the flow
-    is 0; `grid_sample` rounds the place itself, which moves pixels in flat regions.
+    The interpolation is Keys' bicubic over 16 neighbours, as in `cv2.remap`, so it is
+    exact where the flow is 0. torch's `grid_sample` would not do, because it rounds the
+    sampled place, which moves pixels in flat regions.
     """
     height, width = flow.shape[-2:]
     x = torch.arange(width, device=flow.device) + flow[:, 0]
@@ -219,7 +230,10 @@ def _warped(planes: Tensor, flow: Tensor) -> Tensor:
 
 
 def _cubic_taps(place: Tensor, n: int) -> list[tuple[Tensor, Tensor]]:
-    """Return the index and weight of the four neighbours on an axis of n pixels."""
+    """Return index and weight of each of a place's four neighbours on an axis.
+
+    ``n`` is the axis' number of pixels; a neighbour outside has the weight 0.
+    """
     first = place.floor()
     ahead = place - first
     taps = []
@@ -235,7 +249,7 @@ def _cubic_taps(place: Tensor, n: int) -> list[tuple[Tensor, Tensor]]:
 
 
 def _solve(whole: _Problem, parameters: TVL1Parameters) -> None:
-    """Iterate each problem until it stands still, in place."""
+    """Iterate each problem, in place, until its flow changes by less than epsilon."""
     _, _, height, width = whole.flow.shape
     limit = parameters.epsilon**2 * height * width
     rows = torch.arange(len(whole.flow), device=whole.flow.device)
@@ -263,7 +277,7 @@ def _iterate(problem: _Problem, parameters: TVL1Parameters) -> Tensor:
     residual = torch.addcmul(constant, gradient[:, :1], flow[:, :1])
     residual.addcmul_(gradient[:, 1:], flow[:, 1:])
     change = gradient * residual.mul_(inverse).clamp_(-bound, bound)
-    # plus the divergence of the dual
+    # add the divergence of the dual variables
     change.add_(dual_x).add_(dual_y)
     change[..., 1:].sub_(dual_x[..., :-1])
     change[..., 1:, :].sub_(dual_y[..., :-1, :])
@@ -274,17 +288,20 @@ def _iterate(problem: _Problem, parameters: TVL1Parameters) -> Tensor:
     norm.mul_(parameters.tau / parameters.theta).add_(1)
     dual_x.add_(slope_x, alpha=parameters.tau).div_(norm)
     dual_y.add_(slope_y, alpha=parameters.tau).div_(norm)
-    # rows first: each is summed alike whatever the batch
+    # (B, 2, h, w): first the sum over w, then over the rest, so that the order of
+    # additions, and the rounding, do not depend on the batch
     return change.square_().sum(-1).sum((1, 2))
 
 
 def _median_of_25(planes: Tensor) -> Tensor:
-    """Return the median of each pixel's 5 x 5 neighbours, edges repeated.
+    """Return the median over the 5 x 5 pixels around each pixel; edges are repeated.
 
-    The columns of each window are sorted (once for all windows that share them), then
-    its rows. The entry in row i and column j of such a table, from 1, has at least
-    ``i j - 1`` entries that are no larger and ``(6 - i) (6 - j) - 1`` no smaller: six
-    are too small and six too large to be the median, which is that of the other 13.
+    First the five values of each column of a window are sorted; windows that share a
+    column share this work. Then the values of each row are sorted. In the resulting
+    table the entry in row i and column j, counted from 1, is at least as large as
+    ``i j - 1`` others and at most as large as ``(6 - i) (6 - j) - 1`` others. So six
+    entries are too small to be the median, six are too large, and the median of the
+    remaining 13 is the median of all 25.
     """
     height, width = planes.shape[-2:]
     edged = functional.pad(planes, (2, 2, 2, 2), mode="replicate")
@@ -297,7 +314,8 @@ def _median_of_25(planes: Tensor) -> Tensor:
             for j, entry in enumerate(row, start=1)
             if i * j <= 13 and (6 - i) * (6 - j) <= 13
         ]
-    # the smallest and the largest of 8 of 13 are not their median, and so on
+    # of any 8 of the 13, neither the smallest nor the largest is the median of the 13:
+    # both are dropped and another takes their place, until one is left
     kept, waiting = bag[:8], bag[8:]
     while True:
         for j in range(1, len(kept)):

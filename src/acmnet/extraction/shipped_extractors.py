@@ -26,10 +26,12 @@ from acmnet.video.frames import Frame
 RGB_WEIGHTS: Final = "i3d-rgb-kinetics400"
 FLOW_WEIGHTS: Final = "i3d-flow"
 FRAME_SIDE: Final = 256
-"""Shorter side of I3D's frames before the crop of 224 (Carreira & Zisserman 2017)."""
+"""Shorter side in pixels of the frames from which I3D's 224 x 224 are cut (Carreira &
+Zisserman 2017)."""
 BATCH_SNIPPETS: Final = 4
+"""Snippets in one pass of I3D; more need more memory."""
 FLOWS_AHEAD: Final = 16
-"""Flows computed ahead of the network; bounds memory."""
+"""Flows computed ahead of the network at most, which limits memory."""
 
 
 class Motion:
@@ -54,7 +56,7 @@ class Motion:
 
 
 class RGB:
-    """I3D's RGB stream: 1024 columns."""
+    """The features of I3D's RGB stream: 1024 columns."""
 
     frame_side = FRAME_SIDE
     streams: tuple[str, ...] = ("rgb",)
@@ -84,7 +86,7 @@ class RGB:
 
 
 class TwoStream:
-    """I3D's RGB and flow streams side by side: 2048 columns."""
+    """The features of I3D's RGB and flow streams side by side: 2048 columns."""
 
     frame_side = FRAME_SIDE
     streams: tuple[str, ...] = ("rgb", "flow")
@@ -110,13 +112,13 @@ class TwoStream:
             self.settings["preview"] = "DIS is no TV-L1: not for published numbers"
 
     def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield blocks of up to `BATCH_SNIPPETS` rows, RGB before flow."""
-        shown, moved = itertools.tee(frames)  # both are read by one thread, in step
+        """Yield blocks of up to `BATCH_SNIPPETS` rows; RGB columns come before flow."""
+        shown, moved = itertools.tee(frames)  # one thread reads both at the same pace
         flows = map(clamp_flow, self._flows(moved))
         pairs: Iterable[tuple[Frame, npt.NDArray[np.float32]]]
         pairs = zip(shown, flows, strict=True)
         if self.device != "cpu":
-            # on a CPU both take every core, and hold each other up
+            # only on a GPU: on a CPU, flow and network both use every core
             pairs = prefetch(pairs, FLOWS_AHEAD)
         first, second = itertools.tee(pairs)
         grid = self.grid
@@ -128,7 +130,7 @@ class TwoStream:
             yield np.concatenate([colour, motion], axis=1)
 
     def _flows(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
-        """Compute TV-L1 where the network computes: OpenCV's on a CPU, else torch's."""
+        """Compute flow on the network's device: by OpenCV on a CPU, else by torch."""
         if self.device == "cpu" or self.method == "dis":
             return flow_sequence(frames, self.method)
         return flow_sequence_torch(frames, self.method, self.device)
@@ -142,19 +144,19 @@ SHIPPED: Final[dict[str, Callable[[ExtractionSettings, str], Extractor]]] = {
 
 
 def make_extractor(settings: ExtractionSettings, device: str = "cpu") -> Extractor:
-    """Return the extractor that settings name, its weights loaded.
+    """Return the extractor that the settings name, with its weights loaded.
 
     Parameters
     ----------
     settings : ExtractionSettings
-        A class of one's own ignores all but the name.
+        The name and settings; a user's own class is made from its name alone.
     device : str
-        Where a network computes.
+        Device on which a network computes, such as ``"cuda"``.
 
     Raises
     ------
     ExtractorError, WeightsError
-        If there is no such extractor, or its weights are not installed.
+        If no extractor has that name, or its weights are not installed.
     """
     if ":" in settings.extractor:
         return own_extractor(settings.extractor, is_named=settings.is_named)
@@ -167,7 +169,7 @@ def make_extractor(settings: ExtractionSettings, device: str = "cpu") -> Extract
 
 
 def _versions(settings: ExtractionSettings, weights: str) -> dict[str, str]:
-    """Return what an I3D stream's numbers depend on."""
+    """Return the versions that the features of an I3D stream depend on."""
     versions = {"torch": torch.__version__, weights: weights_sha256(weights)}
     if settings.precision.startswith("openvino"):
         versions["openvino"] = metadata.version("openvino")

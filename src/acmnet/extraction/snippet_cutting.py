@@ -1,4 +1,4 @@
-"""Cut a video's frames into snippets, and snippets' frames to the square that I3D sees.
+"""Cut a video's frames into snippets, and frames to the square that I3D sees.
 
 Shapes: ``H`` and ``W`` pixels, ``C`` channels (3 for RGB, 2 for flow: x, then y).
 """
@@ -19,13 +19,14 @@ def cut_snippets(
     """Yield the frames of each snippet, in order.
 
     N frames give ``floor((N - snippet_frames) / stride_frames) + 1`` whole snippets;
-    what is left at the end is dropped. Fewer frames than a snippet give one, made by
-    holding the last frame; no frames give none.
+    frames at the end that do not fill a snippet are dropped. A video shorter than one
+    snippet gives one snippet, in which the last frame is repeated. A video without
+    frames gives no snippet.
 
     Parameters
     ----------
     frames : iterable
-        Of one video; at most ``snippet_frames`` of them are held.
+        The frames of one video; at most ``snippet_frames`` are in memory at a time.
     snippet_frames, stride_frames : int
         Frames in a snippet, and from one snippet to the next; at least 1.
 
@@ -66,16 +67,18 @@ def cut_snippets(
 def crop_centre(frames: Frames, side: int = SIDE) -> Frames:
     """Return the central square of (..., H, W, C) frames, as a view.
 
-    An odd rest leaves one more pixel below and to the right.
+    Where the number of pixels outside the square is odd, one more of them lies below
+    and to the right.
     """
     top, left = (frames.shape[-3] - side) // 2, (frames.shape[-2] - side) // 2
     return _crop(frames, top, left, side)
 
 
 def crop_ten(frames: Frames, stream: Stream, side: int = SIDE) -> Iterator[Frames]:
-    """Yield the four corners and the centre of (..., H, W, C) frames, then mirrored.
+    """Yield ten crops of (..., H, W, C) frames: corners, centre, and their mirrors.
 
-    What moves to the right moves to the left in a mirror: the first channel of
+    The four corners come first, then the centre, then the mirror image of each. A
+    motion to the right is a motion to the left in a mirror, so the first channel of
     mirrored flow is negated.
     """
     bottom, right = frames.shape[-3] - side, frames.shape[-2] - side

@@ -1,7 +1,7 @@
-"""Stages that overlap: one produces in its own thread while the next one works.
+"""Threads: work done ahead in another thread, and OpenCV kept to a single thread.
 
-Decoding, OpenCV and torch leave Python's lock while they compute, so a thread a stage
-is enough.
+ffmpeg, OpenCV and torch release Python's lock while they compute. So one thread decodes
+while another computes features, without further processes.
 """
 
 import contextlib
@@ -15,39 +15,39 @@ import cv2
 
 Item = TypeVar("Item")
 WAIT_S: Final = 0.05
-"""How often a producer that waits looks whether anyone still wants its items."""
+"""Seconds after which a waiting producer checks whether its items are still wanted."""
 
 
 class _End(NamedTuple):
-    """What the producer says last: that all went well, or what went wrong."""
+    """The last thing in the queue: the producer is done, or has failed."""
 
     error: BaseException | None
 
 
 def prefetch(items: Iterable[Item], depth: int, at_once: int = 1) -> Generator[Item]:
-    """Yield the same items in the same order, made ahead in a thread of their own.
+    """Yield the same items in the same order; another thread computes them ahead.
 
     Parameters
     ----------
     items : iterable
-        Consumed in the other thread only.
+        Iterated over in the other thread only.
     depth : int
         Batches that may wait, at least 1.
     at_once : int
-        Items in a batch, at least 1: memory is bounded by ``(depth + 2) * at_once`` of
-        them. Larger batches wake the other thread less often, and come later.
+        Items in a batch, at least 1. At most ``(depth + 2) * at_once`` items are in
+        memory. Larger batches wake the other thread less often, but come later.
 
     Raises
     ------
     ValueError
         If ``depth`` or ``at_once`` is below 1.
     BaseException
-        Whatever ``items`` raises, at its place in the order.
+        What ``items`` raises is raised here, after the items before it.
 
     Notes
     -----
-    Closing the generator, or leaving it to be collected, stops the thread after the
-    item that it is at.
+    Closing the generator, or dropping the last reference to it, stops the thread after
+    the item that it is computing.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def prefetch(items: Iterable[Item], depth: int, at_once: int = 1) -> Generator[I
     thread.start()
     try:
         while not isinstance(batch := belt.waiting.get(), _End):
-            # nothing is kept that was handed on
+            # popleft: an item that was handed on is not kept in memory
             while batch:
                 yield batch.popleft()
         if batch.error is not None:
@@ -73,7 +73,7 @@ def prefetch(items: Iterable[Item], depth: int, at_once: int = 1) -> Generator[I
 
 
 class _Belt(Generic[Item]):
-    """What the two threads share."""
+    """The queue between the producing and the consuming thread."""
 
     def __init__(self, items: Iterable[Item], depth: int, at_once: int) -> None:
         self.items = items
@@ -82,7 +82,7 @@ class _Belt(Generic[Item]):
         self.unwanted = threading.Event()
 
     def run(self) -> None:
-        """Put every item, then the end; stop where nobody wants more."""
+        """Put every item and then the end into the queue; stop early if unwanted."""
         error: BaseException | None = None
         batch: deque[Item] = deque()
         try:
@@ -93,7 +93,7 @@ class _Belt(Generic[Item]):
                     batch = deque()
                 if self.unwanted.is_set():
                     return
-        except BaseException as raised:  # noqa: BLE001 - handed to whoever consumes
+        except BaseException as raised:  # noqa: BLE001 - raised in the consuming thread
             error = raised
         if batch:
             self._put(batch)
@@ -110,7 +110,7 @@ class _Belt(Generic[Item]):
 
 @contextlib.contextmanager
 def one_opencv_thread() -> Iterator[None]:
-    """Let each call of OpenCV in this process compute in one thread meanwhile."""
+    """Make each call of OpenCV in this process use one thread, until this ends."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

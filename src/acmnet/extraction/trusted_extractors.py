@@ -1,8 +1,8 @@
-"""Which classes of their own users let run although only a file names them.
+"""The list of a user's own extractors that may run although only a file names them.
 
-A store of features and a trained run say which extractor made their features. They may
-come from somebody else, so a ``module:Class`` in them is not imported unless the user
-names it too, or has listed it in a file of their own.
+A directory of features and a trained run state which extractor made the features. They
+may come from somebody else. Therefore a ``module:Class`` that they state is imported
+only if the user names it, too, or has listed it in the file of this module.
 """
 
 import os
@@ -10,10 +10,10 @@ from pathlib import Path
 
 
 def trusted_file() -> Path:
-    """Return where users list the extractors that they trust, one a line.
+    """Return the file in which users list the extractors that they trust, one a line.
 
-    ``$XDG_CONFIG_HOME/acmnet/trusted_extractors``, else
-    ``~/.config/acmnet/trusted_extractors``.
+    It is ``$XDG_CONFIG_HOME/acmnet/trusted_extractors``, or, where that variable is not
+    set, ``~/.config/acmnet/trusted_extractors``.
     """
     given = Path(os.environ.get("XDG_CONFIG_HOME", ""))
     home = given if given.is_absolute() else Path("~/.config").expanduser()
@@ -26,7 +26,7 @@ def is_trusted(extractor: str) -> bool:
     Raises
     ------
     OSError
-        If the list is there but cannot be read.
+        If the file exists but cannot be read.
     """
     path = trusted_file()
     if not (path.is_absolute() and path.is_file()):

@@ -12,13 +12,14 @@ from acmnet.names import one_form
 def find_videos(paths: Sequence[str | Path]) -> dict[str, Path]:
     """Return each video's file by its id, the file's name without the suffix; sorted.
 
-    The id is the name in its composed Unicode form, whatever the file system has.
+    The id is brought to its composed Unicode form, whichever form the file system has.
 
     Parameters
     ----------
     paths : sequence of paths
-        Files, taken whatever their suffix, and folders, searched with all they hold
-        for the suffixes of videos. Hidden files and folders are passed over.
+        Files, which are taken whatever their suffix, and folders, which are searched
+        with all their subfolders for files with the suffix of a video. Hidden files and
+        folders are skipped.
 
     Raises
     ------

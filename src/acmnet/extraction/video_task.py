@@ -1,4 +1,4 @@
-"""The task of one video: a file in, features and a record out, under a watch."""
+"""Extract one video: its file becomes features and a record, within a time limit."""
 
 import contextlib
 import dataclasses
@@ -44,40 +44,43 @@ from acmnet.video.containers import refuse_no_file
 from acmnet.video.frames import Frame, FrameReader, VideoError
 
 FRAMES_AT_ONCE: Final = 8
-"""Frames that go to the extractor together: each handing over wakes a thread."""
+"""Frames that are handed to the extractor together, because each handing over wakes a
+thread."""
 BATCHES_AHEAD: Final = 2
-"""So many times that may wait; two more are in hand."""
+"""Batches of `FRAMES_AT_ONCE` frames that may wait for the extractor. Two more are
+being filled and used."""
 FRAMES_AHEAD: Final = (BATCHES_AHEAD + 2) * FRAMES_AT_ONCE
-"""At most on their way."""
+"""Decoded frames in memory on their way to the extractor, at most."""
 COMPUTE_FACTOR: Final = 10
-"""How many times longer than a frame's decoding an extractor may think."""
+"""Factor between the time limits of the extractor and of the decoding of a frame."""
 PLACE_S: Final = 1.0
-"""How often a worker says how far it has come in its video."""
+"""Seconds after which a worker states again how far it has come in its video."""
 HAS_ALARM: Final = hasattr(signal, "setitimer")
-"""Not on Windows: there, a video that hangs holds up its worker."""
+"""Whether the system has alarms. Windows has none: there a video that hangs blocks its
+worker."""
 
 
 class VideoTask(NamedTuple):
-    """A video to be done."""
+    """A video whose features are to be extracted."""
 
     video: str
     path: Path
     size: int = 0
-    """In bytes."""
+    """Size of the file in bytes."""
 
 
 Result = VideoRecord | Failure
 
 
 class Prepared(NamedTuple):
-    """What an extractor says of itself before the first video."""
+    """An extractor's description of itself, made before the first video."""
 
     manifest: FeatureManifest
     frame_side: int
 
 
 class VideoWorker:
-    """Makes the extractor once in its process, and does one video after another."""
+    """Makes the extractor once in its process, and extracts one video after another."""
 
     def __init__(
         self, make: Callable[[], Extractor], name: str, out: Path, stall_s: float
@@ -87,9 +90,9 @@ class VideoWorker:
         self.made: Extractor | None = None
 
     def __call__(self, task: VideoTask | None) -> Prepared | Result:
-        """Do a video, or, for None, say what its features will be.
+        """Extract a video; or, for None, return the extractor's description.
 
-        A failure is returned, never raised, so that the other videos go on.
+        A failure is returned, never raised, so that the other videos can go on.
         """
         try:
             if self.made is None:
@@ -104,9 +107,10 @@ class VideoWorker:
             return _failed(task or VideoTask("", Path()), error)
 
     def _refuse_other(self, made: Extractor) -> None:
-        """Refuse to fill a store with other features than the worker that began it.
+        """Refuse if this worker's features differ from those of the first worker.
 
-        On a cluster, another machine's torch or processor may make them.
+        On a cluster they can, where machines have other versions of torch or other
+        processors.
         """
         try:
             claim_store(self.out, prepared(self.name, made).manifest)
@@ -115,7 +119,7 @@ class VideoWorker:
 
 
 def prepared(name: str, extractor: Extractor) -> Prepared:
-    """Return what an extractor of this name says of itself, as JSON can hold it."""
+    """Return an extractor's description of itself in values that JSON can hold."""
     manifest = manifest_of(name, extractor)
     settings = json.loads(json.dumps(manifest.settings))
     versions = {**manifest.versions, "av": av.__version__, "opencv": cv2.__version__}
@@ -124,7 +128,7 @@ def prepared(name: str, extractor: Extractor) -> Prepared:
 
 
 class _StoreError(ValueError):
-    """Nothing can be written any more, so no other video need be tried."""
+    """Nothing can be written any more, so the other videos need not be tried."""
 
 
 def extract_video(
@@ -139,18 +143,19 @@ def extract_video(
     extractor : Extractor
         Its `describe` is called once.
     out : Path
-        The store, with a directory for records in it.
+        The directory for features, in which there is one for records.
     stall_s : float
-        Seconds in which a frame must be decoded, above 0, or else this process ends;
-        features of the frames decoded so far may take ten times that.
+        Seconds, above 0, within which the next frame must be decoded; otherwise this
+        process ends itself. The features of the frames decoded so far may take
+        `COMPUTE_FACTOR` times as long.
 
     Raises
     ------
     VideoError
         If the video cannot be decoded or has no frames.
     FeatureError
-        If what the extractor gives is not finite, has another dimension or number of
-        rows than it says, or is nothing.
+        If the extractor returns no features, features that are not finite, or another
+        number of rows or columns than it states.
     """
     started = time.monotonic()
     _refuse_unfit_name(task.video)
@@ -197,13 +202,13 @@ def extract_video(
 
 
 def _refuse_unfit_name(video: str) -> None:
-    """Refuse a video whose features or record could not be called after it.
+    """Refuse a video whose name cannot be that of its features or its record.
 
     Raises
     ------
     VideoError
-        If a file's name in the store would be too long, or the name has a character
-        that no name of a video may have.
+        If the name of a file would be too long, or the video's name has a character
+        that names must not have.
     """
     if strange := unfit(video):
         raise VideoError(f"the file's name has {strange} in it; rename the file")
@@ -232,13 +237,13 @@ def _storing(out: Path) -> Iterator[None]:
 def _placed(
     frames: Iterable[Frame], reader: FrameReader, place: Path
 ) -> Iterator[Frame]:
-    """Yield the same frames; say once a second how far they have come."""
+    """Yield the same frames; write once a second to a file how far they have come."""
     told = time.monotonic()
     for frame in frames:
         yield frame
         if time.monotonic() - told >= PLACE_S:
             told = time.monotonic()
-            # the run is worth more than word of it
+            # a report of progress that cannot be written is no reason to fail
             with contextlib.suppress(OSError):
                 place.write_text(f"{reader.duration_s:.2f} {reader.claimed_s:.2f}")
 
@@ -246,7 +251,7 @@ def _placed(
 def _describe(
     frames: Iterator[Frame], extractor: Extractor, watch: "Watch"
 ) -> list[npt.NDArray[np.float32]]:
-    """Return the blocks of a video, decoded ahead in a thread of its own."""
+    """Return the blocks of features of a video; a thread decodes frames ahead."""
     frames = prefetch(frames, BATCHES_AHEAD, FRAMES_AT_ONCE)
     try:
         blocks = list(watch.blocks(extractor.describe(frames)))
@@ -254,7 +259,7 @@ def _describe(
             pass
     finally:
         watch.is_over = True
-        # a thread of the extractor may be taking a frame at this moment
+        # a thread of the extractor may still be using the iterator
         with contextlib.suppress(ValueError):
             frames.close()
     return blocks
@@ -266,7 +271,7 @@ def _joined(
     extractor: Extractor,
     n_frames: int,
 ) -> npt.NDArray[np.float32]:
-    """Return all blocks as one, refusing what is not on the extractor's grid."""
+    """Return all blocks as one (T, D) array; refuse a wrong number of rows."""
     for block in blocks:
         if np.ndim(block) != 2 or np.shape(block)[1] != extractor.dimension:
             raise FeatureError(
@@ -286,7 +291,7 @@ def _joined(
 
 
 def snippets_of(n_frames: int, grid: SnippetGrid) -> int:
-    """Return how many snippets so many frames give, at least one.
+    """Return how many snippets ``n_frames`` frames give; at least one.
 
     Examples
     --------
@@ -298,11 +303,12 @@ def snippets_of(n_frames: int, grid: SnippetGrid) -> int:
 
 
 class Watch:
-    """Ends this process where its video makes no progress, even inside native code.
+    """Ends this process if its video makes no progress, even inside native code.
 
-    Its last words, and those of a crash, are left in a file; a video that comes to its
-    end leaves none. An alarm of the operating system needs neither Python's lock nor
-    its interpreter, so what hangs cannot hold it up.
+    The place in the code where the process was, or where it crashed, is written to a
+    file, which is removed when a video is finished. The limit is an alarm of the
+    operating system. It needs neither Python's lock nor its interpreter, so code that
+    hangs cannot block it.
     """
 
     def __init__(self, trace: Path, stall_s: float) -> None:
@@ -311,7 +317,7 @@ class Watch:
         self.file = trace.open("w")
 
     def __enter__(self) -> Self:
-        """Begin to watch."""
+        """Start the time limit."""
         faulthandler.enable(self.file)
         if HAS_ALARM:
             faulthandler.register(
@@ -320,7 +326,7 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it."""
+        """Stop the time limit, and remove the file."""
         if HAS_ALARM:
             signal.setitimer(signal.ITIMER_REAL, 0)
             faulthandler.unregister(signal.SIGALRM)
@@ -329,7 +335,7 @@ class Watch:
         self.trace.unlink(missing_ok=True)
 
     def frames(self, reader: Iterable[Frame]) -> Iterator[Frame]:
-        """Yield the same frames, each of which must come within the limit."""
+        """Yield the same frames; each must be decoded within the limit."""
         frames = iter(reader)
         while not self.is_over:
             self._arm(1)
@@ -345,7 +351,7 @@ class Watch:
     def blocks(
         self, features: Iterable[npt.NDArray[np.float32]]
     ) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield the same blocks; once all is decoded, they are the sign of life."""
+        """Yield the same blocks; once all frames are decoded, each resets the limit."""
         for block in features:
             if self.is_decoded:
                 self._arm(COMPUTE_FACTOR)
@@ -357,7 +363,7 @@ class Watch:
 
 
 def post_mortem(task: VideoTask, out: Path, how: str, stall_s: float) -> Failure:
-    """Return why the process of a video is gone, from what it left behind."""
+    """Return why the process of a video ended, according to the files that it left."""
     trace = trace_file(out, task.video)
     words = trace.read_text(errors="replace") if trace.exists() else ""
     trace.unlink(missing_ok=True)
@@ -376,7 +382,7 @@ def post_mortem(task: VideoTask, out: Path, how: str, stall_s: float) -> Failure
 
 
 def _failed(task: VideoTask, error: BaseException) -> Failure:
-    """Return an error as a failure; one that nobody foresaw says where it came from."""
+    """Return an error as a failure; an unexpected one states its place in the code."""
     if isinstance(error, VideoError):
         return _failure(task, "video", str(error))
     if isinstance(error, _StoreError):

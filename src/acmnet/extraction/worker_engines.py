@@ -1,8 +1,8 @@
-"""Engines: one task after another in processes of their own, here or on a Ray cluster.
+"""Engines run tasks in worker processes, on this machine or on a Ray cluster.
 
-A worker is made once in each process and then called with one task after another. A
-process that dies costs its own task only: it comes back as `Lost`, another process
-takes its place, and whoever reads the results may put the task into the queue again.
+Each process makes its worker once and then calls it with one task after another. If a
+process dies, only its task is affected: the result of that task is `Lost`, a new
+process replaces the dead one, and the caller may put the task into the queue again.
 """
 
 import contextlib
@@ -34,18 +34,18 @@ THREAD_VARIABLES: Final = (
     "MKL_NUM_THREADS",
 )
 ANSWER_S: Final = 10
-"""How long to wait for a cluster to answer."""
+"""Seconds to wait for a cluster to answer."""
 
 
 class EngineError(ValueError):
-    """An engine that cannot be started, or that broke down."""
+    """An engine that cannot be started, or that stopped working."""
 
 
 class Lost(NamedTuple):
-    """What comes back for a task whose process died."""
+    """The result of a task whose process died."""
 
     how: str
-    """Such as ``"signal 9"``; empty if unknown."""
+    """How the process ended, such as ``"signal 9"``; empty if unknown."""
 
 
 def cores() -> int:
@@ -56,7 +56,7 @@ def cores() -> int:
 
 
 class _Site(NamedTuple):
-    """What a process needs before its worker can be made."""
+    """What has to be set in a process before its worker can be made."""
 
     make: Callable[[], Callable[[Any], Any]]
     threads: int
@@ -64,7 +64,7 @@ class _Site(NamedTuple):
     path: tuple[str, ...]
 
     def prepare(self) -> None:
-        """Bound the threads; find the modules that the parent finds."""
+        """Limit the number of threads; search for modules where the parent does."""
         with contextlib.suppress(OSError):
             os.chdir(self.directory)
         sys.path += [entry for entry in self.path if entry not in sys.path]
@@ -77,7 +77,7 @@ def _site(make: Callable[[], Callable[[Any], Any]], threads: int) -> _Site:
 
 
 def _serve(tasks: connection.Connection, site: _Site) -> None:
-    """Do what comes through the pipe until it is closed."""
+    """Work on the tasks that come through the pipe, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
     site.prepare()
@@ -90,10 +90,10 @@ def _serve(tasks: connection.Connection, site: _Site) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process as soon as its parent is gone, whatever it is at.
+    """End this process as soon as its parent has ended, whatever it is doing.
 
-    A worker that outlived a killed run could still write into what the next run
-    resumes.
+    A worker that lived on after its run was killed could write into the files that the
+    next run resumes from.
     """
     parent = multiprocessing.parent_process()
     if parent is None:
@@ -107,9 +107,10 @@ def _end_with_parent() -> None:
 
 
 class _Process:
-    """A process with a pipe of its own, whose closing tells that it died.
+    """A worker process and the pipe to it.
 
-    Nothing is shared with other processes, so no death can leave a lock behind.
+    The pipe closes when the process dies. It is not shared with other processes, so no
+    process can die with a lock that others wait for.
     """
 
     def __init__(self, site: _Site) -> None:
@@ -126,7 +127,7 @@ class _Process:
         theirs.close()
 
     def result(self) -> Any:
-        """Wait for the result of its task."""
+        """Wait for the result of the task."""
         try:
             return self.pipe.recv()
         except (EOFError, OSError):
@@ -135,7 +136,7 @@ class _Process:
             return Lost(f"signal {-code}" if code < 0 else f"exit code {code}")
 
     def stop(self) -> None:
-        """End it, in the middle of whatever it does."""
+        """End the process, in the middle of its task if it has one."""
         self.process.kill()
         self.process.join()
         self.pipe.close()
@@ -143,7 +144,7 @@ class _Process:
 
 @contextlib.contextmanager
 def without_interrupts() -> Iterator[None]:
-    """Start processes that Ctrl-C does not reach: their parent stops them."""
+    """Protect processes started meanwhile from Ctrl-C; their parent stops them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -155,15 +156,16 @@ def without_interrupts() -> Iterator[None]:
 
 
 class LocalEngine(Generic[Task, Result]):
-    """Processes on this machine; also a single worker is a process of its own.
+    """Worker processes on this machine; a single worker has its own process, too.
 
     Parameters
     ----------
     make : callable
-        Makes the worker; it, tasks and results can be pickled.
+        Makes the worker in its process. The callable, tasks and results have to be
+        picklable.
     workers : int
-        Processes at the most, at least 1. Each gets an equal share of the cores, at
-        least one.
+        Largest number of processes, at least 1. Each gets an equal share of the cores,
+        and at least one core.
     """
 
     def __init__(
@@ -174,13 +176,13 @@ class LocalEngine(Generic[Task, Result]):
         self.processes: list[_Process] = []
 
     def __enter__(self) -> Self:
-        """Make ready; a process is started when there is a task for it."""
+        """Prepare the engine; each process starts when there is a task for it."""
         self.environment = environment(_variables(self.threads) | bound_to_us())
         self.environment.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop all processes; what they are at is lost."""
+        """Stop all processes; the tasks that they are working on are lost."""
         for process in self.processes:
             process.stop()
         self.environment.__exit__(None, None, None)
@@ -188,8 +190,8 @@ class LocalEngine(Generic[Task, Result]):
     def results(self, queue: deque[Task]) -> Generator[tuple[Task, Result | Lost]]:
         """Yield each task with its result, as they finish, until the queue is empty.
 
-        A process holds one task at a time, so tasks may be put into the queue, or
-        taken from it, whenever this has yielded.
+        A process is given one task at a time. So tasks may be added to the queue, or
+        taken from it, after every result.
         """
         running: dict[connection.Connection, tuple[_Process, Task]] = {}
         while queue or running:
@@ -202,35 +204,38 @@ class LocalEngine(Generic[Task, Result]):
                 yield task, process.result()
 
     def _given(self, task: Task, busy: set[int]) -> _Process:
-        """Return a process that has got the task: one that is idle, or a new one."""
+        """Give the task to an idle process or to a new one; return the process."""
         for process in list(self.processes):
             if id(process) in busy:
                 continue
-            with contextlib.suppress(OSError):  # died since
+            with contextlib.suppress(OSError):  # it has died since
                 process.pipe.send(task)
                 return process
             process.stop()
             self.processes.remove(process)
         process = _Process(_site(self.make, self.threads))
         self.processes.append(process)
-        with contextlib.suppress(OSError):  # died at once: its pipe tells
+        with contextlib.suppress(OSError):  # it died at once; its closed pipe says so
             process.pipe.send(task)
         return process
 
 
 def _variables(threads: int) -> dict[str, str]:
-    """Return what Python, NumPy's and torch's libraries read once, as they start."""
+    """Return the environment variables that limit the threads of NumPy and torch.
+
+    The libraries read them once, when a process starts.
+    """
     return dict.fromkeys(THREAD_VARIABLES, str(threads)) | SAFE_PATH
 
 
 def bound_to_us() -> dict[str, str]:
-    """Return the environment of processes that end as soon as this one is gone."""
+    """Return the variables that make processes end as soon as this one has ended."""
     return {PARENT: str(os.getpid())}
 
 
 @contextlib.contextmanager
 def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables for the processes that are started meanwhile."""
+    """Set environment variables for the processes that are started meanwhile."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -244,17 +249,17 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 class RayEngine(Generic[Task, Result]):
-    """The same on a Ray cluster: the one that runs, or one started on this machine.
+    """Workers on a Ray cluster: a running one, or one started on this machine.
 
-    ``RAY_ADDRESS`` names a cluster; without it, one begun by ``ray start --head`` on
-    this machine is used; without that, or where it is ``local``, one is started here
-    and stopped in the end. Files must lie at the same path on every node, which must
-    have the same acmnet.
+    The cluster is the one that the environment variable ``RAY_ADDRESS`` names, or else
+    one that ``ray start --head`` started on this machine. Without such a cluster, or
+    where ``RAY_ADDRESS`` is ``local``, one is started on this machine and stopped at
+    the end. All nodes need the same version of acmnet, and the files at the same paths.
 
     Parameters
     ----------
     make, workers
-        As of `LocalEngine`; each worker is an actor, replaced where it is lost.
+        As in `LocalEngine`. Each worker is a Ray actor; a lost actor is replaced.
     """
 
     def __init__(self, make: Callable[[], Callable[[Task], Result]], workers: int):
@@ -287,7 +292,7 @@ class RayEngine(Generic[Task, Result]):
             self.ray.shutdown()
 
     def results(self, queue: deque[Task]) -> Generator[tuple[Task, Result | Lost]]:
-        """Yield each task with its result, as `LocalEngine.results`."""
+        """Yield each task with its result; see `LocalEngine.results`."""
         ray, idle = self.ray, list(self.actors)
         running: dict[Any, tuple[Any, Task]] = {}
         while queue or running:
@@ -307,8 +312,8 @@ class RayEngine(Generic[Task, Result]):
                 yield task, result
 
     def _replaced(self, actor: Any) -> Any:
-        """Return a new actor for a lost one."""
-        self.ray.kill(actor)  # it may be only out of reach, and would go on writing
+        """Return a new actor in place of a lost one."""
+        self.ray.kill(actor)  # it may still be alive, out of reach, and write files
         self.actors.remove(actor)
         self.actors.append(self.new_actor())
         return self.actors[-1]
@@ -323,7 +328,7 @@ class _Actor:
         self.worker: Callable[[Any], Any] | None = None
 
     def work(self, task: Any) -> Any:
-        """Do one task."""
+        """Return the result of one task."""
         if self.worker is None:
             self.worker = self.site.make()
         return self.worker(task)
@@ -340,7 +345,7 @@ def _import_ray() -> Any:
 
 
 def _connect(ray: Any, n_cpus: int) -> None:
-    """Connect to the cluster, or start one with so many CPUs."""
+    """Connect to the cluster, or start one with this number of CPUs."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet = {"logging_level": "ERROR", "log_to_driver": False}
     address = _cluster()
@@ -361,9 +366,9 @@ def _connect(ray: Any, n_cpus: int) -> None:
 
 
 def _cluster() -> str | None:
-    """Return the address of the cluster to join; None to start one.
+    """Return the address of the cluster to connect to; None to start one.
 
-    Ray's own search waits for minutes for a cluster that was killed.
+    Ray's own search would wait for minutes for a cluster that was killed.
     """
     named = os.environ.get("RAY_ADDRESS", "auto")
     if named == "local":
