@@ -423,7 +423,7 @@ def test_why_an_extractor_cannot_be_made(tmp_path):
     refused = VideoWorker(make, "mine", tmp_path, 60)(None)
     assert isinstance(refused, Failure)
     assert re.fullmatch(
-        r"ZeroDivisionError: division by zero \(test_extraction\.py:\d+\)",
+        r"ZeroDivisionError: division by zero \(test_extraction_run\.py:\d+\)",
         refused.reason,
     )
 
