@@ -1,4 +1,4 @@
-"""Which precision a device computes in where bf16 is asked for."""
+"""The number format that a device uses where bf16 is asked for."""
 
 from typing import Final, Literal, TypeVar
 
@@ -11,25 +11,25 @@ IMITATED: Final = "this processor has no bf16: fp32 is used instead"
 def computed_in(
     precision: Asked, device: str | torch.device
 ) -> Asked | Literal["fp32"]:
-    """Return the precision that is computed in where one is asked for.
+    """Return the number format to compute in, given the one that is asked for.
 
-    A CPU without AVX-512 imitates bf16: I3D then takes 220 times as long as in fp32, a
-    training step 5 times (docs/decisions.md, D-038). So fp32 takes its place, which is
-    the more exact of the two.
+    A CPU without AVX-512 only emulates bf16. There I3D takes 220 times as long as in
+    fp32, and a training step 5 times as long (docs/decisions.md, D-038). Such a device
+    falls back to fp32, which is the more exact of the two.
 
     Parameters
     ----------
     precision : str
-        Everything but ``"bf16"`` is returned as it is.
+        The number format that is asked for. All but ``"bf16"`` are returned unchanged.
     device : str or torch.device
-        Of torch.
+        A device of torch, such as ``"cuda"``.
     """
     is_lacking = precision == "bf16" and not _computes_bf16(torch.device(device).type)
     return "fp32" if is_lacking else precision
 
 
 def _computes_bf16(kind: str) -> bool:
-    if kind == "cpu":  # others than x86 were not measured
+    if kind == "cpu":  # only x86 was measured
         return torch.backends.cpu.get_cpu_capability().startswith("AVX512")
     if kind == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

@@ -1,8 +1,9 @@
-"""Folders that are there whole or not at all, each with the SHA-256 of its files.
+"""Folders that are written whole or not at all, with the SHA-256 of each file.
 
-A folder is written beside its place under a temporary name and renamed. The one that
-was there is kept until then, and is found again where a kill fell between the two
-renames. ``SHA256SUMS`` in it is what ``sha256sum -c`` reads.
+A new folder is written under a temporary name and then renamed. The old folder is
+renamed away just before; if the process is killed between the two renames, `recover`
+puts the old folder back. Each folder has a file ``SHA256SUMS``, which ``sha256sum -c``
+can check.
 """
 
 import contextlib
@@ -24,26 +25,26 @@ _DIGEST: Final = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
 
 class DamagedError(ValueError):
-    """A file that is not what was written; the message names it."""
+    """A file whose content is not the one that was written; the message names it."""
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files into a folder that replaces the one that is there.
+    """Write files into a folder, which replaces the folder of that name.
 
-    Whatever interrupts it, `standing` then returns the folder as it was before, or the
-    new one, and each is whole. Only one process may write a folder at a time.
+    If this is interrupted, `whole_folder` returns either the old folder or the new one,
+    and either is whole. Only one process may write a folder at a time.
 
     Parameters
     ----------
     folder : Path
-        The place; its parents are made where they are missing.
+        The folder to write; its parents are made if they are missing.
     files : mapping of str to bytes
-        The content of each file by name. ``SHA256SUMS`` is added.
+        The content of each file by its name. ``SHA256SUMS`` is added.
 
     Raises
     ------
     OSError
-        If something cannot be written; the folder that is there is untouched then.
+        If a file cannot be written. The old folder is unchanged then.
     """
     new, old = _beside(folder, _NEW), _beside(folder, _OLD)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -65,16 +66,16 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             recover(folder)
         raise
     with contextlib.suppress(OSError):
-        recover(folder)  # takes the old one away
+        recover(folder)  # removes the old folder
 
 
 def recover(folder: Path) -> None:
-    """Put back, or take away, what a writer that was killed left beside its place.
+    """Clean up after a writer that was killed: put the old folder back, or remove it.
 
     Raises
     ------
     OSError
-        If the disk does not let it.
+        If a folder cannot be renamed or removed.
     """
     new, old = _beside(folder, _NEW), _beside(folder, _OLD)
     _remove(new)
@@ -85,14 +86,14 @@ def recover(folder: Path) -> None:
 
 
 def recover_all(parent: Path) -> None:
-    """Do what `recover` does for every folder in ``parent`` that was being written."""
+    """Call `recover` for each folder in ``parent`` that was being written."""
     for path in list(parent.glob("*")):
         if path.suffix in (_NEW, _OLD):
             recover(path.with_suffix(""))
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder; a kill leaves it whole, or nothing that `standing` finds."""
+    """Remove a folder; if killed meanwhile, it is whole or no longer found."""
     with contextlib.suppress(OSError):
         recover(folder)
         folder.rename(_beside(folder, _NEW))
@@ -100,8 +101,8 @@ def remove_folder(folder: Path) -> None:
         recover(folder)
 
 
-def standing(folder: Path) -> Path | None:
-    """Return where the whole folder lies at the moment; None where there is none."""
+def whole_folder(folder: Path) -> Path | None:
+    """Return the path at which a whole folder lies now; None if there is none."""
     for path in (folder, _beside(folder, _OLD), folder):
         if path.is_dir():
             return path
@@ -109,14 +110,14 @@ def standing(folder: Path) -> Path | None:
 
 
 def read_file(path: Path) -> bytes:
-    """Return a file's content, compared with what was written.
+    """Return a file's content, after comparing it with its SHA-256.
 
-    In a folder without ``SHA256SUMS``, nothing is compared.
+    Without ``SHA256SUMS`` in the folder there is nothing to compare it with.
 
     Raises
     ------
     DamagedError
-        If its SHA-256 is not the one that the folder says, or it is too large.
+        If its SHA-256 is another one than in ``SHA256SUMS``, or the file is too large.
     OSError
         If it cannot be read.
     """
@@ -139,9 +140,10 @@ def read_file(path: Path) -> bytes:
 
 
 def digests(folder: Path) -> dict[str, str] | None:
-    """Return each file's SHA-256, in hexadecimal, as ``SHA256SUMS`` says.
+    """Return each file's SHA-256, in hexadecimal, as ``SHA256SUMS`` states it.
 
-    None where the folder has no such file. Lines that cannot be read say nothing.
+    Returns None if the folder has no ``SHA256SUMS``. Lines that cannot be read are
+    skipped.
     """
     try:
         with open_regular(folder / DIGESTS_FILE) as file:
@@ -158,7 +160,7 @@ def _digests(files: Mapping[str, bytes]) -> bytes:
 
 
 def _remove(path: Path) -> None:
-    """Remove a folder, or what lies in its place; a link's target stays."""
+    """Remove a folder, file or link; the target of a link is not touched."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -170,7 +172,7 @@ def _beside(folder: Path, suffix: str) -> Path:
 
 
 def _fsync(folder: Path) -> None:
-    """Bring a folder's list of names to the disk, where the system can do that."""
+    """Force the list of a folder's files to the disk, if the system can do that."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

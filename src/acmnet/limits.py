@@ -1,7 +1,8 @@
-"""What a user's file may hold: every limit is stated here, once.
+"""The limits of what a user's file may hold.
 
-A file beyond them is a mistake or an attack; the doors that read it (`acmnet.files`,
-`acmnet.data.feature_store`, `acmnet.data.annotations`) refuse it in a sentence.
+A file beyond a limit is a mistake or an attack. The functions that read files
+(`acmnet.text_files`, `acmnet.data.feature_store`, `acmnet.data.annotations`) refuse it
+with a sentence that says so.
 """
 
 import itertools
@@ -11,25 +12,27 @@ from collections.abc import Mapping
 from typing import Final
 
 LARGEST_TEXT_BYTES: Final = 512 * 2**20
-"""Bytes of a label file or of detections: ten times ActivityNet's largest. Read as
-JSON, a text takes about ten times its own size in memory."""
+"""Bytes of a file of labels or detections, at most: ten times ActivityNet's largest
+file. Reading JSON takes about ten times the size of the text in memory."""
 LARGEST_NOTE_BYTES: Final = 64 * 2**20
-"""Bytes of a file that acmnet itself writes beside something: a manifest, a run's
-``config.json``, a record, a calibration; also of a recipe."""
+"""Bytes of a small file, at most: of a recipe, or of a manifest, a run's
+``config.json``, a record or a calibration, which acmnet itself writes."""
 DEEPEST: Final = 100
-"""Lists and objects inside each other in one JSON or TOML value. Ours have 10."""
+"""Levels of lists and objects inside each other in a JSON or TOML file, at most. The
+files that acmnet writes have 10."""
 LONGEST_NUMBER: Final = 400
-"""Characters of a number in JSON: every float is spelt out in fewer."""
+"""Characters of a number in JSON, at most; every float can be written with fewer."""
 LARGEST_CHECKPOINT_BYTES: Final = 32 * 2**30
-"""Bytes of one file of a checkpoint. The largest of ours has 250 MB."""
+"""Bytes of one file of a checkpoint, at most; the largest that acmnet wrote has 250
+MB."""
 LARGEST_DIMENSION: Final = 1_000_000
-"""Numbers in a snippet's feature that a network takes. I3D's have 2048."""
+"""Columns of features that a network accepts, at most; two streams of I3D have 2048."""
 MOST_CLASSES: Final = 100_000
-"""Names in a class list. The largest vocabularies of actions have some thousands."""
+"""Classes in a class list, at most; the largest vocabularies have a few thousand."""
 LARGEST_SECONDS: Final = 1e7
-"""Seconds that a time or a duration may be away from 0: 115 days."""
+"""Largest absolute value of a time or a duration, in seconds: 115 days."""
 LONGEST_NAME_BYTES: Final = 255
-"""Bytes of a file's name on the usual file systems."""
+"""Bytes of a file's name that usual file systems allow."""
 
 _PLAIN_NUMBER: Final = re.compile(
     r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII
@@ -40,13 +43,14 @@ _SHAPE: Final = bytes(
     ord("0") if chr(x).isdigit() and x < 128 else ord("e") if x in b"eE" else x
     for x in range(256)
 )
-"""Makes one digit of all, and one e of both, so that numbers' shapes can be found."""
+"""Translation that turns every digit into one digit, and E into e, so that long numbers
+can be searched for as text."""
 _LARGE_EXPONENT: Final = re.compile(r"(?:^|[\[:,\s])-?\d+(?:\.\d+)?[eE]\+?\d{3}")
 _STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def is_text(name: str) -> bool:
-    r"""Return whether all of a text can be written as UTF-8.
+    r"""Return whether a text can be written as UTF-8.
 
     Examples
     --------
@@ -61,10 +65,11 @@ def is_text(name: str) -> bool:
 
 
 def finite(value: object, *, in_quotes: bool = False) -> float | None:
-    """Return a number from a file; None where ``value`` is none, or not finite.
+    """Return a value from a file as a number; None if it is no finite number.
 
-    With ``in_quotes``, which only label files, lists and detections allow (THUMOS-14's
-    are written so), a text that spells a plain decimal number is one, too.
+    With ``in_quotes``, a text that spells a plain decimal number counts as a number,
+    too. Files of labels and of detections allow that, because those of THUMOS-14 have
+    numbers in quotes.
 
     Examples
     --------
@@ -81,15 +86,15 @@ def finite(value: object, *, in_quotes: bool = False) -> float | None:
             return None
     try:
         number = float(value)
-    except OverflowError:  # a whole number of hundreds of digits
+    except OverflowError:  # a whole number with hundreds of digits
         return None
     return number if math.isfinite(number) else None
 
 
 def seconds(value: object, *, in_quotes: bool = False) -> float | None:
-    """Return a time from a file in seconds; None where it is none, or too far off.
+    """Return a time from a file in seconds; None if it is none or out of range.
 
-    As `finite`, and not beyond `LARGEST_SECONDS` on either side of 0.
+    ``value`` is read as by `finite`. Its absolute value is at most `LARGEST_SECONDS`.
     """
     number = finite(value, in_quotes=in_quotes)
     return None if number is None or abs(number) > LARGEST_SECONDS else number
@@ -118,7 +123,7 @@ def is_too_deep(text: str) -> bool:
 
 
 def _depth(text: str) -> int:
-    """Return how deep brackets are inside each other, those in strings included."""
+    """Return how many brackets are open at most; those in strings count, too."""
     brackets = text.encode("utf-8", "replace").translate(None, _NOT_BRACKETS)
     steps = map(_STEP.__getitem__, brackets)
     return max(itertools.accumulate(steps), default=0)
@@ -151,20 +156,20 @@ LARGEST_SETTINGS: Final[Mapping[str, float]] = {
     "nms_padding_s": 1e4,
     "soft_nms_sigma": 1e6,
 }
-"""The largest value of a setting by its name; beyond them nothing can be meant."""
+"""Largest value that a setting may have, by the setting's name."""
 LARGEST_SETTING: Final = 1e6
-"""The largest value, to either side of 0, of a number that `LARGEST_SETTINGS` does not
-name, such as a loss weight."""
+"""Largest absolute value of a setting that `LARGEST_SETTINGS` does not name, such as
+the weight of a loss."""
 MOST_THRESHOLDS: Final = 1000
 
 
 def refuse_beyond(settings: Mapping[str, object]) -> None:
-    """Refuse numbers of settings, by name, that are not finite or beyond their limit.
+    """Refuse settings whose numbers are not finite or beyond their limit.
 
     Raises
     ------
     ValueError
-        With the name, the limit and the value.
+        The message has the setting's name, the limit and the value.
 
     Examples
     --------

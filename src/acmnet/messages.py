@@ -1,18 +1,18 @@
-"""Words that sentences to the user share: names as they can be shown, and counts."""
+"""Parts of messages to the user: names that are safe to show, and counts."""
 
 import reprlib
 from collections.abc import Collection
 from typing import Final
 
 SHOWN: Final = 5
-"""Names in a sentence, at the most."""
+"""Names that a message lists, at most."""
 
 _REPR: Final = reprlib.Repr()
 _REPR.maxstring = 80
 
 
 def quoted(name: str) -> str:
-    r"""Return a name from a user's file as it can be shown: escaped, not too long.
+    r"""Return a name from a user's file in quotes, escaped and shortened for a message.
 
     Examples
     --------
@@ -38,17 +38,19 @@ def some(names: Collection[str], most: int = SHOWN) -> str:
 def counted(
     n: int, noun: str, verb: tuple[str, str] | None = None, *, of: int | None = None
 ) -> str:
-    """Return a number of things, of how many, and what they do.
+    """Return a number and a noun, with a total and a verb where they are given.
 
     Parameters
     ----------
     n : int
+        The number of things.
     noun : str
-        In the singular.
+        The noun in the singular.
     verb : (str, str), optional
-        In the singular and in the plural, to agree with ``n``.
+        The verb in the singular and in the plural; the one that agrees with ``n`` is
+        used.
     of : int, optional
-        How many there are in all.
+        The total number.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Names of videos and actions: one Unicode form, what no name holds, near misses.
+"""Names of videos and actions: their Unicode form, forbidden characters, near misses.
 
-A folder that a Mac wrote has ``ä`` as ``a`` and a combining mark; the spreadsheet
-beside it has one letter. Both are one name: whatever reads names from files or from
-labels passes them through `one_form`, so that equal names are equal strings.
+In the names of files that a Mac wrote, ``ä`` is an ``a`` followed by a combining mark;
+in a spreadsheet it is one letter. Both spell the same name. Therefore every name from a
+file or from labels passes through `one_form`, so that equal names are equal strings.
 """
 
 import unicodedata
@@ -17,7 +17,7 @@ SPOKEN: Final = {
     "\r": "a line break",
     "\0": "a NUL",
 }
-"""Control characters that people have a word for."""
+"""Names of control characters that have a common one."""
 
 
 def one_form(name: str) -> str:
@@ -37,10 +37,10 @@ def is_name(value: object) -> bool:
 
 
 def unfit(name: str) -> str:
-    r"""Return what a name holds that no name can; empty for a name that is fine.
+    r"""Return which forbidden character a name has; empty if it has none.
 
-    Control characters would break lists and tables of names, and half a surrogate
-    pair cannot be written to any file.
+    Control characters would break lists and tables of names. Half a surrogate pair
+    cannot be written to any file.
 
     Examples
     --------
@@ -61,18 +61,18 @@ def unfit(name: str) -> str:
 
 
 def checked(where: str, what: str, name: str, error: type[ValueError]) -> str:
-    """Return a name from a file in its one form.
+    """Return a name from a file in its composed Unicode form, or refuse it.
 
     Parameters
     ----------
     where : str
-        The file and the place in it, for the refusal.
+        The file and the place in it, for the message.
     what : str
-        What is named, such as ``"label"``.
+        What the name stands for, such as ``"label"``.
     name : str
-        As the file has it.
+        The name as it stands in the file.
     error : type
-        What to raise where the name holds what no name can.
+        The exception to raise if the name has a forbidden character.
     """
     held = unfit(name)
     if held:
@@ -84,20 +84,20 @@ def checked(where: str, what: str, name: str, error: type[ValueError]) -> str:
 
 
 def spelt_otherwise(names: Iterable[str], known: Iterable[str]) -> str:
-    """Return a hint on the first of some unknown names that differs by case alone.
+    """Return a hint on an unknown name that differs from a known one by case only.
 
     Parameters
     ----------
     names : iterable of str
-        Not found among those that are known.
+        The names that were not found.
     known : iterable of str
-        Where they were looked for.
+        The names among which they were searched for.
 
     Returns
     -------
     str
-        Such as ``" (is 'holiday' meant to be 'Holiday'?)"``, to put after the names in
-        a sentence; empty where no name is near.
+        A hint on the first such name, to stand after the names in a sentence, such as
+        ``" (is 'holiday' meant to be 'Holiday'?)"``; empty if there is no such name.
 
     Examples
     --------

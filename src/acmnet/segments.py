@@ -1,6 +1,7 @@
-"""Time itself: segments in seconds, the snippet grid, detections, temporal IoU.
+"""Time: segments in seconds, the snippet grid, detections, temporal IoU (tIoU).
 
-Notation (used in every room of the package):
+A snippet is a short piece of video, such as 16 successive frames, that one row of
+features describes. Notation, used in every module of the package:
     B  videos in a batch
     T  snippets in one video
     D  feature dimension
@@ -33,7 +34,8 @@ BoolArray = npt.NDArray[np.bool_]
 Time = TypeVar("Time", float, FloatArray)
 
 SHOWN: Final = 20
-"""Detections that a notebook shows, and classes in its picture."""
+"""Largest number of detections that a notebook's table shows, and of classes that its
+picture shows."""
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -54,7 +56,7 @@ class Segment:
     end_s: float
 
     def __post_init__(self) -> None:
-        """Refuse what is no interval of time."""
+        """Refuse times that are not finite, or an end that is not after the start."""
         if not (math.isfinite(self.start_s) and math.isfinite(self.end_s)):
             raise ValueError(
                 f"a segment must be finite, got [{self.start_s}, {self.end_s}] s"
@@ -73,7 +75,9 @@ class Segment:
 
 @dataclasses.dataclass(frozen=True)
 class SnippetGrid:
-    """Where each snippet lies in time: the only place that turns ``t`` into seconds.
+    """Where each snippet of a video lies in time.
+
+    All conversions between a snippet's index ``t`` and seconds are made here.
 
     Snippet ``t`` is made of the frames ``[t * stride_frames, t * stride_frames +
     snippet_frames)`` of a video that runs at ``fps``.
@@ -89,14 +93,14 @@ class SnippetGrid:
     """
 
     fps: float
-    """Frames a second of the frames that the snippets were cut from, above 0."""
+    """Frame rate of the frames that the snippets were cut from, above 0."""
     snippet_frames: int
     """Frames in one snippet (the window), at least 1."""
     stride_frames: int
     """Frames from the start of one snippet to the start of the next, at least 1."""
 
     def __post_init__(self) -> None:
-        """Refuse a grid on which no time can be told."""
+        """Refuse values out of range."""
         if not (math.isfinite(self.fps) and self.fps > 0):
             raise ValueError(f"fps must be positive and finite, got {self.fps}")
         for name in ("snippet_frames", "stride_frames"):
@@ -121,7 +125,8 @@ class SnippetGrid:
     def snippet_at(self, time_s: Time) -> Time:
         """Return the (fractional) snippet index centred at ``time_s``.
 
-        The inverse of `centre_s`; below 0 or above T - 1 near a video's ends.
+        It is the inverse of `centre_s`. Near the ends of a video it can be below 0 or
+        above T - 1.
         """
         return (time_s * self.fps - self.snippet_frames / 2) / self.stride_frames
 
@@ -133,7 +138,7 @@ class SnippetGrid:
 
 @dataclasses.dataclass(frozen=True)
 class Detection:
-    """One scored action: what, from when to when (seconds), how sure."""
+    """One scored action: its label, its start and end in seconds, and its score."""
 
     label: str
     start_s: float
@@ -212,11 +217,14 @@ class Detections:
 
     @property
     def n_classes(self) -> int:
-        """How many classes have a name."""
+        """Number of classes that have a name, found or not."""
         return len(self.class_names)
 
     def only(self, chosen: IntArray | BoolArray) -> "Detections":
-        """Return some of the detections: by index in that order, or where true.
+        """Return some of the detections.
+
+        ``chosen`` is an array of indices, whose order is kept, or an array of N
+        booleans.
 
         Examples
         --------
@@ -233,10 +241,10 @@ class Detections:
         )
 
     def by_time(self) -> "Detections":
-        """Return them from the earliest start to the latest.
+        """Return the detections from the earliest start to the latest.
 
-        Of equal starts the earlier end comes first, then the earlier class, then the
-        higher score.
+        Where starts are equal, the earlier end comes first; where ends are equal, too,
+        the lower class index; and then the higher score.
         """
         keys = -self.score, self.class_index, self.end_s, self.start_s
         return self.only(np.lexsort(keys))
@@ -260,7 +268,7 @@ class Detections:
         )
 
     def _repr_html_(self) -> str:
-        """Return the surest detections as a table, for notebooks."""
+        """Return the detections with the highest scores as a table, for notebooks."""
         best = np.argsort(-self.score, kind="stable")[:SHOWN]
         rows = "".join(
             f"<tr><td>{html.escape(one.label)}</td><td>{one.start_s:.2f}</td>"
@@ -275,11 +283,12 @@ class Detections:
         )
 
     def _repr_png_(self) -> bytes:
-        """Return the detections along the time, a lane for each class, as a PNG.
+        """Return a PNG of the detections over time, with a lane for each class.
 
-        The surer, the less transparent. Of many classes, those with the surest.
+        A higher score is drawn less transparent. Of more than `SHOWN` classes, those
+        with the highest scores are drawn.
         """
-        # 0.3 s, which only those pay who look
+        # imported here, because the import takes 0.3 s and only this needs it
         from matplotlib.figure import Figure
 
         order = np.argsort(-self.score, kind="stable").tolist()
@@ -306,7 +315,7 @@ def figure_png(figure: "Figure") -> bytes:
     """Return a figure as a PNG, for notebooks."""
     file = io.BytesIO()
     with warnings.catch_warnings():
-        # of each character that no font has: it is drawn as a box
+        # the warning about characters that no font has, which are drawn as boxes
         warnings.simplefilter("ignore", UserWarning)
         figure.savefig(file, format="png", dpi=100)
     return file.getvalue()
@@ -323,7 +332,7 @@ def temporal_iou(
     Parameters
     ----------
     start_a, end_a, start_b, end_b : arrays that broadcast together
-        Intervals in one unit, each ending after it starts.
+        Start and end of the intervals, all in one unit, each end after its start.
 
     Returns
     -------
@@ -332,8 +341,9 @@ def temporal_iou(
 
     Notes
     -----
-    Nothing is added to a length: the authors' NMS adds 1 (a pixel's width) to
-    seconds (`net_evaluation.py:299,309`), see docs/decisions.md, D-004.
+    The paper's authors add 1 to every length in their NMS, as is right for pixels
+    but not for seconds (`net_evaluation.py:299,309`). Here nothing is added; see
+    docs/decisions.md, D-004.
 
     Examples
     --------

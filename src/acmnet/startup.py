@@ -1,9 +1,9 @@
 """What has to happen before anything else is imported.
 
-``python -m acmnet`` puts the working directory in front of Python's path: a file
-``torch.py`` or ``random.py`` that lies there would be run in place of the library. And
-libraries take seconds to import, in which a program can be stopped, and in which a
-worker can lose its parent.
+``python -m acmnet`` puts the working directory first on Python's path. A file
+``torch.py`` or ``random.py`` in it would then be run in place of the library. Also,
+importing libraries takes seconds, in which the program can be stopped, or a worker's
+parent can end.
 """
 
 import contextlib
@@ -17,17 +17,20 @@ from types import FrameType
 from typing import Final
 
 SAFE_PATH: Final = {"PYTHONSAFEPATH": "1"}
-"""Environment of a Python process that is not to import from the working directory."""
+"""Environment variable for a Python process that must not import from the working
+directory."""
 PARENT: Final = "ACMNET_WORKER_OF"
-"""Environment variable of workers: the number of the process that they end with."""
+"""Environment variable of a worker: the number of the parent process. The worker ends
+when its parent ends."""
 LOOK_S: Final = 0.2
-"""How often a worker looks for its parent where the system cannot tell it."""
+"""Seconds after which a worker checks again whether its parent lives, where the system
+does not signal the parent's end."""
 PR_SET_PDEATHSIG: Final = 1
-"""Of Linux's prctl: the signal that a process gets when its parent is gone."""
+"""Option of Linux's prctl that sets the signal sent when the parent ends."""
 
 
 def start() -> None:
-    """Do what has to be done in this process: a program, a worker, or neither."""
+    """Prepare this process, according to whether it is the program or a worker."""
     parent = os.environ.pop(PARENT, "")
     if parent.isdecimal():
         end_with(int(parent))
@@ -41,25 +44,27 @@ def start() -> None:
 
 
 def _is_module() -> bool:
-    """Return whether this is ``python -m acmnet``, which is about to begin."""
+    """Return whether this process is starting ``python -m acmnet``."""
     pairs = itertools.pairwise(sys.orig_argv)
     return sys.argv[:1] == ["-m"] and ("-m", "acmnet") in pairs
 
 
 def _is_script() -> bool:
-    """Return whether this is the program ``acmnet`` that an installation makes."""
+    """Return whether this process is the installed program ``acmnet``."""
     given = [word for word in sys.orig_argv[1:] if not word.startswith("-")]
     return bool(given) and os.path.basename(given[0]) == "acmnet"
 
 
 def _forget_working_directory() -> None:
-    """Take the working directory off the path where ``python -m acmnet`` put it there.
+    """Remove the working directory that ``python -m acmnet`` put on Python's path.
 
-    It stays where acmnet itself lies in it.
+    It stays if acmnet itself lies in it.
     """
     try:
         here = os.getcwd()
-    except FileNotFoundError:  # removed meanwhile: nothing can be found there
+    except (
+        FileNotFoundError
+    ):  # a directory that was removed: nothing can be imported from it
         return
     ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     if _is_module() and not sys.flags.safe_path and sys.path[0] == here != ours:
@@ -67,7 +72,10 @@ def _forget_working_directory() -> None:
 
 
 def is_first_process() -> bool:
-    """Whether this is the one of torchrun's processes that writes files and speaks."""
+    """Return whether this is the first of torchrun's processes.
+
+    Only the first one writes files and prints. Without torchrun, every process is one.
+    """
     return os.environ.get("RANK", "0") == "0"
 
 
@@ -79,10 +87,10 @@ def end_before_it_began(number: int, _frame: FrameType | None) -> None:
 
 
 def end_with(parent: int) -> None:
-    """End this process as soon as its parent is gone, whatever it is doing.
+    """End this process as soon as its parent has ended, whatever it is doing.
 
-    A worker that outlived a killed run could still write into what the next run
-    resumes.
+    A worker that lived on after its run was killed could write into the files that the
+    next run resumes from.
     """
     if sys.platform == "linux":
         import ctypes

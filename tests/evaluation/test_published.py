@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from acmnet.evaluation.protocols import protocols
-from acmnet.evaluation.published import StandingError, standing
+from acmnet.evaluation.published import ComparisonError, table_with_measured
 from acmnet.evaluation.reports import evaluate
 from support.commands import refused
 from support.worlds import file_of, truth_of
@@ -52,16 +52,16 @@ def test_a_measured_system_is_the_last_row():
     found = file_of(v=[("run", 0.0, 5.0, 0.9)])
     report = evaluate(truth, found, tiou=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7))
     rules = next(p for p in protocols() if p.name == "thumos14")
-    table = standing({"mine": dataclasses.replace(report, protocol=rules)})
+    table = table_with_measured({"mine": dataclasses.replace(report, protocol=rules)})
     name, labels, protocol, *values = table.rows[-1]
     assert (name, labels, protocol) == ("mine, measured", "video", "thumos14")
     assert values == [1.0] * 5 + [0.0] * 2 + [pytest.approx(5 / 7)]
     # what was not scored is left blank, and so is its average
     report = evaluate(truth, found, tiou=(0.5,))
-    table = standing({"mine": dataclasses.replace(report, protocol=rules)})
+    table = table_with_measured({"mine": dataclasses.replace(report, protocol=rules)})
     assert table.rows[-1][3:] == (*[None] * 4, 1.0, None, None, None)
-    with pytest.raises(StandingError, match="the protocol 'custom'; give --protocol"):
-        standing({"mine": report})
+    with pytest.raises(ComparisonError, match="the protocol 'custom'; give --protocol"):
+        table_with_measured({"mine": report})
 
 
 def test_stpn_stands_beside_its_published_row(acmnet, shared_data):

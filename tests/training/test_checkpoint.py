@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from acmnet import folders
-from acmnet.folders import digests, recover, standing, write_folder
+from acmnet.folders import digests, recover, whole_folder, write_folder
 from acmnet.recipes import Settings, as_values, from_values
 from acmnet.segments import SnippetGrid
 from acmnet.training.checkpoint import (
@@ -250,7 +250,7 @@ def test_a_kill_anywhere_leaves_one_whole_checkpoint(
     with contextlib.suppress(KilledError):
         write_folder(saved, newer)
     monkeypatch.undo()
-    assert contents(standing(saved)) in (before, after)
+    assert contents(whole_folder(saved)) in (before, after)
     recover(saved)
     assert contents(saved) in (before, after)
     assert {path.name for path in tmp_path.iterdir()} == {"c", "whole"}

@@ -15,7 +15,7 @@ from acmnet.cli.trained_run import note_unpredicted
 from acmnet.data.detections import read_detections
 from acmnet.evaluation.bootstrap import DRAWS, Comparison, compare
 from acmnet.evaluation.held_out import held_out
-from acmnet.evaluation.published import published_table, standing
+from acmnet.evaluation.published import published_table, table_with_measured
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.evaluation.tables import (
     Table,
@@ -125,7 +125,7 @@ def evaluate_command(
     if len(reports) > 1:
         with Waiting(errors, "drawing videos", "", silent=quiet()):
             comparison = compare(reports, draws=draws, seed=seed)
-    beside = standing(reports) if published else None
+    beside = table_with_measured(reports) if published else None
     _write_files(written, reports, comparison, beside, left_out)
     if comparison is None:
         title = f"{detections[0]} against {ground_truth}, {first.protocol.name}"

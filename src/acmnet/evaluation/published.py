@@ -16,11 +16,11 @@ WEAK: Final = "video"
 """What most published systems learn from: labels of whole videos."""
 
 
-class StandingError(ValueError):
+class ComparisonError(ValueError):
     """A benchmark of which nothing published is known."""
 
 
-def standing(reports: Mapping[str, DetectionReport]) -> Table:
+def table_with_measured(reports: Mapping[str, DetectionReport]) -> Table:
     """Return the paper's Table I or II with measured systems as its last rows.
 
     Figures of different protocols differ by several points for the same detections:
@@ -38,7 +38,7 @@ def standing(reports: Mapping[str, DetectionReport]) -> Table:
 
     Raises
     ------
-    StandingError
+    ComparisonError
         If the protocol is of another benchmark.
 
     References
@@ -77,7 +77,7 @@ def published_table(protocol: str) -> Table:
 
     Raises
     ------
-    StandingError
+    ComparisonError
         If nothing published is known of the benchmark.
     """
     known = _benchmark(protocol)
@@ -104,7 +104,7 @@ def _benchmark(protocol: str) -> Mapping[str, Any]:
     )
     benchmark = protocol.partition("-")[0]
     if benchmark not in benchmarks:
-        raise StandingError(
+        raise ComparisonError(
             f"nothing published is known for the protocol {protocol!r}; "
             f"give --protocol, one of {', '.join(benchmarks)}, or leave --published out"
         )

@@ -28,7 +28,7 @@ from acmnet.folders import (
     digests,
     read_file,
     remove_folder,
-    standing,
+    whole_folder,
     write_folder,
 )
 from acmnet.limits import LARGEST_NOTE_BYTES
@@ -139,7 +139,7 @@ def folder_of(directory: Path) -> Path:
     directory : Path
         A run, or the folder of any checkpoint.
     """
-    return standing(directory / FOLDER) or standing(directory) or directory
+    return whole_folder(directory / FOLDER) or whole_folder(directory) or directory
 
 
 def load_config(directory: Path) -> CheckpointConfig:
