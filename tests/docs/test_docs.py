@@ -181,6 +181,20 @@ def test_the_journey_with_features_runs(tiny_world, tmp_path, monkeypatch, capsy
     assert capsys.readouterr().out
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_path_of_the_repository_exists(path):
+    """Of the checkout or of the package; what a command writes is no such path."""
+    named = re.findall(r"`((?:\w+/)+[\w.]*(?:\.py|/))`", path.read_text())
+    places = (ROOT, ROOT / "src" / "acmnet", ROOT / "src" / "acmnet" / "cli")
+    made = ("videos/", "features/", "checkpoint/", "runs/", "figures/")
+    unknown = [
+        name
+        for name in named
+        if not name.startswith(made) and not any((x / name).exists() for x in places)
+    ]
+    assert unknown == []
+
+
 def test_make_targets_that_are_named_exist():
     makefile = (ROOT / "Makefile").read_text()
     for path in DOCUMENTS:
