@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from acmnet.network.tiled_convolution import convolve_in_tiles
+from acmnet.network.tiled_convolution import SnippetConvolution, convolve_in_tiles
 
 
 def exact(sequence, weight, bias):
@@ -48,3 +48,29 @@ def test_values_and_all_gradients_within_one_percent(length):
     for mine, true in zip(found, wanted, strict=True):
         assert mine.dtype == torch.float32
         assert relative(mine, true) < 0.01
+
+
+@pytest.mark.parametrize("window", [1, 3, 5])
+def test_the_layer_is_torchs_own_with_the_axes_of_a_sequence(window):
+    torch.manual_seed(0)
+    mine = SnippetConvolution(4, window)
+    torch.manual_seed(0)
+    theirs = torch.nn.Conv1d(4, 4, window, padding="same")
+    sequence = torch.randn(2, 9, 4)
+    expected = theirs(sequence.transpose(1, 2)).transpose(1, 2)
+    assert torch.equal(mine(sequence), expected)
+    assert list(mine.state_dict()) == list(theirs.state_dict())
+
+
+@pytest.mark.parametrize("window", [1, 3, 5])
+def test_the_layer_computes_in_tiles_where_the_window_is_three(window):
+    torch.manual_seed(0)
+    layer = SnippetConvolution(4, window)
+    sequence = torch.randn(2, 9, 4)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        found = layer(sequence)
+        own = torch.nn.Conv1d.forward(layer, sequence.transpose(1, 2)).transpose(1, 2)
+    if window == 3:
+        own = convolve_in_tiles(sequence, layer.weight, layer.bias)
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, own)

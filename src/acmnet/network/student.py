@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from acmnet.limits import refuse_beyond
-from acmnet.network.acm_net import scale_of
+from acmnet.network.standardization import StandardizingNetwork
 from acmnet.network.video_dropout import VideoDropout
 
 RARE = -3.0
@@ -59,7 +59,7 @@ class StudentOutput(NamedTuple):
     """(B, T, 2). Snippets back to that instance's start and on to its end, from 0."""
 
 
-class Student(nn.Module):
+class Student(StandardizingNetwork):
     """Residual dilated convolutions with a class and a boundary head.
 
     Parameters
@@ -85,8 +85,6 @@ class Student(nn.Module):
     (torch.Size([2, 30, 3]), torch.Size([2, 30, 2]))
     """
 
-    feature_mean: Tensor
-    feature_scale: Tensor
     teachers_best: Tensor
     """Scalar above 0; a teachers' score that is as sure as 1 of the student's, see
     `acmnet.training.pseudo_labels.usual_best`."""
@@ -97,11 +95,9 @@ class Student(nn.Module):
         n_classes: int,
         settings: StudentSettings = StudentSettings(),
     ) -> None:
-        super().__init__()
+        super().__init__(feature_dim)
         self.settings = settings
         width = settings.width
-        self.register_buffer("feature_mean", torch.zeros(feature_dim))
-        self.register_buffer("feature_scale", torch.ones(feature_dim))
         self.register_buffer("teachers_best", torch.ones(()))
         self.embedding = nn.Conv1d(feature_dim, width, 3, padding=1)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(settings.layers))
@@ -113,11 +109,6 @@ class Student(nn.Module):
         self.boundaries = nn.Conv1d(width, 2, 3, padding=1)
         if self.classes.bias is not None:
             nn.init.constant_(self.classes.bias, RARE)
-
-    def standardize(self, mean: Tensor, deviation: Tensor) -> None:
-        """Keep what features are standardised with: mean and deviation, each (D,)."""
-        self.feature_mean.copy_(mean)
-        self.feature_scale.copy_(scale_of(mean, deviation))
 
     def forward(
         self, features: Tensor, mask: Tensor | None = None, seeds: Tensor | None = None
@@ -136,7 +127,7 @@ class Student(nn.Module):
         drop = VideoDropout(self.training, seeds, features)
         rate = self.settings.dropout
         here = torch.ones_like(features[..., :1]) if mask is None else mask[..., None]
-        seen = drop((features - self.feature_mean) * self.feature_scale, rate)
+        seen = drop(self.standardized(features), rate)
         x = _convolve(self.embedding, seen, here).relu()
         for norm, layer in zip(self.norms, self.layers, strict=True):
             x = x + drop(_convolve(layer, norm(x), here).relu(), rate)

@@ -7,10 +7,46 @@ Winograd's minimal filtering takes 0.37 (docs/decisions.md, D-018; `make bench`)
 from typing import Any, Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 WIDTH: Final = 3
 """Snippets that `convolve_in_tiles` sees."""
+
+
+class SnippetConvolution(nn.Conv1d):
+    """A convolution over time that keeps the number of snippets and of channels.
+
+    Under bf16 autocast on a CPU, with a window of 3 snippets, it computes in tiles,
+    which is faster; everywhere else it is `torch.nn.Conv1d`. Weights have the names and
+    shapes of `torch.nn.Conv1d`.
+
+    Parameters
+    ----------
+    channels : int
+        D.
+    window_snippets : int
+        Snippets that each output sees; odd.
+
+    Examples
+    --------
+    >>> SnippetConvolution(8, 3)(torch.randn(2, 30, 8)).shape
+    torch.Size([2, 30, 8])
+    """
+
+    def __init__(self, channels: int, window_snippets: int) -> None:
+        super().__init__(channels, channels, window_snippets, padding="same")
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        """Return the convolution (B, T, D) of a sequence (B, T, D)."""
+        is_bf16 = (
+            sequence.device.type == "cpu"
+            and torch.is_autocast_enabled("cpu")
+            and torch.get_autocast_dtype("cpu") == torch.bfloat16
+        )
+        if is_bf16 and self.kernel_size == (WIDTH,) and self.bias is not None:
+            return convolve_in_tiles(sequence, self.weight, self.bias)
+        # torch's own takes and returns (B, D, T)
+        return super().forward(sequence.transpose(1, 2)).transpose(1, 2)
 
 
 def convolve_in_tiles(sequence: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

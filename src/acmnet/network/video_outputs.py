@@ -11,7 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch, video_logits
+from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch
+from acmnet.network.pooling import video_logits
 from acmnet.network.student import Student, StudentOutput
 
 CHUNK_SNIPPETS: Final = 1024

@@ -22,7 +22,7 @@ from acmnet.localization.detection_scores import unit_scores
 from acmnet.localization.from_activations import localize_activations
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.localization.video_activations import VideoActivations
-from acmnet.network.acm_net import video_logits
+from acmnet.network.pooling import video_logits
 from acmnet.segments import Detections, SnippetGrid
 
 EXTRACTION: Final = ExtractionSettings(extractor="i3d-rgb")
