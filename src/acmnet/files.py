@@ -31,6 +31,9 @@ VIDEO_SUFFIXES: Final = (
 A file that is named is read by its content, whatever its suffix.
 """
 
+TRACK_SUFFIXES: Final = (".csv", ".tsv", ".h5", ".hdf5", ".npy")
+"""Of files of tracks, which the extractor keypoints reads in place of videos."""
+
 PART: Final = re.compile(r"\.(.+)\.\d+(?:-[0-9a-f]{8})?\.part", re.DOTALL)
 """The temporary name of a file that is being written; its group is the file's name, as
 `shortened` gives it."""

@@ -135,6 +135,17 @@ class SnippetGrid:
         frames = (n_snippets - 1) * self.stride_frames + self.snippet_frames
         return frames / self.fps
 
+    def n_snippets(self, n_frames: int) -> int:
+        """Return how many snippets so many frames give, at least one.
+
+        Examples
+        --------
+        >>> grid = SnippetGrid(fps=25, snippet_frames=16, stride_frames=8)
+        >>> [grid.n_snippets(n) for n in (1, 16, 23, 24)]
+        [1, 1, 1, 2]
+        """
+        return max(1, (n_frames - self.snippet_frames) // self.stride_frames + 1)
+
 
 @dataclasses.dataclass(frozen=True)
 class Detection:

@@ -25,7 +25,8 @@ from acmnet.cli.progress import ExtractionBar
 from acmnet.cli.shared_options import Device
 from acmnet.extraction.extraction_request import Engine, ExtractionRequest
 from acmnet.extraction.extraction_run import extract_videos
-from acmnet.extraction.video_search import find_videos
+from acmnet.extraction.keypoint_extractor import settled
+from acmnet.extraction.video_search import find_recordings
 from acmnet.extraction.worker_engines import cores
 from acmnet.messages import counted
 from acmnet.pipeline.training_run import join_processes
@@ -53,7 +54,8 @@ def extract(
     Parameters
     ----------
     videos
-        Video files, or folders that are searched for video files.
+        Video files, or folders that are searched for video files; with --extractor
+        keypoints, files of tracks (DeepLabCut, SLEAP, MediaPipe, Kinect, arrays).
     out
         Directory for the features. If it holds features already, only the missing
         videos are extracted.
@@ -68,10 +70,12 @@ def extract(
     retry_failed
         Try the videos again that could not be read in an earlier call.
     """
+    asked = given.settings(out)
+    files = find_recordings(videos, asked.extractor)
     request = ExtractionRequest(
-        videos=find_videos(videos),
+        videos=files,
         out=out,
-        settings=given.settings(out),
+        settings=settled(asked, files, out),
         workers=workers,
         engine=engine,
         shard=_shard(shard),

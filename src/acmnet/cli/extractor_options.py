@@ -6,11 +6,16 @@ from typing import Annotated, Final
 
 from cyclopts import Group, Parameter
 
-from acmnet.cli.app import note
+from acmnet.cli.app import UsageError, note
 from acmnet.data.feature_manifest import MANIFEST_NAME, read_manifest
-from acmnet.extraction.extractors import ExtractionSettings, settings_of
+from acmnet.extraction.extractors import (
+    KEYPOINTS,
+    ExtractionSettings,
+    settings_of,
+)
 from acmnet.extraction.i3d import Crop, Precision
 from acmnet.extraction.i3d_weights import list_weights
+from acmnet.extraction.keypoint_extractor import KeypointRequest
 from acmnet.extraction.optical_flow import FlowMethod
 from acmnet.extraction.shipped_extractors import RGB_WEIGHTS
 
@@ -21,6 +26,10 @@ TRAINING: Final = Group("Training", sort_key=3)
 PROCESSES: Final = Group("How it runs", sort_key=4)
 """Groups of options in the help of a verb, in the order in which they matter."""
 
+GRID: Final = ("fps", "snippet_frames", "stride_frames")
+OF_TRACKS: Final = ("points", "individuals", "pool_individuals", "min_likelihood")
+"""Options of the extractor keypoints alone."""
+
 Running: Final = Parameter(group=PROCESSES)
 RunningFlag: Final = Parameter(group=PROCESSES, negative=())
 
@@ -30,17 +39,22 @@ class ExtractorOptions:
     """The extractor, and the settings that its features depend on."""
 
     extractor: str = AUTO
-    """"motion", "i3d-rgb", "i3d-two-stream", or "module:Class" for an extractor of your
-    own, which may lie in the working directory. "auto" continues with the extractor
-    that the feature directory names; in a new directory it takes i3d-rgb if its weights
-    are installed, else motion. For safety, a class of your own runs only if you name it
-    here or in a line of ~/.config/acmnet/trusted_extractors."""
-    fps: float = ExtractionSettings.fps
-    "Frames per second that the video is sampled at before its features are computed."
-    snippet_frames: int = ExtractionSettings.snippet_frames
-    "Frames in a snippet, the short piece of video that one row of features describes."
-    stride_frames: int = ExtractionSettings.stride_frames
-    "Frames from the start of one snippet to the start of the next."
+    """"motion", "i3d-rgb", "i3d-two-stream", "keypoints" for files of tracks instead of
+    videos, or "module:Class" for an extractor of your own, which may lie in the working
+    directory. "auto" continues with the extractor that the feature directory names; in
+    a new directory it takes i3d-rgb if its weights are installed, else motion. For
+    safety, a class of your own runs only if you name it here or in a line of
+    ~/.config/acmnet/trusted_extractors."""
+    fps: float | None = None
+    """Frames per second that the video is sampled at before its features are computed:
+    25 when left out. With keypoints: the rate that the files state when left out; files
+    that state none need it."""
+    snippet_frames: int | None = None
+    """Frames in a snippet, the short piece of video that one row of features describes.
+    When left out: 16, or with keypoints as many as last 0.8 s."""
+    stride_frames: int | None = None
+    """Frames from the start of one snippet to the start of the next. When left out: 16,
+    or with keypoints as many as last 0.25 s."""
     flow: FlowMethod = ExtractionSettings.flow
     """Only for i3d-two-stream: how exactly the motion between frames (TV-L1 optical
     flow) is computed, from exact and slow to fast. "dis" is another, rough method for a
@@ -49,20 +63,46 @@ class ExtractorOptions:
     "Only for I3D: look at the centre of a frame, or at ten crops (ten times as slow)."
     precision: Precision = ExtractionSettings.precision
     "Only for I3D: number format. bf16 is faster on processors that support it."
+    points: Annotated[list[str] | None, Parameter(negative=())] = None
+    """Only for keypoints: names of the points to describe, separated by commas. When
+    left out: all points of the first file."""
+    individuals: int | None = None
+    """Only for keypoints: how many individuals to describe. When left out: as many as
+    the first file has."""
+    pool_individuals: Annotated[bool, Parameter(negative=())] = False
+    """Only for keypoints: give this if two individuals cannot be told apart, or the
+    tracker swaps them. More than two are always described so."""
+    min_likelihood: float | None = None
+    """Only for keypoints: a point of which the tracker is less sure counts as not seen.
+    When left out: 0.6 for DeepLabCut, 0.2 for SLEAP, 0.5 for others."""
 
-    def settings(self, features: Path) -> ExtractionSettings:
+    def settings(self, features: Path) -> ExtractionSettings | KeypointRequest:
         """Return the settings to extract with; "auto" is resolved to an extractor.
+
+        What features of tracks are made of may still depend on the files
+        (`acmnet.extraction.keypoint_extractor.settled`).
 
         Parameters
         ----------
         features : Path
             The feature directory, whose own settings "auto" goes on with.
+
+        Raises
+        ------
+        UsageError
+            If an option is given that the extractor does not have.
         """
-        values = dataclasses.asdict(self)
+        if self.extractor == KEYPOINTS:
+            return self._of_tracks()
+        self._refuse_tracks()
+        values = {
+            name: getattr(self, name)
+            for name in ("extractor", *GRID, "flow", "crop", "precision")
+            if getattr(self, name) is not None
+        }
         if self.extractor != AUTO:
             return ExtractionSettings(**values)
-        defaults = dataclasses.asdict(ExtractorOptions())
-        if (features / MANIFEST_NAME).exists() and values == defaults:
+        if (features / MANIFEST_NAME).exists() and self == ExtractorOptions():
             manifest = dataclasses.asdict(read_manifest(features))
             held = settings_of(manifest, str(features / MANIFEST_NAME))
             note(f"{features} holds features of {held.extractor}; this goes on with it")
@@ -75,6 +115,27 @@ class ExtractorOptions:
             f"finds more actions: acmnet weights install {RGB_WEIGHTS}"
         )
         return ExtractionSettings(**values | {"extractor": "motion"})
+
+    def _of_tracks(self) -> KeypointRequest:
+        """Return what is asked of features of tracks."""
+        given = ",".join(self.points or ())
+        names = [name.strip() for name in given.split(",") if name.strip()]
+        return KeypointRequest(
+            self.fps,
+            self.snippet_frames,
+            self.stride_frames,
+            tuple(names) or None,
+            self.individuals,
+            self.pool_individuals,
+            self.min_likelihood,
+        )
+
+    def _refuse_tracks(self) -> None:
+        """Refuse options of keypoints for another extractor."""
+        for name in OF_TRACKS:
+            if getattr(self, name) not in (None, False):
+                option = f"--{name.replace('_', '-')}"
+                raise UsageError(f"{option} is for --extractor {KEYPOINTS} alone")
 
 
 Extracting = Annotated[ExtractorOptions, Parameter(name="*", group=FEATURE_OPTIONS)]

@@ -70,7 +70,7 @@ def fit_command(
     Parameters
     ----------
     videos
-        Folder of the video files.
+        Folder of the video files, or, with --extractor keypoints, of files of tracks.
     labels
         CSV with the columns video,labels (several labels are separated by |; a video
         without any action has none), or ActivityNet-style JSON.

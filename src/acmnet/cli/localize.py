@@ -35,7 +35,7 @@ from acmnet.data.videos_trained_on import KEY
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.i3d_weights import load_i3d
 from acmnet.extraction.shipped_extractors import RGB_WEIGHTS
-from acmnet.extraction.video_search import find_videos
+from acmnet.extraction.video_search import find_recordings
 from acmnet.extraction.worker_engines import cores
 from acmnet.pipeline import kinetics_zero_shot
 from acmnet.pipeline.extracted_videos import extracted_data, extraction_of
@@ -142,13 +142,14 @@ def localize(
     if calibrated.operating_point and (kinetics or not calibrated.calibration):
         raise UsageError("--operating-point needs a run and its calibration")
     outputs = given.outputs()
-    if videos:
-        _refuse_outputs(outputs, len(find_videos(videos)))
     where = join_processes(device)
     chosen = kinetics_zero_shot.only(classes, top_classes) if kinetics else None
     extraction = kinetics_zero_shot.EXTRACTION
     if run is not None and videos:
         extraction = extraction_of(run, source.extractor)
+    if videos:
+        files = find_recordings(videos, extraction.extractor)
+        _refuse_outputs(outputs, len(files))
     beside = features_beside(outputs)
     with _data(videos or [], source, run, beside, extraction, where) as (data, broken):
         _refuse_outputs(outputs, len(data.annotations.videos))

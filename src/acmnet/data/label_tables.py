@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from acmnet.data.spreadsheets import SAVE_AS, Row, Sheet, read_sheet
-from acmnet.files import VIDEO_SUFFIXES
+from acmnet.files import TRACK_SUFFIXES, VIDEO_SUFFIXES
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
 from acmnet.messages import counted, quoted, some
 from acmnet.names import checked
@@ -159,7 +159,7 @@ def video_id(where: str, cell: str) -> str:
     name = checked(where, "video", cell, LabelTableError)
     name = re.split(r"[\\/]", name)[-1].strip()
     stem, _, suffix = name.rpartition(".")
-    if stem and f".{suffix.lower()}" in VIDEO_SUFFIXES:
+    if stem and f".{suffix.lower()}" in (*VIDEO_SUFFIXES, *TRACK_SUFFIXES):
         name = stem
     if not name:
         held = f", got {quoted(cell)}" if cell else ""

@@ -324,8 +324,12 @@ def _size(path: Path) -> int:
 
 def _plan(workers: int, threads: int, frame_side: int) -> str:
     """Return the sentence on the processes, threads and frames that are used."""
+    plan = (
+        f"extracting in {counted(workers, 'process')} of {counted(threads, 'thread')}"
+    )
+    if not frame_side:  # tracks, not pictures
+        return plan
     return (
-        f"extracting in {counted(workers, 'process')} of {counted(threads, 'thread')}; "
-        f"each holds at most {FRAMES_AHEAD} frames of {frame_side} pixels on the "
-        "shorter side"
+        f"{plan}; each holds at most {FRAMES_AHEAD} frames of {frame_side} pixels on "
+        "the shorter side"
     )

@@ -21,10 +21,14 @@ import numpy.typing as npt
 from acmnet.data.feature_manifest import FeatureManifest
 from acmnet.extraction.i3d import Crop, Precision
 from acmnet.extraction.optical_flow import FlowMethod
+from acmnet.extraction.track_layout import TrackLayout
 from acmnet.extraction.trusted_extractors import is_trusted, trusted_file
 from acmnet.messages import quoted
 from acmnet.segments import SnippetGrid
 from acmnet.video.frames import Frame
+
+KEYPOINTS: Final = "keypoints"
+"""The extractor of files of tracks, which take the place of videos."""
 
 MODULE_AND_CLASS: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 """Form of the name of a user's own extractor, such as ``my_module:MyExtractor``."""
@@ -81,7 +85,8 @@ class ExtractionSettings:
     """The name of an extractor, and the settings that its features depend on."""
 
     extractor: str = "motion"
-    """``motion``, ``i3d-rgb``, ``i3d-two-stream``, or ``module:Class`` of your own."""
+    """``motion``, ``i3d-rgb``, ``i3d-two-stream``, ``keypoints``, or ``module:Class`` of
+    your own."""
     fps: float = 25.0
     """Frames a second from which snippets are cut, above 0."""
     snippet_frames: int = 16
@@ -98,6 +103,8 @@ class ExtractionSettings:
     """Number format of I3D. bf16 changes its features by 1 % (a cosine of 0.9999
     between the vectors). A device that could only emulate bf16 falls back to fp32, and
     the manifest says so."""
+    tracks: TrackLayout | None = None
+    """Which points of how many individuals ``keypoints`` describes."""
     is_named: bool = True
     """Whether the user has named the extractor, rather than a file. The module of a
     user's own class is then searched for in the working directory, too."""
@@ -177,11 +184,13 @@ def settings_of(
     if ":" in extractor and named is None:
         _refuse_untrusted(extractor, source)
     try:
-        values = {
+        values: dict[str, Any] = {
             name: manifest["settings"][name]
             for name in ("flow", "crop", "precision")
             if name in manifest["settings"]
         }
+        if "tracks" in manifest["settings"]:
+            values["tracks"] = TrackLayout.from_json(manifest["settings"]["tracks"])
         values |= dataclasses.asdict(SnippetGrid(**manifest["grid"]))
         is_named = ":" not in extractor or named is not None
         return ExtractionSettings(extractor, **values, is_named=is_named)

@@ -1,4 +1,4 @@
-"""The extractors that come with acmnet: `motion`, `i3d-rgb`, `i3d-two-stream`."""
+"""The extractors that come with acmnet, and which of them settings name."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from acmnet.extraction.extractors import (
+    KEYPOINTS,
     ExtractionSettings,
     Extractor,
     ExtractorError,
@@ -17,6 +18,7 @@ from acmnet.extraction.extractors import (
 )
 from acmnet.extraction.i3d_runner import I3DRunner
 from acmnet.extraction.i3d_weights import load_i3d, weights_sha256
+from acmnet.extraction.keypoint_extractor import Keypoints
 from acmnet.extraction.motion_descriptor import MotionDescriptor
 from acmnet.extraction.optical_flow import clamp_flow, flow_sequence
 from acmnet.extraction.optical_flow_torch import flow_sequence_torch
@@ -140,6 +142,7 @@ SHIPPED: Final[dict[str, Callable[[ExtractionSettings, str], Extractor]]] = {
     "motion": lambda settings, _: Motion(settings),
     "i3d-rgb": RGB,
     "i3d-two-stream": TwoStream,
+    KEYPOINTS: lambda settings, _: Keypoints(settings),
 }
 
 

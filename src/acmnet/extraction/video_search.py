@@ -1,12 +1,24 @@
-"""Find the video files below folders, and give each its id."""
+"""Find the files of videos, or of tracks, below folders, and give each its id."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
+from acmnet.extraction.extractors import KEYPOINTS
 from acmnet.extraction.records import ExtractionError
-from acmnet.files import VIDEO_SUFFIXES
+from acmnet.files import TRACK_SUFFIXES, VIDEO_SUFFIXES
 from acmnet.names import one_form
+
+HDF5_SUFFIXES: Final = (".h5", ".hdf5")
+TRACKER_NAMES: Final = (
+    re.compile(r"(.+?)_?DLC_.*shuffle\d.*", re.DOTALL),
+    re.compile(r".+\.\d{3}_(.+)\.analysis", re.DOTALL),
+)
+"""Names, without suffix, that DeepLabCut and SLEAP give to the tracks of a video, whose
+own name is the group: ``mouse1DLC_resnet50_openfieldOct30shuffle1_100000_filtered`` and
+``labels.v001.000_mouse1.analysis``."""
 
 
 def find_videos(paths: Sequence[str | Path]) -> dict[str, Path]:
@@ -30,26 +42,107 @@ def find_videos(paths: Sequence[str | Path]) -> dict[str, Path]:
     for path in map(Path, paths):
         if not path.exists():
             raise ExtractionError(f"no video and no folder at {path}; check the path")
-        files = sorted(_videos_in(path)) if path.is_dir() else [path]
+        files = _files_in(path, VIDEO_SUFFIXES) if path.is_dir() else [path]
         if not files:
+            has_tracks = next(iter(_files_in(path, TRACK_SUFFIXES)), None)
+            hint = (
+                f"; it has {has_tracks.name}: if that is a file of tracks, give "
+                "--extractor keypoints"
+                if has_tracks
+                else ""
+            )
             raise ExtractionError(
                 f"{path} holds no video ({', '.join(VIDEO_SUFFIXES[:4])} and the like);"
-                " name the folder of the videos, or the files themselves"
+                f" name the folder of the videos, or the files themselves{hint}"
             )
-        for file in files:
-            video = one_form(file.stem)
-            other = found.setdefault(video, file)
-            if other != file and not other.samefile(file):
-                raise ExtractionError(
-                    f"two videos have the id {video!r}: {other} and {file}; rename "
-                    "one, or leave it out"
-                )
+        _add(found, {file: one_form(file.stem) for file in files}, "videos")
     return dict(sorted(found.items()))
 
 
-def _videos_in(folder: Path) -> Iterator[Path]:
+def find_tracks(paths: Sequence[str | Path]) -> dict[str, Path]:
+    """Return each file of tracks by the id of its recording; sorted.
+
+    The id is the file's name without the suffix, and without what DeepLabCut and SLEAP
+    add to the name of the video (`TRACKER_NAMES`). Where a folder has the same tracks
+    as HDF5 and as text under one name, as DeepLabCut writes them, HDF5 is read.
+
+    Parameters
+    ----------
+    paths : sequence of paths
+        Files, taken whatever their suffix, and folders, searched with all they hold
+        for `acmnet.files.TRACK_SUFFIXES`.
+
+    Raises
+    ------
+    ExtractionError
+        If a path does not exist, a folder holds no such file, or two files have one id.
+    """
+    found: dict[str, Path] = {}
+    for path in map(Path, paths):
+        if not path.exists():
+            raise ExtractionError(f"no file of tracks at {path}; check the path")
+        files = _files_in(path, TRACK_SUFFIXES) if path.is_dir() else [path]
+        if not files:
+            raise ExtractionError(
+                f"{path} holds no file of tracks ({', '.join(TRACK_SUFFIXES)}); name "
+                "the folder of the tracks, or the files themselves"
+            )
+        binary = {f.with_suffix("") for f in files if f.suffix.lower() in HDF5_SUFFIXES}
+        kept = [
+            file
+            for file in files
+            if file.suffix.lower() in HDF5_SUFFIXES
+            or file.with_suffix("") not in binary
+        ]
+        _add(found, {file: _recording(file) for file in kept}, "files of tracks")
+    return dict(sorted(found.items()))
+
+
+def find_recordings(paths: Sequence[str | Path], extractor: str) -> dict[str, Path]:
+    """Return the files that an extractor reads, by id: tracks for keypoints, or videos.
+
+    Raises
+    ------
+    ExtractionError
+        As `find_videos` and `find_tracks`.
+    """
+    return find_tracks(paths) if extractor == KEYPOINTS else find_videos(paths)
+
+
+def _recording(file: Path) -> str:
+    """Return the id of the recording that a file of tracks is of.
+
+    Examples
+    --------
+    >>> _recording(Path("m1DLC_resnet50_cageMay1shuffle1_500_el.h5"))
+    'm1'
+    >>> _recording(Path("labels.v1.000_m1.analysis.h5")), _recording(Path("m1.csv"))
+    ('m1', 'm1')
+    """
+    name = one_form(file.stem)
+    matches = (pattern.fullmatch(name) for pattern in TRACKER_NAMES)
+    return next((match[1] for match in matches if match), name)
+
+
+def _add(found: dict[str, Path], files: dict[Path, str], kind: str) -> None:
+    """Add files under their ids, or refuse a second file of one id."""
+    for file, video in files.items():
+        other = found.setdefault(video, file)
+        if other != file and not other.samefile(file):
+            raise ExtractionError(
+                f"two {kind} have the id {video!r}: {other} and {file}; rename "
+                "one, or leave it out"
+            )
+
+
+def _files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Return the files below a folder that have one of these suffixes, sorted."""
+    return sorted(_walked(folder, suffixes))
+
+
+def _walked(folder: Path, suffixes: Sequence[str]) -> Iterator[Path]:
     for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name[0] != "."]
         for name in files:
-            if name[0] != "." and Path(name).suffix.lower() in VIDEO_SUFFIXES:
+            if name[0] != "." and Path(name).suffix.lower() in suffixes:
                 yield Path(root, name)

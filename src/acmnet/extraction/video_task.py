@@ -23,7 +23,9 @@ from acmnet.data.failed_videos import Failure, Kind, fingerprint
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.feature_manifest import FeatureManifest
 from acmnet.data.feature_store import write_features
+from acmnet.data.tracks.tracks import TrackError
 from acmnet.extraction.extractors import Extractor, manifest_of
+from acmnet.extraction.file_readers import Reader, opened
 from acmnet.extraction.records import (
     ExtractionError,
     VideoRecord,
@@ -39,9 +41,8 @@ from acmnet.files import FileError
 from acmnet.limits import LONGEST_NAME_BYTES
 from acmnet.messages import counted
 from acmnet.names import unfit
-from acmnet.segments import SnippetGrid
 from acmnet.video.containers import refuse_no_file
-from acmnet.video.frames import Frame, FrameReader, VideoError
+from acmnet.video.frames import Frame, VideoError
 
 FRAMES_AT_ONCE: Final = 8
 """Frames that are handed to the extractor together, because each handing over wakes a
@@ -151,8 +152,8 @@ def extract_video(
 
     Raises
     ------
-    VideoError
-        If the video cannot be decoded or has no frames.
+    VideoError, TrackError
+        If the video or the file of tracks cannot be read or has no frames.
     FeatureError
         If the extractor returns no features, features that are not finite, or another
         number of rows or columns than it states.
@@ -169,9 +170,7 @@ def extract_video(
     with _storing(out):
         forget(out, task.video)
         watch = Watch(trace_file(out, task.video), stall_s)
-    reader = FrameReader(
-        task.path, fps=extractor.grid.fps, short_side=extractor.frame_side
-    )
+    reader = opened(task.path, extractor)
     place = place_file(out, task.video)
     try:
         with watch:
@@ -234,9 +233,7 @@ def _storing(out: Path) -> Iterator[None]:
         ) from error
 
 
-def _placed(
-    frames: Iterable[Frame], reader: FrameReader, place: Path
-) -> Iterator[Frame]:
+def _placed(frames: Iterable[Frame], reader: Reader, place: Path) -> Iterator[Frame]:
     """Yield the same frames; write once a second to a file how far they have come."""
     told = time.monotonic()
     for frame in frames:
@@ -280,7 +277,7 @@ def _joined(
                 "yield arrays of shape (n, D)"
             )
     n_snippets = sum(len(block) for block in blocks)
-    expected = snippets_of(n_frames, extractor.grid)
+    expected = extractor.grid.n_snippets(n_frames)
     if n_snippets != expected:
         raise FeatureError(
             f"the extractor gave {counted(n_snippets, 'snippet')} for the "
@@ -288,18 +285,6 @@ def _joined(
             f"{expected}; mend it, or its grid"
         )
     return np.concatenate(blocks).astype(np.float32, copy=False)
-
-
-def snippets_of(n_frames: int, grid: SnippetGrid) -> int:
-    """Return how many snippets ``n_frames`` frames give; at least one.
-
-    Examples
-    --------
-    >>> grid = SnippetGrid(fps=25, snippet_frames=16, stride_frames=8)
-    >>> [snippets_of(n, grid) for n in (1, 16, 23, 24)]
-    [1, 1, 1, 2]
-    """
-    return max(1, (n_frames - grid.snippet_frames) // grid.stride_frames + 1)
 
 
 class Watch:
@@ -383,7 +368,7 @@ def post_mortem(task: VideoTask, out: Path, how: str, stall_s: float) -> Failure
 
 def _failed(task: VideoTask, error: BaseException) -> Failure:
     """Return an error as a failure; an unexpected one states its place in the code."""
-    if isinstance(error, VideoError):
+    if isinstance(error, VideoError | TrackError):
         return _failure(task, "video", str(error))
     if isinstance(error, _StoreError):
         return _failure(task, "store", str(error))

@@ -10,7 +10,7 @@ from acmnet.data.labelled_features import Data, DataSource, unlabelled
 from acmnet.extraction.extraction_request import ExtractionRequest, ExtractionSummary
 from acmnet.extraction.extraction_run import extract_videos
 from acmnet.extraction.extractors import ExtractionSettings, ExtractorError, settings_of
-from acmnet.extraction.video_search import find_videos
+from acmnet.extraction.video_search import find_recordings
 from acmnet.pipeline.fit_request import NOBODY, Hooks
 from acmnet.training.checkpoint import load_config
 
@@ -78,7 +78,7 @@ def extracted_data(
     DataError
         If no video could be.
     """
-    files = find_videos(paths)
+    files = find_recordings(paths, extraction.extractor)
     request = ExtractionRequest(
         files,
         features,

@@ -8,6 +8,7 @@ from typing import Final
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.extraction.extraction_request import ExtractionProgress
 from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.extraction.keypoint_extractor import KeypointRequest
 from acmnet.pipeline.expectation import Expectation
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
@@ -33,7 +34,7 @@ class FitRequest:
     """A label file, JSON or CSV, as `acmnet.data.annotations` reads it."""
     out: Path
     """Gets the run, and in it ``features/``, ``detections.json``, ``report.md``."""
-    extraction: ExtractionSettings
+    extraction: ExtractionSettings | KeypointRequest
     """How features are extracted."""
     recipe: str
     """Name of the recipe, which the run keeps beside its settings."""

@@ -12,6 +12,7 @@ from acmnet.data.labelled_features import Data, DataSource
 from acmnet.data.videos_trained_on import KEY
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.extraction.extraction_request import ExtractionRequest
+from acmnet.extraction.keypoint_extractor import settled
 from acmnet.files import write_json
 from acmnet.pipeline.cross_validation import TIOU
 from acmnet.pipeline.expectation import Expectation, expect, read_expectation
@@ -103,12 +104,13 @@ def _extracted(request: FitRequest, hooks: Hooks) -> tuple[Data, dict[str, str]]
         folder=request.videos,
         subset=request.subset,
         features=features,
+        extractor=request.extraction.extractor,
     )
     files, left_out = listed_files(listed, hooks.on_note, hooks.on_opened)
     extraction = ExtractionRequest(
         files,
         features,
-        request.extraction,
+        settled(request.extraction, files, features),
         request.workers,
         device=request.device,
         retry_failed=request.retry_failed,

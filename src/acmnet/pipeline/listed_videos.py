@@ -6,8 +6,9 @@ from pathlib import Path
 
 from acmnet.data.annotations import Annotations
 from acmnet.data.checks.refusals import DataError
+from acmnet.extraction.extractors import KEYPOINTS
 from acmnet.extraction.records import was_extracted
-from acmnet.extraction.video_search import find_videos
+from acmnet.extraction.video_search import find_recordings
 from acmnet.messages import counted, some
 from acmnet.names import spelt_otherwise
 from acmnet.video.frames import VideoError, probe
@@ -27,6 +28,8 @@ class ListedVideos:
     """The subset that is trained on; None for every listed video."""
     features: Path
     """The store that gets the features of the videos, or has them already."""
+    extractor: str = "motion"
+    """Name of the extractor; for keypoints the folder has files of tracks."""
 
 
 def listed_files(
@@ -37,7 +40,8 @@ def listed_files(
     """Return the file of each listed video, and why those without one are left out.
 
     Files are opened, and their first frame decoded, to see at once whether they can be
-    read. A file whose features are in the store is not: it was read before.
+    read. A file whose features are in the store is not: it was read before. Nor is a
+    file of tracks, which has no first frame: its extraction reads it once.
 
     Parameters
     ----------
@@ -54,14 +58,15 @@ def listed_files(
     DataError
         If the files that are there and open do not suffice.
     """
-    found = find_videos([listed.folder])
+    found = find_recordings([listed.folder], listed.extractor)
     files = {
         video: found[video] for video in listed.annotations.videos if video in found
     }
     missing = [video for video in listed.annotations.videos if video not in found]
     _tell_of_differences(listed, found, missing, on_note)
     left_out = {video: f"it has no file in {listed.folder}" for video in missing}
-    broken = _broken(listed, files, on_opened)
+    to_open = {} if listed.extractor == KEYPOINTS else files
+    broken = _broken(listed, to_open, on_opened)
     refuse_what_is_lost(listed, left_out | broken)
     if broken:
         on_note(

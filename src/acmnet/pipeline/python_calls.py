@@ -13,7 +13,8 @@ from acmnet.data.annotations import AnnotationError, Annotations, Video
 from acmnet.data.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.feature_store import write_features
 from acmnet.data.labelled_features import DataSource, open_data
-from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.extraction.extractors import KEYPOINTS, ExtractionSettings
+from acmnet.extraction.keypoint_extractor import KeypointRequest
 from acmnet.files import written_whole
 from acmnet.messages import counted, some
 from acmnet.names import one_form
@@ -152,6 +153,7 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
     out: str | Path,
     *,
     extractor: str = "motion",
+    fps: float | None = None,
     recipe: str = "default",
     profile: Profile | None = None,
     overrides: Mapping[str, object] | None = None,
@@ -177,7 +179,11 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
     out : path
         Directory of the run. The same call again goes on where it stopped.
     extractor : str
-        motion, i3d-rgb, i3d-two-stream, or ``module:Class`` of your own.
+        motion, i3d-rgb, i3d-two-stream, keypoints (``videos`` then holds files of
+        tracks), or ``module:Class`` of your own.
+    fps : float, optional
+        Frames a second that are looked at; when left out, 25 of a video, and the rate
+        that files of tracks state.
     overrides : mapping
         Settings by dotted name, such as ``{"training.epochs": 50}``.
     profile : str, optional
@@ -202,7 +208,11 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
         videos=Path(videos),
         labels=Path(labels),
         out=Path(out),
-        extraction=ExtractionSettings(extractor),
+        extraction=(
+            KeypointRequest(fps=fps)
+            if extractor == KEYPOINTS
+            else ExtractionSettings(extractor, fps=fps or ExtractionSettings.fps)
+        ),
         recipe=recipe,
         profile=used,
         settings=recipes.recipe(recipe, profile=used, overrides=overrides or {}),

@@ -1,0 +1,1 @@
+"""Tracks of points: files of pose trackers become one kind of object."""

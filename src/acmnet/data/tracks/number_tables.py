@@ -1,0 +1,141 @@
+"""Number tables: text files of separated cells, read quickly into columns."""
+
+import array
+import csv
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from acmnet.data.tracks.tracks import MOST_NUMBERS, TrackError
+from acmnet.messages import quoted
+from acmnet.text_files import read_text
+
+KIND: Final = "file of tracks"
+SEPARATORS: Final = (",", ";", "\t")
+NO_NUMBER: Final = frozenset(("", "nan", "na", "n/a", "null", "none", "-", "#n/a"))
+"""Cells, in lower case, that say that a number is not known."""
+LONGEST_CELL: Final = 1 << 20
+"""Characters of a cell that the csv module reads at the most."""
+
+
+class NumberTable:
+    """A text table: rows of cells, the first of which are headers.
+
+    Parameters
+    ----------
+    path : Path
+        The file, UTF-8; cells are separated by comma, semicolon or tab, whichever the
+        first line has most of.
+    """
+
+    def __init__(self, path: Path) -> None:
+        text = read_text(
+            path, KIND, TrackError, "it needs a header and rows of numbers"
+        )
+        first = text[: text.find("\n")] if "\n" in text else text
+        self.path = path
+        self.separator = max(SEPARATORS, key=first.count)
+        self.lines = text.splitlines()
+
+    def rows(self, start: int = 0, end: int | None = None) -> Iterator[list[str]]:
+        """Yield the cells of lines that are not blank, by their place in the file."""
+        lines = itertools.islice(self.lines, start, end)
+        reader = csv.reader(lines, delimiter=self.separator, strict=True)
+        try:
+            yield from (row for row in reader if any(map(str.strip, row)))
+        except csv.Error as error:
+            raise TrackError(
+                f"{self.path}: a line after line {start} is no row of a table "
+                f"({error}); save it as CSV again"
+            ) from None
+
+    def header(self, n_lines: int = 1) -> list[list[str]]:
+        """Return the first lines' cells, without blanks around them."""
+        return [[cell.strip() for cell in row] for row in self.rows(0, n_lines)]
+
+    def numbers(self, columns: Iterable[int], n_header: int) -> npt.NDArray[np.float64]:
+        """Return (rows, columns) numbers of the lines after the header.
+
+        Parameters
+        ----------
+        columns : iterable of int
+            Which cells of each row.
+        n_header : int
+            Lines before the first row.
+
+        Raises
+        ------
+        TrackError
+            If a cell is neither a number nor one of `NO_NUMBER` (which gives NaN), a
+            row is shorter than the header, or there is no row.
+        """
+        wanted = list(columns)
+        values = array.array("d")
+        for number, row in enumerate(self.rows(n_header), n_header + 1):
+            try:
+                values.extend([self._number(row[i]) for i in wanted])
+            except (ValueError, IndexError):
+                self._refuse_row(number, row, wanted, n_header)
+            if len(values) > MOST_NUMBERS:
+                raise TrackError(
+                    f"{self.path} holds more than {MOST_NUMBERS:,} numbers; cut it "
+                    "into parts"
+                )
+        if not values:
+            raise TrackError(f"{self.path} has a header and no row; track it again")
+        return np.frombuffer(values, np.float64).reshape(-1, len(wanted))
+
+    def texts(self, column: int, n_header: int) -> list[str]:
+        """Return one column's cells as they stand, blanks around them taken off."""
+        return [
+            row[column].strip() if column < len(row) else ""
+            for row in self.rows(n_header)
+        ]
+
+    def _number(self, cell: str) -> float:
+        try:
+            return float(cell)
+        except ValueError:
+            if cell.strip().lower() in NO_NUMBER:
+                return float("nan")
+            if self.separator != "," and cell.count(",") == 1:
+                return float(cell.replace(",", "."))  # 0,5 as a German sheet has it
+            raise
+
+    def _refuse_row(
+        self, number: int, row: list[str], wanted: list[int], n_header: int
+    ) -> None:
+        """Refuse a row that lacks a cell, or has a cell that is no number."""
+        header = self.header(n_header)[-1]
+        for i in wanted:
+            if i >= len(row):
+                raise TrackError(
+                    f"{self.path}: row {number} has {len(row)} cells, the header has "
+                    f"{len(header)}; was the file cut off?"
+                )
+            try:
+                self._number(row[i])
+            except ValueError:
+                raise TrackError(
+                    f"{self.path}: row {number}, column {quoted(header[i])} must be a "
+                    f"number or blank, got {quoted(row[i])}; correct it"
+                ) from None
+
+
+_WORDS: Final = re.compile(r"[^a-z0-9µ]+")
+
+
+def plain_name(cell: str) -> str:
+    """Return a column's name in lower case, words joined by ``_``.
+
+    Examples
+    --------
+    >>> plain_name("Timestamp (ms)"), plain_name("Tracking-State")
+    ('timestamp_ms', 'tracking_state')
+    """
+    return _WORDS.sub("_", cell.lower()).strip("_")

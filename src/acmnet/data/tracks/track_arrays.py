@@ -1,0 +1,179 @@
+"""Plain arrays of tracks: a ``.npy`` file, and a JSON manifest that says what it is.
+
+The manifest of ``NAME.npy`` is ``NAME.json`` beside it; what several files share may
+stand in ``tracks.json`` in the same folder instead. All of its keys may be left out::
+
+    {"fps": 30, "points": ["nose", "tail"], "individuals": ["resident", "intruder"],
+     "times_s": [0.0, 0.034, ...], "has_likelihood": true, "min_likelihood": 0.5}
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from acmnet.data.feature_files import MAGIC
+from acmnet.data.tracks.tracks import TrackError, Tracks, refuse_size
+from acmnet.files import open_regular
+from acmnet.limits import LARGEST_NOTE_BYTES, finite
+from acmnet.messages import quoted, some
+from acmnet.text_files import parse_json, read_text
+
+SHARED: Final = "tracks.json"
+"""Manifest of all arrays in its folder."""
+KEYS: Final = (
+    *("fps", "points", "individuals", "min_likelihood", "times_s", "has_likelihood"),
+)
+KIND: Final = "manifest of tracks"
+LEAST_LIKELIHOOD: Final = 0.5
+"""Likelihood below which a point counts as not seen, where the manifest says none."""
+Number = TypeVar("Number", float, None)
+
+
+def is_array(start: bytes) -> bool:
+    """Return whether a file that begins so is a ``.npy`` file."""
+    return start.startswith(MAGIC)
+
+
+def read_track_array(path: Path) -> Tracks:
+    """Return the tracks of a ``.npy`` file and of its manifest.
+
+    The array has the shape (frames, individuals, points, 2 or 3); (frames, points,
+    2 or 3) is one individual. With ``has_likelihood`` the last axis holds the
+    likelihood, too, after the coordinates. NaN says that a point is not known.
+
+    Raises
+    ------
+    TrackError
+        If the array has another shape or holds no real numbers, or the manifest says
+        what does not fit it.
+    """
+    says = _manifest(path)
+    has_likelihood = says.get("has_likelihood", False)
+    if not isinstance(has_likelihood, bool):
+        raise TrackError(
+            f"{path}: has_likelihood in its manifest must be true or false, got "
+            f"{quoted(str(has_likelihood))}"
+        )
+    values = _array(path)
+    if values.ndim == 3:
+        values = values[:, None]
+    n_axes = values.shape[-1] - has_likelihood if values.ndim == 4 else 0
+    if n_axes not in (2, 3):
+        last = "3 or 4, the likelihood last" if has_likelihood else "2 or 3"
+        raise TrackError(
+            f"{path} must have the shape (frames, individuals, points, {last}), got "
+            f"{values.shape}; put its axes into that order"
+        )
+    _, n_individuals, n_points, _ = values.shape
+    try:
+        return Tracks(
+            np.ascontiguousarray(values[..., :n_axes]),
+            _names(path, says, "points", n_points, "point_"),
+            _names(path, says, "individuals", n_individuals, "individual_"),
+            values[..., n_axes] if has_likelihood else None,
+            _number(path, says, "min_likelihood", LEAST_LIKELIHOOD),
+            _number(path, says, "fps", None),
+            _times(path, says),
+        )
+    except TrackError as error:
+        told = str(error)
+        raise TrackError(told if str(path) in told else f"{path}: {told}") from None
+
+
+def _array(path: Path) -> npt.NDArray[np.float32]:
+    """Return the numbers of a ``.npy`` file; nothing in it is ever run."""
+    try:
+        with open_regular(path, "array of tracks") as file:
+            version = np.lib.format.read_magic(file)
+            read = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }.get(version)
+            shape, _, dtype = read(file) if read else ((), False, np.dtype("O"))
+            if dtype.kind not in "fiu":
+                raise TrackError(
+                    f"{path} must hold real numbers, got {dtype}; save it with "
+                    "np.save as float32"
+                )
+            refuse_size(shape)
+            file.seek(0)
+            found = np.load(file, allow_pickle=False)
+    except OSError as error:
+        raise TrackError(f"{path} could not be read: {error}; check the path") from None
+    except TrackError:
+        raise
+    except ValueError as error:
+        raise TrackError(f"{path} is no whole .npy file: {error}; save it again") from (
+            None
+        )
+    return np.asarray(found, np.float32)
+
+
+def _manifest(path: Path) -> Mapping[str, object]:
+    """Return what the folder's manifest and then the file's own say."""
+    says: dict[str, object] = {}
+    for manifest in (path.with_name(SHARED), path.with_suffix(".json")):
+        if not manifest.exists():
+            continue
+        empty = "write {} there, or remove the file"
+        text = read_text(manifest, KIND, TrackError, empty, LARGEST_NOTE_BYTES)
+        found = parse_json(str(manifest), text, KIND, TrackError)
+        if not isinstance(found, dict):
+            raise TrackError(
+                f'{manifest} must be a JSON object such as {{"fps": 30}}, got '
+                f"{quoted(str(found))}"
+            )
+        if unknown := [key for key in found if key not in KEYS]:
+            raise TrackError(
+                f"{manifest} has the unknown key {some(unknown)}; the keys are "
+                f"{', '.join(KEYS)}"
+            )
+        says |= found
+    return says
+
+
+def _names(
+    path: Path, says: Mapping[str, object], key: str, n: int, prefix: str
+) -> tuple[str, ...]:
+    """Return n names, numbered ones where the manifest gives none."""
+    given = says.get(key)
+    if given is None:
+        return tuple(f"{prefix}{i}" for i in range(n))
+    if not isinstance(given, list) or not all(isinstance(x, str) for x in given):
+        raise TrackError(
+            f"{path}: {key} in its manifest must be a list of names, got "
+            f"{quoted(str(given))}"
+        )
+    return tuple(given)
+
+
+def _number(
+    path: Path, says: Mapping[str, object], key: str, otherwise: Number
+) -> float | Number:
+    """Return a number that a manifest gives, or ``otherwise`` where it gives none."""
+    if key not in says:
+        return otherwise
+    number = finite(says[key])
+    if number is None:
+        raise TrackError(
+            f"{path}: {key} in its manifest must be a number, got "
+            f"{quoted(str(says[key]))}"
+        )
+    return number
+
+
+def _times(path: Path, says: Mapping[str, object]) -> npt.NDArray[np.float64] | None:
+    """Return the times of frames that a manifest gives, if it does."""
+    given = says.get("times_s")
+    if given is None:
+        return None
+    numbers = [finite(x) for x in given] if isinstance(given, list) else [None]
+    if any(x is None for x in numbers):
+        raise TrackError(
+            f"{path}: times_s in its manifest must be a list of seconds, one for each "
+            "frame"
+        )
+    return np.array(numbers, np.float64)
