@@ -85,8 +85,8 @@ class ExtractionSettings:
     """The name of an extractor, and the settings that its features depend on."""
 
     extractor: str = "motion"
-    """``motion``, ``i3d-rgb``, ``i3d-two-stream``, ``keypoints``, or ``module:Class`` of
-    your own."""
+    """``motion``, ``i3d-rgb``, ``i3d-two-stream``, ``keypoints``, or your own
+    ``module:Class``."""
     fps: float = 25.0
     """Frames a second from which snippets are cut, above 0."""
     snippet_frames: int = 16
