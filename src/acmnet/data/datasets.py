@@ -1,6 +1,6 @@
-"""Features and weak labels, ready for the network: packing, sampling, batches.
+"""Features and video-level labels, sampled to batches for training.
 
-No temporal truth enters this room: it is given video ids and class names only.
+No temporal truth enters this module: it is given video ids and class names only.
 """
 
 import dataclasses
@@ -19,12 +19,16 @@ Sampling = Literal["random", "interpolate", "uniform", "crop"]
 
 @dataclasses.dataclass(frozen=True)
 class SamplingSettings:
-    """How a video's snippets become the network's T."""
+    """How many snippets of each video one training step shows, and which."""
 
     snippets: int = 750
-    """T in training, from 1."""
+    """T of the paper: snippets that a video is sampled to in training, at least 1."""
     method: Sampling = "uniform"
-    """See `sample_positions`."""
+    """How the T snippets are chosen. "uniform": evenly spaced ones of a longer video,
+    all of a shorter one. "random": one at random from each of T equal parts of a longer
+    video, and T with repetition of a shorter one (authors' code). "interpolate": the
+    features are interpolated to T times (the paper, III-B1). "crop": T successive ones
+    of a longer video, from a random place on, all of a shorter one."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
@@ -43,11 +47,11 @@ class Batch(NamedTuple):
     labels: Tensor
     """(B, C) float32, multi-hot."""
     position: Tensor
-    """(B, T) float64. Which snippet of its video each one is; 0 at padding."""
+    """(B, T) float64. The index in its video of each snippet; 0 at padding."""
 
 
 class WeakDataset:
-    """Every training video's features and its multi-hot label, nothing else.
+    """The features and the multi-hot label of every training video, nothing else.
 
     Parameters
     ----------
@@ -153,20 +157,21 @@ class WeakDataset:
             self.lengths[index], settings.snippets, settings.method, generator
         )
         index, position, mask = index[part], position[part], mask[part]
-        lengths = self.lengths[index]
-        low = position.long()
-        features = self._rows(index, low)
+        lengths = self.lengths[index]  # (B,)
+        low = position.long()  # (B, T)
+        features = self._rows(index, low)  # (B, T, D)
         if settings.method == "interpolate":
             high = torch.minimum(low + 1, (lengths - 1).unsqueeze(1))
-            share = (position - low).float().unsqueeze(-1)
+            share = (position - low).float().unsqueeze(-1)  # (B, T, 1)
             features = features.lerp(self._rows(index, high), share)
         return Batch(features, mask, self.labels[index], position)
 
     def _rows(self, index: Tensor, snippet: Tensor) -> Tensor:
         """Gather (B, T) snippets as (B, T, D) float32; torch widens fp16."""
         if self._packed is not None:
+            # (B * T,): rows in the packed features of all videos
             flat = (self._offsets[index].unsqueeze(1) + snippet).flatten()
-            rows = self._packed.index_select(0, flat).float()
+            rows = self._packed.index_select(0, flat).float()  # (B * T, D)
             return rows.view(*snippet.shape, self.dimension)
         if self._files is None:
             raise RuntimeError("the features are neither in memory nor mapped")
@@ -213,23 +218,23 @@ def sample_positions(
     n : int
         T, snippets wanted.
     method : {"random", "interpolate", "uniform", "crop"}
-        ``interpolate`` spreads T positions evenly over the video and is fractional
-        (the paper, III-B1). ``random`` draws one snippet from each of T strata of a
-        longer video, which overlap by one snippet, and T snippets with replacement
+        ``interpolate`` spreads T positions, which need not be whole, evenly over the
+        video (the paper, III-B1). ``random`` draws one snippet from each of T strata of
+        a longer video, which overlap by one snippet, and T snippets with replacement
         from a shorter one (`dataset_class.py:24-40`). ``uniform`` takes every
-        (L / T)-th snippet of a longer video and a shorter one as it is
+        (L / T)-th of the L snippets of a longer video, and a shorter one as it is
         (`dataset_class.py:8-22`). ``crop`` takes T successive snippets of a longer
-        video, wherever they begin, and a shorter one as it is.
+        video, from a random place on, and a shorter one as it is.
     generator : torch.Generator
-        On the CPU.
+        The source of what is drawn, on the CPU.
 
     Returns
     -------
     position : (B, T) float64
-        In ``[0, length - 1]``; whole except for ``interpolate``.
+        In ``[0, length - 1]``; whole numbers except for ``interpolate``.
     mask : (B, T) bool
-        False behind the end of a video kept shorter than T. T is then the longest
-        kept length.
+        False after the end of a video that is kept shorter than the others. If all
+        videos are, T is the length of the longest.
 
     Examples
     --------
@@ -247,13 +252,14 @@ def sample_positions(
         return torch.minimum(position, length - 1), everywhere
     if method == "uniform":
         kept = int(lengths.clamp(max=n).max())
-        step = step[:kept]
-        mask = step < length
+        step = step[:kept]  # (T,)
+        mask = step < length  # (B, T)
         position = torch.where(length > n, (step * length / n).floor(), step)
         return torch.where(mask, position, 0.0), mask
     if method == "crop":
-        step = step[: int(lengths.clamp(max=n).max())]
-        mask = step < length
+        step = step[: int(lengths.clamp(max=n).max())]  # (T,)
+        mask = step < length  # (B, T)
+        # (B, 1): where each piece begins
         first = torch.rand(len(lengths), 1, dtype=torch.float64, generator=generator)
         first = (first.to(lengths.device) * (length - n + 1).clamp(min=1)).floor()
         return torch.where(mask, first + step, 0.0), mask
@@ -264,14 +270,26 @@ def sample_positions(
 
 
 def _random_positions(length: Tensor, step: Tensor, draw: Tensor) -> Tensor:
-    """Turn uniform draws (B, T) into the authors' random snippets."""
+    """Return the random snippets (B, T) that the authors' code would take.
+
+    Parameters
+    ----------
+    length : (B, 1)
+        Snippets of each video.
+    step : (T,)
+        0, 1, ..., T - 1.
+    draw : (B, T)
+        Uniform random numbers in [0, 1).
+    """
     n = len(step)
+    # (B, T): drawn with replacement, in ascending order
     replaced = (draw * length).floor().sort(dim=1).values
+    # (B, T): each stratum ends with the first snippet of the next one
     first = (step * length / n).floor()
-    last = ((step + 1) * length / n).floor()  # the next stratum's first, inclusive
+    last = ((step + 1) * length / n).floor()
     stratified = first + (draw * (last - first + 1)).floor()
-    if n > 1:  # the last stratum starts where the one before was drawn
-        first = stratified[:, -2:-1]
+    if n > 1:  # the last stratum begins where the one before it was drawn
+        first = stratified[:, -2:-1]  # (B, 1)
         stratified[:, -1:] = first + (draw[:, -1:] * (length - first)).floor()
     else:
         stratified = (draw * length).floor()

@@ -23,7 +23,8 @@ class LocalizationSettings:
 
     class_threshold: float = 0.25
     """A class is looked for in a video when the network's score for it in the whole
-    video is above this threshold, in [0, 1). Where no class is, the best one is."""
+    video is above this threshold, in [0, 1). If no class is above it, the class with
+    the highest score is looked for."""
     class_threshold_scale: Literal["absolute", "relative_to_best"] = "relative_to_best"
     """With "absolute", `class_threshold` is compared with the score of a class itself
     (authors' code). With "relative_to_best", it is compared with that score divided by

@@ -1,1 +1,1 @@
-"""The networks: the paper's three branches, and the second stage's student."""
+"""The paper's network, the student of the second stage, and their layers."""

@@ -1,4 +1,4 @@
-"""The network: snippet features in, three branches of class activations out.
+"""The paper's network: snippet features in, class activations of three branches out.
 
 Notation: B videos, T snippets, D feature dimension, C classes (the background is
 index C), K pooled snippets.
@@ -25,43 +25,57 @@ from acmnet.network.video_dropout import VideoDropout
 
 
 class Branch(enum.IntEnum):
-    """What a snippet may be; the order is the attention's last axis."""
+    """What a snippet may belong to, in the order of the attention's last axis."""
 
     INSTANCE = 0
+    """An action."""
     CONTEXT = 1
+    """What usually comes with an action and is none, such as its scene."""
     BACKGROUND = 2
+    """Neither of them."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelSettings:
-    """The network's numbers. Rates are in [0, 1), ratios are whole, from 1."""
+    """Size, dropout and pooling of the paper's network."""
 
     kernel_snippets: int = 3
-    """Snippets that the embedding convolution sees (eq. 1); odd."""
+    """Snippets that each output of the embedding convolution sees (eq. 1): the snippet
+    itself and its neighbours. An odd number, at least 1."""
 
     standardize: bool = False
-    """Give each feature column mean 0 and deviation 1 over the training videos first
-    (D-019)."""
+    """Whether each feature column is shifted and scaled to mean 0 and standard
+    deviation 1 over the training videos. Features of your own videos need this: they
+    are not centred, and without it the attention to instances dies (D-019)."""
 
     attention: bool = True
-    """Weigh snippets by what they may be; without, every snippet counts as instance:
-    plain multiple-instance learning, a floor to compare with."""
+    """Whether snippets are weighted by the attention to instance, context and
+    background (eqs. 3 and 4). If false, every snippet counts fully as instance, which
+    is plain multiple-instance learning: a baseline to compare with."""
 
     input_dropout: float = 0.0
-    """Share of feature entries dropped before the embedding (ActivityNet: 0.7)."""
+    """Share of the feature entries that are set to 0 in training, before the embedding;
+    in [0, 1) (ActivityNet: 0.7)."""
     attention_dropout: float = 0.0
-    """Share of embedding entries dropped before the attention (ActivityNet: 0.7)."""
+    """Share of the embedding entries that are set to 0 in training, before the
+    attention; in [0, 1) (ActivityNet: 0.7)."""
     snippet_dropout: float = 0.7
-    """Share of whole snippets hidden from the classifier (`model/ACMNet.py:63-65`)."""
+    """Share of the snippets that are hidden from the classifier in training; in [0, 1)
+    (authors' code, `model/ACMNet.py:63-65`)."""
     classifier_dropout: float = 0.7
-    """Share of embedding entries hidden from the classifier (`model/ACMNet.py:67`)."""
+    """Share of the embedding entries that are set to 0 in training, before the
+    classifier; in [0, 1) (authors' code, `model/ACMNet.py:67`)."""
 
     instance_ratio: int = 8
-    """r_ins: the top T // r_ins snippets speak for the instance branch."""
+    """r_ins of the paper (below eq. 5), at least 1. The instance branch scores a class
+    in a video by the mean over the T // r_ins snippets with the highest logits."""
     context_ratio: int = 3
-    """r_con, likewise for the context branch."""
+    """r_con of the paper (below eq. 5), at least 1. The context branch scores a class
+    in a video by the mean over the T // r_con snippets with the highest logits."""
     background_ratio: int = 3
-    """r_bak, likewise for the background branch."""
+    """r_bak of the paper (below eq. 5), at least 1. The background branch scores a
+    class in a video by the mean over the T // r_bak snippets with the highest logits.
+    """
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
@@ -79,7 +93,7 @@ class ModelSettings:
 
     @property
     def reach_snippets(self) -> int:
-        """Neighbours on either side that a snippet's outputs depend on."""
+        """Neighbours on either side that the outputs for a snippet depend on."""
         return self.kernel_snippets // 2
 
     @property
@@ -102,7 +116,7 @@ class ACMNetOutput(NamedTuple):
     branch_feature: Tensor
     """(B, 3, D). Mean embedding of the k most attended snippets of each branch."""
     embedding: Tensor
-    """(B, T, D). What classifier and attention see of each snippet, before dropout."""
+    """(B, T, D). What classifier and attention are computed from, before dropout."""
     mask: Tensor
     """(B, T) bool. True where a snippet exists, False where it is padding."""
 
@@ -168,12 +182,12 @@ class ACMNet(StandardizingNetwork):
         features : (B, T, D) floating point
             Snippet features; padding may hold anything.
         mask : (B, T) bool, optional
-            True where a snippet exists; each video's first snippet must. All exist
-            when it is left out. Padding changes no number of a video.
+            True where a snippet exists, False where there is padding; without a mask
+            all snippets exist. Padding changes no number of a video.
         seeds : (B,) int64, optional
-            What each video's dropout is drawn from, in training only; drawn from
-            torch's global generator when left out. One seed a video makes the draw
-            independent of how a batch is split over processes.
+            The seed of each video's dropout, for training only; drawn from torch's
+            global generator when left out. With one seed a video, the draw does not
+            depend on how a batch is split over processes.
 
         Returns
         -------
@@ -183,8 +197,8 @@ class ACMNet(StandardizingNetwork):
         Raises
         ------
         ValueError
-            If ``features`` is not (B, T, D) with T at least 1, or a video of the
-            mask has no snippet.
+            If ``features`` does not have shape (B, T, D) with T at least 1, or the mask
+            leaves a video without any snippet.
         """
         mask = self._checked_mask(features, mask)
         drop = VideoDropout(self.training, seeds, features)

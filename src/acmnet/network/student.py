@@ -1,8 +1,8 @@
-"""The second stage's network: snippet features in, classes and boundaries out.
+"""The network of the second stage: snippet features in, classes and boundaries out.
 
-It learns from instances that trained networks, its teachers, are confident of, as
-fully supervised detectors learn from true ones. Notation: B videos, T snippets, D
-feature dimension, C classes; there is no background class.
+The student learns from detections that other trained networks, its teachers, are
+confident of, as a fully supervised detector learns from true instances. Notation: B
+videos, T snippets, D feature dimension, C classes; there is no background class.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from acmnet.network.standardization import StandardizingNetwork
 from acmnet.network.video_dropout import VideoDropout
 
 RARE = -3.0
-"""First bias of every class: an action is rare, a probability of 0.05."""
+"""Bias of every class before training: a probability of 0.05, as actions are rare."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ class StudentSettings:
 
     @property
     def reach_snippets(self) -> int:
-        """Neighbours on either side that a snippet's outputs depend on."""
+        """Neighbours on either side that the outputs for a snippet depend on."""
         return int(2**self.layers) + 1
 
 
@@ -54,20 +54,21 @@ class StudentOutput(NamedTuple):
     """What the student says about each snippet of B videos."""
 
     logits: Tensor
-    """(B, T, C). Of being inside an instance of each class."""
+    """(B, T, C). Logit of each snippet lying inside an instance of each class."""
     distance: Tensor
-    """(B, T, 2). Snippets back to that instance's start and on to its end, from 0."""
+    """(B, T, 2). Snippets from each snippet back to the start of the instance that it
+    lies in, and on to the end of that instance; at least 0."""
 
 
 class Student(StandardizingNetwork):
-    """Residual dilated convolutions with a class and a boundary head.
+    """Residual dilated convolutions, with one head for classes and one for boundaries.
 
     Parameters
     ----------
     feature_dim : int
-        D.
+        D, the dimension of the snippet features.
     n_classes : int
-        C.
+        C, the number of action classes.
     settings : StudentSettings
         Width, depth and dropout.
 
@@ -86,8 +87,9 @@ class Student(StandardizingNetwork):
     """
 
     teachers_best: Tensor
-    """Scalar above 0; a teachers' score that is as sure as 1 of the student's, see
-    `acmnet.training.pseudo_labels.usual_best`."""
+    """Scalar above 0. The best score that the teachers usually give a class in a
+    training video (`acmnet.training.pseudo_labels.usual_best`). Dividing the teachers'
+    scores by it makes them comparable with the student's."""
 
     def __init__(
         self,
@@ -120,15 +122,17 @@ class Student(StandardizingNetwork):
         features : (B, T, D) floating point
             Snippet features; padding may hold anything.
         mask : (B, T) bool, optional
-            True where a snippet exists; all do when it is left out.
+            True where a snippet exists, False where there is padding; without a mask
+            all snippets exist.
         seeds : (B,) int64, optional
-            What each video's dropout is drawn from, in training only.
+            The seed of each video's dropout, for training only.
         """
         drop = VideoDropout(self.training, seeds, features)
         rate = self.settings.dropout
+        # (B, T, 1): above 0 where a snippet exists
         here = torch.ones_like(features[..., :1]) if mask is None else mask[..., None]
         seen = drop(self.standardized(features), rate)
-        x = _convolve(self.embedding, seen, here).relu()
+        x = _convolve(self.embedding, seen, here).relu()  # (B, T, width)
         for norm, layer in zip(self.norms, self.layers, strict=True):
             x = x + drop(_convolve(layer, norm(x), here).relu(), rate)
         logits = _convolve(self.classes, drop(x, rate), here)
@@ -137,7 +141,7 @@ class Student(StandardizingNetwork):
 
 
 def _convolve(layer: nn.Module, x: Tensor, here: Tensor) -> Tensor:
-    """Convolve (B, T, channels) over time; padding looks like what lies outside."""
-    seen = torch.where(here > 0, x, 0.0).transpose(1, 2)
+    """Return a convolution of (B, T, channels) over time; padding counts as zeros."""
+    seen = torch.where(here > 0, x, 0.0).transpose(1, 2)  # (B, channels, T)
     result: Tensor = layer(seen).transpose(1, 2)
     return result

@@ -1,7 +1,8 @@
-"""A width-3 convolution over snippets in bf16 with a third fewer products (CPU).
+"""A convolution over snippets that needs a third fewer products in bf16 on a CPU.
 
-oneDNN's bf16 convolution takes 0.53 of its fp32 time on a CPU with AVX-512 but no AMX;
-Winograd's minimal filtering takes 0.37 (docs/decisions.md, D-018; `make bench`).
+On a CPU with AVX-512 but no AMX, oneDNN's bf16 convolution takes 0.53 of the time of
+its fp32 convolution; Winograd's minimal filtering, used here for windows of 3 snippets,
+takes 0.37 (docs/decisions.md, D-018; `make bench`).
 """
 
 from typing import Any, Final
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 WIDTH: Final = 3
-"""Snippets that `convolve_in_tiles` sees."""
+"""Window of `convolve_in_tiles`, in snippets."""
 
 
 class SnippetConvolution(nn.Conv1d):
@@ -55,9 +56,9 @@ def convolve_in_tiles(sequence: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     Parameters
     ----------
     sequence : (B, T, D)
-        Floating point.
+        The input, floating point.
     weight : (E, D, 3)
-        As `torch.nn.Conv1d` holds it.
+        The weights as `torch.nn.Conv1d` holds them.
     bias : (E,)
         Added to each of the E outputs.
 
@@ -82,7 +83,11 @@ def convolve_in_tiles(sequence: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class _Tiles(torch.autograd.Function):
-    """Tile i holds inputs 2i - 1 to 2i + 2 and gives outputs 2i and 2i + 1."""
+    """The convolution of tiles of four successive inputs, two outputs a tile.
+
+    Tile i, of n = ceil(T / 2), holds inputs 2i - 1 to 2i + 2 and gives outputs 2i and
+    2i + 1. D is the number of input channels, E that of output channels.
+    """
 
     @staticmethod
     def forward(ctx: Any, sequence: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -90,19 +95,21 @@ class _Tiles(torch.autograd.Function):
         n = (length + 1) // 2
         padded = sequence.new_zeros((videos, 2 * n + 2, width), dtype=torch.bfloat16)
         padded[:, 1 : length + 1] = sequence
+        # (B, n, D) each: the first, second, third and fourth input of every tile
         first, third = padded[:, 0:-2:2], padded[:, 2::2]
         second, fourth = padded[:, 1:-2:2], padded[:, 3::2]
-        seen = padded.new_empty((4, videos, n, width))
+        seen = padded.new_empty((4, videos, n, width))  # (4, B, n, D): transformed
         torch.sub(first, third, out=seen[0])
         torch.add(second, third, out=seen[1])
         torch.sub(third, second, out=seen[2])
         torch.sub(second, fourth, out=seen[3])
 
+        # (E, D) each: the weights of the snippet before, at and after the output
         left, middle, right = weight.to(torch.bfloat16).permute(2, 0, 1).contiguous()
         sides, half = (left + right).mul_(0.5), middle * 0.5
-        filters = torch.stack([left, sides + half, sides - half, right])
+        filters = torch.stack([left, sides + half, sides - half, right])  # (4, E, D)
 
-        one, two, three, four = (
+        one, two, three, four = (  # (B, n, E) each: the four products of every tile
             (part @ kernel.t()).view(videos, n, -1)
             for part, kernel in zip(seen.flatten(1, 2), filters, strict=True)
         )
@@ -118,12 +125,12 @@ class _Tiles(torch.autograd.Function):
         seen, filters = ctx.saved_tensors
         videos, length, width = ctx.sequence_shape
         sequence_type, weight_type = ctx.dtypes
-        even, odd = gradient[:, 0::2], gradient[:, 1::2]
-        shares = [
+        even, odd = gradient[:, 0::2], gradient[:, 1::2]  # (B, n, E) each
+        shares = [  # (B * n, E) each: gradients of the four products of every tile
             share.reshape(-1, gradient.shape[-1])
             for share in (even, even + odd, even - odd, -odd)
         ]
-        one, two, three, four = (
+        one, two, three, four = (  # (E, D) each: gradients of the four filters
             share.t() @ part
             for share, part in zip(shares, seen.flatten(1, 2), strict=True)
         )
@@ -136,6 +143,7 @@ class _Tiles(torch.autograd.Function):
         if not ctx.needs_input_grad[0]:
             return None, weight, bias
 
+        # (B, n, D) each: gradients of the four transformed inputs of every tile
         one, two, three, four = (
             (share @ kernel).view(videos, -1, width)
             for share, kernel in zip(shares, filters, strict=True)

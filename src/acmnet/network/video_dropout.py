@@ -5,7 +5,20 @@ from torch import Tensor
 
 
 class VideoDropout:
-    """Dropout whose draw depends on the video's own seed, not on its batch (D-014)."""
+    """Dropout of B videos, each drawn from a seed of its own.
+
+    A video's draw does not depend on the batch or the process that it is in (D-014).
+    Every call draws anew, from the state that the calls before it left.
+
+    Parameters
+    ----------
+    active : bool
+        False for a network that is not training: nothing is dropped or drawn.
+    seeds : (B,) int64 tensor, optional
+        The seed of each video; drawn from torch's global generator when left out.
+    features : (B, ...) tensor
+        Any tensor of the batch; only its length and its device are looked at.
+    """
 
     def __init__(self, active: bool, seeds: Tensor | None, features: Tensor) -> None:
         self.active = active
@@ -19,10 +32,14 @@ class VideoDropout:
             self.generators.append(generator.manual_seed(seed))
 
     def __call__(self, x: Tensor, rate: float) -> Tensor:
-        """Drop entries of (B, T, D)."""
+        """Return (B, T, D) with a share ``rate`` of the entries set to 0.
+
+        The other entries are divided by ``1 - rate``, so that their mean stays.
+        """
         if not self.active or rate == 0.0:
             return x
         everywhere = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+        # (B * T, D), the snippets of the first video first
         return self.rows(x.flatten(0, 1), everywhere, rate).view_as(x)
 
     def snippets(self, x: Tensor, rate: float) -> Tensor:
@@ -33,13 +50,24 @@ class VideoDropout:
         return kept.bool()
 
     def rows(self, x: Tensor, shown: Tensor, rate: float) -> Tensor:
-        """Drop entries of (M, D), the rows of all videos where ``shown`` (B, T)."""
+        """Return (M, D) with a share ``rate`` of the entries set to 0.
+
+        Parameters
+        ----------
+        x : (M, D) tensor
+            The M snippets of all videos where ``shown`` is True, in its order.
+        shown : (B, T) bool tensor
+            Which snippets of the videos ``x`` holds.
+        rate : float
+            In [0, 1).
+        """
         if rate == 0.0:
             return x
-        # of its own layout: x may lie in memory by channel, which would be drawn so
+        # not empty_like: x may lie in memory channel by channel, and the draw fills
+        # memory in order, so that the same seed would drop other entries
         kept = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-        counts = shown.sum(dim=1).tolist()
-        parts = torch.split(kept, counts)
+        counts = shown.sum(dim=1).tolist()  # of each video's snippets in x
+        parts = torch.split(kept, counts)  # (count, D) each, one a video
         for part, generator in zip(parts, self.generators, strict=True):
             part.bernoulli_(1.0 - rate, generator=generator)
         return x * kept.div_(1.0 - rate)

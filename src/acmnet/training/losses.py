@@ -1,7 +1,7 @@
-"""The paper's loss and one term beyond it, each a function of B values, one a video.
+"""The terms of the paper's loss, and one term that the paper does not have.
 
-Every term is a number to minimise. C is the number of action classes; index C is
-the background.
+Every term is minimised, and every function returns one value a video. Notation: B
+videos, T snippets, D feature dimension, C classes (the background is index C).
 """
 
 import dataclasses
@@ -15,37 +15,49 @@ from acmnet.limits import refuse_beyond
 from acmnet.network.acm_net import ACMNetOutput, Branch
 
 COACTIVITY_MARGIN: Final = 0.5
-"""By how much likeness should win (Paul et al. 2018, below eq. 8)."""
+"""How much nearer, in cosine distance, snippets of the same action in two videos should
+be to each other than to the rest of those videos (Paul et al. 2018, below eq. 8)."""
 
 
 @dataclasses.dataclass(frozen=True)
 class LossSettings:
-    """What each term weighs. All weights are at least 0."""
+    """Weights of the terms of the loss, and how its terms are computed."""
 
     instance_weight: float = 1.0
-    """Of the instance branch's classification (ActivityNet, authors' code: 5)."""
+    """Weight of the classification loss of the instance branch (eq. 8), at least 0
+    (authors' code for ActivityNet: 5)."""
     context_weight: float = 1.0
-    """Of the context branch's classification."""
+    """Weight of the classification loss of the context branch (eq. 8), at least 0."""
     background_weight: float = 1.0
-    """Of the background branch's classification."""
+    """Weight of the classification loss of the background branch (eq. 8), at least 0.
+    """
 
     guide_weight: float = 1.5
-    """Lambda 1, of the attention guide (eq. 11); authors: 2e-3 on a sum over 750."""
+    """Lambda 1 of eq. 10, at least 0: weight of the attention guide (eq. 11), which
+    pulls the instance branch's scores towards its attention. The authors' 2e-3 is for a
+    sum over 750 snippets, which is 1.5 for the mean."""
     feature_weight: float = 5e-5
-    """Lambda 2, of the feature separation (eq. 12)."""
+    """Lambda 2 of eq. 10, at least 0: weight of the feature separation (eq. 12), which
+    keeps the features of instance, context and background at different norms."""
     sparse_weight: float = 0.15
-    """Lambda 3, of the sparse attention (eq. 14); authors: 2e-4 on a sum over 750."""
+    """Lambda 3 of eq. 10, at least 0: weight of the sparsity of the attention (eq. 14),
+    which keeps instance and context from claiming the whole video. The authors' 2e-4 is
+    for a sum over 750 snippets, which is 0.15 for the mean."""
 
     coactivity_weight: float = 0.0
-    """Of the likeness of what videos with a common label attend to
-    (`coactivity_loss`); such a training runs in one process."""
+    """Weight of the co-activity loss (W-TALC, not in the paper), at least 0: videos
+    with a common label should attend to similar snippets. 0 leaves the loss out. Above
+    0, training must run in one process."""
 
     feature_margin: float = 50.0
-    """m of eq. 12: how far apart the branches' feature norms should be; above 0."""
+    """m of eq. 12, above 0: how far apart the feature norms of instance and context,
+    and those of context and background, should be."""
     time_reduction: Literal["mean", "sum"] = "mean"
-    """Guide and sparse terms over T: 1/T (eqs. 11, 14) or a sum (code), D-005."""
+    """How the terms of guide and sparsity are taken over the T snippets of a video.
+    "mean" divides by T (eqs. 11 and 14); "sum" does not (authors' code; D-005)."""
     sparse_branches: Literal["mean", "sum"] = "mean"
-    """Sparse term over its two branches: mean (`net_utils.py:73`) or sum (eq. 14)."""
+    """How the term of sparsity is taken over the instance and the context branch.
+    "mean" is half of the sum (authors' code, `net_utils.py:73`); "sum" is eq. 14."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
@@ -61,28 +73,34 @@ class LossSettings:
 
 
 class LossTerms(NamedTuple):
-    """The whole loss and its unweighted terms, the paper's six first."""
+    """The weighted sum of all terms, and each term before it is weighted."""
 
     total: Tensor
-    """The weighted sum: what training minimises (eqs. 8 to 10)."""
+    """The weighted sum, which training minimises (eqs. 8 to 10)."""
     instance: Tensor
+    """Cross-entropy of the instance branch (eq. 7)."""
     context: Tensor
+    """Cross-entropy of the context branch (eq. 7)."""
     background: Tensor
+    """Cross-entropy of the background branch (eq. 7)."""
     guide: Tensor
+    """Distance between attention and scores of the instance branch (eq. 11)."""
     feature: Tensor
+    """Lack of separation between the feature norms of the branches (eq. 12)."""
     sparse: Tensor
+    """Share of the video that instance and context claim (eq. 14)."""
     coactivity: Tensor
-    """0 where its weight is 0."""
+    """Unlikeness of videos that share a label (W-TALC); 0 if its weight is 0."""
 
 
 BEYOND: Final = ("coactivity",)
-"""Terms that the paper does not have."""
+"""Names of the terms that the paper does not have."""
 
 
 def terms_of(settings: LossSettings) -> tuple[str, ...]:
-    """Return the names of `LossTerms` that a training is to show.
+    """Return the names of those `LossTerms` that a training logs.
 
-    Those beyond the paper are there only where they weigh something.
+    A term that the paper does not have is left out if its weight is 0.
     """
     unused = [name for name in BEYOND if not getattr(settings, f"{name}_weight")]
     return tuple(name for name in LossTerms._fields if name not in unused)
@@ -93,22 +111,22 @@ def acm_loss(
     labels: Tensor,
     settings: LossSettings = LossSettings(),
 ) -> LossTerms:
-    """Return the loss of a batch: each term's mean over its videos.
+    """Return the loss of a batch: each term's mean over the videos.
 
     Parameters
     ----------
     output : ACMNetOutput
-        Of B videos.
+        What the network says of the B videos of the batch.
     labels : (B, C) floating point
         1 where the video contains the class, else 0; a row of zeros is a video
         without any action.
     settings : LossSettings
-        The weights.
+        The weights of the terms, and how they are computed.
 
     Returns
     -------
     LossTerms
-        Scalars. ``total`` is weighted, the others are not.
+        Scalars.
 
     Raises
     ------
@@ -125,7 +143,10 @@ def acm_loss(
 def video_losses(
     output: ACMNetOutput, labels: Tensor, settings: LossSettings
 ) -> LossTerms:
-    """Return the same terms as `acm_loss`, each of shape (B,), one value a video."""
+    """Return the terms of the loss of each video, (B,) each.
+
+    `acm_loss` returns their means and describes the parameters.
+    """
     expected = (output.video_logits.shape[0], output.video_logits.shape[2] - 1)
     if tuple(labels.shape) != expected:
         raise ValueError(
@@ -156,7 +177,7 @@ def video_losses(
 
 
 def branch_targets(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return what each branch should say of a video, as class distributions.
+    """Return the class distribution that each branch should give for a video.
 
     Parameters
     ----------
@@ -197,26 +218,39 @@ def classification_loss(video_logits: Tensor, target: Tensor) -> Tensor:
 
 
 def guide_loss(output: ACMNetOutput, time_reduction: str) -> Tensor:
-    """Return how far the instance CAS is from the instance attention, (B,).
+    """Return how far the scores of the instance branch are from its attention, (B,).
 
-    The attention is a constant here (`utils/net_utils.py:57`); it still learns
-    through the CAS, which it weighs. Qu et al. 2021, eq. 11.
+    The attention is a constant in this term (`utils/net_utils.py:57`); it learns
+    through the logits, which it is a factor of. Qu et al. 2021, eq. 11.
     """
+    # (B, T, C + 1): probability of each class in each snippet
     instance_cas = output.branch_activation[:, Branch.INSTANCE].softmax(dim=-1)
-    attention = output.attention[..., Branch.INSTANCE].detach()
+    attention = output.attention[..., Branch.INSTANCE].detach()  # (B, T)
+    # (B, T): 1 minus the probability of background is that of any action
     gap = (1.0 - instance_cas[..., -1] - attention).abs()
     return _over_time(gap, output.mask, time_reduction)
 
 
 def feature_loss(branch_feature: Tensor, margin: float) -> Tensor:
-    """Return how badly the branches' feature norms are separated, (B,).
+    """Return how badly the feature norms of the branches are separated, (B,).
 
-    Instance features should have a norm ``margin`` above context features, those
-    again above background features, and the latter a norm of 0. L2 norms
-    (`utils/net_utils.py:60-69`). Qu et al. 2021, eq. 12.
+    The norm of the instance features should be ``margin`` above that of the context
+    features, which should be ``margin`` above that of the background features, which
+    should be 0. Norms are L2 norms (`utils/net_utils.py:60-69`).
+
+    Parameters
+    ----------
+    branch_feature : (B, 3, D)
+        X_ins, X_con and X_bak.
+    margin : float
+        m, above 0.
+
+    References
+    ----------
+    Qu et al. 2021, eq. 12.
     """
     norm = branch_feature.norm(dim=-1)  # (B, 3)
-    instance, context, background = norm.unbind(dim=1)
+    instance, context, background = norm.unbind(dim=1)  # (B,) each
     instance_gap = (margin - instance + context).relu()
     context_gap = (margin - context + background).relu()
     return torch.square(instance_gap + context_gap + background)
@@ -225,49 +259,55 @@ def feature_loss(branch_feature: Tensor, margin: float) -> Tensor:
 def sparse_loss(output: ACMNetOutput, time_reduction: str, branches: str) -> Tensor:
     """Return how much of the video instance and context claim, (B,).
 
-    Qu et al. 2021, eq. 14; the authors' code takes the mean of the two branches,
-    half of the printed sum (`utils/net_utils.py:73`).
+    Qu et al. 2021, eq. 14; the authors' code takes the mean of the two branches, which
+    is half of the printed sum (`utils/net_utils.py:73`).
     """
+    # (B, T): attention to an instance or its context
     both = output.attention[..., [Branch.INSTANCE, Branch.CONTEXT]].sum(dim=-1)
     claimed = _over_time(both, output.mask, time_reduction)
     return claimed / 2 if branches == "mean" else claimed
 
 
 def coactivity_loss(output: ACMNetOutput, labels: Tensor) -> Tensor:
-    """Return how unlike each video is to those that share a label with it, (B,).
+    """Return how unlike each video is to the videos that share a label with it, (B,).
 
-    For each of its classes a video has a mean embedding of the snippets where the
-    instance branch sees the class (weights: softmax of its CAS over snippets) and one
-    of the others. The former should be nearer (cosine distance) to the same of another
-    video with that class than to the latter, by 0.5, and likewise with both exchanged.
-    The mean over a video's classes and partners in the batch; 0 for one without.
+    For each of its classes, a video has two mean embeddings: one of the snippets in
+    which the instance branch sees the class (weights: the softmax of the logits over
+    snippets), and one of the other snippets. For two videos with that class, the
+    embeddings of the action should be nearer to each other, by `COACTIVITY_MARGIN` in
+    cosine distance, than that of one video's action is to that of the other video's
+    other snippets. A video's value is the mean over its classes and over the videos of
+    the batch that share them; 0 for a video that shares none.
 
     References
     ----------
-    Paul et al. 2018 (W-TALC, arXiv 1807.10418), eqs. 6 to 9; they average over the
-    pairs of a class, then over classes (docs/decisions.md, D-037).
+    Paul et al. 2018 (W-TALC, arXiv 1807.10418), eqs. 6 to 9. They average over the
+    pairs of a class first, then over classes (docs/decisions.md, D-037).
     """
-    embedding = output.embedding.float()
-    here = output.mask.unsqueeze(-1)
-    cas = output.branch_activation[:, Branch.INSTANCE, :, :-1]
-    seen = cas.masked_fill(~here, -torch.inf).softmax(dim=1)  # (B, T, C)
-    others = (output.mask.sum(dim=1) - 1).clamp(min=1)[:, None, None]
-    unseen = torch.where(here, 1.0 - seen, 0.0) / others
-    high, low = (
+    embedding = output.embedding.float()  # (B, T, D)
+    here = output.mask.unsqueeze(-1)  # (B, T, 1)
+    cas = output.branch_activation[:, Branch.INSTANCE, :, :-1]  # (B, T, C)
+    seen = cas.masked_fill(~here, -torch.inf).softmax(dim=1)  # (B, T, C), over T
+    others = (output.mask.sum(dim=1) - 1).clamp(min=1)[:, None, None]  # (B, 1, 1)
+    unseen = torch.where(here, 1.0 - seen, 0.0) / others  # (B, T, C)
+    high, low = (  # (C, B, D): of the action, and of the other snippets
         functional.normalize(torch.einsum("btc,btd->cbd", weights, embedding), dim=-1)
         for weights in (seen, unseen)
     )
-    both = 1.0 - high @ high.transpose(1, 2)  # (C, B, B): of i's and j's actions
-    apart = 1.0 - high @ low.transpose(1, 2)  # of i's action and what is none in j
+    # (C, B, B): cosine distance from the action in video i to the action in video j,
+    # and to the other snippets of video j
+    both = 1.0 - high @ high.transpose(1, 2)
+    apart = 1.0 - high @ low.transpose(1, 2)
     hinge = (both - apart + COACTIVITY_MARGIN).relu()
     loss = (hinge + hinge.transpose(1, 2)) / 2
-    shared = labels.T.unsqueeze(2) * labels.T.unsqueeze(1)  # (C, B, B)
+    # (C, B, B): 1 where two different videos share the class
+    shared = labels.T.unsqueeze(2) * labels.T.unsqueeze(1)
     shared = shared * (1.0 - torch.eye(len(labels), device=labels.device))
-    partners = shared.sum(dim=(0, 2))
+    partners = shared.sum(dim=(0, 2))  # (B,)
     return (shared * loss).sum(dim=(0, 2)) / partners.clamp(min=1.0)
 
 
 def _over_time(per_snippet: Tensor, mask: Tensor, reduction: str) -> Tensor:
-    """Sum or mean of (B, T) over the snippets that exist."""
+    """Return the sum or the mean of (B, T) over the snippets that exist, (B,)."""
     total = torch.where(mask, per_snippet, 0.0).sum(dim=1)
     return total if reduction == "sum" else total / mask.sum(dim=1)

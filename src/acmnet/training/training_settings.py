@@ -11,18 +11,19 @@ class TrainingSettings:
     """How long, how fast and in which precision the paper's network is trained."""
 
     epochs: int = 1000
-    """Passes over the training videos, from 1."""
+    """Passes over the training videos, at least 1."""
     batch_size: int = 16
-    """Videos in each step, over all processes together, from 1."""
+    """Videos in one optimisation step, over all processes together; at least 1."""
     learning_rate: float = 1e-4
-    """Learning rate of Adam, the same in every step; above 0."""
+    """Learning rate of Adam, the same in every step, above 0."""
     weight_decay: float = 5e-5
-    """Weight decay of Adam, an L2 penalty on the weights; at least 0."""
+    """Weight decay of Adam, an L2 penalty on the weights, at least 0."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Precision of the network's forward and backward pass; the loss is always computed
     in fp32. A device that has no bf16 of its own falls back to fp32."""
     checkpoint_every: int = 50
-    """Epochs from one checkpoint to the next, from 1; the last is always written."""
+    """Number of epochs after which a checkpoint is written, at least 1. The last epoch
+    always writes one. A training that was cut short goes on from the newest one."""
     averaging: float = 0.0
     """Decay of a running mean of the weights over the steps, in [0, 1). Above 0, the
     checkpoints hold that mean; with 0, they hold the weights of the last step."""
