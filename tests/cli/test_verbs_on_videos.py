@@ -239,6 +239,33 @@ def test_fit_takes_a_spreadsheet_and_leaves_out_what_is_broken(acmnet, tiny_scen
     assert json.loads(failure)["calls"] == 2
 
 
+def test_fit_expects_by_groups_also_where_segments_are_known(acmnet, tiny_scenes):
+    content = json.loads((tiny_scenes / "labels.json").read_text())
+    for video in content["database"].values():
+        for one in video["annotations"]:  # every class in two videos or more
+            one["label"] = {"jump": "jump", "kick": "kick"}.get(one["label"], "move")
+    content.pop("taxonomy", None)
+    Path("labels.json").write_text(json.dumps(content))
+    rows = [f"{video},{'ab'[i % 2]}" for i, video in enumerate(content["database"])]
+    Path("g.csv").write_text("\n".join(["video,group", *rows[1:]]))
+    command = ["fit", tiny_scenes / "videos", "labels.json", "--out", "run"]
+    command += ["--groups", "g.csv", "--profile", "corrected", *FEW]
+    result = acmnet(*command)
+    refused(result, "g.csv: 1 of 8 videos without a group", "name the group of each")
+    assert not Path("run").exists()
+    Path("g.csv").write_text("\n".join(["video,group", *rows]))
+    code, out, err = acmnet(*command)
+    assert code == 0, err
+    told = " ".join(out.split())
+    assert "learned from half of the videos" in told
+    assert "Segments: on the same held-out videos the average mAP was" in told
+    assert "review these" not in told  # the true segments are known
+    assert "names are checked on held-out videos" in err
+    code, again, err = acmnet(*command)
+    assert "names are checked on held-out videos" not in err
+    assert again == out
+
+
 def test_fit_refuses_rows_without_a_file(acmnet, tiny_scenes):
     Path("labels.csv").write_text("video,labels\nghost,jump\nphantom,jump\n")
     result = acmnet("fit", tiny_scenes / "videos", "labels.csv", "--out", "run")

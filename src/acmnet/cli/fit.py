@@ -51,6 +51,7 @@ def fit_command(
     recipe: Annotated[RecipeName, InTraining] = "default",
     profile: Annotated[Profile, InTraining] = None,
     subset: Annotated[str | None, InTraining] = None,
+    groups: Annotated[str | None, InTraining] = None,
     seed: Annotated[int, InTraining] = 0,
     workers: Annotated[int, Running] = cores(),
     device: Annotated[Device, Running] = "auto",
@@ -78,6 +79,10 @@ def fit_command(
         Directory for the run, with features/, detections.json and report.md in it.
     subset
         Train only on this subset of the label file, and score the other videos.
+    groups
+        Videos that belong together, such as those of one person, camera or day: a CSV
+        with the columns video,group, or the name of a column of the label file. How
+        good the run is on new videos is then estimated on groups that were held out.
     seed
         Number that all random choices start from: the same seed gives the same run.
     workers
@@ -103,6 +108,7 @@ def fit_command(
         profile=used_profile,
         settings=settings,
         subset=subset,
+        groups=groups,
         seed=seed,
         workers=workers,
         device=device,
@@ -142,7 +148,9 @@ def _print_result(request: FitRequest, result: FitResult) -> None:
         rows |= {"mAP": report.map.tolist()}
         console.print(map_table(result.scored, report.tiou.tolist(), rows))
     if result.expectation is not None:
-        _print_expectation(out, result.expectation, videos)
+        _print_expectation(result.expectation)
+        if report is None:
+            _print_to_review(out, result.expectation, videos)
     shown = Shown(min_score=result.shown_from).of_all(result.results)
     total = counted(sum(map(len, shown.values())), "detection")
     least = result.shown_from
@@ -158,10 +166,14 @@ def _print_result(request: FitRequest, result: FitResult) -> None:
     )
 
 
-def _print_expectation(run: Path, expected: Expectation, videos: Path) -> None:
-    """Print how good the run is likely to be, and which detections to review."""
+def _print_expectation(expected: Expectation) -> None:
+    """Print how good the run is likely to be on new videos."""
     for sentence in expected.sentences():
         console.print(sentence, markup=False)
+
+
+def _print_to_review(run: Path, expected: Expectation, videos: Path) -> None:
+    """Print which detections to review, and the precision of those that were."""
     reviewed = precision_of_reviews(run)
     if reviewed is None:
         return

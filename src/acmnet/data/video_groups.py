@@ -35,6 +35,11 @@ class VideoGroups:
     group_of: Mapping[str, str]
     """The name of each video's group, by video id."""
 
+    def only(self, videos: Collection[str]) -> "VideoGroups":
+        """Return the groups of some of the videos."""
+        kept = {video: self.group_of[video] for video in videos}
+        return VideoGroups(self.source, kept)
+
     @property
     def n_groups(self) -> int:
         """Number of different groups."""

@@ -114,9 +114,8 @@ def expect(
     ExpectationError
         If what the run keeps is damaged.
     """
-    known = read_expectation(request.out)
-    by_group = groups is not None
-    if known is not None and (known.names is None or known.names.by_group == by_group):
+    known = known_expectation(request, groups)
+    if known is not None:
         return known
     why_not = why_not_checked(request.data, groups)
     names = None if why_not else held_out_names(request, groups)
@@ -131,6 +130,22 @@ def expect(
     write_json(request.out / EXPECTATION_FILE, values)
     shutil.rmtree(request.out / HELD_OUT, ignore_errors=True)
     return made
+
+
+def known_expectation(
+    request: RunRequest, groups: VideoGroups | None
+) -> Expectation | None:
+    """Return what was found before for this training and with or without groups.
+
+    Raises
+    ------
+    ExpectationError
+        If what the run keeps is damaged.
+    """
+    known = read_expectation(request.out)
+    if known is None or known.names is None:
+        return known
+    return known if known.names.by_group == (groups is not None) else None
 
 
 def read_expectation(run: Path) -> Expectation | None:

@@ -28,7 +28,9 @@ def write_report(request: FitRequest, result: FitResult, training: Data) -> None
     if result.report is not None:
         lines += _scores(result.report, result.scored)
     if result.expectation is not None:
-        lines += _expected(result.expectation, request.out)
+        lines += [x for told in result.expectation.sentences() for x in (told, "")]
+        if result.report is None:
+            lines += _to_review(result.expectation, request.out)
     for video, reason in result.left_out.items():
         lines.append(f"- Left out: {video}: {reason}")
     limit = Shown(min_score=result.shown_from)
@@ -86,9 +88,9 @@ def _best(found: Detections) -> str:
     return f"{best.label} {best.start_s:.1f} to {best.end_s:.1f} s, {best.score:.2f}"
 
 
-def _expected(expectation: Expectation, run: Path) -> list[str]:
-    """Return what can be told without true segments, as lines of Markdown."""
-    lines = [line for told in expectation.sentences() for line in (told, "")]
+def _to_review(expectation: Expectation, run: Path) -> list[str]:
+    """Return the detections that a person should review, as lines of Markdown."""
+    lines = []
     if expectation.to_review:
         n = counted(len(expectation.to_review), "detection")
         lines += [

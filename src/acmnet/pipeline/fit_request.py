@@ -44,6 +44,9 @@ class FitRequest:
     """Values of that recipe in that profile, with what the caller changed."""
     subset: str | None = None
     """Train on this subset of the labels; on every listed video when left out."""
+    groups: str | None = None
+    """Which videos belong together, as `acmnet.data.video_groups.read_groups` takes it;
+    how good the run is on new videos is then estimated on groups that were held out."""
     seed: int = 0
     """Seed of everything that is drawn by chance."""
     workers: int = 1
@@ -71,7 +74,8 @@ class FitResult:
     scored: str
     """Which videos the report is about, in words."""
     expectation: Expectation | None = None
-    """What can be told of the run without true segments; None where they are known."""
+    """How good the run should be on new videos; None where ``report`` is about videos
+    that were not trained on, as it says that already."""
     shown_from: float | None = None
     """The score from which detections are shown; None where all are."""
 

@@ -9,13 +9,14 @@ from acmnet.data.checks.label_checks import suspicions
 from acmnet.data.detections import write_detections
 from acmnet.data.feature_store import open_store
 from acmnet.data.labelled_features import Data, DataSource
+from acmnet.data.video_groups import VideoGroups, read_groups
 from acmnet.data.videos_trained_on import KEY
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.keypoint_extractor import settled
 from acmnet.files import write_json
 from acmnet.pipeline.cross_validation import TIOU
-from acmnet.pipeline.expectation import Expectation, expect, read_expectation
+from acmnet.pipeline.expectation import Expectation, expect, known_expectation
 from acmnet.pipeline.extracted_videos import extract
 from acmnet.pipeline.fit_report import write_report
 from acmnet.pipeline.fit_request import (
@@ -55,6 +56,7 @@ def fit(request: FitRequest, hooks: Hooks = NOBODY) -> FitResult:
         With one sentence: also if no video is left, or none of a class.
     """
     tidy(request.out)
+    groups = _groups(request)
     everything, left_out = _extracted(request, hooks)
     training = _to_train_on(request, everything)
     run = RunRequest(
@@ -75,7 +77,12 @@ def fit(request: FitRequest, hooks: Hooks = NOBODY) -> FitResult:
     results = _localized(request, model, everything, hooks)
     shown_from = shown_score(request.out, model.settings)
     _write_detections(request, results, training, shown_from)
-    report, scored = _score(everything.annotations, training.annotations, results)
+    report, scored, is_held_out = _score(
+        everything.annotations, training.annotations, results
+    )
+    expectation = None
+    if not is_held_out:
+        expectation = _expected(run, model, results, groups, hooks)
     if report is not None:
         write_json(request.out / SCORES, report.to_json() | {"scored": scored})
     result = FitResult(
@@ -84,11 +91,19 @@ def fit(request: FitRequest, hooks: Hooks = NOBODY) -> FitResult:
         results=results,
         report=report,
         scored=scored,
-        expectation=_expected(run, model, results, hooks) if report is None else None,
+        expectation=expectation,
         shown_from=shown_from,
     )
     write_report(request, result, training)
     return result
+
+
+def _groups(request: FitRequest) -> VideoGroups | None:
+    """Return which videos belong together; refuse groups before any work is done."""
+    if request.groups is None:
+        return None
+    chosen = read_annotations(request.labels).subset(request.subset)
+    return read_groups(request.groups, request.labels, chosen.videos)
 
 
 def _extracted(request: FitRequest, hooks: Hooks) -> tuple[Data, dict[str, str]]:
@@ -148,16 +163,18 @@ def _expected(
     run: RunRequest,
     model: TrainedModel,
     results: Mapping[str, Detections],
+    groups: VideoGroups | None,
     hooks: Hooks,
 ) -> Expectation:
-    """Return what can be told without true segments; it is worked out once a run."""
-    if read_expectation(run.out) is None:
+    """Return what the run should be worth on new videos; worked out once a run."""
+    if groups is not None:
+        groups = groups.only(run.data.labels)
+    if known_expectation(run, groups) is None:
         hooks.on_note(
-            "no true segments are known, so names are checked on held-out videos: "
-            "this takes about half as long again as training, and as long again "
-            "where the run has a single network"
+            "names are checked on held-out videos: this takes about half as long again "
+            "as training, and as long again where the run has a single network"
         )
-    return expect(run, model, results)
+    return expect(run, model, results, groups)
 
 
 def _with_features(
@@ -192,8 +209,14 @@ def _write_detections(
 
 def _score(
     everything: Annotations, training: Annotations, results: Mapping[str, Detections]
-) -> tuple[DetectionReport | None, str]:
-    """Score against known segments: of videos not trained on, where there are any."""
+) -> tuple[DetectionReport | None, str, bool]:
+    """Score against known segments: of videos not trained on, where there are any.
+
+    Returns
+    -------
+    report, words, is_held_out
+        The scores, which videos they are about, and whether those were held out.
+    """
     held_out = {k: v for k, v in everything.videos.items() if k not in training.videos}
     for videos, words in (
         (held_out, "videos that were not trained on"),
@@ -203,5 +226,6 @@ def _score(
         if any(video.instances for video in known.values()):
             truth = dataclasses.replace(everything, videos=known)
             found = {video: results[video] for video in known}
-            return evaluate(truth, found, tiou=TIOU), f"{len(known)} {words}"
-    return None, "no true segments are known"
+            report = evaluate(truth, found, tiou=TIOU)
+            return report, f"{len(known)} {words}", videos is held_out
+    return None, "no true segments are known", False

@@ -158,6 +158,7 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
     profile: Profile | None = None,
     overrides: Mapping[str, object] | None = None,
     subset: str | None = None,
+    groups: str | Path | None = None,
     seed: int = 0,
     workers: int = 1,
     device: str = "cpu",
@@ -188,7 +189,7 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
         Settings by dotted name, such as ``{"training.epochs": 50}``.
     profile : str, optional
         "best", "corrected", "official" or "paper"; the recipe's own when left out.
-    recipe, subset, seed, workers, device, overwrite, retry_failed
+    recipe, subset, groups, seed, workers, device, overwrite, retry_failed
         As the options of `acmnet fit`.
     on_note : callable
         Called with each sentence that the user should read.
@@ -217,6 +218,7 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
         profile=used,
         settings=recipes.recipe(recipe, profile=used, overrides=overrides or {}),
         subset=subset,
+        groups=None if groups is None else str(groups),
         seed=seed,
         workers=workers,
         device=device,
