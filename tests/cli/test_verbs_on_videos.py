@@ -221,10 +221,10 @@ def test_fit_takes_a_spreadsheet_and_leaves_out_what_is_broken(acmnet, tiny_scen
     assert "videos: 2 files are not listed in labels.csv" in result[2]
     assert "labels.csv: 1 of 8 videos has no file in videos" in result[2]
     assert "left out: ghost: it has no file in videos" in result[2]
-    assert "detections in 6 videos from a score of" in result[1]
+    assert "detections in 6 videos with a score of" in result[1]
     assert "Names: " in result[1]
     assert "Where: its networks, trained apart from each other, " in result[1]
-    assert "and the precision can be told" in result[1]
+    assert "to measure the precision" in result[1]
     assert "and the precision is told" in Path("run/report.md").read_text()
     shown_from = json.loads(Path("run/detections.json").read_text())["external_data"]
     assert 0.0 < shown_from["shown_from"] < 1.0
