@@ -6,11 +6,13 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from acmnet import open_store, read_annotations
 from acmnet.cli import main
 from acmnet.cli.app import app
-from acmnet.recipes import setting_names
+from acmnet.recipes import recipe, setting_names
 from support.places import ROOT
 
 JOURNEY = ["check", "train", "localize", "evaluate"]
@@ -179,6 +181,32 @@ def test_the_journey_with_features_runs(tiny_world, tmp_path, monkeypatch, capsy
     for block in fenced("python", (ROOT / guide).read_text()):
         exec(compile(block, guide, "exec"), {})
     assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["choosing-a-recipe.md", "extending.md"])
+def test_the_recipes_of_the_guides_are_read(name, tmp_path):
+    (block,) = fenced("toml", (ROOT / "docs" / name).read_text())
+    (tmp_path / "mine.toml").write_text(block)
+    for profile in ("best", "official"):
+        assert recipe(tmp_path / "mine.toml", profile=profile) != recipe(
+            "default", profile=profile
+        )
+
+
+def test_the_files_of_the_features_guide_are_read(tmp_path):
+    manifest, labels = fenced("json", (ROOT / "docs/own-features.md").read_text())
+    (tmp_path / "labels.json").write_text(labels)
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features/features.json").write_text(manifest)
+    np.save(tmp_path / "features/holiday.npy", np.ones((49, 2048), np.float32))
+    assert read_annotations(tmp_path / "labels.json").class_names == ("surf", "swim")
+    store = open_store(tmp_path / "features")
+    assert store.read("holiday").shape == (49, 2048)
+
+
+def test_the_extractor_of_the_guides_is_one():
+    (guide,) = fenced("python", (ROOT / "docs/extending.md").read_text())
+    assert guide in fenced("python", (ROOT / "docs/python.md").read_text())
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
