@@ -1,25 +1,25 @@
-"""The verb localize: with a trained run, or with Kinetics-400 classes and no run."""
+"""The verb localize: finds actions with a trained run, or those of Kinetics-400."""
 
 import contextlib
 import dataclasses
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import UsageError, app, errors, fail_for_left_out, note, quiet
-from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
-from acmnet.cli.localize_outputs import Given, OutputOptions, features_beside, put_out
-from acmnet.cli.progress import ExtractionBar, counting
-from acmnet.cli.shared_options import (
-    Grid,
-    GridOptions,
-    SkipMissing,
-    missing_videos,
-    note_reading,
+from acmnet.cli.app import UsageError, app, fail_for_left_out, note
+from acmnet.cli.detection_limits import LimitOptions, Limits
+from acmnet.cli.dotted_settings import RUN_EPILOGUE, GivenSettings, RecipeSettings
+from acmnet.cli.localize_outputs import (
+    OutputOptions,
+    Outputs,
+    features_beside,
+    write_or_print,
 )
+from acmnet.cli.localize_sources import Source, SourceOptions
+from acmnet.cli.progress import counting
+from acmnet.cli.shared_options import Device, missing_videos
 from acmnet.cli.trained_run import (
     loaded,
     localised,
@@ -28,20 +28,15 @@ from acmnet.cli.trained_run import (
     trained_on,
 )
 from acmnet.data.detection_output import Output
-from acmnet.data.failed_videos import Failure
 from acmnet.data.feature_files import FeatureError
-from acmnet.data.labelled_features import Data, DataSource, open_data, unlabelled
+from acmnet.data.labelled_features import Data
 from acmnet.data.videos_trained_on import KEY
-from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.i3d_weights import load_i3d
 from acmnet.extraction.shipped_extractors import RGB_WEIGHTS
 from acmnet.extraction.video_search import find_recordings
-from acmnet.extraction.worker_engines import cores
 from acmnet.pipeline import kinetics_zero_shot
-from acmnet.pipeline.extracted_videos import extracted_data, extraction_of
-from acmnet.pipeline.fit_request import Hooks
+from acmnet.pipeline.extracted_videos import extraction_of
 from acmnet.pipeline.nothing_found import why_nothing
-from acmnet.pipeline.run_data import grid_of
 from acmnet.pipeline.run_request import LAST
 from acmnet.pipeline.stored_calibration import (
     CALIBRATION_FILE,
@@ -54,104 +49,83 @@ from acmnet.pipeline.training_run import join_processes
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
-from acmnet.training.checkpoint import load_config
 
 LIKELY: Final = 0.5
-"""The probability from which calibrated detections are shown: more often right than
-not."""
-
-
-@dataclasses.dataclass(frozen=True)
-class SourceOptions:
-    """Where the features of the videos are, or go."""
-
-    features: Path | None = None
-    """Directory with the videos' features; beside video files, where theirs are kept
-    (OUT.features when left out)."""
-    annotations: Path | None = None
-    "Label file that names the videos; all videos with features when left out."
-    subset: str | None = None
-    "Only this subset of the annotations."
-    grid: Grid = GridOptions()
-    skip_missing: SkipMissing = False
-    "Leave out videos of the annotations that have no features."
-    workers: int = cores()
-    "Processes that extract the features of video files."
-    extractor: str | None = None
-    """module:Class that the run's features were extracted with, to say that you trust
-    it: a class of your own runs only if it is named here, or is a line of
-    ~/.config/acmnet/trusted_extractors."""
-    retry_failed: Annotated[bool, Parameter(negative=())] = False
-    "Try video files again that could not be read before."
-
-
-Source = Annotated[SourceOptions, Parameter(name="*")]
+"""The default of --min-score for probabilities: more likely right than wrong."""
 
 
 @dataclasses.dataclass(frozen=True)
 class CalibrationOptions:
-    """Whether scores become probabilities, as `acmnet calibrate` found them."""
+    """Whether to use what `acmnet calibrate` measured."""
 
     calibration: bool = True
-    """Use the calibration that lies in the run, if one does: scores become
-    probabilities, in the same order in each class, perhaps another across classes."""
+    """Turn scores into probabilities if `acmnet calibrate` was run for this run. The
+    detections of a class keep their order; those of different classes may change
+    places."""
     operating_point: Annotated[bool, Parameter(negative=())] = False
-    "Drop detections below their class's calibrated threshold."
+    "Drop detections with scores below the threshold that calibrate set for each class."
 
 
 Calibrated = Annotated[CalibrationOptions, Parameter(name="*")]
 
 
-@app.command
+@app.command(help_epilogue=RUN_EPILOGUE)
 def localize(
     videos: Annotated[list[Path] | None, Parameter(negative=())] = None,
     *,
     run: Path | None = None,
     kinetics: Annotated[bool, Parameter(negative=())] = False,
-    given: Given = OutputOptions(),
+    given: Outputs = OutputOptions(),
+    limits: Limits = LimitOptions(),
     top_classes: int = kinetics_zero_shot.TOP,
     classes: Annotated[list[str] | None, Parameter(negative=())] = None,
     source: Source = SourceOptions(),
     calibrated: Calibrated = CalibrationOptions(),
     settings: GivenSettings = RecipeSettings(),
-    device: str = "auto",
+    device: Device = "auto",
 ) -> None:
-    """Find actions in videos, in seconds: with a trained run, or with no training.
+    """Find actions in videos, with start, end and score: with a trained run or without.
+
+    Results JSON holds all detections, because scoring needs those with low scores, too.
+    Tables, CSV and subtitles leave out low scores unless you give --all or --min-score.
+    --min-score and --top apply to JSON, too, if you give them.
 
     Parameters
     ----------
     videos
-        Video files or folders of them; their features are extracted as the run's were.
+        Video files, or folders that are searched for video files. Their features are
+        extracted with the same extractor as those that the run was trained on.
     run
-        Directory that `acmnet train` or `acmnet fit` wrote, or any checkpoint in it.
+        Directory that `acmnet train` or `acmnet fit` wrote, or a checkpoint in it.
     kinetics
-        Find the 400 actions of Kinetics by I3D's own head instead of a run's.
+        Needs no run: find the 400 actions of the data set Kinetics-400 that I3D, the
+        network that extracts features, was trained to name.
     top_classes
-        With --kinetics: at most this many classes a video.
+        Only with --kinetics: at most this many actions per video.
     classes
-        With --kinetics: only these, separated by commas or given several times.
-    device
-        "auto", "cpu" or "cuda".
+        Only with --kinetics: find only these actions, separated by commas. May be given
+        several times.
     """
     if (run is None) != kinetics:
-        raise UsageError("give --run for a trained model, or --kinetics for none")
-    if videos and source.annotations:
-        raise UsageError("--annotations names videos by their features: leave it out")
-    if not videos and source.features is None:
-        raise UsageError("name video files, or a directory of --features")
+        raise UsageError("give --run for a trained run, or --kinetics for none")
     if calibrated.operating_point and (kinetics or not calibrated.calibration):
         raise UsageError("--operating-point needs a run and its calibration")
+    source.refuse_contradictions(videos or [])
     outputs = given.outputs()
     where = join_processes(device)
     chosen = kinetics_zero_shot.only(classes, top_classes) if kinetics else None
-    extraction = kinetics_zero_shot.EXTRACTION
-    if run is not None and videos:
-        extraction = extraction_of(run, source.extractor)
-    if videos:
-        files = find_recordings(videos, extraction.extractor)
-        _refuse_outputs(outputs, len(files))
-    beside = features_beside(outputs)
-    with _data(videos or [], source, run, beside, extraction, where) as (data, broken):
+    with contextlib.ExitStack() as stack:
+        if videos:
+            extraction = kinetics_zero_shot.EXTRACTION
+            if run is not None:
+                extraction = extraction_of(run, source.extractor)
+            files = find_recordings(videos, extraction.extractor)
+            _refuse_outputs(outputs, len(files))
+            beside = features_beside(outputs)
+            opened = source.extracted(files, extraction, beside, where)
+            data, unread = stack.enter_context(opened)
+        else:
+            data, unread = source.stored(run), ()
         _refuse_outputs(outputs, len(data.annotations.videos))
         if chosen is not None:
             found = _by_kinetics(data, chosen, settings)
@@ -159,8 +133,8 @@ def localize(
             model = loaded(run or Path(), where, settings)
             found = _by_run(model, run or Path(), data, calibrated)
         missing = [] if videos else missing_videos(data)
-    put_out(found.results, given, outputs, found.from_score, found.used)
-    left_out = [*missing, *(f"{x.video}: {x.reason}" for x in broken)]
+    write_or_print(found.results, outputs, limits, found.from_score, found.used)
+    left_out = [*missing, *(f"{x.video}: {x.reason}" for x in unread)]
     fail_for_left_out([*map(str, found.failures), *left_out], len(found.results))
 
 
@@ -169,65 +143,23 @@ class _Found(NamedTuple):
 
     results: Mapping[str, Detections]
     failures: list[FeatureError]
-    """Of videos that were left out."""
+    """Why videos were left out, one error for each of them."""
     used: dict[str, object]
-    """What results JSON says of how they were found."""
+    """What results JSON tells about how the detections were made."""
     from_score: float | None
-    """Where tables start; None for everything."""
-
-
-@contextlib.contextmanager
-def _data(
-    videos: list[Path],
-    source: SourceOptions,
-    run: Path | None,
-    beside: Path | None,
-    extraction: ExtractionSettings,
-    device: str,
-) -> Iterator[tuple[Data, tuple[Failure, ...]]]:
-    """Open features, extracting them first where video files were named."""
-    if not videos:
-        yield _stored(source, run), ()
-        return
-    with tempfile.TemporaryDirectory(prefix="acmnet-") as scratch:
-        features = source.features or beside or Path(scratch)
-        with ExtractionBar(errors, silent=quiet()) as bar:
-            yield extracted_data(
-                videos,
-                features,
-                extraction,
-                source.workers,
-                Hooks(on_note=note, on_video=bar.video, on_working=bar.working),
-                device,
-                retry_failed=source.retry_failed,
-            )
+    """The default of --min-score; None for no limit."""
 
 
 def _refuse_outputs(outputs: list[Output], n_videos: int) -> None:
-    """Refuse, before the work begins, files that cannot be written or hold them all."""
+    """Refuse, before the work begins, files that could not be written after it."""
     for output in outputs:
         output.refuse(n_videos)
-
-
-def _stored(source: SourceOptions, run: Path | None) -> Data:
-    """Open a directory of features, with the videos that a label file names.
-
-    Features that do not say their grid are taken to be on the run's.
-    """
-    directory, grid = source.features or Path(), source.grid.grid()
-    if grid is None and run is not None:
-        grid = grid_of(directory, load_config(run))
-    where = DataSource(source.annotations or Path(), directory, source.subset, grid)
-    if not source.annotations:
-        return unlabelled(where)
-    on_left_out = note if source.skip_missing else None
-    return note_reading(open_data(where, on_left_out, skip_missing=source.skip_missing))
 
 
 def _by_run(
     model: TrainedModel, run: Path, data: Data, options: CalibrationOptions
 ) -> _Found:
-    """Localise with a trained model."""
+    """Find actions with a trained run, and calibrate their scores if it can be done."""
     calibration = _calibration(run, model, options)
     failures: list[FeatureError] = []
     results = localised(model, data, failures.append)
@@ -251,11 +183,11 @@ def _by_run(
             video: calibration.apply(found, operating_point=point)
             for video, found in results.items()
         }
-        used["calibration"] = _said(calibration, point)
+        used["calibration"] = _calibration_entry(calibration, point)
         if reason is None and not any(map(len, results.values())):
             note(
-                "no detection reaches its class's calibrated threshold: leave out "
-                "--operating-point to see all"
+                "no detection reaches the threshold that calibrate set for its class: "
+                "leave out --operating-point to see all of them"
             )
     if from_score is not None:
         used["shown_from"] = from_score
@@ -265,7 +197,7 @@ def _by_run(
 def _calibration(
     run: Path, model: TrainedModel, options: CalibrationOptions
 ) -> Calibration | None:
-    """Return the run's calibration where it is there and wanted; say what it means."""
+    """Return the run's calibration if it is there and wanted; note what it means."""
     if not options.calibration:
         return None
     found = read_calibration(run, model.settings.localization)
@@ -273,8 +205,8 @@ def _calibration(
         if options.operating_point and not found.has_operating_point:
             raise CalibrationError(
                 f"{run / CALIBRATION_FILE} has no threshold for any class, so "
-                "--operating-point would keep nothing; leave it out, or calibrate with "
-                "another --precision"
+                "--operating-point would drop every detection; leave it out, or "
+                "calibrate with another --precision"
             )
         what = "the video has the label"
         if found.tiou is not None:
@@ -284,7 +216,7 @@ def _calibration(
             )
         note(
             f"scores are probabilities that {what}, by {run / CALIBRATION_FILE}; "
-            "--no-calibration gives the plain ones"
+            "--no-calibration keeps the original scores"
         )
     elif options.operating_point:
         raise CalibrationError(
@@ -294,18 +226,20 @@ def _calibration(
     return found
 
 
-def _said(calibration: Calibration, operating_point: bool) -> dict[str, object]:
-    """Return what a detections file says of its scores."""
-    said: dict[str, object] = {"kind": calibration.kind, "tiou": calibration.tiou}
+def _calibration_entry(
+    calibration: Calibration, operating_point: bool
+) -> dict[str, object]:
+    """Return what results JSON tells about the meaning of its scores."""
+    entry: dict[str, object] = {"kind": calibration.kind, "tiou": calibration.tiou}
     if operating_point:
-        said["operating_point_precision"] = calibration.precision
-    return said
+        entry["operating_point_precision"] = calibration.precision
+    return entry
 
 
 def _by_kinetics(
     data: Data, chosen: kinetics_zero_shot.KineticsClasses, given: RecipeSettings
 ) -> _Found:
-    """Localise with I3D's own head."""
+    """Find actions with I3D's own classifier of Kinetics-400."""
     base = Settings(localization=kinetics_zero_shot.LOCALIZATION)
     settings = given.applied(base).localization
     failures: list[FeatureError] = []

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from acmnet.cli.app import app, console, fail_for_left_out, note
+from acmnet.cli.detection_limits import LimitOptions, Limits
 from acmnet.cli.dotted_settings import RecipeSettings
 from acmnet.cli.progress import counting
 from acmnet.cli.run_page import (
-    ShownFirst,
-    ShownOptions,
     files_of,
     poster_of,
     used_settings,
@@ -30,6 +29,7 @@ from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.pipeline.kept_detections import FoundFile, keep
 from acmnet.pipeline.trained_model import TrainedModel, refuse_other_features
+from acmnet.pipeline.training_summary import shown_score
 from acmnet.segments import Detections
 from acmnet.show.report.html_page import write_page
 from acmnet.show.report.network_curves import insides_of
@@ -51,7 +51,7 @@ def report_command(
     given: RunData = RunDataOptions(),
     videos: Path | None = None,
     out: Path | None = None,
-    first: ShownFirst = ShownOptions(),
+    first: Limits = LimitOptions(),
     device: str = "auto",
 ) -> None:
     """Write a run as one page: scores, lists, and a timeline beside each video.
@@ -94,7 +94,7 @@ def contents_of(
     files: dict[str, Path],
     device: str,
     failures: list[FeatureError],
-    first: ShownOptions,
+    first: LimitOptions,
     given: RecipeSettings,
 ) -> Contents:
     """Return all that a page of its own shows of a run, from one look at each video.
@@ -111,7 +111,7 @@ def contents_of(
     keep(file, results, note)
     data = data.only(results)
     report, warning = scored(data, results, config), note_unlike(run, data)
-    shown = first.shown(run, settings)
+    shown = first.shown(shown_score(run, settings))
     summary = summary_of(run, config, settings, data, report, shown, warning)
     return Contents(summary, tuple(_with_pictures(data, looks, files, page)))
 

@@ -1,51 +1,16 @@
 """The page of a run, of the verbs report and view: its options, files and posters."""
 
-import dataclasses
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from acmnet.cli.app import note
-from acmnet.cli.detection_limits import limits_given
 from acmnet.cli.dotted_settings import RecipeSettings
 from acmnet.data.labelled_features import Data
-from acmnet.data.shown_detections import Shown
 from acmnet.extraction.video_search import find_videos
 from acmnet.messages import counted, some
-from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import Settings, from_values
 from acmnet.show.report.poster_strips import poster_strip
 from acmnet.training.checkpoint import load_config
 from acmnet.training.checkpoint_config import CheckpointConfig
-
-
-@dataclasses.dataclass(frozen=True)
-class ShownOptions:
-    """Which detections the page shows at first; on it, all can be had."""
-
-    min_score: float | None = None
-    """Start at this score; else at the one that was chosen when the run was trained,
-    without any true segment."""
-    top: int | None = None
-    "Show at first only this many detections of a video, those with the highest scores."
-    everything: Annotated[bool, Parameter(name="--all", negative=())] = False
-    "Show every detection at first, however low its score."
-
-    def __post_init__(self) -> None:
-        """Refuse limits beside --all, and limits that nobody means."""
-        limits_given(self.min_score, self.top, self.everything)
-
-    def shown(self, run: Path, settings: Settings) -> Shown:
-        """Return what is shown at first of a run that is used with these settings."""
-        if self.everything:
-            return Shown()
-        if self.min_score is not None:
-            return Shown(self.min_score, self.top)
-        return Shown(shown_score(run, settings), self.top)
-
-
-ShownFirst = Annotated[ShownOptions, Parameter(name="*")]
 
 
 def used_settings(

@@ -11,8 +11,8 @@ from acmnet.evaluation import tables
 from acmnet.evaluation.bootstrap import Comparison
 from acmnet.segments import Detections
 
-SHOWN: Final = 20
-"""Detections of one video in a table, at the most."""
+MOST_ROWS: Final = 20
+"""Most rows of a table of one video's detections, unless all are asked for."""
 
 
 def map_table(
@@ -52,7 +52,9 @@ def plain_table(title: str, values: tables.Table) -> Table:
     return table
 
 
-def detections_table(video: str, found: Detections, most: int | None = SHOWN) -> Table:
+def detections_table(
+    video: str, found: Detections, most: int | None = MOST_ROWS
+) -> Table:
     """Return a video's best detections in the order of time.
 
     Parameters

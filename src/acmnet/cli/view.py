@@ -12,11 +12,10 @@ from typing import Annotated, Any, Final
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, note
+from acmnet.cli.detection_limits import LimitOptions, Limits
 from acmnet.cli.dotted_settings import RecipeSettings
 from acmnet.cli.progress import counting
 from acmnet.cli.run_page import (
-    ShownFirst,
-    ShownOptions,
     files_of,
     poster_of,
     used_settings,
@@ -35,6 +34,7 @@ from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.files import one_line
 from acmnet.pipeline.kept_detections import FoundFile, found_videos
+from acmnet.pipeline.training_summary import shown_score
 from acmnet.show.report.network_curves import insides_of
 from acmnet.show.report.page_contents import Contents, summary_of, video_contents
 from acmnet.show.report.page_media import served_media
@@ -60,7 +60,7 @@ def view_command(
     videos: Path | None = None,
     port: int = 0,
     browser: Annotated[bool, Parameter(negative=())] = False,
-    first: ShownFirst = ShownOptions(),
+    first: Limits = LimitOptions(),
     device: str = "auto",
 ) -> None:
     """Serve a run to a browser on this machine, to look at and to review.
@@ -136,7 +136,7 @@ def _look(
     data: Data,
     files: dict[str, Path],
     device: str,
-    first: ShownOptions,
+    first: LimitOptions,
     given: RecipeSettings,
 ) -> Look:
     """Return a run as its newest checkpoint sees it; the model is loaded when needed.
@@ -173,7 +173,10 @@ def _look(
         )
         for video, found in results.items()
     )
-    shown, report = first.shown(run, settings), scored(data, results, config)
+    shown, report = (
+        first.shown(shown_score(run, settings)),
+        scored(data, results, config),
+    )
     summary = summary_of(run, config, settings, data, report, shown, warning)
 
     def insides(place: int) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
 """Video files as features: extracted into a store, and opened as data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ from acmnet.data.labelled_features import Data, DataSource, unlabelled
 from acmnet.extraction.extraction_request import ExtractionRequest, ExtractionSummary
 from acmnet.extraction.extraction_run import extract_videos
 from acmnet.extraction.extractors import ExtractionSettings, ExtractorError, settings_of
-from acmnet.extraction.video_search import find_recordings
 from acmnet.pipeline.fit_request import NOBODY, Hooks
 from acmnet.training.checkpoint import load_config
 
@@ -46,7 +45,7 @@ def extraction_of(run: Path, named: str | None = None) -> ExtractionSettings:
 
 
 def extracted_data(
-    paths: Sequence[Path],
+    files: Mapping[str, Path],
     features: Path,
     extraction: ExtractionSettings,
     workers: int,
@@ -59,8 +58,8 @@ def extracted_data(
 
     Parameters
     ----------
-    paths : sequence of paths
-        Video files and folders of them.
+    files : mapping of str to Path
+        Each video's file by its id, as `find_recordings` returns them.
     features : Path
         The store; finished videos are not extracted again.
     extraction, workers, device, retry_failed
@@ -78,7 +77,6 @@ def extracted_data(
     DataError
         If no video could be.
     """
-    files = find_recordings(paths, extraction.extractor)
     request = ExtractionRequest(
         files,
         features,

@@ -1,0 +1,121 @@
+"""Options and data of the verb localize: video files, or a directory of features."""
+
+import contextlib
+import dataclasses
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from acmnet.cli.app import UsageError, errors, note, quiet
+from acmnet.cli.progress import ExtractionBar
+from acmnet.cli.shared_options import Grid, GridOptions, SkipMissing, note_reading
+from acmnet.data.failed_videos import Failure
+from acmnet.data.labelled_features import Data, DataSource, open_data, unlabelled
+from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.extraction.worker_engines import cores
+from acmnet.pipeline.extracted_videos import extracted_data
+from acmnet.pipeline.fit_request import Hooks
+from acmnet.pipeline.run_data import grid_of
+from acmnet.training.checkpoint import load_config
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceOptions:
+    """Where the features of the videos are, or are kept after extraction."""
+
+    features: Path | None = None
+    """Directory with the features of the videos. If you give video files, their
+    features are kept there; when left out, in OUT.features beside the file --out."""
+    annotations: Path | None = None
+    """Label file that names the videos to localise in. When left out, all videos with
+    features."""
+    subset: str | None = None
+    "Only the videos of this subset of the label file."
+    grid: Grid = GridOptions()
+    skip_missing: SkipMissing = False
+    workers: int = cores()
+    """How many processes extract the features of video files at the same time; they
+    share the cores."""
+    extractor: str | None = None
+    """The module:Class that extracted the features which the run was trained on, if it
+    is a class of your own. For safety, such a class runs only if you name it here or in
+    a line of ~/.config/acmnet/trusted_extractors."""
+    retry_failed: Annotated[bool, Parameter(negative=())] = False
+    "Try the video files again that could not be read in an earlier call."
+
+    def refuse_contradictions(self, videos: Sequence[Path]) -> None:
+        """Refuse options that do not fit the videos that are given.
+
+        Raises
+        ------
+        UsageError
+            If there are neither video files nor features, or both a label file and
+            video files.
+        """
+        if videos and self.annotations:
+            raise UsageError(
+                "--annotations names the videos of a feature directory: leave it out "
+                "when you give video files"
+            )
+        if not videos and self.features is None:
+            raise UsageError("give video files, or a feature directory with --features")
+
+    def stored(self, run: Path | None) -> Data:
+        """Open a directory of features, with the videos that a label file names.
+
+        Features whose directory does not tell their grid are taken to be on the run's.
+        """
+        directory, grid = self.features or Path(), self.grid.grid()
+        if grid is None and run is not None:
+            grid = grid_of(directory, load_config(run))
+        where = DataSource(self.annotations or Path(), directory, self.subset, grid)
+        if not self.annotations:
+            return unlabelled(where)
+        on_left_out = note if self.skip_missing else None
+        data = open_data(where, on_left_out, skip_missing=self.skip_missing)
+        return note_reading(data)
+
+    @contextlib.contextmanager
+    def extracted(
+        self,
+        files: Mapping[str, Path],
+        extraction: ExtractionSettings,
+        beside: Path | None,
+        device: str,
+    ) -> Iterator[tuple[Data, tuple[Failure, ...]]]:
+        """Extract the features of video files, and open them until the block ends.
+
+        Parameters
+        ----------
+        files : mapping of str to Path
+            The video files by id.
+        extraction : ExtractionSettings
+            The extractor, and how it extracts.
+        beside : Path or None
+            Where features are kept if --features is left out; None to delete them.
+        device : str
+            Where a network extracts.
+
+        Yields
+        ------
+        Data, tuple of Failure
+            The features, and the videos that could not be read.
+        """
+        with tempfile.TemporaryDirectory(prefix="acmnet-") as scratch:
+            features = self.features or beside or Path(scratch)
+            with ExtractionBar(errors, silent=quiet()) as bar:
+                yield extracted_data(
+                    files,
+                    features,
+                    extraction,
+                    self.workers,
+                    Hooks(on_note=note, on_video=bar.video, on_working=bar.working),
+                    device,
+                    retry_failed=self.retry_failed,
+                )
+
+
+Source = Annotated[SourceOptions, Parameter(name="*")]
