@@ -1,14 +1,15 @@
-"""The verb figures: a run as pictures for papers."""
+"""The verb figures: losses, scores and videos of a run, drawn for a paper."""
 
 import hashlib
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, note
-from acmnet.cli.shared_options import fail_for_missing
+from acmnet.cli.dotted_settings import RUN_EPILOGUE
+from acmnet.cli.shared_options import Device, fail_for_missing
 from acmnet.cli.trained_run import RunData, RunDataOptions, loaded, localised, scored
 from acmnet.data.labelled_features import Data
 from acmnet.files import refuse_unwritable
@@ -23,37 +24,38 @@ from acmnet.show.figures.score_figures import (
 from acmnet.show.figures.training_figure import write_training_figure
 from acmnet.show.figures.video_figure import write_video_figure
 
-VIDEOS = 4
-"""Videos that are drawn where none is named: those with the most instances."""
+VIDEOS: Final = 4
+"""How many videos are drawn if --video is left out."""
 
 
-@app.command(name="figures")
+@app.command(name="figures", help_epilogue=RUN_EPILOGUE)
 def figures_command(
     run: Path,
     *,
     out: Path,
     given: RunData = RunDataOptions(),
     video: Annotated[list[str] | None, Parameter(negative=())] = None,
-    device: str = "auto",
+    device: Device = "auto",
 ) -> None:
-    """Draw a run for a paper, as PNG, SVG and PDF.
+    """Draw losses, scores and single videos of a run for a paper, as PNG, SVG and PDF.
 
-    Loss terms over the epochs, of teachers too; AP by class and class confusion where
-    true segments are known, and mAP by tIoU: the time that both cover, divided by the
-    time that either covers. For videos the paper's Fig. 3: truth, detections,
-    attention of the three branches, and the class activation sequences (CAS) before
-    attention and of the instance branch.
+    Draws the loss terms over the epochs. If there are true segments, it also draws the
+    average precision of each class, the confusion of classes, and mAP over tIoU, the
+    overlap from which a detection counts (the time that detection and true segment both
+    cover, divided by the time that either covers). Single videos are drawn like Fig. 3
+    of the paper: true segments, detections, the attention of the three branches, and
+    two class activation sequences (CAS, a score for each class at each moment): that
+    before attention and that of the action instance branch.
 
     Parameters
     ----------
     run
         Directory that `acmnet train` or `acmnet fit` wrote.
     out
-        Folder for the figures.
+        Folder to write the figures to.
     video
-        Draw this video; once for each. Else the four with the most instances.
-    device
-        "auto", "cpu" or "cuda".
+        Draw this video. May be given several times. When left out, the four videos with
+        the most true segments.
     """
     refuse_unwritable(out / "map.png")
     model = loaded(run, device, given.settings)
@@ -85,7 +87,7 @@ def figures_command(
 
 
 def _chosen(data: Data, video: list[str] | None) -> list[str]:
-    """Return the videos to draw, refusing those that are not there."""
+    """Return the videos to draw; refuse names that the data do not have."""
     known = data.annotations.videos
     for name in video or []:
         if name not in known:
@@ -98,7 +100,7 @@ def _chosen(data: Data, video: list[str] | None) -> list[str]:
 
 
 def _file_name(name: str) -> str:
-    """Return a file name for a video of any name, another one for each.
+    """Return a file name for a video id, a different one for each id.
 
     Examples
     --------

@@ -1,48 +1,136 @@
-"""The page of a run, of the verbs report and view: its options, files and posters."""
+"""The page of a run, which the verbs report and view build: data, files, summary."""
 
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from acmnet.cli.app import note
+from acmnet.cli.detection_limits import LimitOptions
 from acmnet.cli.dotted_settings import RecipeSettings
+from acmnet.cli.trained_run import RunDataOptions, loaded, note_unlike, scored
 from acmnet.data.labelled_features import Data
 from acmnet.extraction.video_search import find_videos
 from acmnet.messages import counted, some
+from acmnet.pipeline.trained_model import TrainedModel
+from acmnet.pipeline.training_summary import MOST_VIDEOS, shown_score
 from acmnet.recipes import Settings, from_values
+from acmnet.segments import Detections
+from acmnet.show.report.page_contents import summary_of
 from acmnet.show.report.poster_strips import poster_strip
 from acmnet.training.checkpoint import load_config
 from acmnet.training.checkpoint_config import CheckpointConfig
 
 
-def used_settings(
-    run: Path, given: RecipeSettings
-) -> tuple[CheckpointConfig, Settings]:
-    """Return what a run says of itself, and the settings that it is used with."""
-    config = load_config(run)
-    trained = from_values(config.settings, str(run))
-    return config, given.applied(trained)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunPage:
+    """A run, the videos that its page shows, and what the user asked for."""
+
+    run: Path
+    data: Data
+    files: Mapping[str, Path]
+    """The file of each video that has one, by video id."""
+    limits: LimitOptions
+    """Which detections the page shows at first."""
+    given: RecipeSettings
+    """Settings that the user gave in place of the run's own."""
+    device: str
+    """Where the networks run, as `Device` has it."""
+
+    def used_settings(self) -> tuple[CheckpointConfig, Settings]:
+        """Return the newest checkpoint's config, and the settings to use it with."""
+        config = load_config(self.run)
+        trained = from_values(config.settings, str(self.run))
+        return config, self.given.applied(trained)
+
+    def model(self) -> TrainedModel:
+        """Load the newest checkpoint."""
+        return loaded(self.run, self.device, self.given)
+
+    def poster(self, video: str) -> bytes | None:
+        """Return a strip of frames of a video as a JPEG; None if it has no file."""
+        if video not in self.files:
+            return None
+        known_s = self.data.annotations.videos[video].duration_s
+        span_s = self.data.store.grid.span_s(self.data.store.shape(video)[0])
+        return poster_strip(self.files[video], float(known_s or span_s))
+
+    def summary(
+        self,
+        results: Mapping[str, Detections],
+        config: CheckpointConfig,
+        settings: Settings,
+        most: int = MOST_VIDEOS,
+    ) -> dict[str, Any]:
+        """Return what the page tells about the run as a whole; see `summary_of`.
+
+        Parameters
+        ----------
+        results : mapping from video id to Detections
+            What was found. Videos that are not in it are not on the page.
+        config, settings
+            What `used_settings` returned before anything was localised.
+        most : int
+            How many videos are compared with the training videos, for a warning if
+            they look unlike them.
+        """
+        data = self.data.only(results)
+        return summary_of(
+            self.run,
+            config,
+            settings,
+            data,
+            scored(data, results, config),
+            self.limits.shown(shown_score(self.run, settings)),
+            note_unlike(self.run, data, most),
+        )
 
 
-def poster_of(data: Data, video: str, files: dict[str, Path]) -> bytes | None:
-    """Return the strip of a video's frames; None where it has no file."""
-    if video not in files:
-        return None
-    known_s = data.annotations.videos[video].duration_s
-    span_s = data.store.grid.span_s(data.store.shape(video)[0])
-    return poster_strip(files[video], float(known_s or span_s))
+def opened_page(
+    run: Path,
+    given: RunDataOptions,
+    videos: Path | None,
+    limits: LimitOptions,
+    device: str,
+) -> RunPage:
+    """Open the data of a page, and find the video files in a folder.
+
+    Parameters
+    ----------
+    run : Path
+        The run.
+    given : RunDataOptions
+        The data and settings that the user gave.
+    videos : Path or None
+        The folder of the video files.
+    limits : LimitOptions
+        Which detections the page shows at first.
+    device : str
+        Where the networks run.
+    """
+    data = given.opened(run)
+    return RunPage(
+        run=run,
+        data=data,
+        files=_files_of(data, videos),
+        limits=limits,
+        given=given.settings,
+        device=device,
+    )
 
 
-def files_of(data: Data, folder: Path | None) -> dict[str, Path]:
-    """Return the files of the videos in a folder; say which videos have none."""
+def _files_of(data: Data, folder: Path | None) -> dict[str, Path]:
+    """Return the video files in a folder by video id; note which videos have none."""
     if folder is None:
         return {}
     found = find_videos([folder])
     files = {name: found[name] for name in data.annotations.videos if name in found}
     missing = [video for video in data.annotations.videos if video not in files]
     if missing:
-        have = "has" if len(missing) == 1 else "have"
-        videos = counted(len(data.annotations.videos), "video")
+        verb = ("has", "have")
+        n_videos = len(data.annotations.videos)
         note(
-            f"{len(missing)} of {videos} {have} no file in {folder}: {some(missing)}; "
-            "the page shows no picture of them"
+            f"{counted(len(missing), 'video', verb, of=n_videos)} no file in {folder}: "
+            f"{some(missing)}; the page shows no picture of them"
         )
     return files

@@ -1,4 +1,4 @@
-"""What the verbs that apply a run share: its data, its model, its detections."""
+"""Use of a trained run, as several verbs need it: data, model, detections, scores."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,25 +37,25 @@ from acmnet.training.checkpoint_config import CheckpointConfig
 
 @dataclasses.dataclass(frozen=True)
 class RunDataOptions:
-    """The data that a run is shown on: its own, unless others are given."""
+    """The data that a run is used on: its own, unless others are given."""
 
     annotations: Path | None = None
-    """Labels, with segments where they are known. When left out, those that the run
-    keeps: the label file as it was when the run was trained, so give the file here to
-    use a newer state of it."""
+    """Label file, with or without true segments. When left out, the copy that was made
+    of it when the run was trained: give the file if you have changed it since."""
     features: Path | None = None
-    "Directory with the videos' features; else those it was trained on."
+    """Directory with the features of the videos. When left out, the directory that the
+    run was trained on."""
     subset: str | None = None
-    "Only this subset of the annotations."
+    "Only the videos of this subset of the label file."
     settings: GivenSettings = RecipeSettings()
 
     def source(self, run: Path) -> DataSource:
-        """Return where the data lie: as given, else those that the run was trained on.
+        """Return where the data are: as given, or else where they were for training.
 
         Raises
         ------
         UsageError
-            If they are not there any more.
+            If the data that the run was trained on are not there any more.
         """
         config = load_config(run)
         annotations = self.annotations or annotations_of(run, config)
@@ -68,12 +68,15 @@ class RunDataOptions:
                     f"--{name}"
                 )
         if annotations is None or features is None:
-            raise UsageError(f"{run} does not say what it was trained on")
+            raise UsageError(
+                f"{run} does not say what it was trained on: give --annotations and "
+                "--features"
+            )
         grid = grid_of(features, config)
         return DataSource(annotations, features, self.subset, grid)
 
     def opened(self, run: Path) -> Data:
-        """Open the data, and say which videos an extraction set aside."""
+        """Open the data; print a note on videos that could not be extracted."""
         without = load_config(run).training.get("left_out", ())
         return note_reading(
             open_data(self.source(run), on_left_out=note, without=without)
@@ -84,7 +87,7 @@ RunData = Annotated[RunDataOptions, Parameter(name="*")]
 
 
 def loaded(run: Path, device: str, given: RecipeSettings) -> TrainedModel:
-    """Return a run's model, with the settings that were given by dotted name."""
+    """Load a run, with the settings given by dotted name in place of its own."""
     return load(run, settings=given.applied, device=join_processes(device))
 
 
@@ -93,13 +96,13 @@ def localised(
     data: Data,
     on_failure: Callable[[FeatureError], None] | None = None,
 ) -> dict[str, Detections]:
-    """Localise all videos, with a bar.
+    """Find the actions in all videos, with a progress bar.
 
     Raises
     ------
     FeatureError
-        If a video's features cannot be used and there is no ``on_failure`` to tell, or
-        if no video is left.
+        If a video's features cannot be used and ``on_failure`` is left out, or if this
+        is so for all videos.
     """
     failures: list[FeatureError] = []
 
@@ -109,8 +112,8 @@ def localised(
             on_failure(failure)
 
     with counting("localising", data) as one_more:
-        told = None if on_failure is None else left_out
-        results = localize_videos(model, data, one_more, told)
+        report = None if on_failure is None else left_out
+        results = localize_videos(model, data, one_more, report)
     refuse_nothing_left(results, failures)
     return results
 
@@ -118,12 +121,12 @@ def localised(
 def refuse_nothing_left(
     results: Mapping[str, object], failures: Sequence[FeatureError]
 ) -> None:
-    """Refuse to go on where every video was left out.
+    """Refuse to go on if every video was left out.
 
     Raises
     ------
     FeatureError
-        With the first reason, and how many videos there were.
+        With the first reason, and the number of other videos.
     """
     if failures and not results:
         n_more = len(failures) - 1
@@ -134,10 +137,10 @@ def refuse_nothing_left(
 def scored(
     data: Data, results: Mapping[str, Detections], config: CheckpointConfig | None
 ) -> DetectionReport | None:
-    """Score detections where true segments are known; None where none are.
+    """Score detections against true segments; return None if there are none.
 
-    Scored are the videos that the run was not trained on, if one of them has a segment;
-    else all, with a note in the report.
+    Only videos that the run was not trained on are scored if one of them has a segment.
+    Otherwise all videos are scored, and a note in the report says so.
 
     Parameters
     ----------
@@ -146,7 +149,7 @@ def scored(
     results : mapping from video id to Detections
         What the run found in them.
     config : CheckpointConfig or None
-        The run's, which names its training videos.
+        The config of the run, which names its training videos.
     """
     if not any(video.instances for video in data.annotations.videos.values()):
         return None
@@ -163,15 +166,15 @@ def scored(
 def trained_on(
     config: CheckpointConfig | None, videos: Iterable[str]
 ) -> list[str] | None:
-    """Return which of some videos a run was trained on; None where nobody knows."""
+    """Return which of the videos a run was trained on; None if it does not say."""
     known = None if config is None else training_videos(config)
     return None if known is None else sorted(known.intersection(videos))
 
 
 def note_unlike(run: Path, data: Data, most: int = MOST_VIDEOS) -> str | None:
-    """Warn of videos that look unlike those that the run was trained on.
+    """Print a warning if videos look unlike those that the run was trained on.
 
-    At most ``most`` videos are looked at. Returns the warning, or None for none.
+    At most ``most`` videos are compared. Returns the warning, or None for none.
     """
     sentence = unlike_training(run, data, most)
     if sentence is not None:
@@ -180,18 +183,15 @@ def note_unlike(run: Path, data: Data, most: int = MOST_VIDEOS) -> str | None:
 
 
 def note_unpredicted(report: DetectionReport, prefix: str = "") -> None:
-    """Say which scored videos the detections do not have at all."""
+    """Print a note on scored videos that have no entry in the detections."""
     absent = report.unpredicted
     if absent:
-        have = "has" if len(absent) == 1 else "have"
-        note(
-            f"{prefix}{len(absent)} of {counted(report.videos, 'video')} {have} no "
-            f"prediction: {some(absent)}"
-        )
+        videos = counted(len(absent), "video", ("has", "have"), of=report.videos)
+        note(f"{prefix}{videos} no prediction: {some(absent)}")
 
 
-def note_precision(run: Path) -> None:
-    """Tell what a person's reviews say of the run, if they say anything."""
+def note_reviewed_precision(run: Path) -> None:
+    """Print the precision of the run's detections by a person's reviews, if any."""
     reviewed = precision_of_reviews(run)
     if reviewed is not None:
         note(reviewed.sentence())
