@@ -109,7 +109,10 @@ def test_videos_that_were_not_trained_on_are_reviewed_first(made, tmp_path):
     )
     assert again.is_held_out
     assert {one.video for one in again.to_review} == {"a_new_one"}
-    assert "videos that the run had not seen" in Reviewed(1, 1, 1, 9, True).sentence()
+    assert (
+        "videos that the run was not trained on"
+        in Reviewed(1, 1, 1, 9, True).sentence()
+    )
 
 
 def test_what_was_found_is_kept_and_its_trainings_are_not(made):
@@ -197,7 +200,7 @@ def test_ten_reviews_tell_the_precision(made, reviewed):
     assert (untouched.asked, untouched.looked_at) == (10, 0)
     some = reviewed(["accepted"] * 3 + ["rejected"])
     assert (some.looked_at, some.right) == (4, 3)
-    assert some.sentence().startswith("4 of the 10 detections to look at are reviewed")
+    assert some.sentence().startswith("4 of the 10 detections to review are reviewed")
     # what else a person reviews is no fair draw, and does not count
     added = {"label": "jump", "start_s": 0.0, "end_s": 0.5, "verdict": "added"}
     video = next(iter(request.data.labels))
@@ -209,7 +212,7 @@ def test_ten_reviews_tell_the_precision(made, reviewed):
     assert (low + high) / 2 == pytest.approx((7 + 1.92073) / (10 + 3.84146), abs=1e-5)
     assert "7 of the 10 detections that you reviewed are right" in told.sentence()
     assert f"of all {expected.shown} shown between 40% and 89%" in told.sentence()
-    assert "was trained on; expect less in others" in told.sentence()
+    assert "was trained on; expect less in other videos" in told.sentence()
 
 
 def test_a_detection_that_had_to_be_moved_far_was_not_right(reviewed):

@@ -1,6 +1,6 @@
-"""The command line: verbs, help, progress, exit codes, one sentence on each mistake.
+"""The command line: a module for each verb, and `main`, which runs them.
 
-Exit codes: see `acmnet.cli.app.EXIT_CODES`.
+A mistake ends with one sentence on stderr and a code of `acmnet.cli.app.EXIT_CODES`.
 """
 
 import os
@@ -65,13 +65,13 @@ VERBS: Final = (
     view,
     weights,
 )
-"""A module for each verb, which is known to `app` once its module is imported."""
+"""The modules of the verbs: importing one makes its verb known to `app`."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
     tokens = list(sys.argv[1:] if argv is None else argv)
-    os.environ.update(SAFE_PATH)  # of every process that a verb starts
+    os.environ.update(SAFE_PATH)  # for every process that a verb starts
     try:
         with interruptible():
             app(tokens, exit_on_error=False, print_error=False)
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         fail(why_unknown(app, error), code=USAGE)
     except (UsageError, CycloptsError) as error:
         fail(str(error), code=USAGE)
-    except BrokenPipeError:  # whoever read our output, such as head, has enough
+    except BrokenPipeError:  # the reader of our output, such as head, has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         fail(said(error))

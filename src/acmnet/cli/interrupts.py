@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: what a verb that is stopped by them says and leaves."""
+"""Ctrl-C and SIGTERM: how a verb is stopped, and what it then says is kept."""
 
 import contextlib
 import os
@@ -14,32 +14,35 @@ from acmnet.startup import end_before_it_began
 from acmnet.training.checkpoint import has_checkpoint
 
 GOES_ON: Final = "what is finished is kept: the same command goes on where it stopped"
+"""Said of verbs that can be called again to go on."""
 KEPT: Final = {
     "extract": GOES_ON,
     "fit": GOES_ON,
     "crossvalidate": GOES_ON,
     "ablate": GOES_ON,
-    "localize": "no detections were written; features that lie beside --out are kept: "
-    "the same command goes on with them",
+    "localize": "no detections were written; features that were extracted into "
+    "--features or beside --out are kept, and the same command uses them",
     "view": "reviews that were saved are kept in reviews.json of the run",
 }
-"""What is kept, and how to go on, by verb; other verbs write their files at the end."""
-NOTHING: Final = "it was not done yet: give the same command again"
+"""What each verb keeps when it is stopped. Verbs that are not listed keep nothing."""
+NOTHING: Final = "nothing was written yet: give the same command again"
+"""Said of verbs that write their files at the end."""
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM has come."""
+    """Raised where the verb is when SIGTERM arrives."""
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGINT and SIGTERM raise where the verb is, so that it can clean up.
+    """Within the block, make Ctrl-C and SIGTERM exceptions, so that a verb cleans up.
 
-    SIGTERM raises `Terminated`. A second Ctrl-C ends the process at once. A signal that
-    is ignored stays so: a shell has what it runs in the background ignore Ctrl-C.
+    Ctrl-C raises `KeyboardInterrupt` and SIGTERM raises `Terminated`. A second Ctrl-C
+    ends the process at once. A signal that the process ignores stays ignored: shells
+    let background jobs ignore Ctrl-C.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals are another thread's business
+        yield  # only the main thread can handle signals
         return
     ours = (signal.SIG_DFL, signal.default_int_handler, end_before_it_began)
     before = {
@@ -58,6 +61,7 @@ def interruptible() -> Iterator[None]:
 
 
 def _raise(number: int, _frame: FrameType | None) -> None:
+    """Raise the exception of a signal, and let the next one not disturb cleaning up."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if number == signal.SIGTERM:
         raise Terminated
@@ -66,17 +70,17 @@ def _raise(number: int, _frame: FrameType | None) -> None:
 
 
 def exit_code_of(interrupt: KeyboardInterrupt) -> int:
-    """Return the code to exit with after a signal."""
+    """Return the exit code of the signal that raised the exception."""
     return TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED
 
 
 def what_is_kept(tokens: Sequence[str]) -> str:
-    """Return a sentence on what a verb that was stopped keeps, and how to go on.
+    """Return a sentence that says what the stopped verb keeps, and how to go on.
 
     Parameters
     ----------
     tokens : sequence of str
-        The command line.
+        The words of the command line, after ``acmnet``.
     """
     verb = tokens[0] if tokens else ""
     kept = _trained(tokens) if verb == "train" else KEPT.get(verb, NOTHING)
@@ -86,7 +90,7 @@ def what_is_kept(tokens: Sequence[str]) -> str:
 
 
 def _trained(tokens: Sequence[str]) -> str:
-    """Return what a training keeps: its newest checkpoint, if there is one."""
+    """Return what `acmnet train` keeps: the newest checkpoint in --out, if any."""
     out = ""
     for token, value in zip(tokens, [*tokens[1:], ""], strict=True):
         if token == "--out":
@@ -98,6 +102,6 @@ def _trained(tokens: Sequence[str]) -> str:
     if out and has_checkpoint(Path(out)):
         return f"the newest checkpoint in {out} is kept: {how} goes on from there"
     return (
-        "no checkpoint was written yet (--training.checkpoint-every says how often): "
-        f"{how} begins anew"
+        "no checkpoint was written yet (--training.checkpoint-every sets how often one "
+        f"is): {how} starts from the beginning"
     )

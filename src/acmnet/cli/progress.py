@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of long work: a bar on a terminal, otherwise a line from time to time."""
 
 import math
 import time
@@ -23,15 +23,27 @@ from acmnet.extraction.extraction_request import ExtractionProgress
 from acmnet.training.loop import StepRecord
 
 LINES: Final = 10
-"""How often a long wait is reported where there is no terminal to draw a bar on."""
+"""How many lines report the progress of a job where there is no terminal."""
 PAUSE_S: Final = 2.0
-"""And at most this often."""
+"""Least seconds between two of these lines."""
 LONG_PAUSE_S: Final = 30.0
-"""Between lines on what a long video has come to."""
+"""Least seconds between lines on the progress within a long video."""
 
 
 class Waiting:
-    """A bar on a terminal, a line now and then elsewhere; nothing when silent."""
+    """Shows how much of a job is done: a bar on a terminal, otherwise some lines.
+
+    Parameters
+    ----------
+    console : Console
+        Where to draw or print.
+    what : str
+        The job, such as "localising".
+    unit : str
+        What is counted, such as "videos".
+    silent : bool
+        Show nothing, as in all processes of torchrun but the first.
+    """
 
     def __init__(self, console: Console, what: str, unit: str, *, silent: bool) -> None:
         self.console, self.what, self.unit = console, what, unit
@@ -67,12 +79,12 @@ class Waiting:
         self.progress.stop()
 
     def one_more(self, _name: str = "") -> None:
-        """Count one of ``total``."""
+        """Count one more unit of ``total``."""
         self.done += 1
         self.update(self.done, self.total)
 
     def update(self, done: int, total: int, note: str = "") -> None:
-        """Show that ``done`` of ``total`` units are behind us."""
+        """Show that ``done`` of ``total`` units are done."""
         self.progress.update(
             self.task, description=self.what, completed=done, total=total, note=note
         )
@@ -80,7 +92,7 @@ class Waiting:
             self._print(PAUSE_S, done, total, note)
 
     def _print(self, pause_s: float, done: int, total: int, note: str) -> None:
-        """Print a line where no bar is drawn, unless one was just printed."""
+        """Print a line if no bar is drawn and the last line is ``pause_s`` old."""
         if self.silent or self.console.is_terminal:
             return
         if time.monotonic() - self.told >= pause_s:
@@ -91,19 +103,19 @@ class Waiting:
 
 
 class ExtractionBar(Waiting):
-    """Progress of an extraction: videos done, how fast, how long yet."""
+    """Progress of an extraction: how many videos are done, the speed, the time left."""
 
     def __init__(self, console: Console, *, silent: bool) -> None:
         super().__init__(console, "extracting", "videos", silent=silent)
 
     def video(self, _result: object, progress: ExtractionProgress) -> None:
-        """Note a video, done or failed."""
+        """Count a video that was extracted or failed."""
         self.update(progress.done, progress.total, self._note(progress))
 
     def working(self, progress: ExtractionProgress) -> None:
-        """Note how far the videos in work have come."""
+        """Show how much of the videos that are being extracted is done."""
         done, total = progress.done, progress.total
-        note = f"{_duration(progress.working_s)} of video in work, "
+        note = f"{_duration(progress.working_s)} of unfinished videos read, "
         note += self._note(progress)
         self.progress.update(self.task, completed=done, total=total, note=note)
         if progress.working_s:
@@ -117,7 +129,7 @@ class ExtractionBar(Waiting):
 
 
 def _duration(seconds: float) -> str:
-    """Return seconds as a person says them.
+    """Return a duration in words, in the unit that suits its length.
 
     Examples
     --------
@@ -130,7 +142,7 @@ def _duration(seconds: float) -> str:
 
 
 class TrainingBar(Waiting):
-    """Progress of one training after another, epoch by epoch, with the loss."""
+    """Progress of trainings, one after another: epochs done, and the loss."""
 
     def __init__(self, console: Console, epochs: int, *, silent: bool) -> None:
         super().__init__(console, "training", "epochs", silent=silent)
@@ -138,14 +150,14 @@ class TrainingBar(Waiting):
         self.last: StepRecord | None = None
 
     def step(self, record: StepRecord, what: str = "training") -> None:
-        """Note a step; an epoch is shown once the next one begins."""
+        """Take note of a step; an epoch is shown when the next one begins."""
         if self.last is not None and record.epoch != self.last.epoch:
             self.show_last()
         self.what = what
         self.last = record
 
     def show_last(self) -> None:
-        """Show the epoch of the last step."""
+        """Show the last epoch, when no step comes after it."""
         if self.last is not None:
             loss = self.last.losses["total"]
             self.update(self.last.epoch, self.epochs, f"loss {loss:.3f}")
@@ -153,7 +165,7 @@ class TrainingBar(Waiting):
 
 @contextmanager
 def counting(what: str, data: Data) -> Iterator[Callable[[str], None]]:
-    """Show a bar over the videos; yield what says that one more is done."""
+    """Show progress over the videos; yield the function that counts one as done."""
     with Waiting(errors, what, "videos", silent=quiet()) as bar:
         bar.total = len(data.annotations.videos)
         yield bar.one_more

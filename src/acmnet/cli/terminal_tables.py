@@ -1,4 +1,4 @@
-"""What a person sees while waiting, and tables of results."""
+"""Tables of results for the terminal: mAP, detections, comparisons."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
@@ -21,10 +21,19 @@ def map_table(
     rows: Mapping[str, Iterable[float]],
     last: Mapping[str, float] | None = None,
 ) -> Table:
-    """Return mAP in percent: a row each, a column for each tIoU, and the average.
+    """Return a table of mAP in percent, with a column for each tIoU and the average.
 
-    ``last`` has what stands below the average in a row that is no mAP, such as one of
-    standard deviations, whose mean is not that of the average.
+    Parameters
+    ----------
+    title : str
+        The title above the table.
+    tiou : iterable of float
+        The thresholds, one for each column.
+    rows : mapping of str to iterable of float
+        Name and values of each row, one value in [0, 1] for each threshold.
+    last : mapping of str to float, optional
+        Values for the column "average" of rows in which it is not the mean of the row,
+        such as a row of standard deviations.
     """
     table = Table(title=escape(title), title_justify="left", box=None)
     table.collapse_padding = True
@@ -41,7 +50,7 @@ def map_table(
 
 
 def plain_table(title: str, values: tables.Table) -> Table:
-    """Return a table of results for a terminal: fractions in percent, blank as -."""
+    """Return a table of results: fractions are shown in percent, None as "-"."""
     table = Table(title=escape(title), title_justify="left", box=None)
     table.collapse_padding = True
     for i, name in enumerate(values.columns):
@@ -55,16 +64,16 @@ def plain_table(title: str, values: tables.Table) -> Table:
 def detections_table(
     video: str, found: Detections, most: int | None = MOST_ROWS
 ) -> Table:
-    """Return a video's best detections in the order of time.
+    """Return a table of a video's detections with the highest scores, by start time.
 
     Parameters
     ----------
     video : str
-        Its name, for the title.
+        The id of the video, for the title.
     found : Detections
-        Of this video.
+        The detections of this video.
     most : int or None
-        Rows at the most: those with the highest scores; None for all.
+        At most this many rows; None for all.
     """
     best = Shown(top=most).of(found).by_time()
     hidden = len(found) - len(best)
@@ -81,7 +90,7 @@ def detections_table(
 
 
 def comparison_lines(comparison: Comparison) -> Iterator[str]:
-    """Yield each system's average mAP and how it differs from the first, in %."""
+    """Yield a line per system: its average mAP, and its difference from the first."""
     first = next(iter(comparison.reports))
     for name in comparison.reports:
         own = comparison.interval(name)
@@ -92,4 +101,4 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
             line += f"; {100 * less.value:+.2f} "
             line += f"[{100 * less.low:+.2f}, {100 * less.high:+.2f}] against {first}"
         yield line
-    yield f"in brackets: 95 %, {comparison.draws} draws of the videos"
+    yield f"in brackets: 95 % intervals, from {comparison.draws} draws of the videos"

@@ -1,1 +1,1 @@
-"""What people look at: figures, the report, the review page, rendered videos."""
+"""What people look at: figures, the report, the review page, videos with detections."""

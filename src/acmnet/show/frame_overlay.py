@@ -1,8 +1,8 @@
-"""What is drawn onto a frame: labels with scores, and a strip that shows the time.
+"""What is drawn onto a frame: labels with scores at the top, a timeline at the bottom.
 
-Nothing here knows files or codecs. A strip at the bottom has a lane for each detected
-class, in the order of the alphabet, then one for the ground truth; its width is the
-length of the video, and a white line shows where it is.
+This module knows neither files nor codecs. The timeline has a lane for each detected
+class, in alphabetical order, then one for the true segments. Its width stands for the
+length of the video, and a white line marks the current time.
 """
 
 import colorsys
@@ -19,34 +19,37 @@ from acmnet.data.annotations import Instance
 from acmnet.segments import Detection
 
 Frame = npt.NDArray[np.uint8]
-"""(H, W, 3), RGB."""
+"""A picture, (H, W, 3), in RGB."""
 Mask = npt.NDArray[np.uint8]
-"""(h, w), how much a pixel is covered, 255 for wholly."""
+"""How much each pixel is covered, (h, w), from 0 to 255 for completely."""
 Colour = tuple[int, int, int]
+"""Red, green and blue, each from 0 to 255."""
 
 STRIP_SHARE: Final = 3
-"""The strip is at most a third of the picture's height, and so are the labels."""
+"""The timeline has at most this fraction (1/3) of the height of the picture, and so
+have the labels."""
 LANE_SHARE: Final = 30
-"""A lane is a thirtieth of the picture's height where there is room for it."""
+"""A lane has this fraction (1/30) of the height of the picture if there is room."""
 SHORTEST_LANE: Final = 6
+"""Least height of a lane in pixels, if there is room."""
 SHADE: Final = 0.35
-"""What is left of the picture's light behind the strip and the labels."""
+"""The picture behind timeline and labels is darkened to this share of its light."""
 LINE: Final = 200
-"""Grey of the line between detections and truth."""
+"""Grey value of the line between detections and true segments."""
 LONGEST_TEXT: Final = 200
-"""Characters of a label; what is longer is cut off before it is measured."""
+"""Longer labels are cut to this many characters before they are measured."""
 
-# DejaVu Sans comes with matplotlib; these have what it lacks, where they are installed.
+# Fonts for the characters that matplotlib's own font, DejaVu Sans, does not have.
 _FALLBACKS: Final = (
     *("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Microsoft YaHei"),
     *("PingFang SC", "Hiragino Sans", "Arial Unicode MS", "Unifont"),
     *("Noto Emoji", "Symbola", "Noto Sans Devanagari", "Noto Sans Arabic"),
 )
-_GOLDEN: Final = 0.618033988749895  # of the circle of hues: neighbours differ most
+_GOLDEN: Final = 0.618033988749895  # of a turn between hues: neighbours differ most
 
 
 def class_colour(index: int) -> Colour:
-    """Return the colour of the class at a place among the labels that are drawn.
+    """Return the colour of the class with this index among the drawn labels.
 
     Examples
     --------
@@ -59,26 +62,26 @@ def class_colour(index: int) -> Colour:
 
 
 class Overlay:
-    """Draws onto the frames of one video.
+    """Draws detections onto the frames of one video.
 
     Parameters
     ----------
     width, height : int
-        Of the frames, in pixels.
+        Size of the frames in pixels.
     duration_s : float
-        What the strip's width stands for, seconds.
+        Length of the video in seconds, which the timeline shows.
     found : sequence of Detection
-        What is drawn. What lies beyond the video's end is cut off.
+        The detections to draw. What lies beyond the end of the video is cut off.
     truth : sequence of Instance
-        Drawn in a lane of its own, the last one; without any there is no such lane.
+        True segments, drawn in one more lane, the last; no lane if there are none.
 
     Notes
     -----
     Time ``t`` is at column ``round(t / duration_s * width)``. With ``n`` lanes, each is
-    ``max(1, min(max(6, height // 30), height // 3 // n))`` pixels high, the last of
-    which is left blank in lanes of 4 and more, and the first of which is a grey line
-    above the truth; the last lane ends with the picture. A picture too low for all
-    lanes shows the last ones.
+    ``max(1, min(max(6, height // 30), height // 3 // n))`` pixels high. In lanes of 4
+    pixels or more, the lowest row of pixels is left blank, and the highest row of the
+    lane of true segments is a grey line. The last lane ends at the lower edge. If the
+    picture is too low for all lanes, it shows the last ones.
     """
 
     def __init__(
@@ -105,7 +108,7 @@ class Overlay:
         )
 
     def draw(self, frame: Frame, time_s: float) -> None:
-        """Draw onto a frame of the video that is shown at a time."""
+        """Draw onto the frame that the video shows at this time."""
         self._draw_strip(frame, time_s)
         limit = self.height // STRIP_SHARE
         top = 0
@@ -118,7 +121,7 @@ class Overlay:
             top += self._text_height
 
     def column(self, time_s: float) -> int:
-        """Return where a time is, from 0 to the width."""
+        """Return the column of a time in the timeline, from 0 to the width."""
         share = time_s / self.duration_s if self.duration_s > 0 else 0.0
         return round(min(max(share, 0.0), 1.0) * self.width)
 
@@ -128,7 +131,7 @@ class Overlay:
         n_lanes: int,
         has_truth: bool,
     ) -> tuple[Frame, Mask]:
-        """Return the strip's bars, and where they are."""
+        """Return the timeline's bars, and which pixels they cover."""
         lane = max(SHORTEST_LANE, self.height // LANE_SHARE)
         lane = max(1, min(lane, self.height // STRIP_SHARE // max(1, n_lanes)))
         shape = (lane * n_lanes, self.width)
@@ -145,7 +148,7 @@ class Overlay:
         return strip[-self.height :], covered[-self.height :]
 
     def _draw_strip(self, frame: Frame, time_s: float) -> None:
-        """Darken the bottom and draw the bars and the line on it."""
+        """Darken the bottom, and draw the bars and the white line there."""
         if not len(self._bars):
             return
         below = frame[-len(self._bars) :]
@@ -156,7 +159,7 @@ class Overlay:
         below[:, at : at + max(1, self.width // 320)] = 255
 
     def _draw_label(self, frame: Frame, one: Detection, top: int) -> None:
-        """Draw a square of the class's colour, the label and the score."""
+        """Draw a square in the colour of the class, the label and the score."""
         size = self._text_height
         room = self.width - size
         if room < size:
@@ -173,24 +176,24 @@ class Overlay:
 
 @functools.lru_cache(maxsize=256)
 def text_mask(text: str, end: str, height: int, limit: int) -> Mask:
-    """Return a line of text, cut to be at most so many pixels wide.
+    """Return a line of text, cut to a width in pixels.
 
     Parameters
     ----------
     text : str
-        Any text; what cannot be printed, such as a new line, becomes a blank. It is cut
-        and ends with an ellipsis where there is no room for it.
+        Any text. Characters that cannot be printed, such as a line break, become
+        blanks. If the text is too wide, it is cut and ends with an ellipsis.
     end : str
-        Follows the text and is never cut.
+        What follows the text and is never cut.
     height : int
-        Of the line in pixels, at least 8.
+        Height of the line in pixels, at least 8.
     limit : int
         Greatest width in pixels.
 
     Returns
     -------
     array of shape (height, w)
-        With ``w`` of at most ``limit``. A character that no font has is a box.
+        The width ``w`` is at most ``limit``. A character that no font has is a box.
     """
     text = "".join(c if c.isprintable() else " " for c in text[: LONGEST_TEXT + 1])
     whole = len(text)
@@ -203,11 +206,11 @@ def text_mask(text: str, end: str, height: int, limit: int) -> Mask:
 
 def _drawn(text: str, height: int, limit: int) -> tuple[Mask, float]:
     """Return a text as drawn, cut off at the limit, and how wide it would be."""
-    # 0.3 s, which only those pay who draw
+    # imported here, because it takes 0.3 s that other verbs need not wait
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    dpi = 72  # a point is a pixel
+    dpi = 72  # so that a point is a pixel
     figure = Figure(figsize=(limit / dpi, height / dpi), dpi=dpi)
     figure.patch.set_alpha(0)
     canvas = FigureCanvasAgg(figure)
@@ -221,13 +224,13 @@ def _drawn(text: str, height: int, limit: int) -> tuple[Mask, float]:
         va="baseline",
     )
     with warnings.catch_warnings():
-        # of each character that no font has: it is drawn as a box
+        # a character that no font has is drawn as a box
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         warnings.filterwarnings("ignore", message="Matplotlib currently does not")
         width = line.get_window_extent(canvas.get_renderer()).width  # type: ignore[no-untyped-call]
         canvas.draw()  # type: ignore[no-untyped-call]
     pixels = np.asarray(canvas.buffer_rgba())[:, :, 3]  # type: ignore[no-untyped-call]
-    # a figure's size may be a pixel less than asked for, by rounding
+    # rounding may make a figure one pixel smaller than asked for
     mask = np.zeros((height, limit), np.uint8)
     rows, columns = min(height, len(pixels)), min(limit, pixels.shape[1])
     mask[:rows, :columns] = pixels[:rows, :columns]
@@ -236,7 +239,7 @@ def _drawn(text: str, height: int, limit: int) -> tuple[Mask, float]:
 
 @functools.cache
 def _families() -> list[str]:
-    """Return matplotlib's own font, and those installed that have other scripts."""
+    """Return matplotlib's own font, and the installed ones that have other scripts."""
     from matplotlib.font_manager import fontManager
 
     installed = set(fontManager.get_font_names())

@@ -1,7 +1,7 @@
-"""Render: a video becomes the same video with its detections drawn into the picture.
+"""A copy of a video with its detections drawn into the picture.
 
-Every frame keeps its time, also where the rate varies, and the sound is copied. One
-frame, and those that decoder and encoder keep, are in memory.
+Every frame keeps its time, also if the frame rate varies, and the sound is copied. Only
+one frame is in memory, besides those that decoder and encoder keep.
 """
 
 import difflib
@@ -28,35 +28,36 @@ from acmnet.video.containers import DecodeCount, OpenVideo, VideoError, opened_v
 from acmnet.video.frame_clock import FrameClock, nominal_duration
 
 TOP: Final = 20
-"""Detections of a video that are drawn, the surest ones, unless told otherwise."""
+"""How many detections are drawn by default: those with the highest scores."""
 FINEST: Final = 1_000_000
-"""Ticks a second: a file with a finer clock is rendered with `CLOCK`."""
+"""Most ticks per second of the new file's clock; finer clocks become `CLOCK`."""
 CLOCK: Final = Fraction(1, 90_000)
+"""A tick of the new file's clock, in seconds, if that of the video is too fine."""
 
-# not every build of ffmpeg has x264, which is under the GPL
+# some builds of ffmpeg lack x264, because it is under the GPL
 _CODEC: Final = "libx264" if "libx264" in av.codecs_available else "mpeg4"
 _QUALITY: Final = {"preset": "veryfast", "crf": "20"}
 
 
 class RenderError(ValueError):
-    """A video that cannot be rendered so, and why."""
+    """A video that cannot be rendered; the message says why."""
 
 
 class Rendered(NamedTuple):
-    """What was written, and what was lost."""
+    """What was written, and what was left out."""
 
     frames: int
-    """Frames written: all that could be decoded."""
+    """How many frames were written: all that could be decoded."""
     duration_s: float
-    """From the first frame to the end of the last."""
+    """Seconds from the first frame to the end of the last one."""
     skipped_packets: int
-    """Damaged packets of the picture."""
+    """How many packets of the picture were left out, because they were damaged."""
     dropped_sound: int
-    """Packets of the sound that were damaged or came again."""
+    """How many packets of the sound were left out: damaged ones and duplicates."""
 
 
 class _Timing(NamedTuple):
-    """What the packets tell before any frame is decoded."""
+    """What the packets of a video tell before any frame is decoded."""
 
     frames: int
     duration_s: Fraction
@@ -69,20 +70,21 @@ def detections_of(
     min_score: float | None = None,
     top: int | None = TOP,
 ) -> tuple[Detection, ...]:
-    """Return the detections of one video to draw, the surest first.
+    """Return the detections of one video to draw, highest score first.
 
-    Those that do not end after they start cannot be drawn and are left out.
+    Detections that do not end after they start cannot be drawn and are left out.
 
     Parameters
     ----------
     file : DetectionFile
-        Of one or many videos.
+        Detections of this video, and perhaps of others.
     video : str
-        Its id in the file.
+        The id of the video in the file.
     min_score : float, optional
-        Leave out what has a lower score.
+        Leave out detections with a lower score.
     top : int or None
-        At most this many, from 1; of equal scores the first in the file. All when None.
+        At most this many, 1 or more; None for all. Of equal scores, the first in the
+        file count.
 
     Raises
     ------
@@ -111,7 +113,7 @@ def detections_of(
 
 
 def not_among(video: str, videos: Sequence[str], source: str) -> str:
-    """Return the refusal of a video that a file does not have."""
+    """Return a sentence that refuses a video which a file does not have."""
     near = difflib.get_close_matches(video, videos, n=1, cutoff=0.5)
     example = f", such as {near[0]!r}" if near else f": {reprlib.repr(list(videos))}"
     return (
@@ -130,21 +132,22 @@ def render_detections(
 ) -> Rendered:
     """Write a video with labels, scores and a strip of the time drawn into it.
 
-    The file is H.264 (yuv420p) in MP4 and appears whole or not at all. A picture of odd
-    width or height gets one more column or row. Pictures are turned as the file says.
+    The new file is H.264 (yuv420p) in MP4 and appears completely or not at all. A
+    picture of odd width or height gets one more column or row. Pictures are rotated as
+    the video file says.
 
     Parameters
     ----------
     path : str or Path
         The video file.
     found : sequence of Detection
-        What is drawn, in seconds after the first frame; see `detections_of`.
+        The detections to draw, in seconds after the first frame; see `detections_of`.
     out : str or Path
-        The MP4 file to write, another one than ``path``.
+        The MP4 file to write, other than ``path``.
     truth : sequence of Instance
-        Annotated instances, drawn in a lane of their own.
+        True segments, drawn in a lane of their own.
     on_frame : callable
-        Called after each frame with how many are done and how many are expected.
+        Called after each frame with the number of frames done and the number expected.
 
     Returns
     -------
@@ -159,9 +162,9 @@ def render_detections(
 
     Notes
     -----
-    Times are those of the file; where a clock may start anywhere, as in MPEG streams,
-    they count from its start. Sound is copied packet by packet; only a codec that MP4
-    cannot hold is encoded anew, as AAC.
+    Times are those of the video file. In formats whose clock may start anywhere, such
+    as MPEG streams, they count from the start of the clock. Sound is copied packet by
+    packet; only sound in a codec that MP4 cannot hold is encoded again, as AAC.
     """
     path, out = Path(path), Path(out)
     timing = _timing(path)
@@ -180,20 +183,13 @@ def render_detections(
         ):
             picture = _Picture(video, target)
             sound = Sound(sound_file.container, target)
-            overlay: Overlay | None = None
-            for done, (frame, time_s) in enumerate(_timed(video), start=1):
-                pixels = picture.pixels(frame)
-                if overlay is None:
-                    size = pixels.shape[1], pixels.shape[0]
-                    overlay = Overlay(*size, float(timing.duration_s), found, truth)
-                overlay.draw(pixels, float(time_s))
-                picture.write(pixels, frame, time_s)
-                sound.copy_until(picture.first_s + time_s)
+
+            def overlay_of(pixels: Frame) -> Overlay:
+                size = pixels.shape[1], pixels.shape[0]
+                return Overlay(*size, float(timing.duration_s), found, truth)
+
+            for done in _drawn_frames(video, picture, sound, overlay_of):
                 on_frame(done, max(done, timing.frames))
-            if overlay is None:
-                raise video.no_frame()
-            picture.close()
-            sound.copy_until(None)
     except av.FFmpegError as error:
         raise RenderError(
             f"{out} could not be written ({error.strerror}); name a file in a folder "
@@ -207,29 +203,53 @@ def render_detections(
     )
 
 
+def _drawn_frames(
+    video: OpenVideo,
+    picture: "_Picture",
+    sound: Sound,
+    overlay_of: Callable[[Frame], Overlay],
+) -> Iterator[int]:
+    """Write every frame with what is drawn onto it, and the sound until then.
+
+    Yields how many frames are written, after each of them.
+    """
+    overlay: Overlay | None = None
+    for done, (frame, time_s) in enumerate(_timed(video), start=1):
+        pixels = picture.pixels(frame)
+        overlay = overlay or overlay_of(pixels)
+        overlay.draw(pixels, float(time_s))
+        picture.write(pixels, frame, time_s)
+        sound.copy_until(picture.first_s + time_s)
+        yield done
+    if overlay is None:
+        raise video.no_frame()
+    picture.close()
+    sound.copy_until(None)
+
+
 class _Picture:
-    """Turns decoded frames into RGB, and RGB into the new file's picture."""
+    """Converts decoded frames to RGB, and RGB to the picture of the new file."""
 
     def __init__(self, video: OpenVideo, target: OutputContainer) -> None:
         self._video, self._target = video, target
         self._unit_s = video.stream.time_base or Fraction(1)
         self._tick_s = _tick_s(video)
-        # each keeps what it has prepared for frames of one kind: half of all the time
+        # one converter for each direction: it keeps what it prepared, half of the time
         self._to_rgb, self._to_coded = VideoReformatter(), VideoReformatter()
         self._size: tuple[int, int] | None = None
         self._shown: Frame | None = None
         self._last = -1
         rates = video.stream.average_rate, video.stream.guessed_rate
         rate = (1 / nominal_duration(rates)).limit_denominator(10_000)
-        # before the sound's streams, as some players take the first for the picture
+        # added before the sound, because some players take the first for the picture
         self._stream = target.add_stream(_CODEC, rate=rate, options=dict(_QUALITY))
         self.first_s = Fraction(0)
-        """When the first frame is shown, counted from the start of the file."""
+        """The time of the first frame, in seconds from the start of the file."""
 
     def pixels(self, frame: av.VideoFrame) -> Frame:
-        """Return a frame as displayed, at the size of the first; it may be drawn on.
+        """Return a frame as displayed, at the size of the first one, to be drawn on.
 
-        A frame that cannot be turned into RGB is replaced by the one before.
+        A frame that cannot be converted to RGB is replaced by the one before it.
         """
         turns = round(frame.rotation / 90) % 4
         try:
@@ -251,17 +271,17 @@ class _Picture:
         return pixels
 
     def _rgb(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Return a frame in RGB, by the matrix and range that it names."""
+        """Return a frame in RGB, by the colour matrix and range that it names itself."""
         try:
             return self._to_rgb.reformat(frame, format="rgb24")
         except av.FFmpegError:
-            # swscale refuses a matrix that it does not know, such as YCgCo
+            # swscale refuses colour matrices that it does not know, such as YCgCo
             return self._to_rgb.reformat(
                 frame, format="rgb24", src_colorspace=Colorspace.ITU601
             )
 
     def write(self, pixels: Frame, frame: av.VideoFrame, time_s: Fraction) -> None:
-        """Encode pixels, so long after the first frame and as long as the frame."""
+        """Encode pixels at a time after the first frame, for the frame's duration."""
         if self._last < 0:
             self._open(frame)
         below, right = (side % 2 for side in pixels.shape[:2])
@@ -275,18 +295,18 @@ class _Picture:
             dst_colorspace=Colorspace.ITU601,
             dst_color_range=ColorRange.MPEG,
         )
-        # a late frame comes half a frame later, which a coarse clock may not have
+        # each frame needs a later tick than the one before, also on a coarse clock
         self._last = max(self._last + 1, round((self.first_s + time_s) / self._tick_s))
         drawn.pts, drawn.time_base = self._last, self._tick_s
         drawn.duration = round((frame.duration or 0) * self._unit_s / self._tick_s)
         self._target.mux(self._stream.encode(drawn))
 
     def close(self) -> None:
-        """Write what the encoder still has."""
+        """Write the frames that the encoder still holds."""
         self._target.mux(self._stream.encode(None))
 
     def _open(self, frame: av.VideoFrame) -> None:
-        """Set what the first frame decides."""
+        """Set the size, colours and start of the new picture by the first frame."""
         video, context = self._video, self._stream.codec_context
         width, height = self._size or (0, 0)
         context.width, context.height = width + width % 2, height + height % 2
@@ -298,7 +318,7 @@ class _Picture:
         if aspect:
             is_turned = round(frame.rotation / 90) % 2
             context.sample_aspect_ratio = 1 / aspect if is_turned else aspect
-        # a frame in decoding order bears the time of a later packet
+        # in decoding order, frames have the time stamps of later packets
         stamp = video.stream.start_time if video.is_in_decoding_order else frame.pts
         if stamp is not None:
             first_s = stamp * self._unit_s - start_s(video.container)
@@ -306,25 +326,25 @@ class _Picture:
 
 
 def _tick_s(video: OpenVideo) -> Fraction:
-    """Return the step of the new file's times: that of the video where it can be."""
+    """Return the tick of the new file's clock: the video's own unless too fine."""
     unit_s = video.stream.time_base or Fraction(1)
     return unit_s if unit_s.denominator <= FINEST else CLOCK
 
 
 def _container_options(video: OpenVideo) -> dict[str, str]:
-    """Return the options of MP4's muxer."""
-    # else a picture that starts late does so at a whole millisecond
+    """Return the options for writing MP4."""
+    # without a fine scale, the picture could only start at a whole millisecond
     scale = max(1000, _tick_s(video).denominator)
     return {"movflags": "faststart", "movie_timescale": str(scale)}
 
 
 def _stamp(video: OpenVideo, timed: "av.VideoFrame | av.Packet[Any]") -> int | None:
-    """Return a frame's or packet's timestamp, in units of the stream."""
+    """Return the time stamp of a frame or packet, in units of the stream."""
     return timed.dts if video.is_in_decoding_order else timed.pts
 
 
 def _clock(video: OpenVideo) -> FrameClock:
-    """Return the clock that the video's frames were extracted by."""
+    """Return the clock by which features are extracted from the video."""
     return FrameClock(
         nominal_duration((video.stream.average_rate, video.stream.guessed_rate)),
         video.claimed_s if video.bears_out_its_clock else Fraction(0),
@@ -340,7 +360,7 @@ def _timed(video: OpenVideo) -> Iterator[tuple[av.VideoFrame, Fraction]]:
 
 
 def _timing(path: Path) -> _Timing:
-    """Return how many frames there should be and how long, without decoding any."""
+    """Return how many frames to expect and their duration, without decoding any."""
     with opened_video(path, DecodeCount()) as video:
         unit_s = video.stream.time_base or Fraction(1)
         clock = _clock(video)
@@ -349,7 +369,7 @@ def _timing(path: Path) -> _Timing:
             for packet in packets(video.container, [video.stream])
         ]
         if all(stamp is not None for stamp, _ in stamps):
-            stamps.sort()  # by presentation
+            stamps.sort()  # in the order in which they are shown
         end_s = Fraction(0)
         for stamp, duration in stamps:
             clock.time_of(None if stamp is None else stamp * unit_s)
@@ -358,18 +378,16 @@ def _timing(path: Path) -> _Timing:
 
 
 def _refuse_out(path: Path, out: Path) -> None:
-    """Refuse to write over the video, or where there is no folder."""
+    """Refuse to overwrite the video, or to write where there is no folder."""
     if out.exists() and os.path.samefile(path, out):
         raise RenderError(
-            f"{out} is the video itself, which is not written over; name another file"
+            f"{out} is the video itself, which is never overwritten; name another file"
         )
     if out.is_dir():
         raise RenderError(f"{out} is a directory; name the MP4 file itself")
     if out.suffix.lower() not in (".mp4", ".m4v"):
-        raise RenderError(
-            f"{out} must end in .mp4, which is what is written; name it so"
-        )
+        raise RenderError(f"{out} must end in .mp4, because MP4 is written; name it so")
     if not out.parent.is_dir():
         raise RenderError(
-            f"{out} is in no folder that exists; make it, or name another"
+            f"the folder of {out} does not exist; make it, or name another one"
         )

@@ -1,4 +1,4 @@
-"""Sound: copied from one file to another, byte for byte where the other can hold it."""
+"""Sound is copied from one video file to another, without encoding it if possible."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -17,19 +17,20 @@ AAC_RATES: Final = (
     *(64_000, 88_200, 96_000),
 )
 AAC_SAMPLES: Final = 1024
-"""Of one packet."""
+"""Samples in one packet of AAC."""
 
 
 class Sound:
-    """Copies the sound of a file to another, in step with its picture.
+    """Copies the sound of a file to another one, along with its picture.
 
     Parameters
     ----------
     source : InputContainer
-        The file that is copied from; nothing else may read it meanwhile.
+        The file to copy from; nothing else may read from it meanwhile.
     target : OutputContainer
-        Gets a stream for each stream of sound. A codec that it can hold is copied
-        packet by packet; others are encoded as AAC, mono or stereo.
+        The file to copy to: a stream is added for each stream of sound. Sound in a
+        codec that it can hold is copied packet by packet; other sound is encoded as
+        AAC, mono or stereo.
     """
 
     def __init__(self, source: InputContainer, target: OutputContainer) -> None:
@@ -39,7 +40,7 @@ class Sound:
         self._encoded: dict[int, AudioResampler] = {}
         self._last: dict[int, int] = {}
         self.dropped = 0
-        """Packets that were damaged or came again."""
+        """How many packets were left out, because they were damaged or duplicates."""
         for stream in source.streams.audio:
             context = stream.codec_context
             if context is None or not context.sample_rate:
@@ -62,7 +63,7 @@ class Sound:
         self._next = next(self._packets, None)
 
     def copy_until(self, time_s: Fraction | None) -> None:
-        """Copy what is heard until a time after the start of the file; None: all."""
+        """Copy the sound up to a time after the start of the file; None for all."""
         while self._next is not None:
             packet = self._next
             stamp = packet.dts if packet.pts is None else packet.pts
@@ -77,7 +78,7 @@ class Sound:
                 self._target.mux(self._outs[index].encode(None))
 
     def _copy(self, packet: "av.Packet[AudioStream]") -> None:
-        """Write one packet, or what it holds."""
+        """Write one packet, encoded again if need be."""
         index = packet.stream.index
         shift = round(self._start_s / packet.time_base)
         if index in self._encoded:
@@ -102,10 +103,10 @@ class Sound:
         try:
             self._target.mux(packet)
         except (av.InvalidDataError, av.ArgumentError):
-            self.dropped += 1  # of what is damaged, MP4 cannot hold everything
+            self.dropped += 1  # MP4 cannot hold every damaged packet
 
     def _encode(self, index: int, frames: list[av.AudioFrame]) -> None:
-        """Encode sound anew."""
+        """Encode sound and write it."""
         for frame in frames:
             self._target.mux(self._outs[index].encode(frame))
 
@@ -113,7 +114,7 @@ class Sound:
 def packets(
     container: InputContainer, streams: Sequence[Any]
 ) -> Iterator["av.Packet[Any]"]:
-    """Yield the packets of streams until the end or the damage that ends it."""
+    """Yield the packets of streams, until the end or until damage stops reading."""
     with contextlib.suppress(av.FFmpegError, IndexError):
         for packet in container.demux(*streams):
             if packet.size:
@@ -121,7 +122,7 @@ def packets(
 
 
 def start_s(container: InputContainer) -> Fraction:
-    """Return the time to take for 0: where a clock starts anywhere, its start."""
+    """Return the time that counts as 0: the start, if the clock may start anywhere."""
     if not container.format.flags & CLOCK_MAY_JUMP:
         return Fraction(0)
     return max(Fraction(0), Fraction(container.start_time or 0, av.time_base))

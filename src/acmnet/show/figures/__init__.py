@@ -1,1 +1,1 @@
-"""Figures of results, for papers and pages; nothing here computes a number."""
+"""Figures of trainings, scores, diagnoses, ablations and single videos."""

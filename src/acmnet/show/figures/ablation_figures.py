@@ -1,28 +1,30 @@
-"""Figures of ablations: what would be chosen unseen, what a dial does to each row."""
+"""Figures of ablations: choices without true segments, and the effect of a dial."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from acmnet.pipeline.ablation_table import Ablation
 from acmnet.show.figures.figure_style import PALETTE, drawing, save, shortened
 
-MARKS = "osD^vP*Xh<>dp8"
+MARKS: Final = "osD^vP*Xh<>dp8"
+"""Markers of the rows, one for each."""
 
 
 def write_choice_figure(ablation: Ablation, path: Path) -> tuple[Path, ...]:
     """Write each label-free criterion of an ablation against the true mAP.
 
-    A point is a row of the table, the mean over its trainings; the one that the
-    criterion would choose has a ring. Above all rows, below the better half of them.
+    A point is a row of the table: the mean over its trainings. The row that the
+    criterion chooses has a black ring. The upper panels show all rows, the lower ones
+    the better half of them.
 
     Parameters
     ----------
     ablation : Ablation
     path : Path
-        Without an ending.
+        The files without their suffix.
     """
     choices = ablation.choices()
     true = np.array([100 * float(row.averages.mean()) for row in ablation.rows])
@@ -60,16 +62,17 @@ def write_choice_figure(ablation: Ablation, path: Path) -> tuple[Path, ...]:
 def write_dial_figure(
     studies: Mapping[float, Mapping[str, Any]], name: str, path: Path
 ) -> tuple[Path, ...]:
-    """Write the average mAP of each row of a study over the setting of a dial.
+    """Write the average mAP of each row of a study over the values of a setting.
 
     Parameters
     ----------
     studies : mapping of dial to `Ablation.to_json`
-        The same study at each setting; bars are the deviation over seeds.
+        The same study at each value of the setting. Error bars are standard deviations
+        over seeds.
     name : str
-        Of the dial.
+        The name of the setting, below the axis.
     path : Path
-        Without an ending.
+        The files without their suffix.
     """
     dials = sorted(studies)
     rows = [row["name"] for row in studies[dials[0]]["rows"]]

@@ -1,4 +1,4 @@
-"""Figures of a diagnosis: kinds of errors, what each costs, and what is missed."""
+"""Figures of a diagnosis: kinds of errors, their cost, and missed instances."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,37 +16,40 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS: Final = ("#009E73", "#CC79A7", "#E69F00", "#0072B2", "#D55E00", "#BBBBBB")
-"""One for each of `KINDS`: of Okabe and Ito's, which the colour-blind tell apart."""
+"""A colour for each of `KINDS`, which colour-blind people can tell apart."""
 MISFIT_COLOURS: Final = ("#D55E00", "#0072B2", "#F0E442")
+"""A colour for each of `MISFITS`."""
 BUCKET_COLOURS: Final = {
     "length": "#0072B2",
     "coverage": "#009E73",
     "instances": "#D55E00",
 }
+"""The colour of each characteristic's bars."""
 WORDS: Final = {
     "length": "length (s)",
     "coverage": "coverage (% of the video)",
     "instances": "instances in the video",
 }
-"""What a characteristic is called beneath its bars."""
+"""The name of each characteristic below its bars."""
 
 
 def write_diagnosis_figures(diagnosis: Diagnosis, directory: Path) -> tuple[Path, ...]:
     """Write the figures of a diagnosis, each as PNG, SVG and PDF.
 
-    Of several thresholds the mean is drawn.
+    With several thresholds, means over them are drawn.
 
     Parameters
     ----------
     diagnosis : Diagnosis
+        The diagnosis to draw.
     directory : Path
-        Made if it is not there.
+        The folder to write to; made if it does not exist.
 
     Returns
     -------
     tuple of Path
         ``false_positives``, ``gains``, ``localisation``, ``false_negatives`` and
-        ``sensitivity``, with three endings each.
+        ``sensitivity``, each as three files.
 
     Raises
     ------
@@ -69,13 +72,14 @@ def write_diagnosis_figures(diagnosis: Diagnosis, directory: Path) -> tuple[Path
 
 
 def _titled(figure: "Figure", title: str) -> "Axes":
+    """Return the axes of a figure that has only one, with a title."""
     axes = figure.add_subplot()
     axes.set_title(title)
     return axes
 
 
 def _at(diagnosis: Diagnosis) -> str:
-    """Return the thresholds in words."""
+    """Return the tIoU thresholds in words, for a title."""
     tiou = diagnosis.report.tiou
     if len(tiou) == 1:
         return f"tIoU {tiou[0]:g}"
@@ -83,13 +87,13 @@ def _at(diagnosis: Diagnosis) -> str:
 
 
 def _percent(values: FloatArray) -> FloatArray:
-    """Return the mean over the thresholds in percent; what is undefined is 0."""
+    """Return the mean over the thresholds in percent, with 0 for undefined values."""
     mean: FloatArray = 100 * np.nan_to_num(values).mean(axis=0)
     return mean
 
 
 def _profile(figure: "Figure", diagnosis: Diagnosis) -> None:
-    """Draw the kinds of detections from the first G to the tenth."""
+    """Draw the kinds of detections by rank, in steps of G: the class's instances."""
     axes = _titled(figure, f"Kinds of detections, {_at(diagnosis)}")
     below = np.zeros(DEPTH)
     for kind, colour, height in zip(
@@ -110,7 +114,7 @@ def _profile(figure: "Figure", diagnosis: Diagnosis) -> None:
 
 
 def _gains(figure: "Figure", diagnosis: Diagnosis) -> None:
-    """Draw by how much mAP rises without each kind of error."""
+    """Draw by how much mAP would rise without each kind of error."""
     axes = _titled(figure, f"mAP without one kind of error, {_at(diagnosis)}")
     gain = _percent(diagnosis.gain)
     bars = axes.bar(range(len(gain)), gain, color=COLOURS[1:], width=0.7)
@@ -121,7 +125,7 @@ def _gains(figure: "Figure", diagnosis: Diagnosis) -> None:
 
 
 def _localisation(figure: "Figure", diagnosis: Diagnosis) -> None:
-    """Draw how localisation errors lie to their instances, at each threshold."""
+    """Draw how the segments of localisation errors differ from the true ones."""
     tiou = diagnosis.report.tiou
     axes = _titled(figure, "Localisation errors among the top 10G")
     left = np.zeros(len(tiou))
@@ -148,7 +152,7 @@ def _localisation(figure: "Figure", diagnosis: Diagnosis) -> None:
 
 
 def _missed(figure: "Figure", diagnosis: Diagnosis) -> None:
-    """Draw the share of each bucket's instances that is missed."""
+    """Draw which share of the instances in each bucket is missed."""
     axes = _titled(figure, f"Missed instances, {_at(diagnosis)}")
     axes.set_ylabel("missed (%)")
     _bars(axes, diagnosis, [found.missed for found in diagnosis.buckets])
@@ -164,7 +168,7 @@ def _sensitivity(figure: "Figure", diagnosis: Diagnosis) -> None:
 
 
 def _bars(axes: "Axes", diagnosis: Diagnosis, values: Sequence[FloatArray]) -> None:
-    """Draw a bar for each bucket, in a group for each characteristic."""
+    """Draw a bar for each bucket, grouped by characteristic."""
     ticks: list[int] = []
     names: list[str] = []
     for found, shares in zip(diagnosis.buckets, values, strict=True):
@@ -195,7 +199,7 @@ def _bars(axes: "Axes", diagnosis: Diagnosis, values: Sequence[FloatArray]) -> N
 
 
 def _overall(axes: "Axes", percent: float) -> None:
-    """Draw the value over all instances as a line through the bars."""
+    """Draw a dashed line at the value over all instances."""
     axes.axhline(percent, color="black", linestyle="--", linewidth=1)
     axes.annotate(
         f"all {percent:.1f}",

@@ -1,4 +1,4 @@
-"""How figures look, and how they are written: the same numbers give the same bytes."""
+"""Style and files of figures: the same numbers give the same bytes."""
 
 import warnings
 from collections.abc import Iterator
@@ -21,8 +21,9 @@ PALETTE: Final = (
     "#F0E442",
     "#999999",
 )
-"""Okabe and Ito's colours, which the colour-blind tell apart."""
+"""The colours of Okabe and Ito, which colour-blind people can tell apart."""
 FORMATS: Final = ("png", "svg", "pdf")
+"""The file formats of every figure."""
 UNDATED: Final[dict[str, dict[str, str | None]]] = {
     "png": {},
     "svg": {"Date": None},
@@ -40,9 +41,11 @@ STYLE: Final[dict[Any, object]] = {
     "pdf.fonttype": 42,
 }
 DPI: Final = 200
+"""Resolution of PNG files, in pixels per inch."""
 LONGEST: Final = 40
-"""Characters of a name in a figure."""
+"""Most characters of a name in a figure."""
 CM: Final = 1 / 2.54
+"""A centimetre in inches."""
 
 
 class FigureError(ValueError):
@@ -51,8 +54,8 @@ class FigureError(ValueError):
 
 @contextmanager
 def drawing(width_cm: float, height_cm: float) -> Iterator["Figure"]:
-    """Give an empty figure of a size; draw and save it within."""
-    # 0.3 s, which only those pay who want figures
+    """Yield an empty figure of the given size, to be drawn and saved in the block."""
+    # imported here, because it takes 0.3 s that other verbs need not wait
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -67,7 +70,7 @@ def save(figure: "Figure", path: Path) -> tuple[Path, ...]:
     ----------
     figure : Figure
     path : Path
-        Without an ending; its folder is made if it is not there.
+        The file without its suffix. Its folder is made if it does not exist.
 
     Raises
     ------
@@ -82,7 +85,7 @@ def save(figure: "Figure", path: Path) -> tuple[Path, ...]:
     for kind in FORMATS:
         target = path.with_name(f"{path.name}.{kind}")
         with written_whole(target) as part, warnings.catch_warnings():
-            # of each character that no font has: it is drawn as a box
+            # a character that no font has is drawn as a box
             warnings.filterwarnings("ignore", message="Glyph .* missing")
             figure.savefig(part, format=kind, dpi=DPI, metadata=UNDATED[kind])
         written.append(target)
@@ -92,7 +95,7 @@ def save(figure: "Figure", path: Path) -> tuple[Path, ...]:
 def shortened(name: str) -> str:
     r"""Return a name in one line that fits into a figure.
 
-    Dollars are escaped: between two of them matplotlib would read mathematics.
+    Dollar signs are escaped: matplotlib would read text between them as mathematics.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a run scored: mAP over tIoU, AP of each class, which classes are confused."""
+"""Figures of scores: mAP over tIoU, AP of each class, confusion of classes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +11,10 @@ from acmnet.segments import FloatArray, temporal_iou
 from acmnet.show.figures.figure_style import PALETTE, drawing, save, shortened
 
 SURE: Final = 0.5
-"""Detections count for the confusion from this share of the best of their video."""
+"""Detections count for the confusion if their score is at least this share of the
+highest score in their video."""
 NEAR: Final = 0.5
-"""From this tIoU on a detection names an instance."""
+"""Least tIoU (overlap) of a detection with an instance for which it counts."""
 
 
 def write_map_figure(
@@ -24,9 +25,9 @@ def write_map_figure(
     Parameters
     ----------
     reports : mapping of name to DetectionReport
-        Of one protocol.
+        The scores of each system, all by one protocol.
     path : Path
-        Without an ending.
+        The files without their suffix.
     """
     with drawing(12.0, 6.5 + 0.5 * len(reports)) as figure:
         axes = figure.subplots()
@@ -41,7 +42,7 @@ def write_map_figure(
             )
         axes.set(xlabel="tIoU", ylabel="mAP (%)", ylim=(0, 100))
         axes.grid(axis="y", alpha=0.3)
-        # below: a good system's line lies where a legend would
+        # below, because inside it would hide the line of a good system
         figure.legend(loc="outside lower left")
         return save(figure, path)
 
@@ -64,11 +65,11 @@ def write_class_figure(report: DetectionReport, path: Path) -> tuple[Path, ...]:
 
 
 def write_confusion_figure(report: DetectionReport, path: Path) -> tuple[Path, ...]:
-    """Write which class sure detections have where each class is; see `confusion`."""
+    """Write which classes are detected where each class truly is; see `confusion`."""
     shares = confusion(report)
     n = len(report.class_names)
     names = [shortened(name) for name in report.class_names]
-    # of the longest name, as no letter is wider than this
+    # room for the longest name, in cm: no letter is wider than 0.3
     room = 0.3 * max(map(len, [*names, "nothing"]))
     side = min(2.0 + 0.6 * n, 36.0)
     with drawing(side + room + 4.0, side * n / (n + 1) + room + 2.5) as figure:
@@ -93,23 +94,25 @@ def write_confusion_figure(report: DetectionReport, path: Path) -> tuple[Path, .
 
 
 def confusion(report: DetectionReport, tiou: float = NEAR) -> FloatArray:
-    """Return what the sure detections call each instance, (C, C + 1).
+    """Return which class is detected at each true instance, (C, C + 1).
 
-    An instance counts for the class of the highest-scoring detection of its video, of
-    any class, that is sure (at least half the best score of the video) and overlaps it
-    with a tIoU of 0.5 or more; for "nothing", the last column, where there is none.
+    An instance counts for the class of the detection, of any class, with the highest
+    score among those that overlap it with a tIoU of ``tiou`` or more and whose score is
+    at least half the highest score in the video. If there is none, it counts for the
+    last column, "nothing".
 
     Parameters
     ----------
     report : DetectionReport
-        Its detections and instances.
+        A report with its detections and instances.
     tiou : float
-        From which a detection names an instance.
+        Least overlap of a detection with an instance.
 
     Returns
     -------
     array of shape (C, C + 1)
-        Each row sums to 1.
+        Row: true class. Column: detected class. Each row sums to 1, or to 0 if the
+        class has no instance.
     """
     ranking = report.ranking
     n_classes, located = ranking.n_classes, ranking.located

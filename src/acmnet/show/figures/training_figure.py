@@ -1,4 +1,4 @@
-"""How a training went: every term of the loss, epoch by epoch."""
+"""The figure of a training: each term of the loss over the epochs."""
 
 import json
 from pathlib import Path
@@ -10,24 +10,25 @@ from acmnet.segments import FloatArray
 from acmnet.show.figures.figure_style import PALETTE, FigureError, drawing, save
 
 FEW_EPOCHS: Final = 10
-"""Up to so many are marked: a line through one point cannot be seen."""
+"""Up to this many epochs are marked by dots: a line through one is invisible."""
 NOT_TERMS: Final = ("epoch", "step", "videos", "seconds")
+"""Values of a line of the log that are no terms of the loss."""
 
 
 def write_training_figure(log: Path, path: Path) -> tuple[Path, ...]:
-    """Write the mean of each loss term over the epochs, a panel each.
+    """Write a panel for each term of the loss: its mean in each epoch.
 
     Parameters
     ----------
     log : Path
-        A run's ``log.jsonl``; a last line that is half written is passed over.
+        The ``log.jsonl`` of a run; a half-written last line is skipped.
     path : Path
-        Without an ending.
+        The files without their suffix.
 
     Raises
     ------
     FigureError
-        If there is no log, or nothing in it.
+        If there is no log, or it holds no step.
     """
     epochs, terms = epoch_means(log)
     marker = "o" if len(epochs) <= FEW_EPOCHS else ""
@@ -41,19 +42,19 @@ def write_training_figure(log: Path, path: Path) -> tuple[Path, ...]:
             own.set_ylim(bottom=min(0.0, float(values.min())))
         for unused in axes[len(terms) :]:
             unused.set_visible(False)
-            # the panel above is the lowest of its column
+            # then the panel above is the lowest one of its column
             axes[len(terms) - 1 - (columns - 1)].tick_params(labelbottom=True)
         figure.supxlabel("epoch", fontsize=9)
         return save(figure, path)
 
 
 def epoch_means(log: Path) -> tuple[FloatArray, dict[str, FloatArray]]:
-    """Return the epochs and each term's mean over an epoch's videos.
+    """Return the epochs, and the mean of each term over the videos of each epoch.
 
     Raises
     ------
     FigureError
-        If there is no log, or nothing in it.
+        If there is no log, or it holds no step.
     """
     if not log.is_file():
         raise FigureError(f"there is no log at {log}; give the directory of a run")
@@ -61,7 +62,10 @@ def epoch_means(log: Path) -> tuple[FloatArray, dict[str, FloatArray]]:
     for line in log.read_text(encoding="utf-8").splitlines():
         try:
             records.append(json.loads(line))
-        except (ValueError, RecursionError):  # a training that is being written to
+        except (
+            ValueError,
+            RecursionError,
+        ):  # half written: training goes on
             continue
     steps = [x for x in records if isinstance(x, dict) and {"epoch", "videos"} <= {*x}]
     if not steps:

@@ -1,4 +1,4 @@
-"""The paper's Fig. 3 for any video: truth, activation, attention, detections."""
+"""Fig. 3 of the paper for any video: truth, detections, attention, activation."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_FOUND: Final = 4
-"""Classes up to which those found with the highest score join the labelled ones."""
+"""If a video has fewer labels, detected classes are drawn, too, up to this many."""
 MOST_CLASSES: Final = 8
-"""Classes that are drawn at most; the figure says how many labelled ones it lacks."""
+"""At most this many classes are drawn; the title tells how many labels are not."""
 SURE: Final = 0.5
-"""Detections are drawn from this share of the best of their class on."""
+"""Detections are drawn if their score is at least this share of their class's best."""
 BRANCHES: Final = (("#000000", "-"), ("#D55E00", "--"), ("#777777", ":"))
-"""Instance, context, background; apart in grey print too."""
+"""Colour and line of the attention of the action instance, action context and
+background branches; they also differ in grey print."""
 
 
 def write_video_figure(
@@ -33,26 +34,29 @@ def write_video_figure(
     path: Path,
     teachers: int = 0,
 ) -> tuple[Path, ...]:
-    """Write truth, detections, attention and instance CAS of one video over time.
+    """Write truth, detections, attention and CAS of one video over time.
+
+    CAS is the class activation sequence: a score for each class at each moment.
 
     Parameters
     ----------
     video : Video
-        Its labels and, where they are known, its instances.
+        The video, with its labels and, if they are known, its true instances.
     activations : VideoActivations
-        What the networks say of the video.
+        Attention and class activations of the video.
     found : Detections
-        What is localised; drawn from half the best score of its class on.
+        The detections. Those with less than half the best score of their class are not
+        drawn.
     path : Path
-        Without an ending.
+        The files without their suffix.
     teachers : int
-        Networks that the activations are the mean of, where it is a student of theirs
-        that localises; else 0.
+        How many teachers the activations are the mean of, if a student of theirs made
+        the detections; 0 if one network made both.
 
     References
     ----------
     Qu et al. 2021, Fig. 3, which shows the truth, CAS, instance attention, instance CAS
-    and detections of one class; the other two branches stand beside.
+    and detections of one class; here, the other two branches are drawn as well.
     """
     names = found.class_names
     classes = shown_classes(video, found)
@@ -74,19 +78,7 @@ def write_video_figure(
         _attention(axes[2], centre_s, activations.attention)
         for c, name, own in zip(classes, labels, axes[3:], strict=True):
             colour = PALETTE[classes.index(c) % len(PALETTE)]
-            curve = activations.instance_cas[:, c].astype(np.float64)
-            own.fill_between(centre_s, curve, color=colour, alpha=0.25, linewidth=0)
-            own.plot(centre_s, curve, color=colour, linewidth=1.2, label="instance CAS")
-            if activations.cas is not None:
-                own.plot(
-                    *(centre_s, activations.cas[:, c].astype(np.float64)),
-                    color="black",
-                    linewidth=0.8,
-                    linestyle="dotted",
-                    label="CAS",
-                )
-            own.set(ylim=(-0.03, 1.03), ylabel="CAS")
-            own.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+            _class_activation(own, activations, c, colour)
             own.set_title(name, fontsize=9)
         axes[-1].set(xlabel="time (s)", xlim=(0.0, _end_s(video, activations)))
         title = "\n".join(
@@ -96,8 +88,28 @@ def write_video_figure(
         return save(figure, path)
 
 
+def _class_activation(
+    axes: "Axes", activations: VideoActivations, c: int, colour: str
+) -> None:
+    """Draw the CAS of a class: of the action instance branch, and before attention."""
+    centre_s = activations.centres_s
+    curve = activations.instance_cas[:, c].astype(np.float64)
+    axes.fill_between(centre_s, curve, color=colour, alpha=0.25, linewidth=0)
+    axes.plot(centre_s, curve, color=colour, linewidth=1.2, label="instance CAS")
+    if activations.cas is not None:
+        axes.plot(
+            *(centre_s, activations.cas[:, c].astype(np.float64)),
+            color="black",
+            linewidth=0.8,
+            linestyle="dotted",
+            label="CAS",
+        )
+    axes.set(ylim=(-0.03, 1.03), ylabel="CAS")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
 def shown_classes(video: Video, found: Detections) -> list[int]:
-    """Return the classes that are drawn: the labelled ones, then the surest found."""
+    """Return the classes to draw: labels first, then detected ones by score."""
     n_labelled = len({*video.labels} & {*found.class_names})
     return telling_classes(video, found)[
         : min(max(MOST_FOUND, n_labelled), MOST_CLASSES)
@@ -105,7 +117,7 @@ def shown_classes(video: Video, found: Detections) -> list[int]:
 
 
 def telling_classes(video: Video, found: Detections) -> list[int]:
-    """Return the labelled classes, then the others that were found, surest first."""
+    """Return the labelled classes, then the other detected ones, best score first."""
     names = found.class_names
     labelled = [names.index(label) for label in video.labels if label in names]
     order = np.argsort(-found.score, kind="stable")
@@ -115,7 +127,7 @@ def telling_classes(video: Video, found: Detections) -> list[int]:
 def _remarks(
     video: Video, teachers: int, classes: Sequence[int], found: Detections
 ) -> list[str]:
-    """Return what a reader must know to read the figure right."""
+    """Return the lines of the title that explain what is drawn and what is not."""
     said = []
     if teachers:
         mean = f"the mean of its {teachers} teachers"
@@ -147,7 +159,7 @@ def _attention(
 
 
 def sure_ones(found: Detections) -> list[tuple[int, float, float, float]]:
-    """Return (class, start, end, share of its best score) of the sure detections."""
+    """Return class, start, end and share of the class's best score, if it is high."""
     best = np.zeros(len(found.class_names))
     np.maximum.at(best, found.class_index, found.score)
     kept = []
@@ -166,7 +178,7 @@ def _lanes(
     classes: Sequence[int],
     labels: Sequence[str],
 ) -> None:
-    """Draw spans in a lane for each class; the surer, the less transparent."""
+    """Draw spans in a lane for each class, more opaque for higher shares."""
     for c, start_s, end_s, share in spans:
         if c not in classes:
             continue

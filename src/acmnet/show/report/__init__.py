@@ -1,1 +1,1 @@
-"""A run as one page: what it found, what the network said, the videos beside it."""
+"""The page of a run: its scores, detections, network curves and videos."""

@@ -1,4 +1,4 @@
-"""The page: one HTML file that holds all it shows and needs no network."""
+"""The HTML page of a run: one file that holds everything it shows."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ POLICY: Final = (
     "img-src {images}; media-src blob: file: 'self'; connect-src {connect}; "
     "base-uri 'none'; form-action 'none'"
 )
-"""What the page may load: nothing but itself, its embedded data and linked videos."""
+"""Content security policy: the page loads only its own parts and linked videos."""
 
 
 SCRIPTS: Final = (
@@ -35,7 +35,7 @@ SCRIPTS: Final = (
     "address",
     "start",
 )
-"""The files of the page's script, in the order in which they are put together."""
+"""The files that the script of the page is joined from, in this order."""
 
 
 def page_of(contents: Contents, *, token: str | None = None, build: int = 0) -> str:
@@ -47,9 +47,9 @@ def page_of(contents: Contents, *, token: str | None = None, build: int = 0) -> 
         All that is shown. Names in it may hold anything: they enter the page as JSON
         and become text nodes only.
     token : str, optional
-        Of the server that keeps reviews; without, the page stands alone.
+        The token of the server that keeps reviews; None for a page without a server.
     build : int
-        Which of the server's pages this is: what is asked for later belongs to it.
+        The number of this page on the server: later requests refer to it.
     """
     js, css = page_script(), _shipped("page.css")
     policy = POLICY.format(
@@ -72,13 +72,13 @@ def page_of(contents: Contents, *, token: str | None = None, build: int = 0) -> 
 
 
 def page_script() -> str:
-    """Return the page's script: its files in one scope of their own."""
+    """Return the script of the page: its files, joined into one function scope."""
     parts = [_shipped(f"script/{name}.js") for name in SCRIPTS]
     return '"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n"
 
 
 def _embedded(contents: Contents) -> Iterator[tuple[str, str, Markup]]:
-    """Yield what is read when a video is looked at: type, id and text of an element."""
+    """Yield type, id and text of the elements that are read when a video is opened."""
     for i, video in enumerate(contents.videos):
         if video.insides is not None:
             yield "application/json", f"insides-{i}", _json(video.insides)
@@ -89,13 +89,13 @@ def _embedded(contents: Contents) -> Iterator[tuple[str, str, Markup]]:
 
 
 def write_page(contents: Contents, path: Path) -> None:
-    """Write a report, whole or not at all."""
+    """Write a page without a server, completely or not at all."""
     with written_whole(path) as part:
         part.write_text(page_of(contents), encoding="utf-8")
 
 
 def _whole(contents: Contents, server: dict[str, Any] | None) -> dict[str, Any]:
-    """Return what the page needs before any video is looked at."""
+    """Return what the page needs before any video is opened."""
     names = contents.summary["class_names"]
     place = {name: i for i, name in enumerate(names)}
     return dict(contents.summary) | {
@@ -110,7 +110,7 @@ def _whole(contents: Contents, server: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _listed(video: VideoContents) -> dict[str, Any]:
-    """Return a video as the list has it, and where its pictures are."""
+    """Return a video's entry in the list, and where its file and frames are."""
     media, poster = video.media, video.poster
     return dict(video.summary) | {
         "media": None if media is None else {"type": media.type, "url": media.url},
@@ -119,11 +119,12 @@ def _listed(video: VideoContents) -> dict[str, Any]:
 
 
 def _base64(values: bytes) -> Markup:
+    """Return bytes as text for an HTML element."""
     return Markup(base64.b64encode(values).decode())
 
 
 def _json(values: object) -> Markup:
-    r"""Return JSON that cannot end the element it stands in, whatever it holds.
+    r"""Return JSON without characters that could end the HTML element around it.
 
     Examples
     --------
@@ -137,9 +138,11 @@ def _json(values: object) -> Markup:
 
 
 def _hash(text: str) -> str:
+    """Return the hash by which the policy allows this script or style."""
     digest = hashlib.sha256(text.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def _shipped(name: str) -> str:
+    """Return the text of a file beside this module."""
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

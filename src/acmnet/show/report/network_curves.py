@@ -1,4 +1,4 @@
-"""What the networks say of one video over time, as the page draws it."""
+"""Curves of attention, activation and CAS over one video, as the page draws them."""
 
 import base64
 from typing import Any, Final
@@ -14,9 +14,13 @@ from acmnet.segments import Detections, FloatArray
 from acmnet.show.figures.video_figure import telling_classes
 
 MOST_CURVES: Final = 6
-"""Classes of a video whose activation and CAS are drawn, besides the attention."""
+"""For at most this many classes of a video, activation and CAS are drawn.
+
+The CAS, class activation sequence, is a class's score at each moment before attention;
+the activation is that of the action instance branch.
+"""
 LEVELS: Final = 255
-"""Levels that a curve in [0, 1] is drawn with."""
+"""The highest of the whole numbers that stand for a curve's values from 0 to 1."""
 
 
 def insides_of(
@@ -25,23 +29,23 @@ def insides_of(
     activations: VideoActivations,
     settings: LocalizationSettings,
 ) -> dict[str, Any]:
-    """Return the attention, activation and CAS of a video, and what is cut from them.
+    """Return the curves of a video, and the proposals that are cut from them.
 
     Parameters
     ----------
     video, found
-        The video, and what was found in it: they tell which classes are drawn.
+        The video and its detections: their classes are drawn.
     activations : VideoActivations
-        What the networks say of the video.
+        Attention and class activations of the video.
     settings : LocalizationSettings
-        The thresholds and rules by which proposals are cut from it.
+        The thresholds and rules by which proposals are cut from the activations.
 
     Returns
     -------
     dict
-        ``runs``, rows of (threshold, label, start, end); ``curves``, each with its name
-        and one byte a sample in base64; ``first_s`` and ``step_s``, the time of the
-        first sample and from one to the next.
+        ``runs``: proposals as (threshold, label, start, end), in seconds. ``curves``:
+        each with its name, and its samples as bytes in base64. ``first_s``: the time of
+        the first sample. ``step_s``: the time from each sample to the next.
     """
     names = activations.class_names
     shown = telling_classes(video, found)[:MOST_CURVES]
@@ -66,6 +70,6 @@ def insides_of(
 
 
 def _quantized(values: FloatArray | np.ndarray[Any, Any]) -> str:
-    """Return a curve in [0, 1] as one byte a snippet, in base64."""
+    """Return a curve in [0, 1] with one byte per sample, in base64."""
     levels = np.rint(np.clip(values, 0.0, 1.0) * LEVELS).astype(np.uint8)
     return base64.b64encode(levels.tobytes()).decode()

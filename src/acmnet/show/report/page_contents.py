@@ -1,4 +1,4 @@
-"""What a page shows of a run, as plain values: computed here, only drawn there."""
+"""What the page of a run shows, as plain values that the page's script draws."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,10 +22,11 @@ from acmnet.show.report.poster_strips import FRAMES
 from acmnet.training.checkpoint_config import CheckpointConfig
 
 MOST_DETECTIONS: Final = 500
-"""Detections of a video that are shown, the surest ones."""
+"""At most this many detections of a video are on the page: the highest scores."""
 
 BEYOND_S: Final = 1.0
-"""How far a reviewed segment may reach past a video's end: lengths are rounded."""
+"""How far a reviewed segment may reach past the end of a video, whose length is often
+rounded."""
 
 Row = tuple[str, float, float, float]
 """A detection on the page: label, start and end in seconds, score."""
@@ -33,23 +34,25 @@ Row = tuple[str, float, float, float]
 
 @dataclasses.dataclass(frozen=True)
 class VideoContents:
-    """One video's part of a page."""
+    """What the page shows of one video."""
 
     id: str
     summary: Mapping[str, Any]
-    """Its name, labels, length, true segments and how much was found in it."""
+    """Name, labels, length and true segments of the video, and how much was found."""
     detections: Sequence[Row]
-    """From the surest down, at most `MOST_DETECTIONS`."""
+    """Highest score first, at most `MOST_DETECTIONS`."""
     media: Media | None = None
+    """How the page gets the video file; None if there is none that a browser plays."""
     insides: Mapping[str, Any] | None = None
-    """As `insides_of` gives them; None where a server is asked for them."""
+    """Curves of the networks, as `insides_of` returns them; None if the page asks its
+    server for them."""
     poster: bytes | str | None = None
-    """A JPEG, or the address where a server has it; None for none."""
+    """A strip of frames: a JPEG, its address on the server, or None."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """All of a page: the summary and every video."""
+    """Everything that a page shows: the summary of the run, and every video."""
 
     summary: Mapping[str, Any]
     videos: tuple[VideoContents, ...]
@@ -64,20 +67,24 @@ def summary_of(
     shown: Shown = Shown(),
     warning: str | None = None,
 ) -> dict[str, Any]:
-    """Return what is told of the run: where it comes from, and its scores.
+    """Return what the page tells about the run as a whole: its origin and its scores.
 
     Parameters
     ----------
-    run, config, settings
-        The run, what it says of itself, and the settings that it is used with.
+    run : Path
+        The directory of the run.
+    config : CheckpointConfig
+        The config of its newest checkpoint.
+    settings : Settings
+        The settings that the run is used with.
     data : Data
         The videos on the page.
     report : DetectionReport or None
-        The scores; None where no true segments are known.
+        The scores; None if there are no true segments.
     shown : Shown
         Which detections the page shows at first.
     warning : str, optional
-        A sentence on these videos, to stand under the title.
+        A sentence about these videos that is shown under the title.
     """
     values: dict[str, Any] = {
         "title": run.resolve().name,
@@ -97,7 +104,7 @@ def summary_of(
 def _facts(
     run: Path, config: CheckpointConfig, settings: Settings, data: Data
 ) -> Iterator[tuple[str, str]]:
-    """Yield where the run comes from, each fact with its name."""
+    """Yield facts on the origin of the run: name and value of each."""
     known = config.training
     yield "run", str(run)
     yield "labels", data.annotations.source
@@ -118,12 +125,12 @@ def _facts(
         f"the mean of the student's {counted(n_teachers, 'teacher')}; the detections "
         "are the student's"
         if n_teachers
-        else "the network's own",
+        else "the network itself, which also made the detections",
     )
 
 
 def _notes(config: CheckpointConfig, report: DetectionReport | None) -> Iterator[str]:
-    """Yield what must be known before a score is believed."""
+    """Yield remarks that a reader needs before believing the scores."""
     if report is not None:
         yield from _sentences(*report.notes)
     elif training_videos(config) is None:
@@ -133,7 +140,7 @@ def _notes(config: CheckpointConfig, report: DetectionReport | None) -> Iterator
 
 
 def _sentences(*notes: str | None) -> Iterator[str]:
-    """Yield notes as sentences of a text; nothing for None."""
+    """Yield notes as sentences, with capital letter and full stop; None is skipped."""
     for note in filter(None, notes):
         yield f"{note[:1].upper()}{note[1:].removesuffix('.')}."
 
@@ -147,7 +154,19 @@ def video_contents(
     insides: Mapping[str, Any] | None = None,
     poster: bytes | str | None = None,
 ) -> VideoContents:
-    """Return one video's part of a page."""
+    """Return what the page shows of one video.
+
+    Parameters
+    ----------
+    video : Video
+        The video, with its labels and true segments.
+    data : Data
+        The data that the video is from.
+    found : Detections
+        The detections in this video.
+    media, insides, poster
+        The fields of `VideoContents` with these names.
+    """
     span_s = data.store.grid.span_s(data.store.shape(video.id)[0])
     order = np.argsort(-found.score, kind="stable")[:MOST_DETECTIONS]
     is_known = truth_is_known(video, data.annotations)
@@ -181,10 +200,11 @@ def video_contents(
 
 
 def truth_is_known(video: Video, annotations: Annotations) -> bool:
-    """Whether it is known where a video's actions are, or that it has none.
+    """Return whether the label file tells where a video's actions are.
 
-    A video without a label has none, but only a file that knows segments at all says
-    so; one that has a label and no segment says that there is something somewhere.
+    It does so for a video with segments, and for one without any label if the file has
+    segments of other videos: such a video contains no action. A video with a label but
+    without segments contains an action, and nobody knows where.
     """
     if video.instances:
         return True

@@ -1,4 +1,4 @@
-"""How a page takes a video file: inside itself, or as a link."""
+"""How a page gets a video file: embedded in the page, or as a link."""
 
 import dataclasses
 import os
@@ -7,9 +7,9 @@ from typing import Final
 from urllib.parse import quote
 
 EMBEDDED_BYTES: Final = 8 << 20
-"""A larger video is linked."""
+"""Videos of more bytes than this are linked."""
 EMBEDDED_TOTAL: Final = 64 << 20
-"""Bytes of all embedded videos together; those beyond are linked."""
+"""At most this many bytes of videos are embedded in one page; the rest is linked."""
 
 MEDIA_TYPES: Final = {
     ".mp4": "video/mp4",
@@ -19,30 +19,30 @@ MEDIA_TYPES: Final = {
     ".mkv": "video/webm",
     ".ogv": "video/ogg",
 }
-"""Files that a browser may be able to play; others are not offered to it."""
+"""Media types of the suffixes that browsers may play; the page offers no others."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Media:
-    """A video file as the page takes it."""
+    """A video file, and how the page gets it."""
 
     type: str
     url: str | None
-    """Relative to the page; None where it is embedded."""
+    """Address relative to the page; None if the video is embedded."""
     path: Path
 
 
 def media_of(file: Path | None, page: Path, room: int) -> Media | None:
-    """Return how a page takes a file; None where a browser cannot play it.
+    """Return how a page gets a video file; None if browsers do not play it.
 
     Parameters
     ----------
     file : Path or None
-        The video; None where there is none.
+        The video file; None if there is none.
     page : Path
-        Where the page will lie: links are relative to it.
+        The file of the page: links are relative to it.
     room : int
-        Bytes that may still be embedded.
+        How many more bytes may be embedded.
     """
     if file is None or file.suffix.lower() not in MEDIA_TYPES:
         return None
@@ -54,7 +54,7 @@ def media_of(file: Path | None, page: Path, room: int) -> Media | None:
 
 
 def served_media(file: Path | None, place: int) -> Media | None:
-    """Return how a page takes a file from a server, by its place there."""
+    """Return how a page gets a video file from its server, by its number there."""
     if file is None or file.suffix.lower() not in MEDIA_TYPES:
         return None
     return Media(MEDIA_TYPES[file.suffix.lower()], f"media/{place}", file)

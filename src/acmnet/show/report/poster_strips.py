@@ -1,4 +1,4 @@
-"""A strip of a video's frames, to know it by."""
+"""A strip of small frames of a video, which shows what happens in it."""
 
 import itertools
 from fractions import Fraction
@@ -12,32 +12,37 @@ import numpy as np
 from acmnet.video.containers import DecodeCount, OpenVideo, VideoError, opened_video
 
 FRAMES: Final = 12
-"""Frames of a strip."""
+"""How many frames a strip has."""
 HEIGHT: Final = 54
+"""Height of a frame in the strip, in pixels."""
 WIDTH: Final = 96
+"""Width of a frame in the strip, in pixels."""
 QUALITY: Final = 70
+"""Quality of the JPEG, from 0 to 100."""
 REACH: Final = 100
-"""Frames decoded at most to reach one of the strip."""
+"""At most this many frames are decoded to reach one frame of the strip."""
 
 
 def poster_strip(path: Path, duration_s: float) -> bytes | None:
     """Return frames of a video side by side as a JPEG.
 
-    Frame i of n is that of ``(i + 0.5) duration_s / n``, or the 100th after the key
-    frame before it where that is nearer: an hour takes little longer than a minute.
+    Frame i of n is the one shown at ``(i + 0.5) duration_s / n``. If it is further than
+    100 frames from the key frame before it, the 100th is taken, so that a strip of an
+    hour takes little longer than one of a minute.
 
     Parameters
     ----------
     path : Path
-        The video.
+        The video file.
     duration_s : float
-        Seconds that the strip covers.
+        The time that the strip covers, in seconds from the start of the video.
 
     Returns
     -------
     bytes or None
-        None where no frame can be decoded.
+        The JPEG; None if no frame can be decoded.
     """
+    # axes: row, frame, column of the frame, colour
     shown = np.zeros((HEIGHT, FRAMES, WIDTH, 3), dtype=np.uint8)
     decoded = 0
     try:
@@ -58,13 +63,13 @@ def poster_strip(path: Path, duration_s: float) -> bytes | None:
         return None
     if not decoded:
         return None
-    strip = shown.reshape(HEIGHT, FRAMES * WIDTH, 3)
+    strip = shown.reshape(HEIGHT, FRAMES * WIDTH, 3)  # frames side by side
     _, jpeg = cv2.imencode(".jpg", strip, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return jpeg.tobytes()
 
 
 def _frame_at(video: OpenVideo, stamp: int) -> av.VideoFrame | None:
-    """Return the frame shown at a time stamp, or one near it; None for none."""
+    """Return the frame at a time stamp, or one near it; None if none is decoded."""
     frame = None
     try:
         video.container.seek(stamp, stream=video.stream)

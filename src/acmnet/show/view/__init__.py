@@ -1,1 +1,1 @@
-"""A run served to a browser on this machine, to be looked at and reviewed."""
+"""The server that shows a run in a browser on this machine, and keeps reviews."""

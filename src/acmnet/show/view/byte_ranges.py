@@ -1,41 +1,41 @@
-"""The bytes of a file that a browser asks for."""
+"""Which bytes of a file a browser asks for, by the HTTP header Range."""
 
 import re
 from typing import Final, NamedTuple
 
 RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 MOST_DIGITS: Final = 18
-"""Of a position in a file."""
+"""Most digits of a position in a file; longer numbers are behind the end of it."""
 
 
 class Span(NamedTuple):
-    """Bytes ``[first, end)`` of a file."""
+    """The bytes of a file from ``first`` up to but without ``end``."""
 
     first: int
     end: int
 
 
 class OutsideError(ValueError):
-    """A range that has no byte of the file: status 416."""
+    """A range without any byte of the file, which is answered with status 416."""
 
 
 def span_of(header: str | None, size: int) -> Span | None:
     """Return the bytes that a ``Range`` header asks for; None for the whole file.
 
-    A header that is none, or asks for several ranges, is passed over, as RFC 9110 lets
-    a server do.
+    A header that is malformed or asks for several ranges is ignored, as RFC 9110 allows
+    servers to do.
 
     Parameters
     ----------
     header : str or None
-        The header's value.
+        The value of the header.
     size : int
-        Of the file, in bytes.
+        The size of the file in bytes.
 
     Raises
     ------
     OutsideError
-        If no byte of the file is asked for.
+        If the range has no byte of the file.
 
     References
     ----------
@@ -58,11 +58,11 @@ def span_of(header: str | None, size: int) -> Span | None:
             return None
         span = Span(start, min(stop, size))
     if span.first >= span.end:
-        raise OutsideError(f"bytes {header!r} of {size}")
+        raise OutsideError(f"{header!r} has no byte of a file of {size} bytes")
     return span
 
 
 def _position(digits: str) -> int:
-    """Return a position; a number too long for any file is behind all of them."""
+    """Return a position; a number too long for any file is a very large one."""
     meant = digits.lstrip("0") or "0"
     return int(meant) if len(meant) <= MOST_DIGITS else 10**MOST_DIGITS

@@ -1,13 +1,13 @@
-"""The server: one page, its videos by number, and its reviews; nothing else.
+"""The server of a run's page: the page, its videos by number, and its reviews.
 
-It listens on 127.0.0.1. A page of another site cannot use it: the Host must be this
-machine (against DNS rebinding), a post must come from our page and carry the token that
-only our page was given, and no answer may be framed or read elsewhere.
+It listens on 127.0.0.1. Pages of other sites cannot use it: the Host header must name
+this machine (against DNS rebinding), a post must come from our page and carry the token
+that only our page was given, and no answer may be framed or read by another site.
 
 Each connection has a thread of its own, up to `MOST_CONNECTIONS` at once. A request has
 `PATIENCE_S` from its first byte to its last, headers and body together, and its headers
-may have `MOST_HEAD` bytes: a client that sends a byte now and then holds one thread for
-ten seconds and no longer.
+may have `MOST_HEAD` bytes: a client that sends a byte now and then occupies a thread
+for ten seconds and no longer.
 """
 
 import contextlib
@@ -36,17 +36,17 @@ T = TypeVar("T")
 
 HOST: Final = "127.0.0.1"
 MOST_BYTES: Final = 4 << 20
-"""Of a posted body."""
+"""Most bytes of a posted body."""
 MOST_HEAD: Final = 1 << 15
-"""Bytes of a request before its body: the request line and all headers."""
+"""Most bytes of a request before its body: the request line and all headers."""
 PATIENCE_S: Final = 10.0
-"""How long a client may take to send one request, all of it."""
+"""How long a client may take to send one complete request."""
 MOST_CONNECTIONS: Final = 512
-"""Connections that are served at once; a further one is refused with status 503."""
+"""Connections served at the same time; further ones are refused with status 503."""
 BACKLOG: Final = 512
-"""Connections that wait in the system until this process takes them."""
+"""Connections that wait in the operating system until this process takes them."""
 BLOCK: Final = 1 << 18
-"""Bytes of a file that are read at once."""
+"""How many bytes of a file are read and sent at a time."""
 
 SAFE: Final = {
     "Cache-Control": "no-store",
@@ -65,30 +65,32 @@ BUSY: Final = (
 
 @dataclasses.dataclass(frozen=True)
 class Site:
-    """What is served."""
+    """What the server serves."""
 
     page: Callable[[str], bytes]
     """Given the token, returns the HTML in UTF-8; called for every request."""
     insides: Callable[[int, int], bytes | None]
-    """Given a page's build and a video's place on it, returns `insides_of` as JSON;
-    None where that page is not the newest any more."""
+    """Given a page's number and a video's place on it, returns the curves of the video
+    as JSON; None if that page is not the newest any more."""
     poster: Callable[[int], bytes | None]
-    """Given a file's place, returns a JPEG; None where no picture can be decoded."""
+    """Given a video file's number, returns a JPEG; None if no frame can be decoded."""
     media: tuple[Path, ...]
-    """The files that may be read, each by its place: nothing else can be."""
+    """The video files, in the order of their numbers: no other files can be read."""
     state: Callable[[], dict[str, Any]]
+    """Returns how far a training of the run is."""
     reviews: ReviewStore
+    """Where reviews are saved."""
     token: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(32))
-    """Of this start."""
+    """What a page must send with reviews: another one at each start of the server."""
 
     def __post_init__(self) -> None:
-        """Follow links once, now: what a name comes to mean later is not served."""
+        """Resolve links now: a file that a link points to later is not served."""
         resolved = tuple(path.resolve() for path in self.media)
         object.__setattr__(self, "media", resolved)
 
 
 class SiteServer(ThreadingHTTPServer):
-    """A server of one site on this machine."""
+    """A server of one site, for browsers on this machine."""
 
     daemon_threads = True
     request_queue_size = BACKLOG
@@ -99,7 +101,7 @@ class SiteServer(ThreadingHTTPServer):
         super().__init__((HOST, port), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Give a connection its thread, or refuse it where too many are open."""
+        """Serve a connection in a thread, or refuse it if too many are open."""
         if not self._free.acquire(blocking=False):
             with contextlib.suppress(OSError):
                 request.sendall(BUSY)
@@ -108,45 +110,49 @@ class SiteServer(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve a connection, and make room for the next one."""
+        """Serve a connection, then make room for another one."""
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a connection that broke: the page says what goes wrong."""
+        """Print nothing when a connection breaks: the page tells its user."""
 
     @property
     def address(self) -> str:
-        """Where the page is."""
+        """The address of the page."""
         return f"http://{HOST}:{self.server_port}/"
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Hosts that are this server; a browser leaves out the port of http."""
+        """Host headers that mean this server; browsers leave out port 80."""
         hosts, port = (HOST, "localhost"), self.server_port
         return tuple(f"{x}:{port}" for x in hosts) + (hosts if port == 80 else ())
 
 
 class _Refusal(Exception):  # noqa: N818 - not an error of ours
+    """A request that is answered with an error status and a sentence."""
+
     def __init__(self, status: HTTPStatus, sentence: str) -> None:
         super().__init__(sentence)
         self.status, self.sentence = status, sentence
 
 
 class _Handler(BaseHTTPRequestHandler):
+    """Answers the requests of one connection."""
+
     server: SiteServer
     protocol_version = "HTTP/1.1"
     server_version = "acmnet"
     sys_version = ""
-    # of a refusal that comes before any request was understood
+    # for a refusal before any request was understood
     command = ""
     requestline = ""
     request_version = protocol_version
 
     def setup(self) -> None:
-        """Read through what keeps the time of each request."""
+        """Read requests through a reader that limits their time."""
         super().setup()
         self.rfile.close()
         connection: socket.socket = self.request
@@ -154,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile = io.BufferedReader(self._reader)
 
     def handle_one_request(self) -> None:
-        """Give the next request its time and its size, then answer it."""
+        """Set the limits of the next request, then read and answer it."""
         self._reader.begin(PATIENCE_S, MOST_HEAD)
         try:
             super().handle_one_request()
@@ -165,26 +171,27 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the page says what goes wrong."""
+        """Print nothing: the page tells its user what goes wrong."""
 
     def send_error(
         self, code: int, message: str | None = None, explain: str | None = None
     ) -> None:
-        """Refuse what is no request of a kind that is answered, as all else is."""
+        """Answer a malformed request in JSON, like all other refusals."""
         status = HTTPStatus(code)
         self._send_json({"error": message or explain or status.phrase}, status)
 
     def do_GET(self) -> None:
-        """Answer with the page, a video's bytes, the state or the reviews."""
+        """Answer with the page, part of a video, the state or the reviews."""
         self._answer(self._got)
 
     do_HEAD = do_GET  # noqa: N815 - http.server's name
 
     def do_POST(self) -> None:
-        """Keep reviews."""
+        """Save reviews."""
         self._answer(self._posted)
 
     def _answer(self, act: Callable[[], None]) -> None:
+        """Answer by ``act``, and every error of it by a status and a sentence."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
             try:
                 self._refuse_strangers()
@@ -200,9 +207,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _refuse_strangers(self) -> None:
-        """Refuse whoever does not mean this server, or is another site's page."""
+        """Refuse requests to another host and requests by pages of other sites."""
         if self.headers.get("Host", "") not in self.server.names:
-            raise _Refusal(HTTPStatus.FORBIDDEN, "this is no host of this server")
+            raise _Refusal(HTTPStatus.FORBIDDEN, "this server has another host name")
         ours = {f"http://{name}" for name in self.server.names}
         origin = self.headers.get("Origin")
         if origin is not None and origin not in ours:
@@ -211,6 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Refusal(HTTPStatus.FORBIDDEN, "another site may not ask")
 
     def _got(self) -> None:
+        """Answer a GET or HEAD request."""
         site = self.server.site
         if self.path == "/":
             self._send(site.page(site.token), "text/html; charset=utf-8")
@@ -232,7 +240,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Refusal(HTTPStatus.NOT_FOUND, "there is nothing here")
 
     def _places(self, start: str, n: int) -> list[int] | None:
-        """Return the n numbers of a path such as ``/media/3``; None for another."""
+        """Return the n numbers of a path such as ``/media/3``; None for other paths."""
         parts = self.path.removeprefix(start).split("/")
         if not self.path.startswith(start) or len(parts) != n:
             return None
@@ -241,11 +249,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     @staticmethod
     def _found(value: T | None) -> T:
+        """Return a value; refuse with status 404 for None."""
         if value is None:
             raise _Refusal(HTTPStatus.NOT_FOUND, "there is nothing here")
         return value
 
     def _posted(self) -> None:
+        """Save the posted reviews, and answer with their revision."""
         if self.path != "/api/reviews":
             raise _Refusal(HTTPStatus.NOT_FOUND, "nothing can be posted here")
         site = self.server.site
@@ -269,6 +279,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_json({"revision": revision})
 
     def _body(self) -> bytes:
+        """Return the body of a post, if it announces an acceptable length."""
         length = self.headers.get("Content-Length", "")
         if not length.isascii() or not length.isdecimal():
             raise _Refusal(HTTPStatus.LENGTH_REQUIRED, "say how long the body is")
@@ -280,7 +291,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._received(int(length))
 
     def _received(self, length: int) -> bytes:
-        """Read the body, in what is left of the request's time."""
+        """Read the body within the rest of the request's time."""
         self._reader.allow(length)
         body = self.rfile.read(length)
         if len(body) < length:
@@ -291,7 +302,7 @@ class _Handler(BaseHTTPRequestHandler):
         self, values: dict[str, Any], status: HTTPStatus = HTTPStatus.OK
     ) -> None:
         if status != HTTPStatus.OK:
-            # what is left of a refused body is no request
+            # the unread rest of a refused body must not be read as a request
             self.close_connection = True
         self._send(json.dumps(values).encode(), "application/json", status)
 
@@ -317,7 +328,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _send_file(self, path: Path) -> None:
-        """Send a file, or the range of it that is asked for."""
+        """Send a file, or the range of bytes that is asked for."""
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         with _opened(path) as file:
             size = os.fstat(file.fileno()).st_size
@@ -341,17 +352,21 @@ class _Handler(BaseHTTPRequestHandler):
             while left and (block := file.read(min(left, BLOCK))):
                 self.wfile.write(block)
                 left -= len(block)
-            if left:  # it shrank: what comes next must not be taken for its rest
+            if left:  # the file shrank: the next answer must not be taken for its rest
                 self.close_connection = True
 
 
 def _opened(path: Path) -> BinaryIO:
-    """Open a regular file; a name that has become a link since is another file."""
+    """Open a regular file; refuse a name that was replaced by a link meanwhile."""
     gone = _Refusal(HTTPStatus.NOT_FOUND, "the video is not there any more")
     if path.resolve() != path:
         raise gone
     try:
-        flags = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")  # not all are everywhere
+        flags = (
+            "O_NOFOLLOW",
+            "O_NONBLOCK",
+            "O_BINARY",
+        )  # some systems lack some
         file = os.open(path, sum(getattr(os, name, 0) for name in flags))
     except OSError:
         raise gone from None

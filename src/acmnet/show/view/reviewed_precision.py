@@ -1,4 +1,4 @@
-"""The precision of a run, told by the detections that a person has looked at."""
+"""The precision of a run's detections, estimated from those that a person reviewed."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,24 +14,27 @@ from acmnet.show.view.reviews import REVIEWS_FILE, ReviewError
 from acmnet.text_files import parse_json, read_text
 
 NORMAL: Final = 1.959964
-"""Quantile of the normal distribution of a 95 % interval."""
+"""Quantile of the normal distribution for a 95 % interval."""
 STILL_THERE: Final = 0.5
-"""An accepted detection counts as right while a person has moved it so little that it
-overlaps what was found by this tIoU."""
+"""An accepted detection counts as right if the reviewed segment overlaps the detected
+one with at least this tIoU: a person may move its ends a little."""
 NEAR: Final = 1e-6
-"""Seconds and scores that differ by less are the same."""
+"""Seconds or scores that differ by less than this are taken for equal."""
 
 
 class Reviewed(NamedTuple):
-    """What a person said of the detections that fit asked to look at."""
+    """A person's verdicts on the detections that `acmnet fit` asked to review."""
 
     asked: int
+    """How many detections fit asked to review."""
     looked_at: int
+    """How many of them have a review."""
     right: int
+    """How many of the reviewed ones are right."""
     shown: int
-    """Detections that are shown by default, for all of which these stand."""
+    """How many detections are shown by default: the asked ones are a sample of them."""
     is_held_out: bool = False
-    """Whether they are of videos that the run was not trained on."""
+    """Whether the detections are in videos that the run was not trained on."""
 
     def interval(self) -> tuple[float, float]:
         """Return the 95 % interval of the precision of all shown detections.
@@ -53,39 +56,40 @@ class Reviewed(NamedTuple):
         return max((middle - spread) / whole, 0.0), min((middle + spread) / whole, 1.0)
 
     def sentence(self) -> str:
-        """Return what is known by now, and what is still to be done."""
+        """Return the precision as a sentence, or how many reviews are still missing."""
         if self.looked_at < self.asked:
             return (
-                f"{self.looked_at} of the {self.asked} detections to look at are "
-                "reviewed; accept or reject the others, and the precision is told"
+                f"{self.looked_at} of the {self.asked} detections to review are "
+                "reviewed; accept or reject the others to measure the precision"
             )
         low, high = self.interval()
         return (
             f"precision: {self.right} of the {counted(self.asked, 'detection')} "
-            f"that you reviewed are right, so of all {self.shown} shown between "
-            f"{low:.0%} and {high:.0%} are (95 % interval), in videos that the run "
+            f"that you reviewed are right, so between {low:.0%} and {high:.0%} of all "
+            f"{self.shown} shown ones are (95 % interval), in videos that the run "
             + (
-                "had not seen"
+                "was not trained on"
                 if self.is_held_out
-                else "was trained on; expect less in others"
+                else "was trained on; expect less in other videos"
             )
         )
 
 
 def precision_of_reviews(run: Path) -> Reviewed | None:
-    """Return how many of the detections that `fit` asked to look at are right.
+    """Return how many of the detections that `acmnet fit` asked to review are right.
 
-    Only those count: which others a person reviews depends on what they look like.
+    Other reviews do not count, because people choose what else they review by what it
+    looks like, which would distort the estimate.
 
     Parameters
     ----------
     run : Path
-        Of `acmnet fit`, with ``reviews.json`` where the page saved reviews.
+        A run of `acmnet fit`; reviews are in its ``reviews.json``, if there are any.
 
     Returns
     -------
     Reviewed or None
-        None where fit asked for nothing.
+        None if fit asked for no reviews.
 
     Raises
     ------
@@ -104,7 +108,7 @@ def precision_of_reviews(run: Path) -> Reviewed | None:
 
 
 def _verdict(asked: ToReview, reviews: Sequence[Mapping[str, Any]]) -> bool | None:
-    """Return whether a detection is right; None where nobody has said."""
+    """Return whether a detection is right; None if it was not reviewed."""
     numbers = asked.start_s, asked.end_s, asked.score
     for one in reviews:
         source = one.get("source")
@@ -124,7 +128,7 @@ def _verdict(asked: ToReview, reviews: Sequence[Mapping[str, Any]]) -> bool | No
 
 
 def _reviews(path: Path) -> dict[str, list[Mapping[str, Any]]]:
-    """Return the reviews of each video; none where there is no file."""
+    """Return the reviews of each video; nothing if there is no file."""
     if not path.exists():
         return {}
     remedy = "mend it, or move it away to begin anew"

@@ -1,8 +1,8 @@
-"""What a person says of a run's detections: kept apart from them, as annotations.
+"""A person's reviews of a run's detections, stored as a label file.
 
-``reviews.json`` is a label file of the reviewed videos, with accepted and added
-segments, that `train` and `evaluate` read like any other; what was rejected, and what
-each verdict is about, stands beside under a key that they pass over.
+``reviews.json`` is a label file of the reviewed videos with the accepted and added
+segments; `train` and `evaluate` read it like any other. All reviews, also rejections,
+are stored in it a second time under the key ``reviews``, which label files do not have.
 """
 
 import dataclasses
@@ -23,14 +23,14 @@ from acmnet.text_files import parse_json, read_text
 
 REVIEWS_FILE: Final = "reviews.json"
 LONGEST_LABEL: Final = 300
-"""Characters of a label."""
+"""Most characters of a label."""
 MOST: Final = 10_000
-"""Reviews of one video."""
+"""Most reviews of one video."""
 MADE_OF: Final = (
     "segments that a model detected and a person accepted or corrected, and segments "
     "that a person added; an action that the model missed may be missing here"
 )
-"""What the file says of its segments, which look like any truth."""
+"""What the file says about its segments, which look like any true segments."""
 VERDICTS: Final = ("accepted", "rejected", "added")
 
 Verdict = Literal["accepted", "rejected", "added"]
@@ -38,38 +38,39 @@ Values = Mapping[str, Any]
 
 
 class ReviewError(ValueError):
-    """A review that cannot be kept, with its video and what to do."""
+    """A review that cannot be saved; the message names the video and the remedy."""
 
 
 class StaleError(ReviewError):
-    """Reviews that were made on top of others than those in the file."""
+    """Reviews that were made on an older state of the file than it has now."""
 
 
 class Review(NamedTuple):
-    """One verdict."""
+    """One reviewed segment."""
 
     label: str
     start_s: float
     end_s: float
     verdict: Verdict
     source: tuple[str, float, float, float] | None
-    """The detection that it is about: label, start, end, score; None if added."""
+    """The detection that was reviewed, as label, start, end and score; None if a person
+    added the segment."""
 
 
 @dataclasses.dataclass
 class ReviewStore:
-    """The reviews of a run, saved whole and one after another, by whatever process."""
+    """The file of a run's reviews, which several processes may save to in turn."""
 
     path: Path
     annotations: Annotations
-    """The videos that may be reviewed, with their subsets and durations."""
+    """The videos that can be reviewed, with their subsets and durations."""
 
     def __post_init__(self) -> None:
-        """Name the lock that saves wait for, of other processes too."""
+        """Name the lock file that processes hold while they save."""
         self._lock = self.path.with_name(f".{self.path.name}.lock")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the revision and the reviews by video, as `save` takes them.
+        """Return the file's revision and its reviews by video, as `save` takes them.
 
         Raises
         ------
@@ -82,7 +83,7 @@ class ReviewStore:
         return {"revision": found["revision"], "videos": own}
 
     def _read(self) -> dict[str, Any]:
-        """Return what the file holds, of all videos; nothing where there is none."""
+        """Return the content of the file, of all videos; empty if there is no file."""
         remedy = "mend it, or move it away to begin anew"
         if self.path.is_symlink():
             raise ReviewError(f"{self.path} is a link, which is not followed; {remedy}")
@@ -102,20 +103,20 @@ class ReviewStore:
         return {"revision": revision, "database": database, "reviews": reviews}
 
     def save(self, values: object) -> int:
-        """Keep reviews and return their revision; the model's output is not touched.
+        """Write reviews to the file, and return its new revision.
 
         Parameters
         ----------
         values : JSON object
-            ``revision``, the one that these were made on top of, and ``videos``: for
-            each id a list of reviews.
+            ``revision``: the one of the file that these reviews were made on.
+            ``videos``: a list of reviews for each video id.
 
         Raises
         ------
         StaleError
-            If the file has another revision by now.
+            If the file has another revision by now: somebody else saved it.
         ReviewError
-            If a review is none, with its place.
+            If a review is malformed; the message names the video and the review.
         """
         if not isinstance(values, dict) or not isinstance(values.get("videos"), dict):
             raise ReviewError("reviews must be an object with revision and videos")
@@ -133,7 +134,7 @@ class ReviewStore:
                     "loaded; reload the page and review again what is missing"
                 )
             kept = {video: own for video, own in made.items() if own}
-            # those of another subset are not ours to drop
+            # reviews of videos that this page does not show stay as they are
             others = set(before["reviews"]) - set(self.annotations.videos)
             database = {v: before["database"][v] for v in sorted(others)}
             reviews = {v: before["reviews"][v] for v in sorted(others)}
@@ -155,6 +156,7 @@ class ReviewStore:
         return int(revision) + 1
 
     def _is_known(self, video: str, given: object) -> bool:
+        """Return True for reviews of a known video; refuse others."""
         if video not in self.annotations.videos:
             raise ReviewError(
                 f"there is no video {video!r} in {self.annotations.source}; reload the "
@@ -167,8 +169,8 @@ class ReviewStore:
         return True
 
     def _checked(self, video: str, i: int, one: object) -> Review:
-        """Return one review, refused unless it can be an annotation."""
-        where = f"video {video!r}, review {i + 1}"  # as the page's list counts them
+        """Return one review; refuse it if it could not be a line of a label file."""
+        where = f"video {video!r}, review {i + 1}"  # numbered as on the page
         if not isinstance(one, dict):
             raise ReviewError(f"{where} must be an object, got {type(one).__name__}")
         where += f" ({_told(one)})"
@@ -208,7 +210,7 @@ class ReviewStore:
                 "segment; give seconds from 0, the end after the start"
             )
         duration_s = self.annotations.videos[video].duration_s
-        if verdict == "rejected":  # what was found need not end before the video does
+        if verdict == "rejected":  # detections may end after the video
             duration_s = None
         if duration_s is not None and end_s > duration_s + BEYOND_S:
             raise ReviewError(
@@ -234,19 +236,19 @@ class ReviewStore:
         )
 
     def _entry(self, video: str, reviews: list[Review]) -> dict[str, Any]:
-        """Return a reviewed video as a label file has it."""
+        """Return the entry of a reviewed video in a label file."""
         known = self.annotations.videos[video]
         placed = tuple(
             Instance(one.label, Segment(one.start_s, one.end_s))
             for one in reviews
             if one.verdict != "rejected"
         )
-        # what a video is known to contain is not undone by a rejected detection
+        # the labels of the video stay, also if all its detections are rejected
         return label_entry(dataclasses.replace(known, instances=placed))
 
 
 def _told(one: Values) -> str:
-    """Return a review as the page's list has it, or as much of it as can be read."""
+    """Return a review as in the list on the page, as far as it can be read."""
     numbers = [finite(one.get(name)) for name in ("start_s", "end_s")]
     start, end = ("?" if x is None else f"{x:.2f}" for x in numbers)
     label = one.get("label")

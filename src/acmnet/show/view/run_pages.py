@@ -1,8 +1,8 @@
 """The page of a run that may still be training: built once for each checkpoint.
 
-However many ask for it at once, the page is built by one of them and given to all from
-memory. What the networks say of a video, and its strip of frames, are computed when
-somebody looks at that video, and kept.
+If several browsers ask for the page at once, it is built for the first and sent to all
+of them from memory. The curves of a video and its strip of frames are computed when
+somebody opens that video, and kept in memory.
 """
 
 import dataclasses
@@ -16,25 +16,25 @@ from acmnet.show.report.html_page import page_of
 from acmnet.show.report.page_contents import Contents
 
 KEPT_VIDEOS: Final = 256
-"""Videos whose curves are kept in memory, those that were looked at last."""
+"""Curves are kept in memory of this many videos, the last ones opened."""
 KEPT_POSTERS: Final = 512
-"""Strips of frames that are kept in memory."""
+"""How many strips of frames are kept in memory."""
 DECODERS: Final = 2
-"""Strips of frames that are decoded at once."""
+"""How many strips of frames are decoded at the same time."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """A run as one of its checkpoints sees it."""
+    """What one checkpoint of a run shows."""
 
     contents: Contents
     insides: Callable[[int], Mapping[str, Any]]
-    """Given a video's place on the page, returns what the networks say of it."""
+    """Given a video's place on the page, returns its curves; see `insides_of`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class _Built:
-    """The page of one checkpoint."""
+    """The page of one checkpoint, as it is sent."""
 
     checkpoint: float | None
     number: int
@@ -44,16 +44,16 @@ class _Built:
 
 
 class RunPages:
-    """Pages of a run, and what is asked for once they are open.
+    """The pages of a run, and what they ask for once they are open.
 
     Parameters
     ----------
     look : callable
-        Localises with the newest checkpoint and returns what a page shows.
+        Finds actions with the newest checkpoint and returns what its page shows.
     checkpoint : callable
-        Returns what changes with each new checkpoint.
+        Returns the time of the newest checkpoint.
     poster : callable
-        Given a file's place, returns its strip of frames; None where it has none.
+        Given a video file's number, returns its strip of frames, or None.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class RunPages:
         self._decoding = threading.Semaphore(DECODERS)
 
     def page(self, token: str) -> bytes:
-        """Return the newest checkpoint's page; all who ask meanwhile wait for one."""
+        """Return the newest checkpoint's page; callers wait while it is built."""
         with self._building:
             checkpoint = self._checkpoint()
             if self._built is None or self._built.checkpoint != checkpoint:
@@ -79,6 +79,7 @@ class RunPages:
             return self._built.html
 
     def _build(self, checkpoint: float | None, number: int, token: str) -> _Built:
+        """Build the page of a checkpoint."""
         look = self._look()
 
         @functools.lru_cache(KEPT_VIDEOS)
@@ -89,9 +90,9 @@ class RunPages:
         return _Built(checkpoint, number, html, insides, len(look.contents.videos))
 
     def insides(self, number: int, place: int) -> bytes | None:
-        """Return what the networks say of a video on a page, as JSON.
+        """Return the curves of a video on a page, as JSON.
 
-        None where the page is not the newest checkpoint's, or has no such video.
+        Returns None if the page is not of the newest checkpoint, or has no such video.
         """
         built = self._built
         if built is None or built.number != number or place >= built.n_videos:
@@ -102,6 +103,6 @@ class RunPages:
             return built.insides(place)
 
     def poster(self, place: int) -> bytes | None:
-        """Return the strip of frames of a file."""
+        """Return the strip of frames of a video file; None if it has none."""
         with self._decoding:
             return self._poster(place)

@@ -1,4 +1,4 @@
-"""The bytes of a request, read within one limit of time and one of size."""
+"""Reads HTTP requests from a socket, each within one time limit and one size limit."""
 
 import io
 import socket
@@ -6,23 +6,24 @@ import time
 from typing import Any, Final
 
 SHORTEST_S: Final = 0.001
-"""A socket's time limit of 0 would mean not to wait at all."""
+"""Shortest time limit of a socket, because 0 would mean not to wait at all."""
 
 
 class TooMuchError(Exception):
-    """A request of more bytes than it may have."""
+    """A request has more bytes than it may have."""
 
 
 class TimedReader(io.RawIOBase):
-    """A socket to read requests from, each within its own limits.
+    """A file object that reads requests from a socket, each within its own limits.
 
-    A socket's own time limit begins anew with each byte that arrives, so a client that
-    drips could hold a thread for hours. Here all reads of one request share one limit.
+    The time limit of a socket starts again with each byte that arrives, so a client
+    that sends a byte now and then could occupy a thread for hours. Here, all reads of
+    one request share one limit.
 
     Parameters
     ----------
     connection : socket
-        Whose time limit is set before each read.
+        The socket to read from; its time limit is set before each read.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -30,11 +31,11 @@ class TimedReader(io.RawIOBase):
         self._ends, self._left = 0.0, 0
 
     def begin(self, seconds: float, most_bytes: int) -> None:
-        """Start the time of a request, and set how many bytes it may have."""
+        """Start the time limit of a request, and set how many bytes it may have."""
         self._ends, self._left = time.monotonic() + seconds, most_bytes
 
     def allow(self, more_bytes: int) -> None:
-        """Let the request have more bytes, such as those of an announced body."""
+        """Allow the request more bytes, such as those of the body that it announces."""
         self._left += more_bytes
 
     def readable(self) -> bool:
@@ -42,14 +43,14 @@ class TimedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any, /) -> int:
-        """Read what has arrived, or wait for it; 0 where nothing more will come.
+        """Read what has arrived, or wait for it; return 0 at the end of the stream.
 
         Raises
         ------
         TimeoutError
             If the request's time is over.
         TooMuchError
-            If the request already had as many bytes as it may.
+            If the request already has as many bytes as it may have.
         """
         if self._left <= 0:
             raise TooMuchError

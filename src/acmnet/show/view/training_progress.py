@@ -1,4 +1,4 @@
-"""How far a training has come, from the files that it writes."""
+"""How far a training is, read from the files that it writes."""
 
 import json
 import math
@@ -14,18 +14,19 @@ from acmnet.pipeline.stored_model import TEACHERS
 from acmnet.training.checkpoint import written_at
 
 QUIET_S: Final = 60.0
-"""A log that was not written to for so long is of no training that goes on."""
+"""If a log was not written to for this long, its training no longer runs."""
 TAIL_BYTES: Final = 4096
+"""How much of the end of a log is read to find its last line."""
 
 
 def state_of(run: Path) -> dict[str, Any]:
-    """Return what is going on in a run, as the page asks for it.
+    """Return whether a run is being trained at the moment, for the page.
 
     Returns
     -------
     dict
-        ``sentence``, empty where nothing is trained at the moment, and ``checkpoint``,
-        which changes with each new one.
+        ``sentence`` says how far the training is, and is empty if there is none.
+        ``checkpoint`` is the time of the newest checkpoint, None if there is none.
     """
     logs = [run / LOG_FILE, *run.glob(f"{TEACHERS}/*/{LOG_FILE}")]
     written = {path: time_s for path in logs if (time_s := _written(path)) is not None}
@@ -43,7 +44,7 @@ def state_of(run: Path) -> dict[str, Any]:
 
 
 def _written(path: Path) -> float | None:
-    """Return when a file was last written to; None where there is none."""
+    """Return when a file was last written to; None if there is no such file."""
     try:
         return path.stat().st_mtime
     except OSError:
@@ -51,13 +52,13 @@ def _written(path: Path) -> float | None:
 
 
 def _last_line(path: Path) -> dict[str, Any]:
-    """Return the last whole line of a log; the one after it may be half written."""
+    """Return the last complete line of a log; a half-written one is skipped."""
     try:
         with open_regular(path) as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - TAIL_BYTES))
             whole = file.read().decode(errors="replace").rpartition("\n")[0]
-    except OSError:  # gone by now, or no file
+    except OSError:  # removed meanwhile, or no regular file
         return {}
     for line in reversed(whole.splitlines()):
         try:
