@@ -166,13 +166,10 @@ def test_stopped_while_it_is_imported(number, code):
 
 
 def test_what_a_training_keeps_depends_on_its_checkpoint(tiny_run):
-    begins = (
-        "no checkpoint was written yet (--training.checkpoint-every says how often)"
-    )
     kept = what_is_kept(["train", "--out", "nowhere"])
-    assert (
-        kept
-        == f"stopped; {begins}: the same command with --resume starts from the beginning"
+    assert kept == (
+        "stopped; no checkpoint was written yet (--training.checkpoint-every sets how "
+        "often one is): the same command with --resume starts from the beginning"
     )
     kept = what_is_kept(["train", f"--out={tiny_run}", "--overwrite"])
     assert f"{tiny_run} is kept: the same command with --resume in place of" in kept

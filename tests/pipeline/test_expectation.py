@@ -211,7 +211,9 @@ def test_ten_reviews_tell_the_precision(made, reviewed):
     low, high = told.interval()
     assert (low + high) / 2 == pytest.approx((7 + 1.92073) / (10 + 3.84146), abs=1e-5)
     assert "7 of the 10 detections that you reviewed are right" in told.sentence()
-    assert f"of all {expected.shown} shown between 40% and 89%" in told.sentence()
+    assert (
+        f"between 40% and 89% of all {expected.shown} shown ones are" in told.sentence()
+    )
     assert "was trained on; expect less in other videos" in told.sentence()
 
 

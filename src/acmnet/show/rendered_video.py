@@ -271,7 +271,7 @@ class _Picture:
         return pixels
 
     def _rgb(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Return a frame in RGB, by the colour matrix and range that it names itself."""
+        """Convert a frame to RGB, by the colour matrix and range that it names."""
         try:
             return self._to_rgb.reformat(frame, format="rgb24")
         except av.FFmpegError:
