@@ -17,7 +17,9 @@ from acmnet.pipeline.ablation import AblationRequest, ablate
 from acmnet.pipeline.studies import study, study_names
 from acmnet.show.figures.ablation_figures import write_choice_figure
 
-TABLES: Final = "; ".join(f"{name}: {study(name).title}" for name in study_names())
+TABLES: Final = "The name of the table. " + "; ".join(
+    f"{name}: {study(name).title}" for name in study_names()
+)
 """The tables, each with its title, for the help."""
 
 
@@ -52,7 +54,7 @@ def ablate_command(
     workers
         How many trainings run at the same time; they share the cores and the GPUs.
     json_path
-        Also write the scores here, as fractions of 1.
+        Also write the scores to this JSON file, as fractions of 1.
     """
     refuse_unwritable(out / f"{table}.json", json_path)
     base = given.request(out, device)

@@ -51,7 +51,7 @@ def crossvalidate_command(
         a list such as 0.3,0.5. The overlap of a detection with a true segment is their
         tIoU: the time that both cover, divided by the time that either covers.
     json_path
-        Also write the scores here, as fractions of 1.
+        Also write the scores to this JSON file, as fractions of 1.
     """
     refuse_unwritable(out / f"seed_0/{DETECTIONS}", json_path)
     request = given.request(out, device)

@@ -37,7 +37,7 @@ def train(
     No true segments are used: neither for learning nor, unless --select asks for it,
     for choosing a checkpoint. At the end, a score is chosen from which detections are
     shown by default: the one that best tells, by labels alone, which training videos
-    contain an action.
+    contain an action. Under torchrun, each process takes a GPU of its own.
 
     Parameters
     ----------
