@@ -316,7 +316,7 @@ def test_a_page_of_a_run_that_found_nothing_says_so(opened, tmp_path):
         ("fight", "3", "2", "the end (2.00 s) must come after the start (3.00 s)"),
         ("fight", "2", "2", "the end (2.00 s) must come after the start (2.00 s)"),
         ("fight", "-1", "2", "the start is -1.00 s: a video begins at 0 s"),
-        ("fight", "1", "900", "the end (900.00 s) lies behind the end of the video"),
+        ("fight", "1", "900", "the end (900.00 s) is after the end of the video"),
         ("fight", "", "2", "give the start and the end in seconds"),
         ("x" * 301, "1", "2", "the label has 301 characters, at most 300"),
         ("fi\x07ght", "1", "2", "the label holds a character that no name can have"),

@@ -101,7 +101,7 @@ function faultOf(label, start_s, end_s, video) {
   if (Number.isNaN(start_s) || Number.isNaN(end_s)) return "give the start and the end in seconds";
   if (start_s < 0) return `the start is ${seconds(start_s)} s: a video begins at 0 s`;
   if (end_s <= start_s) return `the end (${seconds(end_s)} s) must come after the start (${seconds(start_s)} s)`;
-  if (end_s > video.latest_s) return `the end (${seconds(end_s)} s) lies behind the end of the video (${seconds(video.ends_s)} s)`;
+  if (end_s > video.latest_s) return `the end (${seconds(end_s)} s) is after the end of the video (${seconds(video.ends_s)} s)`;
   return "";
 }
 
