@@ -383,7 +383,9 @@ def test_a_score_to_show_from_that_is_none_is_passed_over(acmnet, files, tmp_pat
 def test_render_all_leaves_nothing_out(acmnet, files, tmp_path):
     where = ["--detections", tmp_path / "d.json", "--out", tmp_path / "o.mp4"]
     given = ["--all", "--top", "3"]
-    refused(acmnet("render", files, *where, *given), "--all draws everything", code=2)
+    refused(acmnet("render", files, *where, *given), "--all leaves nothing out", code=2)
+    none = ["--top", "0"]
+    refused(acmnet("render", files, *where, *none), "--top must be at least 1", code=2)
 
 
 def test_render_writes_the_video(acmnet, files):
@@ -416,10 +418,13 @@ def test_render_says_where_there_is_nothing_to_draw(acmnet, files):
         ),
         pytest.param({"--out": "clip.mp4"}, ["is the video itself"], id="out-is-in"),
         pytest.param({"--out": "o.avi"}, ["must end in .mp4"], id="suffix"),
-        pytest.param({"--out": "no/o.mp4"}, ["no folder that exists"], id="folder"),
+        pytest.param(
+            {"--out": "no/o.mp4"},
+            ["the folder of no/o.mp4 does not exist"],
+            id="folder",
+        ),
         pytest.param({"--out": "d.mp4"}, ["is a directory"], id="directory"),
         pytest.param({"--detections": "no.json"}, ["no detection file"], id="no-file"),
-        pytest.param({"--top": "0"}, ["top must be at least 1"], id="top"),
         pytest.param(
             {"--annotations": "l.json", "--video": "other"},
             ["l.json has no video 'other'"],
