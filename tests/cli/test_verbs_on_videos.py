@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -306,7 +307,16 @@ def test_localizing_a_file_equals_localizing_its_features(acmnet, fitted, tiny_s
     assert set(Path().iterdir()) == before
 
 
-def test_localizing_a_folder_goes_on_past_a_broken_video(acmnet, fitted, tiny_scenes):
+def test_localizing_a_folder_goes_on_past_a_broken_video(
+    acmnet, fitted, tiny_scenes, monkeypatch
+):
+    walked, walk = [], os.walk
+
+    def counted(top, **options):
+        walked.append(Path(top))
+        return walk(top, **options)
+
+    monkeypatch.setattr(os, "walk", counted)
     Path("videos").mkdir()
     shutil.copy(tiny_scenes / "videos" / "test_001.mp4", "videos")
     Path("videos/broken.mp4").write_bytes(b"nothing")
@@ -314,6 +324,7 @@ def test_localizing_a_folder_goes_on_past_a_broken_video(acmnet, fitted, tiny_sc
     refused(result, "1 of 2 videos was left out", code=3)
     assert "left out: broken: " in result[2]
     assert list(json.loads(Path("d.json").read_text())["results"]) == ["test_001"]
+    assert walked.count(Path("videos")) == 1
 
 
 def test_localize_refuses_what_makes_no_sense(acmnet, fitted, tiny_scenes):
