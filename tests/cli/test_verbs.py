@@ -13,6 +13,15 @@ import numpy as np
 import pytest
 
 from acmnet.cli import main
+from acmnet.cli.app import (
+    INTERRUPTED,
+    LEFT_OUT,
+    NOTHING_DONE,
+    TERMINATED,
+    USAGE,
+    app,
+)
+from acmnet.cli.dotted_settings import verbs_with_settings
 from acmnet.data.annotations import read_annotations, weak_labels
 from acmnet.data.detections import read_detections
 from acmnet.data.made_up.feature_world import make_world, write_world
@@ -381,13 +390,40 @@ def test_nothing_is_written_where_no_video_is_left(acmnet, world):
     assert not Path("page.html").exists()
 
 
-def test_help_and_readme_say_what_exit_codes_mean(acmnet):
+def test_help_and_docs_say_what_exit_codes_mean(acmnet):
     _, out, _ = acmnet("--help")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for text in (out, readme):
-        words = " ".join(text.replace("│", " ").split())
-        assert "0 done; 3 done, with videos left out, which are listed; 1 not" in words
-        assert "2 wrong usage; 130 after Ctrl-C; 143 after SIGTERM" in words
+    words = " ".join(out.replace("│", " ").split())
+    assert "0 done; 3 done, with videos left out, which are listed; 1 not" in words
+    assert "2 wrong usage; 130 after Ctrl-C; 143 after SIGTERM" in words
+    docs = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    table = docs.partition("## Exit codes")[2].partition("\n## ")[0]
+    said = {int(code) for code in re.findall(r"(?:; |: )(\d+) [a-z]", words)}
+    assert said == {int(code) for code in re.findall(r"(?m)^\| (\d+) \|", table)}
+    assert said == {0, NOTHING_DONE, USAGE, LEFT_OUT, INTERRUPTED, TERMINATED}
+
+
+def verbs_below(program, words=()):
+    """Yield each verb with its words, such as ``("recipes", "show")``."""
+    for name in program:
+        if not name.startswith("-"):
+            yield from verbs_below(program[name], (*words, name))
+            if program[name].default_command is not None:
+                yield (*words, name), program[name]
+
+
+def test_help_explains_every_option():
+    for words, verb in verbs_below(app):
+        for argument in verb.assemble_argument_collection(parse_docstring=True):
+            is_shown = argument.parameter.show is not False and not argument.children
+            assert argument.parameter.help or not is_shown, (words, argument.names)
+
+
+def test_help_tells_of_settings_where_a_verb_takes_them(acmnet):
+    takers = set(verbs_with_settings(app))
+    assert takers
+    for words, _ in verbs_below(app):
+        _, out, _ = acmnet(*words, "--help")
+        assert ("dotted name" in " ".join(out.split())) == (" ".join(words) in takers)
 
 
 @pytest.mark.parametrize(
