@@ -40,12 +40,12 @@ def figures_command(
     """Draw losses, scores and single videos of a run for a paper, as PNG, SVG and PDF.
 
     Draws the loss terms over the epochs. If there are true segments, it also draws the
-    average precision of each class, the confusion of classes, and mAP over tIoU, the
-    overlap from which a detection counts (the time that detection and true segment both
-    cover, divided by the time that either covers). Single videos are drawn like Fig. 3
-    of the paper: true segments, detections, the attention of the three branches, and
-    two class activation sequences (CAS, a score for each class at each moment): that
-    before attention and that of the action instance branch.
+    average precision of each class, the confusion of classes, and mAP over tIoU. The
+    tIoU is the overlap of a detection with a true segment: the time that both cover,
+    divided by the time that either covers. Single videos are drawn like Fig. 3 of the
+    paper: true segments, detections, the attention of the three branches, and two class
+    activation sequences (CAS, a score for each class at each moment), before attention
+    and of the action instance branch.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ class GridOptions:
     """Frame rate at which the features were computed, in frames per second. Only needed
     when the feature directory has no features.json."""
     snippet_frames: int | None = None
-    "Frames in a snippet, the short piece of video that one row of features describes."
+    "Frames in a snippet, a short piece of video that one row of features describes."
     stride_frames: int | None = None
     "Frames from the start of one snippet to the start of the next."
 
