@@ -1,8 +1,8 @@
-"""Read label files: which actions a video shows and, where known, from when to when.
+"""Read label files: which actions a video shows and, if known, from when to when.
 
-Two formats: ActivityNet-style JSON (THUMOS14's files are such, and BMN's nearly) and a
-table of video names with their labels (`acmnet.data.label_tables`). Nothing here knows
-features or the network.
+There are two formats: JSON in the form of ActivityNet's files, which THUMOS-14's files
+have, too, and BMN's nearly, and a table of video names with their labels
+(`acmnet.data.label_tables`). Nothing here knows features or the network.
 """
 
 import codecs
@@ -24,19 +24,19 @@ from acmnet.segments import Segment
 from acmnet.text_files import outline, parse_json, read_content, read_text
 
 TABLES = (".csv", ".tsv", ".tab")
-"""Suffixes of label files that are tables, whatever they start with."""
+"""Suffixes of label files that are read as tables, whatever their content."""
 
 KIND = "label file"
 EMPTY = "a label file names at least one video"
 
 
 class AnnotationError(ValueError):
-    """A label file that cannot be used, with the place that is at fault."""
+    """A label file that cannot be used; the message names the place that is wrong."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Instance:
-    """One annotated action: what, and when."""
+    """One annotated action: its label and its time."""
 
     label: str
     segment: Segment
@@ -48,13 +48,13 @@ class Video:
 
     id: str
     subset: str | None
-    """Such as ``"training"``; None where the file names none."""
+    """Name of the subset, such as ``"training"``; None if the file states none."""
     duration_s: float | None
-    """Seconds, at least 0; None where the file names none."""
+    """Length in seconds, at least 0; None if the file states none."""
     labels: tuple[str, ...]
-    """Distinct labels in the order of the class list; empty for a video without any."""
+    """Distinct labels in the order of the class list; empty if the video has none."""
     instances: tuple[Instance, ...]
-    """In the file's order. Empty where only the labels are known.
+    """Annotated actions in the file's order; empty if only labels are known.
 
     A segment may start before 0 or end after the duration, as in THUMOS14.
     """
@@ -62,7 +62,7 @@ class Video:
 
 @dataclasses.dataclass(frozen=True)
 class Annotations:
-    """A label file's videos and the classes that they are labelled with.
+    """The videos of a label file, and its classes.
 
     Examples
     --------
@@ -76,12 +76,12 @@ class Annotations:
     source: str
     """The file's path, for messages."""
     videos: Mapping[str, Video]
-    """By id, in the file's order."""
+    """Videos by id, in the file's order."""
     class_names: tuple[str, ...]
-    """The C classes; class index c is a place in this tuple."""
+    """The C classes. A class index is a position in this tuple."""
     notes: tuple[str, ...] = ()
-    """What the user should know of how the file was read: a sentence each, with the
-    file's name."""
+    """Sentences on how the file was read that the user should be told. Each names the
+    file."""
 
     def subset(self, name: str | None) -> "Annotations":
         """Return the videos of one subset, with the same classes; None means all.
@@ -116,9 +116,9 @@ class Annotations:
 
 
 def weak_labels(annotations: Annotations) -> dict[str, tuple[str, ...]]:
-    """Return each video's labels, and nothing else: all that training is given.
+    """Return each video's labels, which is all that training is given.
 
-    No temporal truth passes here: neither segments nor how many there are.
+    No temporal truth is returned: neither segments nor their number.
 
     Examples
     --------
@@ -131,7 +131,9 @@ def weak_labels(annotations: Annotations) -> dict[str, tuple[str, ...]]:
 
 
 def label_entry(video: Video) -> dict[str, Any]:
-    """Return a video as ActivityNet-style JSON has it, its placed instances first.
+    """Return a video's entry in ActivityNet-style JSON.
+
+    Annotations with a segment come first, then labels without one.
 
     Examples
     --------
@@ -154,7 +156,7 @@ def label_entry(video: Video) -> dict[str, Any]:
 
 
 def read_annotations(path: str | Path) -> Annotations:
-    """Read a label file, as JSON or CSV by its suffix or, failing that, its content.
+    """Read a label file, as JSON or as a table by its suffix or else its content.
 
     Parameters
     ----------
@@ -178,8 +180,8 @@ def read_annotations(path: str | Path) -> Annotations:
     Raises
     ------
     AnnotationError
-        If the file cannot be read, or says something that cannot be meant: a video
-        twice, a label outside the class list, a segment that ends before it starts.
+        If the file cannot be read, or contradicts itself: a video is listed twice, a
+        label is not in the class list, a segment ends before it starts.
     """
     path = Path(path)
     if is_json(path):
@@ -188,12 +190,12 @@ def read_annotations(path: str | Path) -> Annotations:
 
 
 def is_json(path: Path) -> bool:
-    """Return whether a label file is read as JSON: by its suffix, or how it starts.
+    """Return whether a label file is JSON, by its suffix or else its first character.
 
     Raises
     ------
     AnnotationError
-        If it cannot be read.
+        If the file cannot be read.
     """
     suffix = path.suffix.lower()
     if suffix == ".json" or suffix in TABLES:
@@ -210,13 +212,13 @@ def read_table(path: Path, on_fault: Callable[[str], None]) -> Annotations:
     path : Path
         The file.
     on_fault : callable
-        Given a sentence on each row that cannot be used. If it does not raise, the row
-        is left out.
+        Called with a sentence on each row that cannot be used. If it raises nothing,
+        the row is left out.
 
     Raises
     ------
     AnnotationError
-        If the file cannot be read, or no row of it.
+        If the file, or every row of it, cannot be read.
     """
     data = read_content(path, KIND, AnnotationError)
     if not data.removeprefix(codecs.BOM_UTF8).strip():
@@ -280,7 +282,7 @@ def _duration(where: str, value: object) -> float | None:
 
 
 def _read_json(source: str, text: str) -> Annotations:
-    """Return what an ActivityNet-style file says."""
+    """Return the annotations of an ActivityNet-style file."""
     content = parse_json(source, text, KIND, AnnotationError, _is_video)
     if isinstance(content, dict) and bmn_annotations.is_flat(content):
         content = bmn_annotations.as_database(Path(source), content, AnnotationError)

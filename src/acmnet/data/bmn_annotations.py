@@ -1,7 +1,9 @@
-"""ActivityNet's annotations as BMN's repositories keep them, brought to the usual form.
+"""Convert ActivityNet's annotations from BMN's form to that of ActivityNet's files.
 
-There ``anet_anno_action.json`` has the videos at its top, with ``duration_second`` for
-a duration and no subset; ``video_info_new.csv`` beside it knows the subsets.
+BMN is a method whose repositories have ActivityNet's labels in
+``anet_anno_action.json``. In it the videos are at the top level, the duration is called
+``duration_second``, and there are no subsets; those are in ``video_info_new.csv``
+beside it.
 """
 
 import csv
@@ -13,11 +15,11 @@ from typing import Any
 from acmnet.text_files import read_text
 
 VIDEO_INFO = "*video_info*.csv"
-"""The file beside the annotations that names each video's subset."""
+"""Pattern of the name of the CSV file that lists each video's subset."""
 
 
 def is_flat(content: object) -> bool:
-    """Return whether a JSON value has BMN's videos at its top.
+    """Return whether a JSON value has videos at its top level, as BMN's file has.
 
     Examples
     --------
@@ -39,20 +41,21 @@ def is_flat(content: object) -> bool:
 def as_database(
     path: Path, content: Mapping[str, dict[str, Any]], error: type[ValueError]
 ) -> dict[str, Any]:
-    """Return flat annotations as ActivityNet's own files write them.
+    """Return annotations in BMN's form in the form of ActivityNet's own files.
 
-    A segment that is empty, as a few are, is left out; its label stays. A video's
-    subset is its own, or else that of the one CSV beside the file that is named like
-    `VIDEO_INFO`; without such a CSV it has none.
+    A few segments are empty. They are left out, and their labels are kept. A video's
+    subset is taken from its entry, or else from the one CSV file in the same folder
+    whose name has the pattern `VIDEO_INFO`. Without such a file the video has no
+    subset.
 
     Parameters
     ----------
     path : Path
-        The annotations' file.
+        The file of annotations.
     content : mapping
-        What it holds, for which `is_flat` is true.
+        The content of the file, for which `is_flat` is true.
     error : type
-        What to raise.
+        The exception to raise if the CSV file cannot be read.
     """
     subsets: dict[str, str] = {}
     if not any("subset" in entry for entry in content.values()):
@@ -70,7 +73,7 @@ def as_database(
 
 
 def _subsets(folder: Path, error: type[ValueError]) -> dict[str, str]:
-    """Return the subset of each video that the folder's video list names."""
+    """Return the subset of each video in the folder's list of videos."""
     lists = sorted(folder.glob(VIDEO_INFO))
     if len(lists) != 1:
         return {}
@@ -90,7 +93,7 @@ def _subsets(folder: Path, error: type[ValueError]) -> dict[str, str]:
 
 
 def _without_empty(annotations: object) -> object:
-    """Return annotations in which an empty segment is no segment."""
+    """Return annotations without the segments that are empty."""
     if not isinstance(annotations, list):
         return annotations
     return [_without_segment(x) if _is_empty(x) else x for x in annotations]
@@ -103,5 +106,5 @@ def _is_empty(annotation: object) -> bool:
 
 
 def _without_segment(annotation: Mapping[str, object]) -> dict[str, object]:
-    """Return an annotation that says what, but not when."""
+    """Return an annotation without its segment."""
     return {key: value for key, value in annotation.items() if key != "segment"}

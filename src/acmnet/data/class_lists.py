@@ -1,4 +1,4 @@
-"""The classes that a label file in JSON lists, and labels that are none of them."""
+"""The class list of a label file in JSON, and labels that are not in it."""
 
 import collections
 import difflib
@@ -10,23 +10,24 @@ from acmnet.messages import counted
 from acmnet.names import checked, is_name, one_form
 
 SHOWN: Final = 5
-"""Unknown labels that are named."""
+"""Unknown labels that a message lists, at most."""
 
 
 def declared_classes(
     source: str, content: Mapping[str, object], error: type[ValueError]
 ) -> tuple[str, ...]:
-    """Return the classes that a label file lists, in its order; empty without a list.
+    """Return the class list of a label file, in its order; empty if it has none.
 
     Parameters
     ----------
     source : str
-        The file, for messages.
+        The path of the file, for messages.
     content : mapping
-        What it holds: names under ``taxonomy`` (of its leaves, where it is a tree), or
-        under ``classes``.
+        The content of the file. Class names stand under ``classes`` or ``taxonomy``;
+        where the latter is a tree of nodes, the leaves are the classes.
     error : type
-        What to raise where that is no list of names, or one is in it twice.
+        The exception to raise if the list has something else than names, or one name
+        twice.
     """
     for key in ("taxonomy", "classes"):
         value = content.get(key)
@@ -51,7 +52,7 @@ def declared_classes(
 
 
 def _leaves(nodes: list[dict[str, object]]) -> list[object]:
-    """Return the names of ActivityNet's tree that no other node has for a parent."""
+    """Return the names of the leaves of ActivityNet's tree: nodes without children."""
     pairs = [(node.get("nodeName"), node.get("parentName")) for node in nodes]
     parents = {repr(parent) for name, parent in pairs if parent != name}
     leaves = {repr(name): name for name, _ in pairs if repr(name) not in parents}
@@ -64,7 +65,7 @@ def refuse_unknown_labels(
     declared: tuple[str, ...],
     error: type[ValueError],
 ) -> None:
-    """Refuse labels that the file's own class list lacks, the first few by name."""
+    """Refuse labels that are not in the file's class list; the first few are named."""
     first: dict[str, str] = {}
     known = set(declared)
     for key, entry in database.items():

@@ -1,6 +1,6 @@
-"""Detections as CSV, for spreadsheets: a row for each, by video and time.
+"""Detections as CSV for spreadsheets: a row for each detection, by video and time.
 
-Text to text: nothing here opens a file.
+The functions here work on text; they open no file.
 """
 
 import csv
@@ -12,17 +12,18 @@ from acmnet.messages import quoted
 from acmnet.segments import Detections
 
 COLUMNS: Final = ("video", "label", "start", "end", "score")
-"""``start`` and ``end`` are in seconds."""
+"""Columns of the table; ``start`` and ``end`` are in seconds."""
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet computes a cell that starts with one of these, so a name that does is
-written with an apostrophe before it, which `entries_of` takes off again."""
+"""Characters at the start of a cell that make a spreadsheet compute it as a formula. A
+name that starts with one is written with an apostrophe in front, which `entries_of`
+removes again."""
 
 
 def csv_of(results: Mapping[str, Detections]) -> str:
-    """Return detections as CSV, by video, then by time.
+    """Return detections as CSV, sorted by video, then by time.
 
-    Times have milliseconds, scores six digits; videos without a detection have no row.
-    Lines end as RFC 4180 says.
+    Times have three digits after the point, scores six. Videos without a detection have
+    no row. Lines end with CR LF, as RFC 4180 says.
 
     Examples
     --------
@@ -45,9 +46,9 @@ def csv_of(results: Mapping[str, Detections]) -> str:
 def entries_of(
     source: str, text: str, error: type[ValueError]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return the entries of each video, as ActivityNet's results JSON has them.
+    """Return the entries of each video in the form of ActivityNet's results JSON.
 
-    Numbers stay text, which the reader of that format checks.
+    Numbers stay text; the reader of that format checks them.
 
     Raises
     ------
@@ -85,7 +86,7 @@ def entries_of(
 
 
 def milliseconds(start_s: float, end_s: float) -> tuple[int, int]:
-    """Return a segment in whole milliseconds, at least one long.
+    """Return start and end in whole milliseconds, the end at least one later.
 
     Examples
     --------
@@ -97,11 +98,11 @@ def milliseconds(start_s: float, end_s: float) -> tuple[int, int]:
 
 
 def _guarded(name: str) -> str:
-    """Return a name that no spreadsheet takes for a formula."""
+    """Return a name that spreadsheets do not take for a formula."""
     return f"'{name}" if name.lstrip("'").startswith(FORMULA) else name
 
 
 def _plain(name: str) -> str:
-    """Return the name that `_guarded` was given."""
+    """Return a name without the apostrophe that `_guarded` put in front."""
     is_guarded = name[:1] == "'" and name.lstrip("'").startswith(FORMULA)
     return name[1:] if is_guarded else name

@@ -1,4 +1,4 @@
-"""Entries of a results JSON: their numbers as arrays, and what is wrong with one."""
+"""Entries of a results JSON: their numbers as arrays, and messages on bad entries."""
 
 import math
 import reprlib
@@ -14,14 +14,14 @@ EXAMPLE_ENTRY: Final = '{"label": "jump", "score": 0.9, "segment": [1.0, 2.5]}'
 
 
 def numbers(values: list[Any]) -> FloatArray:
-    """Return numbers, some perhaps given as text, as an array."""
+    """Return numbers as an array; some may be given as text."""
     if not set(map(type, values)) <= {float, int}:
         values = [_number(value) for value in values]
     return np.array(values, dtype=np.float64)
 
 
 def times_of(values: list[Any]) -> FloatArray:
-    """Return times in seconds as an array; fails where one is too far off."""
+    """Return times in seconds as an array; a time beyond the limit is an error."""
     times = numbers(values)
     if not (np.abs(times) <= LARGEST_SECONDS).all():
         raise ValueError(f"a time must be within {LARGEST_SECONDS:g} s of 0")
@@ -29,7 +29,7 @@ def times_of(values: list[Any]) -> FloatArray:
 
 
 def _number(value: object) -> float:
-    """Return a number, also from its text; NaN where ``value`` is none."""
+    """Return a number that may be given as text; NaN if ``value`` is no number."""
     number = finite(value, in_quotes=True)
     return math.nan if number is None else number
 
@@ -44,7 +44,7 @@ def faults(source: str, results: Mapping[str, list[object]]) -> Iterator[str]:
 
 
 def _fault(entry: object) -> str:
-    """Return what is wrong with an entry and what to do; empty if nothing is."""
+    """Return what is wrong with an entry and what to do; empty if all is right."""
     if not isinstance(entry, dict):
         return f"must be an object such as {EXAMPLE_ENTRY}, got {reprlib.repr(entry)}"
     for field in ("label", "score", "segment"):

@@ -1,6 +1,7 @@
-"""What `localize` writes: results JSON, a CSV table, or subtitles.
+"""Write detections to results JSON, to a CSV table, or to subtitles.
 
-The file's suffix says which. A folder gets one file for each video, named after it.
+The suffix of the file decides on the format. In a folder, each video gets a file that
+is named after it.
 """
 
 import dataclasses
@@ -19,11 +20,11 @@ from acmnet.segments import Detections
 Format = Literal["json", "csv", "srt", "vtt"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 SUBTITLES: Final = {"srt": srt_of, "vtt": webvtt_of}
-"""The formats whose files are of one video."""
+"""Formats of subtitles, of which each video has its own file, and their writers."""
 
 
 class OutputError(ValueError):
-    """A file that detections cannot be written to; the message says which can."""
+    """A path to which detections cannot be written; the message says what to give."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,16 +34,16 @@ class Output:
     path: Path
     format: Format
     is_folder: bool
-    """Whether it gets a file for each video."""
+    """Whether the path is a folder that gets a file for each video."""
 
     def refuse(self, n_videos: int) -> None:
-        """Refuse, before the work begins, what could not be written after it.
+        """Refuse, before work begins, a path to which its result could not be written.
 
         Raises
         ------
         OutputError
-            If it is one file for the subtitles of several videos; names the folder to
-            give instead.
+            If the path is one file for the subtitles of several videos. The message
+            says to give a folder.
         FileError
             If nothing can be written there.
         """
@@ -61,16 +62,17 @@ class Output:
         shown: Mapping[str, Detections],
         external_data: Mapping[str, object],
     ) -> str:
-        """Write the detections; return how many are in which files, in words.
+        """Write the detections; return a sentence on how many were written where.
 
         Parameters
         ----------
         everything : mapping from video id to Detections
-            What results JSON gets: it is for `evaluate`.
+            Written if the format is results JSON, which is for `acmnet evaluate`.
         shown : mapping from video id to Detections
-            What CSV and subtitles get: they are for people.
+            Written if the format is CSV or subtitles, which people read.
         external_data : mapping
-            For results JSON, as `write_detections` takes it.
+            The JSON's ``external_data``; see
+            `acmnet.data.detections.write_detections`.
         """
         chosen = everything if self.format == "json" else shown
         files = {self.path: chosen}
@@ -96,7 +98,7 @@ class Output:
             write_detections(path, results, external_data=external_data)
             return
         if self.format == "csv":
-            # with the mark by which spreadsheets know UTF-8
+            # utf-8-sig: with the byte order mark that tells spreadsheets of UTF-8
             text = "\ufeff" + csv_of(results)
         else:
             text = "".join(SUBTITLES[self.format](own) for own in results.values())
@@ -105,20 +107,21 @@ class Output:
 
 
 def output_of(text: str, named: Format | None) -> Output:
-    """Return where to write detections, by the suffix of a file, or as it is named.
+    """Return where and in which format detections are to be written.
 
     Parameters
     ----------
     text : str
-        The path of a file, or of a folder: one that exists, ends with a slash, or has
-        no suffix while ``named`` says what its files are.
+        The path of a file, whose suffix is that of its format, or of a folder. A path
+        is that of a folder if the folder exists, if the path ends with a slash, or if
+        it has no suffix and ``named`` is given.
     named : str or None
-        The format of the files in a folder.
+        The format of the files in a folder, if ``text`` is one.
 
     Raises
     ------
     OutputError
-        If a file's suffix is not known, or a folder has no format.
+        If a file's suffix is not known, or no format is named for a folder.
     """
     path = Path(text)
     ends = text.endswith(("/", os.sep)) or path.is_dir()

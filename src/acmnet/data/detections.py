@@ -1,11 +1,11 @@
-"""Read and write detection files: what was found, in which video, from when to when.
+"""Read and write detection files: which action was found in which video, and when.
 
-The format is ActivityNet's results JSON, as the field's evaluators read it::
+The format is ActivityNet's results JSON, which evaluation programs commonly read::
 
     {"version": "...", "external_data": {...},
      "results": {"a_video": [{"label": "jump", "score": 0.9, "segment": [1.0, 2.5]}]}}
 
-Nothing here knows who made the detections or what they are compared with.
+Nothing here knows which network made the detections or what they are compared with.
 """
 
 import dataclasses
@@ -26,24 +26,24 @@ from acmnet.segments import Detections, FloatArray, IntArray
 from acmnet.text_files import outline, parse_json, read_text
 
 VERSION = "acmnet"
-"""What a file written here says in its ``version``; nothing reads it."""
+"""Value of ``version`` in the files written here; nothing reads it."""
 
 KIND = "detection file"
 SUBTITLES: Final = (".srt", ".vtt")
-"""Suffixes of files that are for players, not for reading back."""
+"""Suffixes of files of subtitles, which are not read back."""
 EMPTY = 'a file without detections is {"results": {}}'
 
 
 class DetectionFileError(ValueError):
-    """A detection file that cannot be used, with the place that is at fault."""
+    """A detection file that cannot be used; the message names the place."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class DetectionFile:
     """The N detections of many videos as parallel arrays, in the order of the file.
 
-    Unlike `Detections`, it may hold a detection that does not end after it starts:
-    evaluation drops and counts those.
+    Unlike `Detections`, it may hold a detection that does not end after it starts.
+    Evaluation counts and drops such detections.
 
     Raises
     ------
@@ -61,27 +61,27 @@ class DetectionFile:
     source: str
     """The file's path, for messages."""
     video_ids: tuple[str, ...]
-    """Every video with an entry, also one without detections."""
+    """All videos of the file, those without detections among them."""
     labels: tuple[str, ...]
-    """The distinct labels, in the order in which they were first met."""
+    """The distinct labels, in the order of their first use."""
     video_index: IntArray
     """(N,) index into ``video_ids``."""
     label_index: IntArray
     """(N,) index into ``labels``."""
     start_s: FloatArray
-    """(N,) seconds."""
+    """(N,) start in seconds."""
     end_s: FloatArray
-    """(N,) seconds."""
+    """(N,) end in seconds."""
     score: FloatArray
-    """(N,) higher is surer."""
+    """(N,) score; a higher one means more confidence."""
     external_data: Mapping[str, object] = dataclasses.field(default_factory=dict)
-    """What the file says about data used beyond the benchmark's."""
+    """The file's ``external_data``: which data beyond the benchmark's was used."""
 
     @property
     def shown_from(self) -> float | None:
-        """The score that people are shown these detections from; None for any.
+        """Lowest score that is shown to people; None if all detections are shown.
 
-        ``external_data`` says so as ``shown_from``, where acmnet wrote the file.
+        Files that acmnet wrote have it as ``shown_from`` in ``external_data``.
         """
         return finite(self.external_data.get("shown_from"), in_quotes=True)
 
@@ -136,7 +136,7 @@ class DetectionFile:
         source: str = "the detections",
         external_data: Mapping[str, object] | None = None,
     ) -> "DetectionFile":
-        """Gather detections by video, as the file written from them would read.
+        """Return the detections of videos as reading the file written of them would.
 
         Raises
         ------
@@ -183,16 +183,17 @@ def read_detections(path: str | Path) -> DetectionFile:
     Parameters
     ----------
     path : str or Path
-        JSON in UTF-8, or CSV as `acmnet.data.detection_csv` writes it. Times are in
-        seconds; a time or score may be a number or its text. ``version`` and fields
-        that this format does not name are ignored. Names of videos and labels are
-        brought to their composed Unicode form.
+        JSON in UTF-8, or a CSV file that `acmnet.data.detection_csv` wrote. Times are
+        in seconds. Times and scores may be numbers or text. ``version`` and unknown
+        fields are ignored. Names of videos and labels are brought to their composed
+        Unicode form.
 
     Returns
     -------
     DetectionFile
-        In the file's order: the order decides between equal scores. A detection that
-        does not end after it starts is kept here; evaluation drops and counts it.
+        The detections in the file's order, which decides between equal scores. A
+        detection that does not end after it starts is among them; evaluation counts
+        and drops it.
 
     Raises
     ------
@@ -237,7 +238,7 @@ def _checked(
     results: Mapping[str, list[Any]],
     external_data: Mapping[str, object],
 ) -> DetectionFile:
-    """Return all entries as arrays, or refuse the first that cannot be used."""
+    """Return all entries as arrays; refuse the first entry that cannot be used."""
     results = _in_one_form(source, results)
     try:
         return _gathered(source, results, external_data)
@@ -246,7 +247,7 @@ def _checked(
 
 
 def _in_one_form(source: str, results: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
-    """Return the entries by the composed form of each video's name."""
+    """Return the entries by each video's name in its composed Unicode form."""
     found: dict[str, list[Any]] = {}
     for video, entries in results.items():
         if found.setdefault(one_form(video), entries) is not entries:
@@ -267,7 +268,11 @@ def _gathered(
     results: Mapping[str, list[Any]],
     external_data: Mapping[str, object],
 ) -> DetectionFile:
-    """Return all entries as arrays; fails without saying where (`faults` does)."""
+    """Return all entries as arrays.
+
+    An entry that cannot be used raises an error that does not say which one it is;
+    `acmnet.data.detection_entries.faults` finds that.
+    """
     entries = [entry for found in results.values() for entry in found]
     label = [entry["label"] for entry in entries]
     segment = [entry["segment"] for entry in entries]
@@ -305,19 +310,19 @@ def write_detections(
 ) -> None:
     """Write detections by video in ActivityNet's results format.
 
-    Videos are sorted by id, and their detections by time. Times and scores keep every
-    bit: `read_detections` gives back equal numbers. The file appears whole or not at
-    all, as it is written under another name in the same folder and then takes the place
-    of what ``path`` was.
+    Videos are sorted by id, and their detections by time. Times and scores are written
+    so that `read_detections` returns exactly equal numbers. The file is written under a
+    temporary name in the same folder and then renamed, so ``path`` is never half
+    written.
 
     Parameters
     ----------
     path : str or Path
-        Its folder is made where it is missing.
+        The file; its folder is made if it is missing.
     results : mapping from video id to Detections
         A video without detections is written with an empty list.
     external_data : mapping, optional
-        What was used beyond the benchmark's own data, as JSON can hold it.
+        Which data beyond the benchmark's was used, in values that JSON can hold.
 
     Raises
     ------
@@ -349,7 +354,7 @@ def write_detections(
 
 
 def _entries(found: Detections) -> str:
-    """Return one video's detections as JSON, each float by its shortest exact text."""
+    """Return one video's detections as JSON; each float in its shortest exact form."""
     found = found.by_time()
     columns = (found.class_index, found.score, found.start_s, found.end_s)
     rows = zip(*(column.tolist() for column in columns), strict=True)

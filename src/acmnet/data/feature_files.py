@@ -1,7 +1,7 @@
-"""One video's features in a file: ``.npy`` or ``.safetensors``, believed in nothing.
+"""Read the features of one video from a ``.npy`` or ``.safetensors`` file, untrusted.
 
-A file is opened only if it is a regular one, its header is checked against its size,
-and nothing that it says is ever run.
+Only regular files are opened, the header of a file is compared with its size, and no
+code in a file is ever run.
 """
 
 import ast
@@ -25,49 +25,50 @@ SUFFIXES: Final = (".npy", ".safetensors")
 STORED_DTYPES: Final = (torch.float16, torch.float32, torch.float64)
 MAGIC: Final = b"\x93NUMPY"
 LONGEST_HEADER: Final = 10_000
-"""Bytes of an ``.npy`` header; NumPy itself reads no longer one. Ours have 118."""
+"""Bytes of an ``.npy`` header, at most, as in NumPy itself. Usual ones have 118."""
 START: Final = len(MAGIC) + 2 + 4 + LONGEST_HEADER
-"""Bytes of a file that hold an ``.npy`` header, version and length included."""
+"""Bytes from the start of a file within which an ``.npy`` header ends."""
 
 _USUAL_HEADER: Final = re.compile(
     r"\{'descr': '([<>|=]?[a-zA-Z]\d{0,9})', 'fortran_order': (True|False), "
     r"'shape': \(((?:\d{1,19}L?, ?)*(?:\d{1,19}L?)?)\),? ?\}\s*",
     re.ASCII,
 )
-"""As NumPy writes it; one of Python 2 has an L behind each number."""
+"""Header of an ``.npy`` file as NumPy writes it. Python 2 wrote an L after each
+number."""
 
 
 class FeatureError(ValueError):
-    """Features that cannot be used, with the file that is at fault."""
+    """Features that cannot be used; the message names the file."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """What a file says about its values, checked against its size."""
+    """The header of a file of features, checked against the file's size."""
 
     shape: tuple[int, int]
     """``(T, D)``, both at least 1."""
     dtype: torch.dtype
-    """One of `STORED_DTYPES`."""
+    """Type of the stored values, one of `STORED_DTYPES`."""
     offset: int = 0
-    """Bytes before the values, in an ``.npy`` file."""
+    """Bytes before the values; of an ``.npy`` file only."""
     by_column: bool = False
-    """Whether values of one column lie side by side, in an ``.npy`` file."""
+    """Whether the values are stored column by column; of an ``.npy`` file only."""
 
     @property
     def memory_bytes(self) -> int:
-        """How much memory the features take when they are read: fp64 becomes fp32."""
+        """Bytes of memory that the features take once read; fp64 becomes fp32."""
         return self.shape[0] * self.shape[1] * min(self.dtype.itemsize, 4)
 
 
 def read_header(path: Path) -> Header:
-    """Return what a file of features holds, without reading its values.
+    """Return the header of a file of features, without reading the values.
 
     Raises
     ------
     FeatureError
-        If it is no regular file, is not as long as its header says, or holds anything
-        but floats of shape ``(T, D)``.
+        If the file is no regular file, its size contradicts its header, or it holds
+        something else than floating-point numbers of shape ``(T, D)``.
     """
     try:
         with open_regular(path, "features") as file:
@@ -81,21 +82,21 @@ def read_header(path: Path) -> Header:
 
 
 def read_values(path: Path) -> tuple[Tensor, bytearray]:
-    """Return a file's values as they are stored, and all of its bytes.
+    """Return a file's values in their stored type, and all bytes of the file.
 
-    Both share memory where the file is ``.npy``.
+    The two share memory if the file is an ``.npy`` file.
 
     Returns
     -------
     tensor of shape (T, D)
-        In one of `STORED_DTYPES`; not checked to be finite.
+        The values, of one of `STORED_DTYPES`. They may be NaN or infinite.
     bytearray
         The whole file.
 
     Raises
     ------
     FeatureError
-        As `read_header`, or if the file does not fit into memory.
+        If `read_header` refuses the file, or the file does not fit into memory.
     """
     try:
         with open_regular(path, "features") as file:
@@ -121,9 +122,10 @@ def read_values(path: Path) -> tuple[Tensor, bytearray]:
 
 
 def map_values(path: Path) -> Tensor:
-    """Return a file's values as they are stored, loaded when they are used.
+    """Return a file's values in their stored type, mapped into memory.
 
-    Writing to the tensor does not reach the file. Errors are those of `read_header`.
+    They are loaded when they are used. Writing to the tensor does not change the file.
+    Errors are those of `read_header`.
     """
     header = read_header(path)
     try:
@@ -131,7 +133,7 @@ def map_values(path: Path) -> Tensor:
             with safe_open(path, framework="pt") as file:
                 tensor: Tensor = file.get_tensor(_only_name(path, list(file.keys())))
                 return tensor
-        # "c": private pages, so that a write never reaches the file
+        # mode "c" (copy on write): writing changes memory only, never the file
         array: npt.NDArray[np.generic] = np.memmap(
             path,
             _numpy(header),
@@ -146,7 +148,7 @@ def map_values(path: Path) -> Tensor:
 
 
 def unreadable(path: Path, fault: Exception) -> FeatureError:
-    """Return the refusal of a file that is damaged, or that the disk does not give."""
+    """Return the error of a file that is damaged or cannot be read from the disk."""
     if isinstance(fault, FileError):
         return FeatureError(str(fault))
     why = fault.strerror if isinstance(fault, OSError) else one_line(fault)
@@ -154,7 +156,7 @@ def unreadable(path: Path, fault: Exception) -> FeatureError:
 
 
 def checked_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return a shape, refused unless it is (T, D) with T and D at least 1."""
+    """Return a shape; refuse it unless it is (T, D) with T and D at least 1."""
     if len(shape) != 2:
         raise FeatureError(
             f"features of {path.stem!r} must have shape (T, D), got "
@@ -169,7 +171,7 @@ def checked_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def wrong_dtype(path: Path, dtype: object) -> FeatureError:
-    """Return the refusal of values that are no floating-point numbers."""
+    """Return the error of values that are no floating-point numbers."""
     return FeatureError(
         f"{path} holds {dtype}; features are float16 or float32 in native byte order: "
         "write the file again"
@@ -179,7 +181,7 @@ def wrong_dtype(path: Path, dtype: object) -> FeatureError:
 def _checked(
     path: Path, shape: tuple[int, ...], named: object, dtype: torch.dtype | None
 ) -> Header:
-    """Return a header, refused unless it is of features."""
+    """Return a header; refuse it unless it describes features."""
     if dtype not in STORED_DTYPES:
         raise wrong_dtype(path, named)
     return Header(checked_shape(path, shape), dtype)
@@ -214,7 +216,7 @@ def _npy_header(path: Path, start: bytes, size: int) -> Header:
 
 
 def _parsed(path: Path, text: str) -> tuple[np.dtype, bool, tuple[int, ...]]:
-    """Return dtype, order and shape, as the header of an ``.npy`` file spells them."""
+    """Return type, whether by column, and shape from the header of an ``.npy`` file."""
     usual = _USUAL_HEADER.fullmatch(text)
     if usual:
         descr: object = usual[1]
@@ -253,7 +255,7 @@ def _numpy(header: Header) -> np.dtype:
 
 
 def _from_npy(header: Header, content: bytearray) -> Tensor:
-    """Return the values on the memory of the file's bytes."""
+    """Return the values as a tensor that shares memory with the file's bytes."""
     array = np.frombuffer(content, _numpy(header), offset=header.offset)
     if header.offset % header.dtype.itemsize:
         array = array.copy()
@@ -271,7 +273,7 @@ def _safetensors_header(path: Path) -> Header:
 
 
 def _only_name(path: Path, names: list[str]) -> str:
-    """Return the name of a file's only tensor, or ``features``."""
+    """Return the name of a file's only tensor; of several, ``features``."""
     if "features" in names:
         return "features"
     if len(names) != 1:

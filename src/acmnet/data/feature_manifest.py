@@ -1,4 +1,4 @@
-"""What a directory of features says about all of them: its `features.json`."""
+"""The manifest of a directory of features: what holds for all of its videos."""
 
 import dataclasses
 import reprlib
@@ -19,7 +19,7 @@ KIND = "manifest of features"
 
 @dataclasses.dataclass(frozen=True)
 class FeatureManifest:
-    """What a store says about all of its features.
+    """What holds for all features of a directory.
 
     Raises
     ------
@@ -28,19 +28,21 @@ class FeatureManifest:
     """
 
     grid: SnippetGrid
+    """Where snippets lie in time."""
     dimension: int
-    """D, at least 1."""
+    """Number of columns D, at least 1."""
     streams: tuple[str, ...] = ()
-    """Such as ``("rgb", "flow")``, in the order of the columns; empty if unknown."""
+    """Names of the parts of the columns, in order, such as ``("rgb", "flow")``; empty
+    if unknown."""
     extractor: str = ""
-    """What made the features; empty if unknown."""
+    """Name of the extractor that made the features; empty if unknown."""
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Of the extractor's software and weights, by name."""
+    """Versions of the extractor's software and weights, by name."""
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """All else that the extractor's numbers depend on, as JSON values."""
+    """Everything else that the features depend on, as JSON values by name."""
 
     def __post_init__(self) -> None:
-        """Refuse a dimension that no features have."""
+        """Refuse a dimension that is not a whole number from 1."""
         if type(self.dimension) is not int or self.dimension < 1:
             raise FeatureError(
                 f"dimension must be a whole number from 1, got {self.dimension!r}"
@@ -48,16 +50,17 @@ class FeatureManifest:
 
 
 def read_manifest(directory: str | Path) -> FeatureManifest:
-    """Read a store's `features.json`; keys that it does not know are left alone.
+    """Read the ``features.json`` of a directory; unknown keys are ignored.
 
-    An extraction's has a ``sha256`` of all else in it, which must be right.
+    Where the file has ``sha256``, as acmnet writes it, that must be the digest of all
+    other values.
 
     Raises
     ------
     FeatureError
         If the file is missing, is not a JSON object, or lacks one of ``fps``,
-        ``snippet_frames``, ``stride_frames`` and ``dimension``, or if a value cannot
-        be meant.
+        ``snippet_frames``, ``stride_frames`` and ``dimension``, or if a value is not
+        of the right kind.
     """
     path = Path(directory) / MANIFEST_NAME
     empty = "write the grid there, or give it"
@@ -80,7 +83,7 @@ def read_manifest(directory: str | Path) -> FeatureManifest:
 
 
 def _manifest(content: Mapping[str, object]) -> FeatureManifest:
-    """Return the manifest that a JSON object spells."""
+    """Return the manifest with the values of a JSON object."""
     fps = content.get("fps")
     if isinstance(fps, bool) or not isinstance(fps, int | float):
         raise FeatureError(f"fps must be a number above 0, got {_got(content, 'fps')}")
@@ -109,7 +112,7 @@ def _manifest(content: Mapping[str, object]) -> FeatureManifest:
 
 
 def _whole(content: Mapping[str, object], key: str) -> int:
-    """Return a whole number from 1, also where it is written as 16.0."""
+    """Return the whole number from 1 under a key; 16.0 counts as 16."""
     value = content.get(key)
     number = value if isinstance(value, int | float) else 0
     if isinstance(value, bool) or number != number // 1 or number < 1:
@@ -120,12 +123,15 @@ def _whole(content: Mapping[str, object], key: str) -> int:
 
 
 def _got(content: Mapping[str, object], key: str) -> str:
-    """Return what an object says under a key, for a message."""
+    """Return the value under a key as a message shows it."""
     return reprlib.repr(content[key]) if key in content else "none"
 
 
 def write_manifest(directory: str | Path, manifest: FeatureManifest) -> Path:
-    """Write a store's `features.json`, whole or not at all, and return its path."""
+    """Write the ``features.json`` of a directory, and return its path.
+
+    The file is written under a temporary name and renamed.
+    """
     content = {
         **dataclasses.asdict(manifest.grid),
         "dimension": manifest.dimension,

@@ -1,8 +1,8 @@
-"""The feature store: one ``(T, D)`` file a video, and the manifest that says its grid.
+"""The feature store: a directory with a ``(T, D)`` file for each video and a manifest.
 
-A store is a directory with ``<video id>.npy`` or ``<video id>.safetensors`` for each
-video and, beside them, `features.json`. Nothing here knows labels or the network, and
-nothing that a file says is ever run.
+A store holds ``<video id>.npy`` or ``<video id>.safetensors`` for each video. The
+manifest ``features.json`` states the grid of snippets. Nothing here knows labels or the
+network, and no code in a file is ever run.
 """
 
 import contextlib
@@ -37,30 +37,34 @@ from acmnet.segments import SnippetGrid
 from acmnet.text_files import parse_json, read_text
 
 RECORDS = "extracted"
-"""The folder of a store in which `acmnet extract` keeps a record of each video."""
+"""Folder in a store with a record of each video that `acmnet extract` finished."""
 
 SHOWN_MISSING_VIDEOS = 20
+"""Missing videos that a message lists, at most."""
 
 
 def write_features(
     directory: str | Path, video_id: str, features: Tensor | npt.NDArray[np.floating]
 ) -> Path:
-    """Write one video's features as ``.npy``, whole or not at all; return its path.
+    """Write one video's features as ``.npy`` and return the file's path.
+
+    The file is written under a temporary name and renamed.
 
     Parameters
     ----------
     directory : str or Path
-        The store; made where it is missing.
+        The store; it is made if it is missing.
     video_id : str
-        The file's name without its suffix.
+        The name of the file without its suffix.
     features : tensor or array of shape (T, D)
-        Finite, with T at least 1; fp16 and fp32 are kept, fp64 is stored as fp32.
+        Finite values, with T at least 1. fp16 and fp32 are kept; fp64 is stored as
+        fp32.
 
     Raises
     ------
     FeatureError
-        If the id is no file name, or the features are none that `FeatureStore.read`
-        would return.
+        If the id is no name of a file, or the features have another shape or type, or a
+        value that is not finite.
     """
     _refuse_path(video_id)
     path = Path(directory) / f"{video_id}.npy"
@@ -81,34 +85,36 @@ def write_features(
 
 @dataclasses.dataclass(frozen=True)
 class FeatureStore:
-    """A directory of features, as `open_store` found it."""
+    """A directory of features that `open_store` opened."""
 
     directory: Path
     grid: SnippetGrid
+    """Where snippets lie in time."""
     dimension: int
-    """D of every video."""
+    """Number of columns D of every video's features."""
     manifest: FeatureManifest | None
-    """None where the directory has none."""
+    """The directory's manifest; None if it has none."""
     files: Mapping[str, Path] = dataclasses.field(repr=False)
-    """Each video's file, by video id in its composed Unicode form, sorted."""
+    """The file of each video, by video id in its composed Unicode form, sorted."""
     has_records: bool = False
-    """Whether `acmnet extract` left records of the features, with their SHA-256."""
+    """Whether the directory has records of `acmnet extract`, which hold the SHA-256 of
+    the features."""
     _headers: dict[str, Header] = dataclasses.field(
         default_factory=dict, repr=False, compare=False
     )
 
     @property
     def video_ids(self) -> tuple[str, ...]:
-        """The videos that have features, sorted."""
+        """Ids of the videos that have features, sorted."""
         return tuple(self.files)
 
     def path(self, video_id: str) -> Path:
-        """Return a video's file, or refuse the video if it has none."""
+        """Return the file of a video; refuse a video without features."""
         self.require([video_id])
         return self.files[one_form(video_id)]
 
     def require(self, video_ids: Iterable[str]) -> None:
-        """Refuse videos that have no features here, all of them at once."""
+        """Refuse videos that have no features here, in one message for all of them."""
         wanted = list(dict.fromkeys(map(one_form, video_ids)))
         for video_id in wanted:
             _refuse_path(video_id)
@@ -130,24 +136,25 @@ class FeatureStore:
         return self._header(video_id).shape
 
     def total_bytes(self, video_ids: Iterable[str]) -> int:
-        """Return how much memory videos take as `read` returns them, from headers."""
+        """Return the bytes of memory that videos take once read, from their headers."""
         return sum(self._header(video_id).memory_bytes for video_id in video_ids)
 
     def read(self, video_id: str) -> Tensor:
-        """Return a video's features in memory, checked.
+        """Return a video's features in memory, after checking them.
 
         Returns
         -------
         tensor of shape (T, D)
-            On the CPU, contiguous, finite, T at least 1. In the stored precision,
-            fp16 or fp32; fp64 becomes fp32.
+            Finite values, T at least 1, on the CPU and contiguous. The type is the
+            stored one, fp16 or fp32; fp64 becomes fp32.
 
         Raises
         ------
         FeatureError
-            If the video has no file, or the file is not whole, is not two-dimensional
-            or floating-point, is empty, has another D or a value that is not finite,
-            or is not the one that `acmnet extract` wrote a record of.
+            If the video has no file; if the file is cut off or empty, is not
+            two-dimensional or not of floating-point numbers, has another number of
+            columns or a value that is not finite; or if its SHA-256 is not the one in
+            the record of `acmnet extract`.
         """
         path = self.path(video_id)
         features, content = read_values(path)
@@ -166,16 +173,16 @@ class FeatureStore:
     def map(self, video_id: str) -> Tensor:
         """Return a video's features mapped from the disk, for stores beyond memory.
 
-        As `read`, but values are loaded when they are used, and are checked neither to
-        be finite nor to be those that were extracted. Writing to the tensor does not
-        reach the file. Features stored as fp64 or column by column are converted, which
-        loads them.
+        Values are loaded when they are used. Unlike in `read`, they are not checked:
+        they may be NaN or infinite, or differ from those that were extracted. Writing
+        to the tensor does not change the file. Features that are stored as fp64 or
+        column by column have to be converted, so they are loaded at once.
         """
         self._header(video_id)
         return _as_read(map_values(self.path(video_id)))
 
     def _header(self, video_id: str) -> Header:
-        """Return what a video's file says; a file is asked once."""
+        """Return the header of a video's file; it is read only once."""
         video_id = one_form(video_id)
         if video_id not in self._headers:
             header = read_header(self.path(video_id))
@@ -184,7 +191,7 @@ class FeatureStore:
         return self._headers[video_id]
 
     def _refuse_dimension(self, video_id: str, dimension: int) -> None:
-        """Refuse a video with another D than the store's."""
+        """Refuse a video whose number of columns is not the store's."""
         if dimension != self.dimension:
             says = (
                 "the manifest says"
@@ -198,7 +205,7 @@ class FeatureStore:
             )
 
     def _refuse_changed(self, path: Path, content: bytearray) -> None:
-        """Refuse a file that is not the one that its extraction recorded."""
+        """Refuse a file whose SHA-256 is not the one in its record."""
         record = self.directory / RECORDS / f"{path.stem}.json"
         if path.suffix != ".npy" or not (self.has_records and record.exists()):
             return
@@ -217,22 +224,22 @@ class FeatureStore:
 def open_store(
     directory: str | Path, *, grid: SnippetGrid | None = None
 ) -> FeatureStore:
-    """Open a directory of features, without reading any of them.
+    """Open a directory of features; no features are read yet.
 
     Parameters
     ----------
     directory : str or Path
-        Holds one ``.npy`` or ``.safetensors`` a video; other files, and the ``._*``
-        that macOS leaves behind, are passed over.
+        It holds one ``.npy`` or ``.safetensors`` for each video. Other files, and the
+        files ``._*`` that macOS leaves behind, are ignored.
     grid : SnippetGrid, optional
-        Of the features, where the directory has no manifest. Beside a manifest it
-        must say the same.
+        The grid of the features, for a directory without a manifest. If there is a
+        manifest, it must state the same grid.
 
     Raises
     ------
     FeatureError
-        If the directory is missing, its grid or its dimension is not known, the
-        manifest says otherwise than ``grid``, or a video has two files.
+        If there is no such directory, its grid or its number of columns is not known,
+        the manifest states another grid than ``grid``, or a video has two files.
     """
     directory = Path(directory)
     if not directory.is_dir():
@@ -278,7 +285,7 @@ def _feature_files(directory: Path) -> dict[str, Path]:
 
 
 def _first_dimension(directory: Path, files: Mapping[str, Path]) -> int:
-    """Return D of the first file that can be read."""
+    """Return the number of columns of the first file that can be read."""
     if not files:
         raise FeatureError(
             f"{directory} has no {' or '.join(SUFFIXES)} file; name the directory of "
@@ -287,11 +294,13 @@ def _first_dimension(directory: Path, files: Mapping[str, Path]) -> int:
     for path in files.values():
         with contextlib.suppress(FeatureError):
             return read_header(path).shape[1]
-    return read_header(next(iter(files.values()))).shape[1]  # which says why not
+    return read_header(next(iter(files.values()))).shape[
+        1
+    ]  # raises the error of the first file
 
 
 def _as_read(tensor: Tensor) -> Tensor:
-    """Return the tensor contiguous, fp16 or fp32; itself where it is so already."""
+    """Return a tensor as contiguous fp16 or fp32, without a copy if possible."""
     return (tensor.float() if tensor.dtype == torch.float64 else tensor).contiguous()
 
 
@@ -305,8 +314,9 @@ def _refuse_path(video_id: str) -> None:
 
 
 def _refuse_infinite(path: Path, features: Tensor) -> None:
-    """Refuse NaN and infinity, naming the first one's place."""
-    # a sum takes a twentieth of the time, and hides neither NaN nor infinity
+    """Refuse NaN and infinity; the message names the place of the first one."""
+    # a sum shows NaN or infinity in a twentieth of the time; a finite sum means that
+    # all values are finite
     if math.isfinite(float(features.sum(dtype=torch.float32))):
         return
     finite = torch.isfinite(features)

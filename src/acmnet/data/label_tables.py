@@ -1,8 +1,9 @@
-"""Tables of videos and their labels, as people keep them in a spreadsheet.
+"""Read tables of videos and labels as people keep them in a spreadsheet.
 
-One row a video with all of its labels, or one row a label with the video repeated. The
-columns are known by many names. What was recognised beyond the plain form is said in
-notes; what cannot be meant is a fault, with its line.
+A table has one row for each video with all of its labels, or one row for each label, in
+which the video is repeated. Columns are recognised by many names. Notes state what was
+recognised that differs from the plain form. A row that makes no sense is a fault, which
+names the row's line.
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from acmnet.data.spreadsheets import SAVE_AS, Row, Sheet, read_sheet
+from acmnet.data.spreadsheets import SAVE_AS, Sheet, SheetRow, read_sheet
 from acmnet.files import TRACK_SUFFIXES, VIDEO_SUFFIXES
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
 from acmnet.messages import counted, quoted, some
@@ -36,40 +37,43 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
         *("lengths", "lengthsec", "lengthseconds", "dauer", "lange", "duree"),
     ),
 }
-"""The names of each column, in small letters without accents, blanks and signs. What a
-header holds in brackets is its unit."""
+"""Recognised names of each column, in lower case without accents, blanks and signs.
+What a header has in brackets is taken for a unit."""
 
 WEAK: Final = ("name", "id", "path", "filepath", "mediafilepath")
-"""Names of the videos' column only where no other column is one."""
+"""Names that are taken for the column of videos only if no other column is one."""
 
 ONE_EACH: Final = COLUMNS["labels"][COLUMNS["labels"].index("label") :]
-"""Names that promise one label a row, so that a video may have several rows."""
+"""Names in the singular, which mean one label in each row, so that a video may have
+several rows."""
 
 TIMES: Final = (
     *("start", "end", "begin", "stop", "onset", "offset", "starttime", "endtime"),
     *("starts", "ends", "startsec", "endsec", "starttimes", "endtimes", "segment"),
 )
-"""Names of columns with the times of actions, which are not read from tables."""
+"""Names of columns with times of actions, which are not read from tables."""
 
 EXAMPLE: Final = "video,labels"
 SECONDS: Final = ("", "s", "sec", "secs", "second", "seconds", "sekunden", "secondes")
 LIKENESS: Final = 0.8
-"""From here on, an unknown column is a misspelt one (``"subest"``) rather than another
-one (``"subject"``); at most 1."""
+"""Similarity of names, at most 1, from which an unknown column is taken for a misspelt
+one (``"subest"``) rather than for another one (``"subject"``)."""
 
 _UNIT: Final = re.compile(r"[(\[](.*)[)\]]\s*$")
 _OTHER_SEPARATOR: Final = re.compile(r"[,;|\t]")
 
 
 class LabelTableError(ValueError):
-    """A table of labels that cannot be used, with its file, its line and a remedy."""
+    """A table of labels that cannot be used; the message names file, line and
+    remedy.
+    """
 
 
 class LabelRow(NamedTuple):
-    """What a table says about a video."""
+    """What a table states about one video."""
 
     video: str
-    """Its id: the file's name, without folders and a known suffix."""
+    """Id of the video: the name of its file without folders and a known suffix."""
     labels: tuple[str, ...]
     subset: str | None
     duration_s: float | None
@@ -77,33 +81,33 @@ class LabelRow(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class LabelTable:
-    """A table of labels, and what is to be said of it."""
+    """The videos of a table of labels, and notes on how it was read."""
 
     rows: tuple[LabelRow, ...]
-    """One a video, in the order of the file."""
+    """One row for each video, in the order of the file."""
     notes: tuple[str, ...]
-    """Sentences on all that was recognised, left out or put together."""
+    """Sentences on what was recognised, left out or merged."""
 
 
 def read_label_table(
     source: str, data: bytes, on_fault: Callable[[str], None]
 ) -> LabelTable:
-    """Return what a table of labels says.
+    """Return the videos and labels of a table.
 
     Parameters
     ----------
     source : str
-        The file, for messages.
+        The path of the file, for messages.
     data : bytes
-        What it holds.
+        The content of the file.
     on_fault : callable
-        Given a sentence on each row that cannot be used. If it does not raise, the row
-        is left out.
+        Called with a sentence on each row that cannot be used. If it raises nothing,
+        the row is left out.
 
     Raises
     ------
     SheetError, LabelTableError
-        If no row can be read: for the file's form, or for its columns.
+        If no row can be read, because of the form of the file or of its columns.
     """
     sheet = read_sheet(source, data, _is_header, EXAMPLE)
     reader = _Reader(source, sheet, _columns(source, sheet))
@@ -123,13 +127,13 @@ def read_label_table(
 
 
 def _plain(header: str) -> str:
-    """Return a column's name in small letters, without accents, blanks and its unit."""
+    """Return a column's name in lower case, without accents, blanks and unit."""
     apart = unicodedata.normalize("NFKD", _UNIT.sub("", header).casefold())
     return "".join(x for x in apart if x.isalnum())
 
 
 def column_meaning(header: str) -> str | None:
-    """Return what a column with this name holds; None for an unknown name.
+    """Return what a column of this name holds; None if the name is unknown.
 
     Examples
     --------
@@ -147,14 +151,14 @@ def video_id(where: str, cell: str) -> str:
     Parameters
     ----------
     where : str
-        The file and the line, for the refusal.
+        The file and the line, for the message.
     cell : str
-        Such as ``"day 1/mouse.mp4"``, whose video is ``"mouse"``.
+        The cell, such as ``"day 1/mouse.mp4"``, whose video is ``"mouse"``.
 
     Raises
     ------
     LabelTableError
-        If the cell is blank or holds what no name can.
+        If the cell is blank or has a character that names must not have.
     """
     name = checked(where, "video", cell, LabelTableError)
     name = re.split(r"[\\/]", name)[-1].strip()
@@ -170,12 +174,12 @@ def video_id(where: str, cell: str) -> str:
 
 
 def _is_header(cells: Sequence[str]) -> bool:
-    """Return whether cells name a column of videos and one of labels."""
+    """Return whether cells are a header with a column of videos and one of labels."""
     return {"video", "labels"} <= {column_meaning(cell) for cell in cells}
 
 
 def _columns(source: str, sheet: Sheet) -> dict[str, int]:
-    """Return the place of each column that is used."""
+    """Return the position of each column that is used."""
     header = sheet.header.cells
     found: dict[str, list[int]] = {}
     for place, name in enumerate(header):
@@ -205,7 +209,7 @@ def _columns(source: str, sheet: Sheet) -> dict[str, int]:
 
 
 def _refuse_doubtful(source: str, sheet: Sheet, place: int) -> None:
-    """Refuse a column that is not known, unless it can be left out safely."""
+    """Refuse an unknown column, unless it can be left out safely."""
     name = sheet.header.cells[place]
     plain = _plain(name)
     for row in () if name else sheet.rows():
@@ -230,7 +234,7 @@ def _refuse_doubtful(source: str, sheet: Sheet, place: int) -> None:
 
 
 class _Found(NamedTuple):
-    """A video of the table, and where it is named first."""
+    """A video of the table, and the line that names it first."""
 
     line: int
     cell: str
@@ -238,7 +242,7 @@ class _Found(NamedTuple):
 
 
 class _Reader:
-    """Reads row after row and gathers the videos."""
+    """Reads the rows of a table one after another, and collects the videos."""
 
     def __init__(self, source: str, sheet: Sheet, columns: Mapping[str, int]) -> None:
         self.source, self.sheet, self.columns = source, sheet, columns
@@ -247,19 +251,19 @@ class _Reader:
         self.labels: set[str] = set()
         self.repeated: dict[str, None] = {}
         self.in_folders: list[tuple[str, str]] = []
-        """Cells with a path, and the video's id."""
+        """Cells that have a path, and the video's id."""
         self.has_decimal_commas = False
 
     def _header(self, meaning: str) -> str:
         return self.sheet.header.cells[self.columns[meaning]]
 
-    def add(self, row: Row) -> None:
-        """Take a row.
+    def add(self, row: SheetRow) -> None:
+        """Read one row.
 
         Raises
         ------
         LabelTableError
-            If it cannot be used.
+            If the row cannot be used.
         """
         where = f"{self.source}, line {row.line}"
         self._refuse_other_length(where, row)
@@ -288,8 +292,8 @@ class _Reader:
             merged = _merged(where, before, made)
             self.found[made.video] = before._replace(row=merged)
 
-    def _refuse_other_length(self, where: str, row: Row) -> None:
-        """Refuse a row with more cells than columns, or whose cells stick together."""
+    def _refuse_other_length(self, where: str, row: SheetRow) -> None:
+        """Refuse a row with more cells than columns, or with an unsplit cell."""
         needed, separator = len(self.sheet.header.cells), self.sheet.separator
         cells = row.cells
         sticks = row.width == 1 < needed and _OTHER_SEPARATOR.search(cells[0])
@@ -309,7 +313,7 @@ class _Reader:
         return name
 
     def _seconds(self, where: str, cell: str) -> float | None:
-        """Return a duration in seconds, None for a blank one."""
+        """Return a duration in seconds; None if the cell is blank."""
         if not cell:
             return None
         comma = "," in cell and self.sheet.separator != ","
@@ -323,7 +327,7 @@ class _Reader:
         return number
 
     def notes(self) -> tuple[str, ...]:
-        """Return sentences on all that was recognised, left out or put together."""
+        """Return sentences on what was recognised, left out or merged."""
         notes = [self._form(), self._doubt(), self._unused()]
         if self.in_folders:
             cell, video = self.in_folders[0]
@@ -341,7 +345,9 @@ class _Reader:
         return tuple(filter(None, notes))
 
     def _form(self) -> str:
-        """Return how the table was read; empty where it is in the plain form."""
+        """Return a sentence on how the table was read; empty if it has the plain
+        form.
+        """
         named = [
             f"{quoted(self._header(meaning))} for {meaning}"
             for meaning in self.columns
@@ -358,7 +364,7 @@ class _Reader:
         return f"{self.source}: read {read}" if read else ""
 
     def _doubt(self) -> str:
-        """Return what else the text may say; empty where nothing else fits."""
+        """Return a sentence on other encodings that fit; empty if none does."""
         if not self.sheet.doubt:
             return ""
         return (
@@ -367,7 +373,7 @@ class _Reader:
         )
 
     def _unused(self) -> str:
-        """Return which columns are left out; empty where none is."""
+        """Return a sentence on the columns that are left out; empty if none is."""
         used = self.columns.values()
         names = [x for i, x in enumerate(self.sheet.header.cells) if i not in used]
         names = [name for name in names if name]
@@ -386,7 +392,7 @@ def _labels(where: str, cell: str) -> tuple[str, ...]:
 
 
 def _merged(where: str, before: _Found, row: LabelRow) -> LabelRow:
-    """Return what two rows say of one video."""
+    """Return what two rows together state about one video; refuse contradictions."""
     values = before.row._asdict()
     values["labels"] = (*before.row.labels, *row.labels)
     for name, column in (("subset", "subset"), ("duration_s", "duration")):

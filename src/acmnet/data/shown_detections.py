@@ -1,4 +1,4 @@
-"""Which detections people are shown: the surest, from a score on.
+"""Choose the detections that people are shown: those with the highest scores.
 
 Results JSON holds every detection, because scoring needs the whole ranking. A person
 who looks at tables, subtitles or a drawn video needs those that are likely to be right.
@@ -14,7 +14,7 @@ from acmnet.segments import Detections
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """What is shown of a video's detections.
+    """The limits on what is shown of a video's detections.
 
     Raises
     ------
@@ -37,14 +37,14 @@ class Shown:
     scores; None for no limit."""
 
     def __post_init__(self) -> None:
-        """Refuse limits that nobody means."""
+        """Refuse limits out of range."""
         if self.top is not None and self.top < 1:
             raise ValueError(f"top must be at least 1, got {self.top}")
         if self.min_score is not None and not np.isfinite(self.min_score):
             raise ValueError(f"min_score must be finite, got {self.min_score}")
 
     def of(self, found: Detections) -> Detections:
-        """Return what is shown of one video, in the order of the detections."""
+        """Return the detections of one video that are shown, in their order."""
         kept = np.ones(len(found), dtype=np.bool_)
         if self.min_score is not None:
             kept = found.score >= self.min_score
@@ -55,5 +55,5 @@ class Shown:
         return found.only(chosen)
 
     def of_all(self, results: Mapping[str, Detections]) -> dict[str, Detections]:
-        """Return what is shown of each video."""
+        """Return the detections of each video that are shown."""
         return {video: self.of(found) for video, found in results.items()}

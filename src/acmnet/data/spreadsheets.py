@@ -1,7 +1,8 @@
-"""Tables as spreadsheets save them: separators, encodings, blank rows and columns.
+"""Read tables that a spreadsheet saved, with any separator and encoding.
 
-Nothing here knows what the columns mean; whoever reads a table says what its header
-looks like, and the separator is the one under which the first row is such a header.
+Nothing here knows what the columns mean. The caller states what a header looks like;
+the separator is the one with which the first row is such a header. Blank rows are
+skipped.
 """
 
 import csv
@@ -21,7 +22,7 @@ SAVE_AS: Final = (
     'Download > "Comma Separated Values"; in Numbers, File > Export To > CSV, encoding '
     '"Unicode (UTF-8)"'
 )
-"""How to save what can be read."""
+"""How to save a table so that it can be read, for messages."""
 
 SEPARATORS: Final = {
     ",": "comma-separated",
@@ -30,25 +31,28 @@ SEPARATORS: Final = {
 }
 
 WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
-"""How the files of spreadsheets start: of .xlsx, .ods and .numbers, and of .xls."""
+"""First bytes of the files of spreadsheet programs: of .xlsx, .ods and .numbers, and of
+.xls."""
 
 _DECLARED: Final = re.compile(r'"?sep=(.)"?[,;\t]*(?:\r\n?|\n|$)', re.IGNORECASE)
 
 
 class SheetError(ValueError):
-    """A table that cannot be read, with its file, its line and what to do."""
+    """A table that cannot be read; the message names file and line, and what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
-    """A row that is not blank."""
+class SheetRow:
+    """A row of a table that is not blank."""
 
     line: int
-    """Of the file, from 1; the last one where cells hold line breaks."""
+    """Number of the row's line in the file, from 1; its last line, if the row has
+    several because cells hold line breaks."""
     cells: tuple[str, ...]
-    """Without blanks around them and without blank cells at the end; one or more."""
+    """The cells, at least one, without blanks around them. Blank cells at the end are
+    left out."""
     width: int
-    """Cells, those at the end included."""
+    """Number of cells, blank ones at the end included."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,25 +60,25 @@ class Sheet:
     """A table of cells."""
 
     source: str
-    """The file, for messages."""
+    """The path of the file, for messages."""
     text: str
-    """Without a line that declares the separator."""
+    """The text of the table, without a line that declares the separator."""
     first_line: int
-    """Of the file, where the text starts."""
-    header: Row
+    """Number of the file's line at which the text starts."""
+    header: SheetRow
     separator: str
     recognised: tuple[str, ...]
-    """What is not as in a plain CSV, such as ``("semicolon-separated",)``."""
+    """How the file differs from a plain CSV, such as ``("semicolon-separated",)``."""
     doubt: str
-    """What else the text could be, in words; empty where nothing else fits."""
+    """A sentence on other encodings that would fit, too; empty if none would."""
 
-    def rows(self) -> Iterator[Row]:
-        """Yield each row below the header, one at a time: a table may be large.
+    def rows(self) -> Iterator[SheetRow]:
+        """Yield the rows below the header, one at a time, because a table may be large.
 
         Raises
         ------
         SheetError
-            At a line whose quotes make no cells.
+            At a line that is no valid CSV, such as one with a quote that is not closed.
         """
         rows = _rows(self.source, self.text, self.separator, self.first_line)
         return itertools.islice(rows, 1, None)
@@ -83,23 +87,23 @@ class Sheet:
 def read_sheet(
     source: str, data: bytes, is_header: Callable[[Sequence[str]], bool], example: str
 ) -> Sheet:
-    """Return the cells of a table in any separator and encoding that can be told.
+    """Return a table, whatever its separator and encoding, if they can be recognised.
 
     Parameters
     ----------
     source : str
-        The file, for messages.
+        The path of the file, for messages.
     data : bytes
-        What it holds.
+        The content of the file.
     is_header : callable
-        Whether cells are the names of columns.
+        Returns whether cells are names of columns.
     example : str
-        A header, for the refusal of a table without any.
+        A header to show in the message on a table without one.
 
     Raises
     ------
     SheetError
-        If it is a spreadsheet's own file, no text, or has no such header.
+        If the file is one of a spreadsheet program, is no text, or has no header.
     """
     if data.startswith(WORKBOOKS):
         raise SheetError(
@@ -137,7 +141,7 @@ def read_sheet(
 def _separator(
     text: str, candidates: str, is_header: Callable[[Sequence[str]], bool]
 ) -> str | None:
-    """Return the separator under which the first row is a header; None without one."""
+    """Return the separator with which the first row is a header; None if none does."""
     for separator in candidates:
         try:
             row = next(_rows("", text, separator, 1), None)
@@ -148,7 +152,9 @@ def _separator(
     return None
 
 
-def _rows(source: str, text: str, separator: str, first_line: int) -> Iterator[Row]:
+def _rows(
+    source: str, text: str, separator: str, first_line: int
+) -> Iterator[SheetRow]:
     """Yield each row that is not blank."""
     lines = io.StringIO(text, newline="")
     reader = csv.reader(lines, delimiter=separator, strict=True)
@@ -159,7 +165,7 @@ def _rows(source: str, text: str, separator: str, first_line: int) -> Iterator[R
                 del stripped[-1]
             if stripped:
                 line = reader.line_num + first_line - 1
-                yield Row(line, tuple(stripped), len(cells))
+                yield SheetRow(line, tuple(stripped), len(cells))
     except csv.Error as error:
         raise SheetError(
             f"{source}, line {reader.line_num + first_line - 1}: not valid CSV: "

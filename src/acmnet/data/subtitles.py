@@ -1,7 +1,8 @@
 """Detections of one video as subtitles: SubRip (.srt) and WebVTT (.vtt).
 
-A cue shows the action and its score for as long as it lasts. Cues are numbered in the
-order of their starts, and overlap where detections do.
+Each detection becomes a cue, which shows the action and its score while the action
+lasts. Cues are numbered in the order of their starts. They overlap where detections
+overlap.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from acmnet.segments import Detection, Detections
 
 
 def srt_of(found: Detections) -> str:
-    """Return SubRip; empty without detections.
+    """Return detections as SubRip; empty if there are none.
 
     Examples
     --------
@@ -28,7 +29,7 @@ def srt_of(found: Detections) -> str:
 
 
 def webvtt_of(found: Detections) -> str:
-    """Return WebVTT.
+    """Return detections as WebVTT.
 
     References
     ----------
@@ -51,14 +52,14 @@ def webvtt_of(found: Detections) -> str:
 
 
 def _cues(found: Detections, point: str) -> Iterator[tuple[int, str, str, Detection]]:
-    """Yield each cue's number, start, end and detection, from the earliest start on."""
+    """Yield number, start, end and detection of each cue, the earliest start first."""
     for number, one in enumerate(found.by_time(), start=1):
         start, end = milliseconds(max(one.start_s, 0.0), one.end_s)
         yield number, _clock(start, point), _clock(end, point), one
 
 
 def _clock(time_ms: int, point: str) -> str:
-    """Return a time from 0 as hours, minutes, seconds and milliseconds.
+    """Return a time in milliseconds as hours, minutes, seconds and milliseconds.
 
     Examples
     --------
@@ -72,11 +73,11 @@ def _clock(time_ms: int, point: str) -> str:
 
 
 def _words(one: Detection) -> str:
-    """Return what a cue says, in one line: a line break would end it early."""
+    """Return the text of a cue in one line, because a line break could end the cue."""
     label = " ".join(one.label.replace("\0", "\ufffd").split())
     return f"{label} ({one.score:.2f})"
 
 
 def _escaped(text: str) -> str:
-    """Return text without the characters that mean something in a cue."""
+    """Return a text with the characters escaped that have a meaning in a cue."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,9 +1,10 @@
-"""Text of unknown encoding: what its bytes prove, and what they leave open.
+"""Decode text of unknown encoding, and say where other encodings fit, too.
 
-UTF-8 and UTF-16 show in the bytes themselves. The one-byte encodings do not: each turns
-every file into some text. A reading counts here only if it could be writing: letters of
-one language, in words of one script, without capitals or signs in the middle. Readings
-that agree are one; where they differ, the caller is told.
+UTF-8 and UTF-16 can be recognised by their bytes. The encodings with one byte for each
+character cannot, because each of them turns every file into some text. Here such a
+reading counts only if a person could have written it: with letters of one language, in
+words of one script, without capitals or signs inside words. Where several readings
+count and differ, the caller is told.
 """
 
 # ruff: noqa: RUF001 (alphabets and signs are what this file is about)
@@ -23,8 +24,8 @@ WESTERN: Final = (
     *("äöüß", "àâæçéèêëîïôœùûü", "áéíñóúü", "àçèéíïòóúü", "áàâãçéêíóôõúü"),
     *("àèéìíîòóùú", "æøåéóòô", "åäöé", "áéëïóöúüèê"),
 )
-"""Letters beyond ASCII of German, French, Spanish, Catalan, Portuguese, Italian, Danish
-and Norwegian, Swedish and Finnish, Dutch."""
+"""Letters beyond ASCII of German, French, Spanish, Catalan, Portuguese, Italian, of
+Danish and Norwegian, of Swedish and Finnish, and of Dutch."""
 
 ENCODINGS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("Windows-1252", "cp1252", WESTERN),
@@ -56,23 +57,23 @@ ENCODINGS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("Windows-1257", "cp1257", ("ąčęėįšųūž", "āčēģīķļņšūž", "äõöüšž", "äöüß")),
     ("Mac OS Roman", "mac_roman", WESTERN),
 )
-"""The one-byte encodings: a name for people, Python's name, and the letters beyond
-ASCII of each language that is written in it. The first is read where it fits though
-another one fits, too, since most tables that are not UTF-8 are in it; the reading says
-so."""
+"""The encodings with one byte for each character. Each has a name for people, Python's
+name, and, for each language that is written in it, the letters beyond ASCII. Where
+several fit, the first one is used, because most tables that are not UTF-8 are in it;
+the result says which others fit."""
 
 OPENING: Final = frozenset("“‘„‚«‹§£€°")
-"""Signs that a letter may follow at once."""
+"""Signs that a letter may follow without a space."""
 CLOSING: Final = frozenset("”’“‘»›…°™®©ªº²³µ€")
-"""Signs that may follow a letter at once; ’ may stand between two."""
+"""Signs that may follow a letter without a space; ’ may also stand between letters."""
 SIGNS: Final = OPENING | CLOSING | frozenset("–—¹½¼¾×±\xa0")
 ACCENTED: Final = frozenset("άέήίόύώΐΰ")
 VOWELS: Final = frozenset("аеёиоуыэюяіїєјѐѝ")
 FEWEST_VOWELS: Final = 0.2
-"""Of a Cyrillic text's letters; two in five are usual."""
+"""Smallest share of vowels among the letters of a Cyrillic text; 0.4 is usual."""
 
 SHOWN: Final = 2
-"""Other readings that are named."""
+"""Other encodings that a message names, at most."""
 
 _LETTER: Final = re.compile(".\u0307?")
 _RUN: Final = re.compile(r"[^\W\d_]+")
@@ -80,27 +81,27 @@ _WORD: Final = re.compile(rb"[^\s,;|\"]*[\x80-\xff][^\s,;|\"]*")
 
 
 class EncodingError(ValueError):
-    """Bytes that are no text, or text of an encoding that they do not show."""
+    """Bytes that are no text, or text of an encoding that cannot be recognised."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Decoded:
-    """What bytes say."""
+    """The text of bytes, and its encoding."""
 
     text: str
     encoding: str
-    """Its name for people, such as ``"Windows-1252"``."""
+    """The encoding's name for people, such as ``"Windows-1252"``."""
     doubt: str = ""
-    """How else it could be read, with an example; empty where nothing else fits."""
+    """A sentence with an example on other encodings that fit; empty if none does."""
 
 
 def decoded(data: bytes) -> Decoded:
-    r"""Return the text of bytes whose encoding is not known, without its byte mark.
+    r"""Return the text of bytes of unknown encoding, without a byte order mark.
 
     Raises
     ------
     EncodingError
-        Saying what the bytes are, to follow the file's name in a sentence.
+        The message states what the bytes are, and follows a file's name in a sentence.
 
     Examples
     --------
@@ -129,7 +130,7 @@ def decoded(data: bytes) -> Decoded:
 
 
 def _strict(data: bytes, codec: str, name: str) -> str:
-    """Return text of an encoding that is known, or refuse it with its line."""
+    """Return the text of a known encoding; refuse bytes that are not in it."""
     try:
         return data.decode(codec)
     except UnicodeDecodeError as fault:
@@ -142,9 +143,9 @@ def _strict(data: bytes, codec: str, name: str) -> str:
 
 
 def _wide(data: bytes) -> str:
-    """Return the codec of UTF-16 without a mark, empty where the bytes are not such.
+    """Return the codec of UTF-16 without a byte order mark; empty for other bytes.
 
-    A table starts with letters that are ASCII, so that every other byte is 0.
+    A table starts with ASCII letters, so in UTF-16 every second byte is 0.
     """
     if len(data) < 4 or len(data) % 2:
         return ""
@@ -156,7 +157,10 @@ def _wide(data: bytes) -> str:
 
 
 def _one_byte(data: bytes, byte: str) -> Decoded:
-    """Return the text of a one-byte encoding; ``byte`` is the first that proves it."""
+    """Return the text of a one-byte encoding.
+
+    ``byte`` is the first byte that shows that the text is not UTF-8, for messages.
+    """
     words = sorted(set(_WORD.findall(data)))
     readings: dict[tuple[str, ...], tuple[str, str, tuple[str, ...]]] = {}
     for encoding in ENCODINGS:
@@ -177,7 +181,7 @@ def _one_byte(data: bytes, byte: str) -> Decoded:
 
 
 def _choice(readings: Mapping[tuple[str, ...], str]) -> str:
-    """Return the readings that there are, each with a word that tells them apart."""
+    """Return a list of the possible encodings, each with a word that it reads so."""
     columns = zip(*readings, strict=True)
     shown = next(column for column in columns if len(set(column)) > 1)
     pairs = zip(readings.values(), shown, strict=True)
@@ -185,14 +189,14 @@ def _choice(readings: Mapping[tuple[str, ...], str]) -> str:
 
 
 def _differing(first: Sequence[str], other: Sequence[str], name: str) -> str:
-    """Return a word that another encoding reads otherwise."""
+    """Return an example of a word that another encoding reads differently."""
     pairs = zip(first, other, strict=True)
     a, b = next(pair for pair in pairs if pair[0] != pair[1])
     return f"{quoted(a)} would be {quoted(b)} in {name}"
 
 
 def _could_be_writing(words: Sequence[str], alphabets: Sequence[str]) -> bool:
-    """Return whether words could be written by a person, in one of some languages."""
+    """Return whether a person could have written words, in one of some languages."""
     letters = [x.lower() for word in words for x in word if _is_letter(x)]
     found = {x for x in letters if not x.isascii()}
     if not any(found <= set(_LETTER.findall(alphabet)) for alphabet in alphabets):
@@ -205,7 +209,7 @@ def _could_be_writing(words: Sequence[str], alphabets: Sequence[str]) -> bool:
 
 
 def _is_letter(letter: str) -> bool:
-    """Return whether a character is a letter, and not a sign that is made of one."""
+    """Return whether a character is a letter, and not a sign such as ª."""
     return letter.isalpha() and letter not in "ªºµ"
 
 
@@ -215,7 +219,7 @@ def _script(letter: str) -> str:
 
 
 def _is_word(word: str) -> bool:
-    """Return whether letters are of one script, with capitals and accents in place."""
+    """Return whether letters are of one script, with capitals where they can stand."""
     scripts = {_script(x) for x in word if _is_letter(x)}
     if len(scripts) > 1:
         return False
@@ -229,7 +233,7 @@ def _is_word(word: str) -> bool:
 
 
 def _has_signs_in_place(word: str) -> bool:
-    """Return whether signs beyond ASCII are such as people write, and where they do."""
+    """Return whether signs beyond ASCII stand where people write them."""
     for before, sign, after in zip(f" {word}", word, f"{word} "[1:], strict=False):
         if sign.isascii() or _is_letter(sign):
             continue

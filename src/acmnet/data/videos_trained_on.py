@@ -1,7 +1,8 @@
-"""Training videos among those that are scored: how files name them, what to say of it.
+"""Videos that are scored although the run was trained on them, and notes on that.
 
-A network does better on the videos that it learnt from than on new ones, even though it
-never saw their segments. Wherever they are scored, one of these sentences stands.
+A network does better on the videos that it was trained on than on new videos, although
+it never saw their segments. Wherever such videos are scored, one of these notes is
+shown.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,18 +11,19 @@ from typing import Final
 from acmnet.messages import counted, some
 
 KEY: Final = "trained_on"
-"""Under which the ``external_data`` of a results JSON lists those of its videos that
-the run was trained on; null where that is not known. Other systems' files lack it."""
+"""Key in the ``external_data`` of a results JSON under which acmnet lists the videos of
+the file that the run was trained on; null if they are not known. Files of other systems
+do not have it."""
 
 UNKNOWN: Final = (
     "it is not known which videos the run was trained on: scores of those are better "
     "than they will be on new videos"
 )
-"""Of a run that does not say."""
+"""Note on a run whose training videos are not known."""
 
 
 def training_videos_in(external_data: Mapping[str, object]) -> frozenset[str]:
-    """Return the videos of a results JSON that its run was trained on."""
+    """Return the videos of a results JSON that the run was trained on."""
     listed = external_data.get(KEY)
     if not isinstance(listed, list):
         return frozenset()
@@ -29,12 +31,12 @@ def training_videos_in(external_data: Mapping[str, object]) -> frozenset[str]:
 
 
 def is_unknown(external_data: Mapping[str, object]) -> bool:
-    """Return whether a run made the detections that does not know its videos."""
+    """Return whether the training videos behind a results JSON are unknown."""
     return KEY in external_data and external_data[KEY] is None
 
 
 def seen_note(seen: Collection[str], n_videos: int) -> str:
-    """Return the sentence on training videos among those that are scored.
+    """Return the note on training videos among the videos that are scored.
 
     Examples
     --------
@@ -51,14 +53,14 @@ those of new videos will be"
 
 
 def left_out_note(seen: Collection[str], average: float) -> str:
-    """Return the sentence on training videos that were left out of a score.
+    """Return the note on training videos that were left out of a score.
 
     Parameters
     ----------
     seen : collection of str
-        The videos.
+        The training videos that were left out.
     average : float
-        The average mAP with them, as a fraction of 1.
+        The average mAP with those videos, as a fraction of 1.
 
     Examples
     --------

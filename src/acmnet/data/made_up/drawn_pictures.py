@@ -1,7 +1,7 @@
-"""Pictures of a person who acts, of places, and of a camera that moves, in few strokes.
+"""Draw simple pictures of an acting person and of places, seen by a moving camera.
 
-What is drawn depends on numbers rounded to whole ones alone (fractions of a pixel, grey
-levels), so that it is the same on every machine.
+All coordinates and grey levels are rounded to whole numbers (coordinates in fractions
+of a pixel) before anything is drawn, so that pictures are the same on every machine.
 """
 
 import math
@@ -14,17 +14,18 @@ import numpy.typing as npt
 WIDTH: Final = 160
 HEIGHT: Final = 120
 MARGIN: Final = 24
-"""Pixels around the picture into which the camera may turn."""
+"""Pixels on each side of the picture into which the camera may turn."""
 
 Frame = npt.NDArray[np.uint8]
-"""(HEIGHT, WIDTH, 3), RGB."""
+"""An RGB picture of shape (HEIGHT, WIDTH, 3)."""
 Place = npt.NDArray[np.uint8]
-"""(4, 4, HEIGHT + 48, WIDTH + 48, 3): moved up and left by quarters of a pixel."""
+"""A place as (4, 4, HEIGHT + 48, WIDTH + 48, 3): the first two axes are copies that are
+moved up and to the left by quarters of a pixel; 48 is twice `MARGIN`."""
 Point = tuple[float, float]
 Colour = tuple[int, int, int]
 Angles = tuple[float, float]
-"""Of the upper and the lower part of a limb, in degrees from straight down towards
-where the actor faces."""
+"""Angles of the upper and the lower part of a limb, in degrees from straight down
+towards the side that the actor faces."""
 Pose = tuple[float, ...]
 
 REPETITIONS_PER_S: Final = {
@@ -35,7 +36,7 @@ REPETITIONS_PER_S: Final = {
     "spin": 1.0,
     "wave": 1.9,
 }
-"""Every action, and how often it is repeated."""
+"""Each action, and how often it is repeated in a second."""
 COLOURS: Final[dict[str, tuple[Colour, Colour, Colour]]] = {
     "theatre": ((110, 30, 40), (130, 95, 60), (150, 40, 50)),
     "gym": ((190, 195, 180), (200, 150, 90), (120, 90, 60)),
@@ -45,16 +46,18 @@ COLOURS: Final[dict[str, tuple[Colour, Colour, Colour]]] = {
     "crowd": ((185, 180, 170), (160, 150, 140), (140, 150, 160)),
     "still": ((200, 170, 190), (150, 120, 150), (90, 130, 170)),
 }
-"""Every place: what is far, what is near, and the things there."""
+"""Colours of each place: of what is far, of what is near, and of the things there."""
 
-_FINE: Final = 4  # steps to a pixel
-_BITS: Final = 4  # of fraction in the coordinates that cv2 draws at
-_RAMP_S: Final = 0.3  # from standing to acting; half of it lies outside the instance
+_FINE: Final = 4  # steps in a pixel
+_BITS: Final = 4  # bits of the fraction in the coordinates that cv2 draws at
+_RAMP_S: Final = (
+    0.3  # seconds from standing to acting; half of them lie outside the instance
+)
 _WALK: Final = 22.0  # pixels a second
 
 
 class Camera:
-    """Where the camera looks: it pans to and fro, and the hand shakes."""
+    """The direction in which the camera looks: it pans to and fro, and shakes."""
 
     def __init__(self, random: np.random.Generator, place: str) -> None:
         reach = {"landscape": 18.0, "title": 0.0, "still": 0.0}.get(place, 8.0)
@@ -64,7 +67,7 @@ class Camera:
         self.rates = [float(x) for x in random.uniform((0.3, 8, 8), (0.8, 16, 16))]
 
     def shoot(self, place: Place, time_s: float) -> "Pen":
-        """Return a pen on what the camera sees so long after its start."""
+        """Return a pen that draws on what the camera sees at a time after its start."""
         pan, across, down = (
             math.sin(rate * time_s + phase)
             for rate, phase in zip(self.rates, self.phases, strict=True)
@@ -78,7 +81,9 @@ class Camera:
 
 
 class Pen:
-    """Draws at fractions of a pixel of the place onto what the camera sees of it."""
+    """Draws onto the camera's picture at coordinates of the place, in fractions of a
+    pixel.
+    """
 
     def __init__(self, frame: Frame, left: float, top: float) -> None:
         self.frame, self.left, self.top = frame, left, top
@@ -99,7 +104,7 @@ class Pen:
 
 
 class Actor:
-    """One person: looks that last for a video, and a way to act that a shot has."""
+    """A person with the same looks in a whole video, and a way to act in each shot."""
 
     def __init__(self, random: np.random.Generator) -> None:
         self.size = float(random.uniform(62, 84))  # pixels from sole to crown
@@ -108,17 +113,19 @@ class Actor:
         self.trousers = _jittered(random, (40, 40, 90), 25)
 
     def enter(self, random: np.random.Generator) -> None:
-        """Take up a place in the picture, a speed, and a side to face."""
+        """Draw at random where the actor stands in a shot, how fast, and facing
+        where.
+        """
         self.x = MARGIN + WIDTH * float(random.uniform(0.3, 0.7))
         self.ground = MARGIN + HEIGHT * float(random.uniform(0.84, 0.92))
         self.facing = float(random.choice((-1.0, 1.0)))
         self.haste = float(random.uniform(0.85, 1.15))
         self.phase = float(random.uniform())
-        # comes and goes to either side, or stands there
+        # walks in from and out to a side, or stands
         self.steps = [_WALK * float(x) for x in random.choice((-1.0, 0.0, 1.0), size=2)]
 
     def act(self, pen: Pen, action: str, before_s: float, after_s: float) -> None:
-        """Draw the actor, who does an action or, around it, stands or walks.
+        """Draw the actor, who acts, and before and after that stands or walks.
 
         ``before_s`` is the time until the action starts, ``after_s`` that since its
         end; both are negative while it lasts.
@@ -135,13 +142,13 @@ class Actor:
         self._move(pen, _pose(), 1.5 + 1.5 * math.sin(0.8 * time_s), self.steps[0])
 
     def _move(self, pen: Pen, pose: Pose, away_s: float, step: float) -> None:
-        """Draw the actor so many seconds of walking away."""
+        """Draw the actor who has walked for a number of seconds."""
         if step:
             pose = _blended(pose, _walking(1.1 * away_s), min(1.0, 3 * away_s))
         self._draw(pen, self.x + step * away_s, pose)
 
     def _draw(self, pen: Pen, x: float, pose: Pose) -> None:
-        """Draw a pose, the limbs at the back first."""
+        """Draw a pose; the limbs at the back are drawn first."""
         lean, *limbs, raised, width = pose
         size, across = self.size, self.size * width * self.facing
 
@@ -179,7 +186,7 @@ class Crowd:
         self.coats = [_jittered(random, (120, 110, 110), 90) for _ in range(n)]
 
     def draw(self, pen: Pen, time_s: float) -> None:
-        """Draw everybody so long after the start."""
+        """Draw all people at a time after the start."""
         for i, size in enumerate(self.sizes):
             x = (self.starts[i] + self.steps[i] * time_s) % (WIDTH + 2 * MARGIN)
             ground = MARGIN + self.grounds[i]
@@ -188,7 +195,7 @@ class Crowd:
 
 
 def draw_place(random: np.random.Generator, name: str) -> Place:
-    """Return one of the places of `COLOURS`, never twice the same."""
+    """Return a drawing of a place of `COLOURS`; its details are drawn at random."""
     far, near, things = COLOURS[name]
     width, height = _FINE * (WIDTH + 2 * MARGIN), _FINE * (HEIGHT + 2 * MARGIN)
     room = np.empty((height, width, 3), np.uint8)
@@ -240,21 +247,22 @@ def _pose(
     raised: float = 0,
     width: float = 1,
 ) -> Pose:
-    """Return a pose, standing unless told otherwise.
+    """Return a pose; without arguments the actor stands.
 
-    ``lean`` is the trunk's angle from upright, ``raised`` the height of the hips above
-    that of standing in heights of the actor, ``width`` how far the actor faces us.
+    ``lean`` is the trunk's angle from upright. ``raised`` is how much higher the hips
+    are than in standing, as a fraction of the actor's height. ``width`` is how much the
+    actor faces the camera.
     """
     return (lean, *near_arm, *near_leg, *far_arm, *far_leg, raised, width)
 
 
 def _blended(one: Pose, other: Pose, share: float) -> Pose:
-    """Return the pose so far on the way from one to another."""
+    """Return the pose between two poses; ``share`` is the part of the second."""
     return tuple(a + share * (b - a) for a, b in zip(one, other, strict=True))
 
 
 def _walking(cycles: float) -> Pose:
-    """Return a pose of walking after so many pairs of steps."""
+    """Return the pose of walking after a number of pairs of steps."""
     s, c = math.sin(2 * math.pi * cycles), math.cos(2 * math.pi * cycles)
     return _pose(
         lean=4,
@@ -266,7 +274,7 @@ def _walking(cycles: float) -> Pose:
 
 
 def _acting(action: str, cycles: float) -> Pose:
-    """Return an action's pose after so many repetitions."""
+    """Return the pose of an action after a number of repetitions."""
     s, c = math.sin(2 * math.pi * cycles), math.cos(2 * math.pi * cycles)
     up = (1 - c) / 2
     if action == "bow":
@@ -291,7 +299,7 @@ def _acting(action: str, cycles: float) -> Pose:
 
 
 def _jittered(random: np.random.Generator, colour: Colour, by: int) -> Colour:
-    """Return a colour near another."""
+    """Return a colour near another one, drawn at random."""
     moved = np.asarray(colour) + random.integers(-by, by + 1, size=3)
     red, green, blue = np.clip(moved, 0, 255).tolist()
     return red, green, blue

@@ -1,10 +1,10 @@
-"""A small deterministic set of untrimmed videos, drawn and encoded, with their truth.
+"""Draw a small set of untrimmed videos with known actions; a seed gives the same set.
 
-The world of `acmnet.data.made_up.feature_world` as pictures. An actor does one of six
-actions at a place that another class shares; before and after, the actor stands or
-walks there (context); other shots show other places, titles, crowds and stills
-(background). A video-level label can therefore be guessed from the place, but only the
-action tells when.
+The videos show the world of `acmnet.data.made_up.feature_world` as pictures. An actor
+does one of six actions at a place, which two classes share. Before and after, the actor
+stands or walks there (context). Other shots show other places, titles, crowds and
+stills (background). So the label of a video can be guessed from the place, but only the
+action tells when it happens.
 """
 
 import csv
@@ -33,47 +33,48 @@ from acmnet.files import make_folder, write_json, written_whole
 
 CLASS_NAMES: Final = tuple(sorted(REPETITIONS_PER_S))
 PLACES: Final = ("theatre", "gym", "street")
-"""Of classes 0 and 1, of 2 and 3, and of 4 and 5."""
+"""The place of classes 0 and 1, that of 2 and 3, and that of 4 and 5."""
 BACKGROUNDS: Final = ("title", "landscape", "crowd", "still")
 TRAINING: Final = "training"
 TEST: Final = "test"
 FPS: Final = 25
 
-# not every build of ffmpeg has x264, which is under the GPL
+# not every build of ffmpeg has x264, because its licence is the GPL
 _CODEC: Final = "libx264" if "libx264" in av.codecs_available else "mpeg4"
 _QUALITY: Final = {"preset": "superfast", "crf": "31"}
 
 
 @dataclasses.dataclass(frozen=True)
 class SceneSettings:
-    """How many videos there are, and how long what they show takes."""
+    """How many videos are drawn, and how long they and their actions are."""
 
     training_videos: int = 36
     test_videos: int = 10
     video_s: tuple[float, float] = (15.0, 28.0)
-    """Shortest and longest video, seconds; longer where its actions need it."""
+    """Shortest and longest video in seconds. A video is longer if its actions need
+    it."""
     instance_s: tuple[float, float] = (1.5, 5.0)
-    """Shortest and longest instance, seconds."""
+    """Shortest and longest action in seconds."""
     context_s: tuple[float, float] = (0.8, 2.5)
-    """Shortest and longest stretch of context on either side, seconds."""
+    """Shortest and longest context before and after an action, in seconds."""
     noise: float = 4.0
-    """Standard deviation of the sensor's noise, in grey levels of 255."""
+    """Standard deviation of the camera's noise, in grey levels from 0 to 255."""
 
 
 class Shot(NamedTuple):
-    """What lies between two cuts; all frames are counted from the video's start."""
+    """The part of a video between two cuts; frames count from the video's start."""
 
     place: str
     start_frame: int
     end_frame: int
     has_actor: bool = False
     action: str | None = None
-    """What the actor does, from ``act_start_frame`` to ``act_end_frame``."""
+    """The actor's action, from ``act_start_frame`` to ``act_end_frame``."""
     act_start_frame: int = 0
     act_end_frame: int = 0
 
     def later(self, frames: int) -> "Shot":
-        """Return the shot so many frames later."""
+        """Return the same shot a number of frames later."""
         return self._replace(
             start_frame=self.start_frame + frames,
             end_frame=self.end_frame + frames,
@@ -84,17 +85,17 @@ class Shot(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Script:
-    """One video before it is drawn."""
+    """The plan of one video, before it is drawn."""
 
     video: str
     subset: str
     seed: tuple[int, ...]
-    """Of the pictures."""
+    """Seed of the random details of the pictures."""
     shots: tuple[Shot, ...]
 
     @property
     def n_frames(self) -> int:
-        """Frames of the whole video."""
+        """Number of frames of the video."""
         return self.shots[-1].end_frame
 
     @property
@@ -123,10 +124,10 @@ def plan_videos(
     seed: int = 0,
     settings: SceneSettings = SceneSettings(),  # noqa: B008, RUF100
 ) -> tuple[Script, ...]:
-    """Return what each video of a seed will show, training before test.
+    """Return the plans of all videos of a seed; training videos come before test
+    videos.
 
-    Every class is in each subset of at least 7 videos, every seventh of which shows no
-    action at all.
+    A subset of at least 7 videos has every class. Every seventh video shows no action.
 
     Examples
     --------
@@ -145,7 +146,7 @@ def plan_videos(
 
 
 def _shots(seed: tuple[int, ...], settings: SceneSettings) -> tuple[Shot, ...]:
-    """Return actions, and background between them that fills up the video's length."""
+    """Return shots with actions, and with background that fills the video's length."""
     random = np.random.default_rng((*seed, 0))
 
     def frames(span_s: tuple[float, float]) -> int:
@@ -170,7 +171,7 @@ def _shots(seed: tuple[int, ...], settings: SceneSettings) -> tuple[Shot, ...]:
 
 
 def _classes(random: np.random.Generator, i: int) -> list[int]:
-    """Return the classes of video ``i``: each in turn, at times a second one."""
+    """Return the classes of video ``i``: one class in turn, and sometimes a second."""
     n = len(CLASS_NAMES)
     turn = i % (n + 1)
     if turn == n:
@@ -182,7 +183,7 @@ def _classes(random: np.random.Generator, i: int) -> list[int]:
 def _joined(
     random: np.random.Generator, acted: Sequence[Shot], length: int
 ) -> tuple[Shot, ...]:
-    """Return shots one after the other, with background before, between and after."""
+    """Return shots in sequence, with background before, between and after them."""
     shares = random.uniform(0.5, 1.5, size=len(acted) + 1)
     spare = length - sum(shot.end_frame for shot in acted)
     cuts = np.rint(np.cumsum(shares) / shares.sum() * spare).astype(int)
@@ -198,14 +199,14 @@ def _joined(
 
 
 def render_video(script: Script, noise: float = 4.0) -> Iterator[Frame]:
-    """Yield a script's frames, drawn one after the other.
+    """Yield the frames of a video, drawn one after another.
 
     Parameters
     ----------
     script : Script
-        From `plan_videos`.
+        A plan of `plan_videos`.
     noise : float
-        Standard deviation of the sensor's noise, in grey levels of 255.
+        Standard deviation of the camera's noise, in grey levels from 0 to 255.
 
     Examples
     --------
@@ -246,25 +247,26 @@ def write_scenes(
     *,
     on_video: Callable[[int, int], None] = lambda *_: None,
 ) -> tuple[Path, Path]:
-    """Write ``videos/``, ``labels.json`` and ``labels.csv``.
+    """Draw all videos and write ``videos/``, ``labels.json`` and ``labels.csv``.
 
     Parameters
     ----------
     directory : str or Path
-        Where to; made where it is missing.
+        The folder to write to; it is made if it is missing.
     seed : int
-        Of everything; from 0.
+        Seed of everything that is drawn, from 0.
     settings : SceneSettings
-        How many videos, and how long.
+        How many videos are drawn, and how long they are.
     on_video : callable
-        Called after each video with how many are written and how many there are.
+        Called after each video with the number of videos written and of all videos.
 
     Returns
     -------
     labels, videos : Path
-        ``labels.json``, with the true segments of both subsets for scoring, and the
-        folder of ``<video>.mp4``. ``labels.csv`` beside it has what a user would write:
-        the training videos, and which actions each shows.
+        The path of ``labels.json``, which has the true segments of both subsets for
+        scoring, and of the folder with the files ``<video>.mp4``. ``labels.csv`` beside
+        them has what a user would write: the training videos with the actions that
+        each shows.
     """
     directory = Path(directory)
     videos = directory / "videos"

@@ -1,9 +1,10 @@
-"""A small deterministic world with instances, context and background, and its truth.
+"""Draw features of a small world with actions, context and background, with truth.
 
-Each class has an action and takes place in a scene that another class shares. While a
-class is acted out, a snippet shows action and scene; before, after and between, the
-scene alone (context); the rest of the video is background. A video-level label can
-therefore be guessed from the scene, but only the action tells when.
+Each class has an action, and takes place in a scene that two classes share. During an
+action the features are those of action and scene together; before, after and between
+actions those of the scene alone (context); the rest of a video is background. So the
+label of a video can be guessed from the scene, but only the action tells when it
+happens.
 """
 
 import dataclasses
@@ -26,34 +27,35 @@ TEST: Final = "test"
 
 @dataclasses.dataclass(frozen=True)
 class WorldSettings:
-    """How large the world is and how hard to tell apart."""
+    """The size of the world, and how hard its classes are to tell apart."""
 
     training_videos: int = 60
     test_videos: int = 30
     dimension: int = 128
-    """D of the features."""
+    """Number of columns D of the features."""
     snippets: tuple[int, int] = (60, 120)
-    """Shortest and longest video."""
+    """Shortest and longest video, in snippets."""
     instance_snippets: tuple[int, int] = (3, 9)
-    """Shortest and longest instance."""
+    """Shortest and longest action, in snippets."""
     context_snippets: tuple[int, int] = (2, 7)
-    """Shortest and longest stretch of context on either side of an instance."""
+    """Shortest and longest context before and after an action, in snippets."""
     noise: float = 0.6
-    """Standard deviation of each feature entry's noise; a component has norm 4."""
+    """Standard deviation of the noise of each value. The vectors of actions, scenes and
+    background, to which noise is added, have norm 4."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class World:
-    """Features by video id and the annotations that go with them."""
+    """The features of all videos, and their annotations."""
 
     features: dict[str, npt.NDArray[np.float16]]
-    """(T, D) each."""
+    """Features of shape (T, D) by video id."""
     annotations: dict[str, Any]
-    """As ``labels.json`` holds them, with true segments for both subsets."""
+    """The content of ``labels.json``, which has the true segments of both subsets."""
 
 
 def make_world(seed: int = 0, settings: WorldSettings = WorldSettings()) -> World:  # noqa: B008, RUF100
-    """Return the world of a seed: the same on every machine.
+    """Return the world of a seed, which is the same on every machine.
 
     Examples
     --------
@@ -71,7 +73,7 @@ def make_world(seed: int = 0, settings: WorldSettings = WorldSettings()) -> Worl
     for subset, count in counts.items():
         for i in range(count):
             video = f"{subset}_{i:03d}"
-            # every class in turn, so that no small subset lacks one
+            # one class after another, so that small subsets have all classes
             classes = {i % n, int(random.integers(n))} if i % 3 == 0 else {i % n}
             features[video], instances = _video(random, components, classes, settings)
             duration_s = GRID.span_s(len(features[video]))
@@ -89,7 +91,7 @@ def make_world(seed: int = 0, settings: WorldSettings = WorldSettings()) -> Worl
 
 
 def write_world(world: World, directory: Path) -> tuple[Path, Path]:
-    """Write ``labels.json`` and ``features/``; return both paths."""
+    """Write ``labels.json`` and ``features/``; return their paths."""
     features = directory / "features"
     make_folder(features)
     for video, values in world.features.items():
@@ -116,7 +118,7 @@ def _video(
     classes: set[int],
     settings: WorldSettings,
 ) -> tuple[npt.NDArray[np.float16], list[dict[str, Any]]]:
-    """Return one video's features and its true instances, in the order of time."""
+    """Return one video's features and its true instances in order of time."""
     n = len(CLASS_NAMES)
     length = int(random.integers(*settings.snippets))
     shown = np.zeros((length, len(components)))
@@ -146,6 +148,6 @@ def _video(
 
 
 def _smooth(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Average over nine snippets, so that background drifts rather than flickers."""
+    """Return the average over nine snippets, so that background changes slowly."""
     padded = np.pad(values, 4, mode="edge")
     return np.convolve(padded, np.ones(9) / 9, mode="valid")

@@ -1,7 +1,8 @@
-"""Write simulated features for all videos of an annotation file, and what drew them.
+"""Write simulated features for the videos of an annotation file.
 
-`acmnet.data.made_up.video_simulator` draws the features of one video; how the simulated
-world was set stands in `acmnet.data.made_up.simulation_settings`.
+`acmnet.data.made_up.video_simulator` draws the features of one video. How they are
+distributed, and how that was chosen, is described in
+`acmnet.data.made_up.simulation_settings`.
 """
 
 import dataclasses
@@ -31,15 +32,16 @@ from acmnet.text_files import parse_json, read_text
 SIMULATION: Final = "simulation.json"
 
 GENERATOR: Final = 3
-"""Raised whenever the same settings would draw other features."""
+"""Version of the generator. It is increased whenever a change makes the same settings
+draw other features."""
 
 
 def chosen_videos(
     annotations: Annotations, subsets: tuple[str, ...], videos: int | None, seed: int
 ) -> dict[str, Video]:
-    """Return the videos of the subsets, at most ``videos`` of each, drawn by id.
+    """Return the videos of the subsets, at most ``videos`` of each, chosen at random.
 
-    The videos of a smaller number are among those of a larger one.
+    With the same seed, a smaller number chooses some of the videos of a larger number.
     """
     if videos is not None and videos < 1:
         raise SimulationError(f"videos must be a whole number from 1, got {videos}")
@@ -67,31 +69,36 @@ def simulate(
     on_video: Callable[[int, int], None] = lambda *_: None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> int:
-    """Write ``features/``, ``annotations.json`` and ``simulation.json``; return drawn.
+    """Write ``features/``, ``annotations.json`` and ``simulation.json``.
 
     Parameters
     ----------
     source : Path
-        Annotations with segments and durations.
+        Annotations that have segments and durations.
     out : Path
-        Gets the three; a video that lies there is not drawn again.
+        The folder to write to. Videos whose features are there are not drawn again.
     settings : SimulationSettings
-        What to draw.
+        The settings of the simulated world.
     subsets : tuple of str
-        Only these; all where there are none.
+        The subsets to draw; empty for all of them.
     videos : int, optional
-        At most so many of each subset.
+        Largest number of videos of each subset; all when left out.
     on_video : callable
-        Called before the first and after each video with how many are there, of how
-        many.
+        Called before the first and after each video with the number of finished videos
+        and of all videos.
     on_note : callable
-        Called with a sentence on videos that are left out: those with a label of which
-        no segment is known, as ten of ActivityNet-1.3 have.
+        Called with a sentence on videos that are left out, because they have a label
+        without a segment, as ten videos of ActivityNet-1.3 have.
+
+    Returns
+    -------
+    int
+        Number of videos that were drawn.
 
     Raises
     ------
     SimulationError, AnnotationError
-        If ``out`` holds another simulation, or a video cannot be drawn; nothing is
+        If ``out`` holds another simulation, or a video cannot be drawn. Nothing is
         written then.
     """
     annotations = _timed(read_annotations(source), on_note)
@@ -157,7 +164,7 @@ def _refuse_other(out: Path, parameters: dict[str, Any]) -> None:
 
 
 def _flat(content: object) -> dict[str, object]:
-    """Return a simulation's parameters and settings by name, {} where it has none."""
+    """Return a simulation's parameters and settings by name; {} if it has none."""
     if not isinstance(content, dict):
         return {}
     settings = content.get("settings")
@@ -166,7 +173,7 @@ def _flat(content: object) -> dict[str, object]:
 
 
 def _timed(annotations: Annotations, on_note: Callable[[str], None]) -> Annotations:
-    """Return the videos whose every label has a segment; refuse if none has."""
+    """Return the videos of which every label has a segment; refuse if there is none."""
     kept = {
         video.id: video
         for video in annotations.videos.values()

@@ -1,34 +1,39 @@
-"""Simulated features for real annotations: instances, context and background overlap.
+"""Settings of features that are simulated for real annotations, and their reasons.
 
-A snippet's features are ``exp(spread * (background + scene + action + noise))``. Every
-class has an action of a few phases and takes place in a scene that it may share with
-other classes. Beside an instance the scene goes on and parts of the action show
-(context); elsewhere the scene shows without any action; the rest is background.
+The features of a snippet are ``exp(spread * (background + scene + action + noise))``.
+Each class has an action with a few phases, and takes place in a scene, which classes
+may share. Before and after an instance the scene goes on and parts of the action are
+present (context). Elsewhere in the video the scene appears without any action at times;
+the rest is background.
 
-How each property was set (all of them are fields of `SimulationSettings`):
+How each property was chosen (all are fields of `SimulationSettings`):
     non-negativity, heavy tails
-        The exponential: what is normal before is log-normal after, with the tails
-        ``exp(4 s) + 2 exp(3 s) + 3 exp(2 s) - 6`` (excess kurtosis, s the variance);
-        files hold them up to fp16's 65504, which one of ActivityNet's videos exceeds.
-        A rectifier before Student-t noise was tried first: the tails drowned in the
-        content, and 12 % of the entries were 0 (I3D: below 1 %; here none is).
+        They come from the exponential, which turns normal values into log-normal ones.
+        Their excess kurtosis is ``exp(4 s) + 2 exp(3 s) + 3 exp(2 s) - 6`` for a
+        variance s. Files hold values up to 65504, the largest number of fp16; one of
+        ActivityNet's videos exceeds it. Rectified values with Student-t noise were
+        tried before: the heavy tails could not be seen beside the content, and 12 % of
+        the values were 0 (in I3D's features less than 1 % are, here none).
     smoothness, spread
-        AR(1) noise, set beside I3D features of 40 surveillance videos of 39 snippets on
-        average (this package's `i3d-rgb`), a video's columns at D 128 against theirs:
-        correlation at lags 1, 2, 3 0.40 0.15 0.05 (real 0.41 0.17 0.02), skewness 1.1
-        (1.25), excess kurtosis 1.4 (2.0), mean over deviation 2.15 (2.08); excess
-        kurtosis over all videos 8.0 (6.2).
+        Noise is autoregressive of order 1. It was compared with the `i3d-rgb` features
+        of 40 surveillance videos with 39 snippets on average. The columns of one
+        simulated video of D 128, with those of a real one in brackets: correlation at
+        lags 1, 2, 3 0.40 0.15 0.05 (0.41 0.17 0.02), skewness 1.1 (1.25), excess
+        kurtosis 1.4 (2.0), mean divided by deviation 2.15 (2.08). Over all videos:
+        excess kurtosis 8.0 (6.2).
     actions' strength, hardest class, share of phases
-        By hand, four worlds tried, until `corrected` (40 epochs, bf16, 100 validation
-        videos of THUMOS-14, D 128, dial 0.5, seed 0) was between 30 and 60 % (0.1:0.7)
-        on 100 test videos, so these chose it (56.1 48.8 31.0 13.4 at tIoU 0.1, 0.3,
-        0.5, 0.7).
+        They were chosen by hand. Four worlds were tried, until the profile `corrected`
+        (40 epochs, bf16, 100 validation videos of THUMOS-14, D 128, ``context`` 0.5,
+        seed 0) had an average mAP at tIoU 0.1 to 0.7 between 30 and 60 % on 100 test
+        videos: 56.1 48.8 31.0 13.4 at 0.1, 0.3, 0.5, 0.7. So the choice depends on
+        these test videos.
     shared scenes, strength of scenes and background, context lengths
-        Chosen by hand. No statistic of a benchmark's features went into them.
+        They were chosen by hand, without any statistic of a benchmark's features.
 
-A score on such features is no THUMOS score. Only times, labels and durations are real;
-nothing says that real context is as strong, as long or as linear as this one. What can
-be learned is how a method answers to the dial, given that the world is like this.
+A score on such features is no score on THUMOS-14. Only times, labels and durations are
+real. Nothing shows that real context is as strong, as long or as linear as this one.
+What can be learned is how a method reacts to the amount of context in a world like
+this.
 """
 
 import dataclasses
@@ -37,61 +42,69 @@ import numpy as np
 
 
 class SimulationError(ValueError):
-    """A simulation that cannot be drawn, with the file, video or setting at fault."""
+    """A simulation that cannot be drawn; the message names file, video or setting."""
 
 
 @dataclasses.dataclass(frozen=True)
 class SimulationSettings:
-    """What a simulated world is like.
+    """The properties of a simulated world.
 
-    Strengths are norms of what is added to a snippet's features. Directions are
-    drawn at random, so neither a strength nor the noise along it depends on D.
+    A strength is the norm of a vector that is added to a snippet's features before the
+    exponential. The directions of these vectors are random, so neither their strength
+    nor the noise along them depends on D.
 
     Raises
     ------
     SimulationError
-        If a value lies outside what its field says.
+        If a value is out of the range of its field.
     """
 
     context: float = 0.5
-    """The dial, in [0, 1]: lengths of context, its partial actions, its share."""
+    """Amount of context, in [0, 1]. It scales the lengths of context, the partial
+    actions in it, and the share of scene elsewhere."""
     dimension: int = 256
-    """D, at least 2."""
+    """Number of columns D, at least 2."""
     seed: int = 0
-    """Of everything that is drawn."""
+    """Seed of everything that is drawn, from 0."""
     action: float = 6.5
     """Strength of an action of the easiest class, above 0."""
     hardest: float = 0.6
-    """The hardest class's action as a fraction of the easiest's, in (0, 1]."""
+    """Strength of the hardest class's action divided by that of the easiest class, in
+    (0, 1]."""
     phases: int = 3
-    """Parts that an action passes through, at least 1."""
+    """Number of phases, one after another, of an action, at least 1."""
     phase_share: float = 0.3
-    """Share of an action's energy that is of one phase only, in [0, 1]."""
+    """Share of an action's squared norm that differs from phase to phase, in [0, 1]."""
     scene: float = 3.0
     """Strength of a scene, at least 0."""
     scenes_per_class: float = 0.7
-    """Scenes as a fraction of classes, in (0, 1]; below 1 classes share some."""
+    """Number of scenes divided by that of classes, in (0, 1]. Below 1, classes share
+    scenes."""
     background: float = 3.0
-    """Strength of what else a video shows, at least 0."""
+    """Strength of the background, at least 0."""
     themes: int = 30
-    """Kinds of background, at least 1."""
+    """Number of kinds of background, at least 1."""
     offset: float = 2.0
-    """Strength of a video's own constant part, at least 0."""
+    """Strength of a constant vector that each video has of its own, at least 0."""
     context_length: float = 1.0
-    """Mean length of context on each side by that of its instance, at dial 1."""
+    """Mean length of the context on each side of an instance, divided by the length of
+    the instance, for ``context`` 1."""
     partial: float = 0.7
-    """Strength of a partial action by that of its instance, at dial 1."""
+    """Strength of the partial action in context, divided by the strength of the action,
+    for ``context`` 1."""
     elsewhere: float = 0.5
-    """Share of the rest of a video that shows the scene without action, at dial 1."""
+    """Share of the rest of a video in which the scene appears without an action, for
+    ``context`` 1."""
     noise: float = 0.6
-    """Standard deviation of a feature's noise before the exponential, above 0."""
+    """Standard deviation of the noise in each column before the exponential, above
+    0."""
     smoothness: float = 0.45
-    """Correlation of one snippet's noise with the next one's, in [0, 1)."""
+    """Correlation of the noise of one snippet with that of the next, in [0, 1)."""
     spread: float = 0.75
-    """Features are the exponential of so many times all this, above 0."""
+    """Factor of the sum of all parts before the exponential, above 0."""
 
     def __post_init__(self) -> None:
-        """Refuse what no world is like."""
+        """Refuse values out of range."""
         whole = {"dimension": 2, "seed": 0, "phases": 1, "themes": 1}
         for name, least in whole.items():
             value = getattr(self, name)

@@ -16,26 +16,27 @@ GRID: Final = SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SimulatedVideo:
-    """One video's features and what each snippet shows."""
+    """The features of one video, and how much action and context each snippet has."""
 
     features: FloatArray
-    """(T, D), above 0."""
+    """(T, D) features, all above 0."""
     action: FloatArray
-    """(T,) share of the snippet that instances cover, in [0, 1]."""
+    """(T,) share of each snippet that instances cover, in [0, 1]."""
     context: FloatArray
-    """(T,) share that is context, in [0, 1]; at most ``1 - action``."""
+    """(T,) share of each snippet that is context, at most ``1 - action``."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Simulator:
-    """Draws the features of any of an annotation file's videos, in any order."""
+    """Draws the features of the videos of an annotation file, in any order."""
 
     settings: SimulationSettings
     class_names: tuple[str, ...]
-    """Of the whole file: the number of scenes depends on it, whichever are drawn."""
+    """All classes of the file, whichever videos are drawn; the number of scenes depends
+    on them."""
 
     def video(self, video: Video) -> SimulatedVideo:
-        """Draw one video: the same whenever, and beside whichever others, it is drawn.
+        """Draw one video; the result does not depend on which other videos are drawn.
 
         Raises
         ------
@@ -61,7 +62,7 @@ class Simulator:
             before, after = reach * random.random(2)
             near = _coverage(start - before, end + after, length)
             strength = self._strength(instance.label) * float(random.uniform(0.7, 1.2))
-            # what neighbours cover or show already is not shown a second time
+            # what neighbouring instances cover or show already is not added again
             shown_already = np.maximum(reached.get(instance.label, 0.0), covered)
             reached[instance.label] = np.maximum(shown_already, near)
             beside = np.maximum(near - shown_already, 0.0)
@@ -89,7 +90,9 @@ class Simulator:
         return float(own.action * (own.hardest + (1.0 - own.hardest) * ease))
 
     def _action(self, label: str, place: FloatArray) -> FloatArray:
-        """Return the directions at places within an instance (0 start, 1 end)."""
+        """Return the (T, D) directions at places in an instance; 0 is its start, 1 its
+        end.
+        """
         own = self.settings
         random = _random(own.seed, "action", label)
         common = _direction(random, own.dimension)
@@ -106,7 +109,9 @@ class Simulator:
         return _direction(_random(own.seed, "scene", str(scene)), own.dimension)
 
     def _elsewhere(self, random: np.random.Generator, length: int) -> FloatArray:
-        """Return 1 where the scene shows far from instances: runs of 5 to 20."""
+        """Return (T,) 1 where the scene appears far from instances, in runs of 5 to
+        20.
+        """
         own = self.settings
         away = np.zeros(length)
         at = 0
@@ -117,7 +122,7 @@ class Simulator:
         return away
 
     def _background(self, random: np.random.Generator, length: int) -> FloatArray:
-        """Return (T, D): shots of 5 to 30 snippets, each of one of three themes."""
+        """Return (T, D) background: shots of 5 to 30 snippets, each of 1 of 3 themes."""
         own = self.settings
         themes = [
             _direction(_random(own.seed, "theme", str(theme)), own.dimension)
@@ -138,8 +143,8 @@ def noise(
     """Return stationary normal AR(1) noise, (length, D).
 
     Each column has standard deviation ``settings.noise`` and correlation
-    ``settings.smoothness ** lag`` with itself ``lag`` snippets later. The first
-    snippets are drawn and thrown away until the start is forgotten to 1e-6.
+    ``settings.smoothness ** lag`` with itself ``lag`` snippets later. As many snippets
+    are drawn before the first one as make the start's influence smaller than 1e-6.
     """
     rho = settings.smoothness
     forget = 0 if rho == 0 else int(np.ceil(np.log(1e-6) / np.log(rho)))
@@ -153,12 +158,12 @@ def noise(
 
 
 def n_snippets(video: Video) -> int:
-    """Return T: the snippets of `GRID` that lie within a video's duration."""
+    """Return T, the number of snippets of `GRID` within a video's duration."""
     if video.duration_s is None:
         raise SimulationError(
             f"video {video.id!r} has no duration, got None; add it to the annotations"
         )
-    # a duration written with few digits may end a hair before its last frame
+    # a duration that is written with few digits may end just before the last frame
     frames = int(video.duration_s * GRID.fps + 1e-6)
     if frames < GRID.snippet_frames:
         raise SimulationError(
@@ -179,7 +184,7 @@ def _refuse_untimed(video: Video) -> None:
 
 
 def _covered(video: Video, length: int) -> FloatArray:
-    """Return each snippet's share within any instance, the largest one."""
+    """Return (T,) the share of each snippet that an instance covers, at most."""
     covered = np.zeros(length)
     for instance in video.instances:
         start, end = instance.segment.start_s, instance.segment.end_s
@@ -189,7 +194,7 @@ def _covered(video: Video, length: int) -> FloatArray:
 
 
 def _coverage(start: float, end: float, length: int) -> FloatArray:
-    """Return each snippet's share within [start, end), all in snippets."""
+    """Return (T,) the share of each snippet within [start, end), in snippets."""
     t = np.arange(length)
     shares: FloatArray = np.clip(np.minimum(t + 1, end) - np.maximum(t, start), 0, 1)
     return shares
