@@ -64,9 +64,7 @@ _OTHER_SEPARATOR: Final = re.compile(r"[,;|\t]")
 
 
 class LabelTableError(ValueError):
-    """A table of labels that cannot be used; the message names file, line and
-    remedy.
-    """
+    """A table of labels that cannot be used; the message names file and line."""
 
 
 class LabelRow(NamedTuple):
@@ -345,9 +343,7 @@ class _Reader:
         return tuple(filter(None, notes))
 
     def _form(self) -> str:
-        """Return a sentence on how the table was read; empty if it has the plain
-        form.
-        """
+        """Return a sentence on how the table was read; empty for the plain form."""
         named = [
             f"{quoted(self._header(meaning))} for {meaning}"
             for meaning in self.columns

@@ -1,8 +1,8 @@
 """Compare systems on the same videos, with intervals from a paired bootstrap.
 
-A benchmark's videos are a sample. Drawing as many of them again, with replacement, says
-how far mAP would move with other videos of the kind; drawing the same ones for every
-system says whether the difference between two systems would last.
+A benchmark's videos are a sample. Drawing as many videos from them, with replacement,
+shows how much mAP would change with other videos of the same kind. Drawing the same
+videos for every system shows whether the difference between two systems would persist.
 """
 
 import dataclasses
@@ -18,36 +18,37 @@ from acmnet.segments import FloatArray, IntArray
 DRAWS: Final = 1000
 LEVEL: Final = 0.95
 BATCH: Final = 100
-"""Draws computed at a time: a class's detections times this are held at once."""
+"""Draws computed at a time. Arrays of this many times the detections of one class are
+in memory."""
 
 
 class Interval(NamedTuple):
-    """A figure on the videos as they are, and over the draws."""
+    """A figure for the videos as they are, and its 95 % interval over the draws."""
 
     value: float
-    """On each video once."""
+    """The figure with each video counted once."""
     mean: float
-    """Over the draws."""
+    """The figure's mean over the draws."""
     low: float
-    """2.5 % of the draws are below."""
+    """Lower end of the interval: 2.5 % of the draws are below."""
     high: float
-    """2.5 % of the draws are above."""
+    """Upper end of the interval: 2.5 % of the draws are above."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Comparison:
-    """Several systems under one protocol, on one ground truth."""
+    """Several systems scored by one protocol on one ground truth."""
 
     reports: Mapping[str, DetectionReport]
-    """By system; differences are from the first."""
+    """The report of each system by name. Differences are taken from the first one."""
     seed: int
-    """Of the draws."""
+    """Seed of the draws."""
     samples: FloatArray
     """(S, n_draws, n_tiou) mAP of each of the S systems in each draw."""
 
     @property
     def draws(self) -> int:
-        """How often the videos were drawn."""
+        """Number of draws."""
         return len(self.samples[0])
 
     def interval(self, system: str, *, tiou: float | None = None) -> Interval:
@@ -57,9 +58,9 @@ class Comparison:
         return _interval(float(value), self._picked(self.samples[place], tiou))
 
     def difference(self, system: str, *, tiou: float | None = None) -> Interval:
-        """Return a system's mAP less the first system's, draw by draw.
+        """Return a system's mAP minus the first system's, draw by draw.
 
-        The difference is significant at 5 % if the interval leaves out 0.
+        The difference is significant at 5 % if the interval does not contain 0.
         """
         place = list(self.reports).index(system)
         first = next(iter(self.reports.values()))
@@ -68,7 +69,7 @@ class Comparison:
         return _interval(float(value), samples)
 
     def to_json(self) -> dict[str, object]:
-        """Return plain numbers, lists and texts, as ``json.dumps`` takes them."""
+        """Return the comparison as values that ``json.dumps`` accepts."""
         tiou = next(iter(self.reports.values())).tiou.tolist()
         return {
             "draws": self.draws,
@@ -91,7 +92,7 @@ class Comparison:
         }
 
     def _picked(self, values: FloatArray, tiou: float | None) -> FloatArray:
-        """Return one threshold's values from the last axis, or the mean of all."""
+        """Return the values of one threshold (on the last axis), or their mean."""
         if tiou is None:
             mean: FloatArray = values.mean(axis=-1)
             return mean
@@ -108,16 +109,17 @@ class Comparison:
 def compare(
     reports: Mapping[str, DetectionReport], *, draws: int = DRAWS, seed: int = 0
 ) -> Comparison:
-    """Return how much systems differ, with 95 % intervals over videos.
+    """Return by how much systems differ, with 95 % intervals over videos.
 
     Parameters
     ----------
     reports : mapping from a system's name to its DetectionReport
-        Of one ground truth, one protocol and the same thresholds.
+        The reports, which have one ground truth, protocol and set of thresholds.
     draws : int
-        How often as many videos as there are are drawn, with replacement; at least 1.
+        Number of draws, at least 1. A draw takes as many videos as there are, with
+        replacement.
     seed : int
-        Of the draws.
+        Seed of the draws.
 
     Returns
     -------
@@ -126,14 +128,15 @@ def compare(
     Raises
     ------
     ValueError
-        If the reports are not of the same videos, instances, rules and thresholds.
+        If the reports differ in videos, instances, rules or thresholds.
 
     Notes
     -----
-    Nothing is matched again: a detection meets instances of its own video only, so a
-    video drawn twice counts its detections and instances twice, each copy of a
-    detection ranked next to the other. A class whose instances were not drawn is left
-    out of a draw's mean, as a class without instances always is.
+    Detections are not matched again for each draw, because a detection can match only
+    instances of its own video. A video that is drawn twice counts its detections and
+    instances twice; the copies of a detection are neighbours in the ranking. A class of
+    which a draw has no instance is left out of the draw's mean, as is always done with
+    classes without instances.
 
     References
     ----------
@@ -154,14 +157,14 @@ def compare(
 
 
 def map_of_draws(ranking: Ranking, counts: IntArray) -> FloatArray:
-    """Return the mAP when each video is there as often as it was drawn.
+    """Return the mAP of each draw, in which a video counts as often as it was drawn.
 
     Parameters
     ----------
     ranking : Ranking
-        Of V videos.
+        The ranked detections of V videos.
     counts : array of shape (n_draws, V)
-        How often each video is there.
+        How often each draw has each video.
 
     Returns
     -------
@@ -176,7 +179,7 @@ def map_of_draws(ranking: Ranking, counts: IntArray) -> FloatArray:
 
 
 def _map_of_batch(ranking: Ranking, counts: IntArray) -> FloatArray:
-    """Return `map_of_draws` of a few draws at once."""
+    """Return what `map_of_draws` does, for a few draws at once."""
     n_videos, n_classes = counts.shape[1], ranking.n_classes
     group = ranking.truth.instances.group
     per_video = np.bincount(group, minlength=n_videos * n_classes)
@@ -202,26 +205,26 @@ def _map_of_batch(ranking: Ranking, counts: IntArray) -> FloatArray:
 def _found(
     weight: IntArray, n_seen: IntArray, harmonic: FloatArray | None
 ) -> FloatArray:
-    """Return the sum of precisions at the true detections, for each draw.
+    """Return for each draw the sum of the precisions at all true detections.
 
     Parameters
     ----------
     weight : array of shape (n_draws, n_hits)
-        How often each true detection is there, best first.
+        How often each draw has each true detection, the highest score first.
     n_seen : array of shape (n_draws, n_hits)
-        How many detections there are down to its last copy.
+        Number of detections down to the last copy of each true detection.
     harmonic : array, optional
-        Harmonic numbers, for precisions that are not interpolated.
+        Harmonic numbers, needed for precisions that are not interpolated.
     """
     n_true = weight.cumsum(axis=1)
     if harmonic is None:
-        # No copy of a hit has a higher precision than the last: a false one cannot
-        # come between them.
+        # Of the copies of a hit the last one has the highest precision, because no
+        # false detection can stand between copies.
         precision = n_true / np.maximum(n_seen, 1)
         best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
         result: FloatArray = (best * weight).sum(axis=1)
         return result
-    # Sum over copies k of (t + k) / (n + k) = w - (n - t) * sum of 1 / (n + k).
+    # The sum over copies k of (t + k) / (n + k) is w - (n - t) * sum of 1 / (n + k).
     n_false = n_seen - n_true
     copies: FloatArray = weight - n_false * (
         harmonic[n_seen] - harmonic[n_seen - weight]
@@ -231,7 +234,7 @@ def _found(
 
 
 def _harmonic(ranking: Ranking, counts: IntArray) -> FloatArray | None:
-    """Return the harmonic numbers from 0 on, if AP is not interpolated."""
+    """Return the harmonic numbers from index 0 on; None if AP is interpolated."""
     if ranking.truth.protocol.is_interpolated:
         return None
     video = ranking.located.group // ranking.n_classes
@@ -240,7 +243,7 @@ def _harmonic(ranking: Ranking, counts: IntArray) -> FloatArray | None:
 
 
 def _interval(value: float, samples: FloatArray) -> Interval:
-    """Return the interval of the draws that had an instance."""
+    """Return the interval over the draws that have an instance."""
     samples = samples[~np.isnan(samples)]
     if not len(samples):
         return Interval(value, value, value, value)

@@ -1,9 +1,10 @@
-"""What a score is worth: from scores to probabilities, class by class, and back.
+"""Calibration: turn scores into probabilities, class by class, and back.
 
-Isotonic regression by pool-adjacent-violators on detections that are known to be
-correct or not, shrunk for each class towards all classes together; how far
-probabilities are off (expected calibration error); and from which score on a class has
-a wanted precision. Nothing here knows videos, features or the network.
+Curves are fitted by isotonic regression (pool adjacent violators) on detections that
+are known to be correct or not; the curve of a class is shrunk towards that of all
+classes. Further functions measure how far probabilities are off (expected calibration
+error), and find the score from which a class has a wanted precision. Nothing here knows
+videos, features or the network.
 """
 
 import dataclasses
@@ -17,16 +18,17 @@ from acmnet.segments import BoolArray, FloatArray, IntArray
 
 BINS: Final = 15
 PRIOR: Final = 3.0
-"""Detections that the curve of all classes is worth against a class's own (D-034)."""
+"""Weight of the curve of all classes, as a number of detections of one class
+(docs/decisions.md, D-034)."""
 TIE_BREAK: Final = 1e-4
-"""Share of a probability that tells equal ones apart by their scores."""
+"""Share of a probability that is reserved for ranking equal probabilities by score."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Curve:
-    """A probability that does not fall as the score rises: knots, straight between.
+    """A probability as a function of the score that never falls as the score rises.
 
-    Outside its knots the curve is as at the nearest one.
+    It is linear between its K knots. Outside of them it is constant.
 
     Raises
     ------
@@ -41,12 +43,12 @@ class Curve:
     """
 
     score: FloatArray
-    """(K,) rising."""
+    """(K,) scores of the knots, rising."""
     probability: FloatArray
-    """(K,) not falling, in ``[0, 1]``."""
+    """(K,) probabilities at the knots, in ``[0, 1]``, never falling."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no such curve."""
+        """Refuse arrays that do not describe such a curve."""
         score, probability = self.score, self.probability
         if score.ndim != 1 or score.shape != probability.shape or not len(score):
             raise ValueError(
@@ -67,8 +69,9 @@ class Curve:
     def strictly_at(self, score: FloatArray) -> FloatArray:
         """Return probabilities in (0, 1) that keep the order of unequal scores.
 
-        ``(1 - e) at(s) + e (1/2 + atan(s) / pi)`` with e = `TIE_BREAK`: where the curve
-        is level, the score still ranks. Scores nearer than about 1e-11 may tie.
+        The probability of a score s is ``(1 - e) at(s) + e (1/2 + atan(s) / pi)`` with
+        e = `TIE_BREAK`. So a higher score has a higher probability also where the curve
+        is constant. Scores closer than about 1e-11 may still have equal ones.
         """
         order = 0.5 + np.arctan(score) / math.pi
         result: FloatArray = (1 - TIE_BREAK) * self.at(score) + TIE_BREAK * order
@@ -76,19 +79,19 @@ class Curve:
 
 
 class Blocks(NamedTuple):
-    """Scores that isotonic regression gives one value, from the lowest up."""
+    """Ranges of scores to which isotonic regression gives one value each, rising."""
 
     first: FloatArray
     """(K,) the lowest score of each block."""
     last: FloatArray
-    """(K,) the highest."""
+    """(K,) the highest score of each block."""
     value: FloatArray
-    """(K,) rising."""
+    """(K,) the value of each block, rising."""
     weight: FloatArray
-    """(K,) of the observations in it."""
+    """(K,) the sum of the weights of the observations in each block."""
 
     def curve(self) -> Curve:
-        """Return the curve that is level in each block and straight between two."""
+        """Return the curve that is constant in each block and linear between blocks."""
         ends = np.stack([self.first, self.last], axis=1).ravel()
         values = np.repeat(self.value, 2)
         # a block of one score has one knot
@@ -101,16 +104,17 @@ def isotonic_blocks(
 ) -> Blocks:
     """Return the isotonic regression of targets on scores, by least squares.
 
-    Pool adjacent violators: from the lowest score up, a block that is not above the one
-    before it is joined with it, to their mean.
+    The algorithm is pool adjacent violators: from the lowest score up, a block whose
+    value is not above that of the block before is merged with it, and gets their mean.
 
     Parameters
     ----------
     score : array of shape (N,)
-        N >= 1, in any order. Equal scores are one level.
+        Scores in any order, N >= 1. Equal scores get one value.
     target : array of shape (N,)
+        The values to fit.
     weight : array of shape (N,), optional
-        Above 0; 1 each when left out.
+        Weights above 0; all 1 when left out.
 
     References
     ----------
@@ -151,11 +155,11 @@ def shrunk_curve(
     Parameters
     ----------
     score, is_correct : arrays of shape (N,)
-        The class's detections; N may be 0, which gives ``everyone``.
+        The detections of the class. Without any (N = 0), ``everyone`` is returned.
     everyone : Curve
-        Fitted on all classes.
+        The curve fitted on all classes.
     prior : float
-        How many detections ``everyone`` is worth, above 0.
+        Weight of ``everyone``, as a number of detections, above 0.
 
     Notes
     -----
@@ -165,10 +169,10 @@ def shrunk_curve(
 
         p(s) = (n_b y_b + prior m(s)) / (n_b + prior),
 
-    the mean of a beta posterior, at each score of the class and each knot of m. Blocks
-    of unequal size can make that fall, so it goes through isotonic regression once
-    more: a score weighs as many detections as have it, the knots of m together
-    ``prior``.
+    which is the mean of a beta posterior. It is computed at each score of the class and
+    at each knot of m. Between blocks of different sizes p can fall, so isotonic
+    regression is applied once more. In it the weight of a score is the number of
+    detections that have it, and the knots of m together have the weight ``prior``.
     """
     if not len(score):
         return everyone
@@ -187,7 +191,7 @@ def shrunk_curve(
 def class_curves(
     score: FloatArray, class_index: IntArray, is_correct: BoolArray, n_classes: int
 ) -> list[Curve]:
-    """Return the curve of each class, shrunk towards all; (N,) arrays with N >= 1."""
+    """Return each class's curve, shrunk towards that of all classes."""
     everyone = isotonic_blocks(score, is_correct.astype(np.float64)).curve()
     return [
         shrunk_curve(score[own], is_correct[own], everyone)
@@ -196,29 +200,29 @@ def class_curves(
 
 
 class ReliabilityBin(NamedTuple):
-    """Detections of about one probability: how many, what was said, what was true."""
+    """A group of detections with similar probabilities, and how many are correct."""
 
     detections: int
     low: float
     high: float
-    """Lowest and highest probability."""
+    """Highest probability in the group; ``low`` is the lowest."""
     probability: float
-    """Mean probability."""
+    """Mean probability of the group."""
     correct: float
-    """Share that is correct."""
+    """Share of the group that is correct."""
 
 
 def reliability(
     probability: FloatArray, is_correct: BoolArray, n_bins: int = BINS
 ) -> list[ReliabilityBin]:
-    """Return bins of equal mass, from the lowest probability up.
+    """Return bins with equal numbers of detections, the lowest probabilities first.
 
     Parameters
     ----------
     probability, is_correct : arrays of shape (N,)
     n_bins : int
-        A detection with r others below it is in bin ``floor(r n_bins / N)``, so equal
-        probabilities share a bin and there may be fewer bins.
+        Number of bins. A detection with r others below it is in the bin
+        ``floor(r n_bins / N)``. Equal probabilities share a bin, so there may be fewer.
     """
     order = np.argsort(probability, kind="stable")
     value, correct = probability[order], is_correct[order]
@@ -238,12 +242,13 @@ def reliability(
 def calibration_error(bins: Sequence[ReliabilityBin]) -> float:
     """Return the expected calibration error, in ``[0, 1]``.
 
-    The mean of ``|correct - probability|`` over the bins, weighted by their detections.
+    It is the mean of ``|correct - probability|`` over the bins, weighted by their
+    numbers of detections.
 
     References
     ----------
-    Naeini et al., AAAI 2015 (with bins of equal width); bins of equal mass as in
-    Nguyen and O'Connor, EMNLP 2015.
+    Naeini et al., AAAI 2015, with bins of equal width. Bins with equal numbers are
+    those of Nguyen and O'Connor, EMNLP 2015.
 
     Examples
     --------
@@ -260,21 +265,22 @@ def calibration_error(bins: Sequence[ReliabilityBin]) -> float:
 def lowest_score(
     score: FloatArray, probability: FloatArray, precision: float
 ) -> float | None:
-    """Return the lowest score from which on the estimated precision is as wanted.
+    """Return the lowest score from which the estimated precision is the wanted one.
 
-    The estimate is the mean probability of all detections with at least that score.
+    The estimate for a score is the mean probability of all detections with at least
+    that score.
 
     Parameters
     ----------
     score, probability : arrays of shape (N,)
-        Of one class; N may be 0.
+        The detections of one class; N may be 0.
     precision : float
-        In ``(0, 1)``.
+        The wanted precision, in ``(0, 1)``.
 
     Returns
     -------
     float or None
-        One of the scores; None where no score reaches the precision.
+        One of the scores; None if no score reaches the precision.
 
     Examples
     --------
@@ -284,7 +290,7 @@ def lowest_score(
     order = np.argsort(-score, kind="stable")
     ranked = score[order]
     mean = np.cumsum(probability[order]) / np.arange(1, len(ranked) + 1)
-    # equal scores are kept or dropped together; a rounding's width is forgiven
+    # equal scores are kept or dropped together; 1e-12 allows for rounding
     is_last = np.append(np.diff(ranked) < 0, True)[: len(ranked)]
     reached = np.flatnonzero(is_last & (mean >= precision - 1e-12))
     return float(ranked[reached[-1]]) if len(reached) else None

@@ -1,8 +1,9 @@
 """Diagnose detections: what is wrong with them, and which instances they miss.
 
-After Alwassel et al., "Diagnosing Error in Temporal Action Detectors", ECCV 2018, and
-for detectors trained without times, how action and context are taken for each other.
-Detections are read, dropped, ranked and matched as `acmnet.evaluation.reports` does.
+The method is that of Alwassel et al., "Diagnosing Error in Temporal Action Detectors",
+ECCV 2018 (their code is called DETAD). For detectors that were trained without times,
+the diagnosis also says how often context is taken for action, and action for context.
+Detections are read, dropped, ranked and matched as in `acmnet.evaluation.reports`.
 """
 
 import dataclasses
@@ -39,7 +40,7 @@ from acmnet.messages import counted
 from acmnet.segments import BoolArray, Detections, FloatArray, IntArray
 
 TIOU: Final = (0.5,)
-"""The threshold, unless others are asked for."""
+"""The tIoU threshold, unless others are asked for."""
 
 REPORTED: Final = (
     "protocol",
@@ -55,63 +56,67 @@ REPORTED: Final = (
     "notes",
     "ground_truth_sha256",
 )
-"""What the JSON of a diagnosis says as `DetectionReport.to_json` does."""
+"""Keys that the JSON of a diagnosis has in common with `DetectionReport.to_json`."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class BucketResults:
-    """How well the instances of each bucket of a characteristic are found."""
+    """How well the instances in each bucket of one characteristic are found."""
 
     characteristic: Characteristic
     missed: FloatArray
-    """(n_tiou, n_buckets) share of the bucket's instances; NaN in an empty one."""
+    """(n_tiou, n_buckets) share of missed instances; NaN for an empty bucket."""
     map_n: FloatArray
-    """(n_tiou, n_buckets) normalised mAP; NaN in an empty one."""
+    """(n_tiou, n_buckets) normalised mAP; NaN for an empty bucket."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Diagnosis:
-    """What is wrong with detections. Fractions of 1, not percent."""
+    """What is wrong with detections. All shares are fractions of 1, not percent."""
 
     report: DetectionReport
-    """The score, by the same protocol at the same thresholds."""
+    """The score by the same protocol at the same thresholds."""
     kinds: IntArray
-    """(n_tiou, N) what each ranked detection is: `KINDS`; -1 for not counted."""
+    """(n_tiou, N) index in `KINDS` of each ranked detection; -1 if it does not
+    count."""
     profile: IntArray
-    """(n_tiou, 10, 6) detections of each kind, G by G, G being the instances of their
-    class: the first 10 G of each class."""
+    """(n_tiou, 10, 6) number of detections of each kind among the first G of each
+    class, the second G, and so on to the tenth G, where G is the class's number of
+    instances."""
     gain: FloatArray
-    """(n_tiou, 5) rise in mAP without the false detections of one kind."""
+    """(n_tiou, 5) increase of mAP if the false detections of one kind are removed."""
     gain_n: FloatArray
-    """(n_tiou, 5) the same of DETAD: of mAP_N among the first 10 G."""
+    """(n_tiou, 5) the same as DETAD computes it: the increase of the normalised mAP of
+    the first 10 G detections of each class."""
     misfit: Misfit
-    """How the localisation errors of the profile lie to their instances."""
+    """How the localisation errors of the profile lie relative to their instances."""
     missed: FloatArray
-    """(n_tiou,) share of all instances."""
+    """(n_tiou,) share of all instances that is missed."""
     map_n: FloatArray
     """(n_tiou,) normalised mAP over all instances and detections."""
     buckets: tuple[BucketResults, ...]
-    """For length, coverage where durations are known, and number of instances."""
+    """Results by length, by coverage if durations are known, and by number of
+    instances."""
     notes: tuple[str, ...]
-    """What a reader of the buckets must know."""
+    """Sentences that a reader of the buckets should know."""
 
     @property
     def shares(self) -> FloatArray:
-        """(n_tiou, 10, 6) ``profile`` by depth as shares; NaN where none stands."""
+        """(n_tiou, 10, 6) the profile as shares at each depth; NaN if it is empty."""
         return _shares(self.profile)
 
     @property
     def total_shares(self) -> FloatArray:
-        """(n_tiou, 6) share of each kind in all of ``profile``."""
+        """(n_tiou, 6) share of each kind in the whole profile."""
         return _shares(self.profile.sum(axis=1))
 
     @property
     def misfit_shares(self) -> FloatArray:
-        """(n_tiou, 3) share of the localisation errors, as `MISFITS`."""
+        """(n_tiou, 3) share of each of `MISFITS` in the localisation errors."""
         return _shares(self.misfit.counts)
 
     def to_json(self) -> dict[str, object]:
-        """Return plain numbers, lists and texts; an undefined share is null."""
+        """Return the diagnosis as JSON values; undefined shares are null."""
         scored = self.report.to_json()
         return {
             **{name: scored[name] for name in REPORTED},
@@ -161,9 +166,9 @@ def diagnose(
     Parameters
     ----------
     ground_truth, detections, subset, protocol, ambiguous
-        As for `acmnet.evaluation.reports.evaluate`.
+        The same as the parameters of `acmnet.evaluation.reports.evaluate`.
     tiou : sequence of float
-        Thresholds in ``[0.1, 1]``, each diagnosed on its own.
+        Thresholds in ``[0.1, 1]``; each gets its own diagnosis.
 
     Returns
     -------
@@ -172,7 +177,8 @@ def diagnose(
     Raises
     ------
     ValueError
-        For a threshold below 0.1, where background begins, and where `evaluate` does.
+        If a threshold is below 0.1, under which everything counts as background, or
+        `evaluate` refuses the arguments.
 
     Examples
     --------
@@ -234,7 +240,7 @@ def diagnose(
 
 
 def _mean_missed(missed: BoolArray, chosen: BoolArray) -> FloatArray:
-    """Return the share of chosen instances that is missed; NaN if none is chosen."""
+    """Return the share of the chosen instances that is missed; NaN without any."""
     if not chosen.any():
         return np.full(len(missed), np.nan)
     result: FloatArray = missed[:, chosen].mean(axis=1)
@@ -242,7 +248,7 @@ def _mean_missed(missed: BoolArray, chosen: BoolArray) -> FloatArray:
 
 
 def _shares(counts: IntArray) -> FloatArray:
-    """Return counts divided by their sum over the last axis; NaN where that is 0."""
+    """Return counts divided by their sum over the last axis; NaN if the sum is 0."""
     total = counts.sum(axis=-1, keepdims=True)
     empty = np.full(counts.shape, np.nan)
     shares: FloatArray = np.divide(counts, total, out=empty, where=total > 0)
@@ -250,14 +256,14 @@ def _shares(counts: IntArray) -> FloatArray:
 
 
 def _plain(values: FloatArray) -> object:
-    """Return an array as nested lists; null for what JSON has no number for."""
+    """Return an array as nested lists; NaN and infinity become None."""
     if values.ndim:
         return [_plain(value) for value in values]
     return float(values) if math.isfinite(values) else None
 
 
 def _by_kind(gain: FloatArray) -> dict[str, object]:
-    """Return gains at each threshold and their average, by kind."""
+    """Return for each kind the gain at each threshold and the average gain."""
     return {
         kind: {"tiou": values.tolist(), "average": float(values.mean())}
         for kind, values in zip(KINDS[1:], gain.T, strict=True)
@@ -265,7 +271,7 @@ def _by_kind(gain: FloatArray) -> dict[str, object]:
 
 
 def _notes(buckets: Sequence[BucketResults], instances: int) -> tuple[str, ...]:
-    """Return how many instances have no coverage, if any."""
+    """Return a note on instances whose coverage is not known, if there are any."""
     known = {x.characteristic.name: int(x.characteristic.counts.sum()) for x in buckets}
     n = known.get("coverage", 0)
     if not n:

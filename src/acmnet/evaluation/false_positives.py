@@ -1,7 +1,8 @@
-"""Why a detection is false: its kind, how often each occurs, and what it costs.
+"""Kinds of false detections: how often each occurs, and how much mAP it costs.
 
-After DETAD. Of all instances of its video, whatever their class, a detection is judged
-by the one it overlaps most. With the tIoU threshold alpha:
+The kinds are those of DETAD (Alwassel et al., ECCV 2018). A detection is compared with
+the instance of its video that it overlaps most, whatever its class. Its kind depends on
+their tIoU and on the threshold alpha:
 
 ================  ====================  ======================  ==================
 tIoU              of its own class      of another class
@@ -29,54 +30,57 @@ KINDS: Final = (
     "confusion",
     "background",
 )
-"""What a detection is, by its number."""
+"""Kinds of detections; the position of a kind is its number."""
 
 IGNORED: Final = -1
-"""The number of a detection that the protocol does not count."""
+"""Number in place of a kind for detections that the protocol does not count."""
 
 LEAST_TIOU: Final = 0.1
-"""Below this, a detection shows background."""
+"""tIoU below which a detection counts as background."""
 
 DEPTH: Final = 10
-"""The profile goes down to so many detections for each instance of their class."""
+"""Depth of the profile: detections of a class for each of its instances."""
 
 MISFITS: Final = ("too long", "too short", "shifted")
-"""How a localisation error lies to its instance; see `Misfit`."""
+"""Ways in which a localisation error differs from its instance; see `Misfit`."""
 
 
 class Nearest(NamedTuple):
-    """The instance of its video that each of N detections overlaps most."""
+    """For each of N detections, the instance of its video that it overlaps most."""
 
     instance: IntArray
-    """(N,) index into the truth's instances; -1 where it overlaps none."""
+    """(N,) index into the truth's instances; -1 for a detection that overlaps none."""
     tiou: FloatArray
-    """(N,) 0 where it overlaps none."""
+    """(N,) tIoU with that instance; 0 for a detection that overlaps none."""
 
 
 class Misfit(NamedTuple):
-    """How the localisation errors of the profile lie to the instances they miss.
+    """How the localisation errors of the profile differ from the instances they miss.
 
-    Too long: it contains the whole instance, so what surrounds the action is taken for
-    action. Too short: the whole of it is within the instance, so the action is found
-    incompletely. Shifted: it ends within the instance, or starts within it, but not
-    both. Boundaries that are equal count as contained.
+    A detection is too long if it contains the whole instance, so that what surrounds
+    the action is taken for the action. It is too short if it lies within the instance,
+    so that only a part of the action is found. It is shifted if it only starts or only
+    ends within the instance. Equal boundaries count as contained.
     """
 
     counts: IntArray
-    """(n_tiou, 3) localisation errors, as `MISFITS`."""
+    """(n_tiou, 3) number of localisation errors of each of `MISFITS`."""
     completeness: FloatArray
-    """(n_tiou,) mean share of the instance that the detection covers; NaN for none."""
+    """(n_tiou,) mean share of the instance that the detection covers; NaN without
+    errors."""
     purity: FloatArray
-    """(n_tiou,) mean share of the detection that is the instance; NaN for none."""
+    """(n_tiou,) mean share of the detection that lies in the instance; NaN without
+    errors."""
 
 
 def nearest_instances(ranking: Ranking) -> Nearest:
     """Return for each detection the instance of its video that it overlaps most.
 
-    Of equal tIoUs one of its own class, then the first listed. DETAD takes the first
-    listed whatever its class, so that of two classes annotated at the same times, as
-    Diving and CliffDiving are in THUMOS14, a second detection of the later listed has
-    the wrong label; here it is a double detection.
+    Where tIoUs are equal, an instance of the detection's own class is taken, and then
+    the one listed first. DETAD takes the one listed first, whatever its class. In
+    THUMOS14, Diving and CliffDiving are annotated at the same times; there a second
+    detection of the class listed later gets the kind "wrong label" from DETAD, but
+    "double detection" here.
     """
     n_classes, located = ranking.n_classes, ranking.located
     instances = ranking.truth.instances
@@ -97,12 +101,12 @@ def nearest_instances(ranking: Ranking) -> Nearest:
 
 
 def detection_kinds(ranking: Ranking, nearest: Nearest) -> IntArray:
-    """Return what each detection is at each threshold.
+    """Return the kind of each detection at each threshold.
 
     Returns
     -------
     array of shape (n_tiou, N)
-        Place in `KINDS`; `IGNORED` where the protocol does not count it.
+        Index in `KINDS`; `IGNORED` for a detection that the protocol does not count.
 
     References
     ----------
@@ -128,9 +132,10 @@ def detection_kinds(ranking: Ranking, nearest: Nearest) -> IntArray:
 
 
 def depths(ranking: Ranking) -> IntArray:
-    """Return how deep in its class's ranking each detection stands, (N,).
+    """Return (N,) how deep each detection stands in the ranking of its class.
 
-    0 for the first G, where G is the number of the class's instances, 1 for the next G.
+    It is 0 for the first G detections, where G is the number of the class's instances,
+    1 for the next G, and so on.
     """
     label = ranking.located.group % ranking.n_classes
     place = np.arange(len(label)) - ranking.bounds[label]
@@ -139,13 +144,13 @@ def depths(ranking: Ranking) -> IntArray:
 
 
 def profile(ranking: Ranking, kinds: IntArray) -> IntArray:
-    """Return how many detections of each kind stand at each depth.
+    """Return the number of detections of each kind at each depth of the ranking.
 
     Returns
     -------
     array of shape (n_tiou, DEPTH, 6)
-        From the first G detections of every class to the tenth G. Those that the
-        protocol does not count are left out.
+        The second axis goes from the first G detections of every class to the tenth G.
+        Detections that the protocol does not count are left out.
     """
     depth = depths(ranking)
     counts = np.zeros((len(kinds), DEPTH, len(KINDS)), np.int64)
@@ -156,22 +161,24 @@ def profile(ranking: Ranking, kinds: IntArray) -> IntArray:
 
 
 def gains(ranking: Ranking, kinds: IntArray, *, is_normalized: bool) -> FloatArray:
-    """Return by how much mAP rises without the false detections of each kind.
+    """Return by how much mAP rises if the false detections of one kind are removed.
 
     Parameters
     ----------
     ranking : Ranking
+        The ranked detections.
     kinds : array of shape (n_tiou, N)
-        As `detection_kinds` returns it.
+        The result of `detection_kinds`.
     is_normalized : bool
-        Whether it is DETAD's figure: mAP_N of the top 10G. Else the protocol's mAP of
-        all detections, which `evaluate` prints.
+        True returns DETAD's figure, for the normalised mAP of the top 10 G. False
+        returns the figure for the protocol's mAP of all detections, which
+        `acmnet evaluate` prints.
 
     Returns
     -------
     array of shape (n_tiou, 5)
-        In ``[0, 1]``, for `KINDS` without the first. They do not add up: where one
-        kind is gone, another costs more or less.
+        Gains in ``[0, 1]`` for all of `KINDS` but the first. Their sum means nothing,
+        because what one kind costs depends on whether the others are present.
     """
     counted = np.ones(kinds.shape[1], np.bool_)
     if is_normalized:
@@ -191,7 +198,7 @@ def gains(ranking: Ranking, kinds: IntArray, *, is_normalized: bool) -> FloatArr
 
 
 def misfit(ranking: Ranking, kinds: IntArray, nearest: Nearest) -> Misfit:
-    """Return how the localisation errors of the top 10G lie to their instances."""
+    """Return how localisation errors of the top 10 G differ from their instances."""
     located, instances = ranking.located, ranking.truth.instances
     start = located.start_s, instances.start_s[nearest.instance]
     end = located.end_s, instances.end_s[nearest.instance]

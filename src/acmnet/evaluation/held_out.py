@@ -1,4 +1,4 @@
-"""Scores of the videos that a run was not trained on, apart from those it was."""
+"""Score only the videos that a run was not trained on."""
 
 import dataclasses
 from collections.abc import Callable, Collection
@@ -15,15 +15,16 @@ def held_out(
     Parameters
     ----------
     evaluated : callable
-        Returns the reports of all systems without some of the videos.
+        Takes the videos to leave out, and returns the reports of all systems.
 
     Returns
     -------
     reports
-        Of the other videos, with a note on those that were left out. Of all videos,
-        where none of the others has an instance.
+        The reports on the videos that no system was trained on, with a note on the
+        videos that were left out. If none of those has an instance, the reports on all
+        videos.
     left_out
-        What is to be added to the JSON: empty where no video was left out.
+        What is to be added to the JSON; empty if no video was left out.
     """
     reports = evaluated(())
     first = next(iter(reports.values()))

@@ -1,4 +1,4 @@
-"""Which detection finds which instance, and what precision that amounts to."""
+"""Match detections with instances, and compute average precision."""
 
 from typing import NamedTuple
 
@@ -9,19 +9,23 @@ from acmnet.segments import BoolArray, FloatArray, IntArray, temporal_iou
 
 
 class Located(NamedTuple):
-    """Intervals of which only those of one group (a video and a class) can match."""
+    """Intervals with groups; only intervals of one group can match.
+
+    A group is a class in a video.
+    """
 
     group: IntArray
-    """(N,) any whole number."""
+    """(N,) the group of each interval, a whole number."""
     start_s: FloatArray
-    """(N,) seconds, or any other unit that both sides share."""
+    """(N,) start in seconds, or in another unit that detections and instances share."""
     end_s: FloatArray
-    """(N,) seconds. Each detection's is after its start; an instance that does not end
-    after it starts meets nothing."""
+    """(N,) end in the same unit. A detection ends after its start. An instance that
+    does not matches nothing."""
 
 
 Pairs = tuple[IntArray, IntArray, FloatArray]
-"""Parallel arrays: who chooses, what could be chosen, and their tIoU."""
+"""Parallel arrays: index of the chooser, index of what can be chosen, and their
+tIoU."""
 
 
 def match_detections(
@@ -31,22 +35,23 @@ def match_detections(
     *,
     is_strict: bool = False,
 ) -> IntArray:
-    """Return the instance that each detection finds, at each threshold; -1 for none.
+    """Return the instance that each detection finds at each threshold; -1 for none.
 
-    Best rank first, a detection takes the free instance of its group with which its
-    tIoU is highest, if that is at least the threshold. Of equal tIoUs, the one that
-    starts or ends nearest to where the detection does, then the first listed (D-010).
+    Detections choose in the order of their rank. Each takes, among the instances of its
+    group that are still free, the one with the highest tIoU, if that is at least the
+    threshold. Where tIoUs are equal, it takes the instance with the boundary nearest to
+    its own, and then the one listed first (docs/decisions.md, D-010).
 
     Parameters
     ----------
     ranked : Located
-        N detections, the best of each group first.
+        N detections; within a group those with a higher score come first.
     truth : Located
-        Instances, in any order.
+        The instances, in any order.
     tiou : array of shape (n_tiou,)
-        Each threshold is matched on its own.
+        Thresholds. Matching is done for each one separately.
     is_strict : bool
-        Whether a tIoU must be above the threshold.
+        Whether a tIoU must be above the threshold; otherwise it may be equal.
 
     Returns
     -------
@@ -75,16 +80,17 @@ def match_instances(
     *,
     is_strict: bool = False,
 ) -> IntArray:
-    """Return the detection that each instance takes, at each threshold; -1 for none.
+    """Return the detection that each instance takes at each threshold; -1 for none.
 
-    The first listed first, an instance takes the free detection of its group with which
-    its tIoU is highest, if the threshold allows: not the one with the highest score.
-    Of equal tIoUs, the better-ranked one. The rule of THUMOS14's own kit.
+    Instances choose in the order in which they are listed. Each takes, among the
+    detections of its group that are still free, the one with the highest tIoU (not the
+    highest score), if that reaches the threshold. Where tIoUs are equal, it takes the
+    one ranked higher. This is the rule of THUMOS14's own evaluation kit.
 
     Parameters
     ----------
     ranked, truth, tiou, is_strict
-        As for `match_detections`.
+        The same as the parameters of `match_detections`.
 
     Returns
     -------
@@ -114,14 +120,14 @@ def match_instances(
 
 
 def touches(ranked: Located, intervals: Located) -> BoolArray:
-    """Return for each detection whether it overlaps any interval of its group at all.
+    """Return for each detection whether it overlaps any interval of its group.
 
     Parameters
     ----------
     ranked : Located
         N detections, in any order.
     intervals : Located
-        In any order.
+        The intervals, in any order.
 
     Returns
     -------
@@ -141,19 +147,20 @@ def average_precision(
 ) -> FloatArray:
     """Return the average precision of one class.
 
-    The precision at each instance found, or the best precision further down the
-    ranking if that is higher, summed and divided by the number of instances.
+    It is the sum of the precisions at all true detections, divided by the number of
+    instances. If AP is interpolated, the precision at a true detection is replaced by
+    the highest precision at or after it in the ranking.
 
     Parameters
     ----------
     is_true : array of shape (n_tiou, N)
-        Whether each detection, best first, has found an instance.
+        Whether each detection has found an instance; the highest score comes first.
     n_instances : int
         At least 1.
     is_ignored : array of shape (n_tiou, N), optional
-        Detections that are neither true nor false.
+        Which detections are neither true nor false.
     is_interpolated : bool
-        Whether the best precision further down counts; else the one at the instance.
+        Whether AP is interpolated.
 
     Returns
     -------
@@ -162,8 +169,8 @@ def average_precision(
 
     Notes
     -----
-    Not the 11-point AP of VOC 2007. Interpolated as ActivityNet's, else as that of
-    THUMOS14's own MATLAB kit, which is lower.
+    Interpolated AP is that of ActivityNet. AP without interpolation is that of
+    THUMOS14's own MATLAB kit, which is lower. Neither is the 11-point AP of VOC 2007.
 
     References
     ----------
@@ -187,7 +194,7 @@ def average_precision(
 
 
 def overlaps(ranked: Located, truth: Located) -> Pairs:
-    """Return the pairs of one group that overlap, as (detection, instance, tIoU)."""
+    """Return all overlapping pairs of one group as (detection, instance, tIoU)."""
     detection, instance = _pairs(ranked, truth)
     overlap = temporal_iou(
         ranked.start_s[detection],
@@ -202,27 +209,28 @@ def overlaps(ranked: Located, truth: Located) -> Pairs:
 def _take_turns(
     pairs: Pairs, thresholds: FloatArray, sizes: tuple[int, int], is_strict: bool
 ) -> IntArray:
-    """Return what each chooser takes, at each threshold; -1 for nothing.
+    """Return what each chooser takes at each threshold; -1 for nothing.
 
     Parameters
     ----------
     pairs
-        By chooser, and for each chooser the one it wants most first, which has the
-        highest tIoU. Those of one group choose in the order of their indices.
+        Ordered by chooser, and for each chooser from the highest tIoU down. Choosers of
+        one group choose in the order of their indices.
     sizes : (int, int)
-        How many choose and how many can be chosen.
+        The number of choosers, and of what can be chosen.
 
     Notes
     -----
-    Taking turns is a serial dictatorship. Its result is the one stable matching in
-    which all that is chosen prefers the earlier chooser (Gale and Shapley 1962), so it
-    is found by deferred acceptance: in each round all choosers without a partner, at
-    all thresholds, propose to their next wish, which keeps the earliest proposer.
+    If choosers take turns, the result is the only stable matching for the case that
+    everything that can be chosen prefers the earlier chooser (Gale and Shapley 1962).
+    It can therefore be found by deferred acceptance, for all thresholds at once: in
+    each round, all choosers that have nothing propose to the next one on their list,
+    and each that is proposed to keeps the earliest proposer.
     """
     chooser, wish, overlap = pairs
     n, n_wishes = sizes
     first = np.searchsorted(chooser, np.arange(n))
-    # (n_tiou * n,): how many of its wishes, best first, a chooser may take.
+    # (n_tiou * n,): how many of its pairs a chooser may take at a threshold
     allowed = np.concatenate(
         [
             np.bincount(
@@ -253,8 +261,8 @@ def _take_turns(
 def _candidates(ranked: Located, truth: Located, least: float) -> Pairs:
     """Return the pairs of one group with a tIoU of at least ``least``.
 
-    As (detection, instance, tIoU), ordered by detection, then from the highest tIoU
-    down, then by how near a boundary is met, then by instance.
+    Pairs are (detection, instance, tIoU). They are ordered by detection, then from the
+    highest tIoU down, then by the distance of the nearest boundaries, then by instance.
     """
     detection, instance = _pairs(ranked, truth)
     found = ranked.start_s[detection], ranked.end_s[detection]
@@ -268,7 +276,7 @@ def _candidates(ranked: Located, truth: Located, least: float) -> Pairs:
 
 
 def _pairs(ranked: Located, truth: Located) -> tuple[IntArray, IntArray]:
-    """Return all pairs (detection, instance) of one group, by detection, instance."""
+    """Return all pairs (detection, instance) of one group, in that order."""
     by_group = np.argsort(truth.group, kind="stable")
     groups = truth.group[by_group]
     first = np.searchsorted(groups, ranked.group, side="left")
@@ -284,8 +292,8 @@ def _overlap_of_hull(
 ) -> FloatArray:
     """Return the tIoU of pairs as the intersection over the span of both.
 
-    The kit's form, equal to `temporal_iou` but for rounding, which decides here whether
-    a tIoU is above a threshold or equal to it.
+    It is equal to `temporal_iou` up to rounding. THUMOS14's kit computes it in this
+    way, and rounding decides whether a tIoU is above a threshold or equal to it.
     """
     start = ranked.start_s[detection], truth.start_s[instance]
     end = ranked.end_s[detection], truth.end_s[instance]

@@ -10,30 +10,31 @@ from acmnet.evaluation.ranking import Ranking
 from acmnet.segments import FloatArray, IntArray
 
 PROPOSALS: Final = (1, 5, 10, 50, 100)
-"""The numbers of proposals a video at which recall is quoted."""
+"""Numbers of proposals for each video at which recall is usually quoted."""
 
 
 class OperatingPoint(NamedTuple):
-    """What is found when only detections from a score on are kept."""
+    """Precision, recall and F1 if only detections with at least some score are kept."""
 
     tiou: float
-    """The threshold at which detections were matched."""
+    """The tIoU threshold of the matching."""
     score: float | None
-    """The lowest score kept; None without detections."""
+    """The lowest score that is kept; None if there are no detections."""
     f1: float
-    """Twice the true detections, divided by detections and instances together."""
+    """Twice the number of true detections, divided by the sum of the numbers of kept
+    detections and of instances."""
     precision: float
-    """True detections of those kept; 0 if none is kept."""
+    """Share of the kept detections that is true; 0 if none is kept."""
     recall: float
-    """Instances found of all instances."""
+    """Share of the instances that is found."""
 
 
 def classification_ap(ranking: Ranking) -> FloatArray:
-    """Return how well videos are ranked by class, as AP, (C,).
+    """Return the AP of ranking videos, for each class, (C,).
 
-    A video's score of a class is the highest score of a detection of that class in it.
-    Videos without such a detection are not ranked, so their labels are missed. AP is
-    interpolated where the protocol's is.
+    A video's score for a class is the highest score of the video's detections of that
+    class. A video without such a detection is not ranked; if it has the label, it
+    counts as missed. AP is interpolated if the protocol's is.
 
     Returns
     -------
@@ -64,16 +65,16 @@ def average_recall(
 ) -> FloatArray:
     """Return the recall of the first N proposals of each video, averaged over tIoUs.
 
-    Class-agnostic, as ActivityNet's proposal task: an instance is found if any of its
-    video's N best-scored detections, whatever its class, overlaps it enough. One
+    Classes are ignored, as in ActivityNet's proposal task. An instance is found if one
+    of the N detections of its video with the highest scores overlaps it enough. One
     detection may find several instances.
 
     Parameters
     ----------
     ranking : Ranking
-        Of at least one instance.
+        The ranked detections; the ground truth has at least one instance.
     proposals : sequence of int
-        N, each at least 1.
+        The numbers N, each at least 1.
 
     Returns
     -------
@@ -82,9 +83,9 @@ def average_recall(
 
     Notes
     -----
-    Each video gives its first N detections. ActivityNet's `eval_proposal.py` gives
-    each video the same share of its detections, so that N is met on average; there a
-    system's recall depends on how many more detections it emits.
+    Here each video contributes its first N detections. In ActivityNet's
+    `eval_proposal.py` each video contributes the same share of its detections, so that
+    there are N on average; recall then depends on how many detections a system returns.
     """
     rank = ranks_in_video(ranking)
     near = np.flatnonzero(rank < max(proposals))
@@ -108,7 +109,7 @@ def average_recall(
 
 
 def ranks_in_video(ranking: Ranking) -> IntArray:
-    """Return each detection's rank in its video from 0, over all classes, (N,)."""
+    """Return (N,) the rank, from 0, of each detection among those of its video."""
     video = ranking.located.group // ranking.n_classes
     order = np.lexsort((ranking.listed, -ranking.score, video))
     first = np.searchsorted(video[order], video[order])
@@ -118,10 +119,10 @@ def ranks_in_video(ranking: Ranking) -> IntArray:
 
 
 def best_f1(ranking: Ranking) -> tuple[OperatingPoint, ...]:
-    """Return the best F1 at each threshold, and from which score on it is reached.
+    """Return the best F1 at each threshold, and the score that reaches it.
 
-    All classes are pooled and cut at one score; of equal F1, at the highest score.
-    Which detections are true is what the protocol's AP takes for true.
+    One lowest score is chosen for all classes together; where several reach the same
+    F1, the highest. Detections count as true if they do so in the protocol's AP.
     """
     order = np.argsort(-ranking.score, kind="stable")
     score = ranking.score[order]
@@ -140,7 +141,7 @@ def best_f1(ranking: Ranking) -> tuple[OperatingPoint, ...]:
 
 
 def f1_at(ranking: Ranking, score: float) -> tuple[OperatingPoint, ...]:
-    """Return F1 at each threshold when detections from ``score`` on are kept."""
+    """Return F1 at each threshold if detections with at least ``score`` are kept."""
     kept = ranking.score >= score
     return tuple(
         _point(ranking, i, score, *(count[kept].sum() for count in _counts(ranking, i)))
@@ -149,7 +150,7 @@ def f1_at(ranking: Ranking, score: float) -> tuple[OperatingPoint, ...]:
 
 
 def _counts(ranking: Ranking, i: int) -> tuple[IntArray, IntArray]:
-    """Return which detections are true at threshold ``i``, and which count, as 0, 1."""
+    """Return as 0 and 1 which detections are true at threshold ``i`` and count."""
     is_true = ranking.is_true[i].astype(np.int64)
     if ranking.is_ignored is None:
         return is_true, np.ones_like(is_true)

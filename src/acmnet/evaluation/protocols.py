@@ -1,9 +1,9 @@
-"""Named evaluation protocols: which videos count, and what makes a detection true.
+"""Evaluation protocols by name: which videos count, and when a detection is true.
 
-Two papers that both print "THUMOS14 mAP" need not mean the same number: they differ in
-the videos scored, in a grid that the instances were rounded to, in who chooses whom
-when detections are matched, and in the AP. A protocol writes these rules down once;
-`acmnet.evaluation.reports` applies them.
+Two papers that both print "THUMOS14 mAP" need not mean the same thing. They differ in
+which videos are scored, in whether instances are rounded to a grid, in whether
+detections or instances choose first in the matching, and in how AP is computed. A
+protocol states these rules in one place; `acmnet.evaluation.reports` applies them.
 """
 
 import dataclasses
@@ -14,27 +14,27 @@ from typing import Final, Literal
 from acmnet.evaluation.tiou import parse_tiou
 
 Matching = Literal["detection", "instance"]
-"""Who takes turns to choose: the best detection first, or the first instance first."""
+"""Who chooses in the matching: detections by rank, or instances in listed order."""
 
 AMBIGUOUS: Final = "Ambiguous"
-"""THUMOS14's label for intervals of which its annotators were not sure."""
+"""THUMOS14's label for intervals about which its annotators were not sure."""
 
 WRONG_VIDEOS: Final = ("video_test_0000270", "video_test_0001496")
 """THUMOS14 test videos whose annotations belong to another video."""
 
 AMBIGUOUS_VIDEO: Final = "video_test_0001292"
-"""The THUMOS14 test video that has Ambiguous intervals only."""
+"""The THUMOS14 test video of which all intervals are labelled Ambiguous."""
 
 THUMOS_GRID_S: Final = Fraction(16, 25)
-"""One snippet of 16 frames at 25 fps, in seconds."""
+"""Length in seconds of a snippet of 16 frames at 25 frames a second."""
 
 YOUTUBE_ID: Final = 11
-"""Characters of a YouTube id, which ActivityNet's names are, bare or after ``v_``."""
+"""Pattern of ActivityNet's video names: a YouTube id, with or without ``v_``."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """The rules by which detections are scored. Frozen; `protocol` finds one by name.
+    """The rules by which detections are scored; `protocol` returns one by name.
 
     Examples
     --------
@@ -45,41 +45,43 @@ class Protocol:
 
     name: str
     rules: str
-    """One paragraph: all the rules, with their source."""
+    """A paragraph with all rules and their source."""
     tiou: tuple[float, ...]
-    """Thresholds, unless others are asked for."""
+    """tIoU thresholds, unless others are asked for."""
     subsets: tuple[str, ...] = ()
-    """Names of the subset that is scored, in lower case; empty for all videos."""
+    """Possible names, in lower case, of the subset that is scored; empty for all
+    videos."""
     left_out: tuple[str, ...] = ()
     """Videos that are not scored at all."""
     unscored: tuple[str, ...] = ()
-    """Videos whose instances count, but whose detections are left out."""
+    """Videos whose instances count, but whose detections do not."""
     matching: Matching = "detection"
-    """``"detection"``: the best-ranked detection first, each takes the free instance it
-    overlaps most. ``"instance"``: the first-listed instance first, each takes the free
-    detection that overlaps it most, whatever its score."""
+    """``"detection"``: detections choose in the order of their rank, and each takes the
+    free instance that it overlaps most. ``"instance"``: instances choose in the order
+    in which they are listed, and each takes the free detection that overlaps it most,
+    whatever its score."""
     is_strict: bool = False
-    """Whether a tIoU must be above its threshold; else it may be equal."""
+    """Whether a tIoU must be above the threshold; otherwise it may be equal."""
     is_interpolated: bool = True
-    """Whether AP takes the best precision at or beyond each recall."""
+    """Whether AP uses the highest precision at or after each recall."""
     ambiguous_label: str | None = None
-    """Instances of this label are of no class."""
+    """Label of ambiguous intervals, which are instances of no class; empty for none."""
     forgives_ambiguous: bool = False
     """Whether a false detection that touches an ambiguous interval is not counted."""
     grid_s: Fraction | None = None
-    """Instances are rounded to whole multiples of this many seconds, half to even, and
-    all times are then counted in it; None: no rounding."""
+    """Instances are rounded to multiples of this number of seconds (halves to even
+    ones), and all times are counted in this unit. None means no rounding."""
     has_youtube_ids: bool = False
-    """Whether a video may be named with or without ``v_`` before its YouTube id."""
+    """Whether a video's name may be a YouTube id with or without ``v_`` in front."""
     videos: int | None = None
-    """How many videos a complete ground truth scores."""
+    """Number of scored videos in a complete ground truth."""
     instances: int | None = None
-    """How many instances a complete ground truth scores."""
+    """Number of scored instances in a complete ground truth."""
     classes: int | None = None
-    """How many classes a complete ground truth has."""
+    """Number of classes in a complete ground truth."""
 
     def video_id(self, name: str) -> str:
-        """Return the id under which a video is compared.
+        """Return the id by which a video of both files is compared.
 
         Examples
         --------
@@ -110,7 +112,7 @@ ACTIVITYNET_TIOU: Final = parse_tiou("0.5:0.95:0.05")
 def _thumos(
     name: str, rules: str, instances: int, left_out: tuple[str, ...]
 ) -> Protocol:
-    """Return THUMOS14 by ActivityNet's rules, without some of its 213 test videos."""
+    """Return THUMOS14 with ActivityNet's rules, without some of its 213 test videos."""
     return Protocol(
         name=name,
         rules=f"{rules} {ACTIVITYNET_RULES} {THUMOS_CLASSES}",
@@ -226,17 +228,17 @@ PROTOCOLS: Final = (
 
 
 def protocols() -> tuple[Protocol, ...]:
-    """Return all named protocols; the first is the one for THUMOS14 in doubt."""
+    """Return all protocols; the first is the one to use for THUMOS14 in doubt."""
     return PROTOCOLS
 
 
 def protocol(name: str) -> Protocol:
-    """Return a protocol by its name.
+    """Return the protocol of a name.
 
     Raises
     ------
     ValueError
-        If there is none of this name; says which was perhaps meant.
+        If there is no protocol of this name. The message suggests a similar one.
     """
     names = [known.name for known in PROTOCOLS]
     if name in names:

@@ -1,4 +1,4 @@
-"""Where a measured system stands: the published rows of its benchmark beside it."""
+"""Compare measured systems with the published results of their benchmark."""
 
 import tomllib
 from collections.abc import Mapping
@@ -13,28 +13,28 @@ from acmnet.evaluation.tables import Cell, Table
 from acmnet.evaluation.tiou import parse_tiou
 
 WEAK: Final = "video"
-"""What most published systems learn from: labels of whole videos."""
+"""What most published systems are trained on: labels of whole videos."""
 
 
 class ComparisonError(ValueError):
-    """A benchmark of which nothing published is known."""
+    """A benchmark without known published results."""
 
 
 def table_with_measured(reports: Mapping[str, DetectionReport]) -> Table:
     """Return the paper's Table I or II with measured systems as its last rows.
 
-    Figures of different protocols differ by several points for the same detections:
-    each row says by whose rules it was scored, where that is known.
+    The same detections get figures that differ by several points under different
+    protocols. Therefore each row states the protocol, if it is known.
 
     Parameters
     ----------
     reports : mapping of name to DetectionReport
-        All of one protocol; a threshold that was not scored is left blank.
+        Reports of one protocol. A threshold that was not scored is left blank.
 
     Returns
     -------
     Table
-        As `published_table`, with the measured systems below.
+        The table of `published_table`, with the measured systems below.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def table_with_measured(reports: Mapping[str, DetectionReport]) -> Table:
 
     References
     ----------
-    Qu et al. 2021, Tables I and II; newer rows as `published.toml` says.
+    Qu et al. 2021, Tables I and II. `published.toml` states the sources of newer rows.
     """
     first = next(iter(reports.values()))
     known = _benchmark(first.protocol.name)
@@ -72,13 +72,13 @@ def published_table(protocol: str) -> Table:
     Returns
     -------
     Table
-        System, labels it learnt from, protocol (blank where it is not known), mAP in
-        percent at each tIoU and on average.
+        The system, the labels it was trained on, the protocol (blank if it is not
+        known), and mAP in percent at each tIoU and on average.
 
     Raises
     ------
     ComparisonError
-        If nothing published is known of the benchmark.
+        If the benchmark has no known published results.
     """
     known = _benchmark(protocol)
     tiou, averaged = _thresholds(known)
@@ -97,7 +97,7 @@ def published_table(protocol: str) -> Table:
 
 
 def _benchmark(protocol: str) -> Mapping[str, Any]:
-    """Return what is published of a protocol's benchmark; numbers as printed."""
+    """Return the published results of a protocol's benchmark, as they were printed."""
     text = resources.files(__package__).joinpath("published.toml")
     benchmarks: Mapping[str, Any] = tomllib.loads(
         text.read_text(encoding="utf-8"), parse_float=Decimal
@@ -113,14 +113,14 @@ def _benchmark(protocol: str) -> Mapping[str, Any]:
 
 
 def _thresholds(known: Mapping[str, Any]) -> tuple[tuple[float, ...], ...]:
-    """Return the thresholds of a benchmark's table, and those of its average."""
+    """Return the thresholds of a benchmark's table, and those it averages over."""
     return tuple(map(float, known["tiou"])), parse_tiou(known["average_over"])
 
 
 def _cells(
     report: DetectionReport, tiou: tuple[float, ...], averaged: tuple[float, ...]
 ) -> list[Cell]:
-    """Return a report's mAP at each tIoU and on average, where it was scored."""
+    """Return a report's mAP at each tIoU and on average; None if not scored."""
     scored = dict(zip(report.tiou.tolist(), report.map.tolist(), strict=True))
     each: list[Cell] = [scored.get(t) for t in tiou]
     values = [scored[t] for t in averaged if t in scored]

@@ -1,7 +1,7 @@
-"""Bring detections and ground truth together under a protocol: who finds what.
+"""Rank detections and match them with the ground truth by the rules of a protocol.
 
-What every measure starts from: the instances that count, the detections that count,
-ranked, and which of them are true at each threshold.
+All measures start from the result: the instances that count, the ranked detections that
+count, and which of these are true at each threshold.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ DROP_REASONS: Final = (
     "label without ground truth",
     "end not after start",
 )
-"""Why a detection is not scored; the first that applies is counted."""
+"""Reasons for which a detection is not scored; the first that applies is counted."""
 
 OUTSIDE: Final = -1
 LEFT_OUT: Final = -2
@@ -36,44 +36,44 @@ LEFT_OUT: Final = -2
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Ranking:
-    """The N detections that count, by class and from the highest score down."""
+    """The N detections that count, by class, and from the highest score down."""
 
     truth: Truth
     tiou: FloatArray
-    """(n_tiou,) thresholds."""
+    """(n_tiou,) tIoU thresholds."""
     located: Located
-    """The detections, as ``truth.instances`` are."""
+    """The detections' groups and times, in the form of ``truth.instances``."""
     score: FloatArray
-    """(N,)."""
+    """(N,) score of each detection."""
     listed: IntArray
-    """(N,) each detection's place in its file."""
+    """(N,) position of each detection in its file."""
     is_true: BoolArray
-    """(n_tiou, N) whether it finds an instance."""
+    """(n_tiou, N) whether each detection finds an instance."""
     is_ignored: BoolArray | None
-    """(n_tiou, N) whether it is neither true nor false; None where none is."""
+    """(n_tiou, N) whether each detection is neither true nor false; None if none is."""
     dropped: Mapping[str, int]
-    """How many detections do not count, by reason (`DROP_REASONS`)."""
+    """Number of detections that do not count, by reason (`DROP_REASONS`)."""
 
     @property
     def n_classes(self) -> int:
-        """How many classes have an instance."""
+        """Number of classes that have an instance."""
         return len(self.truth.class_names)
 
     @cached_property
     def bounds(self) -> IntArray:
-        """(C + 1,) where each class begins among the detections."""
+        """(C + 1,) index of the first detection of each class, and N at the end."""
         label = self.located.group % self.n_classes
         result: IntArray = np.searchsorted(label, np.arange(self.n_classes + 1))
         return result
 
     @cached_property
     def n_instances(self) -> IntArray:
-        """(C,) instances of each class."""
+        """(C,) number of instances of each class."""
         label = self.truth.instances.group % self.n_classes
         return np.bincount(label, minlength=self.n_classes)
 
     def ap(self) -> FloatArray:
-        """Return the AP of each threshold and class, (n_tiou, C)."""
+        """Return the AP at each threshold of each class, (n_tiou, C)."""
         columns = []
         for c, n in enumerate(self.n_instances.tolist()):
             own = slice(self.bounds[c], self.bounds[c + 1])
@@ -97,13 +97,14 @@ def ranked_detections(
     Raises
     ------
     ValueError
-        If there are detections, but none is of a scored video.
+        If no detection is of a scored video although there are detections.
     """
     protocol = truth.protocol
     kept, group, dropped = _kept(found, truth)
     score = found.score[kept]
     n_classes = len(truth.class_names)
-    # By class, then score; the sort is stable, so ties stay in the file's order.
+    # (N,) sorted by class, then by falling score. The sort is stable, so detections
+    # with equal scores keep their order in the file.
     keys = [-score, group % n_classes]
     if protocol.matching == "instance":
         names = np.array(truth.video_ids)
@@ -127,7 +128,7 @@ def ranked_detections(
 def _kept(
     found: DetectionFile, truth: Truth
 ) -> tuple[IntArray, IntArray, dict[str, int]]:
-    """Return which detections are scored, their groups, and why others are not."""
+    """Return which detections are scored, their groups, and why the others are not."""
     protocol = truth.protocol
     video_place = {
         protocol.video_id(video): v for v, video in enumerate(truth.video_ids)
@@ -160,7 +161,7 @@ def _kept(
 
 
 def _true(located: Located, truth: Truth, thresholds: FloatArray) -> BoolArray:
-    """Return which detections find an instance, as the protocol matches them."""
+    """Return which detections find an instance by the protocol's matching."""
     protocol, instances = truth.protocol, truth.instances
     strict = protocol.is_strict
     if protocol.matching == "detection":

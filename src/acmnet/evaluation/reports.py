@@ -1,10 +1,10 @@
-"""Score detections against annotated instances: mAP, and all that it takes to quote it.
+"""Score detections against annotated instances: mAP, and what is needed to quote it.
 
-The rules are those of a named protocol (`acmnet.evaluation.protocols`); those of
-ActivityNet's `eval_detection.py`, which THUMOS14 papers use too, are the default:
-seconds, no pixel added to a length, all-point interpolated AP per class, and the
-unweighted mean over the classes that have an instance. Anyone's detections can be
-scored; nothing here knows how they were made. An ``*_ap`` is to be maximised.
+The rules are those of a protocol (`acmnet.evaluation.protocols`). The default has the
+rules of ActivityNet's `eval_detection.py`, which papers on THUMOS14 use, too: times in
+seconds, AP interpolated at all points for each class, and the unweighted mean over the
+classes that have an instance. Detections of any system can be scored; nothing here
+knows how they were made. Of everything called AP, higher is better.
 """
 
 import dataclasses
@@ -44,85 +44,88 @@ from acmnet.segments import Detections, FloatArray, IntArray, figure_png
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class DetectionReport:
-    """How well detections agree with the ground truth. Fractions of 1, not percent."""
+    """How well detections agree with the ground truth; fractions of 1, not percent."""
 
     tiou: FloatArray
-    """(n_tiou,) thresholds, in the order asked for."""
+    """(n_tiou,) tIoU thresholds, in the given order."""
     map: FloatArray
-    """(n_tiou,) unweighted mean of ``ap`` over the classes."""
+    """(n_tiou,) mAP: the unweighted mean of ``ap`` over the classes."""
     ap: FloatArray
     """(n_tiou, C) average precision."""
     class_names: tuple[str, ...]
     """The C classes with an instance in the evaluated videos, in annotation order."""
     videos: int
-    """Evaluated videos, also those without instances or detections."""
+    """Number of evaluated videos, those without instances or detections included."""
     instances: int
-    """Instances in the evaluated videos."""
+    """Number of instances in the evaluated videos."""
     detections: int
-    """Detections that were scored."""
+    """Number of detections that were scored."""
     dropped: Mapping[str, int]
-    """How many were not, by reason (`DROP_REASONS`); only reasons that occurred."""
+    """Number of detections that were not scored, by reason (`DROP_REASONS`)."""
     unpredicted: tuple[str, ...]
-    """Evaluated videos without an entry, not even an empty one, in the detections."""
+    """Number of evaluated videos without any entry in the detections; an empty list of
+    detections is an entry."""
     ground_truth_sha256: str | None
-    """Of the annotation file; None when it was not given by its path."""
+    """SHA-256 of the annotation file; None if it was not given as a path."""
     external_data: Mapping[str, object]
-    """What the detections say about data used beyond the benchmark's."""
+    """The detections' ``external_data``: data used beyond the benchmark's."""
     protocol: Protocol
-    """The rules."""
+    """The rules of the scoring."""
     notes: tuple[str, ...]
-    """In what the ground truth departs from the one the protocol is known for."""
+    """Sentences on how the ground truth differs from the protocol's usual one."""
     ranking: Ranking = dataclasses.field(repr=False)
-    """Who found what; every other measure starts from it."""
+    """The ranked and matched detections, from which all measures are computed."""
 
     @property
     def average(self) -> float:
-        """Mean of ``map`` over all thresholds."""
+        """Average mAP: the mean of ``map`` over all thresholds."""
         return float(self.map.mean())
 
     def averages(self) -> dict[str, float]:
-        """Return the mean mAP of each customary range whose thresholds are all here.
+        """Return the average mAP over each usual range whose thresholds are all scored.
 
-        By names such as ``"0.1:0.7"``: papers quote different ones, unlabelled.
+        Keys are names such as ``"0.1:0.7"``. Papers average over different ranges,
+        often without saying so.
         """
         return labelled_averages(self.tiou, self.map)
 
     @cached_property
     def classification_ap(self) -> FloatArray:
-        """(C,) AP of ranking videos by class; see `measures.classification_ap`."""
+        """(C,) AP of ranking videos by `acmnet.evaluation.measures`."""
         return classification_ap(self.ranking)
 
     @property
     def classification_map(self) -> float:
-        """Mean of ``classification_ap``."""
+        """Mean of ``classification_ap`` over the classes."""
         return float(self.classification_ap.mean())
 
     @property
     def ignored(self) -> IntArray:
-        """(n_tiou,) detections not counted for touching an ambiguous interval."""
+        """(n_tiou,) detections not counted because they touch an ambiguous interval."""
         if self.ranking.is_ignored is None:
             return np.zeros(len(self.tiou), np.int64)
         counts: IntArray = self.ranking.is_ignored.sum(axis=1)
         return counts
 
     def average_recall(self, proposals: Sequence[int] = PROPOSALS) -> dict[int, float]:
-        """Return the recall of the first N detections a video, averaged over ``tiou``.
+        """Return the recall of the first N detections of each video, by N.
 
-        By N; whatever the class. See `measures.average_recall`.
+        It is averaged over ``tiou`` and ignores classes. See
+        `acmnet.evaluation.measures.average_recall`.
         """
         recalls = average_recall(self.ranking, proposals).tolist()
         return dict(zip(proposals, recalls, strict=True))
 
     def best_f1(self) -> tuple[OperatingPoint, ...]:
-        """Return the best F1 at each threshold and its score; `measures.best_f1`."""
+        """Return the best F1 at each threshold, and the score that reaches it."""
         return best_f1(self.ranking)
 
     def f1_at(self, score: float) -> tuple[OperatingPoint, ...]:
-        """Return F1 at each threshold of the detections from a score on."""
+        """Return F1 at each threshold of the detections with at least ``score``."""
         return f1_at(self.ranking, score)
 
     def to_json(self) -> dict[str, object]:
-        """Return plain numbers, lists and texts, as ``json.dumps`` takes them."""
+        """Return the report as values that ``json.dumps`` accepts."""
         per_class = zip(self.class_names, self.ap.T.tolist(), strict=True)
         by_class = zip(self.class_names, self.classification_ap.tolist(), strict=True)
         return {
@@ -149,7 +152,7 @@ class DetectionReport:
         }
 
     def _repr_html_(self) -> str:
-        """Return mAP in percent as a table with what is needed to quote it."""
+        """Return mAP in percent as a table for notebooks."""
         heads = [*(f"{t:g}" for t in self.tiou), "average"]
         cells = [f"{100 * value:.1f}" for value in (*self.map, self.average)]
         facts = str(self).splitlines()[2:]
@@ -162,8 +165,8 @@ class DetectionReport:
         )
 
     def _repr_png_(self) -> bytes:
-        """Return mAP over tIoU as a PNG, for notebooks."""
-        # 0.3 s, which only those pay who look
+        """Return a PNG of mAP over tIoU, for notebooks."""
+        # imported here, because the import takes 0.3 s and only this needs it
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(4, 3), layout="tight")
@@ -173,7 +176,7 @@ class DetectionReport:
         return figure_png(figure)
 
     def __str__(self) -> str:
-        """Return a small table, in percent."""
+        """Return a small table of mAP in percent."""
         heads = [*(f"{t:g}" for t in self.tiou), "average"]
         cells = [f"{100 * value:.1f}" for value in (*self.map, self.average)]
         widths = [max(map(len, pair)) for pair in zip(heads, cells, strict=True)]
@@ -209,50 +212,50 @@ def evaluate(
     ambiguous: str | Path | None = None,
     leave_out: Collection[str] = (),
 ) -> DetectionReport:
-    """Return the mAP of detections, with all that is needed to quote it.
+    """Return the mAP of detections, with what is needed to quote it.
 
     Parameters
     ----------
     ground_truth : path or Annotations
-        Videos with their instances. Instances listed twice count twice, as in the
-        authors' code.
+        The videos with their instances. An instance that is listed twice counts twice,
+        as in the code of the paper's authors.
     detections : path, DetectionFile or mapping from video id to Detections
-        Their order decides between equal scores.
+        The detections. Their order decides between equal scores.
     subset : str, optional
-        Evaluate only the annotations' videos of this subset, not of the protocol's.
+        The subset of the annotations to evaluate, in place of the protocol's.
     tiou : sequence of float, optional
-        Thresholds in ``(0, 1]``, each evaluated on its own, not the protocol's. One
-        within rounding of a decimal of three places, as ``0.1 + 0.2``, is taken for
-        that decimal.
+        tIoU thresholds in ``(0, 1]``, in place of the protocol's; each is evaluated
+        separately. A number that equals a decimal of three places up to rounding, such
+        as ``0.1 + 0.2``, is taken for that decimal.
     protocol : str or Protocol
-        The rules, by name: `acmnet.evaluation.protocols.protocols`. ``"custom"`` scores
-        any ground truth as it is, by ActivityNet's rules at tIoU 0.1 to 0.7.
+        The rules, or the name of one of `acmnet.evaluation.protocols.protocols`.
+        ``"custom"`` scores any ground truth by ActivityNet's rules at tIoU 0.1 to 0.7.
     ambiguous : path, optional
-        THUMOS14's ``Ambiguous_test.txt``: intervals beside those that the ground truth
-        labels Ambiguous. Only ``thumos14-2014`` has a use for them.
+        THUMOS14's ``Ambiguous_test.txt``, with ambiguous intervals beyond those that
+        the ground truth labels so. Only the protocol ``thumos14-2014`` uses them.
     leave_out : collection of str, optional
-        Videos that are not scored, such as those that a run was trained on.
+        Videos not to score, such as those that a run was trained on.
 
     Returns
     -------
     DetectionReport
-        Its notes name scored videos that the detections' run was trained on, where
-        their file lists those.
+        If the file of detections lists the videos that the run was trained on, the
+        notes name those of them that are scored.
 
     Raises
     ------
     ValueError
         If a file cannot be read (`AnnotationError`, `DetectionFileError`), a threshold
-        cannot be used, there is no such protocol, no evaluated video has an instance,
-        or all detections are of other videos.
+        is out of range, there is no protocol of that name, no evaluated video has an
+        instance, or all detections are of other videos.
 
     Notes
     -----
-    Of two equal scores the earlier detection ranks first, and of two instances with
-    equal tIoU the one with the nearer boundary is taken. The official code leaves both
-    to an unstable sort, which can move mAP by 0.0005 (docs/decisions.md, D-010).
-    Detections of videos or labels outside the ground truth are dropped and counted, and
-    so are those that do not end after they start (docs/decisions.md, D-011).
+    Of detections with equal scores, the one listed earlier ranks first. Of instances
+    with equal tIoU, the one with the nearer boundary is taken. The official code leaves
+    both to an unstable sort, which can change mAP by 0.0005 (docs/decisions.md, D-010).
+    Detections whose video or label is not in the ground truth, or that do not end after
+    they start, are counted and dropped (docs/decisions.md, D-011).
 
     References
     ----------
@@ -314,7 +317,7 @@ def evaluate(
 
 
 def _notes(source: str, found: DetectionFile, truth: Truth) -> Iterator[str]:
-    """Yield what must be known before a score is believed."""
+    """Yield sentences that a reader of the score should know."""
     reviewed = reviews_note(source)
     if reviewed is not None:
         yield reviewed
@@ -342,7 +345,7 @@ def read_found(
 def _read_truth(
     ground_truth: str | Path | Annotations,
 ) -> tuple[Annotations, str | None]:
-    """Return the annotations and, for a file, its SHA-256."""
+    """Return the annotations and, if they come from a file, its SHA-256."""
     if isinstance(ground_truth, Annotations):
         return ground_truth, None
     annotations = read_annotations(ground_truth)

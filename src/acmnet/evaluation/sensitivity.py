@@ -1,9 +1,10 @@
-"""Which instances are found: false negatives and normalised mAP by characteristic.
+"""Which kinds of instances are found: missed instances and normalised mAP.
 
-After DETAD: the instances are put into buckets by their length, by how much of their
-video they cover and by how many of their class are in it. Of each bucket we ask which
-share is missed and how precise the detections are. A bucket holds what is above its
-lower edge and at most its upper edge; the lowest also holds its lower edge.
+The method is that of DETAD (Alwassel et al., ECCV 2018). Instances are put into buckets
+by their length, by the share of their video that they cover, and by the number of
+instances of their class in the video. For each bucket the share of missed instances and
+the normalised mAP are computed. A bucket holds values above its lower edge up to its
+upper edge, and the lowest bucket its lower edge, too.
 """
 
 import itertools
@@ -17,7 +18,8 @@ from acmnet.evaluation.ranking import Ranking
 from acmnet.segments import BoolArray, FloatArray, IntArray
 
 LEAST_PRECISION: Final = 0.05
-"""A detection at which the normalised precision is not above this finds nothing."""
+"""Normalised precision below or at which a detection does not count as finding an
+instance."""
 
 NAMES: Final = {
     1: ("M",),
@@ -26,7 +28,7 @@ NAMES: Final = {
     4: ("XS", "S", "M", "L"),
     5: ("XS", "S", "M", "L", "XL"),
 }
-"""What the buckets are called, by how many there are."""
+"""Names of the buckets, by their number."""
 
 EDGES: Final[Mapping[str, Mapping[str, tuple[float, ...]]]] = {
     "thumos14": {
@@ -41,27 +43,29 @@ EDGES: Final[Mapping[str, Mapping[str, tuple[float, ...]]]] = {
     },
     "custom": {"instances": (0, 1, 4, 8, np.inf)},
 }
-"""DETAD's edges by how a protocol's name begins; those not here are fifths."""
+"""DETAD's edges of the buckets, by the start of a protocol's name. Other protocols get
+fifths of the instances."""
 
 
 class Characteristic(NamedTuple):
-    """Buckets of the instances by one of their properties."""
+    """The instances in buckets by one property."""
 
     name: str
-    """``"length"`` (s), ``"coverage"`` or ``"instances"``."""
+    """The property: ``"length"`` in seconds, ``"coverage"`` or ``"instances"``."""
     edges: tuple[float, ...]
-    """From the lowest bucket's lower to the highest one's upper edge."""
+    """Edges from the lower edge of the lowest bucket to the upper one of the
+    highest."""
     bucket: IntArray
-    """(n_instances,) index of each instance's bucket; -1 where it is not known."""
+    """(n_instances,) index of each instance's bucket; -1 if it is not known."""
 
     @property
     def buckets(self) -> tuple[str, ...]:
-        """Names such as XS, from the lowest up."""
+        """Names of the buckets, such as XS, from the lowest up."""
         return NAMES[len(self.edges) - 1]
 
     @property
     def spans(self) -> tuple[str, ...]:
-        """What each bucket holds, in words; of coverage, in percent.
+        """Range of each bucket as a text; those of coverage are in percent.
 
         Examples
         --------
@@ -84,7 +88,7 @@ class Characteristic(NamedTuple):
 
     @property
     def counts(self) -> IntArray:
-        """(n_buckets,) instances in each."""
+        """(n_buckets,) number of instances in each bucket."""
         known = self.bucket[self.bucket >= 0]
         return np.bincount(known, minlength=len(self.edges) - 1)
 
@@ -94,23 +98,24 @@ def characteristics(
 ) -> tuple[Characteristic, ...]:
     """Return the instances in buckets, by length, coverage and number in their video.
 
-    The length is in seconds, the coverage is the length by the video's duration, at
-    most 1, and the number counts the instances of one class in one video. The edges are
-    DETAD's for THUMOS14 or ActivityNet (`EDGES`). A protocol of neither takes lengths
-    and coverages in fifths of the instances, with equal edges made one.
+    The length is in seconds. The coverage is the length divided by the video's
+    duration, at most 1. The number is that of the instances of the same class in the
+    same video. For THUMOS14 and ActivityNet the edges are DETAD's (`EDGES`). For other
+    protocols, lengths and coverages are divided into fifths of the instances; equal
+    edges are merged.
 
     Parameters
     ----------
     ranking : Ranking
-        Of which only the ground truth is looked at.
+        The ranked detections; only their ground truth is used.
     durations_s : mapping from video to float
-        By the ground truth's names. None or 0 where it is not known: the coverage of
-        such a video's instances is not, either.
+        Duration by the video's name in the ground truth; None or 0 if it is not known.
+        The coverage of that video's instances is then not known, either.
 
     Returns
     -------
     tuple of Characteristic
-        Without the coverage where no duration is known.
+        Coverage is left out if no duration is known.
 
     References
     ----------
@@ -139,7 +144,7 @@ def characteristics(
 
 
 def found_instances(ranking: Ranking) -> IntArray:
-    """Return the instance that each detection finds, by the protocol's matching.
+    """Return the instance that each detection finds by the protocol's matching.
 
     Returns
     -------
@@ -160,7 +165,7 @@ def found_instances(ranking: Ranking) -> IntArray:
 
 
 def false_detections(ranking: Ranking) -> BoolArray:
-    """Return which detections are false, (n_tiou, N): not true and not ignored."""
+    """Return (n_tiou, N) which detections are false: not true and not ignored."""
     if ranking.is_ignored is None:
         return ~ranking.is_true
     return ~ranking.is_true & ~ranking.is_ignored
@@ -174,30 +179,32 @@ def mean_ap(
     *,
     is_normalized: bool,
 ) -> FloatArray:
-    """Return mAP when only some detections count, and some instances.
+    """Return the mAP if only some detections and some instances count.
 
     Parameters
     ----------
     ranking : Ranking
-        Whose detections are in order.
+        The ranked detections.
     is_true, is_false : arrays of shape (n_tiou, N)
-        What each detection counts as; one that is neither does not count.
+        Whether each detection counts as true or as false. One that is neither does not
+        count.
     n_instances : array of shape (C,)
-        Instances of each class. Classes without one are left out.
+        Number of instances of each class. Classes without any are left out.
     is_normalized : bool
-        Whether every class is taken to have the average number of instances (all
-        instances by all classes): DETAD's mAP_N. Of two classes with equal recall and
-        equally many false detections, the precision is then equal.
+        Whether to return DETAD's normalised mAP, mAP_N. It computes precision as if
+        every class had the average number of instances. Then two classes with equal
+        recall and equally many false detections have equal precision.
 
     Returns
     -------
     array of shape (n_tiou,)
-        In ``[0, 1]``; NaN if no class has an instance. Interpolated as the protocol is.
+        In ``[0, 1]``; NaN if no class has an instance. Interpolated if the protocol's
+        AP is.
 
     Notes
     -----
-    DETAD's code runs on Python 2, where the average number of instances is rounded
-    down to a whole number. Here it is not.
+    DETAD's code is written for Python 2, where division rounds the average number of
+    instances down. Here it is not rounded.
     """
     columns = []
     for c in np.flatnonzero(n_instances):
@@ -219,18 +226,19 @@ def mean_ap(
 def normalized_map(
     ranking: Ranking, found: IntArray, chosen: BoolArray | None = None
 ) -> FloatArray:
-    """Return DETAD's mAP_N over all instances, or over the chosen ones.
+    """Return DETAD's normalised mAP over all instances, or over chosen ones.
 
-    A detection that finds an instance which is not chosen does not count; all false
-    detections do. The mean is over the classes with a chosen instance.
+    Detections that find an instance which is not chosen do not count. All false
+    detections count. The mean is taken over the classes that have a chosen instance.
 
     Parameters
     ----------
     ranking : Ranking
+        The ranked detections.
     found : array of shape (n_tiou, N)
-        As `found_instances` returns it.
+        The result of `found_instances`.
     chosen : array of shape (n_instances,), optional
-        Which instances are to be found.
+        Which instances are chosen; all when left out.
 
     Returns
     -------
@@ -240,7 +248,7 @@ def normalized_map(
     References
     ----------
     DETAD `src/sensitivity_analysis.py`: `compute_average_mAP_N_for_characteristic`.
-    There, a detection left out at one threshold is left out at all further ones, too.
+    There, a detection that is left out at one threshold is left out at all later ones.
     """
     label = ranking.truth.instances.group % ranking.n_classes
     if chosen is None:
@@ -255,10 +263,10 @@ def normalized_map(
 
 
 def missed_instances(ranking: Ranking, found: IntArray) -> BoolArray:
-    """Return which instances are missed, (n_tiou, n_instances).
+    """Return (n_tiou, n_instances) which instances are missed.
 
-    Missed is what no detection finds at which the normalised precision of its class is
-    above `LEAST_PRECISION`: so far down the ranking, nobody would look.
+    An instance is missed unless a detection finds it at which the normalised precision
+    of the class is above `LEAST_PRECISION`. Nobody would look further down the ranking.
 
     References
     ----------
@@ -280,12 +288,12 @@ def missed_instances(ranking: Ranking, found: IntArray) -> BoolArray:
 
 
 def _weight(ranking: Ranking, n_instances: int) -> float:
-    """Return how many times its instances a class of average size has."""
+    """Return the average number of instances divided by that of each class."""
     return len(ranking.truth.instances.group) / ranking.n_classes / n_instances
 
 
 def _precision(is_true: BoolArray, is_false: BoolArray, weight: float) -> FloatArray:
-    """Return the precision at each detection of a class; 0 before any counts."""
+    """Return the precision at each detection of a class; 0 if none counts yet."""
     n_true = weight * np.cumsum(is_true, axis=1)
     n = n_true + np.cumsum(is_false, axis=1)
     precision: FloatArray = np.divide(n_true, n, out=np.zeros_like(n_true), where=n > 0)
@@ -295,7 +303,7 @@ def _precision(is_true: BoolArray, is_false: BoolArray, weight: float) -> FloatA
 def _bucketed(
     name: str, values: FloatArray, edges: tuple[float, ...] | None
 ) -> Characteristic:
-    """Return each value's bucket; in fifths of the values where no edges are given."""
+    """Return the bucket of each value; without edges, buckets are fifths."""
     known = values[~np.isnan(values)]
     if edges is None:
         fifths = np.quantile(known, (0.2, 0.4, 0.6, 0.8), method="inverted_cdf")

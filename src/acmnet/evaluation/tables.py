@@ -1,7 +1,7 @@
 """Results as text tables: CSV for programs, Markdown and LaTeX for people.
 
-CSV has fractions of 1 with every digit, the others percent with two decimals. Nothing
-here computes a figure.
+CSV has fractions of 1 with all digits. Markdown and LaTeX have percent with two
+decimals. Nothing here computes a figure.
 """
 
 import csv
@@ -16,8 +16,8 @@ from acmnet.evaluation.reports import DetectionReport
 from acmnet.evaluation.tiou import labelled_averages
 
 Cell = str | int | float | Decimal | None
-"""A float is a fraction of 1, a Decimal a percentage as its source prints it; None is
-left blank."""
+"""A cell of a table. A float is a fraction of 1, a Decimal a percentage as it was
+printed. None becomes a blank cell."""
 
 LATEX_ESCAPES: Final = {
     "\\": r"\textbackslash{}",
@@ -37,7 +37,7 @@ LATEX_ESCAPES: Final = {
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Rows of cells, and what must be known to quote them.
+    """Rows of cells, and facts that are needed to quote them.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     facts: Mapping[str, str]
-    """True of all rows, by name."""
+    """What is true for all rows, by name."""
 
     def to_csv(self) -> str:
         """Return comma-separated values; each row ends with the facts."""
@@ -93,7 +93,9 @@ class Table:
 
 
 def stacked_csv(tables: Sequence[Table]) -> str:
-    """Return tables as one CSV: a row has a value in the columns of its own table.
+    """Return several tables as one CSV, with the columns of all of them.
+
+    A row is blank in the columns that its own table does not have.
 
     Each row ends with the facts of its table. Fractions have every digit, and published
     percentages become fractions with the digits that they are printed with.
@@ -121,20 +123,20 @@ def stacked_csv(tables: Sequence[Table]) -> str:
 
 
 def _fraction(cell: Cell) -> Cell:
-    """Return a percentage as a fraction of 1, to its own digits."""
+    """Return a percentage as a fraction of 1 with the same digits."""
     return cell.scaleb(-2) if isinstance(cell, Decimal) else cell
 
 
 def with_column(table: Table, column: str, value: str) -> Table:
-    """Return a table with one more column, the first, of one value."""
+    """Return a table with a new first column that has the same value in each row."""
     rows = tuple((value, *row) for row in table.rows)
     return Table((column, *table.columns), rows, table.facts)
 
 
 def report_table(report: DetectionReport) -> Table:
-    """Return one system's AP: a row for each class, and mAP last.
+    """Return a table of one system's AP: a row for each class, and mAP last.
 
-    The columns are the thresholds, their average, and the labelled averages.
+    The columns are the thresholds, their average, and the averages over usual ranges.
     """
     thresholds = [f"{t:g}" for t in report.tiou.tolist()]
     values = [*report.ap.T, report.map]
@@ -158,7 +160,7 @@ def report_table(report: DetectionReport) -> Table:
 
 
 def comparison_table(comparison: Comparison) -> Table:
-    """Return several systems' mAP, a row each, with 95 % intervals of the average."""
+    """Return a table of systems' mAP, with 95 % intervals of the average."""
     first = next(iter(comparison.reports.values()))
     rows = []
     for name, report in comparison.reports.items():
@@ -189,7 +191,7 @@ def comparison_table(comparison: Comparison) -> Table:
 
 
 def _facts(report: DetectionReport) -> dict[str, str]:
-    """Return what every result carries, whatever the system."""
+    """Return the facts of a report that every table states."""
     return {
         "protocol": report.protocol.name,
         "videos": str(report.videos),
@@ -199,12 +201,12 @@ def _facts(report: DetectionReport) -> dict[str, str]:
 
 
 def _listed(dropped: Mapping[str, int]) -> str:
-    """Return how many detections were dropped and why."""
+    """Return a text on how many detections were dropped for which reason."""
     return "; ".join(f"{n} ({reason})" for reason, n in dropped.items()) or "0"
 
 
 def _percent(row: Sequence[Cell]) -> list[str]:
-    """Return cells as people read them, in percent."""
+    """Return cells as texts in percent."""
     return [
         "" if x is None else f"{100 * x:.2f}" if isinstance(x, float) else str(x)
         for x in row
@@ -212,7 +214,7 @@ def _percent(row: Sequence[Cell]) -> list[str]:
 
 
 def _markdown(text: str) -> str:
-    """Return text that stays in its cell."""
+    """Return a text escaped for a cell of a Markdown table."""
     return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
 
 

@@ -1,4 +1,4 @@
-"""Thresholds of temporal IoU: as exact decimals, and the ranges papers average over."""
+"""Thresholds of temporal IoU (tIoU) as exact decimals, and ranges to average over."""
 
 import decimal
 from collections.abc import Sequence
@@ -15,24 +15,26 @@ AVERAGES: Final = (
     "0.1:0.9:0.1",
     "0.5:0.95:0.05",
 )
-"""The ranges over which papers average mAP: THUMOS14's, then ActivityNet's."""
+"""Ranges over which papers average mAP: those of THUMOS14, then ActivityNet's."""
 
 MAX_THRESHOLDS: Final = 1000
 TIOU_EXAMPLE: Final = "write such as 0.5, 0.1,0.3,0.5 or 0.1:0.7:0.1"
 
 
 def parse_tiou(text: str) -> tuple[float, ...]:
-    """Return the thresholds that a text lists, each the float nearest its decimal.
+    """Return the thresholds that a text lists, each the float nearest to its decimal.
 
     Parameters
     ----------
     text : str
-        One threshold, several with commas, or ``start:stop:step`` with its stop.
+        One threshold, several separated by commas, or ``start:stop:step``, which
+        includes the stop.
 
     Raises
     ------
     ValueError
-        If it lists no thresholds in ``(0, 1]``, or a range that misses its stop.
+        If the text lists no thresholds in ``(0, 1]``, or the steps of a range do not
+        reach its stop exactly.
 
     Examples
     --------
@@ -60,14 +62,15 @@ def parse_tiou(text: str) -> tuple[float, ...]:
 
 
 def checked_tiou(tiou: Sequence[float]) -> tuple[float, ...]:
-    """Return thresholds as the decimals they mean, or refuse them.
+    """Return thresholds as the decimals that they stand for, or refuse them.
 
-    One within rounding of a decimal of three places, as ``0.1 + 0.2``, is that decimal.
+    A number that equals a decimal of three places up to rounding, such as ``0.1 +
+    0.2``, stands for that decimal.
 
     Raises
     ------
     ValueError
-        If there is none, one is not in ``(0, 1]``, or one is there twice.
+        If there is no threshold, one is not in ``(0, 1]``, or one is listed twice.
     """
     checked: list[float] = []
     for given in tiou:
@@ -84,14 +87,15 @@ def checked_tiou(tiou: Sequence[float]) -> tuple[float, ...]:
 
 
 def labelled_averages(tiou: FloatArray, values: FloatArray) -> dict[str, float]:
-    """Return the mean of each customary range whose thresholds are all here.
+    """Return the mean over each usual range whose thresholds are all given.
 
-    By names such as ``"0.1:0.7"``: papers quote different ones, unlabelled.
+    Keys are names such as ``"0.1:0.7"``. Papers average over different ranges, often
+    without saying so.
 
     Parameters
     ----------
     tiou, values : arrays of shape (n_tiou,)
-        Thresholds as `checked_tiou` gives them, and what was measured at each.
+        Thresholds that `checked_tiou` returned, and the value measured at each.
 
     Examples
     --------
@@ -108,7 +112,7 @@ def labelled_averages(tiou: FloatArray, values: FloatArray) -> dict[str, float]:
 
 
 def _is_range(parts: Sequence[decimal.Decimal]) -> bool:
-    """Return whether the parts are start, stop and step, and meet the stop."""
+    """Return whether numbers are start, stop and step, and steps reach the stop."""
     if len(parts) != 3 or not all(part.is_finite() for part in parts):
         return False
     start, stop, step = parts

@@ -1,4 +1,4 @@
-"""What is to be found: the instances that a protocol scores, as arrays."""
+"""The ground truth as arrays: the instances that a protocol scores."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,35 +20,36 @@ Intervals = Mapping[str, Sequence[Segment]]
 
 
 class Truth(NamedTuple):
-    """What is to be found, under a protocol.
+    """The instances that a protocol scores, of V videos and C classes.
 
-    V videos and C classes. The group of video v's class c is ``v * C + c``.
+    An instance of class c in video v has the group ``v * C + c``.
     """
 
     protocol: Protocol
     where: str
-    """The file and subset, for messages."""
+    """The file and the subset, for messages."""
     video_ids: tuple[str, ...]
-    """The V scored videos, as the ground truth names them."""
+    """Names of the V scored videos in the ground truth."""
     class_names: tuple[str, ...]
     """The C classes with an instance in the scored videos, in annotation order."""
     instances: Located
-    """By group, in annotation order; in units of the protocol's grid if it has one."""
+    """The instances' groups and times, in the order of the annotations. Times are in
+    seconds, or in units of the protocol's grid if it has one."""
     labelled: BoolArray
-    """(V, C) whether the video has the label, also if no segment is known."""
+    """(V, C) whether each video has each label, with or without a known segment."""
     ambiguous: Located
-    """By video; in the units of ``instances``."""
+    """Ambiguous intervals, with videos as groups and times in the same units."""
     notes: tuple[str, ...]
-    """In what the ground truth is not the one that the protocol is known for."""
+    """Sentences on how the ground truth differs from the protocol's usual one."""
 
 
 _REVIEWS: Final = re.compile(rb'"version"\s*:\s*"acmnet reviews')
 _BEGINNING_BYTES: Final = 4096
-"""Of a label file, where its version stands."""
+"""Bytes at the start of a label file in which its version stands."""
 
 
 def reviews_note(path: str | Path) -> str | None:
-    """Return what to say of a truth that is a run's ``reviews.json``; else None."""
+    """Return a note if a label file is the ``reviews.json`` of a run; else None."""
     try:
         with open_regular(Path(path)) as file:
             beginning = file.read(_BEGINNING_BYTES)
@@ -64,9 +65,9 @@ def reviews_note(path: str | Path) -> str | None:
 
 
 def read_intervals(path: str | Path) -> dict[str, list[Segment]]:
-    """Read ambiguous intervals as THUMOS14's ``Ambiguous_test.txt`` lists them.
+    """Read a file of ambiguous intervals such as THUMOS14's ``Ambiguous_test.txt``.
 
-    A line has a video, a start and an end in seconds, separated by blanks.
+    A line has a video, a start and an end in seconds, separated by spaces.
 
     Raises
     ------
@@ -97,24 +98,25 @@ def located_truth(
     subset: str | None = None,
     intervals: Intervals | None = None,
 ) -> Truth:
-    """Return what is to be found, under a protocol.
+    """Return the instances that a protocol scores.
 
     Parameters
     ----------
     annotations : Annotations
-        Of all subsets.
+        The annotations of all subsets.
     protocol : Protocol
-        Its subset is scored; all videos, if none of them is in a subset.
+        The rules. They name the subset that is scored; if no video is in a subset, all
+        videos are scored.
     subset : str, optional
-        Score this subset instead.
+        The subset to score in place of the protocol's.
     intervals : mapping, optional
-        Ambiguous intervals beside those that are labelled so.
+        Ambiguous intervals beyond those that the annotations label so.
 
     Raises
     ------
     ValueError
-        If there is no such subset, no scored video has an instance, or two names are of
-        one video.
+        If there is no such subset, no scored video has an instance, or two names stand
+        for one video.
     """
     videos, named = _scored(annotations, protocol, subset)
     where = annotations.source + (f", subset {named!r}" if named is not None else "")
@@ -181,7 +183,7 @@ def _scored(
 def _located(
     group: Sequence[int], segments: Sequence[Segment], protocol: Protocol
 ) -> Located:
-    """Return segments as arrays; on the protocol's grid, if it has one."""
+    """Return segments as arrays, rounded to the protocol's grid if it has one."""
     times = np.array([(s.start_s, s.end_s) for s in segments], dtype=np.float64)
     columns = times.reshape(-1, 2)
     start, end = in_units(columns[:, 0], columns[:, 1], protocol)
@@ -193,11 +195,12 @@ def _located(
 def in_units(
     start_s: FloatArray, end_s: FloatArray, protocol: Protocol
 ) -> tuple[FloatArray, FloatArray]:
-    """Return times counted in the protocol's grid; in seconds if it has none."""
+    """Return times in units of the protocol's grid, or in seconds if it has none."""
     grid_s = protocol.grid_s
     if grid_s is None:
         return start_s, end_s
-    # Multiplied first, as round(t * 25 / 16) is: 33.6 s is 52.5 snippets, a half.
+    # multiplied before divided, as in round(t * 25 / 16), so that 33.6 s are exactly
+    # 52.5 snippets, which is rounded to even
     up, down = grid_s.denominator, grid_s.numerator
     return start_s * up / down, end_s * up / down
 
@@ -205,7 +208,7 @@ def in_units(
 def _ambiguous(
     videos: Sequence[Video], protocol: Protocol, intervals: Intervals
 ) -> Located:
-    """Return the ambiguous intervals of the scored videos, those in a file last."""
+    """Return the ambiguous intervals of the scored videos, those of a file last."""
     pairs = []
     for v, video in enumerate(videos):
         own = [x for x in video.instances if x.label == protocol.ambiguous_label]
@@ -220,7 +223,7 @@ def _notes(
     named: str | None,
     *sizes: int,
 ) -> list[str]:
-    """Return in what the ground truth departs from the protocol's."""
+    """Return sentences on how the ground truth differs from the protocol's."""
     notes = []
     if protocol.subsets and subset is not None:
         if subset.lower() not in protocol.subsets:

@@ -81,9 +81,7 @@ class Camera:
 
 
 class Pen:
-    """Draws onto the camera's picture at coordinates of the place, in fractions of a
-    pixel.
-    """
+    """Draws onto the camera's picture at coordinates of the place."""
 
     def __init__(self, frame: Frame, left: float, top: float) -> None:
         self.frame, self.left, self.top = frame, left, top
@@ -113,9 +111,7 @@ class Actor:
         self.trousers = _jittered(random, (40, 40, 90), 25)
 
     def enter(self, random: np.random.Generator) -> None:
-        """Draw at random where the actor stands in a shot, how fast, and facing
-        where.
-        """
+        """Draw at random where the actor stands in a shot, the speed and the side."""
         self.x = MARGIN + WIDTH * float(random.uniform(0.3, 0.7))
         self.ground = MARGIN + HEIGHT * float(random.uniform(0.84, 0.92))
         self.facing = float(random.choice((-1.0, 1.0)))

@@ -124,8 +124,7 @@ def plan_videos(
     seed: int = 0,
     settings: SceneSettings = SceneSettings(),  # noqa: B008, RUF100
 ) -> tuple[Script, ...]:
-    """Return the plans of all videos of a seed; training videos come before test
-    videos.
+    """Return the plans of all videos of a seed, training videos before test videos.
 
     A subset of at least 7 videos has every class. Every seventh video shows no action.
 

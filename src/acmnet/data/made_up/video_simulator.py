@@ -90,9 +90,7 @@ class Simulator:
         return float(own.action * (own.hardest + (1.0 - own.hardest) * ease))
 
     def _action(self, label: str, place: FloatArray) -> FloatArray:
-        """Return the (T, D) directions at places in an instance; 0 is its start, 1 its
-        end.
-        """
+        """Return (T, D) directions at places in an instance, from 0 (start) to 1."""
         own = self.settings
         random = _random(own.seed, "action", label)
         common = _direction(random, own.dimension)
@@ -109,9 +107,7 @@ class Simulator:
         return _direction(_random(own.seed, "scene", str(scene)), own.dimension)
 
     def _elsewhere(self, random: np.random.Generator, length: int) -> FloatArray:
-        """Return (T,) 1 where the scene appears far from instances, in runs of 5 to
-        20.
-        """
+        """Return (T,) 1 where the scene appears far from instances."""
         own = self.settings
         away = np.zeros(length)
         at = 0
@@ -122,7 +118,7 @@ class Simulator:
         return away
 
     def _background(self, random: np.random.Generator, length: int) -> FloatArray:
-        """Return (T, D) background: shots of 5 to 30 snippets, each of 1 of 3 themes."""
+        """Return (T, D) background: shots of 5 to 30 snippets, each of a theme."""
         own = self.settings
         themes = [
             _direction(_random(own.seed, "theme", str(theme)), own.dimension)
