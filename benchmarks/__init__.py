@@ -1,4 +1,5 @@
-"""Speed and memory: every figure a ratio to a limit or to a slow twin.
+"""Measure speed and memory, each against a limit or a slow but simple implementation.
 
-`python -m benchmarks --help`; docs of a figure stand beside the code that takes it.
+`python -m benchmarks --help` lists the topics. Each figure is described beside the code
+that measures it. A slow implementation of the same thing is called a twin.
 """

@@ -1,4 +1,4 @@
-"""Print the table of figures and write it as JSON; see `--help`."""
+"""Print the table of measured figures, and write it as JSON; see `--help`."""
 
 import argparse
 import json
@@ -8,10 +8,11 @@ from typing import Final
 
 from benchmarks import evaluation, extraction, localization, memory, sampling, training
 from benchmarks.machine import machine
-from benchmarks.measure import Row
+from benchmarks.measure import Figure
 
-TOPICS: Final[dict[str, Callable[[], Iterable[Row]]]] = {
-    # first: a child's peak counts what its parent held when it was started
+TOPICS: Final[dict[str, Callable[[], Iterable[Figure]]]] = {
+    # memory comes first, because the peak of a child process includes what its parent
+    # had in memory when the child was started
     "memory": memory.rows,
     "extraction": extraction.rows,
     "training": training.rows,
@@ -23,7 +24,7 @@ WIDTH: Final = 64
 
 
 def main() -> None:
-    """Measure every topic asked for; nothing is asserted."""
+    """Measure the topics that are asked for. A figure beyond its limit is no error."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here")
     parser.add_argument(
@@ -44,7 +45,7 @@ def main() -> None:
         arguments.json.write_text(json.dumps(content, indent=1) + "\n")
 
 
-def _line(row: Row) -> str:
+def _line(row: Figure) -> str:
     limit = "" if row.limit is None else f"{row.limit:.4g}"
     ratio = "" if row.ratio is None else f"{row.ratio:.3g}"
     within = {True: "yes", False: "NO", None: ""}[row.within]

@@ -1,4 +1,4 @@
-"""Scoring a THUMOS-14 of detections, and a twin that visits them one by one."""
+"""Time the scoring of as many detections as for THUMOS-14, and of a simple loop."""
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from acmnet.data.annotations import Annotations, Instance, Video
 from acmnet.evaluation.reports import evaluate
 from acmnet.segments import Detections, FloatArray, IntArray, Segment
-from benchmarks.measure import Row, against_twin, interleaved
+from benchmarks.measure import Figure, against_twin, interleaved
 
 VIDEOS: Final = 212
 INSTANCES: Final = 3_358
@@ -17,15 +17,15 @@ DETECTIONS: Final = 19_600
 TIOU: Final = tuple(round(0.1 * i, 1) for i in range(1, 10))
 LIMIT_S: Final = 0.2
 TWIN_SHARE: Final = 5
-"""The twin gets every fifth detection."""
+"""The loop is timed on one detection in this many."""
 
 CLASS_NAMES: Final = tuple(f"class_{i}" for i in range(20))
 Spans = dict[tuple[str, str], list[tuple[float, float]]]
 """Intervals in seconds, by video and label."""
 
 
-def rows(repeats: int = 9) -> Iterator[Row]:
-    """Time all detections, and the twin on some of them."""
+def rows(repeats: int = 9) -> Iterator[Figure]:
+    """Time the scoring of all detections, and the loop on some of them."""
     truth, found = made_up_thumos()
     some = {video: _every(detections) for video, detections in found.items()}
     scale = DETECTIONS / sum(map(len, some.values()))
@@ -37,12 +37,12 @@ def rows(repeats: int = 9) -> Iterator[Row]:
     name = f"evaluate {DETECTIONS} detections at {len(TIOU)} thresholds"
     report = evaluate(truth, found, tiou=TIOU)
     detail = f"{report.instances} instances, average mAP {report.average:.3f}"
-    yield Row(name, statistics.median(fast_s), "s", LIMIT_S, detail)
+    yield Figure(name, statistics.median(fast_s), "s", LIMIT_S, detail)
     yield against_twin(f"{name} against a loop", fast_s, slow_s, scale=scale)
 
 
 def made_up_thumos() -> tuple[Annotations, dict[str, Detections]]:
-    """Return as many videos, instances and detections as THUMOS-14's test has."""
+    """Return as many videos, instances and detections as THUMOS-14's test set has."""
     random = np.random.default_rng(0)
     durations_s = random.lognormal(5.07, 0.83, VIDEOS).clip(10.0, 1600.0)
     share = durations_s / durations_s.sum()
@@ -91,7 +91,7 @@ def _detections(
     start_s: FloatArray,
     end_s: FloatArray,
 ) -> Detections:
-    """Return instances found more or less well, and as many segments at random."""
+    """Return detections: shifted instances, and as many random segments."""
     near = random.integers(len(label), size=n)
     length_s = (end_s - start_s)[near]
     found_s = start_s[near] + 0.3 * length_s * random.normal(size=n)
@@ -109,7 +109,7 @@ def _detections(
 
 
 def _every(found: Detections) -> Detections:
-    """Return one in `TWIN_SHARE` of the detections."""
+    """Return one in `TWIN_SHARE` of the detections of each video."""
     step = slice(None, None, TWIN_SHARE)
     return Detections(
         found.start_s[step],
@@ -123,7 +123,7 @@ def _every(found: Detections) -> Detections:
 def evaluate_slowly(
     truth: Annotations, found: Mapping[str, Detections], tiou: Sequence[float]
 ) -> list[float]:
-    """Return the mAP at each threshold as `evaluate` does, but for equal tIoUs."""
+    """Return the mAP at each threshold as `evaluate` does, except for ties of tIoU."""
     spans: Spans = {}
     for video in truth.videos.values():
         for instance in video.instances:
@@ -154,7 +154,7 @@ def _hits(
     spans: Spans,
     threshold: float,
 ) -> list[bool]:
-    """Return whether each detection of one class finds an instance still free."""
+    """Return whether each detection of one class finds an instance that is free."""
     taken: set[tuple[str, int]] = set()
     hits = []
     for video, start_s, end_s in ranked:

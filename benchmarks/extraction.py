@@ -1,4 +1,4 @@
-"""From a video file to features: each stage alone, and all of them overlapping."""
+"""Time extraction from a video file: each stage alone, and all stages together."""
 
 import itertools
 import statistics
@@ -28,7 +28,7 @@ from acmnet.extraction.shipped_extractors import (
 from acmnet.extraction.threads import prefetch
 from acmnet.extraction.video_task import BATCHES_AHEAD, FRAMES_AT_ONCE
 from acmnet.video.frames import Frame, FrameReader
-from benchmarks.measure import Row, interleaved, median_ratio, seconds
+from benchmarks.measure import Figure, interleaved, median_ratio, seconds
 
 SIZE: Final = (640, 480)
 FPS: Final = 25
@@ -41,11 +41,11 @@ PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "bf16", "openvino")
 METHODS: Final[tuple[FlowMethod, ...]] = ("default", "mid", "fast", "dis")
 TWO_STREAM_METHODS: Final[tuple[FlowMethod, ...]] = ("default", "fast")
 TWO_STREAM_FRAMES: Final = 129
-"""Two batches of snippets, so that the network has flow to overlap with."""
+"""Frames of two batches of snippets, so that network and flow can overlap."""
 
 
-def rows(repeats: int = 3) -> Iterator[Row]:
-    """Measure `motion`, and I3D, where it is installed, in this CPU's precisions."""
+def rows(repeats: int = 3) -> Iterator[Figure]:
+    """Measure `motion`, and I3D if it is installed, in this CPU's number formats."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "drawn.mp4"
         _write(path, MOTION_S)
@@ -67,8 +67,8 @@ def rows(repeats: int = 3) -> Iterator[Row]:
 
 def _extractor(
     path: Path, settings: ExtractionSettings, video_s: int, repeats: int
-) -> Iterator[Row]:
-    """Time decoding alone, describing alone, and both as a worker runs them."""
+) -> Iterator[Figure]:
+    """Time decoding alone, computing features alone, and both as a worker does."""
     extractor = make_extractor(settings)
     frames = list(_reader(path, extractor))
     stages: list[Callable[[], object]] = [
@@ -81,14 +81,14 @@ def _extractor(
     if name != "motion":
         name += f", {settings.precision}"
     slower = [max(pair) for pair in zip(decode, describe, strict=True)]
-    yield Row(
+    yield Figure(
         f"{name}: seconds of video",
         video_s / statistics.median(whole),
         "a second",
         detail=f"decode alone {video_s / statistics.median(decode):.3g}, describe "
         f"alone {video_s / statistics.median(describe):.3g}",
     )
-    yield Row(
+    yield Figure(
         f"{name}: all stages",
         median_ratio(whole, slower),
         "of the slowest alone",
@@ -97,14 +97,14 @@ def _extractor(
     )
 
 
-def _flow(path: Path) -> Iterator[Row]:
-    """Time each flow method; a two-stream extractor waits for nothing else."""
+def _flow(path: Path) -> Iterator[Figure]:
+    """Time each method of optical flow, which takes most of the two-stream's time."""
     frames: list[Frame] = []
     for frame in FrameReader(path, fps=FPS):
         frames.append(np.asarray(cv2.resize(frame, FLOW_SIZE), dtype=np.uint8))
     for method in METHODS:
         spent = seconds(lambda: list(flow_sequence(frames[:FLOW_FRAMES], method)))  # noqa: B023
-        yield Row(
+        yield Figure(
             f"flow, {method}, {FLOW_SIZE[0]} x {FLOW_SIZE[1]}",
             (FLOW_FRAMES - 1) / spent,
             "pairs a second",
@@ -112,9 +112,9 @@ def _flow(path: Path) -> Iterator[Row]:
 
 
 def _drawn_weights(installed: set[str]) -> mock._patch_dict:
-    """Put drawn weights in the place of flow's where those are missing.
+    """Use random weights for the flow network if its weights are not installed.
 
-    They are not ours to ship, and how fast they are does not depend on their values.
+    The published weights cannot be shipped with acmnet. Speed does not depend on them.
     """
     drawn = I3D(in_channels=2).eval()
     given = {} if FLOW_WEIGHTS in installed else {FLOW_WEIGHTS: drawn}
@@ -125,8 +125,8 @@ def _drawn_weights(installed: set[str]) -> mock._patch_dict:
     )
 
 
-def _two_stream(path: Path, method: FlowMethod) -> Row:
-    """Time decoding, flow and both networks alone, and all as a worker runs them."""
+def _two_stream(path: Path, method: FlowMethod) -> Figure:
+    """Time decoding, flow and both networks alone, and all as a worker does."""
     extractor = make_extractor(ExtractionSettings("i3d-two-stream", flow=method))
     assert isinstance(extractor, TwoStream)
     grid = extractor.grid
@@ -147,14 +147,14 @@ def _two_stream(path: Path, method: FlowMethod) -> Row:
         "network": networks,
         "whole": lambda: list(extractor.describe(_ahead(read()))),
     }
-    networks()  # warm; flow has been computed once too
+    networks()  # a first call is slower; flow was called before
     measured = interleaved(*stages.values(), repeats=2, warm_up=0)
     *alone_s, whole_s = measured
     slowest_s = [max(each) for each in zip(*alone_s, strict=True)]
     video_s = len(frames) / FPS
     paces = [video_s / statistics.median(each) for each in measured]
     pace = ", ".join(f"{name} {x:.3g}" for name, x in zip(stages, paces, strict=True))
-    return Row(
+    return Figure(
         f"i3d-two-stream, {extractor.colour.rgb.precision}, {method} flow: all stages",
         median_ratio(whole_s, slowest_s),
         "of the slowest alone",
@@ -164,7 +164,7 @@ def _two_stream(path: Path, method: FlowMethod) -> Row:
 
 
 def _ahead(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """Decode in a thread of its own, as a worker does."""
+    """Yield frames that another thread decodes ahead, as in a worker."""
     return prefetch(frames, BATCHES_AHEAD, FRAMES_AT_ONCE)
 
 
@@ -173,7 +173,7 @@ def _reader(path: Path, extractor: Extractor) -> FrameReader:
 
 
 def _write(path: Path, video_s: int) -> None:
-    """Encode a drawn video, enlarged to what a camera gives."""
+    """Write a drawn video, enlarged to the size of a camera's pictures."""
     script = plan_videos(0, SceneSettings(training_videos=1, test_videos=1))[0]
     drawn: list[Frame] = []
     for frame in render_video(script):

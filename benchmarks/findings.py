@@ -1,4 +1,4 @@
-"""What docs/results.md says that no verb prints: read off finished trainings.
+"""Tables of docs/results.md that no command of acmnet prints, from finished trainings.
 
 Each function returns the lines of a Markdown table.
 """
@@ -38,11 +38,12 @@ STEPS: Final[Mapping[str, tuple[str, ...]]] = {
         "threshold_scale",
     ),
 }
-"""Which of the localisation's settings each step takes over from `best`."""
+"""The settings of the localisation that each step takes over from the profile
+`best`."""
 
 
 class Validated(NamedTuple):
-    """A finished cross-validation, and what it was made with."""
+    """A finished cross-validation, and the data and settings that it was made with."""
 
     name: str
     recipe: str
@@ -53,7 +54,7 @@ class Validated(NamedTuple):
     changes: dict[str, str]
 
     def parts(self, profile: str) -> list[Fold]:
-        """Return each seed's and fold's training and held-out videos."""
+        """Return the training and the held-out videos of each seed and fold."""
         used = recipes.recipe(
             self.recipe, profile=profile, overrides=BF16 | self.changes
         )
@@ -68,12 +69,12 @@ class Validated(NamedTuple):
 
 
 def steps(trained: Validated) -> Iterator[str]:
-    """Yield what each step of `best`'s localisation is worth, of `corrected` networks.
+    """Yield a table of what each step of `best`'s localisation gains for `corrected`.
 
     Parameters
     ----------
     trained : Validated
-        Of the profile `corrected`.
+        A cross-validation of the profile `corrected`.
     """
     strong = recipes.recipe(trained.recipe, profile="best").localization
     of_fold: dict[int, list[Fold]] = defaultdict(list)
@@ -101,12 +102,12 @@ TEACHERS_WEIGHTS: Final = (0.0, 0.5, 0.7, 0.8, 0.9, 1.0)
 
 
 def second_stage(trained: Sequence[Validated]) -> Iterator[str]:
-    """Yield what the student finds, its teachers' mean, and both together.
+    """Yield a table of what teachers and student find alone and together.
 
     Parameters
     ----------
     trained : sequence of Validated
-        Of the profile `best`.
+        Cross-validations of the profile `best`.
     """
     columns = [f"{t:g}" for t in TIOU[::2]] + ["average"]
     yield f"| | | {' | '.join(columns)} |"
@@ -132,20 +133,21 @@ def second_stage(trained: Sequence[Validated]) -> Iterator[str]:
 
 
 def _scored(model: TrainedModel, test: Data) -> DetectionReport:
-    """Return how a model does on videos."""
+    """Return the cells with the scores of a model on videos."""
     found = localize_videos(model, test)
     return evaluate(test.annotations, found, tiou=TIOU)
 
 
 def attention(trained: Validated) -> Iterator[str]:
-    """Yield each branch's attention inside and outside of true instances.
+    """Yield a table of each branch's attention inside and outside of true instances.
 
-    Of the held-out videos of fold 0, seed 0, for the rows of Table III.
+    It has the rows of the paper's Table III, for the held-out videos of fold 0 and seed
+    0.
 
     Parameters
     ----------
     trained : Validated
-        That study.
+        The study of Table III.
     """
     base = RunRequest(
         out=trained.runs,
@@ -184,13 +186,13 @@ def attention(trained: Validated) -> Iterator[str]:
 
 
 def _within(video: Video, time_s: FloatArray) -> BoolArray:
-    """Return which of (n,) times lie within an instance, (n,)."""
+    """Return (n,) which of n times lie within an instance."""
     spans = [(own.segment.start_s, own.segment.end_s) for own in video.instances]
     return np.array([any(a <= t < b for a, b in spans) for t in time_s.tolist()])
 
 
 def calibration(data: Path) -> Iterator[str]:
-    """Yield what calibrating STPN's released detections does, cross-fitted."""
+    """Yield a table of the calibration of STPN's detections, cross-fitted."""
     thumos = data / "thumos14"
     annotations = read_annotations(thumos / "gt_212.json")
     results = _by_video(thumos / "stpn_detections.json")
@@ -214,7 +216,7 @@ def calibration(data: Path) -> Iterator[str]:
 
 
 def _by_video(path: Path) -> dict[str, Detections]:
-    """Return a file's detections, those that end after they start."""
+    """Return a file's detections by video; those of no length are left out."""
     file = read_detections(path)
     rows: dict[str, list[tuple[float, float, float, int]]]
     rows = {video: [] for video in file.video_ids}

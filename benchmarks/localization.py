@@ -1,4 +1,4 @@
-"""Localising a THUMOS-14 of 210 videos, and a twin that visits cells one by one."""
+"""Time the localisation of 210 videos as of THUMOS-14, and of a simple loop."""
 
 import dataclasses
 import statistics
@@ -12,7 +12,7 @@ from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.recipes import recipe
 from acmnet.segments import Detections, FloatArray, SnippetGrid
-from benchmarks.measure import Row, against_twin, interleaved
+from benchmarks.measure import Figure, against_twin, interleaved
 
 VIDEOS: Final = 210
 LIMIT_S: Final = 0.3
@@ -23,16 +23,17 @@ CLASS_NAMES: Final = tuple(f"class_{i}" for i in range(20))
 
 MEAN_SNIPPETS: Final = 340
 LOG_SPREAD: Final = 0.83
-"""Standard deviation of the log of THUMOS-14's test durations."""
+"""Standard deviation of the logarithm of the durations of THUMOS-14's test videos."""
 SNIPPETS_PER_INSTANCE: Final = 21
 INSTANCE_SNIPPETS: Final = 5.0
-"""Median length of an instance: 3.2 s."""
+"""Median length of an instance in snippets, which is 3.2 s."""
 ATTENTION_NOISE: Final = 2.4
-"""In logits; leaves about as many detections as `benchmarks.evaluation` scores."""
+"""Noise of the attention's logits. With it there are about as many detections as
+`benchmarks.evaluation` scores."""
 
 
-def rows(repeats: int = 9) -> Iterator[Row]:
-    """Time both profiles on all videos, and the twin on some."""
+def rows(repeats: int = 9) -> Iterator[Figure]:
+    """Time both profiles on all videos, and the loop on some of them."""
     corrected = recipe("thumos14", profile="corrected").localization
     official = recipe("thumos14", profile="official").localization
     videos = _videos(0)
@@ -51,7 +52,7 @@ def rows(repeats: int = 9) -> Iterator[Row]:
         ("official", official_s, official, sampled),
     ):
         found = sum(map(len, _localize(made, settings)))
-        yield Row(
+        yield Figure(
             f"localise {VIDEOS} videos, {profile}",
             statistics.median(taken),
             "s",
@@ -70,14 +71,14 @@ def _localize(
 
 
 def _typical(videos: Sequence[VideoActivations]) -> list[VideoActivations]:
-    """Return a few videos, evenly spread over the lengths."""
+    """Return a few videos whose lengths are evenly spread."""
     ranked = sorted(videos, key=lambda video: video.n_snippets)
     step = len(ranked) // TWIN_VIDEOS
     return ranked[step // 2 :: step]
 
 
 def _videos(sampled_to: int) -> list[VideoActivations]:
-    """Return scores of videos as long as THUMOS-14's; 0 keeps every snippet."""
+    """Return network outputs for videos as long as THUMOS-14's."""
     random = np.random.default_rng(0)
     videos = []
     for i, length in enumerate(_lengths()):
@@ -95,7 +96,7 @@ def _videos(sampled_to: int) -> list[VideoActivations]:
 
 
 def _lengths() -> list[int]:
-    """Return each video's snippets: the quantiles of a log-normal distribution."""
+    """Return the number of snippets of each video, by quantiles of a log-normal."""
     middle = np.log(MEAN_SNIPPETS) - LOG_SPREAD**2 / 2
     normal = statistics.NormalDist(float(middle), LOG_SPREAD)
     quantiles = [(i + 0.5) / VIDEOS for i in range(VIDEOS)]
@@ -106,7 +107,7 @@ def _lengths() -> list[int]:
 def _activations(
     random: np.random.Generator, length: int, classes: Sequence[int]
 ) -> VideoActivations:
-    """Return what a trained network says: peaks at instances, a slope of context."""
+    """Return outputs like a trained network's, with peaks at instances."""
     acting = np.zeros((len(classes), length))
     for _ in range(max(1, length // SNIPPETS_PER_INSTANCE)):
         start = random.integers(length)
@@ -138,7 +139,7 @@ def _activations(
 
 
 def _smooth(x: FloatArray, times: int) -> FloatArray:
-    """Blur over the last axis with (1, 2, 1) / 4."""
+    """Return values smoothed over the last axis with the weights (1, 2, 1) / 4."""
     for _ in range(times):
         wide = np.concatenate([x[..., :1], x, x[..., -1:]], axis=-1)
         x = (wide[..., :-2] + 2.0 * wide[..., 1:-1] + wide[..., 2:]) / 4.0
@@ -152,7 +153,7 @@ def _softmax(x: FloatArray) -> FloatArray:
 
 
 SlowDetection = tuple[float, float, float, int]
-"""Start and end in seconds, score, class."""
+"""A detection: start and end in seconds, score, class."""
 
 
 def localize_slowly(
@@ -185,7 +186,7 @@ def localize_slowly(
 
 
 def _fine(sequence: list[float], settings: LocalizationSettings) -> list[float]:
-    """Interpolate between the snippets' centres, cell by cell."""
+    """Return values interpolated between the centres of snippets, one by one."""
     fine = []
     for cell in range(len(sequence) * settings.upsampling):
         t = (cell + 0.5) / settings.upsampling - 0.5
@@ -218,7 +219,7 @@ def _contrast(sequence: list[float], start: int, end: int, margin: float) -> flo
 def _suppressed(
     proposals: list[tuple[float, float, float]], tiou: float
 ) -> list[tuple[float, float, float]]:
-    """Greedy NMS, the best first."""
+    """Return the detections that greedy non-maximum suppression keeps."""
     kept: list[tuple[float, float, float]] = []
     for start_s, end_s, score in sorted(proposals, key=lambda p: -p[2]):
         for other_s, other_end_s, _ in kept:

@@ -1,4 +1,4 @@
-"""What the figures were taken on."""
+"""Describe the machine, the versions and the commit that are measured."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ from benchmarks.measure import ROOT
 
 
 def machine() -> dict[str, object]:
-    """Return the machine, the versions and the commit, as ``json.dumps`` takes them."""
+    """Return the machine, the versions and the commit as texts by name."""
     return {
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
@@ -27,7 +27,7 @@ def machine() -> dict[str, object]:
 
 
 def _cpu_model() -> str:
-    """Return the CPU's name, from Linux's list where there is one."""
+    """Return the name of the CPU, from /proc/cpuinfo if there is such a file."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -37,7 +37,7 @@ def _cpu_model() -> str:
 
 
 def _commit() -> str | None:
-    """Return the checkout's commit, marked where files differ from it."""
+    """Return the commit of the checkout, with a mark if files were changed."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

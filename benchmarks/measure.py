@@ -1,4 +1,4 @@
-"""What all topics share: a row of the table, and how seconds become a ratio."""
+"""Measuring: rows of the table of figures, timing of calls, and ratios of times."""
 
 import dataclasses
 import statistics
@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-"""The checkout; processes start here so that `benchmarks` can be imported."""
+"""Folder of the checkout, from which the package `benchmarks` can be imported."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
-    """One figure and what it is held against.
+class Figure:
+    """A measured figure and its limit.
 
     Examples
     --------
-    >>> row = Row("evaluate", 0.05, "s", limit=0.2)
-    >>> row.ratio, row.within
+    >>> figure = Figure("evaluate", 0.05, "s", limit=0.2)
+    >>> figure.ratio, figure.within
     (0.25, True)
     """
 
@@ -26,13 +26,14 @@ class Row:
     value: float
     unit: str
     limit: float | None = None
-    """In the same unit; where a slow twin was timed, the twin's figure."""
+    """The limit in the same unit; the figure of a slow implementation if one was
+    timed."""
     detail: str = ""
-    """What the figure was made of."""
+    """The numbers from which the figure was computed."""
 
     @property
     def ratio(self) -> float | None:
-        """The value over its limit; at most 1 is within it."""
+        """The value divided by its limit; None if it has none."""
         return None if self.limit is None else self.value / self.limit
 
     @property
@@ -41,13 +42,13 @@ class Row:
         return None if self.limit is None else self.value <= self.limit
 
     def to_json(self) -> dict[str, object]:
-        """Return the row as ``json.dumps`` takes it."""
+        """Return the figure as values that ``json.dumps`` accepts."""
         verdict = {"ratio": self.ratio, "within": self.within}
         return {**dataclasses.asdict(self), **verdict}
 
 
 def seconds(function: Callable[[], object]) -> float:
-    """Return how long one call takes."""
+    """Return how many seconds one call takes."""
     started = time.perf_counter()
     function()
     return time.perf_counter() - started
@@ -56,9 +57,9 @@ def seconds(function: Callable[[], object]) -> float:
 def interleaved(
     *functions: Callable[[], object], repeats: int, warm_up: int = 1
 ) -> list[list[float]]:
-    """Return the seconds of each function's calls, taken in turns: A B A B.
+    """Return the seconds of the calls of functions that are called in turns: A B A B.
 
-    What the machine does meanwhile then hits neighbouring calls alike.
+    Other work on the machine then slows down neighbouring calls in the same way.
     """
     rounds = [[seconds(f) for f in functions] for _ in range(warm_up + repeats)]
     return [list(column) for column in zip(*rounds[warm_up:], strict=True)]
@@ -77,18 +78,18 @@ def median_ratio(a: Sequence[float], b: Sequence[float]) -> float:
 
 def against_twin(
     name: str, fast: Sequence[float], slow: Sequence[float], *, scale: float = 1.0
-) -> Row:
-    """Return the row of a fast function beside its slow twin.
+) -> Figure:
+    """Return the figure that compares a fast function with a slow one.
 
     Parameters
     ----------
     name : str
-        Of the row.
-    fast, slow : sequences of seconds
-        Taken in turns.
+        The name of the figure.
+    fast, slow : sequences of float
+        Seconds of the calls of each function, which were called in turns.
     scale : float
-        How many times more work the fast one did.
+        The work of a call of the fast function divided by that of the slow one.
     """
     share = median_ratio(fast, slow) / scale
     value = statistics.median(fast)
-    return Row(name, value, "s", value / share, f"{1 / share:.3g} times faster")
+    return Figure(name, value, "s", value / share, f"{1 / share:.3g} times faster")

@@ -1,6 +1,6 @@
-"""Peak memory of training on 1,000 videos, in a process of its own.
+"""Measure the peak memory of training on 1,000 videos, in a separate process.
 
-`python -m benchmarks.memory DIRECTORY {read,mapped}` is that process.
+The process is `python -m benchmarks.memory DIRECTORY {read,mapped}`.
 """
 
 import contextlib
@@ -23,24 +23,25 @@ from acmnet.network.acm_net import ACMNet
 from acmnet.recipes import recipe
 from acmnet.segments import SnippetGrid
 from acmnet.training.loop import Plan, StepRecord, train
-from benchmarks.measure import ROOT, Row
+from benchmarks.measure import ROOT, Figure
 
 VIDEOS: Final = 1_000
 SNIPPETS: Final = 300
 DIMENSION: Final = 2048
 CLASSES: Final = 20
 STEPS: Final = 3
-"""The second step holds all that any later one does: weights, gradients, moments."""
+"""Training steps: from the second one on, weights, gradients and Adam's moments are in
+memory, and later steps need no more."""
 LIMIT_GB: Final = 3.0
 
 
-def rows() -> Iterator[Row]:
-    """Write the videos, then train on them in a child for each way to read them."""
+def rows() -> Iterator[Figure]:
+    """Write the videos, and train on them in a child process for each way to read."""
     with tempfile.TemporaryDirectory() as directory:
         _write_videos(Path(directory))
         for reading in ("read", "mapped"):
             peak_gb, step_s = _peak_of_child(directory, reading)
-            yield Row(
+            yield Figure(
                 f"peak memory of training, {VIDEOS} videos {reading}",
                 peak_gb,
                 "GB",
@@ -54,7 +55,7 @@ def _features_gb() -> float:
 
 
 def _write_videos(directory: Path) -> None:
-    """Write fp16 features; each video is another rotation of one random table."""
+    """Write fp16 features; each video has the rows of one random table, rotated."""
     table = np.random.default_rng(0).random((SNIPPETS, DIMENSION), np.float32)
     table = table.astype(np.float16)
     write_manifest(directory, FeatureManifest(SnippetGrid(25, 16, 16), DIMENSION))
@@ -63,7 +64,7 @@ def _write_videos(directory: Path) -> None:
 
 
 def _peak_of_child(directory: str, reading: str) -> tuple[float, float]:
-    """Return a child's peak resident memory in GB and its last step's seconds."""
+    """Return a child's peak resident memory in GB, and the seconds of its last step."""
     command = [sys.executable, "-m", "benchmarks.memory", directory, reading]
     done = subprocess.run(
         command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
@@ -73,11 +74,11 @@ def _peak_of_child(directory: str, reading: str) -> tuple[float, float]:
 
 
 class _EnoughError(Exception):
-    """Training has taken the steps that were wanted."""
+    """Raised to end the training after `STEPS` steps."""
 
 
 def _train(directory: str, reading: str) -> float:
-    """Train a few steps as `acmnet train --recipe thumos14` does."""
+    """Train for a few steps as `acmnet train --recipe thumos14` does."""
     settings = recipe("thumos14", profile="corrected")
     store = open_store(directory)
     names = [f"class_{i}" for i in range(CLASSES)]
@@ -104,7 +105,7 @@ def _train(directory: str, reading: str) -> float:
 
 
 def main() -> None:
-    """Train, and print the peak in GB and a step's seconds as JSON."""
+    """Train, and print peak memory in GB and seconds of a step as JSON."""
     directory, reading = sys.argv[1:]
     step_s = _train(directory, reading)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

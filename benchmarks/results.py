@@ -29,7 +29,7 @@ from benchmarks.findings import Validated
 EPOCHS: Final = ["--training.epochs", "2", "--student-training.epochs", "2"]
 QUICK: Final = ["--folds", "2", "--seeds", "0", *EPOCHS]
 DIALS: Final = (0.0, 0.5, 1.0)
-# the authors' sampling makes an epoch six times as long (docs/results.md)
+# with the authors' sampling an epoch takes six times as long (docs/results.md)
 SHORTER: Final = ["--training.epochs", "60", "--training.checkpoint-every", "20"]
 BF16: Final = ["--training.precision", "bf16"]
 TABLES: Final = ("III", "IV", "V", "VI", "ideas", "profiles")
@@ -46,7 +46,7 @@ ONE: Final[dict[str, list[str]]] = {
     "one_0.10": ["class-threshold-scale=absolute", "class-threshold=0.1"],
     "one_0.25": ["class-threshold-scale=absolute", "class-threshold=0.25"],
 }
-"""One setting of the localisation at a time, each of the same trained models."""
+"""Single settings of the localisation that are changed for the same trained models."""
 NOT_QUICK: Final = frozenset(
     {
         *("features, every 8 frames", "features, motion", "surveillance_8_corrected"),
@@ -61,42 +61,43 @@ NOT_QUICK: Final = frozenset(
         *(f"shrec22_{name}" for name in list(ONE)[1:]),
     }
 )
-"""Left out by --quick: what takes minutes by itself, needs other seeds, or repeats a
-command of another set."""
+"""What --quick leaves out: commands that take minutes, need other seeds, or only repeat
+a command for another set."""
 
 Named = tuple[str, list[str]]
 
 
-class World(NamedTuple):
-    """Videos to cross-validate over."""
+class SetOfVideos(NamedTuple):
+    """A set of videos to cross-validate over."""
 
     name: str
     given: list[str]
-    """What every command is told of them."""
+    """Arguments that every command for this set gets."""
     tiou: list[str]
     long: list[str]
-    """What trainings on videos drawn out to hundreds of snippets are told, too."""
+    """Further arguments of trainings in which videos are interpolated to hundreds of
+    snippets."""
 
 
-def worlds(data: Path, out: Path) -> tuple[World, World]:
+def worlds(data: Path, out: Path) -> tuple[SetOfVideos, SetOfVideos]:
     """Return the two real sets."""
     shrec = data / "shrec22" / "training"
     source = ["--recipe", "shrec22", "--annotations", f"{shrec}/annotations.json"]
     fights = ["--annotations", f"{data}/surveillance/annotations.json"]
     features = ["--features", f"{out}/surveillance_features"]
     return (
-        World(
+        SetOfVideos(
             "shrec22",
             [*source, "--features", f"{shrec}/features", *BF16],
             [],
             [*SHORTER, "--folds", "2"],
         ),
-        World("surveillance", [*fights, *features, *BF16], TIOU, []),
+        SetOfVideos("surveillance", [*fights, *features, *BF16], TIOU, []),
     )
 
 
 def features(data: Path, out: Path) -> Iterator[Named]:
-    """Yield the commands that describe the surveillance videos."""
+    """Yield the commands that extract features of the surveillance videos."""
     source = ["extract", f"{data}/surveillance/videos", "--out"]
     where = f"{out}/surveillance_features"
     yield "features", [*source, where, "--extractor", "i3d-rgb"]
@@ -106,7 +107,7 @@ def features(data: Path, out: Path) -> Iterator[Named]:
 
 
 def real(data: Path, out: Path) -> Iterator[Named]:
-    """Yield what is measured on the real sets."""
+    """Yield the commands for the two real sets."""
     for world in worlds(data, out):
         for profile in ("best", "corrected", "official"):
             asked = ["--profile", profile, *world.tiou]
@@ -151,7 +152,7 @@ def real(data: Path, out: Path) -> Iterator[Named]:
 
 
 def simulated(data: Path, out: Path) -> Iterator[Named]:
-    """Yield what is measured on drawn features."""
+    """Yield the commands for simulated features."""
     thumos = [*("--annotations", f"{data}/thumos14/gt_212.json")]
     thumos += ["--subset", "validation", "--videos", "100"]
     for dial in DIALS:
@@ -173,7 +174,7 @@ def simulated(data: Path, out: Path) -> Iterator[Named]:
 
 
 def full_size(data: Path, out: Path) -> Iterator[Named]:
-    """Yield ActivityNet-1.3 at its full size, drawn."""
+    """Yield the commands for simulated features of the whole of ActivityNet-1.3."""
     source = data / "activitynet13" / "anet13_anno_action_bmn.json"
     world = out / "activitynet"
     labels = ["--annotations", f"{world}/annotations.json"]
@@ -192,7 +193,7 @@ def full_size(data: Path, out: Path) -> Iterator[Named]:
 
 
 def published(data: Path, out: Path) -> Iterator[Named]:
-    """Yield what is said of detections that others released."""
+    """Yield the commands for detections that others published."""
     thumos = data / "thumos14"
     detections = ["--detections", f"{thumos}/stpn_detections.json"]
     truth = ["--ground-truth", f"{thumos}/gt_212.json", "--protocol", "thumos14"]
@@ -201,31 +202,33 @@ def published(data: Path, out: Path) -> Iterator[Named]:
     yield "diagnosis", ["diagnose", *truth, *detections, *figures]
 
 
-def _drawn(out: Path, dial: float, n_seeds: int = 2) -> World:
+def _drawn(out: Path, dial: float, n_seeds: int = 2) -> SetOfVideos:
     where = f"{out}/simulation_{dial:g}"
     given = ["--annotations", f"{where}/annotations.json"]
     given += ["--features", f"{where}/features", "--folds", "2"]
     given += [word for seed in range(n_seeds) for word in ("--seeds", f"{seed}")]
-    return World(f"simulation_{dial:g}", [*given, *BF16], [], [])
+    return SetOfVideos(f"simulation_{dial:g}", [*given, *BF16], [], [])
 
 
-def _validated(world: World, out: Path, name: str, run: str, asked: list[str]) -> Named:
-    """Return a cross-validation; those of one run share its trainings."""
+def _validated(
+    world: SetOfVideos, out: Path, name: str, run: str, asked: list[str]
+) -> Named:
+    """Return the command of a cross-validation; those of one run share trainings."""
     name, run = (f"{world.name}_{x}" for x in (name, run))
     places = ["--out", f"{out}/{run}", "--json", f"{out}/{name}.json"]
     return name, ["crossvalidate", *world.given, *asked, *places]
 
 
-def _studied(world: World, out: Path, table: str, asked: list[str]) -> Named:
-    """Return a study; those of one world share their trainings."""
+def _studied(world: SetOfVideos, out: Path, table: str, asked: list[str]) -> Named:
+    """Return the command of an ablation; those of one set share trainings."""
     name = f"{world.name}_{table}"
     places = ["--out", f"{out}/{world.name}", "--json", f"{out}/{name}.json"]
     profile = ["--profile", "corrected"]
     return name, ["ablate", table, *world.given, *profile, *asked, *places]
 
 
-def _f1(world: World, out: Path, seed: int) -> Named:
-    """Return what scores all folds' detections of a seed together."""
+def _f1(world: SetOfVideos, out: Path, seed: int) -> Named:
+    """Return the command that scores the detections of all folds of a seed together."""
     truth = world.given[world.given.index("--annotations") + 1]
     found = f"{out}/{world.name}_best/seed_{seed}/detections.json"
     asked = ["--ground-truth", truth, "--detections", found, "--tiou", "0.3,0.5"]
@@ -239,11 +242,11 @@ def commands(data: Path, out: Path) -> list[Named]:
 
 
 def quickened(command: list[str]) -> list[str]:
-    """Return a command with what is quick in the place of its own numbers."""
+    """Return a command with the quick numbers of folds, seeds and epochs."""
     verb = command[0]
     if verb == "extract":
         return ["motion" if word == "i3d-rgb" else word for word in command]
-    # one set of features serves all
+    # all commands use the same features
     command = [word.replace("_features_motion", "_features") for word in command]
     own = {
         "ablate": QUICK,
@@ -264,12 +267,12 @@ def quickened(command: list[str]) -> list[str]:
 def tables(
     data: Path, out: Path, quick: bool
 ) -> dict[str, Callable[[], Iterator[str]]]:
-    """Return what is read off the trainings, by name."""
+    """Return functions that yield the tables of `benchmarks.findings`, by name."""
     folds, seeds = (2, (0,)) if quick else (4, (0, 1, 2))
     quicker = zip(EPOCHS[::2], EPOCHS[1::2], strict=True)
     changes = {key.removeprefix("--"): x for key, x in quicker} if quick else {}
 
-    def validated(world: World, recipe: str, run: str) -> Validated:
+    def validated(world: SetOfVideos, recipe: str, run: str) -> Validated:
         names = ("--annotations", "--features")
         labels, store = (world.given[world.given.index(x) + 1] for x in names)
         source = DataSource(Path(labels), Path(store))
@@ -300,7 +303,7 @@ def tables(
 
 
 def draw_dial(out: Path) -> None:
-    """Draw what the dial does, where all of its studies are there."""
+    """Draw mAP over the amount of context, if the studies for it are finished."""
     files = {dial: out / f"simulation_{dial:g}_III.json" for dial in DIALS}
     if all(path.exists() for path in files.values()):
         studies = {dial: json.loads(path.read_text()) for dial, path in files.items()}
@@ -309,7 +312,7 @@ def draw_dial(out: Path) -> None:
 
 
 def main() -> int:
-    """Run every command; say which failed."""
+    """Run all commands, and print which ones failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, default=Path("runs/results"))

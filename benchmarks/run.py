@@ -1,4 +1,4 @@
-"""`python benchmarks/run.py` is `python -m benchmarks`, from any directory."""
+"""Run `python -m benchmarks` from any directory."""
 
 import runpy
 import sys

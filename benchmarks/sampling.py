@@ -1,4 +1,4 @@
-"""Sampling T snippets of each video of a batch, and twins that draw one by one."""
+"""Time the sampling of T snippets of each video of a batch, and of simple loops."""
 
 import random
 import tempfile
@@ -14,7 +14,7 @@ from acmnet.data.datasets import SamplingSettings, WeakDataset, sample_positions
 from acmnet.data.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.feature_store import open_store, write_features
 from acmnet.segments import SnippetGrid
-from benchmarks.measure import Row, against_twin, interleaved
+from benchmarks.measure import Figure, against_twin, interleaved
 
 VIDEOS: Final = 32
 BATCH: Final = 16
@@ -22,8 +22,8 @@ SNIPPETS: Final = 750
 DIMENSION: Final = 2048
 
 
-def rows(repeats: int = 15) -> Iterator[Row]:
-    """Time the draw alone, then whole batches from memory and from mapped files."""
+def rows(repeats: int = 15) -> Iterator[Figure]:
+    """Time the drawing of positions, and batches from memory and from mapped files."""
     lengths = torch.from_numpy(np.random.default_rng(0).integers(100, 2000, BATCH))
     draw = torch.Generator().manual_seed(0)
     fast_s, slow_s = interleaved(
@@ -37,7 +37,7 @@ def rows(repeats: int = 15) -> Iterator[Row]:
         yield from _batch_rows(Path(directory), shape, repeats)
 
 
-def _batch_rows(directory: Path, shape: str, repeats: int) -> Iterator[Row]:
+def _batch_rows(directory: Path, shape: str, repeats: int) -> Iterator[Figure]:
     videos, labels = _written_videos(directory)
     in_memory, mapped = (
         WeakDataset(open_store(directory), labels, ["jump"], in_memory=kept)
@@ -58,7 +58,7 @@ def _batch_rows(directory: Path, shape: str, repeats: int) -> Iterator[Row]:
 
 
 def _written_videos(directory: Path) -> tuple[list[Tensor], dict[str, tuple[str, ...]]]:
-    """Return fp16 features, also written as a store, and their labels."""
+    """Write fp16 features as a store; return them and their labels."""
     made = np.random.default_rng(0)
     write_manifest(directory, FeatureManifest(SnippetGrid(25, 16, 16), DIMENSION))
     videos: list[Tensor] = []
@@ -73,7 +73,7 @@ def _written_videos(directory: Path) -> tuple[list[Tensor], dict[str, tuple[str,
 
 
 def _positions_slowly(length: int) -> list[int]:
-    """Draw one video's snippets as `sample_positions` does, one after the other."""
+    """Draw the snippets of a video as `sample_positions` does, one after another."""
     if length <= SNIPPETS:
         same = length == SNIPPETS
         drawn = (i if same else random.randrange(length) for i in range(SNIPPETS))
@@ -88,7 +88,7 @@ def _positions_slowly(length: int) -> list[int]:
 
 
 def _batch_slowly(videos: Sequence[Tensor]) -> Tensor:
-    """Gather a batch snippet by snippet."""
+    """Return a batch that is copied snippet by snippet."""
     gathered = []
     for video in videos:
         positions = _positions_slowly(len(video))

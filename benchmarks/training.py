@@ -1,4 +1,4 @@
-"""One training step, held against the one convolution that it cannot do without."""
+"""Time a training step against its convolution alone, which it cannot do without."""
 
 import statistics
 import tempfile
@@ -25,7 +25,7 @@ from acmnet.segments import SnippetGrid
 from acmnet.training.loop import Plan, StepRecord, train
 from acmnet.training.losses import LossSettings
 from acmnet.training.training_settings import TrainingSettings
-from benchmarks.measure import Row, median_ratio, seconds
+from benchmarks.measure import Figure, median_ratio, seconds
 
 VIDEOS: Final = 4
 SNIPPETS: Final = 750
@@ -38,20 +38,20 @@ BF16_LIMIT: Final = 0.5
 
 
 class Steps(NamedTuple):
-    """Seconds of each measured step, and of what ran inside and beside it."""
+    """Seconds of each measured step, of a part of it, and of the convolution alone."""
 
     whole: list[float]
-    """Batch, forward, loss, backward, Adam: as `StepRecord.seconds` has it."""
+    """Seconds of a whole step: batch, forward, loss, backward and Adam."""
     adam: list[float]
-    """Adam's part of the same step."""
+    """Seconds of Adam in the same step."""
     convolution: list[float]
-    """The bare fp32 convolution, run once after each step."""
+    """Seconds of the convolution alone in fp32, which runs once after each step."""
     narrow: list[float]
-    """The same under bf16 autocast, after each bf16 step."""
+    """Seconds of the convolution alone under bf16 autocast, after each bf16 step."""
 
 
-def rows(repeats: int = 9) -> Iterator[Row]:
-    """Measure the step in fp32, and in bf16 where this CPU computes in it."""
+def rows(repeats: int = 9) -> Iterator[Figure]:
+    """Measure the step in fp32, and in bf16 if this CPU supports it."""
     with tempfile.TemporaryDirectory() as directory:
         dataset = _dataset(Path(directory))
         fp32 = _steps(dataset, "fp32", repeats)
@@ -62,14 +62,14 @@ def rows(repeats: int = 9) -> Iterator[Row]:
     step_s = statistics.median(fp32.whole)
     convolution_s = statistics.median(fp32.convolution)
     over_convolution = median_ratio(fp32.whole, fp32.convolution)
-    yield Row(
+    yield Figure(
         f"training step, fp32, {shape}",
         over_convolution,
         "of its convolution",
         STEP_LIMIT,
         f"{step_s:.3f} s over {convolution_s:.3f} s",
     )
-    yield Row(
+    yield Figure(
         "fused Adam's part of that step",
         median_ratio(fp32.adam, fp32.whole),
         "of the step",
@@ -77,14 +77,14 @@ def rows(repeats: int = 9) -> Iterator[Row]:
     )
     if bf16 is None:
         return
-    yield Row(
+    yield Figure(
         "the same step under bf16 autocast",
         median_ratio(bf16.whole, bf16.convolution) / over_convolution,
         "of the fp32 step",
         BF16_LIMIT,
         f"{statistics.median(bf16.whole):.3f} s over {step_s:.3f} s",
     )
-    yield Row(
+    yield Figure(
         "the bare convolution under bf16 autocast",
         median_ratio(bf16.narrow, bf16.convolution),
         "of the fp32 one",
@@ -109,9 +109,9 @@ def _dataset(directory: Path) -> WeakDataset:
 def _steps(
     dataset: WeakDataset, precision: Literal["fp32", "bf16"], repeats: int
 ) -> Steps:
-    """Train as users do, with the bare convolution between any two steps.
+    """Train as usual, and run the convolution alone after each step.
 
-    Both precisions are held against the same fp32 convolution, so that their own
+    Both number formats are compared with the same fp32 convolution, so that their own
     ratio does not depend on when each of them ran.
     """
     torch.manual_seed(0)
@@ -156,7 +156,7 @@ class _Convolution:
         self.gradient = torch.randn(VIDEOS, DIMENSION, SNIPPETS)
 
     def __call__(self, bf16: bool = False) -> None:
-        # as in training, the features themselves want no gradient
+        # as in training, no gradient is computed for the features
         self.layer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             output = self.layer(self.features)

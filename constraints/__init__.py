@@ -1,1 +1,1 @@
-"""The set-up of acmnet: what is installed, checked by hash, and its licences."""
+"""Install acmnet from archives with known hashes, and audit its dependencies."""

@@ -1,10 +1,10 @@
-"""Licences and known vulnerabilities of what acmnet needs.
+"""Check the licences and known vulnerabilities of the packages that acmnet needs.
 
-``make audit`` runs this file. Licences come from the metadata of what is installed
-and are compared with docs/dependencies.md; ``--write`` writes that list. Known
-vulnerabilities of the locked versions are asked for with pip-audit, which the
-Makefile installs into an environment of its own. Where no advisory service answers,
-this says so and ends with code 3.
+``make audit`` runs this file. Licences are read from the metadata of the installed
+packages and compared with docs/dependencies.md; ``--write`` writes that list.
+pip-audit, which the Makefile installs into a separate environment, looks up known
+vulnerabilities of the locked versions. If no advisory service answers, this file says
+so and ends with code 3.
 """
 
 import argparse
@@ -24,10 +24,11 @@ ROOT: Final = Path(__file__).parents[1]
 LISTED: Final = ROOT / "docs" / "dependencies.md"
 
 LONGEST: Final = 60
-"""Characters of a `License` field; a longer one is a licence's text, not its name."""
+"""Characters of a `License` field, at most. A longer field is the text of a licence,
+not its name."""
 
 SERVICES: Final = ("pypi", "osv")
-"""The advisory services of pip-audit, in the order in which they are asked."""
+"""Advisory services of pip-audit, in the order in which they are asked."""
 
 GROUPS: Final = {
     "acmnet": "always",
@@ -38,8 +39,8 @@ GROUPS: Final = {
     "acmnet[docs]": "extra `docs`",
     "acmnet[dev]": "development",
 }
-"""What is asked for, in the order in which a package is counted, and its name in the
-list."""
+"""Requirements of acmnet, each with its name in the list of licences. A package that
+several of them need is listed under the first."""
 
 HEAD: Final = """\
 # What acmnet depends on
@@ -58,9 +59,10 @@ x265 (GPL), which matters to those who pass an installed environment on.
 
 
 def main() -> int:
-    """Check licences and advisories; 0 all well, 1 a finding, 3 not everything asked.
+    """Check licences and advisories, and return the exit code.
 
-    With ``--write`` the list of licences is written instead.
+    It is 0 if all is well, 1 if something was found, and 3 if not everything could be
+    looked up. With ``--write`` the list of licences is written instead.
     """
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--write", action="store_true", help="write the list anew")
@@ -86,7 +88,7 @@ def main() -> int:
 
 
 def licence(distribution: Distribution) -> str:
-    """Return the licence that a package's metadata names; empty where none does."""
+    """Return the licence in a package's metadata; empty if there is none."""
     metadata = distribution.metadata
     if "License-Expression" in metadata:
         return metadata["License-Expression"]
@@ -101,10 +103,10 @@ def licence(distribution: Distribution) -> str:
 
 
 def needed(installed: Iterable[Distribution]) -> dict[str, tuple[str, str]]:
-    """Return the licence of each package that acmnet needs, and what it is needed for.
+    """Return the licence of each package that acmnet needs, and what needs it.
 
-    Followed through the requirements of what is installed; a requirement that is not
-    installed, because its marker is of another platform, is left out.
+    Packages that are needed by other packages are included. A package that is not
+    installed, because it is needed on another platform only, is left out.
     """
     by_name: dict[str, Distribution] = {
         canonicalize_name(each.name): each for each in installed
@@ -118,7 +120,7 @@ def needed(installed: Iterable[Distribution]) -> dict[str, tuple[str, str]]:
 
 
 def followed(asked: Requirement, by_name: Mapping[str, Distribution]) -> set[str]:
-    """Return the names of what one requirement needs and is installed, itself too."""
+    """Return the names of a package and of all installed ones that it needs."""
     waiting, done = [asked], set[tuple[str, str]]()
     while waiting:
         wanted = waiting.pop()
@@ -144,7 +146,7 @@ def list_text(packages: Mapping[str, tuple[str, str]]) -> str:
 
 
 def listed(text: str) -> dict[str, str]:
-    """Return the licences of a list by package."""
+    """Return the licence of each package in the text of a list."""
     rows = text.partition("|---")[2]
     return dict(re.findall(r"^\| ([\w-]+) \| ([^|]*?) \| [^|]+ \|$", rows, re.M))
 
@@ -152,7 +154,7 @@ def listed(text: str) -> dict[str, str]:
 def licence_faults(
     here: Mapping[str, tuple[str, str]], known: Mapping[str, str]
 ) -> list[str]:
-    """Return a sentence for each package without a licence or that is not as listed."""
+    """Return a sentence for each package without a licence, or not as listed."""
     faults = []
     for name, (own, _) in sorted(here.items()):
         if not own:
@@ -203,10 +205,10 @@ def advisories(pip_audit: str) -> tuple[list[str], list[str]]:
 
 
 def understood(out: str, err: str) -> tuple[list[str], list[str], str]:
-    """Return findings, lines of what was skipped, and why nothing was asked, if so.
+    """Return findings, skipped packages, and why nothing was looked up, if so.
 
-    pip-audit itself says "No known vulnerabilities found" with code 0 where its
-    service knows none of the packages, which is what a mirror without advisories does.
+    pip-audit prints "No known vulnerabilities found" and ends with code 0 also if its
+    service knows none of the packages, as a mirror without advisories does.
     """
     try:
         packages = json.loads(out)["dependencies"]

@@ -1,9 +1,9 @@
-"""Install acmnet into the environment that runs this, every archive checked.
+"""Install acmnet into this Python environment, and check the hash of every archive.
 
-``make install`` runs this file. pip refuses an archive whose SHA-256 does not stand in
-the lock files beside this one. Whatever was installed without that check is named at
-the end: everything for a Python that has no hashes here, torch where its CPU build's
-hash is not known, and the packages of a CUDA build.
+``make install`` runs this file. pip refuses archives whose SHA-256 is not in the lock
+files in this folder. What is installed without that check is named at the end. This can
+be everything, for a version of Python without locked hashes; torch, if the hash of its
+CPU build is not known; or the packages of a CUDA build.
 """
 
 import argparse
@@ -18,26 +18,28 @@ from typing import Final
 HERE: Final = Path(__file__).parent
 
 TORCH: Final = HERE / "locked-torch.txt"
-"""torch's CPU build; asked for alone, because not every package index serves it."""
+"""Requirement of torch's CPU build, which is installed on its own because not every
+package index has it."""
 
 NOT_SERVED: Final = "No matching distribution found for torch"
-"""What pip says where the package index has no CPU build of torch: the build for CUDA
-is installed then, and named as unchecked."""
+"""What pip prints if the package index has no CPU build of torch. The CUDA build is
+then installed, and named as unchecked."""
 
 PIP: Final = (*(sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"),)
 
 HASHED: Final = ("install", "--require-hashes", "--no-deps")
-"""pip takes what is named and nothing besides, and only with the hash given."""
+"""Options with which pip installs only the named archives, and only with known
+hashes."""
 
 SHOWN: Final = 6
-"""How many unchecked packages are named; of the rest the number is said."""
+"""Unchecked packages that are named, at most; of the others the number is stated."""
 
 LOCKED_PYTHONS: Final = ("3.11", "3.12", "3.13")
-"""The versions of Python whose archives have their hashes in the lock files."""
+"""Versions of Python for which the lock files have hashes."""
 
 
 def main() -> int:
-    """Install, say what was not checked; 1 where pip refused."""
+    """Install, print what was not checked, and return 1 if pip refused, else 0."""
     given = parser().parse_args()
     python = ".".join(platform.python_version_tuple()[:2])
     reason = unlocked_because(python, given.unlocked)
@@ -63,7 +65,7 @@ def main() -> int:
 
 
 def refused() -> int:
-    """Say what pip's refusal means and what can be done; the exit code."""
+    """Print what pip's refusal means and what can be done; return the exit code."""
     print(
         "pip found an archive without a hash of constraints/locked*.txt, or none at "
         "all (its own lines stand above), and nothing was taken in its place. If you "
@@ -74,7 +76,7 @@ def refused() -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the options of this command."""
+    """Return the parser of this command's options."""
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--torch", choices=("cpu", "gpu"), default="cpu")
     options.add_argument("--dev", action="store_true", help="with tests and extras")
@@ -83,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def unlocked_because(python: str, asked: bool) -> str:
-    """Return why hashes cannot be checked; empty where they can.
+    """Return why hashes cannot be checked; empty if they can.
 
     ``python`` is a version such as ``"3.12"``.
     """
@@ -96,32 +98,32 @@ def unlocked_because(python: str, asked: bool) -> str:
 
 
 def lock_files(dev: bool) -> list[Path]:
-    """Return the lock files to install from, torch's left out."""
+    """Return the lock files to install from, except that of torch."""
     names = ["locked.txt", "locked-dev.txt"] if dev else ["locked.txt"]
     return [HERE / name for name in names]
 
 
 def pip(*words: str) -> int:
-    """Run pip of this environment in the checkout; its exit code."""
+    """Run this environment's pip in the checkout; return its exit code."""
     return subprocess.run([*PIP, *words], cwd=HERE.parent).returncode
 
 
 def pip_quietly(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run pip as `pip` does, but keep what it says."""
+    """Run pip as `pip` does, and return its output instead of printing it."""
     return subprocess.run(
         [*PIP, *words], cwd=HERE.parent, capture_output=True, text=True
     )
 
 
 def installed() -> dict[str, str]:
-    """Return the versions of what is installed here, acmnet and pip left out."""
+    """Return the versions of all installed packages except acmnet and pip."""
     found = {each.name: each.version for each in distributions()}
     return {name: found[name] for name in found if name not in ("acmnet", "pip")}
 
 
 def locked_here(locks: Iterable[Path]) -> dict[str, str]:
-    """Return the versions that lock files name for this platform, by canonical name."""
-    # packaging is there only once the lock files have been installed
+    """Return the versions that lock files state for this platform, by package name."""
+    # imported here, because packaging is installed from the lock files
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
@@ -137,7 +139,7 @@ def locked_here(locks: Iterable[Path]) -> dict[str, str]:
 
 
 def checked_sentence(versions: Mapping[str, str], locked: Mapping[str, str]) -> str:
-    """Return the closing sentence: how many were checked, and which were not."""
+    """Return the sentence on how many packages were checked, and which were not."""
     from packaging.utils import canonicalize_name
 
     unchecked = sorted(

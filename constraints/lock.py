@@ -1,8 +1,8 @@
-"""Lock files: versions of what acmnet needs, with the SHA-256 of every archive.
+"""Write the lock files: versions of all dependencies, with SHA-256 of each archive.
 
-``make lock`` runs this file: pip resolves what acmnet, its tests and ``make audit``
-need on this machine, and the package index tells the hashes of those versions for
-every platform. ``constraints/install.py`` lets pip take nothing else.
+``make lock`` runs this file. pip resolves what acmnet, its tests and ``make audit``
+need on this machine. The hashes of these versions, for all platforms, come from the
+package index. ``constraints/install.py`` makes pip install nothing else.
 """
 
 import hashlib
@@ -33,20 +33,21 @@ from packaging.version import Version
 from constraints.install import HERE, LOCKED_PYTHONS, TORCH
 
 RUN: Final = HERE / "locked.txt"
-"""What acmnet runs with and is built with, without torch."""
+"""Lock file of what acmnet needs to run and to be built, without torch."""
 
 DEV: Final = HERE / "locked-dev.txt"
-"""What the tests, the checks and the extras need besides."""
+"""Lock file of what tests, checks and extras need in addition."""
 
 AUDIT: Final = HERE / "locked-audit.txt"
-"""What ``make audit`` installs into an environment of its own."""
+"""Lock file of what ``make audit`` installs into a separate environment."""
 
 MINORS: Final = tuple(int(each.partition(".")[2]) for each in LOCKED_PYTHONS)
-"""11, 12, ...: of the versions of Python 3 whose wheels are locked."""
+"""Minor versions of Python 3 for which wheels are locked, such as 11 for Python
+3.11."""
 
 BUILD: Final = ("hatchling", "editables")
-"""What builds acmnet itself: `build-system` of pyproject.toml, and for ``--editable``
-what hatchling asks for."""
+"""Requirements for building acmnet: `build-system` of pyproject.toml, and what
+hatchling needs for ``--editable``."""
 
 HEAD: Final = (
     "# Written by `make lock`; do not edit. `make install` takes these archives only."
@@ -56,26 +57,27 @@ TORCH_PLATFORMS: Final = {
     "sys_platform == 'darwin'": r"cp3\d+-cp3\d+-macosx_\w+",
     "sys_platform == 'win32'": r"cp3\d+-cp3\d+-win_amd64",
 }
-"""Where the index's own files of torch are CPU builds: a marker, and which files.
+"""Platforms for which the package index has CPU builds of torch: a marker for each, and
+the names of its files.
 
-On Linux they are builds for CUDA. There only the CPU build is locked that the machine
-of ``make lock`` has itself, from PyTorch's own index or from a disk.
+For Linux the index has CUDA builds. There the lock file has only the CPU build that the
+machine of ``make lock`` itself uses, from PyTorch's own index or from a disk.
 """
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """One package of a lock file."""
+    """A package of a lock file."""
 
     version: str
-    """Without a local part such as ``+cpu``."""
+    """The version, without a local part such as ``+cpu``."""
 
     hashes: tuple[str, ...]
-    """SHA-256 of each archive that pip may take, in hexadecimal, sorted."""
+    """SHA-256 of each archive that pip may install, in hexadecimal, sorted."""
 
 
 def main() -> int:
-    """Write the four lock files anew."""
+    """Write all four lock files."""
     with tempfile.TemporaryDirectory() as folder:
         newest = Path(folder) / "newest.txt"
         everything = resolve([".[dev]", *BUILD], HERE / "cpu.txt")
@@ -91,7 +93,7 @@ def main() -> int:
 
 
 def resolve(wanted: Iterable[str], constraint: Path) -> dict[str, tuple[str, str]]:
-    """Return what pip would install: the version and the archive's URL by name.
+    """Return version and archive URL of each package that pip would install.
 
     acmnet itself is left out. Nothing is installed.
     """
@@ -120,7 +122,7 @@ def resolve(wanted: Iterable[str], constraint: Path) -> dict[str, tuple[str, str
 def pin(
     resolved: Mapping[str, tuple[str, str]], apart: Iterable[str] = ()
 ) -> dict[str, Pinned]:
-    """Return resolved packages with their hashes, without those that stand apart."""
+    """Return resolved packages with their hashes, without those of other files."""
     return {
         name: Pinned(version, tuple(sorted(index_hashes(name, version).values())))
         for name, (version, _) in resolved.items()
@@ -129,14 +131,14 @@ def pin(
 
 
 def index_hashes(name: str, version: str) -> dict[str, str]:
-    """Return the SHA-256 of a version's archives by file name.
+    """Return the SHA-256 of a version's archives, by file name.
 
-    Wheels that none of `MINORS` can take are left out.
+    Wheels that no version of Python in `MINORS` can use are left out.
 
     Raises
     ------
     SystemExit
-        The index has no hash of any archive of this version.
+        If the index has no hash of any archive of this version.
     """
     base = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/")
     request = urllib.request.Request(
@@ -156,18 +158,21 @@ def index_hashes(name: str, version: str) -> dict[str, str]:
 
 
 def is_of_version(filename: str, version: str) -> bool:
-    """Whether an archive is of this version and fits one of `MINORS`."""
+    """Return whether an archive has this version and fits one of `MINORS`."""
     try:
         if not filename.endswith(".whl"):
             return parse_sdist_filename(filename)[1] == Version(version)
         _, own, _, tags = parse_wheel_filename(filename)
-    except (InvalidSdistFilename, InvalidWheelFilename):  # of old releases
+    except (
+        InvalidSdistFilename,
+        InvalidWheelFilename,
+    ):  # names of files of old releases can be invalid
         return False
     return own == Version(version) and any(is_taken(tag) for tag in tags)
 
 
 def is_taken(tag: Tag) -> bool:
-    """Whether one of `MINORS` takes wheels of this tag."""
+    """Return whether a Python of `MINORS` can use wheels with this tag."""
     if tag.interpreter == "py3":
         return True
     minor = re.fullmatch(r"cp3(\d+)", tag.interpreter)
@@ -179,7 +184,7 @@ def is_taken(tag: Tag) -> bool:
 
 
 def lock_text(pinned: Mapping[str, Pinned]) -> str:
-    """Return a lock file's text."""
+    """Return the text of a lock file."""
     lines = [HEAD]
     for name, package in pinned.items():
         lines.append(f"{name}=={package.version}{hash_lines(package.hashes)}")
@@ -187,7 +192,7 @@ def lock_text(pinned: Mapping[str, Pinned]) -> str:
 
 
 def torch_text(version: str, url: str) -> str:
-    """Return the text of torch's lock file; ``url`` is of the file taken here."""
+    """Return the text of torch's lock file; ``url`` is the archive used here."""
     files = index_hashes("torch", version)
     lines = [HEAD]
     with urllib.request.urlopen(url, timeout=600) as archive:
@@ -208,7 +213,7 @@ def torch_text(version: str, url: str) -> str:
 
 
 def hash_lines(hashes: Iterable[str]) -> str:
-    """Return pip's options for hashes, each on a continued line."""
+    """Return the lines with pip's options for hashes."""
     return "".join(f" \\\n    --hash=sha256:{each}" for each in hashes)
 
 

@@ -1,7 +1,7 @@
-"""Files: text, JSON and TOML read strictly, everything written whole or not at all.
+"""Open regular files only, write files whole or not at all, and explain what failed.
 
-A refusal of what a file says is raised as the calling room's own error, in one sentence
-that names the file. What a file may hold is stated in `acmnet.limits`.
+A file is written under a temporary name and then renamed, so that no reader sees half
+of it. `acmnet.text_files` reads text, JSON and TOML.
 """
 
 import contextlib
@@ -26,23 +26,24 @@ VIDEO_SUFFIXES: Final = (
     *(".ts", ".m2ts", ".mts", ".vob", ".wmv", ".asf", ".flv", ".f4v", ".ogv"),
     *(".mxf", ".gif", ".dv", ".dav", ".h264", ".264", ".hevc", ".ivf"),
 )
-"""Of video files: what is looked for in a folder, and what is no part of a video's id.
+"""Suffixes of video files. Files with such a suffix are found in folders, and the
+suffix is no part of a video's id.
 
-A file that is named is read by its content, whatever its suffix.
+A file that is given by its path is recognised by its content, whatever its suffix.
 """
 
 TRACK_SUFFIXES: Final = (".csv", ".tsv", ".h5", ".hdf5", ".npy")
 """Of files of tracks, which the extractor keypoints reads in place of videos."""
 
 PART: Final = re.compile(r"\.(.+)\.\d+(?:-[0-9a-f]{8})?\.part", re.DOTALL)
-"""The temporary name of a file that is being written; its group is the file's name, as
-`shortened` gives it."""
+"""Pattern of the temporary name of a file that is being written. Its group is the
+file's name, as `short_file_name` returns it."""
 
 
 class FileError(OSError, ValueError):
-    """A file that cannot be read or written; the message names it and the remedy.
+    """A file that cannot be read or written; the message says why and what to do.
 
-    It is an `OSError`, too, with the ``errno`` of the one that caused it.
+    It is also an `OSError`, with the ``errno`` of the error that caused it.
     """
 
     def __init__(self, sentence: str, fault: OSError | None = None) -> None:
@@ -51,25 +52,25 @@ class FileError(OSError, ValueError):
             self.errno, self.strerror = fault.errno, fault.strerror
 
     def __str__(self) -> str:
-        """Return the sentence."""
+        """Return the message, without the number of the error."""
         return str(self.args[0])
 
 
 def open_regular(path: Path, kind: str = "file") -> io.BufferedReader:
-    """Open a regular file to read its bytes; never wait for a pipe or a device.
+    """Open a regular file to read its bytes; refuse pipes and devices without waiting.
 
     Raises
     ------
     FileError
-        If there is something else under this name, such as a pipe or a directory.
+        If the path is something else, such as a pipe or a directory.
     OSError
-        If there is nothing, or it may not be read.
+        If there is no such file, or it may not be read.
     """
     flags = ("O_RDONLY", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY", "O_NOCTTY")
     try:
         handle = os.open(path, sum(getattr(os, flag, 0) for flag in flags))
     except OSError as fault:
-        if fault.errno == errno.ENXIO:  # what Linux says of a socket
+        if fault.errno == errno.ENXIO:  # the error of Linux for a socket
             raise FileError(_no_file(path, kind, "a socket or device"), fault) from None
         raise
     except ValueError:
@@ -90,15 +91,16 @@ def _no_file(path: Path, kind: str, what: str) -> str:
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Give a name in the same folder to write to; rename it to ``path`` at the end.
+    """Yield a temporary path to write to, and rename it to ``path`` at the end.
 
-    The data is on the disk before the name changes. If anything fails, ``path`` keeps
-    what it held and nothing temporary is left. A missing folder is made.
+    The temporary file lies in the same folder, which is made if it is missing. Its
+    content is on the disk before it is renamed. If anything fails, ``path`` is
+    unchanged and no temporary file is left.
 
     Raises
     ------
     FileError
-        If the file cannot be written: it says why, and what to do.
+        If the file cannot be written. The message says why and what to do.
     """
     make_folder(path.parent)
     temporary = part_name(path)
@@ -113,7 +115,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         raise
     except OSError as fault:
         if fault.filename not in (None, str(temporary), temporary, str(path), path):
-            raise  # of another file, which was read or written meanwhile
+            raise  # the error of another file that was used meanwhile
         raise unwritten(path, fault) from fault
     finally:
         with contextlib.suppress(OSError):
@@ -121,15 +123,15 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def part_name(path: Path) -> Path:
-    """Return a temporary name beside ``path`` that no other writer has; see `PART`."""
+    """Return a temporary path beside ``path`` that no other process uses."""
     token = f"{os.getpid()}-{secrets.token_hex(4)}"
-    return path.with_name(f".{shortened(path.name)}.{token}.part")
+    return path.with_name(f".{short_file_name(path.name)}.{token}.part")
 
 
-def shortened(name: str) -> str:
-    """Return a file's name, or a shorter one of its own if it is very long.
+def short_file_name(name: str) -> str:
+    """Return a file's name, or a shorter unique name if it is very long.
 
-    The parts of a temporary name around it still fit into `LONGEST_NAME_BYTES`.
+    The result leaves space for the rest of a temporary name in `LONGEST_NAME_BYTES`.
     """
     longest = LONGEST_NAME_BYTES - len(".") - len(".4194304-01234567.part")
     content = os.fsencode(name)
@@ -141,12 +143,12 @@ def shortened(name: str) -> str:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, unless they are there.
+    """Make a folder and the folders above it, unless they exist.
 
     Raises
     ------
     FileError
-        If it cannot be made: it says why, and what to do.
+        If it cannot be made. The message says why and what to do.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -155,15 +157,16 @@ def make_folder(folder: Path) -> None:
 
 
 def refuse_unwritable(*paths: Path | None) -> None:
-    """Refuse, before hours of work, files that could not be written at their end.
+    """Refuse, before hours of work, paths to which the result could not be written.
 
-    Nothing is left behind; paths that are None are passed over. Folders may be missing,
-    as `written_whole` makes them. To ask for a folder, name a file in it.
+    No file is left behind. Paths that are None are ignored. Folders may be missing,
+    because `written_whole` makes them. To check a folder, pass the path of a file in
+    it.
 
     Raises
     ------
     FileError
-        For the first of them that cannot be written.
+        For the first path that cannot be written.
     """
     for path in paths:
         if path is None:
@@ -180,7 +183,7 @@ def refuse_unwritable(*paths: Path | None) -> None:
 
 
 def said(fault: OSError) -> str:
-    """Return a sentence on a file that the system did not give, or did not take."""
+    """Return a sentence on an error of the operating system while using a file."""
     if isinstance(fault, FileError) or not fault.strerror:
         return str(fault)
     if fault.filename is None:
@@ -190,9 +193,9 @@ def said(fault: OSError) -> str:
 
 
 def unwritten(path: Path, fault: OSError) -> FileError:
-    """Return the refusal of a file or folder that could not be written."""
+    """Return the error of a file or folder that could not be written."""
     file = path
-    with contextlib.suppress(OSError):  # of a name that is too long to be looked up
+    with contextlib.suppress(OSError):  # the name may be too long to be looked up
         file = next((folder for folder in path.parents if folder.is_file()), path)
     if fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         why = f"{fault.strerror}; free some space, or name another disk"
@@ -206,7 +209,7 @@ def unwritten(path: Path, fault: OSError) -> FileError:
         why = f"a name may have {LONGEST_NAME_BYTES} bytes; give it a shorter one"
     elif fault.errno == errno.ENOENT:
         why = "its folder is gone; make it again"
-    elif fault.errno is None:  # NumPy, of a disk that became full
+    elif fault.errno is None:  # raised by NumPy when the disk is full
         why = f"{one_line(fault)}; free some space, or name another disk"
     else:
         why = f"{fault.strerror or one_line(fault)}; check the disk"
@@ -214,23 +217,23 @@ def unwritten(path: Path, fault: OSError) -> FileError:
 
 
 def one_line(error: BaseException) -> str:
-    """Return the first line of an error's text, to put into a sentence."""
+    """Return the first line of an error's text, without a full stop."""
     lines = str(error).splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text as UTF-8."""
+    """Write a text in UTF-8, whole or not at all."""
     with written_whole(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, values: object) -> None:
-    """Write values as JSON."""
+    """Write values as JSON, whole or not at all."""
     write_text(path, json.dumps(values, indent=1) + "\n")
 
 
 def digest_of(values: Mapping[str, object]) -> str:
-    """Return the SHA-256 of JSON values by name, that under ``sha256`` left out."""
+    """Return the SHA-256 of JSON values, without the value named ``sha256``."""
     others = {name: value for name, value in values.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()

@@ -1,7 +1,8 @@
-"""Read text files strictly: JSON and TOML, whole, in UTF-8, without what nobody means.
+"""Read text, JSON and TOML files strictly.
 
-A refusal of what a file says is raised as the calling module's own error, in one
-sentence that names the file. What a file may hold is stated in `acmnet.limits`.
+Files have to be in UTF-8, and within the limits of `acmnet.limits`. A file that is
+refused raises the error class that the caller passes, with one sentence that names the
+file.
 """
 
 import collections
@@ -45,13 +46,14 @@ def read_text(
     path : Path
         The file.
     kind : str
-        What it should be, such as ``"label file"``.
+        What the file is, for messages, such as ``"label file"``.
     error : type
-        What to raise.
+        The exception to raise.
     empty : str
-        What a file of this kind holds at the least, for the refusal of an empty one.
+        What even the smallest file of this kind holds, for the message on an empty one.
     most_bytes : int
-        The most that it may hold: `LARGEST_NOTE_BYTES` for a file of acmnet's own.
+        The largest size that is accepted. For files that acmnet itself writes it is
+        `LARGEST_NOTE_BYTES`.
     """
     content = read_content(path, kind, error, most_bytes)
     try:
@@ -72,7 +74,10 @@ def read_content(
     error: type[ValueError],
     most_bytes: int = LARGEST_TEXT_BYTES,
 ) -> bytes:
-    """Return the bytes of a regular file that is not too large; see `read_text`."""
+    """Return the bytes of a regular file that is not too large.
+
+    The parameters are those of `read_text`.
+    """
     try:
         with open_regular(path, kind) as file:
             size = os.fstat(file.fileno()).st_size
@@ -103,14 +108,14 @@ def parse_json(
     error: type[ValueError],
     is_video: Callable[[str, object], bool] = lambda *_: False,
 ) -> object:
-    r"""Return a JSON value; refuse what JSON does not have or nobody means.
+    r"""Return a JSON value; refuse what JSON does not allow or what must be a mistake.
 
-    Refused are a key that one object has twice, NaN and infinity, numbers of more than
-    `LONGEST_NUMBER` characters, half a character (a lone surrogate such as
-    ``\ud800``), and values that are more than `DEEPEST` deep.
+    Refused are a key that an object has twice, NaN and infinity, numbers with more than
+    `LONGEST_NUMBER` characters, half a character (a lone surrogate such as ``\ud800``),
+    and lists and objects that are nested more than `DEEPEST` deep.
 
-    ``is_video`` tells from a key and its value whether the key names a video, so that
-    the refusal can call it one.
+    ``is_video`` returns for a key and its value whether the key is the name of a video.
+    The message on a repeated key then calls it a video.
     """
     strange: list[_NoNumber] = []
 
@@ -120,7 +125,7 @@ def parse_json(
             strange.append(value)
         return value
 
-    # a call for each number takes time: only where one is too long or too large
+    # calling a function for each number takes time, so it is done only if needed
     checked = number if has_strange_numbers(text) else None
     if is_too_deep(text):
         raise error(
@@ -154,7 +159,7 @@ def parse_json(
 def _unique(
     source: str, error: type[ValueError], is_video: Callable[[str, object], bool]
 ) -> Callable[[list[tuple[str, object]]], dict[str, object]]:
-    """Return what makes an object of its pairs, and refuses a key twice."""
+    """Return a function that makes an object of pairs, and refuses repeated keys."""
 
     def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         found = dict(pairs)
@@ -172,14 +177,14 @@ def _unique(
 
 
 class _NoNumber:
-    """Stands for what is spelt like a number in a file and is none."""
+    """Stands for a number in a file that is too long or not finite."""
 
     def __init__(self, spelt: str) -> None:
         self.spelt = reprlib.repr(spelt)[1:-1]
 
 
 def _number(spelt: str) -> "int | float | _NoNumber":
-    """Return the number that JSON spells, unless it is too long or not finite."""
+    """Return the number that a text spells, or `_NoNumber`."""
     if len(spelt) > LONGEST_NUMBER:
         return _NoNumber(spelt)
     if spelt.lstrip("-").isdigit():
@@ -189,7 +194,7 @@ def _number(spelt: str) -> "int | float | _NoNumber":
 
 
 def _strange(value: object, where: str = "") -> Iterator[str]:
-    """Yield what a JSON value holds that is no number or no text, with its place."""
+    """Yield a message on each bad number and bad text in a JSON value."""
     place = where or "the whole file"
     if isinstance(value, _NoNumber):
         yield (
@@ -219,7 +224,7 @@ def _strange(value: object, where: str = "") -> Iterator[str]:
 def parse_toml(
     source: str, text: str, kind: str, error: type[ValueError]
 ) -> dict[str, Any]:
-    """Return the values of a TOML file, none of them more than `DEEPEST` deep."""
+    """Return the values of a TOML file; refuse more than `DEEPEST` nested levels."""
     try:
         value = tomllib.loads(text)
     except (ValueError, RecursionError) as fault:
@@ -242,7 +247,7 @@ def parse_toml(
 
 
 def outline(content: object, key: str) -> str:
-    """Return a few words about a JSON value that is no object with ``key``.
+    """Return a short description of a JSON value that is no object with ``key``.
 
     Examples
     --------

@@ -16,7 +16,7 @@ from acmnet.files import (
     part_name,
     refuse_unwritable,
     said,
-    shortened,
+    short_file_name,
     write_json,
     written_whole,
 )
@@ -173,15 +173,15 @@ def test_temporary_names_fit_and_never_meet(tmp_path, name):
     assert len(parts) == 100
     for part in parts:
         assert len(os.fsencode(part.name)) <= LONGEST_NAME_BYTES
-        assert PART.fullmatch(part.name)[1] == shortened(name)
+        assert PART.fullmatch(part.name)[1] == short_file_name(name)
     write_json(path, name)
     assert json.loads(path.read_text()) == name
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_names_that_are_shortened_differ():
-    assert shortened("a" * 250) != shortened("a" * 251)
-    assert shortened("a" * 250 + ".npy").endswith(".npy")
+    assert short_file_name("a" * 250) != short_file_name("a" * 251)
+    assert short_file_name("a" * 250 + ".npy").endswith(".npy")
 
 
 def test_a_name_that_is_too_long_is_said(tmp_path):

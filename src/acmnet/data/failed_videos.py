@@ -70,10 +70,11 @@ class Failure:
 def fingerprint(path: Path) -> str:
     """Return what tells a file from another that took its place.
 
-    Its size and a SHA-256 over 16 stretches of 64 KiB, evenly spaced from its first
-    byte to its last, so over all of a file up to 1 MiB. A copy, or a file with a new
-    date, keeps its fingerprint. A change inside a larger file that moves nothing and
-    touches none of the stretches is not seen.
+    It consists of the file's size and of a SHA-256 over 16 stretches of 64 KiB, which
+    are evenly spaced from the first byte to the last. Of a file up to 1 MiB they cover
+    everything. A copy of a file, or a file with a new date, has the same fingerprint. A
+    change inside a larger file goes unnoticed if it moves nothing and touches no
+    stretch.
     """
     digest = hashlib.sha256()
     with open_regular(path, "video") as file:

@@ -1,4 +1,4 @@
-"""A user's annotations and features, opened together and checked against each other."""
+"""Open a user's annotations and features together, and check that they fit."""
 
 import dataclasses
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -14,41 +14,41 @@ from acmnet.segments import SnippetGrid
 
 @dataclasses.dataclass(frozen=True)
 class DataSource:
-    """Where a user's data lies."""
+    """The paths of a user's annotations and features."""
 
     annotations: Path
     features: Path
     subset: str | None = None
-    """The subset to take; all videos when left out."""
+    """The subset to use; all videos if it is left out."""
     grid: SnippetGrid | None = None
-    """The features' grid, where their directory has no ``features.json``."""
+    """The grid of the features, for a directory without ``features.json``."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """What a `DataSource` holds."""
+    """The opened annotations and features of a `DataSource`."""
 
     source: DataSource
     annotations: Annotations
-    """Of the subset; its class names are the whole file's."""
+    """Annotations of the subset, with the class names of the whole file."""
     store: FeatureStore
     everything: Annotations | None = None
-    """The whole label file; None where that is what ``annotations`` are."""
+    """The annotations of the whole file; None if ``annotations`` are the whole file."""
     left_out: tuple[str, ...] = ()
-    """Videos that are listed, but have no features, and that are left out so."""
+    """Videos of the label file that are left out because they have no features."""
 
     @property
     def whole(self) -> Annotations:
-        """The label file with the videos of every subset."""
+        """The annotations of the whole file, with the videos of all subsets."""
         return self.everything or self.annotations
 
     @property
     def labels(self) -> dict[str, tuple[str, ...]]:
-        """Each video's class names: all that training is given."""
+        """The class names of each video, which is all that training is given."""
         return weak_labels(self.annotations)
 
     def only(self, videos: Mapping[str, object] | set[str]) -> "Data":
-        """Return the same data with some of its videos."""
+        """Return the same data with only some of the videos."""
         kept = {k: v for k, v in self.annotations.videos.items() if k in videos}
         annotations = dataclasses.replace(self.annotations, videos=kept)
         return dataclasses.replace(self, annotations=annotations)
@@ -65,20 +65,22 @@ def open_data(
     Parameters
     ----------
     source : DataSource
-        Where they are.
+        The paths of annotations and features.
     on_left_out : callable, optional
-        Videos without features that the store's ``failed.jsonl`` lists are left out,
-        and it is called with a sentence on them. They are refused when it is not given.
+        Called with a sentence on videos that are left out because they have no features
+        and are listed in the directory's ``failed.jsonl``. If it is not given, such
+        videos are refused.
     without : container of str, optional
-        Further videos that are left out so where they have no features.
+        Further videos that are left out if they have no features.
     skip_missing : bool, optional
-        Leave out every video without features, of a partial release of features; if
-        it is False, the refusal of such videos names the option.
+        True leaves out every video without features, for features that were released
+        for some videos only. False names the option ``--skip-missing`` when it refuses
+        such videos.
 
     Raises
     ------
     AnnotationError, FeatureError
-        If either cannot be read, or a video has no features.
+        If annotations or features cannot be read, or a video has no features.
     """
     everything = read_annotations(source.annotations)
     annotations = everything.subset(source.subset)
@@ -120,7 +122,7 @@ def _left_out(total: int, videos: Sequence[str], store: FeatureStore, why: str) 
 
 
 def unlabelled(source: DataSource, videos: Container[str] | None = None) -> Data:
-    """Open features without a label file, of all videos or of those given."""
+    """Open features without a label file, of all videos or of the given ones."""
     store = open_store(source.features, grid=source.grid)
     kept = {
         video: Video(video, None, None, (), ())

@@ -30,7 +30,7 @@ from acmnet.data.feature_manifest import (
     write_manifest,
 )
 from acmnet.data.feature_store import RECORDS
-from acmnet.files import PART, open_regular, shortened, write_json, write_text
+from acmnet.files import PART, open_regular, short_file_name, write_json, write_text
 from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.text_files import parse_json, read_text
 
@@ -174,7 +174,9 @@ def remove_parts(out: Path, videos: Collection[str], shard: str) -> None:
     Where ``shard`` is not empty, unfinished files that all shards share stay, because
     another shard may be writing them at this moment.
     """
-    names = {shortened(f"{video}.{x}") for video in videos for x in ("npy", "json")}
+    names = {
+        short_file_name(f"{video}.{x}") for video in videos for x in ("npy", "json")
+    }
     for directory in (out, out / RECORDS):
         for path in directory.iterdir():
             part, trace = PART.fullmatch(path.name), TRACE.fullmatch(path.name)

@@ -1,1 +1,1 @@
-"""Video files: opened, timed and decoded into frames."""
+"""Video files: open them, decode their frames, and tell when each frame is shown."""

@@ -1,6 +1,6 @@
-"""Containers: opening a video file, and nothing but that file.
+"""Open a video file (a container), without opening any other file.
 
-What cannot be opened is refused in one sentence. Damaged packets are skipped and
+A file that cannot be opened is refused in one sentence. Damaged packets are skipped and
 counted.
 """
 
@@ -25,37 +25,38 @@ CONTAINERS: Final = (
     *("live_flv", "ogg", "mxf", "gif", "dv", "dhav", "h264", "hevc", "h263", "m4v"),
     *("ivf", "obu", "av1", "vc1", "nut", "rm", "wtv", "yuv4mpegpipe"),
 )
-"""ffmpeg's names of what may be opened.
+"""ffmpeg's names of the formats that may be opened.
 
-No playlist (hls, dash, concat, ...) and no picture (image2, ...) is among them: those
-open other files and addresses.
+Playlists (hls, dash, concat, ...) and pictures (image2, ...) are not among them,
+because they can open other files and addresses.
 """
 
 MAX_PIXELS: Final = 1 << 26
-"""Of one frame: twice those of 8K (8192 x 4320), 200 MB as RGB."""
+"""Largest number of pixels of a frame: twice that of 8K video (8192 x 4320). As RGB
+such a frame takes 200 MB."""
 
-# AVFMT_TS_DISCONT of ffmpeg's libavformat/avformat.h
+# the flag AVFMT_TS_DISCONT of ffmpeg's libavformat/avformat.h
 CLOCK_MAY_JUMP: Final = 0x0200
 SLOWEST_FPS: Final = Fraction(1, 10)
 
 
 class VideoError(ValueError):
-    """A file that holds no video that can be read."""
+    """A file without a video that can be read; the message says why."""
 
 
 @dataclasses.dataclass
 class DecodeCount:
-    """What was decoded and what was lost so far."""
+    """How much has been decoded and how much was lost so far."""
 
     n_decoded: int = 0
-    """Frames decoded."""
+    """Number of frames decoded."""
     skipped_packets: int = 0
-    """Damaged packets and frames that could not be decoded."""
+    """Number of damaged packets, and of frames that could not be decoded."""
 
 
 @dataclasses.dataclass(frozen=True)
 class OpenVideo:
-    """A file that is open, and the stream of it that is read."""
+    """An open file, and the video stream that is read from it."""
 
     path: Path
     container: InputContainer
@@ -64,22 +65,22 @@ class OpenVideo:
 
     @property
     def claimed_s(self) -> Fraction:
-        """The duration in seconds that the header claims, 0 if it does not."""
+        """Duration in seconds that the header claims; 0 if it claims none."""
         own_s = (self.stream.duration or 0) * (self.stream.time_base or Fraction(0))
         whole_s = Fraction(self.container.duration or 0, av.time_base)
         return max(own_s or whole_s, Fraction(0))
 
     @property
     def is_in_decoding_order(self) -> bool:
-        """Whether the timestamps are those of decoding: AVI has no others."""
+        """Whether timestamps are in order of decoding; AVI has no others."""
         return self.container.format.name == "avi"
 
     @property
     def bears_out_its_clock(self) -> bool:
-        """Whether the claimed duration tells a gap from a damaged timestamp.
+        """Whether the claimed duration can tell a gap from a damaged timestamp.
 
-        Not where a clock may start anew within a file, as in MPEG, nor where it makes
-        for less than a frame in 10 s, as a damaged unit of time does.
+        It cannot in formats whose clock may start again within a file, such as MPEG,
+        nor if it means less than one frame in 10 s, as a damaged unit of time does.
         """
         may_jump = bool(self.container.format.flags & CLOCK_MAY_JUMP)
         rate = self.stream.average_rate
@@ -99,7 +100,7 @@ class OpenVideo:
                 yield frame
 
     def no_frame(self) -> VideoError:
-        """Return the refusal of a video of which nothing could be decoded."""
+        """Return the error of a video of which no frame could be decoded."""
         return VideoError(
             f"no frame could be decoded from {self.path} "
             f"({self.count.skipped_packets} damaged packets); play it to see whether "
@@ -107,14 +108,14 @@ class OpenVideo:
         )
 
     def _packets(self) -> Iterator["av.Packet[Any] | None"]:
-        """Yield the packets of the stream, then None, which empties the decoder."""
+        """Yield the packets of the stream, then None, which flushes the decoder."""
         try:
             for packet in self.container.demux(self.stream):
-                # An empty one would put the decoder into its last state.
+                # an empty packet would make the decoder end
                 if packet.size:
                     yield packet
         except IndexError:
-            # PyAV at the end of a damaged file that seemed to start a new stream
+            # PyAV raises this at the end of some damaged files
             pass
         except av.FFmpegError:
             self.count.skipped_packets += 1
@@ -123,7 +124,9 @@ class OpenVideo:
 
 @contextlib.contextmanager
 def opened_video(path: Path, count: DecodeCount) -> Iterator[OpenVideo]:
-    """Open a video file by its content, counting into ``count``; close it at the end.
+    """Open a video file, whatever its suffix, and close it at the end.
+
+    Decoded frames and lost packets are counted in ``count``.
 
     Raises
     ------
@@ -132,9 +135,10 @@ def opened_video(path: Path, count: DecodeCount) -> Iterator[OpenVideo]:
 
     Notes
     -----
-    Decoded by one thread. Of 160 damaged files, frame threads lost 10 frames of 7,599
-    and gave other pictures from one time to the next in 8; slice threads gave other
-    pictures than one thread in 33. Whole files take the same processor time.
+    One thread decodes, so that the result is always the same. On 160 damaged files,
+    decoding with frame threads lost 10 of 7,599 frames, and 8 files gave different
+    pictures each time; slice threads gave other pictures than one thread in 33 files.
+    For undamaged files the processor time is the same.
     """
     refuse_no_file(path)
     try:
@@ -158,7 +162,7 @@ def opened_video(path: Path, count: DecodeCount) -> Iterator[OpenVideo]:
 
 
 def _video_stream(path: Path, container: InputContainer) -> VideoStream:
-    """Return the video stream that a player would choose; cover pictures are none."""
+    """Return the video stream that a player would choose, which is no cover picture."""
     streams = [
         stream
         for stream in container.streams.video
@@ -190,12 +194,12 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
 
 
 def refuse_no_file(path: Path) -> None:
-    """Refuse what is missing, a folder or a pipe, not readable or empty.
+    """Refuse a path that is missing, no regular file, not readable, or empty.
 
     Raises
     ------
     VideoError
-        With what to do.
+        The message says what to do.
     """
     if os.path.isdir(path):
         raise VideoError(f"{path} is a directory; name the video itself")
@@ -213,8 +217,8 @@ def refuse_no_file(path: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Return in words why ffmpeg did not open a file."""
-    # what it answers to a format that is not among CONTAINERS
+    """Return a phrase on why ffmpeg did not open a file."""
+    # ffmpeg's error for a format that is not among CONTAINERS
     if isinstance(error, av.FFmpegError) and error.errno == errno.EINVAL:
         return "a playlist, a picture or another kind of file"
     if isinstance(error, av.InvalidDataError | av.EOFError):

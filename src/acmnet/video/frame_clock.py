@@ -1,7 +1,7 @@
-"""The clock: when each frame of a video is shown, from what its timestamps say.
+"""Tell from timestamps, which may be damaged, when each frame of a video is shown.
 
-Timestamps may be missing, repeated or wrong. What this room gives only rises, and a
-single frame stays for a bounded time.
+Timestamps may be missing, repeated or wrong. The times of this module always increase,
+and no frame is shown longer than a limit.
 """
 
 from collections.abc import Iterable
@@ -9,28 +9,30 @@ from fractions import Fraction
 from typing import Final
 
 HOLD_S: Final = 10
-"""A step ahead up to this is always believed (ffmpeg: ``-dts_delta_threshold``)."""
+"""Seconds from one timestamp to the next that are always accepted, as in ffmpeg
+(``-dts_delta_threshold``)."""
 LONGEST_HOLD_S: Final = 3600
-"""A step ahead above this is never believed."""
+"""Seconds from one timestamp to the next above which a timestamp counts as damaged."""
 LONGEST_CLAIM_S: Final = 86_400
-"""A header that claims more than a day is not believed."""
+"""Duration in seconds (a day) above which the claim of a header is ignored."""
 LATE_S: Final = 1
-"""A step back up to this is a late frame; above, another clock."""
+"""Seconds by which a timestamp may lie before the last one, as of a frame that comes
+late. A larger step back means that the clock has changed."""
 DEFAULT_FPS: Final = 25
 PLAUSIBLE_FPS: Final = (1, 240)
 
 
 class FrameClock:
-    """When each frame is shown, in exact seconds after the first one.
+    """Tells when each frame is shown, in exact seconds after the first frame.
 
     Parameters
     ----------
     nominal_s : Fraction
-        Duration of a frame where no timestamp tells it.
+        Duration of a frame for which timestamps do not tell it.
     claimed_s : Fraction
-        Duration of the video as its header claims it, 0 where it does not: a step
-        ahead of more than 10 s (and up to an hour) is believed if it ends within.
-        More than a day counts as 0.
+        Duration of the video that its header claims; 0 if it claims none. A step of
+        more than 10 s, and up to an hour, is accepted if it ends within this duration.
+        A claim of more than a day counts as 0.
 
     Examples
     --------
@@ -49,16 +51,17 @@ class FrameClock:
         self._former_shift_s: Fraction | None = None
 
     def time_of(self, stamp_s: Fraction | None) -> Fraction:
-        """Return when the next frame is shown, given its timestamp if it has one.
+        """Return the time of the next frame, given its timestamp or None.
 
         Notes
         -----
-        The timestamp relative to the first one, except: a frame without one comes one
-        nominal duration after the one before; so does one after a jump, and the clock
-        goes on from there. A jump is a step back by more than 1 s, or a step ahead that
-        is not to be believed. If the clock before the jump explains a later frame, it
-        is taken up again: a single wrong timestamp moves nothing else. A frame that is
-        late by up to 1 s comes half a nominal duration after the one before.
+        Usually the time is the timestamp minus the first timestamp. There are three
+        exceptions. A frame without a timestamp comes one nominal duration after the
+        frame before. So does a frame after a jump, from which the clock then goes on; a
+        jump is a step back by more than 1 s, or a step ahead that is not accepted. If a
+        later timestamp fits the clock before the jump, that clock is used again, so a
+        single wrong timestamp changes no other times. A frame that is late by up to 1 s
+        comes half a nominal duration after the frame before.
         """
         if self._time_s is None:
             self._time_s = Fraction(0)
@@ -69,15 +72,15 @@ class FrameClock:
         return self._time_s
 
     def end_of(self, duration_s: Fraction) -> Fraction:
-        """Return when the last frame ends, given the duration that it claims.
+        """Return when the last frame ends, given the duration in its packet.
 
-        One that is not to be believed is replaced by that of the frame before.
+        A duration that is not accepted is replaced by that of the frame before.
         """
         is_known = self._is_believed(duration_s)
         return (self._time_s or 0) + (duration_s if is_known else self._step_s)
 
     def _step(self, before_s: Fraction, stamp_s: Fraction | None) -> Fraction:
-        """Return the time from the frame before to one with this timestamp."""
+        """Return the time from the frame before to a frame with this timestamp."""
         if stamp_s is None:
             return self._nominal_s
         if self._shift_s is not None:
@@ -96,7 +99,7 @@ class FrameClock:
         return self._nominal_s
 
     def _is_believed(self, step_s: Fraction) -> bool:
-        """Tell whether a frame may stay for so long."""
+        """Return whether a frame may be shown for this duration."""
         if step_s <= HOLD_S:
             return step_s > 0
         end_s = (self._time_s or 0) + step_s
@@ -104,9 +107,9 @@ class FrameClock:
 
 
 def nominal_duration(rates: Iterable[Fraction | None]) -> Fraction:
-    """Return the frame duration of the first frame rate that is from 1 to 240.
+    """Return the duration of a frame at the first frame rate that is from 1 to 240.
 
-    Without any, 1/25 s.
+    If there is no such rate, it is 1/25 s.
     """
     low, high = PLAUSIBLE_FPS
     plausible = (rate for rate in rates if rate and low <= rate <= high)

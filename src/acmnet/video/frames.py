@@ -1,6 +1,6 @@
-"""Video: a file becomes RGB frames at a fixed rate, one after the other.
+"""Decode a video file into RGB frames at a fixed rate, one after another.
 
-Decoded by ffmpeg as PyAV carries it, in bounded memory.
+PyAV decodes with its copy of ffmpeg. Memory does not depend on the length of the video.
 """
 
 import dataclasses
@@ -28,42 +28,43 @@ __all__ = [
 ]
 
 Frame = npt.NDArray[np.uint8]
-"""(H, W, 3), RGB, C-contiguous."""
+"""An RGB picture of shape (H, W, 3), C-contiguous."""
 
 MAX_ASPECT: Final = 4
-"""Longest side in units of ``short_side``; a longer picture is squeezed."""
+"""Longest side divided by ``short_side``, at most; a longer picture is squeezed."""
 
 FPS_RANGE: Final = (0.01, 1000.0)
 
 
 @dataclasses.dataclass(frozen=True)
 class VideoInfo:
-    """What the headers and the first frame tell, without decoding the rest."""
+    """What is known of a video from its headers and its first frame."""
 
     path: Path
     width: int
-    """In pixels, as displayed: after rotation."""
+    """Width in pixels as displayed, that is after rotation."""
     height: int
-    """In pixels, as displayed: after rotation."""
+    """Height in pixels as displayed, that is after rotation."""
     fps: float | None
-    """Mean frame rate that the header claims, if it does."""
+    """Mean frame rate that the header claims; None if it claims none."""
     duration_s: float | None
-    """Length that the header claims, if it does; it may be wrong."""
+    """Length in seconds that the header claims, which may be wrong; None if it claims
+    none."""
     codec: str
     """ffmpeg's name of the decoder, such as ``"h264"``."""
     pixel_format: str
-    """ffmpeg's name, such as ``"yuv420p"``."""
+    """ffmpeg's name of the pixel format, such as ``"yuv420p"``."""
     rotation: int
     """Degrees by which the picture is turned counter-clockwise: 0, 90, 180 or 270."""
 
 
 def probe(path: str | Path) -> VideoInfo:
-    """Return what the headers and the first frame of a video tell.
+    """Return what the headers and the first frame of a video say of it.
 
     Raises
     ------
     VideoError
-        If there is no such file or no video in it, or no frame of it can be decoded.
+        If there is no such file, it holds no video, or no frame can be decoded.
     """
     with opened_video(Path(path), DecodeCount()) as video:
         frame = next(video.frames(), None)
@@ -85,44 +86,47 @@ def probe(path: str | Path) -> VideoInfo:
 
 
 class FrameReader:
-    """The frames of one video at a fixed rate, to be iterated over once.
+    """An iterator over the frames of one video at a fixed rate.
 
-    Grid frame ``k`` has time ``k / fps`` after the first frame and shows the last frame
-    that is presented at or before it. There are grid frames while ``k / fps`` is below
-    `duration_s`. One frame, and those that the decoder keeps, are in memory.
+    Frame ``k`` of the result is what a viewer sees at the time ``k / fps`` after the
+    first frame: the last decoded frame that is shown at or before that time. The frames
+    end when ``k / fps`` reaches `duration_s`. One frame, and those that the decoder
+    keeps, are in memory. A reader can be iterated over once.
 
     Parameters
     ----------
     path : str or Path
-        The video file; its content tells what it is, not its name.
+        The video file. Its format is recognised by its content, not by its suffix.
     fps : float or None
-        Frames a second to yield, from 0.01 to 1000, taken as the nearest fraction with
-        a denominator of at most 10,000 (29.97002997... is 30000/1001). None yields
-        every decoded frame once.
+        Frames a second to yield, from 0.01 to 1000. The number is replaced by the
+        nearest fraction with a denominator of at most 10,000, so that 29.97002997... is
+        30000/1001. None yields every decoded frame once.
     short_side : int or None
-        Pixels of the shorter side of the displayed picture. The other side is scaled
-        alike and rounded, to ``4 * short_side`` at the most: a picture longer than that
-        is squeezed. None keeps the size.
+        Pixels of the shorter side of the frames. The other side is scaled by the same
+        factor and rounded, to ``4 * short_side`` at most; a longer picture is squeezed.
+        None keeps the size.
 
     Raises
     ------
     ValueError
         If ``fps`` or ``short_side`` is out of range.
     VideoError
-        On iterating: if there is no such file or no video in it, if no frame can be
-        decoded, or if it is iterated over a second time.
+        While iterating, if there is no such file, it holds no video, no frame can be
+        decoded, or the reader is iterated over for a second time.
 
     Notes
     -----
-    A frame that is held is the same array each time: copy it before writing to it.
+    A frame that is shown for longer is the same array each time. Copy it before writing
+    to it.
 
-    Pictures are turned by quarters as the file says, resized bilinearly (by area where
-    a side shrinks to less than half), and all have the size of the first. Non-square
-    pixels stay as they are stored. Colours follow the matrix and the range that the
-    file names; without a name they are BT.601, limited, as for ffmpeg.
+    Pictures are turned by quarter turns as the file says. They are resized by bilinear
+    interpolation, or by averaging over areas if a side shrinks to less than half. All
+    have the size of the first. Pixels that are not square stay as they are stored.
+    Colours are converted by the matrix and range that the file names, or else, as in
+    ffmpeg, by BT.601 with limited range.
 
-    Times are the frames' own, in presentation order; `FrameClock` tells what comes of
-    missing and impossible ones.
+    Frames are shown at the times of their timestamps. `FrameClock` describes what
+    happens if those are missing or impossible.
 
     Examples
     --------
@@ -152,7 +156,7 @@ class FrameReader:
         self.path = Path(path)
         self.short_side = short_side
         self.n_frames = 0
-        """Frames yielded so far."""
+        """Number of frames yielded so far."""
         self._count = DecodeCount()
         self._fps = fps
         self._rate = None if fps is None else Fraction(fps).limit_denominator(10_000)
@@ -161,43 +165,43 @@ class FrameReader:
 
     @property
     def n_decoded(self) -> int:
-        """Frames decoded from the file so far."""
+        """Number of frames decoded from the file so far."""
         return self._count.n_decoded
 
     @property
     def skipped_packets(self) -> int:
-        """Damaged packets and frames that could not be decoded so far.
+        """Number of damaged packets, and of frames that could not be decoded, so far.
 
-        Not among them is what the container's index or structure lost unseen: such
-        frames are only missing from `n_decoded`.
+        Frames that are lost because the container's index or structure is damaged
+        cannot be counted. They are only missing from `n_decoded`.
         """
         return self._count.skipped_packets
 
     @property
     def duration_s(self) -> float:
-        """Last presentation time plus that frame's duration, minus the first time.
+        """Seconds from the start of the first to the end of the last decoded frame.
 
-        From the frames' own times, of those decoded so far.
+        It is taken from the times of the frames that were decoded so far.
         """
         return float(self._end_s)
 
     @property
     def claimed_s(self) -> float:
-        """The duration that the header claims; 0 before it is read, or without one."""
+        """Seconds that the header claims; 0 before it is read, or if it claims none."""
         return float(self._claimed_s)
 
     @property
     def fps(self) -> float:
-        """Frames a second of what is yielded; where that is every frame, their mean.
+        """Frame rate of the yielded frames; their mean rate if every frame is yielded.
 
-        0 for every frame of a video of which none is decoded yet.
+        In that case it is 0 until a frame has been decoded.
         """
         if self._fps is not None:
             return self._fps
         return float(self.n_decoded / self._end_s) if self._end_s else 0.0
 
     def __iter__(self) -> Iterator[Frame]:
-        """Return the frames; the file is closed at the end, however it comes."""
+        """Return the frames; the file is closed when iterating ends for any reason."""
         if self._is_used:
             raise VideoError(
                 f"the frames of {self.path} were iterated over already; make another "
@@ -207,10 +211,10 @@ class FrameReader:
         return self._frames()
 
     def _frames(self) -> Iterator[Frame]:
-        """Yield what is shown until the next frame comes, then the last one."""
+        """Yield the frames of the result, up to the end of the last decoded frame."""
         with opened_video(self.path, self._count) as video:
             self._claimed_s = video.claimed_s
-            picture = _Picture(video, self.short_side)
+            picture = _ShownFrame(video, self.short_side)
             for frame, time_s in self._timed(video):
                 yield from self._held(picture, time_s)
                 picture.show(frame)
@@ -222,7 +226,7 @@ class FrameReader:
                 raise video.no_frame()
 
     def _timed(self, video: OpenVideo) -> Iterator[tuple[av.VideoFrame, Fraction]]:
-        """Yield each decoded frame with its time in seconds after the first."""
+        """Yield each decoded frame with its time in seconds after the first frame."""
         stream = video.stream
         unit_s = stream.time_base or Fraction(1)
         clock = FrameClock(
@@ -235,8 +239,8 @@ class FrameReader:
             self._end_s = clock.end_of((frame.duration or 0) * unit_s)
             yield frame, time_s
 
-    def _held(self, picture: "_Picture", end_s: Fraction) -> Iterator[Frame]:
-        """Yield the picture at each grid time before ``end_s``."""
+    def _held(self, picture: "_ShownFrame", end_s: Fraction) -> Iterator[Frame]:
+        """Yield the current picture at each time ``k / fps`` before ``end_s``."""
         if self._rate is None:
             return
         while self.n_frames / self._rate < end_s:
@@ -244,8 +248,8 @@ class FrameReader:
             yield picture.pixels()
 
 
-class _Picture:
-    """The frame that is shown, made into RGB of the right size when it is asked for."""
+class _ShownFrame:
+    """The current frame; it is converted to RGB and resized only when asked for."""
 
     def __init__(self, video: OpenVideo, short_side: int | None) -> None:
         self._video = video
@@ -256,11 +260,11 @@ class _Picture:
         self._shown: Frame | None = None
 
     def show(self, frame: av.VideoFrame) -> None:
-        """Let the next frame be the one that is shown."""
+        """Make another frame the current one."""
         self._pending = frame
 
     def pixels(self) -> Frame:
-        """Return the frame that is shown; the one before where it cannot be had."""
+        """Return the current frame, or the one before if it cannot be converted."""
         if self._pending is not None:
             frame, self._pending = self._pending, None
             try:
@@ -278,7 +282,7 @@ class _Picture:
         return self._shown
 
     def _converted(self, frame: av.VideoFrame) -> Frame:
-        """Return a frame as displayed, at the size of the first one."""
+        """Return a frame as it is displayed, in the size of the first frame."""
         pixels = self._rgb(frame)
         turns = _quarter_turns(frame)
         if self._size is None:
@@ -290,14 +294,15 @@ class _Picture:
     def _rgb(self, frame: av.VideoFrame) -> Frame:
         """Return a frame's pixels in RGB, by the matrix and range that it names."""
         try:
-            # in one thread: swscale would wake one a core for work of a millisecond
+            # in one thread: swscale would wake a thread on each core for 1 ms of work
             rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
         except av.FFmpegError:
             # swscale refuses a matrix that it does not know, such as YCgCo
             rgb = self._reformatter.reformat(
                 frame, format="rgb24", src_colorspace=Colorspace.ITU601, threads=1
             )
-        # rows may be padded; to_ndarray would copy all of them, holding Python's lock
+        # (height, bytes of a row): rows may be padded. to_ndarray would copy them while
+        # it holds Python's lock
         plane = rgb.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8)
         pixels: Frame = rows.reshape(rgb.height, -1)[:, : 3 * rgb.width]
@@ -305,17 +310,17 @@ class _Picture:
 
 
 def _quarter_turns(frame: av.VideoFrame) -> int:
-    """Return by how many quarters to turn counter-clockwise, from 0 to 3."""
+    """Return the number of counter-clockwise quarter turns, from 0 to 3."""
     return round(frame.rotation / 90) % 4
 
 
 def _turned(size: tuple[int, int], turns: int) -> tuple[int, int]:
-    """Return a width and height after quarter turns, either way."""
+    """Return width and height after a number of quarter turns."""
     return size[::-1] if turns % 2 else size
 
 
 def _scaled(width: int, height: int, short_side: int | None) -> tuple[int, int]:
-    """Return the width and height whose shorter one is ``short_side``."""
+    """Return width and height scaled so that the shorter one is ``short_side``."""
     if short_side is None:
         return width, height
     exact = Fraction(max(width, height) * short_side, min(width, height))
@@ -324,7 +329,7 @@ def _scaled(width: int, height: int, short_side: int | None) -> tuple[int, int]:
 
 
 def _resized(pixels: Frame, width: int, height: int) -> Frame:
-    """Return the pixels at another size; itself where it has it."""
+    """Return pixels at another size; the same array if the size is right."""
     old_height, old_width = pixels.shape[:2]
     if (old_width, old_height) == (width, height):
         return pixels
