@@ -33,7 +33,8 @@ A file that is given by its path is recognised by its content, whatever its suff
 """
 
 TRACK_SUFFIXES: Final = (".csv", ".tsv", ".h5", ".hdf5", ".npy")
-"""Of files of tracks, which the extractor keypoints reads in place of videos."""
+"""Suffixes of files of tracks, which the extractor ``keypoints`` reads in place of
+videos."""
 
 PART: Final = re.compile(r"\.(.+)\.\d+(?:-[0-9a-f]{8})?\.part", re.DOTALL)
 """Pattern of the temporary name of a file that is being written. Its group is the
