@@ -140,7 +140,7 @@ def test_json_that_nobody_means(tmp_path, name, text, says):
         ("a = " + "9" * 5000, "Exceeds the limit"),
         ('a = "\\ud800"', "no recipe in TOML"),
         ("training = 3", "training must be a table"),
-        ('[training]\nepochs = "3"', "training.epochs must be int, got str '3'"),
+        ('[training]\nepochs = "3"', "training.epochs must be a whole number, got '3'"),
     ],
 )
 def test_toml_that_nobody_means(tmp_path, text, says):

@@ -345,7 +345,7 @@ def test_flipped_bits_give_no_other_detections(tiny_world, best, tmp_path):
         (lambda x: x.update(feature_dim=999_999), "do not have the shapes"),
         (lambda x: x["settings"]["student"].update(layers=10**9), "got 1000000000"),
         (lambda x: x["settings"]["student"].update(width=10**9), "got 1000000000"),
-        (lambda x: x["settings"]["training"].update(epochs="3"), "epochs must be int"),
+        (lambda x: x["settings"]["training"].update(epochs="3"), "epochs must be a wh"),
         (lambda x: x["settings"].update(model=[]), "model must be a table"),
         (lambda x: x["settings"].update(model=None), "model must be a table"),
         (lambda x: x["settings"].update(nothing={}), "unknown section 'nothing'"),

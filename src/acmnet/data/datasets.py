@@ -24,11 +24,12 @@ class SamplingSettings:
     snippets: int = 750
     """T of the paper: snippets that a video is sampled to in training, at least 1."""
     method: Sampling = "uniform"
-    """How the T snippets are chosen. "uniform": evenly spaced ones of a longer video,
-    all of a shorter one. "random": one at random from each of T equal parts of a longer
-    video, and T with repetition of a shorter one (authors' code). "interpolate": the
-    features are interpolated to T times (the paper, III-B1). "crop": T successive ones
-    of a longer video, from a random place on, all of a shorter one."""
+    """How the T snippets are chosen. Of a video with more than T snippets, "uniform"
+    takes evenly spaced ones, "random" one from each of T equal parts (authors' code),
+    and "crop" T successive ones from a random place on. A video with fewer than T keeps
+    all of them, except with "random", which draws T of them with repetition.
+    "interpolate" interpolates the features of every video to T points in time (the
+    paper, III-B1)."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""

@@ -10,7 +10,7 @@ from acmnet.limits import refuse_beyond
 
 @dataclasses.dataclass(frozen=True)
 class LocalizationSettings:
-    """How detections are made of what a network says of a video.
+    """How the scores that a network gives a video become detections.
 
     The settings say which classes are looked for, where proposals of them begin and
     end, how a proposal is scored, and which proposals are kept. C is the number of
@@ -59,7 +59,8 @@ class LocalizationSettings:
     "left", it lies at the first of them, half a snippet early (authors' code, D-003).
     """
     shortest_cells: int = 2
-    """Cells that a proposal must be long, at least 1; `net_evaluation.py:150`."""
+    """Length, in cells, that a stretch of time must have to be a proposal, at least 1
+    (authors' code, `net_evaluation.py:150`)."""
 
     attention_weight: float = 0.0
     """Alpha of eq. 15, in [0, 1]: how much the contrast on the attention counts in the
@@ -96,14 +97,15 @@ class LocalizationSettings:
     the time that either covers."""
     nms_padding_s: float = 0.0
     """With hard NMS, seconds that are added to every length and every overlap, at least
-    0 (authors' code: 1, where a pixel's width was meant; D-004)."""
+    0. The authors' code adds 1, which is right for pixels only (D-004)."""
     soft_nms_sigma: float = 0.5
     """With soft NMS, every better proposal multiplies a score by exp(-tIoU^2 / sigma);
     above 0. The larger sigma, the less is suppressed."""
 
     unit_scores: bool = True
     """Whether the scores of a trained model's detections are mapped into [0, 1], in the
-    same order (D-049); without, they run from -1 to about 1.25 (authors' code)."""
+    same order (D-049). If false, they run from -1 to about 1.25, as in the authors'
+    code."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""

@@ -55,10 +55,10 @@ class ModelSettings:
 
     input_dropout: float = 0.0
     """Share of the feature entries that are set to 0 in training, before the embedding;
-    in [0, 1) (ActivityNet: 0.7)."""
+    in [0, 1) (authors' code for ActivityNet: 0.7)."""
     attention_dropout: float = 0.0
     """Share of the embedding entries that are set to 0 in training, before the
-    attention; in [0, 1) (ActivityNet: 0.7)."""
+    attention; in [0, 1) (authors' code for ActivityNet: 0.7)."""
     snippet_dropout: float = 0.7
     """Share of the snippets that are hidden from the classifier in training; in [0, 1)
     (authors' code, `model/ACMNet.py:63-65`)."""

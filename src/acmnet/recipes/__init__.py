@@ -1,93 +1,59 @@
-"""Recipes: every room's settings gathered, from strict TOML files and overrides.
+"""Recipes: the settings of a run, from strict TOML files, profiles and single values.
 
-A recipe is built in layers, each replacing single values of the one before: the
-rooms' own defaults (the profile ``corrected``), what a dataset needs
-(``thumos14.toml`` ...), what a profile changes everywhere (``profiles.toml``), what it
-changes for that dataset (its ``[profiles.NAME]`` tables), and the caller's overrides.
+Settings are built in layers. Each layer replaces single values of the layer before it:
+
+1. the defaults of the settings' classes, which are the profile ``corrected``;
+2. the values of the recipe, such as ``thumos14.toml``;
+3. the values of the profile for every recipe, in ``profiles.toml``;
+4. the values of the profile for this recipe, in its ``[profiles.NAME]`` tables;
+5. single values that the caller gives.
 """
 
-import ast
 import dataclasses
-import difflib
-import inspect
-import reprlib
-import textwrap
 import tomllib
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.data.datasets import SamplingSettings
-from acmnet.limits import LARGEST_NOTE_BYTES, finite
-from acmnet.localization.localization_settings import LocalizationSettings
-from acmnet.network.acm_net import ModelSettings
-from acmnet.network.student import StudentSettings
+from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.recipes.older_settings import modernised, outdated
-from acmnet.text_files import parse_toml, read_text
-from acmnet.training.losses import LossSettings
-from acmnet.training.second_stage_settings import (
-    PseudoLabelSettings,
-    StudentTrainingSettings,
-    TeacherSettings,
+from acmnet.recipes.recipe_text import as_toml
+from acmnet.recipes.setting_values import (
+    RecipeError,
+    nearest,
+    refuse_unknown,
+    typed_value,
+    value_of_text,
 )
-from acmnet.training.training_settings import TrainingSettings
+from acmnet.recipes.settings import SECOND_STAGE, Settings, as_values, setting_names
+from acmnet.text_files import parse_toml, read_text
+
+__all__ = [
+    "CORRECTED",
+    "PROFILES",
+    "SECOND_STAGE",
+    "RecipeError",
+    "Settings",
+    "as_toml",
+    "as_values",
+    "default_profile",
+    "from_values",
+    "override",
+    "recipe",
+    "recipe_names",
+    "setting_names",
+    "summary",
+]
 
 PROFILES: Final = ("best", "corrected", "official", "paper")
 CORRECTED: Final = "corrected"
-"""The profile that leaves a recipe's own values as they are."""
+"""The profile that changes no value of a recipe."""
 
-
-class RecipeError(ValueError):
-    """A recipe or an override that cannot be used, with the key at fault."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """Everything that a run can be set to, section by section.
-
-    The first five sections are those of the paper's network. The other four are those
-    of the second stage, which is there when ``teachers.count`` is at least 1.
-    """
-
-    model: ModelSettings = ModelSettings()
-    loss: LossSettings = LossSettings()
-    sampling: SamplingSettings = SamplingSettings()
-    training: TrainingSettings = TrainingSettings()
-    localization: LocalizationSettings = LocalizationSettings()
-    teachers: TeacherSettings = TeacherSettings()
-    pseudo_labels: PseudoLabelSettings = PseudoLabelSettings()
-    student: StudentSettings = StudentSettings()
-    student_training: StudentTrainingSettings = StudentTrainingSettings()
-
-    @property
-    def has_student(self) -> bool:
-        """Whether a student is trained on what other networks detect."""
-        return self.teachers.count > 0
-
-    @property
-    def epochs(self) -> int:
-        """Epochs of all trainings that make one model."""
-        if not self.has_student:
-            return self.training.epochs
-        return self.teachers.count * self.training.epochs + self.student_training.epochs
-
-    def without_student(self) -> "Settings":
-        """Return the settings for one network of the paper and no second stage."""
-        return Settings(
-            model=self.model,
-            loss=self.loss,
-            sampling=self.sampling,
-            training=self.training,
-            localization=self.localization,
-        )
-
-
-SECOND_STAGE: Final = ("teachers", "pseudo_labels", "student", "student_training")
-"""The sections of the second stage."""
 
 Layer = Mapping[str, Any]
+"""Some values of settings, by section and name."""
 
 
 def recipe(
@@ -103,12 +69,14 @@ def recipe(
     name : str or path
         One of `recipe_names`, or a TOML file of your own.
     profile : {"best", "corrected", "official", "paper"}
-        The paper's network with a second stage behind it, our repaired defaults, the
-        authors' code with its quirks, or the paper's equations and numbers as printed.
-        When left out, the recipe's own, see `default_profile`.
+        "best": several networks of the paper, and a second network that learns
+        boundaries from their detections. "corrected": the authors' code with its
+        defects repaired. "official": the authors' code, number for number. "paper": the
+        equations and numbers of the paper as printed. When left out, the profile that
+        the recipe names, see `default_profile`.
     overrides : mapping, optional
-        Values by dotted name, such as ``{"training.epochs": 50}``; text is read as
-        the setting's type.
+        Single values by dotted name, such as ``{"training.epochs": 50}``. A text is
+        read as the type of its setting.
 
     Returns
     -------
@@ -117,8 +85,8 @@ def recipe(
     Raises
     ------
     RecipeError
-        If the recipe, the profile or a key is unknown (the nearest known one is
-        named), or a value has the wrong type or range.
+        If the recipe, the profile or a setting does not exist (the message names the
+        one most like it), or a value has a wrong type or is outside its range.
 
     Examples
     --------
@@ -132,11 +100,11 @@ def recipe(
     """
     if profile is None:
         profile = default_profile(name)
-    _refuse_unknown((profile,), PROFILES, "", "profile")
+    refuse_unknown((profile,), PROFILES, "", "profile")
     source, values = _read(name)
     everywhere = _shipped("profiles.toml")
     own = values.get("profiles", {})
-    _refuse_unknown(own, PROFILES, f"{source}: ", "profile")
+    refuse_unknown(own, PROFILES, f"{source}: ", "profile")
     base = {key: value for key, value in values.items() if key not in _NOT_SETTINGS}
     layers = (base, everywhere.get(profile, {}), own.get(profile, {}))
     settings = Settings()
@@ -170,12 +138,26 @@ def default_profile(name: str | Path) -> str:
     profile = values.get("profile", CORRECTED)
     if not isinstance(profile, str):
         raise RecipeError(f"{source}: profile must be a name, got {profile!r}")
-    _refuse_unknown((profile,), PROFILES, f"{source}: ", "profile")
+    refuse_unknown((profile,), PROFILES, f"{source}: ", "profile")
     return profile
 
 
 def override(settings: Settings, overrides: Mapping[str, object]) -> Settings:
-    """Return settings with single values replaced by dotted name; see `recipe`."""
+    """Return settings with single values replaced.
+
+    Parameters
+    ----------
+    settings : Settings
+        What the other values are taken from.
+    overrides : mapping
+        Values by dotted name, as for `recipe`.
+
+    Raises
+    ------
+    RecipeError
+        If a setting does not exist, or a value has a wrong type or is outside its
+        range.
+    """
     for key, value in overrides.items():
         settings = _replace(settings, _nested(key, value), "")
     return settings
@@ -185,30 +167,25 @@ _NOT_SETTINGS: Final = ("summary", "profile", "profiles")
 
 
 def recipe_names() -> tuple[str, ...]:
-    """Return the names of the recipes that are shipped."""
+    """Return the names of the recipes that come with acmnet."""
     files = resources.files(__package__).iterdir()
     names = (Path(file.name) for file in files if file.name.endswith(".toml"))
     return tuple(sorted(file.stem for file in names if file.stem != "profiles"))
 
 
 def summary(name: str | Path) -> str:
-    """Return one line on what a recipe is for."""
+    """Return one line that says what a recipe is for."""
     return str(_read(name)[1].get("summary", ""))
 
 
-def as_values(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return settings as plain values by room, for JSON."""
-    return dataclasses.asdict(settings)
-
-
 _BEFORE: Final[Layer] = {"localization": {"unit_scores": False}}
-"""How runs worked before they wrote these settings down."""
+"""What runs of the first versions did, which did not store these settings."""
 
 
 def from_values(values: Layer, source: str) -> Settings:
-    """Return the settings that `as_values` wrote, also in an earlier acmnet.
+    """Return the settings that `as_values` wrote, in this or an earlier version.
 
-    A run of an earlier version keeps the scores that it gave then.
+    A run that an earlier version trained keeps giving the scores that it gave then.
 
     Parameters
     ----------
@@ -231,53 +208,16 @@ def from_values(values: Layer, source: str) -> Settings:
     return _replace(before, now, f"{source}: ")
 
 
-def as_toml(settings: Settings, base: Settings | None = None) -> str:
-    """Return settings as a TOML file with a line on each value.
-
-    Values that differ from ``base`` are marked with the base's value.
-    """
-    lines: list[str] = []
-    for room in dataclasses.fields(Settings):
-        own = getattr(settings, room.name)
-        lines += [f"[{room.name}]"]
-        documented = _field_docs(type(own))
-        for field in dataclasses.fields(own):
-            value = getattr(own, field.name)
-            lines += textwrap.wrap(
-                documented.get(field.name, ""),
-                width=88,
-                initial_indent="# ",
-                subsequent_indent="# ",
-            )
-            mark = ""
-            if base is not None:
-                plain = getattr(getattr(base, room.name), field.name)
-                mark = f"  # corrected: {_toml(plain)}" if plain != value else ""
-            lines.append(f"{field.name} = {_toml(value)}{mark}")
-        lines.append("")
-    return "\n".join(lines)
-
-
-def setting_names() -> tuple[str, ...]:
-    """Return the dotted name of every setting."""
-    rooms = typing.get_type_hints(Settings)
-    return tuple(
-        f"{room}.{field.name}"
-        for room, cls in rooms.items()
-        for field in dataclasses.fields(cls)
-    )
-
-
 def _read(name: str | Path) -> tuple[str, Layer]:
-    """Return where a recipe came from and its TOML values."""
+    """Return the name of a recipe's file, for messages, and its TOML values."""
     path = Path(name)
     if path.suffix == ".toml":
-        empty = "write a section such as [training], or name a recipe that is shipped"
+        empty = "write a section such as [training], or name a recipe of acmnet"
         text = read_text(path, "recipe", RecipeError, empty, LARGEST_NOTE_BYTES)
         return str(path), parse_toml(str(path), text, "recipe", RecipeError)
     known = recipe_names()
     if str(name) not in known:
-        hint = _nearest(str(name), known)
+        hint = nearest(str(name), known)
         raise RecipeError(f"unknown recipe {str(name)!r}; {hint}")
     return f"{name}.toml", _shipped(f"{name}.toml")
 
@@ -291,126 +231,38 @@ def _nested(key: str, value: object) -> Layer:
     """Turn ``"training.epochs", 50`` into ``{"training": {"epochs": 50}}``."""
     names = setting_names()
     plain = key.replace("-", "_")
-    room, _, field = plain.partition(".")
-    if changes := outdated({room: {field: value}}):
+    section, _, field = plain.partition(".")
+    if changes := outdated({section: {field: value}}):
         raise RecipeError(changes)
     if plain not in names:
-        raise RecipeError(f"unknown setting {key!r}; {_nearest(plain, names)}")
+        raise RecipeError(f"unknown setting {key!r}; {nearest(plain, names)}")
     if isinstance(value, str):
-        cls = typing.get_type_hints(Settings)[room]
-        value = _from_text(value, typing.get_type_hints(cls)[field], plain)
-    return {room: {field: value}}
+        cls = typing.get_type_hints(Settings)[section]
+        value = value_of_text(value, typing.get_type_hints(cls)[field], plain)
+    return {section: {field: value}}
 
 
 def _replace(settings: Settings, layer: Layer, where: str) -> Settings:
     """Return settings with one layer's values in place, each checked."""
-    rooms = typing.get_type_hints(Settings)
+    sections = typing.get_type_hints(Settings)
     if changes := outdated(layer):
         raise RecipeError(f"{where}{changes}")
-    _refuse_unknown(layer, tuple(rooms), where, "section")
+    refuse_unknown(layer, tuple(sections), where, "section")
     changed: dict[str, Any] = {}
-    for room, values in layer.items():
+    for section, values in layer.items():
         if not isinstance(values, Mapping):
-            raise RecipeError(f"{where}{room} must be a table, got {values!r}")
-        hints = typing.get_type_hints(rooms[room])
-        known = tuple(f"{room}.{key}" for key in hints)
-        _refuse_unknown((f"{room}.{key}" for key in values), known, where, "setting")
+            raise RecipeError(f"{where}{section} must be a table, got {values!r}")
+        hints = typing.get_type_hints(sections[section])
+        known = tuple(f"{section}.{key}" for key in hints)
+        refuse_unknown((f"{section}.{key}" for key in values), known, where, "setting")
         checked = {
-            key: _typed(value, hints[key], f"{where}{room}.{key}")
+            key: typed_value(value, hints[key], f"{where}{section}.{key}")
             for key, value in values.items()
         }
         try:
-            changed[room] = dataclasses.replace(getattr(settings, room), **checked)
-        except ValueError as error:
-            raise RecipeError(f"{where}{room}.{error}") from error
-    return dataclasses.replace(settings, **changed)
-
-
-def _refuse_unknown(
-    given: Iterable[str], known: tuple[str, ...], where: str, what: str
-) -> None:
-    for key in given:
-        if key not in known:
-            raise RecipeError(f"{where}unknown {what} {key!r}; {_nearest(key, known)}")
-
-
-def _nearest(name: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-
-
-def _typed(value: object, wanted: object, where: str) -> object:
-    """Check a value against its field's type; a whole number may be a float."""
-    if typing.get_origin(wanted) is typing.Literal:
-        choices = typing.get_args(wanted)
-        if value not in choices:
-            raise RecipeError(
-                f"{where} must be one of {', '.join(map(repr, choices))}, got {value!r}"
+            changed[section] = dataclasses.replace(
+                getattr(settings, section), **checked
             )
-        return value
-    if typing.get_origin(wanted) is tuple:
-        if not isinstance(value, list | tuple):
-            raise RecipeError(f"{where} must be a list of numbers, got {value!r}")
-        return tuple(_typed(item, typing.get_args(wanted)[0], where) for item in value)
-    if wanted is float and type(value) is int:
-        return float(value)
-    if type(value) is not wanted:
-        name = getattr(wanted, "__name__", str(wanted))
-        raise RecipeError(
-            f"{where} must be {name}, got {type(value).__name__} {value!r}"
-        )
-    return value
-
-
-def _from_text(text: str, wanted: object, where: str) -> object:
-    """Read a command line's text as the field's type."""
-    origin = typing.get_origin(wanted)
-    if origin is tuple:
-        return tuple(_number(item, float, where) for item in text.split(",") if item)
-    if origin is typing.Literal or wanted is str:
-        return text
-    if wanted is bool:
-        if text.lower() not in ("true", "false"):
-            raise RecipeError(f"{where} must be true or false, got {text!r}")
-        return text.lower() == "true"
-    return _number(text, wanted, where)
-
-
-def _number(text: str, wanted: object, where: str) -> float | int:
-    number = finite(text, in_quotes=True)
-    if wanted is int:
-        is_whole = number is not None and text.strip().lstrip("+-").isdigit()
-        number = int(text) if is_whole else None
-    if number is None:
-        kind = "a whole number" if wanted is int else "a number"
-        raise RecipeError(f"{where} must be {kind}, got {reprlib.repr(text)}")
-    return number
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f'"{value}"'
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    return repr(value)
-
-
-def _field_docs(cls: type) -> dict[str, str]:
-    """Return the docstring under each field of a settings class."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
-    return dict(_documented(body.body)) if isinstance(body, ast.ClassDef) else {}
-
-
-def _documented(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
-    pending: list[str] = []
-    for statement in body:
-        if isinstance(statement, ast.AnnAssign) and isinstance(
-            statement.target, ast.Name
-        ):
-            pending.append(statement.target.id)
-        elif isinstance(statement, ast.Expr) and pending:
-            if isinstance(statement.value, ast.Constant):
-                yield pending[-1], " ".join(str(statement.value.value).split())
-            pending = []
+        except ValueError as error:
+            raise RecipeError(f"{where}{section}.{error}") from error
+    return dataclasses.replace(settings, **changed)

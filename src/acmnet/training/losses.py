@@ -21,7 +21,7 @@ be to each other than to the rest of those videos (Paul et al. 2018, below eq. 8
 
 @dataclasses.dataclass(frozen=True)
 class LossSettings:
-    """Weights of the terms of the loss, and how its terms are computed."""
+    """Weights of the terms of the training loss, and how the terms are computed."""
 
     instance_weight: float = 1.0
     """Weight of the classification loss of the instance branch (eq. 8), at least 0

@@ -28,7 +28,8 @@ class TrainingSettings:
     """Decay of a running mean of the weights over the steps, in [0, 1). Above 0, the
     checkpoints hold that mean; with 0, they hold the weights of the last step."""
     keep_checkpoints: bool = False
-    """Keep every checkpoint in ``checkpoints/epoch_NNNN``, not only the newest one."""
+    """Whether every checkpoint is kept, in ``checkpoints/epoch_NNNN`` of the run. If
+    false, only the newest one is."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""

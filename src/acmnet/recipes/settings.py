@@ -1,0 +1,76 @@
+"""All settings of a run in one object: a section for each part of the work."""
+
+import dataclasses
+import typing
+from typing import Any, Final
+
+from acmnet.data.datasets import SamplingSettings
+from acmnet.localization.localization_settings import LocalizationSettings
+from acmnet.network.acm_net import ModelSettings
+from acmnet.network.student import StudentSettings
+from acmnet.training.losses import LossSettings
+from acmnet.training.second_stage_settings import (
+    PseudoLabelSettings,
+    StudentTrainingSettings,
+    TeacherSettings,
+)
+from acmnet.training.training_settings import TrainingSettings
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Everything that a run can be set to, section by section.
+
+    The first five sections are those of the paper's network. The other four are those
+    of the second stage, which is there when ``teachers.count`` is at least 1.
+    """
+
+    model: ModelSettings = ModelSettings()
+    loss: LossSettings = LossSettings()
+    sampling: SamplingSettings = SamplingSettings()
+    training: TrainingSettings = TrainingSettings()
+    localization: LocalizationSettings = LocalizationSettings()
+    teachers: TeacherSettings = TeacherSettings()
+    pseudo_labels: PseudoLabelSettings = PseudoLabelSettings()
+    student: StudentSettings = StudentSettings()
+    student_training: StudentTrainingSettings = StudentTrainingSettings()
+
+    @property
+    def has_student(self) -> bool:
+        """Whether a student is trained on what other networks detect."""
+        return self.teachers.count > 0
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all trainings that make one model."""
+        if not self.has_student:
+            return self.training.epochs
+        return self.teachers.count * self.training.epochs + self.student_training.epochs
+
+    def without_student(self) -> "Settings":
+        """Return the settings for one network of the paper and no second stage."""
+        return Settings(
+            model=self.model,
+            loss=self.loss,
+            sampling=self.sampling,
+            training=self.training,
+            localization=self.localization,
+        )
+
+
+SECOND_STAGE: Final = ("teachers", "pseudo_labels", "student", "student_training")
+"""Names of the sections of `Settings` that are about the second stage."""
+
+
+def as_values(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return settings as plain values by section, for JSON."""
+    return dataclasses.asdict(settings)
+
+
+def setting_names() -> tuple[str, ...]:
+    """Return the dotted name of every setting, such as ``training.epochs``."""
+    return tuple(
+        f"{section}.{field.name}"
+        for section, cls in typing.get_type_hints(Settings).items()
+        for field in dataclasses.fields(cls)
+    )
