@@ -6,7 +6,7 @@ video's figures come from curves and thresholds fitted on the others.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
@@ -33,34 +33,36 @@ from acmnet.pipeline.stored_calibration import (
 from acmnet.segments import BoolArray, Detections, FloatArray, IntArray
 
 FOLDS: Final = 5
+"""Parts that the videos are dealt into, so that each video is judged by the others."""
 
 
 class Threshold(NamedTuple):
     """The lowest score of one class that is kept at the operating point."""
 
     score: float | None
-    """None where there is no operating point."""
+    """The lowest score; None where the class has no operating point."""
     refused: Refused | None = None
-    """Why there is none."""
+    """Why the class has no operating point; None where it has one."""
 
 
 class Judged(NamedTuple):
     """N detections of videos and C classes, each known to be correct or not."""
 
     video: IntArray
-    """(N,) place of the video."""
+    """Index of each detection's video, (N,)."""
     class_index: IntArray
-    """(N,) in ``[0, C)``."""
+    """Index of each detection's class, (N,), in ``[0, C)``."""
     score: FloatArray
-    """(N,)."""
+    """Score of each detection, (N,)."""
     is_correct: BoolArray
-    """(N,)."""
+    """Whether each detection is correct, (N,)."""
     is_finding: BoolArray
-    """(N,) whether it is the first to find a target; one that does is correct."""
+    """Whether each detection is the first to find its target, (N,); if so, it is
+    correct."""
     targets: IntArray
-    """(C,) how much there is to be found: instances, or videos with the label."""
+    """How many targets each class has, (C,): instances, or videos with the label."""
     is_of_videos: bool
-    """Whether correct means only that the video has the label."""
+    """Whether a detection is correct as soon as its video has the label."""
 
     def only(self, chosen: BoolArray) -> Self:
         """Return some of the detections, and all targets."""
@@ -117,14 +119,17 @@ class CalibrationReport:
     """A calibration and what it was found on."""
 
     calibration: Calibration
+    """What localisation uses."""
     bins: Mapping[str, list[ReliabilityBin]]
-    """Of all detections ``"before"`` (scores cut to [0, 1]) and ``"after"`` (by curves
-    of other folds); and, as most are far from any threshold, ``"surest_before"`` and
-    ``"surest_after"``: of the surest, as many as there are targets."""
+    """Reliability of four sets of probabilities, by name. ``"before"``: the scores of
+    all detections, cut to [0, 1]. ``"after"``: their probabilities by curves of other
+    folds. ``"surest_before"`` and ``"surest_after"``: the same of as many of the surest
+    detections as there are targets, because most detections are far from any
+    threshold."""
     precision: float | None
-    """Of all classes together at the operating point, cross-fitted."""
+    """Precision of all classes together at the operating point, cross-fitted."""
     recall: float
-    """Likewise."""
+    """Recall of all classes together at the operating point, cross-fitted."""
     left_out: tuple[str, ...]
     """Videos with a label that lacks its segments, where others have them."""
 
@@ -151,9 +156,9 @@ class Wanted:
     """
 
     tiou: float = 0.5
-    """In ``(0, 1]``: from which a segment is found."""
+    """The tIoU from which a detection finds a true segment, in ``(0, 1]``."""
     precision: float = 0.7
-    """In ``(0, 1)``, at the operating point."""
+    """The precision that is wanted at the operating point, in ``(0, 1)``."""
 
     def __post_init__(self) -> None:
         """Refuse what no detection can have."""
@@ -181,17 +186,17 @@ def calibrate(
     Parameters
     ----------
     results : mapping from video id to Detections
-        All of the run's classes.
+        The detections of each video, of all of the run's classes.
     annotations : Annotations
-        With these videos among them. Correct is a detection that the evaluator matches
-        with an instance; where no video has a segment, one whose class is among its
-        video's labels.
+        Labels of these videos, and of others or not. A detection is correct if the
+        evaluator matches it with an instance; where no video has a segment, if its
+        class is among its video's labels.
     wanted : Wanted
-        The tIoU and the precision.
+        The tIoU and the precision to calibrate for.
     model_sha256 : str
-        Of the weights, as `weights_sha256` returns it.
+        Digest of the weights, as `weights_sha256` returns it.
     localization : LocalizationSettings
-        That the detections were made with.
+        The settings that the detections were made with.
 
     Raises
     ------
@@ -208,6 +213,35 @@ def calibrate(
     probability, is_kept = _cross_fitted(judged, wanted.precision)
     curves = judged.curves()
     thresholds = judged.thresholds(curves, wanted.precision)
+    bins = _bins(judged, {"before": judged.score.clip(0, 1), "after": probability})
+    everything = np.ones(len(judged.score), dtype=np.bool_)
+    precision, recall = _operating_point(
+        judged, is_kept, everything, judged.targets.sum()
+    )
+    calibration = Calibration(
+        "segments" if has_segments else "labels",
+        tiou,
+        wanted.precision,
+        _by_class(names, judged, curves, thresholds, is_kept),
+        len(kept),
+        {name: calibration_error(own) for name, own in bins.items()},
+        annotations.source,
+        model_sha256,
+        plain_settings(localization),
+    )
+    ids = {video.id for video in kept}
+    left_out = tuple(video.id for video in videos if video.id not in ids)
+    return CalibrationReport(calibration, bins, precision, recall or 0.0, left_out)
+
+
+def _by_class(
+    names: Sequence[str],
+    judged: Judged,
+    curves: Sequence[Curve],
+    thresholds: Sequence[Threshold],
+    is_kept: BoolArray,
+) -> dict[str, ClassCalibration]:
+    """Return what the scores of each class are worth, by its name."""
     classes = {}
     for c, name in enumerate(names):
         own = judged.class_index == c
@@ -222,25 +256,7 @@ def calibrate(
             recall,
             thresholds[c].refused,
         )
-    bins = _bins(judged, {"before": judged.score.clip(0, 1), "after": probability})
-    everything = np.ones(len(judged.score), dtype=np.bool_)
-    precision, recall = _operating_point(
-        judged, is_kept, everything, judged.targets.sum()
-    )
-    calibration = Calibration(
-        "segments" if has_segments else "labels",
-        tiou,
-        wanted.precision,
-        classes,
-        len(kept),
-        {name: calibration_error(own) for name, own in bins.items()},
-        annotations.source,
-        model_sha256,
-        plain_settings(localization),
-    )
-    ids = {video.id for video in kept}
-    left_out = tuple(video.id for video in videos if video.id not in ids)
-    return CalibrationReport(calibration, bins, precision, recall or 0.0, left_out)
+    return classes
 
 
 def _bins(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from acmnet.data.labelled_features import DataSource, open_data
+from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.data.made_up.drawn_videos import TEST, TRAINING, SceneSettings, write_scenes
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.extraction.extractors import ExtractionSettings
@@ -71,7 +71,6 @@ def demo(
     hooks : DemoHooks
         Whom to tell what happens.
     """
-    settings = recipe("default", profile=PROFILE)
     labels, videos = write_scenes(out / "scenes", seed, scenes, on_video=hooks.on_drawn)
     fitted = fit(
         FitRequest(
@@ -81,7 +80,7 @@ def demo(
             extraction=EXTRACTION,
             recipe="default",
             profile=PROFILE,
-            settings=settings,
+            settings=recipe("default", profile=PROFILE),
             subset=TRAINING,
             seed=seed,
             workers=workers,
@@ -92,26 +91,31 @@ def demo(
     features = fitted.run / FEATURES
     training = open_data(DataSource(labels, features, TRAINING))
     test = open_data(DataSource(labels, features, TEST))
-    control = RunRequest(
-        out=out / "control",
-        data=shuffled(training, seed),
-        recipe="default",
-        profile=PROFILE,
-        settings=settings,
-        seed=seed,
-        overwrite=True,
-    )
+    control = _control(out, shuffled(training, seed), seed)
     train_run(control, on_step=hooks.on_step)
     found = {video: fitted.results[video] for video in test.annotations.videos}
     unguided = localize_videos(load(control.out, device=control.device), test)
     result = DemoResult(
-        evaluate(test.annotations, found, tiou=TIOU),
-        evaluate(test.annotations, unguided, tiou=TIOU),
-        chance_map(test.annotations, found, spans_s(test)),
-        fitted.run,
-        out / "scores.json",
+        report=evaluate(test.annotations, found, tiou=TIOU),
+        control=evaluate(test.annotations, unguided, tiou=TIOU),
+        chance=chance_map(test.annotations, found, spans_s(test)),
+        run=fitted.run,
+        scores=out / "scores.json",
     )
     scores = {"model": result.report.to_json(), "control": result.control.to_json()}
     scores["chance"] = {"tiou": list(TIOU), "map": result.chance.tolist()}
     write_json(result.scores, scores)
     return result
+
+
+def _control(out: Path, data: Data, seed: int) -> RunRequest:
+    """Return a training like that of `fit`, on labels that were dealt anew."""
+    return RunRequest(
+        out=out / "control",
+        data=data,
+        recipe="default",
+        profile=PROFILE,
+        settings=recipe("default", profile=PROFILE),
+        seed=seed,
+        overwrite=True,
+    )

@@ -20,13 +20,14 @@ from acmnet.pipeline.run_state import RunOnDisk, run_on_disk
 from acmnet.pipeline.stored_model import TEACHERS, load
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.segments import Detections
-from acmnet.training.loop import Schedule, StepRecord, optimize
+from acmnet.training.loop import StepRecord, optimize
 from acmnet.training.pseudo_labels import (
     PseudoLabels,
     StudentTask,
     pseudo_labels,
     usual_best,
 )
+from acmnet.training.schedule import Schedule
 
 
 def train_student(
