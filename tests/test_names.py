@@ -126,7 +126,7 @@ def test_one_video_in_two_forms_is_twice(tmp_path):
 def test_lists_of_a_split(labels, tmp_path):
     path = tmp_path / "split.txt"
     path.write_text(f"{APART}\n", encoding="utf-8")
-    kinds = {x.kind for x in examine(Patient(labels, split=path)).findings}
+    kinds = {x.kind for x in examine(Patient(annotations=labels, split=path)).findings}
     assert not kinds & {"unknown-video", "never-predicted"}
 
 
@@ -138,7 +138,9 @@ def test_the_doctor_asks_about_names_that_differ_by_case(tmp_path):
     write_features(tmp_path / "features", "holidaY", np.ones((9, 3), np.float32))
     files = {"split": "split.txt", "detections": "found.json", "features": "features"}
     patient = Patient(
-        labels, **{x: tmp_path / path for x, path in files.items()}, grid=GRID
+        annotations=labels,
+        **{x: tmp_path / path for x, path in files.items()},
+        grid=GRID,
     )
     said = " ".join(finding.sentence for finding in examine(patient).findings)
     assert "(is 'HOLIDAY' meant to be 'Holiday'?)" in said

@@ -43,7 +43,9 @@ def test_two_workers_one_of_them_killed_give_what_one_machine_gives():
     Path("videos/broken.mp4").write_text("no video")
     videos = find_videos(["videos"])
     settings = ExtractionSettings("my_backbones:Slow")
-    alone = ExtractionRequest(videos, Path("local"), settings, workers=1)
+    alone = ExtractionRequest(
+        videos=videos, out=Path("local"), settings=settings, workers=1
+    )
     extract_videos(alone)
     for path in Path().glob("worker-*"):
         path.unlink()
@@ -55,7 +57,9 @@ def test_two_workers_one_of_them_killed_give_what_one_machine_gives():
             killed.append(at_work[0])
             os.kill(at_work[0], signal.SIGKILL)
 
-    request = ExtractionRequest(videos, Path("ray"), settings, workers=2, engine="ray")
+    request = ExtractionRequest(
+        videos=videos, out=Path("ray"), settings=settings, workers=2, engine="ray"
+    )
     summary = extract_videos(request, on_video=kill_one, on_note=notes.append)
     assert killed
     assert any("the process died; out of memory? It is tried once" in n for n in notes)

@@ -49,7 +49,9 @@ def here(tmp_path, monkeypatch):
 def request_of(folder, name="Mean", **changes):
     settings = ExtractionSettings(f"my_backbones:{name}")
     values = {"workers": 1} | changes
-    return ExtractionRequest(find_videos([folder]), Path("out"), settings, **values)
+    return ExtractionRequest(
+        videos=find_videos([folder]), out=Path("out"), settings=settings, **values
+    )
 
 
 def bytes_of(out):
@@ -103,7 +105,9 @@ def test_requests_are_refused(changes, message):
 
 def test_shards_deal_every_video_once():
     videos = {f"v{i:02}": Path(f"v{i:02}.mp4") for i in range(10)}
-    whole = ExtractionRequest(videos, Path("o"), ExtractionSettings())
+    whole = ExtractionRequest(
+        videos=videos, out=Path("o"), settings=ExtractionSettings()
+    )
     shards = [dataclasses.replace(whole, shard=(i, 4)) for i in (1, 2, 3, 4)]
     dealt = [list(shard.own_videos()) for shard in shards]
     assert dealt[0] == ["v00", "v04", "v08"]
@@ -117,9 +121,17 @@ def test_shards_deal_every_video_once():
 
 def test_rate_and_time_left():
     # 30 s of video in 10 s; 1 of 5 bytes took 10 s, so 4 more take 40 s
-    progress = ExtractionProgress(3, 5, 1, 1, 0, 30.0, 10.0)
+    progress = ExtractionProgress(
+        total=3,
+        total_bytes=5,
+        done=1,
+        done_bytes=1,
+        failed=0,
+        video_s=30.0,
+        elapsed_s=10.0,
+    )
     assert (progress.rate, progress.left_s) == (3.0, 40.0)
-    assert ExtractionProgress(3, 5).left_s == float("inf")
+    assert ExtractionProgress(total=3, total_bytes=5).left_s == float("inf")
     # 20 s more of a video in work, half of its 2 bytes: 2 of 5 bytes took 10 s
     working = dataclasses.replace(progress, working_s=20.0, working_bytes=1.0)
     assert (working.rate, working.left_s) == (5.0, 15.0)
@@ -288,7 +300,14 @@ def test_what_is_done_again(here):
     assert [path.name for path in hidden(out)] == [".another.npy.1.part"]
 
 
-BROKEN = Failure("v", "v.mp4", "why", "video", "2026-01-01T00:00:00", "")
+BROKEN = Failure(
+    video="v",
+    file="v.mp4",
+    reason="why",
+    kind="video",
+    when="2026-01-01T00:00:00",
+    fingerprint="",
+)
 
 
 @pytest.mark.parametrize(
@@ -393,7 +412,19 @@ def test_records_are_refused(tmp_path, text, message):
 
 
 def test_a_record_of_wrong_types_is_refused(tmp_path):
-    record = VideoRecord("a", "a.mp4", 1, "1-a", 8, 8, 0, 1, 2, "00", 0.5)
+    record = VideoRecord(
+        video="a",
+        source="a.mp4",
+        source_bytes=1,
+        fingerprint="1-a",
+        n_frames=8,
+        n_decoded=8,
+        skipped_packets=0,
+        duration_s=1,
+        n_snippets=2,
+        sha256="00",
+        seconds=0.5,
+    )
     (tmp_path / "extracted").mkdir()
     write_record(tmp_path, record)
     assert read_records(tmp_path) == {"a": record}  # whole seconds are seconds
@@ -445,7 +476,9 @@ def test_damaged_videos_are_done_or_listed(here):
     # find_videos takes files of any suffix when they are named; two may share a stem
     videos = {path.name.replace(".", "_"): path for path in paths}
     settings = ExtractionSettings("my_backbones:Mean")
-    request = ExtractionRequest(videos, Path("out"), settings, workers=2)
+    request = ExtractionRequest(
+        videos=videos, out=Path("out"), settings=settings, workers=2
+    )
     seen = []
     summary = extract_videos(request, on_video=lambda v, _: seen.append(v))
     assert sorted(outcome.video for outcome in seen) == sorted(videos)

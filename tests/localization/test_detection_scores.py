@@ -148,11 +148,27 @@ def test_a_calibration_of_an_earlier_version_is_of_the_scores_before(
     assert before.pop("threshold_scale") == "absolute"
     before |= {"class_threshold_of": "best", "threshold_of": "one"}
     curve = Curve(np.array([0.1]), np.array([0.5]))
-    known = ClassCalibration(curve, None, 1, 1, 1, None, None)
+    known = ClassCalibration(
+        curve=curve,
+        threshold=None,
+        detections=1,
+        correct=1,
+        targets=1,
+        precision=None,
+        recall=None,
+    )
     write_calibration(
         run,
         Calibration(
-            "labels", None, 0.7, {"jump": known}, 2, {}, "", weights_sha256(run), before
+            kind="labels",
+            tiou=None,
+            precision=0.7,
+            classes={"jump": known},
+            videos=2,
+            ece={},
+            source="",
+            model_sha256=weights_sha256(run),
+            localization=before,
         ),
     )
     old = dataclasses.replace(now, unit_scores=False)

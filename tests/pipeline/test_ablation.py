@@ -196,7 +196,15 @@ def rows_of(told, true):
         )
         for name, x, y in zip("abc", true, told, strict=True)
     ]
-    title = Study("t", "title", (), (0.5,), (0.5,), "a", tuple(r.variant for r in rows))
+    title = Study(
+        name="t",
+        title="title",
+        terms=(),
+        tiou=(0.5,),
+        average_over=(0.5,),
+        full="a",
+        variants=tuple(r.variant for r in rows),
+    )
     return Ablation(title, tuple(rows), {})
 
 

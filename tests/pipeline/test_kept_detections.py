@@ -32,7 +32,9 @@ def kept(tiny_run, tiny_world, tmp_path):
     data = open_data(DataSource(tiny_world[0], tmp_path / "features", "test"))
     config = load_config(run)
     settings = from_values(config.settings, "the run")
-    return FoundFile(run, settings, config.class_names, data), load(run)
+    return FoundFile(
+        run=run, settings=settings, class_names=config.class_names, data=data
+    ), load(run)
 
 
 def refused():

@@ -23,7 +23,9 @@ def listed(tiny_scenes, tmp_path):
     labels.write_text("video,labels\na,jump\nb,jump\nc,jump\n")
     two = {video: folder / f"{video}.mp4" for video in "ab"}
     settings = ExtractionSettings("motion")
-    extract_videos(ExtractionRequest(two, features, settings, workers=1))
+    extract_videos(
+        ExtractionRequest(videos=two, out=features, settings=settings, workers=1)
+    )
     return ListedVideos(
         labels=labels,
         annotations=read_annotations(labels),

@@ -50,7 +50,9 @@ def contents_of(rows=OVERLAPPING, shown=None, names=("a", "b b", "c")):
             "first_s": 1.0,
             "step_s": 5.0,
         }
-        made.append(VideoContents(name, summary, own, insides=insides))
+        made.append(
+            VideoContents(id=name, summary=summary, detections=own, insides=insides)
+        )
     values = {"title": "run", "run": "/runs/mine", "facts": {}, "notes": []}
     values |= {"class_names": ["fight", "run"], "thresholds": [0.2]}
     values["shown"] = shown or {"min_score": None, "top": None}

@@ -449,7 +449,9 @@ def hostile_contents():
             "left_out": 0,
             "poster_frames": 12,
         }
-        made.append(VideoContents(name, summary, rows, insides=insides))
+        made.append(
+            VideoContents(id=name, summary=summary, detections=rows, insides=insides)
+        )
     facts = {name: name for name in HOSTILE}
     values = {"title": HOSTILE[0], "facts": facts, "class_names": HOSTILE}
     values |= {"run": HOSTILE[0], "shown": {"min_score": None, "top": None}}

@@ -634,7 +634,9 @@ def test_the_state_tells_a_training_that_goes_on(tmp_path):
 
 def contents_of(*names):
     """Return the contents of a page of videos without detections."""
-    videos = tuple(VideoContents(name, {"id": name}, ()) for name in names)
+    videos = tuple(
+        VideoContents(id=name, summary={"id": name}, detections=()) for name in names
+    )
     return Contents({"title": "run", "class_names": ["run"]}, videos)
 
 

@@ -44,7 +44,14 @@ def doctor(
         Also write all findings to this JSON file.
     """
     refuse_unwritable(json_path)
-    patient = Patient(annotations, features, detections, split, subset, grid.grid())
+    patient = Patient(
+        annotations=annotations,
+        features=features,
+        detections=detections,
+        split=split,
+        subset=subset,
+        grid=grid.grid(),
+    )
     with Waiting(errors, "reading features", "done", silent=quiet()) as bar:
 
         def show(what: str, done: int, total: int) -> None:

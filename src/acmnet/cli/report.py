@@ -80,7 +80,9 @@ def _contents(page: RunPage, path: Path, failures: list[FeatureError]) -> Conten
     """
     config, settings = page.used_settings()
     model = page.model()
-    kept = FoundFile(page.run, settings, model.class_names, page.data)
+    kept = FoundFile(
+        run=page.run, settings=settings, class_names=model.class_names, data=page.data
+    )
     refuse_other_features(model, page.data.store)
     looks = list(_looks(model, page.data, kept.read(), failures))
     results = {video: found for video, found, _ in looks}

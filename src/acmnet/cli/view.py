@@ -132,7 +132,9 @@ def _look(page: RunPage) -> Look:
     """
     config, settings = page.used_settings()
     model = functools.cache(page.model)
-    kept = FoundFile(page.run, settings, config.class_names, page.data)
+    kept = FoundFile(
+        run=page.run, settings=settings, class_names=config.class_names, data=page.data
+    )
     results = _found(kept, model)
     summary = page.summary(results, config, settings, LOOKED_AT)
     data = page.data.only(results)

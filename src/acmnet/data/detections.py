@@ -38,7 +38,7 @@ class DetectionFileError(ValueError):
     """A detection file that cannot be used; the message names the place."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class DetectionFile:
     """The N detections of many videos as parallel arrays, in the order of the file.
 

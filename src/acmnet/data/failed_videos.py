@@ -29,7 +29,7 @@ FAILED: Final = re.compile(r"failed(\.\d+-of-\d+)?\.jsonl")
 Kind = Literal["video", "extractor", "died", "stalled", "store"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Failure:
     """A video whose features could not be made, and why."""
 

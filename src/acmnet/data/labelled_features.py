@@ -24,7 +24,7 @@ class DataSource:
     """The grid of the features, for a directory without ``features.json``."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Data:
     """The opened annotations and features of a `DataSource`."""
 
@@ -108,7 +108,13 @@ def open_data(
         if skip_missing is None or not some_are_there:
             raise
         raise FeatureError(f"{error}; --skip-missing leaves them out") from None
-    return Data(source, annotations, store, everything, left_out)
+    return Data(
+        source=source,
+        annotations=annotations,
+        store=store,
+        everything=everything,
+        left_out=left_out,
+    )
 
 
 def _left_out(total: int, videos: Sequence[str], store: FeatureStore, why: str) -> str:
@@ -129,4 +135,8 @@ def unlabelled(source: DataSource, videos: Container[str] | None = None) -> Data
         for video in store.video_ids
         if videos is None or video in videos
     }
-    return Data(source, Annotations(str(source.features), kept, ()), store)
+    return Data(
+        source=source,
+        annotations=Annotations(str(source.features), kept, ()),
+        store=store,
+    )

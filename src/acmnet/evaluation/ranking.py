@@ -34,7 +34,7 @@ OUTSIDE: Final = -1
 LEFT_OUT: Final = -2
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Ranking:
     """The N detections that count, by class, and from the highest score down."""
 
@@ -121,7 +121,14 @@ def ranked_detections(
         by_video = located._replace(group=group // n_classes)
         is_ignored = ~is_true & touches(by_video, truth.ambiguous)
     return Ranking(
-        truth, thresholds, located, score, kept, is_true, is_ignored, dropped
+        truth=truth,
+        tiou=thresholds,
+        located=located,
+        score=score,
+        listed=kept,
+        is_true=is_true,
+        is_ignored=is_ignored,
+        dropped=dropped,
     )
 
 

@@ -42,7 +42,7 @@ from acmnet.evaluation.truth import Truth, located_truth, read_intervals, review
 from acmnet.segments import Detections, FloatArray, IntArray, figure_png
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class DetectionReport:
     """How well detections agree with the ground truth; fractions of 1, not percent."""
 

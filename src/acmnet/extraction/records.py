@@ -41,7 +41,7 @@ class ExtractionError(ValueError):
     """An extraction that cannot be started or has to stop; the message says why."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class VideoRecord:
     """What is known of a video whose features were written."""
 

@@ -184,17 +184,17 @@ def extract_video(
     with _storing(out):
         path = write_features(out, task.video, features)
         record = VideoRecord(
-            task.video,
-            task.path.name,
-            int(source.partition("-")[0]),
-            source,
-            reader.n_frames,
-            reader.n_decoded,
-            reader.skipped_packets,
-            reader.duration_s,
-            len(features),
-            sha256_of(path),
-            round(time.monotonic() - started, 3),
+            video=task.video,
+            source=task.path.name,
+            source_bytes=int(source.partition("-")[0]),
+            fingerprint=source,
+            n_frames=reader.n_frames,
+            n_decoded=reader.n_decoded,
+            skipped_packets=reader.skipped_packets,
+            duration_s=reader.duration_s,
+            n_snippets=len(features),
+            sha256=sha256_of(path),
+            seconds=round(time.monotonic() - started, 3),
         )
         write_record(out, record)
     return record
@@ -385,4 +385,11 @@ def _failure(task: VideoTask, kind: Kind, reason: str) -> Failure:
         source = fingerprint(task.path)
     except OSError:
         source = ""
-    return Failure(task.video, str(task.path), reason, kind, now, source)
+    return Failure(
+        video=task.video,
+        file=str(task.path),
+        reason=reason,
+        kind=kind,
+        when=now,
+        fingerprint=source,
+    )

@@ -124,11 +124,11 @@ class Ablation:
             i = int(told.argmax())
             made.append(
                 Choice(
-                    criterion,
-                    self.rows[i].variant.name,
-                    float(true[i]),
-                    float(true.max()),
-                    rank_correlation(told, true),
+                    criterion=criterion,
+                    chosen=self.rows[i].variant.name,
+                    average=float(true[i]),
+                    best=float(true.max()),
+                    correlation=rank_correlation(told, true),
                 )
             )
         return tuple(made)

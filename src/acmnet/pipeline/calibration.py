@@ -114,7 +114,7 @@ class Judged(NamedTuple):
         return len(np.unique(kept)) == len(np.unique(self.video[own]))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class CalibrationReport:
     """A calibration and what it was found on."""
 
@@ -219,19 +219,25 @@ def calibrate(
         judged, is_kept, everything, judged.targets.sum()
     )
     calibration = Calibration(
-        "segments" if has_segments else "labels",
-        tiou,
-        wanted.precision,
-        _by_class(names, judged, curves, thresholds, is_kept),
-        len(kept),
-        {name: calibration_error(own) for name, own in bins.items()},
-        annotations.source,
-        model_sha256,
-        plain_settings(localization),
+        kind="segments" if has_segments else "labels",
+        tiou=tiou,
+        precision=wanted.precision,
+        classes=_by_class(names, judged, curves, thresholds, is_kept),
+        videos=len(kept),
+        ece={name: calibration_error(own) for name, own in bins.items()},
+        source=annotations.source,
+        model_sha256=model_sha256,
+        localization=plain_settings(localization),
     )
     ids = {video.id for video in kept}
     left_out = tuple(video.id for video in videos if video.id not in ids)
-    return CalibrationReport(calibration, bins, precision, recall or 0.0, left_out)
+    return CalibrationReport(
+        calibration=calibration,
+        bins=bins,
+        precision=precision,
+        recall=recall or 0.0,
+        left_out=left_out,
+    )
 
 
 def _by_class(
@@ -247,14 +253,14 @@ def _by_class(
         own = judged.class_index == c
         precision, recall = _operating_point(judged, is_kept, own, judged.targets[c])
         classes[name] = ClassCalibration(
-            curves[c],
-            thresholds[c].score,
-            int(own.sum()),
-            int(judged.is_correct[own].sum()),
-            int(judged.targets[c]),
-            precision,
-            recall,
-            thresholds[c].refused,
+            curve=curves[c],
+            threshold=thresholds[c].score,
+            detections=int(own.sum()),
+            correct=int(judged.is_correct[own].sum()),
+            targets=int(judged.targets[c]),
+            precision=precision,
+            recall=recall,
+            refused=thresholds[c].refused,
         )
     return classes
 

@@ -83,7 +83,7 @@ def shuffled(data: Data, seed: int) -> Data:
     return dataclasses.replace(data, annotations=annotations)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class CrossValidation:
     """mAP of each seed and fold, with the floor of the same detections."""
 
@@ -189,13 +189,13 @@ def cross_validate(
         for seed in seeds
     ]
     return CrossValidation(
-        tuple(tiou),
-        np.reshape(maps, shape),
-        np.reshape(floors, shape),
-        np.reshape(classified, shape[:2]),
-        np.array(agreed),
-        seconds,
-        {seed: _together(part[seed] for part in found) for seed in seeds},
+        tiou=tuple(tiou),
+        map=np.reshape(maps, shape),
+        chance=np.reshape(floors, shape),
+        classification=np.reshape(classified, shape[:2]),
+        agreement=np.array(agreed),
+        seconds=seconds,
+        detections={seed: _together(part[seed] for part in found) for seed in seeds},
     )
 
 

@@ -53,7 +53,7 @@ class ToReview(NamedTuple):
     score: float
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Expectation:
     """What can be said of a run without any true segment."""
 
@@ -124,7 +124,14 @@ def expect(
         others or results, shown_score(request.out, model.settings)
     )
     agreed = _agreement(model, request)
-    made = Expectation(names, why_not, agreed, bool(others), shown, chosen)
+    made = Expectation(
+        names=names,
+        why_not=why_not,
+        agreement=agreed,
+        is_held_out=bool(others),
+        shown=shown,
+        to_review=chosen,
+    )
     values = {"training": training_stamp(request.out), **dataclasses.asdict(made)}
     values["to_review"] = [one._asdict() for one in chosen]
     write_json(request.out / EXPECTATION_FILE, values)
@@ -165,12 +172,14 @@ def read_expectation(run: Path) -> Expectation | None:
     try:
         names = content["names"]
         made = Expectation(
-            None if names is None else HeldOutNames.from_json(names),
-            str(content["why_not"]),
-            None if content["agreement"] is None else float(content["agreement"]),
-            bool(content["is_held_out"]),
-            int(content["shown"]),
-            tuple(ToReview(**one) for one in content["to_review"]),
+            names=None if names is None else HeldOutNames.from_json(names),
+            why_not=str(content["why_not"]),
+            agreement=None
+            if content["agreement"] is None
+            else float(content["agreement"]),
+            is_held_out=bool(content["is_held_out"]),
+            shown=int(content["shown"]),
+            to_review=tuple(ToReview(**one) for one in content["to_review"]),
         )
         is_own = content["training"] == training_stamp(run)
     except (KeyError, TypeError, ValueError):
@@ -192,7 +201,13 @@ def to_review(
     least = -np.inf if shown_from is None else shown_from
     shown = sorted(
         (
-            ToReview(video, one.label, one.start_s, one.end_s, one.score)
+            ToReview(
+                video=video,
+                label=one.label,
+                start_s=one.start_s,
+                end_s=one.end_s,
+                score=one.score,
+            )
             for video, found in results.items()
             for one in found
             if one.score >= least

@@ -78,10 +78,10 @@ def extracted_data(
         If no video could be.
     """
     request = ExtractionRequest(
-        files,
-        features,
-        extraction,
-        workers,
+        videos=files,
+        out=features,
+        settings=extraction,
+        workers=workers,
         device=device,
         retry_failed=retry_failed,
     )

@@ -123,10 +123,10 @@ def _extracted(request: FitRequest, hooks: Hooks) -> tuple[Data, dict[str, str]]
     )
     files, left_out = listed_files(listed, hooks.on_note, hooks.on_opened)
     extraction = ExtractionRequest(
-        files,
-        features,
-        settled(request.extraction, files, features),
-        request.workers,
+        videos=files,
+        out=features,
+        settings=settled(request.extraction, files, features),
+        workers=request.workers,
         device=request.device,
         retry_failed=request.retry_failed,
     )
@@ -151,7 +151,9 @@ def _localized(
     """Return the detections of every video, and keep them in the run."""
     results = localize_videos(model, everything)
     names = model.class_names
-    kept = FoundFile(request.out, request.settings, names, everything)
+    kept = FoundFile(
+        run=request.out, settings=request.settings, class_names=names, data=everything
+    )
     keep(kept, results, hooks.on_note)
     reason = why_nothing(model, everything, results)
     if reason is not None:
@@ -187,7 +189,13 @@ def _with_features(
     kept = {k: v for k, v in annotations.videos.items() if k not in left_out}
     used = dataclasses.replace(annotations, videos=kept)
     source = DataSource(request.labels, features)
-    return Data(source, used, open_store(features), annotations, tuple(left_out))
+    return Data(
+        source=source,
+        annotations=used,
+        store=open_store(features),
+        everything=annotations,
+        left_out=tuple(left_out),
+    )
 
 
 def _write_detections(

@@ -34,7 +34,7 @@ FORMAT_VERSION: Final = 1
 ARRAYS: Final = ("start_s", "end_s", "score", "class_index")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class FoundFile:
     """The detections that a run keeps of the videos in its data.
 

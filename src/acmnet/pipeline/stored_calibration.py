@@ -32,7 +32,7 @@ class CalibrationError(ValueError):
     """Nothing to calibrate on, or a calibration that does not fit the run."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class ClassCalibration:
     """What one class's scores are worth."""
 
@@ -51,7 +51,7 @@ class ClassCalibration:
     """Why there is no threshold."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Calibration:
     """What a run's scores are worth: what ``calibration.json`` holds."""
 

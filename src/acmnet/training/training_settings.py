@@ -6,7 +6,7 @@ from typing import Literal
 from acmnet.limits import refuse_beyond
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """How long, how fast and in which precision the paper's network is trained."""
 

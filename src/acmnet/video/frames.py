@@ -36,7 +36,7 @@ MAX_ASPECT: Final = 4
 FPS_RANGE: Final = (0.01, 1000.0)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class VideoInfo:
     """What is known of a video from its headers and its first frame."""
 

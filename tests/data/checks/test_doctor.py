@@ -67,12 +67,12 @@ def found(diagnosis, kind):
 
 
 def examined(folder, videos, **head):
-    return examine(Patient(label_file(folder, videos, **head)))
+    return examine(Patient(annotations=label_file(folder, videos, **head)))
 
 
 def with_features(folder, videos, arrays):
     labels, features = label_file(folder, videos), features_of(folder, arrays)
-    return examine(Patient(labels, features))
+    return examine(Patient(annotations=labels, features=features))
 
 
 def test_sound_labels_are_left_alone(tmp_path):
@@ -355,7 +355,7 @@ def test_a_file_that_is_no_label_file_is_one_error(tmp_path, name, text, words):
     path = tmp_path / name
     if text is not None:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    (finding,) = examine(Patient(path)).findings
+    (finding,) = examine(Patient(annotations=path)).findings
     assert (finding.level, finding.kind) == ("error", "refused")
     assert str(path) in finding.sentence
     assert words in finding.sentence
@@ -378,7 +378,7 @@ def test_bmn_layout(tmp_path):
         "e": {"duration_second": 9.0, "annotations": [at("a", 2, 2), at("a", 3, 2)]}
     }
     path.write_text(json.dumps(flat))
-    diagnosis = examine(Patient(path))
+    diagnosis = examine(Patient(annotations=path))
     lengths = found(diagnosis, "length")
     # the reader passes an empty segment over, but not one that runs backwards
     assert [finding.level for finding in lengths] == ["error", "warning"]
@@ -399,8 +399,12 @@ def test_videos_never_predicted(tmp_path):
     split = tmp_path / "split.txt"
     split.write_text("\n".join(some))
     for patient, level, words in (
-        (Patient(labels, detections=detections_of(tmp_path, some)), "warning", "entry"),
-        (Patient(labels, split=split), "error", f"is not in {split}"),
+        (
+            Patient(annotations=labels, detections=detections_of(tmp_path, some)),
+            "warning",
+            "entry",
+        ),
+        (Patient(annotations=labels, split=split), "error", f"is not in {split}"),
     ):
         ghosts = examine(patient).findings
         assert [x.video for x in ghosts] == ["test_3", "test_5"]
@@ -408,12 +412,12 @@ def test_videos_never_predicted(tmp_path):
         assert words in ghosts[0].sentence
         assert "1 of 8 can never be found" in ghosts[0].sentence
     every = detections_of(tmp_path, sound("test"))
-    assert examine(Patient(labels, detections=every)).findings == ()
+    assert examine(Patient(annotations=labels, detections=every)).findings == ()
 
 
 def test_a_video_without_instances_needs_no_prediction(tmp_path):
     labels = label_file(tmp_path, sound() | {"x": video(), "y": video(at("a"))})
-    patient = Patient(labels, detections=detections_of(tmp_path, sound()))
+    patient = Patient(annotations=labels, detections=detections_of(tmp_path, sound()))
     assert examine(patient).findings == ()
 
 
@@ -422,14 +426,18 @@ def test_strangers_in_detections_and_split(tmp_path):
     split = tmp_path / "split.txt"
     split.write_text("\n".join([*sound(), "who"]))
     detections = detections_of(tmp_path, [*sound(), "who"], label="Z")
-    diagnosis = examine(Patient(labels, None, detections, split))
+    diagnosis = examine(
+        Patient(annotations=labels, features=None, detections=detections, split=split)
+    )
     kinds = [finding.kind for finding in diagnosis.findings]
     assert kinds == ["unknown-video", "unknown-video", "unknown-label"]
     assert "'who'" in diagnosis.findings[0].sentence
     assert "'Z'" in diagnosis.findings[2].sentence
     (tmp_path / "split.txt").write_text(" ")
     detections.write_text("{}")
-    diagnosis = examine(Patient(labels, None, detections, split))
+    diagnosis = examine(
+        Patient(annotations=labels, features=None, detections=detections, split=split)
+    )
     assert [x.kind for x in diagnosis.findings] == ["refused", "refused"]
 
 
@@ -463,7 +471,9 @@ def test_no_video_has_features(tmp_path):
 
 def test_features_that_cannot_be_opened(tmp_path):
     labels = label_file(tmp_path, sound())
-    (finding,) = examine(Patient(labels, tmp_path / "none")).findings
+    (finding,) = examine(
+        Patient(annotations=labels, features=tmp_path / "none")
+    ).findings
     assert (finding.kind, finding.level) == ("refused", "error")
     assert "does not exist" in finding.sentence
 
@@ -703,7 +713,7 @@ def test_hostile_names_reach_no_terminal(tmp_path):
 
 def real(shared_data, annotations, **more):
     paths = {key: shared_data / path for key, path in more.items()}
-    return examine(Patient(shared_data / annotations, **paths))
+    return examine(Patient(annotations=shared_data / annotations, **paths))
 
 
 def test_thumos_212_alone_shows_the_video_with_another_ones_annotations(shared_data):
@@ -734,7 +744,7 @@ def test_thumos_212_beside_features_of_its_210_videos(shared_data, tmp_path):
     # one snippet each, which no instance fits: only the missing ones are asked about
     features = features_of(tmp_path, noise(names, snippets=1))
     path = shared_data / "thumos14/gt_212.json"
-    diagnosis = examine(Patient(path, features, subset="test"))
+    diagnosis = examine(Patient(annotations=path, features=features, subset="test"))
     ghosts = {x.video for x in found(diagnosis, "never-predicted")}
     assert ghosts == {"video_test_0000270", "video_test_0001496"}
 
@@ -773,7 +783,8 @@ def searched(arrays):
 
 
 def test_the_synthetic_world_is_sound(tiny_world):
-    diagnosis = examine(Patient(*map(Path, tiny_world)))
+    labels, features = map(Path, tiny_world)
+    diagnosis = examine(Patient(annotations=labels, features=features))
     assert diagnosis.count("error") == 0
     assert not found(diagnosis, "twins")
 

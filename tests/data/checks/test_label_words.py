@@ -144,6 +144,6 @@ def test_check_and_train_say_what_they_suspect_before_training(acmnet, suspiciou
 
 
 def test_the_doctor_itself_says_the_same(suspicious):
-    found = [x.sentence for x in examine(Patient(suspicious[1])).findings]
+    found = [x.sentence for x in examine(Patient(annotations=suspicious[1])).findings]
     for words in SUSPECTED_HERE:
         assert sum(words in sentence for sentence in found) == 1

@@ -24,7 +24,7 @@ from acmnet.names import spelt_otherwise
 from acmnet.segments import SnippetGrid
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Patient:
     """The files of a data set; only the annotations are a must."""
 
@@ -128,7 +128,9 @@ def _features(
         return
     yield from _coverage(annotations, store)
     source = DataSource(patient.annotations, directory, patient.subset, patient.grid)
-    data = Data(source, annotations, store).only(set(store.files))
+    data = Data(source=source, annotations=annotations, store=store).only(
+        set(store.files)
+    )
     yield from feature_findings(data, on_progress)
 
 

@@ -52,7 +52,7 @@ class Variant:
         return recipes.override(base, self.changes)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Study:
     """A table of variants, each trained and scored on the same folds."""
 
@@ -95,13 +95,13 @@ def study(name: str) -> Study:
         raise StudyError(f"unknown study {name!r}; known: {', '.join(shipped)}")
     values = shipped[name]
     return Study(
-        name,
-        values["title"],
-        tuple(values["terms"]),
-        tuple(values["tiou"]),
-        parse_tiou(values["average_over"]),
-        values["full"],
-        tuple(map(_variant, values["variants"])),
+        name=name,
+        title=values["title"],
+        terms=tuple(values["terms"]),
+        tiou=tuple(values["tiou"]),
+        average_over=parse_tiou(values["average_over"]),
+        full=values["full"],
+        variants=tuple(map(_variant, values["variants"])),
     )
 
 

@@ -32,7 +32,7 @@ Row = tuple[str, float, float, float]
 """A detection on the page: label, start and end in seconds, score."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class VideoContents:
     """What the page shows of one video."""
 
@@ -196,7 +196,14 @@ def video_contents(
         "left_out": len(found) - len(rows),
         "poster_frames": FRAMES,
     }
-    return VideoContents(video.id, summary, rows, media, insides, poster)
+    return VideoContents(
+        id=video.id,
+        summary=summary,
+        detections=rows,
+        media=media,
+        insides=insides,
+        poster=poster,
+    )
 
 
 def truth_is_known(video: Video, annotations: Annotations) -> bool:
