@@ -50,7 +50,7 @@ JOURNEYS = {
     ],
     "ablate": [
         *("ablate", "VI", *LABELS, "--folds", "2", "--seeds", "0", "--out", "OUT"),
-        *(*FEW, *CORRECTED, "--training.epochs", "1"),
+        *(*FEW, *CORRECTED),
     ],
 }
 """Commands by name; OUT is where they write."""
