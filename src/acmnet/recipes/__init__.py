@@ -95,8 +95,8 @@ def recipe(
     >>> recipe("thumos14", overrides={"training.epoch": 50})
     Traceback (most recent call last):
     ...
-    acmnet.recipes.RecipeError: unknown setting 'training.epoch'; did you mean \
-'training.epochs'?
+    acmnet.recipes.setting_values.RecipeError: unknown setting 'training.epoch'; did \
+you mean 'training.epochs'?
     """
     if profile is None:
         profile = default_profile(name)
