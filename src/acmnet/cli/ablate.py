@@ -58,7 +58,7 @@ def ablate_command(
     """
     refuse_unwritable(out / f"{table}.json", json_path)
     base = given.request(out, device)
-    deal = folding.told(base.data)
+    deal = folding.deal_with_note(base.data)
     request = AblationRequest(
         study=study(table),
         base=base,

@@ -1,11 +1,12 @@
 """The verb crossvalidate: a recipe scored on your own videos."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from acmnet.cli.app import app, console, errors, quiet
 from acmnet.cli.dotted_settings import TRAINING_EPILOGUE
-from acmnet.cli.fold_options import Folding, FoldOptions
+from acmnet.cli.fold_options import Deal, Folding, FoldOptions
 from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import Device, JsonPath, Seeds, fail_for_missing
 from acmnet.cli.terminal_tables import map_table
@@ -14,8 +15,13 @@ from acmnet.data.detections import write_detections
 from acmnet.evaluation.reports import parse_tiou
 from acmnet.files import refuse_unwritable, write_json
 from acmnet.messages import counted
-from acmnet.pipeline.cross_validation import cross_validate, ensemble_map
+from acmnet.pipeline.cross_validation import (
+    CrossValidation,
+    cross_validate,
+    ensemble_map,
+)
 from acmnet.pipeline.fit_request import DETECTIONS
+from acmnet.pipeline.run_request import RunRequest
 from acmnet.segments import FloatArray
 
 SPREAD: Final = "std over seeds"
@@ -55,24 +61,8 @@ def crossvalidate_command(
     """
     refuse_unwritable(out / f"seed_0/{DETECTIONS}", json_path)
     request = given.request(out, device)
-    deal = folding.told(request.data)
-    runs, n_runs = 0, deal.folds * len(seeds)
-    with Waiting(errors, "cross-validating", "runs", silent=quiet()) as bar:
-
-        def count(seed: int, fold: int, scores: FloatArray) -> None:
-            nonlocal runs
-            runs += 1
-            average = f"{100 * scores.mean():.1f} %"
-            bar.update(runs, n_runs, f"seed {seed} fold {fold}: {average}")
-
-        result = cross_validate(
-            request,
-            folds=deal.folds,
-            groups=deal.groups,
-            seeds=seeds,
-            tiou=parse_tiou(tiou),
-            on_run=count,
-        )
+    deal = folding.deal_with_note(request.data)
+    result = _with_bar(request, deal, seeds, parse_tiou(tiou))
     values = result.to_json()
     if len(seeds) > 1:
         ensemble = ensemble_map(
@@ -87,13 +77,9 @@ def crossvalidate_command(
         write_detections(out / f"seed_{seed}" / DETECTIONS, found)
     if json_path is not None:
         write_json(json_path, values)
-    rows = {"mAP": values["map"], SPREAD: values["std"], "chance": values["chance"]}
-    if "ensemble" in values:
-        rows["one ensemble of the seeds"] = values["ensemble"]
     each = f"{deal.words}, {counted(len(seeds), 'seed')}"
     title = f"{each}, {given.recipe} ({request.profile})"
-    spread = {SPREAD: values["average_std"]}
-    console.print(map_table(title, result.tiou, rows, spread))
+    _print_scores(title, result.tiou, values)
     console.print(
         f"average mAP {100 * values['average']:.2f} ± "
         f"{100 * values['average_std']:.2f} %, {result.seconds:.0f} s of training"
@@ -103,3 +89,35 @@ def crossvalidate_command(
         f"{DETECTIONS}, for acmnet evaluate and acmnet diagnose"
     )
     fail_for_missing(request.data)
+
+
+def _with_bar(
+    request: RunRequest, deal: Deal, seeds: Sequence[int], tiou: Sequence[float]
+) -> CrossValidation:
+    """Train and score every fold, with a progress bar that tells each score."""
+    runs, n_runs = 0, deal.folds * len(seeds)
+    with Waiting(errors, "cross-validating", "runs", silent=quiet()) as bar:
+
+        def count(seed: int, fold: int, scores: FloatArray) -> None:
+            nonlocal runs
+            runs += 1
+            average = f"{100 * scores.mean():.1f} %"
+            bar.update(runs, n_runs, f"seed {seed} fold {fold}: {average}")
+
+        return cross_validate(
+            request,
+            folds=deal.folds,
+            groups=deal.groups,
+            seeds=seeds,
+            tiou=tiou,
+            on_run=count,
+        )
+
+
+def _print_scores(title: str, tiou: Sequence[float], values: Mapping[str, Any]) -> None:
+    """Print mAP, its spread, chance, and the ensemble of the seeds if there is one."""
+    rows = {"mAP": values["map"], SPREAD: values["std"], "chance": values["chance"]}
+    if "ensemble" in values:
+        rows["one ensemble of the seeds"] = values["ensemble"]
+    spread = {SPREAD: values["average_std"]}
+    console.print(map_table(title, tiou, rows, spread))

@@ -1,4 +1,4 @@
-"""Options of the verbs that deal videos into folds."""
+"""Options of crossvalidate and ablate: into which folds videos are dealt."""
 
 import dataclasses
 from typing import Annotated, Final, NamedTuple
@@ -10,26 +10,30 @@ from acmnet.data.labelled_features import Data
 from acmnet.data.video_groups import VideoGroups, read_groups
 
 FOLDS: Final = 4
-"""Folds of videos without groups unless told otherwise."""
+"""How many folds there are if neither --folds nor --groups is given."""
 MOST_FOLDS: Final = 5
-"""Folds of videos with groups unless told otherwise; fewer where groups are fewer."""
+"""How many folds there are with --groups, unless --folds is given or there are fewer
+groups."""
 
 TOO_GOOD: Final = (
     "videos of one person, camera, source or day may lie in several folds, and then "
     "the estimate is better than what new videos will give; --groups keeps such "
     "videos in one fold"
 )
+"""The note on folds without groups."""
 
 
 class Deal(NamedTuple):
     """How videos are dealt into folds."""
 
     folds: int
+    """How many folds there are."""
     groups: VideoGroups | None
+    """The group of each video, which stays in one fold; None for no groups."""
 
     @property
     def words(self) -> str:
-        """How many folds, and by what groups, for a title."""
+        """The number of folds, and of groups, for a title."""
         if self.groups is None:
             return f"{self.folds} folds"
         return f"{self.folds} folds of {self.groups.n_groups} groups"
@@ -37,25 +41,25 @@ class Deal(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class FoldOptions:
-    """How many folds, and which videos belong together."""
+    """How many folds there are, and which videos stay together in one of them."""
 
     folds: int | None = None
-    """Parts that the videos are dealt into, the same for every seed, with every class
-    in each of them where possible; a class needs two videos or more. When left out, 4,
-    or with --groups as many as there are groups, at most 5."""
+    """How many folds the videos are dealt into, the same folds for every seed. Every
+    class needs two videos or more, and is in every fold if it has enough videos. When
+    left out, 4; or with --groups, as many as there are groups, at most 5."""
     groups: str | None = None
-    """Videos of one group (a person, camera, source or day) stay in one fold, so that
-    the estimate holds for new ones: a CSV with the columns video,group, or the name of
-    a column of the label file."""
+    """Which videos belong to one group, such as a person, camera, source or day: a CSV
+    file with the columns video,group, or the name of a column of the label file. All
+    videos of a group stay in one fold, so that the estimate holds for new groups."""
 
-    def told(self, data: Data) -> Deal:
-        """Return how videos are dealt, and say what groups would change."""
+    def deal_with_note(self, data: Data) -> Deal:
+        """Return how videos are dealt; print a note if they have no groups."""
         if self.groups is None:
             note(TOO_GOOD)
         return self.deal(data)
 
     def deal(self, data: Data) -> Deal:
-        """Return how the videos of a label file are dealt.
+        """Return how the videos of a label file are dealt into folds.
 
         Raises
         ------
