@@ -15,7 +15,7 @@ from acmnet.show.figures import figure_style
 from acmnet.show.figures import score_figures as scores_room
 from acmnet.show.figures import training_figure as training_room
 from acmnet.show.figures import video_figure as video_room
-from acmnet.show.figures.figure_style import FigureError, shortened
+from acmnet.show.figures.figure_style import FigureError, fitted_name
 from acmnet.show.figures.score_figures import (
     confusion,
     write_class_figure,
@@ -176,9 +176,9 @@ def test_hostile_names_are_drawn(tmp_path, name):
 
 
 def test_names_are_one_short_line():
-    assert shortened("two\nlines\x00") == "two lines"
-    assert shortened("$a$") == r"\$a\$"
-    assert len(shortened("x" * 300)) == 40
+    assert fitted_name("two\nlines\x00") == "two lines"
+    assert fitted_name("$a$") == r"\$a\$"
+    assert len(fitted_name("x" * 300)) == 40
 
 
 def test_the_cas_before_attention_is_drawn_where_it_is_known(laid_out, tmp_path):

@@ -11,9 +11,9 @@ from acmnet import recipes
 from acmnet.cli.app import EXIT_CODES, UsageError
 from acmnet.recipes import RecipeError, Settings, setting_names
 
-Values = Annotated[dict[str, str] | None, Parameter(show=False, negative=())]
+GroupValues = Annotated[dict[str, str] | None, Parameter(show=False, negative=())]
 
-MAY_CHANGE: Final = ("localization.", "teachers.proposal_weight")
+AFTER_TRAINING: Final = ("localization.", "teachers.proposal_weight")
 """Beginnings of the settings that still have an effect once a network is trained."""
 TRAINING_EPILOGUE: Final = (
     "Every setting of the recipe is an option too, by its dotted name, such as "
@@ -36,15 +36,15 @@ class RecipeSettings:
     Each field is one group of settings: its keys are the names after the dot.
     """
 
-    model: Values = None
-    loss: Values = None
-    sampling: Values = None
-    training: Values = None
-    localization: Values = None
-    teachers: Values = None
-    pseudo_labels: Values = None
-    student: Values = None
-    student_training: Values = None
+    model: GroupValues = None
+    loss: GroupValues = None
+    sampling: GroupValues = None
+    training: GroupValues = None
+    localization: GroupValues = None
+    teachers: GroupValues = None
+    pseudo_labels: GroupValues = None
+    student: GroupValues = None
+    student_training: GroupValues = None
 
     def by_name(self) -> dict[str, object]:
         """Return the given values, as texts, by dotted name.
@@ -77,7 +77,7 @@ class RecipeSettings:
         """
         given = self.by_name()
         for name in given:
-            if not name.startswith(MAY_CHANGE):
+            if not name.startswith(AFTER_TRAINING):
                 raise UsageError(
                     f"--{name} only matters while a network is trained, and this run "
                     "is trained already; it can still be used with other settings of "

@@ -15,7 +15,7 @@ from acmnet.cli.app import (
     quiet,
 )
 from acmnet.cli.extractor_options import (
-    FIRST,
+    FIRST_OPTIONS,
     Extracting,
     ExtractorOptions,
     Running,
@@ -32,7 +32,7 @@ from acmnet.messages import counted
 from acmnet.pipeline.training_run import join_processes
 
 
-@app.command(group_parameters=FIRST)
+@app.command(group_parameters=FIRST_OPTIONS)
 def extract(
     videos: Annotated[list[Path], Parameter(negative=())],
     *,

@@ -20,9 +20,9 @@ from acmnet.extraction.optical_flow import FlowMethod
 from acmnet.extraction.shipped_extractors import RGB_WEIGHTS
 
 AUTO: Final = "auto"
-FIRST: Final = Group("Parameters", sort_key=1)
+FIRST_OPTIONS: Final = Group("Parameters", sort_key=1)
 FEATURE_OPTIONS: Final = Group("Features", sort_key=2)
-TRAINING: Final = Group("Training", sort_key=3)
+TRAINING_OPTIONS: Final = Group("Training", sort_key=3)
 PROCESSES: Final = Group("How it runs", sort_key=4)
 """Groups of options in the help of a verb, in the order in which they matter."""
 

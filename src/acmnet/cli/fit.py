@@ -9,8 +9,8 @@ from acmnet import recipes
 from acmnet.cli.app import app, console, errors, fail_for_left_out, note, quiet
 from acmnet.cli.dotted_settings import TRAINING_EPILOGUE, GivenSettings, RecipeSettings
 from acmnet.cli.extractor_options import (
-    FIRST,
-    TRAINING,
+    FIRST_OPTIONS,
+    TRAINING_OPTIONS,
     Extracting,
     ExtractorOptions,
     Running,
@@ -19,7 +19,7 @@ from acmnet.cli.extractor_options import (
 from acmnet.cli.progress import ExtractionBar, TrainingBar, Waiting
 from acmnet.cli.shared_options import Device
 from acmnet.cli.terminal_tables import map_table, plain_table
-from acmnet.cli.training_options import Profile, RecipeName, note_missing_bf16
+from acmnet.cli.training_options import ProfileName, RecipeName, note_missing_bf16
 from acmnet.data.feature_manifest import MANIFEST_NAME
 from acmnet.data.shown_detections import Shown
 from acmnet.evaluation.tables import Table
@@ -38,10 +38,12 @@ from acmnet.pipeline.fit_videos import fit
 from acmnet.pipeline.training_run import join_processes
 from acmnet.show.view.reviewed_precision import precision_of_reviews
 
-InTraining: Final = Parameter(group=TRAINING)
+InTraining: Final = Parameter(group=TRAINING_OPTIONS)
 
 
-@app.command(name="fit", group_parameters=FIRST, help_epilogue=TRAINING_EPILOGUE)
+@app.command(
+    name="fit", group_parameters=FIRST_OPTIONS, help_epilogue=TRAINING_EPILOGUE
+)
 def fit_command(
     videos: Path,
     labels: Path,
@@ -49,7 +51,7 @@ def fit_command(
     out: Path,
     given: Extracting = ExtractorOptions(),
     recipe: Annotated[RecipeName, InTraining] = "default",
-    profile: Annotated[Profile, InTraining] = None,
+    profile: Annotated[ProfileName, InTraining] = None,
     subset: Annotated[str | None, InTraining] = None,
     groups: Annotated[str | None, InTraining] = None,
     seed: Annotated[int, InTraining] = 0,

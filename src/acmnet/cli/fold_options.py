@@ -9,7 +9,7 @@ from acmnet.cli.app import note
 from acmnet.data.labelled_features import Data
 from acmnet.data.video_groups import VideoGroups, read_groups
 
-FOLDS: Final = 4
+USUAL_FOLDS: Final = 4
 """How many folds there are if neither --folds nor --groups is given."""
 MOST_FOLDS: Final = 5
 """How many folds there are with --groups, unless --folds is given or there are fewer
@@ -67,7 +67,7 @@ class FoldOptions:
             If the groups cannot be used.
         """
         if self.groups is None:
-            return Deal(FOLDS if self.folds is None else self.folds, None)
+            return Deal(USUAL_FOLDS if self.folds is None else self.folds, None)
         groups = read_groups(
             self.groups, data.source.annotations, data.annotations.videos
         )

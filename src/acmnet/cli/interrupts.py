@@ -25,7 +25,7 @@ KEPT: Final = {
     "view": "reviews that were saved are kept in reviews.json of the run",
 }
 """What each verb keeps when it is stopped. Verbs that are not listed keep nothing."""
-NOTHING: Final = "nothing was written yet: give the same command again"
+NOTHING_KEPT: Final = "nothing was written yet: give the same command again"
 """Said of verbs that write their files at the end."""
 
 
@@ -83,7 +83,7 @@ def what_is_kept(tokens: Sequence[str]) -> str:
         The words of the command line, after ``acmnet``.
     """
     verb = tokens[0] if tokens else ""
-    kept = _trained(tokens) if verb == "train" else KEPT.get(verb, NOTHING)
+    kept = _trained(tokens) if verb == "train" else KEPT.get(verb, NOTHING_KEPT)
     if kept == GOES_ON and "--overwrite" in tokens:
         kept += ", without --overwrite"
     return f"stopped; {kept}"

@@ -5,7 +5,7 @@ from cyclopts import App
 from acmnet import recipes
 from acmnet.cli.app import app, console
 from acmnet.cli.dotted_settings import TRAINING_EPILOGUE, GivenSettings, RecipeSettings
-from acmnet.cli.training_options import Profile
+from acmnet.cli.training_options import ProfileName
 from acmnet.recipes import Settings
 
 recipes_app = App(
@@ -28,7 +28,7 @@ def list_recipes() -> None:
 def show(
     name: str,
     *,
-    profile: Profile = None,
+    profile: ProfileName = None,
     given: GivenSettings = RecipeSettings(),
 ) -> None:
     """Print all settings of a recipe as TOML, each with what it does.

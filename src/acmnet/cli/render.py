@@ -12,7 +12,7 @@ from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.names import one_form
 from acmnet.show.rendered_video import (
-    TOP,
+    MOST_DRAWN,
     RenderError,
     detections_of,
     not_among,
@@ -57,7 +57,7 @@ def render(
     refuse_unwritable(out)
     name = one_form(path.stem if video is None else video)
     file = read_detections(detections)
-    shown = limits.shown(file.shown_from, TOP)
+    shown = limits.shown(file.shown_from, MOST_DRAWN)
     found = detections_of(file, name, min_score=shown.min_score, top=shown.top)
     truth = () if annotations is None else _true_instances(annotations, name)
     total = len(detections_of(file, name, top=None))

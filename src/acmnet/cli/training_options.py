@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -13,6 +13,7 @@ from acmnet.cli.shared_options import Grid, GridOptions, SkipMissing, note_readi
 from acmnet.data.checks.label_checks import suspicions
 from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.devices import IMITATED, computed_in
+from acmnet.pipeline.python_calls import Profile
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.training_run import join_processes
 from acmnet.recipes import Settings
@@ -21,8 +22,8 @@ RecipeName = Annotated[
     str,
     Parameter(help="A recipe that `acmnet recipes` lists, or the path of a TOML file."),
 ]
-Profile = Annotated[
-    Literal["best", "corrected", "official", "paper"] | None,
+ProfileName = Annotated[
+    Profile | None,
     Parameter(
         help='How the recipe is trained: "best" trains in two stages, "corrected" in '
         'one stage with our corrections to the method, "official" as the authors\' '
@@ -42,7 +43,7 @@ class TrainingOptions:
     """Directory with features.json and one .npy or .safetensors file per video, as
     `acmnet extract` writes it."""
     recipe: RecipeName = "default"
-    profile: Profile = None
+    profile: ProfileName = None
     subset: str | None = None
     "Train only on this subset of the label file. When left out, on every video."
     grid: Grid = GridOptions()

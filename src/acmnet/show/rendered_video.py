@@ -27,7 +27,7 @@ from acmnet.show.sound_copy import Sound, packets, start_s
 from acmnet.video.containers import DecodeCount, OpenVideo, VideoError, opened_video
 from acmnet.video.frame_clock import FrameClock, nominal_duration
 
-TOP: Final = 20
+MOST_DRAWN: Final = 20
 """How many detections are drawn by default: those with the highest scores."""
 FINEST: Final = 1_000_000
 """Most ticks per second of the new file's clock; finer clocks become `CLOCK`."""
@@ -68,7 +68,7 @@ def detections_of(
     video: str,
     *,
     min_score: float | None = None,
-    top: int | None = TOP,
+    top: int | None = MOST_DRAWN,
 ) -> tuple[Detection, ...]:
     """Return the detections of one video to draw, highest score first.
 

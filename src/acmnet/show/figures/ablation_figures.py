@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from acmnet.pipeline.ablation_table import Ablation
-from acmnet.show.figures.figure_style import PALETTE, drawing, save, shortened
+from acmnet.show.figures.figure_style import PALETTE, drawing, fitted_name, save
 
 MARKS: Final = "osD^vP*Xh<>dp8"
 """Markers of the rows, one for each."""
@@ -47,7 +47,7 @@ def write_choice_figure(ablation: Ablation, path: Path) -> tuple[Path, ...]:
                         markersize=7,
                         markeredgecolor="black" if is_chosen else "none",
                         markeredgewidth=1.5,
-                        label=shortened(row.variant.name),
+                        label=fitted_name(row.variant.name),
                     )
             axes[0].set_ylabel("true average mAP (%)")
         for above, below, choice in zip(*grid, choices, strict=True):
@@ -92,7 +92,7 @@ def write_dial_figure(
                 color=PALETTE[i % len(PALETTE)],
                 marker=MARKS[i % len(MARKS)],
                 capsize=2,
-                label=shortened(row),
+                label=fitted_name(row),
             )
         axes.set(xlabel=name, ylabel="average mAP (%)")
         axes.set_ylim(bottom=0)

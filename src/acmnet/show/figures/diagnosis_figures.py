@@ -25,7 +25,7 @@ BUCKET_COLOURS: Final = {
     "instances": "#D55E00",
 }
 """The colour of each characteristic's bars."""
-WORDS: Final = {
+CHARACTERISTIC_NAMES: Final = {
     "length": "length (s)",
     "coverage": "coverage (% of the video)",
     "instances": "instances in the video",
@@ -184,7 +184,7 @@ def _bars(axes: "Axes", diagnosis: Diagnosis, values: Sequence[FloatArray]) -> N
         plain = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
         axes.bar_label(bars, texts, padding=3, bbox=plain, zorder=3)
         axes.annotate(
-            WORDS[one.name],
+            CHARACTERISTIC_NAMES[one.name],
             ((place[0] + place[-1]) / 2, 0),
             (0, -40),
             xycoords=("data", "axes fraction"),

@@ -92,14 +92,14 @@ def save(figure: "Figure", path: Path) -> tuple[Path, ...]:
     return tuple(written)
 
 
-def shortened(name: str) -> str:
+def fitted_name(name: str) -> str:
     r"""Return a name in one line that fits into a figure.
 
     Dollar signs are escaped: matplotlib would read text between them as mathematics.
 
     Examples
     --------
-    >>> shortened("two\nlines"), len(shortened("x" * 300)), shortened("$x$")
+    >>> fitted_name("two\nlines"), len(fitted_name("x" * 300)), fitted_name("$x$")
     ('two lines', 40, '\\$x\\$')
     """
     plain = " ".join("".join(c if c.isprintable() else " " for c in name).split())

@@ -8,12 +8,12 @@ import numpy as np
 
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.segments import FloatArray, temporal_iou
-from acmnet.show.figures.figure_style import PALETTE, drawing, save, shortened
+from acmnet.show.figures.figure_style import PALETTE, drawing, fitted_name, save
 
-SURE: Final = 0.5
+SHARE_OF_VIDEO_BEST: Final = 0.5
 """Detections count for the confusion if their score is at least this share of the
 highest score in their video."""
-NEAR: Final = 0.5
+NAMED_TIOU: Final = 0.5
 """Least tIoU (overlap) of a detection with an instance for which it counts."""
 
 
@@ -32,7 +32,7 @@ def write_map_figure(
     with drawing(12.0, 6.5 + 0.5 * len(reports)) as figure:
         axes = figure.subplots()
         for i, (name, report) in enumerate(reports.items()):
-            average = f"average {100 * report.average:.1f}: {shortened(name)}"
+            average = f"average {100 * report.average:.1f}: {fitted_name(name)}"
             axes.plot(
                 report.tiou,
                 100 * report.map,
@@ -54,7 +54,7 @@ def write_class_figure(report: DetectionReport, path: Path) -> tuple[Path, ...]:
     with drawing(12.0, 2.0 + 0.5 * len(order)) as figure:
         axes = figure.subplots()
         axes.barh(range(len(order)), 100 * mean[order], color=PALETTE[0])
-        names = [shortened(report.class_names[c]) for c in order]
+        names = [fitted_name(report.class_names[c]) for c in order]
         axes.set_yticks(range(len(order)), names)
         axes.set_ylim(len(order) - 0.5, -0.5)
         axes.axvline(100 * report.average, color=PALETTE[5], linewidth=1.2)
@@ -68,7 +68,7 @@ def write_confusion_figure(report: DetectionReport, path: Path) -> tuple[Path, .
     """Write which classes are detected where each class truly is; see `confusion`."""
     shares = confusion(report)
     n = len(report.class_names)
-    names = [shortened(name) for name in report.class_names]
+    names = [fitted_name(name) for name in report.class_names]
     # room for the longest name, in cm: no letter is wider than 0.3
     room = 0.3 * max(map(len, [*names, "nothing"]))
     side = min(2.0 + 0.6 * n, 36.0)
@@ -77,7 +77,7 @@ def write_confusion_figure(report: DetectionReport, path: Path) -> tuple[Path, .
         image = axes.imshow(100 * shares, cmap="cividis", vmin=0, vmax=100)
         axes.set_xticks(range(n + 1), [*names, "nothing"], rotation=90)
         axes.set_yticks(range(n), names)
-        axes.set(xlabel=f"found at tIoU {NEAR:g}, surest", ylabel="true")
+        axes.set(xlabel=f"found at tIoU {NAMED_TIOU:g}, surest", ylabel="true")
         if n <= 20:
             for (i, j), value in np.ndenumerate(100 * shares):
                 if value >= 0.5:
@@ -93,7 +93,7 @@ def write_confusion_figure(report: DetectionReport, path: Path) -> tuple[Path, .
         return save(figure, path)
 
 
-def confusion(report: DetectionReport, tiou: float = NEAR) -> FloatArray:
+def confusion(report: DetectionReport, tiou: float = NAMED_TIOU) -> FloatArray:
     """Return which class is detected at each true instance, (C, C + 1).
 
     An instance counts for the class of the detection, of any class, with the highest
@@ -123,7 +123,9 @@ def confusion(report: DetectionReport, tiou: float = NEAR) -> FloatArray:
     counts = np.zeros((n_classes, n_classes + 1))
     for i, group in enumerate(instances.group.tolist()):
         v, c = divmod(group, n_classes)
-        own = np.flatnonzero((video == v) & (ranking.score >= SURE * best[v]))
+        own = np.flatnonzero(
+            (video == v) & (ranking.score >= SHARE_OF_VIDEO_BEST * best[v])
+        )
         overlap = temporal_iou(
             located.start_s[own],
             located.end_s[own],

@@ -11,16 +11,16 @@ from acmnet.data.annotations import Video
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.network.acm_net import Branch
 from acmnet.segments import Detections, FloatArray
-from acmnet.show.figures.figure_style import PALETTE, drawing, save, shortened
+from acmnet.show.figures.figure_style import PALETTE, drawing, fitted_name, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_FOUND: Final = 4
 """If a video has fewer labels, detected classes are drawn, too, up to this many."""
-MOST_CLASSES: Final = 8
+MOST_DRAWN_CLASSES: Final = 8
 """At most this many classes are drawn; the title tells how many labels are not."""
-SURE: Final = 0.5
+SHARE_OF_CLASS_BEST: Final = 0.5
 """Detections are drawn if their score is at least this share of their class's best."""
 BRANCHES: Final = (("#000000", "-"), ("#D55E00", "--"), ("#777777", ":"))
 """Colour and line of the attention of the action instance, action context and
@@ -67,7 +67,7 @@ def write_video_figure(
             len(heights), 1, sharex=True, squeeze=False, height_ratios=heights
         )
         axes: list[Axes] = list(grid_of_axes[:, 0])
-        labels = [shortened(names[c]) for c in classes]
+        labels = [fitted_name(names[c]) for c in classes]
         true = [
             (names.index(x.label), x.segment.start_s, x.segment.end_s, 1.0)
             for x in video.instances
@@ -82,7 +82,7 @@ def write_video_figure(
             own.set_title(name, fontsize=9)
         axes[-1].set(xlabel="time (s)", xlim=(0.0, _end_s(video, activations)))
         title = "\n".join(
-            [shortened(video.id), *_remarks(video, teachers, classes, found)]
+            [fitted_name(video.id), *_remarks(video, teachers, classes, found)]
         )
         figure.suptitle(title, x=0.01, ha="left", fontsize=10)
         return save(figure, path)
@@ -112,7 +112,7 @@ def shown_classes(video: Video, found: Detections) -> list[int]:
     """Return the classes to draw: labels first, then detected ones by score."""
     n_labelled = len({*video.labels} & {*found.class_names})
     return telling_classes(video, found)[
-        : min(max(MOST_FOUND, n_labelled), MOST_CLASSES)
+        : min(max(MOST_FOUND, n_labelled), MOST_DRAWN_CLASSES)
     ]
 
 
@@ -166,7 +166,7 @@ def sure_ones(found: Detections) -> list[tuple[int, float, float, float]]:
     for i in np.argsort(found.score, kind="stable").tolist():
         c = int(found.class_index[i])
         share = float(found.score[i] / best[c]) if best[c] > 0.0 else 0.0
-        if share >= SURE:
+        if share >= SHARE_OF_CLASS_BEST:
             kept.append((c, float(found.start_s[i]), float(found.end_s[i]), share))
     return kept
 

@@ -28,7 +28,7 @@ BEYOND_S: Final = 1.0
 """How far a reviewed segment may reach past the end of a video, whose length is often
 rounded."""
 
-Row = tuple[str, float, float, float]
+DetectionRow = tuple[str, float, float, float]
 """A detection on the page: label, start and end in seconds, score."""
 
 
@@ -39,7 +39,7 @@ class VideoContents:
     id: str
     summary: Mapping[str, Any]
     """Name, labels, length and true segments of the video, and how much was found."""
-    detections: Sequence[Row]
+    detections: Sequence[DetectionRow]
     """Highest score first, at most `MOST_DETECTIONS`."""
     media: Media | None = None
     """How the page gets the video file; None if there is none that a browser plays."""

@@ -18,7 +18,7 @@ NORMAL: Final = 1.959964
 STILL_THERE: Final = 0.5
 """An accepted detection counts as right if the reviewed segment overlaps the detected
 one with at least this tIoU: a person may move its ends a little."""
-NEAR: Final = 1e-6
+EQUAL_WITHIN: Final = 1e-6
 """Seconds or scores that differ by less than this are taken for equal."""
 
 
@@ -115,7 +115,10 @@ def _verdict(asked: ToReview, reviews: Sequence[Mapping[str, Any]]) -> bool | No
         if (
             not isinstance(source, list)
             or source[0] != asked.label
-            or any(abs(x - y) > NEAR for x, y in zip(source[1:], numbers, strict=True))
+            or any(
+                abs(x - y) > EQUAL_WITHIN
+                for x, y in zip(source[1:], numbers, strict=True)
+            )
         ):
             continue
         places = asked.start_s, asked.end_s, one["start_s"], one["end_s"]
