@@ -1,1 +1,1 @@
-"""Whole journeys as functions: check, train, localize, compare. Nothing is printed."""
+"""Whole journeys as functions that print nothing, such as train, fit and ablate."""

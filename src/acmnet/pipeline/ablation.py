@@ -35,9 +35,11 @@ class AblationRequest:
 
     study: Study
     base: RunRequest
-    """Data, recipe, profile and device; ``out`` gets the trainings of all studies."""
+    """Data, recipe, profile and device of every training; ``out`` is the directory of
+    the trainings of all studies."""
     overrides: Mapping[str, object]
-    """Given by the caller by dotted name; a variant's own changes come after them."""
+    """Settings that the caller gave, by dotted name; the changes of a variant are laid
+    over them."""
     folds: int = 4
     groups: VideoGroups | None = None
     """Which videos belong together: those of one group stay in one fold."""
@@ -46,7 +48,7 @@ class AblationRequest:
     """Trainings at the same time; they share the cores, and the GPUs in turn."""
 
     def run_of(self, variant: Variant) -> RunRequest:
-        """Return what a variant trains and where."""
+        """Return the request for the training of a variant."""
         settings = variant.settings(self.base.recipe, self.base.profile, self.overrides)
         return dataclasses.replace(
             self.base,
@@ -148,12 +150,12 @@ def _facts(request: AblationRequest) -> dict[str, str]:
 
 
 def training_id(settings: Settings) -> str:
-    """Return a short name of what a training depends on.
+    """Return a short name of the settings that a training depends on.
 
-    With a student that is every setting but its teachers' weight and the range of its
-    scores; without, how it is localised changes nothing.
-    What is off (0, false, none) is left out, so that a setting which a later version
-    adds, off as it begins, renames nothing.
+    A training without a student depends on no setting of localisation. A training with
+    one depends on all, except for the weight of the teachers' proposals and the range
+    of the scores. Settings that are off (0, false, none) are left out, so that a later
+    version may add a setting that is off by default and all names stay.
     """
     values = as_values(settings)
     del values["teachers"]["proposal_weight"], values["localization"]["unit_scores"]

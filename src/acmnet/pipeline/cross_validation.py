@@ -89,19 +89,22 @@ class CrossValidation:
 
     tiou: tuple[float, ...]
     map: FloatArray
-    """(seeds, folds, n_tiou), in [0, 1]."""
+    """mAP of each seed and fold, (seeds, folds, n_tiou), in [0, 1]."""
     chance: FloatArray
-    """(seeds, folds, n_tiou)."""
+    """mAP of the same detections at random places, (seeds, folds, n_tiou), in [0,
+    1]."""
     classification: FloatArray
-    """(seeds, folds). Video-level classification mAP of the held-out videos, which
-    needs no segments."""
+    """Video-level classification mAP of the held-out videos, (seeds, folds), in [0, 1].
+    It needs no true segments."""
     agreement: FloatArray
-    """(seeds, folds). How well a seed agrees with the others on where the labelled
-    actions are, which needs none either; NaN with a single seed."""
+    """Mean overlap of where a seed and the other seeds find the labelled actions,
+    (seeds, folds), in [0, 1]. It needs no true segments, and is NaN with a single
+    seed."""
     seconds: float
     """Training time of all runs together, as their checkpoints say."""
     detections: Mapping[int, Mapping[str, Detections]]
-    """Of every video, by seed: each was found by the training that had not seen it."""
+    """Detections of every video, by seed and video. Each video was localised by the
+    training that had not seen it."""
 
     def by_seed(self) -> FloatArray:
         """Return the mean over folds, (seeds, n_tiou): what varies is the seed."""
@@ -231,7 +234,7 @@ def _model(run: RunRequest, request: RunRequest) -> TrainedModel:
 
 
 def _together(parts: Iterable[Mapping[str, Detections]]) -> dict[str, Detections]:
-    """Return what was found in any of the folds, by video in order."""
+    """Return the detections of all folds together, by video in order."""
     return dict(sorted(item for part in parts for item in part.items()))
 
 
@@ -284,7 +287,7 @@ def folds_of(
 
 
 def _refuse_other_videos(run: RunRequest, fold: int) -> None:
-    """Refuse a training of another deal of the videos into folds."""
+    """Refuse a directory whose training had other videos than this fold has."""
     if not has_checkpoint(run.out):
         return
     before = load_config(run.out).trained_on

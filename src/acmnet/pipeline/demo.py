@@ -29,20 +29,21 @@ class DemoResult(NamedTuple):
     """What the demonstration found."""
 
     report: DetectionReport
-    """Of the test videos."""
+    """Scores of the trained model on the test videos."""
     control: DetectionReport
-    """Of the same training on shuffled labels."""
+    """Scores on the same videos of a model that was trained on shuffled labels."""
     chance: FloatArray
-    """(n_tiou,) mAP of the same detections at random places."""
+    """mAP of the trained model's detections moved to random places, (n_tiou,), in [0,
+    1]."""
     run: Path
-    """The trained run, ready for `acmnet localize`."""
+    """Directory of the trained run, which `acmnet localize` takes."""
     scores: Path
-    """All of the above as JSON."""
+    """JSON file with the scores of the model, of the control and of random places."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DemoHooks(Hooks):
-    """Whom to tell what happens."""
+    """Whom `demo` tells how far it is."""
 
     on_drawn: Callable[[int, int], None] = lambda *_: None
     """Called after each video that was drawn and encoded."""
@@ -61,13 +62,14 @@ def demo(
     Parameters
     ----------
     out : Path
-        Gets ``scenes/`` (videos and labels), ``model/``, ``control/``, ``scores.json``.
+        Directory that gets ``scenes/`` (videos and labels), ``model/``, ``control/``
+        and ``scores.json``.
     seed : int
-        Of the scenes and of both trainings.
+        Seed of the scenes and of both trainings.
     scenes : SceneSettings
         How many videos, and how long.
     workers : int
-        Processes that extract.
+        Processes that extract features, from 1.
     hooks : DemoHooks
         Whom to tell what happens.
     """
@@ -109,7 +111,7 @@ def demo(
 
 
 def _control(out: Path, data: Data, seed: int) -> RunRequest:
-    """Return a training like that of `fit`, on labels that were dealt anew."""
+    """Return the request for the same training on shuffled labels."""
     return RunRequest(
         out=out / "control",
         data=data,

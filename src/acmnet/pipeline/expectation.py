@@ -32,11 +32,12 @@ from acmnet.text_files import parse_json, read_text
 
 EXPECTATION_FILE: Final = "expectation.json"
 TO_REVIEW: Final = 10
-"""Detections that a person is asked to look at."""
+"""Number of detections that a person is asked to look at."""
 MOST_VIDEOS: Final = 60
-"""Videos on which the networks' agreement is measured, evenly spread."""
+"""Number of videos, evenly spread, on which the networks' agreement is measured."""
 AGREE: Final = ((0.6, "agree well"), (0.35, "agree in part"), (0.0, "hardly agree"))
-"""Words for the mean overlap from each of these on."""
+"""Words for how well networks agree, each with the mean overlap (tIoU) that it begins
+at."""
 
 
 class ExpectationError(ValueError):
@@ -58,7 +59,8 @@ class Expectation:
     """What can be said of a run without any true segment."""
 
     names: HeldOutNames | None
-    """None where the videos do not allow it; see ``why_not``."""
+    """How well held-out videos were named; None where that cannot be checked, see
+    ``why_not``."""
     why_not: str
     """Why names were not checked, in words; empty where they were."""
     agreement: float | None
@@ -67,9 +69,10 @@ class Expectation:
     is_held_out: bool
     """Whether ``shown`` and ``to_review`` are of videos that were not trained on."""
     shown: int
-    """Detections that are shown by default."""
+    """Number of detections that are shown by default."""
     to_review: tuple[ToReview, ...]
-    """Some of these, evenly spread over their scores, so that they stand for all."""
+    """Some of the shown detections, evenly spread over their scores, so that they stand
+    for all."""
 
     def sentences(self) -> list[str]:
         """Return what a person should know, a sentence or two on each matter."""
@@ -100,7 +103,7 @@ def expect(
     Parameters
     ----------
     request : RunRequest
-        Of the run; its training is finished.
+        The request of the run; its training is finished.
     model : TrainedModel
         The run's.
     results : mapping of video id to Detections

@@ -10,12 +10,13 @@ import numpy.typing as npt
 from acmnet.segments import FloatArray
 
 UNLIKE: Final = 2.0
-"""A video is unlike the training videos from this many times their usual distance."""
+"""A video whose distance from the training videos is this many times their usual
+distance is unlike them."""
 USUAL: Final = 0.95
 """Share of the training videos that lie within the usual distance."""
 FLAT: Final = 0.01
-"""Least deviation of a feature, as a share of the root mean square of all: a feature
-that hardly varied in training does not decide alone."""
+"""Least standard deviation of a feature, as a share of the root mean square of all
+features: a feature that hardly varied in training does not decide alone."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -23,11 +24,13 @@ class Likeness:
     """The features of the training videos, and how far apart those videos are."""
 
     mean: FloatArray
-    """(D,) over the snippets of all training videos, each video counting alike."""
+    """Mean of each feature over the snippets of all training videos, (D,); each video
+    counts alike."""
     deviation: FloatArray
-    """(D,) above 0."""
+    """Standard deviation of each feature, (D,), above 0."""
     usual: float
-    """Distance that `USUAL` of the training videos have from the others, above 0."""
+    """Distance from the other training videos that the share `USUAL` of them does not
+    exceed, above 0."""
 
     @classmethod
     def of(cls, videos: Iterable[npt.NDArray[np.floating]]) -> Self | None:
@@ -102,12 +105,12 @@ def _moments(features: npt.NDArray[np.floating]) -> tuple[FloatArray, FloatArray
 
 
 def _spread(mean: FloatArray, square: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return mean and deviation by the mean and the mean square, (D,) each."""
+    """Return mean and standard deviation from mean and mean square, (D,) each."""
     variance = np.maximum(square - mean**2, 0.0)
     least = max(FLAT * float(np.sqrt(variance.mean())), 1e-12)
     return mean, np.maximum(np.sqrt(variance), least)
 
 
 def _distance(one: FloatArray, mean: FloatArray, deviation: FloatArray) -> float:
-    """Return how many deviations a mean is off, root mean square over features."""
+    """Return the distance of two means in deviations, root mean square over D."""
     return float(np.sqrt(np.square((one - mean) / deviation).mean()))

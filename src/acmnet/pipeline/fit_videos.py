@@ -59,17 +59,7 @@ def fit(request: FitRequest, hooks: Hooks = NOBODY) -> FitResult:
     groups = _groups(request)
     everything, left_out = _extracted(request, hooks)
     training = _to_train_on(request, everything)
-    run = RunRequest(
-        out=request.out,
-        data=training,
-        recipe=request.recipe,
-        profile=request.profile,
-        settings=request.settings,
-        seed=request.seed,
-        device=request.device,
-        resume=not request.overwrite,
-        overwrite=request.overwrite,
-    )
+    run = _run_request(request, training)
     train_run(run, on_step=hooks.on_step, on_note=hooks.on_note)
     model = load(
         request.out, settings=lambda _: request.settings, device=request.device
@@ -134,6 +124,21 @@ def _extracted(request: FitRequest, hooks: Hooks) -> tuple[Data, dict[str, str]]
     left_out |= {failure.video: failure.reason for failure in summary.failures}
     refuse_what_is_lost(listed, left_out)
     return _with_features(request, annotations, features, left_out), left_out
+
+
+def _run_request(request: FitRequest, training: Data) -> RunRequest:
+    """Return the request for the training; it goes on where an earlier one stopped."""
+    return RunRequest(
+        out=request.out,
+        data=training,
+        recipe=request.recipe,
+        profile=request.profile,
+        settings=request.settings,
+        seed=request.seed,
+        device=request.device,
+        resume=not request.overwrite,
+        overwrite=request.overwrite,
+    )
 
 
 def _to_train_on(request: FitRequest, everything: Data) -> Data:

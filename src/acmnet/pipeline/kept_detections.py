@@ -29,7 +29,8 @@ from acmnet.training.checkpoint import weights_sha256
 
 FOUND_FILE: Final = "found.safetensors"
 FORMAT_VERSION: Final = 1
-"""Of the file; raised when the same weights and settings come to find other things."""
+"""Version of the file. It is raised when the same weights and settings find other
+detections than before."""
 
 ARRAYS: Final = ("start_s", "end_s", "score", "class_index")
 
@@ -56,7 +57,7 @@ class FoundFile:
     data: Data
 
     def read(self) -> dict[str, Detections]:
-        """Return the videos' detections that still hold; a damaged file has none."""
+        """Return the kept detections that are still valid, by video."""
         stamped = self._stamped()
         return {
             video: stamped[video][1]
@@ -88,7 +89,7 @@ class FoundFile:
             part.write_bytes(save(arrays, {"key": self._key(), "videos": videos}))
 
     def _stamped(self) -> dict[str, tuple[str, Detections]]:
-        """Return each kept video's stamp and detections; none where nothing fits."""
+        """Return each kept video's stamp and detections, if the file can be used."""
         try:
             return self._read()
         except (
@@ -174,7 +175,7 @@ def found_videos(
 def keep(
     file: FoundFile, results: Mapping[str, Detections], on_note: Callable[[str], None]
 ) -> None:
-    """Keep detections, or say why that cannot be done: they can be found again."""
+    """Keep detections in the run, or tell the user why that is impossible."""
     try:
         file.keep(results)
     except OSError as error:

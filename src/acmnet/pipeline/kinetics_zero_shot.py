@@ -28,14 +28,16 @@ from acmnet.segments import Detections, SnippetGrid
 EXTRACTION: Final = ExtractionSettings(extractor="i3d-rgb")
 TOP: Final = 3
 POOLED: Final = 8
-"""The top T // 8 snippets speak for a video, as in the network's instance branch."""
+"""A class's score in a video is its mean over the T // 8 snippets where it is highest,
+as in the instance branch of the paper's network."""
 LOCALIZATION: Final = LocalizationSettings(
     class_threshold=0.1,
     activation_scale="softmax",
     activation_thresholds=tuple(round(0.1 * i, 1) for i in range(1, 10)),
     attention_thresholds=(),
 )
-"""There is no attention, and of 400 classes a probability is far above chance."""
+"""How these actions are localised. The head gives no attention, and with 400 classes
+even a small probability is far above chance."""
 
 
 class ClassError(ValueError):
@@ -53,9 +55,9 @@ class KineticsClasses:
     """
 
     top: int = TOP
-    """At most this many classes a video, the best ones."""
+    """Most classes that are looked for in a video, the most probable ones."""
     names: tuple[str, ...] = ()
-    """Only these; all 400 when empty."""
+    """Names of the classes that may be found; all 400 when empty."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be found."""

@@ -1,4 +1,4 @@
-"""Choosing without peeking: what video-level labels alone say of a setting."""
+"""Choosing between settings by what video-level labels alone can tell."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -8,7 +8,8 @@ import numpy as np
 from acmnet.segments import Detections, FloatArray, temporal_iou
 
 CONFIDENT: Final = 0.5
-"""A detection counts from this share of the best of its class in its video."""
+"""A detection counts if its score is at least this share of the highest score of its
+class in its video."""
 
 
 def agreement(
@@ -25,7 +26,7 @@ def agreement(
     Parameters
     ----------
     one, other : mapping of video id to Detections
-        Of the same videos, from two seeds, say.
+        Detections in the same videos by two trainings, such as those of two seeds.
     labels : mapping of video id to class names
         What each video contains.
 

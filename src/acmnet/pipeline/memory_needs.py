@@ -1,4 +1,4 @@
-"""What a training needs at the least in memory, and what this machine has."""
+"""The least memory that a training needs, and the memory that this machine has."""
 
 import os
 from pathlib import Path
@@ -13,9 +13,10 @@ from acmnet.network.student import Student
 from acmnet.recipes import Settings
 
 COPIES: Final = 4
-"""Numbers kept for a weight: itself, its gradient and the two moments of Adam."""
+"""Numbers that training keeps for each weight: the weight, its gradient and the two
+moments of Adam."""
 CGROUP: Final = Path("/sys/fs/cgroup/memory.max")
-"""Where Linux says how much memory a container may take."""
+"""File in which Linux says how much memory a container may take, in bytes."""
 
 
 def refuse_oversized(settings: Settings, data: Data, device: str = "cpu") -> None:
@@ -24,7 +25,7 @@ def refuse_oversized(settings: Settings, data: Data, device: str = "cpu") -> Non
     Parameters
     ----------
     settings : Settings
-        Of the networks and the batches.
+        Settings of the networks and the batches.
     data : Data
         What is trained on; only the features' dimension and lengths are looked at.
     device : str
@@ -50,8 +51,8 @@ def refuse_oversized(settings: Settings, data: Data, device: str = "cpu") -> Non
 def needed_bytes(settings: Settings, data: Data) -> int:
     """Return bytes that a training takes at the least: weights and one batch.
 
-    Of the snippets' intermediate values only the input and each layer's output are
-    counted, so that what is refused could not have run.
+    Only the input and the output of each layer are counted, not what lies between
+    them. So a training that is refused could not have run.
     """
     dimension, n_classes = data.store.dimension, len(data.annotations.class_names)
     lengths = [data.store.shape(video)[0] for video in data.annotations.videos]

@@ -1,7 +1,7 @@
 """What a run keeps of its data, so that it can be used from anywhere.
 
-Its checkpoint holds the label file and the videos and labels that training was given;
-features are found from where the run lies, or else where they were.
+The checkpoint of a run holds the label file, and the videos and labels that training
+was given. Features are looked for relative to the run, and where they were.
 """
 
 import json
@@ -38,7 +38,7 @@ def label_file(annotations: Annotations) -> bytes:
 
 
 def place_of_features(run: Path, features: Path) -> dict[str, str]:
-    """Return where features lie: from the root of the disk, and from the run."""
+    """Return a feature directory as absolute path and as path from the run."""
     there = features.resolve()
     return {
         "features": str(there),
@@ -79,7 +79,7 @@ def features_of(run: Path, config: CheckpointConfig) -> Path | None:
 
 
 def grid_of(features: Path, config: CheckpointConfig) -> SnippetGrid | None:
-    """Return the run's grid for features whose directory does not say theirs."""
+    """Return the run's snippet grid if the features do not name their own."""
     return None if (features / MANIFEST_NAME).exists() else config.grid
 
 
@@ -105,13 +105,13 @@ def _existing(path: object) -> Path | None:
 
 
 def _short(path: Path) -> Path:
-    """Return a path from the working directory where it lies below that."""
+    """Return a path below the working directory relative to it, others unchanged."""
     relative = Path(os.path.relpath(path))
     return path if os.pardir in relative.parts else relative
 
 
 def _root(directory: Path) -> Path:
-    """Return the run that a directory is, or is a checkpoint of."""
+    """Return the run that a directory is, or that it is a checkpoint of."""
     place = directory.resolve()
     if place.name == FOLDER:
         return place.parent

@@ -1,4 +1,4 @@
-"""The directory of a run: locked, logged, checkpointed, and what a kill left of it."""
+"""The directory of a run: its lock, log and checkpoints, and what a kill left in it."""
 
 import contextlib
 import dataclasses
@@ -46,11 +46,13 @@ from acmnet.training.loop import Progress, StepRecord
 
 LOCK_FILE: Final = ".training.lock"
 PSEUDO_LABELS: Final = "pseudo_labels.json"
-"""What the student of a run learns from, as detections."""
+"""File of a run with the pseudo labels that its student learns from, as detections."""
 OWN_FILES: Final = (LOG_FILE, PSEUDO_LABELS, MODEL_FILE, CONFIG_FILE, STATE_FILE)
-"""What training alone writes into a run: no other verb has a part of these open."""
+"""Files of a run that only a training writes. Their unfinished parts can be removed
+while no training runs."""
 PART: Final = re.compile(r"\.(.+)\.(\d+)(?:-[0-9a-f]{8})?\.part", re.DOTALL)
-"""The temporary name that `written_whole` gives a file: its own, and the process."""
+"""The temporary name that `written_whole` gives a file: the name of the file, and the
+number of the process."""
 
 
 @contextlib.contextmanager
@@ -92,14 +94,14 @@ def locked(out: Path) -> Iterator[None]:
 
 
 def tidy(out: Path) -> None:
-    """Take away what killed trainings left in a run, unless one is writing there."""
+    """Remove what killed trainings left in a run, unless one is running there."""
     if out.is_dir():
         with contextlib.suppress(RunError), locked(out):
             pass
 
 
 def _clear(out: Path) -> None:
-    """Take away what killed trainings left in a run; nobody else may train there."""
+    """Remove what killed trainings left in a run; the caller holds its lock."""
     recover(out / FOLDER)
     recover_all(out / CHECKPOINTS)
     for path in out.glob(".*.part"):
@@ -151,7 +153,7 @@ class RunDirectory:
             self.spent_s = float(found.config.training.get("seconds", 0.0))
 
     def prepare(self) -> None:
-        """Make room for this run's files, once all that can be refused was not."""
+        """Remove or trim files of an earlier training, after everything was checked."""
         if self.writes:
             out = self.request.out
             try:
@@ -169,7 +171,7 @@ class RunDirectory:
             distributed.barrier()  # nobody trains in a directory that was refused
 
     def _trim_log(self) -> None:
-        """Drop the log's steps that the resumed run will take again."""
+        """Remove from the log the steps that the resumed training will take again."""
         path = self.request.out / LOG_FILE
         if not path.exists():
             return
@@ -182,14 +184,14 @@ class RunDirectory:
             new.writelines(line for line in old if _epoch_of(line) <= done)
 
     def opened(self) -> TextIO:
-        """Open the log to append to; other processes write to nowhere."""
+        """Open the log to append to; only the first process writes to it."""
         path = self.request.out / LOG_FILE if self.writes else Path(os.devnull)
         return path.open("a", encoding="utf-8", buffering=1)
 
     def logging(
         self, log: TextIO, on_step: Callable[[StepRecord], None]
     ) -> Callable[[StepRecord], None]:
-        """Return what to call after a step: it is logged, then told."""
+        """Return a function that logs a step and then calls ``on_step``."""
 
         def logged(record: StepRecord) -> None:
             self._log_step(log, record)
@@ -198,7 +200,7 @@ class RunDirectory:
         return logged
 
     def _log_step(self, log: TextIO, record: StepRecord) -> None:
-        """Write one step as a line of JSON and add it to the epoch's means."""
+        """Write one step as a line of JSON, and add its losses to the epoch's sums."""
         entry = {"epoch": record.epoch, "step": record.step, **record.losses}
         entry |= {"videos": record.videos, "seconds": round(record.seconds, 6)}
         self._write_line(log, entry)
@@ -249,7 +251,7 @@ class RunDirectory:
         metrics: dict[str, Any],
         as_model: Callable[[nn.Module], TrainedModel],
     ) -> bool:
-        """Whether this epoch's weights become the run's: the last or best so far."""
+        """Whether this epoch has the weights to keep: the last, or the best so far."""
         selection = self.request.selection
         if selection is None:
             return True

@@ -24,7 +24,8 @@ Refused = Literal["nothing", "everything"]
 """Why a class has no operating point: no score reaches the precision, or one that keeps
 a detection in every video does, so that the scores decide nothing."""
 BEFORE: Final = {"unit_scores": False}
-"""How scores were when a calibration did not yet say so."""
+"""The settings of localisation that calibrations of older versions, which did not keep
+them, were made with."""
 AGAIN: Final = "run acmnet calibrate again, or give --no-calibration"
 
 
@@ -34,43 +35,47 @@ class CalibrationError(ValueError):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class ClassCalibration:
-    """What one class's scores are worth."""
+    """How reliable the scores of one class are."""
 
     curve: Curve
     threshold: float | None
-    """Lowest score, before calibration, with the wanted precision; None where there is
-    no operating point."""
+    """Lowest score, before calibration, of the detections that reach the wanted
+    precision; None where the class has no operating point."""
     detections: int
     correct: int
     targets: int
     precision: float | None
-    """At the operating point, cross-fitted; None where nothing is kept."""
+    """Precision at the operating point, cross-fitted; None where no detection is
+    kept."""
     recall: float | None
-    """Likewise; None where there is nothing to be found."""
+    """Recall at the operating point, cross-fitted; None where nothing is to be
+    found."""
     refused: Refused | None = None
-    """Why there is no threshold."""
+    """Why the class has no threshold; None where it has one."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Calibration:
-    """What a run's scores are worth: what ``calibration.json`` holds."""
+    """How reliable a run's scores are: the content of ``calibration.json``."""
 
     kind: Kind
-    """Whether correct means a segment found, or that the video has the label."""
+    """What makes a detection correct: "segments" if it must find a true segment,
+    "labels" if its video must carry its label."""
     tiou: float | None
-    """From which a segment is found; None where only labels are known."""
+    """The tIoU from which a detection finds a true segment; None where only labels are
+    known."""
     precision: float
-    """Wanted at the operating point, in ``(0, 1)``."""
+    """The precision that was wanted at the operating point, in ``(0, 1)``."""
     classes: Mapping[str, ClassCalibration]
-    """By name, in the run's order."""
+    """The calibration of each class by its name, in the order of the run's classes."""
     videos: int
     ece: Mapping[str, float]
     """Expected calibration error by the names of `CalibrationReport.bins`."""
     source: str
-    """The annotations and subset, for people."""
+    """The annotations and subset that it was made on, for people to read."""
     model_sha256: str
     localization: Mapping[str, Any]
-    """The settings that the scores come from."""
+    """The settings of localisation that the scores were made with."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, as `read_calibration` takes them."""
@@ -91,7 +96,7 @@ class Calibration:
         Parameters
         ----------
         found : Detections
-            Of the run's classes.
+            Detections of the run's classes.
         operating_point : bool
             Whether to drop detections below their class's threshold; a class without
             one loses all.
@@ -187,6 +192,6 @@ def _parsed(path: Path, content: Any) -> Calibration:
 
 
 def plain_settings(localization: LocalizationSettings) -> dict[str, Any]:
-    """Return settings of the localisation as JSON gives them back."""
+    """Return settings of localisation as plain values, as JSON gives them back."""
     values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(localization)))
     return values

@@ -27,7 +27,7 @@ from acmnet.training.checkpoint import load_config
 SUMMARY_FILE: Final = "training_summary.json"
 FORMAT_VERSION: Final = 1
 MOST_VIDEOS: Final = 500
-"""Training videos that are looked at, evenly spread over them."""
+"""Most training videos that are looked at, evenly spread over all of them."""
 
 
 class TrainingSummaryError(ValueError):
@@ -40,11 +40,11 @@ def summarize_training(run: Path, model: TrainedModel, data: Data) -> None:
     Parameters
     ----------
     run : Path
-        Of a finished training.
+        Directory of the run; its training is finished.
     model : TrainedModel
-        As it was trained.
+        The run's model, with the settings that it was trained with.
     data : Data
-        What it was trained on.
+        The videos and labels that it was trained on.
     """
     labels = data.labels
     videos = sorted(labels)
@@ -83,7 +83,8 @@ def shown_score(run: Path, used: Settings | None = None) -> float | None:
     run : Path
         A run, or a checkpoint in it.
     used : Settings, optional
-        What the run is used with, if that may differ from what it was trained with.
+        Settings that the run is used with, if they may differ from those that it was
+        trained with.
 
     Returns
     -------
@@ -107,8 +108,8 @@ def shown_score(run: Path, used: Settings | None = None) -> float | None:
 def unlike_training(run: Path, data: Data, most: int = MOST_VIDEOS) -> str | None:
     """Return a warning of videos that are unlike those that a run was trained on.
 
-    A video is when the mean of its features is twice as far from theirs as theirs
-    usually are from each other (`acmnet.pipeline.feature_likeness`).
+    A video is unlike them when the mean of its features is twice as far from theirs as
+    theirs usually are from each other (`acmnet.pipeline.feature_likeness`).
 
     Parameters
     ----------
@@ -117,7 +118,7 @@ def unlike_training(run: Path, data: Data, most: int = MOST_VIDEOS) -> str | Non
     data : Data
         The videos. Those that the run was trained on are passed over.
     most : int
-        Of the others, up to this many are looked at, evenly spread; from 1.
+        Most videos that are looked at, evenly spread over the others; from 1.
 
     Returns
     -------
@@ -174,7 +175,7 @@ def training_summary(run: Path) -> dict[str, Any] | None:
 
 
 def _is_whole(values: dict[str, Any]) -> bool:
-    """Whether a training summary has all that this version reads from it."""
+    """Whether a training summary has everything that this version reads from it."""
     score = values.get("shown_from")
     try:
         if values.get("features") is not None:

@@ -1,9 +1,9 @@
 """Checkpoints: folders of files, none of which can run code.
 
-``model.safetensors`` holds the weights, ``config.json`` says what they are,
-``training_state.pt`` (read with ``weights_only=True``) is for going on with the
-training, ``trained_on.json`` names the videos and labels that were trained on, and
-``labels.json`` is the label file, for reports. A run's newest checkpoint is its folder
+``model.safetensors`` holds the weights, and ``config.json`` says what they are.
+``training_state.pt`` (read with ``weights_only=True``) is what training goes on from.
+``trained_on.json`` names the videos and labels that were trained on. ``labels.json`` is
+the label file, which reports read. The newest checkpoint of a run is its folder
 ``checkpoint``. Runs of an older acmnet have the first three files in the run itself.
 """
 
@@ -41,7 +41,7 @@ from acmnet.training.checkpoint_config import (
 )
 
 FIRST_WITH_DIGESTS: Final = 2
-"""From this format on, a checkpoint is a folder with the SHA-256 of its files."""
+"""The first format in which a checkpoint is a folder with the SHA-256 of its files."""
 FOLDER: Final = "checkpoint"
 """Folder of a run with its newest checkpoint, or the one that a subset chose."""
 MODEL_FILE: Final = "model.safetensors"
@@ -66,9 +66,9 @@ def model_files(
     Parameters
     ----------
     weights : mapping of str to tensor
-        The network's.
+        The weights of the network, by name.
     config : CheckpointConfig
-        What they are.
+        What the weights are.
     labels : bytes, optional
         The label file as JSON, with true segments where they are known. Reports read
         it; training never does.
@@ -92,8 +92,8 @@ def model_files(
 def state_files(state: Mapping[str, object]) -> dict[str, bytes]:
     """Return the file that training goes on from, by name.
 
-    It holds the weights, too: where a subset chooses the checkpoint, those of the
-    model may be of an earlier epoch. Equal states give equal bytes.
+    It holds the weights of the last epoch; where a subset chooses the checkpoint, the
+    weights of the model may be of an earlier one. Equal states give equal bytes.
     """
     written = io.BytesIO()
     torch.save(dict(state), written)
@@ -228,7 +228,8 @@ def has_checkpoint(directory: Path) -> bool:
 def is_left_of_a_kill(directory: Path) -> bool:
     """Whether an older acmnet was killed here while it wrote its first checkpoint.
 
-    Its three files came one after another. A checkpoint in a folder is never so.
+    An older acmnet wrote the three files one after another. A checkpoint in a folder of
+    its own is there whole or not at all.
     """
     folder = folder_of(directory)
     missing = [
@@ -307,14 +308,14 @@ def _plain(path: Path, kind: str) -> dict[str, Any]:
 
 
 def _foreign(path: Path, why: str) -> CheckpointError:
-    """Return the refusal of a file that is not what we write."""
+    """Return the error for a file that acmnet did not write."""
     return CheckpointError(
         f"{path} is damaged or not written by acmnet ({why}); {ANOTHER}"
     )
 
 
 def _trained_on(folder: Path) -> dict[str, tuple[str, ...]] | None:
-    """Return each training video's labels, where the checkpoint keeps them."""
+    """Return the labels of each training video, if the checkpoint keeps them."""
     path = folder / TRAINED_ON_FILE
     if not path.exists():
         return None
@@ -327,7 +328,7 @@ def _trained_on(folder: Path) -> dict[str, tuple[str, ...]] | None:
 
 
 def _content(path: Path) -> bytes:
-    """Return a file's content, compared with the digest beside it."""
+    """Return the content of a file that has the SHA-256 which the checkpoint keeps."""
     _refuse_pickle(path)
     try:
         return read_file(path)
@@ -340,7 +341,7 @@ def _content(path: Path) -> bytes:
 
 
 def _existing(directory: Path, name: str) -> Path:
-    """Return the file's path, or say what is there instead."""
+    """Return the path of a file of a checkpoint, or say what is there instead."""
     if directory.is_file():
         _refuse_pickle(directory)
         raise CheckpointError(
@@ -359,7 +360,7 @@ def _existing(directory: Path, name: str) -> Path:
 
 
 def _refuse_pickle(path: Path) -> None:
-    """Refuse what starts like a pickle or a zip of one, without reading on."""
+    """Refuse a file that starts like a pickle or a zip archive, without reading on."""
     if path.name == STATE_FILE or not path.is_file():
         return
     with path.open("rb") as file:

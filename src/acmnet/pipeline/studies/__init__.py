@@ -1,4 +1,4 @@
-"""What is compared with what: the paper's ablation tables and ours, as settings."""
+"""The studies of `acmnet ablate`: the tables of the paper and our own, as settings."""
 
 import dataclasses
 import tomllib
@@ -22,11 +22,12 @@ class Variant:
 
     name: str
     terms: tuple[bool, ...] = ()
-    """Which of the study's terms are on."""
+    """Whether each of the study's terms is on."""
     profile: str | None = None
-    """Another profile than the one under study."""
+    """The variant's own profile; None for the profile under study."""
     changes: Mapping[str, object] = dataclasses.field(default_factory=dict)
-    """Settings by dotted name, laid over the others."""
+    """Settings that the variant changes, by dotted name; they are laid over all
+    others."""
     paper: tuple[float, ...] = ()
     """The paper's own mAP in %, at each tIoU and on average; empty where there is none.
     """
@@ -59,7 +60,7 @@ class Study:
     name: str
     title: str
     terms: tuple[str, ...]
-    """What a variant may have on or off."""
+    """Names of the parts that a variant may have switched on or off."""
     tiou: tuple[float, ...]
     """The thresholds that the table shows."""
     average_over: tuple[float, ...]
