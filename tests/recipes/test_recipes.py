@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import tomllib
 
 import numpy as np
@@ -82,6 +83,21 @@ def test_every_setting_is_documented():
         if " = " in line and not line.startswith("#"):
             before = shown[: shown.index(f"\n{line}")].splitlines()[-1]
             assert before.startswith("# "), line
+
+
+RIDDLES = re.compile(r"^Of\b|\blikewise\b|\bas the next\b|\bSee `", re.IGNORECASE)
+"""Beginnings and words of explanations that point to something that is not printed."""
+
+
+def test_every_explanation_can_be_read_alone():
+    shown = recipes.as_toml(recipe())
+    explanations = re.findall(r"(?:^# .*\n)+(?=\w+ = )", shown, re.MULTILINE)
+    assert len(explanations) == len(recipes.setting_names())
+    for comment in explanations:
+        words = " ".join(line.removeprefix("# ") for line in comment.splitlines())
+        assert words[0].isupper() or words.startswith(("r_", "m of")), words
+        assert words.endswith("."), words
+        assert not RIDDLES.search(words), words
 
 
 def test_thumos_official_is_the_authors_code():
