@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from support.places import ROOT
 
@@ -18,8 +19,16 @@ LOADED = {"script": "src", "img": "src", "source": "src", "iframe": "src"}
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """Build the site as make docs does, and return its folder."""
-    folder = tmp_path_factory.mktemp("site")
+    """Build the site as make docs does, once for all workers; return its folder."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "site"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            build(folder)
+    return folder
+
+
+def build(folder):
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--site-dir", folder],
         cwd=ROOT,
@@ -29,7 +38,14 @@ def site(tmp_path_factory):
     )
     told = [line for line in done.stderr.splitlines() if "INFO" not in line]
     assert (told, done.returncode) == ([], 0)
-    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    """Every page by its path in the site."""
+    return {
+        path.relative_to(site).as_posix(): _Page(path) for path in site.rglob("*.html")
+    }
 
 
 class _Page(HTMLParser):
@@ -51,14 +67,13 @@ class _Page(HTMLParser):
 
 
 @pytest.mark.slow
-def test_pages_ask_the_network_for_nothing(site):
-    pages = sorted(site.rglob("*.html"))
+def test_pages_ask_the_network_for_nothing(site, pages):
     assert len(pages) > 20
     outside = re.compile(r"(?:[a-z]+:)?//")
     found = {
-        (page.name, address)
-        for page in pages
-        for address in _Page(page).loaded
+        (name, address)
+        for name, page in pages.items()
+        for address in page.loaded
         if outside.match(address)
     }
     styles = "".join(path.read_text() for path in site.rglob("*.css"))
@@ -67,7 +82,7 @@ def test_pages_ask_the_network_for_nothing(site):
 
 
 @pytest.mark.slow
-def test_every_module_stands_in_the_api(site):
+def test_every_module_stands_in_the_api(pages):
     package = ROOT / "src" / "acmnet"
     modules = {
         ".".join(path.relative_to(package.parent).with_suffix("").parts)
@@ -75,7 +90,7 @@ def test_every_module_stands_in_the_api(site):
         if path.name not in ("__init__.py", "__main__.py")
     }
     modules = {name for name in modules if not name.startswith("acmnet.cli.")}
-    ids = set().union(*(_Page(page).ids for page in (site / "api").glob("*.html")))
+    ids = set().union(*(pages[name].ids for name in pages if name.startswith("api/")))
     assert modules - ids == set()
     assert "acmnet.Extractor" in ids
 
