@@ -37,7 +37,13 @@ def rows(repeats: int = 9) -> Iterator[Figure]:
     name = f"evaluate {DETECTIONS} detections at {len(TIOU)} thresholds"
     report = evaluate(truth, found, tiou=TIOU)
     detail = f"{report.instances} instances, average mAP {report.average:.3f}"
-    yield Figure(name, statistics.median(fast_s), "s", LIMIT_S, detail)
+    yield Figure(
+        name=name,
+        value=statistics.median(fast_s),
+        unit="s",
+        limit=LIMIT_S,
+        detail=detail,
+    )
     yield against_twin(f"{name} against a loop", fast_s, slow_s, scale=scale)
 
 
@@ -80,7 +86,13 @@ def _video(
     instances = tuple(
         Instance(what, Segment(*span)) for what, span in zip(labels, spans, strict=True)
     )
-    return Video(name, "test", duration_s, tuple(sorted(set(labels))), instances)
+    return Video(
+        id=name,
+        subset="test",
+        duration_s=duration_s,
+        labels=tuple(sorted(set(labels))),
+        instances=instances,
+    )
 
 
 def _detections(
@@ -100,11 +112,13 @@ def _detections(
     other_s, other_until_s = _segments(random, n, duration_s)
     astray = anywhere & (random.random(n) < 0.1)
     return Detections(
-        np.where(anywhere, other_s, found_s),
-        np.where(anywhere, other_until_s, until_s),
-        random.random(n) + 0.5 * ~anywhere,
-        np.where(astray, random.integers(len(CLASS_NAMES), size=n), label[near]),
-        CLASS_NAMES,
+        start_s=np.where(anywhere, other_s, found_s),
+        end_s=np.where(anywhere, other_until_s, until_s),
+        score=random.random(n) + 0.5 * ~anywhere,
+        class_index=np.where(
+            astray, random.integers(len(CLASS_NAMES), size=n), label[near]
+        ),
+        class_names=CLASS_NAMES,
     )
 
 
@@ -112,11 +126,11 @@ def _every(found: Detections) -> Detections:
     """Return one in `TWIN_SHARE` of the detections of each video."""
     step = slice(None, None, TWIN_SHARE)
     return Detections(
-        found.start_s[step],
-        found.end_s[step],
-        found.score[step],
-        found.class_index[step],
-        found.class_names,
+        start_s=found.start_s[step],
+        end_s=found.end_s[step],
+        score=found.score[step],
+        class_index=found.class_index[step],
+        class_names=found.class_names,
     )
 
 

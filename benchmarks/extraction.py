@@ -82,18 +82,18 @@ def _extractor(
         name += f", {settings.precision}"
     slower = [max(pair) for pair in zip(decode, describe, strict=True)]
     yield Figure(
-        f"{name}: seconds of video",
-        video_s / statistics.median(whole),
-        "a second",
+        name=f"{name}: seconds of video",
+        value=video_s / statistics.median(whole),
+        unit="a second",
         detail=f"decode alone {video_s / statistics.median(decode):.3g}, describe "
         f"alone {video_s / statistics.median(describe):.3g}",
     )
     yield Figure(
-        f"{name}: all stages",
-        median_ratio(whole, slower),
-        "of the slowest alone",
-        OVERLAP_LIMIT,
-        f"{statistics.median(whole):.2f} s",
+        name=f"{name}: all stages",
+        value=median_ratio(whole, slower),
+        unit="of the slowest alone",
+        limit=OVERLAP_LIMIT,
+        detail=f"{statistics.median(whole):.2f} s",
     )
 
 
@@ -105,9 +105,9 @@ def _flow(path: Path) -> Iterator[Figure]:
     for method in METHODS:
         spent = seconds(lambda: list(flow_sequence(frames[:FLOW_FRAMES], method)))  # noqa: B023
         yield Figure(
-            f"flow, {method}, {FLOW_SIZE[0]} x {FLOW_SIZE[1]}",
-            (FLOW_FRAMES - 1) / spent,
-            "pairs a second",
+            name=f"flow, {method}, {FLOW_SIZE[0]} x {FLOW_SIZE[1]}",
+            value=(FLOW_FRAMES - 1) / spent,
+            unit="pairs a second",
         )
 
 
@@ -154,12 +154,13 @@ def _two_stream(path: Path, method: FlowMethod) -> Figure:
     video_s = len(frames) / FPS
     paces = [video_s / statistics.median(each) for each in measured]
     pace = ", ".join(f"{name} {x:.3g}" for name, x in zip(stages, paces, strict=True))
+    form = f"i3d-two-stream, {extractor.colour.rgb.precision}, {method} flow"
     return Figure(
-        f"i3d-two-stream, {extractor.colour.rgb.precision}, {method} flow: all stages",
-        median_ratio(whole_s, slowest_s),
-        "of the slowest alone",
-        OVERLAP_LIMIT,
-        f"seconds of video a second: {pace}",
+        name=f"{form}: all stages",
+        value=median_ratio(whole_s, slowest_s),
+        unit="of the slowest alone",
+        limit=OVERLAP_LIMIT,
+        detail=f"seconds of video a second: {pace}",
     )
 
 

@@ -53,11 +53,11 @@ def rows(repeats: int = 9) -> Iterator[Figure]:
     ):
         found = sum(map(len, _localize(made, settings)))
         yield Figure(
-            f"localise {VIDEOS} videos, {profile}",
-            statistics.median(taken),
-            "s",
-            LIMIT_S,
-            f"{found} detections",
+            name=f"localise {VIDEOS} videos, {profile}",
+            value=statistics.median(taken),
+            unit="s",
+            limit=LIMIT_S,
+            detail=f"{found} detections",
         )
     yield against_twin(
         f"localise {VIDEOS} videos against a loop", corrected_s, slow_s, scale=scale

@@ -11,13 +11,13 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 """Folder of the checkout, from which the package `benchmarks` can be imported."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Figure:
     """A measured figure and its limit.
 
     Examples
     --------
-    >>> figure = Figure("evaluate", 0.05, "s", limit=0.2)
+    >>> figure = Figure(name="evaluate", value=0.05, unit="s", limit=0.2)
     >>> figure.ratio, figure.within
     (0.25, True)
     """
@@ -92,4 +92,10 @@ def against_twin(
     """
     share = median_ratio(fast, slow) / scale
     value = statistics.median(fast)
-    return Figure(name, value, "s", value / share, f"{1 / share:.3g} times faster")
+    return Figure(
+        name=name,
+        value=value,
+        unit="s",
+        limit=value / share,
+        detail=f"{1 / share:.3g} times faster",
+    )

@@ -41,12 +41,13 @@ def rows() -> Iterator[Figure]:
         _write_videos(Path(directory))
         for reading in ("read", "mapped"):
             peak_gb, step_s = _peak_of_child(directory, reading)
+            on_disk = f"features {_features_gb():.2f} GB on disk"
             yield Figure(
-                f"peak memory of training, {VIDEOS} videos {reading}",
-                peak_gb,
-                "GB",
-                LIMIT_GB,
-                f"features {_features_gb():.2f} GB on disk, {step_s:.1f} s a step",
+                name=f"peak memory of training, {VIDEOS} videos {reading}",
+                value=peak_gb,
+                unit="GB",
+                limit=LIMIT_GB,
+                detail=f"{on_disk}, {step_s:.1f} s a step",
             )
 
 
@@ -58,7 +59,9 @@ def _write_videos(directory: Path) -> None:
     """Write fp16 features; each video has the rows of one random table, rotated."""
     table = np.random.default_rng(0).random((SNIPPETS, DIMENSION), np.float32)
     table = table.astype(np.float16)
-    write_manifest(directory, FeatureManifest(SnippetGrid(25, 16, 16), DIMENSION))
+    write_manifest(
+        directory, FeatureManifest(grid=SnippetGrid(25, 16, 16), dimension=DIMENSION)
+    )
     for video in range(VIDEOS):
         write_features(directory, f"video_{video:04d}", np.roll(table, video, axis=1))
 

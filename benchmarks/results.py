@@ -277,7 +277,15 @@ def tables(
         labels, store = (world.given[world.given.index(x) + 1] for x in names)
         source = DataSource(Path(labels), Path(store))
         where = out / f"{world.name}{run}"
-        return Validated(world.name, recipe, source, where, folds, seeds, changes)
+        return Validated(
+            name=world.name,
+            recipe=recipe,
+            source=source,
+            runs=where,
+            folds=folds,
+            seeds=seeds,
+            changes=changes,
+        )
 
     gestures, fights = worlds(data, out)
     drawn = validated(_drawn(out, 0.5), "default", "_best")._replace(

@@ -60,7 +60,9 @@ def _batch_rows(directory: Path, shape: str, repeats: int) -> Iterator[Figure]:
 def _written_videos(directory: Path) -> tuple[list[Tensor], dict[str, tuple[str, ...]]]:
     """Write fp16 features as a store; return them and their labels."""
     made = np.random.default_rng(0)
-    write_manifest(directory, FeatureManifest(SnippetGrid(25, 16, 16), DIMENSION))
+    write_manifest(
+        directory, FeatureManifest(grid=SnippetGrid(25, 16, 16), dimension=DIMENSION)
+    )
     videos: list[Tensor] = []
     labels: dict[str, tuple[str, ...]] = {}
     for i in range(VIDEOS):

@@ -63,31 +63,31 @@ def rows(repeats: int = 9) -> Iterator[Figure]:
     convolution_s = statistics.median(fp32.convolution)
     over_convolution = median_ratio(fp32.whole, fp32.convolution)
     yield Figure(
-        f"training step, fp32, {shape}",
-        over_convolution,
-        "of its convolution",
-        STEP_LIMIT,
-        f"{step_s:.3f} s over {convolution_s:.3f} s",
+        name=f"training step, fp32, {shape}",
+        value=over_convolution,
+        unit="of its convolution",
+        limit=STEP_LIMIT,
+        detail=f"{step_s:.3f} s over {convolution_s:.3f} s",
     )
     yield Figure(
-        "fused Adam's part of that step",
-        median_ratio(fp32.adam, fp32.whole),
-        "of the step",
+        name="fused Adam's part of that step",
+        value=median_ratio(fp32.adam, fp32.whole),
+        unit="of the step",
         detail=f"{statistics.median(fp32.adam):.3f} s",
     )
     if bf16 is None:
         return
     yield Figure(
-        "the same step under bf16 autocast",
-        median_ratio(bf16.whole, bf16.convolution) / over_convolution,
-        "of the fp32 step",
-        BF16_LIMIT,
-        f"{statistics.median(bf16.whole):.3f} s over {step_s:.3f} s",
+        name="the same step under bf16 autocast",
+        value=median_ratio(bf16.whole, bf16.convolution) / over_convolution,
+        unit="of the fp32 step",
+        limit=BF16_LIMIT,
+        detail=f"{statistics.median(bf16.whole):.3f} s over {step_s:.3f} s",
     )
     yield Figure(
-        "the bare convolution under bf16 autocast",
-        median_ratio(bf16.narrow, bf16.convolution),
-        "of the fp32 one",
+        name="the bare convolution under bf16 autocast",
+        value=median_ratio(bf16.narrow, bf16.convolution),
+        unit="of the fp32 one",
         detail=f"{statistics.median(bf16.narrow):.3f} s: what this CPU can gain",
     )
 
@@ -95,7 +95,9 @@ def rows(repeats: int = 9) -> Iterator[Figure]:
 def _dataset(directory: Path) -> WeakDataset:
     """Return one batch of videos longer than T, so that nothing is padded."""
     random = np.random.default_rng(0)
-    write_manifest(directory, FeatureManifest(SnippetGrid(25, 16, 16), DIMENSION))
+    write_manifest(
+        directory, FeatureManifest(grid=SnippetGrid(25, 16, 16), dimension=DIMENSION)
+    )
     labels = {}
     for video in range(VIDEOS):
         length = SNIPPETS + 100 * (video + 1)

@@ -148,7 +148,13 @@ def test_detections_refuse_a_row(row, message):
 def test_detections_refuse_shapes(shape, index_shape, message):
     zeros, index = np.zeros(shape), np.zeros(index_shape, dtype=np.int64)
     with pytest.raises(ValueError, match=message):
-        Detections(zeros, zeros + 1, zeros, index, ("jump",))
+        Detections(
+            start_s=zeros,
+            end_s=zeros + 1,
+            score=zeros,
+            class_index=index,
+            class_names=("jump",),
+        )
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ class Detection:
     score: float
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Detections:
     """The N detections of one video as parallel arrays, checked when made.
 
@@ -222,9 +222,15 @@ class Detections:
         rows: Sequence[tuple[float, float, float, int]] = (),
     ) -> "Detections":
         """Make detections from rows of ``(start_s, end_s, score, class_index)``."""
+        # (N, 3): start, end and score of each detection
         table = np.array([row[:3] for row in rows], dtype=np.float64).reshape(-1, 3)
-        index = np.array([row[3] for row in rows], dtype=np.int64)
-        return cls(table[:, 0], table[:, 1], table[:, 2], index, tuple(class_names))
+        return cls(
+            start_s=table[:, 0],
+            end_s=table[:, 1],
+            score=table[:, 2],
+            class_index=np.array([row[3] for row in rows], dtype=np.int64),
+            class_names=tuple(class_names),
+        )
 
     @property
     def n_classes(self) -> int:
@@ -244,11 +250,11 @@ class Detections:
         [0.9]
         """
         return Detections(
-            self.start_s[chosen],
-            self.end_s[chosen],
-            self.score[chosen],
-            self.class_index[chosen],
-            self.class_names,
+            start_s=self.start_s[chosen],
+            end_s=self.end_s[chosen],
+            score=self.score[chosen],
+            class_index=self.class_index[chosen],
+            class_names=self.class_names,
         )
 
     def by_time(self) -> "Detections":

@@ -68,8 +68,14 @@ def test_json_is_read_whole(tmp_path):
     assert annotations == Annotations(
         source=str(tmp_path / "labels.json"),
         videos={  # labels in the order of the class list
-            "b": Video("b", "test", 9.5, ("run", "jump"), (jump, run, later)),
-            "a": Video("a", None, None, (), ()),
+            "b": Video(
+                id="b",
+                subset="test",
+                duration_s=9.5,
+                labels=("run", "jump"),
+                instances=(jump, run, later),
+            ),
+            "a": Video(id="a", subset=None, duration_s=None, labels=(), instances=()),
         },
         class_names=("run", "jump"),
     )
@@ -373,8 +379,12 @@ def test_csv_is_read_whole(tmp_path):
     labels = ("jump", "run", "run, fast")
     assert annotations.class_names == labels
     assert annotations.videos == {
-        "b": Video("b", "training", 9.5, labels, ()),
-        "a.b": Video("a.b", None, None, (), ()),  # .b is no video suffix
+        "b": Video(
+            id="b", subset="training", duration_s=9.5, labels=labels, instances=()
+        ),
+        "a.b": Video(
+            id="a.b", subset=None, duration_s=None, labels=(), instances=()
+        ),  # .b is no video suffix
     }
 
 
@@ -571,7 +581,10 @@ def test_a_path_that_leads_through_a_file(tmp_path):
 
 
 def made(*videos):
-    by_id = {name: Video(name, subset, None, (), ()) for name, subset in videos}
+    by_id = {
+        name: Video(id=name, subset=subset, duration_s=None, labels=(), instances=())
+        for name, subset in videos
+    }
     return Annotations("labels.json", by_id, ("jump",))
 
 
@@ -654,7 +667,11 @@ def test_json_round_trip(tmp_path_factory, world, as_text):
     assert read.class_names == tuple(labels)
     assert read.videos == {
         key: Video(
-            key, subset, duration, tuple(sorted({x.label for x in found})), tuple(found)
+            id=key,
+            subset=subset,
+            duration_s=duration,
+            labels=tuple(sorted({x.label for x in found})),
+            instances=tuple(found),
         )
         for key, (subset, duration, found) in world.items()
     }
@@ -680,8 +697,16 @@ def test_videos_at_the_top_take_their_subsets_from_the_list_beside_them(tmp_path
     )
     videos = read_json(tmp_path, content).videos
     swim = Instance("swim", Segment(1, 2))
-    assert videos["a"] == Video("a", "validation", 9, ("jump", "swim"), (swim,))
-    assert videos["b"] == Video("b", "training", 4.5, (), ())
+    assert videos["a"] == Video(
+        id="a",
+        subset="validation",
+        duration_s=9,
+        labels=("jump", "swim"),
+        instances=(swim,),
+    )
+    assert videos["b"] == Video(
+        id="b", subset="training", duration_s=4.5, labels=(), instances=()
+    )
     assert videos["c"].subset is None
 
 

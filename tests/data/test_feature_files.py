@@ -180,7 +180,7 @@ def test_whatever_is_changed_is_read_or_refused_in_a_sentence(tmp_path_factory, 
 def extracted(folder):
     """Return a store of one video, with the record that an extraction leaves."""
     np.save(folder / "a.npy", VALUES)
-    write_manifest(folder, FeatureManifest(GRID, 4, extractor="mine"))
+    write_manifest(folder, FeatureManifest(grid=GRID, dimension=4, extractor="mine"))
     digest = hashlib.sha256((folder / "a.npy").read_bytes()).hexdigest()
     write_json(folder / "extracted" / "a.json", {"video": "a", "sha256": digest})
     return open_store(folder)

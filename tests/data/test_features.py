@@ -28,14 +28,14 @@ def rows(n_snippets, dimension=4, dtype=np.float32):
 def store_of(tmp_path, array, name="a"):
     """Return a store of dimension 4 with one array as NumPy itself writes it."""
     np.save(tmp_path / f"{name}.npy", array, allow_pickle=True)
-    write_manifest(tmp_path, FeatureManifest(GRID, 4))
+    write_manifest(tmp_path, FeatureManifest(grid=GRID, dimension=4))
     return open_store(tmp_path)
 
 
 def store_of_bytes(tmp_path, content, name="a.npy"):
     """Return a store of dimension 4 with one file of these bytes."""
     (tmp_path / name).write_bytes(content)
-    write_manifest(tmp_path, FeatureManifest(GRID, 4))
+    write_manifest(tmp_path, FeatureManifest(grid=GRID, dimension=4))
     return open_store(tmp_path)
 
 
@@ -280,7 +280,7 @@ def test_all_missing_videos_are_named_at_once(tmp_path):
 
 
 def test_many_missing_videos_are_counted(tmp_path):
-    write_manifest(tmp_path, FeatureManifest(GRID, 4))
+    write_manifest(tmp_path, FeatureManifest(grid=GRID, dimension=4))
     store = open_store(tmp_path)
     with pytest.raises(
         FeatureError,
@@ -290,7 +290,13 @@ def test_many_missing_videos_are_counted(tmp_path):
 
 
 def test_open_with_a_manifest(tmp_path):
-    manifest = FeatureManifest(GRID, 4, ("rgb",), "i3d", {"torch": "2.4"})
+    manifest = FeatureManifest(
+        grid=GRID,
+        dimension=4,
+        streams=("rgb",),
+        extractor="i3d",
+        versions={"torch": "2.4"},
+    )
     write_manifest(tmp_path / "new", manifest)
     store = open_store(str(tmp_path / "new"), grid=SnippetGrid(25, 16, 16))
     assert store.manifest == manifest
@@ -329,7 +335,7 @@ def test_open_refuses_an_unknown_grid(tmp_path):
 
 
 def test_open_refuses_two_grids(tmp_path):
-    write_manifest(tmp_path, FeatureManifest(GRID, 4))
+    write_manifest(tmp_path, FeatureManifest(grid=GRID, dimension=4))
     with pytest.raises(
         FeatureError,
         match=r"features\.json says SnippetGrid\(fps=25\.0, .*stride_frames=16\), but "
@@ -356,7 +362,11 @@ def test_open_refuses_two_files_of_a_video(tmp_path):
 
 def test_manifest_round_trip(tmp_path):
     manifest = FeatureManifest(
-        SnippetGrid(29.97, 16, 8), 2048, ("rgb", "flow"), "i3d", {"torch": "2.4"}
+        grid=SnippetGrid(29.97, 16, 8),
+        dimension=2048,
+        streams=("rgb", "flow"),
+        extractor="i3d",
+        versions={"torch": "2.4"},
     )
     assert write_manifest(tmp_path, manifest) == tmp_path / "features.json"
     assert read_manifest(str(tmp_path)) == manifest
@@ -373,7 +383,7 @@ def test_manifest_round_trip(tmp_path):
 )
 def test_manifest_is_accepted(tmp_path, extra):
     (tmp_path / "features.json").write_text(json.dumps({**REQUIRED, **extra}))
-    assert read_manifest(tmp_path) == FeatureManifest(GRID, 4)
+    assert read_manifest(tmp_path) == FeatureManifest(grid=GRID, dimension=4)
 
 
 def without(key):
@@ -471,7 +481,7 @@ def test_missing_manifest(tmp_path):
 
 def test_a_manifest_of_no_dimension_cannot_be_made():
     with pytest.raises(FeatureError, match=r"dimension must be .* from 1, got 0$"):
-        FeatureManifest(GRID, 0)
+        FeatureManifest(grid=GRID, dimension=0)
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,13 @@ def test_a_table_is_read_back_from_each_dialect(
         data = b"\xfe\xff" + data
     found = read(tmp_path_factory.mktemp("table"), data)
     assert found.videos == {
-        name: Video(name, None, duration, tuple(sorted(set(labels))), ())
+        name: Video(
+            id=name,
+            subset=None,
+            duration_s=duration,
+            labels=tuple(sorted(set(labels))),
+            instances=(),
+        )
         for name, (labels, duration) in table.items()
     }
     notes = " ".join(found.notes)
@@ -160,8 +166,10 @@ def test_what_was_recognised_is_said_in_one_note(tmp_path):
     text += "Käfer.MP4;läuft;12,5;Ann;\r\n;;;;\r\nb.avi;;;;\r\n;;;;\r\n"
     found = read(tmp_path, text.encode("cp1252"))
     assert found.videos == {
-        "Käfer": Video("Käfer", None, 12.5, ("läuft",), ()),
-        "b": Video("b", None, None, (), ()),
+        "Käfer": Video(
+            id="Käfer", subset=None, duration_s=12.5, labels=("läuft",), instances=()
+        ),
+        "b": Video(id="b", subset=None, duration_s=None, labels=(), instances=()),
     }
     form, unused = found.notes
     assert form == (

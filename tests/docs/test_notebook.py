@@ -48,7 +48,9 @@ def picture(png):
 
 def a_report(label="jump"):
     instances = (Instance(label, Segment(2.0, 4.0)),)
-    video = Video("<b>", "test", 9.0, (label,), instances)
+    video = Video(
+        id="<b>", subset="test", duration_s=9.0, labels=(label,), instances=instances
+    )
     found = Detections.of([label], [(2.0, 3.0, 0.9, 0), (6.0, 8.0, 0.1, 0)])
     annotations = Annotations("labels.json", {"<b>": video}, (label,))
     return evaluate(annotations, {"<b>": found}, tiou=(0.3, 0.5, 0.7))

@@ -315,7 +315,15 @@ def test_what_a_protocol_forgives_is_of_no_kind():
         Instance("run", Segment(0, 10)),
         Instance("Ambiguous", Segment(40, 50)),
     )
-    truth = Annotations("x.json", {"a": Video("a", "test", None, names, own)}, names)
+    truth = Annotations(
+        "x.json",
+        {
+            "a": Video(
+                id="a", subset="test", duration_s=None, labels=names, instances=own
+            )
+        },
+        names,
+    )
     rows = [("run", 45, 60, 3), ("run", 0, 10, 2), ("run", 70, 80, 1)]
     found = diagnose(truth, file_of(a=rows), protocol="thumos14-2014")
     assert found.kinds.tolist() == [[-1, 0, 5]]

@@ -31,7 +31,9 @@ def truth_of(**videos):
     for name, found in videos.items():
         instances = tuple(Instance(x, Segment(a, b)) for x, a, b in found)
         labels = tuple(c for c in CLASSES if c in {x for x, _, _ in found})
-        made[name] = Video(name, "test", None, labels, instances)
+        made[name] = Video(
+            id=name, subset="test", duration_s=None, labels=labels, instances=instances
+        )
     return Annotations("labels.json", made, CLASSES)
 
 

@@ -362,7 +362,12 @@ def test_failures_are_counted_merged_and_read(tmp_path):
 # -- the store -------------------------------------------------------------------------
 
 MANIFEST = FeatureManifest(
-    SnippetGrid(25.0, 16, 16), 2, ("rgb",), "mine:It", {"torch": "2"}, {"crop": "ten"}
+    grid=SnippetGrid(25.0, 16, 16),
+    dimension=2,
+    streams=("rgb",),
+    extractor="mine:It",
+    versions={"torch": "2"},
+    settings={"crop": "ten"},
 )
 
 

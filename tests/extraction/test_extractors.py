@@ -97,8 +97,8 @@ def test_settings_are_refused(change, sentence):
 def test_a_manifest_gives_its_settings_back():
     settings = ExtractionSettings("i3d-two-stream", 10.0, 8, 4, "fast", "ten", "fp32")
     manifest = FeatureManifest(
-        settings.grid,
-        2048,
+        grid=settings.grid,
+        dimension=2048,
         extractor=settings.extractor,
         settings={"flow": "fast", "crop": "ten", "precision": "fp32", "other": 1},
     )
@@ -106,7 +106,9 @@ def test_a_manifest_gives_its_settings_back():
 
 
 def test_features_of_unknown_origin_cannot_be_extracted_again():
-    manifest = dataclasses.asdict(FeatureManifest(SnippetGrid(25, 16, 16), 4))
+    manifest = dataclasses.asdict(
+        FeatureManifest(grid=SnippetGrid(25, 16, 16), dimension=4)
+    )
     with pytest.raises(ExtractorError, match="run names no extractor of its features"):
         settings_of(manifest, "run")
 
@@ -127,7 +129,9 @@ def test_features_of_unknown_origin_cannot_be_extracted_again():
     ],
 )
 def test_a_manifest_of_nonsense_is_refused(changes, sentence):
-    manifest = FeatureManifest(SnippetGrid(25, 16, 16), 4, extractor="motion")
+    manifest = FeatureManifest(
+        grid=SnippetGrid(25, 16, 16), dimension=4, extractor="motion"
+    )
     with pytest.raises(ExtractorError, match=sentence):
         settings_of(dataclasses.asdict(manifest) | changes, "run")
 
@@ -135,7 +139,7 @@ def test_a_manifest_of_nonsense_is_refused(changes, sentence):
 @pytest.mark.usefixtures("own")
 def test_a_class_that_a_file_names_has_to_be_named_or_trusted(monkeypatch):
     name = "my_backbone:Brightness"
-    manifest = FeatureManifest(SnippetGrid(10, 2, 2), 1, extractor=name)
+    manifest = FeatureManifest(grid=SnippetGrid(10, 2, 2), dimension=1, extractor=name)
     asked = dataclasses.asdict(manifest)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(Path.cwd() / "config"))
     assert trusted_file() == Path.cwd() / "config" / "acmnet" / "trusted_extractors"

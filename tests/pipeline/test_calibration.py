@@ -46,13 +46,21 @@ def overconfident(seed, n_videos=40):
         chance = np.where(class_index == 0, score**3, score / 2)
         is_correct = random.random(40) < chance
         start = 10.0 * np.arange(40)
-        results[f"v{v}"] = Detections(start, start + 1, score, class_index, NAMES)
+        results[f"v{v}"] = Detections(
+            start_s=start,
+            end_s=start + 1,
+            score=score,
+            class_index=class_index,
+            class_names=NAMES,
+        )
         instances = tuple(
             Instance(NAMES[class_index[i]], Segment(start[i], start[i] + 1))
             for i in np.flatnonzero(is_correct)
         )
         labels = tuple(sorted({x.label for x in instances}))
-        videos[f"v{v}"] = Video(f"v{v}", None, None, labels, instances)
+        videos[f"v{v}"] = Video(
+            id=f"v{v}", subset=None, duration_s=None, labels=labels, instances=instances
+        )
     return results, Annotations("held_out.json", videos, NAMES)
 
 
@@ -84,7 +92,13 @@ def test_correct_is_what_the_evaluator_matches():
         ]
         score = np.round(random.random(12), 1)  # with ties
         end = start[1] + length[1]
-        results[f"v{v}"] = Detections(start[1], end, score, label[1], NAMES)
+        results[f"v{v}"] = Detections(
+            start_s=start[1],
+            end_s=end,
+            score=score,
+            class_index=label[1],
+            class_names=NAMES,
+        )
     annotations = truth_of(**truth)
     report = evaluate(annotations, results, tiou=[0.5])
     judged = judge({annotations.videos[v]: d for v, d in results.items()}, NAMES, 0.5)
@@ -111,7 +125,7 @@ def test_a_class_that_is_nowhere_is_wrong_and_no_instance_is_found_twice():
 
 
 def test_with_labels_only_correct_is_the_class_and_found_once():
-    video = Video("x", None, None, ("a",), ())
+    video = Video(id="x", subset=None, duration_s=None, labels=("a",), instances=())
     rows = [(0, 1, 0.2, 0), (5, 6, 0.9, 0), (0, 1, 0.8, 1)]
     judged = judge({video: Detections.of(NAMES, rows)}, NAMES, None)
     assert judged.score.tolist() == [0.9, 0.2, 0.8]
@@ -233,7 +247,9 @@ def labelled(scores, carries):
     results, videos = {}, {}
     for v, (score, has_label) in enumerate(zip(scores, carries, strict=True)):
         labels = ("a",) if has_label else ()
-        videos[f"v{v}"] = Video(f"v{v}", None, None, labels, ())
+        videos[f"v{v}"] = Video(
+            id=f"v{v}", subset=None, duration_s=None, labels=labels, instances=()
+        )
         results[f"v{v}"] = Detections.of(("a",), [(0, 1, score, 0), (2, 3, 0.001, 0)])
     return results, Annotations("labels.csv", videos, ("a",))
 

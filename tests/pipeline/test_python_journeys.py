@@ -418,7 +418,9 @@ def test_chance_keeps_everything_but_the_place():
     # one 1 s detection in 100 s, one instance of 1 s: tIoU 0.1 needs the starts
     # within (1 - 0.1) / (1 + 0.1) = 0.82 s, so chance is below 1.64 / 99 on average
     instance = Instance("bow", Segment(50.0, 51.0))
-    video = Video("v", None, 100.0, ("bow",), (instance,))
+    video = Video(
+        id="v", subset=None, duration_s=100.0, labels=("bow",), instances=(instance,)
+    )
     annotations = Annotations("here", {"v": video}, ("bow",))
     results = {"v": Detections.of(["bow"], [(50.0, 51.0, 1.0, 0)])}
     perfect = evaluate(annotations, results, tiou=(0.1,)).map

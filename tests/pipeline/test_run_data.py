@@ -190,7 +190,13 @@ def test_the_kept_labels_are_those_that_were_given(tmp_path_factory, data):
         subset = data.draw(st.sampled_from([None, "training", "test"]))
         duration_s = data.draw(st.none() | times)
         ordered = tuple(name for name in names if name in labels)
-        videos[video] = Video(video, subset, duration_s, ordered, instances)
+        videos[video] = Video(
+            id=video,
+            subset=subset,
+            duration_s=duration_s,
+            labels=ordered,
+            instances=instances,
+        )
     path = tmp_path_factory.mktemp("labels") / "labels.json"
     path.write_bytes(label_file(Annotations("given", videos, names)))
     back = read_annotations(path)

@@ -67,7 +67,9 @@ def laid_out(monkeypatch):
 
 def a_video(names=("run", "jump")):
     instances = (Instance(names[0], Segment(0.5, 1.5)),)
-    return Video("v", "test", 3.0, (names[0],), instances)
+    return Video(
+        id="v", subset="test", duration_s=3.0, labels=(names[0],), instances=instances
+    )
 
 
 def some_activations(n=13, n_classes=2):
@@ -117,7 +119,7 @@ def test_what_is_shown_by_hand():
     names = ("a", "b", "c", "d", "e", "f")
     rows = [(0.0, 1.0, 0.1 * c, c) for c in range(6)]
     found = Detections.of(names, rows)
-    video = Video("v", None, None, ("b",), ())
+    video = Video(id="v", subset=None, duration_s=None, labels=("b",), instances=())
     assert shown_classes(video, found) == [1, 5, 4, 3]
     sure = sure_ones(
         Detections.of(names, [(0, 1, 0.8, 0), (1, 2, 0.4, 0), (2, 3, 0.39, 0)])
@@ -143,7 +145,10 @@ def test_no_truth_is_left_out_in_silence(laid_out, tmp_path, n_labelled, n_drawn
     found = Detections.of(names, [(0.0, 1.0, 0.5, 11), (0.0, 1.0, 0.4, 10)])
     activations = some_activations(n_classes=12)
     draw_video(
-        Video("v", None, None, labels, truth), activations, found, tmp_path / "v"
+        Video(id="v", subset=None, duration_s=None, labels=labels, instances=truth),
+        activations,
+        found,
+        tmp_path / "v",
     )
     figure = laid_out["v"]
     assert len(figure.axes[0].collections) == min(n_labelled, n_drawn)
@@ -169,7 +174,13 @@ def test_branches_differ_in_print_without_colour(laid_out, tmp_path):
 def test_hostile_names_are_drawn(tmp_path, name):
     names = (name, "jump")
     found = Detections.of(names, [(0.4, 1.6, 0.8, 0)])
-    video = Video(name, None, None, (name,), (Instance(name, Segment(0.0, 1.0)),))
+    video = Video(
+        id=name,
+        subset=None,
+        duration_s=None,
+        labels=(name,),
+        instances=(Instance(name, Segment(0.0, 1.0)),),
+    )
     activations = some_activations()
     paths = draw_video(video, activations, found, tmp_path / "v")
     assert all(path.stat().st_size > 1000 for path in paths)
@@ -191,7 +202,7 @@ def test_the_cas_before_attention_is_drawn_where_it_is_known(laid_out, tmp_path)
 
 
 def test_a_video_without_truth_or_detections_is_drawn(tmp_path):
-    video = Video("v", None, None, (), ())
+    video = Video(id="v", subset=None, duration_s=None, labels=(), instances=())
     found = Detections.of(("run", "jump"), [])
     activations = some_activations()
     paths = draw_video(video, activations, found, tmp_path / "v")

@@ -85,7 +85,12 @@ class Served:
     """A server of one page, which can be stopped and started again at its address."""
 
     def __init__(self, folder):
-        videos = {x: Video(x, None, 20.0, ("fight",), ()) for x in ("a", "b b", "c")}
+        videos = {
+            x: Video(
+                id=x, subset=None, duration_s=20.0, labels=("fight",), instances=()
+            )
+            for x in ("a", "b b", "c")
+        }
         known = Annotations("labels.csv", videos, ("fight", "run"))
         self.store = ReviewStore(folder / "reviews.json", known)
         self.port, self.server = 0, None

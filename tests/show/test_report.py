@@ -390,7 +390,12 @@ def test_numbers_are_not_broken_on_a_phone(opened, reported):
 def test_hostile_names_are_reviewed(opened, tmp_path):
     """What a reviewer adds to each is what the server is given."""
     contents = hostile_contents()
-    videos = {name: Video(name, None, 20.0, ("run",), ()) for name in HOSTILE}
+    videos = {
+        name: Video(
+            id=name, subset=None, duration_s=20.0, labels=("run",), instances=()
+        )
+        for name in HOSTILE
+    }
     store = ReviewStore(
         tmp_path / "reviews.json", Annotations("labels.json", videos, ("run",))
     )

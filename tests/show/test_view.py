@@ -41,7 +41,12 @@ HOSTILE = [
 
 
 def annotations_of(*names, duration_s=20.0):
-    videos = {v: Video(v, "test", duration_s, ("run",), ()) for v in names}
+    videos = {
+        v: Video(
+            id=v, subset="test", duration_s=duration_s, labels=("run",), instances=()
+        )
+        for v in names
+    }
     return Annotations("labels.json", videos, ("run", "jump"))
 
 

@@ -14,7 +14,9 @@ def truth_of(**videos):
     for video, found in videos.items():
         instances = tuple(Instance(x, Segment(a, b)) for x, a, b in found)
         labels = tuple(c for c in names if c in {x for x, _, _ in found})
-        made[video] = Video(video, "test", None, labels, instances)
+        made[video] = Video(
+            id=video, subset="test", duration_s=None, labels=labels, instances=instances
+        )
     return Annotations("labels.json", made, names)
 
 

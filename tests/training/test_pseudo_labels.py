@@ -194,7 +194,7 @@ def test_boundary_loss_by_hand():
 
 @pytest.fixture
 def task(tmp_path):
-    write_manifest(tmp_path, FeatureManifest(GRID, 4))
+    write_manifest(tmp_path, FeatureManifest(grid=GRID, dimension=4))
     random = np.random.default_rng(0)
     for name, length in (("a", 12), ("b", 20), ("c", 7)):
         write_features(

@@ -42,7 +42,7 @@ class Instance:
     segment: Segment
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Video:
     """What a label file says about one untrimmed video."""
 
@@ -66,8 +66,10 @@ class Annotations:
 
     Examples
     --------
-    >>> jump = Video("a", "training", 9.0, ("jump",), ())
-    >>> empty = Video("b", "test", 9.0, (), ())
+    >>> jump = Video(
+    ...     id="a", subset="training", duration_s=9.0, labels=("jump",), instances=()
+    ... )
+    >>> empty = Video(id="b", subset="test", duration_s=9.0, labels=(), instances=())
     >>> both = Annotations("labels.json", {"a": jump, "b": empty}, ("jump", "run"))
     >>> list(both.subset("test").videos), both.subset("test").class_names
     (['b'], ('jump', 'run'))
@@ -123,7 +125,13 @@ def weak_labels(annotations: Annotations) -> dict[str, tuple[str, ...]]:
     Examples
     --------
     >>> fight = Instance("fight", Segment(2.0, 5.0))
-    >>> video = Video("a", None, 9.0, ("fight",), (fight, fight))
+    >>> video = Video(
+    ...     id="a",
+    ...     subset=None,
+    ...     duration_s=9.0,
+    ...     labels=("fight",),
+    ...     instances=(fight, fight),
+    ... )
     >>> weak_labels(Annotations("labels.json", {"a": video}, ("fight",)))
     {'a': ('fight',)}
     """
@@ -138,7 +146,14 @@ def label_entry(video: Video) -> dict[str, Any]:
     Examples
     --------
     >>> jump = Instance("jump", Segment(1.0, 2.0))
-    >>> label_entry(Video("a", None, 9.0, ("jump", "run"), (jump,)))["annotations"]
+    >>> video = Video(
+    ...     id="a",
+    ...     subset=None,
+    ...     duration_s=9.0,
+    ...     labels=("jump", "run"),
+    ...     instances=(jump,),
+    ... )
+    >>> label_entry(video)["annotations"]
     [{'label': 'jump', 'segment': [1.0, 2.0]}, {'label': 'run'}]
     """
     placed = {instance.label for instance in video.instances}
@@ -228,7 +243,13 @@ def read_table(path: Path, on_fault: Callable[[str], None]) -> Annotations:
     except (SheetError, LabelTableError) as error:
         raise AnnotationError(str(error)) from None
     videos = (
-        Video(row.video, row.subset, row.duration_s, row.labels, ())
+        Video(
+            id=row.video,
+            subset=row.subset,
+            duration_s=row.duration_s,
+            labels=row.labels,
+            instances=(),
+        )
         for row in table.rows
     )
     found = _assembled(str(path), videos, ())
@@ -337,7 +358,13 @@ def _json_video(source: str, key: str, entry: object) -> Video:
     duration_s = _duration(where, entry.get("duration"))
     if subset is not None:
         subset = checked(where, "subset", subset, AnnotationError)
-    return Video(key, subset, duration_s, tuple(labels), tuple(instances))
+    return Video(
+        id=key,
+        subset=subset,
+        duration_s=duration_s,
+        labels=tuple(labels),
+        instances=tuple(instances),
+    )
 
 
 def _entry(where: str, annotation: object) -> tuple[str, Segment | None]:

@@ -17,7 +17,7 @@ MANIFEST_NAME = "features.json"
 KIND = "manifest of features"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class FeatureManifest:
     """What holds for all features of a directory.
 
@@ -102,12 +102,12 @@ def _manifest(content: Mapping[str, object]) -> FeatureManifest:
     if not isinstance(settings, dict):
         raise FeatureError(f"settings must be values by name, got {settings!r}")
     return FeatureManifest(
-        grid,
-        _whole(content, "dimension"),
-        tuple(streams),
-        extractor,
-        {name: str(version) for name, version in versions.items()},
-        settings,
+        grid=grid,
+        dimension=_whole(content, "dimension"),
+        streams=tuple(streams),
+        extractor=extractor,
+        versions={name: str(version) for name, version in versions.items()},
+        settings=settings,
     )
 
 

@@ -83,7 +83,7 @@ def write_features(
     return path
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class FeatureStore:
     """A directory of features that `open_store` opened."""
 
@@ -265,7 +265,14 @@ def open_store(
     files = _feature_files(directory)
     dimension = manifest.dimension if manifest else _first_dimension(directory, files)
     has_records = (directory / RECORDS).is_dir()
-    return FeatureStore(directory, known, dimension, manifest, files, has_records)
+    return FeatureStore(
+        directory=directory,
+        grid=known,
+        dimension=dimension,
+        manifest=manifest,
+        files=files,
+        has_records=has_records,
+    )
 
 
 def _feature_files(directory: Path) -> dict[str, Path]:

@@ -131,7 +131,7 @@ def unlabelled(source: DataSource, videos: Container[str] | None = None) -> Data
     """Open features without a label file, of all videos or of the given ones."""
     store = open_store(source.features, grid=source.grid)
     kept = {
-        video: Video(video, None, None, (), ())
+        video: Video(id=video, subset=None, duration_s=None, labels=(), instances=())
         for video in store.video_ids
         if videos is None or video in videos
     }

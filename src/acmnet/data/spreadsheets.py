@@ -55,7 +55,7 @@ class SheetRow:
     """Number of cells, blank ones at the end included."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Sheet:
     """A table of cells."""
 
@@ -134,8 +134,15 @@ def read_sheet(
         recognised.append(name)
     if found.encoding != PLAIN:
         recognised.append(found.encoding)
-    form = (separator, tuple(recognised), found.doubt)
-    return Sheet(source, text, first_line, header, *form)
+    return Sheet(
+        source=source,
+        text=text,
+        first_line=first_line,
+        header=header,
+        separator=separator,
+        recognised=tuple(recognised),
+        doubt=found.doubt,
+    )
 
 
 def _separator(

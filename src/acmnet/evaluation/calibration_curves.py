@@ -230,7 +230,11 @@ def reliability(
     starts = np.flatnonzero(np.diff(below * n_bins // max(len(value), 1), prepend=-1))
     return [
         ReliabilityBin(
-            len(own), float(own[0]), float(own[-1]), float(own.mean()), float(y.mean())
+            detections=len(own),
+            low=float(own[0]),
+            high=float(own[-1]),
+            probability=float(own.mean()),
+            correct=float(y.mean()),
         )
         for own, y in zip(
             np.split(value, starts[1:]), np.split(correct, starts[1:]), strict=True

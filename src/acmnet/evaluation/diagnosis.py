@@ -184,7 +184,9 @@ def diagnose(
     --------
     >>> from acmnet.data.annotations import Instance, Segment, Video
     >>> truth = (Instance("jump", Segment(2.0, 4.0)),)
-    >>> video = Video("a", "test", 10.0, ("jump",), truth)
+    >>> video = Video(
+    ...     id="a", subset="test", duration_s=10.0, labels=("jump",), instances=truth
+    ... )
     >>> labels = Annotations("labels.json", {"a": video}, ("jump",))
     >>> rows = [(0.0, 8.0, 0.9, 0), (2.0, 4.0, 0.8, 0), (6.0, 8.0, 0.1, 0)]
     >>> found = diagnose(labels, {"a": Detections.of(["jump"], rows)})

@@ -265,7 +265,9 @@ def evaluate(
     --------
     >>> from acmnet.data.annotations import Instance, Segment, Video
     >>> truth = (Instance("jump", Segment(2.0, 4.0)),)
-    >>> video = Video("a", "test", 9.0, ("jump",), truth)
+    >>> video = Video(
+    ...     id="a", subset="test", duration_s=9.0, labels=("jump",), instances=truth
+    ... )
     >>> found = Detections.of(["jump"], [(2.0, 3.0, 0.9, 0), (6.0, 8.0, 0.1, 0)])
     >>> labels = Annotations("labels.json", {"a": video}, ("jump",))
     >>> print(evaluate(labels, {"a": found}, tiou=(0.3, 0.5, 0.7)))

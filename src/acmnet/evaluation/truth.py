@@ -145,14 +145,14 @@ def located_truth(
         notes.append(f"no {protocol.ambiguous_label} intervals were given")
     ids = tuple(video.id for video in videos)
     return Truth(
-        protocol,
-        where,
-        ids,
-        class_names,
-        instances,
-        labelled,
-        ambiguous,
-        tuple(notes),
+        protocol=protocol,
+        where=where,
+        video_ids=ids,
+        class_names=class_names,
+        instances=instances,
+        labelled=labelled,
+        ambiguous=ambiguous,
+        notes=tuple(notes),
     )
 
 

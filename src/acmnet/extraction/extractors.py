@@ -138,12 +138,12 @@ class ExtractionSettings:
 def manifest_of(name: str, extractor: Extractor) -> FeatureManifest:
     """Return the manifest of a directory with the features of an extractor."""
     return FeatureManifest(
-        extractor.grid,
-        extractor.dimension,
-        tuple(extractor.streams),
-        name,
-        dict(extractor.versions),
-        dict(extractor.settings),
+        grid=extractor.grid,
+        dimension=extractor.dimension,
+        streams=tuple(extractor.streams),
+        extractor=name,
+        versions=dict(extractor.versions),
+        settings=dict(extractor.settings),
     )
 
 

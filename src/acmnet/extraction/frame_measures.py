@@ -160,7 +160,14 @@ def _layout(height: int, width: int) -> _Layout:
     ones = np.ones_like(x)
     thin = np.stack([part[THIN].ravel() for part in (ones, x, y)], axis=1)
     sizes = size[0], size[1]
-    return _Layout(sizes, _grid_cells(*size), _grid_cells(*half), x, y, thin)
+    return _Layout(
+        size=sizes,
+        cells=_grid_cells(*size),
+        half_cells=_grid_cells(*half),
+        x=x,
+        y=y,
+        thin=thin,
+    )
 
 
 def _grid_cells(width: int, height: int) -> Cells:

@@ -202,7 +202,16 @@ def _refine(pair: Tensor, flow: Tensor, parameters: TVL1Parameters) -> None:
         constant = warped[:, :1] - first - (gradient * flow).sum(1, keepdim=True)
         inverse = -square.clamp_(min=torch.finfo(torch.float32).eps).reciprocal_()
         _solve(
-            _Problem(flow, dual_x, dual_y, room_x, room_y, gradient, inverse, constant),
+            _Problem(
+                flow=flow,
+                dual_x=dual_x,
+                dual_y=dual_y,
+                slope_x=room_x,
+                slope_y=room_y,
+                gradient=gradient,
+                inverse=inverse,
+                constant=constant,
+            ),
             parameters,
         )
 

@@ -53,11 +53,11 @@ def localize_activations(
     found = score_proposals(activations, settings)
     index, score = _suppress_by_class(found, settings)
     return Detections(
-        found.start_s[index],
-        found.end_s[index],
-        score,
-        found.class_index[index],
-        found.class_names,
+        start_s=found.start_s[index],
+        end_s=found.end_s[index],
+        score=score,
+        class_index=found.class_index[index],
+        class_names=found.class_names,
     )
 
 
@@ -84,11 +84,11 @@ def score_proposals(
         np.concatenate(both) for both in zip(by_cas, by_attention, strict=True)
     )
     return Detections(
-        cells.seconds(start),
-        cells.seconds(end),
-        score,
-        chosen[row],
-        activations.class_names,
+        start_s=cells.seconds(start),
+        end_s=cells.seconds(end),
+        score=score,
+        class_index=chosen[row],
+        class_names=activations.class_names,
     )
 
 

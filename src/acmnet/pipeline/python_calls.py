@@ -88,7 +88,7 @@ def train(  # noqa: PLR0913 - the options of acmnet train
     settings = recipes.recipe(recipe, profile=used, overrides=overrides or {})
     store = out / FEATURES
     dimension = int(np.shape(next(iter(features.values())))[-1])
-    write_manifest(store, FeatureManifest(grid, dimension))
+    write_manifest(store, FeatureManifest(grid=grid, dimension=dimension))
     for video, array in features.items():
         write_features(store, one_form(video), array)
     with written_whole(out / LABELS) as part:
@@ -139,7 +139,11 @@ def _annotations(
             )
     videos = {
         one_form(video): Video(
-            one_form(video), None, None, tuple(map(one_form, own)), ()
+            id=one_form(video),
+            subset=None,
+            duration_s=None,
+            labels=tuple(map(one_form, own)),
+            instances=(),
         )
         for video, own in labels.items()
     }

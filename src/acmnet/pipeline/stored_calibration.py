@@ -111,11 +111,11 @@ class Calibration:
                 least = np.inf if known.threshold is None else known.threshold
                 kept[own] = found.score[own] >= least
         return Detections(
-            found.start_s[kept],
-            found.end_s[kept],
-            probability[kept],
-            found.class_index[kept],
-            found.class_names,
+            start_s=found.start_s[kept],
+            end_s=found.end_s[kept],
+            score=probability[kept],
+            class_index=found.class_index[kept],
+            class_names=found.class_names,
         )
 
 

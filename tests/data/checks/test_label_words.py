@@ -11,7 +11,9 @@ from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_w
 def made(*rows):
     """Return annotations of a video a row, each with its labels."""
     videos = {
-        f"v{i}": Video(f"v{i}", None, None, tuple(row), ())
+        f"v{i}": Video(
+            id=f"v{i}", subset=None, duration_s=None, labels=tuple(row), instances=()
+        )
         for i, row in enumerate(rows)
     }
     names = tuple(sorted({label for row in rows for label in row}))

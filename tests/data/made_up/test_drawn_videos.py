@@ -51,7 +51,15 @@ def written(tmp_path_factory):
 def staged(action, seconds=4, act=(1, 3)):
     """Return a video of one shot, in which the actor acts between two seconds."""
     start, end = (second * FPS for second in act)
-    shot = Shot(PLACES[0], 0, seconds * FPS, True, action, start, end)
+    shot = Shot(
+        place=PLACES[0],
+        start_frame=0,
+        end_frame=seconds * FPS,
+        has_actor=True,
+        action=action,
+        act_start_frame=start,
+        act_end_frame=end,
+    )
     return Script("a", TEST, (0, 0, 0), (shot,))
 
 
@@ -78,7 +86,9 @@ def test_a_seed_gives_the_same_pixels():
 def test_noise_is_as_strong_as_it_says():
     # one still place, no flicker: frames differ from their mean by the noise, less a
     # little at grey levels near 0 that cannot fall below it
-    script = Script("a", TEST, (0, 0, 0), (Shot("still", 0, 50),))
+    script = Script(
+        "a", TEST, (0, 0, 0), (Shot(place="still", start_frame=0, end_frame=50),)
+    )
     quiet, noisy = (
         np.stack(list(render_video(script, noise))).astype(float) for noise in (0, 6)
     )
@@ -144,7 +154,12 @@ def test_an_action_moves_more_than_the_context_around_it(action, monkeypatch):
 @pytest.mark.parametrize("action", ["jump", None])
 def test_the_actor_is_there_whether_acting_or_not(action):
     script = staged(action)
-    empty = Script("a", TEST, script.seed, (Shot(PLACES[0], 0, 4 * FPS),))
+    empty = Script(
+        "a",
+        TEST,
+        script.seed,
+        (Shot(place=PLACES[0], start_frame=0, end_frame=4 * FPS),),
+    )
     pairs = zip(render_video(script, 0), render_video(empty, 0), strict=True)
     for with_actor, without in pairs:
         differ = np.abs(with_actor.astype(int) - without).max(axis=2) > 30

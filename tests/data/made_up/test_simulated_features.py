@@ -25,7 +25,13 @@ def a_video(name="a", seconds=128.0, subset="test"):
         Instance("jump", Segment(25.6, 38.4)),
         Instance("jump", Segment(76.8, 89.6)),
     )
-    return Video(name, subset, seconds, ("jump",), instances)
+    return Video(
+        id=name,
+        subset=subset,
+        duration_s=seconds,
+        labels=("jump",),
+        instances=instances,
+    )
 
 
 @pytest.fixture
@@ -287,7 +293,7 @@ def test_contexts_of_neighbours_do_not_add_up_to_more_than_the_action():
     # instances of 6.4 s every 9 s: at dial 1 the contexts of neighbours overlap
     times = (20.0, 29.0, 38.0, 47.0)
     own = tuple(Instance("a", Segment(t, t + 6.4)) for t in times)
-    video = Video("v", "test", 128.0, ("a",), own)
+    video = Video(id="v", subset="test", duration_s=128.0, labels=("a",), instances=own)
     settings = dataclasses.replace(
         SimulationSettings(context=1.0, dimension=4096, noise=1e-6, phase_share=0.0),
         scene=0.0,

@@ -161,11 +161,27 @@ def _shots(seed: tuple[int, ...], settings: SceneSettings) -> tuple[Shot, ...]:
         used = sum(shot.end_frame for shot in acted) + lasts
         if k >= len(classes) and used > 0.8 * length:
             break
-        times = before, before + act
-        acted.append(Shot(PLACES[c // 2], 0, lasts, True, CLASS_NAMES[c], *times))
+        acted.append(
+            Shot(
+                place=PLACES[c // 2],
+                start_frame=0,
+                end_frame=lasts,
+                has_actor=True,
+                action=CLASS_NAMES[c],
+                act_start_frame=before,
+                act_end_frame=before + act,
+            )
+        )
         length = max(length, used + FPS)
     if not classes:
-        acted.append(Shot(str(random.choice(PLACES)), 0, length // 3, has_actor=True))
+        acted.append(
+            Shot(
+                place=str(random.choice(PLACES)),
+                start_frame=0,
+                end_frame=length // 3,
+                has_actor=True,
+            )
+        )
     return _joined(random, acted, length)
 
 
@@ -190,7 +206,10 @@ def _joined(
     shots: list[Shot] = []
     at = 0
     for k, lasts in enumerate(np.diff(cuts, prepend=0)):
-        for shot in (Shot(str(kinds[k]), 0, int(lasts)), *acted[k : k + 1]):
+        for shot in (
+            Shot(place=str(kinds[k]), start_frame=0, end_frame=int(lasts)),
+            *acted[k : k + 1],
+        ):
             if shot.end_frame:
                 shots.append(shot.later(at))
                 at += shot.end_frame
