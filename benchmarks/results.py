@@ -117,7 +117,7 @@ def real(data: Path, out: Path) -> Iterator[Named]:
             is_long = table in {"VI", "profiles"}
             asked = [*world.long, "--seeds", "0"] if is_long else []
             yield _studied(world, out, table, asked)
-    gestures, fights = worlds(data, out)
+    gestures, _ = worlds(data, out)
     tenth = ["--profile", "official", *SHORTER]
     tenth += ["--localization.class-threshold", "0.1"]
     yield _validated(gestures, out, "official_0.10", "official", tenth)
@@ -125,6 +125,12 @@ def real(data: Path, out: Path) -> Iterator[Named]:
         pairs = [change.split("=") for change in changes]
         asked = [w for key, x in pairs for w in (f"--localization.{key}", x)]
         yield _validated(gestures, out, name, "corrected", asked)
+    yield from _single_trainings(data, out)
+
+
+def _single_trainings(data: Path, out: Path) -> Iterator[Named]:
+    """Yield the commands for single settings of the training, and for `fit`."""
+    gestures, fights = worlds(data, out)
     twos = ["--profile", "best", "--student-training.batch-size", "2"]
     yield _validated(gestures, out, "twos", "twos", [*twos, "--seeds", "0"])
     yield _validated(fights, out, "twos", "twos", twos)

@@ -28,6 +28,7 @@ from acmnet.evaluation.false_positives import (
     profile,
 )
 from acmnet.evaluation.protocols import Protocol
+from acmnet.evaluation.ranking import Ranking
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.evaluation.sensitivity import (
     Characteristic,
@@ -219,14 +220,10 @@ def diagnose(
     kinds = detection_kinds(ranking, nearest)
     found = found_instances(ranking)
     missed = missed_instances(ranking, found)
-    buckets = []
-    for one in characteristics(ranking, durations_s):
-        chosen = [one.bucket == b for b in range(len(one.buckets))]
-        map_n = [normalized_map(ranking, found, own) for own in chosen]
-        absent = [_mean_missed(missed, own) for own in chosen]
-        buckets.append(
-            BucketResults(one, np.stack(absent, axis=1), np.stack(map_n, axis=1))
-        )
+    buckets = [
+        _bucket_results(one, ranking, found, missed)
+        for one in characteristics(ranking, durations_s)
+    ]
     return Diagnosis(
         report=report,
         kinds=kinds,
@@ -239,6 +236,20 @@ def diagnose(
         buckets=tuple(buckets),
         notes=_notes(buckets, report.instances),
     )
+
+
+def _bucket_results(
+    one: Characteristic, ranking: Ranking, found: IntArray, missed: BoolArray
+) -> BucketResults:
+    """Return how well the instances in each bucket of a characteristic are found.
+
+    ``found`` is the result of `found_instances`, ``missed`` that of `missed_instances`.
+    """
+    chosen = [one.bucket == b for b in range(len(one.buckets))]
+    map_n = [normalized_map(ranking, found, own) for own in chosen]
+    absent = [_mean_missed(missed, own) for own in chosen]
+    # lists of (n_tiou,) arrays become (n_tiou, n_buckets)
+    return BucketResults(one, np.stack(absent, axis=1), np.stack(map_n, axis=1))
 
 
 def _mean_missed(missed: BoolArray, chosen: BoolArray) -> FloatArray:

@@ -286,14 +286,7 @@ def evaluate(
     intervals = None if ambiguous is None else read_intervals(ambiguous)
     found = read_found(detections)
     if leave_out:
-        gone = {rules.video_id(video) for video in leave_out}
-        kept = {
-            name: video
-            for name, video in annotations.videos.items()
-            if rules.video_id(name) not in gone
-        }
-        annotations = dataclasses.replace(annotations, videos=kept)
-        found = found.without([x for x in found.video_ids if rules.video_id(x) in gone])
+        annotations, found = _without(leave_out, annotations, found, rules)
     truth = located_truth(annotations, rules, subset, intervals)
     ranking = ranked_detections(found, truth, thresholds)
     ap = ranking.ap()
@@ -316,6 +309,23 @@ def evaluate(
         notes=(*truth.notes, *_notes(annotations.source, found, truth)),
         ranking=ranking,
     )
+
+
+def _without(
+    leave_out: Collection[str],
+    annotations: Annotations,
+    found: DetectionFile,
+    rules: Protocol,
+) -> tuple[Annotations, DetectionFile]:
+    """Return annotations and detections without some videos."""
+    gone = {rules.video_id(video) for video in leave_out}
+    kept = {
+        name: video
+        for name, video in annotations.videos.items()
+        if rules.video_id(name) not in gone
+    }
+    left_out = [x for x in found.video_ids if rules.video_id(x) in gone]
+    return dataclasses.replace(annotations, videos=kept), found.without(left_out)
 
 
 def _notes(source: str, found: DetectionFile, truth: Truth) -> Iterator[str]:

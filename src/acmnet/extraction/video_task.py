@@ -171,16 +171,7 @@ def extract_video(
         forget(out, task.video)
         watch = Watch(trace_file(out, task.video), stall_s)
     reader = opened(task.path, extractor)
-    place = place_file(out, task.video)
-    try:
-        with watch:
-            frames = _placed(watch.frames(reader), reader, place)
-            blocks = _describe(frames, extractor, watch)
-    finally:
-        place.unlink(missing_ok=True)
-    if not reader.n_frames:
-        raise VideoError(f"{task.path} has no frames; leave it out")
-    features = _joined(task, blocks, extractor, reader.n_frames)
+    features = _features(task, reader, extractor, watch, place_file(out, task.video))
     with _storing(out):
         path = write_features(out, task.video, features)
         record = VideoRecord(
@@ -198,6 +189,24 @@ def extract_video(
         )
         write_record(out, record)
     return record
+
+
+def _features(
+    task: VideoTask, reader: Reader, extractor: Extractor, watch: "Watch", place: Path
+) -> npt.NDArray[np.float32]:
+    """Return the (T, D) features of a video.
+
+    The file ``place`` states meanwhile how far the worker has come.
+    """
+    try:
+        with watch:
+            frames = _placed(watch.frames(reader), reader, place)
+            blocks = _describe(frames, extractor, watch)
+    finally:
+        place.unlink(missing_ok=True)
+    if not reader.n_frames:
+        raise VideoError(f"{task.path} has no frames; leave it out")
+    return _joined(task, blocks, extractor, reader.n_frames)
 
 
 def _refuse_unfit_name(video: str) -> None:

@@ -41,8 +41,8 @@ class Patient:
 
 
 @dataclasses.dataclass(frozen=True)
-class Diagnosis:
-    """What the doctor found, and in how much."""
+class Examination:
+    """What was found wrong with a data set, and how much was looked at."""
 
     findings: tuple[Finding, ...]
     """Errors first; those of one kind together."""
@@ -75,7 +75,7 @@ class Diagnosis:
         }
 
 
-def examine(patient: Patient, on_progress: Progress = lambda *_: None) -> Diagnosis:
+def examine(patient: Patient, on_progress: Progress = lambda *_: None) -> Examination:
     """Look at a data set and say all that is wrong with it.
 
     Nothing is raised for what files say: a file that cannot be read is a finding, and
@@ -98,7 +98,7 @@ def examine(patient: Patient, on_progress: Progress = lambda *_: None) -> Diagno
             findings.append(Finding("error", "refused", str(error), source))
             annotations = None
     if annotations is None:
-        return Diagnosis(tuple(in_order(findings)), 0, 0, 0)
+        return Examination(tuple(in_order(findings)), 0, 0, 0)
     findings += instance_findings(annotations)
     findings += label_findings(annotations)
     if patient.detections is not None:
@@ -108,7 +108,7 @@ def examine(patient: Patient, on_progress: Progress = lambda *_: None) -> Diagno
     if patient.features is not None:
         findings += _features(patient, annotations, on_progress)
     videos = annotations.videos.values()
-    return Diagnosis(
+    return Examination(
         tuple(in_order(findings)),
         len(videos),
         sum(len(video.instances) for video in videos),
