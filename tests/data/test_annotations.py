@@ -396,7 +396,7 @@ def test_csv_is_read_whole(tmp_path):
         pytest.param("x.WMV", "x", id="wmv, in capitals"),
         pytest.param("x.mp4.mkv", "x.mp4", id="only the last suffix"),
         pytest.param("-_x", "-_x", id="no suffix"),
-        pytest.param("x.npy", "x.npy", id="no video suffix"),
+        pytest.param("x.txt", "x.txt", id="no video suffix"),
         pytest.param(".mp4", ".mp4", id="nothing but a suffix"),
         pytest.param("spiel é 1.avi", "spiel é 1", id="spaces and accents"),
     ],
