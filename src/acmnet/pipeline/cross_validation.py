@@ -188,7 +188,7 @@ def cross_validate(
         on_run(seed, fold, maps[-1])
     shape = (len(seeds), folds, len(tiou))
     agreed = [
-        [_agreement(found[fold], seed, labels[fold]) for fold in range(folds)]
+        [_agreement_of_seeds(found[fold], seed, labels[fold]) for fold in range(folds)]
         for seed in seeds
     ]
     return CrossValidation(
@@ -238,7 +238,7 @@ def _together(parts: Iterable[Mapping[str, Detections]]) -> dict[str, Detections
     return dict(sorted(item for part in parts for item in part.items()))
 
 
-def _agreement(
+def _agreement_of_seeds(
     found: Mapping[int, Mapping[str, Detections]],
     seed: int,
     labels: Mapping[str, Sequence[str]],

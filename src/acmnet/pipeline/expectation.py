@@ -126,7 +126,7 @@ def expect(
     shown, chosen = to_review(
         others or results, shown_score(request.out, model.settings)
     )
-    agreed = _agreement(model, request)
+    agreed = _agreement_of_networks(model, request)
     made = Expectation(
         names=names,
         why_not=why_not,
@@ -222,7 +222,7 @@ def to_review(
     return len(shown), tuple(shown[place] for place in places)
 
 
-def _agreement(model: TrainedModel, request: RunRequest) -> float | None:
+def _agreement_of_networks(model: TrainedModel, request: RunRequest) -> float | None:
     """Return how well the run's networks agree on its training videos."""
     if len(model.networks) < 2:
         return None

@@ -14,7 +14,7 @@ from acmnet.pipeline.fit_request import NOBODY, Hooks
 from acmnet.training.checkpoint import load_config
 
 
-def extract(request: ExtractionRequest, hooks: Hooks) -> ExtractionSummary:
+def extract_with_hooks(request: ExtractionRequest, hooks: Hooks) -> ExtractionSummary:
     """Extract the features of videos and tell ``hooks`` how far it has come."""
     return extract_videos(
         request,
@@ -85,7 +85,7 @@ def extracted_data(
         device=device,
         retry_failed=retry_failed,
     )
-    summary = extract(request, hooks)
+    summary = extract_with_hooks(request, hooks)
     extracted = set(files) - {failure.video for failure in summary.failures}
     if not extracted:
         raise DataError(summary.failures[0].reason)

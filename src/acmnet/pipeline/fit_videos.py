@@ -17,7 +17,7 @@ from acmnet.extraction.keypoint_extractor import settled
 from acmnet.files import write_json
 from acmnet.pipeline.cross_validation import TIOU
 from acmnet.pipeline.expectation import Expectation, expect, known_expectation
-from acmnet.pipeline.extracted_videos import extract
+from acmnet.pipeline.extracted_videos import extract_with_hooks
 from acmnet.pipeline.fit_report import write_report
 from acmnet.pipeline.fit_request import (
     DETECTIONS,
@@ -120,7 +120,7 @@ def _extracted(request: FitRequest, hooks: Hooks) -> tuple[Data, dict[str, str]]
         device=request.device,
         retry_failed=request.retry_failed,
     )
-    summary = extract(extraction, hooks)
+    summary = extract_with_hooks(extraction, hooks)
     left_out |= {failure.video: failure.reason for failure in summary.failures}
     refuse_what_is_lost(listed, left_out)
     return _with_features(request, annotations, features, left_out), left_out
