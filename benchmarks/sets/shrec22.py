@@ -73,9 +73,9 @@ class Gesture(NamedTuple):
 
     label: str
     first: int
-    """Its first frame, counted from 0."""
+    """First frame of the gesture, counted from 0."""
     last: int
-    """Its last frame."""
+    """Last frame of the gesture."""
 
 
 def read_sequence(path: Path) -> Recording:

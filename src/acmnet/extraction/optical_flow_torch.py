@@ -118,7 +118,7 @@ def flow_torch(before: Tensor, after: Tensor, parameters: TVL1Parameters) -> Ten
     before, after : tensors of shape (B, H, W)
         Grey levels in ``[0, 255]``, of any dtype; H and W at least 16.
     parameters : TVL1Parameters
-        Such as ``TVL1_PRESETS["mid"]``.
+        The parameters, for example ``TVL1_PRESETS["mid"]``.
 
     Returns
     -------

@@ -46,7 +46,7 @@ class VideoRecord:
     """What is known of a video whose features were written."""
 
     video: str
-    """Its id: the name of its file without the suffix."""
+    """Id of the video: the name of its file without the suffix."""
     source: str
     """The name of the file that it was read from."""
     source_bytes: int

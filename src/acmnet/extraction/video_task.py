@@ -3,16 +3,14 @@
 import contextlib
 import dataclasses
 import datetime
-import faulthandler
 import json
 import os
 import re
-import signal
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 import av
 import cv2
@@ -36,6 +34,7 @@ from acmnet.extraction.records import (
     trace_file,
     write_record,
 )
+from acmnet.extraction.stall_watch import COMPUTE_FACTOR, Watch
 from acmnet.extraction.threads import prefetch
 from acmnet.files import FileError
 from acmnet.limits import LONGEST_NAME_BYTES
@@ -47,18 +46,16 @@ from acmnet.video.frames import Frame, VideoError
 FRAMES_AT_ONCE: Final = 8
 """Frames that are handed to the extractor together, because each handing over wakes a
 thread."""
+
 BATCHES_AHEAD: Final = 2
 """Batches of `FRAMES_AT_ONCE` frames that may wait for the extractor. Two more are
 being filled and used."""
+
 FRAMES_AHEAD: Final = (BATCHES_AHEAD + 2) * FRAMES_AT_ONCE
 """Decoded frames in memory on their way to the extractor, at most."""
-COMPUTE_FACTOR: Final = 10
-"""Factor between the time limits of the extractor and of the decoding of a frame."""
+
 PLACE_S: Final = 1.0
 """Seconds after which a worker states again how far it has come in its video."""
-HAS_ALARM: Final = hasattr(signal, "setitimer")
-"""Whether the system has alarms. Windows has none: there a video that hangs blocks its
-worker."""
 
 
 class VideoTask(NamedTuple):
@@ -192,7 +189,7 @@ def extract_video(
 
 
 def _features(
-    task: VideoTask, reader: Reader, extractor: Extractor, watch: "Watch", place: Path
+    task: VideoTask, reader: Reader, extractor: Extractor, watch: Watch, place: Path
 ) -> npt.NDArray[np.float32]:
     """Return the (T, D) features of a video.
 
@@ -255,7 +252,7 @@ def _placed(frames: Iterable[Frame], reader: Reader, place: Path) -> Iterator[Fr
 
 
 def _describe(
-    frames: Iterator[Frame], extractor: Extractor, watch: "Watch"
+    frames: Iterator[Frame], extractor: Extractor, watch: Watch
 ) -> list[npt.NDArray[np.float32]]:
     """Return the blocks of features of a video; a thread decodes frames ahead."""
     frames = prefetch(frames, BATCHES_AHEAD, FRAMES_AT_ONCE)
@@ -294,66 +291,6 @@ def _joined(
             f"{expected}; mend it, or its grid"
         )
     return np.concatenate(blocks).astype(np.float32, copy=False)
-
-
-class Watch:
-    """Ends this process if its video makes no progress, even inside native code.
-
-    The place in the code where the process was, or where it crashed, is written to a
-    file, which is removed when a video is finished. The limit is an alarm of the
-    operating system. It needs neither Python's lock nor its interpreter, so code that
-    hangs cannot block it.
-    """
-
-    def __init__(self, trace: Path, stall_s: float) -> None:
-        self.trace, self.stall_s = trace, stall_s
-        self.is_decoded = self.is_over = False
-        self.file = trace.open("w")
-
-    def __enter__(self) -> Self:
-        """Start the time limit."""
-        faulthandler.enable(self.file)
-        if HAS_ALARM:
-            faulthandler.register(
-                signal.SIGALRM, self.file, all_threads=False, chain=True
-            )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop the time limit, and remove the file."""
-        if HAS_ALARM:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            faulthandler.unregister(signal.SIGALRM)
-        faulthandler.disable()
-        self.file.close()
-        self.trace.unlink(missing_ok=True)
-
-    def frames(self, reader: Iterable[Frame]) -> Iterator[Frame]:
-        """Yield the same frames; each must be decoded within the limit."""
-        frames = iter(reader)
-        while not self.is_over:
-            self._arm(1)
-            try:
-                frame = next(frames)
-            except StopIteration:
-                break
-            finally:
-                self._arm(COMPUTE_FACTOR)
-            yield frame
-        self.is_decoded = True
-
-    def blocks(
-        self, features: Iterable[npt.NDArray[np.float32]]
-    ) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield the same blocks; once all frames are decoded, each resets the limit."""
-        for block in features:
-            if self.is_decoded:
-                self._arm(COMPUTE_FACTOR)
-            yield block
-
-    def _arm(self, factor: int) -> None:
-        if HAS_ALARM and not self.file.closed:
-            signal.setitimer(signal.ITIMER_REAL, factor * self.stall_s)
 
 
 def post_mortem(task: VideoTask, out: Path, how: str, stall_s: float) -> Failure:
