@@ -226,6 +226,7 @@ def test_refuses_an_empty_network(arguments, message):
         ({"snippet_dropout": 1.0}, r"snippet_dropout must be in \[0, 1\), got 1\.0"),
         ({"instance_ratio": 0}, "instance_ratio must be at least 1, got 0"),
         ({"kernel_snippets": 4}, "kernel_snippets must be odd, got 4"),
+        ({"width": -1}, "width must be at least 0, got -1"),
     ],
 )
 def test_settings_refuse(values, message):
@@ -291,3 +292,13 @@ def test_the_papers_network_has_no_statistics():
         for layer in ("embedding", "attention", "classifier")
         for kind in ("weight", "bias")
     }
+
+
+@pytest.mark.parametrize(("width", "channels"), [(0, 8), (3, 3), (8, 8), (128, 8)])
+def test_width_sets_the_channels_of_the_embedding_and_of_nothing_else(width, channels):
+    model = ACMNet(8, 2, ModelSettings(width=width)).eval()
+    output = model(torch.randn(2, 30, 8))
+    assert output.embedding.shape == (2, 30, channels)
+    assert output.branch_feature.shape == (2, 3, channels)
+    assert output.activation.shape == (2, 30, 3)
+    assert output.attention.shape == (2, 30, 3)

@@ -53,7 +53,7 @@ def test_values_and_all_gradients_within_one_percent(length):
 @pytest.mark.parametrize("window", [1, 3, 5])
 def test_the_layer_is_torchs_own_with_the_axes_of_a_sequence(window):
     torch.manual_seed(0)
-    mine = SnippetConvolution(4, window)
+    mine = SnippetConvolution(4, 4, window)
     torch.manual_seed(0)
     theirs = torch.nn.Conv1d(4, 4, window, padding="same")
     sequence = torch.randn(2, 9, 4)
@@ -65,7 +65,7 @@ def test_the_layer_is_torchs_own_with_the_axes_of_a_sequence(window):
 @pytest.mark.parametrize("window", [1, 3, 5])
 def test_the_layer_computes_in_tiles_where_the_window_is_three(window):
     torch.manual_seed(0)
-    layer = SnippetConvolution(4, window)
+    layer = SnippetConvolution(4, 4, window)
     sequence = torch.randn(2, 9, 4)
     with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
         found = layer(sequence)

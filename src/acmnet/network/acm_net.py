@@ -1,7 +1,8 @@
 """The paper's network: snippet features in, class activations of three branches out.
 
-Notation: B videos, T snippets, D feature dimension, C classes (the background is
-index C), K pooled snippets.
+Notation: B videos, T snippets, D columns of features, E channels of the embedding (D
+unless ``ModelSettings.width`` is set), C classes (the background is index C), K pooled
+snippets.
 """
 
 import dataclasses
@@ -42,6 +43,11 @@ class ModelSettings:
     kernel_snippets: int = 3
     """Snippets that each output of the embedding convolution sees (eq. 1): the snippet
     itself and its neighbours. An odd number, at least 1."""
+
+    width: int = 0
+    """Number of channels of the embedding (E), at least 0. 0 gives it as many as the
+    features have columns, as in the paper, and no width gives it more. Fewer make
+    trainings faster, and steadier where there are few videos (D-063)."""
 
     standardize: bool = False
     """Whether each feature column is shifted and scaled to mean 0 and standard
@@ -85,6 +91,8 @@ class ModelSettings:
                 raise ValueError(f"{name} must be in [0, 1), got {value}")
             if name.endswith(("ratio", "snippets")) and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.width < 0:
+            raise ValueError(f"width must be at least 0, got {self.width}")
         if self.kernel_snippets % 2 == 0:
             raise ValueError(
                 f"kernel_snippets must be odd, got {self.kernel_snippets}: an even "
@@ -95,6 +103,16 @@ class ModelSettings:
     def reach_snippets(self) -> int:
         """Neighbours on either side that the outputs for a snippet depend on."""
         return self.kernel_snippets // 2
+
+    def channels(self, feature_dim: int) -> int:
+        """Return E, the channels of the embedding of features with D columns.
+
+        Examples
+        --------
+        >>> [ModelSettings(width=width).channels(64) for width in (0, 16, 128)]
+        [64, 16, 64]
+        """
+        return min(self.width, feature_dim) if self.width else feature_dim
 
     @property
     def ratios(self) -> tuple[int, int, int]:
@@ -114,9 +132,9 @@ class ACMNetOutput(NamedTuple):
     video_logits: Tensor
     """(B, 3, C + 1). Mean of the top-k snippets of each branch."""
     branch_feature: Tensor
-    """(B, 3, D). Mean embedding of the k most attended snippets of each branch."""
+    """(B, 3, E). Mean embedding of the k most attended snippets of each branch."""
     embedding: Tensor
-    """(B, T, D). What classifier and attention are computed from, before dropout."""
+    """(B, T, E). What classifier and attention are computed from, before dropout."""
     mask: Tensor
     """(B, T) bool. True where a snippet exists, False where it is padding."""
 
@@ -165,9 +183,12 @@ class ACMNet(StandardizingNetwork):
         self.feature_dim = feature_dim
         self.n_classes = n_classes
         self.settings = settings
-        self.embedding = SnippetConvolution(feature_dim, settings.kernel_snippets)
-        self.attention = nn.Conv1d(feature_dim, len(Branch), kernel_size=1)
-        self.classifier = nn.Linear(feature_dim, n_classes + 1)
+        channels = settings.channels(feature_dim)
+        self.embedding = SnippetConvolution(
+            feature_dim, channels, settings.kernel_snippets
+        )
+        self.attention = nn.Conv1d(channels, len(Branch), kernel_size=1)
+        self.classifier = nn.Linear(channels, n_classes + 1)
 
     def forward(
         self,
@@ -204,7 +225,7 @@ class ACMNet(StandardizingNetwork):
         drop = VideoDropout(self.training, seeds, features)
         seen = self._prepared(features, mask, drop)  # F, (B, T, D)
 
-        embedding = self.embedding(seen).relu_()  # eq. 1: X, (B, T, D)
+        embedding = self.embedding(seen).relu_()  # eq. 1: X, (B, T, E)
         # the attention comes first, because dropout is drawn in this order
         attention = self._attend(embedding, mask, drop)  # eq. 3: A, (B, T, 3)
         activation = self._classify(embedding, mask, drop)  # eq. 2: CAS, (B, T, C + 1)

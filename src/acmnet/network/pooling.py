@@ -1,6 +1,6 @@
 """Pooling over snippets: video-level logits and branch features from the top k.
 
-Notation: B videos, T snippets, D feature dimension, C classes (the background is
+Notation: B videos, T snippets, E channels of the embedding, C classes (the background is
 index C), K pooled snippets.
 """
 
@@ -99,7 +99,7 @@ def pool_attended(
 
     Parameters
     ----------
-    embedding : (B, T, D)
+    embedding : (B, T, E)
         The embedding before any dropout for the classifier.
     attention : (B, T, 3)
         Each branch's attention.
@@ -110,7 +110,7 @@ def pool_attended(
 
     Returns
     -------
-    (B, 3, D) tensor
+    (B, 3, E) tensor
         X_ins, X_con and X_bak.
 
     References
@@ -126,5 +126,5 @@ def pool_attended(
     chosen = torch.zeros_like(attention, dtype=embedding.dtype)  # (B, T, 3), 0 or 1
     chosen.scatter_(1, most.indices, is_counted.to(embedding.dtype))
     # the product with 0 and 1 sums the chosen snippets and reads the embedding once
-    total = chosen.transpose(1, 2) @ embedding  # (B, 3, D)
+    total = chosen.transpose(1, 2) @ embedding  # (B, 3, E)
     return widened(total) / k.unsqueeze(-1)

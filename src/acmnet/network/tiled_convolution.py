@@ -15,7 +15,7 @@ WIDTH: Final = 3
 
 
 class SnippetConvolution(nn.Conv1d):
-    """A convolution over time that keeps the number of snippets and of channels.
+    """A convolution over time that keeps the number of snippets.
 
     Under bf16 autocast on a CPU, with a window of 3 snippets, it computes in tiles,
     which is faster; everywhere else it is `torch.nn.Conv1d`. Weights have the names and
@@ -23,22 +23,24 @@ class SnippetConvolution(nn.Conv1d):
 
     Parameters
     ----------
-    channels : int
-        D.
+    in_channels, out_channels : int
+        D and E.
     window_snippets : int
         Snippets that each output sees; odd.
 
     Examples
     --------
-    >>> SnippetConvolution(8, 3)(torch.randn(2, 30, 8)).shape
-    torch.Size([2, 30, 8])
+    >>> SnippetConvolution(8, 5, 3)(torch.randn(2, 30, 8)).shape
+    torch.Size([2, 30, 5])
     """
 
-    def __init__(self, channels: int, window_snippets: int) -> None:
-        super().__init__(channels, channels, window_snippets, padding="same")
+    def __init__(
+        self, in_channels: int, out_channels: int, window_snippets: int
+    ) -> None:
+        super().__init__(in_channels, out_channels, window_snippets, padding="same")
 
     def forward(self, sequence: Tensor) -> Tensor:
-        """Return the convolution (B, T, D) of a sequence (B, T, D)."""
+        """Return the convolution (B, T, E) of a sequence (B, T, D)."""
         is_bf16 = (
             sequence.device.type == "cpu"
             and torch.is_autocast_enabled("cpu")
@@ -46,7 +48,7 @@ class SnippetConvolution(nn.Conv1d):
         )
         if is_bf16 and self.kernel_size == (WIDTH,) and self.bias is not None:
             return convolve_in_tiles(sequence, self.weight, self.bias)
-        # torch's own takes and returns (B, D, T)
+        # torch's own takes (B, D, T) and returns (B, E, T)
         return super().forward(sequence.transpose(1, 2)).transpose(1, 2)
 
 
