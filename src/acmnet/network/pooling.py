@@ -1,7 +1,7 @@
 """Pooling over snippets: video-level logits and branch features from the top k.
 
-Notation: B videos, T snippets, E channels of the embedding, C classes (the background is
-index C), K pooled snippets.
+Notation: B videos, T snippets, E channels of the embedding, C classes (the background
+is index C), K pooled snippets.
 """
 
 import torch
