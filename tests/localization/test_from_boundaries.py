@@ -67,6 +67,20 @@ def test_the_improbable_beside_is_left_out():
     assert len(found_in([[0.0, 0.0]], [[1, 1]], beside=beside)) == 0
 
 
+def test_a_video_gives_the_surest_detections_and_no_more_than_it_has_snippets(
+    monkeypatch,
+):
+    # eight snippets, two classes: sixteen detections of which none overlaps another
+    score = np.linspace(0.9, 0.15, 16).reshape(8, 2)
+    apart = np.full((8, 2), 0.4)
+    assert len(found_in(score, apart)) == 16
+    monkeypatch.setattr(from_boundaries, "MOST_DETECTIONS", 3)
+    found = found_in(score, apart)
+    assert found.score.tolist() == pytest.approx(
+        [*score[:4, 0], *score[:4, 1]]
+    )  # the eight best of all, by class
+
+
 def test_only_the_surest_enter_soft_nms(monkeypatch):
     monkeypatch.setattr(from_boundaries, "MOST_CANDIDATES", 3)
     probability = np.linspace(0.1, 0.9, 9).reshape(9, 1)

@@ -212,7 +212,7 @@ def task(tmp_path):
 
 def test_losses_are_one_column_a_video_whatever_the_batch(task):
     network = Student(4, 1, StudentSettings(width=4, dropout=0.0)).eval()
-    index = torch.tensor([0, 1, 2])
+    index = torch.tensor([0, 2, 4])  # the first pieces of a and b, and c
 
     def losses(part):
         generator = torch.Generator().manual_seed(1)
@@ -225,3 +225,13 @@ def test_losses_are_one_column_a_video_whatever_the_batch(task):
     assert float(whole[1, 1]) > 0.0  # which is background all over
     for i in range(3):
         torch.testing.assert_close(losses(slice(i, i + 1)), whole[:, i : i + 1])
+
+
+def test_an_epoch_draws_as_many_pieces_as_cover_each_video(task):
+    # pieces of at most 10 snippets: two for 12 and for 20 snippets, one for 7
+    assert task.video_ids == ("a", "a", "b", "b", "c")
+    network = Student(4, 1, StudentSettings(width=4, dropout=0.0)).eval()
+    generator = torch.Generator().manual_seed(1)
+    index = torch.tensor([2, 3])
+    of_b = task.losses(network, index, slice(None), generator).detach()
+    assert of_b[2].tolist() == [0.0, 0.0]  # b has no instance, so no boundary

@@ -21,6 +21,9 @@ score is below a tenth of it."""
 MOST_CANDIDATES: Final = 2000
 """Candidates of one class in one video that enter soft-NMS: those with the highest
 probability."""
+MOST_DETECTIONS: Final = 1000
+"""Detections of one video that are returned at the most, over all classes: those with
+the highest scores. A video of more snippets than this gives one for each snippet."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -76,7 +79,9 @@ def localize_candidates(candidates: VideoCandidates, sigma: float) -> Detections
     Returns
     -------
     Detections
-        In seconds, inside the video; by class, then from the highest score down.
+        In seconds, inside the video; by class, then from the highest score down. There
+        are at most as many as the video has snippets, or `MOST_DETECTIONS` if that is
+        more.
     """
     start_s, end_s = _intervals(candidates)
     is_interval = end_s > start_s
@@ -105,7 +110,12 @@ def localize_candidates(candidates: VideoCandidates, sigma: float) -> Detections
             for i, value in zip(kept[order], decayed, strict=True)
             if value >= 0.1 * LOWEST_PROBABILITY
         ]
-    return Detections.of(names, rows)
+    found = Detections.of(names, rows)
+    most = max(MOST_DETECTIONS, len(candidates.probability))
+    if len(rows) <= most:
+        return found
+    order = np.argsort(-found.score, kind="stable")
+    return found.only(np.sort(order[:most]))
 
 
 def best_candidates(candidates: VideoCandidates) -> FloatArray:

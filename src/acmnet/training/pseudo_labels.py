@@ -215,7 +215,9 @@ class StudentTask:
         Middle part of a pseudo label that the student must recognise, as a share of its
         length; `PseudoLabelSettings.central_share`.
     snippets : int
-        Longest piece of a video in one step; `StudentTrainingSettings.snippets`.
+        Longest piece of a video in one step; `StudentTrainingSettings.snippets`. An
+        epoch draws as many pieces of each video as cover its length, so that long
+        videos are learned from in proportion to what they hold.
     precision : str
         ``"fp32"`` or ``"bf16"``: the numbers in which the network is computed.
     """
@@ -231,10 +233,13 @@ class StudentTask:
         snippets: int,
         precision: str,
     ) -> None:
-        self.video_ids = dataset.video_ids
         self.device = dataset.device
         self._dataset = dataset
         self._labels = [labels[video] for video in dataset.video_ids]
+        pieces = dataset.lengths.cpu().add(snippets - 1) // snippets
+        # which video each piece is drawn from, as its place in the dataset
+        self._video_of = torch.arange(len(pieces)).repeat_interleave(pieces)
+        self.video_ids = tuple(dataset.video_ids[i] for i in self._video_of.tolist())
         self._central_share = central_share
         self._sampling = SamplingSettings(snippets, "crop")
         self._is_bf16 = computed_in(precision, self.device) == "bf16"
@@ -243,26 +248,28 @@ class StudentTask:
             for own in self._labels
             for x in own.instances
         )
-        # about how many snippets near instances a video has in the mean; losses are
+        # about how many snippets near instances a piece has in the mean; losses are
         # sums over snippets, divided by this
-        self._scale = max(middles / len(self._labels), 1e-9)
+        self._scale = max(middles / len(self.video_ids), 1e-9)
 
     def losses(
         self, network: nn.Module, index: Tensor, part: slice, generator: torch.Generator
     ) -> Tensor:
-        """Return each term for each video that this process computes, (3, videos).
+        """Return each term for each piece that this process computes, (3, pieces).
 
         Parameters
         ----------
         network : nn.Module
             The student.
         index : (B,) tensor
-            The videos of the whole batch, by their place in the dataset.
+            The pieces of the whole batch, by their place in ``video_ids``.
         part : slice
-            The videos of the batch that this process computes.
+            The pieces of the batch that this process computes.
         generator : torch.Generator
-            Draws the piece of each video and the dropout, for the whole batch.
+            Draws where each piece lies in its video, and the dropout, for the whole
+            batch.
         """
+        index = self._video_of[index]
         batch = self._dataset.batch(index, self._sampling, generator, part)
         seeds = torch.randint(2**62, (len(index),), generator=generator)[part]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_bf16):

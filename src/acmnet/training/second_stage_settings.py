@@ -64,16 +64,17 @@ class StudentTrainingSettings:
     epochs: int = 60
     """Passes over the training videos, at least 1."""
     batch_size: int = 8
-    """Videos in one optimisation step, at least 1."""
+    """Videos, or pieces of longer ones, in one optimisation step; at least 1."""
     learning_rate: float = 1e-3
     """Learning rate of Adam at its highest, above 0. It rises over the first 50 steps
     and then falls to 0 along a cosine."""
     averaging: float = 0.99
     """Decay of the running mean of the weights, in [0, 1). The mean is what is kept as
     the trained student. 0 keeps the weights of the last step."""
-    snippets: int = 1024
+    snippets: int = 256
     """Longest piece of a video in one step, in snippets, at least 1. A longer video
-    gives another random piece each time."""
+    gives as many pieces in each epoch as cover its length, each at a random place, so
+    that the number of steps follows how much video there is (D-064)."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
