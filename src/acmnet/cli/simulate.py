@@ -1,12 +1,13 @@
-"""The verb simulate: made-up features for real annotations."""
+"""The verb simulate: made-up features for real or made-up annotations."""
 
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import app, console, errors, note, quiet
+from acmnet.cli.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.progress import Waiting
+from acmnet.data.made_up.drawn_recordings import write_recordings
 from acmnet.data.made_up.simulated_features import simulate
 from acmnet.data.made_up.simulation_settings import SimulationSettings
 from acmnet.files import refuse_unwritable
@@ -16,7 +17,8 @@ from acmnet.messages import counted
 @app.command(name="simulate")
 def simulate_command(
     *,
-    annotations: Path,
+    annotations: Path | None = None,
+    recordings: int | None = None,
     out: Path,
     subset: Annotated[list[str] | None, Parameter(negative=())] = None,
     context: float = 0.5,
@@ -28,12 +30,17 @@ def simulate_command(
 
     Features are drawn at random so that actions, their context and the background can
     be told apart as in real videos. Only times and labels are real: a score on these
-    features is no score on the benchmark.
+    features is no score on the benchmark. With --recordings, times and labels are made
+    up as well.
 
     Parameters
     ----------
     annotations
         Label file with true segments and durations, such as THUMOS-14's.
+    recordings
+        In place of --annotations: make up so many long recordings of 1,800 snippets (19
+        minutes), each with 20 actions of 1 to 3 s, of eight classes that mostly all
+        occur. Half of them are of the subset training, half of test.
     out
         Directory for features/, annotations.json and simulation.json. The same command
         again goes on where it stopped.
@@ -49,11 +56,16 @@ def simulate_command(
     seed
         Number that all random choices start from: the same seed, the same features.
     """
+    if (annotations is None) == (recordings is None):
+        raise UsageError("give either --annotations or --recordings")
     refuse_unwritable(out / "annotations.json")
+    source = annotations
+    if source is None:
+        source = write_recordings(out, recordings or 0, seed)
     settings = SimulationSettings(context=context, dimension=dimension, seed=seed)
     with Waiting(errors, "simulating", "videos", silent=quiet()) as waiting:
         drawn = simulate(
-            annotations,
+            source,
             out,
             settings,
             subsets=tuple(subset or ()),
