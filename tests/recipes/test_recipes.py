@@ -290,3 +290,15 @@ def test_unknown_names_get_the_nearest():
         RecipeError, match=r"no recipe at missing\.toml; check the path"
     ):
         recipe("missing.toml")
+
+
+def test_best_is_narrow_fast_and_averaged_where_that_was_measured():
+    for name in ("default", "shrec22"):
+        best = recipe(name, profile="best")
+        assert (best.model.width, best.training.averaging) == (128, 0.99)
+        assert best.training.learning_rate == 1e-3
+    for name in recipe_names():
+        for profile in ("corrected", "official", "paper"):
+            assert recipe(name, profile=profile).model.width == 0  # as in the paper
+    for name in ("thumos14", "activitynet13"):
+        assert recipe(name, profile="best").model.width == 0
