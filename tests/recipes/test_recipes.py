@@ -132,7 +132,7 @@ def test_activitynet_official_is_the_authors_code():
     # config/model_config.py:83-105 at 4d38dc6, main_act.py:212-253
     settings = recipe("activitynet13", profile="official")
     assert dataclasses.astuple(settings.model) == (
-        *(3, False, True),
+        *(3, 0, False, True),
         *(0.7,) * 4,
         *(2, 10, 10),
     )
