@@ -104,7 +104,7 @@ def test_thumos_official_is_the_authors_code():
     # config/model_config.py:55-74, main_thu.py:195-253, net_utils.py:33-73
     settings = recipe("thumos14", profile="official")
     assert dataclasses.astuple(settings.model) == (
-        *(3, False, True, 0, 0, 0.7, 0.7),
+        *(3, 0, False, True, 0, 0, 0.7, 0.7),
         *(8, 3, 3),
     )
     loss = settings.loss
