@@ -234,6 +234,6 @@ def test_only_these_rooms_can_reach_a_network():
     found = {path for path in found if not path.startswith("show/view/")}
     assert found == {
         "extraction/worker_engines.py",  # Ray's cluster
-        "extraction/i3d_weights.py",  # pip
+        "extraction/package_download.py",  # pip
         "pipeline/training_run.py",  # torchrun
     }

