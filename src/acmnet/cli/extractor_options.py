@@ -10,6 +10,7 @@ from acmnet.cli.app import UsageError, note
 from acmnet.data.feature_manifest import MANIFEST_NAME, read_manifest
 from acmnet.extraction.extractors import (
     KEYPOINTS,
+    POSE,
     ExtractionSettings,
     settings_of,
 )
@@ -17,6 +18,7 @@ from acmnet.extraction.i3d import Crop, Precision
 from acmnet.extraction.i3d_weights import list_weights
 from acmnet.extraction.keypoint_extractor import KeypointRequest
 from acmnet.extraction.optical_flow import FlowMethod
+from acmnet.extraction.pose_extractor import pose_layout
 from acmnet.extraction.shipped_extractors import RGB_WEIGHTS
 
 AUTO: Final = "auto"
@@ -28,7 +30,7 @@ PROCESSES: Final = Group("How it runs", sort_key=4)
 
 GRID: Final = ("fps", "snippet_frames", "stride_frames")
 OF_TRACKS: Final = ("points", "individuals", "pool_individuals", "min_likelihood")
-"""Options of the extractor keypoints alone."""
+"""Options of the extractor keypoints; pose has the second one, too."""
 
 Running: Final = Parameter(group=PROCESSES)
 RunningFlag: Final = Parameter(group=PROCESSES, negative=())
@@ -39,11 +41,12 @@ class ExtractorOptions:
     """The extractor, and the settings that its features depend on."""
 
     extractor: str = AUTO
-    """"motion", "i3d-rgb", "i3d-two-stream", "keypoints" for files of tracks instead of
-    videos, or "module:Class" for an extractor of your own, which may lie in the working
-    directory. "auto" continues with the extractor that the feature directory names; in
-    a new directory it takes i3d-rgb if its weights are installed, else motion. For
-    safety, a class of your own runs only if you name it here or in a line of
+    """"motion", "i3d-rgb", "i3d-two-stream", "pose" for how people move (needs acmnet
+    weights install pose), "keypoints" for files of tracks instead of videos, or
+    "module:Class" for an extractor of your own, which may lie in the working directory.
+    "auto" continues with the extractor that the feature directory names; in a new
+    directory it takes i3d-rgb if its weights are installed, else motion. For safety, a
+    class of your own runs only if you name it here or in a line of
     ~/.config/acmnet/trusted_extractors."""
     fps: float | None = None
     """Frames per second that the video is sampled at before its features are computed:
@@ -67,8 +70,8 @@ class ExtractorOptions:
     """Only for keypoints: names of the points to describe, separated by commas. When
     left out: all points of the first file."""
     individuals: int | None = None
-    """Only for keypoints: how many individuals to describe. When left out: as many as
-    the first file has."""
+    """Only for keypoints and pose: how many individuals to describe. When left out: as
+    many as the first file has, or with pose up to 4 people at a time."""
     pool_individuals: Annotated[bool, Parameter(negative=())] = False
     """Only for keypoints: give this if two individuals cannot be told apart, or the
     tracker swaps them. More than two are always described so."""
@@ -100,6 +103,8 @@ class ExtractorOptions:
             for name in ("extractor", *GRID, "flow", "crop", "precision")
             if getattr(self, name) is not None
         }
+        if self.extractor == POSE and self.individuals is not None:
+            values["tracks"] = pose_layout(self.individuals)
         if self.extractor != AUTO:
             return ExtractionSettings(**values)
         if (features / MANIFEST_NAME).exists() and self == ExtractorOptions():
@@ -133,9 +138,13 @@ class ExtractorOptions:
     def _refuse_tracks(self) -> None:
         """Refuse options of keypoints for another extractor."""
         for name in OF_TRACKS:
-            if getattr(self, name) not in (None, False):
-                option = f"--{name.replace('_', '-')}"
+            if getattr(self, name) in (None, False):
+                continue
+            option = f"--{name.replace('_', '-')}"
+            if name != "individuals":
                 raise UsageError(f"{option} is for --extractor {KEYPOINTS} alone")
+            if self.extractor != POSE:
+                raise UsageError(f"{option} is for --extractor {KEYPOINTS} or {POSE}")
 
 
 Extracting = Annotated[ExtractorOptions, Parameter(name="*", group=FEATURE_OPTIONS)]

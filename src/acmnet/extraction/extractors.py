@@ -30,6 +30,9 @@ from acmnet.video.frames import Frame
 KEYPOINTS: Final = "keypoints"
 """The extractor of files of tracks, which take the place of videos."""
 
+POSE: Final = "pose"
+"""The extractor that finds people's points in videos and describes those as tracks."""
+
 MODULE_AND_CLASS: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 """Form of the name of a user's own extractor, such as ``my_module:MyExtractor``."""
 
@@ -85,7 +88,7 @@ class ExtractionSettings:
     """The name of an extractor, and the settings that its features depend on."""
 
     extractor: str = "motion"
-    """``motion``, ``i3d-rgb``, ``i3d-two-stream``, ``keypoints``, or your own
+    """``motion``, ``i3d-rgb``, ``i3d-two-stream``, ``pose``, ``keypoints``, or your own
     ``module:Class``."""
     fps: float = 25.0
     """Frames a second from which snippets are cut, above 0."""
@@ -104,7 +107,8 @@ class ExtractionSettings:
     between the vectors). A device that could only emulate bf16 falls back to fp32, and
     the manifest says so."""
     tracks: TrackLayout | None = None
-    """Which points of how many individuals ``keypoints`` describes."""
+    """Which points of how many individuals ``keypoints`` and ``pose`` describe; the
+    usual ones of ``pose`` where None."""
     is_named: bool = True
     """Whether the user has named the extractor, rather than a file. The module of a
     user's own class is then searched for in the working directory, too."""

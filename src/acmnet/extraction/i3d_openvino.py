@@ -21,7 +21,7 @@ def openvino_pass(
     example = torch.zeros(2, network.in_channels, snippet_frames, SIDE, SIDE)
     batch = {0: torch.export.Dim("n", min=1)}
     # torch warns here of changes to its own internals
-    with _unreported(), warnings.catch_warnings():
+    with without_reports(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
         exported = torch.export.export(network, (example,), dynamic_shapes=(batch,))
@@ -52,7 +52,7 @@ def import_openvino(device: str) -> Any:
             "bf16 there"
         )
     try:
-        with _unreported():
+        with without_reports():
             return importlib.import_module("openvino")
     except ImportError:
         raise I3DError(
@@ -62,7 +62,7 @@ def import_openvino(device: str) -> Any:
 
 
 @contextlib.contextmanager
-def _unreported() -> Iterator[None]:
+def without_reports() -> Iterator[None]:
     """Keep OpenVINO from reporting its use to its makers without being asked.
 
     OpenVINO sends such reports on import and on conversion. It works without them where

@@ -71,6 +71,23 @@ def keypoint_features(
         yield np.concatenate([*told, gaps], axis=1).astype(np.float32)
 
 
+def features_of_nobody(plan: SignalPlan, n_snippets: int) -> npt.NDArray[np.float32]:
+    """Return (n_snippets, `n_columns`): features of a recording that shows nobody.
+
+    All signals are 0, and all points count as interpolated.
+
+    Examples
+    --------
+    >>> features_of_nobody(SignalPlan(4, 13, 2, True), 3)[:, [0, -3, -2, -1]]
+    array([[0., 0., 1., 1.],
+           [0., 0., 1., 1.],
+           [0., 0., 1., 1.]], dtype=float32)
+    """
+    features = np.zeros((n_snippets, n_columns(plan)), np.float32)
+    features[:, COLUMNS_A_SIGNAL * plan.n_signals :] = 1
+    return features
+
+
 def _told(
     held: Bodies,
     plan: SignalPlan,

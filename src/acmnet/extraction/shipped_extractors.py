@@ -11,6 +11,7 @@ import torch
 
 from acmnet.extraction.extractors import (
     KEYPOINTS,
+    POSE,
     ExtractionSettings,
     Extractor,
     ExtractorError,
@@ -22,6 +23,7 @@ from acmnet.extraction.keypoint_extractor import Keypoints
 from acmnet.extraction.motion_descriptor import MotionDescriptor
 from acmnet.extraction.optical_flow import clamp_flow, flow_sequence
 from acmnet.extraction.optical_flow_torch import flow_sequence_torch
+from acmnet.extraction.pose_extractor import Pose
 from acmnet.extraction.threads import prefetch
 from acmnet.video.frames import Frame
 
@@ -142,6 +144,7 @@ SHIPPED: Final[dict[str, Callable[[ExtractionSettings, str], Extractor]]] = {
     "motion": lambda settings, _: Motion(settings),
     "i3d-rgb": RGB,
     "i3d-two-stream": TwoStream,
+    POSE: lambda settings, _: Pose(settings),
     KEYPOINTS: lambda settings, _: Keypoints(settings),
 }
 

@@ -184,7 +184,7 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
     out : path
         Directory of the run. The same call again goes on where it stopped.
     extractor : str
-        motion, i3d-rgb, i3d-two-stream, keypoints (``videos`` then holds files of
+        motion, i3d-rgb, i3d-two-stream, pose, keypoints (``videos`` then holds files of
         tracks), or ``module:Class`` of your own.
     fps : float, optional
         Frames a second that are looked at; when left out, 25 of a video, and the rate

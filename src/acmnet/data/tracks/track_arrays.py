@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from acmnet.data.feature_files import MAGIC
 from acmnet.data.tracks.tracks import TrackError, Tracks, refuse_size
-from acmnet.files import open_regular
+from acmnet.files import open_regular, write_json, written_whole
 from acmnet.limits import LARGEST_NOTE_BYTES, finite
 from acmnet.messages import quoted, some
 from acmnet.text_files import parse_json, read_text
@@ -81,6 +81,32 @@ def read_track_array(path: Path) -> Tracks:
     except TrackError as error:
         told = str(error)
         raise TrackError(told if str(path) in told else f"{path}: {told}") from None
+
+
+def write_track_array(path: Path, tracks: Tracks) -> None:
+    """Write tracks as a ``.npy`` file, and its manifest ``NAME.json`` beside it.
+
+    Raises
+    ------
+    FileError
+        If a file cannot be written.
+    """
+    values = tracks.positions
+    if tracks.likelihood is not None:
+        values = np.concatenate([values, tracks.likelihood[..., None]], axis=3)
+    with written_whole(path) as part, part.open("wb") as file:
+        np.save(file, values.astype(np.float32))
+    says: dict[str, object] = {
+        "points": list(tracks.points),
+        "individuals": list(tracks.individuals),
+        "has_likelihood": tracks.likelihood is not None,
+        "min_likelihood": tracks.least_likelihood,
+    }
+    if tracks.fps is not None:
+        says["fps"] = tracks.fps
+    if tracks.times_s is not None:
+        says["times_s"] = tracks.times_s.tolist()
+    write_json(path.with_suffix(".json"), says)
 
 
 def _array(path: Path) -> npt.NDArray[np.float32]:

@@ -1,0 +1,70 @@
+"""The verb pose: videos become files of people's tracks."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from acmnet.cli.app import app, console, errors, fail_for_left_out, quiet
+from acmnet.cli.progress import Waiting
+from acmnet.extraction.pose_extractor import MOST_PEOPLE
+from acmnet.extraction.pose_files import (
+    TRACKS_FPS,
+    VideoError,
+    people_in_frames,
+    write_pose_tracks,
+)
+from acmnet.extraction.pose_networks import PoseNetworks
+from acmnet.extraction.pose_tracker import refuse_people
+from acmnet.extraction.video_search import find_videos
+from acmnet.files import make_folder
+from acmnet.messages import counted
+
+
+@app.command
+def pose(
+    videos: Annotated[list[Path], Parameter(negative=())],
+    *,
+    out: Path,
+    fps: float = TRACKS_FPS,
+    individuals: int = MOST_PEOPLE,
+) -> None:
+    """Find people in videos, and write where the points of their bodies are.
+
+    For each video, a file NAME.npy holds 33 points of each person in each frame, in
+    pixels, and NAME.json says what they are. `acmnet render VIDEO --tracks NAME.npy`
+    draws them. `acmnet fit --extractor pose` needs no such files; it finds people by
+    itself. The networks are installed once, by `acmnet weights install pose`.
+
+    Parameters
+    ----------
+    videos
+        Video files, or folders that are searched for video files.
+    out
+        Directory for the files of tracks.
+    fps
+        Frames per second that are looked at.
+    individuals
+        The largest number of people who are followed at the same time.
+    """
+    refuse_people(individuals)
+    files = find_videos(videos)
+    networks = PoseNetworks()
+    make_folder(out)
+    left_out = []
+    with Waiting(errors, "finding people", "videos", silent=quiet()) as waiting:
+        for done, (video, path) in enumerate(files.items()):
+            waiting.update(done, len(files))
+            target = out / f"{video}.npy"
+            try:
+                tracks = write_pose_tracks(path, target, networks, individuals, fps)
+            except VideoError as error:
+                left_out.append(f"{video}: {error}")
+                continue
+            n_people = people_in_frames(tracks)
+            console.print(
+                f"{target}: {counted(tracks.n_frames, 'frame')}, people in "
+                f"{(n_people > 0).mean():.0%}, {n_people.max()} at a time at most",
+                markup=False,
+            )
+    fail_for_left_out(left_out, len(files) - len(left_out))

