@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
-from acmnet.cli.app import app, console, errors, note, quiet
+from acmnet.cli.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.detection_limits import LimitOptions, Limits
 from acmnet.cli.progress import Waiting
 from acmnet.data.annotations import Instance, read_annotations
 from acmnet.data.detections import read_detections
 from acmnet.data.shown_detections import Shown
+from acmnet.data.tracks.track_files import read_tracks
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.names import one_form
+from acmnet.segments import Detection
 from acmnet.show.rendered_video import (
     MOST_DRAWN,
     RenderError,
@@ -25,13 +27,16 @@ def render(
     path: Path,
     /,
     *,
-    detections: Path,
     out: Path,
+    detections: Path | None = None,
+    tracks: Path | None = None,
     annotations: Path | None = None,
     video: str | None = None,
     limits: Limits = LimitOptions(),
 ) -> None:
     """Draw detections into a video: their labels, scores, and a timeline below.
+
+    With --tracks, the points of people or animals are drawn as well, or alone.
 
     While an action lasts, its label and score are in the picture. The timeline has a
     lane for each class, and a white line at the current time. The sound is copied.
@@ -44,10 +49,13 @@ def render(
     ----------
     path
         The video file.
-    detections
-        ActivityNet results JSON with detections of this video, and perhaps of others.
     out
         The MP4 file to write.
+    detections
+        ActivityNet results JSON with detections of this video, and perhaps of others.
+    tracks
+        File of tracks of this video, in its pixels: of `acmnet pose`, DeepLabCut, SLEAP
+        or an array.
     annotations
         Label file. The video's true segments are drawn in one more lane, the last.
     video
@@ -55,18 +63,16 @@ def render(
         without its suffix.
     """
     refuse_unwritable(out)
+    if detections is None and tracks is None:
+        raise UsageError("nothing to draw; give --detections or --tracks, or both")
+    points = None if tracks is None else read_tracks(tracks, needs_clock=False)
     name = one_form(path.stem if video is None else video)
-    file = read_detections(detections)
-    shown = limits.shown(file.shown_from, MOST_DRAWN)
-    found = detections_of(file, name, min_score=shown.min_score, top=shown.top)
+    found = () if detections is None else _found(detections, name, limits)
     truth = () if annotations is None else _true_instances(annotations, name)
-    total = len(detections_of(file, name, top=None))
-    if not total:
-        note(f"{detections} has no detection of {name!r} to draw")
-    elif len(found) < total:
-        _note_left_out(total, len(found), shown)
     with Waiting(errors, "rendering", "frames", silent=quiet()) as waiting:
-        done = render_detections(path, found, out, truth=truth, on_frame=waiting.update)
+        done = render_detections(
+            path, found, out, truth=truth, tracks=points, on_frame=waiting.update
+        )
     lost = {
         "of the picture left out because of damage": done.skipped_packets,
         "of the sound left out because of damage": done.dropped_sound,
@@ -74,11 +80,26 @@ def render(
     for what, n in lost.items():
         if n:
             note(f"{path}: {counted(n, 'packet')} {what}")
+    drawn = [] if detections is None else [counted(len(found), "detection")]
+    if points is not None:
+        drawn.append(f"tracks of {counted(len(points.individuals), 'individual')}")
     console.print(
-        f"{counted(done.frames, 'frame')} with {counted(len(found), 'detection')}: "
-        f"{out}",
+        f"{counted(done.frames, 'frame')} with {' and '.join(drawn)}: {out}",
         markup=False,
     )
+
+
+def _found(detections: Path, name: str, limits: LimitOptions) -> tuple[Detection, ...]:
+    """Return the detections to draw of a video; note how many are left out."""
+    file = read_detections(detections)
+    shown = limits.shown(file.shown_from, MOST_DRAWN)
+    found = detections_of(file, name, min_score=shown.min_score, top=shown.top)
+    total = len(detections_of(file, name, top=None))
+    if not total:
+        note(f"{detections} has no detection of {name!r} to draw")
+    elif len(found) < total:
+        _note_left_out(total, len(found), shown)
+    return found
 
 
 def _note_left_out(total: int, drawn: int, shown: Shown) -> None:

@@ -1,4 +1,4 @@
-"""A copy of a video with its detections drawn into the picture.
+"""A copy of a video with its detections or tracks drawn into the picture.
 
 Every frame keeps its time, also if the frame rate varies, and the sound is copied. Only
 one frame is in memory, besides those that decoder and encoder keep.
@@ -20,10 +20,12 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from acmnet.data.annotations import Instance
 from acmnet.data.detections import DetectionFile
+from acmnet.data.tracks.tracks import Tracks
 from acmnet.files import written_whole
 from acmnet.segments import Detection
 from acmnet.show.frame_overlay import Frame, Overlay
 from acmnet.show.sound_copy import Sound, packets, start_s
+from acmnet.show.track_overlay import TrackOverlay
 from acmnet.video.containers import DecodeCount, OpenVideo, VideoError, opened_video
 from acmnet.video.frame_clock import FrameClock, nominal_duration
 
@@ -128,13 +130,13 @@ def render_detections(
     out: str | Path,
     *,
     truth: Sequence[Instance] = (),
+    tracks: Tracks | None = None,
     on_frame: Callable[[int, int], None] = lambda *_: None,
 ) -> Rendered:
     """Write a video with labels, scores and a strip of the time drawn into it.
 
-    The new file is H.264 (yuv420p) in MP4 and appears completely or not at all. A
-    picture of odd width or height gets one more column or row. Pictures are rotated as
-    the video file says.
+    The new file is H.264 (yuv420p) in MP4 and appears completely or not at all. Odd
+    widths and heights grow by one. Pictures are rotated as the video file says.
 
     Parameters
     ----------
@@ -146,12 +148,10 @@ def render_detections(
         The MP4 file to write, other than ``path``.
     truth : sequence of Instance
         True segments, drawn in a lane of their own.
+    tracks : Tracks, optional
+        Points of individuals in pixels of the video, drawn where they are.
     on_frame : callable
         Called after each frame with the number of frames done and the number expected.
-
-    Returns
-    -------
-    Rendered
 
     Raises
     ------
@@ -188,7 +188,8 @@ def render_detections(
                 size = pixels.shape[1], pixels.shape[0]
                 return Overlay(*size, float(timing.duration_s), found, truth)
 
-            for done in _drawn_frames(video, picture, sound, overlay_of):
+            points = None if tracks is None else TrackOverlay(tracks)
+            for done in _drawn_frames(video, picture, sound, overlay_of, points):
                 on_frame(done, max(done, timing.frames))
     except av.FFmpegError as error:
         raise RenderError(
@@ -208,6 +209,7 @@ def _drawn_frames(
     picture: "_Picture",
     sound: Sound,
     overlay_of: Callable[[Frame], Overlay],
+    points: TrackOverlay | None,
 ) -> Iterator[int]:
     """Write every frame with what is drawn onto it, and the sound until then.
 
@@ -217,6 +219,8 @@ def _drawn_frames(
     for done, (frame, time_s) in enumerate(_timed(video), start=1):
         pixels = picture.pixels(frame)
         overlay = overlay or overlay_of(pixels)
+        if points is not None:
+            points.draw(pixels, done - 1, float(time_s))
         overlay.draw(pixels, float(time_s))
         picture.write(pixels, frame, time_s)
         sound.copy_until(picture.first_s + time_s)
