@@ -23,6 +23,7 @@ from acmnet.cli.training_options import ProfileName, RecipeName, note_missing_bf
 from acmnet.data.feature_manifest import MANIFEST_NAME
 from acmnet.data.shown_detections import Shown
 from acmnet.evaluation.tables import Table
+from acmnet.extraction.extractors import KEYPOINTS
 from acmnet.extraction.worker_engines import cores
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
@@ -160,8 +161,10 @@ def _print_result(request: FitRequest, result: FitResult) -> None:
     console.print(
         f"{total} in {counted(len(shown), 'video')}{above}; read {out / REPORT}"
     )
+    has_videos = request.extraction.extractor != KEYPOINTS
+    shows = f" --videos {videos} shows them beside the videos" if has_videos else ""
     console.print(
-        f"next: acmnet report {out} --videos {videos} shows them beside the videos; "
+        f"next: acmnet report {out}{shows or ' shows them'}; "
         f"acmnet localize VIDEO --run {out} --out detections.json finds actions in "
         "other videos",
         markup=False,
