@@ -168,7 +168,7 @@ def test_slips_are_refused_with_a_hint(acmnet, mice):
     refused(acmnet(*asked, "--extractor", "motion"), "give --extractor keypoints")
     options = ("--extractor", "motion", "--individuals", 2)
     result = acmnet(*asked, *options)
-    refused(result, "--individuals is for --extractor keypoints alone", code=2)
+    refused(result, "--individuals is for --extractor keypoints or pose", code=2)
     keypoints = ("--extractor", "keypoints", "--fps", 10)
     refused(
         acmnet(*asked, *keypoints, "--points", "nose,paw"),
