@@ -63,7 +63,9 @@ def needed_bytes(settings: Settings, data: Data) -> int:
     snippets = min(sampling.snippets, most) if kept else sampling.snippets
     with torch.device("meta"):  # weights without memory
         numbers = COPIES * _size(ACMNet(dimension, max(n_classes, 1), settings.model))
-        numbers += 2 * batch * snippets * dimension  # features and embedding
+        # the features and their embedding
+        columns = dimension + settings.model.channels(dimension)
+        numbers += batch * snippets * columns
         if settings.has_student:
             second = settings.student_training
             rows = min(second.batch_size, len(lengths)) * min(second.snippets, most)
