@@ -10,6 +10,7 @@ from acmnet.cli.app import UsageError, note
 from acmnet.data.feature_manifest import MANIFEST_NAME, read_manifest
 from acmnet.extraction.extractors import (
     KEYPOINTS,
+    PLUS,
     POSE,
     ExtractionSettings,
     settings_of,
@@ -44,10 +45,11 @@ class ExtractorOptions:
     """"motion", "i3d-rgb", "i3d-two-stream", "pose" for how people move (needs acmnet
     weights install pose), "keypoints" for files of tracks instead of videos, or
     "module:Class" for an extractor of your own, which may lie in the working directory.
-    "auto" continues with the extractor that the feature directory names; in a new
-    directory it takes i3d-rgb if its weights are installed, else motion. For safety, a
-    class of your own runs only if you name it here or in a line of
-    ~/.config/acmnet/trusted_extractors."""
+    Several joined by "+", such as i3d-rgb+motion, describe each snippet side by side; a
+    video is decoded once for all of them. "auto" continues with the extractor that the
+    feature directory names; in a new directory it takes i3d-rgb if its weights are
+    installed, else motion. For safety, a class of your own runs only if you name it
+    here or in a line of ~/.config/acmnet/trusted_extractors."""
     fps: float | None = None
     """Frames per second that the video is sampled at before its features are computed:
     25 when left out. With keypoints: the rate that the files state when left out; files
@@ -103,7 +105,7 @@ class ExtractorOptions:
             for name in ("extractor", *GRID, "flow", "crop", "precision")
             if getattr(self, name) is not None
         }
-        if self.extractor == POSE and self.individuals is not None:
+        if POSE in self.extractor.split(PLUS) and self.individuals is not None:
             values["tracks"] = pose_layout(self.individuals)
         if self.extractor != AUTO:
             return ExtractionSettings(**values)
@@ -143,7 +145,7 @@ class ExtractorOptions:
             option = f"--{name.replace('_', '-')}"
             if name != "individuals":
                 raise UsageError(f"{option} is for --extractor {KEYPOINTS} alone")
-            if self.extractor != POSE:
+            if POSE not in self.extractor.split(PLUS):
                 raise UsageError(f"{option} is for --extractor {KEYPOINTS} or {POSE}")
 
 

@@ -41,8 +41,9 @@ class SourceOptions:
     share the cores."""
     extractor: str | None = None
     """The module:Class that extracted the features which the run was trained on, if it
-    is a class of your own. For safety, such a class runs only if you name it here or in
-    a line of ~/.config/acmnet/trusted_extractors."""
+    is a class of your own; if it was one of several, all of them as they were given,
+    such as motion+module:Class. For safety, a class of your own runs only if you name
+    it here or in a line of ~/.config/acmnet/trusted_extractors."""
     retry_failed: Annotated[bool, Parameter(negative=())] = False
     "Try the video files again that could not be read in an earlier call."
 

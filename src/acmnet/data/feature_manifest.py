@@ -24,13 +24,18 @@ class FeatureManifest:
     Raises
     ------
     FeatureError
-        If the dimension is not a whole number from 1.
+        If the dimension is not a whole number from 1, or not the sum of the columns
+        of the extractors.
     """
 
     grid: SnippetGrid
     """Where snippets lie in time."""
     dimension: int
     """Number of columns D, at least 1."""
+    columns: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """Number of columns of each extractor by its name, in order, where several stand
+    side by side, such as ``{"i3d-rgb": 1024, "motion": 642}``; empty for a single
+    extractor."""
     streams: tuple[str, ...] = ()
     """Names of the parts of the columns, in order, such as ``("rgb", "flow")``; empty
     if unknown."""
@@ -42,10 +47,15 @@ class FeatureManifest:
     """Everything else that the features depend on, as JSON values by name."""
 
     def __post_init__(self) -> None:
-        """Refuse a dimension that is not a whole number from 1."""
+        """Refuse numbers of columns that are impossible."""
         if type(self.dimension) is not int or self.dimension < 1:
             raise FeatureError(
                 f"dimension must be a whole number from 1, got {self.dimension!r}"
+            )
+        if self.columns and sum(self.columns.values()) != self.dimension:
+            raise FeatureError(
+                f"columns must have the sum {self.dimension}, which is the dimension, "
+                f"got {dict(self.columns)!r}"
             )
 
 
@@ -104,11 +114,22 @@ def _manifest(content: Mapping[str, object]) -> FeatureManifest:
     return FeatureManifest(
         grid=grid,
         dimension=_whole(content, "dimension"),
+        columns=_columns(content),
         streams=tuple(streams),
         extractor=extractor,
         versions={name: str(version) for name, version in versions.items()},
         settings=settings,
     )
+
+
+def _columns(content: Mapping[str, object]) -> dict[str, int]:
+    """Return the number of columns of each extractor, by its name."""
+    columns = content.get("columns", {})
+    if not isinstance(columns, dict):
+        raise FeatureError(
+            f"columns must be numbers by extractor, got {_got(content, 'columns')}"
+        )
+    return {name: _whole(columns, name) for name in columns}
 
 
 def _whole(content: Mapping[str, object], key: str) -> int:
@@ -135,6 +156,7 @@ def write_manifest(directory: str | Path, manifest: FeatureManifest) -> Path:
     content = {
         **dataclasses.asdict(manifest.grid),
         "dimension": manifest.dimension,
+        **({"columns": dict(manifest.columns)} if manifest.columns else {}),
         "streams": list(manifest.streams),
         "extractor": manifest.extractor,
         "versions": dict(manifest.versions),

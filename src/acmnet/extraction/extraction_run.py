@@ -24,7 +24,7 @@ from acmnet.extraction.extraction_request import (
     OnVideo,
     OnWorking,
 )
-from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.extraction.extractors import ExtractionSettings, parts_of
 from acmnet.extraction.records import (
     ExtractionError,
     FailureLog,
@@ -314,7 +314,8 @@ def _refuse_unprepared(
 def _is_held(settings: ExtractionSettings, manifest: FeatureManifest) -> bool:
     """Return whether I3D computes in another precision than the settings ask for."""
     held = manifest.settings.get("precision")
-    return settings.extractor in SHIPPED and held not in (None, settings.precision)
+    is_ours = any(part in SHIPPED for part in parts_of(settings.extractor))
+    return is_ours and held not in (None, settings.precision)
 
 
 def _size(path: Path) -> int:

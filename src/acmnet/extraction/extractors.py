@@ -4,6 +4,9 @@ An extractor of your own is a class with the attributes and the method of `Extra
 Name it on the command line as ``--extractor my_module:MyExtractor``. A directory of
 features or a trained run may ask for such a class, too; it is imported only if you name
 it as well, or have listed it as trusted (`acmnet.extraction.trusted_extractors`).
+
+The features of several extractors stand side by side if their names are joined by
+``+``, such as ``i3d-rgb+motion`` (`acmnet.extraction.side_by_side`).
 """
 
 import dataclasses
@@ -13,7 +16,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol, get_args
+from typing import Any, Final, Protocol, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -37,8 +40,44 @@ MODULE_AND_CLASS: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 """Form of the name of a user's own extractor, such as ``my_module:MyExtractor``."""
 
 
+PLUS: Final = "+"
+"""Joins the names of extractors whose features stand side by side."""
+
+
 class ExtractorError(ValueError):
     """An extractor that cannot be made; the message says what to do."""
+
+
+def parts_of(name: str) -> tuple[str, ...]:
+    """Return the names of the extractors that a name joins by ``+``, in order.
+
+    Raises
+    ------
+    ExtractorError
+        If a name is missing or given twice, or if ``keypoints`` is one of several: its
+        files are no videos.
+
+    Examples
+    --------
+    >>> parts_of("i3d-rgb+motion"), parts_of("motion")
+    (('i3d-rgb', 'motion'), ('motion',))
+    """
+    parts = tuple(name.split(PLUS))
+    if len(parts) == 1:
+        return parts
+    joined = f"the extractors {name!r} cannot stand side by side"
+    if not all(parts):
+        raise ExtractorError(
+            f"{joined}: a name beside a + is missing; write motion+NAME"
+        )
+    if twice := next((part for part in parts if parts.count(part) > 1), None):
+        raise ExtractorError(f"{joined}: {twice} is named twice; name it once")
+    if KEYPOINTS in parts:
+        raise ExtractorError(
+            f"{joined}: {KEYPOINTS} reads files of tracks, the others read videos; "
+            "extract each into a directory of its own"
+        )
+    return parts
 
 
 class Extractor(Protocol):
@@ -83,13 +122,21 @@ class Extractor(Protocol):
         """
 
 
+class Joined(Extractor, Protocol):
+    """Several extractors whose features stand side by side."""
+
+    @property
+    def columns(self) -> Mapping[str, int]:
+        """Number of columns of each extractor by its name, in order."""
+
+
 @dataclasses.dataclass(frozen=True)
 class ExtractionSettings:
     """The name of an extractor, and the settings that its features depend on."""
 
     extractor: str = "motion"
-    """``motion``, ``i3d-rgb``, ``i3d-two-stream``, ``pose``, ``keypoints``, or your own
-    ``module:Class``."""
+    """``motion``, ``i3d-rgb``, ``i3d-two-stream``, ``pose``, ``keypoints``, your own
+    ``module:Class``, or several of these except ``keypoints``, joined by ``+``."""
     fps: float = 25.0
     """Frames a second from which snippets are cut, above 0."""
     snippet_frames: int = 16
@@ -115,6 +162,7 @@ class ExtractionSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that no extractor can use."""
+        parts_of(self.extractor)
         if not (math.isfinite(self.fps) and self.fps > 0):
             raise ExtractorError(f"fps must be above 0, got {self.fps}")
         for name in ("snippet_frames", "stride_frames"):
@@ -141,9 +189,11 @@ class ExtractionSettings:
 
 def manifest_of(name: str, extractor: Extractor) -> FeatureManifest:
     """Return the manifest of a directory with the features of an extractor."""
+    is_joined = len(parts_of(name)) > 1
     return FeatureManifest(
         grid=extractor.grid,
         dimension=extractor.dimension,
+        columns=cast("Joined", extractor).columns if is_joined else {},
         streams=tuple(extractor.streams),
         extractor=name,
         versions=dict(extractor.versions),
@@ -185,8 +235,9 @@ def settings_of(
             f"{source} has features of the extractor {quoted(extractor)}, not of "
             f"{named!r}; leave --extractor out, or name that one"
         )
-    if ":" in extractor and named is None:
-        _refuse_untrusted(extractor, source)
+    if named is None:
+        for part in extractor.split(PLUS):
+            _refuse_untrusted(part, extractor, source)
     try:
         values: dict[str, Any] = {
             name: manifest["settings"][name]
@@ -205,22 +256,33 @@ def settings_of(
         ) from error
 
 
-def _refuse_untrusted(extractor: str, source: str) -> None:
+def _refuse_untrusted(part: str, extractor: str, source: str) -> None:
     """Refuse a class that only a file names, unless the user has listed it as trusted.
+
+    Parameters
+    ----------
+    part : str
+        One of the extractors that ``extractor`` joins; those of acmnet are trusted.
+    extractor : str
+        What the file names.
+    source : str
+        The file, for messages.
 
     Raises
     ------
     ExtractorError
         The message says which class the file asks for, and how to allow it.
     """
-    asks = f"{source} asks for the extractor {quoted(extractor)}"
-    if not MODULE_AND_CLASS.fullmatch(extractor):
+    if ":" not in part:
+        return
+    asks = f"{source} asks for the extractor {quoted(part)}"
+    if not MODULE_AND_CLASS.fullmatch(part):
         raise ExtractorError(f"{asks}, which is not of the form module:Class")
-    if not is_trusted(extractor):
+    if not is_trusted(part):
         raise ExtractorError(
             f"{asks}, which is code that does not belong to acmnet; nothing of it was "
             f"run; if you trust it, give --extractor {extractor}, or add the line "
-            f"{extractor} to {trusted_file()}"
+            f"{part} to {trusted_file()}"
         )
 
 

@@ -234,6 +234,7 @@ def _flat(manifest: FeatureManifest) -> dict[str, Any]:
         "extractor": manifest.extractor,
         **dataclasses.asdict(manifest.grid),
         "dimension": manifest.dimension,
+        **{f"columns.{name}": number for name, number in manifest.columns.items()},
         "streams": list(manifest.streams),
         **{f"settings.{name}": value for name, value in manifest.settings.items()},
         **{f"versions.{name}": value for name, value in manifest.versions.items()},

@@ -16,6 +16,7 @@ from acmnet.extraction.extractors import (
     Extractor,
     ExtractorError,
     own_extractor,
+    parts_of,
 )
 from acmnet.extraction.i3d_runner import I3DRunner
 from acmnet.extraction.i3d_weights import load_i3d, weights_sha256
@@ -24,6 +25,7 @@ from acmnet.extraction.motion_descriptor import MotionDescriptor
 from acmnet.extraction.optical_flow import clamp_flow, flow_sequence
 from acmnet.extraction.optical_flow_torch import flow_sequence_torch
 from acmnet.extraction.pose_extractor import Pose
+from acmnet.extraction.side_by_side import SideBySide
 from acmnet.extraction.threads import prefetch
 from acmnet.video.frames import Frame
 
@@ -155,23 +157,31 @@ def make_extractor(settings: ExtractionSettings, device: str = "cpu") -> Extract
     Parameters
     ----------
     settings : ExtractionSettings
-        The name and settings; a user's own class is made from its name alone.
+        The name and settings; a user's own class is made from its name alone. Several
+        names joined by ``+`` give all of these extractors side by side.
     device : str
         Device on which a network computes, such as ``"cuda"``.
 
     Raises
     ------
     ExtractorError, WeightsError
-        If no extractor has that name, or its weights are not installed.
+        If no extractor has that name, its weights are not installed, or several
+        extractors do not fit together.
     """
-    if ":" in settings.extractor:
-        return own_extractor(settings.extractor, is_named=settings.is_named)
-    if settings.extractor not in SHIPPED:
-        raise ExtractorError(
-            f"unknown extractor {settings.extractor!r}; give {', '.join(SHIPPED)}, or "
-            "module:Class of your own"
-        )
-    return SHIPPED[settings.extractor](settings, device)
+    names = parts_of(settings.extractor)
+    for name in names:
+        if ":" not in name and name not in SHIPPED:
+            raise ExtractorError(
+                f"unknown extractor {name!r}; give {', '.join(SHIPPED)}, module:Class "
+                "of your own, or several of these joined by +"
+            )
+    made = {
+        name: own_extractor(name, is_named=settings.is_named)
+        if ":" in name
+        else SHIPPED[name](settings, device)
+        for name in names
+    }
+    return made[names[0]] if len(made) == 1 else SideBySide(made)
 
 
 def _versions(settings: ExtractionSettings, weights: str) -> dict[str, str]:

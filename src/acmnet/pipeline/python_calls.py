@@ -185,7 +185,8 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
         Directory of the run. The same call again goes on where it stopped.
     extractor : str
         motion, i3d-rgb, i3d-two-stream, pose, keypoints (``videos`` then holds files of
-        tracks), or ``module:Class`` of your own.
+        tracks), ``module:Class`` of your own, or several of those for videos joined by
+        ``+``, such as ``i3d-rgb+motion``, whose features then stand side by side.
     fps : float, optional
         Frames a second that are looked at; when left out, 25 of a video, and the rate
         that files of tracks state.

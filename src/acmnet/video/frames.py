@@ -30,6 +30,9 @@ __all__ = [
 Frame = npt.NDArray[np.uint8]
 """An RGB picture of shape (H, W, 3), C-contiguous."""
 
+Sizes = tuple[Frame, ...]
+"""One picture in several sizes."""
+
 MAX_ASPECT: Final = 4
 """Longest side divided by ``short_side``, at most; a longer picture is squeezed."""
 
@@ -148,11 +151,7 @@ class FrameReader:
                 f"fps must be from {low} to {high:.0f}, or None for every frame, got "
                 f"{fps}"
             )
-        if short_side is not None and short_side < 1:
-            raise ValueError(
-                "short_side must be at least 1 pixel, or None to keep the size, got "
-                f"{short_side}"
-            )
+        _refuse_side(short_side)
         self.path = Path(path)
         self.short_side = short_side
         self.n_frames = 0
@@ -202,19 +201,43 @@ class FrameReader:
 
     def __iter__(self) -> Iterator[Frame]:
         """Return the frames; the file is closed when iterating ends for any reason."""
+        return (frame for (frame,) in self.in_sizes((self.short_side,)))
+
+    def in_sizes(self, short_sides: tuple[int | None, ...]) -> Iterator[Sizes]:
+        """Return the frames in several sizes at once; iterate over this or the reader.
+
+        Each frame is decoded and turned into RGB once, and then resized from that to
+        each of the sizes. So the pixels are those that a reader with that
+        ``short_side`` yields.
+
+        Parameters
+        ----------
+        short_sides : tuple of int or None
+            Pixels of the shorter side, once for each size, in place of the reader's own
+            ``short_side``.
+
+        Raises
+        ------
+        ValueError
+            If one of ``short_sides`` is out of range.
+        VideoError
+            If the reader is iterated over for a second time.
+        """
+        for short_side in short_sides:
+            _refuse_side(short_side)
         if self._is_used:
             raise VideoError(
                 f"the frames of {self.path} were iterated over already; make another "
                 "FrameReader"
             )
         self._is_used = True
-        return self._frames()
+        return self._frames(short_sides)
 
-    def _frames(self) -> Iterator[Frame]:
+    def _frames(self, short_sides: tuple[int | None, ...]) -> Iterator[Sizes]:
         """Yield the frames of the result, up to the end of the last decoded frame."""
         with opened_video(self.path, self._count) as video:
             self._claimed_s = video.claimed_s
-            picture = _ShownFrame(video, self.short_side)
+            picture = _ShownFrame(video, short_sides)
             for frame, time_s in self._timed(video):
                 yield from self._held(picture, time_s)
                 picture.show(frame)
@@ -239,7 +262,7 @@ class FrameReader:
             self._end_s = clock.end_of((frame.duration or 0) * unit_s)
             yield frame, time_s
 
-    def _held(self, picture: "_ShownFrame", end_s: Fraction) -> Iterator[Frame]:
+    def _held(self, picture: "_ShownFrame", end_s: Fraction) -> Iterator[Sizes]:
         """Yield the current picture at each time ``k / fps`` before ``end_s``."""
         if self._rate is None:
             return
@@ -248,22 +271,37 @@ class FrameReader:
             yield picture.pixels()
 
 
+def _refuse_side(short_side: int | None) -> None:
+    """Refuse a size that no frame can have.
+
+    Raises
+    ------
+    ValueError
+        If it is below one pixel.
+    """
+    if short_side is not None and short_side < 1:
+        raise ValueError(
+            "short_side must be at least 1 pixel, or None to keep the size, got "
+            f"{short_side}"
+        )
+
+
 class _ShownFrame:
     """The current frame; it is converted to RGB and resized only when asked for."""
 
-    def __init__(self, video: OpenVideo, short_side: int | None) -> None:
+    def __init__(self, video: OpenVideo, short_sides: tuple[int | None, ...]) -> None:
         self._video = video
-        self._short_side = short_side
+        self._short_sides = short_sides
         self._reformatter = VideoReformatter()
         self._pending: av.VideoFrame | None = None
-        self._size: tuple[int, int] | None = None
-        self._shown: Frame | None = None
+        self._sizes: list[tuple[int, int]] = []
+        self._shown: Sizes | None = None
 
     def show(self, frame: av.VideoFrame) -> None:
         """Make another frame the current one."""
         self._pending = frame
 
-    def pixels(self) -> Frame:
+    def pixels(self) -> Sizes:
         """Return the current frame, or the one before if it cannot be converted."""
         if self._pending is not None:
             frame, self._pending = self._pending, None
@@ -281,15 +319,19 @@ class _ShownFrame:
             raise self._video.no_frame()
         return self._shown
 
-    def _converted(self, frame: av.VideoFrame) -> Frame:
-        """Return a frame as it is displayed, in the size of the first frame."""
+    def _converted(self, frame: av.VideoFrame) -> Sizes:
+        """Return a frame as it is displayed, in the sizes of the first frame."""
         pixels = self._rgb(frame)
         turns = _quarter_turns(frame)
-        if self._size is None:
+        if not self._sizes:
             height, width = pixels.shape[:2]
-            self._size = _scaled(*_turned((width, height), turns), self._short_side)
-        pixels = _resized(pixels, *_turned(self._size, turns))
-        return np.ascontiguousarray(np.rot90(pixels, turns) if turns else pixels)
+            shown = _turned((width, height), turns)
+            self._sizes = [_scaled(*shown, side) for side in self._short_sides]
+        resized = (_resized(pixels, *_turned(size, turns)) for size in self._sizes)
+        return tuple(
+            np.ascontiguousarray(np.rot90(picture, turns) if turns else picture)
+            for picture in resized
+        )
 
     def _rgb(self, frame: av.VideoFrame) -> Frame:
         """Return a frame's pixels in RGB, by the matrix and range that it names."""
