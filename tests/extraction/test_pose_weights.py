@@ -1,6 +1,7 @@
 """The pose networks' files: taken from a wheel, compared, and nothing else."""
 
 import hashlib
+import sys
 import zipfile
 
 import pytest
@@ -111,6 +112,16 @@ def test_options_of_tracks_that_pose_has(tmp_path):
         ExtractorOptions("motion", individuals=2).settings(tmp_path)
     with pytest.raises(UsageError, match="--points is for --extractor keypoints alone"):
         ExtractorOptions("pose", points=["nose"]).settings(tmp_path)
+
+
+def test_without_openvino_it_is_said_what_to_install(tmp_path, monkeypatch):
+    contents = {name: name.encode() for name in MEMBERS}
+    admit(monkeypatch, contents)
+    install_pose(wheel(tmp_path, contents))
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    words = r"pose needs OpenVINO, .*; run: pip install 'acmnet\[openvino\]'"
+    with pytest.raises(WeightsError, match=words):
+        make_extractor(ExtractionSettings("pose"))
 
 
 def test_unknown_weights_are_told_all_names(acmnet):
