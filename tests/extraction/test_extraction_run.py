@@ -436,6 +436,11 @@ def test_a_record_of_wrong_types_is_refused(tmp_path):
     write_record(tmp_path, dataclasses.replace(record, n_frames="8"))
     with pytest.raises(ExtractionError, match=r"a\.json: n_frames must be .* int, got"):
         read_records(tmp_path)
+    write_record(tmp_path, dataclasses.replace(record, cuts_s=(2.0, 1.0)))
+    with pytest.raises(
+        ExtractionError, match=r"cuts_s must be .* got '\[2\.0, 1\.0\]'"
+    ):
+        read_records(tmp_path)
 
 
 # -- runs that cannot be ---------------------------------------------------------------

@@ -11,6 +11,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ from acmnet.data.feature_files import (
 )
 from acmnet.data.feature_files import FeatureError as FeatureError
 from acmnet.data.feature_manifest import MANIFEST_NAME, FeatureManifest, read_manifest
+from acmnet.data.shot_cuts import cuts_of
 from acmnet.files import written_whole
 from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.messages import counted, some
@@ -38,6 +40,9 @@ from acmnet.text_files import parse_json, read_text
 
 RECORDS = "extracted"
 """Folder in a store with a record of each video that `acmnet extract` finished."""
+
+AGAIN: Final = "extract the video again"
+"""What messages advise if a record or its features are damaged."""
 
 SHOWN_MISSING_VIDEOS = 20
 """Missing videos that a message lists, at most."""
@@ -181,6 +186,38 @@ class FeatureStore:
         self._header(video_id)
         return _as_read(map_values(self.path(video_id)))
 
+    def cuts_s(self, video_id: str) -> tuple[float, ...] | None:
+        """Return where one shot of a video ends and the next begins, in seconds.
+
+        Returns
+        -------
+        tuple of float, or None
+            Ascending. None if it is not known, as of features that `acmnet extract` did
+            not make, or that an earlier version made.
+
+        Raises
+        ------
+        FeatureError
+            If the record of the extraction is damaged.
+        """
+        path = self.path(video_id)
+        record = self._record_of(path)
+        found = None if record is None else self._read_record(record)
+        if record is None or not isinstance(found, dict):
+            return None
+        return cuts_of(found, record, FeatureError)
+
+    def _record_of(self, path: Path) -> Path | None:
+        """Return the record of a feature file; None if there is none."""
+        record = self.directory / RECORDS / f"{path.stem}.json"
+        is_kept = path.suffix == ".npy" and self.has_records and record.exists()
+        return record if is_kept else None
+
+    def _read_record(self, record: Path) -> object:
+        """Return the JSON value in a record."""
+        text = read_text(record, "record", FeatureError, AGAIN, LARGEST_NOTE_BYTES)
+        return parse_json(str(record), text, "record", FeatureError)
+
     def _header(self, video_id: str) -> Header:
         """Return the header of a video's file; it is read only once."""
         video_id = one_form(video_id)
@@ -206,17 +243,15 @@ class FeatureStore:
 
     def _refuse_changed(self, path: Path, content: bytearray) -> None:
         """Refuse a file whose SHA-256 is not the one in its record."""
-        record = self.directory / RECORDS / f"{path.stem}.json"
-        if path.suffix != ".npy" or not (self.has_records and record.exists()):
+        record = self._record_of(path)
+        if record is None:
             return
-        again = "extract the video again"
-        text = read_text(record, "record", FeatureError, again, LARGEST_NOTE_BYTES)
-        found = parse_json(str(record), text, "record", FeatureError)
+        found = self._read_record(record)
         recorded = found.get("sha256") if isinstance(found, dict) else None
         if hashlib.sha256(content).hexdigest() != recorded:
             raise FeatureError(
                 f"{path} is not as it was extracted: its SHA-256 is not the one in "
-                f"{record}; {again}, or remove that record if you changed the features "
+                f"{record}; {AGAIN}, or remove that record if you changed the features "
                 "yourself"
             )
 

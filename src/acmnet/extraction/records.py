@@ -30,6 +30,7 @@ from acmnet.data.feature_manifest import (
     write_manifest,
 )
 from acmnet.data.feature_store import RECORDS
+from acmnet.data.shot_cuts import cuts_of
 from acmnet.files import PART, open_regular, short_file_name, write_json, write_text
 from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.text_files import parse_json, read_text
@@ -67,6 +68,9 @@ class VideoRecord:
     """SHA-256 of the ``.npy`` file, in hexadecimal."""
     seconds: float
     """How long the extraction took, in seconds."""
+    cuts_s: tuple[float, ...] | None = None
+    """Where one shot ends and the next begins, in seconds, ascending. None in files of
+    tracks, and in records of earlier versions, which did not look for cuts."""
 
 
 def sha256_of(path: Path) -> str:
@@ -114,7 +118,8 @@ def _read_record(path: Path) -> VideoRecord:
     text = read_text(path, "record", ExtractionError, remedy, LARGEST_NOTE_BYTES)
     content = parse_json(str(path), text, "record", ExtractionError)
     types = get_type_hints(VideoRecord)
-    if not isinstance(content, dict) or content.keys() != types.keys():
+    del types["cuts_s"]
+    if not isinstance(content, dict) or content.keys() - {"cuts_s"} != types.keys():
         raise ExtractionError(
             f"{path} is no record of an extracted video; remove it and extract again"
         )
@@ -124,7 +129,7 @@ def _read_record(path: Path) -> VideoRecord:
                 f"{path}: {name} must be of type {kind.__name__}, got "
                 f"{content[name]!r}; remove the file and extract again"
             )
-    return VideoRecord(**content)
+    return VideoRecord(**{**content, "cuts_s": cuts_of(content, path, ExtractionError)})
 
 
 def finished(out: Path, video: str, path: Path) -> VideoRecord | None:

@@ -34,6 +34,7 @@ from acmnet.extraction.records import (
     trace_file,
     write_record,
 )
+from acmnet.extraction.shot_boundaries import ShotBoundaries
 from acmnet.extraction.stall_watch import COMPUTE_FACTOR, Watch
 from acmnet.extraction.threads import prefetch
 from acmnet.files import FileError
@@ -41,7 +42,7 @@ from acmnet.limits import LONGEST_NAME_BYTES
 from acmnet.messages import counted
 from acmnet.names import unfit
 from acmnet.video.containers import refuse_no_file
-from acmnet.video.frames import Frame, VideoError
+from acmnet.video.frames import Frame, FrameReader, VideoError
 
 FRAMES_AT_ONCE: Final = 8
 """Frames that are handed to the extractor together, because each handing over wakes a
@@ -168,7 +169,9 @@ def extract_video(
         forget(out, task.video)
         watch = Watch(trace_file(out, task.video), stall_s)
     reader = opened(task.path, extractor)
-    features = _features(task, reader, extractor, watch, place_file(out, task.video))
+    boundaries = _boundaries(reader, extractor)
+    place = place_file(out, task.video)
+    features = _features(task, reader, extractor, watch, place, boundaries)
     with _storing(out):
         path = write_features(out, task.video, features)
         record = VideoRecord(
@@ -183,21 +186,35 @@ def extract_video(
             n_snippets=len(features),
             sha256=sha256_of(path),
             seconds=round(time.monotonic() - started, 3),
+            cuts_s=None if boundaries is None else boundaries.cuts_s,
         )
         write_record(out, record)
     return record
 
 
+def _boundaries(reader: Reader, extractor: Extractor) -> ShotBoundaries | None:
+    """Return what finds the cuts of a video; None for a file that holds no pictures."""
+    is_video = isinstance(reader, FrameReader)
+    return ShotBoundaries(extractor.grid.fps) if is_video else None
+
+
 def _features(
-    task: VideoTask, reader: Reader, extractor: Extractor, watch: Watch, place: Path
+    task: VideoTask,
+    reader: Reader,
+    extractor: Extractor,
+    watch: Watch,
+    place: Path,
+    boundaries: ShotBoundaries | None,
 ) -> npt.NDArray[np.float32]:
-    """Return the (T, D) features of a video.
+    """Return the (T, D) features of a video; ``boundaries`` then knows its cuts.
 
     The file ``place`` states meanwhile how far the worker has come.
     """
     try:
         with watch:
             frames = _placed(watch.frames(reader), reader, place)
+            if boundaries is not None:
+                frames = boundaries.watched(frames)
             blocks = _describe(frames, extractor, watch)
     finally:
         place.unlink(missing_ok=True)
