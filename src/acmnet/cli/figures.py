@@ -77,7 +77,7 @@ def figures_command(
     for name in chosen:
         written += write_video_figure(
             data.annotations.videos[name],
-            model.activations(data.store.read(name)),
+            model.activations(data.store.read(name), data.store.cuts_s(name)),
             results[name],
             out / f"video_{_file_name(name)}",
             teachers,

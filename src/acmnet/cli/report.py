@@ -113,7 +113,7 @@ def _look(
 ) -> tuple[Detections, dict[str, Any]]:
     """Return a video's detections, kept or found anew, and the networks' curves."""
     features = data.store.read(video)
-    activations = model.activations(features)
+    activations = model.activations(features, data.store.cuts_s(video))
     found = model.localize(features, activations) if kept is None else kept
     truth, rules = data.annotations.videos[video], model.settings.localization
     return found, insides_of(truth, found, activations, rules)

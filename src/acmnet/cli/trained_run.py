@@ -105,6 +105,8 @@ def localised(
         is so for all videos.
     """
     failures: list[FeatureError] = []
+    if model.settings.localization.split_at_cuts:
+        _note_unknown_cuts(data)
 
     def left_out(failure: FeatureError) -> None:
         failures.append(failure)
@@ -116,6 +118,19 @@ def localised(
         results = localize_videos(model, data, one_more, report)
     refuse_nothing_left(results, failures)
     return results
+
+
+def _note_unknown_cuts(data: Data) -> None:
+    """Print a note on videos that cannot be split at their cuts."""
+    videos = data.annotations.videos
+    unknown = [video for video in videos if data.store.cuts_s(video) is None]
+    if unknown:
+        which = counted(len(unknown), "video", ("has", "have"), of=len(videos))
+        note(
+            f"{which} no known cuts, so localization.split_at_cuts changes nothing "
+            f"there: {some(unknown)}; acmnet extract finds cuts in videos, in a new "
+            "directory if their features are older"
+        )
 
 
 def refuse_nothing_left(

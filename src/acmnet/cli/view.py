@@ -145,7 +145,7 @@ def _look(page: RunPage) -> Look:
         return insides_of(
             data.annotations.videos[video],
             results[video],
-            model().activations(data.store.read(video)),
+            model().activations(data.store.read(video), data.store.cuts_s(video)),
             model().settings.localization,
         )
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from acmnet.localization.localization_settings import LocalizationSettings
+from acmnet.localization.shots import Shots
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.segments import FloatArray, IntArray
 
@@ -19,7 +20,7 @@ class CellGrid:
         They tell how many snippets there are and where they lie in time.
     settings : LocalizationSettings
         ``upsampling`` cells make a snippet, whose score lies where ``time_alignment``
-        says.
+        says. The video is one shot unless ``split_at_cuts`` is set.
     """
 
     def __init__(
@@ -39,6 +40,9 @@ class CellGrid:
             middle_s = self.cell_s * np.arange(0.5, self.n_cells, dtype=np.float64)
             snippet = grid.snippet_at(middle_s)
             position = ((snippet + 0.5) / stretch - 0.5).clip(0, n_sampled - 1)
+        cuts_s = activations.cuts_s if settings.split_at_cuts else ()
+        shots = Shots.between(cuts_s, self.span_s)
+        self.shots = shots.on_cells(self.cell_s, self.n_cells)
         # (N,): each cell lies between two of the T snippets, this share of the way
         self.left = position.astype(int).clip(max=max(n_sampled - 2, 0))
         self.right = (self.left + 1).clip(max=n_sampled - 1)
@@ -54,3 +58,12 @@ class CellGrid:
         """Return the time of each cell's left edge, never past the video's end."""
         time_s: FloatArray = np.minimum(cell * self.cell_s, self.span_s)
         return time_s
+
+    def interval_s(
+        self, start: IntArray, end: IntArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the times (P,) at which intervals of cells inside one shot lie.
+
+        An interval that begins or ends at the cell of a cut begins or ends at the cut.
+        """
+        return self.shots.snap(start, end, self.seconds(start), self.seconds(end))

@@ -22,6 +22,7 @@ from acmnet.localization.proposals import (
     suppress,
     suppress_softly,
 )
+from acmnet.localization.shots import ShotCells
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.segments import Detections, FloatArray, IntArray
 
@@ -78,14 +79,18 @@ def score_proposals(
     cells = CellGrid(activations, settings)
     cas, attention = cells.upsample(cas), cells.upsample(attention)  # (K, N), (1, N)
     video_scores = activations.video_scores[chosen]
-    by_cas = _proposals_of_cas(cas, attention, video_scores, settings)
-    by_attention = _proposals_of_attention(cas, attention, video_scores, settings)
+    shots = cells.shots
+    by_cas = _proposals_of_cas(cas, attention, video_scores, shots, settings)
+    by_attention = _proposals_of_attention(
+        cas, attention, video_scores, shots, settings
+    )
     row, start, end, score = (
         np.concatenate(both) for both in zip(by_cas, by_attention, strict=True)
     )
+    start_s, end_s = cells.interval_s(start, end)
     return Detections(
-        start_s=cells.seconds(start),
-        end_s=cells.seconds(end),
+        start_s=start_s,
+        end_s=end_s,
         score=score,
         class_index=chosen[row],
         class_names=activations.class_names,
@@ -120,12 +125,12 @@ def activation_runs(
     chosen, cas, _ = thresholded_sequences(activations, settings)
     cells = CellGrid(activations, settings)
     thresholds = np.array(settings.activation_thresholds)
-    runs = _runs_of(cells.upsample(cas), settings.activation_thresholds, settings)
+    levels = settings.activation_thresholds
+    runs = _runs_of(cells.upsample(cas), levels, cells.shots, settings)
     return ActivationRuns(
         thresholds[runs.threshold],
         chosen[runs.sequence],
-        cells.seconds(runs.start),
-        cells.seconds(runs.end),
+        *cells.interval_s(runs.start, runs.end),
     )
 
 
@@ -247,17 +252,16 @@ def _proposals_of_cas(
     cas: FloatArray,
     attention: FloatArray,
     video_scores: npt.NDArray[np.floating],
+    shots: ShotCells,
     settings: LocalizationSettings,
 ) -> _Proposals:
     """Cut the CAS (K, N) at every threshold, and score each run for its own class."""
-    runs = _runs_of(cas, settings.activation_thresholds, settings)
-    alpha = settings.attention_weight
-    score = (1 - alpha) * _contrast(
-        runs.measured, runs.measured_row, runs.start, runs.end, settings
-    )
+    runs = _runs_of(cas, settings.activation_thresholds, shots, settings)
+    alpha, place = settings.attention_weight, (runs.start, runs.end, shots)
+    score = (1 - alpha) * _contrast(runs.measured, runs.measured_row, *place, settings)
     if alpha:
         row = np.zeros_like(runs.start)
-        score += alpha * _contrast(attention, row, runs.start, runs.end, settings)
+        score += alpha * _contrast(attention, row, *place, settings)
     score += settings.activation_video_weight * video_scores[runs.sequence]
     return _Proposals(runs.sequence, runs.start, runs.end, score)
 
@@ -266,28 +270,32 @@ def _proposals_of_attention(
     cas: FloatArray,
     attention: FloatArray,
     video_scores: npt.NDArray[np.floating],
+    shots: ShotCells,
     settings: LocalizationSettings,
 ) -> _Proposals:
     """Cut the attention (1, N) at every threshold, and score each run for each class.
 
     Attention knows no classes, so that each of its runs stands for every chosen one.
     """
-    runs = _runs_of(attention, settings.attention_thresholds, settings)
+    runs = _runs_of(attention, settings.attention_thresholds, shots, settings)
     alpha, n_classes, n_runs = settings.attention_weight, len(cas), len(runs.start)
     # P = K * runs: all runs for the first class, then all for the next
     row = np.repeat(np.arange(n_classes), n_runs)
     measured_row, start, end = (
         np.tile(x, n_classes) for x in (runs.measured_row, runs.start, runs.end)
     )
-    score = (1 - alpha) * _contrast(cas, row, start, end, settings)
+    place = start, end, shots
+    score = (1 - alpha) * _contrast(cas, row, *place, settings)
     if alpha:
-        score += alpha * _contrast(runs.measured, measured_row, start, end, settings)
+        score += alpha * _contrast(runs.measured, measured_row, *place, settings)
     score += settings.attention_video_weight * video_scores[row]
     return _Proposals(row, start, end, score)
 
 
 class _Runs(NamedTuple):
     """R runs of cells at or above thresholds, and what their contrast is measured on.
+
+    A run lies inside one shot of the video.
 
     That is the sequence itself, or, with the setting ``contrast_zeroed``, a copy of the
     sequence for each threshold with all values below it set to 0.
@@ -308,9 +316,12 @@ class _Runs(NamedTuple):
 
 
 def _runs_of(
-    sequences: FloatArray, thresholds: tuple[float, ...], settings: LocalizationSettings
+    sequences: FloatArray,
+    thresholds: tuple[float, ...],
+    shots: ShotCells,
+    settings: LocalizationSettings,
 ) -> _Runs:
-    """Cut sequences (S, N) at every threshold."""
+    """Cut sequences (S, N) at every threshold, and the runs at the ends of shots."""
     peak = sequences.max(axis=1, keepdims=True)
     unit = np.ones_like(peak)
     if settings.threshold_scale == "relative_to_peak":
@@ -318,6 +329,9 @@ def _runs_of(
     n = len(thresholds)
     levels = unit * np.array(thresholds)  # (S, n)
     row, start, end = runs_above(sequences, levels, settings.shortest_cells)
+    pieces = shots.split(start, end)
+    long = pieces.end - pieces.start >= settings.shortest_cells
+    row, start, end = row[pieces.of[long]], pieces.start[long], pieces.end[long]
     sequence, threshold = np.divmod(
         row, max(n, 1)
     )  # rows go by sequence, then by level
@@ -335,6 +349,7 @@ def _contrast(
     row: IntArray,
     start: IntArray,
     end: IntArray,
+    shots: ShotCells,
     settings: LocalizationSettings,
 ) -> FloatArray:
     """Return each proposal's outer-inner contrast as the settings measure it."""
@@ -346,6 +361,7 @@ def _contrast(
         margin=settings.contrast_margin,
         flanks=settings.contrast_flanks,
         outer=settings.contrast_outer,
+        bounds=shots.bounds(start),
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.localization.proposals import suppress_softly
+from acmnet.localization.shots import Shots
 from acmnet.segments import Detections, FloatArray, SnippetGrid
 
 LOWEST_PROBABILITY: Final = 0.01
@@ -51,6 +52,9 @@ class VideoCandidates:
     """Proposals of the teachers, of the same classes and on the scale of the
     probabilities, which count as further candidates; None where only the student is
     heard."""
+    cuts_s: tuple[float, ...] = ()
+    """Cuts of the video that no candidate of the student reaches across, in seconds.
+    Proposals of the teachers are left as they are."""
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not describe one video."""
@@ -141,7 +145,6 @@ def _intervals(candidates: VideoCandidates) -> tuple[FloatArray, FloatArray]:
     middle_s = np.array([grid.centre_s(t) for t in range(n)])
     reach_s = np.asarray(candidates.distance, dtype=np.float64) * grid.stride_s
     span_s = grid.span_s(n)
-    return (
-        (middle_s - reach_s[:, 0]).clip(0.0, span_s),
-        (middle_s + reach_s[:, 1]).clip(0.0, span_s),
-    )
+    start_s = (middle_s - reach_s[:, 0]).clip(0.0, span_s)
+    end_s = (middle_s + reach_s[:, 1]).clip(0.0, span_s)
+    return Shots.between(candidates.cuts_s, span_s).clip(start_s, end_s, middle_s)

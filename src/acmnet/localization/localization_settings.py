@@ -62,6 +62,11 @@ class LocalizationSettings:
     """Length, in cells, that a stretch of time must have to be a proposal, at least 1
     (authors' code, `net_evaluation.py:150`)."""
 
+    split_at_cuts: bool = False
+    """Whether proposals end at the cuts of an edited video, so that no detection lasts
+    from one shot into the next (D-071). Only videos whose features `acmnet extract`
+    made have known cuts."""
+
     attention_weight: float = 0.0
     """Alpha of eq. 15, in [0, 1]: how much the contrast on the attention counts in the
     score of a proposal; the contrast on the CAS counts for the rest."""

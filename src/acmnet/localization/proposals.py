@@ -56,7 +56,7 @@ def runs_above(
     return row, first - row * (n_cells + 1), last - row * (n_cells + 1)
 
 
-def outer_inner_contrast(
+def outer_inner_contrast(  # noqa: PLR0913 - proposals, rules and shots
     sequences: FloatArray,
     row: IntArray,
     start: IntArray,
@@ -65,6 +65,7 @@ def outer_inner_contrast(
     margin: float = 0.2,
     flanks: Literal["symmetric", "right_rounded_down"] = "symmetric",
     outer: Literal["pooled", "full"] = "pooled",
+    bounds: tuple[IntArray, IntArray] | None = None,
 ) -> FloatArray:
     """Return each proposal's inner mean minus the mean of its two flanks.
 
@@ -88,6 +89,9 @@ def outer_inner_contrast(
         With "pooled", the outer mean is taken over the cells of the flanks that lie
         inside the video (authors). With "full", it is taken over two whole flanks,
         also where the video ends within one (eq. 15 as printed).
+    bounds : pair of arrays of shape (P,), optional
+        First cell of the shot in which each proposal lies, and the cell after its last.
+        The flanks end there, as they do at the ends of the video.
 
     Returns
     -------
@@ -118,7 +122,8 @@ def outer_inner_contrast(
     else:
         flank = np.ceil(margin * length - 1e-9)
         left, right = start - flank.astype(int), end + flank.astype(int)
-    left, right = np.maximum(left, 0), np.minimum(right, n_cells)
+    low, high = (0, n_cells) if bounds is None else bounds
+    left, right = np.maximum(left, low), np.minimum(right, high)
 
     inner = (total[row, end] - total[row, start]) / length
     outside = total[row, start] - total[row, left] + total[row, right] - total[row, end]

@@ -57,6 +57,9 @@ class VideoActivations:
     cas: npt.NDArray[np.floating] | None = None
     """(T, C + 1). The CAS before any attention, in [0, 1]; None where it is not known.
     Figures draw it beside the instance branch's; localisation does not look at it."""
+    cuts_s: tuple[float, ...] = ()
+    """Where one shot of the video ends and the next begins, in seconds; empty for a
+    video of one shot, or where the cuts are not known."""
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not describe one video."""

@@ -248,7 +248,8 @@ def held_out_names(request: RunRequest, groups: VideoGroups | None) -> HeldOutNa
         model = load(fold.run.out, device=request.device)
         least = shown_score(fold.run.out, model.settings)
         for video, own in fold.test.labels.items():
-            best = model.best_scores(fold.test.store.read(video))
+            store = fold.test.store
+            best = model.best_scores(store.read(video), cuts_s=store.cuts_s(video))
             named.append(best >= (np.inf if least is None else least))
             carried.append(np.isin(names, own))
         if any(video.instances for video in fold.test.annotations.videos.values()):

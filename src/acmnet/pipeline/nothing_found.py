@@ -94,7 +94,7 @@ def _highest(model: TrainedModel, data: Data, videos: list[str]) -> _Highest:
     looked_for: set[int] = set()
     for video in videos:
         features = data.store.read(video)
-        activations = model.activations(features)
+        activations = model.activations(features, data.store.cuts_s(video))
         cut = thresholded_sequences(activations, rules)
         looked_for.update(cut.chosen.tolist())
         activation = max(activation, float(cut.cas.max()))

@@ -30,6 +30,9 @@ from acmnet.training.checkpoint_config import CheckpointConfig
 Features = npt.NDArray[np.floating] | Tensor
 """The features of one video, (L, D), as an array or a tensor."""
 
+Cuts = tuple[float, ...] | None
+"""Where one shot of a video ends and the next begins, in seconds; None if unknown."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class TrainedModel:
@@ -87,10 +90,17 @@ class TrainedModel:
         """D, the dimension of the features that the networks take."""
         return self.networks[0].feature_dim
 
-    def activations(self, features: Features) -> VideoActivations:
+    def activations(self, features: Features, cuts_s: Cuts = None) -> VideoActivations:
         """Return what the networks say of one video, in the mean over them.
 
         Each network is run once.
+
+        Parameters
+        ----------
+        features : (L, D) array or tensor
+            The video's features.
+        cuts_s : tuple of float, optional
+            The video's cuts, which are kept beside what the networks say.
 
         Raises
         ------
@@ -112,10 +122,15 @@ class TrainedModel:
             grid=self.grid,
             class_names=self.class_names,
             cas=cas,
+            cuts_s=cuts_s or (),
         )
 
     def localize(
-        self, features: Features, activations: VideoActivations | None = None
+        self,
+        features: Features,
+        activations: VideoActivations | None = None,
+        *,
+        cuts_s: Cuts = None,
     ) -> Detections:
         """Return the detections in one video, in seconds.
 
@@ -128,6 +143,9 @@ class TrainedModel:
         activations : VideoActivations, optional
             What `activations` returned for these features, to spare the networks a
             second run.
+        cuts_s : tuple of float, optional
+            Where the video is cut. No detection lasts beyond a cut if the setting
+            ``localization.split_at_cuts`` is set. Cuts in ``activations`` come first.
 
         Raises
         ------
@@ -137,16 +155,18 @@ class TrainedModel:
         rules = self.settings.localization
         if not self.students:
             if activations is None:
-                activations = self.activations(features)
+                activations = self.activations(features, cuts_s)
             found = localize_activations(activations, rules)
         else:
-            candidates = self.candidates(features, activations)
+            candidates = self.candidates(features, activations, cuts_s=cuts_s)
             found = localize_candidates(candidates, rules.soft_nms_sigma)
         if not rules.unit_scores:
             return found
         return dataclasses.replace(found, score=unit_scores(found.score))
 
-    def best_scores(self, features: Features) -> npt.NDArray[np.float64]:
+    def best_scores(
+        self, features: Features, *, cuts_s: Cuts = None
+    ) -> npt.NDArray[np.float64]:
         """Return the highest score that `localize` gives each class, (C,).
 
         It is -inf for a class that is not found. This is cheaper than `localize`, as
@@ -159,18 +179,22 @@ class TrainedModel:
         """
         rules = self.settings.localization
         if not self.students:
-            found = score_proposals(self.activations(features), rules)
+            found = score_proposals(self.activations(features, cuts_s), rules)
             best = np.full(len(self.class_names), -np.inf)
             np.maximum.at(best, found.class_index, found.score)
         else:
-            best = best_candidates(self.candidates(features))
+            best = best_candidates(self.candidates(features, cuts_s=cuts_s))
         if rules.unit_scores:
             is_found = np.isfinite(best)
             best[is_found] = unit_scores(best[is_found])
         return best
 
     def candidates(
-        self, features: Features, activations: VideoActivations | None = None
+        self,
+        features: Features,
+        activations: VideoActivations | None = None,
+        *,
+        cuts_s: Cuts = None,
     ) -> VideoCandidates:
         """Return what the students say of one video, and their teachers beside them.
 
@@ -181,6 +205,8 @@ class TrainedModel:
         activations : VideoActivations, optional
             What `activations` returned for these features, to spare the teachers a
             second run.
+        cuts_s : tuple of float, optional
+            Where the video is cut, as for `localize`.
 
         Raises
         ------
@@ -197,10 +223,12 @@ class TrainedModel:
             np.stack(arrays).mean(axis=0, dtype=np.float64).astype(np.float32)
             for arrays in zip(*each, strict=True)
         )
+        if activations is not None and activations.cuts_s:
+            cuts_s = activations.cuts_s
         weight, proposals = self.settings.teachers.proposal_weight, None
         if weight:
             if activations is None:
-                activations = self.activations(features)
+                activations = self.activations(features, cuts_s)
             proposals = score_proposals(activations, self.settings.localization)
             usual = [float(student.teachers_best) for student in self.students]
             score = proposals.score * (weight * len(usual) / sum(usual))
@@ -211,6 +239,7 @@ class TrainedModel:
             grid=self.grid,
             class_names=self.class_names,
             of_teachers=proposals,
+            cuts_s=(cuts_s or ()) if self.settings.localization.split_at_cuts else (),
         )
 
     def _sampled(self, features: Features) -> Tensor:
@@ -326,7 +355,8 @@ def localize_videos(
     results: dict[str, Detections] = {}
     for video in data.annotations.videos:
         try:
-            results[video] = model.localize(data.store.read(video))
+            features = data.store.read(video)
+            results[video] = model.localize(features, cuts_s=data.store.cuts_s(video))
         except FeatureError as error:
             if on_failure is None:
                 raise

@@ -54,7 +54,7 @@ def summarize_training(run: Path, model: TrainedModel, data: Data) -> None:
 
     def looked_at(video: str) -> npt.NDArray[np.floating]:
         features = data.store.read(video)
-        found.append(model.best_scores(features))
+        found.append(model.best_scores(features, cuts_s=data.store.cuts_s(video)))
         return features.numpy()
 
     likeness = Likeness.of(map(looked_at, videos))
