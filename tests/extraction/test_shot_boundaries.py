@@ -114,3 +114,8 @@ def test_features_without_known_cuts_are_read_and_not_extracted_again(tmp_path):
     with pytest.raises(FeatureError, match=r"edited\.json: cuts_s must be a list of"):
         store.cuts_s("edited")
     assert finished(out, "edited", video) is None  # so it is extracted again
+
+
+def test_frames_in_several_sizes_have_the_same_cuts():
+    frames = scene(1, 20) + scene(2, 20)
+    assert cuts_of([(one, one[::2, ::2]) for one in frames]) == (20 / FPS,)

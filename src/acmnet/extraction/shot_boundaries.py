@@ -5,13 +5,15 @@ dissolves, flashes, changes of exposure and fast motion are not cuts.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.video.frames import Frame
+from acmnet.video.frames import Frame, Sizes
+
+Pictures = TypeVar("Pictures", Frame, Sizes)
 
 SMALL: Final = (48, 27)
 """Width and height, in pixels, to which frames are reduced before they are compared: a
@@ -59,22 +61,24 @@ class ShotBoundaries:
         """When the first frame of each shot but the first is shown, in seconds."""
         return tuple(round(frame / self._fps, 6) for frame in self._cuts)
 
-    def watched(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+    def watched(self, frames: Iterable[Pictures]) -> Iterator[Pictures]:
         """Yield the same frames, and note the cuts between them.
 
         Parameters
         ----------
-        frames : iterable of (H, W, 3) uint8 arrays
-            RGB, all frames of one video from its beginning. A frame that is shown for
+        frames : iterable of (H, W, 3) uint8 arrays, or of tuples of them
+            RGB, all frames of one video from its beginning. A tuple holds one frame in
+            several sizes, of which the first is looked at. A frame that is shown for
             longer may be the same array several times; it is looked at once.
         """
         shown: Frame | None = None
-        for index, frame in enumerate(frames):
+        for index, item in enumerate(frames):
+            frame = item[0] if isinstance(item, tuple) else item
             if frame is not shown:
                 shown = frame
                 self._recent.add(index, _reduced(frame))
                 self._note(SIDE_FRAMES)
-            yield frame
+            yield item
         for n_after in range(SIDE_FRAMES - 1, 0, -1):
             self._note(n_after)
 
