@@ -19,11 +19,17 @@ KILLS = 20
 CALL = """
 from pathlib import Path
 from acmnet.extraction.extractors import ExtractionSettings
-from acmnet.extraction.run import (ExtractionRequest, extract_videos, find_videos)
+from acmnet.extraction.extraction_request import ExtractionRequest
+from acmnet.extraction.extraction_run import extract_videos
+from acmnet.extraction.video_search import find_videos
 
 def call(out, **changes):
-    settings = ExtractionSettings("my_backbones:Slow")
-    request = ExtractionRequest(find_videos(["videos"]), Path(out), settings, **changes)
+    request = ExtractionRequest(
+        videos=find_videos(["videos"]),
+        out=Path(out),
+        settings=ExtractionSettings("my_backbones:Slow"),
+        **changes,
+    )
     return extract_videos(request)
 """
 FORKED = (
