@@ -106,21 +106,7 @@ def read_landmark_table(table: NumberTable, *, needs_clock: bool = True) -> Trac
         If no point has an x and a y, a cell is no number, rows cannot be told apart,
         or the unit of the times is not known.
     """
-    header = table.header()[0] if table.lines else []
-    columns = _columns(header)
-    if not columns.coordinates:
-        raise TrackError(
-            f"{table.path} is no file of tracks that acmnet knows: no two columns are "
-            f"the x and y of a point, such as nose_x and nose_y (it has "
-            f"{some(header)}); see docs/tracks.md for the forms"
-        )
-    if columns.time is not None and columns.seconds is None and needs_clock:
-        name = header[columns.time]
-        raise TrackError(
-            f"{table.path}: the unit of the column {quoted(name)} is not known; name "
-            f"it {name}_s, {name}_ms or {name}_us, or give --fps for a recording at "
-            "a steady rate"
-        )
+    columns = _usable_columns(table, needs_clock)
     rows, times = _frame_rows(table, columns)
     who, individuals = _keys(table, columns.individual, "individual")
     points = tuple(dict.fromkeys(point for point, _ in columns.coordinates))
@@ -156,6 +142,26 @@ def read_landmark_table(table: NumberTable, *, needs_clock: bool = True) -> Trac
 def _own(columns: _Columns) -> list[str]:
     """Return the names that the coordinates of one row have: points, or one blank."""
     return list(dict.fromkeys(point for point, _ in columns.coordinates))
+
+
+def _usable_columns(table: NumberTable, needs_clock: bool) -> _Columns:
+    """Return what each column holds; refuse a table without points or clock."""
+    header = table.header()[0] if table.lines else []
+    columns = _columns(header)
+    if not columns.coordinates:
+        raise TrackError(
+            f"{table.path} is no file of tracks that acmnet knows: no two columns are "
+            f"the x and y of a point, such as nose_x and nose_y (it has "
+            f"{some(header)}); see docs/tracks.md for the forms"
+        )
+    if columns.time is not None and columns.seconds is None and needs_clock:
+        name = header[columns.time]
+        raise TrackError(
+            f"{table.path}: the unit of the column {quoted(name)} is not known; name "
+            f"it {name}_s, {name}_ms or {name}_us, or give --fps for a recording at "
+            "a steady rate"
+        )
+    return columns
 
 
 def _columns(header: Sequence[str]) -> _Columns:
