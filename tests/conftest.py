@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
@@ -15,6 +16,14 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SHORT = {"video_s": (4.0, 5.0), "instance_s": (1.0, 2.0), "context_s": (0.5, 1.0)}
 """Of scenes: half as long as what ``video_s`` alone gives, so half the extraction."""
 
+
+# how long an example takes depends on what else the machine does
+hypothesis.settings.register_profile(
+    "any machine",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("any machine")
 
 TESTS = Path(__file__).parent
 SLOW = {

@@ -139,7 +139,7 @@ def test_flow_weights_are_never_made_up(acmnet, tiny_scenes, monkeypatch, tmp_pa
     command = ["extract", tiny_scenes / "videos", "--out", "f", "--extractor"]
     refused(acmnet(*command, "i3d-rgb"), "acmnet weights install i3d-rgb-kinetics400")
     _, out, _ = acmnet("weights")
-    assert out.count("not installed") == 3
+    assert out.count("not installed") == 4  # I3D's three, and pose
     Path("flow_imagenet.pt").write_bytes(b"no weights")
     wrong = acmnet("weights", "import", "i3d-flow", "flow_imagenet.pt")
     refused(wrong, "flow_imagenet.pt", "not opened")
@@ -240,7 +240,9 @@ def test_fit_takes_a_spreadsheet_and_leaves_out_what_is_broken(acmnet, tiny_scen
     assert json.loads(failure)["calls"] == 2
 
 
-def test_fit_expects_by_groups_also_where_segments_are_known(acmnet, tiny_scenes):
+def test_fit_expects_by_groups_also_where_segments_are_known(
+    acmnet, fitted, tiny_scenes
+):
     content = json.loads((tiny_scenes / "labels.json").read_text())
     for video in content["database"].values():
         for one in video["annotations"]:  # every class in two videos or more
@@ -255,6 +257,7 @@ def test_fit_expects_by_groups_also_where_segments_are_known(acmnet, tiny_scenes
     refused(result, "g.csv: 1 of 8 videos without a group", "name the group of each")
     assert not Path("run").exists()
     Path("g.csv").write_text("\n".join(["video,group", *rows]))
+    shutil.copytree(fitted / "features", "run/features")
     code, out, err = acmnet(*command)
     assert code == 0, err
     told = " ".join(out.split())
