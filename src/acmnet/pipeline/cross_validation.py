@@ -11,7 +11,7 @@ from acmnet.data.checks.refusals import DataError
 from acmnet.data.labelled_features import Data
 from acmnet.data.video_groups import VideoGroups
 from acmnet.evaluation.reports import evaluate
-from acmnet.pipeline.folds import fold_problems, stratified_folds
+from acmnet.pipeline.folds import stratified_folds, untrained_problems
 from acmnet.pipeline.label_free_selection import agreement
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.stored_model import load
@@ -269,12 +269,12 @@ def folds_of(
     data = request.data
     labels = data.labels
     group_of = None if groups is None else groups.group_of
-    parts = stratified_folds(labels, folds, group_of).videos
-    for problem in fold_problems(labels, folds, data.annotations.source, groups):
+    dealt = stratified_folds(labels, folds, group_of)
+    for problem in untrained_problems(dealt, labels, data.annotations.source, groups):
         raise DataError(problem)
     videos = set(labels)
     for seed in seeds:
-        for fold, held_out in enumerate(parts):
+        for fold, held_out in enumerate(dealt.videos):
             run = dataclasses.replace(
                 request,
                 out=request.out / f"seed_{seed}" / f"fold_{fold}",

@@ -4,7 +4,6 @@ Videos that belong together (one person, one camera, one day) stay in one fold, 
 their groups are given.
 """
 
-import collections
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from acmnet.data.video_groups import VideoGroups
 from acmnet.messages import counted, quoted
+from acmnet.segments import IntArray
 
 ORDERS: Final = 50
 """Orders of the videos that are tried until every class is where it can be."""
@@ -81,15 +81,14 @@ def stratified_folds(
     units = _units(labels, group_of)
     if not 2 <= folds <= len(units):
         raise ValueError(f"folds must be from 2 to {len(units)}, got {folds}")
-    n_units: dict[str, int] = collections.Counter(
-        x for unit in units for x in {x for video in unit for x in labels[video]}
-    )
-    lacking = sum(max(folds - n, 0) for n in n_units.values())
-    unavoidable = sum(n < LEAST_UNITS for n in n_units.values()), lacking
+    carries = _carried(units, labels)
+    n_units = (carries > 0).sum(axis=0)  # (labels,)
+    lacking = int(np.maximum(folds - n_units, 0).sum())
+    unavoidable = int((n_units < LEAST_UNITS).sum()), lacking
     best: Folds | None = None
     fewest: tuple[float, ...] = (np.inf,)
     for seed in range(ORDERS):
-        dealt = _checked(_dealt(units, labels, folds, seed), labels)
+        dealt = _checked(_dealt(units, carries, folds, seed), labels)
         missing = len(dealt.untrained), sum(map(len, dealt.untested.values()))
         uneven = 0.0 if group_of is None else float(np.var([*map(len, dealt.videos)]))
         if (*missing, uneven) < fewest:
@@ -126,6 +125,14 @@ def fold_problems(
             f"into {folds} folds; give from 2 to {n_units}"
         ]
     dealt = stratified_folds(labels, folds, group_of)
+    return untrained_problems(dealt, labels, source, groups)
+
+
+def untrained_problems(
+    dealt: Folds, labels: Labels, source: str, groups: VideoGroups | None = None
+) -> list[str]:
+    """Return what `fold_problems` returns, of videos that are dealt already."""
+    folds = len(dealt.videos)
     return [
         f"{source}: {_why_untrained(name, labels, fold, folds, groups)}"
         for name, fold in dealt.untrained.items()
@@ -167,43 +174,54 @@ def _units(labels: Labels, group_of: Mapping[str, str] | None) -> list[tuple[str
     return [tuple(videos) for _, videos in sorted(together.items())]
 
 
+def _carried(units: Sequence[tuple[str, ...]], labels: Labels) -> IntArray:
+    """Return how many videos of each unit carry each label, (units, labels)."""
+    names = sorted({x for unit in units for video in unit for x in labels[video]})
+    place = {name: i for i, name in enumerate(names)}
+    carries = np.zeros((len(units), len(names)), dtype=np.int64)
+    for row, unit in zip(carries, units, strict=True):
+        for video in unit:
+            row[[place[name] for name in set(labels[video])]] += 1
+    return carries
+
+
 def _dealt(
-    units: Sequence[tuple[str, ...]], labels: Labels, folds: int, seed: int
+    units: Sequence[tuple[str, ...]], carries: IntArray, folds: int, seed: int
 ) -> tuple[frozenset[str], ...]:
     """Deal units: those of the rarest label first, else in an order by the seed."""
     random = np.random.default_rng(seed)
-    shuffled = [units[i] for i in random.permutation(len(units))]
-    names = sorted({x for unit in shuffled for video in unit for x in labels[video]})
-    # (units, labels): videos of each unit that carry each label
-    carries = np.array(
-        [[sum(x in labels[v] for v in unit) for x in names] for unit in shuffled],
-        dtype=np.int64,
-    ).reshape(len(shuffled), len(names))
+    order_of_units = random.permutation(len(units))
+    shuffled = [units[i] for i in order_of_units]
+    carries = carries[order_of_units]
     sizes = np.array([len(unit) for unit in shuffled])
     # (folds, labels): videos that each fold should still get
     wanted = np.tile(carries.sum(axis=0) / folds, (folds, 1))
     room = np.full(folds, sizes.sum() / folds)
     fold_of = np.full(len(shuffled), -1)
+    empty = list(range(folds))
+    n_left = len(shuffled)
 
     def put(i: int, fold: int) -> None:
+        nonlocal n_left
         fold_of[i] = fold
         wanted[fold] -= carries[i]
         room[fold] -= sizes[i]
+        n_left -= 1
+        if fold in empty:
+            empty.remove(fold)
 
-    def still_empty() -> list[int]:
-        """Return the folds that must get one of the units that are left, if any."""
-        empty = sorted(set(range(folds)) - set(fold_of.tolist()))
-        return empty if (fold_of < 0).sum() <= len(empty) else []
+    def open_folds() -> list[int]:
+        """Return the folds that may get the next unit: no fold stays empty."""
+        return list(empty if n_left <= len(empty) else range(folds))
 
     while (left := carries[fold_of < 0].sum(axis=0)).any():
         rarest = np.where(left > 0, left, np.inf).argmin()
         for i in np.flatnonzero((carries[:, rarest] > 0) & (fold_of < 0)).tolist():
             order = np.lexsort((random.random(folds), room, wanted[:, rarest]))
-            must = still_empty()
-            put(i, int(next(f for f in order[::-1] if f in must or not must)))
+            allowed = open_folds()
+            put(i, int(next(fold for fold in order[::-1] if fold in allowed)))
     for i in np.flatnonzero(fold_of < 0).tolist():
-        must = still_empty()
-        put(i, int(max(must or range(folds), key=lambda fold: room[fold])))
+        put(i, max(open_folds(), key=lambda fold: room[fold]))
     return tuple(
         frozenset(video for i in np.flatnonzero(fold_of == f) for video in shuffled[i])
         for f in range(folds)
