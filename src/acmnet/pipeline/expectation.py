@@ -9,7 +9,7 @@ given ten of them that stand for all.
 import dataclasses
 import itertools
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -95,6 +95,7 @@ def expect(
     model: TrainedModel,
     results: Mapping[str, Detections],
     groups: VideoGroups | None = None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> Expectation:
     """Return what to expect of a trained run, and keep it in the run.
 
@@ -111,15 +112,23 @@ def expect(
         those alone are to be reviewed.
     groups : VideoGroups, optional
         Which videos belong together: names are checked on groups that were held out.
+    on_note : callable
+        Called with a sentence before the names are checked, which takes long.
 
     Raises
     ------
     ExpectationError
         If what the run keeps is damaged.
     """
-    known = known_expectation(request, groups)
+    if groups is not None:
+        groups = groups.only(request.data.labels)
+    known = _known(request, groups)
     if known is not None:
         return known
+    on_note(
+        "names are checked on held-out videos: this takes about half as long again "
+        "as training, and as long again where the run has a single network"
+    )
     why_not = why_not_checked(request.data, groups)
     names = None if why_not else held_out_names(request, groups)
     others = {k: v for k, v in results.items() if k not in request.data.labels}
@@ -142,16 +151,8 @@ def expect(
     return made
 
 
-def known_expectation(
-    request: RunRequest, groups: VideoGroups | None
-) -> Expectation | None:
-    """Return what was found before for this training and with or without groups.
-
-    Raises
-    ------
-    ExpectationError
-        If what the run keeps is damaged.
-    """
+def _known(request: RunRequest, groups: VideoGroups | None) -> Expectation | None:
+    """Return what was found before for this training and with or without groups."""
     known = read_expectation(request.out)
     if known is None or known.names is None:
         return known

@@ -16,7 +16,7 @@ from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.keypoint_extractor import settled
 from acmnet.files import write_json
 from acmnet.pipeline.cross_validation import TIOU
-from acmnet.pipeline.expectation import Expectation, expect, known_expectation
+from acmnet.pipeline.expectation import expect
 from acmnet.pipeline.extracted_videos import extract_with_hooks
 from acmnet.pipeline.fit_report import write_report
 from acmnet.pipeline.fit_request import (
@@ -56,8 +56,8 @@ def fit(request: FitRequest, hooks: Hooks = NOBODY) -> FitResult:
         With one sentence: also if no video is left, or none of a class.
     """
     tidy(request.out)
-    groups = _groups(request)
-    everything, left_out = _extracted(request, hooks)
+    annotations, groups = _labels(request, hooks)
+    everything, left_out = _extracted(request, annotations, hooks)
     training = _to_train_on(request, everything)
     run = _run_request(request, training)
     train_run(run, on_step=hooks.on_step, on_note=hooks.on_note)
@@ -72,7 +72,7 @@ def fit(request: FitRequest, hooks: Hooks = NOBODY) -> FitResult:
     )
     expectation = None
     if not is_held_out:
-        expectation = _expected(run, model, results, groups, hooks)
+        expectation = expect(run, model, results, groups, hooks.on_note)
     if report is not None:
         write_json(request.out / SCORES, report.to_json() | {"scored": scored})
     result = FitResult(
@@ -88,20 +88,24 @@ def fit(request: FitRequest, hooks: Hooks = NOBODY) -> FitResult:
     return result
 
 
-def _groups(request: FitRequest) -> VideoGroups | None:
-    """Return which videos belong together; refuse groups before any work is done."""
-    if request.groups is None:
-        return None
-    chosen = read_annotations(request.labels).subset(request.subset)
-    return read_groups(request.groups, request.labels, chosen.videos)
-
-
-def _extracted(request: FitRequest, hooks: Hooks) -> tuple[Data, dict[str, str]]:
-    """Return the listed videos with their features, and why others are left out."""
+def _labels(
+    request: FitRequest, hooks: Hooks
+) -> tuple[Annotations, VideoGroups | None]:
+    """Return the label file and the groups; refuse either before any work is done."""
     annotations = read_annotations(request.labels)
     chosen = annotations.subset(request.subset)
+    groups = None
+    if request.groups is not None:
+        groups = read_groups(request.groups, request.labels, chosen.videos)
     for sentence in (*annotations.notes, *suspicions(chosen)):
         hooks.on_note(sentence)
+    return annotations, groups
+
+
+def _extracted(
+    request: FitRequest, annotations: Annotations, hooks: Hooks
+) -> tuple[Data, dict[str, str]]:
+    """Return the listed videos with their features, and why others are left out."""
     features = request.out / FEATURES
     listed = ListedVideos(
         labels=request.labels,
@@ -164,24 +168,6 @@ def _localized(
     if reason is not None:
         hooks.on_note(reason)
     return results
-
-
-def _expected(
-    run: RunRequest,
-    model: TrainedModel,
-    results: Mapping[str, Detections],
-    groups: VideoGroups | None,
-    hooks: Hooks,
-) -> Expectation:
-    """Return what the run should be worth on new videos; worked out once a run."""
-    if groups is not None:
-        groups = groups.only(run.data.labels)
-    if known_expectation(run, groups) is None:
-        hooks.on_note(
-            "names are checked on held-out videos: this takes about half as long again "
-            "as training, and as long again where the run has a single network"
-        )
-    return expect(run, model, results, groups)
 
 
 def _with_features(
