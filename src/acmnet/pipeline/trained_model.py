@@ -108,11 +108,8 @@ class TrainedModel:
             If the shape is not (L, D) or a value is not finite.
         """
         video = self._sampled(features)
-        each = [acm_net_on_video(network, video) for network in self.networks]
-        # in fp64, so that the mean of one network is what it says
-        instance_cas, attention, video_scores, cas = (
-            np.stack(arrays).mean(axis=0, dtype=np.float64).astype(np.float32)
-            for arrays in zip(*each, strict=True)
+        instance_cas, attention, video_scores, cas = _means(
+            [acm_net_on_video(network, video) for network in self.networks]
         )
         return VideoActivations(
             instance_cas=instance_cas,
@@ -217,11 +214,8 @@ class TrainedModel:
         if not self.students:
             raise ValueError("candidates are made by a student, the model has none")
         video = self._checked(features)
-        each = [student_on_video(student, video) for student in self.students]
-        # in fp64, so that the mean of one student is what it says
-        probability, distance = (
-            np.stack(arrays).mean(axis=0, dtype=np.float64).astype(np.float32)
-            for arrays in zip(*each, strict=True)
+        probability, distance = _means(
+            [student_on_video(student, video) for student in self.students]
         )
         if activations is not None and activations.cuts_s:
             cuts_s = activations.cuts_s
@@ -270,6 +264,19 @@ class TrainedModel:
         if not video.isfinite().all():
             raise ValueError("features must be finite, got NaN or infinity")
         return video
+
+
+def _means(
+    said: Sequence[tuple[npt.NDArray[np.float32], ...]],
+) -> list[npt.NDArray[np.float32]]:
+    """Return the mean of each output over what several networks say of a video.
+
+    It is computed in fp64, so that the mean of one network is what it says.
+    """
+    return [
+        np.stack(arrays).mean(axis=0, dtype=np.float64).astype(np.float32)
+        for arrays in zip(*said, strict=True)
+    ]
 
 
 def joined(models: Sequence[TrainedModel]) -> TrainedModel:
