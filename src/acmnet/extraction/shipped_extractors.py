@@ -18,6 +18,7 @@ from acmnet.extraction.extractors import (
     own_extractor,
     parts_of,
 )
+from acmnet.extraction.i3d import Stream
 from acmnet.extraction.i3d_runner import I3DRunner
 from acmnet.extraction.i3d_weights import load_i3d, weights_sha256
 from acmnet.extraction.keypoint_extractor import Keypoints
@@ -69,14 +70,7 @@ class RGB:
 
     def __init__(self, settings: ExtractionSettings, device: str = "cpu") -> None:
         self.grid = settings.grid
-        self.rgb = I3DRunner(
-            load_i3d(RGB_WEIGHTS),
-            stream="rgb",
-            crop=settings.crop,
-            precision=settings.precision,
-            batch=BATCH_SNIPPETS,
-            device=device,
-        )
+        self.rgb = _runner(RGB_WEIGHTS, "rgb", settings, device)
         self.dimension = self.rgb.dimension
         self.versions = _versions(settings, RGB_WEIGHTS)
         self.settings: dict[str, str] = {
@@ -101,14 +95,7 @@ class TwoStream:
         self.colour = RGB(settings, device)
         self.grid = settings.grid
         self.method, self.device = settings.flow, device
-        self.flow = I3DRunner(
-            load_i3d(FLOW_WEIGHTS),
-            stream="flow",
-            crop=settings.crop,
-            precision=settings.precision,
-            batch=BATCH_SNIPPETS,
-            device=device,
-        )
+        self.flow = _runner(FLOW_WEIGHTS, "flow", settings, device)
         self.dimension = self.colour.dimension + self.flow.dimension
         self.versions = self.colour.versions | _versions(settings, FLOW_WEIGHTS)
         self.settings = self.colour.settings | {"flow": settings.flow}
@@ -182,6 +169,20 @@ def make_extractor(settings: ExtractionSettings, device: str = "cpu") -> Extract
         for name in names
     }
     return made[names[0]] if len(made) == 1 else SideBySide(made)
+
+
+def _runner(
+    weights: str, stream: Stream, settings: ExtractionSettings, device: str
+) -> I3DRunner:
+    """Return I3D with installed weights, to run on one stream as it was asked for."""
+    return I3DRunner(
+        load_i3d(weights),
+        stream=stream,
+        crop=settings.crop,
+        precision=settings.precision,
+        batch=BATCH_SNIPPETS,
+        device=device,
+    )
 
 
 def _versions(settings: ExtractionSettings, weights: str) -> dict[str, str]:
