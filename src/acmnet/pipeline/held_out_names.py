@@ -22,7 +22,6 @@ from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.trained_model import localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.training_summary import shown_score, training_stamp
-from acmnet.segments import FloatArray
 
 HELD_OUT: Final = "held_out"
 """Folder of a run in which the trainings lie while names are checked with them."""
@@ -274,14 +273,8 @@ def held_out_names(request: RunRequest, groups: VideoGroups | None) -> HeldOutNa
         confused=confusions(is_named, carries, names),
         parts=_parts(groups),
         by_group=groups is not None,
-        average_map=_mean(averages),
+        average_map=float(np.mean(averages)) if averages else None,
     )
-
-
-def _mean(values: list[float]) -> float | None:
-    """Return the mean; None of no values."""
-    array: FloatArray = np.array(values)
-    return float(array.mean()) if values else None
 
 
 def _short(request: RunRequest) -> RunRequest:

@@ -102,8 +102,9 @@ def outdated(values: Values) -> str:
             changes.append(
                 f"{name} was removed (the last commit that has it is {LAST_COMMIT})"
             )
-        elif name in RENAMED or _modern_value(name, value) is not value:
-            now, new = RENAMED.get(name, name), _modern_value(name, value)
+            continue
+        now, new = RENAMED.get(name, name), _modern_value(name, value)
+        if now != name or new is not value:
             quoted = (f' "{value}"', f' "{new}"') if new is not value else ("", "")
             changes.append(f"{name}{quoted[0]} is now {now}{quoted[1]}")
     return "; ".join(changes)
