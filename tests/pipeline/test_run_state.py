@@ -10,6 +10,8 @@ from acmnet.pipeline.run_state import RunState, run_on_disk
 from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.training_summary import SUMMARY_FILE
 from acmnet.recipes import recipe
+from acmnet.segments import Segment
+from acmnet.training.checkpoint import load_config
 from support.runs import weights_file
 
 FEW = {"training.epochs": 2, "training.batch_size": 6, "training.checkpoint_every": 1}
@@ -96,9 +98,34 @@ def test_another_training_is_told_from_this_one(asked, resume):
             dataclasses.replace(asked, data=asked.data.only({"training_000"})),
             "trained on other labels than",
         ),
+        (
+            dataclasses.replace(asked, supervision="segments"),
+            "trained with supervision = 'names', now it is 'segments'",
+        ),
     ):
         with pytest.raises(RunError, match=words):
             run_on_disk(other)
         unresumed = "already holds a run"
         with pytest.raises(RunError, match=words if resume else unresumed):
             train_run(dataclasses.replace(other, resume=resume))
+
+
+def test_times_count_only_for_a_training_that_is_given_them(asked):
+    first, *others = asked.data.annotations.videos.values()
+    moved = [dataclasses.replace(x, segment=Segment(0, 0.5)) for x in first.instances]
+    videos = {x.id: x for x in (first, *others)}
+    videos[first.id] = dataclasses.replace(first, instances=tuple(moved))
+    annotations = dataclasses.replace(asked.data.annotations, videos=videos)
+    other = dataclasses.replace(asked.data, annotations=annotations)
+
+    train_run(asked)
+    assert load_config(asked.out).training["supervision"] == "names"
+    assert state(dataclasses.replace(asked, data=other)) is RunState.FINISHED
+    asked = dataclasses.replace(asked, supervision="segments", overwrite=True)
+    train_run(dataclasses.replace(asked, resume=False))
+    assert load_config(asked.out).training["supervision"] == "segments"
+    assert state(asked) is RunState.FINISHED
+    with pytest.raises(
+        RunError, match=r"--supervision segments\): marks were added, m"
+    ):
+        run_on_disk(dataclasses.replace(asked, data=other))

@@ -42,6 +42,24 @@ class Instance:
     segment: Segment
 
 
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One instant inside an annotated action, whose start and end are not known."""
+
+    label: str
+    time_s: float
+    """Seconds from the start of the video, finite."""
+
+
+@dataclasses.dataclass(frozen=True)
+class WatchedSpan:
+    """A span that a person watched: what is not marked there is known to be absent."""
+
+    label: str | None
+    """The class that was looked for; None if all classes were."""
+    segment: Segment
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Video:
     """What a label file says about one untrimmed video."""
@@ -58,6 +76,11 @@ class Video:
 
     A segment may start before 0 or end after the duration, as in THUMOS14.
     """
+    points: tuple[Point, ...] = ()
+    """Instants inside further actions, in the file's order."""
+    watched: tuple[WatchedSpan, ...] = ()
+    """Spans that were watched, in the file's order. Outside of them, whatever is not
+    marked is unknown."""
 
 
 @dataclasses.dataclass(frozen=True)

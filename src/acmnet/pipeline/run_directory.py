@@ -18,6 +18,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import distributed, nn
 
+from acmnet.data.marks import marks_sha256
 from acmnet.devices import computed_in
 from acmnet.evaluation.reports import evaluate
 from acmnet.files import make_folder, written_whole
@@ -292,6 +293,8 @@ class RunDirectory:
                 "videos": len(annotations.videos),
                 "left_out": list(request.data.left_out),
                 "labels_sha256": labels_sha256(request.data),
+                "supervision": request.supervision,
+                "marks_sha256": marks_sha256(request.marks),
                 "seconds": round(seconds, 3),
                 "processes": int(os.environ.get("WORLD_SIZE", "1")),
                 "device": request.device,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from acmnet.data.labelled_features import Data
+from acmnet.data.marks import Supervision, VideoMarks, given_marks
 from acmnet.recipes import Settings
 
 LAST: Final = "last"
@@ -39,9 +40,16 @@ class RunRequest:
     """Go on, in a new run, from this checkpoint directory."""
     overwrite: bool = False
     """Replace a run that is already there."""
+    supervision: Supervision = "names"
+    """What the training is given besides the names: which times of the label file."""
     selection: Data | None = None
     """Data whose temporal truth chooses the checkpoint; the last epoch when left out.
     Choosing on the test set is peeking, and is written into the run."""
+
+    @property
+    def marks(self) -> dict[str, VideoMarks]:
+        """The times that the training is given, by video; empty for names alone."""
+        return given_marks(self.data.annotations, self.supervision)
 
     @property
     def last_epoch(self) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from acmnet.data.labelled_features import Data
+from acmnet.data.marks import marks_sha256
 from acmnet.messages import quoted, some
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.stored_model import TEACHERS
@@ -186,6 +187,8 @@ def refuse_other_training(source: Path, request: RunRequest) -> None:
         if before[key] != value and not _may_change(key, request):
             if key in ("class_names", "labels_sha256"):
                 raise RunError(_other_labels(source, config, request))
+            if key == "marks_sha256":
+                raise RunError(_other_times(source, request))
             raise RunError(
                 f"{source} was trained with {key} = {before[key]!r}, now it is "
                 f"{value!r}; resume with the same, or start anew in another --out"
@@ -202,6 +205,8 @@ def _identity_asked_for(request: RunRequest) -> dict[str, Any]:
         "grid": request.data.store.grid,
         "selection": request.selected_by,
         "labels_sha256": labels_sha256(request.data),
+        "supervision": request.supervision,
+        "marks_sha256": marks_sha256(request.marks),
     }
 
 
@@ -219,6 +224,8 @@ def _identity_of_checkpoint(config: CheckpointConfig, source: Path) -> dict[str,
         "grid": config.grid,
         "selection": config.selection,
         "labels_sha256": config.training.get("labels_sha256"),
+        "supervision": config.training.get("supervision", "names"),
+        "marks_sha256": config.training.get("marks_sha256", marks_sha256({})),
     }
 
 
@@ -264,6 +271,16 @@ def _other_labels(source: Path, config: CheckpointConfig, request: RunRequest) -
         f"{request.data.annotations.source}: {'; '.join(changes)}. Go on with the "
         f"labels that it was trained on{restore}, train it anew with --overwrite, or "
         "choose another --out"
+    )
+
+
+def _other_times(source: Path, request: RunRequest) -> str:
+    """Return the refusal of other times than a run was trained on."""
+    return (
+        f"{source} was trained on other times than those in "
+        f"{request.data.annotations.source} (--supervision {request.supervision}): "
+        "marks were added, moved or removed. Go on with the times that it was trained "
+        "on, train it anew with --overwrite, or choose another --out"
     )
 
 

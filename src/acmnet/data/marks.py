@@ -1,0 +1,124 @@
+"""Times that a person marked, and which of them training is given.
+
+Training learns from the names of the actions in each video. `given_marks` is the only
+way by which times reach it, and it returns times only when they were asked for.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final, Literal, get_args
+
+from acmnet.data.annotations import Annotations, Instance, Point, Video, WatchedSpan
+
+Supervision = Literal["names", "points", "segments", "all"]
+"""What training is given: the names of the actions alone; also points; also segments
+and watched spans; or everything that the label file holds."""
+
+SUPERVISIONS: Final[tuple[Supervision, ...]] = get_args(Supervision)
+"""The four values of `Supervision`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoMarks:
+    """The times of one video that training is given."""
+
+    segments: tuple[Instance, ...] = ()
+    """Actions from start to end, in the order of the label file."""
+    points: tuple[Point, ...] = ()
+    """Instants inside further actions, in the order of the label file."""
+    watched: tuple[WatchedSpan, ...] = ()
+    """Spans in which every action without a segment or a point is absent."""
+
+    def __bool__(self) -> bool:
+        """Whether there is any mark."""
+        return bool(self.segments or self.points or self.watched)
+
+
+def given_marks(
+    annotations: Annotations, supervision: Supervision
+) -> dict[str, VideoMarks]:
+    """Return the times that training is given.
+
+    Parameters
+    ----------
+    annotations : Annotations
+        The videos to train on.
+    supervision : str
+        "names" gives no time. "points" gives points, "segments" gives segments and
+        watched spans, and "all" gives the three of them.
+
+    Returns
+    -------
+    dict of video id to VideoMarks
+        Only videos that have such a mark; empty for "names".
+
+    Raises
+    ------
+    ValueError
+        If ``supervision`` is none of the four.
+
+    Examples
+    --------
+    >>> from acmnet.segments import Segment
+    >>> fight = Instance("fight", Segment(2.0, 5.0))
+    >>> video = Video(
+    ...     id="a",
+    ...     subset=None,
+    ...     duration_s=9.0,
+    ...     labels=("fight",),
+    ...     instances=(fight,),
+    ...     points=(Point("fight", 7.0),),
+    ... )
+    >>> labels = Annotations("labels.json", {"a": video}, ("fight",))
+    >>> given_marks(labels, "names")
+    {}
+    >>> given_marks(labels, "points")["a"].points
+    (Point(label='fight', time_s=7.0),)
+    >>> given_marks(labels, "points")["a"].segments
+    ()
+    """
+    if supervision not in SUPERVISIONS:
+        raise ValueError(
+            f"supervision must be {', '.join(SUPERVISIONS[:-1])} or "
+            f"{SUPERVISIONS[-1]}, got {supervision!r}"
+        )
+    if supervision == "names":
+        return {}
+    found = {
+        video.id: _marks(video, supervision) for video in annotations.videos.values()
+    }
+    return {video: marks for video, marks in found.items() if marks}
+
+
+def _marks(video: Video, supervision: Supervision) -> VideoMarks:
+    """Return the times of one video that training is given."""
+    with_points = supervision in ("points", "all")
+    with_segments = supervision in ("segments", "all")
+    return VideoMarks(
+        segments=video.instances if with_segments else (),
+        points=video.points if with_points else (),
+        watched=video.watched if with_segments else (),
+    )
+
+
+def marks_sha256(marks: Mapping[str, VideoMarks]) -> str:
+    """Return a digest, in hexadecimal, of the times that training is given.
+
+    Neither the order of the videos nor that of the marks in a video counts.
+    """
+    values: dict[str, Any] = {
+        video: {
+            "segments": sorted(
+                [x.label, x.segment.start_s, x.segment.end_s] for x in own.segments
+            ),
+            "points": sorted([x.label, x.time_s] for x in own.points),
+            "watched": sorted(
+                [x.label or "", x.segment.start_s, x.segment.end_s] for x in own.watched
+            ),
+        }
+        for video, own in marks.items()
+    }
+    text = json.dumps(values, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
