@@ -16,14 +16,15 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 
-from acmnet.data.datasets import SamplingSettings, WeakDataset
+from acmnet.data.datasets import WeakDataset
 from acmnet.data.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.feature_store import open_store, write_features
+from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.devices import computed_in
 from acmnet.network.acm_net import ACMNet
 from acmnet.segments import SnippetGrid
 from acmnet.training.loop import Plan, StepRecord, train
-from acmnet.training.losses import LossSettings
+from acmnet.training.loss_settings import LossSettings
 from acmnet.training.training_settings import TrainingSettings
 from benchmarks.measure import Figure, median_ratio, seconds
 

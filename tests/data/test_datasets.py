@@ -6,13 +6,9 @@ import torch
 from torch.nn import functional
 
 from acmnet.data.annotations import read_annotations, weak_labels
-from acmnet.data.datasets import (
-    SamplingSettings,
-    WeakDataset,
-    multi_hot,
-    sample_positions,
-)
+from acmnet.data.datasets import WeakDataset, multi_hot, sample_positions
 from acmnet.data.feature_store import open_store
+from acmnet.data.sampling_settings import SamplingSettings
 
 
 def source(seed=0):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from acmnet.network.acm_net import ACMNet, Branch, ModelSettings
+from acmnet.network.acm_net import ACMNet, Branch
+from acmnet.network.network_settings import ModelSettings
 from acmnet.network.pooling import pool_attended, pool_top_k, video_logits
 from acmnet.recipes import recipe
 from acmnet.training.losses import acm_loss

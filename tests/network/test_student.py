@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from acmnet.network.student import Student, StudentSettings
+from acmnet.network.network_settings import StudentSettings
+from acmnet.network.student import Student
 
 SMALL = StudentSettings(width=8, layers=3)
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
-from acmnet.network.acm_net import ACMNet, Branch, ModelSettings
+from acmnet.network.acm_net import ACMNet, Branch
+from acmnet.network.network_settings import ModelSettings
 from acmnet.pipeline.ablation import AblationRequest, ablate, training_id
 from acmnet.pipeline.ablation_table import (
     AGREEMENT,

@@ -12,7 +12,8 @@ from acmnet.cli.app import console
 from acmnet.cli.diagnose import diagnose_command
 from acmnet.cli.evaluate import FileOptions, evaluate_command
 from acmnet.data.labelled_features import DataSource, open_data
-from acmnet.network.student import Student, StudentSettings
+from acmnet.network.network_settings import StudentSettings
+from acmnet.network.student import Student
 from acmnet.pipeline.nothing_found import why_nothing, why_nothing_shown
 from acmnet.pipeline.trained_model import localize_videos
 from acmnet.segments import Detections

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from acmnet.network import video_outputs
-from acmnet.network.acm_net import ACMNet, Branch, ModelSettings
+from acmnet.network.acm_net import ACMNet, Branch
+from acmnet.network.network_settings import ModelSettings
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.recipes import Settings
 from acmnet.segments import SnippetGrid

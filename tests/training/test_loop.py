@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from acmnet.data.annotations import read_annotations, weak_labels
-from acmnet.data.datasets import SamplingSettings, WeakDataset
+from acmnet.data.datasets import WeakDataset
 from acmnet.data.feature_store import open_store
+from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.network.acm_net import ACMNet
 from acmnet.training.loop import Plan, TrainingError, train
-from acmnet.training.losses import LossSettings, LossTerms
+from acmnet.training.loss_settings import LossSettings
+from acmnet.training.losses import LossTerms
 from acmnet.training.training_settings import TrainingSettings
 
 PLAN = Plan(

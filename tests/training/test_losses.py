@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch
+from acmnet.training.loss_settings import LossSettings
 from acmnet.training.losses import (
-    LossSettings,
     acm_loss,
     branch_targets,
     classification_loss,

@@ -14,7 +14,8 @@ from acmnet.data.feature_store import open_store, write_features
 from acmnet.localization.from_activations import localize_activations
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.localization.video_activations import VideoActivations
-from acmnet.network.student import Student, StudentSettings
+from acmnet.network.network_settings import StudentSettings
+from acmnet.network.student import Student
 from acmnet.segments import SnippetGrid
 from acmnet.training.pseudo_labels import (
     PseudoInstance,

@@ -3,39 +3,15 @@
 No temporal truth enters this module: it is given video ids and class names only.
 """
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from acmnet.data.feature_store import FeatureStore
-from acmnet.limits import refuse_beyond
+from acmnet.data.sampling_settings import Sampling, SamplingSettings
 from acmnet.messages import counted
-
-Sampling = Literal["random", "interpolate", "uniform", "crop"]
-
-
-@dataclasses.dataclass(frozen=True)
-class SamplingSettings:
-    """How many snippets of each video one training step shows, and which."""
-
-    snippets: int = 750
-    """T of the paper: snippets that a video is sampled to in training, at least 1."""
-    method: Sampling = "uniform"
-    """How the T snippets are chosen. Of a video with more than T snippets, "uniform"
-    takes evenly spaced ones, "random" one from each of T equal parts (authors' code),
-    and "crop" T successive ones from a random place on. A video with fewer than T keeps
-    all of them, except with "random", which draws T of them with repetition.
-    "interpolate" interpolates the features of every video to T points in time (the
-    paper, III-B1)."""
-
-    def __post_init__(self) -> None:
-        """Refuse values outside their range."""
-        refuse_beyond(dataclasses.asdict(self))
-        if self.snippets < 1:
-            raise ValueError(f"snippets must be at least 1, got {self.snippets}")
 
 
 class Batch(NamedTuple):

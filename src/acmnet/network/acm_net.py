@@ -5,7 +5,6 @@ unless ``ModelSettings.width`` is set), C classes (the background is index C), K
 snippets.
 """
 
-import dataclasses
 import enum
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from acmnet.limits import refuse_beyond
+from acmnet.network.network_settings import ModelSettings
 from acmnet.network.pooling import (
     pool_attended,
     pool_top_k,
@@ -34,90 +33,6 @@ class Branch(enum.IntEnum):
     """What usually comes with an action and is none, such as its scene."""
     BACKGROUND = 2
     """Neither of them."""
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelSettings:
-    """Size, dropout and pooling of the paper's network."""
-
-    kernel_snippets: int = 3
-    """Snippets that each output of the embedding convolution sees (eq. 1): the snippet
-    itself and its neighbours. An odd number, at least 1."""
-
-    width: int = 0
-    """Number of channels of the embedding (E), at least 0. 0 gives it as many as the
-    features have columns, as in the paper, and no width gives it more. Fewer make
-    trainings faster, and steadier where there are few videos (D-063)."""
-
-    standardize: bool = False
-    """Whether each feature column is shifted and scaled to mean 0 and standard
-    deviation 1 over the training videos. Features of your own videos need this: they
-    are not centred, and without it the attention to instances dies (D-019)."""
-
-    attention: bool = True
-    """Whether snippets are weighted by the attention to instance, context and
-    background (eqs. 3 and 4). If false, every snippet counts fully as instance, which
-    is plain multiple-instance learning: a baseline to compare with."""
-
-    input_dropout: float = 0.0
-    """Share of the feature entries that are set to 0 in training, before the embedding;
-    in [0, 1) (authors' code for ActivityNet: 0.7)."""
-    attention_dropout: float = 0.0
-    """Share of the embedding entries that are set to 0 in training, before the
-    attention; in [0, 1) (authors' code for ActivityNet: 0.7)."""
-    snippet_dropout: float = 0.7
-    """Share of the snippets that are hidden from the classifier in training; in [0, 1)
-    (authors' code, `model/ACMNet.py:63-65`)."""
-    classifier_dropout: float = 0.7
-    """Share of the embedding entries that are set to 0 in training, before the
-    classifier; in [0, 1) (authors' code, `model/ACMNet.py:67`)."""
-
-    instance_ratio: int = 8
-    """r_ins of the paper (below eq. 5), at least 1. The instance branch scores a class
-    in a video by the mean over the T // r_ins snippets with the highest logits."""
-    context_ratio: int = 3
-    """r_con of the paper (below eq. 5), at least 1. The context branch scores a class
-    in a video by the mean over the T // r_con snippets with the highest logits."""
-    background_ratio: int = 3
-    """r_bak of the paper (below eq. 5), at least 1. The background branch scores a
-    class in a video by the mean over the T // r_bak snippets with the highest logits.
-    """
-
-    def __post_init__(self) -> None:
-        """Refuse values outside their range."""
-        refuse_beyond(dataclasses.asdict(self))
-        for name, value in dataclasses.asdict(self).items():
-            if name.endswith("dropout") and not 0.0 <= value < 1.0:
-                raise ValueError(f"{name} must be in [0, 1), got {value}")
-            if name.endswith(("ratio", "snippets")) and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        if self.width < 0:
-            raise ValueError(f"width must be at least 0, got {self.width}")
-        if self.kernel_snippets % 2 == 0:
-            raise ValueError(
-                f"kernel_snippets must be odd, got {self.kernel_snippets}: an even "
-                "window has no middle snippet"
-            )
-
-    @property
-    def reach_snippets(self) -> int:
-        """Neighbours on either side that the outputs for a snippet depend on."""
-        return self.kernel_snippets // 2
-
-    def channels(self, feature_dim: int) -> int:
-        """Return E, the channels of the embedding of features with D columns.
-
-        Examples
-        --------
-        >>> [ModelSettings(width=width).channels(64) for width in (0, 16, 128)]
-        [64, 16, 64]
-        """
-        return min(self.width, feature_dim) if self.width else feature_dim
-
-    @property
-    def ratios(self) -> tuple[int, int, int]:
-        """r_ins, r_con, r_bak in the order of `Branch`."""
-        return self.instance_ratio, self.context_ratio, self.background_ratio
 
 
 class ACMNetOutput(NamedTuple):

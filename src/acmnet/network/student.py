@@ -5,49 +5,18 @@ confident of, as a fully supervised detector learns from true instances. Notatio
 videos, T snippets, D feature dimension, C classes; there is no background class.
 """
 
-import dataclasses
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from acmnet.limits import refuse_beyond
+from acmnet.network.network_settings import StudentSettings
 from acmnet.network.standardization import StandardizingNetwork
 from acmnet.network.video_dropout import VideoDropout
 
 RARE = -3.0
 """Bias of every class before training: a probability of 0.05, as actions are rare."""
-
-
-@dataclasses.dataclass(frozen=True)
-class StudentSettings:
-    """Size and dropout of the student, the network of the second stage."""
-
-    width: int = 256
-    """Channels of every hidden layer, at least 1."""
-    layers: int = 4
-    """Number of dilated convolutions, at least 1. Each one sees twice as far in time as
-    the one before it."""
-    dropout: float = 0.3
-    """Share of the entries of the features and of every hidden layer that training sets
-    to 0, in [0, 1)."""
-
-    def __post_init__(self) -> None:
-        """Refuse values outside their range."""
-        refuse_beyond(dataclasses.asdict(self))
-        for name in ("width", "layers"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1, got {getattr(self, name)}"
-                )
-        if not 0.0 <= self.dropout < 1.0:
-            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
-
-    @property
-    def reach_snippets(self) -> int:
-        """Neighbours on either side that the outputs for a snippet depend on."""
-        return int(2**self.layers) + 1
 
 
 class StudentOutput(NamedTuple):

@@ -4,11 +4,10 @@ import dataclasses
 import typing
 from typing import Any, Final
 
-from acmnet.data.datasets import SamplingSettings
+from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.localization.localization_settings import LocalizationSettings
-from acmnet.network.acm_net import ModelSettings
-from acmnet.network.student import StudentSettings
-from acmnet.training.losses import LossSettings
+from acmnet.network.network_settings import ModelSettings, StudentSettings
+from acmnet.training.loss_settings import LossSettings
 from acmnet.training.second_stage_settings import (
     PseudoLabelSettings,
     StudentTrainingSettings,

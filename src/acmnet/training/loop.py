@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
-from acmnet.data.datasets import SamplingSettings, WeakDataset
+from acmnet.data.datasets import WeakDataset
+from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.devices import computed_in
 from acmnet.network.acm_net import ACMNet, ACMNetOutput
-from acmnet.training.losses import LossSettings, terms_of, video_losses
+from acmnet.training.loss_settings import LossSettings
+from acmnet.training.losses import terms_of, video_losses
 from acmnet.training.schedule import Schedule, learning_rate
 from acmnet.training.training_settings import TrainingSettings
 

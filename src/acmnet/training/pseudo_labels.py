@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from acmnet.data.datasets import SamplingSettings, WeakDataset
+from acmnet.data.datasets import WeakDataset
+from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.devices import computed_in
 from acmnet.localization.from_activations import localize_activations
 from acmnet.localization.localization_settings import LocalizationSettings

@@ -2,7 +2,7 @@
 
 The second stage is a network, the student, that learns where actions begin and end
 from the detections of other trained networks, its teachers. The settings of the student
-as a network are `acmnet.network.student.StudentSettings`.
+as a network are `acmnet.network.network_settings.StudentSettings`.
 """
 
 import dataclasses

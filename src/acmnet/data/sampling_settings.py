@@ -1,0 +1,29 @@
+"""How videos are sampled in training, which can be read without importing torch."""
+
+import dataclasses
+from typing import Literal
+
+from acmnet.limits import refuse_beyond
+
+Sampling = Literal["random", "interpolate", "uniform", "crop"]
+
+
+@dataclasses.dataclass(frozen=True)
+class SamplingSettings:
+    """How many snippets of each video one training step shows, and which."""
+
+    snippets: int = 750
+    """T of the paper: snippets that a video is sampled to in training, at least 1."""
+    method: Sampling = "uniform"
+    """How the T snippets are chosen. Of a video with more than T snippets, "uniform"
+    takes evenly spaced ones, "random" one from each of T equal parts (authors' code),
+    and "crop" T successive ones from a random place on. A video with fewer than T keeps
+    all of them, except with "random", which draws T of them with repetition.
+    "interpolate" interpolates the features of every video to T points in time (the
+    paper, III-B1)."""
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their range."""
+        refuse_beyond(dataclasses.asdict(self))
+        if self.snippets < 1:
+            raise ValueError(f"snippets must be at least 1, got {self.snippets}")
