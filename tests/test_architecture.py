@@ -133,7 +133,13 @@ def test_no_imports_go_in_circles():
 def test_training_sees_times_through_one_door():
     # neither segments of actions nor label files, not even through another room,
     # except for the times that `given_marks` returns because they were asked for
-    truth = {"data.annotations", "data.detections", "data.label_tables"}
+    truth = {
+        "data.annotations",
+        "data.label_files",
+        "data.label_json",
+        "data.label_tables",
+        "data.detections",
+    }
     for start in (
         "data.datasets",
         "network.acm_net",

@@ -9,11 +9,12 @@ import acmnet.startup  # noqa: F401 - it has to come before all others
 # isort: split
 from importlib.metadata import version as _version
 
-from acmnet.data.annotations import AnnotationError, Annotations, read_annotations
+from acmnet.data.annotations import AnnotationError, Annotations
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.detections import DetectionFileError
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.feature_store import FeatureStore, open_store
+from acmnet.data.label_files import read_annotations
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.extraction.extractors import Extractor, ExtractorError
 from acmnet.extraction.records import ExtractionError

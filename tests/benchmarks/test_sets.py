@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from benchmarks.sets import shrec22, surveillance
 
-from acmnet.data.annotations import read_annotations
 from acmnet.data.feature_store import open_store
+from acmnet.data.label_files import read_annotations
 from acmnet.video.frames import FrameReader
 from support.places import SHARED
 

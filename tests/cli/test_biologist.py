@@ -13,8 +13,8 @@ from pathlib import Path
 import av
 import pytest
 
-from acmnet.data.annotations import read_annotations
 from acmnet.data.detections import read_detections
+from acmnet.data.label_files import read_annotations
 
 BEETLE = "K\u00e4fer l\u00e4uft 1"
 """A video's name with umlauts, each one letter, as a spreadsheet writes it."""

@@ -10,8 +10,8 @@ import typing
 import numpy as np
 import pytest
 
-from acmnet.data.annotations import read_annotations
 from acmnet.data.checks.refusals import DataError, problems
+from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.limits import LARGEST_SETTINGS
 from acmnet.pipeline import memory_needs

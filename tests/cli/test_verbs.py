@@ -22,8 +22,9 @@ from acmnet.cli.app import (
     app,
 )
 from acmnet.cli.dotted_settings import verbs_with_settings
-from acmnet.data.annotations import read_annotations, weak_labels
+from acmnet.data.annotations import weak_labels
 from acmnet.data.detections import read_detections
+from acmnet.data.label_files import read_annotations
 from acmnet.data.made_up.feature_world import make_world, write_world
 from acmnet.pipeline.folds import stratified_folds
 from acmnet.training.checkpoint import has_checkpoint, load_config

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from acmnet.cli import main
-from acmnet.data.annotations import read_annotations
 from acmnet.data.feature_manifest import read_manifest
+from acmnet.data.label_files import read_annotations
 from acmnet.evaluation.reports import evaluate
 from acmnet.extraction.records import read_records
 from acmnet.segments import Detections

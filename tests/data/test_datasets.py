@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from acmnet.data.annotations import read_annotations, weak_labels
+from acmnet.data.annotations import weak_labels
 from acmnet.data.datasets import WeakDataset, multi_hot, sample_positions
 from acmnet.data.feature_store import open_store
+from acmnet.data.label_files import read_annotations
 from acmnet.data.sampling_settings import SamplingSettings
 
 

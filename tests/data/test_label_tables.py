@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from acmnet.data.annotations import AnnotationError, Video, read_annotations
+from acmnet.data.annotations import AnnotationError, Video
 from acmnet.data.checks.lenient_reading import read_leniently
+from acmnet.data.label_files import read_annotations
 from acmnet.data.text_encodings import EncodingError, decoded
 from acmnet.limits import MOST_CLASSES
 from acmnet.names import one_form

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acmnet.data.annotations import read_annotations
 from acmnet.data.detections import read_detections
+from acmnet.data.label_files import read_annotations
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.reports import evaluate
 from acmnet.show.view.reviews import ReviewStore

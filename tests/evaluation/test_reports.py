@@ -9,14 +9,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from acmnet.data.annotations import (
-    AnnotationError,
-    Annotations,
-    Instance,
-    Video,
-    read_annotations,
-)
+from acmnet.data.annotations import AnnotationError, Annotations, Instance, Video
 from acmnet.data.detections import DetectionFile, DetectionFileError
+from acmnet.data.label_files import read_annotations
 from acmnet.evaluation.matching import Located, average_precision, match_detections
 from acmnet.evaluation.reports import evaluate, parse_tiou
 from acmnet.segments import Detections, Segment

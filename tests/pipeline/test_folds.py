@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from acmnet.data.annotations import read_annotations, weak_labels
+from acmnet.data.annotations import weak_labels
+from acmnet.data.label_files import read_annotations
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.data.video_groups import VideoGroups
 from acmnet.pipeline.folds import fold_problems, stratified_folds

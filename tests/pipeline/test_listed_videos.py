@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from acmnet.data.annotations import read_annotations
+from acmnet.data.label_files import read_annotations
 from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.extraction_run import extract_videos
 from acmnet.extraction.extractors import ExtractionSettings

@@ -19,7 +19,8 @@ from safetensors.torch import save
 
 import acmnet as package
 from acmnet.cli.trained_run import RunDataOptions
-from acmnet.data.annotations import Annotations, Instance, Video, read_annotations
+from acmnet.data.annotations import Annotations, Instance, Video
+from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.names import one_form
 from acmnet.pipeline.run_data import features_of, label_file, training_videos

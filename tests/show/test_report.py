@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
-from acmnet.data.annotations import Annotations, Video, read_annotations
+from acmnet.data.annotations import Annotations, Video
 from acmnet.data.detections import read_detections
+from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.training_summary import shown_score

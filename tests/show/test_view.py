@@ -11,7 +11,8 @@ import time
 import pytest
 
 from acmnet.cli.view import _server, _with_durations
-from acmnet.data.annotations import Annotations, Video, read_annotations
+from acmnet.data.annotations import Annotations, Video
+from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.files import write_json
 from acmnet.segments import Detections

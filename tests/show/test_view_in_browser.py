@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from acmnet.data.annotations import read_annotations
+from acmnet.data.label_files import read_annotations
 from support.browsing import drawn, frame, saved, until
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from acmnet.cli.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.detection_limits import LimitOptions, Limits
 from acmnet.cli.progress import Waiting
-from acmnet.data.annotations import Instance, read_annotations
+from acmnet.data.annotations import Instance
 from acmnet.data.detections import read_detections
+from acmnet.data.label_files import read_annotations
 from acmnet.data.shown_detections import Shown
 from acmnet.data.tracks.track_files import read_tracks
 from acmnet.files import refuse_unwritable

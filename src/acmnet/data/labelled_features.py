@@ -4,10 +4,11 @@ import dataclasses
 from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 
-from acmnet.data.annotations import Annotations, Video, read_annotations, weak_labels
+from acmnet.data.annotations import Annotations, Video, weak_labels
 from acmnet.data.failed_videos import read_failures
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.feature_store import FeatureStore, open_store
+from acmnet.data.label_files import read_annotations
 from acmnet.messages import counted, some
 from acmnet.segments import SnippetGrid
 

@@ -9,7 +9,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.data.annotations import EMPTY, KIND, TABLES, AnnotationError
+from acmnet.data.annotations import AnnotationError
+from acmnet.data.label_files import EMPTY, TABLES
+from acmnet.data.label_json import KIND
 from acmnet.data.label_tables import LabelTableError, column_meaning, video_id
 from acmnet.data.spreadsheets import Sheet, SheetError, read_sheet
 from acmnet.messages import counted, quoted, some

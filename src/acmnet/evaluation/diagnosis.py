@@ -14,8 +14,9 @@ from typing import Final
 
 import numpy as np
 
-from acmnet.data.annotations import Annotations, read_annotations
+from acmnet.data.annotations import Annotations
 from acmnet.data.detections import DetectionFile
+from acmnet.data.label_files import read_annotations
 from acmnet.evaluation.false_positives import (
     KINDS,
     LEAST_TIOU,

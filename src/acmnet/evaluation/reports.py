@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from acmnet.data.annotations import Annotations, read_annotations
+from acmnet.data.annotations import Annotations
 from acmnet.data.detections import DetectionFile, read_detections
+from acmnet.data.label_files import read_annotations
 from acmnet.data.videos_trained_on import (
     UNKNOWN,
     is_unknown,

@@ -31,7 +31,7 @@ class FitRequest:
     videos: Path
     """A folder of videos, or one file."""
     labels: Path
-    """A label file, JSON or CSV, as `acmnet.data.annotations` reads it."""
+    """A label file, JSON or CSV, as `acmnet.data.label_files` reads it."""
     out: Path
     """Gets the run, and in it ``features/``, ``detections.json``, ``report.md``."""
     extraction: ExtractionSettings | KeypointRequest

@@ -4,10 +4,11 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from acmnet.data.annotations import Annotations, read_annotations
+from acmnet.data.annotations import Annotations
 from acmnet.data.checks.label_checks import suspicions
 from acmnet.data.detections import write_detections
 from acmnet.data.feature_store import open_store
+from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import Data, DataSource
 from acmnet.data.video_groups import VideoGroups, read_groups
 from acmnet.data.videos_trained_on import KEY

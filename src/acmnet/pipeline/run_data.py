@@ -10,13 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from acmnet.data.annotations import (
-    AnnotationError,
-    Annotations,
-    label_entry,
-    read_annotations,
-)
+from acmnet.data.annotations import AnnotationError, Annotations
 from acmnet.data.feature_manifest import MANIFEST_NAME
+from acmnet.data.label_files import read_annotations
+from acmnet.data.label_json import label_entry
 from acmnet.segments import SnippetGrid
 from acmnet.training.checkpoint import FOLDER, labels_file
 from acmnet.training.checkpoint_config import CheckpointConfig

@@ -2,9 +2,10 @@
 
 import pytest
 
-from acmnet.data.annotations import Annotations, Video, read_annotations
+from acmnet.data.annotations import Annotations, Video
 from acmnet.data.checks.examination import Patient, examine
 from acmnet.data.checks.label_checks import SUSPECTED, suspicions
+from acmnet.data.label_files import read_annotations
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 
 

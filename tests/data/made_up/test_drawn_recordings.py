@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acmnet.data.annotations import read_annotations
+from acmnet.data.label_files import read_annotations
 from acmnet.data.made_up.drawn_recordings import (
     CLASSES,
     draw_recordings,

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from acmnet.data.annotations import read_annotations
+from acmnet.data.label_files import read_annotations
 from acmnet.data.made_up import drawn_pictures
 from acmnet.data.made_up.drawn_videos import (
     BACKGROUNDS,

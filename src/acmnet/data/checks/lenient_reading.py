@@ -1,6 +1,6 @@
 """Read a label file as far as it goes: all that the strict reader would refuse.
 
-`acmnet.data.annotations.read_annotations` stops at the first fault. Here it is asked
+`acmnet.data.label_files.read_annotations` stops at the first fault. Here it is asked
 again about parts of the file until each fault has its place; what remains is read by
 it, too. So there is one set of rules, and one wording.
 """
@@ -15,14 +15,9 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from acmnet.data import bmn_annotations
-from acmnet.data.annotations import (
-    AnnotationError,
-    Annotations,
-    is_json,
-    read_annotations,
-    read_table,
-)
+from acmnet.data.annotations import AnnotationError, Annotations
 from acmnet.data.checks.findings import Finding
+from acmnet.data.label_files import is_json, read_annotations, read_table
 from acmnet.messages import quoted
 from acmnet.text_files import parse_json, read_text
 

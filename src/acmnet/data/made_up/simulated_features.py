@@ -14,9 +14,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from acmnet.data.annotations import Annotations, Video, read_annotations
+from acmnet.data.annotations import Annotations, Video
 from acmnet.data.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.feature_store import write_features
+from acmnet.data.label_files import read_annotations
 from acmnet.data.made_up.simulation_settings import SimulationError, SimulationSettings
 from acmnet.data.made_up.video_simulator import (
     GRID,

@@ -12,7 +12,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from filelock import FileLock
 
-from acmnet.data.annotations import Annotations, Instance, label_entry
+from acmnet.data.annotations import Annotations, Instance
+from acmnet.data.label_json import label_entry
 from acmnet.files import write_json
 from acmnet.limits import finite
 from acmnet.messages import quoted

@@ -12,9 +12,9 @@ from acmnet.data.annotations import (
     Annotations,
     Instance,
     Video,
-    read_annotations,
     weak_labels,
 )
+from acmnet.data.label_files import read_annotations
 from acmnet.names import one_form
 from acmnet.segments import Segment
 from support.places import SHARED

@@ -1,0 +1,112 @@
+"""Read label files: which actions a video shows and, if known, from when to when.
+
+There are two formats: JSON in the form of ActivityNet's files, which THUMOS-14's files
+have, too, and BMN's nearly (`acmnet.data.label_json`), and a table of video names with
+their labels (`acmnet.data.label_tables`).
+"""
+
+import codecs
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from acmnet.data.annotations import AnnotationError, Annotations, Video
+from acmnet.data.label_json import KIND, assembled, read_label_json
+from acmnet.data.label_tables import LabelTableError, read_label_table
+from acmnet.data.spreadsheets import SheetError
+from acmnet.text_files import read_content, read_text
+
+TABLES = (".csv", ".tsv", ".tab")
+"""Suffixes of label files that are read as tables, whatever their content."""
+
+EMPTY = "a label file names at least one video"
+
+
+def read_annotations(path: str | Path) -> Annotations:
+    """Read a label file, as JSON or as a table by its suffix or else its content.
+
+    Parameters
+    ----------
+    path : str or Path
+        Either ActivityNet-style JSON, ``database -> video -> subset, duration,
+        annotations -> [{label, segment}]`` with times in seconds (numbers, or numbers
+        as text), in which ``subset``, ``duration`` and ``segment`` may be missing; or
+        such videos without ``database``, as BMN's files of ActivityNet have them
+        (`acmnet.data.bmn_annotations`). Or a table with the header ``video,labels``,
+        labels separated by ``|``, and optional columns ``subset`` and ``duration``; a
+        known video suffix is taken off the video's name. Other separators, encodings
+        and names of these columns are recognised, and the notes of the returned
+        annotations state them.
+
+    Returns
+    -------
+    Annotations
+        The classes are the JSON's ``taxonomy`` (its leaves, where it is a tree) or
+        ``classes``; without either, all labels of the file, sorted.
+
+    Raises
+    ------
+    AnnotationError
+        If the file cannot be read, or contradicts itself: a video is listed twice, a
+        label is not in the class list, a segment ends before it starts.
+    """
+    path = Path(path)
+    if is_json(path):
+        return read_label_json(str(path), read_text(path, KIND, AnnotationError, EMPTY))
+    return read_table(path, _refuse)
+
+
+def is_json(path: Path) -> bool:
+    """Return whether a label file is JSON, by its suffix or else its first character.
+
+    Raises
+    ------
+    AnnotationError
+        If the file cannot be read.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".json" or suffix in TABLES:
+        return suffix == ".json"
+    start = read_content(path, KIND, AnnotationError).removeprefix(codecs.BOM_UTF8)
+    return start.lstrip()[:1] in (b"{", b"[")
+
+
+def read_table(path: Path, on_fault: Callable[[str], None]) -> Annotations:
+    """Read a label file that is a table.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    on_fault : callable
+        Called with a sentence on each row that cannot be used. If it raises nothing,
+        the row is left out.
+
+    Raises
+    ------
+    AnnotationError
+        If the file, or every row of it, cannot be read.
+    """
+    data = read_content(path, KIND, AnnotationError)
+    if not data.removeprefix(codecs.BOM_UTF8).strip():
+        raise AnnotationError(f"{path} is empty; {EMPTY}")
+    try:
+        table = read_label_table(str(path), data, on_fault)
+    except (SheetError, LabelTableError) as error:
+        raise AnnotationError(str(error)) from None
+    videos = (
+        Video(
+            id=row.video,
+            subset=row.subset,
+            duration_s=row.duration_s,
+            labels=row.labels,
+            instances=(),
+        )
+        for row in table.rows
+    )
+    found = assembled(str(path), videos, ())
+    return dataclasses.replace(found, notes=table.notes)
+
+
+def _refuse(sentence: str) -> None:
+    raise AnnotationError(sentence)

@@ -1,0 +1,194 @@
+"""Read and write label files in the form of ActivityNet's JSON."""
+
+import dataclasses
+import reprlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from acmnet.data import bmn_annotations
+from acmnet.data.annotations import AnnotationError, Annotations, Instance, Video
+from acmnet.data.class_lists import declared_classes, refuse_unknown_labels
+from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
+from acmnet.names import checked, is_name
+from acmnet.segments import Segment
+from acmnet.text_files import outline, parse_json
+
+KIND = "label file"
+
+
+def label_entry(video: Video) -> dict[str, Any]:
+    """Return a video's entry in ActivityNet-style JSON.
+
+    Annotations with a segment come first, then labels without one.
+
+    Examples
+    --------
+    >>> jump = Instance("jump", Segment(1.0, 2.0))
+    >>> video = Video(
+    ...     id="a",
+    ...     subset=None,
+    ...     duration_s=9.0,
+    ...     labels=("jump", "run"),
+    ...     instances=(jump,),
+    ... )
+    >>> label_entry(video)["annotations"]
+    [{'label': 'jump', 'segment': [1.0, 2.0]}, {'label': 'run'}]
+    """
+    placed = {instance.label for instance in video.instances}
+    annotations: list[dict[str, Any]] = [
+        {"label": x.label, "segment": [x.segment.start_s, x.segment.end_s]}
+        for x in video.instances
+    ]
+    annotations += [{"label": name} for name in video.labels if name not in placed]
+    entry: dict[str, Any] = {"annotations": annotations}
+    if video.subset is not None:
+        entry["subset"] = video.subset
+    if video.duration_s is not None:
+        entry["duration"] = video.duration_s
+    return entry
+
+
+def read_label_json(source: str, text: str) -> Annotations:
+    """Return the annotations of an ActivityNet-style file."""
+    content = parse_json(source, text, KIND, AnnotationError, _is_video)
+    if isinstance(content, dict) and bmn_annotations.is_flat(content):
+        content = bmn_annotations.as_database(Path(source), content, AnnotationError)
+    database = content.get("database") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or not isinstance(database, dict):
+        raise AnnotationError(
+            f"{source} must be a JSON object with a 'database' of videos, got "
+            f"{outline(content, 'database')}; wrap the videos as "
+            '{"database": {...}}'
+        )
+    declared = declared_classes(source, content, AnnotationError)
+    videos = [_json_video(source, key, entry) for key, entry in database.items()]
+    if declared:
+        refuse_unknown_labels(source, database, declared, AnnotationError)
+    return assembled(source, videos, declared)
+
+
+def _is_video(_key: str, value: object) -> bool:
+    """Whether a repeated key's value looks like a video's entry."""
+    return isinstance(value, dict) and "annotations" in value
+
+
+def _json_video(source: str, key: str, entry: object) -> Video:
+    """Return one video of the database."""
+    where = f"{source}: video {key!r}"
+    if not key.strip():
+        raise AnnotationError(f"{where} has a blank name; name it as its feature file")
+    key = checked(source, "video", key, AnnotationError)
+    if not isinstance(entry, dict):
+        raise AnnotationError(
+            f"{where} must be an object with 'annotations', got {reprlib.repr(entry)}"
+        )
+    subset = entry.get("subset")
+    if subset is not None and not is_name(subset):
+        raise AnnotationError(
+            f"{where}: subset must be text such as 'training', got "
+            f"{reprlib.repr(subset)}; correct it or leave it out"
+        )
+    annotations = entry.get("annotations")
+    if not isinstance(annotations, list):
+        got = reprlib.repr(annotations) if "annotations" in entry else "none"
+        raise AnnotationError(
+            f"{where}: annotations must be a list, got {got}; write [] for a video "
+            "without actions"
+        )
+    labels, instances = [], []
+    for index, annotation in enumerate(annotations):
+        label, segment = _entry(f"{where}, annotations[{index}]", annotation)
+        labels.append(label)
+        if segment is not None:
+            instances.append(Instance(label, segment))
+    duration_s = _duration(where, entry.get("duration"))
+    if subset is not None:
+        subset = checked(where, "subset", subset, AnnotationError)
+    return Video(
+        id=key,
+        subset=subset,
+        duration_s=duration_s,
+        labels=tuple(labels),
+        instances=tuple(instances),
+    )
+
+
+def _entry(where: str, annotation: object) -> tuple[str, Segment | None]:
+    """Return one annotation's label and, where it is given, its segment."""
+    if not isinstance(annotation, dict):
+        raise AnnotationError(
+            f"{where} must be an object with 'label' and 'segment', got "
+            f"{reprlib.repr(annotation)}"
+        )
+    label = annotation.get("label")
+    if not isinstance(label, str) or not is_name(label):
+        got = reprlib.repr(label) if "label" in annotation else "none"
+        raise AnnotationError(
+            f"{where}: label must be the name of a class, got {got}; name the action "
+            "or remove the entry"
+        )
+    label = checked(where, "label", label, AnnotationError)
+    value = annotation.get("segment")
+    return label, None if value is None else _segment(where, value)
+
+
+def _segment(where: str, value: object) -> Segment:
+    """Return the segment ``[start, end]`` in seconds."""
+    given = value if isinstance(value, list) else []
+    numbers = [seconds(x, in_quotes=True) for x in given]
+    start_s, end_s = numbers if len(numbers) == 2 else (None, None)
+    if start_s is None or end_s is None:
+        raise AnnotationError(
+            f"{where}: segment must be two finite numbers [start, end], within "
+            f"{LARGEST_SECONDS:,.0f} s of 0 and in seconds, got {reprlib.repr(value)}; "
+            "correct it, or leave it out to keep the label only"
+        )
+    if end_s <= start_s:
+        raise AnnotationError(
+            f"{where}: segment must end after it starts, got [{start_s}, {end_s}]; "
+            "correct it, or leave it out to keep the label only"
+        )
+    return Segment(start_s, end_s)
+
+
+def _duration(where: str, value: object) -> float | None:
+    """Return a video's duration in seconds."""
+    if value is None:
+        return None
+    duration_s = seconds(value, in_quotes=True)
+    if duration_s is None or duration_s < 0:
+        raise AnnotationError(
+            f"{where}: duration must be seconds from 0, got {reprlib.repr(value)}; "
+            f"correct it or leave it out (the most are {LARGEST_SECONDS:,.0f} s)"
+        )
+    return duration_s
+
+
+def assembled(
+    source: str, videos: Iterable[Video], declared: tuple[str, ...]
+) -> Annotations:
+    """Return the annotations, with the labels of each video in class order."""
+    by_id: dict[str, Video] = {}
+    for video in videos:
+        if by_id.setdefault(video.id, video) is not video:
+            raise AnnotationError(
+                f"{source}: video {video.id!r} is listed twice, in two Unicode forms "
+                "of one name; keep one, or merge the two"
+            )
+    if not by_id:
+        raise AnnotationError(f"{source} has no video; a label file names at least one")
+    names = declared or tuple(sorted({x for v in by_id.values() for x in v.labels}))
+    if len(names) > MOST_CLASSES:
+        raise AnnotationError(
+            f"{source} has more than {MOST_CLASSES:,} classes, namely {len(names):,}; "
+            "is the column or field of labels right?"
+        )
+    place = {name: index for index, name in enumerate(names)}
+    ordered = {
+        key: dataclasses.replace(
+            video, labels=tuple(sorted(set(video.labels), key=place.__getitem__))
+        )
+        for key, video in by_id.items()
+    }
+    return Annotations(source, ordered, names)
