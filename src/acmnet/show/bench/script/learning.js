@@ -1,0 +1,84 @@
+// "Learn again": how far it is, its rounds and their scores, and one round beside another.
+import { $, make, tell } from "./elements.js";
+import { post, read } from "./server.js";
+import { relay } from "./timeline.js";
+import { state } from "./state.js";
+
+const DASH = "\u2013"; // what is not known
+let rounds = [];
+let before = ""; // the state of the last question
+let swapped = async () => {};
+export const onLearned = (act) => { swapped = act; };
+
+export async function learn() {
+  showLearning(true);
+  $("learn-state").textContent = "Starting ...";
+  try {
+    const { status, told } = await post("learn", before === "running" ? { stop: true } : {});
+    if (status !== 202) $("learn-state").textContent = told.error;
+    else before = "running";
+  } catch {
+    $("learn-state").textContent = "The server does not answer.";
+  }
+}
+
+export async function askLearning() {
+  const told = await read("learn.json");
+  const isRunning = told.state === "running";
+  $("learn-progress").hidden = !isRunning;
+  $("learn-progress").value = told.progress ?? 0;
+  $("learn").textContent = isRunning ? "Stop learning" : "Learn from all marks";
+  $("open-learning").textContent = isRunning ? `Learning ${Math.round(100 * (told.progress ?? 0))} %` : "Learn again";
+  if (isRunning || told.state === "failed" || before === "running") $("learn-state").textContent = told.message ?? "";
+  const isDone = before === "running" && told.state === "done";
+  before = told.state;
+  if (isDone) {
+    await swapped();
+    tell(`Learned: what the model found is from round ${told.round} now.`);
+    $("learn-state").textContent = `Round ${told.round} is done: the timeline shows what it found.`;
+    await readRounds();
+  }
+}
+
+const percent = (value) => (typeof value === "number" ? (100 * value).toFixed(1) : DASH);
+export async function readRounds() {
+  ({ rounds } = await read("rounds.json"));
+  $("rounds").hidden = !rounds.length;
+  const titles = ["round", "when", "marks", "minutes", "average mAP in %", "scored on"];
+  $("rounds").tHead.replaceChildren(make("tr", {}, ...titles.map((title) => make("th", { scope: "col" }, title))));
+  $("rounds").tBodies[0].replaceChildren(...rounds.map((one) => {
+    const cells = [one.number, new Date(one.at).toLocaleString(), one.n_marks, one.seconds === undefined ? DASH : (one.seconds / 60).toFixed(1), percent(one.scores?.average_map), one.scores?.of ?? DASH];
+    return make("tr", {}, ...cells.map((cell) => make("td", {}, String(cell ?? DASH))));
+  }));
+  const older = rounds.filter((one) => one.number !== state.round);
+  const chosen = $("compare").value;
+  $("compare-field").hidden = !older.length;
+  $("compare").replaceChildren(new Option("nothing", ""), ...older.map((one) => new Option(`round ${one.number}`, one.number)));
+  $("compare").value = older.some((one) => String(one.number) === chosen) ? chosen : "";
+}
+
+async function compare(number) {
+  const round = rounds.find((one) => String(one.number) === String(number));
+  try {
+    const told = round ? await read(round.detections_url) : null;
+    state.other = told && (told.videos ?? told.detections);
+    tell(round ? `Dashed: what round ${number} found. Filled: what round ${state.round} found.` : "One round is shown.");
+  } catch (error) {
+    tell(error.message);
+  }
+  relay();
+}
+export function toggleCompare() {
+  const last = rounds.filter((one) => one.number !== state.round).at(-1);
+  if (!last) { tell("There is no other round to compare with yet."); return; }
+  $("compare").value = state.other ? "" : last.number;
+  compare($("compare").value);
+}
+
+export function showLearning(isShown = $("learning").hidden) {
+  $("learning").hidden = !isShown;
+  $("open-learning").setAttribute("aria-expanded", isShown);
+}
+$("open-learning").addEventListener("click", () => showLearning());
+$("learn").addEventListener("click", learn);
+$("compare").addEventListener("change", () => compare($("compare").value));
