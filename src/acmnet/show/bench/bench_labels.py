@@ -1,0 +1,199 @@
+"""The label file of the bench: what is marked, in the form of ActivityNet's files.
+
+`acmnet.data.annotations` reads it like any label file, and other programs can, too. Who
+marked what, when, and by which proposal stand beside the usual fields of each
+annotation; for watched spans, in ``watched_marks``, since a span is only two numbers.
+
+A video whose names nobody has given yet does not belong to the ``database``, where a
+video without a name is one in which nothing happens. If somebody has watched a part of
+such a video, this is kept under ``unnamed``, which readers of label files pass over.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from acmnet.files import digest_of
+from acmnet.show.bench.bench_mark import BEYOND_S, Mark
+
+MADE_BY: Final = "acmnet bench"
+"""Value of ``made_by`` in the files of the bench: their times are meant to be learned
+from."""
+
+
+class KnownVideo(NamedTuple):
+    """What is known of a video besides its marks."""
+
+    duration_s: float | None = None
+    """Length in seconds; None if nobody knows it yet."""
+    subset: str | None = None
+    """Name of its subset in the label file, if that has subsets."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Labels:
+    """All that was marked at one moment."""
+
+    journal: str
+    """The id of the journal that they are from."""
+    revision: int
+    """How many changes there were before."""
+    classes: tuple[str, ...]
+    videos: Mapping[str, KnownVideo]
+    marks: tuple[Mark, ...]
+    """Marks that are not gone, in the order in which they were first made."""
+
+    def of_video(self) -> dict[str, list[Mark]]:
+        """Return the marks of each video that has any, in the order of the videos."""
+        found: dict[str, list[Mark]] = {video: [] for video in self.videos}
+        for mark in self.marks:
+            found[mark.video].append(mark)
+        return {video: marks for video, marks in found.items() if marks}
+
+
+def is_named(marks: Iterable[Mark], duration_s: float | None) -> bool:
+    """Return whether it is known which actions a video shows.
+
+    It is if somebody gave a name, also by a point or a segment, or watched the whole
+    video for all classes and marked nothing.
+
+    Parameters
+    ----------
+    marks : iterable of Mark
+        The marks of the video.
+    duration_s : float or None
+        Its length; None if it is unknown, and then no span is known to be all of it.
+    """
+    spans = []
+    for mark in marks:
+        if mark.kind != "watched":
+            return True
+        if mark.label is None and mark.start_s is not None and mark.end_s is not None:
+            spans.append((mark.start_s, mark.end_s))
+    reached = 0.0
+    for start_s, end_s in sorted(spans):
+        if start_s > reached + BEYOND_S:
+            break
+        reached = max(reached, end_s)
+    return duration_s is not None and bool(spans) and reached >= duration_s - BEYOND_S
+
+
+def label_values(labels: Labels) -> dict[str, Any]:
+    """Return the content of the label file, with its digest in ``sha256``."""
+    named: dict[str, Any] = {}
+    unnamed: dict[str, Any] = {}
+    for video, marks in labels.of_video().items():
+        known = labels.videos[video]
+        into = named if is_named(marks, known.duration_s) else unnamed
+        into[video] = _entry(marks, known, labels.classes)
+    values: dict[str, Any] = {
+        "version": "acmnet bench 1",
+        "made_by": MADE_BY,
+        "journal": labels.journal,
+        "revision": labels.revision,
+        "classes": list(labels.classes),
+        "database": named,
+        "unnamed": unnamed,
+    }
+    return values | {"sha256": digest_of(values)}
+
+
+def label_text(values: Mapping[str, Any]) -> str:
+    """Return the JSON of `label_values`, an annotation a line.
+
+    Examples
+    --------
+    >>> print(label_text({"classes": ["a"], "database": {}, "unnamed": {}}))
+    {
+    "classes": ["a"],
+    "database": {},
+    "unnamed": {}
+    }
+    """
+    parts = []
+    for name, value in values.items():
+        if name in ("database", "unnamed") and value:
+            videos = ",\n".join(
+                f" {json.dumps(k)}: {_video_text(v)}" for k, v in value.items()
+            )
+            parts.append(f"{json.dumps(name)}: {{\n{videos}\n}}")
+        else:
+            parts.append(f"{json.dumps(name)}: {json.dumps(value)}")
+    return "{\n" + ",\n".join(parts) + "\n}"
+
+
+def _video_text(entry: Mapping[str, Any]) -> str:
+    """Return the JSON of one video, with each element of its lists in a line."""
+    parts = []
+    for name, value in entry.items():
+        text = json.dumps(value)
+        if value and name in ("annotations", "watched_marks"):
+            text = "[\n   " + ",\n   ".join(map(json.dumps, value)) + "]"
+        parts.append(f"  {json.dumps(name)}: {text}")
+    return "{\n" + ",\n".join(parts) + "}"
+
+
+def _entry(
+    marks: Iterable[Mark], known: KnownVideo, classes: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return the entry of a video in the label file."""
+    marks = list(marks)
+    entry: dict[str, Any] = {}
+    if known.subset is not None:
+        entry["subset"] = known.subset
+    if known.duration_s is not None:
+        entry["duration"] = known.duration_s
+    entry["annotations"] = [_annotation(x) for x in marks if x.kind != "watched"]
+    watched = [x for x in marks if x.kind == "watched"]
+    if watched:
+        entry["watched"] = watched_values(watched, classes)
+        entry["watched_marks"] = [_beside(x) | _rest(x) for x in watched]
+    return entry
+
+
+def watched_values(
+    watched: Iterable[Mark], classes: tuple[str, ...]
+) -> list[list[float]] | dict[str, list[list[float]]]:
+    """Return watched spans as a label file has them: of all classes, or by class.
+
+    A span that was watched for all classes counts only for those that there were then.
+    """
+    by_class: dict[str, list[list[float]]] = {}
+    for_all: list[list[float]] = []
+    for mark in watched:
+        span = [float(mark.start_s or 0.0), float(mark.end_s or 0.0)]
+        if mark.label is None and not set(classes) - set(mark.classes):
+            for_all.append(span)
+            continue
+        for name in (mark.label,) if mark.label is not None else mark.classes:
+            by_class.setdefault(name, []).append(span)
+    if not by_class:
+        return for_all
+    for name in classes if for_all else ():
+        by_class.setdefault(name, []).extend(for_all)
+    return by_class
+
+
+def _annotation(mark: Mark) -> dict[str, Any]:
+    """Return a name, a point or a segment as a label file has it."""
+    values: dict[str, Any] = {"label": mark.label}
+    if mark.kind == "point":
+        values["point"] = mark.start_s
+    elif mark.kind == "segment":
+        values["segment"] = [mark.start_s, mark.end_s]
+    return values | _beside(mark)
+
+
+def _beside(mark: Mark) -> dict[str, Any]:
+    """Return who made a mark, when and from which proposal."""
+    values = mark.to_record()
+    names = ("id", "who", "at", "version", "from")
+    return {name: values[name] for name in names if name in values}
+
+
+def _rest(mark: Mark) -> dict[str, Any]:
+    """Return what a watched span says, beside who said it."""
+    values: dict[str, Any] = {"label": mark.label}
+    values |= {"start_s": mark.start_s, "end_s": mark.end_s}
+    return values | ({"classes": list(mark.classes)} if mark.classes else {})

@@ -1,0 +1,200 @@
+"""Read a label file that somebody continues at the bench, whoever wrote it.
+
+A file that the bench wrote, and nobody changed since, tells who marked what. Of any
+other label file the marks are known, but not who made them.
+"""
+
+import dataclasses
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from acmnet.data.annotations import AnnotationError, Annotations
+from acmnet.data.label_files import read_annotations
+from acmnet.files import digest_of
+from acmnet.segments import Segment
+from acmnet.show.bench.bench_labels import KnownVideo, Labels
+from acmnet.show.bench.bench_mark import DIGITS, Kind, Mark
+from acmnet.text_files import parse_json, read_text
+
+KIND: Final = "label file"
+REMEDY: Final = "mend it, or name another file"
+FROM_FILE: Final = "label file"
+"""Who said what a label file says without telling who."""
+
+
+class Said(NamedTuple):
+    """What a mark says, without who said it; the fields are those of `Mark`."""
+
+    video: str
+    kind: Kind
+    label: str | None
+    start_s: float | None
+    end_s: float | None
+
+
+class FileContent(NamedTuple):
+    """What a label file holds."""
+
+    classes: tuple[str, ...]
+    videos: Mapping[str, KnownVideo]
+    said: Mapping[Said, Mark | None]
+    """What is marked, each with the mark that says it if the bench wrote the file."""
+    revision: int = 0
+    """The revision that the file is of; 0 if another program wrote it."""
+    journal: str = ""
+    """The journal that the file is from; empty if another program wrote it."""
+    notes: tuple[str, ...] = ()
+    """Sentences on how the file was read."""
+
+
+def read_label_file(path: Path) -> FileContent:
+    """Return what a label file holds.
+
+    Raises
+    ------
+    AnnotationError
+        If it cannot be read.
+    """
+    own = read_own(path)
+    if own is not None:
+        said: dict[Said, Mark | None] = {said_by(mark): mark for mark in own.marks}
+        return FileContent(own.classes, own.videos, said, own.revision, own.journal)
+    found = read_annotations(path)
+    videos = {k: KnownVideo(v.duration_s, v.subset) for k, v in found.videos.items()}
+    return FileContent(
+        found.class_names, videos, dict.fromkeys(said_in(found)), notes=found.notes
+    )
+
+
+def changes_to(
+    content: FileContent, marks: Iterable[Mark], known: Mapping[str, Mark], at: str
+) -> list[Mark]:
+    """Return the marks that make others say what a label file says.
+
+    Parameters
+    ----------
+    content : FileContent
+        What the file holds.
+    marks : iterable of Mark
+        The present marks, without those that are gone. Those of videos that the file
+        does not list stay as they are.
+    known : mapping of str to Mark
+        All marks that ever were, by id.
+    at : str
+        The present time, for new marks.
+    """
+    left = {said_by(mark): mark for mark in marks}
+    changed = []
+    for one, theirs in content.said.items():
+        if left.pop(one, None) is not None:
+            continue
+        mark = theirs or new_mark(one, FROM_FILE, at, content.classes)
+        if mark.id in known:
+            mark = dataclasses.replace(mark, version=known[mark.id].version + 1)
+        changed.append(mark)
+    gone = (mark for mark in left.values() if mark.video in content.videos)
+    return changed + [
+        dataclasses.replace(mark, gone=True, version=mark.version + 1) for mark in gone
+    ]
+
+
+def said_by(mark: Mark) -> Said:
+    """Return what a mark says."""
+    return Said(mark.video, mark.kind, mark.label, mark.start_s, mark.end_s)
+
+
+def new_mark(one: Said, who: str, at: str, classes: Iterable[str] = ()) -> Mark:
+    """Return a new mark that says something; ``classes`` are those that there are."""
+    is_for_all = one.kind == "watched" and one.label is None
+    return Mark(
+        id=uuid.uuid4().hex,
+        **one._asdict(),
+        who=who,
+        at=at,
+        classes=tuple(classes) if is_for_all else (),
+    )
+
+
+def read_own(path: Path) -> Labels | None:
+    """Return what the bench wrote to a label file; None if somebody changed it since.
+
+    Files of other programs give None, too.
+
+    Raises
+    ------
+    AnnotationError
+        If the file is no JSON.
+    """
+    text = read_text(path, KIND, AnnotationError, REMEDY)
+    content = parse_json(str(path), text, KIND, AnnotationError)
+    if not isinstance(content, dict) or content.get("sha256") != digest_of(content):
+        return None
+    try:
+        return _own(content)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _own(content: Mapping[str, Any]) -> Labels:
+    """Return what a file of the bench holds; fails where it is none."""
+    videos, marks = {}, []
+    for video, entry in {**content["database"], **content["unnamed"]}.items():
+        videos[video] = KnownVideo(entry.get("duration"), entry.get("subset"))
+        marks += [_mark(video, x) for x in entry["annotations"]]
+        marks += [
+            Mark.from_record(x | {"video": video, "kind": "watched"})
+            for x in entry.get("watched_marks", ())
+        ]
+    return Labels(
+        journal=str(content["journal"]),
+        revision=int(content["revision"]),
+        classes=tuple(content["classes"]),
+        videos=videos,
+        marks=tuple(marks),
+    )
+
+
+def _mark(video: str, entry: Mapping[str, Any]) -> Mark:
+    """Return the mark that an annotation of the bench is."""
+    values = dict(entry) | {"video": video, "kind": "name"}
+    if "segment" in values:
+        values["start_s"], values["end_s"] = values.pop("segment")
+        values["kind"] = "segment"
+    elif "point" in values:
+        values["start_s"] = values.pop("point")
+        values["kind"] = "point"
+    return Mark.from_record(values)
+
+
+def said_in(annotations: Annotations) -> Iterator[Said]:
+    """Yield the marks that a label file holds.
+
+    A label that a segment or a point gives already is no name of its own. A video
+    without any label is watched as a whole, if its length is known. What begins before
+    a video, as some segments of THUMOS14 do, begins with it here.
+    """
+    for video in annotations.videos.values():
+        placed = {x.label for x in video.instances} | {x.label for x in video.points}
+        for label in video.labels:
+            if label not in placed:
+                yield Said(video.id, "name", label, None, None)
+        for one in video.instances:
+            yield Said(video.id, "segment", one.label, *_span(one.segment))
+        for point in video.points:
+            yield Said(video.id, "point", point.label, _rounded(point.time_s), None)
+        for span in video.watched:
+            yield Said(video.id, "watched", span.label, *_span(span.segment))
+        if not (video.labels or video.watched) and video.duration_s:
+            end_s = _rounded(video.duration_s)
+            yield Said(video.id, "watched", None, 0.0, end_s)
+
+
+def _span(segment: Segment) -> tuple[float, float]:
+    """Return start and end as marks have them."""
+    return _rounded(segment.start_s), _rounded(segment.end_s)
+
+
+def _rounded(time_s: float) -> float:
+    return round(max(time_s, 0.0), DIGITS)
