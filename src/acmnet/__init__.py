@@ -2,37 +2,68 @@
 
 The journey: annotations and features -> datasets -> model and losses -> training ->
 localization -> evaluation. `acmnet --help` is the same journey on the command line.
+
+Each name is imported when it is first used, so that `import acmnet` is quick.
 """
 
 import acmnet.startup  # noqa: F401 - it has to come before all others
 
 # isort: split
-from importlib.metadata import version as _version
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
-from acmnet.data.annotations import AnnotationError, Annotations
-from acmnet.data.checks.refusals import DataError
-from acmnet.data.detections import DetectionFileError
-from acmnet.data.feature_files import FeatureError
-from acmnet.data.feature_store import FeatureStore, open_store
-from acmnet.data.label_files import read_annotations
-from acmnet.evaluation.reports import DetectionReport, evaluate
-from acmnet.extraction.extractors import Extractor, ExtractorError
-from acmnet.extraction.records import ExtractionError
-from acmnet.localization.from_activations import localize_activations
-from acmnet.localization.video_activations import VideoActivations
-from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch
-from acmnet.pipeline.python_calls import fit, train
-from acmnet.pipeline.run_request import RunError
-from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.trained_model import TrainedModel
-from acmnet.recipes import RecipeError, recipe
-from acmnet.segments import Detection, Detections, Segment, SnippetGrid
-from acmnet.training.checkpoint import CheckpointError
-from acmnet.training.loop import TrainingError
-from acmnet.training.losses import acm_loss
-from acmnet.video.frames import VideoError
+if TYPE_CHECKING:
+    from acmnet.data.annotations import AnnotationError, Annotations
+    from acmnet.data.checks.refusals import DataError
+    from acmnet.data.detections import DetectionFileError
+    from acmnet.data.feature_files import FeatureError
+    from acmnet.data.feature_store import FeatureStore, open_store
+    from acmnet.data.label_files import read_annotations
+    from acmnet.evaluation.reports import DetectionReport, evaluate
+    from acmnet.extraction.extractors import Extractor, ExtractorError
+    from acmnet.extraction.records import ExtractionError
+    from acmnet.localization.from_activations import localize_activations
+    from acmnet.localization.video_activations import VideoActivations
+    from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch
+    from acmnet.pipeline.python_calls import fit, train
+    from acmnet.pipeline.run_request import RunError
+    from acmnet.pipeline.stored_model import load
+    from acmnet.pipeline.trained_model import TrainedModel
+    from acmnet.recipes import RecipeError, recipe
+    from acmnet.segments import Detection, Detections, Segment, SnippetGrid
+    from acmnet.training.checkpoint import CheckpointError
+    from acmnet.training.losses import acm_loss
+    from acmnet.training.training_error import TrainingError
+    from acmnet.video.frames import VideoError
 
-__version__ = _version("acmnet")
+    __version__: str
+
+_HOMES: Final = {
+    "acmnet.data.annotations": ("AnnotationError", "Annotations"),
+    "acmnet.data.checks.refusals": ("DataError",),
+    "acmnet.data.detections": ("DetectionFileError",),
+    "acmnet.data.feature_files": ("FeatureError",),
+    "acmnet.data.feature_store": ("FeatureStore", "open_store"),
+    "acmnet.data.label_files": ("read_annotations",),
+    "acmnet.evaluation.reports": ("DetectionReport", "evaluate"),
+    "acmnet.extraction.extractors": ("Extractor", "ExtractorError"),
+    "acmnet.extraction.records": ("ExtractionError",),
+    "acmnet.localization.from_activations": ("localize_activations",),
+    "acmnet.localization.video_activations": ("VideoActivations",),
+    "acmnet.network.acm_net": ("ACMNet", "ACMNetOutput", "Branch"),
+    "acmnet.pipeline.python_calls": ("fit", "train"),
+    "acmnet.pipeline.run_request": ("RunError",),
+    "acmnet.pipeline.stored_model": ("load",),
+    "acmnet.pipeline.trained_model": ("TrainedModel",),
+    "acmnet.recipes": ("RecipeError", "recipe"),
+    "acmnet.segments": ("Detection", "Detections", "Segment", "SnippetGrid"),
+    "acmnet.training.checkpoint": ("CheckpointError",),
+    "acmnet.training.losses": ("acm_loss",),
+    "acmnet.training.training_error": ("TrainingError",),
+    "acmnet.video.frames": ("VideoError",),
+}
+"""The public names in each module."""
+_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "ACMNet",
@@ -69,3 +100,24 @@ __all__ = [
     "recipe",
     "train",
 ]
+
+
+if not TYPE_CHECKING:  # type checkers know the names from the imports above
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name on its first use (PEP 562)."""
+        if name == "__version__":
+            from importlib.metadata import version
+
+            value: Any = version("acmnet")
+        elif name in _HOME_OF:
+            value = getattr(import_module(_HOME_OF[name]), name)
+        else:
+            raise AttributeError(f"module 'acmnet' has no attribute {name!r}")
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    """Return the names of this module, also of those that were not used yet."""
+    return sorted({*globals(), *__all__, "__version__"})

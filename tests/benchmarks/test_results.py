@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from acmnet.cli.app import app
 from benchmarks import results
+from support.whole_program import app
 
 COMMANDS = results.commands(Path("data"), Path("out"))
 

@@ -13,15 +13,14 @@ import numpy as np
 import pytest
 
 from acmnet.cli import main
-from acmnet.cli.app import (
+from acmnet.cli.exit_codes import (
     INTERRUPTED,
     LEFT_OUT,
     NOTHING_DONE,
     TERMINATED,
     USAGE,
-    app,
 )
-from acmnet.cli.dotted_settings import verbs_with_settings
+from acmnet.cli.verbs import VERBS, WITH_SETTINGS
 from acmnet.data.annotations import weak_labels
 from acmnet.data.detections import read_detections
 from acmnet.data.label_files import read_annotations
@@ -31,6 +30,7 @@ from acmnet.training.checkpoint import has_checkpoint, load_config
 from support.commands import refused
 from support.places import ROOT
 from support.runs import edit_config, weights_file
+from support.whole_program import app
 
 FEW = ["--training.epochs", "3", "--training.batch-size", "4", "--profile", "corrected"]
 
@@ -210,7 +210,7 @@ SHOW = ("recipes", "show", "default")
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["trian"], ['Did you mean "train"']),
+        (["trian"], ["did you mean 'train'?"]),
         (["train", "--anotations", "x"], ["--anotations", "--annotations"]),
         (["train"], ["--annotations"]),
         ([*SHOW, "--training.epoch", "5"], ["did you mean 'training.epochs'"]),
@@ -420,11 +420,22 @@ def test_help_explains_every_option():
 
 
 def test_help_tells_of_settings_where_a_verb_takes_them(acmnet):
-    takers = set(verbs_with_settings(app))
-    assert takers
-    for words, _ in verbs_below(app):
+    takers = []
+    for words, verb in verbs_below(app):
+        options = verb.assemble_argument_collection()
+        if any("--localization" in argument.names for argument in options):
+            takers.append(" ".join(words))
         _, out, _ = acmnet(*words, "--help")
         assert ("dotted name" in " ".join(out.split())) == (" ".join(words) in takers)
+    assert takers == list(WITH_SETTINGS)
+
+
+def test_the_first_page_of_help_has_the_first_sentence_of_each_verb(acmnet):
+    _, page, _ = acmnet("--help")
+    assert list(VERBS) == sorted(name for name in app if not name.startswith("-"))
+    for name, sentence in VERBS.items():
+        assert app[name].help.split("\n\n")[0].replace("\n", " ") == sentence
+        assert f"  {name:13}  {sentence}" in page.replace("\n" + " " * 17, " ")
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 
 from acmnet import open_store, read_annotations
 from acmnet.cli import main
-from acmnet.cli.app import app
 from acmnet.recipes import recipe, setting_names
 from support.places import ROOT
+from support.whole_program import app
 
 JOURNEY = ["check", "train", "localize", "evaluate"]
 DOCUMENTS = [

@@ -10,8 +10,8 @@ import pytest
 
 import acmnet
 from acmnet import recipes
-from acmnet.cli.app import app
 from acmnet.recipes import PROFILES, RecipeError, recipe, recipe_names
+from support.whole_program import app
 
 EVERY = [(name, profile) for name in recipe_names() for profile in PROFILES]
 

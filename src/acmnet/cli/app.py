@@ -1,4 +1,4 @@
-"""The application acmnet: its consoles, exit codes, notes and one-sentence refusals."""
+"""The application acmnet: its consoles, notes and one-sentence refusals."""
 
 import os
 import sys
@@ -8,25 +8,11 @@ from typing import Final, NoReturn
 from cyclopts import App
 from rich.console import Console
 
+from acmnet.cli.exit_codes import EXIT_CODES, LEFT_OUT, NOTHING_DONE
+from acmnet.cli.first_page import PURPOSE
 from acmnet.messages import counted
 from acmnet.startup import is_first_process
 
-NOTHING_DONE: Final = 1
-"""Exit code of a command that was refused or failed: it leaves no result."""
-USAGE: Final = 2
-"""Exit code of a command line with unknown or contradictory options."""
-LEFT_OUT: Final = 3
-"""Exit code of a command that wrote its result but had to leave out some videos."""
-INTERRUPTED: Final = 130
-"""Exit code after Ctrl-C: 128 + SIGINT, as shells define it."""
-TERMINATED: Final = 143
-"""Exit code after SIGTERM: 128 + SIGTERM, as shells define it."""
-EXIT_CODES: Final = (
-    f"Exit codes: 0 done; {LEFT_OUT} done, with videos left out, which are listed; "
-    f"{NOTHING_DONE} nothing done; {USAGE} wrong usage; {INTERRUPTED} after Ctrl-C; "
-    f"{TERMINATED} after SIGTERM."
-)
-"""What the exit codes of every verb mean, for the help."""
 MOST_NAMED: Final = 20
 """How many left-out videos are named on the terminal when a file lists all of them."""
 
@@ -53,7 +39,7 @@ errors = _PipedConsole(stderr=True, soft_wrap=True, highlight=False)
 
 app = App(
     name="acmnet",
-    help="Learn when actions happen in videos from nothing but their names.",
+    help=PURPOSE,
     help_epilogue=EXIT_CODES,
     result_action="return_value",
     suppress_keyboard_interrupt=False,

@@ -7,7 +7,7 @@ import numpy as np
 from acmnet.cli.app import app, console, note
 from acmnet.cli.shared_options import JsonPath
 from acmnet.cli.terminal_tables import plain_table
-from acmnet.cli.trained_run import note_unpredicted
+from acmnet.cli.unpredicted_videos import note_unpredicted
 from acmnet.data.detections import read_detections
 from acmnet.evaluation.diagnosis import Diagnosis, diagnose
 from acmnet.evaluation.false_positives import DEPTH, KINDS, MISFITS

@@ -1,14 +1,15 @@
 """Settings of a recipe, given on the command line as options with dotted names."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Annotated, Final
 
-from cyclopts import App, Parameter
-from cyclopts.exceptions import UnknownOptionError
+from cyclopts import Parameter
 
 from acmnet import recipes
-from acmnet.cli.app import EXIT_CODES, UsageError
+from acmnet.cli.app import UsageError
+from acmnet.cli.exit_codes import EXIT_CODES
+from acmnet.cli.verbs import WITH_SETTINGS
 from acmnet.recipes import RecipeError, Settings, setting_names
 
 GroupValues = Annotated[dict[str, str] | None, Parameter(show=False, negative=())]
@@ -61,10 +62,7 @@ class RecipeSettings:
             for key, text in (getattr(self, field.name) or {}).items()
         }
         for name, text in given.items():
-            try:
-                recipes.override(Settings(), {name: text})
-            except RecipeError as error:
-                raise UsageError(str(error)) from error
+            _refuse_wrong(name, text)
         return given
 
     def applied(self, trained: Settings) -> Settings:
@@ -89,38 +87,54 @@ class RecipeSettings:
 GivenSettings = Annotated[RecipeSettings, Parameter(name="*")]
 
 
-def why_unknown(app: App, error: UnknownOptionError) -> str:
-    """Return a sentence that says why a verb does not take an option.
+def refuse_wrong_settings(tokens: Sequence[str]) -> None:
+    """Refuse settings on a command line that are wrong, before its verb is imported.
 
-    If the option is the dotted name of a setting, the sentence lists the verbs that
-    take settings; if it resembles one, the sentence suggests the nearest setting.
+    Importing a verb that trains takes seconds, and a mistake is told at once.
+
+    Parameters
+    ----------
+    tokens : sequence of str
+        The words of the command line, after ``acmnet``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such setting (the nearest name is suggested), the text is no
+        value of it, or the verb takes no settings. That sentence lists the verbs that
+        do.
     """
-    option = error.token.keyword or error.token.value
-    name = option.partition("=")[0].removeprefix("--").replace("-", "_")
-    if "." not in name:
-        return str(error)
-    try:
-        recipes.override(Settings(), {name: ""})
-    except RecipeError as fault:
-        if name not in setting_names():
-            return str(fault)
-    verb = " ".join(error.command_chain or ())
-    takers = ", ".join(sorted(verbs_with_settings(app)))
-    return (
-        f"acmnet {verb} uses no settings of a recipe, so it does not take {option}; "
-        f"these verbs do: {takers}"
-    )
-
-
-def verbs_with_settings(app: App, chain: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield each verb that takes settings by dotted name, such as ``recipes show``."""
-    for name in app:
-        if name.startswith("-"):
+    for token, after in zip(tokens, [*tokens[1:], "--"], strict=True):
+        option, has_value, value = token.partition("=")
+        if token == "--":
+            return
+        if not option.startswith("--") or "." not in option:
             continue
-        verb, words = app[name], (*chain, name)
-        yield from verbs_with_settings(verb, words)
-        if verb.default_command is not None and any(
-            "--localization" in argument.names
-            for argument in verb.assemble_argument_collection()
-        ):
-            yield " ".join(words)
+        name = option.removeprefix("--").replace("-", "_")
+        if name not in setting_names():
+            _refuse_wrong(name, "")
+        verb = _verb_of(tokens)
+        if verb not in WITH_SETTINGS:
+            takers = ", ".join(WITH_SETTINGS)
+            raise UsageError(
+                f"acmnet {verb} uses no settings of a recipe, so it does not take "
+                f"{option}; these verbs do: {takers}"
+            )
+        if has_value or not after.startswith("--"):
+            _refuse_wrong(name, value if has_value else after)
+
+
+def _refuse_wrong(name: str, text: object) -> None:
+    """Refuse a setting that does not exist, or a text that is no value of it."""
+    try:
+        recipes.override(Settings(), {name: text})
+    except RecipeError as error:
+        raise UsageError(str(error)) from error
+
+
+def _verb_of(tokens: Sequence[str]) -> str:
+    """Return the verb of a command line: of several words, such as ``recipes show``."""
+    options = [i for i, word in enumerate(tokens) if word.startswith("-")]
+    words = tokens[: min(options, default=len(tokens))]
+    both = " ".join(words[:2])
+    return both if words[:1] in (["recipes"], ["weights"]) else " ".join(words[:1])

@@ -11,7 +11,7 @@ from acmnet.cli.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import JsonPath
 from acmnet.cli.terminal_tables import comparison_lines, map_table, plain_table
-from acmnet.cli.trained_run import note_unpredicted
+from acmnet.cli.unpredicted_videos import note_unpredicted
 from acmnet.data.detections import read_detections
 from acmnet.evaluation.bootstrap import DRAWS, Comparison, compare
 from acmnet.evaluation.held_out import held_out

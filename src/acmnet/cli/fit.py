@@ -17,9 +17,10 @@ from acmnet.cli.extractor_options import (
     RunningFlag,
 )
 from acmnet.cli.progress import ExtractionBar, TrainingBar, Waiting
+from acmnet.cli.recipe_options import ProfileName, RecipeName
 from acmnet.cli.shared_options import Device
 from acmnet.cli.terminal_tables import map_table, plain_table
-from acmnet.cli.training_options import ProfileName, RecipeName, note_missing_bf16
+from acmnet.cli.training_options import note_missing_bf16
 from acmnet.data.feature_manifest import MANIFEST_NAME
 from acmnet.data.shown_detections import Shown
 from acmnet.evaluation.tables import Table

@@ -9,9 +9,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from acmnet.cli.app import INTERRUPTED, TERMINATED
+from acmnet.cli.exit_codes import INTERRUPTED, TERMINATED
 from acmnet.startup import end_before_it_began
-from acmnet.training.checkpoint import has_checkpoint
 
 GOES_ON: Final = "what is finished is kept: the same command goes on where it stopped"
 """Said of verbs that can be called again to go on."""
@@ -91,6 +90,9 @@ def what_is_kept(tokens: Sequence[str]) -> str:
 
 def _trained(tokens: Sequence[str]) -> str:
     """Return what `acmnet train` keeps: the newest checkpoint in --out, if any."""
+    # imports torch, which is there by then: checkpoints are what `train` writes
+    from acmnet.training.checkpoint import has_checkpoint
+
     out = ""
     for token, value in zip(tokens, [*tokens[1:], ""], strict=True):
         if token == "--out":

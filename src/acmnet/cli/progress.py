@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -18,9 +18,11 @@ from rich.progress import (
 )
 
 from acmnet.cli.app import errors, quiet
-from acmnet.data.labelled_features import Data
-from acmnet.extraction.extraction_request import ExtractionProgress
-from acmnet.training.loop import StepRecord
+
+if TYPE_CHECKING:
+    from acmnet.data.labelled_features import Data
+    from acmnet.extraction.extraction_request import ExtractionProgress
+    from acmnet.training.loop import StepRecord
 
 LINES: Final = 10
 """How many lines report the progress of a job where there is no terminal."""
@@ -108,11 +110,11 @@ class ExtractionBar(Waiting):
     def __init__(self, console: Console, *, silent: bool) -> None:
         super().__init__(console, "extracting", "videos", silent=silent)
 
-    def video(self, _result: object, progress: ExtractionProgress) -> None:
+    def video(self, _result: object, progress: "ExtractionProgress") -> None:
         """Count a video that was extracted or failed."""
         self.update(progress.done, progress.total, self._note(progress))
 
-    def working(self, progress: ExtractionProgress) -> None:
+    def working(self, progress: "ExtractionProgress") -> None:
         """Show how much of the videos that are being extracted is done."""
         done, total = progress.done, progress.total
         note = f"{_duration(progress.working_s)} of unfinished videos read, "
@@ -121,7 +123,7 @@ class ExtractionBar(Waiting):
         if progress.working_s:
             self._print(LONG_PAUSE_S, done, total, note)
 
-    def _note(self, progress: ExtractionProgress) -> str:
+    def _note(self, progress: "ExtractionProgress") -> str:
         note = f"{progress.rate:.1f} x real time"
         if math.isfinite(progress.left_s):
             note += f", {_duration(progress.left_s)} left"
@@ -149,7 +151,7 @@ class TrainingBar(Waiting):
         self.epochs = epochs
         self.last: StepRecord | None = None
 
-    def step(self, record: StepRecord, what: str = "training") -> None:
+    def step(self, record: "StepRecord", what: str = "training") -> None:
         """Take note of a step; an epoch is shown when the next one begins."""
         if self.last is not None and record.epoch != self.last.epoch:
             self.show_last()
@@ -164,7 +166,7 @@ class TrainingBar(Waiting):
 
 
 @contextmanager
-def counting(what: str, data: Data) -> Iterator[Callable[[str], None]]:
+def counting(what: str, data: "Data") -> Iterator[Callable[[str], None]]:
     """Show progress over the videos; yield the function that counts one as done."""
     with Waiting(errors, what, "videos", silent=quiet()) as bar:
         bar.total = len(data.annotations.videos)

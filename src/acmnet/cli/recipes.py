@@ -5,7 +5,7 @@ from cyclopts import App
 from acmnet import recipes
 from acmnet.cli.app import app, console
 from acmnet.cli.dotted_settings import TRAINING_EPILOGUE, GivenSettings, RecipeSettings
-from acmnet.cli.training_options import ProfileName
+from acmnet.cli.recipe_options import ProfileName
 from acmnet.recipes import Settings
 
 recipes_app = App(

@@ -197,14 +197,6 @@ def note_unlike(run: Path, data: Data, most: int = MOST_VIDEOS) -> str | None:
     return sentence
 
 
-def note_unpredicted(report: DetectionReport, prefix: str = "") -> None:
-    """Print a note on scored videos that have no entry in the detections."""
-    absent = report.unpredicted
-    if absent:
-        videos = counted(len(absent), "video", ("has", "have"), of=report.videos)
-        note(f"{prefix}{videos} no prediction: {some(absent)}")
-
-
 def note_reviewed_precision(run: Path) -> None:
     """Print the precision of the run's detections by a person's reviews, if any."""
     reviewed = precision_of_reviews(run)

@@ -9,28 +9,14 @@ from cyclopts import Parameter
 from acmnet import recipes
 from acmnet.cli.app import note
 from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
+from acmnet.cli.recipe_options import ProfileName, RecipeName
 from acmnet.cli.shared_options import Grid, GridOptions, SkipMissing, note_reading
 from acmnet.data.checks.label_checks import suspicions
 from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.devices import IMITATED, computed_in
-from acmnet.pipeline.python_calls import Profile
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.training_run import join_processes
 from acmnet.recipes import Settings
-
-RecipeName = Annotated[
-    str,
-    Parameter(help="A recipe that `acmnet recipes` lists, or the path of a TOML file."),
-]
-ProfileName = Annotated[
-    Profile | None,
-    Parameter(
-        help='How the recipe is trained: "best" trains in two stages, "corrected" in '
-        'one stage with our corrections to the method, "official" as the authors\' '
-        'code does, "paper" as the paper is printed. When left out, the recipe\'s own '
-        "profile: best for the recipe default, corrected for the others."
-    ),
-]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,21 +14,26 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load
-from torch import Tensor
+from safetensors import SafetensorError, deserialize, safe_open
 
 from acmnet.files import FileError, one_line, open_regular
 
 SUFFIXES: Final = (".npy", ".safetensors")
-STORED_DTYPES: Final = (torch.float16, torch.float32, torch.float64)
+STORED_DTYPES: Final = (
+    np.dtype(np.float16),
+    np.dtype(np.float32),
+    np.dtype(np.float64),
+)
+Values = npt.NDArray[np.floating]
+"""The features of one video, of one of `STORED_DTYPES`."""
 MAGIC: Final = b"\x93NUMPY"
 LONGEST_HEADER: Final = 10_000
 """Bytes of an ``.npy`` header, at most, as in NumPy itself. Usual ones have 118."""
 START: Final = len(MAGIC) + 2 + 4 + LONGEST_HEADER
 """Bytes from the start of a file within which an ``.npy`` header ends."""
 
+_NAMED: Final = {f"F{8 * dtype.itemsize}": dtype for dtype in STORED_DTYPES}
+"""The types that can be stored, by their names in ``.safetensors`` files."""
 _USUAL_HEADER: Final = re.compile(
     r"\{'descr': '([<>|=]?[a-zA-Z]\d{0,9})', 'fortran_order': (True|False), "
     r"'shape': \(((?:\d{1,19}L?, ?)*(?:\d{1,19}L?)?)\),? ?\}\s*",
@@ -48,7 +53,7 @@ class Header:
 
     shape: tuple[int, int]
     """``(T, D)``, both at least 1."""
-    dtype: torch.dtype
+    dtype: np.dtype
     """Type of the stored values, one of `STORED_DTYPES`."""
     offset: int = 0
     """Bytes before the values; of an ``.npy`` file only."""
@@ -81,14 +86,14 @@ def read_header(path: Path) -> Header:
         raise unreadable(path, fault) from None
 
 
-def read_values(path: Path) -> tuple[Tensor, bytearray]:
+def read_values(path: Path) -> tuple[Values, bytearray]:
     """Return a file's values in their stored type, and all bytes of the file.
 
     The two share memory if the file is an ``.npy`` file.
 
     Returns
     -------
-    tensor of shape (T, D)
+    array of shape (T, D)
         The values, of one of `STORED_DTYPES`. They may be NaN or infinite.
     bytearray
         The whole file.
@@ -108,8 +113,7 @@ def read_values(path: Path) -> tuple[Tensor, bytearray]:
         if path.suffix == ".npy":
             header = _npy_header(path, bytes(content[:START]), size)
             return _from_npy(header, content), content
-        tensors = load(bytes(content))
-        tensor = tensors[_only_name(path, list(tensors))]
+        return _from_safetensors(path, content), content
     except MemoryError:
         raise FeatureError(
             f"{path} does not fit into memory; leave the video out, or cut it into "
@@ -117,26 +121,26 @@ def read_values(path: Path) -> tuple[Tensor, bytearray]:
         ) from None
     except (OSError, SafetensorError) as fault:
         raise unreadable(path, fault) from None
-    _checked(path, tuple(tensor.shape), str(tensor.dtype), tensor.dtype)
-    return tensor, content
 
 
-def map_values(path: Path) -> Tensor:
+def map_values(path: Path) -> Values:
     """Return a file's values in their stored type, mapped into memory.
 
-    They are loaded when they are used. Writing to the tensor does not change the file.
+    They are loaded when they are used. Writing to the array does not change the file.
     Errors are those of `read_header`.
     """
     header = read_header(path)
     try:
         if path.suffix != ".npy":
             with safe_open(path, framework="pt") as file:
-                tensor: Tensor = file.get_tensor(_only_name(path, list(file.keys())))
-                return tensor
+                # torch's tensor lies in the mapped file, NumPy's would be a copy
+                tensor = file.get_tensor(_only_name(path, list(file.keys())))
+                mapped: Values = tensor.numpy()
+                return mapped
         # mode "c" (copy on write): writing changes memory only, never the file
-        array: npt.NDArray[np.generic] = np.memmap(
+        return np.memmap(
             path,
-            _numpy(header),
+            header.dtype,
             "c",
             header.offset,
             header.shape,
@@ -144,7 +148,6 @@ def map_values(path: Path) -> Tensor:
         )
     except (OSError, SafetensorError, ValueError) as fault:
         raise unreadable(path, fault) from None
-    return torch.from_numpy(array)
 
 
 def unreadable(path: Path, fault: Exception) -> FeatureError:
@@ -179,10 +182,10 @@ def wrong_dtype(path: Path, dtype: object) -> FeatureError:
 
 
 def _checked(
-    path: Path, shape: tuple[int, ...], named: object, dtype: torch.dtype | None
+    path: Path, shape: tuple[int, ...], named: object, dtype: np.dtype | None
 ) -> Header:
     """Return a header; refuse it unless it describes features."""
-    if dtype not in STORED_DTYPES:
+    if dtype is None or dtype not in STORED_DTYPES:
         raise wrong_dtype(path, named)
     return Header(checked_shape(path, shape), dtype)
 
@@ -205,8 +208,7 @@ def _npy_header(path: Path, start: bytes, size: int) -> Header:
         raise _damaged(path, "its header is cut off")
     text = start[8 + width : offset].decode("utf-8", "replace")
     dtype, by_column, shape = _parsed(path, text)
-    known = {np.dtype(f"f{x.itemsize}"): x for x in STORED_DTYPES}
-    header = _checked(path, shape, dtype, known.get(dtype))
+    header = _checked(path, shape, dtype, dtype)
     expected = offset + shape[0] * shape[1] * dtype.itemsize
     if size != expected:
         raise _damaged(
@@ -250,26 +252,30 @@ def _damaged(path: Path, why: str) -> FeatureError:
     return FeatureError(f"{path} is damaged: {why}; write the file again")
 
 
-def _numpy(header: Header) -> np.dtype:
-    return np.dtype(f"f{header.dtype.itemsize}")
-
-
-def _from_npy(header: Header, content: bytearray) -> Tensor:
-    """Return the values as a tensor that shares memory with the file's bytes."""
-    array = np.frombuffer(content, _numpy(header), offset=header.offset)
+def _from_npy(header: Header, content: bytearray) -> Values:
+    """Return the values as an array that shares memory with the file's bytes."""
+    array = np.frombuffer(content, header.dtype, offset=header.offset)
     if header.offset % header.dtype.itemsize:
         array = array.copy()
     if header.by_column:
-        return torch.from_numpy(array.reshape(header.shape[::-1]).T)
-    return torch.from_numpy(array.reshape(header.shape))
+        return array.reshape(header.shape[::-1]).T
+    return array.reshape(header.shape)
+
+
+def _from_safetensors(path: Path, content: bytearray) -> Values:
+    """Return the values of a ``.safetensors`` file from all of its bytes."""
+    parts = dict(deserialize(bytes(content)))  # type: ignore[no-untyped-call]
+    part = parts[_only_name(path, list(parts))]
+    named = part["dtype"]
+    header = _checked(path, tuple(part["shape"]), named, _NAMED.get(named))
+    return np.frombuffer(part["data"], header.dtype).reshape(header.shape)
 
 
 def _safetensors_header(path: Path) -> Header:
-    with safe_open(path, framework="pt") as file:
+    with safe_open(path, framework="np") as file:
         part = file.get_slice(_only_name(path, list(file.keys())))
         named, shape = part.get_dtype(), tuple(part.get_shape())
-    known = {f"F{8 * dtype.itemsize}": dtype for dtype in STORED_DTYPES}
-    return _checked(path, shape, named, known.get(named))
+    return _checked(path, shape, named, _NAMED.get(named))
 
 
 def _only_name(path: Path, names: list[str]) -> str:

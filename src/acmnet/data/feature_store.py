@@ -8,20 +8,18 @@ network, and no code in a file is ever run.
 import contextlib
 import dataclasses
 import hashlib
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from acmnet.data.feature_files import (
     STORED_DTYPES,
     SUFFIXES,
     Header,
+    Values,
     checked_shape,
     map_values,
     read_header,
@@ -38,6 +36,9 @@ from acmnet.names import one_form, spelt_otherwise
 from acmnet.segments import SnippetGrid
 from acmnet.text_files import parse_json, read_text
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 RECORDS = "extracted"
 """Folder in a store with a record of each video that `acmnet extract` finished."""
 
@@ -46,10 +47,17 @@ AGAIN: Final = "extract the video again"
 
 SHOWN_MISSING_VIDEOS = 20
 """Missing videos that a message lists, at most."""
+_EXPONENTS: Final = {
+    2: (np.uint16(0x7C00), np.uint16),
+    4: (np.uint32(0x7F800000), np.uint32),
+}
+"""By bytes of a number: the bits that NaN and infinity have set, and their type."""
+_LOOKED_AT: Final = 2**17
+"""Numbers that are looked at together for NaN: they stay in a processor's cache."""
 
 
 def write_features(
-    directory: str | Path, video_id: str, features: Tensor | npt.NDArray[np.floating]
+    directory: str | Path, video_id: str, features: "Tensor | npt.NDArray[np.floating]"
 ) -> Path:
     """Write one video's features as ``.npy`` and return the file's path.
 
@@ -73,18 +81,12 @@ def write_features(
     """
     _refuse_path(video_id)
     path = Path(directory) / f"{video_id}.npy"
-    if not isinstance(features, Tensor):
-        array = np.array(features, order="C")
-        if array.dtype not in (np.float16, np.float32, np.float64):
-            raise wrong_dtype(path, array.dtype)
-        features = torch.from_numpy(array)
-    if features.dtype not in STORED_DTYPES:
-        raise wrong_dtype(path, features.dtype)
-    checked_shape(path, tuple(features.shape))
-    tensor = _as_read(features.detach().cpu())
-    _refuse_infinite(path, tensor)
+    array = _array_of(path, features)
+    checked_shape(path, array.shape)
+    values = _as_read(array)
+    _refuse_infinite(path, values)
     with written_whole(path) as part, part.open("wb") as file:
-        np.save(file, tensor.numpy(), allow_pickle=False)
+        np.save(file, values, allow_pickle=False)
     return path
 
 
@@ -144,14 +146,21 @@ class FeatureStore:
         """Return the bytes of memory that videos take once read, from their headers."""
         return sum(self._header(video_id).memory_bytes for video_id in video_ids)
 
-    def read(self, video_id: str) -> Tensor:
-        """Return a video's features in memory, after checking them.
+    def read(self, video_id: str) -> "Tensor":
+        """Return a video's features in memory, as a tensor, after checking them.
+
+        Shape, values, types and errors are those of `read_array`.
+        """
+        return _tensor(self.read_array(video_id))
+
+    def read_array(self, video_id: str) -> Values:
+        """Return a video's features in memory, as a NumPy array, after checking them.
 
         Returns
         -------
-        tensor of shape (T, D)
-            Finite values, T at least 1, on the CPU and contiguous. The type is the
-            stored one, fp16 or fp32; fp64 becomes fp32.
+        array of shape (T, D)
+            Finite values, T at least 1, contiguous. The type is the stored one, fp16 or
+            fp32; fp64 becomes fp32.
 
         Raises
         ------
@@ -175,7 +184,7 @@ class FeatureStore:
         _refuse_infinite(path, features)
         return features
 
-    def map(self, video_id: str) -> Tensor:
+    def map(self, video_id: str) -> "Tensor":
         """Return a video's features mapped from the disk, for stores beyond memory.
 
         Values are loaded when they are used. Unlike in `read`, they are not checked:
@@ -184,7 +193,7 @@ class FeatureStore:
         column by column have to be converted, so they are loaded at once.
         """
         self._header(video_id)
-        return _as_read(map_values(self.path(video_id)))
+        return _tensor(_as_read(map_values(self.path(video_id))))
 
     def cuts_s(self, video_id: str) -> tuple[float, ...] | None:
         """Return where one shot of a video ends and the next begins, in seconds.
@@ -341,9 +350,31 @@ def _first_dimension(directory: Path, files: Mapping[str, Path]) -> int:
     ]  # raises the error of the first file
 
 
-def _as_read(tensor: Tensor) -> Tensor:
-    """Return a tensor as contiguous fp16 or fp32, without a copy if possible."""
-    return (tensor.float() if tensor.dtype == torch.float64 else tensor).contiguous()
+def _tensor(array: Values) -> "Tensor":
+    """Return an array as a tensor that shares its memory."""
+    import torch  # only here: verbs that read no tensors need not wait for it
+
+    return torch.from_numpy(array)
+
+
+def _array_of(path: Path, features: "Tensor | npt.NDArray[np.floating]") -> Values:
+    """Return features to write as an array; refuse it unless it can be stored."""
+    if isinstance(features, np.ndarray) or not hasattr(features, "detach"):
+        array = np.array(features, order="C")
+        if array.dtype not in STORED_DTYPES:
+            raise wrong_dtype(path, array.dtype)
+        return array
+    if str(features.dtype).removeprefix("torch.") not in map(str, STORED_DTYPES):
+        raise wrong_dtype(path, features.dtype)
+    return features.detach().cpu().numpy()
+
+
+def _as_read(array: Values) -> Values:
+    """Return an array as contiguous fp16 or fp32, without a copy if possible."""
+    if array.dtype == np.float64:
+        with np.errstate(over="ignore"):  # what fp32 cannot hold becomes infinite
+            array = array.astype(np.float32)
+    return np.ascontiguousarray(array)
 
 
 def _refuse_path(video_id: str) -> None:
@@ -355,18 +386,26 @@ def _refuse_path(video_id: str) -> None:
         )
 
 
-def _refuse_infinite(path: Path, features: Tensor) -> None:
-    """Refuse NaN and infinity; the message names the place of the first one."""
-    # a sum shows NaN or infinity in a twentieth of the time; a finite sum means that
-    # all values are finite
-    if math.isfinite(float(features.sum(dtype=torch.float32))):
-        return
-    finite = torch.isfinite(features)
-    if finite.all():
-        return
-    row, column = (~finite).nonzero()[0].tolist()
-    raise FeatureError(
-        f"features of {path.stem!r} must be finite, got "
-        f"{features[row, column].item()} in row {row}, column {column} ({path}); "
-        "extract them again"
-    )
+def _refuse_infinite(path: Path, features: Values) -> None:
+    """Refuse NaN and infinity; the message names the place of the first one.
+
+    Parameters
+    ----------
+    path : Path
+        The file of the features, for the message.
+    features : array of shape (T, D)
+        Contiguous fp16 or fp32.
+    """
+    # NumPy asks whether fp16 is finite ten times as slowly as it compares exponents
+    exponent, bits = _EXPONENTS[features.dtype.itemsize]
+    values = features.view(bits)
+    rows = max(1, _LOOKED_AT // values.shape[1])
+    for start in range(0, len(values), rows):
+        part = values[start : start + rows] & exponent
+        if part.max() == exponent:
+            row, column = np.argwhere(part == exponent)[0].tolist()
+            raise FeatureError(
+                f"features of {path.stem!r} must be finite, got "
+                f"{features[start + row, column].item()} in row {start + row}, column "
+                f"{column} ({path}); extract them again"
+            )

@@ -1,9 +1,8 @@
 """Settings of localisation."""
 
 import dataclasses
+import math
 from typing import Literal
-
-import numpy as np
 
 from acmnet.limits import refuse_beyond
 
@@ -128,7 +127,7 @@ class LocalizationSettings:
             ("upsampling", self.upsampling >= 1, "at least 1"),
             ("shortest_cells", self.shortest_cells >= 1, "at least 1"),
             ("test_snippets", self.test_snippets >= 0, "at least 0"),
-            ("smoothing_snippets", 0.0 <= self.smoothing_snippets < np.inf, "from 0"),
+            ("smoothing_snippets", 0.0 <= self.smoothing_snippets < math.inf, "from 0"),
             ("contrast_margin", self.contrast_margin > 0.0, "above 0"),
             ("nms_padding_s", self.nms_padding_s >= 0.0, "at least 0"),
             ("soft_nms_sigma", self.soft_nms_sigma > 0.0, "above 0"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,6 @@ from acmnet.pipeline.training_run import train_run
 from acmnet.segments import SnippetGrid
 
 Features = npt.NDArray[np.floating] | Tensor
-Profile = Literal["best", "corrected", "official", "paper"]
 LABELS: Final = "given_labels.json"
 """The label file that `train` writes into a run's directory."""
 
@@ -40,7 +39,7 @@ def train(  # noqa: PLR0913 - the options of acmnet train
     grid: SnippetGrid,
     *,
     recipe: str = "default",
-    profile: Profile | None = None,
+    profile: recipes.Profile | None = None,
     overrides: Mapping[str, object] | None = None,
     seed: int = 0,
     device: str = "cpu",
@@ -159,7 +158,7 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
     extractor: str = "motion",
     fps: float | None = None,
     recipe: str = "default",
-    profile: Profile | None = None,
+    profile: recipes.Profile | None = None,
     overrides: Mapping[str, object] | None = None,
     subset: str | None = None,
     groups: str | Path | None = None,

@@ -15,7 +15,7 @@ import typing
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.recipes.older_settings import modernised, outdated
@@ -34,6 +34,7 @@ __all__ = [
     "CORRECTED",
     "PROFILES",
     "SECOND_STAGE",
+    "Profile",
     "RecipeError",
     "Settings",
     "as_toml",
@@ -47,7 +48,9 @@ __all__ = [
     "summary",
 ]
 
-PROFILES: Final = ("best", "corrected", "official", "paper")
+Profile = Literal["best", "corrected", "official", "paper"]
+"""The name of a way to train a recipe."""
+PROFILES: Final[tuple[str, ...]] = typing.get_args(Profile)
 CORRECTED: Final = "corrected"
 """The profile that changes no value of a recipe."""
 

@@ -18,11 +18,8 @@ from acmnet.network.acm_net import ACMNet, ACMNetOutput
 from acmnet.training.loss_settings import LossSettings
 from acmnet.training.losses import terms_of, video_losses
 from acmnet.training.schedule import Schedule, learning_rate
+from acmnet.training.training_error import TrainingError
 from acmnet.training.training_settings import TrainingSettings
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on; the message names the step and the cause."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -103,7 +103,7 @@ class TwinSearch:
             return scaled(v)
 
         def scaled(v: int) -> Scaled:
-            return store.read(self.videos[v]).float().numpy() / scale
+            return store.read_array(self.videos[v]).astype(np.float32) / scale
 
         for done, pair in enumerate(candidates, start=1):
             on_pair(done, len(candidates))

@@ -46,7 +46,7 @@ def feature_findings(
     for done, video in enumerate(data.annotations.videos.values(), start=1):
         on_progress("reading features", done, len(data.annotations.videos))
         try:
-            features = data.store.read(video.id).numpy()
+            features = data.store.read_array(video.id)
         except FeatureError as error:
             yield Finding("error", "bad-features", str(error), where, video.id)
             continue

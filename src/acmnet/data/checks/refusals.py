@@ -69,7 +69,7 @@ def bad_features(data: Data) -> Iterator[str]:
     """Read every video's features and yield a sentence on each that cannot be used."""
     for video in data.annotations.videos:
         try:
-            data.store.read(video)
+            data.store.read_array(video)
         except FeatureError as error:
             yield str(error)
 

@@ -1,0 +1,73 @@
+"""Run one command line: import its verb, run it, and turn errors into one sentence."""
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from cyclopts import CycloptsError
+
+from acmnet.cli.app import UsageError, app, fail
+from acmnet.cli.dotted_settings import refuse_wrong_settings
+from acmnet.cli.exit_codes import USAGE
+from acmnet.cli.interrupts import exit_code_of, interruptible, what_is_kept
+from acmnet.cli.verbs import HELP, VERBS, VERSION, import_verb, named_verb
+from acmnet.files import one_line, said
+from acmnet.training.training_error import TrainingError
+
+
+def run(tokens: Sequence[str]) -> None:
+    """Run a command line, and exit unless all is done.
+
+    Raises
+    ------
+    BrokenPipeError
+        If the reader of the output has left.
+    """
+    try:
+        _import_named(tokens)
+        with interruptible():
+            app(tokens, exit_on_error=False, print_error=False)
+    except (UsageError, CycloptsError) as error:
+        fail(str(error), code=USAGE)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        fail(said(error))
+    except (ValueError, TrainingError) as error:
+        fail(str(error))
+    except MemoryError:
+        fail("out of memory; give fewer videos at once, or features of fewer columns")
+    except RuntimeError as error:
+        if not _is_out_of_gpu_memory(error):
+            raise
+        fail(f"out of GPU memory ({one_line(error)}); lower --training.batch-size")
+    except KeyboardInterrupt as interrupt:
+        fail(what_is_kept(tokens), code=exit_code_of(interrupt))
+
+
+def _import_named(tokens: Sequence[str]) -> None:
+    """Import the verb of a command line, unless its name or a setting is wrong.
+
+    Raises
+    ------
+    UsageError
+        If there is no such verb or setting.
+    """
+    name = named_verb(tokens)
+    is_first = tokens[0] == name or tokens[0] in HELP
+    if name in VERBS and is_first:
+        refuse_wrong_settings(tokens)
+        import_verb(name)
+    elif tokens[0] != VERSION:
+        wrong = name if is_first else tokens[0]
+        near = get_close_matches(wrong, VERBS, n=1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise UsageError(
+            f"there is no verb {wrong!r}; {meant}acmnet --help lists all verbs"
+        )
+
+
+def _is_out_of_gpu_memory(error: RuntimeError) -> bool:
+    """Return whether an error is torch's, of which nothing is known without torch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(error, torch.OutOfMemoryError)
