@@ -153,6 +153,10 @@ def test_times_outside_of_their_video_are_said(acmnet, world):
     code, out, err = acmnet("check", *given)
     assert code == 0
     assert "ready: 12 videos" in out
+    videos = [v for v in content["database"].values() if v["subset"] == "training"]
+    names = sum(len({a["label"] for a in v["annotations"]}) for v in videos)
+    segments = sum(len(v["annotations"]) for v in videos)
+    assert f"{labels} holds {names} names, {segments} segments\n" in out
     assert "warning: " in err
     assert "after the video's duration of" in err
     assert "before 0, the first at -9 s" in err

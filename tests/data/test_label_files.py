@@ -423,20 +423,20 @@ def test_csv_video_names(tmp_path, name, video_id):
         ),
         pytest.param(",\n", r"header video,labels, got ''", id="nothing but commas"),
         pytest.param(
-            "video,labels,Start (s)\na,jump,1\n",
-            r"labels\.csv has the column 'Start \(s\)', but times of actions are not "
-            r"read from a table; remove the column, or write the segments as Activity",
-            id="times",
+            "video,labels,Start (frames)\na,jump,1\n",
+            r"times are read in seconds, but their column is 'Start \(frames\)'; conv",
+            id="times in frames",
         ),
         pytest.param(
-            "Media file name;Subject;Behavior;Start (s);Stop (s)\na.mp4;x;run;1;2\n",
-            r"labels\.csv has the column 'Start \(s\)', but times of actions are not",
-            id="times, as BORIS exports them",
+            "video,label,segment\na,jump,1-2\n",
+            r"labels\.csv has the column 'segment', but times of actions are read from "
+            r"two columns, start and end, in seconds; split it into the two, or remove",
+            id="both times in one column",
         ),
         pytest.param(
             "video,labels,subest\na,jump,x\n",
             r"has the column 'subest'; is 'subset' meant\? known columns are video, "
-            r"labels, subset, duration: rename or remove it",
+            r"labels, subset, duration, start, end, kind: rename or remove it",
             id="misspelt column",
         ),
         pytest.param(

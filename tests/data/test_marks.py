@@ -5,8 +5,22 @@ import re
 
 import pytest
 
-from acmnet.data.annotations import Annotations, Instance, Point, Video, WatchedSpan
-from acmnet.data.marks import VideoMarks, given_marks, marks_sha256
+from acmnet.data.annotations import (
+    BENCH,
+    Annotations,
+    Instance,
+    Point,
+    Video,
+    WatchedSpan,
+)
+from acmnet.data.marks import (
+    VideoMarks,
+    given_marks,
+    marks_sha256,
+    supervision_note,
+    what_it_holds,
+)
+from acmnet.limits import LARGEST_SECONDS
 from acmnet.segments import Segment
 
 FIGHT = Instance("fight", Segment(2.0, 5.0))
@@ -54,3 +68,63 @@ def test_the_digest_tells_marks_apart_but_not_their_order():
     moved = {**one, "a": VideoMarks(points=(later, Point("run", 7.5)))}
     assert marks_sha256(one) == marks_sha256(same)
     assert len({marks_sha256(x) for x in (one, moved, {"a": one["a"]}, {})}) == 4
+
+
+ALL_KINDS = {"instances": (FIGHT,), "points": (POINT, POINT), "watched": (SPAN,)}
+LATER = WatchedSpan("run", Segment(6.0, 12.0))  # 3 s of it watched already
+WHOLE = WatchedSpan(None, Segment(0.0, LARGEST_SECONDS))
+
+
+@pytest.mark.parametrize(
+    ("marks", "expected"),
+    [
+        ({}, "3 names"),
+        (ALL_KINDS, "3 names, 2 points, 1 segment, 0.1 min watched"),  # 9 s
+        ({"watched": (LATER, SPAN)}, "3 names, 0.2 min watched"),  # 12 s
+        ({"watched": (WHOLE,)}, "3 names, 1 whole video watched"),
+    ],
+)
+def test_what_a_file_holds(marks, expected):
+    assert what_it_holds(labels(**marks)) == expected
+
+
+@pytest.mark.parametrize(
+    ("marks", "supervision", "expected"),
+    [
+        ({}, "names", None),
+        ({"instances": (FIGHT,)}, "names", None),  # as benchmarks have them
+        (
+            ALL_KINDS,
+            "names",
+            "labels.json holds 2 points, 1 segment and 0.1 min watched, of which "
+            "nothing is learned here; --supervision all learns from them",
+        ),
+        (
+            ALL_KINDS,
+            "points",
+            "training is given names and 2 points of labels.json (supervision: points)",
+        ),
+        (
+            ALL_KINDS,
+            "segments",
+            "training is given names, 1 segment and 0.1 min watched of "
+            "labels.json (supervision: segments)",
+        ),
+        (
+            {"points": (POINT,)},
+            "segments",
+            "labels.json holds no segments or watched spans, so training is given "
+            "names alone",
+        ),
+    ],
+)
+def test_the_user_is_told_what_training_is_given(marks, supervision, expected):
+    assert supervision_note(labels(**marks), supervision) == expected
+
+
+def test_a_file_of_the_bench_tells_that_its_segments_teach_nothing():
+    benched = dataclasses.replace(labels(instances=(FIGHT,)), made_by=BENCH)
+    assert supervision_note(benched, "names") == (
+        "labels.json holds 1 segment, of which nothing is learned here; "
+        "--supervision all learns from them"
+    )

@@ -12,6 +12,7 @@ from acmnet.data.checks.instance_checks import misplaced
 from acmnet.data.checks.refusals import bad_features
 from acmnet.data.checks.refusals import problems as data_problems
 from acmnet.data.labelled_features import Data
+from acmnet.data.marks import what_it_holds
 from acmnet.messages import counted
 from acmnet.pipeline.folds import fold_problems
 from acmnet.pipeline.memory_needs import refuse_oversized
@@ -60,6 +61,8 @@ def check(
         note(f"crossvalidate with {deal.words} would be refused: {lacking[0]}")
     if refusals:
         fail(f"{counted(len(refusals), 'problem')} would stop training")
+    holds = what_it_holds(data.annotations)
+    console.print(f"{data.annotations.source} holds {holds}", markup=False)
     shape = f"{counted(len(data.annotations.class_names), 'class')}, dimension "
     console.print(
         f"ready: {counted(len(data.labels), 'video')}, {shape}{data.store.dimension}, "

@@ -61,6 +61,8 @@ def doctor(
         diagnosis = examine(patient, show)
     for line in summed_up(diagnosis.findings):
         console.print(line, markup=False)
+    if diagnosis.holds:
+        console.print(f"{annotations} holds {diagnosis.holds}", markup=False)
     console.print(str(diagnosis), markup=False)
     if features is detections is split is None:
         note(

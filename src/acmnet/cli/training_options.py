@@ -9,10 +9,11 @@ from cyclopts import Parameter
 from acmnet import recipes
 from acmnet.cli.app import note
 from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
-from acmnet.cli.recipe_options import ProfileName, RecipeName
+from acmnet.cli.recipe_options import ProfileName, RecipeName, SupervisionName
 from acmnet.cli.shared_options import Grid, GridOptions, SkipMissing, note_reading
 from acmnet.data.checks.label_checks import suspicions
 from acmnet.data.labelled_features import Data, DataSource, open_data
+from acmnet.data.marks import supervision_note
 from acmnet.devices import IMITATED, computed_in
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.training_run import join_processes
@@ -24,7 +25,8 @@ class TrainingOptions:
     """Labels, features, and the recipe to train on them."""
 
     annotations: Path
-    "Label file: ActivityNet-style JSON, or CSV with the columns video,labels."
+    """Label file: ActivityNet-style JSON, or CSV with the columns video,labels and, if
+    times are known, start,end."""
     features: Path
     """Directory with features.json and one .npy or .safetensors file per video, as
     `acmnet extract` writes it."""
@@ -34,6 +36,7 @@ class TrainingOptions:
     "Train only on this subset of the label file. When left out, on every video."
     grid: Grid = GridOptions()
     skip_missing: SkipMissing = False
+    supervision: SupervisionName = "names"
     given: GivenSettings = RecipeSettings()
 
     def settings(self) -> Settings:
@@ -50,8 +53,10 @@ class TrainingOptions:
         grid = self.grid.grid()
         source = DataSource(self.annotations, self.features, self.subset, grid)
         data = note_reading(_opened(source, self.skip_missing))
-        for sentence in suspicions(data.annotations):
-            note(sentence)
+        given = supervision_note(data.annotations, self.supervision)
+        for sentence in (*suspicions(data.annotations), given):
+            if sentence is not None:
+                note(sentence)
         return data
 
     def request(self, out: Path, device: str) -> RunRequest:
@@ -65,6 +70,7 @@ class TrainingOptions:
             profile=self.used_profile(),
             settings=settings,
             device=device,
+            supervision=self.supervision,
         )
 
 

@@ -7,10 +7,14 @@ knows features or the network.
 import collections
 import dataclasses
 from collections.abc import Mapping
+from typing import Final
 
 from acmnet.messages import counted
 from acmnet.names import one_form
 from acmnet.segments import Segment
+
+BENCH: Final = "acmnet label"
+"""What a label file that ``acmnet label`` wrote says under ``made_by``."""
 
 
 class AnnotationError(ValueError):
@@ -41,6 +45,8 @@ class WatchedSpan:
     label: str | None
     """The class that was looked for; None if all classes were."""
     segment: Segment
+    """The span, in seconds. Of a video whose duration is not known it may end later
+    than the video does."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,6 +96,8 @@ class Annotations:
     notes: tuple[str, ...] = ()
     """Sentences on how the file was read that the user should be told. Each names the
     file."""
+    made_by: str | None = None
+    """What wrote the file, such as `BENCH`; None if it does not say."""
 
     def subset(self, name: str | None) -> "Annotations":
         """Return the videos of one subset, with the same classes; None means all.

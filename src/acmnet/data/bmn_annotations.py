@@ -66,6 +66,7 @@ def as_database(
                 "subset": entry.get("subset", subsets.get(video)),
                 "duration": entry["duration_second"],
                 "annotations": _without_empty(entry["annotations"]),
+                "watched": entry.get("watched"),
             }
             for video, entry in content.items()
         }

@@ -4,7 +4,7 @@ import collections
 import difflib
 import reprlib
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from acmnet.messages import counted
 from acmnet.names import checked, is_name, one_form
@@ -61,11 +61,14 @@ def _leaves(nodes: list[dict[str, object]]) -> list[object]:
 
 def refuse_unknown_labels(
     source: str,
-    database: Mapping[str, dict[str, list[dict[str, str]]]],
+    database: Mapping[str, dict[str, Any]],
     declared: tuple[str, ...],
     error: type[ValueError],
 ) -> None:
-    """Refuse labels that are not in the file's class list; the first few are named."""
+    """Refuse labels that are not in the file's class list; the first few are named.
+
+    Classes that a video was watched for count as labels.
+    """
     first: dict[str, str] = {}
     known = set(declared)
     for key, entry in database.items():
@@ -73,6 +76,10 @@ def refuse_unknown_labels(
             label = one_form(annotation["label"])
             if label not in known:
                 first.setdefault(label, f"video {key!r}, annotations[{index}]")
+        watched = entry.get("watched")
+        for name in watched if isinstance(watched, dict) else ():
+            if name and one_form(name) not in known:
+                first.setdefault(one_form(name), f"video {key!r}, watched")
     if not first:
         return
     shown = []

@@ -7,12 +7,15 @@ their labels (`acmnet.data.label_tables`).
 
 import codecs
 import dataclasses
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from acmnet.data.annotations import AnnotationError, Annotations, Video
+from acmnet.data.contradictions import contradictions
+from acmnet.data.label_columns import LabelTableError
 from acmnet.data.label_json import KIND, assembled, read_label_json
-from acmnet.data.label_tables import LabelTableError, read_label_table
+from acmnet.data.label_tables import read_label_table
 from acmnet.data.spreadsheets import SheetError
 from acmnet.text_files import read_content, read_text
 
@@ -30,10 +33,12 @@ def read_annotations(path: str | Path) -> Annotations:
     path : str or Path
         Either ActivityNet-style JSON, ``database -> video -> subset, duration,
         annotations -> [{label, segment}]`` with times in seconds (numbers, or numbers
-        as text), in which ``subset``, ``duration`` and ``segment`` may be missing; or
-        such videos without ``database``, as BMN's files of ActivityNet have them
-        (`acmnet.data.bmn_annotations`). Or a table with the header ``video,labels``,
-        labels separated by ``|``, and optional columns ``subset`` and ``duration``; a
+        as text), in which ``subset``, ``duration`` and ``segment`` may be missing, or
+        ``point`` may be in the segment's place; a video may have ``watched``
+        (`acmnet.data.watched_json`). Or such videos without ``database``, as BMN's
+        files of ActivityNet have them (`acmnet.data.bmn_annotations`). Or a table with
+        the header ``video,labels``, labels separated by ``|``, and optional columns
+        ``subset``, ``duration``, ``start`` and ``end`` (`acmnet.data.row_marks`); a
         known video suffix is taken off the video's name. Other separators, encodings
         and names of these columns are recognised, and the notes of the returned
         annotations state them.
@@ -48,7 +53,8 @@ def read_annotations(path: str | Path) -> Annotations:
     ------
     AnnotationError
         If the file cannot be read, or contradicts itself: a video is listed twice, a
-        label is not in the class list, a segment ends before it starts.
+        label is not in the class list, a segment ends before it starts, or a video's
+        marks contradict each other (`acmnet.data.contradictions`).
     """
     path = Path(path)
     if is_json(path):
@@ -94,18 +100,40 @@ def read_table(path: Path, on_fault: Callable[[str], None]) -> Annotations:
         table = read_label_table(str(path), data, on_fault)
     except (SheetError, LabelTableError) as error:
         raise AnnotationError(str(error)) from None
-    videos = (
-        Video(
+    videos = []
+    for row in table.rows:
+        video = Video(
             id=row.video,
             subset=row.subset,
             duration_s=row.duration_s,
             labels=row.labels,
-            instances=(),
+            instances=row.instances,
+            points=row.points,
+            watched=row.watched,
         )
-        for row in table.rows
-    )
+        contradiction = next(contradictions(video), None)
+        if contradiction is None:
+            videos.append(video)
+        else:
+            on_fault(f"{path}: {contradiction}")
     found = assembled(str(path), videos, ())
+    for sentence in _never_named(found):
+        on_fault(f"{path}: {sentence}")
     return dataclasses.replace(found, notes=table.notes)
+
+
+def _never_named(annotations: Annotations) -> Iterator[str]:
+    """Yield watched spans of a table whose class no row names as an action."""
+    named = {label for video in annotations.videos.values() for label in video.labels}
+    for video in annotations.videos.values():
+        for span in video.watched:
+            if span.label is not None and span.label not in named:
+                near = difflib.get_close_matches(span.label, named, n=1)
+                hint = f" (did you mean {near[0]!r}?)" if near else ""
+                yield (
+                    f"video {video.id!r} was watched for {span.label!r}, which no row "
+                    f"names as an action{hint}; correct the class or remove the row"
+                )
 
 
 def _refuse(sentence: str) -> None:

@@ -7,23 +7,32 @@ from pathlib import Path
 from typing import Any
 
 from acmnet.data import bmn_annotations
-from acmnet.data.annotations import AnnotationError, Annotations, Instance, Video
+from acmnet.data.annotations import (
+    AnnotationError,
+    Annotations,
+    Instance,
+    Point,
+    Video,
+)
 from acmnet.data.class_lists import declared_classes, refuse_unknown_labels
+from acmnet.data.contradictions import contradictions
+from acmnet.data.watched_json import times, watched_entry, watched_spans
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
 from acmnet.names import checked, is_name
-from acmnet.segments import Segment
 from acmnet.text_files import outline, parse_json
 
 KIND = "label file"
 
 
 def label_entry(video: Video) -> dict[str, Any]:
-    """Return a video's entry in ActivityNet-style JSON.
+    """Return a video's entry in ActivityNet-style JSON, as `read_label_json` reads it.
 
-    Annotations with a segment come first, then labels without one.
+    Annotations with a segment come first, then points, then labels without either.
 
     Examples
     --------
+    >>> from acmnet.data.annotations import WatchedSpan
+    >>> from acmnet.segments import Segment
     >>> jump = Instance("jump", Segment(1.0, 2.0))
     >>> video = Video(
     ...     id="a",
@@ -31,21 +40,27 @@ def label_entry(video: Video) -> dict[str, Any]:
     ...     duration_s=9.0,
     ...     labels=("jump", "run"),
     ...     instances=(jump,),
+    ...     watched=(WatchedSpan("jump", Segment(0.0, 9.0)),),
     ... )
     >>> label_entry(video)["annotations"]
     [{'label': 'jump', 'segment': [1.0, 2.0]}, {'label': 'run'}]
+    >>> label_entry(video)["watched"]
+    {'jump': True}
     """
-    placed = {instance.label for instance in video.instances}
+    placed = {x.label for x in video.instances} | {x.label for x in video.points}
     annotations: list[dict[str, Any]] = [
         {"label": x.label, "segment": [x.segment.start_s, x.segment.end_s]}
         for x in video.instances
     ]
+    annotations += [{"label": x.label, "point": x.time_s} for x in video.points]
     annotations += [{"label": name} for name in video.labels if name not in placed]
     entry: dict[str, Any] = {"annotations": annotations}
     if video.subset is not None:
         entry["subset"] = video.subset
     if video.duration_s is not None:
         entry["duration"] = video.duration_s
+    if video.watched:
+        entry["watched"] = watched_entry(video)
     return entry
 
 
@@ -65,7 +80,13 @@ def read_label_json(source: str, text: str) -> Annotations:
     videos = [_json_video(source, key, entry) for key, entry in database.items()]
     if declared:
         refuse_unknown_labels(source, database, declared, AnnotationError)
-    return assembled(source, videos, declared)
+    found = assembled(source, videos, declared)
+    for video in found.videos.values():
+        for sentence in contradictions(video):
+            raise AnnotationError(f"{source}: {sentence}")
+    made_by = content.get("made_by")
+    is_told = isinstance(made_by, str)
+    return dataclasses.replace(found, made_by=made_by if is_told else None)
 
 
 def _is_video(_key: str, value: object) -> bool:
@@ -96,12 +117,10 @@ def _json_video(source: str, key: str, entry: object) -> Video:
             f"{where}: annotations must be a list, got {got}; write [] for a video "
             "without actions"
         )
-    labels, instances = [], []
-    for index, annotation in enumerate(annotations):
-        label, segment = _entry(f"{where}, annotations[{index}]", annotation)
-        labels.append(label)
-        if segment is not None:
-            instances.append(Instance(label, segment))
+    marks = [
+        _mark(f"{where}, annotations[{index}]", annotation)
+        for index, annotation in enumerate(annotations)
+    ]
     duration_s = _duration(where, entry.get("duration"))
     if subset is not None:
         subset = checked(where, "subset", subset, AnnotationError)
@@ -109,13 +128,15 @@ def _json_video(source: str, key: str, entry: object) -> Video:
         id=key,
         subset=subset,
         duration_s=duration_s,
-        labels=tuple(labels),
-        instances=tuple(instances),
+        labels=tuple(x if isinstance(x, str) else x.label for x in marks),
+        instances=tuple(x for x in marks if isinstance(x, Instance)),
+        points=tuple(x for x in marks if isinstance(x, Point)),
+        watched=watched_spans(where, entry.get("watched"), duration_s),
     )
 
 
-def _entry(where: str, annotation: object) -> tuple[str, Segment | None]:
-    """Return one annotation's label and, where it is given, its segment."""
+def _mark(where: str, annotation: object) -> Instance | Point | str:
+    """Return one annotation: a segment, a point, or a label alone."""
     if not isinstance(annotation, dict):
         raise AnnotationError(
             f"{where} must be an object with 'label' and 'segment', got "
@@ -129,27 +150,25 @@ def _entry(where: str, annotation: object) -> tuple[str, Segment | None]:
             "or remove the entry"
         )
     label = checked(where, "label", label, AnnotationError)
-    value = annotation.get("segment")
-    return label, None if value is None else _segment(where, value)
-
-
-def _segment(where: str, value: object) -> Segment:
-    """Return the segment ``[start, end]`` in seconds."""
-    given = value if isinstance(value, list) else []
-    numbers = [seconds(x, in_quotes=True) for x in given]
-    start_s, end_s = numbers if len(numbers) == 2 else (None, None)
-    if start_s is None or end_s is None:
+    segment, point = annotation.get("segment"), annotation.get("point")
+    if segment is not None and point is not None:
         raise AnnotationError(
-            f"{where}: segment must be two finite numbers [start, end], within "
-            f"{LARGEST_SECONDS:,.0f} s of 0 and in seconds, got {reprlib.repr(value)}; "
-            "correct it, or leave it out to keep the label only"
+            f"{where} has a segment, {reprlib.repr(segment)}, and a point, "
+            f"{reprlib.repr(point)}; keep the segment, or write two annotations"
         )
-    if end_s <= start_s:
+    if segment is not None:
+        remedy = "correct it, or leave it out to keep the label only"
+        return Instance(label, times(f"{where}: segment", segment, remedy))
+    if point is None:
+        return label
+    time_s = seconds(point, in_quotes=True)
+    if time_s is None:
         raise AnnotationError(
-            f"{where}: segment must end after it starts, got [{start_s}, {end_s}]; "
-            "correct it, or leave it out to keep the label only"
+            f"{where}: point must be one finite number of seconds, within "
+            f"{LARGEST_SECONDS:,.0f} s of 0, got {reprlib.repr(point)}; correct it, or "
+            "leave it out to keep the label only"
         )
-    return Segment(start_s, end_s)
+    return Point(label, time_s)
 
 
 def _duration(where: str, value: object) -> float | None:
@@ -178,7 +197,9 @@ def assembled(
             )
     if not by_id:
         raise AnnotationError(f"{source} has no video; a label file names at least one")
-    names = declared or tuple(sorted({x for v in by_id.values() for x in v.labels}))
+    found = {x for v in by_id.values() for x in v.labels}
+    found |= {x.label for v in by_id.values() for x in v.watched if x.label is not None}
+    names = declared or tuple(sorted(found))
     if len(names) > MOST_CLASSES:
         raise AnnotationError(
             f"{source} has more than {MOST_CLASSES:,} classes, namely {len(names):,}; "

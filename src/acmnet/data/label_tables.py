@@ -1,70 +1,34 @@
 """Read tables of videos and labels as people keep them in a spreadsheet.
 
 A table has one row for each video with all of its labels, or one row for each label, in
-which the video is repeated. Columns are recognised by many names. Notes state what was
-recognised that differs from the plain form. A row that makes no sense is a fault, which
-names the row's line.
+which the video is repeated. With columns for start and end, a row may also say when
+(`acmnet.data.row_marks`). Columns are recognised by many names
+(`acmnet.data.label_columns`). Notes state what was recognised that differs from the
+plain form. A row that makes no sense is a fault, which names the row's line.
 """
 
 import dataclasses
-import difflib
 import re
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from acmnet.data.annotations import Instance, Point, WatchedSpan
+from acmnet.data.label_columns import (
+    EXAMPLE,
+    TIMED,
+    LabelTableError,
+    columns_of,
+    is_header,
+    is_one_each,
+)
+from acmnet.data.row_marks import not_seconds, row_marks
 from acmnet.data.spreadsheets import SAVE_AS, Sheet, SheetRow, read_sheet
 from acmnet.files import TRACK_SUFFIXES, VIDEO_SUFFIXES
-from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
+from acmnet.limits import MOST_CLASSES, seconds
 from acmnet.messages import counted, quoted, some
 from acmnet.names import checked
 
-COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
-    "video": (
-        *("video", "videos", "videoid", "videoname", "videofile", "file", "files"),
-        *("filename", "filepath", "path", "clip", "mediafile", "mediafilename"),
-        *("mediafilepath", "datei", "dateiname", "fichier", "archivo", "name", "id"),
-    ),
-    "labels": (
-        *("labels", "behaviours", "behaviors", "classes", "actions", "activities"),
-        *("events", "tags"),
-        *("label", "behaviour", "behavior", "class", "action", "activity", "event"),
-        *("tag", "verhalten", "klasse", "aktion", "comportement", "comportamiento"),
-    ),
-    "subset": ("subset", "split", "partition"),
-    "duration": (
-        *("duration", "durations", "durationsec", "durationseconds", "length"),
-        *("lengths", "lengthsec", "lengthseconds", "dauer", "lange", "duree"),
-    ),
-}
-"""Recognised names of each column, in lower case without accents, blanks and signs.
-What a header has in brackets is taken for a unit."""
-
-WEAK: Final = ("name", "id", "path", "filepath", "mediafilepath")
-"""Names that are taken for the column of videos only if no other column is one."""
-
-ONE_EACH: Final = COLUMNS["labels"][COLUMNS["labels"].index("label") :]
-"""Names in the singular, which mean one label in each row, so that a video may have
-several rows."""
-
-TIMES: Final = (
-    *("start", "end", "begin", "stop", "onset", "offset", "starttime", "endtime"),
-    *("starts", "ends", "startsec", "endsec", "starttimes", "endtimes", "segment"),
-)
-"""Names of columns with times of actions, which are not read from tables."""
-
-EXAMPLE: Final = "video,labels"
-SECONDS: Final = ("", "s", "sec", "secs", "second", "seconds", "sekunden", "secondes")
-LIKENESS: Final = 0.8
-"""Similarity of names, at most 1, from which an unknown column is taken for a misspelt
-one (``"subest"``) rather than for another one (``"subject"``)."""
-
-_UNIT: Final = re.compile(r"[(\[](.*)[)\]]\s*$")
 _OTHER_SEPARATOR: Final = re.compile(r"[,;|\t]")
-
-
-class LabelTableError(ValueError):
-    """A table of labels that cannot be used; the message names file and line."""
 
 
 class LabelRow(NamedTuple):
@@ -75,6 +39,9 @@ class LabelRow(NamedTuple):
     labels: tuple[str, ...]
     subset: str | None
     duration_s: float | None
+    instances: tuple[Instance, ...]
+    points: tuple[Point, ...]
+    watched: tuple[WatchedSpan, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,8 +74,8 @@ def read_label_table(
     SheetError, LabelTableError
         If no row can be read, because of the form of the file or of its columns.
     """
-    sheet = read_sheet(source, data, _is_header, EXAMPLE)
-    reader = _Reader(source, sheet, _columns(source, sheet))
+    sheet = read_sheet(source, data, is_header, EXAMPLE)
+    reader = _Reader(source, sheet, columns_of(source, sheet))
     for row in sheet.rows():
         try:
             reader.add(row)
@@ -122,25 +89,6 @@ def read_label_table(
                 "labels?"
             )
     return LabelTable(tuple(x.row for x in reader.found.values()), reader.notes())
-
-
-def _plain(header: str) -> str:
-    """Return a column's name in lower case, without accents, blanks and unit."""
-    apart = unicodedata.normalize("NFKD", _UNIT.sub("", header).casefold())
-    return "".join(x for x in apart if x.isalnum())
-
-
-def column_meaning(header: str) -> str | None:
-    """Return what a column of this name holds; None if the name is unknown.
-
-    Examples
-    --------
-    >>> [column_meaning(name) for name in (" Video ID", "Behaviour", "Length [s]")]
-    ['video', 'labels', 'duration']
-    """
-    plain = _plain(header)
-    known = (meaning for meaning, names in COLUMNS.items() if plain in names)
-    return next(known, None)
 
 
 def video_id(where: str, cell: str) -> str:
@@ -171,66 +119,6 @@ def video_id(where: str, cell: str) -> str:
     return name
 
 
-def _is_header(cells: Sequence[str]) -> bool:
-    """Return whether cells are a header with a column of videos and one of labels."""
-    return {"video", "labels"} <= {column_meaning(cell) for cell in cells}
-
-
-def _columns(source: str, sheet: Sheet) -> dict[str, int]:
-    """Return the position of each column that is used."""
-    header = sheet.header.cells
-    found: dict[str, list[int]] = {}
-    for place, name in enumerate(header):
-        meaning = column_meaning(name)
-        if meaning is None:
-            _refuse_doubtful(source, sheet, place)
-        else:
-            found.setdefault(meaning, []).append(place)
-    strong = [place for place in found["video"] if _plain(header[place]) not in WEAK]
-    found["video"] = strong or found["video"]
-    for meaning, places in found.items():
-        if len(places) > 1:
-            both = some([header[place] for place in places])
-            raise LabelTableError(
-                f"{source} has a column twice: {both} all name the {meaning}; keep "
-                "one, or rename the others"
-            )
-    columns = {meaning: places[0] for meaning, places in found.items()}
-    name = header[columns["duration"]] if "duration" in columns else ""
-    unit = _UNIT.search(name)
-    if unit and unit[1].casefold().strip(". ") not in SECONDS:
-        raise LabelTableError(
-            f"{source}: durations are read in seconds, but their column is "
-            f"{quoted(name)}; convert them, or remove the column"
-        )
-    return columns
-
-
-def _refuse_doubtful(source: str, sheet: Sheet, place: int) -> None:
-    """Refuse an unknown column, unless it can be left out safely."""
-    name = sheet.header.cells[place]
-    plain = _plain(name)
-    for row in () if name else sheet.rows():
-        cell = row.cells[place : place + 1]
-        if cell and cell[0]:
-            raise LabelTableError(
-                f"{source}, line {row.line}: {quoted(cell[0])} is in column "
-                f"{place + 1}, which has no name; name the column, or empty it"
-            )
-    if plain in TIMES:
-        raise LabelTableError(
-            f"{source} has the column {quoted(name)}, but times of actions are not "
-            "read from a table; remove the column, or write the segments as "
-            "ActivityNet-style JSON"
-        )
-    near = difflib.get_close_matches(plain, COLUMNS, n=1, cutoff=LIKENESS)
-    if near:
-        raise LabelTableError(
-            f"{source} has the column {quoted(name)}; is {near[0]!r} meant? known "
-            f"columns are {', '.join(COLUMNS)}: rename or remove it"
-        )
-
-
 class _Found(NamedTuple):
     """A video of the table, and the line that names it first."""
 
@@ -245,7 +133,8 @@ class _Reader:
     def __init__(self, source: str, sheet: Sheet, columns: Mapping[str, int]) -> None:
         self.source, self.sheet, self.columns = source, sheet, columns
         self.found: dict[str, _Found] = {}
-        self.is_one_each = _plain(self._header("labels")) in ONE_EACH
+        self.has_times = bool(columns.keys() & set(TIMED))
+        self.is_one_each = is_one_each(self._header("labels"))
         self.labels: set[str] = set()
         self.repeated: dict[str, None] = {}
         self.in_folders: list[tuple[str, str]] = []
@@ -269,17 +158,30 @@ class _Reader:
             meaning: row.cells[place] if place < len(row.cells) else ""
             for meaning, place in self.columns.items()
         }
+        duration_s = self._seconds(where, "duration", cells)
+        if duration_s is not None and duration_s < 0:
+            raise not_seconds(where, "duration", cells["duration"])
+        marks = row_marks(
+            where,
+            _labels(where, cells["labels"]),
+            self._seconds(where, "start", cells),
+            self._seconds(where, "end", cells),
+            cells.get("kind", ""),
+        )
         made = LabelRow(
             self._video(where, cells["video"]),
-            _labels(where, cells["labels"]),
+            marks.labels,
             checked(where, "subset", cells.get("subset", ""), LabelTableError) or None,
-            self._seconds(where, cells.get("duration", "")),
+            duration_s,
+            marks.instances,
+            marks.points,
+            marks.watched,
         )
         self.labels.update(made.labels)
         before = self.found.get(made.video)
         if before is None:
             self.found[made.video] = _Found(row.line, cells["video"], made)
-        elif not self.is_one_each or before.cell != cells["video"]:
+        elif before.cell != cells["video"] or not (self.is_one_each or self.has_times):
             raise LabelTableError(
                 f"{where}: video {quoted(cells['video'])} was listed before, as "
                 f"{quoted(before.cell)} in line {before.line}; keep one row a video, "
@@ -310,17 +212,17 @@ class _Reader:
             self.in_folders.append((cell, name))
         return name
 
-    def _seconds(self, where: str, cell: str) -> float | None:
-        """Return a duration in seconds; None if the cell is blank."""
+    def _seconds(
+        self, where: str, meaning: str, cells: Mapping[str, str]
+    ) -> float | None:
+        """Return a number of seconds; None if the cell is blank."""
+        cell = cells.get(meaning, "")
         if not cell:
             return None
         comma = "," in cell and self.sheet.separator != ","
         number = seconds(cell.replace(",", ".") if comma else cell, in_quotes=True)
-        if number is None or number < 0:
-            raise LabelTableError(
-                f"{where}: duration must be seconds from 0, got {quoted(cell)}; "
-                f"correct it or leave it out (the most are {LARGEST_SECONDS:,.0f} s)"
-            )
+        if number is None:
+            raise not_seconds(where, meaning, cell)
         self.has_decimal_commas |= comma
         return number
 
@@ -334,7 +236,7 @@ class _Reader:
                 f"{self.source}: {rows} with the path of a video: the file's name is "
                 f"taken, such as {quoted(video)} of {quoted(cell)}"
             )
-        if self.repeated:
+        if self.repeated and not self.has_times:
             videos = counted(len(self.repeated), "video")
             notes.append(
                 f"{self.source}: {videos} with several rows, whose labels are put "
@@ -390,7 +292,8 @@ def _labels(where: str, cell: str) -> tuple[str, ...]:
 def _merged(where: str, before: _Found, row: LabelRow) -> LabelRow:
     """Return what two rows together state about one video; refuse contradictions."""
     values = before.row._asdict()
-    values["labels"] = (*before.row.labels, *row.labels)
+    for name in ("labels", "instances", "points", "watched"):
+        values[name] = (*values[name], *getattr(row, name))
     for name, column in (("subset", "subset"), ("duration_s", "duration")):
         a, b = getattr(before.row, name), getattr(row, name)
         if a is not None and b is not None and a != b:

@@ -10,7 +10,16 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, Literal, get_args
 
-from acmnet.data.annotations import Annotations, Instance, Point, Video, WatchedSpan
+from acmnet.data.annotations import (
+    BENCH,
+    Annotations,
+    Instance,
+    Point,
+    Video,
+    WatchedSpan,
+)
+from acmnet.limits import LARGEST_SECONDS
+from acmnet.messages import counted
 
 Supervision = Literal["names", "points", "segments", "all"]
 """What training is given: the names of the actions alone; also points; also segments
@@ -101,6 +110,93 @@ def _marks(video: Video, supervision: Supervision) -> VideoMarks:
         points=video.points if with_points else (),
         watched=video.watched if with_segments else (),
     )
+
+
+def what_it_holds(annotations: Annotations) -> str:
+    """Return how many names and marks a label file holds, in words.
+
+    A name is a label of a video. Watched time is told in minutes; a video of unknown
+    duration that was watched whole counts as a video instead.
+
+    Examples
+    --------
+    >>> from acmnet.segments import Segment
+    >>> fight = Instance("fight", Segment(2.0, 5.0))
+    >>> video = Video(
+    ...     id="a",
+    ...     subset=None,
+    ...     duration_s=90.0,
+    ...     labels=("fight", "run"),
+    ...     instances=(fight, fight),
+    ...     watched=(WatchedSpan(None, Segment(0.0, 90.0)),),
+    ... )
+    >>> what_it_holds(Annotations("labels.json", {"a": video}, ("fight", "run")))
+    '2 names, 2 segments, 1.5 min watched'
+    """
+    n_names = sum(len(video.labels) for video in annotations.videos.values())
+    marks = _told(given_marks(annotations, "all"))
+    return ", ".join([counted(n_names, "name"), *marks])
+
+
+def supervision_note(annotations: Annotations, supervision: Supervision) -> str | None:
+    """Return a sentence on what training is given; None where nothing need be said.
+
+    Parameters
+    ----------
+    annotations : Annotations
+        The videos to train on.
+    supervision : str
+        What was asked for.
+    """
+    given = given_marks(annotations, supervision)
+    if given:
+        return (
+            f"training is given {_listed(['names', *_told(given)])} of "
+            f"{annotations.source} (supervision: {supervision})"
+        )
+    if supervision != "names":
+        what = {"points": "points", "segments": "segments or watched spans"}
+        return (
+            f"{annotations.source} holds no {what.get(supervision, 'times')}, so "
+            "training is given names alone"
+        )
+    unused = given_marks(annotations, "all")
+    is_benchmark = annotations.made_by != BENCH and not any(
+        own.points or own.watched for own in unused.values()
+    )
+    if not unused or is_benchmark:
+        return None
+    return (
+        f"{annotations.source} holds {_listed(_told(unused))}, of which nothing "
+        "is learned here; --supervision all learns from them"
+    )
+
+
+def _told(marks: Mapping[str, VideoMarks]) -> list[str]:
+    """Return how many marks there are of each kind, in words."""
+    n_points = sum(len(own.points) for own in marks.values())
+    n_segments = sum(len(own.segments) for own in marks.values())
+    lengths_s = [_watched_s(own) for own in marks.values()]
+    n_whole = lengths_s.count(LARGEST_SECONDS)
+    watched_s = sum(x for x in lengths_s if x != LARGEST_SECONDS)
+    parts = [counted(n_points, "point")] if n_points else []
+    parts += [counted(n_segments, "segment")] if n_segments else []
+    parts += [f"{watched_s / 60:.1f} min watched"] if watched_s else []
+    parts += [f"{counted(n_whole, 'whole video')} watched"] if n_whole else []
+    return parts
+
+
+def _listed(parts: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
+
+
+def _watched_s(marks: VideoMarks) -> float:
+    """Return how long a video was watched, in seconds, for whichever classes."""
+    watched_s = reached_s = 0.0
+    for span in sorted(x.segment for x in marks.watched):
+        watched_s += max(span.end_s - max(span.start_s, reached_s), 0.0)
+        reached_s = max(reached_s, span.end_s)
+    return watched_s
 
 
 def marks_sha256(marks: Mapping[str, VideoMarks]) -> str:

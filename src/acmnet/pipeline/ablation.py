@@ -1,7 +1,8 @@
 """A study on real folds: every variant trained, scored, and compared with the full one.
 
 Variants that train alike share their trainings, also between studies: a training lies
-in a folder named after the settings that it depends on.
+in a folder named after the settings that it depends on, and after what it is given
+besides names.
 """
 
 import dataclasses
@@ -50,9 +51,11 @@ class AblationRequest:
     def run_of(self, variant: Variant) -> RunRequest:
         """Return the request for the training of a variant."""
         settings = variant.settings(self.base.recipe, self.base.profile, self.overrides)
+        supervision = self.base.supervision
+        given = "" if supervision == "names" else f"_{supervision}"
         return dataclasses.replace(
             self.base,
-            out=self.base.out / training_id(settings),
+            out=self.base.out / f"{training_id(settings)}{given}",
             settings=settings,
             profile=variant.profile or self.base.profile,
         )
@@ -133,10 +136,13 @@ def _facts(request: AblationRequest) -> dict[str, str]:
     """Return what must be known to quote the table, by its name."""
     base = request.base
     given = " ".join(f"{key}={value}" for key, value in request.overrides.items())
+    is_weak = base.supervision == "names"
+    times = {} if is_weak else {"supervision": base.supervision}
     return {
         "recipe": base.recipe,
         "profile": base.profile,
         "overrides": given or "none",
+        **times,
         "videos": str(len(base.data.annotations.videos)),
         "folds": str(request.folds),
         "groups": "none" if request.groups is None else request.groups.source,

@@ -24,8 +24,10 @@ CHECKPOINTS = "checkpoints"
 
 def label_file(annotations: Annotations) -> bytes:
     """Return annotations as the JSON that `read_annotations` reads back."""
+    origin = {} if annotations.made_by is None else {"made_by": annotations.made_by}
     content = {
         "version": "acmnet labels 1",
+        **origin,
         "classes": list(annotations.class_names),
         "database": {
             video.id: label_entry(video) for video in annotations.videos.values()

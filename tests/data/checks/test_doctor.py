@@ -805,8 +805,9 @@ def test_the_verb_on_sound_data(tmp_path, capsys):
     labels = label_file(tmp_path, sound())
     features = features_of(tmp_path, noise(sound()))
     code, out, err = command(capsys, "--annotations", labels, "--features", features)
+    holds = f"{labels} holds 8 names, 8 segments"
     summary = "0 errors, 0 warnings, 0 notes in 8 videos, 8 instances, 2 classes"
-    assert (code, out, err) == (0, [summary], [])
+    assert (code, out, err) == (0, [holds, summary], [])
 
 
 def test_the_verb_with_warnings(tmp_path, capsys):
@@ -828,7 +829,7 @@ def test_the_verb_with_errors(tmp_path, capsys):
         capsys, "--annotations", labels, "--json", all_of_them, "--subset", "train"
     )
     assert code == 1
-    assert [line.split(": ")[0] for line in out[:-1]] == ["error"] * 6
+    assert [line.split(": ")[0] for line in out[:-2]] == ["error"] * 6
     assert "'[red]0'" in out[0]
     assert out[5] == "error: and 2 more of this kind (length)"
     assert err[-1] == (

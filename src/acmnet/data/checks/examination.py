@@ -19,6 +19,7 @@ from acmnet.data.checks.label_checks import (
 from acmnet.data.checks.lenient_reading import read_leniently
 from acmnet.data.feature_store import FeatureStore, open_store
 from acmnet.data.labelled_features import Data, DataSource
+from acmnet.data.marks import what_it_holds
 from acmnet.messages import counted, quoted, some
 from acmnet.names import spelt_otherwise
 from acmnet.segments import SnippetGrid
@@ -49,6 +50,8 @@ class Examination:
     videos: int
     instances: int
     classes: int
+    holds: str = ""
+    """What the label file holds, in words; empty if it could not be read."""
 
     def count(self, level: str) -> int:
         """Return how many findings are of a level."""
@@ -71,6 +74,7 @@ class Examination:
             "videos": self.videos,
             "instances": self.instances,
             "classes": self.classes,
+            "labels_hold": self.holds,
             "findings": [finding.to_json() for finding in self.findings],
         }
 
@@ -113,6 +117,7 @@ def examine(patient: Patient, on_progress: Progress = lambda *_: None) -> Examin
         len(videos),
         sum(len(video.instances) for video in videos),
         len(annotations.class_names),
+        what_it_holds(annotations),
     )
 
 

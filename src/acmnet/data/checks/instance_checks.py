@@ -5,10 +5,9 @@ from typing import Final
 
 from acmnet.data.annotations import Annotations, Video
 from acmnet.data.checks.findings import Finding, Level
+from acmnet.data.contradictions import SLACK_S
 from acmnet.messages import counted, quoted
 
-SLACK_S: Final = 0.5
-"""An instance may leave its video by this much: a rounding, not a mistake."""
 DUPLICATE_S: Final = 1e-3
 """Times that are this close are one time, as in ActionFormer's and OpenTAD's readers
 (shared/method.md, section 2.4)."""
