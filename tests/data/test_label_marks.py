@@ -368,5 +368,5 @@ def test_marks_in_the_form_of_bmn(tmp_path):
 
 def test_a_file_says_that_the_bench_made_it(tmp_path):
     content = {"made_by": BENCH, "database": {"a": {"annotations": []}}}
-    assert read(tmp_path, content).made_by == "acmnet label"
+    assert read(tmp_path, content).made_by == "acmnet bench"
     assert read(tmp_path, {**content, "made_by": 3}).made_by is None

@@ -13,8 +13,8 @@ from acmnet.messages import counted
 from acmnet.names import one_form
 from acmnet.segments import Segment
 
-BENCH: Final = "acmnet label"
-"""What a label file that ``acmnet label`` wrote says under ``made_by``."""
+BENCH: Final = "acmnet bench"
+"""What a label file that the bench (``acmnet label``) wrote says under ``made_by``."""
 
 
 class AnnotationError(ValueError):
