@@ -14,17 +14,14 @@ import numpy as np
 
 from acmnet.data.made_up.drawn_videos import SceneSettings, plan_videos, render_video
 from acmnet.devices import computed_in
-from acmnet.extraction import shipped_extractors
+from acmnet.extraction import i3d_extractors
 from acmnet.extraction.extractors import ExtractionSettings, Extractor
-from acmnet.extraction.i3d import I3D, Precision
+from acmnet.extraction.i3d import I3D
+from acmnet.extraction.i3d_choices import FLOW_WEIGHTS, RGB_WEIGHTS, Precision
+from acmnet.extraction.i3d_extractors import TwoStream
 from acmnet.extraction.i3d_weights import list_weights, load_i3d, weights_sha256
 from acmnet.extraction.optical_flow import FlowMethod, clamp_flow, flow_sequence
-from acmnet.extraction.shipped_extractors import (
-    FLOW_WEIGHTS,
-    RGB_WEIGHTS,
-    TwoStream,
-    make_extractor,
-)
+from acmnet.extraction.shipped_extractors import make_extractor
 from acmnet.extraction.threads import prefetch
 from acmnet.extraction.video_task import BATCHES_AHEAD, FRAMES_AT_ONCE
 from acmnet.video.frames import Frame, FrameReader
@@ -119,7 +116,7 @@ def _drawn_weights(installed: set[str]) -> mock._patch_dict:
     drawn = I3D(in_channels=2).eval()
     given = {} if FLOW_WEIGHTS in installed else {FLOW_WEIGHTS: drawn}
     return mock.patch.dict(
-        vars(shipped_extractors),
+        vars(i3d_extractors),
         load_i3d=lambda name: given.get(name) or load_i3d(name),
         weights_sha256=lambda name: "drawn" if name in given else weights_sha256(name),
     )

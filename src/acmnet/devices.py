@@ -1,15 +1,16 @@
 """The number format that a device uses where bf16 is asked for."""
 
-from typing import Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 Asked = TypeVar("Asked", bound=str)
 IMITATED: Final = "this processor has no bf16: fp32 is used instead"
 
 
 def computed_in(
-    precision: Asked, device: str | torch.device
+    precision: Asked, device: "str | torch.device"
 ) -> Asked | Literal["fp32"]:
     """Return the number format to compute in, given the one that is asked for.
 
@@ -24,11 +25,14 @@ def computed_in(
     device : str or torch.device
         A device of torch, such as ``"cuda"``.
     """
-    is_lacking = precision == "bf16" and not _computes_bf16(torch.device(device).type)
+    is_lacking = precision == "bf16" and not _computes_bf16(device)
     return "fp32" if is_lacking else precision
 
 
-def _computes_bf16(kind: str) -> bool:
+def _computes_bf16(device: "str | torch.device") -> bool:
+    import torch  # only here: verbs that compute nothing need not wait for it
+
+    kind = torch.device(device).type
     if kind == "cpu":  # only x86 was measured
         return torch.backends.cpu.get_cpu_capability().startswith("AVX512")
     if kind == "cuda":

@@ -105,6 +105,15 @@ def test_importing_acmnet_imports_no_library():
     assert "torch" not in found[2]
 
 
+def test_a_worker_that_needs_no_network_imports_no_torch():
+    made = "from acmnet.extraction.shipped_extractors import make_extractor\n"
+    made += "from acmnet.extraction.extractors import ExtractionSettings\n"
+    made += "import acmnet.extraction.video_task, acmnet.extraction.worker_engines\n"
+    (found,) = imported_after((made + 'make_extractor(ExtractionSettings("motion"))',))
+    assert "cv2" in found
+    assert not found & {"torch", "h5py", "openvino", "matplotlib"}
+
+
 def test_every_public_name_is_what_type_checkers_read():
     tree = ast.parse((ROOT / "src/acmnet/__init__.py").read_text())
     block = next(node for node in tree.body if isinstance(node, ast.If))

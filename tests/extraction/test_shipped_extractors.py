@@ -4,17 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from acmnet.extraction import shipped_extractors
+from acmnet.extraction import i3d_extractors
 from acmnet.extraction.extractors import ExtractionSettings, ExtractorError
 from acmnet.extraction.i3d import I3D
+from acmnet.extraction.i3d_choices import FLOW_WEIGHTS, RGB_WEIGHTS
 from acmnet.extraction.i3d_runner import I3DRunner
 from acmnet.extraction.i3d_weights import WeightsError, load_i3d
 from acmnet.extraction.optical_flow import clamp_flow, flow_sequence
-from acmnet.extraction.shipped_extractors import (
-    FLOW_WEIGHTS,
-    RGB_WEIGHTS,
-    make_extractor,
-)
+from acmnet.extraction.shipped_extractors import make_extractor
 
 
 def drawn(n_frames, side=256):
@@ -42,10 +39,8 @@ def networks(monkeypatch):
     for name, channels in ((RGB_WEIGHTS, 3), (FLOW_WEIGHTS, 2)):
         torch.manual_seed(channels)
         made[name] = I3D(channels).eval()
-    monkeypatch.setattr(shipped_extractors, "load_i3d", made.__getitem__)
-    monkeypatch.setattr(
-        shipped_extractors, "weights_sha256", lambda name: f"sha of {name}"
-    )
+    monkeypatch.setattr(i3d_extractors, "load_i3d", made.__getitem__)
+    monkeypatch.setattr(i3d_extractors, "weights_sha256", lambda name: f"sha of {name}")
     return made
 
 

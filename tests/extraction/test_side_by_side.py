@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.feature_manifest import FeatureManifest, read_manifest
-from acmnet.extraction import shipped_extractors
+from acmnet.extraction import i3d_extractors
 from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.extraction_run import extract_videos
 from acmnet.extraction.extractors import (
@@ -96,8 +96,8 @@ def random_i3d(monkeypatch):
     """Give I3D random weights: what is tested does not depend on their values."""
     torch.manual_seed(0)
     network = I3D(3).eval()
-    monkeypatch.setattr(shipped_extractors, "load_i3d", lambda _: network)
-    monkeypatch.setattr(shipped_extractors, "weights_sha256", lambda name: name)
+    monkeypatch.setattr(i3d_extractors, "load_i3d", lambda _: network)
+    monkeypatch.setattr(i3d_extractors, "weights_sha256", lambda name: name)
 
 
 def movie(path, n_frames=40, **how):

@@ -15,12 +15,11 @@ from acmnet.extraction.extractors import (
     ExtractionSettings,
     settings_of,
 )
-from acmnet.extraction.i3d import Crop, Precision
+from acmnet.extraction.i3d_choices import RGB_WEIGHTS, Crop, Precision
 from acmnet.extraction.i3d_weights import list_weights
 from acmnet.extraction.keypoint_extractor import KeypointRequest
 from acmnet.extraction.optical_flow import FlowMethod
 from acmnet.extraction.pose_extractor import pose_layout
-from acmnet.extraction.shipped_extractors import RGB_WEIGHTS
 
 AUTO: Final = "auto"
 FIRST_OPTIONS: Final = Group("Parameters", sort_key=1)

@@ -31,8 +31,8 @@ from acmnet.data.detection_output import Output
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.data.videos_trained_on import KEY
+from acmnet.extraction.i3d_choices import RGB_WEIGHTS
 from acmnet.extraction.i3d_weights import load_i3d
-from acmnet.extraction.shipped_extractors import RGB_WEIGHTS
 from acmnet.extraction.video_search import find_recordings
 from acmnet.pipeline import kinetics_zero_shot
 from acmnet.pipeline.extracted_videos import extraction_of

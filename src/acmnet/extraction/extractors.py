@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.data.feature_manifest import FeatureManifest
-from acmnet.extraction.i3d import Crop, Precision
+from acmnet.extraction.i3d_choices import Crop, Precision
 from acmnet.extraction.optical_flow import FlowMethod
 from acmnet.extraction.track_layout import TrackLayout
 from acmnet.extraction.trusted_extractors import is_trusted, trusted_file

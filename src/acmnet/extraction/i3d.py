@@ -17,18 +17,12 @@ import copy
 import importlib
 import importlib.resources
 from collections import OrderedDict
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-Stream = Literal["rgb", "flow"]
-
-Crop = Literal["centre", "ten"]
-
-Precision = Literal["fp32", "bf16", "openvino", "openvino-bf16"]
 
 Frames = npt.NDArray[Any]
 

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from acmnet.extraction.i3d import I3D, SIDE, I3DError, Precision
+from acmnet.extraction.i3d import I3D, SIDE, I3DError
+from acmnet.extraction.i3d_choices import Precision
 
 
 def openvino_pass(

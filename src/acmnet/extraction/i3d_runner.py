@@ -17,12 +17,10 @@ from acmnet.extraction.i3d import (
     I3D,
     MIN_FRAMES,
     SIDE,
-    Crop,
     Frames,
     I3DError,
-    Precision,
-    Stream,
 )
+from acmnet.extraction.i3d_choices import Crop, Precision, Stream
 from acmnet.extraction.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.snippet_cutting import crop_centre, crop_ten, cut_snippets
 

@@ -1,13 +1,13 @@
-"""The extractors that come with acmnet, and which of them settings name."""
+"""The extractors that come with acmnet, and which of them settings name.
 
-import itertools
+Each is imported when it is made: only some of them need torch, OpenVINO or HDF5.
+"""
+
 from collections.abc import Callable, Iterable, Iterator
-from importlib import metadata
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from acmnet.extraction.extractors import (
     KEYPOINTS,
@@ -18,27 +18,9 @@ from acmnet.extraction.extractors import (
     own_extractor,
     parts_of,
 )
-from acmnet.extraction.i3d import Stream
-from acmnet.extraction.i3d_runner import I3DRunner
-from acmnet.extraction.i3d_weights import load_i3d, weights_sha256
-from acmnet.extraction.keypoint_extractor import Keypoints
 from acmnet.extraction.motion_descriptor import MotionDescriptor
-from acmnet.extraction.optical_flow import clamp_flow, flow_sequence
-from acmnet.extraction.optical_flow_torch import flow_sequence_torch
-from acmnet.extraction.pose_extractor import Pose
 from acmnet.extraction.side_by_side import SideBySide
-from acmnet.extraction.threads import prefetch
 from acmnet.video.frames import Frame
-
-RGB_WEIGHTS: Final = "i3d-rgb-kinetics400"
-FLOW_WEIGHTS: Final = "i3d-flow"
-FRAME_SIDE: Final = 256
-"""Shorter side in pixels of the frames from which I3D's 224 x 224 are cut (Carreira &
-Zisserman 2017)."""
-BATCH_SNIPPETS: Final = 4
-"""Snippets in one pass of I3D; more need more memory."""
-FLOWS_AHEAD: Final = 16
-"""Flows computed ahead of the network at most, which limits memory."""
 
 
 class Motion:
@@ -62,79 +44,36 @@ class Motion:
             yield row[None]
 
 
-class RGB:
-    """The features of I3D's RGB stream: 1024 columns."""
+def _rgb(settings: ExtractionSettings, device: str) -> Extractor:
+    from acmnet.extraction.i3d_extractors import RGB
 
-    frame_side = FRAME_SIDE
-    streams: tuple[str, ...] = ("rgb",)
-
-    def __init__(self, settings: ExtractionSettings, device: str = "cpu") -> None:
-        self.grid = settings.grid
-        self.rgb = _runner(RGB_WEIGHTS, "rgb", settings, device)
-        self.dimension = self.rgb.dimension
-        self.versions = _versions(settings, RGB_WEIGHTS)
-        self.settings: dict[str, str] = {
-            "crop": settings.crop,
-            "precision": self.rgb.precision,
-        }
-
-    def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield blocks of up to `BATCH_SNIPPETS` rows."""
-        yield from self.rgb.describe(
-            frames, self.grid.snippet_frames, self.grid.stride_frames
-        )
+    return RGB(settings, device)
 
 
-class TwoStream:
-    """The features of I3D's RGB and flow streams side by side: 2048 columns."""
+def _two_stream(settings: ExtractionSettings, device: str) -> Extractor:
+    from acmnet.extraction.i3d_extractors import TwoStream
 
-    frame_side = FRAME_SIDE
-    streams: tuple[str, ...] = ("rgb", "flow")
+    return TwoStream(settings, device)
 
-    def __init__(self, settings: ExtractionSettings, device: str = "cpu") -> None:
-        self.colour = RGB(settings, device)
-        self.grid = settings.grid
-        self.method, self.device = settings.flow, device
-        self.flow = _runner(FLOW_WEIGHTS, "flow", settings, device)
-        self.dimension = self.colour.dimension + self.flow.dimension
-        self.versions = self.colour.versions | _versions(settings, FLOW_WEIGHTS)
-        self.settings = self.colour.settings | {"flow": settings.flow}
-        if device != "cpu" and settings.flow != "dis":
-            self.settings["flow_by"] = "torch"
-        if settings.flow == "dis":
-            self.settings["preview"] = "DIS is no TV-L1: not for published numbers"
 
-    def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield blocks of up to `BATCH_SNIPPETS` rows; RGB columns come before flow."""
-        shown, moved = itertools.tee(frames)  # one thread reads both at the same pace
-        flows = map(clamp_flow, self._flows(moved))
-        pairs: Iterable[tuple[Frame, npt.NDArray[np.float32]]]
-        pairs = zip(shown, flows, strict=True)
-        if self.device != "cpu":
-            # only on a GPU: on a CPU, flow and network both use every core
-            pairs = prefetch(pairs, FLOWS_AHEAD)
-        first, second = itertools.tee(pairs)
-        grid = self.grid
-        colours = self.colour.describe(frame for frame, _ in first)
-        motions = self.flow.describe(
-            (flow for _, flow in second), grid.snippet_frames, grid.stride_frames
-        )
-        for colour, motion in zip(colours, motions, strict=True):
-            yield np.concatenate([colour, motion], axis=1)
+def _pose(settings: ExtractionSettings, _: str) -> Extractor:
+    from acmnet.extraction.pose_extractor import Pose
 
-    def _flows(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
-        """Compute flow on the network's device: by OpenCV on a CPU, else by torch."""
-        if self.device == "cpu" or self.method == "dis":
-            return flow_sequence(frames, self.method)
-        return flow_sequence_torch(frames, self.method, self.device)
+    return Pose(settings)
+
+
+def _keypoints(settings: ExtractionSettings, _: str) -> Extractor:
+    from acmnet.extraction.keypoint_extractor import Keypoints
+
+    return Keypoints(settings)
 
 
 SHIPPED: Final[dict[str, Callable[[ExtractionSettings, str], Extractor]]] = {
     "motion": lambda settings, _: Motion(settings),
-    "i3d-rgb": RGB,
-    "i3d-two-stream": TwoStream,
-    POSE: lambda settings, _: Pose(settings),
-    KEYPOINTS: lambda settings, _: Keypoints(settings),
+    "i3d-rgb": _rgb,
+    "i3d-two-stream": _two_stream,
+    POSE: _pose,
+    KEYPOINTS: _keypoints,
 }
 
 
@@ -169,25 +108,3 @@ def make_extractor(settings: ExtractionSettings, device: str = "cpu") -> Extract
         for name in names
     }
     return made[names[0]] if len(made) == 1 else SideBySide(made)
-
-
-def _runner(
-    weights: str, stream: Stream, settings: ExtractionSettings, device: str
-) -> I3DRunner:
-    """Return I3D with installed weights, to run on one stream as it was asked for."""
-    return I3DRunner(
-        load_i3d(weights),
-        stream=stream,
-        crop=settings.crop,
-        precision=settings.precision,
-        batch=BATCH_SNIPPETS,
-        device=device,
-    )
-
-
-def _versions(settings: ExtractionSettings, weights: str) -> dict[str, str]:
-    """Return the versions that the features of an I3D stream depend on."""
-    versions = {"torch": torch.__version__, weights: weights_sha256(weights)}
-    if settings.precision.startswith("openvino"):
-        versions["openvino"] = metadata.version("openvino")
-    return versions

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
 
 import cv2
-import torch
 
 from acmnet.files import one_line
 from acmnet.startup import PARENT, SAFE_PATH
@@ -64,11 +63,13 @@ class _Site(NamedTuple):
     path: tuple[str, ...]
 
     def prepare(self) -> None:
-        """Limit the number of threads; search for modules where the parent does."""
+        """Limit OpenCV's threads; search for modules where the parent does.
+
+        NumPy and torch read how many threads they may use from the environment.
+        """
         with contextlib.suppress(OSError):
             os.chdir(self.directory)
         sys.path += [entry for entry in self.path if entry not in sys.path]
-        torch.set_num_threads(self.threads)
         cv2.setNumThreads(self.threads)
 
 
