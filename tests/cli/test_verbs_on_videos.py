@@ -430,3 +430,33 @@ def test_systems_are_compared(acmnet, fitted, tiny_scenes):
         "detections",
         "fewer",
     }
+
+
+def test_fit_takes_all_that_was_marked_at_the_bench(acmnet, fitted, tiny_scenes):
+    content = json.loads((tiny_scenes / "labels.json").read_text())
+    content["made_by"] = "acmnet bench"
+    for video in content["database"].values():
+        if video["subset"] != "training":  # found in, but never scored
+            video["annotations"] = [{"label": x["label"]} for x in video["annotations"]]
+    Path("labels.json").write_text(json.dumps(content))
+    command = ["fit", tiny_scenes / "videos", "labels.json", "--subset", "training"]
+    command += ["--out", "run", "--profile", "corrected", *FEW]
+    shutil.copytree(fitted / "features", "run/features")
+    code, _, err = acmnet(*command)
+    assert code == 0, err
+    plain = " ".join(err.split())
+    assert (
+        "labels.json was made by acmnet label, so all that it holds is learned from; "
+        "--supervision names leaves the times out"
+    ) in plain
+    assert "training is given names and " in plain
+    taught = load_config(Path("run")).taught_times
+    training = [k for k, v in content["database"].items() if v["subset"] == "training"]
+    assert sorted(taught) == sorted(training)
+    written = read_detections("run/detections.json").external_data
+    assert written["taught_times"] == sorted(training)
+    assert not Path("run/scores.json").exists()
+    refused(
+        acmnet(*command, "--supervision", "names"),
+        "trained with supervision = 'all', now it is 'names'",
+    )

@@ -1,16 +1,24 @@
 """Training videos among the scored: left out of the headline, or said aloud."""
 
 import json
+import shutil
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from acmnet.cli import main
+from acmnet.cli.trained_run import scored as run_score
 from acmnet.data.detections import read_detections
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.reports import evaluate
+from acmnet.segments import Detections
 from acmnet.show.view.reviews import ReviewStore
+from acmnet.training.checkpoint import folder_of, load_config
+from support.commands import refused
 from support.worlds import file_of, truth_of
 
 TRUTH = truth_of(a=[("run", 0, 10)], b=[("run", 0, 10)])
@@ -68,6 +76,53 @@ def test_videos_without_an_instance_make_no_headline():
     assert "1 of 2 scored videos was trained on" in report.notes[0]
 
 
+def test_videos_whose_times_were_given_are_not_scored():
+    """In b nothing is found: AP 0, where a alone would have 1 and both 1/2."""
+    reports, extra = scored({"trained_on": ["a", "b"], "taught_times": ["a"]})
+    report = reports["x"]
+    assert (report.average, report.videos, report.taught) == (0.0, 1, ("a",))
+    assert report.notes[0] == (
+        "1 video is left out, as the training was given its times ('a')"
+    )
+    assert "1 of 1 scored video was trained on ('b')" in report.notes[1]
+    assert extra == {"taught_times": {"left_out": ["a"]}}
+
+
+def test_they_are_refused_by_name_where_no_other_has_a_segment():
+    message = (
+        r"labels\.json: the training was given the times of all 2 videos with true "
+        r"segments \('a', 'b'\), so a score would not tell how good the run is; score"
+    )
+    with pytest.raises(ValueError, match=message):
+        scored({"taught_times": ["b", "a"]})
+    truth = truth_of(a=[("run", 0, 10)], b=[])
+    with pytest.raises(ValueError, match=r"the times of its only video .* \('a'\)"):
+        scored({"taught_times": ["a"]}, truth)
+
+
+def test_two_systems_are_scored_on_the_same_videos():
+    truth = truth_of(**{name: [("run", 0, 10)] for name in "abcd"})
+    found = {name: [("run", 0, 10, 0.9)] for name in "abcd"}
+    files = {}
+    for name, given in (
+        ("one", {"taught_times": ["a"], "trained_on": ["a", "c"]}),
+        ("other", {"taught_times": ["b"]}),
+    ):
+        files[name] = file_of(**found)
+        object.__setattr__(files[name], "external_data", given)
+    reports, extra = held_out(
+        lambda out: {k: evaluate(truth, x, leave_out=out) for k, x in files.items()}
+    )
+    for report in reports.values():
+        assert report.ranking.truth.video_ids == ("d",)
+        assert report.notes[0] == (
+            "2 videos are left out, as the training was given their times ('a', 'b')"
+        )
+        assert "1 video that was trained on is left out ('c')" in report.notes[1]
+    assert extra["taught_times"] == {"left_out": ["a", "b"]}
+    assert extra["trained_on"]["left_out"] == ["c"]
+
+
 @pytest.fixture
 def localized(acmnet, tiny_run, tiny_world):
     """Localise all videos, of which 12 were trained on; return the label file."""
@@ -122,3 +177,95 @@ def test_a_truth_that_the_model_made_is_said(acmnet, localized, tiny_run, tiny_w
     given = ["--annotations", "reviews.json", "--features", tiny_world[1]]
     _, _, err = acmnet("calibrate", "--run", tiny_run, *given)
     assert "reviews.json is made from a model's own detections" in err
+
+
+@pytest.fixture(scope="module")
+def taught_run(tiny_world, tmp_path_factory):
+    """Train on times of all training videos but two; give the run and the labels."""
+    folder = tmp_path_factory.mktemp("taught")
+    content = json.loads(tiny_world[0].read_text())
+    for video in ("training_000", "training_001"):
+        for annotation in content["database"][video]["annotations"]:
+            annotation.pop("segment")
+    labels, features = folder / "labels.json", str(tiny_world[1])
+    labels.write_text(json.dumps(content))
+    given = ["--annotations", str(labels), "--features", features]
+    few = ["--subset", "training", "--profile", "corrected", "--training.epochs", "1"]
+    given += ["--supervision", "segments", "--out", str(folder / "run")]
+    main(["train", *given, *few])
+    return folder / "run", labels
+
+
+def test_a_run_keeps_the_times_that_it_was_given(taught_run, tiny_run):
+    run, labels = taught_run
+    config = load_config(run)
+    videos = read_annotations(labels).videos
+    assert list(config.taught_times) == [f"training_{i:03d}" for i in range(2, 12)]
+    assert len(config.trained_on) == 12
+    for video, marks in config.taught_times.items():
+        times = [(x.label, *astuple(x.segment)) for x in videos[video].instances]
+        assert marks == {"segments": sorted(map(list, times))}
+    assert load_config(tiny_run).taught_times == {}
+    assert not (folder_of(tiny_run) / "taught_times.json").exists()
+
+
+def test_no_verb_scores_videos_whose_times_were_given(acmnet, taught_run, tiny_world):
+    (run, labels), (truth, features) = taught_run, tiny_world
+    names = "training_002', 'training_003', 'training_004', 'training_005', "
+    code, _, _ = acmnet(
+        *("localize", "--run", run, "--features", features),
+        *("--annotations", truth, "--out", "d.json"),
+    )
+    assert code == 0
+    score = ["--ground-truth", truth, "--detections", "d.json"]
+    left_out = (
+        "10 videos are left out, as the training was given their times ('" + names
+    )
+    code, out, err = acmnet("evaluate", *score, "--json", "s.json")
+    assert code == 0
+    assert "\n6 videos, " in out
+    assert left_out in err
+    assert "2 videos that were trained on are left out ('training_000'" in err
+    values = json.loads(Path("s.json").read_text())
+    assert len(values["taught_times"]["left_out"]) == 10
+    _, out, err = acmnet("evaluate", *score, "--subset", "training")
+    assert "\n2 videos, " in out  # by their names alone
+    assert left_out in err
+    assert left_out in acmnet("diagnose", *score)[2]
+    given = ["--ground-truth", labels, "--detections", "d.json", "--subset", "training"]
+    for verb in ("evaluate", "diagnose"):
+        words = "the times of all 10 videos with true segments ('", names, "crossval"
+        refused(acmnet(verb, *given), *words)
+
+
+def test_neither_calibration_nor_selection_uses_them(acmnet, taught_run, tiny_world):
+    (run, labels), (truth, features) = taught_run, tiny_world
+    shutil.copytree(run, "run")
+    given = ["--run", "run", "--annotations", truth, "--features", features]
+    code, _, err = acmnet("calibrate", *given, "--tiou", 0.1)
+    assert code == 0, err
+    assert "10 videos are left out, as the training was given their times" in err
+    content = json.loads(labels.read_text())
+    for video in ("training_000", "training_001"):
+        content["database"].pop(video)
+    Path("taught.json").write_text(json.dumps(content))
+    given[3] = "taught.json"
+    words = "times of every video ('training_002'", "calibrate on other videos"
+    refused(acmnet("calibrate", *given, "--subset", "training"), *words)
+    train = ["train", "--annotations", labels, "--features", features, "--out", "new"]
+    train += ["--subset", "training", "--select", "training", "--supervision", "all"]
+    words = "cannot be chosen on the truth of subset 'training'", "'training_002'"
+    refused(acmnet(*train), *words, "choose on other videos, or give --supervision na")
+
+
+def test_pages_and_figures_have_no_score_of_them(taught_run, tiny_world, capsys):
+    run, labels = taught_run
+    data = open_data(DataSource(labels, tiny_world[1]))
+    config, nothing = load_config(run), Detections.of([])
+    found = dict.fromkeys(data.annotations.videos, nothing)
+    report = run_score(data, found, config)
+    assert report.videos == 6  # those that were not trained on
+    training = data.only({v for v in found if v.startswith("training")})
+    only = {video: nothing for video in training.annotations.videos}
+    assert run_score(training, only, config) is None
+    assert "the times of all 10 videos with true segments" in capsys.readouterr().err

@@ -79,6 +79,11 @@ def test_round_trip(saved):
     assert from_values(config.settings, "config.json") == Settings()
     assert load_training_state(saved)["epoch"] == 7
     assert config.trained_on == CONFIG.trained_on
+    assert config.taught_times == {}
+    times = {"a": {"points": [["jump", 2.5]]}}
+    taught = dataclasses.replace(CONFIG, taught_times=times)
+    save_checkpoint(saved.parent / "taught", files_of(taught, WEIGHTS))
+    assert load_config(saved.parent / "taught").taught_times == times
     assert labels_file(saved) == saved / "labels.json"
 
 
@@ -392,6 +397,12 @@ def test_a_config_nested_without_end_is_refused(saved, content):
 def test_training_videos_that_are_none_are_refused(saved, labels):
     replace_file(saved, "trained_on.json", json.dumps({"a": labels}).encode())
     with pytest.raises(CheckpointError, match=r"trained_on\.json .*video 'a'"):
+        load_config(saved)
+
+
+def test_times_that_are_none_are_refused(saved):
+    replace_file(saved, "taught_times.json", b'{"a": [3]}')
+    with pytest.raises(CheckpointError, match=r"taught_times\.json .*video 'a'"):
         load_config(saved)
 
 

@@ -16,9 +16,10 @@ from acmnet.cli.shared_options import (
 )
 from acmnet.cli.terminal_tables import plain_table
 from acmnet.cli.trained_run import loaded, localised, trained_on
+from acmnet.data.checks.refusals import DataError
 from acmnet.data.feature_files import FeatureError
-from acmnet.data.labelled_features import DataSource, open_data
-from acmnet.data.videos_trained_on import UNKNOWN, seen_note
+from acmnet.data.labelled_features import Data, DataSource, open_data
+from acmnet.data.videos_trained_on import UNKNOWN, seen_note, taught_note
 from acmnet.evaluation.tables import Table
 from acmnet.evaluation.truth import reviews_note
 from acmnet.files import refuse_unwritable, write_json
@@ -85,6 +86,7 @@ def calibrate_command(
         known = grid_of(features, model.config)
     source = DataSource(annotations, features, subset, known)
     data = note_reading(open_data(source, note, skip_missing=skip_missing))
+    data = _without_taught(model, data)
     _note_seen(model, annotations, data.annotations.videos)
     failures: list[FeatureError] = []
     results = localised(model, data, failures.append)
@@ -103,6 +105,28 @@ def calibrate_command(
     _note_thresholds(report)
     left_out = [*missing_videos(data), *map(str, failures)]
     fail_for_left_out(left_out, len(results))
+
+
+def _without_taught(model: TrainedModel, data: Data) -> Data:
+    """Return the data without the videos whose times the training was given.
+
+    Raises
+    ------
+    DataError
+        If no video is left.
+    """
+    videos = data.annotations.videos
+    taught = set(model.config.taught_times if model.config else ()) & set(videos)
+    if not taught:
+        return data
+    if len(taught) == len(videos):
+        raise DataError(
+            f"{data.annotations.source}: the training was given times of every video "
+            f"({some(sorted(taught))}), so they cannot tell how reliable its scores "
+            "are; calibrate on other videos"
+        )
+    note(taught_note(taught))
+    return data.only(set(videos) - taught)
 
 
 def _note_seen(model: TrainedModel, annotations: Path, videos: Collection[str]) -> None:

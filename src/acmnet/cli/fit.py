@@ -22,6 +22,7 @@ from acmnet.cli.shared_options import Device
 from acmnet.cli.terminal_tables import map_table, plain_table
 from acmnet.cli.training_options import note_missing_bf16
 from acmnet.data.feature_manifest import MANIFEST_NAME
+from acmnet.data.marks import Supervision
 from acmnet.data.shown_detections import Shown
 from acmnet.evaluation.tables import Table
 from acmnet.extraction.extractors import KEYPOINTS
@@ -56,6 +57,7 @@ def fit_command(
     profile: Annotated[ProfileName, InTraining] = None,
     subset: Annotated[str | None, InTraining] = None,
     groups: Annotated[str | None, InTraining] = None,
+    supervision: Annotated[Supervision | None, InTraining] = None,
     seed: Annotated[int, InTraining] = 0,
     workers: Annotated[int, Running] = cores(),
     device: Annotated[Device, Running] = "auto",
@@ -78,7 +80,8 @@ def fit_command(
         Folder of the video files, or, with --extractor keypoints, of files of tracks.
     labels
         CSV with the columns video,labels (several labels are separated by |; a video
-        without any action has none), or ActivityNet-style JSON.
+        without any action has none) and, if times are known, start,end; or
+        ActivityNet-style JSON.
     out
         Directory for the run, with features/, detections.json and report.md in it.
     subset
@@ -87,6 +90,10 @@ def fit_command(
         Videos that belong together, such as those of one person, camera or day: a CSV
         with the columns video,group, or the name of a column of the label file. How
         good the run is on new videos is then estimated on groups that were held out.
+    supervision
+        What training is given of the label file: names alone; points: also single
+        instants; segments: also segments and the spans that were watched; all: all of
+        it. When left out: all of a file that `acmnet label` wrote, names of any other.
     seed
         Number that all random choices start from: the same seed gives the same run.
     workers
@@ -113,6 +120,7 @@ def fit_command(
         settings=settings,
         subset=subset,
         groups=groups,
+        supervision=supervision,
         seed=seed,
         workers=workers,
         device=device,

@@ -25,6 +25,7 @@ from acmnet.cli.trained_run import (
     localised,
     note_unlike,
     refuse_nothing_left,
+    taught_times,
     trained_on,
 )
 from acmnet.data.detection_output import Output
@@ -170,6 +171,7 @@ def _by_run(
         "used": True,
         "details": f"features in {data.source.features}",
         KEY: trained_on(model.config, results),
+        **taught_times(model.config, results),
     }
     if model.config is not None and model.config.selection != LAST:
         used["checkpoint_chosen_on"] = model.config.selection

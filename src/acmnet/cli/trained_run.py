@@ -14,7 +14,7 @@ from acmnet.cli.shared_options import note_reading
 from acmnet.data.detections import DetectionFile
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data, DataSource, open_data
-from acmnet.data.videos_trained_on import KEY
+from acmnet.data.videos_trained_on import KEY, TAUGHT, taught_refusal
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.messages import counted, some
@@ -155,7 +155,9 @@ def scored(
     """Score detections against true segments; return None if there are none.
 
     Only videos that the run was not trained on are scored if one of them has a segment.
-    Otherwise all videos are scored, and a note in the report says so.
+    Otherwise all videos are scored, and a note in the report says so. Videos whose
+    times the training was given are never scored. If there are no others, a note is
+    printed, and None is returned.
 
     Parameters
     ----------
@@ -166,9 +168,14 @@ def scored(
     config : CheckpointConfig or None
         The config of the run, which names its training videos.
     """
-    if not any(video.instances for video in data.annotations.videos.values()):
+    known = {k for k, v in data.annotations.videos.items() if v.instances}
+    if not known:
         return None
-    external_data = {KEY: trained_on(config, results)}
+    taught = taught_times(config, data.annotations.videos)
+    if known <= set(taught.get(TAUGHT, ())):
+        note(taught_refusal(data.annotations.source, known))
+        return None
+    external_data = {KEY: trained_on(config, results), **taught}
     file = DetectionFile.of(results, external_data=external_data)
     reports, _ = held_out(
         lambda leave_out: {
@@ -184,6 +191,15 @@ def trained_on(
     """Return which of the videos a run was trained on; None if it does not say."""
     known = None if config is None else training_videos(config)
     return None if known is None else sorted(known.intersection(videos))
+
+
+def taught_times(
+    config: CheckpointConfig | None, videos: Iterable[str]
+) -> dict[str, list[str]]:
+    """Return, for ``external_data``, which of the videos gave a run their times."""
+    known = () if config is None else config.taught_times
+    taught = sorted(set(known).intersection(videos))
+    return {TAUGHT: taught} if taught else {}
 
 
 def note_unlike(run: Path, data: Data, most: int = MOST_VIDEOS) -> str | None:

@@ -112,6 +112,14 @@ def _marks(video: Video, supervision: Supervision) -> VideoMarks:
     )
 
 
+def default_supervision(annotations: Annotations) -> Supervision:
+    """Return what `fit` gives a training when nobody says: names, or all at the bench.
+
+    Whoever marks times at the bench does it for them to be learned from.
+    """
+    return "all" if annotations.made_by == BENCH else "names"
+
+
 def what_it_holds(annotations: Annotations) -> str:
     """Return how many names and marks a label file holds, in words.
 
@@ -199,22 +207,33 @@ def _watched_s(marks: VideoMarks) -> float:
     return watched_s
 
 
+def marks_values(marks: Mapping[str, VideoMarks]) -> dict[str, dict[str, list[Any]]]:
+    """Return the times that training is given as JSON values, each kind in order.
+
+    Examples
+    --------
+    >>> marks_values({"a": VideoMarks(points=(Point("jump", 3.0),))})
+    {'a': {'points': [['jump', 3.0]]}}
+    """
+    values: dict[str, dict[str, list[Any]]] = {}
+    for video, own in marks.items():
+        kinds = {
+            "segments": [
+                [x.label, x.segment.start_s, x.segment.end_s] for x in own.segments
+            ],
+            "points": [[x.label, x.time_s] for x in own.points],
+            "watched": [
+                [x.label or "", x.segment.start_s, x.segment.end_s] for x in own.watched
+            ],  # "" stands for all classes, as in a label file
+        }
+        values[video] = {kind: sorted(rows) for kind, rows in kinds.items() if rows}
+    return values
+
+
 def marks_sha256(marks: Mapping[str, VideoMarks]) -> str:
     """Return a digest, in hexadecimal, of the times that training is given.
 
     Neither the order of the videos nor that of the marks in a video counts.
     """
-    values: dict[str, Any] = {
-        video: {
-            "segments": sorted(
-                [x.label, x.segment.start_s, x.segment.end_s] for x in own.segments
-            ),
-            "points": sorted([x.label, x.time_s] for x in own.points),
-            "watched": sorted(
-                [x.label or "", x.segment.start_s, x.segment.end_s] for x in own.watched
-            ),
-        }
-        for video, own in marks.items()
-    }
-    text = json.dumps(values, sort_keys=True)
+    text = json.dumps(marks_values(marks), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

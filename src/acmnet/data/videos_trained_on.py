@@ -2,7 +2,8 @@
 
 A network does better on the videos that it was trained on than on new videos, although
 it never saw their segments. Wherever such videos are scored, one of these notes is
-shown.
+shown. Videos of which the training was given times are never scored: they are left out,
+and a note says so, or they are refused by name.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,6 +16,10 @@ KEY: Final = "trained_on"
 the file that the run was trained on; null if they are not known. Files of other systems
 do not have it."""
 
+TAUGHT: Final = "taught_times"
+"""Key in the ``external_data`` of a results JSON under which acmnet lists the videos of
+the file whose times the training was given; left out if there is none."""
+
 UNKNOWN: Final = (
     "it is not known which videos the run was trained on: scores of those are better "
     "than they will be on new videos"
@@ -24,7 +29,16 @@ UNKNOWN: Final = (
 
 def training_videos_in(external_data: Mapping[str, object]) -> frozenset[str]:
     """Return the videos of a results JSON that the run was trained on."""
-    listed = external_data.get(KEY)
+    return _listed(external_data, KEY)
+
+
+def taught_videos_in(external_data: Mapping[str, object]) -> frozenset[str]:
+    """Return the videos of a results JSON whose times the training was given."""
+    return _listed(external_data, TAUGHT)
+
+
+def _listed(external_data: Mapping[str, object], key: str) -> frozenset[str]:
+    listed = external_data.get(key)
     if not isinstance(listed, list):
         return frozenset()
     return frozenset(x for x in listed if isinstance(x, str))
@@ -73,4 +87,37 @@ def left_out_note(seen: Collection[str], average: float) -> str:
         f"{counted(len(seen), 'video')} that {were} trained on {is_out} left out "
         f"({some(sorted(seen))}); with {it} the average mAP is {100 * average:.2f} %, "
         "which new videos will not reach"
+    )
+
+
+def taught_note(taught: Collection[str]) -> str:
+    """Return the note on videos that are left out because their times were given.
+
+    Examples
+    --------
+    >>> taught_note(["a"])
+    "1 video is left out, as the training was given its times ('a')"
+    """
+    is_one = len(taught) == 1
+    return (
+        f"{counted(len(taught), 'video', ('is', 'are'))} left out, as the training "
+        f"was given {'its' if is_one else 'their'} times ({some(sorted(taught))})"
+    )
+
+
+def taught_refusal(where: str, taught: Collection[str]) -> str:
+    """Return why nothing can be scored, where every video gave its times to training.
+
+    Parameters
+    ----------
+    where : str
+        The label file, and its subset if there is one.
+    taught : collection of str
+        The videos with true segments, all of which gave times.
+    """
+    every = "its only video" if len(taught) == 1 else f"all {len(taught)} videos"
+    return (
+        f"{where}: the training was given the times of {every} with true segments "
+        f"({some(sorted(taught))}), so a score would not tell how good the run is; "
+        "score other videos, or hold videos out with acmnet crossvalidate"
     )

@@ -1,10 +1,17 @@
 """Score only the videos that a run was not trained on."""
 
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
-from acmnet.data.videos_trained_on import left_out_note, training_videos_in
+from acmnet.data.videos_trained_on import (
+    KEY,
+    TAUGHT,
+    left_out_note,
+    taught_note,
+    training_videos_in,
+)
 from acmnet.evaluation.reports import DetectionReport
+from acmnet.evaluation.truth import videos_with_instances
 
 
 def held_out(
@@ -22,11 +29,15 @@ def held_out(
     reports
         The reports on the videos that no system was trained on, with a note on the
         videos that were left out. If none of those has an instance, the reports on all
-        videos.
+        videos but those whose times a training was given.
     left_out
         What is to be added to the JSON; empty if no video was left out.
     """
     reports = evaluated(())
+    taught = sorted({video for report in reports.values() for video in report.taught})
+    notes = (taught_note(taught),) if taught else ()
+    if taught and len(reports) > 1:  # all systems are scored on the same videos
+        reports = _noted(evaluated(taught), notes)
     first = next(iter(reports.values()))
     truth, rules = first.ranking.truth, first.protocol
     seen = {
@@ -35,17 +46,25 @@ def held_out(
         for video in training_videos_in(report.external_data)
     }
     own = [video for video in truth.video_ids if rules.video_id(video) in seen]
-    with_instances = {
-        truth.video_ids[group // len(truth.class_names)]
-        for group in truth.instances.group.tolist()
-    }
-    if not own or with_instances <= set(own):
-        return reports, {}
-    others = {
-        name: dataclasses.replace(
-            report, notes=(*report.notes, left_out_note(own, reports[name].average))
-        )
-        for name, report in evaluated(own).items()
-    }
+    extra: dict[str, object] = {TAUGHT: {"left_out": taught}} if taught else {}
+    if not own or videos_with_instances(truth) <= set(own):
+        return reports, extra
     averages = {name: report.average for name, report in reports.items()}
-    return others, {"trained_on": {"left_out": own, "average_with_them": averages}}
+    extra[KEY] = {"left_out": own, "average_with_them": averages}
+    others = _noted(evaluated([*own, *taught]), notes)
+    return {
+        name: dataclasses.replace(
+            report, notes=(*report.notes, left_out_note(own, averages[name]))
+        )
+        for name, report in others.items()
+    }, extra
+
+
+def _noted(
+    reports: Mapping[str, DetectionReport], notes: tuple[str, ...]
+) -> dict[str, DetectionReport]:
+    """Return reports with notes on what was left out of them."""
+    return {
+        name: dataclasses.replace(report, notes=(*report.notes, *notes))
+        for name, report in reports.items()
+    }

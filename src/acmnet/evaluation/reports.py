@@ -23,6 +23,9 @@ from acmnet.data.videos_trained_on import (
     UNKNOWN,
     is_unknown,
     seen_note,
+    taught_note,
+    taught_refusal,
+    taught_videos_in,
     training_videos_in,
 )
 from acmnet.evaluation.measures import (
@@ -39,7 +42,13 @@ from acmnet.evaluation.ranking import DROP_REASONS as DROP_REASONS
 from acmnet.evaluation.ranking import Ranking, ranked_detections
 from acmnet.evaluation.tiou import checked_tiou, labelled_averages
 from acmnet.evaluation.tiou import parse_tiou as parse_tiou
-from acmnet.evaluation.truth import Truth, located_truth, read_intervals, reviews_note
+from acmnet.evaluation.truth import (
+    Truth,
+    located_truth,
+    read_intervals,
+    reviews_note,
+    videos_with_instances,
+)
 from acmnet.segments import Detections, FloatArray, IntArray, figure_png
 
 
@@ -70,6 +79,8 @@ class DetectionReport:
     """SHA-256 of the annotation file; None if it was not given as a path."""
     external_data: Mapping[str, object]
     """The detections' ``external_data``: data used beyond the benchmark's."""
+    taught: tuple[str, ...]
+    """Videos that are not scored because the training was given their times."""
     protocol: Protocol
     """The rules of the scoring."""
     notes: tuple[str, ...]
@@ -241,14 +252,16 @@ def evaluate(
     -------
     DetectionReport
         If the file of detections lists the videos that the run was trained on, the
-        notes name those of them that are scored.
+        notes name those of them that are scored. Videos whose times the training was
+        given are not scored, and the notes name them.
 
     Raises
     ------
     ValueError
         If a file cannot be read (`AnnotationError`, `DetectionFileError`), a threshold
         is out of range, there is no protocol of that name, no evaluated video has an
-        instance, or all detections are of other videos.
+        instance, the training was given the times of all that have one, or all
+        detections are of other videos.
 
     Notes
     -----
@@ -289,6 +302,10 @@ def evaluate(
     if leave_out:
         annotations, found = _without(leave_out, annotations, found, rules)
     truth = located_truth(annotations, rules, subset, intervals)
+    taught = _taught(found, truth)
+    if taught:
+        annotations, found = _without(taught, annotations, found, rules)
+        truth = located_truth(annotations, rules, subset, intervals)
     ranking = ranked_detections(found, truth, thresholds)
     ap = ranking.ap()
     predicted = {rules.video_id(video) for video in found.video_ids}
@@ -306,10 +323,32 @@ def evaluate(
         ),
         ground_truth_sha256=sha256,
         external_data=found.external_data,
+        taught=tuple(taught),
         protocol=rules,
-        notes=(*truth.notes, *_notes(annotations.source, found, truth)),
+        notes=(
+            *truth.notes,
+            *((taught_note(taught),) if taught else ()),
+            *_notes(annotations.source, found, truth),
+        ),
         ranking=ranking,
     )
+
+
+def _taught(found: DetectionFile, truth: Truth) -> list[str]:
+    """Return the scored videos whose times the training was given.
+
+    Raises
+    ------
+    ValueError
+        If no other video has an instance.
+    """
+    rules = truth.protocol
+    gave = {rules.video_id(video) for video in taught_videos_in(found.external_data)}
+    taught = [video for video in truth.video_ids if rules.video_id(video) in gave]
+    if taught and videos_with_instances(truth) <= set(taught):
+        known = videos_with_instances(truth) & set(taught)
+        raise ValueError(taught_refusal(truth.where, known))
+    return taught
 
 
 def _without(

@@ -156,6 +156,14 @@ def located_truth(
     )
 
 
+def videos_with_instances(truth: Truth) -> set[str]:
+    """Return the scored videos that have an instance."""
+    return {
+        truth.video_ids[group // len(truth.class_names)]
+        for group in truth.instances.group.tolist()
+    }
+
+
 def _scored(
     annotations: Annotations, protocol: Protocol, subset: str | None
 ) -> tuple[list[Video], str | None]:

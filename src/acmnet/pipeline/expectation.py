@@ -109,7 +109,8 @@ def expect(
         The run's.
     results : mapping of video id to Detections
         What the run found in all videos. Where some were not trained on, detections of
-        those alone are to be reviewed.
+        those alone are to be reviewed; otherwise, of those whose times the training was
+        not given, if there are any.
     groups : VideoGroups, optional
         Which videos belong together: names are checked on groups that were held out.
     on_note : callable
@@ -132,8 +133,9 @@ def expect(
     why_not = why_not_checked(request.data, groups)
     names = None if why_not else held_out_names(request, groups)
     others = {k: v for k, v in results.items() if k not in request.data.labels}
+    untaught = {k: v for k, v in results.items() if k not in request.marks}
     shown, chosen = to_review(
-        others or results, shown_score(request.out, model.settings)
+        others or untaught or results, shown_score(request.out, model.settings)
     )
     agreed = _agreement_of_networks(model, request)
     made = Expectation(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from acmnet.data.marks import Supervision
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.extraction.extraction_request import ExtractionProgress
 from acmnet.extraction.extractors import ExtractionSettings
@@ -44,6 +45,9 @@ class FitRequest:
     """Values of that recipe in that profile, with what the caller changed."""
     subset: str | None = None
     """Train on this subset of the labels; on every listed video when left out."""
+    supervision: Supervision | None = None
+    """What the training is given besides the names. When left out, names alone, but all
+    that a label file of the bench holds."""
     groups: str | None = None
     """Which videos belong together, as `acmnet.data.video_groups.read_groups` takes it;
     how good the run is on new videos is then estimated on groups that were held out."""

@@ -1,7 +1,7 @@
 """Your own videos and their labels, from files to a trained model and detections."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from acmnet.data.annotations import Annotations
@@ -10,8 +10,13 @@ from acmnet.data.detections import write_detections
 from acmnet.data.feature_store import open_store
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import Data, DataSource
+from acmnet.data.marks import (
+    Supervision,
+    default_supervision,
+    supervision_note,
+)
 from acmnet.data.video_groups import VideoGroups, read_groups
-from acmnet.data.videos_trained_on import KEY
+from acmnet.data.videos_trained_on import KEY, TAUGHT, taught_note
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.keypoint_extractor import settled
@@ -67,10 +72,8 @@ def fit(request: FitRequest, hooks: Hooks = NOBODY) -> FitResult:
     )
     results = _localized(request, model, everything, hooks)
     shown_from = shown_score(request.out, model.settings)
-    _write_detections(request, results, training, shown_from)
-    report, scored, is_held_out = _score(
-        everything.annotations, training.annotations, results
-    )
+    _write_detections(request, results, run, shown_from)
+    report, scored, is_held_out = _score(everything.annotations, run, results)
     expectation = None
     if not is_held_out:
         expectation = expect(run, model, results, groups, hooks.on_note)
@@ -98,9 +101,31 @@ def _labels(
     groups = None
     if request.groups is not None:
         groups = read_groups(request.groups, request.labels, chosen.videos)
-    for sentence in (*annotations.notes, *suspicions(chosen)):
+    for sentence in (
+        *annotations.notes,
+        *suspicions(chosen),
+        *_on_supervision(request, chosen),
+    ):
         hooks.on_note(sentence)
     return annotations, groups
+
+
+def _supervision(request: FitRequest, annotations: Annotations) -> Supervision:
+    """Return what the training is given besides the names."""
+    return request.supervision or default_supervision(annotations)
+
+
+def _on_supervision(request: FitRequest, annotations: Annotations) -> Iterator[str]:
+    """Yield sentences on what the training is given, where they need be said."""
+    supervision = _supervision(request, annotations)
+    if request.supervision is None and supervision == "all":
+        yield (
+            f"{request.labels} was made by acmnet label, so all that it holds is "
+            "learned from; --supervision names leaves the times out"
+        )
+    sentence = supervision_note(annotations, supervision)
+    if sentence is not None:
+        yield sentence
 
 
 def _extracted(
@@ -141,6 +166,7 @@ def _run_request(request: FitRequest, training: Data) -> RunRequest:
         settings=request.settings,
         seed=request.seed,
         device=request.device,
+        supervision=_supervision(request, training.annotations),
         resume=not request.overwrite,
         overwrite=request.overwrite,
     )
@@ -193,34 +219,42 @@ def _with_features(
 def _write_detections(
     request: FitRequest,
     results: Mapping[str, Detections],
-    training: Data,
+    run: RunRequest,
     shown_from: float | None,
 ) -> None:
     """Write all detections, with what is known of them."""
     used: dict[str, object] = {
         "used": True,
         "details": f"features of {request.extraction.extractor}",
-        KEY: sorted(set(results) & set(training.annotations.videos)),
+        KEY: sorted(set(results) & set(run.data.annotations.videos)),
     }
+    taught = sorted(set(results) & set(run.marks))
+    if taught:
+        used[TAUGHT] = taught
     if shown_from is not None:
         used["shown_from"] = shown_from
     write_detections(request.out / DETECTIONS, results, external_data=used)
 
 
 def _score(
-    everything: Annotations, training: Annotations, results: Mapping[str, Detections]
+    everything: Annotations, run: RunRequest, results: Mapping[str, Detections]
 ) -> tuple[DetectionReport | None, str, bool]:
     """Score against known segments: of videos not trained on, where there are any.
+
+    Videos whose times the training was given are never scored.
 
     Returns
     -------
     report, words, is_held_out
         The scores, which videos they are about, and whether those were held out.
     """
-    held_out = {k: v for k, v in everything.videos.items() if k not in training.videos}
+    training, taught = run.data.annotations.videos, run.marks
+    held_out = {k: v for k, v in everything.videos.items() if k not in training}
+    trained_on = {k: v for k, v in training.items() if k not in taught}
+    how = " by their names alone: " if taught else ": "
     for videos, words in (
         (held_out, "videos that were not trained on"),
-        (training.videos, "videos that were trained on: new ones will score lower"),
+        (trained_on, f"videos that were trained on{how}new ones will score lower"),
     ):
         known = {k: v for k, v in videos.items() if v.instances or not v.labels}
         if any(video.instances for video in known.values()):
@@ -228,4 +262,6 @@ def _score(
             found = {video: results[video] for video in known}
             report = evaluate(truth, found, tiou=TIOU)
             return report, f"{len(known)} {words}", videos is held_out
+    if any(video.instances for video in training.values()):
+        return None, taught_note(taught), False
     return None, "no true segments are known", False

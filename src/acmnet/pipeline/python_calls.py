@@ -13,6 +13,7 @@ from acmnet.data.annotations import AnnotationError, Annotations, Video
 from acmnet.data.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.feature_store import write_features
 from acmnet.data.labelled_features import DataSource, open_data
+from acmnet.data.marks import Supervision
 from acmnet.extraction.extractors import KEYPOINTS, ExtractionSettings
 from acmnet.extraction.keypoint_extractor import KeypointRequest
 from acmnet.files import written_whole
@@ -162,6 +163,7 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
     overrides: Mapping[str, object] | None = None,
     subset: str | None = None,
     groups: str | Path | None = None,
+    supervision: Supervision | None = None,
     seed: int = 0,
     workers: int = 1,
     device: str = "cpu",
@@ -193,7 +195,7 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
         Settings by dotted name, such as ``{"training.epochs": 50}``.
     profile : str, optional
         "best", "corrected", "official" or "paper"; the recipe's own when left out.
-    recipe, subset, groups, seed, workers, device, overwrite, retry_failed
+    recipe, subset, groups, supervision, seed, workers, device, overwrite, retry_failed
         As the options of `acmnet fit`.
     on_note : callable
         Called with each sentence that the user should read.
@@ -223,6 +225,7 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
         settings=recipes.recipe(recipe, profile=used, overrides=overrides or {}),
         subset=subset,
         groups=None if groups is None else str(groups),
+        supervision=supervision,
         seed=seed,
         workers=workers,
         device=device,

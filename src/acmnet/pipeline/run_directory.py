@@ -18,7 +18,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import distributed, nn
 
-from acmnet.data.marks import marks_sha256
+from acmnet.data.marks import marks_sha256, marks_values
 from acmnet.devices import computed_in
 from acmnet.evaluation.reports import evaluate
 from acmnet.files import make_folder, written_whole
@@ -303,6 +303,7 @@ class RunDirectory:
                 ),
             },
             trained_on=request.data.labels,
+            taught_times=marks_values(request.marks),
         )
 
 

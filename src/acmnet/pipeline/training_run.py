@@ -8,6 +8,7 @@ import torch
 from torch import distributed
 
 from acmnet.data.checks.refusals import refuse_problems
+from acmnet.messages import some
 from acmnet.pipeline.memory_needs import refuse_oversized
 from acmnet.pipeline.network_training import train_network
 from acmnet.pipeline.run_data import label_file
@@ -70,6 +71,7 @@ def _train(
     on_note: Callable[[str], None],
 ) -> None:
     """Train the epochs that are missing, once the data is known to allow it."""
+    _refuse_taught_selection(request)
     for note in refuse_problems(request.data, for_training=True):
         on_note(note)
     refuse_oversized(request.settings, request.data, request.device)
@@ -80,6 +82,19 @@ def _train(
         train_student(request, found, labels, on_step, on_note)
     else:
         train_network(request, found, labels, on_step)
+
+
+def _refuse_taught_selection(request: RunRequest) -> None:
+    """Refuse to choose the checkpoint on videos whose times the training is given."""
+    if request.selection is None:
+        return
+    taught = sorted(set(request.selection.annotations.videos) & set(request.marks))
+    if taught:
+        raise RunError(
+            f"the checkpoint cannot be chosen on the {request.selected_by}: the "
+            f"training is given the times of {some(taught)} of it; choose on other "
+            "videos, or give --supervision names"
+        )
 
 
 def join_processes(device: str) -> str:

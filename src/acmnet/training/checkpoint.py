@@ -2,7 +2,8 @@
 
 ``model.safetensors`` holds the weights, and ``config.json`` says what they are.
 ``training_state.pt`` (read with ``weights_only=True``) is what training goes on from.
-``trained_on.json`` names the videos and labels that were trained on. ``labels.json`` is
+``trained_on.json`` names the videos and labels that were trained on, and
+``taught_times.json`` the times, if the training was given any. ``labels.json`` is
 the label file, which reports read. The newest checkpoint of a run is its folder
 ``checkpoint``. Runs of an older acmnet have the first three files in the run itself.
 """
@@ -48,6 +49,7 @@ MODEL_FILE: Final = "model.safetensors"
 CONFIG_FILE: Final = "config.json"
 STATE_FILE: Final = "training_state.pt"
 TRAINED_ON_FILE: Final = "trained_on.json"
+TAUGHT_TIMES_FILE: Final = "taught_times.json"
 LABELS_FILE: Final = "labels.json"
 ANOTHER: Final = "take another checkpoint, or train again with --overwrite"
 
@@ -77,13 +79,15 @@ def model_files(
         name: value.detach().cpu().contiguous() for name, value in weights.items()
     }
     values = dataclasses.asdict(config)
-    trained_on = values.pop("trained_on")
+    trained_on, taught_times = values.pop("trained_on"), values.pop("taught_times")
     files = {
         MODEL_FILE: safetensors.save(tensors, {"epoch": str(config.epoch)}),
         CONFIG_FILE: _json(values, indent=1),
     }
     if trained_on is not None:
         files[TRAINED_ON_FILE] = _json(trained_on, indent=0)
+    if taught_times:
+        files[TAUGHT_TIMES_FILE] = _json(taught_times, indent=0)
     if labels is not None:
         files[LABELS_FILE] = labels
     return files
@@ -109,7 +113,7 @@ def kept_model_files(directory: Path) -> dict[str, bytes]:
         If one is damaged.
     """
     folder = folder_of(directory)
-    names = (MODEL_FILE, CONFIG_FILE, TRAINED_ON_FILE, LABELS_FILE)
+    names = (MODEL_FILE, CONFIG_FILE, TRAINED_ON_FILE, TAUGHT_TIMES_FILE, LABELS_FILE)
     return {name: _content(folder / name) for name in names if (folder / name).exists()}
 
 
@@ -170,7 +174,11 @@ def load_config(directory: Path) -> CheckpointConfig:
         config = config_from(values)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _foreign(path, one_line(error)) from error
-    return dataclasses.replace(config, trained_on=_trained_on(path.parent))
+    return dataclasses.replace(
+        config,
+        trained_on=_trained_on(path.parent),
+        taught_times=_taught_times(path.parent),
+    )
 
 
 def load_weights(directory: Path) -> dict[str, Tensor]:
@@ -324,6 +332,18 @@ def _trained_on(folder: Path) -> dict[str, tuple[str, ...]] | None:
         if not are_names(labels):
             raise _foreign(path, f"video {video!r} has the labels {labels!r}")
         found[video] = tuple(labels)
+    return found
+
+
+def _taught_times(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the times that the training was given, by video; empty if it had none."""
+    path = folder / TAUGHT_TIMES_FILE
+    if not path.exists():
+        return {}
+    found = _plain(path, "list of times that were learned from")
+    for video, marks in found.items():
+        if not isinstance(marks, dict):
+            raise _foreign(path, f"video {video!r} has the marks {marks!r}")
     return found
 
 

@@ -45,6 +45,11 @@ class CheckpointConfig:
     trained_on: Mapping[str, tuple[str, ...]] | None = None
     """Each training video's class names, from ``trained_on.json``; None where the
     checkpoint was written by an older acmnet, which did not keep them."""
+    taught_times: Mapping[str, Mapping[str, Any]] = dataclasses.field(
+        default_factory=dict
+    )
+    """The times that the training was given, by video and then by kind of mark, from
+    ``taught_times.json``; empty if it was given names alone."""
 
 
 def config_from(values: dict[str, Any]) -> CheckpointConfig:
