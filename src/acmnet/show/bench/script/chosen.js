@@ -88,6 +88,7 @@ $("loop").setAttribute("aria-label", "Loop the chosen segment, or what the timel
 // The marks of the video as a list, for those who do not see the timeline. It is made when
 // it is opened, a hundred at a time.
 const PAGE = 100;
+const QUIET_MS = 150; // after a change, before the list follows
 let shown = PAGE;
 function layMarks() {
   if (!$("history").open || !state.video) return;
@@ -98,7 +99,8 @@ function layMarks() {
 }
 $("history").addEventListener("toggle", layMarks);
 export function openMarks() { shown = PAGE; seen = ""; layMarks(); }
-onChange(layMarks);
+let later = null;
+onChange(() => { clearTimeout(later); later = setTimeout(layMarks, QUIET_MS); });
 
 // The names of the video, each to be taken away again, and those that marks imply.
 export function layNamesHere() {
@@ -109,6 +111,7 @@ export function layNamesHere() {
   parts.push(...implied.map((label) => make("span", { class: "name" }, label)));
   const rest = state.classes.filter((one) => !names.some((mark) => mark.label === one.name) && !implied.includes(one.name));
   const more = make("select", { "aria-label": "Name the video without a time", onchange: (event) => event.target.value && edits.toggleName(state.video, event.target.value) }, new Option("add a name …", ""), ...rest.map((one) => new Option(one.name, one.name)));
-  $("names-here").replaceChildren(make("span", { class: "quiet" }, "In this video:"), ...parts, ...(rest.length ? [more] : []));
+  const given = state.video.names?.length ? [make("span", { class: "quiet" }, `(the label file says: ${state.video.names.join(", ")})`)] : [];
+  $("names-here").replaceChildren(make("span", { class: "quiet" }, "In this video:"), ...parts, ...(rest.length ? [more] : []), ...given);
 }
 onChange(layNamesHere);

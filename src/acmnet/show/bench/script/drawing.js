@@ -5,6 +5,7 @@ import { colourOf, marksHere, state } from "./state.js";
 
 const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
 const TICK_PX = 76; // between written times
+const CROWDED_PX = 7; // points that are nearer to each other are lines
 const PICTURES = 32; // in the strip of a video, evenly spread
 
 // A pen for a canvas in CSS pixels, cleared.
@@ -86,14 +87,20 @@ function hatch(brush, x, w, row, colour) {
 
 function drawRow(brush, width, row, colour) {
   const paint = ROW_DRAWERS[row.row], { from, to, draft, chosen } = state;
-  let last = -1, late = null;
+  let last = -1, lastPoint = -Infinity, late = null;
   for (const given of row.items) {
     const item = draft && draft.id === given.id ? draft : given;
     if (item.start_s > to) { if (!draft) break; continue; } // sorted, but for what is dragged
     const isPoint = item.kind === "point";
     if ((isPoint ? item.start_s : item.end_s) < from) continue;
     if (item.id === chosen) { late = item; continue; }
-    if (isPoint) { point(brush, xOf(item.start_s, width), row, colour, false); continue; }
+    if (isPoint) {
+      const x = xOf(item.start_s, width);
+      if (x - lastPoint >= CROWDED_PX) point(brush, x, row, colour, false);
+      else if (x - lastPoint >= 1) { brush.fillStyle = colour; brush.fillRect(x, row.top, 1, row.height); } else continue;
+      lastPoint = x;
+      continue;
+    }
     const a = Math.max(-2, xOf(item.start_s, width)), b = Math.min(width + 2, xOf(item.end_s, width));
     if (b < last + 1) continue; // its columns are painted already
     paint(brush, a, Math.max(1.5, b - a), row, item, colour);

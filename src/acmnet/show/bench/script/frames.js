@@ -40,9 +40,9 @@ export class Frames {
     return next >= this.times.length ? this.duration_s : this.times[Math.max(0, next)];
   }
 
-  // A time inside of the frame, at which a browser surely shows it and not its neighbour.
-  inside(index) {
+  // A time inside of the frame: a share of the way to the next one.
+  inside(index, share = 0.5) {
     const start = this.time(index), next = this.times?.[index + 1] ?? start + this.shortest;
-    return start + Math.min(0.5 * (next - start), 0.5 * this.shortest);
+    return start + share * (next - start);
   }
 }

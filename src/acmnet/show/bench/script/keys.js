@@ -119,7 +119,12 @@ function nameOf(event) {
   const isNamed = key.length > 1 || /^[A-Z]$/.test(key); // of signs, Shift is a part
   return `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${event.shiftKey && isNamed && key !== "Space" ? "Shift+" : ""}${key}`;
 }
-const classOf = (event) => (event.shiftKey || event.ctrlKey || event.metaKey ? null : state.classes.find((one) => one.key && one.key === event.key.toLowerCase())?.name ?? null);
+// Some keyboards have digits behind Shift.
+function classOf(event) {
+  const key = event.key.toLowerCase();
+  if (event.ctrlKey || event.metaKey || (event.shiftKey && !/^\d$/.test(key))) return null;
+  return state.classes.find((one) => one.key && one.key === key)?.name ?? null;
+}
 
 const down_ = new Map(); // physical key -> label: Shift may be released first
 function pressed(event) {
@@ -149,9 +154,16 @@ document.addEventListener("keyup", (event) => {
   release(label);
 });
 
-$("keys-table").tBodies[0].append(...KEYS.flatMap(([title, rows]) => [
-  make("tr", {}, make("th", { colspan: 2, scope: "colgroup" }, title)),
-  ...rows.map(([written, does]) => make("tr", {}, make("td", {}, make("kbd", {}, written)), make("td", {}, does))),
-]));
+$("keys-tables").append(...KEYS.map(([title, rows]) => make("table", {}, make("caption", {}, title),
+  make("tbody", {}, ...rows.map(([written, does]) => make("tr", {}, make("td", {}, make("kbd", {}, written)), make("td", {}, does)))))));
+
+// Who works with the mouse must not find the next key taken by the control that was clicked.
+let isByPointer = false;
+document.addEventListener("pointerdown", () => { isByPointer = true; }, true);
+document.addEventListener("keydown", () => { isByPointer = false; }, true);
+for (const [name, which] of [["click", "button"], ["change", "select, input[type=checkbox], input[type=range]"]]) {
+  document.addEventListener(name, (event) => { if (isByPointer && event.target.closest(which) && !event.target.closest(".card, dialog")) document.activeElement?.blur(); });
+}
+
 $("open-keys").addEventListener("click", () => $("keys").showModal());
 $("close-keys").addEventListener("click", () => $("keys").close());

@@ -30,6 +30,7 @@ export async function askLearning() {
   $("learn").textContent = isRunning ? "Stop learning" : "Learn from all marks";
   $("open-learning").textContent = isRunning ? `Learning ${Math.round(100 * (told.progress ?? 0))} %` : "Learn again";
   if (isRunning || told.state === "failed" || before === "running") $("learn-state").textContent = told.message ?? "";
+  else if (told.outside) $("learn-state").textContent = told.outside;
   const isDone = before === "running" && told.state === "done";
   before = told.state;
   if (isDone) {
@@ -47,7 +48,7 @@ export async function readRounds() {
   const titles = ["round", "when", "marks", "minutes", "average mAP in %", "scored on"];
   $("rounds").tHead.replaceChildren(make("tr", {}, ...titles.map((title) => make("th", { scope: "col" }, title))));
   $("rounds").tBodies[0].replaceChildren(...rounds.map((one) => {
-    const cells = [one.number, new Date(one.at).toLocaleString(), one.n_marks, one.seconds === undefined ? DASH : (one.seconds / 60).toFixed(1), percent(one.scores?.average_map), one.scores?.of ?? DASH];
+    const cells = [one.number, one.at ? new Date(one.at).toLocaleString() : DASH, one.n_marks, Number.isFinite(one.seconds) ? (one.seconds / 60).toFixed(1) : DASH, percent(one.scores?.average_map), one.scores?.of ?? DASH];
     return make("tr", {}, ...cells.map((cell) => make("td", {}, String(cell ?? DASH))));
   }));
   const older = rounds.filter((one) => one.number !== state.round);

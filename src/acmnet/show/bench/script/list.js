@@ -74,7 +74,8 @@ export function drawList() {
 // The video that comes n places further in the list.
 export function further(n) {
   const shown = listed(), at = shown.indexOf(state.video);
-  const next = at < 0 ? shown[0] : shown[at + n];
+  const here = state.videos.indexOf(state.video), place = (video) => state.videos.indexOf(video);
+  const next = at >= 0 ? shown[at + n] : n > 0 ? shown.find((video) => place(video) > here) : shown.findLast((video) => place(video) < here);
   if (next) open(next);
 }
 

@@ -74,7 +74,9 @@ export function showNames(isShown) {
   choose(Math.max(0, order.indexOf(state.video)));
 }
 function layKeys() {
-  $("names-keys").replaceChildren(...state.classes.map((one) => classChip(one, () => nameChosen(one.name))));
+  const none = make("button", { type: "button", onclick: nothingInChosen, title: "Shift+N" }, "None of these");
+  const next = make("button", { type: "button", onclick: nextUnnamed, title: "Shift+U" }, "Next without a name");
+  $("names-keys").replaceChildren(...state.classes.map((one) => classChip(one, () => nameChosen(one.name))), none, next);
 }
 
 function choose(index) {
@@ -101,10 +103,10 @@ export function moveCard(dx, dy) {
   choose(at + dx + dy * (columns > 0 ? columns : order.length));
 }
 export const cardEnd = (isLast) => choose(isLast ? order.length - 1 : 0);
-export const nextUnnamed = () => {
+export function nextUnnamed() {
   const rest = [...order.slice(at + 1), ...order.slice(0, at + 1)].find((video) => !summaryOf(video).isNamed);
   if (rest) choose(order.indexOf(rest)); else tell("Every video that is listed has a name.");
-};
+}
 
 export function nameChosen(label) {
   const video = order[at];

@@ -5,16 +5,23 @@ import { Frames } from "./frames.js";
 
 export const RATES = [0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8];
 const FIRST_FRAME_MS = 400; // how long to wait for the first frame, to learn where its clock begins
+const UNKNOWN_S = 1; // length of a video until its frames are counted
+const SHARES = [0.5, 0.9, 0.1, 0.99, 0.01]; // where inside of a frame a seek goes, in turn
 const TICK_MS = 40; // of a video that the browser cannot play
 
 const player = $("player");
 let hasPictures = false;
-let offset = 0; // seconds that extraction's clock is ahead of the browser's
+let aim = null; // {index, tries}: the frame that a seek is to show
+let shown = null; // the browser's time of the frame on the screen
+let first = null; // the browser's time of the first frame
 let isMeasured = false; // whether offset is known
 let isSeeking = false, wanted = null; // seconds: the last seek that was asked for meanwhile
 let ticking = null;
 let loop = false;
 let opening = 0;
+
+// Seconds that extraction's clock is ahead of the browser's.
+const offset = () => (first === null || !state.frames.times ? 0 : state.frames.times[0] - first);
 
 export const isPlaying = () => (hasPictures ? !player.paused && !player.ended : ticking !== null);
 export const rate = () => Number($("rate").value);
@@ -22,13 +29,15 @@ export const rate = () => Number($("rate").value);
 export function openVideo(video) {
   pause();
   const mine = ++opening;
+  video.duration_s ??= UNKNOWN_S;
   Object.assign(state, { frames: new Frames(null, video.duration_s), now: 0, from: 0, to: video.duration_s });
   hasPictures = Boolean(video.url);
   isMeasured = isSeeking = false;
-  [offset, wanted] = [0, null];
+  [first, wanted, aim, shown] = [null, null, null, null];
   player.hidden = !hasPictures;
   $("no-player").hidden = hasPictures;
-  $("no-player").textContent = "There is no file to play for this video; the timeline works without.";
+  $("no-player").textContent = video.frame_url ? "" : "There is no file to play for this video; the timeline works without.";
+  $("still").hidden = true;
   if (hasPictures) player.src = video.url;
   else player.removeAttribute("src");
   player.playbackRate = rate();
@@ -41,7 +50,11 @@ async function readFrames(video, mine) {
     const told = await answer.json();
     if (!answer.ok) throw new Error(told.error);
     if (mine !== opening) return;
+    const isWhole = state.from <= 0 && state.to >= video.duration_s;
+    video.duration_s = told.end_s ?? video.duration_s;
     state.frames = new Frames(told.times_s, video.duration_s);
+    if (isWhole || state.to > video.duration_s) look(0, video.duration_s);
+    if (!hasPictures) showStill(state.now);
     state.now = state.frames.nearest(state.now);
     draw();
   } catch (error) {
@@ -52,10 +65,10 @@ async function readFrames(video, mine) {
 // The first frame that is shown, before any seek, tells where the browser's clock begins.
 player.addEventListener("loadeddata", () => {
   const mine = opening;
-  const measured = (first) => {
+  const measured = (time) => {
     if (mine !== opening || isMeasured) return;
     isMeasured = true;
-    if (first !== null && state.frames.times) offset = state.frames.times[0] - first;
+    first = time;
     player.playbackRate = rate();
     if (wanted !== null) showWanted();
   };
@@ -68,20 +81,22 @@ player.addEventListener("error", () => {
   hasPictures = false;
   player.hidden = true;
   $("no-player").hidden = false;
-  $("no-player").textContent = "The browser cannot play this file: it was moved, or has a format that the browser does not know. The timeline works without.";
+  $("no-player").textContent = state.video.frame_url ? "" : "The browser cannot play this file: it was moved, or has a format that the browser does not know. The timeline works without.";
+  showStill(state.now);
 });
 
 // While it plays, the time on the page is that of the frame on the screen.
 function follow() {
   const mine = opening;
-  const shown = (time) => {
+  const onScreen = (time) => {
     if (mine !== opening) return;
-    if (isPlaying()) passed(time + offset);
+    shown = time;
+    if (isPlaying()) passed(time + offset());
     next();
   };
   const next = () => {
-    if (player.requestVideoFrameCallback) player.requestVideoFrameCallback((_, frame) => shown(frame.mediaTime));
-    else requestAnimationFrame(() => shown(player.currentTime));
+    if (player.requestVideoFrameCallback) player.requestVideoFrameCallback((_, frame) => onScreen(frame.mediaTime));
+    else requestAnimationFrame(() => onScreen(player.currentTime));
   };
   next();
 }
@@ -110,7 +125,7 @@ export function play() {
   const ended = state.now >= state.video.duration_s - state.frames.shortest;
   if (loop ? state.now >= loopSpan()[1] : ended) seek(loop ? loopSpan()[0] : 0);
   // refused where another video is chosen meanwhile: then nothing is to be said
-  if (hasPictures) { player.play().catch(() => {}); return; }
+  if (hasPictures) { still.hidden = true; player.play().catch(() => {}); return; }
   let before = performance.now();
   ticking = setInterval(() => {
     const now = performance.now(), time = state.now + (rate() * (now - before)) / 1000;
@@ -140,20 +155,57 @@ export function seek(time) {
 }
 // Show the frame of a time without moving there, such as that at an edge which is dragged.
 export function showPicture(time) {
-  if (!hasPictures) return;
+  if (!hasPictures) { showStill(time); return; }
   wanted = time;
   if (isMeasured && !isSeeking) showWanted();
 }
 function showWanted() {
-  const { frames } = state;
-  isSeeking = true;
-  player.currentTime = Math.max(0, frames.inside(frames.at(Math.min(wanted, state.video.duration_s))) - offset);
+  aim = { index: state.frames.at(Math.min(wanted, state.video.duration_s)), tries: 0 };
   wanted = null;
+  still.hidden = true;
+  seekInside();
+}
+function seekInside() {
+  isSeeking = true;
+  player.currentTime = Math.max(0, state.frames.inside(aim.index, SHARES[aim.tries]) - offset());
 }
 player.addEventListener("seeked", () => {
+  if (wanted !== null) { showWanted(); return; }
   isSeeking = false;
-  if (wanted !== null) showWanted();
+  const mine = aim;
+  // the frame itself comes to the screen a moment after the seek
+  requestAnimationFrame(() => requestAnimationFrame(() => { if (mine === aim && wanted === null) checkShown(); }));
 });
+// Browsers guess how long a frame lasts, which fails where frames are of unequal length:
+// then the frame before or after is shown, and another time inside of the frame is tried.
+function checkShown() {
+  if (!aim || shown === null || !state.frames.times || isPlaying() || isSeeking) return;
+  if (state.frames.at(shown + offset()) === aim.index) return;
+  if (++aim.tries < SHARES.length) seekInside(); else showStill(state.frames.time(aim.index));
+}
+
+// The server decodes single frames of a file that the browser does not play. One is asked
+// for at a time, and the last that was wanted comes next.
+const still = $("still");
+let isLoading = false, next = null;
+function showStill(time) {
+  if (!state.video.frame_url || !state.frames.times) return;
+  next = state.video.frame_url.replace(/\.jpg$/, "") + `${state.frames.at(time)}.jpg`;
+  loadStill();
+}
+function loadStill() {
+  if (isLoading || next === null) return;
+  isLoading = true;
+  still.src = next;
+  next = null;
+}
+for (const name of ["load", "error"]) {
+  still.addEventListener(name, () => {
+    isLoading = false;
+    still.hidden = name === "error" || isPlaying() || isSeeking;
+    loadStill();
+  });
+}
 
 export function stepFrames(n) {
   pause();

@@ -54,6 +54,7 @@ function switchTo(page) {
   $("watch").hidden = page !== "watch";
   $("names").hidden = page !== "names";
   for (const name of ["watch", "names"]) $(`view-${name}`).setAttribute("aria-pressed", name === page);
+  tell("");
   showNames(page === "names");
   repaint();
 }
@@ -105,7 +106,7 @@ async function poll() {
     const news = saving.receive(told.marks);
     if (news.length) tell(`${counted(news.length, "mark")} by ${[...new Set(news.map((mark) => mark.who))].join(", ")} arrived.`);
     if (told.classes) takeClasses(told.classes);
-    drawProblems(told.problems ?? []);
+    drawProblems(told.problems ?? [], told.fault);
     if (told.detections_version !== undefined && told.detections_version !== detections) takeDetections(await read("detections.json"));
     await askLearning();
     if (saving.trouble && !saving.state.waiting) { saving.trouble = ""; drawSaved(saving); }
@@ -116,8 +117,8 @@ async function poll() {
   setTimeout(poll, POLL_MS);
 }
 
-function drawProblems(problems) {
-  const sentence = problems.map((one) => one.sentence).join(" ");
+function drawProblems(problems, fault) {
+  const sentence = [fault, ...problems.map((one) => one.sentence)].filter(Boolean).join("\n");
   if ($("problems").textContent !== sentence) $("problems").textContent = sentence;
   $("problems").hidden = !sentence;
 }
@@ -172,6 +173,7 @@ async function begin() {
   if (bench.notes?.length) $("notes").append(...bench.notes.map((note) => make("p", {}, note)));
   const asked = decodeURIComponent(location.hash.slice(1));
   show(state.videos.find((video) => video.id === asked) ?? state.videos[0]);
+  if (matchMedia("(min-width: 761px) and (min-height: 700px)").matches) $("history").open = true;
   if (!state.videos.length) tell("There is no video in this folder.");
   if (back) tell(`${counted(back, "change")} of your last visit, not saved then, ${back === 1 ? "is" : "are"} being saved now.`);
   document.documentElement.dataset.ready = "true";

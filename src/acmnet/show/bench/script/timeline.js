@@ -12,6 +12,13 @@ const WHEEL = 0.0016; // how fast the wheel zooms
 const ASK_AGAIN_MS = 1000;
 const ASK_TIMES = 120;
 
+const LEGEND = {
+  found: "light: found by the model, faded once you decided",
+  other: "dashed: found by another round",
+  truth: "dark line: given by the label file",
+  watched: "thin line with ends: watched, nothing else of this class",
+};
+
 const lanes = $("lanes");
 const pointers = new Map(); // id -> {x, y}
 let drag = null; // {kind: "edge" | "pan" | "scrub" | "pinch", ...}
@@ -166,6 +173,8 @@ function layNames() {
     if (lane.label !== WATCHED_LANE) name.style.setProperty("--colour", colourOf(lane.label));
     return name;
   }));
+  const rows = new Set(all.flatMap((lane) => [...lane.rows.values()].filter((row) => row.items.length).map((row) => row.row)));
+  $("legend").textContent = Object.entries(LEGEND).filter(([row]) => rows.has(row)).map(([, words]) => words).join(" · ");
   $("empty").hidden = all.length > 0;
   $("empty").textContent = state.classes.length ? "Nothing is marked yet. Play, and tap the key of a class where it happens, or hold it as long as it lasts." : "Add a class first: what happens in your videos?";
 }
