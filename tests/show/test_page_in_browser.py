@@ -9,9 +9,9 @@ import pytest
 
 from acmnet.cli import main
 from acmnet.data.annotations import Annotations, Video
+from acmnet.show.bench.page_server import Site, SiteServer
 from acmnet.show.report.html_page import page_of, write_page
 from acmnet.show.report.page_contents import Contents, VideoContents
-from acmnet.show.view.page_server import Site, SiteServer
 from acmnet.show.view.reviews import ReviewStore
 from support.browsing import drawn, frame, saved, until
 

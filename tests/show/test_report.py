@@ -19,13 +19,13 @@ from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.segments import Detections
+from acmnet.show.bench.page_server import Site, SiteServer
 from acmnet.show.report import page_contents as contents_room
 from acmnet.show.report.html_page import page_of, write_page
 from acmnet.show.report.network_curves import insides_of
 from acmnet.show.report.page_contents import Contents, VideoContents, video_contents
 from acmnet.show.report.page_media import media_of
 from acmnet.show.report.poster_strips import FRAMES, HEIGHT, WIDTH, poster_strip
-from acmnet.show.view.page_server import Site, SiteServer
 from acmnet.show.view.reviews import ReviewStore
 from support.browsing import drawn, frame, saved, until
 from support.commands import refused

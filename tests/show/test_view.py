@@ -16,18 +16,20 @@ from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.files import write_json
 from acmnet.segments import Detections
+from acmnet.show.bench import page_server
+from acmnet.show.bench.byte_ranges import OutsideError, Span, span_of
+from acmnet.show.bench.page_server import MOST_BYTES, SAFE, SiteServer
+from acmnet.show.bench.training_progress import state_of
 from acmnet.show.report.page_contents import (
     BEYOND_S,
     Contents,
     VideoContents,
     video_contents,
 )
-from acmnet.show.view import page_server, reviews
-from acmnet.show.view.byte_ranges import OutsideError, Span, span_of
-from acmnet.show.view.page_server import MOST_BYTES, SAFE, Site, SiteServer
+from acmnet.show.view import reviews
 from acmnet.show.view.reviews import ReviewError, ReviewStore, StaleError
 from acmnet.show.view.run_pages import Look, RunPages
-from acmnet.show.view.training_progress import state_of
+from acmnet.show.view.run_site import RunSite
 from support.commands import refused
 
 HOSTILE = [
@@ -244,7 +246,7 @@ def served(tmp_path):
     media.write_bytes(bytes(range(256)) * 40)
     (tmp_path / "secret.txt").write_text("secret")
     store = ReviewStore(folder / "reviews.json", annotations_of("a"))
-    site = Site(
+    site = RunSite(
         lambda token: f"<!doctype html><p>page {token}".encode(),
         lambda build, video: b"{}" if (build, video) == (1, 0) else None,
         lambda place: b"a strip" if place == 0 else None,
@@ -415,7 +417,8 @@ def test_other_methods_and_places_take_nothing(served):
         assert method in json.loads(body)["error"]
         assert SAFE.items() <= headers.items()
     token = served.site.token
-    assert ask(served, "/", "POST", b"{}", X_Acmnet_Token=token)[0] == 404
+    given = {"X_Acmnet_Token": token, "Content_Type": "application/json"}
+    assert ask(served, "/", "POST", b"{}", **given)[0] == 404
 
 
 def test_a_post_is_kept_and_read_back(served):
@@ -714,7 +717,7 @@ def test_what_is_looked_at_is_served_by_its_place(served):
 
 def test_a_run_has_the_same_address_at_each_start(tmp_path):
     """A browser keeps drafts by address. Two at once have two; a run has its own."""
-    site = Site(
+    site = RunSite(
         *(lambda _: b"", lambda *_: None, lambda _: None, (), lambda: {}),
         ReviewStore(tmp_path / "reviews.json", annotations_of("a")),
     )

@@ -30,13 +30,14 @@ from acmnet.files import one_line
 from acmnet.pipeline.kept_detections import FoundFile, found_videos
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.segments import Detections
+from acmnet.show.bench.page_server import Site, SiteServer
+from acmnet.show.bench.training_progress import state_of
 from acmnet.show.report.network_curves import insides_of
 from acmnet.show.report.page_contents import Contents, VideoContents, video_contents
 from acmnet.show.report.page_media import served_media
-from acmnet.show.view.page_server import Site, SiteServer
 from acmnet.show.view.reviews import REVIEWS_FILE, ReviewStore
 from acmnet.show.view.run_pages import Look, RunPages
-from acmnet.show.view.training_progress import state_of
+from acmnet.show.view.run_site import RunSite
 
 FIRST_PORT: Final = 20_000
 """The lowest of the ports that runs are given."""
@@ -88,7 +89,7 @@ def view_command(
         lambda: state_of(run)["checkpoint"],
         lambda place: page.poster(names[place]),
     )
-    site = Site(
+    site = RunSite(
         pages.page,
         pages.insides,
         pages.poster,

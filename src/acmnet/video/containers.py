@@ -89,7 +89,7 @@ class OpenVideo:
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Yield each frame that can be decoded, in order of presentation."""
-        for packet in self._packets():
+        for packet in self.packets():
             try:
                 frames = self.stream.decode(packet)
             except av.FFmpegError:
@@ -107,7 +107,7 @@ class OpenVideo:
             "it is whole, or encode it again"
         )
 
-    def _packets(self) -> Iterator["av.Packet[Any] | None"]:
+    def packets(self) -> Iterator["av.Packet[Any] | None"]:
         """Yield the packets of the stream, then None, which flushes the decoder."""
         try:
             for packet in self.container.demux(self.stream):

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from av.video.reformatter import Colorspace, VideoReformatter
 
 from acmnet.video.containers import DecodeCount, OpenVideo, VideoError, opened_video
-from acmnet.video.frame_clock import FrameClock, nominal_duration
+from acmnet.video.frame_times import frame_clock
 
 __all__ = [
     "Frame",
@@ -250,12 +250,8 @@ class FrameReader:
 
     def _timed(self, video: OpenVideo) -> Iterator[tuple[av.VideoFrame, Fraction]]:
         """Yield each decoded frame with its time in seconds after the first frame."""
-        stream = video.stream
-        unit_s = stream.time_base or Fraction(1)
-        clock = FrameClock(
-            nominal_duration((stream.average_rate, stream.guessed_rate)),
-            video.claimed_s if video.bears_out_its_clock else Fraction(0),
-        )
+        unit_s = video.stream.time_base or Fraction(1)
+        clock = frame_clock(video)
         for frame in video.frames():
             stamp = frame.dts if video.is_in_decoding_order else frame.pts
             time_s = clock.time_of(None if stamp is None else stamp * unit_s)

@@ -1,4 +1,4 @@
-"""The server of a run's page: the page, its videos by number, and its reviews.
+"""A server of one site on this machine: its pages, its files, and what it stores.
 
 It listens on 127.0.0.1. Pages of other sites cannot use it: the Host header must name
 this machine (against DNS rebinding), a post must come from our page and carry the token
@@ -11,7 +11,6 @@ for ten seconds and no longer.
 """
 
 import contextlib
-import dataclasses
 import hmac
 import io
 import json
@@ -21,18 +20,15 @@ import secrets
 import socket
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeVar
+from typing import Any, BinaryIO, Final, NamedTuple, Protocol
 
 from acmnet.files import one_line
-from acmnet.show.view.byte_ranges import OutsideError, span_of
-from acmnet.show.view.reviews import ReviewError, ReviewStore, StaleError
-from acmnet.show.view.timed_requests import TimedReader, TooMuchError
-
-T = TypeVar("T")
+from acmnet.show.bench.byte_ranges import OutsideError, span_of
+from acmnet.show.bench.timed_requests import TimedReader, TooMuchError
 
 HOST: Final = "127.0.0.1"
 MOST_BYTES: Final = 4 << 20
@@ -63,30 +59,75 @@ BUSY: Final = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Site:
+class Answer(NamedTuple):
+    """What a request is answered with."""
+
+    body: bytes
+    kind: str = "application/json"
+    """The media type of the body."""
+    status: HTTPStatus = HTTPStatus.OK
+
+
+class Refusal(Exception):  # noqa: N818 - not an error of ours
+    """A request that is answered with an error status and a sentence.
+
+    Parameters
+    ----------
+    status : HTTPStatus
+        The status of the answer.
+    sentence : str
+        What the page shows to its user.
+    more : mapping, optional
+        Further values of the answer.
+    """
+
+    def __init__(
+        self, status: HTTPStatus, sentence: str, more: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(sentence)
+        self.status, self.sentence, self.more = status, sentence, more or {}
+
+
+class Site(Protocol):
     """What the server serves."""
 
-    page: Callable[[str], bytes]
-    """Given the token, returns the HTML in UTF-8; called for every request."""
-    insides: Callable[[int, int], bytes | None]
-    """Given a page's number and a video's place on it, returns the curves of the video
-    as JSON; None if that page is not the newest any more."""
-    poster: Callable[[int], bytes | None]
-    """Given a video file's number, returns a JPEG; None if no frame can be decoded."""
-    media: tuple[Path, ...]
-    """The video files, in the order of their numbers: no other files can be read."""
-    state: Callable[[], dict[str, Any]]
-    """Returns how far a training of the run is."""
-    reviews: ReviewStore
-    """Where reviews are saved."""
-    token: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(32))
-    """What a page must send with reviews: another one at each start of the server."""
+    @property
+    def token(self) -> str:
+        """What a page must send with each post: a new one at each start."""
 
-    def __post_init__(self) -> None:
-        """Resolve links now: a file that a link points to later is not served."""
-        resolved = tuple(path.resolve() for path in self.media)
-        object.__setattr__(self, "media", resolved)
+    def get(self, path: str) -> Answer | Path:
+        """Return the answer to a request, or the file to send.
+
+        Raises
+        ------
+        Refusal
+            If there is nothing at that path.
+        """
+
+    def post(self, path: str, values: Any) -> Answer:
+        """Store JSON values, and return the answer.
+
+        Raises
+        ------
+        Refusal
+            If they cannot be stored.
+        """
+
+
+def new_token() -> str:
+    """Return a token that nobody can guess."""
+    return secrets.token_urlsafe(32)
+
+
+def nothing_here() -> Refusal:
+    """Return the refusal of a path that a site does not have."""
+    return Refusal(HTTPStatus.NOT_FOUND, "there is nothing here")
+
+
+def json_answer(values: Any, status: HTTPStatus = HTTPStatus.OK) -> Answer:
+    """Return values as an answer in JSON."""
+    body = json.dumps(values, separators=(",", ":")).encode()
+    return Answer(body, status=status)
 
 
 class SiteServer(ThreadingHTTPServer):
@@ -131,14 +172,6 @@ class SiteServer(ThreadingHTTPServer):
         return tuple(f"{x}:{port}" for x in hosts) + (hosts if port == 80 else ())
 
 
-class _Refusal(Exception):  # noqa: N818 - not an error of ours
-    """A request that is answered with an error status and a sentence."""
-
-    def __init__(self, status: HTTPStatus, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status, self.sentence = status, sentence
-
-
 class _Handler(BaseHTTPRequestHandler):
     """Answers the requests of one connection."""
 
@@ -181,13 +214,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_json({"error": message or explain or status.phrase}, status)
 
     def do_GET(self) -> None:
-        """Answer with the page, part of a video, the state or the reviews."""
+        """Answer with what the site has at the path."""
         self._answer(self._got)
 
     do_HEAD = do_GET  # noqa: N815 - http.server's name
 
     def do_POST(self) -> None:
-        """Save reviews."""
+        """Let the site store what was posted."""
         self._answer(self._posted)
 
     def _answer(self, act: Callable[[], None]) -> None:
@@ -196,8 +229,9 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 self._refuse_strangers()
                 act()
-            except _Refusal as refusal:
-                self._send_json({"error": refusal.sentence}, refusal.status)
+            except Refusal as refusal:
+                values = {"error": refusal.sentence, **refusal.more}
+                self._send_json(values, refusal.status)
             except (BrokenPipeError, ConnectionResetError, TimeoutError):
                 raise
             except (ValueError, OSError) as error:
@@ -209,84 +243,52 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse_strangers(self) -> None:
         """Refuse requests to another host and requests by pages of other sites."""
         if self.headers.get("Host", "") not in self.server.names:
-            raise _Refusal(HTTPStatus.FORBIDDEN, "this server has another host name")
+            raise Refusal(HTTPStatus.FORBIDDEN, "this server has another host name")
         ours = {f"http://{name}" for name in self.server.names}
         origin = self.headers.get("Origin")
         if origin is not None and origin not in ours:
-            raise _Refusal(HTTPStatus.FORBIDDEN, "another site may not ask")
+            raise Refusal(HTTPStatus.FORBIDDEN, "another site may not ask")
         if self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-            raise _Refusal(HTTPStatus.FORBIDDEN, "another site may not ask")
+            raise Refusal(HTTPStatus.FORBIDDEN, "another site may not ask")
 
     def _got(self) -> None:
         """Answer a GET or HEAD request."""
-        site = self.server.site
-        if self.path == "/":
-            self._send(site.page(site.token), "text/html; charset=utf-8")
-        elif self.path == "/api/state":
-            self._send_json(site.state())
-        elif self.path == "/api/reviews":
-            self._send_json(site.reviews.to_json())
-        elif (places := self._places("/api/video/", 2)) is not None:
-            build, video = places
-            self._send(self._found(site.insides(build, video)), "application/json")
-        elif (places := self._places("/poster/", 1)) is not None:
-            known = places[0] < len(site.media)
-            strip = site.poster(places[0]) if known else None
-            self._send(self._found(strip), "image/jpeg")
-        elif (places := self._places("/media/", 1)) is not None:
-            known = places[0] < len(site.media)
-            self._send_file(self._found(site.media[places[0]] if known else None))
+        found = self.server.site.get(self.path)
+        if isinstance(found, Path):
+            self._send_file(found)
         else:
-            raise _Refusal(HTTPStatus.NOT_FOUND, "there is nothing here")
-
-    def _places(self, start: str, n: int) -> list[int] | None:
-        """Return the n numbers of a path such as ``/media/3``; None for other paths."""
-        parts = self.path.removeprefix(start).split("/")
-        if not self.path.startswith(start) or len(parts) != n:
-            return None
-        is_number = (x.isascii() and x.isdecimal() and len(x) < 9 for x in parts)
-        return [int(x) for x in parts] if all(is_number) else None
-
-    @staticmethod
-    def _found(value: T | None) -> T:
-        """Return a value; refuse with status 404 for None."""
-        if value is None:
-            raise _Refusal(HTTPStatus.NOT_FOUND, "there is nothing here")
-        return value
+            self._send(found)
 
     def _posted(self) -> None:
-        """Save the posted reviews, and answer with their revision."""
-        if self.path != "/api/reviews":
-            raise _Refusal(HTTPStatus.NOT_FOUND, "nothing can be posted here")
+        """Let the site store what was posted by a page of its own."""
         site = self.server.site
         given = self.headers.get("X-Acmnet-Token", "")
         if not hmac.compare_digest(given.encode(), site.token.encode()):
-            raise _Refusal(
+            raise Refusal(
                 HTTPStatus.FORBIDDEN, "the server was started anew; reload the page"
             )
         kind = self.headers.get("Content-Type", "").partition(";")[0].strip()
         if kind != "application/json":
-            raise _Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
+            raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
+        body = self._body()
         try:
-            values = json.loads(self._body())
-            revision = site.reviews.save(values)
-        except StaleError as error:
-            raise _Refusal(HTTPStatus.CONFLICT, str(error)) from None
-        except (ReviewError, RecursionError) as error:
-            raise _Refusal(HTTPStatus.BAD_REQUEST, one_line(error)) from None
-        except ValueError as error:  # no JSON, no text, a number of 5,000 digits
-            raise _Refusal(HTTPStatus.BAD_REQUEST, f"no JSON: {error}") from None
-        self._send_json({"revision": revision})
+            values = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            # no JSON, no text, a number of 5,000 digits
+            raise Refusal(
+                HTTPStatus.BAD_REQUEST, f"no JSON: {one_line(error)}"
+            ) from None
+        self._send(site.post(self.path, values))
 
     def _body(self) -> bytes:
         """Return the body of a post, if it announces an acceptable length."""
         length = self.headers.get("Content-Length", "")
         if not length.isascii() or not length.isdecimal():
-            raise _Refusal(HTTPStatus.LENGTH_REQUIRED, "say how long the body is")
+            raise Refusal(HTTPStatus.LENGTH_REQUIRED, "say how long the body is")
         if len(length) > 9 or int(length) > MOST_BYTES:
-            raise _Refusal(
+            raise Refusal(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"reviews of more than {MOST_BYTES} bytes cannot be saved",
+                f"more than {MOST_BYTES} bytes cannot be stored at once",
             )
         return self._received(int(length))
 
@@ -295,21 +297,19 @@ class _Handler(BaseHTTPRequestHandler):
         self._reader.allow(length)
         body = self.rfile.read(length)
         if len(body) < length:
-            raise _Refusal(HTTPStatus.BAD_REQUEST, "the body ends before its time")
+            raise Refusal(HTTPStatus.BAD_REQUEST, "the body ends before its time")
         return body
 
-    def _send_json(
-        self, values: dict[str, Any], status: HTTPStatus = HTTPStatus.OK
-    ) -> None:
-        if status != HTTPStatus.OK:
-            # the unread rest of a refused body must not be read as a request
-            self.close_connection = True
-        self._send(json.dumps(values).encode(), "application/json", status)
+    def _send_json(self, values: Mapping[str, Any], status: HTTPStatus) -> None:
+        """Send values that tell of an error."""
+        # the unread rest of a refused body must not be read as a request
+        self.close_connection = True
+        self._send(json_answer(values, status))
 
-    def _send(self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
-        self._head(status, kind, len(body))
+    def _send(self, answer: Answer) -> None:
+        self._head(answer.status, answer.kind, len(answer.body))
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.write(answer.body)
 
     def _head(
         self,
@@ -358,7 +358,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _opened(path: Path) -> BinaryIO:
     """Open a regular file; refuse a name that was replaced by a link meanwhile."""
-    gone = _Refusal(HTTPStatus.NOT_FOUND, "the video is not there any more")
+    gone = Refusal(HTTPStatus.NOT_FOUND, "the video is not there any more")
     if path.resolve() != path:
         raise gone
     try:
