@@ -239,12 +239,11 @@ class MarkStore:
                 entry = {"marks": [mark.to_record() for mark in marks]}
                 self._commit(who, entry, self._revision + 1)
 
-    def set_durations(self, durations_s: Mapping[str, float]) -> None:
-        """Tell the lengths of videos that were not known before."""
+    def set_duration(self, video: str, duration_s: float) -> None:
+        """Tell the length of a video, once its frames are known."""
         with self._lock:
-            for video, duration_s in durations_s.items():
-                known = self._videos[video]
-                self._videos[video] = known._replace(duration_s=duration_s)
+            known = self._videos[video]
+            self._videos[video] = known._replace(duration_s=duration_s)
 
     def _add_classes(self, names: Sequence[str], who: str) -> None:
         if names:

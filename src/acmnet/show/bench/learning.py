@@ -1,0 +1,239 @@
+"""Learn again from the marks: starts rounds, tells how far they are, ends them.
+
+A round runs in a process of its own (`acmnet.show.bench.round_process`), one at a time.
+"""
+
+import contextlib
+import datetime
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from filelock import FileLock, Timeout
+
+from acmnet.files import make_folder, write_text
+from acmnet.show.bench.bench_labels import Labels, label_text, label_values
+from acmnet.show.bench.round_process import PATIENCE_S
+from acmnet.show.bench.rounds import (
+    FAILED,
+    LABELS,
+    STATE,
+    STOPPED,
+    Request,
+    Round,
+    last_done,
+    round_of,
+    rounds_in,
+)
+from acmnet.startup import SAFE_PATH
+
+LONGEST_LOG: Final = 1 << 16
+"""How many bytes at the end of a log of losses are read."""
+
+
+class CannotLearnError(ValueError):
+    """Learning cannot begin now; the message says why."""
+
+
+class Method(NamedTuple):
+    """How rounds are made."""
+
+    steps: Callable[[Round, Round | None], Sequence[Sequence[str]]]
+    """Given a round and the one before, returns the commands that the round consists
+    of, each as the words after ``acmnet``."""
+    progress: Callable[[Round, str], tuple[float, str]]
+    """Given a round and the name of its present command, returns how much of the round
+    is done, from 0 to 1, and a sentence."""
+    why_not: str = ""
+    """Why nothing can be learned here; empty if it can."""
+
+
+class Learning:
+    """The rounds of one bench.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the rounds are kept.
+    method : Method
+        How rounds are made.
+    on_done : callable
+        Called with each round that ended well, before it counts as done.
+    """
+
+    def __init__(
+        self, folder: Path, method: Method, on_done: Callable[[Round], None]
+    ) -> None:
+        self.folder, self.method = folder, method
+        self._on_done = on_done
+        self._process: subprocess.Popen[bytes] | None = None
+        self._round: Round | None = None
+        self._told: dict[str, Any] | None = None
+        self._lock = threading.Lock()
+
+    def start(self, labels: Labels) -> int:
+        """Begin a round, or go on with one that was stopped; return its number.
+
+        Raises
+        ------
+        CannotLearnError
+            If it cannot begin; the message says why.
+        """
+        with self._lock:
+            if self.method.why_not:
+                raise CannotLearnError(self.method.why_not)
+            if self._is_running() or self._is_busy():
+                raise CannotLearnError(
+                    "a round is being learned already; wait for it, or stop it first"
+                )
+            rounds = rounds_in(self.folder)
+            one, before = self._next(rounds), last_done(rounds)
+            text = _learned_from(labels, before)
+            self._prepare(one, before, labels, text)
+            environment = os.environ | SAFE_PATH
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "acmnet.show.bench.round_process", one.folder],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+            )
+            self._round, self._told = one, None
+            threading.Thread(
+                target=self._wait, args=(self._process, one), daemon=True
+            ).start()
+            return one.number
+
+    def stop(self) -> None:
+        """End the present round, so that it can go on later; wait for its end."""
+        process = self._process
+        if process is None or process.stdin is None:
+            return
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(PATIENCE_S + 10.0)
+
+    def state(self) -> dict[str, Any]:
+        """Return how learning is: ``state``, ``progress``, ``message``, ``round``."""
+        one, process = self._round, self._process
+        if one is not None and process is not None and self._is_running():
+            step = str(one.state.get("step") or "")
+            done, sentence = self.method.progress(one, step)
+            return _values("running", min(max(done, 0.0), 1.0), sentence, one.number)
+        if self._told is not None:
+            return self._told
+        rounds = rounds_in(self.folder)
+        if self._is_busy():
+            number = rounds[-1].number if rounds else 0
+            return _values("running", 0.0, "another server learns this round", number)
+        if rounds and not rounds[-1].is_done:
+            number = rounds[-1].number
+            return _values(
+                "idle", 0.0, f"round {number} was stopped; it can go on", number
+            )
+        return _values("idle", 0.0, "", rounds[-1].number if rounds else 0)
+
+    def _next(self, rounds: Sequence[Round]) -> Round:
+        """Return the round to begin: one that did not end is begun once more."""
+        if rounds and not rounds[-1].is_done:
+            return rounds[-1]
+        return round_of(self.folder, rounds[-1].number + 1 if rounds else 1)
+
+    def _prepare(
+        self, one: Round, before: Round | None, labels: Labels, text: str
+    ) -> None:
+        """Write the round's labels and commands; anew if other marks are there now."""
+        kept = one.folder / LABELS
+        is_same = kept.is_file() and kept.read_text(encoding="utf-8") == text
+        if one.folder.exists() and not is_same:
+            shutil.rmtree(one.folder)  # a part of a training on other labels
+        make_folder(one.folder)
+        write_text(kept, text)
+        named = json.loads(text)["database"]
+        one.begin(
+            Request(
+                at=_now(),
+                revision=labels.revision,
+                n_marks=sum(mark.video in named for mark in labels.marks),
+                n_videos=len(named),
+                steps=tuple(tuple(x) for x in self.method.steps(one, before)),
+            )
+        )
+
+    def _wait(self, process: "subprocess.Popen[bytes]", one: Round) -> None:
+        """Wait for the end of a round, and swap in what it found."""
+        process.wait()
+        state = one.state
+        if one.is_done:
+            try:
+                self._on_done(one)
+            except (OSError, ValueError) as error:
+                self._told = _values(FAILED, 1.0, str(error), one.number)
+            else:
+                self._told = _values("done", 1.0, "", one.number)
+        elif state.get("state") == STOPPED:
+            message = f"round {one.number} was stopped; it can go on"
+            self._told = _values("idle", 0.0, message, one.number)
+        else:
+            message = str(state.get("message") or "the process of learning was killed")
+            self._told = _values(FAILED, 0.0, message, one.number)
+
+    def _is_running(self) -> bool:
+        """Whether this server's round is being learned, or its end is being read."""
+        return self._process is not None and self._told is None
+
+    def _is_busy(self) -> bool:
+        """Whether any process learns in these rounds."""
+        if not self.folder.is_dir():
+            return False
+        lock = FileLock(self.folder / ".lock")
+        try:
+            with lock.acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+
+
+def _learned_from(labels: Labels, before: Round | None) -> str:
+    """Return the label file of a round; refuse what nothing can be learned from.
+
+    Raises
+    ------
+    CannotLearnError
+        If no video has a name, or nothing was marked since the last round.
+    """
+    values = label_values(labels)
+    if not values["database"]:
+        raise CannotLearnError(
+            "no video has a name yet; say of some videos what they show, then learn"
+        )
+    if not any(entry["annotations"] for entry in values["database"].values()):
+        raise CannotLearnError("no class was marked in any video yet")
+    request = None if before is None else before.request
+    if before and request and request.revision == labels.revision:
+        raise CannotLearnError(
+            f"nothing was marked since round {before.number}; mark something first"
+        )
+    return label_text(values) + "\n"
+
+
+def _values(state: str, progress: float, message: str, number: int) -> dict[str, Any]:
+    """Return how learning is, for the page."""
+    return {
+        "state": state,
+        "progress": round(progress, 4),
+        "message": message,
+        "round": number,
+    }
+
+
+def _now() -> str:
+    now = datetime.datetime.now(datetime.UTC)
+    return now.isoformat(timespec="seconds").replace("+00:00", "Z")

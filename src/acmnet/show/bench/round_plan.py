@@ -1,0 +1,135 @@
+"""Which commands a round of learning consists of, and how much of them is done."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from acmnet.extraction.records import RECORDS
+from acmnet.messages import counted
+from acmnet.show.bench.rounds import DETECTIONS, LABELS, Round
+
+LOG_FILE: Final = "log.jsonl"
+"""The file of a run with the losses of every step."""
+TEACHERS: Final = "teachers"
+"""Folder of a run with those of its teachers."""
+TAIL_BYTES: Final = 4096
+"""How much of the end of a log is read to find its last line."""
+SHARES: Final = {"extract": 0.75, "train": 0.22, "localize": 0.03}
+"""Shares of a round that the commands take, about: extraction takes the longest."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RoundPlan:
+    """How the rounds of a bench learn."""
+
+    features: Path
+    """The folder of the features."""
+    videos: Path | None = None
+    """The folder of the video files whose features are extracted; None if all features
+    are there."""
+    files: Mapping[str, Path] = dataclasses.field(default_factory=dict)
+    """The video files by id, of which features are needed."""
+    extractor: str = "auto"
+    options: tuple[str, ...] = ()
+    """Options of `acmnet train`: recipe, profile, settings."""
+    device: str = "auto"
+    epochs: int = 1
+    """Epochs of a whole training, those of all teachers and of the student."""
+    first: Path | None = None
+    """The run that the first round begins from; None to begin from nothing."""
+
+    def steps(self, one: Round, before: Round | None) -> list[list[str]]:
+        """Return the commands of a round; see `acmnet.show.bench.learning.Method`."""
+        where = ["--features", str(self.features), "--device", self.device]
+        start = before.folder if before is not None else self.first
+        train = [
+            *("train", "--annotations", str(one.folder / LABELS), *where),
+            *("--out", str(one.folder), "--resume", "--skip-missing"),
+            *("--supervision", "all", *self.options),
+            *([] if start is None else ["--from", str(start)]),
+        ]
+        found = str(one.folder / DETECTIONS)
+        localize = ["localize", "--run", str(one.folder), *where, "--out", found]
+        return [*self._extract(), train, localize]
+
+    def _extract(self) -> list[list[str]]:
+        """Return the command that extracts what is missing, if anything is."""
+        if self.videos is None or not (set(self.files) - self._extracted()):
+            return []
+        out = ["--out", str(self.features), "--extractor", self.extractor]
+        return [["extract", str(self.videos), *out, "--device", self.device]]
+
+    def _extracted(self) -> set[str]:
+        """Return the videos that have features, or are known to give none."""
+        records = self.features / RECORDS
+        done = {path.stem for path in records.glob("*.json")}
+        failed = set()
+        for path in self.features.glob("failed*.jsonl"):
+            for line in path.read_text(encoding="utf-8").splitlines():
+                values = _values(line)
+                failed.add(str(values.get("video")))
+        return done | failed
+
+    def progress(self, one: Round, step: str) -> tuple[float, str]:
+        """Return how much of a round is done; see `acmnet.show.bench.learning.Method`.
+
+        Parameters
+        ----------
+        one : Round
+            The round.
+        step : str
+            Its present command; empty before the first.
+        """
+        request = one.request
+        names = [x[0] for x in request.steps] if request is not None else []
+        if step not in names:
+            return 0.0, "starting"
+        total = sum(SHARES[name] for name in names)
+        before = sum(SHARES[name] for name in names[: names.index(step)])
+        if step == "extract":
+            done, sentence = self._of_extraction()
+        elif step == "train":
+            done, sentence = self._of_training(one.folder)
+        else:
+            done, sentence = 0.0, "finding actions in all videos"
+        return (before + done * SHARES[step]) / total, sentence
+
+    def _of_extraction(self) -> tuple[float, str]:
+        n = len(set(self.files) & self._extracted())
+        total = len(self.files)
+        return n / max(total, 1), f"extracting features: {n} of {total} videos"
+
+    def _of_training(self, run: Path) -> tuple[float, str]:
+        logs = [run / LOG_FILE, *sorted(run.glob(f"{TEACHERS}/*/{LOG_FILE}"))]
+        epochs = [epoch for log in logs if (epoch := _last_epoch(log)) is not None]
+        done = sum(epochs)
+        n_done = counted(done, "epoch", of=self.epochs)
+        return min(done / max(self.epochs, 1), 1.0), f"training: {n_done}"
+
+
+def _last_epoch(log: Path) -> int | None:
+    """Return the epoch of a log's last whole line; None if there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - TAIL_BYTES))
+            whole = file.read().decode(errors="replace").rpartition("\n")[0]
+    except OSError:
+        return None
+    for line in reversed(whole.splitlines()):
+        epoch = _values(line).get("epoch")
+        if isinstance(epoch, int):
+            return epoch
+    return None
+
+
+def _values(line: str) -> dict[str, Any]:
+    """Return the JSON object of a line; empty if it is none."""
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
