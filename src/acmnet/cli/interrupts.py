@@ -21,6 +21,8 @@ KEPT: Final = {
     "ablate": GOES_ON,
     "localize": "no detections were written; features that were extracted into "
     "--features or beside --out are kept, and the same command uses them",
+    "label": "all marks are kept in --out, and a round of learning goes on with the "
+    "next click on Learn again",
     "view": "reviews that were saved are kept in reviews.json of the run",
 }
 """What each verb keeps when it is stopped. Verbs that are not listed keep nothing."""

@@ -28,6 +28,7 @@ VERBS: Final[Mapping[str, str]] = {
     "SVG and PDF.",
     "fit": "Learn from your own video files and their labels: one command for all "
     "steps.",
+    "label": "Name and mark videos in the browser, and learn from what you marked.",
     "localize": "Find actions in videos, with start, end and score: with a trained run "
     "or without.",
     "pose": "Find people in videos, and write where the points of their bodies are.",
@@ -53,6 +54,7 @@ WITH_SETTINGS: Final = (
     "crossvalidate",
     "figures",
     "fit",
+    "label",
     "localize",
     "recipes show",
     "report",

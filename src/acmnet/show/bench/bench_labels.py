@@ -11,15 +11,15 @@ such a video, this is kept under ``unnamed``, which readers of label files pass 
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from acmnet.data.annotations import BENCH, Instance, Point, Video, WatchedSpan
+from acmnet.data.contradictions import SLACK_S
+from acmnet.data.watched_json import ALL
 from acmnet.files import digest_of
-from acmnet.show.bench.bench_mark import BEYOND_S, Mark
-
-MADE_BY: Final = "acmnet bench"
-"""Value of ``made_by`` in the files of the bench: their times are meant to be learned
-from."""
+from acmnet.segments import Segment
+from acmnet.show.bench.bench_mark import Mark
 
 
 class KnownVideo(NamedTuple):
@@ -73,10 +73,10 @@ def is_named(marks: Iterable[Mark], duration_s: float | None) -> bool:
             spans.append((mark.start_s, mark.end_s))
     reached = 0.0
     for start_s, end_s in sorted(spans):
-        if start_s > reached + BEYOND_S:
+        if start_s > reached + SLACK_S:
             break
         reached = max(reached, end_s)
-    return duration_s is not None and bool(spans) and reached >= duration_s - BEYOND_S
+    return duration_s is not None and bool(spans) and reached >= duration_s - SLACK_S
 
 
 def label_values(labels: Labels) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def label_values(labels: Labels) -> dict[str, Any]:
         into[video] = _entry(marks, known, labels.classes)
     values: dict[str, Any] = {
         "version": "acmnet bench 1",
-        "made_by": MADE_BY,
+        "made_by": BENCH,
         "journal": labels.journal,
         "revision": labels.revision,
         "classes": list(labels.classes),
@@ -152,27 +152,56 @@ def _entry(
     return entry
 
 
-def watched_values(
-    watched: Iterable[Mark], classes: tuple[str, ...]
-) -> list[list[float]] | dict[str, list[list[float]]]:
-    """Return watched spans as a label file has them: of all classes, or by class.
+def video_of(
+    video: str, marks: Iterable[Mark], known: KnownVideo, classes: Sequence[str]
+) -> Video:
+    """Return what marks say of a video, as a label file is read."""
+    marks = list(marks)
+    names = [x.label for x in marks if x.kind != "watched" and x.label is not None]
+    return Video(
+        id=video,
+        subset=known.subset,
+        duration_s=known.duration_s,
+        labels=tuple(x for x in classes if x in names),
+        instances=tuple(
+            Instance(x.label or "", _span(x)) for x in marks if x.kind == "segment"
+        ),
+        points=tuple(
+            Point(x.label or "", x.start_s or 0.0) for x in marks if x.kind == "point"
+        ),
+        watched=tuple(
+            WatchedSpan(label, _span(x))
+            for x in marks
+            if x.kind == "watched"
+            for label in looked_for(x, classes)
+        ),
+    )
+
+
+def looked_for(mark: Mark, classes: Sequence[str]) -> tuple[str | None, ...]:
+    """Return the classes that a watched span counts for; None stands for all.
 
     A span that was watched for all classes counts only for those that there were then.
     """
+    if mark.label is not None:
+        return (mark.label,)
+    return (None,) if not set(classes) - set(mark.classes) else mark.classes
+
+
+def _span(mark: Mark) -> Segment:
+    return Segment(mark.start_s or 0.0, mark.end_s or 0.0)
+
+
+def watched_values(
+    watched: Iterable[Mark], classes: Sequence[str]
+) -> list[list[float]] | dict[str, list[list[float]]]:
+    """Return watched spans as a label file has them: of all classes, or by class."""
     by_class: dict[str, list[list[float]]] = {}
-    for_all: list[list[float]] = []
     for mark in watched:
         span = [float(mark.start_s or 0.0), float(mark.end_s or 0.0)]
-        if mark.label is None and not set(classes) - set(mark.classes):
-            for_all.append(span)
-            continue
-        for name in (mark.label,) if mark.label is not None else mark.classes:
-            by_class.setdefault(name, []).append(span)
-    if not by_class:
-        return for_all
-    for name in classes if for_all else ():
-        by_class.setdefault(name, []).extend(for_all)
-    return by_class
+        for label in looked_for(mark, classes):
+            by_class.setdefault(ALL if label is None else label, []).append(span)
+    return by_class[ALL] if list(by_class) == [ALL] else by_class
 
 
 def _annotation(mark: Mark) -> dict[str, Any]:

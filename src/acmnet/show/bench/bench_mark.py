@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple, get_args
 
+from acmnet.data.contradictions import SLACK_S
 from acmnet.limits import LARGEST_SECONDS, finite, seconds
 from acmnet.messages import quoted
 from acmnet.names import one_form, unfit
@@ -18,8 +19,6 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 """The four kinds of marks."""
 LONGEST_LABEL: Final = 300
 """Most characters of the name of a class or of a person."""
-BEYOND_S: Final = 1.0
-"""How far a mark may reach past the end of its video, whose length is often rounded."""
 DIGITS: Final = 6
 """Decimal places that times are rounded to: microseconds."""
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -232,7 +231,7 @@ def _times(where: str, kind: Kind, one: Values) -> tuple[float | None, float | N
 
 def _refuse_beyond(where: str, last_s: float | None, duration_s: float | None) -> None:
     """Refuse a mark that ends after its video."""
-    if last_s is None or duration_s is None or last_s <= duration_s + BEYOND_S:
+    if last_s is None or duration_s is None or last_s <= duration_s + SLACK_S:
         return
     raise MarkError(
         f"{where}: it ends at {last_s:g} s, the video at {duration_s:g} s; give an "

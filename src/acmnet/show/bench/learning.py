@@ -19,11 +19,11 @@ from filelock import FileLock, Timeout
 
 from acmnet.files import make_folder, write_text
 from acmnet.show.bench.bench_labels import Labels, label_text, label_values
+from acmnet.show.bench.contradictions_told import problems_in
 from acmnet.show.bench.round_process import PATIENCE_S
 from acmnet.show.bench.rounds import (
     FAILED,
     LABELS,
-    STATE,
     STOPPED,
     Request,
     Round,
@@ -216,6 +216,8 @@ def _learned_from(labels: Labels, before: Round | None) -> str:
         )
     if not any(entry["annotations"] for entry in values["database"].values()):
         raise CannotLearnError("no class was marked in any video yet")
+    for problem in problems_in(labels)[:1]:
+        raise CannotLearnError(problem["sentence"])
     request = None if before is None else before.request
     if before and request and request.revision == labels.revision:
         raise CannotLearnError(

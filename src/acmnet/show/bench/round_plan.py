@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.extraction.records import RECORDS
+from acmnet.data.feature_store import RECORDS
 from acmnet.messages import counted
 from acmnet.show.bench.rounds import DETECTIONS, LABELS, Round
 
@@ -40,11 +40,17 @@ class RoundPlan:
     """Epochs of a whole training, those of all teachers and of the student."""
     first: Path | None = None
     """The run that the first round begins from; None to begin from nothing."""
+    first_classes: tuple[str, ...] = ()
+    """The classes of that run."""
 
     def steps(self, one: Round, before: Round | None) -> list[list[str]]:
         """Return the commands of a round; see `acmnet.show.bench.learning.Method`."""
         where = ["--features", str(self.features), "--device", self.device]
-        start = before.folder if before is not None else self.first
+        start, known = self.first, self.first_classes
+        if before is not None:
+            start, known = before.folder, before.classes
+        if known != one.classes:  # a network has one output for each class
+            start = None
         train = [
             *("train", "--annotations", str(one.folder / LABELS), *where),
             *("--out", str(one.folder), "--resume", "--skip-missing"),

@@ -76,7 +76,8 @@ def _run(one: Round, stop: threading.Event) -> None:
                 why = said or f"acmnet {step[0]} ended with exit code {code}"
                 _tell(one, FAILED, step[0], why, took_s)
                 return
-    _tell(one, DONE, "", "", before_s + time.monotonic() - began)
+    last = request.steps[-1][0] if request.steps else ""
+    _tell(one, DONE, last, "", before_s + time.monotonic() - began)
 
 
 def _command(step: tuple[str, ...], log: BinaryIO, stop: threading.Event) -> int:

@@ -6,19 +6,17 @@ learned from.
 """
 
 import dataclasses
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-from acmnet.data.annotations import Annotations, Instance, Video
+from acmnet.data.annotations import Annotations, Video
+from acmnet.data.contradictions import SLACK_S
 from acmnet.data.detections import DetectionFileError, read_detections
 from acmnet.evaluation.reports import evaluate
 from acmnet.files import write_json
 from acmnet.messages import counted
-from acmnet.segments import Segment
-from acmnet.show.bench.bench_labels import Labels
-from acmnet.show.bench.bench_mark import BEYOND_S, Mark
-from acmnet.show.bench.rounds import DETECTIONS, LABELS, SCORES, Round
+from acmnet.show.bench.bench_labels import Labels, video_of
+from acmnet.show.bench.rounds import DETECTIONS, SCORES, Round
 
 TIOU: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
@@ -29,19 +27,12 @@ def truth_of(labels: Labels) -> Annotations:
     Videos with points are not among them, because a point has no start and no end.
     """
     videos = {}
-    for video, marks in labels.of_video().items():
-        duration_s = labels.videos[video].duration_s
-        has_points = any(mark.kind == "point" for mark in marks)
-        if has_points or not _is_watched(marks, duration_s, labels.classes):
-            continue
-        placed = tuple(_instances(marks))
-        videos[video] = Video(
-            id=video,
-            subset=None,
-            duration_s=duration_s,
-            labels=tuple(dict.fromkeys(x.label for x in placed)),
-            instances=placed,
-        )
+    for name, marks in labels.of_video().items():
+        video = video_of(name, marks, labels.videos[name], labels.classes)
+        if not video.points and _is_watched(video, labels.classes):
+            placed = {x.label for x in video.instances}
+            names = tuple(x for x in labels.classes if x in placed)
+            videos[name] = dataclasses.replace(video, labels=names, subset=None)
     return Annotations("the marks", videos, labels.classes)
 
 
@@ -65,7 +56,7 @@ def scores_of(
         ``average_map``, ``map`` by tIoU, ``videos`` and ``of``, which says in words
         what was scored. None if no video can be scored.
     """
-    learned = set().union(*(_learned_from(x) for x in (*earlier, one)))
+    learned = frozenset().union(*(x.learned_from for x in (*earlier, one)))
     videos = {k: v for k, v in truth.videos.items() if k not in learned}
     if not any(video.instances for video in videos.values()):
         return None
@@ -87,42 +78,17 @@ def scores_of(
     return scores
 
 
-def _learned_from(one: Round) -> set[str]:
-    """Return the videos that a round learned from."""
-    try:
-        values: Mapping[str, Any] = json.loads((one.folder / LABELS).read_bytes())
-        return set(values["database"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
-
-
-def _is_watched(
-    marks: Sequence[Mark], duration_s: float | None, classes: Sequence[str]
-) -> bool:
+def _is_watched(video: Video, classes: Sequence[str]) -> bool:
     """Return whether a video was watched from its start to its end for each class."""
-    if duration_s is None:
+    if video.duration_s is None:
         return False
     for name in classes:
+        spans = [x.segment for x in video.watched if x.label in (None, name)]
         reached = 0.0
-        spans = sorted(
-            (mark.start_s or 0.0, mark.end_s or 0.0)
-            for mark in marks
-            if mark.kind == "watched"
-            and (name == mark.label or (mark.label is None and name in mark.classes))
-        )
-        for start_s, end_s in spans:
-            if start_s > reached + BEYOND_S:
+        for span in sorted(spans):
+            if span.start_s > reached + SLACK_S:
                 break
-            reached = max(reached, end_s)
-        if reached < duration_s - BEYOND_S:
+            reached = max(reached, span.end_s)
+        if reached < video.duration_s - SLACK_S:
             return False
     return bool(classes)
-
-
-def _instances(marks: Sequence[Mark]) -> list[Instance]:
-    """Return the segments among marks."""
-    return [
-        Instance(mark.label or "", Segment(mark.start_s or 0.0, mark.end_s or 0.0))
-        for mark in marks
-        if mark.kind == "segment"
-    ]

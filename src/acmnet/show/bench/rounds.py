@@ -78,6 +78,20 @@ class Round:
         return self.state.get("state") == DONE
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that it learns."""
+        values = _read(self.folder / LABELS)
+        known = values.get("classes") if isinstance(values, dict) else None
+        return tuple(map(str, known or ()))
+
+    @property
+    def learned_from(self) -> frozenset[str]:
+        """The videos that it learns from."""
+        values = _read(self.folder / LABELS)
+        known = values.get("database") if isinstance(values, dict) else None
+        return frozenset(map(str, known or ()))
+
+    @property
     def scores(self) -> Any:
         """Its scores; None if there was nothing to score on."""
         return _read(self.folder / SCORES)

@@ -1,0 +1,167 @@
+"""The verb label: name and mark videos in the browser, and learn from the marks."""
+
+import getpass
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+
+from acmnet import recipes
+from acmnet.cli.app import UsageError, app, errors, note, quiet
+from acmnet.cli.bench_server import serve
+from acmnet.cli.dotted_settings import TRAINING_EPILOGUE, GivenSettings, RecipeSettings
+from acmnet.cli.progress import Waiting
+from acmnet.cli.recipe_options import ProfileName, RecipeName
+from acmnet.cli.shared_options import Device
+from acmnet.extraction.video_search import find_videos
+from acmnet.files import refuse_unwritable
+from acmnet.show.bench.bench_media import BenchMedia
+from acmnet.show.bench.bench_site import BenchSite, ShownVideo, known_videos
+from acmnet.show.bench.learning import Learning, Method
+from acmnet.show.bench.mark_store import JOURNAL_FILE, MarkStore
+from acmnet.show.bench.round_detections import RoundDetections
+from acmnet.show.bench.round_plan import RoundPlan
+from acmnet.show.bench.rounds import DETECTIONS, FEATURES, FOLDER, last_done, rounds_in
+
+SEEN: Final = "seen"
+"""Folder of a bench with frame times and pictures, which can be deleted."""
+
+
+@app.command(help_epilogue=TRAINING_EPILOGUE)
+def label(
+    videos: Path,
+    *,
+    out: Path,
+    classes: Annotated[list[str] | None, Parameter(negative=())] = None,
+    who: str = "",
+    extractor: str = "auto",
+    recipe: RecipeName = "default",
+    profile: ProfileName = None,
+    port: int = 0,
+    browser: Annotated[bool, Parameter(negative=())] = False,
+    device: Device = "auto",
+    given_settings: GivenSettings = RecipeSettings(),
+) -> None:
+    """Name and mark videos in the browser, and learn from what you marked.
+
+    It starts with nothing but a folder of videos, and goes on with labels that were
+    begun. Everything you mark is saved at once, into a plain label file. "Learn again"
+    in the page trains on all marks and shows what it finds in every video; each round
+    is kept in OUT.bench/rounds. Any local user can open the page, no other machine can.
+    Ctrl-C ends it.
+
+    Parameters
+    ----------
+    videos
+        Folder of the video files.
+    out
+        The label file, JSON. If it is there, its labels are the first ones.
+    classes
+        Names of the actions to mark, separated by commas; more can be added in the
+        page.
+    who
+        Your name, which is kept with each mark. When left out, your name on this
+        machine.
+    extractor
+        What describes the videos when they are learned from, as for `acmnet extract`.
+    port
+        Port on 127.0.0.1. 0 chooses one that is the same each time for this label file,
+        or a free one if that is in use.
+    browser
+        Open the page in the default browser.
+    """
+    if out.suffix.lower() != ".json":
+        raise UsageError(f"--out must be a .json file, got {out}; name it labels.json")
+    given = given_settings.by_name()
+    settings = recipes.recipe(recipe, profile=profile, overrides=given)
+    files = find_videos([videos])
+    folder = out.with_suffix(".bench")
+    refuse_unwritable(out, folder / JOURNAL_FILE)
+    with Waiting(errors, "opening", "videos", silent=quiet()) as opening:
+        media = BenchMedia(tuple(files.values()), folder / SEEN, opening.update)
+    shown = {video: ShownVideo() for video in files}
+    plan = RoundPlan(
+        features=folder / FEATURES,
+        videos=videos,
+        files=files,
+        extractor=extractor,
+        options=_options(recipe, profile, given),
+        device=device,
+        epochs=settings.epochs,
+    )
+    names = [name.strip() for text in classes or () for name in text.split(",")]
+    serve(
+        opened_bench(
+            title=out.name,
+            labels=out,
+            shown=shown,
+            media=media,
+            plan=plan,
+            classes=[name for name in names if name],
+            who=who,
+        ),
+        port,
+        browser,
+    )
+
+
+def opened_bench(
+    *,
+    title: str,
+    labels: Path,
+    shown: dict[str, ShownVideo],
+    media: BenchMedia,
+    plan: RoundPlan,
+    classes: list[str],
+    who: str,
+) -> BenchSite:
+    """Return the bench of a label file, with what its last round found.
+
+    Notes on the files are printed; the page shows them, too.
+    """
+    folder = labels.with_suffix(".bench")
+    detections = RoundDetections()
+    store = MarkStore(
+        labels, folder, known_videos(shown, media), classes, detections.proposal
+    )
+    rounds = folder / FOLDER
+    last = last_done(rounds_in(rounds))
+    if last is not None:
+        detections.show_file(last.number, last.folder / DETECTIONS)
+    learning = Learning(
+        rounds,
+        Method(plan.steps, plan.progress),
+        lambda one: detections.show_file(one.number, one.folder / DETECTIONS),
+    )
+    for sentence in store.notes:
+        note(sentence)
+    return BenchSite(
+        title=title,
+        who=who or user_name(),
+        run=None,
+        videos=shown,
+        store=store,
+        media=media,
+        detections=detections,
+        learning=learning,
+    )
+
+
+def user_name() -> str:
+    """Return the name of the user of this machine."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without an entry, as in some containers
+        return "somebody"
+
+
+def _options(
+    recipe: str, profile: str | None, given: dict[str, object]
+) -> tuple[str, ...]:
+    """Return the options of `acmnet train` that say how to train."""
+    options = ["--recipe", recipe]
+    if profile is not None:
+        options += ["--profile", profile]
+    for name, value in given.items():
+        options += [f"--{name.replace('_', '-')}", str(value)]
+    return tuple(options)
