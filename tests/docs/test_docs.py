@@ -5,13 +5,17 @@ import inspect
 import re
 import shlex
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from acmnet import open_store, read_annotations
 from acmnet.cli import main
+from acmnet.data.annotations import Instance, Point, WatchedSpan
+from acmnet.data.marks import Supervision
 from acmnet.recipes import recipe, setting_names
+from acmnet.segments import Segment
 from support.places import ROOT
 from support.whole_program import app
 
@@ -228,3 +232,22 @@ def test_make_targets_that_are_named_exist():
     for path in DOCUMENTS:
         for target in re.findall(r"(?:`|^)make ([a-z-]+)", path.read_text(), re.M):
             assert re.search(rf"^{target}:", makefile, re.M), (path.name, target)
+
+
+def test_the_examples_of_labels_say_what_the_page_says(tmp_path):
+    text = (ROOT / "docs/labels.md").read_text()
+    (table,), (content,) = fenced("csv", text), fenced("json", text)
+    (tmp_path / "labels.csv").write_text(table)
+    (tmp_path / "labels.json").write_text(content)
+    monday = WatchedSpan(None, Segment(0, 30)), WatchedSpan("jump", Segment(30, 60))
+    for name in ("labels.csv", "labels.json"):
+        found = read_annotations(tmp_path / name)
+        assert found.class_names == ("jump", "run", "swim")
+        video = found.videos["monday"]
+        assert video.labels == ("jump", "run", "swim")
+        assert video.instances == (Instance("jump", Segment(3.2, 4.8)),)
+        assert video.points == (Point("run", 20.5),)
+        assert video.watched == monday
+    assert found.videos["tuesday"].watched == (WatchedSpan(None, Segment(0, 45)),)
+    for supervision in get_args(Supervision):
+        assert f"| `{supervision}` |" in text
