@@ -52,6 +52,9 @@ class ACMNetOutput(NamedTuple):
     """(B, T, E). What classifier and attention are computed from, before dropout."""
     mask: Tensor
     """(B, T) bool. True where a snippet exists, False where it is padding."""
+    is_shown: Tensor | None = None
+    """(B, T) bool. False where training hid the snippet from the classifier, whose
+    logits are its bias there; None where no snippet was hidden."""
 
 
 class ACMNet(StandardizingNetwork):
@@ -143,7 +146,8 @@ class ACMNet(StandardizingNetwork):
         embedding = self.embedding(seen).relu_()  # eq. 1: X, (B, T, E)
         # the attention comes first, because dropout is drawn in this order
         attention = self._attend(embedding, mask, drop)  # eq. 3: A, (B, T, 3)
-        activation = self._classify(embedding, mask, drop)  # eq. 2: CAS, (B, T, C + 1)
+        # eq. 2: CAS, (B, T, C + 1)
+        activation, is_shown = self._classify(embedding, mask, drop)
         weight = attention.transpose(1, 2).unsqueeze(-1)  # (B, 3, T, 1)
         branch_activation = weight * activation.unsqueeze(1)  # eq. 4: (B, 3, T, C + 1)
         ratios = self.settings.ratios
@@ -159,6 +163,7 @@ class ACMNet(StandardizingNetwork):
             branch_feature=pool_attended(embedding, attention, k, mask),  # eq. 13
             embedding=embedding,
             mask=mask,
+            is_shown=is_shown,
         )
 
     def _prepared(self, features: Tensor, mask: Tensor, drop: VideoDropout) -> Tensor:
@@ -181,16 +186,19 @@ class ACMNet(StandardizingNetwork):
             logits = logits.masked_fill(others, -torch.inf)
         return logits.softmax(dim=-1) * mask.unsqueeze(-1)
 
-    def _classify(self, embedding: Tensor, mask: Tensor, drop: VideoDropout) -> Tensor:
-        """Return class logits (B, T, C + 1); 0 at padding.
+    def _classify(
+        self, embedding: Tensor, mask: Tensor, drop: VideoDropout
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return class logits (B, T, C + 1), and which snippets were shown (B, T).
 
-        In training, snippets are hidden from the classifier: their logits are its bias.
+        At padding, logits are 0. In training, some snippets are hidden from the
+        classifier: their logits are its bias.
         """
         rate, whole = self.settings.classifier_dropout, self.settings.snippet_dropout
         here = mask.unsqueeze(-1)  # (B, T, 1)
         if not drop.active or whole == 0.0:
             logits: Tensor = self.classifier(drop(embedding, rate))
-            return widened(logits) * here
+            return widened(logits) * here, None
         is_shown = drop.snippets(embedding, whole)  # (B, T) bool
         # (M, D), the M shown snippets of all videos: the others, two thirds at a rate
         # of 0.7, need neither a draw nor a product
@@ -199,7 +207,7 @@ class ACMNet(StandardizingNetwork):
         shown = functional.linear(rows, weight)  # (M, C + 1)
         hidden = shown.new_zeros(*is_shown.shape, len(weight))  # (B, T, C + 1)
         logits = hidden.index_put((is_shown,), shown) + self.classifier.bias
-        return widened(logits) * here
+        return widened(logits) * here, is_shown
 
     def _checked_mask(self, features: Tensor, mask: Tensor | None) -> Tensor:
         """Return the mask (B, T); reject features or a mask of a wrong shape."""

@@ -17,6 +17,12 @@ from acmnet.devices import computed_in
 from acmnet.network.acm_net import ACMNet, ACMNetOutput
 from acmnet.training.loss_settings import LossSettings
 from acmnet.training.losses import terms_of, video_losses
+from acmnet.training.marked_snippets import (
+    KnownLabels,
+    SnippetMarks,
+    known_labels,
+    marked_loss,
+)
 from acmnet.training.schedule import Schedule, learning_rate
 from acmnet.training.training_error import TrainingError
 from acmnet.training.training_settings import TrainingSettings
@@ -31,6 +37,8 @@ class Plan:
     loss: LossSettings
     seed: int
     """Seed of the order of videos, of sampling and of dropout."""
+    marks: Mapping[str, SnippetMarks] = dataclasses.field(default_factory=dict)
+    """What a person marked in some of the videos; empty if names alone are learned."""
 
 
 class Task(Protocol):
@@ -172,14 +180,20 @@ def train(
 
 
 class WeakTask:
-    """The paper's training: video-level labels and the losses of `acm_loss`."""
+    """The paper's training: video-level labels and the losses of `acm_loss`.
+
+    Where a person marked times, `marked_loss` is added; see
+    `acmnet.training.marked_snippets`.
+    """
 
     def __init__(self, dataset: WeakDataset, plan: Plan) -> None:
-        self.terms = terms_of(plan.loss)
         self.video_ids = dataset.video_ids
         self.device = dataset.device
         self._dataset = dataset
         self._plan = plan
+        # what marks determine of every snippet of a video, by its place in the dataset
+        self._known = self._known_labels() if plan.loss.marks_weight else {}
+        self.terms = terms_of(plan.loss) + (("marks",) if self._known else ())
         precision = computed_in(plan.training.precision, self.device)
         self._is_bf16 = precision == "bf16"
 
@@ -188,14 +202,38 @@ class WeakTask:
     ) -> Tensor:
         """Return the terms of `LossTerms` of each video of this process."""
         plan = self._plan
-        features, mask, labels, _ = self._dataset.batch(
-            index, plan.sampling, generator, part
-        )
+        batch = self._dataset.batch(index, plan.sampling, generator, part)
         seeds = torch.randint(2**62, (len(index),), generator=generator)[part]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_bf16):
-            output: ACMNetOutput = network(features, mask, seeds)
-        losses = video_losses(output, labels, plan.loss)
-        return torch.stack([getattr(losses, name) for name in self.terms])
+            output: ACMNetOutput = network(batch.features, batch.mask, seeds)
+        losses = video_losses(output, batch.labels, plan.loss)._asdict()
+        if self._known:
+            known = self._known_in(index[part], batch.position)
+            losses["marks"] = marked_loss(output, known)
+            losses["total"] = losses["total"] + plan.loss.marks_weight * losses["marks"]
+        return torch.stack([losses[name] for name in self.terms])
+
+    def _known_labels(self) -> dict[int, KnownLabels]:
+        """Return what marks determine of all snippets of each video that has some."""
+        n_classes = self._dataset.labels.shape[1]
+        known = {}
+        for i, video in enumerate(self.video_ids):
+            if video in self._plan.marks:
+                position = torch.arange(float(self._dataset.lengths[i]))
+                found = known_labels(self._plan.marks[video], position, n_classes)
+                known[i] = KnownLabels(*(x.to(self.device) for x in found))
+        return known
+
+    def _known_in(self, index: Tensor, position: Tensor) -> KnownLabels:
+        """Return what marks determine of the snippets (B, T) of some videos."""
+        shape = (*position.shape, self._dataset.labels.shape[1])
+        label = torch.zeros(shape, device=self.device)
+        is_known = torch.zeros(shape, dtype=torch.bool, device=self.device)
+        for row, i in enumerate(index.tolist()):
+            if i in self._known:
+                at = position[row].round().long()
+                label[row], is_known[row] = (x[at] for x in self._known[i])
+        return KnownLabels(label, is_known)
 
 
 def optimize(

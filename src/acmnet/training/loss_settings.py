@@ -35,6 +35,10 @@ class LossSettings:
     """Weight of the co-activity loss (W-TALC, not in the paper), at least 0: videos
     with a common label should attend to similar snippets. 0 leaves the loss out. Above
     0, training must run in one process."""
+    marks_weight: float = 1.0
+    """Weight of the loss on the snippets of which a person marked what they show (not
+    in the paper; D-080), at least 0. It counts only in a training that is given marks.
+    """
 
     feature_margin: float = 50.0
     """m of eq. 12, above 0: how far apart the feature norms of instance and context,
