@@ -58,7 +58,8 @@ class Student(StandardizingNetwork):
     teachers_best: Tensor
     """Scalar above 0. The best score that the teachers usually give a class in a
     training video (`acmnet.training.pseudo_labels.usual_best`). Dividing the teachers'
-    scores by it makes them comparable with the student's."""
+    scores by it makes them comparable with the student's. It is more where a person
+    marked times, so that the teachers' own boundaries count less."""
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ number is the middle of a snippet.
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -18,11 +18,12 @@ from torch.nn import functional
 from acmnet.data.datasets import WeakDataset
 from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.devices import computed_in
-from acmnet.localization.from_activations import localize_activations
+from acmnet.localization.from_activations import localize_activations, score_proposals
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.network.student import StudentOutput
 from acmnet.segments import Detections, SnippetGrid
+from acmnet.training.marked_snippets import WatchedStretch, snippets_around
 from acmnet.training.second_stage_settings import PseudoLabelSettings
 
 FOCUS: Final = 2.0
@@ -35,8 +36,16 @@ LEAST_VIDEO_SCORE: Final = 1e-9
 is looked for."""
 
 
+Extent = Literal["estimated", "marked", "unknown"]
+"""What is known of where an instance starts and ends: what the teachers say, what a
+person marked, or nothing."""
+
+
+_BY_SURENESS: Final[tuple[Extent, ...]] = ("unknown", "estimated", "marked")
+
+
 class PseudoInstance(NamedTuple):
-    """An instance that the teachers are confident of."""
+    """An instance that the teachers are confident of, or that a person marked."""
 
     class_index: int
     """The class of the action, from 0 to C - 1."""
@@ -45,7 +54,11 @@ class PseudoInstance(NamedTuple):
     end: float
     """Where it ends, in snippets."""
     weight: float
-    """Its score divided by the best score of its class in its video, in (0, 1]."""
+    """Its score divided by the best score of its class in its video, in (0, 1]; 1 for
+    an instance that a person marked."""
+    extent: Extent = "estimated"
+    """How well its start and end are known. An instance of unknown extent teaches its
+    class in the snippet nearest to its middle, and no boundaries."""
 
 
 class PseudoLabels(NamedTuple):
@@ -58,6 +71,8 @@ class PseudoLabels(NamedTuple):
     teach nothing, not even that a snippet does not show them."""
     best_scores: tuple[float, ...] = ()
     """For each class that was found, the score of its best detection, above 0."""
+    absent: tuple[WatchedStretch, ...] = ()
+    """Where a person saw that a class is only in its marked instances."""
 
 
 def pseudo_labels(
@@ -82,9 +97,6 @@ def pseudo_labels(
     """
     if not labels:
         return PseudoLabels((), ())
-    carried, said = list(labels), activations.video_scores
-    known = np.zeros_like(said)  # (C + 1,)
-    known[carried] = np.maximum(said[carried], LEAST_VIDEO_SCORE)
     rules = dataclasses.replace(
         localization,
         class_threshold=0.0,
@@ -92,9 +104,7 @@ def pseudo_labels(
         nms_tiou=settings.nms_tiou,
         nms_padding_s=0.0,
     )
-    found = localize_activations(
-        dataclasses.replace(activations, video_scores=known), rules
-    )
+    found = localize_activations(_looking_for(activations, labels), rules)
     instances: list[PseudoInstance] = []
     unplaced: list[int] = []
     best_scores: list[float] = []
@@ -108,6 +118,39 @@ def pseudo_labels(
         else:
             unplaced.append(c)
     return PseudoLabels(tuple(instances), tuple(unplaced), tuple(best_scores))
+
+
+def all_proposals(
+    activations: VideoActivations,
+    labels: Sequence[int],
+    localization: LocalizationSettings,
+) -> list[PseudoInstance]:
+    """Return all that the teachers propose for some classes, before suppression.
+
+    Parameters
+    ----------
+    activations : VideoActivations
+        What the teachers say of the video, in the mean over them.
+    labels : sequence of class indices
+        The classes that are looked for.
+    localization : LocalizationSettings
+        How the teachers localise.
+    """
+    if not labels:
+        return []
+    rules = dataclasses.replace(localization, class_threshold=0.0)
+    found = score_proposals(_looking_for(activations, labels), rules)
+    return _instances(found, 1.0, activations.grid)
+
+
+def _looking_for(
+    activations: VideoActivations, labels: Sequence[int]
+) -> VideoActivations:
+    """Return what teachers say, for localisation to look for given classes alone."""
+    carried, said = list(labels), activations.video_scores
+    known = np.zeros_like(said)  # (C + 1,)
+    known[carried] = np.maximum(said[carried], LEAST_VIDEO_SCORE)
+    return dataclasses.replace(activations, video_scores=known)
 
 
 def _instances(
@@ -158,18 +201,24 @@ class SnippetTargets(NamedTuple):
     distance: Tensor
     """(T, 2). Snippets back to the start of the instance and on to its end."""
     distance_weight: Tensor
-    """(T,). How much the distances count, in [0, 1]; 0 where no instance is near."""
+    """(T,). How much the distances count: in [0, 1], or more near a marked segment; 0
+    where no instance is near."""
 
 
 def targets_of(
-    labels: PseudoLabels, position: Tensor, n_classes: int, central_share: float
+    labels: PseudoLabels,
+    position: Tensor,
+    n_classes: int,
+    central_share: float,
+    marked_weight: float = 1.0,
 ) -> SnippetTargets:
     """Return the targets of some snippets of one video.
 
     Snippets near the middle of an instance are to name its class and to tell how far
     its start and end are; where several instances are near, those of the surest one.
     The other snippets in an instance teach nothing of its class, as teachers place
-    boundaries badly. All remaining snippets are to say that the class is not there.
+    boundaries badly; a marked segment has no such snippets. All remaining snippets are
+    to say that the class is not there.
 
     Parameters
     ----------
@@ -183,24 +232,35 @@ def targets_of(
         The part of an instance around its middle that is near it, as a share of its
         length, in (0, 1]. Where no snippet lies in that part, the nearest one is taken
         if it is at most half a snippet away from the middle.
+    marked_weight : float
+        How much the boundaries of a marked segment count, above 0.
     """
     n = len(position)
     label, label_weight = torch.zeros(n, n_classes), torch.ones(n, n_classes)
     distance, distance_weight = torch.zeros(n, 2), torch.zeros(n)
     label_weight[:, list(labels.unplaced)] = 0.0
+    for c, start, end in labels.absent:
+        label_weight[(position >= start) & (position <= end), c] = 1.0
     # the surest comes last, and so replaces the distances of all others
-    for c, start, end, weight in sorted(labels.instances, key=lambda x: x.weight):
-        away = (position - (start + end) / 2).abs()
-        near = away <= central_share * (end - start) / 2  # (T,) bool
-        if not near.any() and float(away.min()) <= 0.5:
-            near = away == away.min()
+    for c, start, end, weight, extent in sorted(labels.instances, key=_sureness):
+        share = {"estimated": central_share, "marked": 1.0, "unknown": 0.0}[extent]
+        reach = share * (end - start) / 2
+        near = snippets_around(position, (start + end) / 2, reach)  # (T,) bool
         edge = (position >= start) & (position <= end) & ~near
         label_weight[edge & (label[:, c] == 0), c] = 0.0
         label[near, c], label_weight[near, c] = 1.0, weight
+        if extent == "unknown":
+            continue
         distance[near, 0] = (position[near] - start).clamp(min=0.0)
         distance[near, 1] = (end - position[near]).clamp(min=0.0)
-        distance_weight[near] = weight
+        more = marked_weight if extent == "marked" else 1.0
+        distance_weight[near] = weight * more
     return SnippetTargets(label, label_weight, distance, distance_weight)
+
+
+def _sureness(instance: PseudoInstance) -> tuple[int, float]:
+    """Return what is higher the surer an instance's start and end are."""
+    return _BY_SURENESS.index(instance.extent), instance.weight
 
 
 class StudentTask:
@@ -215,6 +275,9 @@ class StudentTask:
     central_share : float
         Middle part of a pseudo label that the student must recognise, as a share of its
         length; `PseudoLabelSettings.central_share`.
+    marked_weight : float
+        How much the boundaries of a marked segment count;
+        `PseudoLabelSettings.marked_weight`.
     snippets : int
         Longest piece of a video in one step; `StudentTrainingSettings.snippets`. An
         epoch draws as many pieces of each video as cover its length, so that long
@@ -231,6 +294,7 @@ class StudentTask:
         labels: Mapping[str, PseudoLabels],
         *,
         central_share: float,
+        marked_weight: float = 1.0,
         snippets: int,
         precision: str,
     ) -> None:
@@ -241,7 +305,7 @@ class StudentTask:
         # which video each piece is drawn from, as its place in the dataset
         self._video_of = torch.arange(len(pieces)).repeat_interleave(pieces)
         self.video_ids = tuple(dataset.video_ids[i] for i in self._video_of.tolist())
-        self._central_share = central_share
+        self._central_share, self._marked_weight = central_share, marked_weight
         self._sampling = SamplingSettings(snippets, "crop")
         self._is_bf16 = computed_in(precision, self.device) == "bf16"
         middles = sum(
@@ -278,7 +342,7 @@ class StudentTask:
         n_classes = output.logits.shape[-1]
         position = batch.position.float().cpu()
         wanted = [
-            targets_of(self._labels[i], row, n_classes, self._central_share)
+            self._targets(self._labels[i], row, n_classes)
             for i, row in zip(index[part].tolist(), position, strict=True)
         ]
         # from a row of targets for each video to a table of each target for all
@@ -291,6 +355,13 @@ class StudentTask:
         terms = of_class.sum(dim=(1, 2)), of_place.sum(dim=1)
         by_video = torch.stack(terms) / self._scale  # (2, videos)
         return torch.cat((by_video.sum(dim=0, keepdim=True), by_video))
+
+    def _targets(
+        self, labels: PseudoLabels, position: Tensor, n_classes: int
+    ) -> SnippetTargets:
+        """Return the targets of some snippets of one video."""
+        share, weight = self._central_share, self._marked_weight
+        return targets_of(labels, position, n_classes, share, weight)
 
 
 def focal_loss(logits: Tensor, label: Tensor) -> Tensor:

@@ -23,8 +23,11 @@ class Schedule:
     averaging: float = 0.0
     """Decay of a running mean of the weights, in [0, 1); 0 keeps no mean."""
     is_cosine: bool = False
-    """Whether the learning rate rises for `WARM_UP_STEPS` steps and then falls to 0
+    """Whether the learning rate rises for `warm_up_steps` steps and then falls to 0
     along a cosine; it is constant otherwise."""
+    warm_up_steps: int = WARM_UP_STEPS
+    """Steps in which a learning rate that falls along a cosine first rises to its peak,
+    from 1."""
 
 
 def learning_rate(schedule: Schedule, step: int, steps: int) -> float:
@@ -40,5 +43,5 @@ def learning_rate(schedule: Schedule, step: int, steps: int) -> float:
     """
     if not schedule.is_cosine:
         return schedule.learning_rate
-    rise = min(1.0, (step + 1) / WARM_UP_STEPS)
+    rise = min(1.0, (step + 1) / schedule.warm_up_steps)
     return schedule.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * step / steps))

@@ -48,13 +48,19 @@ class PseudoLabelSettings:
     """Middle part of a pseudo label whose snippets the student must recognise, as a
     share of its length, in (0, 1]. The snippets outside the middle part are ignored,
     because the teachers' boundaries are uncertain."""
+    marked_weight: float = 5.0
+    """How much the boundaries of a segment that a person marked count, if those of the
+    teachers' surest detection count 1; above 0 (D-081)."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
         refuse_beyond(dataclasses.asdict(self))
-        for name, value in dataclasses.asdict(self).items():
+        for name in ("relative_score", "nms_tiou", "central_share"):
+            value = getattr(self, name)
             if not 0.0 < value <= 1.0:
                 raise ValueError(f"{name} must be in (0, 1], got {value}")
+        if not self.marked_weight > 0.0:
+            raise ValueError(f"marked_weight must be above 0, got {self.marked_weight}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,6 +27,9 @@ class TrainingSettings:
     averaging: float = 0.0
     """Decay of a running mean of the weights over the steps, in [0, 1). Above 0, the
     checkpoints hold that mean; with 0, they hold the weights of the last step."""
+    round_share: float = 0.2
+    """Share of the epochs, of this and of the second stage, that a training takes which
+    begins with the weights of an earlier run (``--from``); in (0, 1]."""
     keep_checkpoints: bool = False
     """Whether every checkpoint is kept, in ``checkpoints/epoch_NNNN`` of the run. If
     false, only the newest one is."""
@@ -45,5 +48,7 @@ class TrainingSettings:
             raise ValueError(
                 f"weight_decay must be at least 0, got {self.weight_decay}"
             )
+        if not 0.0 < self.round_share <= 1.0:
+            raise ValueError(f"round_share must be in (0, 1], got {self.round_share}")
         if not 0.0 <= self.averaging < 1.0:
             raise ValueError(f"averaging must be in [0, 1), got {self.averaging}")
