@@ -10,7 +10,14 @@ import pytest
 
 from support.killed import Journey, write_worlds
 
-KILLS = {"train": 3, "train best": 2, "train, kept": 1, "fit": 1, "crossvalidate": 1}
+KILLS = {
+    "train": 3,
+    "train best": 2,
+    "train, kept": 1,
+    "train, from": 1,
+    "fit": 1,
+    "crossvalidate": 1,
+}
 """How many writes of each command are its last one. `ablate` does what `crossvalidate`
 does, and is left to the long form."""
 

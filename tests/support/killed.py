@@ -39,6 +39,10 @@ JOURNEYS = {
         *(*TRAIN, *CORRECTED, "--training.keep-checkpoints", "true"),
         *("--select", "test"),
     ],
+    "train, from": [
+        *(*TRAIN, "--profile", "best", "--teachers.count", "1"),
+        *("--training.round-share", "1", "--from", "earlier"),
+    ],
     "fit": [
         *("fit", "scenes/videos", "scenes/labels.csv"),
         *("--extractor", "motion", "--workers", "1", "--out", "OUT", *FEW),
@@ -63,6 +67,9 @@ def write_worlds(directory):
     write_world(make_world(0, settings), directory / "world")
     scenes = SceneSettings(training_videos=3, test_videos=1, video_s=(3.0, 4.0))
     write_scenes(directory / "scenes", 0, scenes)
+    earlier = [*TRAIN, "--profile", "best", "--teachers.count", "1"]
+    with contextlib.chdir(directory):
+        main(["earlier" if x == "OUT" else x for x in earlier])
 
 
 def plain(value):

@@ -29,6 +29,7 @@ from acmnet.extraction.extractors import KEYPOINTS
 from acmnet.extraction.worker_engines import cores
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
+from acmnet.pipeline.earlier_run import for_a_round
 from acmnet.pipeline.expectation import Expectation
 from acmnet.pipeline.fit_request import (
     FEATURES,
@@ -61,6 +62,9 @@ def fit_command(
     seed: Annotated[int, InTraining] = 0,
     workers: Annotated[int, Running] = cores(),
     device: Annotated[Device, Running] = "auto",
+    from_: Annotated[
+        Path | None, Parameter(name="--from", group=TRAINING_OPTIONS)
+    ] = None,
     overwrite: Annotated[bool, RunningFlag] = False,
     retry_failed: Annotated[bool, RunningFlag] = False,
     given_settings: GivenSettings = RecipeSettings(),
@@ -98,6 +102,10 @@ def fit_command(
         Number that all random choices start from: the same seed gives the same run.
     workers
         How many processes extract features at the same time; they share the cores.
+    from_
+        Begin with the features and the weights of this earlier run, and train for a
+        share of the epochs, training.round_share: a round after corrections takes
+        minutes. Teachers are kept where names have not changed.
     overwrite
         Train again from the start, in place of the run in --out. Its features are kept.
     retry_failed
@@ -108,6 +116,8 @@ def fit_command(
     settings = recipes.recipe(
         recipe, profile=used_profile, overrides=given_settings.by_name()
     )
+    if from_ is not None:
+        settings = for_a_round(settings)
     device = join_processes(device)
     note_missing_bf16(settings, device)
     request = FitRequest(
@@ -126,6 +136,7 @@ def fit_command(
         device=device,
         overwrite=overwrite,
         retry_failed=retry_failed,
+        begin_from=from_,
     )
     result = _fit_with_bars(request)
     _print_result(request, result)

@@ -15,6 +15,7 @@ from acmnet.cli.training_options import Training
 from acmnet.data.labelled_features import open_data
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
+from acmnet.pipeline.earlier_run import for_a_round
 from acmnet.pipeline.run_request import LAST
 from acmnet.pipeline.training_run import train_run
 from acmnet.training.checkpoint import load_config
@@ -30,6 +31,7 @@ def train(
     device: Device = "auto",
     resume: Annotated[bool, Parameter(negative=())] = False,
     resume_from: Path | None = None,
+    from_: Annotated[Path | None, Parameter(name="--from")] = None,
     overwrite: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Learn from videos that carry only the names of their actions.
@@ -54,6 +56,9 @@ def train(
         Go on from the newest checkpoint in --out.
     resume_from
         Start a new run in --out from the checkpoint in this directory.
+    from_
+        Begin with the weights of this earlier run, and train for a share of the epochs,
+        training.round_share. Teachers are kept where names have not changed.
     overwrite
         Replace the run in --out.
     """
@@ -75,6 +80,9 @@ def train(
         overwrite=overwrite,
         selection=selection,
     )
+    if from_ is not None:
+        settings = for_a_round(request.settings)
+        request = dataclasses.replace(request, settings=settings, begin_from=from_)
     if selection is not None:
         note(f"the checkpoint is chosen on the true segments of subset {select!r}")
     with TrainingBar(errors, request.settings.epochs, silent=quiet()) as bar:

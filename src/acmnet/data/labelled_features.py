@@ -1,6 +1,8 @@
 """Open a user's annotations and features together, and check that they fit."""
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 
@@ -126,6 +128,12 @@ def _left_out(total: int, videos: Sequence[str], store: FeatureStore, why: str) 
         f"{store.directory}{f', as {why},' if why else ''} and {are} left out: "
         f"{some(videos)}"
     )
+
+
+def labels_sha256(data: Data) -> str:
+    """Return a digest, in hexadecimal, of the videos and their video-level labels."""
+    text = json.dumps(sorted((k, list(v)) for k, v in data.labels.items()))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def unlabelled(source: DataSource, videos: Container[str] | None = None) -> Data:

@@ -17,6 +17,7 @@ import numpy as np
 
 from acmnet.data.video_groups import VideoGroups
 from acmnet.files import write_json
+from acmnet.pipeline.earlier_run import has_same_names
 from acmnet.pipeline.held_out_names import (
     HELD_OUT,
     HeldOutNames,
@@ -126,12 +127,14 @@ def expect(
     known = _known(request, groups)
     if known is not None:
         return known
-    on_note(
-        "names are checked on held-out videos: this takes about half as long again "
-        "as training, and as long again where the run has a single network"
-    )
     why_not = why_not_checked(request.data, groups)
-    names = None if why_not else held_out_names(request, groups)
+    names = None if why_not else _names_of_earlier(request, groups)
+    if names is None and not why_not:
+        on_note(
+            "names are checked on held-out videos: this takes about half as long again "
+            "as training, and as long again where the run has a single network"
+        )
+        names = held_out_names(request, groups)
     others = {k: v for k, v in results.items() if k not in request.data.labels}
     untaught = {k: v for k, v in results.items() if k not in request.marks}
     shown, chosen = to_review(
@@ -151,6 +154,23 @@ def expect(
     write_json(request.out / EXPECTATION_FILE, values)
     shutil.rmtree(request.out / HELD_OUT, ignore_errors=True)
     return made
+
+
+def _names_of_earlier(
+    request: RunRequest, groups: VideoGroups | None
+) -> HeldOutNames | None:
+    """Return how well names were found before the run that this one begins with.
+
+    Corrected times do not change it. It is None where the names are others now, or
+    nothing is known.
+    """
+    earlier = request.begin_from
+    if earlier is None or not has_same_names(request, earlier):
+        return None
+    known = read_expectation(earlier)
+    if known is None or known.names is None:
+        return None
+    return known.names if known.names.by_group == (groups is not None) else None
 
 
 def _known(request: RunRequest, groups: VideoGroups | None) -> Expectation | None:

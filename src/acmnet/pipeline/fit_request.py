@@ -59,6 +59,9 @@ class FitRequest:
     """Where networks compute, such as "cpu" or "cuda:0"."""
     overwrite: bool = False
     """Train anew where the run is there already; features are kept."""
+    begin_from: Path | None = None
+    """An earlier run whose features are used and whose weights the training begins
+    with; nothing is taken over when left out."""
     retry_failed: bool = False
     """Extract again what could not be read before."""
 

@@ -22,6 +22,7 @@ from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.keypoint_extractor import settled
 from acmnet.files import write_json
 from acmnet.pipeline.cross_validation import TIOU
+from acmnet.pipeline.earlier_run import earlier_features, take_features
 from acmnet.pipeline.expectation import expect
 from acmnet.pipeline.extracted_videos import extract_with_hooks
 from acmnet.pipeline.fit_report import write_report
@@ -133,6 +134,8 @@ def _extracted(
 ) -> tuple[Data, dict[str, str]]:
     """Return the listed videos with their features, and why others are left out."""
     features = request.out / FEATURES
+    if request.begin_from is not None:
+        take_features(earlier_features(request.begin_from), features)
     listed = ListedVideos(
         labels=request.labels,
         annotations=annotations,
@@ -169,6 +172,7 @@ def _run_request(request: FitRequest, training: Data) -> RunRequest:
         supervision=_supervision(request, training.annotations),
         resume=not request.overwrite,
         overwrite=request.overwrite,
+        begin_from=request.begin_from,
     )
 
 

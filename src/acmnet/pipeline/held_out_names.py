@@ -288,4 +288,6 @@ def _short(request: RunRequest) -> RunRequest:
     )
     # what an earlier training left behind, cut short, is of no use to this one
     out = request.out / HELD_OUT / training_stamp(request.out)
-    return dataclasses.replace(request, out=out, settings=short, overwrite=False)
+    return dataclasses.replace(
+        request, out=out, settings=short, overwrite=False, begin_from=None
+    )

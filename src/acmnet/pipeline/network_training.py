@@ -10,6 +10,8 @@ from torch import nn
 
 from acmnet.data.datasets import WeakDataset
 from acmnet.network.acm_net import ACMNet
+from acmnet.pipeline.earlier_run import begin_with_earlier
+from acmnet.pipeline.marks_on_grid import marks_on_grid
 from acmnet.pipeline.run_directory import RunDirectory
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.run_state import RunOnDisk
@@ -47,13 +49,15 @@ def train_network(
     torch.manual_seed(request.seed)
     n_classes = len(request.data.annotations.class_names)
     model = ACMNet(dataset.dimension, n_classes, settings.model)
-    if settings.model.standardize and run.state is None:
+    begins = run.state is None and not begin_with_earlier(request, model)
+    if begins and settings.model.standardize:
         model.standardize(*dataset.statistics())
     plan = Plan(
         training=settings.training,
         sampling=settings.sampling,
         loss=settings.loss,
         seed=request.seed,
+        marks=marks_on_grid(request),
     )
 
     def as_model(network: nn.Module) -> TrainedModel:

@@ -20,6 +20,7 @@ from acmnet.files import written_whole
 from acmnet.messages import counted, some
 from acmnet.names import one_form
 from acmnet.pipeline import fit_videos
+from acmnet.pipeline.earlier_run import for_a_round
 from acmnet.pipeline.fit_request import FEATURES, FitRequest, FitResult, Hooks
 from acmnet.pipeline.run_data import label_file
 from acmnet.pipeline.run_request import RunRequest
@@ -46,6 +47,7 @@ def train(  # noqa: PLR0913 - the options of acmnet train
     device: str = "cpu",
     resume: bool = False,
     overwrite: bool = False,
+    begin_from: str | Path | None = None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> TrainedModel:
     """Train on arrays of features and the names of the actions in each video.
@@ -69,6 +71,8 @@ def train(  # noqa: PLR0913 - the options of acmnet train
         "best", "corrected", "official" or "paper"; the recipe's own when left out.
     overrides : mapping
         Settings by dotted name, such as ``{"training.epochs": 50}``.
+    begin_from : path, optional
+        An earlier run to begin with, as the option ``--from`` of `acmnet train`.
     on_note : callable
         Called with each sentence that the user should read.
 
@@ -86,6 +90,8 @@ def train(  # noqa: PLR0913 - the options of acmnet train
     annotations = _annotations(features, labels)
     used = profile or recipes.default_profile(recipe)
     settings = recipes.recipe(recipe, profile=used, overrides=overrides or {})
+    if begin_from is not None:
+        settings = for_a_round(settings)
     store = out / FEATURES
     dimension = int(np.shape(next(iter(features.values())))[-1])
     write_manifest(store, FeatureManifest(grid=grid, dimension=dimension))
@@ -103,6 +109,7 @@ def train(  # noqa: PLR0913 - the options of acmnet train
         device=device,
         resume=resume,
         overwrite=overwrite,
+        begin_from=None if begin_from is None else Path(begin_from),
     )
     train_run(request, on_note=on_note)
     return load(out, device=device)
@@ -169,6 +176,7 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
     device: str = "cpu",
     overwrite: bool = False,
     retry_failed: bool = False,
+    begin_from: str | Path | None = None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> FitResult:
     """Learn from a folder of videos and their labels: all that `acmnet fit` does.
@@ -197,6 +205,8 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
         "best", "corrected", "official" or "paper"; the recipe's own when left out.
     recipe, subset, groups, supervision, seed, workers, device, overwrite, retry_failed
         As the options of `acmnet fit`.
+    begin_from : path, optional
+        An earlier run to begin with, as the option ``--from`` of `acmnet fit`.
     on_note : callable
         Called with each sentence that the user should read.
 
@@ -211,6 +221,7 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
         With one sentence.
     """
     used = profile or recipes.default_profile(recipe)
+    settings = recipes.recipe(recipe, profile=used, overrides=overrides or {})
     request = FitRequest(
         videos=Path(videos),
         labels=Path(labels),
@@ -222,7 +233,7 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
         ),
         recipe=recipe,
         profile=used,
-        settings=recipes.recipe(recipe, profile=used, overrides=overrides or {}),
+        settings=settings if begin_from is None else for_a_round(settings),
         subset=subset,
         groups=None if groups is None else str(groups),
         supervision=supervision,
@@ -231,5 +242,6 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
         device=device,
         overwrite=overwrite,
         retry_failed=retry_failed,
+        begin_from=None if begin_from is None else Path(begin_from),
     )
     return fit_videos.fit(request, Hooks(on_note=on_note))

@@ -18,14 +18,16 @@ import torch
 from filelock import FileLock, Timeout
 from torch import distributed, nn
 
+from acmnet.data.labelled_features import labels_sha256
 from acmnet.data.marks import marks_sha256, marks_values
 from acmnet.devices import computed_in
 from acmnet.evaluation.reports import evaluate
 from acmnet.files import make_folder, written_whole
 from acmnet.folders import recover, recover_all
+from acmnet.pipeline.earlier_run import stated_beginning
 from acmnet.pipeline.run_data import CHECKPOINTS, place_of_features
 from acmnet.pipeline.run_request import RunError, RunRequest
-from acmnet.pipeline.run_state import LOG_FILE, RunOnDisk, labels_sha256
+from acmnet.pipeline.run_state import LOG_FILE, RunOnDisk
 from acmnet.pipeline.stored_model import TEACHERS
 from acmnet.pipeline.trained_model import TrainedModel, localize_videos
 from acmnet.recipes import as_values
@@ -295,6 +297,7 @@ class RunDirectory:
                 "labels_sha256": labels_sha256(request.data),
                 "supervision": request.supervision,
                 "marks_sha256": marks_sha256(request.marks),
+                "begun_from": stated_beginning(request),
                 "seconds": round(seconds, 3),
                 "processes": int(os.environ.get("WORLD_SIZE", "1")),
                 "device": request.device,

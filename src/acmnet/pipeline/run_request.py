@@ -42,6 +42,9 @@ class RunRequest:
     """Replace a run that is already there."""
     supervision: Supervision = "names"
     """What the training is given besides the names: which times of the label file."""
+    begin_from: Path | None = None
+    """An earlier run whose weights the training begins with; drawn ones when left out.
+    """
     selection: Data | None = None
     """Data whose temporal truth chooses the checkpoint; the last epoch when left out.
     Choosing on the test set is peeking, and is written into the run."""

@@ -7,15 +7,14 @@ can it go on, or does it hold another training, which is refused?
 import contextlib
 import dataclasses
 import enum
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.data.labelled_features import Data
+from acmnet.data.labelled_features import labels_sha256
 from acmnet.data.marks import marks_sha256
 from acmnet.messages import quoted, some
+from acmnet.pipeline.earlier_run import stated_beginning
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.stored_model import TEACHERS
 from acmnet.pipeline.training_summary import TrainingSummaryError, training_summary
@@ -189,6 +188,8 @@ def refuse_other_training(source: Path, request: RunRequest) -> None:
                 raise RunError(_other_labels(source, config, request))
             if key == "marks_sha256":
                 raise RunError(_other_times(source, request))
+            if key == "begun_from":
+                raise RunError(_other_beginning(source, config))
             raise RunError(
                 f"{source} was trained with {key} = {before[key]!r}, now it is "
                 f"{value!r}; resume with the same, or start anew in another --out"
@@ -198,6 +199,8 @@ def refuse_other_training(source: Path, request: RunRequest) -> None:
 def _identity_asked_for(request: RunRequest) -> dict[str, Any]:
     """Return everything that fixes the numbers of a training, by name."""
     return {
+        # first, as it explains that epochs differ
+        "begun_from": (stated_beginning(request) or {}).get("weights_sha256"),
         **_flat(request.settings),
         "seed": request.seed,
         "class_names": request.data.annotations.class_names,
@@ -226,6 +229,7 @@ def _identity_of_checkpoint(config: CheckpointConfig, source: Path) -> dict[str,
         "labels_sha256": config.training.get("labels_sha256"),
         "supervision": config.training.get("supervision", "names"),
         "marks_sha256": config.training.get("marks_sha256", marks_sha256({})),
+        "begun_from": (config.training.get("begun_from") or {}).get("weights_sha256"),
     }
 
 
@@ -236,12 +240,6 @@ def _flat(settings: Settings) -> dict[str, Any]:
         for room, values in as_values(settings).items()
         for name, value in values.items()
     }
-
-
-def labels_sha256(data: Data) -> str:
-    """Return a digest, in hexadecimal, of the videos and their video-level labels."""
-    text = json.dumps(sorted((k, list(v)) for k, v in data.labels.items()))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _may_change(key: str, request: RunRequest) -> bool:
@@ -281,6 +279,17 @@ def _other_times(source: Path, request: RunRequest) -> str:
         f"{request.data.annotations.source} (--supervision {request.supervision}): "
         "marks were added, moved or removed. Go on with the times that it was trained "
         "on, train it anew with --overwrite, or choose another --out"
+    )
+
+
+def _other_beginning(source: Path, config: CheckpointConfig) -> str:
+    """Return the refusal of another earlier run than a run began with."""
+    before = config.training.get("begun_from") or {}
+    began = f"the weights of {before['run']}" if before else "weights of its own"
+    same = f"with --from {before['run']}" if before else "without --from"
+    return (
+        f"{source} began with {began}, not with those that are there now; go on "
+        f"{same}, train it anew with --overwrite, or choose another --out"
     )
 
 

@@ -1,7 +1,9 @@
 """Training of the second stage in a run's directory: teachers and their student."""
 
 import dataclasses
+import math
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import distributed, nn
@@ -9,6 +11,12 @@ from torch import distributed, nn
 from acmnet.data.detections import write_detections
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
+from acmnet.pipeline.earlier_run import (
+    begin_with_earlier,
+    has_same_names,
+    keep_teacher,
+)
+from acmnet.pipeline.marks_on_grid import marks_on_grid
 from acmnet.pipeline.network_training import (
     train_network,
     trained_model,
@@ -20,14 +28,18 @@ from acmnet.pipeline.run_state import RunOnDisk, run_on_disk
 from acmnet.pipeline.stored_model import TEACHERS, load
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.segments import Detections
+from acmnet.startup import is_first_process
 from acmnet.training.loop import StepRecord, optimize
+from acmnet.training.marked_labels import learned_with_marks
 from acmnet.training.pseudo_labels import (
+    PseudoInstance,
     PseudoLabels,
     StudentTask,
+    all_proposals,
     pseudo_labels,
     usual_best,
 )
-from acmnet.training.schedule import Schedule
+from acmnet.training.schedule import WARM_UP_STEPS, Schedule
 
 
 def train_student(
@@ -85,16 +97,18 @@ def _student(
     """Return the student before its first step, and what it learns."""
     settings = request.settings
     dataset = weak_dataset(request)
-    labels = _pseudo_labels(request, taught, run.writes)
+    labels, trust = _what_to_learn(request, taught, run.writes)
     torch.manual_seed(request.seed)
     model = Student(dataset.dimension, len(taught.class_names), settings.student)
     if run.state is None:
-        model.standardize(*dataset.statistics())
-        model.teachers_best.fill_(usual_best(labels.values()))
+        if not begin_with_earlier(request, model):
+            model.standardize(*dataset.statistics())
+        model.teachers_best.fill_(usual_best(labels.values()) / trust)
     task = StudentTask(
         dataset,
         labels,
         central_share=settings.pseudo_labels.central_share,
+        marked_weight=settings.pseudo_labels.marked_weight,
         snippets=settings.student_training.snippets,
         precision=settings.training.precision,
     )
@@ -104,6 +118,7 @@ def _student(
 def _schedule(request: RunRequest) -> Schedule:
     """Return how the student is optimised."""
     settings = request.settings.student_training
+    share = request.settings.training.round_share if request.begin_from else 1.0
     return Schedule(
         epochs=settings.epochs,
         batch_size=settings.batch_size,
@@ -111,6 +126,7 @@ def _schedule(request: RunRequest) -> Schedule:
         weight_decay=request.settings.training.weight_decay,
         averaging=settings.averaging,
         is_cosine=True,
+        warm_up_steps=math.ceil(share * WARM_UP_STEPS),
     )
 
 
@@ -121,6 +137,10 @@ def _train_teacher(
     on_note: Callable[[str], None],
 ) -> ACMNet:
     """Train teacher ``k``, or what is missing of it, and return it."""
+    if keeps_teachers(request):
+        if is_first_process():
+            keep_teacher(request, k)
+        return _taught(request.out / TEACHERS / str(k), request.device)
     settings, n = request.settings, request.settings.teachers.count
     own = dataclasses.replace(
         request,
@@ -131,6 +151,7 @@ def _train_teacher(
         resume_from=None,
         overwrite=False,
         selection=None,
+        begin_from=request.begin_from and request.begin_from / TEACHERS / str(k),
     )
     found = run_on_disk(own)
     if not found.is_trained:
@@ -139,9 +160,24 @@ def _train_teacher(
         # no label file: a teacher is no run to report on
         later = _later(on_step, k * settings.training.epochs)
         train_network(own, found, None, later)
+    return _taught(own.out, request.device)
+
+
+def keeps_teachers(request: RunRequest) -> bool:
+    """Whether the teachers of the earlier run teach this one as they are.
+
+    They do where the videos and their names are the same. What a person marked since
+    then teaches the student, which learns it from the marks themselves.
+    """
+    earlier = request.begin_from
+    return earlier is not None and has_same_names(request, earlier)
+
+
+def _taught(run: Path, device: str) -> ACMNet:
+    """Load a teacher, once the first process has written it."""
     if distributed.is_initialized():
-        distributed.barrier()  # the first process has written it
-    return load(own.out, device=request.device).networks[0]
+        distributed.barrier()
+    return load(run, device=device).networks[0]
 
 
 def _later(
@@ -151,26 +187,41 @@ def _later(
     return lambda record: on_step(record._replace(epoch=record.epoch + epochs))
 
 
-def _pseudo_labels(
+def _what_to_learn(
     request: RunRequest, taught: TrainedModel, writes: bool
-) -> dict[str, PseudoLabels]:
-    """Return what the teachers say of each training video; leave it to be looked at."""
-    names, grid, store = taught.class_names, taught.grid, request.data.store
+) -> tuple[dict[str, PseudoLabels], float]:
+    """Return what the student learns of each video; leave it to be looked at.
+
+    It is what a person marked, and beyond that what the teachers say. The second value
+    is how much the teachers' own boundaries count beside marks, in (0, 1].
+    """
+    names, settings = taught.class_names, request.settings
     column = {name: c for c, name in enumerate(names)}
+    marks = marks_on_grid(request)
     labels: dict[str, PseudoLabels] = {}
-    seen: dict[str, Detections] = {}
+    proposals: dict[str, list[PseudoInstance]] = {}
     for video, carried in request.data.labels.items():
-        labels[video] = pseudo_labels(
-            taught.activations(store.read(video)),
-            [column[name] for name in carried],
-            request.settings.localization,
-            request.settings.pseudo_labels,
-        )
+        said = taught.activations(request.data.store.read(video))
+        classes, rules = [column[name] for name in carried], settings.localization
+        labels[video] = pseudo_labels(said, classes, rules, settings.pseudo_labels)
+        if video in marks and marks[video].points:
+            proposals[video] = all_proposals(said, classes, rules)
+    trust = 1.0
+    if marks:
+        labels, trust = learned_with_marks(labels, marks, proposals)
+    if writes:
+        _write(request.out / PSEUDO_LABELS, labels, taught)
+    return labels, trust
+
+
+def _write(path: Path, labels: dict[str, PseudoLabels], taught: TrainedModel) -> None:
+    """Write what the student learns as detections."""
+    names, grid = taught.class_names, taught.grid
+    seen: dict[str, Detections] = {}
+    for video, own in labels.items():
         rows = [
             (grid.centre_s(x.start), grid.centre_s(x.end), x.weight, x.class_index)
-            for x in labels[video].instances
+            for x in own.instances
         ]
         seen[video] = Detections.of(names, rows)
-    if writes:
-        write_detections(request.out / PSEUDO_LABELS, seen)
-    return labels
+    write_detections(path, seen)

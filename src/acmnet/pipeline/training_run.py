@@ -9,6 +9,7 @@ from torch import distributed
 
 from acmnet.data.checks.refusals import refuse_problems
 from acmnet.messages import some
+from acmnet.pipeline.earlier_run import refuse_unlike
 from acmnet.pipeline.memory_needs import refuse_oversized
 from acmnet.pipeline.network_training import train_network
 from acmnet.pipeline.run_data import label_file
@@ -72,6 +73,7 @@ def _train(
 ) -> None:
     """Train the epochs that are missing, once the data is known to allow it."""
     _refuse_taught_selection(request)
+    refuse_unlike(request)
     for note in refuse_problems(request.data, for_training=True):
         on_note(note)
     refuse_oversized(request.settings, request.data, request.device)

@@ -1,0 +1,206 @@
+"""An earlier run that a training begins with: its weights, its teachers, its features.
+
+Such a training is a round after corrections, and most of what the earlier run learned
+still holds. So it takes a share of the epochs, keeps what the corrections do not
+concern, and extracts nothing that is extracted already.
+"""
+
+import dataclasses
+import math
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+from torch import nn
+
+from acmnet.data.feature_files import SUFFIXES
+from acmnet.data.labelled_features import labels_sha256
+from acmnet.files import make_folder, written_whole
+from acmnet.messages import some
+from acmnet.network.acm_net import ACMNet
+from acmnet.network.student import Student
+from acmnet.pipeline.run_data import features_of
+from acmnet.pipeline.run_request import RunError, RunRequest
+from acmnet.pipeline.stored_model import TEACHERS, load
+from acmnet.recipes import Settings
+from acmnet.training.checkpoint import load_config, weights_sha256
+
+COPYING: Final = ".copying"
+"""Suffix of a folder that is being copied."""
+
+
+def for_a_round(settings: Settings) -> Settings:
+    """Return settings whose epochs are those of a training from an earlier run.
+
+    They are the share ``training.round_share`` of the epochs, at least one.
+
+    Examples
+    --------
+    >>> short = for_a_round(Settings())
+    >>> Settings().training.epochs, short.training.epochs
+    (1000, 200)
+    """
+    share = settings.training.round_share
+    training = _shortened(settings.training, share)
+    student = _shortened(settings.student_training, share)
+    return dataclasses.replace(settings, training=training, student_training=student)
+
+
+def _shortened(training: Any, share: float) -> Any:
+    return dataclasses.replace(training, epochs=math.ceil(share * training.epochs))
+
+
+def stated_beginning(request: RunRequest) -> dict[str, str] | None:
+    """Return what a run keeps of the run that it began with; None if it began anew.
+
+    Raises
+    ------
+    CheckpointError
+        If the earlier run has no usable checkpoint.
+    """
+    if request.begin_from is None:
+        return None
+    return {
+        "run": str(request.begin_from.resolve()),
+        "weights_sha256": weights_sha256(request.begin_from),
+    }
+
+
+def refuse_unlike(request: RunRequest) -> None:
+    """Refuse to begin with a run that has other classes, features or networks.
+
+    Raises
+    ------
+    RunError
+        Naming the difference.
+    CheckpointError
+        If the earlier run has no usable checkpoint.
+    """
+    earlier = request.begin_from
+    if earlier is None:
+        return
+    if earlier.resolve() == request.out.resolve():
+        raise RunError(
+            f"{earlier} cannot begin with its own weights; give --out a new directory"
+        )
+    config, store = load_config(earlier), request.data.store
+    remedy = "leave --from out"
+    before, now = config.class_names, request.data.annotations.class_names
+    if before != now:
+        changed = [x for x in now if x not in before] or [
+            x for x in before if x not in now
+        ]
+        what = f", {some(changed)} among them" if changed else ", in another order"
+        raise RunError(
+            f"{earlier} has other classes than {request.data.annotations.source}"
+            f"{what}; {remedy}"
+        )
+    for words, was, is_now in (
+        ("feature columns", config.feature_dim, store.dimension),
+        ("snippet grid", config.grid, store.grid),
+    ):
+        if was != is_now:
+            raise RunError(
+                f"{earlier} has other features than {store.directory}: its {words} "
+                f"{'are' if words.endswith('s') else 'is'} {was}, not {is_now}; give "
+                f"the features that it was trained on, or {remedy}"
+            )
+    _refuse_other_networks(request, earlier, remedy)
+
+
+def _refuse_other_networks(request: RunRequest, earlier: Path, remedy: str) -> None:
+    """Refuse an earlier run with other sizes or numbers of networks."""
+    settings, trained = request.settings, load(earlier).settings
+    for name in ("model", "student", "teachers.count"):
+        was, now = _setting(trained, name), _setting(settings, name)
+        if was != now and (name != "student" or settings.has_student):
+            raise RunError(
+                f"{earlier} was trained with {name} = {was}, now it is {now}; train "
+                f"with the same recipe, profile and settings, or {remedy}"
+            )
+
+
+def _setting(settings: Settings, name: str) -> object:
+    value: Any = settings
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def has_same_names(request: RunRequest, earlier: Path) -> bool:
+    """Whether a request's videos and their names are those of an earlier run."""
+    known = load_config(earlier).training.get("labels_sha256")
+    return known == labels_sha256(request.data)
+
+
+def begin_with_earlier(request: RunRequest, network: nn.Module) -> bool:
+    """Give a network the weights of the earlier run, if there is one; say whether."""
+    if request.begin_from is None:
+        return False
+    model = load(request.begin_from)
+    kind = Student if isinstance(network, Student) else ACMNet
+    of_kind = [x for x in (*model.students, *model.networks) if isinstance(x, kind)]
+    network.load_state_dict(of_kind[0].state_dict())
+    return True
+
+
+def keep_teacher(request: RunRequest, k: int) -> None:
+    """Copy teacher ``k`` of the earlier run into this one, unless it is there.
+
+    If this is interrupted, the teacher is copied anew by the next call.
+    """
+    if request.begin_from is None:
+        raise ValueError("the request names no earlier run")
+    place = request.out / TEACHERS / str(k)
+    if place.exists():
+        return
+    part = place.with_name(f"{k}{COPYING}")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(request.begin_from / TEACHERS / str(k), part)
+    part.rename(place)
+
+
+def earlier_features(run: Path) -> Path:
+    """Return the directory of the features that an earlier run was trained on.
+
+    Raises
+    ------
+    CheckpointError, RunError
+        If the run has no usable checkpoint, or its features are gone.
+    """
+    features = features_of(run, load_config(run))
+    if features is None:
+        raise RunError(
+            f"the features that {run} was trained on are no longer there; put them "
+            "back, or leave --from out"
+        )
+    return features
+
+
+def take_features(there: Path, here: Path) -> None:
+    """Put the files of a directory of features into another one, where they are not.
+
+    Features take no space twice where the file system allows it: both directories then
+    hold the same file, which is replaced, never changed. Records come after features,
+    as extraction writes them, so that an interrupted call is simply repeated.
+
+    Parameters
+    ----------
+    there, here : Path
+        The directory that has the features, and the one that gets them.
+    """
+    paths = [path for path in sorted(there.rglob("*")) if path.is_file()]
+    for path in sorted(paths, key=lambda path: path.suffix not in SUFFIXES):
+        place = here / path.relative_to(there)
+        if place.exists() or path.name.startswith("."):
+            continue
+        make_folder(place.parent)
+        if path.suffix in SUFFIXES:
+            try:
+                os.link(path, place)
+                continue
+            except OSError:
+                pass  # another disk, or a file system without links
+        with written_whole(place) as part:
+            shutil.copyfile(path, part)
