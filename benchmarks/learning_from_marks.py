@@ -1,0 +1,232 @@
+"""Measure what a person's marks are worth: average mAP over what is given.
+
+    python -m benchmarks.learning_from_marks --annotations A --features F --out OUT
+        [--recipe shrec22] [--blocks 4] [--block 2 ...] [--seeds 0 ...] [--rows ...]
+
+The videos are dealt into as many blocks of successive videos as --blocks says. The
+videos of one block are scored, and the others are learned from, with the profile
+``best`` in bf16. Rows are
+
+    names           the names of the actions in each video
+    points          names, and a random instant of each true segment
+    segments N      names, and all segments of N % of the videos, drawn at random, which
+                    count as watched from start to end
+
+A row after ``+`` is a round: it begins with the weights of the row ``names``
+(``--from``), whose teachers are kept. Each training is kept in --out, so that a call
+that was cut short goes on; ``table.md`` and ``figure.png`` are written there from all
+that is finished. A person's time is that which Ma et al. (ECCV 2020) measured for a
+minute of video: 45 s for names, 50 s for points, 300 s for segments.
+"""
+
+import argparse
+import dataclasses
+import json
+import random
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from acmnet.data.annotations import Point, Video, WatchedSpan
+from acmnet.data.labelled_features import Data, DataSource, open_data
+from acmnet.data.marks import Supervision
+from acmnet.evaluation.reports import evaluate
+from acmnet.files import written_whole
+from acmnet.pipeline.cross_validation import TIOU, spans_s
+from acmnet.pipeline.earlier_run import for_a_round
+from acmnet.pipeline.run_request import RunRequest
+from acmnet.pipeline.stored_model import load
+from acmnet.pipeline.trained_model import localize_videos
+from acmnet.pipeline.training_run import train_run
+from acmnet.recipes import recipe
+from acmnet.segments import Segment
+
+SECONDS: Final = {"names": 45.0, "points": 50.0, "segments": 300.0}
+"""Seconds that a person needs for a minute of video (Ma et al. 2020)."""
+ROWS: Final = (
+    *("names", "points", "segments 5", "segments 10", "segments 25", "segments 50"),
+    *("segments 100", "+points", "+segments 5", "+segments 10", "+segments 25"),
+)
+RESULT: Final = "scores.json"
+
+
+class Row(NamedTuple):
+    """What a person gives, and how it is learned."""
+
+    kind: str
+    """"names", "points" or "segments"."""
+    share: float
+    """The share of the training videos with such marks, in (0, 1]."""
+    is_round: bool
+    """Whether it begins with the run that learned from names."""
+
+    @classmethod
+    def of(cls, text: str) -> "Row":
+        """Read a row as it is given on the command line."""
+        kind, _, percent = text.removeprefix("+").partition(" ")
+        return cls(kind, float(percent or 100) / 100, text.startswith("+"))
+
+    def seconds_a_minute(self) -> float:
+        """Return a person's time, in seconds for a minute of video."""
+        if self.kind == "segments":
+            rest = 1.0 - self.share
+            return self.share * SECONDS["segments"] + rest * SECONDS["names"]
+        return SECONDS[self.kind]
+
+
+def given(data: Data, row: Row, seed: int) -> Data:
+    """Return training data with the marks of a row, drawn with a seed."""
+    draw = random.Random(seed)
+    videos = data.annotations.videos
+    chosen = set(draw.sample(sorted(videos), round(row.share * len(videos))))
+    spans = spans_s(data)
+    marked = {
+        key: _marked(videos[key], row.kind, spans[key], draw)
+        if key in chosen
+        else dataclasses.replace(videos[key], instances=())
+        for key in videos
+    }
+    annotations = dataclasses.replace(data.annotations, videos=marked)
+    return dataclasses.replace(data, annotations=annotations)
+
+
+def _marked(video: Video, kind: str, span_s: float, draw: random.Random) -> Video:
+    """Return a video with the marks of one kind that its true segments give."""
+    if kind == "points":
+        points = tuple(
+            Point(x.label, draw.uniform(x.segment.start_s, x.segment.end_s))
+            for x in video.instances
+        )
+        return dataclasses.replace(video, instances=(), points=points)
+    length_s = max(span_s, video.duration_s or 0.0)
+    watched = (WatchedSpan(None, Segment(0.0, length_s)),)
+    return dataclasses.replace(video, watched=watched)
+
+
+def measure(asked: argparse.Namespace, text: str, block: int, seed: int) -> None:
+    """Train and score one row on one block with one seed, unless that was done."""
+    row = Row.of(text)
+    out = place(asked.out, text, block, seed)
+    if (out / RESULT).exists():
+        return
+    training, test = _parts(asked, block)
+    settings = recipe(
+        asked.recipe, profile="best", overrides={"training.precision": "bf16"}
+    )
+    supervision: Supervision = "names" if row.kind == "names" else "all"
+    request = RunRequest(
+        out=out,
+        data=given(training, row, seed),
+        recipe=asked.recipe,
+        profile="best",
+        settings=for_a_round(settings) if row.is_round else settings,
+        seed=seed,
+        resume=True,
+        supervision=supervision,
+        begin_from=place(asked.out, "names", block, seed) if row.is_round else None,
+    )
+    before_s = time.process_time()
+    train_run(request)
+    spent_s = time.process_time() - before_s
+    report = evaluate(test.annotations, localize_videos(load(out), test), tiou=TIOU)
+    scores = {"map": report.map.tolist(), "average": report.average, "cpu_s": spent_s}
+    with written_whole(out / RESULT) as part:
+        part.write_text(json.dumps(scores))
+    print(f"{text}, block {block}, seed {seed}: {100 * report.average:.1f}", flush=True)
+
+
+def place(out: Path, text: str, block: int, seed: int) -> Path:
+    """Return the directory of one training."""
+    return out / text.replace(" ", "_") / f"block_{block}_seed_{seed}"
+
+
+def _parts(asked: argparse.Namespace, block: int) -> tuple[Data, Data]:
+    """Return the videos that are learned from, and those that are scored."""
+    data = open_data(DataSource(asked.annotations, asked.features))
+    videos = sorted(data.annotations.videos)
+    size = len(videos) / asked.blocks
+    held_out = {v for i, v in enumerate(videos) if int(i / size) == block}
+    return data.only(set(videos) - held_out), data.only(held_out)
+
+
+def table(out: Path) -> list[str]:
+    """Return a Markdown table of all finished trainings."""
+    lines = [
+        "| given | a person's time (s a minute of video) | average mAP | at 0.5 | at "
+        "0.7 | CPU s of the training | trainings |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for text, scores in _finished(out):
+        average = np.array([100 * one["average"] for one in scores])
+        by_tiou = 100 * np.mean([one["map"] for one in scores], axis=0)
+        spread = f" ± {average.std(ddof=1):.1f}" if len(average) > 1 else ""
+        lines.append(
+            f"| {text} | {Row.of(text).seconds_a_minute():.0f} | {average.mean():.1f}"
+            f"{spread} | {by_tiou[TIOU.index(0.5)]:.1f} | "
+            f"{by_tiou[TIOU.index(0.7)]:.1f} | "
+            f"{np.mean([one['cpu_s'] for one in scores]):.0f} | {len(scores)} |"
+        )
+    return lines
+
+
+def _finished(out: Path) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return each row that has scores, with them."""
+    found = []
+    for text in ROWS:
+        files = sorted((out / text.replace(" ", "_")).glob(f"*/{RESULT}"))
+        if files:
+            found.append((text, [json.loads(file.read_text()) for file in files]))
+    return found
+
+
+def draw_figure(out: Path) -> None:
+    """Draw average mAP over a person's time."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="tight")
+    axes = figure.add_subplot(
+        xlabel="a person's time (s for a minute of video)", ylabel="average mAP (%)"
+    )
+    for text, scores in _finished(out):
+        x = Row.of(text).seconds_a_minute()
+        y = 100 * float(np.mean([one["average"] for one in scores]))
+        is_round = text.startswith("+")
+        axes.plot(x, y, "^" if is_round else "o", color="C1" if is_round else "C0")
+        axes.annotate(
+            text.lstrip("+"), (x, y), xytext=(5, -4), textcoords="offset points"
+        )
+    with written_whole(out / "figure.png") as part:
+        figure.savefig(part, format="png", dpi=150)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure the rows that are asked for, and write the table and the figure."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--annotations", type=Path, required=True)
+    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--recipe", default="default")
+    parser.add_argument("--blocks", type=int, default=4)
+    parser.add_argument("--block", type=int, nargs="+", default=None)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
+    asked = parser.parse_args(arguments)
+    for block in asked.block or range(asked.blocks):
+        for seed in asked.seeds:
+            for text in asked.rows:
+                measure(asked, text, block, seed)
+    with written_whole(asked.out / "table.md") as part:
+        part.write_text("\n".join(table(asked.out)) + "\n")
+    draw_figure(asked.out)
+    print("\n".join(table(asked.out)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
