@@ -68,6 +68,8 @@ SLOW = {
     "pipeline/test_run_state",
     "pipeline/test_second_stage",
     "pipeline/test_training_summary",
+    "show/bench/test_bench_in_browser",
+    "show/bench/test_bench_timeline_in_browser",
     "show/test_figures",
     "show/test_page_in_browser",
     "show/test_rendered_video",

@@ -5,7 +5,10 @@
 const CONTENT = ["video", "kind", "label", "start_s", "end_s", "from", "gone"];
 const JOIN_MS = 800; // changes with one join key within this time are one step of undo
 
-export const sameContent = (one, other) => CONTENT.every((name) => (one[name] ?? null) === (other[name] ?? null));
+const SAME_S = 1e-5; // the server rounds times to a millionth of a second
+
+const isSame = (one, other) => one === other || (typeof one === "number" && typeof other === "number" && Math.abs(one - other) < SAME_S);
+export const sameContent = (one, other) => CONTENT.every((name) => isSame(one[name] ?? null, other[name] ?? null));
 const byStart = (one, other) => (one.start_s ?? -1) - (other.start_s ?? -1) || (one.end_s ?? 0) - (other.end_s ?? 0);
 
 export class Marks {

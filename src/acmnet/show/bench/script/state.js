@@ -78,6 +78,8 @@ export function zoom(factor, anchor = Math.min(Math.max(state.now, state.from), 
   look(anchor - share * next, next);
 }
 export function showTime(time) {
-  const width = state.to - state.from;
-  if (time < state.from || time > state.to) look(time - width / 2, width);
+  const width = state.to - state.from, near = Math.max(0.05 * width, state.frames.shortest);
+  if (time < state.from - near || time > state.to + near) look(time - width / 2, width);
+  else if (time < state.from) look(time, width);
+  else if (time > state.to) look(time - width, width);
 }
