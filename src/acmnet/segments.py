@@ -38,7 +38,7 @@ SHOWN: Final = 20
 picture shows."""
 
 
-@dataclasses.dataclass(frozen=True, order=True)
+@dataclasses.dataclass(frozen=True, order=True, slots=True)
 class Segment:
     """A time interval ``[start_s, end_s)`` in seconds, finite and not empty.
 

@@ -81,7 +81,10 @@ def read_content(
     try:
         with open_regular(path, kind) as file:
             size = os.fstat(file.fileno()).st_size
-            content = file.read(most_bytes + 1) if size <= most_bytes else b""
+            # no more than the file has, because as much memory is taken for it at once
+            content = file.read(size + 1) if size <= most_bytes else b""
+            if len(content) > size:  # a file that grows, or that does not say its size
+                content += file.read(most_bytes + 1 - len(content))
     except FileError as fault:
         raise error(str(fault)) from None
     except FileNotFoundError:

@@ -21,7 +21,7 @@ class AnnotationError(ValueError):
     """A label file that cannot be used; the message names the place that is wrong."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Instance:
     """One annotated action: its label and its time."""
 
@@ -29,7 +29,7 @@ class Instance:
     segment: Segment
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Point:
     """One instant inside an annotated action, whose start and end are not known."""
 
