@@ -136,6 +136,7 @@ def test_training_sees_times_through_one_door():
     truth = {
         "data.annotations",
         "data.label_files",
+        "data.formats.reading",
         "data.label_json",
         "data.label_tables",
         "data.detections",

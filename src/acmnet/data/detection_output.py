@@ -1,7 +1,7 @@
-"""Write detections to results JSON, to a CSV table, or to subtitles.
+"""Write detections to results JSON, a CSV table, subtitles, or for other programs.
 
-The suffix of the file decides on the format. In a folder, each video gets a file that
-is named after it.
+The suffix of the file decides on the format; where several formats share a suffix, the
+name of the format does. In a folder, each video gets a file that is named after it.
 """
 
 import dataclasses
@@ -12,15 +12,32 @@ from typing import Final, Literal, get_args
 
 from acmnet.data.detection_csv import csv_of
 from acmnet.data.detections import write_detections
+from acmnet.data.formats.format_table import BY_NAME, format_to_write
+from acmnet.data.formats.writing import content_of_detections, write_labels
 from acmnet.data.subtitles import srt_of, webvtt_of
 from acmnet.files import make_folder, refuse_unwritable, written_whole
 from acmnet.messages import counted
 from acmnet.segments import Detections
 
-Format = Literal["json", "csv", "srt", "vtt"]
+Format = Literal[
+    "json",
+    "csv",
+    "srt",
+    "vtt",
+    "elan",
+    "boris",
+    "audacity",
+    "via3",
+    "fiftyone",
+    "boris-table",
+    "audition",
+]
+"""Formats of `acmnet.data.formats.format_table` that do not count frames."""
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 SUBTITLES: Final = {"srt": srt_of, "vtt": webvtt_of}
-"""Formats of subtitles, of which each video has its own file, and their writers."""
+"""Formats of subtitles and their writers."""
+SHARED: Final = (".txt",)
+"""Suffixes that do not tell how a file is to be written."""
 
 
 class OutputError(ValueError):
@@ -42,15 +59,17 @@ class Output:
         Raises
         ------
         OutputError
-            If the path is one file for the subtitles of several videos. The message
-            says to give a folder.
+            If the path is one file for several videos, and the format has a file for
+            each video. The message says to give a folder.
         FileError
             If nothing can be written there.
         """
-        if self.format in SUBTITLES and not self.is_folder and n_videos != 1:
+        is_for_one = BY_NAME[self.format].one_file == "video"
+        if is_for_one and not self.is_folder and n_videos != 1:
             folder = self.path.with_suffix("")
+            what = "subtitles" if self.format in SUBTITLES else "detections"
             raise OutputError(
-                f"{self.path} can hold the subtitles of one video, and there are "
+                f"{self.path} can hold the {what} of one video, and there are "
                 f"{n_videos}: give a folder for a file each, such as --out {folder}/ "
                 f"--format {self.format}"
             )
@@ -69,7 +88,7 @@ class Output:
         everything : mapping from video id to Detections
             Written if the format is results JSON, which is for `acmnet evaluate`.
         shown : mapping from video id to Detections
-            Written if the format is CSV or subtitles, which people read.
+            Written if the format is another one, which people look at.
         external_data : mapping
             The JSON's ``external_data``; see
             `acmnet.data.detections.write_detections`.
@@ -79,24 +98,36 @@ class Output:
         if self.is_folder:
             make_folder(self.path)
             files = {
-                self.path / f"{video}.{self.format}": {video: found}
+                self.path / f"{video}{self.suffix}": {video: found}
                 for video, found in chosen.items()
             }
+        lost: dict[str, None] = {}
         for path, results in files.items():
-            self._write_file(path, results, external_data)
+            lost |= dict.fromkeys(self._write_file(path, results, external_data))
         total = counted(sum(map(len, chosen.values())), "detection")
         many = f", {counted(len(files), 'file')}" if self.is_folder else ""
-        return f"{total} in {counted(len(chosen), 'video')}: {self.path}{many}"
+        title = BY_NAME[self.format].title
+        without = f"; {title} cannot hold {', '.join(lost)}" if lost else ""
+        return f"{total} in {counted(len(chosen), 'video')}: {self.path}{many}{without}"
+
+    @property
+    def suffix(self) -> str:
+        """Suffix of the files that a folder gets."""
+        return BY_NAME[self.format].suffixes[0]
 
     def _write_file(
         self,
         path: Path,
         results: Mapping[str, Detections],
         external_data: Mapping[str, object],
-    ) -> None:
+    ) -> tuple[str, ...]:
+        """Write one file; return what the format cannot hold of it."""
         if self.format == "json":
             write_detections(path, results, external_data=external_data)
-            return
+            return ()
+        if self.format not in ("csv", *SUBTITLES):
+            content = content_of_detections(results)
+            return write_labels(path, content, BY_NAME[self.format]).left_out
         if self.format == "csv":
             # utf-8-sig: with the byte order mark that tells spreadsheets of UTF-8
             text = "\ufeff" + csv_of(results)
@@ -104,6 +135,7 @@ class Output:
             text = "".join(SUBTITLES[self.format](own) for own in results.values())
         with written_whole(path) as part:
             part.write_text(text, encoding="utf-8", newline="")
+        return ()
 
 
 def output_of(text: str, named: Format | None) -> Output:
@@ -116,7 +148,8 @@ def output_of(text: str, named: Format | None) -> Output:
         is that of a folder if the folder exists, if the path ends with a slash, or if
         it has no suffix and ``named`` is given.
     named : str or None
-        The format of the files in a folder, if ``text`` is one.
+        The format of the files in a folder, if ``text`` is one, or of a file whose
+        suffix several formats share.
 
     Raises
     ------
@@ -133,12 +166,32 @@ def output_of(text: str, named: Format | None) -> Output:
             )
         return Output(path, named, True)
     suffix = path.suffix.lower()
-    by_suffix = next((name for name in FORMATS if suffix == f".{name}"), None)
-    if by_suffix is None:
-        known = ", ".join(f".{name}" for name in FORMATS)
-        got = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
-        raise OutputError(
-            f"{path} has {got}; detections are written to files that end with {known}, "
-            f"or to a folder: --out {path.with_suffix('')}/ --format csv"
-        )
+    if named is not None and suffix in BY_NAME[named].suffixes:
+        return Output(path, named, False)
+    by_suffix = next((x for x in FORMATS if suffix == BY_NAME[x].suffixes[0]), None)
+    if by_suffix is None or suffix in SHARED:
+        raise OutputError(_why_not(path))
     return Output(path, by_suffix, False)
+
+
+def _why_not(path: Path) -> str:
+    """Return why the suffix of a file does not tell how to write it."""
+    suffix = path.suffix.lower()
+    known = format_to_write(path)
+    if suffix in SHARED:
+        return (
+            f"{path} has the suffix {path.suffix!r}, which files of several programs "
+            "have; say which is meant, such as --format audacity"
+        )
+    if known is not None:
+        return (
+            f"{path}: {known.title} counts frames; write .json, then acmnet convert "
+            f"found.json {path} --fps RATE"
+        )
+    suffixes = dict.fromkeys(BY_NAME[name].suffixes[0] for name in FORMATS)
+    listed = ", ".join(x for x in suffixes if x not in SHARED)
+    got = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
+    return (
+        f"{path} has {got}; detections are written to files that end with {listed}, "
+        f"or to a folder: --out {path.with_suffix('')}/ --format csv"
+    )

@@ -1,8 +1,9 @@
 """Read label files: which actions a video shows and, if known, from when to when.
 
-There are two formats: JSON in the form of ActivityNet's files, which THUMOS-14's files
-have, too, and BMN's nearly (`acmnet.data.label_json`), and a table of video names with
-their labels (`acmnet.data.label_tables`).
+Two formats are read here: JSON in the form of ActivityNet's files, which THUMOS-14's
+files have, too, and BMN's nearly (`acmnet.data.label_json`), and a table of video names
+with their labels (`acmnet.data.label_tables`). Files of other programs are read by
+`acmnet.data.formats`.
 """
 
 import codecs
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from acmnet.data.annotations import AnnotationError, Annotations, Video
 from acmnet.data.contradictions import contradictions
+from acmnet.data.formats.reading import foreign_format, read_foreign
 from acmnet.data.label_columns import LabelTableError
 from acmnet.data.label_json import KIND, assembled, read_label_json
 from acmnet.data.label_tables import read_label_table
@@ -41,7 +43,8 @@ def read_annotations(path: str | Path) -> Annotations:
         ``subset``, ``duration``, ``start`` and ``end`` (`acmnet.data.row_marks`); a
         known video suffix is taken off the video's name. Other separators, encodings
         and names of these columns are recognised, and the notes of the returned
-        annotations state them.
+        annotations state them. Or a file in a format of another program, or a folder
+        with such a file for each video (`acmnet.data.formats.format_table`).
 
     Returns
     -------
@@ -57,6 +60,9 @@ def read_annotations(path: str | Path) -> Annotations:
         marks contradict each other (`acmnet.data.contradictions`).
     """
     path = Path(path)
+    foreign = foreign_format(path)
+    if foreign is not None:
+        return read_foreign(path, foreign)
     if is_json(path):
         return read_label_json(str(path), read_text(path, KIND, AnnotationError, EMPTY))
     return read_table(path, _refuse)

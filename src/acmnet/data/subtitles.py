@@ -11,8 +11,10 @@ from acmnet.data.detection_csv import milliseconds
 from acmnet.segments import Detection, Detections
 
 
-def srt_of(found: Detections) -> str:
+def srt_of(found: Detections, *, with_scores: bool = True) -> str:
     """Return detections as SubRip; empty if there are none.
+
+    ``with_scores`` writes the score of each detection after its action.
 
     Examples
     --------
@@ -22,14 +24,17 @@ def srt_of(found: Detections) -> str:
     jump (0.90)
     """
     cues = (
-        f"{number}\n{start} --> {end}\n{_words(one).replace('-->', '->')}\n"
+        f"{number}\n{start} --> {end}\n"
+        f"{_words(one, with_scores).replace('-->', '->')}\n"
         for number, start, end, one in _cues(found, ",")
     )
     return "\n".join(cues)
 
 
-def webvtt_of(found: Detections) -> str:
+def webvtt_of(found: Detections, *, with_scores: bool = True) -> str:
     """Return detections as WebVTT.
+
+    ``with_scores`` writes the score of each detection after its action.
 
     References
     ----------
@@ -45,7 +50,7 @@ def webvtt_of(found: Detections) -> str:
     jump (0.90)
     """
     cues = (
-        f"{number}\n{start} --> {end}\n{_escaped(_words(one))}\n"
+        f"{number}\n{start} --> {end}\n{_escaped(_words(one, with_scores))}\n"
         for number, start, end, one in _cues(found, ".")
     )
     return "\n".join(["WEBVTT\n", *cues])
@@ -72,10 +77,10 @@ def _clock(time_ms: int, point: str) -> str:
     return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{rest:03d}"
 
 
-def _words(one: Detection) -> str:
+def _words(one: Detection, with_scores: bool) -> str:
     """Return the text of a cue in one line, because a line break could end the cue."""
     label = " ".join(one.label.replace("\0", "\ufffd").split())
-    return f"{label} ({one.score:.2f})"
+    return f"{label} ({one.score:.2f})" if with_scores else label
 
 
 def _escaped(text: str) -> str:

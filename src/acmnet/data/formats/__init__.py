@@ -1,0 +1,1 @@
+"""File formats of other programs: each has a module, and `format_table` lists them."""

@@ -1,0 +1,118 @@
+"""Marker lists of Adobe Audition (.csv): name, start and duration, with tabs between.
+
+One file is for one video, and its name is that of the video. Audition, which Premiere
+Pro opens for the sound of a clip, reads and writes these lists in its Markers panel.
+Times are decimal, hours, minutes and seconds with milliseconds. A marker without a
+duration is a point. Lists hold neither scores, durations of videos, subsets nor actions
+without a time.
+
+References
+----------
+Adobe Audition user guide, "Working with markers", export and import of a CSV file.
+"""
+
+import csv
+import io
+import re
+from typing import Final
+
+from acmnet.data.annotations import AnnotationError, Instance, Point
+from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
+from acmnet.data.formats.field_checks import action_name, video_name, video_of
+from acmnet.messages import quoted
+from acmnet.segments import Segment
+
+HEADER: Final = ("Name", "Start", "Duration", "Time Format", "Type", "Description")
+DECIMAL: Final = re.compile(r"(?:(\d+):)?(\d+):(\d\d)\.(\d{3})", re.ASCII)
+
+
+def _milliseconds(where: str, text: str) -> int:
+    """Return a time such as ``1:02:03.004``."""
+    found = DECIMAL.fullmatch(text)
+    if found is None:
+        raise AnnotationError(
+            f"{where}: a time must be decimal, such as 0:01.500 or 1:02:03.004, got "
+            f"{quoted(text)}; set the time format of Audition to Decimal"
+        )
+    hours, minutes, seconds, rest = (int(x or 0) for x in found.groups())
+    return ((hours * 60 + minutes) * 60 + seconds) * 1000 + rest
+
+
+def _clock(time_s: float) -> str:
+    """Return a time as Audition writes it.
+
+    Examples
+    --------
+    >>> _clock(1.5), _clock(3723.004)
+    ('0:01.500', '1:02:03.004')
+    """
+    seconds, rest = divmod(round(1000 * time_s), 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    head = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    return f"{head}:{seconds:02d}.{rest:03d}"
+
+
+def read(source: Source) -> Parsed:
+    """Return the video of a list of markers."""
+    text = io.StringIO(source.text(), newline="")
+    rows = csv.reader(text, delimiter="\t", strict=True)
+    instances: list[Instance] = []
+    points: list[Point] = []
+    try:
+        for cells in rows:
+            where = f"{source.path}, line {rows.line_num}"
+            if rows.line_num == 1:
+                if tuple(cells[:3]) != HEADER[:3]:
+                    raise AnnotationError(
+                        f"{where}: the columns must be {', '.join(HEADER)} with tabs "
+                        f"between them, got {quoted(' '.join(cells))}"
+                    )
+            elif any(cells):
+                if len(cells) < 3:
+                    raise AnnotationError(
+                        f"{where}: a marker has {len(HEADER)} columns, got "
+                        f"{len(cells)}; correct the line"
+                    )
+                label = action_name(where, cells[0])
+                start, lasts = (_milliseconds(where, x) for x in cells[1:3])
+                if lasts:
+                    whole = Segment(start / 1000, (start + lasts) / 1000)
+                    instances.append(Instance(label, whole))
+                else:
+                    points.append(Point(label, start / 1000))
+    except csv.Error as error:
+        raise AnnotationError(
+            f"{source.path}, line {rows.line_num}: {error}; mend the line"
+        ) from None
+    name = video_name(str(source.path), source.path.stem)
+    return Parsed([video_of(name, instances, points)])
+
+
+def write(content: Content) -> str:
+    """Return the list of markers of one video."""
+    (video,) = content.videos
+    rows = [(x.segment.start_s, x.segment.end_s, x.label) for x in video.instances]
+    rows += [(x.time_s, x.time_s, x.label) for x in video.points]
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter="\t")
+    writer.writerow(HEADER)
+    for start_s, end_s, label in sorted(rows):
+        lasts = (round(1000 * end_s) - round(1000 * start_s)) / 1000
+        writer.writerow([label, _clock(start_s), _clock(lasts), "decimal", "Cue", ""])
+    return out.getvalue()
+
+
+FORMAT: Final = Format(
+    name="audition",
+    title="an Audition marker list",
+    suffixes=(".csv",),
+    holds=frozenset(
+        {"points", "points beside segments", "overlaps", "videos without marks"}
+    ),
+    unit="milliseconds",
+    one_file="video",
+    read=read,
+    write=write,
+    ranks=True,
+)

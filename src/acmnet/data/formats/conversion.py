@@ -1,0 +1,138 @@
+"""Convert a file of labels or of detections from one format to another."""
+
+import dataclasses
+from pathlib import Path
+
+from acmnet.data.annotations import AnnotationError
+from acmnet.data.detection_csv import COLUMNS
+from acmnet.data.detections import read_detections
+from acmnet.data.formats.exchange_format import Content, Format
+from acmnet.data.formats.format_table import (
+    CSV,
+    JSON,
+    FormatError,
+    format_named,
+    format_to_write,
+    is_results_json,
+    start_of,
+)
+from acmnet.data.formats.reading import OWN, foreign_format, read_foreign
+from acmnet.data.formats.writing import (
+    Written,
+    content_of_detections,
+    content_of_labels,
+    detections_of,
+    write_labels,
+)
+from acmnet.data.label_files import read_annotations
+from acmnet.messages import counted
+
+
+@dataclasses.dataclass(frozen=True)
+class Conversion:
+    """What was converted."""
+
+    source: Format
+    target: Format
+    written: Written
+    notes: tuple[str, ...]
+    """Sentences on how the file was read."""
+
+
+def convert(
+    source: str | Path,
+    out: str | Path,
+    *,
+    from_format: str | None = None,
+    to_format: str | None = None,
+    fps: float | None = None,
+) -> Conversion:
+    """Convert a file, or a folder with a file for each video, to another format.
+
+    Parameters
+    ----------
+    source : str or Path
+        The file or folder. Results JSON and the CSV that localize writes are read as
+        detections, everything else as labels.
+    out : str or Path
+        The file to write; or a folder, for formats of which each video has a file.
+    from_format, to_format : str, optional
+        Names of formats from `acmnet.data.formats.format_table`. Without them the
+        suffix, and the content where several formats share a suffix, decides.
+    fps : float, optional
+        Frames per second of the videos, for formats that count frames.
+
+    Raises
+    ------
+    FormatError
+        If a format is not known, or a suffix does not tell it.
+    AnnotationError, DetectionFileError
+        If the file cannot be read, or nothing of it can be written.
+    """
+    source, out = Path(source), Path(out)
+    if fps is not None and not 0 < fps <= 10_000:
+        raise FormatError(f"fps must be above 0 and at most 10,000, got {fps:g}")
+    target = _target(out, to_format)
+    if source.exists() and out.exists() and source.samefile(out):
+        raise FormatError(f"{out} is the file that is read; name another one to write")
+    given = None if from_format is None else format_named(from_format)
+    if _holds_detections(source) and given in (None, *OWN):
+        content, notes = _detections(source, fps)
+        origin = CSV if source.suffix.lower() == ".csv" else JSON
+    else:
+        content, notes, origin = _labels(source, given, fps)
+    written = write_labels(out, content, target)
+    return Conversion(origin, target, written, notes)
+
+
+def _target(out: Path, named: str | None) -> Format:
+    """Return the format in which to write."""
+    if named is not None:
+        return format_named(named)
+    found = format_to_write(out)
+    if found is None or out.suffix.lower() == ".txt":
+        got = f"ends with {out.suffix!r}" if out.suffix else "has no suffix"
+        raise FormatError(
+            f"{out} {got}, which does not tell the format to write; name it with "
+            "--to-format, such as --to-format audacity"
+        )
+    return found
+
+
+def _holds_detections(path: Path) -> bool:
+    """Return whether a file holds detections, with scores, and not labels."""
+    if path.is_dir():
+        return False
+    suffix = path.suffix.lower()
+    head = start_of(path)
+    if suffix == ".csv":
+        return head.lstrip().startswith(",".join(COLUMNS))
+    return suffix == ".json" and is_results_json(head)
+
+
+def _detections(path: Path, fps: float | None) -> tuple[Content, tuple[str, ...]]:
+    """Return the detections of a file."""
+    results, n = detections_of(read_detections(path))
+    notes: tuple[str, ...] = ()
+    if n:
+        do = "does" if n == 1 else "do"
+        notes = (
+            f"{path}: {counted(n, 'detection')} that {do} not end after the start, "
+            "not converted",
+        )
+    return content_of_detections(results, fps), notes
+
+
+def _labels(
+    path: Path, given: Format | None, fps: float | None
+) -> tuple[Content, tuple[str, ...], Format]:
+    """Return the labels of a file or a folder, notes on them, and their format."""
+    if not path.exists():
+        raise AnnotationError(f"there is no file or folder {path}; check the path")
+    foreign = foreign_format(path) if given is None else given
+    if foreign is None or foreign in OWN:
+        annotations = read_annotations(path)
+        foreign = JSON if path.suffix.lower() == ".json" else CSV
+    else:
+        annotations = read_foreign(path, foreign, fps)
+    return content_of_labels(annotations, fps), annotations.notes, foreign

@@ -1,0 +1,154 @@
+"""What is known of a file format: how it is read and written, and what it can hold."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from acmnet.data.annotations import AnnotationError, Video
+from acmnet.data.text_encodings import EncodingError, decoded
+from acmnet.text_files import parse_json
+
+Holding = Literal[
+    "names",
+    "points",
+    "points beside segments",
+    "watched",
+    "durations",
+    "every frame",
+    "scores",
+    "classes",
+    "overlaps",
+    "times before 0",
+    "videos without marks",
+    "any video name",
+]
+"""What a format may be able to hold, besides segments with the name of an action.
+
+``names`` are actions without a time. ``points beside segments`` means that one class
+may have both. ``every frame`` means that the file has a row for each frame, so it
+always tells how long the video is. ``classes`` are classes without an example.
+``overlaps`` are segments of one class that overlap or touch. ``any video name`` allows
+a path or a video's suffix as part of a video's id."""
+
+Unit = Literal["seconds", "milliseconds", "frames"]
+"""What times are counted in. Seconds have as many digits as needed."""
+
+OneFile = Literal["all", "video", "class"]
+"""What one file of a format is for: all videos, one video, or one class."""
+
+
+class Source(NamedTuple):
+    """A file that is to be read."""
+
+    path: Path
+    data: bytes
+    fps: float | None
+    """Frames per second of the videos, if the user stated it."""
+
+    def text(self) -> str:
+        """Return the file's text.
+
+        Raises
+        ------
+        AnnotationError
+            If the file is empty, or its encoding cannot be recognised.
+        """
+        try:
+            text = decoded(self.data).text
+        except EncodingError as error:
+            raise AnnotationError(f"{self.path} {error}; save it as UTF-8") from None
+        if "\0" in text:
+            line = 1 + text.count("\n", 0, text.index("\0"))
+            raise AnnotationError(
+                f"{self.path}, line {line}: a NUL stands here, which no text has; "
+                "write the file again"
+            )
+        return text
+
+    def json(self) -> object:
+        """Return the file's JSON value, read strictly."""
+        text = self.text()
+        return parse_json(str(self.path), text, "label file", AnnotationError)
+
+    def frame_rate(self) -> float:
+        """Return the frames per second, which the file itself does not state.
+
+        Raises
+        ------
+        AnnotationError
+            If the user did not state it either.
+        """
+        if self.fps is None:
+            raise AnnotationError(
+                f"{self.path} counts frames and does not state how many there are in a "
+                f"second: convert it with acmnet convert {self.path} labels.json "
+                "--fps RATE"
+            )
+        return self.fps
+
+
+@dataclasses.dataclass(frozen=True)
+class Parsed:
+    """What a file says."""
+
+    videos: Sequence[Video]
+    """The labels of a video are those of its segments and points, too."""
+    classes: tuple[str, ...] = ()
+    """The classes that the file lists; empty if it lists none."""
+    notes: tuple[str, ...] = ()
+    """Sentences on what was not read. Each names the file."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Content:
+    """What is to be written."""
+
+    videos: Sequence[Video]
+    class_names: tuple[str, ...]
+    scores: Mapping[str, tuple[float, ...]] | None = None
+    """The score of each segment of each video by its id; None unless they are
+    detections."""
+    fps: float | None = None
+    """Frames per second, for formats that count frames."""
+
+    def per_second(self, unit: Unit) -> float:
+        """Return how many units of time a second has, for a unit that is counted."""
+        return 1000.0 if unit == "milliseconds" else self.fps or 0.0
+
+    def frames(self, time_s: float) -> int:
+        """Return a time as a number of frames."""
+        return round(time_s * (self.fps or 0.0))
+
+
+def same(name: str) -> str:
+    """Return the name as it is."""
+    return name
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Format:
+    """A file format."""
+
+    name: str
+    """What the user calls it, such as ``"elan"``."""
+    title: str
+    """What messages call it, such as ``"an ELAN file"``."""
+    suffixes: tuple[str, ...]
+    """Suffixes of its files; the first one is written."""
+    holds: frozenset[Holding] = frozenset()
+    subsets: tuple[str, ...] | None = ()
+    """The names of subsets that it can hold; None for any name."""
+    score_digits: int | None = None
+    """Digits after the point of a score; None for as many as needed."""
+    unit: Unit = "seconds"
+    one_file: OneFile = "all"
+    read: Callable[[Source], Parsed] | None = None
+    """Reads labels; None if the format is only written."""
+    write: Callable[[Content], str] | None = None
+    """Writes content that `acmnet.data.formats.held_content.held` returned; None if
+    the format is only read."""
+    spelt: Callable[[str], str] = same
+    """Returns how the name of an action is written."""
+    ranks: bool = False
+    """Whether detections are written to it, too."""

@@ -1,0 +1,136 @@
+"""Temporal detections of FiftyOne (labels.json).
+
+The file is that of a FiftyOneTemporalDetectionDataset.
+
+A detection has ``timestamps`` in seconds, or ``support``, the numbers of its first and
+last frame, counted from 1; for these the frame rate has to be stated. The files are
+written with timestamps and with ``confidence`` for scores, for a folder whose ``data``
+has the videos. They hold classes without an example. They hold neither points,
+durations, subsets nor actions without a time.
+
+References
+----------
+FiftyOne user guide, "FiftyOneTemporalDetectionDataset":
+https://docs.voxel51.com/user_guide/import_datasets.html
+"""
+
+import json
+import reprlib
+from typing import Any, Final
+
+from acmnet.data.annotations import AnnotationError, Instance
+from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
+from acmnet.data.formats.field_checks import (
+    action_name,
+    frame,
+    segment,
+    time_s,
+    video_name,
+    video_of,
+)
+from acmnet.segments import Segment
+
+
+def _pair(where: str, what: str, value: object) -> tuple[object, object]:
+    """Return the two values of a list."""
+    if not isinstance(value, list) or len(value) != 2:
+        raise AnnotationError(
+            f"{where}: {what} must be two numbers [first, last], got "
+            f"{reprlib.repr(value)}; correct it"
+        )
+    return value[0], value[1]
+
+
+def _segment(source: Source, where: str, entry: dict[str, Any]) -> Segment:
+    """Return the time of one detection."""
+    if "timestamps" in entry:
+        start, end = _pair(where, "timestamps", entry["timestamps"])
+        start_s, end_s = time_s(where, "start", start), time_s(where, "stop", end)
+        return segment(where, start_s, end_s)
+    first, last = _pair(where, "support", entry.get("support"))
+    start, end = frame(where, "first frame", first), frame(where, "last frame", last)
+    fps = source.frame_rate()
+    return segment(where, (start - 1) / fps, end / fps)
+
+
+def _label(where: str, target: object, classes: list[object] | None) -> str:
+    """Return the name of the action of a detection."""
+    if classes is None or isinstance(target, str):
+        return action_name(where, target)
+    if isinstance(target, bool) or not isinstance(target, int):
+        raise AnnotationError(
+            f"{where}: label must be the number of a class, got "
+            f"{reprlib.repr(target)}; correct it"
+        )
+    if not 0 <= target < len(classes):
+        raise AnnotationError(
+            f"{where}: label must be the number of one of {len(classes)} classes, "
+            f"counted from 0, got {target}; correct it"
+        )
+    return action_name(where, classes[target])
+
+
+def read(source: Source) -> Parsed:
+    """Return the videos of a file of temporal detections."""
+    content = source.json()
+    videos = content.get("labels") if isinstance(content, dict) else None
+    classes = content.get("classes") if isinstance(content, dict) else None
+    if not isinstance(videos, dict) or not isinstance(classes, list | None):
+        raise AnnotationError(
+            f"{source.path} must be a JSON object with 'labels' by video and a list of "
+            f"'classes', got {reprlib.repr(content)}; export a "
+            "FiftyOneTemporalDetectionDataset"
+        )
+    found = []
+    for name, entries in videos.items():
+        where = f"{source.path}: video {name!r}"
+        if not isinstance(entries, list | None):
+            raise AnnotationError(
+                f"{where} must have a list of detections, got "
+                f"{reprlib.repr(entries)}; write null for a video without any"
+            )
+        instances = []
+        for index, entry in enumerate(entries or []):
+            place = f"{where}, detection {index}"
+            if not isinstance(entry, dict):
+                raise AnnotationError(
+                    f"{place} must be an object with label and timestamps, got "
+                    f"{reprlib.repr(entry)}; correct it"
+                )
+            label = _label(place, entry.get("label"), classes)
+            instances.append(Instance(label, _segment(source, place, entry)))
+        found.append(video_of(video_name(where, name), instances))
+    names = [action_name(f"{source.path}: classes", x) for x in classes or []]
+    return Parsed(found, tuple(dict.fromkeys(names)))
+
+
+def write(content: Content) -> str:
+    """Return the text of a file of temporal detections."""
+    number = {name: n for n, name in enumerate(content.class_names)}
+    labels: dict[str, list[dict[str, Any]]] = {}
+    for video in content.videos:
+        labels[video.id] = [
+            {
+                "label": number[one.label],
+                "timestamps": [one.segment.start_s, one.segment.end_s],
+            }
+            for one in video.instances
+        ]
+        scores = (content.scores or {}).get(video.id, ())
+        for entry, score in zip(labels[video.id], scores, strict=False):
+            entry["confidence"] = score
+    values = {"classes": list(content.class_names), "labels": labels}
+    return json.dumps(values, ensure_ascii=False, indent=1) + "\n"
+
+
+FORMAT: Final = Format(
+    name="fiftyone",
+    title="FiftyOne temporal detections",
+    suffixes=(".json",),
+    holds=frozenset(
+        {"scores", "classes", "overlaps", "times before 0", "videos without marks"}
+    ),
+    read=read,
+    write=write,
+    ranks=True,
+)

@@ -1,0 +1,87 @@
+"""Tables for spreadsheets: labels, as `acmnet.data.label_tables` reads them.
+
+Labels have a row for each mark, with the columns ``video,label,start,end,kind``, and
+``subset`` and ``duration`` where a video has them. Names are written without ``|``,
+which separates labels. Classes without an example are not held. Detections have the
+columns ``video,label,start,end,score`` (`acmnet.data.detection_csv`).
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Final
+
+from acmnet.data.annotations import Video
+from acmnet.data.detection_csv import csv_of
+from acmnet.data.formats.exchange_format import Content, Format
+from acmnet.data.formats.field_checks import plain
+from acmnet.data.formats.via3 import names_alone
+from acmnet.segments import Detections
+
+HEADER: Final = ("video", "label", "start", "end", "kind", "subset", "duration")
+
+
+def _rows(video: Video) -> Iterator[tuple[str, str, str, str]]:
+    """Yield label, start, end and kind of each mark of a video."""
+    for one in video.instances:
+        start, end = plain(one.segment.start_s), plain(one.segment.end_s)
+        yield one.label, start, end, "segment"
+    for point in video.points:
+        yield point.label, plain(point.time_s), "", "point"
+    for name in names_alone(video):
+        yield name, "", "", "name"
+    for span in video.watched:
+        start, end = plain(span.segment.start_s), plain(span.segment.end_s)
+        yield span.label or "", start, end, "watched"
+
+
+def write(content: Content) -> str:
+    """Return labels, or detections with their scores, as CSV with a byte order mark."""
+    if content.scores is not None:
+        results = {v.id: _found(v, content.scores[v.id]) for v in content.videos}
+        return "\ufeff" + csv_of(results)
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(HEADER)
+    for video in content.videos:
+        lasts = "" if video.duration_s is None else plain(video.duration_s)
+        for row in list(_rows(video)) or [("", "", "", "name")]:
+            writer.writerow([video.id, *row, video.subset or "", lasts])
+    return "\ufeff" + out.getvalue()
+
+
+def _found(video: Video, scores: tuple[float, ...]) -> Detections:
+    """Return the segments of a video as detections."""
+    names = tuple(dict.fromkeys(x.label for x in video.instances))
+    rows = [
+        (one.segment.start_s, one.segment.end_s, score, names.index(one.label))
+        for one, score in zip(video.instances, scores, strict=True)
+    ]
+    return Detections.of(names, rows)
+
+
+def spelt(name: str) -> str:
+    """Return a name without the sign that separates labels.
+
+    Examples
+    --------
+    >>> spelt("a|b")
+    'a/b'
+    """
+    return name.replace("|", "/")
+
+
+FORMAT: Final = Format(
+    name="csv",
+    title="a CSV table",
+    suffixes=(".csv", ".tsv", ".tab"),
+    holds=frozenset(
+        {
+            *("names", "points", "points beside segments", "watched", "durations"),
+            *("scores", "overlaps", "times before 0", "videos without marks"),
+        }
+    ),
+    subsets=None,
+    write=write,
+    spelt=spelt,
+)

@@ -1,0 +1,133 @@
+"""Read labels in any format, from a file or from a folder of files."""
+
+import collections
+import dataclasses
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from acmnet.data.annotations import AnnotationError, Annotations, Video
+from acmnet.data.contradictions import contradictions
+from acmnet.data.formats.exchange_format import Format, Parsed, Source
+from acmnet.data.formats.format_table import CSV, FORMATS, JSON, format_of_file
+from acmnet.data.label_json import KIND, assembled
+from acmnet.messages import some
+from acmnet.text_files import read_content
+
+OWN: Final = (JSON, CSV)
+"""Formats that `acmnet.data.label_files` reads."""
+
+
+def foreign_format(path: Path) -> Format | None:
+    """Return the format of a label file or a folder of them; None for acmnet's own.
+
+    Raises
+    ------
+    AnnotationError
+        If a folder has files of several formats.
+    """
+    if not path.is_dir():
+        found = format_of_file(path)
+        return None if found in OWN else found
+    formats = {one.name: one for one, _ in _files(path)}
+    foreign = [one for one in formats.values() if one not in OWN]
+    if len(foreign) > 1:
+        raise AnnotationError(
+            f"{path} has files of several formats, {some(list(formats))}; keep those "
+            "of one, or name it with acmnet convert --from-format"
+        )
+    return foreign[0] if foreign else None
+
+
+def _files(folder: Path, wanted: Format | None = None) -> Iterator[tuple[Format, Path]]:
+    """Yield the files of a folder that may be labels, and their formats, sorted."""
+    suffixes = {x for one in FORMATS for x in one.suffixes}
+    for path in sorted(folder.iterdir()):
+        suffix = path.suffix.lower()
+        if not path.is_file() or suffix not in suffixes:
+            continue
+        if wanted is None:
+            yield format_of_file(path), path
+        elif suffix in wanted.suffixes:
+            yield wanted, path
+
+
+def read_foreign(
+    path: Path, file_format: Format, fps: float | None = None
+) -> Annotations:
+    """Read the labels of a file, or of all files of a folder.
+
+    Parameters
+    ----------
+    path : Path
+        The file, or a folder with a file for each video or each class.
+    file_format : Format
+        The format of the files. It is none of `OWN`.
+    fps : float, optional
+        Frames per second, for formats that count frames.
+
+    Raises
+    ------
+    AnnotationError
+        If a file cannot be read or contradicts itself, or the folder has none.
+    """
+    read = file_format.read
+    if read is None:
+        raise AnnotationError(f"{file_format.title} is only written, not read: {path}")
+    paths = [path]
+    if path.is_dir():
+        paths = [own for _, own in _files(path, file_format)]
+    if not paths:
+        suffixes = " or ".join(file_format.suffixes)
+        raise AnnotationError(f"{path} has no file that ends with {suffixes}")
+    parsed = []
+    for own in paths:
+        data = read_content(own, KIND, AnnotationError)
+        parsed.append(read(Source(own, data, fps)))
+    return _annotations(str(path), parsed, file_format)
+
+
+def _annotations(
+    source: str, parsed: Iterable[Parsed], file_format: Format
+) -> Annotations:
+    """Return what several files say together."""
+    parsed = list(parsed)
+    videos = [video for one in parsed for video in one.videos]
+    if file_format.one_file == "class":
+        videos = _merged(source, videos)
+    names = dict.fromkeys(x for one in parsed for x in one.classes)
+    if names:
+        names |= dict.fromkeys(sorted({x for v in videos for x in v.labels}))
+    twice = {video.id for video in videos}
+    if len(twice) < len(videos):
+        count = collections.Counter(video.id for video in videos)
+        again = next(name for name, n in count.items() if n > 1)
+        raise AnnotationError(
+            f"{source}: video {again!r} is there twice; keep one, or merge the two"
+        )
+    found = assembled(source, videos, tuple(names))
+    for video in found.videos.values():
+        for sentence in contradictions(video):
+            raise AnnotationError(f"{source}: {sentence}")
+    notes = tuple(note for one in parsed for note in one.notes)
+    return dataclasses.replace(found, notes=notes)
+
+
+def _merged(source: str, videos: Iterable[Video]) -> list[Video]:
+    """Return one video for each id, with the segments of all classes."""
+    found: dict[str, Video] = {}
+    for video in videos:
+        before = found.get(video.id)
+        if before is not None:
+            if before.subset != video.subset:
+                raise AnnotationError(
+                    f"{source}: video {video.id!r} is in the subsets "
+                    f"{before.subset!r} and {video.subset!r}; keep one"
+                )
+            video = dataclasses.replace(
+                before,
+                labels=(*before.labels, *video.labels),
+                instances=(*before.instances, *video.instances),
+            )
+        found[video.id] = video
+    return list(found.values())

@@ -1,0 +1,204 @@
+"""Write labels or detections in any format, to a file or to a folder of files."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from acmnet.data.annotations import AnnotationError, Annotations, Instance, Video
+from acmnet.data.detections import DetectionFile
+from acmnet.data.formats import thumos_text
+from acmnet.data.formats.exchange_format import Content, Format
+from acmnet.data.formats.held_content import Held, held
+from acmnet.data.formats.via3 import names_alone
+from acmnet.data.label_columns import LabelTableError
+from acmnet.data.label_tables import video_id
+from acmnet.files import make_folder, written_whole
+from acmnet.limits import LONGEST_NAME_BYTES
+from acmnet.messages import counted, quoted
+from acmnet.names import one_form
+from acmnet.segments import Detections, Segment
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """What was written, and what was not."""
+
+    files: tuple[Path, ...]
+    videos: int
+    marks: int
+    """Segments, points, watched spans, and names of actions without a time."""
+    left_out: tuple[str, ...]
+    """See `acmnet.data.formats.held_content.Held`."""
+    changed: tuple[str, ...]
+
+
+def content_of_labels(annotations: Annotations, fps: float | None) -> Content:
+    """Return labels as they can be written."""
+    return Content(
+        videos=tuple(annotations.videos.values()),
+        class_names=annotations.class_names,
+        fps=fps,
+    )
+
+
+def content_of_detections(
+    results: Mapping[str, Detections], fps: float | None = None
+) -> Content:
+    """Return detections as they can be written."""
+    videos, scores = [], {}
+    for name, found in results.items():
+        instances = tuple(
+            Instance(one_form(one.label), Segment(one.start_s, one.end_s))
+            for one in found
+        )
+        labels = tuple(dict.fromkeys(x.label for x in instances))
+        videos.append(
+            Video(
+                id=name,
+                subset=None,
+                duration_s=None,
+                labels=labels,
+                instances=instances,
+            )
+        )
+        scores[name] = tuple(one.score for one in found)
+    used = sorted({x for video in videos for x in video.labels})
+    return Content(
+        videos=tuple(videos), class_names=tuple(used), scores=scores, fps=fps
+    )
+
+
+def detections_of(file: DetectionFile) -> tuple[dict[str, Detections], int]:
+    """Return the detections of a file by video, and how many never end.
+
+    A detection that does not end after it starts can stand in no other format.
+    """
+    lasts = file.end_s > file.start_s
+    results = {}
+    for index, name in enumerate(file.video_ids):
+        own = lasts & (file.video_index == index)
+        results[name] = Detections(
+            start_s=file.start_s[own],
+            end_s=file.end_s[own],
+            score=file.score[own],
+            class_index=file.label_index[own],
+            class_names=file.labels,
+        )
+    return results, int((~lasts).sum())
+
+
+def write_labels(path: Path, content: Content, file_format: Format) -> Written:
+    """Write labels or detections.
+
+    Parameters
+    ----------
+    path : Path
+        The file; or a folder, for formats of which each video or class has a file.
+    content : Content
+        What to write.
+    file_format : Format
+        The format.
+
+    Raises
+    ------
+    AnnotationError
+        If the format cannot be written, counts frames and no frame rate is stated, or
+        would need several files where one is named.
+    FileError
+        If a file cannot be written.
+    """
+    write = file_format.write
+    if write is None:
+        raise AnnotationError(f"{file_format.title} is only read, not written")
+    if file_format.unit == "frames" and content.fps is None:
+        raise AnnotationError(
+            f"{file_format.title} counts frames, so the frame rate of the videos is "
+            "needed: --fps, such as --fps 25"
+        )
+    kept = held(content, file_format)
+    parts = dict(_parts(kept.content, file_format))
+    if not parts or not kept.content.videos:
+        raise AnnotationError(
+            f"{file_format.title} can hold none of this, so {path} is not written"
+            + (f": without {', '.join(kept.left_out)}" if kept.left_out else "")
+        )
+    files = _places(path, list(parts), file_format)
+    texts = {
+        place: write(part) for place, part in zip(files, parts.values(), strict=True)
+    }
+    for place, text in texts.items():
+        with written_whole(place) as part_path:
+            part_path.write_text(text, encoding="utf-8", newline="")
+    return _written(kept, tuple(texts))
+
+
+def _written(kept: Held, files: tuple[Path, ...]) -> Written:
+    videos = kept.content.videos
+    marks = sum(len(x.instances) + len(x.points) + len(x.watched) for x in videos)
+    for video in videos:
+        marks += len(names_alone(video))
+    return Written(files, len(videos), marks, kept.left_out, kept.changed)
+
+
+def _parts(content: Content, file_format: Format) -> Iterator[tuple[str, Content]]:
+    """Yield the name without suffix and the content of each file."""
+    if file_format.one_file == "all":
+        yield "", content
+    elif file_format.one_file == "video":
+        for video in content.videos:
+            yield video.id, dataclasses.replace(content, videos=(video,))
+    else:
+        yield from _by_class(content)
+
+
+def _by_class(content: Content) -> Iterator[tuple[str, Content]]:
+    """Yield the instances of each class and subset."""
+    for name in content.class_names:
+        subsets = dict.fromkeys(v.subset for v in content.videos if name in v.labels)
+        for subset in subsets:
+            videos = tuple(
+                dataclasses.replace(
+                    video,
+                    instances=tuple(x for x in video.instances if x.label == name),
+                )
+                for video in content.videos
+                if video.subset == subset and name in video.labels
+            )
+            part = dataclasses.replace(content, videos=videos)
+            yield thumos_text.file_stem(name, subset), part
+
+
+def _places(path: Path, stems: list[str], file_format: Format) -> list[Path]:
+    """Return where each file is to be written."""
+    suffix = file_format.suffixes[0]
+    is_file = path.suffix.lower() in file_format.suffixes and not path.is_dir()
+    if file_format.one_file == "all":
+        return [path / f"labels{suffix}" if path.is_dir() else path]
+    if is_file:
+        if len(stems) != 1:
+            what = {"video": "video", "class": "class"}[file_format.one_file]
+            raise AnnotationError(
+                f"{path} can hold one {what} in this format, and there are "
+                f"{len(stems)}: name a folder, such as {path.with_suffix('')}, and the "
+                f"format {file_format.name}"
+            )
+        return [path]
+    for stem in stems:
+        _refuse_unfit(stem, suffix)
+    make_folder(path)
+    return [path / f"{stem}{suffix}" for stem in stems]
+
+
+def _refuse_unfit(stem: str, suffix: str) -> None:
+    """Refuse a name that no file can have."""
+    try:
+        fits = video_id("", stem) != "" and stem not in (".", "..")
+    except LabelTableError:
+        fits = False
+    long = len(f"{stem}{suffix}".encode()) > LONGEST_NAME_BYTES
+    if not fits or long or "/" in stem:
+        raise AnnotationError(
+            f"{quoted(stem)} cannot be the name of a file ("
+            f"{counted(len(stem), 'character')}); rename it, or write a format that "
+            "has one file for all videos"
+        )
