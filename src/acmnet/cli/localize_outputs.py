@@ -23,11 +23,12 @@ class OutputOptions:
 
     out: Annotated[list[str] | None, Parameter(negative=())] = None
     """File to write: .json (ActivityNet results, which evaluate and render read), .csv
-    (for spreadsheets), .srt or .vtt (subtitles of one video). Or a folder, which gets
-    one file per video. May be given several times. When left out, detections are
-    printed as tables."""
+    (for spreadsheets), .srt or .vtt (subtitles of one video), .eaf (ELAN, one video),
+    .boris. Or a folder, which gets one file per video. May be given several times. When
+    left out, detections are printed as tables."""
     format: Format | None = None
-    "Format of the files in a folder that --out names: json, csv, srt or vtt."
+    """Format of the files in a folder that --out names, or of a file whose suffix
+    several formats share, such as .txt or .json; see docs/formats.md."""
 
     def outputs(self) -> list[Output]:
         """Return the files and folders to write.
@@ -35,12 +36,12 @@ class OutputOptions:
         Raises
         ------
         UsageError
-            If --format is given without a folder.
+            If --format is given and no output is of that format.
         OutputError
             If a file's suffix names no format.
         """
         outputs = [output_of(text, self.format) for text in self.out or []]
-        if self.format and not any(output.is_folder for output in outputs):
+        if self.format and all(output.format != self.format for output in outputs):
             raise UsageError(
                 "--format is the format of files in a folder, as in --out FOLDER/ "
                 f"--format {self.format}; the format of a file is its suffix"

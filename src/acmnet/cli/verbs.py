@@ -14,6 +14,7 @@ VERBS: Final[Mapping[str, str]] = {
     "calibrate": "Turn a run's scores into probabilities, and choose a threshold for "
     "each class.",
     "check": "Report every problem in labels and features that would stop training.",
+    "convert": "Turn labels or detections into the format of another program.",
     "crossvalidate": "Score a recipe on your own videos, each by a model that was not "
     "trained on it.",
     "demo": "Try everything on small made-up videos: no data and no weights are "

@@ -1,0 +1,60 @@
+"""The verb convert: labels and detections of other programs, to and from."""
+
+from pathlib import Path
+
+from acmnet.cli.app import app, console, fail, note
+from acmnet.cli.exit_codes import LEFT_OUT
+from acmnet.data.formats.conversion import convert
+from acmnet.messages import counted
+
+
+@app.command(name="convert")
+def convert_command(
+    source: Path,
+    out: Path,
+    /,
+    *,
+    from_format: str | None = None,
+    to_format: str | None = None,
+    fps: float | None = None,
+) -> None:
+    """Turn labels or detections into the format of another program.
+
+    Formats: json, csv, thumos, boris, boris-table, elan, via3, label-studio, cvat,
+    fiftyone, caltech, simba, deepethogram, audacity, srt, vtt, edl, audition. Exits
+    with 3 if the format cannot hold everything, and says what and how much is missing.
+
+    For example: acmnet convert labels.json scored.boris
+
+    Parameters
+    ----------
+    source
+        File to read, or a folder with a file for each video.
+    out
+        File to write; or a folder, for formats that have a file for each video or
+        class.
+    from_format
+        Format to read. When left out, the suffix and the content of the file tell it.
+    to_format
+        Format to write. When left out, the suffix tells it.
+    fps
+        Frames per second of the videos. Needed for formats that count frames.
+    """
+    done = convert(source, out, from_format=from_format, to_format=to_format, fps=fps)
+    for sentence in done.notes:
+        note(sentence)
+    written = done.written
+    for sentence in written.changed:
+        note(f"{out}: {sentence}")
+    files = "" if len(written.files) == 1 else f", {len(written.files)} files"
+    console.print(
+        f"{counted(written.marks, 'mark')} in {counted(written.videos, 'video')}: "
+        f"{out}{files} ({done.source.name} to {done.target.name})",
+        markup=False,
+    )
+    if written.left_out:
+        fail(
+            f"{done.target.title} cannot hold everything, so {out} is without "
+            f"{', '.join(written.left_out)}",
+            LEFT_OUT,
+        )
