@@ -245,7 +245,8 @@ class ReviewStore:
             if one.verdict != "rejected"
         )
         # the labels of the video stay, also if all its detections are rejected
-        return label_entry(dataclasses.replace(known, instances=placed))
+        # nobody watched what a model found for whatever else might be there
+        return label_entry(dataclasses.replace(known, instances=placed, watched=()))
 
 
 def _told(one: Values) -> str:
