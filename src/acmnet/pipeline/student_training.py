@@ -33,14 +33,13 @@ from acmnet.startup import is_first_process
 from acmnet.training.loop import StepRecord, optimize
 from acmnet.training.marked_labels import learned_with_marks
 from acmnet.training.pseudo_labels import (
-    PseudoInstance,
-    PseudoLabels,
     StudentTask,
     all_proposals,
     pseudo_labels,
     usual_best,
 )
 from acmnet.training.schedule import WARM_UP_STEPS, Schedule
+from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels
 
 
 def train_student(
