@@ -21,7 +21,8 @@ from acmnet.extraction.video_search import find_videos
 from acmnet.names import one_form, unfit
 from acmnet.pipeline.listed_videos import ListedVideos, listed_files
 from acmnet.segments import Detections, SnippetGrid
-from acmnet.show.view.reviews import ReviewError, ReviewStore
+from acmnet.show.bench.bench_mark import MarkError
+from acmnet.show.bench.mark_store import MarkStore
 
 COMPOSED = "K\u00e4fer 1"
 APART = unicodedata.normalize("NFD", COMPOSED)
@@ -166,17 +167,14 @@ def test_fit_asks_about_a_file_whose_name_differs_by_case(tmp_path):
     assert "'holiday' (is 'holiday' meant to be 'Holiday'?); the others" in notes[-1]
 
 
-def test_reviews(labels, tmp_path):
-    store = ReviewStore(tmp_path / "reviews.json", read_annotations(labels))
-    one = {"label": APART, "start_s": 0, "end_s": 1, "verdict": "added"}
-    store.save({"revision": 0, "videos": {COMPOSED: [one]}})
-    kept = store.to_json()["videos"][COMPOSED]
-    assert kept[0]["label"] == COMPOSED
-    content = json.loads(store.path.read_text())
-    for part in ("reviews", "database"):
-        content[part] = {APART: content[part][COMPOSED]}
-    store.path.write_text(json.dumps(content))
-    assert store.to_json()["videos"] == {COMPOSED: kept}
+def test_marks(labels, tmp_path):
+    one = {"id": "m", "video": APART, "kind": "point", "label": APART, "start_s": 0}
+    for _ in range(2):
+        store = MarkStore(labels, tmp_path / "bench", {})
+        store.put({"who": "anna", "marks": [one]})
+        kept = {(x.video, x.label) for x in store.snapshot().marks}
+        store.close()
+        assert kept == {(COMPOSED, COMPOSED)}
 
 
 @pytest.mark.parametrize(
@@ -206,9 +204,11 @@ def test_names_that_no_name_can_be(tmp_path, name, words, place):
 
 
 @pytest.mark.parametrize("label", ["two\nlines", "a\ud800"])
-def test_the_page_takes_no_such_label(labels, tmp_path, label):
-    store = ReviewStore(tmp_path / "reviews.json", read_annotations(labels))
-    one = {"label": label, "start_s": 0, "end_s": 1, "verdict": "added"}
-    with pytest.raises(ReviewError, match=r"holds (a line break|half a char)"):
-        store.save({"revision": 0, "videos": {COMPOSED: [one]}})
-    assert not store.path.exists()
+def test_the_bench_takes_no_such_label(labels, tmp_path, label):
+    one = {"id": "m", "video": COMPOSED, "kind": "name", "label": label}
+    store = MarkStore(labels, tmp_path / "bench", {})
+    before = store.revision
+    with pytest.raises(MarkError, match=r"holds (a line break|half a char)"):
+        store.put({"who": "anna", "marks": [one]})
+    assert store.revision == before
+    store.close()

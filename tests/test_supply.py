@@ -234,7 +234,6 @@ def test_only_these_rooms_can_reach_a_network():
     found = {path for path in found if not path.startswith("show/bench/")}
     assert found == {
         "extraction/worker_engines.py",  # Ray's cluster
-        "show/view/run_site.py",  # names of HTTP's answers
         "extraction/package_download.py",  # pip
         "pipeline/training_run.py",  # torchrun
     }

@@ -5,7 +5,6 @@ import shutil
 from dataclasses import astuple
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from acmnet.cli import main
@@ -16,7 +15,8 @@ from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.reports import evaluate
 from acmnet.segments import Detections
-from acmnet.show.view.reviews import ReviewStore
+from acmnet.show.bench.mark_store import MarkStore
+from acmnet.show.bench.round_detections import RoundDetections
 from acmnet.training.checkpoint import folder_of, load_config
 from support.commands import refused
 from support.worlds import file_of, truth_of
@@ -160,15 +160,19 @@ def test_diagnose_says_so(acmnet, localized):
     assert "12 of 18 scored videos were trained on" in err
 
 
-def test_a_truth_that_the_model_made_is_said(acmnet, localized, tiny_run, tiny_world):
-    store = ReviewStore(Path("reviews.json"), read_annotations(localized))
+@pytest.mark.usefixtures("localized")
+def test_a_truth_that_the_model_made_is_said(acmnet, tiny_run, tiny_world):
     found = read_detections("d.json")
-    names = [found.video_ids[i] for i in found.video_index]
-    best = int(np.argmax(found.score))
-    values = {"label": found.labels[found.label_index[best]], "verdict": "accepted"}
-    values |= {"start_s": found.start_s[best], "end_s": found.end_s[best]}
-    store.save({"revision": 0, "videos": {names[best]: [values]}})
-    assert "model" in json.loads(Path("reviews.json").read_text())["made_of"]
+    detections = RoundDetections()
+    detections.show(0, found)
+    video, row = next(
+        (video, rows[0]) for video in found.video_ids if (rows := detections.of(video))
+    )
+    store = MarkStore(Path("reviews.json"), Path("bench"), {}, (), detections.proposal)
+    known = {"id": "m", "video": video, "kind": "segment", "from": row["id"]}
+    known |= {name: row[name] for name in ("label", "start_s", "end_s")}
+    store.put({"who": "anna", "marks": [known]})
+    store.close()
     given = ["--ground-truth", "reviews.json", "--detections", "d.json"]
     for verb in ("evaluate", "diagnose"):
         code, _, err = acmnet(verb, *given)

@@ -26,8 +26,14 @@ from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import recipe
 from acmnet.segments import Detections
-from acmnet.show.view.reviewed_precision import Reviewed, precision_of_reviews
-from acmnet.show.view.reviews import REVIEWS_FILE, ReviewStore
+from acmnet.show.bench.bench_labels import KnownVideo
+from acmnet.show.bench.bench_mark import Proposal
+from acmnet.show.bench.mark_store import MarkStore
+from acmnet.show.bench.reviewed_precision import (
+    MARKS_FILE,
+    Reviewed,
+    precision_of_reviews,
+)
 
 NAMES = ("jump", "run")
 
@@ -166,30 +172,33 @@ def test_where_names_cannot_be_checked_it_is_said(made, tmp_path, labels, why):
 def reviewed(made):
     """Save verdicts on what is to be looked at, in its order; forget them after."""
     request, _, _, expected = made
-    store = ReviewStore(request.out / REVIEWS_FILE, request.data.annotations)
+    labels, folder = request.out / MARKS_FILE, request.out / "marks.bench"
+    rows = expected.to_review
+
+    def proposal(_, known_id):
+        one = rows[int(known_id)]
+        return Proposal(known_id, *one[1:], 0)
 
     def save(verdicts, moved_s=0.0, further=()):
-        videos = {}
-        for one, verdict in zip(expected.to_review, verdicts, strict=False):
+        labels.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        marks = []
+        for i, (one, verdict) in enumerate(zip(rows, verdicts, strict=False)):
             length_s = one.end_s - one.start_s
             start_s = one.start_s + moved_s * length_s
-            videos.setdefault(one.video, []).append(
-                {
-                    "label": one.label,
-                    "start_s": start_s,
-                    "end_s": start_s + length_s,
-                    "verdict": verdict,
-                    "source": list(one[1:]),
-                }
-            )
-        for video, review in further:
-            videos.setdefault(video, []).append(review)
-        revision = store.to_json()["revision"]
-        store.save({"revision": revision, "videos": videos})
+            kind = "segment" if verdict == "accepted" else "watched"
+            mark = {"id": f"m{i}", "video": one.video, "kind": kind, "from": str(i)}
+            times = {"start_s": start_s, "end_s": start_s + length_s}
+            marks.append(mark | times | {"label": one.label})
+        videos = {video: KnownVideo() for video in request.data.labels}
+        store = MarkStore(labels, folder, videos, (), proposal)
+        store.put({"who": "anna", "marks": [*marks, *further]})
+        store.close()
         return precision_of_reviews(request.out)
 
     yield save
-    (request.out / REVIEWS_FILE).unlink(missing_ok=True)
+    labels.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_ten_reviews_tell_the_precision(made, reviewed):
@@ -202,10 +211,11 @@ def test_ten_reviews_tell_the_precision(made, reviewed):
     assert (some.looked_at, some.right) == (4, 3)
     assert some.sentence().startswith("4 of the 10 detections to review are reviewed")
     # what else a person reviews is no fair draw, and does not count
-    added = {"label": "jump", "start_s": 0.0, "end_s": 0.5, "verdict": "added"}
     video = next(iter(request.data.labels))
+    added = {"id": "x", "video": video, "kind": "segment", "label": "jump"}
+    added |= {"start_s": 0.0, "end_s": 0.5}
     verdicts = ["accepted"] * 7 + ["rejected"] * 3
-    told = reviewed(verdicts, further=[(video, added)])
+    told = reviewed(verdicts, further=[added])
     assert (told.looked_at, told.right) == (10, 7)
     # by the formula: centre (7 + z²/2) / (10 + z²), z² = 3.8415
     low, high = told.interval()

@@ -1,19 +1,13 @@
-"""The page at work: lanes, address, internals, verdicts and drafts, in a browser."""
+"""The page at work: lanes, address and internals, in a browser."""
 
-import contextlib
 import re
-import socket
-import threading
 
 import pytest
 
 from acmnet.cli import main
-from acmnet.data.annotations import Annotations, Video
-from acmnet.show.bench.page_server import Site, SiteServer
-from acmnet.show.report.html_page import page_of, write_page
+from acmnet.show.report.html_page import write_page
 from acmnet.show.report.page_contents import Contents, VideoContents
-from acmnet.show.view.reviews import ReviewStore
-from support.browsing import drawn, frame, saved, until
+from support.browsing import drawn, frame, until
 
 OVERLAPPING = [
     ("fight", 2.0, 10.0, 0.9),
@@ -35,8 +29,6 @@ def contents_of(rows=OVERLAPPING, shown=None, names=("a", "b b", "c")):
             "labels": ["fight"],
             "subset": None,
             "duration_s": 20.0,
-            "ends_s": 20.0,
-            "latest_s": 21.0,
             "truth": [["fight", 2.0, 9.0]] if i == 0 else [],
             "instances": 1 if i == 0 else None,
             "detections": len(own),
@@ -63,89 +55,6 @@ def contents_of(rows=OVERLAPPING, shown=None, names=("a", "b b", "c")):
 def page_file(tmp_path):
     write_page(contents_of(), tmp_path / "page.html")
     return tmp_path / "page.html"
-
-
-class Mortal(SiteServer):
-    """A server that ends as its process would: with its connections."""
-
-    def process_request(self, request, client_address):
-        """Remember the connection."""
-        self.open.append(request)
-        super().process_request(request, client_address)
-
-    def server_close(self):
-        """End every connection too."""
-        super().server_close()
-        for request in self.open:
-            with contextlib.suppress(OSError):
-                request.shutdown(socket.SHUT_RDWR)
-
-
-class Served:
-    """A server of one page, which can be stopped and started again at its address."""
-
-    def __init__(self, folder):
-        videos = {
-            x: Video(
-                id=x, subset=None, duration_s=20.0, labels=("fight",), instances=()
-            )
-            for x in ("a", "b b", "c")
-        }
-        known = Annotations("labels.csv", videos, ("fight", "run"))
-        self.store = ReviewStore(folder / "reviews.json", known)
-        self.port, self.server = 0, None
-        self.start()
-
-    def start(self):
-        """Serve at the same port as before, with a new token."""
-        state = {"sentence": "", "checkpoint": None}
-        site = Site(
-            lambda token: page_of(contents_of(), token=token).encode(),
-            *(lambda *_: None, lambda _: None, (), lambda: state, self.store),
-        )
-        self.server = Mortal(site, self.port)
-        self.server.open = []
-        self.port = self.server.server_port
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        self.thread.start()
-
-    def stop(self):
-        """End as if the process had been killed."""
-        if self.server is not None:
-            self.server.shutdown()
-            self.server.server_close()
-            self.thread.join()
-            self.server = None
-
-    @property
-    def address(self):
-        """Where the page is."""
-        return f"http://127.0.0.1:{self.port}/"
-
-
-@pytest.fixture
-def served(opened, tmp_path):
-    made = Served(tmp_path)
-    yield made
-    opened.close()
-    made.stop()
-
-
-def told(page):
-    return page.inner_text("#review-state")
-
-
-def until_told(page, words):
-    state = "document.getElementById('review-state').textContent"
-    until(page, f"{state}.includes('{words}')")
-
-
-def fill(page, label, start, end):
-    for name, value in (("label", label), ("start", start), ("end", end)):
-        page.fill(f"#review-{name}", value)
-
-
-# ---- lanes
 
 
 def boxes(page):
@@ -314,176 +223,3 @@ def test_a_page_of_a_run_that_found_nothing_says_so(opened, tmp_path):
 
 
 # ---- reviews
-
-
-@pytest.mark.parametrize(
-    ("label", "start", "end", "sentence"),
-    [
-        (" ", "1", "2", "the label is empty: name the action"),
-        ("fight", "3", "2", "the end (2.00 s) must come after the start (3.00 s)"),
-        ("fight", "2", "2", "the end (2.00 s) must come after the start (2.00 s)"),
-        ("fight", "-1", "2", "the start is -1.00 s: a video begins at 0 s"),
-        ("fight", "1", "900", "the end (900.00 s) is after the end of the video"),
-        ("fight", "", "2", "give the start and the end in seconds"),
-        ("x" * 301, "1", "2", "the label has 301 characters, at most 300"),
-        ("fi\x07ght", "1", "2", "the label holds a character that no name can have"),
-    ],
-)
-def test_what_cannot_be_is_refused_where_it_is_entered(
-    opened, served, label, start, end, sentence
-):
-    page = opened(served.address)
-    fill(page, label, start, end)
-    page.click("#add")
-    assert told(page).startswith(sentence)
-    assert page.locator("#reviews li").count() == 0
-
-
-def test_one_impossible_segment_does_not_keep_the_others(opened, served):
-    page = opened(served.address)
-    fill(page, "fight", "1", "2")
-    page.click("#add")
-    fill(page, "fight", "5", "4")
-    page.click("#add")
-    saved(page)
-    (kept,) = served.store.to_json()["videos"]["a"]
-    assert (kept["start_s"], kept["end_s"]) == (1.0, 2.0)
-
-
-def test_a_new_label_is_asked_about_before_it_is_kept(opened, served):
-    page = opened(served.address)
-    fill(page, "fihgt", "1", "2")
-    page.click("#add")
-    asked = "'fihgt' is a new label; did you mean 'fight'? Press again to keep it."
-    assert told(page) == asked
-    assert page.locator("#reviews li").count() == 0
-    page.fill("#review-label", "fight")
-    page.click("#add")
-    assert page.locator("#reviews li").count() == 1
-    page.fill("#review-label", "cartwheel")
-    page.click("#add")
-    assert told(page) == "'cartwheel' is a new label. Press again to keep it."
-    page.click("#add")
-    page.fill("#review-start", "1.5")
-    page.click("#add")  # by now it is known
-    assert page.locator("#reviews li").count() == 3
-
-
-def test_reviewed_videos_are_marked_and_counted(opened, served):
-    page = opened(served.address)
-    assert page.inner_text("#reviewed-count") == "0 of 3 videos reviewed"
-    page.locator("#timeline").focus()
-    page.keyboard.press("j")
-    page.keyboard.press("a")
-    assert page.inner_text("#reviewed-count") == "1 of 3 videos reviewed"
-    marks = [
-        row.locator("td").nth(1).inner_text()
-        for row in page.locator("#videos tbody tr").all()
-    ]
-    assert marks == ["\u2713", "", ""]
-
-
-def test_rejected_detections_look_rejected(opened, served):
-    """On the timeline, in the list, and to whoever hears the page."""
-    page = opened(served.address)
-    page.locator(".bar[data-kind=detection][data-score='0.6']").click()
-    page.keyboard.press("x")
-    bar = page.locator(".bar[data-kind=detection].rejected")
-    assert bar.get_attribute("data-score") == "0.6"
-    assert bar.get_attribute("aria-label").endswith("score 0.600, rejected")
-    row = page.locator("#detections tbody tr.rejected")
-    assert row.count() == 1
-    assert "line-through" in row.locator("td").first.evaluate(
-        "(cell) => getComputedStyle(cell).textDecoration"
-    )
-    page.locator(".bar[data-kind=detection][data-score='0.6']").click()
-    page.keyboard.press("a")
-    assert page.locator(".rejected").count() == 0
-
-
-def test_saving_without_a_server_is_said_and_nothing_is_lost(opened, served):
-    """The server ends, changes go on, the page is reloaded when it is there again."""
-    opened.expected.append("ERR_CONNECTION_REFUSED")
-    opened.expected.append("403")
-    page = opened(served.address)
-    page.locator("#timeline").focus()
-    for key in "jajxja":
-        page.keyboard.press(key)
-    assert told(page) == "3 changes not saved yet, kept in this browser"
-    served.stop()
-    page.click("#save")
-    until_told(page, "does not answer")
-    expected = "not saved: the server does not answer; your 3 changes are kept in this "
-    assert told(page).startswith(expected)
-    served.start()
-    page.click("#save")  # the new server does not know this page
-    until_told(page, "anew")
-    assert "your 3 changes are kept in this browser" in told(page)
-    page.reload()
-    page.wait_for_selector("html[data-ready]")
-    assert told(page).startswith("3 changes from before, not saved yet, are back")
-    assert page.locator("#reviews li").count() == 3
-    saved(page)
-    assert len(served.store.to_json()["videos"]["a"]) == 3
-    page.reload()
-    page.wait_for_selector("html[data-ready]")
-    assert told(page) == ""  # nothing is left of the draft
-    page.close()
-
-
-def test_a_draft_is_not_put_over_what_someone_else_saved(opened, served):
-    page = opened(served.address)
-    page.locator("#timeline").focus()
-    page.keyboard.press("j")
-    page.keyboard.press("a")
-    other = {"label": "run", "start_s": 4.0, "end_s": 5.0, "verdict": "added"}
-    served.store.save({"revision": 0, "videos": {"c": [other]}})
-    page.reload()
-    page.wait_for_selector("html[data-ready]")
-    assert page.locator("#reviews li").count() == 0
-    assert "This browser kept changes to 1 video" in page.inner_text("#draft")
-    page.keyboard.press("j")
-    page.keyboard.press("x")
-    assert told(page).startswith("first decide what becomes of the changes")
-    page.click("#draft-back")
-    assert page.locator("#reviews li").count() == 1
-    saved(page)
-    assert set(served.store.to_json()["videos"]) == {"a", "c"}
-
-
-def test_a_browser_that_keeps_nothing_says_so(opened, served):
-    page = opened(served.address)
-    page.evaluate(
-        "() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }"
-    )
-    page.locator("#timeline").focus()
-    page.keyboard.press("j")
-    page.keyboard.press("a")
-    expected = "1 change not saved yet, and this browser keeps none: save before you"
-    assert told(page).startswith(expected)
-    saved(page)
-
-
-def test_undoing_all_leaves_nothing_to_save(opened, served):
-    page = opened(served.address)
-    page.locator("#timeline").focus()
-    page.keyboard.press("j")
-    page.keyboard.press("a")
-    page.locator("#reviews button").click()
-    assert told(page) == "nothing to save"
-    page.click("#save")
-    assert told(page) == "nothing to save"
-    with contextlib.suppress(FileNotFoundError):
-        assert not served.store.path.read_text()
-
-
-def test_a_phone_says_what_became_of_a_verdict(opened, served):
-    page = opened(served.address)
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.locator("#timeline").focus()
-    page.keyboard.press("j")
-    page.keyboard.press("a")
-    page.fill("#top", "1")
-    for name in ("review-state", "hidden-count", "reviewed-count"):
-        assert page.locator(f"#{name}").is_visible(), name
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390

@@ -4,7 +4,6 @@ import base64
 import dataclasses
 import json
 import shutil
-import threading
 import time
 from pathlib import Path
 
@@ -12,22 +11,19 @@ import cv2
 import numpy as np
 import pytest
 
-from acmnet.data.annotations import Annotations, Video
 from acmnet.data.detections import read_detections
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.segments import Detections
-from acmnet.show.bench.page_server import Site, SiteServer
 from acmnet.show.report import page_contents as contents_room
 from acmnet.show.report.html_page import page_of, write_page
 from acmnet.show.report.network_curves import insides_of
 from acmnet.show.report.page_contents import Contents, VideoContents, video_contents
 from acmnet.show.report.page_media import media_of
 from acmnet.show.report.poster_strips import FRAMES, HEIGHT, WIDTH, poster_strip
-from acmnet.show.view.reviews import ReviewStore
-from support.browsing import drawn, frame, saved, until
+from support.browsing import drawn, frame, until
 from support.commands import refused
 from support.runs import edit_old, make_old
 
@@ -388,48 +384,6 @@ def test_numbers_are_not_broken_on_a_phone(opened, reported):
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
 
 
-def test_hostile_names_are_reviewed(opened, tmp_path):
-    """What a reviewer adds to each is what the server is given."""
-    contents = hostile_contents()
-    videos = {
-        name: Video(
-            id=name, subset=None, duration_s=20.0, labels=("run",), instances=()
-        )
-        for name in HOSTILE
-    }
-    store = ReviewStore(
-        tmp_path / "reviews.json", Annotations("labels.json", videos, ("run",))
-    )
-    state = {"sentence": "", "checkpoint": None}
-    site = Site(
-        lambda token: page_of(contents, token=token).encode(),
-        *(lambda *_: None, lambda _: None, (), lambda: state, store),
-    )
-    server = SiteServer(site)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        page = opened(f"http://127.0.0.1:{server.server_port}/")
-        for i in range(len(HOSTILE)):
-            page.locator("#videos tbody tr button").nth(i).click()
-            page.fill("#review-label", "run")
-            page.fill("#review-start", "1")
-            page.fill("#review-end", f"{2 + i}")
-            page.click("#add")
-            if i == 0:
-                page.click("#add")  # run is a new label to this page
-        saved(page)
-        page.close()
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-    kept = store.to_json()["videos"]
-    assert {name: [x["end_s"] for x in own] for name, own in kept.items()} == {
-        name: [2.0 + i] for i, name in enumerate(HOSTILE)
-    }
-
-
 def hostile_contents():
     """Return a report whose every name is hostile."""
     made = []
@@ -446,8 +400,6 @@ def hostile_contents():
             "labels": HOSTILE,
             "subset": name,
             "duration_s": 20.0,
-            "ends_s": 20.0,
-            "latest_s": 21.0,
             "truth": [[label, 3.0, 4.0] for label in HOSTILE],
             "instances": len(HOSTILE),
             "detections": len(rows),

@@ -40,7 +40,7 @@ from acmnet.pipeline.fit_request import (
 )
 from acmnet.pipeline.fit_videos import fit
 from acmnet.pipeline.training_run import join_processes
-from acmnet.show.view.reviewed_precision import precision_of_reviews
+from acmnet.show.bench.reviewed_precision import precision_of_reviews
 
 InTraining: Final = Parameter(group=TRAINING_OPTIONS)
 
@@ -105,8 +105,7 @@ def fit_command(
     from_
         Begin with the features and the weights of this earlier run, and train for a
         share of the epochs, training.round_share: a round after corrections takes
-        minutes. The networks of the first stage, the teachers, are kept where neither
-        names nor marks have changed.
+        minutes. Teachers are kept where names have not changed.
     overwrite
         Train again from the start, in place of the run in --out. Its features are kept.
     retry_failed

@@ -2,7 +2,7 @@
 
 import getpass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
@@ -114,10 +114,18 @@ def opened_bench(
     plan: RoundPlan,
     classes: list[str],
     who: str,
+    **options: Any,
 ) -> BenchSite:
     """Return the bench of a label file, with what its last round found.
 
     Notes on the files are printed; the page shows them, too.
+
+    Parameters
+    ----------
+    title, labels, shown, media, plan, classes, who
+        What is labelled, where, and how it is learned from.
+    options
+        Further fields of `BenchSite`, for a bench with a run.
     """
     folder = labels.with_suffix(".bench")
     detections = RoundDetections()
@@ -138,12 +146,12 @@ def opened_bench(
     return BenchSite(
         title=title,
         who=who or user_name(),
-        run=None,
         videos=shown,
         store=store,
         media=media,
         detections=detections,
         learning=learning,
+        **options,
     )
 
 

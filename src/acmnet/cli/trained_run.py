@@ -30,7 +30,7 @@ from acmnet.pipeline.trained_model import TrainedModel, localize_videos
 from acmnet.pipeline.training_run import join_processes
 from acmnet.pipeline.training_summary import MOST_VIDEOS, unlike_training
 from acmnet.segments import Detections
-from acmnet.show.view.reviewed_precision import precision_of_reviews
+from acmnet.show.bench.reviewed_precision import precision_of_reviews
 from acmnet.training.checkpoint import load_config
 from acmnet.training.checkpoint_config import CheckpointConfig
 

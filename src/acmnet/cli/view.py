@@ -1,20 +1,21 @@
-"""The verb view: a run in the browser, which follows a training, to be reviewed."""
+"""The verb view: a run at the bench, to review and correct what it found."""
 
-import contextlib
 import dataclasses
 import functools
-import hashlib
-import webbrowser
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import UsageError, app, console, note
+from acmnet import recipes
+from acmnet.cli.app import app, errors, note, quiet
+from acmnet.cli.bench_server import serve
 from acmnet.cli.detection_limits import LimitOptions, Limits
 from acmnet.cli.dotted_settings import RUN_EPILOGUE
-from acmnet.cli.progress import counting
+from acmnet.cli.label import SEEN, opened_bench
+from acmnet.cli.progress import Waiting, counting
 from acmnet.cli.run_page import RunPage, opened_page
 from acmnet.cli.shared_options import Device
 from acmnet.cli.trained_run import (
@@ -24,29 +25,30 @@ from acmnet.cli.trained_run import (
     refuse_nothing_left,
 )
 from acmnet.data.annotations import Annotations
+from acmnet.data.detections import DetectionFile
 from acmnet.data.feature_files import FeatureError
-from acmnet.data.labelled_features import Data
-from acmnet.files import one_line
+from acmnet.data.shown_detections import Shown
+from acmnet.messages import counted
 from acmnet.pipeline.kept_detections import FoundFile, found_videos
 from acmnet.pipeline.trained_model import TrainedModel
+from acmnet.pipeline.training_summary import shown_score
+from acmnet.recipes import Settings, as_values
 from acmnet.segments import Detections
-from acmnet.show.bench.page_server import Site, SiteServer
+from acmnet.show.bench.bench_media import BenchMedia
+from acmnet.show.bench.bench_site import BenchSite, ShownVideo
+from acmnet.show.bench.label_file_intake import Said, new_mark, said_in
+from acmnet.show.bench.mark_store import MarkStore, present_time
+from acmnet.show.bench.older_reviews import REVIEWS_FILE, marks_of_reviews
+from acmnet.show.bench.reviewed_precision import MARKS_FILE
+from acmnet.show.bench.round_plan import RoundPlan
 from acmnet.show.bench.training_progress import state_of
-from acmnet.show.report.network_curves import insides_of
-from acmnet.show.report.page_contents import Contents, VideoContents, video_contents
-from acmnet.show.report.page_media import served_media
-from acmnet.show.view.reviews import REVIEWS_FILE, ReviewStore
-from acmnet.show.view.run_pages import Look, RunPages
-from acmnet.show.view.run_site import RunSite
-
-FIRST_PORT: Final = 20_000
-"""The lowest of the ports that runs are given."""
-PORTS: Final = 10_000
-"""How many ports runs are given, all below those that systems hand out themselves."""
+from acmnet.training.checkpoint_config import CheckpointConfig
 
 LOOKED_AT: Final = 20
 """Most videos that are compared with the training videos before the page opens, for a
 warning if they look unlike them."""
+FROM_RUN: Final = "names of the run"
+"""Who said what the run was trained on."""
 
 
 @app.command(name="view", help_epilogue=RUN_EPILOGUE)
@@ -55,18 +57,20 @@ def view_command(
     *,
     given: RunData = RunDataOptions(),
     videos: Path | None = None,
+    who: str = "",
     port: int = 0,
     browser: Annotated[bool, Parameter(negative=())] = False,
     limits: Limits = LimitOptions(),
     device: Device = "auto",
 ) -> None:
-    """Show a run in the browser, to review its detections.
+    """Show a run in the browser, to review and correct what it found.
 
-    You can accept, reject, move, relabel and add segments. Your reviews are saved to
-    reviews.json in the run, a label file that `train` and `evaluate` read; a video with
-    at least one review counts as reviewed completely. The detections of the model
-    itself are never changed. While the run is still training, the page tells how
-    far it is. Any local user can open the page, no other machine can. Ctrl-C ends it.
+    You can accept, reject, move and relabel what the run found, mark what it missed,
+    and learn again from all of it. Everything is saved at once to marks.json in the
+    run, a label file that `train` and `evaluate` read. The run itself is never changed;
+    each round of learning is kept in marks.bench/rounds. While the run is still
+    training, the page tells how far it is. Any local user can open the page, no other
+    machine can. Ctrl-C ends it.
 
     Parameters
     ----------
@@ -74,6 +78,9 @@ def view_command(
         Directory that `acmnet train` or `acmnet fit` wrote, or is writing.
     videos
         Folder of the video files, to play them beside the timeline.
+    who
+        Your name, which is kept with each mark. When left out, your name on this
+        machine.
     port
         Port on 127.0.0.1. 0 chooses one that is the same each time for this run, or a
         free one if that is in use.
@@ -81,76 +88,174 @@ def view_command(
         Open the page in the default browser.
     """
     page = opened_page(run, given, videos, limits, device)
-    store = ReviewStore(run / REVIEWS_FILE, _with_durations(page.data))
-    store.to_json()  # a damaged file is refused now, not when somebody saves
-    names = list(page.files)
-    pages = RunPages(
-        lambda: _look(page),
-        lambda: state_of(run)["checkpoint"],
-        lambda place: page.poster(names[place]),
-    )
-    site = RunSite(
-        pages.page,
-        pages.insides,
-        pages.poster,
-        tuple(page.files.values()),
-        lambda: state_of(run),
-        store,
-    )
-    pages.page(site.token)  # slow work and errors come before the browser is opened
+    site = bench_of_run(page, who)
     note_reviewed_precision(run)
-    with _server(site, port, run) as server:
-        console.print(f"{server.address}  (Ctrl-C ends it)", markup=False)
-        if browser:
-            webbrowser.open(server.address)
-        server.serve_forever()
+    serve(site, port, browser)
 
 
-def _server(site: Site, port: int, run: Path) -> SiteServer:
-    """Return a server on the given port, or on the run's own, or on a free one.
-
-    A browser keeps unsaved reviews by address, so a run has the same address each time.
-    """
-    if port:
-        try:
-            return SiteServer(site, port)
-        except (OSError, OverflowError) as error:
-            raise UsageError(
-                f"port {port} of this machine cannot be used ({one_line(error)}); give "
-                "another with --port, or leave it out"
-            ) from None
-    digest = hashlib.sha256(str(run.resolve()).encode()).digest()
-    try:
-        return SiteServer(site, FIRST_PORT + int.from_bytes(digest[:4]) % PORTS)
-    except OSError:  # in use, perhaps by another view of this run
-        return SiteServer(site)
-
-
-def _look(page: RunPage) -> Look:
-    """Return the page by the newest checkpoint, which is loaded only when it is needed.
-
-    A video whose features cannot be used is named in a note and left out.
-    """
+def bench_of_run(page: RunPage, who: str = "") -> BenchSite:
+    """Return the bench of a run, with what it found and what was marked before."""
+    run = page.run
     config, settings = page.used_settings()
-    model = functools.cache(page.model)
-    kept = FoundFile(
-        run=page.run, settings=settings, class_names=config.class_names, data=page.data
-    )
-    results = _found(kept, model)
+    first = _FirstRound(page)
+    results = first.look()
     summary = page.summary(results, config, settings, LOOKED_AT)
-    data = page.data.only(results)
-    made = tuple(_video_parts(page, results))
-
-    def insides(place: int) -> Mapping[str, Any]:
-        video = made[place].id
-        return insides_of(
-            data.annotations.videos[video],
-            results[video],
-            model().activations(data.store.read(video), data.store.cuts_s(video)),
-            model().settings.localization,
+    names = list(page.data.only(results).annotations.videos)
+    labels = run / MARKS_FILE
+    with Waiting(errors, "opening", "videos", silent=quiet()) as opening:
+        media = BenchMedia(
+            [page.files.get(name) for name in names],
+            labels.with_suffix(".bench") / SEEN,
+            opening.update,
         )
+    site = opened_bench(
+        title=run.resolve().name,
+        labels=labels,
+        shown={name: _shown(page, config, name) for name in names},
+        media=media,
+        plan=_plan(page, config, settings),
+        classes=list(config.class_names),
+        who=who,
+        run=run,
+        facts=summary["facts"],
+        scores=summary.get("scores"),
+        run_notes=summary["notes"],
+        first_found=first.file,
+        refresh=first.refresh,
+        outside=lambda: str(state_of(run)["sentence"]),
+    )
+    first.shown_in(site)
+    _take_in(site.store, page, config)
+    return site
 
-    return Look(Contents(summary, made), insides)
+
+class _FirstRound:
+    """What the run itself found, which is found anew with each checkpoint."""
+
+    def __init__(self, page: RunPage) -> None:
+        self.page = page
+        self._checkpoint: float | None = None
+        self._site: BenchSite | None = None
+        self._file = DetectionFile.of({})
+        self._lock = threading.Lock()
+
+    def look(self) -> dict[str, Detections]:
+        """Return the detections of each video by the newest checkpoint.
+
+        A video whose features cannot be used is named in a note and left out.
+        """
+        page = self.page
+        self._checkpoint = state_of(page.run)["checkpoint"]
+        config, settings = page.used_settings()
+        kept = FoundFile(
+            run=page.run,
+            settings=settings,
+            class_names=config.class_names,
+            data=page.data,
+        )
+        results = _found(kept, functools.cache(page.model))
+        limit = page.limits.shown(shown_score(page.run, settings))
+        data = {} if limit.min_score is None else {"shown_from": limit.min_score}
+        self._file = DetectionFile.of(
+            Shown(top=limit.top).of_all(results), external_data=data
+        )
+        return results
+
+    def file(self) -> DetectionFile:
+        """Return what was found."""
+        return self._file
+
+    def shown_in(self, site: BenchSite) -> None:
+        """Show it on a bench that shows no later round."""
+        self._site = site
+        if site.detections.round in (None, 0):
+            site.detections.show(0, self._file)
+
+    def refresh(self) -> None:
+        """Look again if there is a newer checkpoint."""
+        with self._lock:
+            if self._site is None or (
+                state_of(self.page.run)["checkpoint"] == self._checkpoint
+            ):
+                return
+            self.look()
+            self.shown_in(self._site)
+
+
+def _shown(page: RunPage, config: CheckpointConfig, name: str) -> ShownVideo:
+    """Return what the label file says of a video, to be looked at."""
+    video = page.data.annotations.videos[name]
+    is_new = config.trained_on is not None and name not in config.trained_on
+    span_s = page.data.store.grid.span_s(page.data.store.shape(name)[0])
+    return ShownVideo(
+        truth=tuple(
+            {
+                "label": one.label,
+                "start_s": float(one.segment.start_s),
+                "end_s": float(one.segment.end_s),
+            }
+            for one in video.instances
+        ),
+        names=video.labels if is_new else (),
+        duration_s=float(video.duration_s or span_s),
+    )
+
+
+def _take_in(store: MarkStore, page: RunPage, config: CheckpointConfig) -> None:
+    """Begin a new file of marks with what the run was trained on, and with reviews.
+
+    Times of the label file are taken only if the run was given times.
+    """
+    if store.revision > 1:  # 1: its classes
+        return
+    at, everything = present_time(), page.data.everything or page.data.annotations
+    said = list(_said_of(everything, config))
+    marks = [new_mark(one, FROM_RUN, at, config.class_names) for one in said]
+    store.take_in(marks, FROM_RUN)
+    reviews = page.run / REVIEWS_FILE
+    if reviews.exists():
+        marks = marks_of_reviews(reviews, store.snapshot().videos, at)
+        store.take_in(marks, REVIEWS_FILE)
+        n_marks = counted(len(marks), "mark")
+        note(f"the reviews in {reviews} were taken over as {n_marks}")
+
+
+def _said_of(everything: Annotations, config: CheckpointConfig) -> Iterator[Said]:
+    """Yield what a run was trained on: names, and times if it was given times."""
+    chosen = everything.videos if config.trained_on is None else config.trained_on
+    videos = {k: v for k, v in everything.videos.items() if k in chosen}
+    if config.taught_times:
+        yield from said_in(dataclasses.replace(everything, videos=videos))
+        return
+    for video in videos.values():
+        for label in video.labels:
+            yield Said(video.id, "name", label, None, None)
+
+
+def _plan(page: RunPage, config: CheckpointConfig, settings: Settings) -> RoundPlan:
+    """Return how rounds learn that begin with the run."""
+    options = ["--recipe", config.recipe, "--profile", config.profile]
+    usual = as_values(recipes.recipe(config.recipe, profile=config.profile))
+    for group, values in as_values(settings).items():
+        for name, value in values.items():
+            if usual[group][name] != value:
+                option = f"--{group}.{name}".replace("_", "-")
+                options += [option, _text(value)]
+    return RoundPlan(
+        features=page.data.store.directory,
+        options=tuple(options),
+        device=page.device,
+        epochs=settings.epochs,
+        first=page.run,
+        first_classes=config.class_names,
+    )
+
+
+def _text(value: Any) -> str:
+    """Return the value of a setting as the command line takes it."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(_text, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _found(kept: FoundFile, model: Callable[[], TrainedModel]) -> dict[str, Detections]:
@@ -171,30 +276,3 @@ def _found(kept: FoundFile, model: Callable[[], TrainedModel]) -> dict[str, Dete
         )
     refuse_nothing_left(results, failures)
     return results
-
-
-def _video_parts(
-    page: RunPage, results: Mapping[str, Detections]
-) -> Iterator[VideoContents]:
-    """Yield each video's part of the page; file and pictures come from the server."""
-    places = {name: i for i, name in enumerate(page.files)}
-    data = page.data.only(results)
-    for video, found in results.items():
-        yield video_contents(
-            data.annotations.videos[video],
-            data,
-            found,
-            media=served_media(page.files.get(video), places.get(video, 0)),
-            poster=f"poster/{places[video]}" if video in places else None,
-        )
-
-
-def _with_durations(data: Data) -> Annotations:
-    """Return the annotations with each video's length, if need be by its features."""
-    videos = {}
-    for name, video in data.annotations.videos.items():
-        known_s = video.duration_s
-        with contextlib.suppress(FeatureError):  # the page does without such a video
-            known_s = known_s or data.store.grid.span_s(data.store.shape(name)[0])
-        videos[name] = dataclasses.replace(video, duration_s=known_s)
-    return dataclasses.replace(data.annotations, videos=videos)

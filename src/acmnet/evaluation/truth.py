@@ -43,13 +43,17 @@ class Truth(NamedTuple):
     """Sentences on how the ground truth differs from the protocol's usual one."""
 
 
-_REVIEWS: Final = re.compile(rb'"version"\s*:\s*"acmnet reviews')
+_REVIEWS: Final = re.compile(
+    rb'"version"\s*:\s*"acmnet reviews|"from_detections"\s*:\s*[1-9]'
+)
+"""Pattern of a label file with what people made of detections: that of an earlier
+version, and that of the bench."""
 _BEGINNING_BYTES: Final = 4096
 """Bytes at the start of a label file in which its version stands."""
 
 
 def reviews_note(path: str | Path) -> str | None:
-    """Return a note if a label file is the ``reviews.json`` of a run; else None."""
+    """Return a note if a label file was made from detections; else None."""
     try:
         with open_regular(Path(path)) as file:
             beginning = file.read(_BEGINNING_BYTES)

@@ -90,6 +90,7 @@ def label_values(labels: Labels) -> dict[str, Any]:
     values: dict[str, Any] = {
         "version": "acmnet bench 1",
         "made_by": BENCH,
+        "from_detections": sum(x.proposal is not None for x in labels.marks),
         "journal": labels.journal,
         "revision": labels.revision,
         "classes": list(labels.classes),

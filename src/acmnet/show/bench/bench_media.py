@@ -17,18 +17,10 @@ import numpy as np
 
 from acmnet.files import write_json, written_whole
 from acmnet.show.bench.frame_pictures import frame_picture, picture_strip
+from acmnet.show.report.page_media import MEDIA_TYPES
 from acmnet.video.containers import DecodeCount, VideoError, opened_video
 from acmnet.video.frame_times import FrameTimes, frame_times
 
-MEDIA_TYPES: Final = {
-    ".mp4": "video/mp4",
-    ".m4v": "video/mp4",
-    ".mov": "video/mp4",
-    ".webm": "video/webm",
-    ".mkv": "video/webm",
-    ".ogv": "video/ogg",
-}
-"""Media types of the suffixes that browsers may play."""
 HEADERS_FILE: Final = "headers.json"
 DIGITS: Final = 6
 """Decimal places of the times that the page gets: microseconds."""

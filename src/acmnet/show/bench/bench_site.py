@@ -59,19 +59,22 @@ class BenchSite:
     title: str
     who: str
     """Name of the person at this machine, for a page that knows none yet."""
-    run: Path | None
-    """The run that was opened; None for labels without one."""
     videos: Mapping[str, ShownVideo]
     """The videos on the page, in the order of the numbers of ``media``."""
     store: MarkStore
     media: BenchMedia
     detections: RoundDetections
     learning: Learning
-    notes: Sequence[str] = ()
+    run: Path | None = None
+    """The run that was opened; None for labels without one."""
+    run_notes: Sequence[str] = ()
+    """Remarks that a reader needs before believing what the run found."""
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     scores: Mapping[str, Any] | None = None
-    first_found: DetectionFile | None = None
-    """What the run that was opened found, as round 0; None without a run."""
+    first_found: Callable[[], DetectionFile | None] = lambda: None
+    """Returns what the run that was opened found, as round 0; None without a run."""
+    refresh: Callable[[], None] = lambda: None
+    """Called before a page is opened: a run that is still training finds anew."""
     suggest: Callable[[], Mapping[str, Mapping[str, Any]]] = lambda: {}
     """Returns which videos are worth a look, by id: rank, why and a span."""
     outside: Callable[[], str] = lambda: ""
@@ -141,11 +144,12 @@ class BenchSite:
 
     def _everything(self) -> dict[str, Any]:
         """Return the content of bench.json."""
+        self.refresh()
         labels = self.store.snapshot()
         shown = set(self.videos)
         suggested = self.suggest()
         why_not = self.learning.method.why_not
-        notes = [*self.store.notes, *self.notes, self.store.fault, self.outside()]
+        notes = [*self.store.notes, *self.run_notes, self.store.fault, self.outside()]
         return {
             "who": self.who,
             "revision": labels.revision,
@@ -235,7 +239,7 @@ class BenchSite:
 
     def _found_in(self, number: int) -> dict[str, Any]:
         """Return the detections of one round."""
-        file = self.first_found if number == 0 else None
+        file = self.first_found() if number == 0 else None
         path = self.learning.folder / f"{number:03}" / DETECTIONS
         if number and path.is_file():
             file = read_detections(path)

@@ -137,6 +137,22 @@ def read_own(path: Path) -> Labels | None:
         return None
 
 
+def marks_in(path: Path) -> tuple[Mark, ...]:
+    """Return the marks of a label file of the bench, also if somebody edited it.
+
+    Raises
+    ------
+    AnnotationError
+        If the file is no JSON.
+    """
+    text = read_text(path, KIND, AnnotationError, REMEDY)
+    content: Any = parse_json(str(path), text, KIND, AnnotationError)
+    try:
+        return _own(content).marks
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return ()
+
+
 def _own(content: Mapping[str, Any]) -> Labels:
     """Return what a file of the bench holds; fails where it is none."""
     videos, marks = {}, []

@@ -170,6 +170,9 @@ class Learning:
     def _wait(self, process: "subprocess.Popen[bytes]", one: Round) -> None:
         """Wait for the end of a round, and swap in what it found."""
         process.wait()
+        if process.stdin is not None:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
         state = one.state
         if one.is_done:
             try:

@@ -132,7 +132,7 @@ class MarkStore:
             return
         self.notes += content.notes
         present = self.snapshot().marks
-        changed = changes_to(content, present, self._marks, _now())
+        changed = changes_to(content, present, self._marks, present_time())
         if changed and self._revision:
             self.notes.append(
                 f"{self.labels} was changed by another program since it was written "
@@ -197,7 +197,11 @@ class MarkStore:
             durations_s = {k: v.duration_s for k, v in self._videos.items()}
             request = checked_request(values, durations_s)
             changed = changed_marks(
-                request, self._marks, tuple(self._classes), self._proposal, _now()
+                request,
+                self._marks,
+                tuple(self._classes),
+                self._proposal,
+                present_time(),
             )
             if changed:
                 entry = {"marks": [mark.to_record() for mark in changed]}
@@ -252,7 +256,7 @@ class MarkStore:
 
     def _commit(self, who: str, entry: dict[str, Any], revision: int) -> None:
         """Write a change to the journal, then apply it."""
-        whole = {"revision": revision, "who": who, "at": _now(), **entry}
+        whole = {"revision": revision, "who": who, "at": present_time(), **entry}
         self._journal.append(whole)
         self._apply(whole)
         self._wake.set()
@@ -331,7 +335,7 @@ def _held(labels: Path, folder: Path) -> FileLock:
     return lock
 
 
-def _now() -> str:
+def present_time() -> str:
     """Return the present time in UTC, to the second."""
     now = datetime.datetime.now(datetime.UTC)
     return now.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -70,8 +70,9 @@ def scores_of(
         "average_map": report.average,
         "map": {f"{tiou:g}": value for tiou, value in by_tiou},
         "videos": len(videos),
-        "of": f"{counted(len(videos), 'video')} that were watched as a whole and not "
-        "learned from",
+        "of": f"{counted(len(videos), 'video')} that "
+        f"{'was' if len(videos) == 1 else 'were'} watched as a whole and not learned "
+        "from",
     }
     if one.scores != scores:
         write_json(one.folder / SCORES, scores)

@@ -16,7 +16,7 @@ from acmnet.show.report.page_contents import Contents, VideoContents
 
 POLICY: Final = (
     "default-src 'none'; script-src {script}; style-src {style}; "
-    "img-src {images}; media-src blob: file: 'self'; connect-src {connect}; "
+    "img-src data:; media-src blob: file: 'self'; connect-src 'none'; "
     "base-uri 'none'; form-action 'none'"
 )
 """Content security policy: the page loads only its own parts and linked videos."""
@@ -30,15 +30,13 @@ SCRIPTS: Final = (
     "curves",
     "lists",
     "summary",
-    "review",
-    "saving",
     "address",
     "start",
 )
 """The files that the script of the page is joined from, in this order."""
 
 
-def page_of(contents: Contents, *, token: str | None = None, build: int = 0) -> str:
+def page_of(contents: Contents) -> str:
     """Return the HTML of a page.
 
     Parameters
@@ -46,27 +44,20 @@ def page_of(contents: Contents, *, token: str | None = None, build: int = 0) -> 
     contents : Contents
         All that is shown. Names in it may hold anything: they enter the page as JSON
         and become text nodes only.
-    token : str, optional
-        The token of the server that keeps reviews; None for a page without a server.
-    build : int
-        The number of this page on the server: later requests refer to it.
     """
     js, css = page_script(), _shipped("page.css")
     policy = POLICY.format(
         script=_hash(js),
         style=_hash(css),
-        images="data: 'self'" if token else "data:",
-        connect="'self'" if token else "'none'",
     )
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(_shipped("page.html"))
-    server = {"token": token, "build": build} if token else None
     return template.render(
         title=contents.summary["title"],
         policy=Markup(policy),
         css=Markup(css),
         js=Markup(js),
-        contents=_json(_whole(contents, server)),
+        contents=_json(_whole(contents)),
         embedded=list(_embedded(contents)),
     )
 
@@ -82,7 +73,7 @@ def _embedded(contents: Contents) -> Iterator[tuple[str, str, Markup]]:
     for i, video in enumerate(contents.videos):
         if video.insides is not None:
             yield "application/json", f"insides-{i}", _json(video.insides)
-        if isinstance(video.poster, bytes):
+        if video.poster is not None:
             yield "text/plain", f"poster-{i}", _base64(video.poster)
         if video.media is not None and video.media.url is None:
             yield "text/plain", f"media-{i}", _base64(video.media.path.read_bytes())
@@ -94,7 +85,7 @@ def write_page(contents: Contents, path: Path) -> None:
         part.write_text(page_of(contents), encoding="utf-8")
 
 
-def _whole(contents: Contents, server: dict[str, Any] | None) -> dict[str, Any]:
+def _whole(contents: Contents) -> dict[str, Any]:
     """Return what the page needs before any video is opened."""
     names = contents.summary["class_names"]
     place = {name: i for i, name in enumerate(names)}
@@ -105,7 +96,6 @@ def _whole(contents: Contents, server: dict[str, Any] | None) -> dict[str, Any]:
             for i, video in enumerate(contents.videos)
             for label, start_s, end_s, score in video.detections
         ],
-        "server": server,
     }
 
 
@@ -114,7 +104,7 @@ def _listed(video: VideoContents) -> dict[str, Any]:
     media, poster = video.media, video.poster
     return dict(video.summary) | {
         "media": None if media is None else {"type": media.type, "url": media.url},
-        "poster": "inside" if isinstance(poster, bytes) else poster,
+        "poster": poster is not None,
     }
 
 

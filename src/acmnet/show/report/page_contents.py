@@ -24,10 +24,6 @@ from acmnet.training.checkpoint_config import CheckpointConfig
 MOST_DETECTIONS: Final = 500
 """At most this many detections of a video are on the page: the highest scores."""
 
-BEYOND_S: Final = 1.0
-"""How far a reviewed segment may reach past the end of a video, whose length is often
-rounded."""
-
 DetectionRow = tuple[str, float, float, float]
 """A detection on the page: label, start and end in seconds, score."""
 
@@ -44,10 +40,9 @@ class VideoContents:
     media: Media | None = None
     """How the page gets the video file; None if there is none that a browser plays."""
     insides: Mapping[str, Any] | None = None
-    """Curves of the networks, as `insides_of` returns them; None if the page asks its
-    server for them."""
-    poster: bytes | str | None = None
-    """A strip of frames: a JPEG, its address on the server, or None."""
+    """Curves of the networks, as `insides_of` returns them; None for none."""
+    poster: bytes | None = None
+    """A strip of frames as a JPEG; None if there is none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,9 +112,6 @@ def _facts(
     videos = counted(n, "video") if isinstance(n, int) else "unknown videos"
     labels, subset = known.get("annotations", "?"), known.get("subset") or "all"
     yield "trained on", f"{videos} of {labels}, subset {subset}"
-    if config.taught_times:
-        times = f"times of {counted(len(config.taught_times), 'video')}"
-        yield "given besides names", f"{times} (supervision: {known['supervision']})"
     yield "extractor", str((known.get("manifest") or {}).get("extractor", "?"))
     yield "versions", ", ".join(f"{k} {v}" for k, v in config.versions.items())
     n_teachers = settings.teachers.count
@@ -155,7 +147,7 @@ def video_contents(
     *,
     media: Media | None = None,
     insides: Mapping[str, Any] | None = None,
-    poster: bytes | str | None = None,
+    poster: bytes | None = None,
 ) -> VideoContents:
     """Return what the page shows of one video.
 
@@ -187,8 +179,6 @@ def video_contents(
         "labels": list(video.labels),
         "subset": video.subset,
         "duration_s": float(max(video.duration_s or 0.0, span_s)),
-        "ends_s": float(video.duration_s or span_s),
-        "latest_s": float(video.duration_s or span_s) + BEYOND_S,
         "truth": [
             [x.label, float(x.segment.start_s), float(x.segment.end_s)]
             for x in video.instances

@@ -51,10 +51,3 @@ def media_of(file: Path | None, page: Path, room: int) -> Media | None:
         return Media(kind, None, file)
     relative = os.path.relpath(file.resolve(), page.resolve().parent)
     return Media(kind, quote(Path(relative).as_posix()), file)
-
-
-def served_media(file: Path | None, place: int) -> Media | None:
-    """Return how a page gets a video file from its server, by its number there."""
-    if file is None or file.suffix.lower() not in MEDIA_TYPES:
-        return None
-    return Media(MEDIA_TYPES[file.suffix.lower()], f"media/{place}", file)

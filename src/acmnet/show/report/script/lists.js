@@ -1,7 +1,6 @@
 // The lists of videos and of detections, and from which score on detections are shown.
 const videoTable = table($("videos"), [
   ["video", (v) => v.id, (v) => link(v.id, () => { choose(v.index); $("viewer").scrollIntoView(); })],
-  ...(contents.server ? [["reviewed", (v) => Number(isReviewed(v)), (v) => text(isReviewed(v) ? "\u2713" : "")]] : []),
   ["labels", (v) => v.labels.join(", "), (v) => long(v.labels.join(", "))],
   ["seconds", (v) => v.duration_s, (v) => text(v.duration_s.toFixed(1))],
   ["true", (v) => v.instances ?? -1, (v) => text(v.instances ?? DASH)],
@@ -20,7 +19,7 @@ const detectionTable = table($("detections"), [
   ["from (s)", (d) => d[2], (d) => text(seconds(d[2]))],
   ["to (s)", (d) => d[3], (d) => text(seconds(d[3]))],
   ["score", (d) => d[4], (d) => text(d[4].toFixed(3))],
-], all, { more: $("more-detections"), first: 4, marks: verdictOf });
+], all, { more: $("more-detections"), first: 4 });
 $("detection-filter").addEventListener("input", filterDetections);
 $("this-video").addEventListener("change", filterDetections);
 const surestFirst = [...all].sort((a, b) => b[4] - a[4]); // as the list is at first

@@ -32,7 +32,7 @@ function openPoster(video) {
   strip.hidden = !video.poster;
   strip.onerror = () => { strip.hidden = true; };
   if (!video.poster) { strip.removeAttribute("src"); return; }
-  strip.src = video.poster === "inside" ? `data:image/jpeg;base64,${$(`poster-${video.index}`).textContent}` : video.poster;
+  strip.src = `data:image/jpeg;base64,${$(`poster-${video.index}`).textContent}`;
   strip.alt = `${video.poster_frames} frames of ${video.id}`;
 }
 

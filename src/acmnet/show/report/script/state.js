@@ -9,7 +9,7 @@ const labelOf = (row) => contents.class_names[row[1]];
 const state = {
   video: -1, insides: null, now: 0, from: 0, to: 1, until: null, // seconds
   score: -Infinity, top: Infinity, // which detections are shown
-  bars: [], reviewed: [], runs: [], chosen: null, hidden: new Set(),
+  bars: [], runs: [], chosen: null, hidden: new Set(),
 };
 const isShown = (row) => row[4] >= state.score && row[5] < state.top;
 const current = () => videos[state.video];
@@ -27,7 +27,6 @@ function choose(index, { record = true } = {}) {
   openMedia(video);
   openPoster(video);
   layLanes();
-  layReview();
   videoTable.draw();
   if ($("this-video").checked) filterDetections();
   if (insidesAreOpen()) loadInsides();

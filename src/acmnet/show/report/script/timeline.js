@@ -95,7 +95,7 @@ function draw() {
 function drawNow() {
   if (state.video < 0) return;
   const { from, to } = state, width = to - from;
-  for (const one of [...state.bars, ...state.reviewed, ...state.runs]) {
+  for (const one of [...state.bars, ...state.runs]) {
     const outside = one.end <= from || one.start >= to;
     one.node.hidden = outside || (one.kind === "detection" && !isShown(one.row));
     if (one.node.hidden) continue;
@@ -150,7 +150,6 @@ function select(one, andPlay) {
   seek(one.start);
   state.until = one.end;
   $("chosen").textContent = one.told;
-  fillReview(one);
   if (andPlay && !isPlaying()) play();
   draw();
 }

@@ -1,22 +1,25 @@
 """The precision of a run's detections, estimated from those that a person reviewed."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from acmnet.messages import counted
 from acmnet.pipeline.expectation import ToReview, read_expectation
 from acmnet.segments import temporal_iou
-from acmnet.show.view.reviews import REVIEWS_FILE, ReviewError
-from acmnet.text_files import parse_json, read_text
+from acmnet.show.bench.bench_mark import Mark
+from acmnet.show.bench.label_file_intake import marks_in
+from acmnet.show.bench.older_reviews import REVIEWS_FILE, marks_of_reviews
 
+MARKS_FILE: Final = "marks.json"
+"""File of a run with what was marked in `acmnet view`."""
 NORMAL: Final = 1.959964
 """Quantile of the normal distribution for a 95 % interval."""
 STILL_THERE: Final = 0.5
-"""An accepted detection counts as right if the reviewed segment overlaps the detected
+"""An accepted detection counts as right if the marked segment overlaps the detected
 one with at least this tIoU: a person may move its ends a little."""
 EQUAL_WITHIN: Final = 1e-6
 """Seconds or scores that differ by less than this are taken for equal."""
@@ -78,13 +81,17 @@ class Reviewed(NamedTuple):
 def precision_of_reviews(run: Path) -> Reviewed | None:
     """Return how many of the detections that `acmnet fit` asked to review are right.
 
+    A detection is accepted by a segment that was made from it, and rejected by a
+    watched span that was made from it.
+
     Other reviews do not count, because people choose what else they review by what it
     looks like, which would distort the estimate.
 
     Parameters
     ----------
     run : Path
-        A run of `acmnet fit`; reviews are in its ``reviews.json``, if there are any.
+        A run of `acmnet fit`. The marks are in its ``marks.json``, or in the
+        ``reviews.json`` of an earlier version.
 
     Returns
     -------
@@ -93,51 +100,52 @@ def precision_of_reviews(run: Path) -> Reviewed | None:
 
     Raises
     ------
-    ExpectationError, ReviewError
+    ExpectationError, ReviewError, AnnotationError
         If a file of the run is damaged.
     """
     expected = read_expectation(run)
     if expected is None or not expected.to_review:
         return None
-    reviews = _reviews(run / REVIEWS_FILE)
-    verdicts = [_verdict(one, reviews.get(one.video, ())) for one in expected.to_review]
+    marks = _marks_about_detections(run)
+    verdicts = [_verdict(one, marks.get(one.video, ())) for one in expected.to_review]
     known = [verdict for verdict in verdicts if verdict is not None]
     return Reviewed(
         *(len(verdicts), len(known), sum(known)), expected.shown, expected.is_held_out
     )
 
 
-def _verdict(asked: ToReview, reviews: Sequence[Mapping[str, Any]]) -> bool | None:
-    """Return whether a detection is right; None if it was not reviewed."""
+def _verdict(asked: ToReview, marks: Sequence[Mark]) -> bool | None:
+    """Return whether a detection is right; None if nobody said so."""
     numbers = asked.start_s, asked.end_s, asked.score
-    for one in reviews:
-        source = one.get("source")
+    for mark in marks:
+        found = mark.proposal
         if (
-            not isinstance(source, list)
-            or source[0] != asked.label
+            found is None
+            or found.label != asked.label
             or any(
                 abs(x - y) > EQUAL_WITHIN
-                for x, y in zip(source[1:], numbers, strict=True)
+                for x, y in zip(found[2:5], numbers, strict=True)
             )
         ):
             continue
-        places = asked.start_s, asked.end_s, one["start_s"], one["end_s"]
+        places = asked.start_s, asked.end_s, mark.start_s, mark.end_s
         overlap = float(
-            temporal_iou(*(np.asarray(x, dtype=np.float64) for x in places))
+            temporal_iou(*(np.asarray([x], dtype=np.float64) for x in places))[0]
         )
-        is_same = one["label"] == asked.label and overlap >= STILL_THERE
-        return bool(one["verdict"] != "rejected" and is_same)
+        is_same = mark.label == asked.label and overlap >= STILL_THERE
+        return mark.kind == "segment" and is_same
     return None
 
 
-def _reviews(path: Path) -> dict[str, list[Mapping[str, Any]]]:
-    """Return the reviews of each video; nothing if there is no file."""
-    if not path.exists():
-        return {}
-    remedy = "mend it, or move it away to begin anew"
-    text = read_text(path, "review file", ReviewError, remedy)
-    content: Any = parse_json(str(path), text, "review file", ReviewError)
-    try:
-        return {video: list(own) for video, own in content["reviews"].items()}
-    except (AttributeError, KeyError, TypeError):
-        raise ReviewError(f"{path} holds no reviews of acmnet; {remedy}") from None
+def _marks_about_detections(run: Path) -> dict[str, list[Mark]]:
+    """Return the segments and watched spans that a person made from detections."""
+    marks: Sequence[Mark] = ()
+    if (run / MARKS_FILE).exists():
+        marks = marks_in(run / MARKS_FILE)
+    elif (run / REVIEWS_FILE).exists():
+        marks = marks_of_reviews(run / REVIEWS_FILE, {}, "")
+    found: dict[str, list[Mark]] = {}
+    for mark in marks:
+        if mark.proposal is not None and mark.kind in ("segment", "watched"):
+            found.setdefault(mark.video, []).append(mark)
+    return found

@@ -1,1 +1,0 @@
-"""The server that shows a run in a browser on this machine, and keeps reviews."""
