@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from benchmarks import evaluation, extraction, localization, memory, sampling, training
+from benchmarks import (
+    evaluation,
+    extraction,
+    localization,
+    memory,
+    sampling,
+    start_up,
+    training,
+)
 from benchmarks.machine import machine
 from benchmarks.measure import Figure
 
@@ -14,6 +22,7 @@ TOPICS: Final[dict[str, Callable[[], Iterable[Figure]]]] = {
     # memory comes first, because the peak of a child process includes what its parent
     # had in memory when the child was started
     "memory": memory.rows,
+    "start": start_up.rows,
     "extraction": extraction.rows,
     "training": training.rows,
     "localization": localization.rows,

@@ -231,6 +231,11 @@ def test_options_that_do_not_go_together(acmnet, data):
         code=2,
     )
     refused(
+        acmnet("train", *data, "--out", "run", "--from", "a", "--resume-from", "b"),
+        "give only one",
+        code=2,
+    )
+    refused(
         acmnet("train", *data, "--out", "run", "--fps", 25),
         "--snippet-frames, --stride-frames",
         code=2,

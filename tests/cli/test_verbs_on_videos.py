@@ -456,6 +456,10 @@ def test_fit_takes_all_that_was_marked_at_the_bench(acmnet, fitted, tiny_scenes)
     written = read_detections("run/detections.json").external_data
     assert written["taught_times"] == sorted(training)
     assert not Path("run/scores.json").exists()
+    assert "nothing is scored: 6 videos are left out, as the training was" in plain
+    written = Path("run/report.md").read_text()
+    assert "It was given names and " in written
+    assert "Nothing is scored: 6 videos are left out, as the" in written
     refused(
         acmnet(*command, "--supervision", "names"),
         "trained with supervision = 'all', now it is 'names'",

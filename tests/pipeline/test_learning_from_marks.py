@@ -143,34 +143,38 @@ def test_a_round_learns_points_and_segments(asked, score, names):
     assert scores["moved"] < names[1]
 
 
-def test_a_round_keeps_its_teachers_and_says_what_it_began_with(asked, names):
+def test_a_round_learns_again_what_changed_and_says_what_it_began_with(asked, names):
     request = a_round(asked, "segments", names)
     train_run(request)
-    for run in (request.out, names[0].out):
-        assert weights_sha256(run / "teachers" / "0") == weights_sha256(
-            names[0].out / "teachers" / "0"
-        )
     config = load_config(request.out)
     assert config.epoch == 10  # half of 20
     assert config.training["begun_from"] == {
         "run": str(names[0].out),
         "weights_sha256": weights_sha256(names[0].out),
     }
+    teacher = load_config(request.out / "teachers" / "0")
+    assert teacher.epoch == 20
+    began = teacher.training["begun_from"]["run"]
+    assert began == str(names[0].out / "teachers" / "0")
     again = dataclasses.replace(request, begin_from=None)
     with pytest.raises(RunError, match="began with the weights of "):
         train_run(again)
 
 
-def test_with_other_names_teachers_learn_again_from_their_weights(asked, names):
-    request = a_round(asked, "names", names, name="fewer")
-    videos = list(request.data.labels)[1:]
-    request = dataclasses.replace(request, data=request.data.only(set(videos)))
-    assert not student_training.keeps_teachers(request)
+def test_teachers_that_nothing_concerns_are_kept(asked, names):
+    request = a_round(asked, "names", names, name="the same names")
     train_run(request)
-    config = load_config(request.out / "teachers" / "0")
-    assert config.epoch == 20
-    began = config.training["begun_from"]["run"]
-    assert began == str(names[0].out / "teachers" / "0")
+    kept, before = (run / "teachers" / "0" for run in (request.out, names[0].out))
+    assert weights_sha256(kept) == weights_sha256(before)
+    assert weights_sha256(request.out) != weights_sha256(names[0].out)
+
+
+def test_with_other_names_teachers_are_not_kept(asked, names):
+    request = a_round(asked, "names", names)
+    assert student_training.keeps_teachers(request)
+    videos = list(request.data.labels)[1:]
+    fewer = dataclasses.replace(request, data=request.data.only(set(videos)))
+    assert not student_training.keeps_teachers(fewer)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from acmnet.training.boundary_shifts import (
     segment_evidence,
 )
 from acmnet.training.marked_snippets import MarkedInstance, MarkedPoint
-from acmnet.training.pseudo_labels import PseudoInstance
+from acmnet.training.snippet_targets import PseudoInstance
 
 
 def seen(start=10.0, end=20.0, c=0):

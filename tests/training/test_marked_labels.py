@@ -9,7 +9,7 @@ from acmnet.training.marked_snippets import (
     SnippetMarks,
     WatchedStretch,
 )
-from acmnet.training.pseudo_labels import PseudoInstance, PseudoLabels, targets_of
+from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels, targets_of
 
 SAID = PseudoLabels(
     (

@@ -18,15 +18,13 @@ from acmnet.network.network_settings import StudentSettings
 from acmnet.network.student import Student
 from acmnet.segments import SnippetGrid
 from acmnet.training.pseudo_labels import (
-    PseudoInstance,
-    PseudoLabels,
     StudentTask,
     boundary_loss,
     focal_loss,
     pseudo_labels,
-    targets_of,
 )
 from acmnet.training.second_stage_settings import PseudoLabelSettings
+from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels, targets_of
 
 GRID = SnippetGrid(fps=10, snippet_frames=10, stride_frames=10)
 PLAIN = LocalizationSettings(
@@ -154,9 +152,10 @@ def test_targets_equal_a_literal_twin(rows, eighths):
     )
     found = targets_of(PseudoLabels(instances, ()), torch.arange(40.0), 3, centre)
     for t in range(40):
+        placed = []
         for c in range(3):
             near, inside = [], []
-            for x in instances:
+            for i, x in enumerate(instances):
                 if x.class_index != c:
                     continue
                 away = [abs(u - (x.start + x.end) / 2) for u in range(40)]
@@ -165,6 +164,7 @@ def test_targets_equal_a_literal_twin(rows, eighths):
                 if not any(a <= limit for a in away):
                     is_near = away[t] == min(away) <= 0.5
                 near += [x.weight] * is_near
+                placed += [(x.weight, i)] * is_near
                 inside += [x] * (x.start <= t <= x.end)
             assert float(found.label[t, c]) == bool(near)
             if near:
@@ -173,6 +173,12 @@ def test_targets_equal_a_literal_twin(rows, eighths):
                 assert float(found.label_weight[t, c]) == 0
             else:
                 assert float(found.label_weight[t, c]) == 1
+        weight, surest = max(placed, default=(0.0, None))
+        assert float(found.distance_weight[t]) == weight
+        if placed:
+            x = instances[surest]
+            expected = [max(t - x.start, 0.0), max(x.end - t, 0.0)]
+            assert found.distance[t].tolist() == expected
 
 
 def test_focal_loss_by_hand():

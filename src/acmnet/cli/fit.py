@@ -105,7 +105,8 @@ def fit_command(
     from_
         Begin with the features and the weights of this earlier run, and train for a
         share of the epochs, training.round_share: a round after corrections takes
-        minutes. Teachers are kept where names have not changed.
+        minutes. The networks of the first stage, the teachers, are kept where neither
+        names nor marks have changed.
     overwrite
         Train again from the start, in place of the run in --out. Its features are kept.
     retry_failed

@@ -58,13 +58,19 @@ def train(
         Start a new run in --out from the checkpoint in this directory.
     from_
         Begin with the weights of this earlier run, and train for a share of the epochs,
-        training.round_share. Teachers are kept where names have not changed.
+        training.round_share. The networks of the first stage, the teachers, are kept
+        where neither names nor marks have changed.
     overwrite
         Replace the run in --out.
     """
     if resume and overwrite:
         raise UsageError(
             "--resume continues a run, --overwrite replaces it: give only one"
+        )
+    if from_ is not None and resume_from is not None:
+        raise UsageError(
+            "--resume-from goes on with a training, --from begins a new one with its "
+            "weights: give only one"
         )
     refuse_unwritable(out / "log.jsonl")
     request = given.request(out, device)

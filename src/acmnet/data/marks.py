@@ -146,6 +146,11 @@ def what_it_holds(annotations: Annotations) -> str:
     return ", ".join([counted(n_names, "name"), *marks])
 
 
+def given_in_words(annotations: Annotations, supervision: Supervision) -> str:
+    """Return what training is given, in words, such as "names and 12 points"."""
+    return _listed(["names", *_told(given_marks(annotations, supervision))])
+
+
 def supervision_note(annotations: Annotations, supervision: Supervision) -> str | None:
     """Return a sentence on what training is given; None where nothing need be said.
 
@@ -156,10 +161,9 @@ def supervision_note(annotations: Annotations, supervision: Supervision) -> str 
     supervision : str
         What was asked for.
     """
-    given = given_marks(annotations, supervision)
-    if given:
+    if given_marks(annotations, supervision):
         return (
-            f"training is given {_listed(['names', *_told(given)])} of "
+            f"training is given {given_in_words(annotations, supervision)} of "
             f"{annotations.source} (supervision: {supervision})"
         )
     if supervision != "names":

@@ -16,6 +16,7 @@ from torch import nn
 
 from acmnet.data.feature_files import SUFFIXES
 from acmnet.data.labelled_features import labels_sha256
+from acmnet.data.marks import marks_sha256
 from acmnet.files import make_folder, written_whole
 from acmnet.messages import some
 from acmnet.network.acm_net import ACMNet
@@ -39,7 +40,7 @@ def for_a_round(settings: Settings) -> Settings:
     --------
     >>> short = for_a_round(Settings())
     >>> Settings().training.epochs, short.training.epochs
-    (1000, 200)
+    (1000, 150)
     """
     share = settings.training.round_share
     training = _shortened(settings.training, share)
@@ -132,6 +133,12 @@ def has_same_names(request: RunRequest, earlier: Path) -> bool:
     """Whether a request's videos and their names are those of an earlier run."""
     known = load_config(earlier).training.get("labels_sha256")
     return known == labels_sha256(request.data)
+
+
+def has_same_marks(request: RunRequest, earlier: Path) -> bool:
+    """Whether a request's training is given the times that an earlier run was given."""
+    known = load_config(earlier).training.get("marks_sha256", marks_sha256({}))
+    return bool(known == marks_sha256(request.marks))
 
 
 def begin_with_earlier(request: RunRequest, network: nn.Module) -> bool:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from acmnet.data.labelled_features import Data
+from acmnet.data.marks import default_supervision, given_in_words, given_marks
 from acmnet.data.shown_detections import Shown
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.files import written_whole
@@ -27,6 +28,8 @@ def write_report(request: FitRequest, result: FitResult, training: Data) -> None
     lines = [f"# {request.out.name}", "", *_training(request, training)]
     if result.report is not None:
         lines += _scores(result.report, result.scored)
+    elif result.is_taught:
+        lines += [f"Nothing is scored: {result.scored}.", ""]
     if result.expectation is not None:
         lines += [x for told in result.expectation.sentences() for x in (told, "")]
         if result.report is None:
@@ -52,11 +55,15 @@ def _training(request: FitRequest, training: Data) -> list[str]:
     labelled = sum(map(bool, training.labels.values()))
     videos = counted(len(training.labels), "video")
     classes = counted(len(training.annotations.class_names), "class")
+    supervision = request.supervision or default_supervision(training.annotations)
+    times = ""
+    if given_marks(training.annotations, supervision):
+        times = f" It was given {given_in_words(training.annotations, supervision)}."
     return [
         f"Trained on {videos} ({labelled} with a label) from "
         f"`{request.labels}`, {classes}, recipe "
         f"`{request.recipe}` ({request.profile}), seed {request.seed}, features "
-        f"`{request.extraction.extractor}`.",
+        f"`{request.extraction.extractor}`.{times}",
         "",
         f"Localise other videos: `acmnet localize VIDEO --run {request.out} "
         "--out detections.json`",

@@ -79,7 +79,10 @@ class FitResult:
     report: DetectionReport | None
     """Scores against the true segments; None where none are known."""
     scored: str
-    """Which videos the report is about, in words."""
+    """Which videos the report is about, or why there is none, in words."""
+    is_taught: bool = False
+    """Whether there is no report because the training was given the times of all videos
+    with true segments."""
     expectation: Expectation | None = None
     """How good the run should be on new videos; None where ``report`` is about videos
     that were not trained on, as it says that already."""

@@ -75,6 +75,11 @@ def fit(request: FitRequest, hooks: Hooks = NOBODY) -> FitResult:
     shown_from = shown_score(request.out, model.settings)
     _write_detections(request, results, run, shown_from)
     report, scored, is_held_out = _score(everything.annotations, run, results)
+    is_taught = report is None and any(
+        video.instances for video in training.annotations.videos.values()
+    )
+    if is_taught:
+        hooks.on_note(f"nothing is scored: {scored}")
     expectation = None
     if not is_held_out:
         expectation = expect(run, model, results, groups, hooks.on_note)
@@ -86,6 +91,7 @@ def fit(request: FitRequest, hooks: Hooks = NOBODY) -> FitResult:
         results=results,
         report=report,
         scored=scored,
+        is_taught=is_taught,
         expectation=expectation,
         shown_from=shown_from,
     )
@@ -266,6 +272,6 @@ def _score(
             found = {video: results[video] for video in known}
             report = evaluate(truth, found, tiou=TIOU)
             return report, f"{len(known)} {words}", videos is held_out
-    if any(video.instances for video in training.values()):
-        return None, taught_note(taught), False
-    return None, "no true segments are known", False
+    segmented = {k for k, v in training.items() if v.instances}
+    why = taught_note(segmented) if segmented else "no true segments are known"
+    return None, why, False

@@ -13,6 +13,7 @@ from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
 from acmnet.pipeline.earlier_run import (
     begin_with_earlier,
+    has_same_marks,
     has_same_names,
     keep_teacher,
 )
@@ -32,14 +33,13 @@ from acmnet.startup import is_first_process
 from acmnet.training.loop import StepRecord, optimize
 from acmnet.training.marked_labels import learned_with_marks
 from acmnet.training.pseudo_labels import (
-    PseudoInstance,
-    PseudoLabels,
     StudentTask,
     all_proposals,
     pseudo_labels,
     usual_best,
 )
 from acmnet.training.schedule import WARM_UP_STEPS, Schedule
+from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels
 
 
 def train_student(
@@ -166,11 +166,15 @@ def _train_teacher(
 def keeps_teachers(request: RunRequest) -> bool:
     """Whether the teachers of the earlier run teach this one as they are.
 
-    They do where the videos and their names are the same. What a person marked since
-    then teaches the student, which learns it from the marks themselves.
+    They do where videos, names and marks are the same. Otherwise they learn again, from
+    the weights that they have.
     """
     earlier = request.begin_from
-    return earlier is not None and has_same_names(request, earlier)
+    return (
+        earlier is not None
+        and has_same_names(request, earlier)
+        and has_same_marks(request, earlier)
+    )
 
 
 def _taught(run: Path, device: str) -> ACMNet:

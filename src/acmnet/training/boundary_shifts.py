@@ -14,7 +14,7 @@ import numpy as np
 
 from acmnet.segments import FloatArray
 from acmnet.training.marked_snippets import MarkedInstance, MarkedPoint
-from acmnet.training.pseudo_labels import PseudoInstance
+from acmnet.training.snippet_targets import PseudoInstance
 
 LEAST_TIOU: Final = 0.2
 """An instance of the teachers is compared with a marked segment if their overlap is at

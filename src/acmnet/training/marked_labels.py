@@ -16,7 +16,7 @@ from acmnet.training.marked_snippets import (
     SnippetMarks,
     WatchedStretch,
 )
-from acmnet.training.pseudo_labels import PseudoInstance, PseudoLabels
+from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels
 
 UNKNOWN_REACH: Final = 2.0
 """Snippets before and after a point that may belong to its action, where no teacher

@@ -122,10 +122,23 @@ def known_labels(marks: SnippetMarks, position: Tensor, n_classes: int) -> Known
     return KnownLabels(label, is_known)
 
 
-def snippets_around(position: Tensor, middle: float, reach: float) -> Tensor:
-    """Return which snippets (T,) have their middle at most ``reach`` from a place.
+def snippets_around(
+    position: Tensor, middle: float | Tensor, reach: float | Tensor
+) -> Tensor:
+    """Return which snippets have their middle at most ``reach`` from a place.
 
     If none has, the nearest one is taken, unless it is further away than `NEAREST`.
+
+    Parameters
+    ----------
+    position : (T,) tensor
+        The snippets.
+    middle, reach : float, or tensor of shape (places, 1)
+        The place, or several places at once, and the distance, from 0.
+
+    Returns
+    -------
+    tensor of bool, of shape (T,) or (places, T)
 
     Examples
     --------
@@ -136,9 +149,9 @@ def snippets_around(position: Tensor, middle: float, reach: float) -> Tensor:
     """
     away = (position - middle).abs()
     near = away <= reach
-    if not near.any() and float(away.min()) <= NEAREST:
-        near = away == away.min()
-    return near
+    least = away.amin(dim=-1, keepdim=True)
+    takes_nearest = ~near.any(dim=-1, keepdim=True) & (least <= NEAREST)
+    return near | (takes_nearest & (away == least))
 
 
 def marked_loss(output: ACMNetOutput, known: KnownLabels) -> Tensor:

@@ -8,7 +8,7 @@ number is the middle of a snippet.
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
 import numpy as np
 import torch
@@ -23,8 +23,13 @@ from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.network.student import StudentOutput
 from acmnet.segments import Detections, SnippetGrid
-from acmnet.training.marked_snippets import WatchedStretch, snippets_around
 from acmnet.training.second_stage_settings import PseudoLabelSettings
+from acmnet.training.snippet_targets import (
+    PseudoInstance,
+    PseudoLabels,
+    SnippetTargets,
+    targets_of,
+)
 
 FOCUS: Final = 2.0
 """Exponent of the focal loss (Lin et al., ICCV 2017)."""
@@ -34,45 +39,6 @@ teachers that are seldom sure are not scaled up (docs/decisions.md, D-032)."""
 LEAST_VIDEO_SCORE: Final = 1e-9
 """A class that a video is known to contain gets this video score at least, so that it
 is looked for."""
-
-
-Extent = Literal["estimated", "marked", "unknown"]
-"""What is known of where an instance starts and ends: what the teachers say, what a
-person marked, or nothing."""
-
-
-_BY_SURENESS: Final[tuple[Extent, ...]] = ("unknown", "estimated", "marked")
-
-
-class PseudoInstance(NamedTuple):
-    """An instance that the teachers are confident of, or that a person marked."""
-
-    class_index: int
-    """The class of the action, from 0 to C - 1."""
-    start: float
-    """Where it starts, in snippets."""
-    end: float
-    """Where it ends, in snippets."""
-    weight: float
-    """Its score divided by the best score of its class in its video, in (0, 1]; 1 for
-    an instance that a person marked."""
-    extent: Extent = "estimated"
-    """How well its start and end are known. An instance of unknown extent teaches its
-    class in the snippet nearest to its middle, and no boundaries."""
-
-
-class PseudoLabels(NamedTuple):
-    """What the teachers say of one training video."""
-
-    instances: tuple[PseudoInstance, ...]
-    """The instances that the student learns from."""
-    unplaced: tuple[int, ...]
-    """Classes that the video carries and that the teachers found nowhere in it. They
-    teach nothing, not even that a snippet does not show them."""
-    best_scores: tuple[float, ...] = ()
-    """For each class that was found, the score of its best detection, above 0."""
-    absent: tuple[WatchedStretch, ...] = ()
-    """Where a person saw that a class is only in its marked instances."""
 
 
 def pseudo_labels(
@@ -186,81 +152,6 @@ def usual_best(labels: Iterable[PseudoLabels]) -> float:
     """
     best = [score for own in labels for score in own.best_scores]
     return max(sum(best) / max(len(best), 1), LEAST_USUAL_BEST)
-
-
-class SnippetTargets(NamedTuple):
-    """What the student is to say of T snippets of one video, and how much that counts.
-
-    A loss is multiplied by its weight: what has the weight 0 is not learned.
-    """
-
-    label: Tensor
-    """(T, C). 1 for a snippet near the middle of an instance of the class, else 0."""
-    label_weight: Tensor
-    """(T, C). How much the label counts, in [0, 1]."""
-    distance: Tensor
-    """(T, 2). Snippets back to the start of the instance and on to its end."""
-    distance_weight: Tensor
-    """(T,). How much the distances count: in [0, 1], or more near a marked segment; 0
-    where no instance is near."""
-
-
-def targets_of(
-    labels: PseudoLabels,
-    position: Tensor,
-    n_classes: int,
-    central_share: float,
-    marked_weight: float = 1.0,
-) -> SnippetTargets:
-    """Return the targets of some snippets of one video.
-
-    Snippets near the middle of an instance are to name its class and to tell how far
-    its start and end are; where several instances are near, those of the surest one.
-    The other snippets in an instance teach nothing of its class, as teachers place
-    boundaries badly; a marked segment has no such snippets. All remaining snippets are
-    to say that the class is not there.
-
-    Parameters
-    ----------
-    labels : PseudoLabels
-        What the teachers say of the video.
-    position : (T,) tensor
-        The snippets, as whole numbers counted from the start of the video.
-    n_classes : int
-        C.
-    central_share : float
-        The part of an instance around its middle that is near it, as a share of its
-        length, in (0, 1]. Where no snippet lies in that part, the nearest one is taken
-        if it is at most half a snippet away from the middle.
-    marked_weight : float
-        How much the boundaries of a marked segment count, above 0.
-    """
-    n = len(position)
-    label, label_weight = torch.zeros(n, n_classes), torch.ones(n, n_classes)
-    distance, distance_weight = torch.zeros(n, 2), torch.zeros(n)
-    label_weight[:, list(labels.unplaced)] = 0.0
-    for c, start, end in labels.absent:
-        label_weight[(position >= start) & (position <= end), c] = 1.0
-    # the surest comes last, and so replaces the distances of all others
-    for c, start, end, weight, extent in sorted(labels.instances, key=_sureness):
-        share = {"estimated": central_share, "marked": 1.0, "unknown": 0.0}[extent]
-        reach = share * (end - start) / 2
-        near = snippets_around(position, (start + end) / 2, reach)  # (T,) bool
-        edge = (position >= start) & (position <= end) & ~near
-        label_weight[edge & (label[:, c] == 0), c] = 0.0
-        label[near, c], label_weight[near, c] = 1.0, weight
-        if extent == "unknown":
-            continue
-        distance[near, 0] = (position[near] - start).clamp(min=0.0)
-        distance[near, 1] = (end - position[near]).clamp(min=0.0)
-        more = marked_weight if extent == "marked" else 1.0
-        distance_weight[near] = weight * more
-    return SnippetTargets(label, label_weight, distance, distance_weight)
-
-
-def _sureness(instance: PseudoInstance) -> tuple[int, float]:
-    """Return what is higher the surer an instance's start and end are."""
-    return _BY_SURENESS.index(instance.extent), instance.weight
 
 
 class StudentTask:

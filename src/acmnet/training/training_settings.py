@@ -27,7 +27,7 @@ class TrainingSettings:
     averaging: float = 0.0
     """Decay of a running mean of the weights over the steps, in [0, 1). Above 0, the
     checkpoints hold that mean; with 0, they hold the weights of the last step."""
-    round_share: float = 0.2
+    round_share: float = 0.15
     """Share of the epochs, of this and of the second stage, that a training takes which
     begins with the weights of an earlier run (``--from``); in (0, 1]."""
     keep_checkpoints: bool = False

@@ -8,10 +8,12 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from acmnet.data.annotations import Instance, Video
+from acmnet.data.detection_output import FORMATS
 from acmnet.data.formats import elan
 from acmnet.data.formats.exchange_format import Content
 from acmnet.data.formats.format_table import BY_NAME
 from acmnet.segments import Segment
+from support.places import ROOT
 
 NAMES = ("grooms & <rests>", "rears")
 FOUND = (
@@ -138,3 +140,19 @@ def test_chromium_shows_the_cues(browser):
     )
     page.close()
     assert cues == [[x.segment.start_s, x.segment.end_s, x.label] for x in FOUND]
+
+
+def test_the_guide_lists_every_format():
+    rows = re.findall(
+        r"^\| `([\w-]+)` \| .*? \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|",
+        (ROOT / "docs" / "formats.md").read_text(),
+        re.MULTILINE,
+    )
+    assert [name for name, *_ in rows] == list(BY_NAME)
+    for name, suffixes, one_file, labels, by_localize in rows:
+        known = BY_NAME[name]
+        assert tuple(re.findall(r"`(\.\w+)`", suffixes)) == known.suffixes
+        files = {"all": "all videos", "video": "a video", "class": "a class"}
+        assert one_file == files[known.one_file]
+        assert labels == "read, written"
+        assert by_localize.startswith(("yes", "with")) == (name in FORMATS)

@@ -112,6 +112,9 @@ def _facts(
     videos = counted(n, "video") if isinstance(n, int) else "unknown videos"
     labels, subset = known.get("annotations", "?"), known.get("subset") or "all"
     yield "trained on", f"{videos} of {labels}, subset {subset}"
+    if config.taught_times:
+        times = f"times of {counted(len(config.taught_times), 'video')}"
+        yield "given besides names", f"{times} (supervision: {known['supervision']})"
     yield "extractor", str((known.get("manifest") or {}).get("extractor", "?"))
     yield "versions", ", ".join(f"{k} {v}" for k, v in config.versions.items())
     n_teachers = settings.teachers.count

@@ -1,0 +1,94 @@
+"""Time whole processes from their start: help, the import, and one evaluation.
+
+Seconds are those of the processor, so that other work on the machine hardly matters.
+"""
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from acmnet.data.detections import write_detections
+from acmnet.data.label_json import label_entry
+from acmnet.files import write_json
+from benchmarks.evaluation import made_up_thumos
+from benchmarks.measure import ROOT, Figure, median_ratio
+
+HELP_LIMIT: Final = 6.0
+"""How many times as long as a Python that does nothing the page of help may take."""
+IMPORT_LIMIT: Final = 1.0
+"""How many times as long as importing NumPy importing acmnet may take."""
+EVALUATION_LIMIT_S: Final = 1.0
+"""Seconds that an evaluation of about 20,000 detections may take, start included."""
+
+
+def rows(repeats: int = 9) -> Iterator[Figure]:
+    """Time each process and, in turns with it, the process it is compared with."""
+    acmnet = ("-m", "acmnet")
+    yield _against("acmnet --help", (*acmnet, "--help"), "pass", HELP_LIMIT, repeats)
+    yield _against(
+        "import acmnet", ("-c", "import acmnet"), "import numpy", IMPORT_LIMIT, repeats
+    )
+    with tempfile.TemporaryDirectory() as directory:
+        options = _evaluation(Path(directory))
+        taken = [cpu_seconds(*acmnet, *options) for _ in range(repeats)]
+    yield Figure(
+        name="acmnet evaluate, the whole process",
+        value=statistics.median(taken),
+        unit="s",
+        limit=EVALUATION_LIMIT_S,
+    )
+
+
+def cpu_seconds(*arguments: str) -> float:
+    """Return the processor seconds of a Python process with these arguments."""
+    before = _of_children()
+    path = {"PYTHONPATH": str(ROOT / "src")}
+    subprocess.run(
+        (sys.executable, *arguments),
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | path,
+    )
+    return _of_children() - before
+
+
+def _of_children() -> float:
+    """Return the processor seconds of all processes that this one has waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _against(
+    name: str, arguments: tuple[str, ...], code: str, limit: float, repeats: int
+) -> Figure:
+    """Time a process in turns with ``python -c CODE``; the figure is their ratio."""
+    pairs = [
+        (cpu_seconds(*arguments), cpu_seconds("-c", code)) for _ in range(repeats + 1)
+    ]
+    ours, bare = zip(*pairs[1:], strict=True)  # the first pair fills the disk's cache
+    return Figure(
+        name=f"{name} against python -c {code!r}",
+        value=median_ratio(ours, bare),
+        unit="times",
+        limit=limit,
+        detail=f"{statistics.median(ours):.3f} s",
+    )
+
+
+def _evaluation(folder: Path) -> list[str]:
+    """Write made-up labels and detections; return the words that evaluate them."""
+    truth, found = made_up_thumos()
+    labels = {name: label_entry(video) for name, video in truth.videos.items()}
+    write_json(folder / "labels.json", {"database": labels})
+    write_detections(folder / "found.json", found)
+    return [
+        *("evaluate", "--ground-truth", str(folder / "labels.json")),
+        *("--detections", str(folder / "found.json"), "--tiou", "0.1:0.9:0.1"),
+    ]

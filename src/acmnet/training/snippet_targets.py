@@ -1,0 +1,177 @@
+"""What a student is to say of each snippet, by what its teachers or a person say.
+
+Times are positions in snippets: a whole number is the middle of a snippet.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from acmnet.training.marked_snippets import WatchedStretch, snippets_around
+
+Extent = Literal["estimated", "marked", "unknown"]
+"""What is known of where an instance starts and ends: what the teachers say, what a
+person marked, or nothing."""
+
+_BY_SURENESS: Final[tuple[Extent, ...]] = ("unknown", "estimated", "marked")
+
+
+class PseudoInstance(NamedTuple):
+    """An instance that the teachers are confident of, or that a person marked."""
+
+    class_index: int
+    """The class of the action, from 0 to C - 1."""
+    start: float
+    """Where it starts, in snippets."""
+    end: float
+    """Where it ends, in snippets."""
+    weight: float
+    """Its score divided by the best score of its class in its video, in (0, 1]; 1 for
+    an instance that a person marked."""
+    extent: Extent = "estimated"
+    """How well its start and end are known. An instance of unknown extent teaches its
+    class in the snippet nearest to its middle, and no boundaries."""
+
+
+class PseudoLabels(NamedTuple):
+    """What the teachers say of one training video."""
+
+    instances: tuple[PseudoInstance, ...]
+    """The instances that the student learns from."""
+    unplaced: tuple[int, ...]
+    """Classes that the video carries and that the teachers found nowhere in it. They
+    teach nothing, not even that a snippet does not show them."""
+    best_scores: tuple[float, ...] = ()
+    """For each class that was found, the score of its best detection, above 0."""
+    absent: tuple[WatchedStretch, ...] = ()
+    """Where a person saw that a class is only in its marked instances."""
+
+
+START: Final = 0
+
+END: Final = 1
+
+WEIGHT: Final = 4
+
+COUNTS: Final = 5
+"""Columns of the table of instances."""
+
+
+class SnippetTargets(NamedTuple):
+    """What the student is to say of T snippets of one video, and how much that counts.
+
+    A loss is multiplied by its weight: what has the weight 0 is not learned.
+    """
+
+    label: Tensor
+    """(T, C). 1 for a snippet near the middle of an instance of the class, else 0."""
+    label_weight: Tensor
+    """(T, C). How much the label counts, in [0, 1]."""
+    distance: Tensor
+    """(T, 2). Snippets back to the start of the instance and on to its end."""
+    distance_weight: Tensor
+    """(T,). How much the distances count: in [0, 1], or more near a marked segment; 0
+    where no instance is near."""
+
+
+def targets_of(
+    labels: PseudoLabels,
+    position: Tensor,
+    n_classes: int,
+    central_share: float,
+    marked_weight: float = 1.0,
+) -> SnippetTargets:
+    """Return the targets of some snippets of one video.
+
+    Snippets near the middle of an instance are to name its class and to tell how far
+    its start and end are; where several instances are near, those of the surest one.
+    The other snippets in an instance teach nothing of its class, as teachers place
+    boundaries badly; a marked segment has no such snippets. All remaining snippets are
+    to say that the class is not there.
+
+    Parameters
+    ----------
+    labels : PseudoLabels
+        What the teachers say of the video.
+    position : (T,) tensor
+        The snippets, as whole numbers counted from the start of the video.
+    n_classes : int
+        C.
+    central_share : float
+        The part of an instance around its middle that is near it, as a share of its
+        length, in (0, 1]. Where no snippet lies in that part, the nearest one is taken
+        if it is at most half a snippet away from the middle.
+    marked_weight : float
+        How much the boundaries of a marked segment count, above 0.
+    """
+    # numbered from 1; the surest is the last, and replaces all others
+    instances = sorted(labels.instances, key=_sureness)
+    table = _table(instances, central_share, marked_weight)  # (1 + instances, 6)
+    start, end, middle, reach, _, counts = table[1:].T.unsqueeze(-1)
+    near = snippets_around(position, middle, reach)  # (instances, T) bool
+    edge = (position >= start) & (position <= end) & ~near
+    classes = torch.tensor([x.class_index for x in instances], dtype=torch.int64)
+    named_by = _last_of_class(near, classes, n_classes)  # (C, T); 0 for no instance
+    is_edge = _last_of_class(edge, classes, n_classes) > 0
+
+    weight = torch.ones(n_classes, len(position))
+    weight[list(labels.unplaced)] = 0.0
+    for c, since, until in labels.absent:
+        weight[c, (position >= since) & (position <= until)] = 1.0
+    weight[is_edge] = 0.0
+    weight = torch.where(named_by > 0, table[named_by, WEIGHT], weight)
+
+    is_placed = near & (counts > 0)
+    one_class = torch.zeros_like(classes)
+    placed_by = _last_of_class(is_placed, one_class, 1)[0]  # (T,)
+    by = table[placed_by]
+    distance = torch.stack((position - by[:, START], by[:, END] - position), dim=1)
+    distance = distance.clamp(min=0.0) * (placed_by > 0).unsqueeze(-1)
+    return SnippetTargets((named_by > 0).float().T, weight.T, distance, by[:, COUNTS])
+
+
+def _table(
+    instances: Sequence[PseudoInstance], central_share: float, marked_weight: float
+) -> Tensor:
+    """Return the numbers of instances in rows of six; row 0 is that of no instance.
+
+    They are the start, the end, the middle, how far from the middle a snippet is near,
+    and how much the class and how much the boundaries count.
+    """
+    reach = {"estimated": central_share, "marked": 1.0, "unknown": 0.0}
+    counts = {"estimated": 1.0, "marked": marked_weight, "unknown": 0.0}
+    rows = [
+        (
+            *(x.start, x.end, (x.start + x.end) / 2),
+            reach[x.extent] * (x.end - x.start) / 2,
+            *(x.weight, x.weight * counts[x.extent]),
+        )
+        for x in instances
+    ]
+    return torch.tensor([(0.0,) * 6, *rows])
+
+
+def _last_of_class(chosen: Tensor, classes: Tensor, n_classes: int) -> Tensor:
+    """Return the number of the last instance that is chosen for each class, (C, T).
+
+    Parameters
+    ----------
+    chosen : (instances, T) tensor of bool
+        Which snippets each instance is chosen for. Instances are numbered from 1.
+    classes : (instances,) tensor of int64
+        The class of each instance.
+    n_classes : int
+        C.
+    """
+    n_instances, n_snippets = chosen.shape
+    number = torch.arange(1, n_instances + 1).unsqueeze(-1)
+    of_class = classes.unsqueeze(-1).expand(-1, n_snippets)
+    none = torch.zeros(n_classes, n_snippets, dtype=torch.int64)
+    return none.scatter_reduce(0, of_class, chosen * number, "amax")
+
+
+def _sureness(instance: PseudoInstance) -> tuple[int, float]:
+    """Return what is higher the surer an instance's start and end are."""
+    return _BY_SURENESS.index(instance.extent), instance.weight
