@@ -114,7 +114,7 @@ def test_windows_as_a_slow_twin_tells_them():
     found = features_of(positions)
     for t in range(GRID.n_snippets(30)):
         told = []
-        for n, names in ((4, "m"), (8, "mdlhc"), (16, "mdc")):
+        for n, names in ((4, "m"), (8, "mdlhc")):
             middle = t * 3 + 4
             rows = [min(max(middle - n // 2 + k, 0), 29) for k in range(n)]
             for name in names:

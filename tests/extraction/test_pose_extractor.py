@@ -77,7 +77,7 @@ def test_features_of_two_people_and_of_nobody(frames):
     settings = ExtractionSettings("pose", snippet_frames=4, stride_frames=2)
     extractor = make_extractor(settings)
     n = n_columns(pose_layout().plan)
-    assert extractor.dimension == n == 2072
+    assert extractor.dimension == n == 1382
     features = np.concatenate(list(extractor.describe(iter(frames))))
     # (6 - 4) // 2 + 1
     assert features.shape == (2, n)
@@ -98,7 +98,7 @@ def test_a_manifest_brings_the_layout_back():
     }
     again = Pose(settings_of(manifest, "here"))
     assert again.layout == made.layout
-    assert again.dimension == made.dimension < 2072
+    assert again.dimension == made.dimension < 1382
 
 
 @pytest.mark.usefixtures("loaded")

@@ -10,6 +10,7 @@ from acmnet.cli.app import UsageError
 from acmnet.cli.extractor_options import ExtractorOptions
 from acmnet.extraction import pose_weights
 from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.extraction.keypoint_extractor import KeypointRequest
 from acmnet.extraction.pose_weights import (
     MEMBERS,
     install_pose,
@@ -112,6 +113,12 @@ def test_options_of_tracks_that_pose_has(tmp_path):
         ExtractorOptions("motion", individuals=2).settings(tmp_path)
     with pytest.raises(UsageError, match="--points is for --extractor keypoints alone"):
         ExtractorOptions("pose", points=["nose"]).settings(tmp_path)
+    for option in (True, False):
+        with pytest.raises(UsageError, match="--directions is for --extractor keyp"):
+            ExtractorOptions("motion", directions=option).settings(tmp_path)
+    assert ExtractorOptions("keypoints", directions=False).settings(
+        tmp_path
+    ) == KeypointRequest(directions=False)
 
 
 def test_without_openvino_it_is_said_what_to_install(tmp_path, monkeypatch):

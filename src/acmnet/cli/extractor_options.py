@@ -29,7 +29,13 @@ PROCESSES: Final = Group("How it runs", sort_key=4)
 """Groups of options in the help of a verb, in the order in which they matter."""
 
 GRID: Final = ("fps", "snippet_frames", "stride_frames")
-OF_TRACKS: Final = ("points", "individuals", "pool_individuals", "min_likelihood")
+OF_TRACKS: Final = (
+    "points",
+    "individuals",
+    "pool_individuals",
+    "min_likelihood",
+    "directions",
+)
 """Options of the extractor keypoints; pose has the second one, too."""
 
 Running: Final = Parameter(group=PROCESSES)
@@ -79,6 +85,11 @@ class ExtractorOptions:
     min_likelihood: float | None = None
     """Only for keypoints: a point of which the tracker is less sure counts as not seen.
     When left out: 0.6 for DeepLabCut, 0.2 for SLEAP, 0.5 for others."""
+    directions: bool | None = None
+    """Only for keypoints: whether left, right, up and down in a recording mean
+    something, as for a hand that swipes to the left, or a person who lies. When left
+    out: yes if individuals mostly keep their direction in the first file, as people do
+    in front of a camera; no if they turn all the way round, as mice seen from above."""
 
     def settings(self, features: Path) -> ExtractionSettings | KeypointRequest:
         """Return the settings to extract with; "auto" is resolved to an extractor.
@@ -134,12 +145,13 @@ class ExtractorOptions:
             self.individuals,
             self.pool_individuals,
             self.min_likelihood,
+            self.directions,
         )
 
     def _refuse_tracks(self) -> None:
         """Refuse options of keypoints for another extractor."""
         for name in OF_TRACKS:
-            if getattr(self, name) in (None, False):
+            if getattr(self, name) == getattr(ExtractorOptions, name):
                 continue
             option = f"--{name.replace('_', '-')}"
             if name != "individuals":

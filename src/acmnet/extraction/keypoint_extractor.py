@@ -11,6 +11,7 @@ import numpy.typing as npt
 from acmnet.data.feature_manifest import MANIFEST_NAME, read_manifest
 from acmnet.data.tracks.track_files import read_tracks
 from acmnet.data.tracks.tracks import TrackError, Tracks
+from acmnet.extraction.body_sizes import bodies
 from acmnet.extraction.extractors import (
     KEYPOINTS,
     ExtractionSettings,
@@ -18,6 +19,7 @@ from acmnet.extraction.extractors import (
     settings_of,
 )
 from acmnet.extraction.keypoint_features import keypoint_features, n_columns
+from acmnet.extraction.steady_bodies import STEADY_DIRECTION, steadiness
 from acmnet.extraction.track_gaps import FilledTracks, filled, stated_fps
 from acmnet.extraction.track_layout import TrackLayout, arranged, layout_of
 from acmnet.messages import counted
@@ -108,6 +110,9 @@ class KeypointRequest:
     """Whether two individuals cannot be told apart."""
     min_likelihood: float | None = None
     """Likelihood below which a point counts as not seen."""
+    directions: bool | None = None
+    """Whether features also say how bodies lie in the recording; None lets the first
+    file decide by how much bodies keep their direction in it."""
 
     @property
     def extractor(self) -> str:
@@ -144,6 +149,7 @@ class KeypointRequest:
             "are_pooled": self.pool_individuals or None,
             "unstated_fps": self.fps,
             "min_likelihood": self.min_likelihood,
+            "has_directions": self.directions,
         }
         grid: dict[str, Any] = {
             "fps": self.fps,
@@ -169,10 +175,12 @@ class KeypointRequest:
                 are_pooled=self.pool_individuals or layout.are_pooled,
                 unstated_fps=self.fps,
             )
-            arranged(tracks, layout)
+            held = arranged(tracks, layout)
+            fps = self.fps or self._stated(path, tracks)
+            directions = self._directions(held, fps)
         except TrackError as error:
             raise TrackError(_named(path, error)) from None
-        fps = self.fps or self._stated(path, tracks)
+        layout = dataclasses.replace(layout, has_directions=directions)
         return ExtractionSettings(
             KEYPOINTS,
             fps=fps,
@@ -180,6 +188,18 @@ class KeypointRequest:
             stride_frames=self.stride_frames or max(1, round(STRIDE_S * fps)),
             tracks=layout,
         )
+
+    def _directions(self, tracks: Tracks, fps: float) -> bool:
+        """Return whether features say how bodies lie, as asked for or by a file."""
+        if self.directions is not None:
+            return self.directions
+        steady = filled(
+            tracks,
+            fps,
+            unstated_fps=self.fps,
+            least_likelihood=self.min_likelihood,
+        )
+        return steadiness(bodies(steady)) >= STEADY_DIRECTION
 
     def _first(self, files: Mapping[str, Path]) -> tuple[Path, Tracks]:
         """Return the first file that can be read, with its tracks."""

@@ -1,7 +1,8 @@
 """Keypoint features: what a snippet of tracks says, over windows of several lengths.
 
 Each signal of `acmnet.extraction.keypoint_signals` is summed up over windows around the
-middle of the snippet (`WINDOWS`), and the gaps of the snippet are told beside them.
+middle of the snippet (`WINDOWS`). Beside them stand the directed shapes of the snippet
+(`acmnet.extraction.directed_shapes`), where they are asked for, and its gaps.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.extraction.body_sizes import Bodies, bodies
+from acmnet.extraction.directed_shapes import directed_shapes, n_directed
 from acmnet.extraction.keypoint_signals import signals
 from acmnet.extraction.signal_plan import SignalPlan
 from acmnet.extraction.track_gaps import FilledTracks, Flags, Places
@@ -19,9 +21,10 @@ from acmnet.segments import SnippetGrid
 WINDOWS: Final[tuple[tuple[float, tuple[str, ...]], ...]] = (
     (0.5, ("mean",)),
     (1.0, ("mean", "deviation", "least", "largest", "change")),
-    (2.0, ("mean", "deviation", "change")),
 )
-"""Windows in lengths of a snippet, and what is told of each signal in them."""
+"""Windows in lengths of a snippet, and what is told of each signal in them. None is
+longer than a snippet: it would tell what happens outside, and so blur where actions
+begin and end."""
 COLUMNS_A_SIGNAL: Final = sum(len(told) for _, told in WINDOWS)
 GAP_COLUMNS: Final = 2
 """For each individual, or once where they are pooled: the square roots of the share of
@@ -38,10 +41,16 @@ def n_columns(plan: SignalPlan) -> int:
     Examples
     --------
     >>> n_columns(SignalPlan(1, 26, 3, False)), n_columns(SignalPlan(2, 7, 2, False))
-    (1217, 1255)
+    (812, 838)
+    >>> n_columns(SignalPlan(1, 26, 3, False, has_directions=True))
+    1214
     """
-    told = 1 if plan.are_pooled else plan.n_individuals
-    return COLUMNS_A_SIGNAL * plan.n_signals + GAP_COLUMNS * told
+    return COLUMNS_A_SIGNAL * plan.n_signals + n_directed(plan) + _n_gaps(plan)
+
+
+def _n_gaps(plan: SignalPlan) -> int:
+    """Return the columns that tell gaps, which are the last ones."""
+    return GAP_COLUMNS * (1 if plan.are_pooled else plan.n_individuals)
 
 
 def keypoint_features(
@@ -50,8 +59,8 @@ def keypoint_features(
     """Yield (n, `n_columns`) blocks of features, in order of time.
 
     Columns: for each window of `WINDOWS` and each of what it tells, all signals; then
-    the gaps. Windows of a snippet at either end of the recording go on with its first
-    or last frame.
+    the directed shapes, where the plan has directions; then the gaps. Windows of a
+    snippet at either end of the recording go on with its first or last frame.
 
     Parameters
     ----------
@@ -69,6 +78,8 @@ def keypoint_features(
     for first in range(0, n_snippets, at_once):
         snippets = np.arange(first, min(first + at_once, n_snippets))
         told = _told(held, plan, grid, snippets)
+        if plan.has_directions:
+            told.append(directed_shapes(held, plan, grid, snippets))
         gaps = _gaps(tracks.missing, plan, _window(snippets, grid, 1.0))
         yield np.concatenate([*told, gaps], axis=1).astype(np.float32)
 
@@ -76,7 +87,7 @@ def keypoint_features(
 def features_of_nobody(plan: SignalPlan, n_snippets: int) -> npt.NDArray[np.float32]:
     """Return (n_snippets, `n_columns`): features of a recording that shows nobody.
 
-    All signals are 0, and all points count as interpolated.
+    All columns are 0 but those of the gaps: all points count as interpolated.
 
     Examples
     --------
@@ -86,7 +97,7 @@ def features_of_nobody(plan: SignalPlan, n_snippets: int) -> npt.NDArray[np.floa
            [0., 0., 1., 1.]], dtype=float32)
     """
     features = np.zeros((n_snippets, n_columns(plan)), np.float32)
-    features[:, COLUMNS_A_SIGNAL * plan.n_signals :] = 1
+    features[:, -_n_gaps(plan) :] = 1
     return features
 
 

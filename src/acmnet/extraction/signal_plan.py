@@ -37,6 +37,9 @@ class SignalPlan(NamedTuple):
     """A, 2 or 3."""
     are_pooled: bool
     """Whether individuals cannot be told apart, so that their signals are pooled."""
+    has_directions: bool = False
+    """Whether features also say how bodies lie in the recording; see
+    `acmnet.extraction.directed_shapes`."""
 
     @property
     def described(self) -> list[int]:

@@ -44,6 +44,9 @@ class TrackLayout:
     min_likelihood: float | None = None
     """Likelihood below which a point counts as not seen; each tracker's own limit
     where None."""
+    has_directions: bool = False
+    """Whether features also say how bodies lie in the recording, and which way they
+    go; see `acmnet.extraction.directed_shapes`."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be described."""
@@ -64,7 +67,13 @@ class TrackLayout:
     def plan(self) -> SignalPlan:
         """Which signals describe a frame."""
         pooled = self.are_pooled and self.n_individuals > 1
-        return SignalPlan(self.n_individuals, len(self.points), self.n_axes, pooled)
+        return SignalPlan(
+            self.n_individuals,
+            len(self.points),
+            self.n_axes,
+            pooled,
+            self.has_directions,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the layout as a store's manifest keeps it."""
