@@ -24,7 +24,7 @@ from acmnet.network.student import Student
 from acmnet.pipeline.run_data import features_of
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.stored_model import TEACHERS, load
-from acmnet.recipes import Settings
+from acmnet.recipes import RecipeError, Settings, from_values
 from acmnet.training.checkpoint import load_config, weights_sha256
 
 COPYING: Final = ".copying"
@@ -107,12 +107,16 @@ def refuse_unlike(request: RunRequest) -> None:
                 f"{'are' if words.endswith('s') else 'is'} {was}, not {is_now}; give "
                 f"the features that it was trained on, or {remedy}"
             )
-    _refuse_other_networks(request, earlier, remedy)
+    try:
+        trained = from_values(config.settings, str(earlier))
+    except RecipeError as error:
+        raise RunError(str(error)) from error
+    _refuse_other_networks(request, trained, remedy)
 
 
-def _refuse_other_networks(request: RunRequest, earlier: Path, remedy: str) -> None:
+def _refuse_other_networks(request: RunRequest, trained: Settings, remedy: str) -> None:
     """Refuse an earlier run with other sizes or numbers of networks."""
-    settings, trained = request.settings, load(earlier).settings
+    settings, earlier = request.settings, request.begin_from
     for name in ("model", "student", "teachers.count"):
         was, now = _setting(trained, name), _setting(settings, name)
         if was != now and (name != "student" or settings.has_student):

@@ -37,6 +37,7 @@ MAY_CHANGE: Final = (
     "training.epochs",
     "training.checkpoint_every",
     "training.keep_checkpoints",
+    "training.round_share",
 )
 """Settings that a resumed training of the paper's network may change: they change no
 number within an epoch. It may change those of localisation, too, unless localisation
@@ -44,6 +45,7 @@ chooses the checkpoint."""
 MAY_CHANGE_WITH_STUDENT: Final = (
     "training.checkpoint_every",
     "training.keep_checkpoints",
+    "training.round_share",
     "localization.soft_nms_sigma",
     "localization.unit_scores",
     "teachers.proposal_weight",
