@@ -11,6 +11,8 @@ from typing import Final
 VERBS: Final[Mapping[str, str]] = {
     "ablate": "Repeat an ablation table of the paper, or one of our own, on your own "
     "data.",
+    "budget": "Report bouts, their durations, latency and rate of each behaviour by "
+    "video.",
     "calibrate": "Turn a run's scores into probabilities, and choose a threshold for "
     "each class.",
     "check": "Report every problem in labels and features that would stop training.",

@@ -38,7 +38,7 @@ def csv_of(results: Mapping[str, Detections]) -> str:
         for one in results[video].by_time():
             start, end = milliseconds(one.start_s, one.end_s)
             times = (f"{start / 1000:.3f}", f"{end / 1000:.3f}")
-            names = _guarded(video), _guarded(one.label)
+            names = guarded(video), guarded(one.label)
             writer.writerow((*names, *times, f"{one.score:.6g}"))
     return text.getvalue()
 
@@ -97,12 +97,12 @@ def milliseconds(start_s: float, end_s: float) -> tuple[int, int]:
     return start, max(round(1000 * end_s), start + 1)
 
 
-def _guarded(name: str) -> str:
+def guarded(name: str) -> str:
     """Return a name that spreadsheets do not take for a formula."""
     return f"'{name}" if name.lstrip("'").startswith(FORMULA) else name
 
 
 def _plain(name: str) -> str:
-    """Return a name without the apostrophe that `_guarded` put in front."""
+    """Return a name without the apostrophe that `guarded` put in front."""
     is_guarded = name[:1] == "'" and name.lstrip("'").startswith(FORMULA)
     return name[1:] if is_guarded else name

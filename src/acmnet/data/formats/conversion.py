@@ -76,7 +76,7 @@ def convert(
     if source.exists() and out.exists() and source.samefile(out):
         raise FormatError(f"{out} is the file that is read; name another one to write")
     given = None if from_format is None else format_named(from_format)
-    if _holds_detections(source) and given in (None, *OWN):
+    if holds_detections(source) and given in (None, *OWN):
         content, notes = _detections(source, fps)
         origin = CSV if source.suffix.lower() == ".csv" else JSON
     else:
@@ -99,7 +99,7 @@ def _target(out: Path, named: str | None) -> Format:
     return found
 
 
-def _holds_detections(path: Path) -> bool:
+def holds_detections(path: Path) -> bool:
     """Return whether a file holds detections, with scores, and not labels."""
     if path.is_dir():
         return False
