@@ -9,7 +9,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from acmnet.data.annotations import AnnotationError, Annotations, Instance, Video
+from acmnet.data.annotations import (
+    AnnotationError,
+    Annotations,
+    Instance,
+    Point,
+    Video,
+    WatchedSpan,
+)
 from acmnet.data.detections import DetectionFile, DetectionFileError
 from acmnet.data.label_files import read_annotations
 from acmnet.evaluation.matching import Located, average_precision, match_detections
@@ -559,3 +566,19 @@ def test_of_equal_overlaps_the_nearer_boundary_wins():
     # equally near: the first listed
     truth = located((1, 3), (7, 9))
     assert match_detections(located((0, 10)), truth, [0.1]).tolist() == [[0]]
+
+
+def test_what_nobody_knows_of_the_scored_videos_is_said():
+    truth = truth_of(a=[("run", 0, 2)], b=[("run", 0, 2)], c=[])
+    videos = dict(truth.videos)
+    whole, part = (WatchedSpan(None, Segment(0, end)) for end in (9, 5))
+    for name, watched, points in (("a", whole, ()), ("b", part, (Point("run", 7),))):
+        video = dataclasses.replace(videos[name], duration_s=9.0, points=points)
+        videos[name] = dataclasses.replace(video, watched=(watched,))
+    notes = evaluate(dataclasses.replace(truth, videos=videos), file_of(a=[])).notes
+    assert notes == (
+        "labels.json: 1 point has no start and end and cannot be found, so detections "
+        "there count as wrong: score videos whose actions all have segments",
+        "labels.json: 1 video was watched in part only ('b'), and detections elsewhere "
+        "count as wrong, though nobody knows: score videos that were watched whole",
+    )

@@ -41,7 +41,7 @@ context = multiprocessing.get_context("fork")
 multiprocessing.get_context = lambda _: context
 """
 )
-"""Its workers are forked, not spawned, so they have imported torch already."""
+"""Its workers are forked, not spawned, so they have imported everything already."""
 KILLER = (
     FORKED
     + f"""

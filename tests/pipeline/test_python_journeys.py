@@ -133,16 +133,21 @@ def test_a_finished_run_can_be_made_longer(tiny_world, tmp_path):
 
 
 def test_no_temporal_truth_reaches_training(tiny_world, tmp_path):
-    # other segments, and none at all, give the same bits
+    # other times of any kind, and none at all, give the same bits
     expected = train_run(request(tiny_world, tmp_path / "true"))
-    for name, segment in (("moved", [0.0, 0.5]), ("none", None)):
+    for name, times in (
+        ("moved", {"segment": [0.0, 0.5]}),
+        ("clicked", {"point": 0.5}),
+        ("none", {}),
+    ):
         labels, features = copy_world(tiny_world, tmp_path / f"world_{name}")
         values = json.loads(labels.read_text())
         for video in values["database"].values():
             for annotation in video["annotations"]:
                 annotation.pop("segment")
-                if segment:
-                    annotation["segment"] = segment
+                annotation |= times
+            if times:
+                video["watched"] = [[0.0, 0.25], [0.25, 1.0]]
         labels.write_text(json.dumps(values))
         run = train_run(request((labels, features), tmp_path / name))
         assert torch_equal(run, expected)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -54,8 +55,23 @@ def request(world, out, **changes):
 
 
 @pytest.fixture(scope="module")
-def run(tiny_world, tmp_path_factory):
-    return train_run(request(tiny_world, tmp_path_factory.mktemp("best") / "run"))
+def trained(tiny_world, tmp_path_factory):
+    """Train a run of two stages: its folder, and the record of each step; read only."""
+    asked = request(tiny_world, tmp_path_factory.mktemp("best") / "run")
+    records = []
+    return train_run(asked, on_step=records.append), records
+
+
+@pytest.fixture(scope="module")
+def run(trained):
+    return trained[0]
+
+
+@pytest.fixture(scope="module")
+def other_run(tiny_world, tmp_path_factory):
+    """Train the run of another seed; read only."""
+    out = tmp_path_factory.mktemp("other") / "run"
+    return train_run(request(tiny_world, out, seed=1))
 
 
 def weights_of(run):
@@ -94,14 +110,12 @@ def test_a_run_holds_its_teachers_and_what_they_say(run, tiny_world):
     assert [line["epoch"] for line in log] == epochs
 
 
-def test_epochs_are_counted_over_all_trainings(tiny_world, tmp_path):
-    records = []
-    asked = request(tiny_world, tmp_path / "run")
-    train_run(asked, on_step=records.append)
+def test_epochs_are_counted_over_all_trainings(trained, tiny_world):
+    run, records = trained
     epochs = [record.epoch for record in records]
     assert sorted(set(epochs)) == list(range(1, 2 * 2 + 3 + 1))
     assert epochs == sorted(epochs)
-    assert asked.settings.epochs == 7
+    assert request(tiny_world, run).settings.epochs == 7
 
 
 def test_scores_are_the_mean_of_the_teachers(run):
@@ -116,8 +130,7 @@ def test_scores_are_the_mean_of_the_teachers(run):
         np.testing.assert_allclose(getattr(said, name), mean, rtol=1e-6)
 
 
-def test_an_ensemble_says_the_mean_of_its_models(run, tiny_world, tmp_path):
-    other_run = train_run(request(tiny_world, tmp_path / "other", seed=5))
+def test_an_ensemble_says_the_mean_of_its_models(run, other_run):
     one, other = acmnet.load(run), acmnet.load(other_run)
     both = joined([one, other])
     assert len(both.networks) == len(one.networks) + len(other.networks)
@@ -193,10 +206,10 @@ def test_teachers_who_are_seldom_sure_are_not_raised(run):
     assert float(acmnet.load(run).students[0].teachers_best) == 0.5
 
 
-def test_teachers_seeds_are_their_own(tiny_world, tmp_path):
+def test_teachers_seeds_are_their_own(other_run):
     # seeds 0 and 1 with two teachers each: 0, 1 and 2, 3
-    run = train_run(request(tiny_world, tmp_path / "run", seed=1))
-    seeds = [acmnet.load(run / "teachers" / str(k)).config.seed for k in range(2)]
+    teachers = [other_run / "teachers" / str(k) for k in range(2)]
+    seeds = [acmnet.load(teacher).config.seed for teacher in teachers]
     assert seeds == [2, 3]
 
 
@@ -226,8 +239,8 @@ def test_a_finished_run_trains_nothing_again(run, tiny_world):
     assert records == []
 
 
-def test_overwriting_leaves_nothing_of_the_old_run(tiny_world, tmp_path):
-    train_run(request(tiny_world, tmp_path / "run"))
+def test_overwriting_leaves_nothing_of_the_old_run(run, tiny_world, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
     one = {"teachers.count": 1}
     again = train_run(request(tiny_world, tmp_path / "run", o=one, overwrite=True))
     assert [path.name for path in (again / "teachers").iterdir()] == ["0"]

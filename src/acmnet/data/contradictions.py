@@ -101,9 +101,8 @@ def _names_without_a_place(video: Video) -> Iterator[str]:
     if not video.watched:
         return
     marked = {x.label for x in video.instances} | {x.label for x in video.points}
-    last_s = LARGEST_SECONDS if video.duration_s is None else video.duration_s
     for label in video.labels:
-        if label not in marked and _is_whole(_spans(video, label), last_s):
+        if label not in marked and covers_all(_spans(video, label), video.duration_s):
             yield (
                 f"video {video.id!r}, class {label!r}: the whole video was watched and "
                 "the class is marked nowhere in it; mark where it is, or remove the "
@@ -116,8 +115,25 @@ def _spans(video: Video, label: str) -> list[Segment]:
     return [x.segment for x in video.watched if x.label in (None, label)]
 
 
-def _is_whole(spans: Iterable[Segment], end_s: float) -> bool:
-    """Return whether spans together cover the time from 0 to ``end_s``."""
+def covers_all(spans: Iterable[Segment], duration_s: float | None) -> bool:
+    """Return whether spans together cover a whole video.
+
+    Parameters
+    ----------
+    spans : iterable of Segment
+        Spans in seconds, in any order.
+    duration_s : float or None
+        Length of the video; None if it is not known. Only a span that reaches to
+        `LARGEST_SECONDS` is then known to cover it.
+
+    Examples
+    --------
+    >>> covers_all([Segment(4.0, 9.0), Segment(0.0, 5.0)], 9.0)
+    True
+    >>> covers_all([Segment(0.0, 5.0)], None)
+    False
+    """
+    end_s = LARGEST_SECONDS if duration_s is None else duration_s
     reached_s = 0.0
     for span in sorted(spans):
         if span.start_s > reached_s + SLACK_S:

@@ -1,17 +1,19 @@
 """The ground truth as arrays: the instances that a protocol scores."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from acmnet.data.annotations import Annotations, Video
+from acmnet.data.contradictions import covers_all
 from acmnet.evaluation.matching import Located
 from acmnet.evaluation.protocols import Protocol
 from acmnet.files import open_regular
 from acmnet.limits import seconds
+from acmnet.messages import counted, some
 from acmnet.segments import BoolArray, FloatArray, Segment
 from acmnet.text_files import read_text
 
@@ -147,6 +149,7 @@ def located_truth(
     notes = _notes(protocol, subset, named, len(videos), len(pairs), len(place))
     if protocol.forgives_ambiguous and not len(ambiguous.group):
         notes.append(f"no {protocol.ambiguous_label} intervals were given")
+    notes += _unknown(annotations.source, videos)
     ids = tuple(video.id for video in videos)
     return Truth(
         protocol=protocol,
@@ -227,6 +230,29 @@ def _ambiguous(
         pairs += [(v, instance.segment) for instance in own]
         pairs += [(v, segment) for segment in intervals.get(video.id, ())]
     return _located([v for v, _ in pairs], [s for _, s in pairs], protocol)
+
+
+def _unknown(source: str, videos: Sequence[Video]) -> Iterator[str]:
+    """Yield sentences on actions that the scored videos may hold besides segments."""
+    n_points = sum(len(video.points) for video in videos)
+    if n_points:
+        yield (
+            f"{source}: {counted(n_points, 'point', ('has', 'have'))} no start and end "
+            "and cannot be found, so detections there count as wrong: score videos "
+            "whose actions all have segments"
+        )
+    in_part = [
+        video.id
+        for video in videos
+        if video.watched
+        and not covers_all((x.segment for x in video.watched), video.duration_s)
+    ]
+    if in_part:
+        yield (
+            f"{source}: {counted(len(in_part), 'video', ('was', 'were'))} watched in "
+            f"part only ({some(in_part)}), and detections elsewhere count as wrong, "
+            "though nobody knows: score videos that were watched whole"
+        )
 
 
 def _notes(

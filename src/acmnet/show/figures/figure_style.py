@@ -81,15 +81,27 @@ def save(figure: "Figure", path: Path) -> tuple[Path, ...]:
         raise FigureError(
             f"figures need a folder, got the file {path.parent}; name another"
         )
+    engine = figure.get_layout_engine()
+    if engine is not None:  # lay out once for all formats, at the finest resolution
+        figure.set_dpi(DPI)
+        with _boxes_for_unknown_characters():
+            engine.execute(figure)
+        figure.set_layout_engine(None)
     written = []
     for kind in FORMATS:
         target = path.with_name(f"{path.name}.{kind}")
-        with written_whole(target) as part, warnings.catch_warnings():
-            # a character that no font has is drawn as a box
-            warnings.filterwarnings("ignore", message="Glyph .* missing")
+        with written_whole(target) as part, _boxes_for_unknown_characters():
             figure.savefig(part, format=kind, dpi=DPI, metadata=UNDATED[kind])
         written.append(target)
     return tuple(written)
+
+
+@contextmanager
+def _boxes_for_unknown_characters() -> Iterator[None]:
+    """Let a character that no font has be drawn as a box, without a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        yield
 
 
 def fitted_name(name: str) -> str:
