@@ -189,16 +189,28 @@ def draw_figure(out: Path) -> None:
 
     figure = Figure(figsize=(6, 4), layout="tight")
     axes = figure.add_subplot(
-        xlabel="a person's time (s for a minute of video)", ylabel="average mAP (%)"
+        xlabel="a person's time (s for a minute of video)",
+        ylabel="average mAP (%)",
+        xscale="log",
+        xlim=(40, 700),
     )
+    seconds = (45, 60, 100, 200, 300)
+    axes.set_xticks(seconds, [str(x) for x in seconds])
+    axes.set_xticks([], minor=True)
+    drawn = set()
     for text, scores in _finished(out):
         x = Row.of(text).seconds_a_minute()
         y = 100 * float(np.mean([one["average"] for one in scores]))
         is_round = text.startswith("+")
-        axes.plot(x, y, "^" if is_round else "o", color="C1" if is_round else "C0")
-        axes.annotate(
-            text.lstrip("+"), (x, y), xytext=(5, -4), textcoords="offset points"
-        )
+        mark, color, up = ("^", "C1", -13) if is_round else ("o", "C0", 4)
+        kind = "a round after names" if is_round else "a whole training"
+        label = "" if kind in drawn else kind
+        drawn.add(kind)
+        axes.plot(x, y, mark, color=color, label=label, linestyle="")
+        kind, _, percent = text.lstrip("+").partition(" ")
+        words = f"{kind}, {percent} %" if percent else kind
+        axes.annotate(words, (x, y), xytext=(5, up), textcoords="offset points")
+    axes.legend(loc="lower right")
     with written_whole(out / "figure.png") as part:
         figure.savefig(part, format="png", dpi=150)
 
