@@ -16,12 +16,12 @@ from torch import nn
 
 from acmnet.data.feature_files import SUFFIXES
 from acmnet.data.labelled_features import labels_sha256
-from acmnet.data.marks import marks_sha256
+from acmnet.data.marks import marks_sha256, marks_values
 from acmnet.files import make_folder, written_whole
 from acmnet.messages import some
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
-from acmnet.pipeline.run_data import features_of
+from acmnet.pipeline.run_data import features_of, training_videos
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.stored_model import TEACHERS, load
 from acmnet.recipes import RecipeError, Settings, from_values
@@ -66,6 +66,30 @@ def stated_beginning(request: RunRequest) -> dict[str, str] | None:
         "run": str(request.begin_from.resolve()),
         "weights_sha256": weights_sha256(request.begin_from),
     }
+
+
+def earlier_videos(request: RunRequest) -> list[str]:
+    """Return the videos that the earlier run, and those before it, were trained on."""
+    if request.begin_from is None:
+        return []
+    return sorted(training_videos(load_config(request.begin_from)) or ())
+
+
+def times_of_all_rounds(request: RunRequest) -> dict[str, dict[str, list[Any]]]:
+    """Return the times that a training, or a run before it, was given, by video.
+
+    The form is that of `acmnet.data.marks.marks_values`. What an earlier run learned
+    stays in the weights, also where the mark was moved or removed since.
+    """
+    times = marks_values(request.marks)
+    if request.begin_from is None:
+        return times
+    for video, kinds in load_config(request.begin_from).taught_times.items():
+        own = times.setdefault(video, {})
+        for kind, rows in kinds.items():
+            now = own.get(kind, [])
+            own[kind] = sorted([*now, *(row for row in rows if row not in now)])
+    return times
 
 
 def refuse_unlike(request: RunRequest) -> None:

@@ -42,6 +42,7 @@ from acmnet.pipeline.listed_videos import (
     refuse_what_is_lost,
 )
 from acmnet.pipeline.nothing_found import why_nothing
+from acmnet.pipeline.run_data import training_videos
 from acmnet.pipeline.run_directory import tidy
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load
@@ -49,6 +50,8 @@ from acmnet.pipeline.trained_model import TrainedModel, localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.segments import Detections
+from acmnet.training.checkpoint import load_config
+from acmnet.training.checkpoint_config import CheckpointConfig
 
 
 def fit(request: FitRequest, hooks: Hooks = NOBODY) -> FitResult:
@@ -73,10 +76,11 @@ def fit(request: FitRequest, hooks: Hooks = NOBODY) -> FitResult:
     )
     results = _localized(request, model, everything, hooks)
     shown_from = shown_score(request.out, model.settings)
-    _write_detections(request, results, run, shown_from)
-    report, scored, is_held_out = _score(everything.annotations, run, results)
+    learned = load_config(request.out)
+    _write_detections(request, results, learned, shown_from)
+    report, scored, is_held_out = _score(everything.annotations, learned, results)
     is_taught = report is None and any(
-        video.instances for video in training.annotations.videos.values()
+        video.instances for video in everything.annotations.videos.values()
     )
     if is_taught:
         hooks.on_note(f"nothing is scored: {scored}")
@@ -229,16 +233,16 @@ def _with_features(
 def _write_detections(
     request: FitRequest,
     results: Mapping[str, Detections],
-    run: RunRequest,
+    learned: CheckpointConfig,
     shown_from: float | None,
 ) -> None:
     """Write all detections, with what is known of them."""
     used: dict[str, object] = {
         "used": True,
         "details": f"features of {request.extraction.extractor}",
-        KEY: sorted(set(results) & set(run.data.annotations.videos)),
+        KEY: sorted(set(results) & (training_videos(learned) or set())),
     }
-    taught = sorted(set(results) & set(run.marks))
+    taught = sorted(set(results) & set(learned.taught_times))
     if taught:
         used[TAUGHT] = taught
     if shown_from is not None:
@@ -247,7 +251,9 @@ def _write_detections(
 
 
 def _score(
-    everything: Annotations, run: RunRequest, results: Mapping[str, Detections]
+    everything: Annotations,
+    learned: CheckpointConfig,
+    results: Mapping[str, Detections],
 ) -> tuple[DetectionReport | None, str, bool]:
     """Score against known segments: of videos not trained on, where there are any.
 
@@ -258,9 +264,10 @@ def _score(
     report, words, is_held_out
         The scores, which videos they are about, and whether those were held out.
     """
-    training, taught = run.data.annotations.videos, run.marks
-    held_out = {k: v for k, v in everything.videos.items() if k not in training}
-    trained_on = {k: v for k, v in training.items() if k not in taught}
+    seen, taught = training_videos(learned) or frozenset(), learned.taught_times
+    videos_by_id = everything.videos.items()
+    held_out = {k: v for k, v in videos_by_id if k not in seen}
+    trained_on = {k: v for k, v in videos_by_id if k in seen and k not in taught}
     how = " by their names alone: " if taught else ": "
     for videos, words in (
         (held_out, "videos that were not trained on"),
@@ -272,6 +279,6 @@ def _score(
             found = {video: results[video] for video in known}
             report = evaluate(truth, found, tiou=TIOU)
             return report, f"{len(known)} {words}", videos is held_out
-    segmented = {k for k, v in training.items() if v.instances}
+    segmented = {k for k, v in videos_by_id if v.instances}
     why = taught_note(segmented) if segmented else "no true segments are known"
     return None, why, False

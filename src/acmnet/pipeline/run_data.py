@@ -85,12 +85,14 @@ def grid_of(features: Path, config: CheckpointConfig) -> SnippetGrid | None:
 def training_videos(config: CheckpointConfig) -> frozenset[str] | None:
     """Return the videos that a run was trained on; None where that cannot be told.
 
+    Those of the earlier runs that it began with are among them.
     A run of an older acmnet names its label file and how many of its videos it was
     trained on: when the file is gone or has another number, the videos are not known.
     """
-    if config.trained_on is not None:
-        return frozenset(config.trained_on)
     known: Mapping[str, Any] = config.training
+    if config.trained_on is not None:
+        earlier = known.get("earlier_videos", ())
+        return frozenset((*config.trained_on, *earlier))
     try:
         videos = read_annotations(known["annotations"]).subset(known["subset"]).videos
     except (KeyError, TypeError, AnnotationError):

@@ -19,12 +19,16 @@ from filelock import FileLock, Timeout
 from torch import distributed, nn
 
 from acmnet.data.labelled_features import labels_sha256
-from acmnet.data.marks import marks_sha256, marks_values
+from acmnet.data.marks import marks_sha256
 from acmnet.devices import computed_in
 from acmnet.evaluation.reports import evaluate
 from acmnet.files import make_folder, written_whole
 from acmnet.folders import recover, recover_all
-from acmnet.pipeline.earlier_run import stated_beginning
+from acmnet.pipeline.earlier_run import (
+    earlier_videos,
+    stated_beginning,
+    times_of_all_rounds,
+)
 from acmnet.pipeline.run_data import CHECKPOINTS, place_of_features
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.run_state import LOG_FILE, RunOnDisk
@@ -275,6 +279,7 @@ class RunDirectory:
         request = self.request
         annotations, store = request.data.annotations, request.data.store
         seconds = self.spent_s + time.time() - self.started
+        earlier = earlier_videos(request)
         return CheckpointConfig(
             recipe=request.recipe,
             profile=request.profile,
@@ -298,6 +303,7 @@ class RunDirectory:
                 "supervision": request.supervision,
                 "marks_sha256": marks_sha256(request.marks),
                 "begun_from": stated_beginning(request),
+                **({"earlier_videos": earlier} if earlier else {}),
                 "seconds": round(seconds, 3),
                 "processes": int(os.environ.get("WORLD_SIZE", "1")),
                 "device": request.device,
@@ -306,7 +312,7 @@ class RunDirectory:
                 ),
             },
             trained_on=request.data.labels,
-            taught_times=marks_values(request.marks),
+            taught_times=times_of_all_rounds(request),
         )
 
 
