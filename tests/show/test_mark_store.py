@@ -5,6 +5,8 @@ import json
 import multiprocessing
 import os
 import random
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -494,3 +496,10 @@ def test_a_journal_that_is_a_link_is_not_followed(tmp_path):
     (tmp_path / "journal.jsonl").symlink_to(tmp_path / "secret")
     with pytest.raises(JournalError, match="is a link, which is not followed"):
         list(Journal(tmp_path / "journal.jsonl").entries())
+
+
+def test_the_bench_starts_without_torch():
+    """A person who marks by hand does not wait for it; nor does each kill of a test."""
+    code = "import sys, acmnet.cli.label; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr

@@ -23,7 +23,8 @@ KEPT: Final = {
     "--features or beside --out are kept, and the same command uses them",
     "label": "all marks are kept in --out, and a round of learning goes on with the "
     "next click on Learn again",
-    "view": "reviews that were saved are kept in reviews.json of the run",
+    "view": "all marks are kept in marks.json of the run, and a round of learning goes "
+    "on with the next click on Learn again",
 }
 """What each verb keeps when it is stopped. Verbs that are not listed keep nothing."""
 NOTHING_KEPT: Final = "nothing was written yet: give the same command again"

@@ -45,7 +45,7 @@ VERBS: Final[Mapping[str, str]] = {
     "simulate": "Make up features for real annotations, to test a method without any "
     "video.",
     "train": "Learn from videos that carry only the names of their actions.",
-    "view": "Show a run in the browser, to review its detections.",
+    "view": "Show a run in the browser, to review and correct what it found.",
     "weights": "List or install the weights of the networks that features are made "
     "with.",
 }
