@@ -1,6 +1,7 @@
 """The timeline of the bench: what a model found, touch, an hour of 5,000 marks."""
 
 import random
+import re
 
 import pytest
 
@@ -16,6 +17,7 @@ from support.benches import (
 )
 from support.browsing import frame, until
 from support.movies import numbers, plain, write_movie
+from support.places import ROOT
 
 FOUND = [("jump", TIMES[10], TIMES[20], 0.9), ("fall", TIMES[30], TIMES[45], 0.6)]
 HOUR_S = 3600
@@ -188,3 +190,18 @@ def clock_of(page):
         return next(x["value"] for x in metrics if x["name"] == "TaskDuration")
 
     return spent_s
+
+
+def test_the_sheet_of_keys_is_that_of_the_documentation(opened, reviewed):
+    page = at_bench(opened, reviewed)
+    page.keyboard.press("?")
+    shown = page.eval_on_selector_all(
+        "#keys-tables tr",
+        "(rows) => rows.map((r) => [...r.cells].map((c) => c.innerText))",
+    )
+    text = (ROOT / "docs" / "labelling.md").read_text()
+    text = text.partition("## Keys")[2].partition("\n## ")[0]
+    rows = [re.match(r"\| `(.+?)` \| (.+) \|$", line) for line in text.splitlines()]
+    assert shown == [[*row.groups()] for row in rows if row]
+    page.keyboard.press("Escape")
+    assert not page.is_visible("#keys")

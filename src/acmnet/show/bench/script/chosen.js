@@ -38,7 +38,7 @@ function actsFor(item) {
     if (item.kind !== "point") acts.push(act("Starts here", () => edits.setEdge("start"), "["), act("Ends here", () => edits.setEdge("end"), "]"), act("Split here", edits.split, "Shift+S"), act("Merge with next", edits.merge, "Shift+M"));
     acts.push(act("Copy", edits.copy, "Shift+C"), act("Delete", edits.remove, "Delete"));
   }
-  acts.push(act("Paste", edits.paste, "Shift+V"));
+  if (edits.isCopied()) acts.push(act("Paste", edits.paste, "Shift+V"));
   if (label) acts.push(act(`Nothing else of ${label} here`, edits.nothingElse, "Shift+N"));
   acts.push(act("Watched here", edits.watchedHere, "Shift+W"), act("Whole video watched", edits.watchedAll, "Shift+D"));
   return acts;
@@ -48,7 +48,7 @@ let seen = "";
 function drawChosen() {
   if (!state.video) return;
   const item = state.draft ?? chosenItem();
-  const key = JSON.stringify([item, state.label, state.part, state.classes.length, Boolean(state.draft)]);
+  const key = JSON.stringify([item, state.label, state.part, state.classes.length, Boolean(state.draft), edits.isCopied()]);
   if (key === seen) return;
   seen = key;
   if (!state.draft) $("acts").replaceChildren(...actsFor(item));

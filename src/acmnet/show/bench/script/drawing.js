@@ -57,10 +57,10 @@ const ROW_DRAWERS = {
   watched(brush, x, w, row, item, colour) { hatch(brush, x, w, row, colour); },
   found(brush, x, w, row, item, colour) {
     brush.strokeStyle = brush.fillStyle = colour;
-    brush.globalAlpha = item.settled ? 0.3 : 0.85;
+    brush.globalAlpha = item.settled ? 0.3 : 1;
     if (w > 3) {
       brush.strokeRect(x + 0.5, row.top + 1.5, w - 1, row.height - 3);
-      brush.globalAlpha *= 0.45;
+      brush.globalAlpha *= 0.65;
     }
     brush.fillRect(x, row.top + 1, w, row.height - 2);
     brush.globalAlpha = 1;
@@ -114,8 +114,9 @@ function drawChosen(brush, width, row, item, colour, paint) {
   const a = xOf(item.start_s, width), b = xOf(item.end_s, width), left = Math.max(-4, a), w = Math.max(2, Math.min(width + 4, b) - left);
   paint(brush, left, w, row, { ...item, settled: false }, colour);
   brush.strokeStyle = ink.ink;
-  brush.lineWidth = 2;
-  brush.strokeRect(left + 1, row.top + 1, w - 2, row.height - 2);
+  const line = row.height < 8 ? 1 : 2;
+  brush.lineWidth = line;
+  brush.strokeRect(left + line / 2, row.top + line / 2, w - line, row.height - line);
   brush.fillStyle = ink.ink;
   const grips = { start: [a], end: [b], whole: [] }[state.part];
   for (const x of grips) brush.fillRect(x - 3, row.top - 1, 6, row.height + 2);

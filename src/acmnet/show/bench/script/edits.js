@@ -97,6 +97,7 @@ export function merge() {
 
 // A copy begins at the present time, which may be in another video than the original.
 let copied = null;
+export const isCopied = () => copied !== null;
 export function copy() {
   const mark = chosenItem();
   if (!mark) { tell("Choose a mark first."); return; }

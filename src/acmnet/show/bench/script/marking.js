@@ -1,6 +1,6 @@
 // Marking while it plays: a tap makes a point, a hold makes a segment, and so do two taps.
 import { $, button, make, memory, tell } from "./elements.js";
-import { addPoint, addSegment, stretchPoint } from "./edits.js";
+import { addPoint, addSegment, choose, stretchPoint } from "./edits.js";
 import { isPlaying } from "./player.js";
 import { colourOf, draw, marks, onChange, state } from "./state.js";
 
@@ -40,6 +40,7 @@ export function tap(label, time) {
     tell(`Marked ${label}.`);
   } else {
     begun.set(label, addPoint(label, time).id);
+    choose(null); // so that the arrows go on through the video
     tell(`${label} begins here: tap again where it ends.`);
   }
   grow();

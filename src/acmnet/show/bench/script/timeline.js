@@ -169,7 +169,7 @@ function layNames() {
     const words = lane.label === WATCHED_LANE ? "watched" : lane.label;
     const name = make("span", { class: "lane-name", title: words }, words);
     name.style.top = `${lane.top}px`;
-    name.style.height = `${lane.bottom - lane.top}px`;
+    name.style.height = name.style.lineHeight = `${lane.bottom - lane.top}px`;
     if (lane.label !== WATCHED_LANE) name.style.setProperty("--colour", colourOf(lane.label));
     return name;
   }));
