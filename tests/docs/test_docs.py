@@ -59,6 +59,7 @@ FILES = {
     "html",
     "json",
     "jsonl",
+    "log",
     "md",
     "new",
     "npy",
