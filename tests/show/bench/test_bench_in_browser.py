@@ -287,7 +287,8 @@ def test_the_wheel_zooms_from_the_whole_to_frames(opened, bench):
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 5)
     for _ in range(12):
         page.mouse.wheel(0, -400)
-    frame(page)
+        frame(page)
+    page.wait_for_timeout(200)  # the browser tells of wheels when it has time
     page.mouse.click(box["x"] + 2, box["y"] + 5)
     left = page.inner_text("#clock")
     page.mouse.click(box["x"] + box["width"] - 2, box["y"] + 5)
