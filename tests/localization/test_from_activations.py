@@ -13,6 +13,8 @@ from acmnet.localization.from_activations import (
     activation_runs,
     choose_classes,
     localize_activations,
+    score_proposals,
+    scores_of_intervals,
     smoothed,
 )
 from acmnet.localization.localization_settings import LocalizationSettings
@@ -727,3 +729,31 @@ def test_runs_of_the_activation_by_hand():
     assert runs.class_index.tolist() == [1, 1]
     assert runs.start_s == pytest.approx([2.0, 2.25])
     assert runs.end_s == pytest.approx([5.0, 4.75])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
+@repeatable
+def test_an_interval_has_the_score_of_the_proposal_there(heights):
+    video = VideoActivations(
+        instance_cas=cas_of(heights, 2),
+        attention=np.zeros((len(heights), 3)),
+        video_scores=np.array([0.5, 0.4, 0.1]),
+        n_snippets=len(heights),
+        grid=EDGE_TO_EDGE,
+        class_names=("a", "b"),
+    )
+    found = score_proposals(video, PLAIN)
+    scores = scores_of_intervals(video, found.start_s, found.end_s, PLAIN)
+    assert scores.shape == (len(found), 2)
+    own = scores[np.arange(len(found)), found.class_index]
+    np.testing.assert_allclose(own, found.score, atol=1e-9)
+
+
+def test_an_interval_shorter_than_a_cell_has_the_score_of_one_cell():
+    video = VideoActivations(**two_classes())
+    cell_s = EDGE_TO_EDGE.stride_s / PLAIN.upsampling
+    at = np.array([9 * cell_s])
+    scores = scores_of_intervals(video, at, at, PLAIN)
+    assert np.isfinite(scores).all()
+    one_cell = scores_of_intervals(video, at, at + cell_s, PLAIN)
+    np.testing.assert_array_equal(scores, one_cell)

@@ -14,7 +14,12 @@ from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.evaluation.reports import evaluate
 from acmnet.localization.detection_scores import KNEE, NEGATIVE_SHARE
-from acmnet.localization.from_activations import localize_activations
+from acmnet.localization.from_activations import (
+    LEAST_CONTRAST,
+    localize_activations,
+    scores_of_intervals,
+)
+from acmnet.localization.from_boundaries import candidate_intervals
 from acmnet.network import video_outputs
 from acmnet.pipeline.cross_validation import (
     chance_map,
@@ -131,7 +136,7 @@ def test_scores_are_the_mean_of_the_teachers(run):
 
 
 def test_an_ensemble_says_the_mean_of_its_models(run, other_run):
-    one, other = acmnet.load(run), acmnet.load(other_run)
+    one, other = (beside(where, contrast_weight=0.0) for where in (run, other_run))
     both = joined([one, other])
     assert len(both.networks) == len(one.networks) + len(other.networks)
     features = np.random.default_rng(0).random((50, one.feature_dim))
@@ -150,14 +155,35 @@ def test_models_of_other_classes_make_no_ensemble(run):
         joined([model, other])
 
 
-def beside(run, weight):
-    """Return a run's model with its teachers' proposals at a weight."""
+def beside(run, **weights):
+    """Return a run's model with other weights of its teachers."""
 
     def changed(settings):
-        teachers = dataclasses.replace(settings.teachers, proposal_weight=weight)
+        teachers = dataclasses.replace(settings.teachers, **weights)
         return dataclasses.replace(settings, teachers=teachers)
 
     return acmnet.load(run, settings=changed)
+
+
+@pytest.mark.parametrize("weight", [0.25, 1.0])
+def test_a_candidate_counts_what_the_teachers_say_of_its_time(run, weight):
+    features = np.random.default_rng(0).random((50, acmnet.load(run).feature_dim))
+    alone, heard = (
+        beside(run, contrast_weight=w, proposal_weight=0.0).candidates(features)
+        for w in (0.0, weight)
+    )
+    model = acmnet.load(run)
+    said = model.activations(features)
+    given = scores_of_intervals(
+        said, *candidate_intervals(alone), model.settings.localization
+    )
+    best = float(model.students[0].teachers_best)
+    expected = alone.probability ** (1 - weight) * (
+        np.maximum(given / best, LEAST_CONTRAST) ** weight
+    )
+    np.testing.assert_allclose(heard.probability, expected, rtol=1e-6)
+    np.testing.assert_array_equal(heard.distance, alone.distance)
+    assert (given > LEAST_CONTRAST).any()  # else the teachers said nothing
 
 
 def test_teachers_proposals_count_by_their_usual_best(
@@ -188,7 +214,10 @@ def test_teachers_proposals_count_by_their_usual_best(
     assert usual == pytest.approx(np.mean(best), rel=1e-6)
 
     features = data.store.read(next(iter(data.labels)))
-    alone, both = (beside(run, w).localize(features) for w in (0.0, 0.5))
+    alone, both = (
+        beside(run, proposal_weight=w, contrast_weight=0.0).localize(features)
+        for w in (0.0, 0.5)
+    )
     said = teachers.localize(features)  # its surest of a class is not decayed
     surest = said.score.argmax()
     expected = 0.5 * (said.score[surest] - NEGATIVE_SHARE) / usual
@@ -262,7 +291,7 @@ def test_what_changes_a_number_is_refused(run, tiny_world, setting, value):
 
 def test_what_does_not_is_not(run, tiny_world):
     free = {"localization.soft_nms_sigma": 0.3, "training.checkpoint_every": 5}
-    free["teachers.proposal_weight"] = 0.0
+    free |= {"teachers.proposal_weight": 0.0, "teachers.contrast_weight": 0.0}
     found = run_on_disk(request(tiny_world, run, o=free))
     assert found.state is RunState.FINISHED
 

@@ -13,6 +13,7 @@ from acmnet.training.second_stage_settings import (
     ("section", "name", "value", "rule"),
     [
         (TeacherSettings, "count", -1, "at least 0"),
+        (TeacherSettings, "contrast_weight", 1.1, r"in \[0, 1\]"),
         (TeacherSettings, "proposal_weight", -0.1, r"in \[0, 1\]"),
         (TeacherSettings, "proposal_weight", 1.1, r"in \[0, 1\]"),
         (PseudoLabelSettings, "relative_score", 0.0, r"in \(0, 1\]"),

@@ -22,6 +22,10 @@ from acmnet.extraction.optical_flow import FlowMethod
 from acmnet.extraction.pose_extractor import pose_layout
 
 AUTO: Final = "auto"
+BEST_EXTRACTOR: Final = "i3d-rgb+motion"
+"""What "auto" takes if the weights of I3D's RGB stream are installed (D-074)."""
+WITHOUT_WEIGHTS: Final = "motion"
+"""What "auto" takes otherwise."""
 FIRST_OPTIONS: Final = Group("Parameters", sort_key=1)
 FEATURE_OPTIONS: Final = Group("Features", sort_key=2)
 TRAINING_OPTIONS: Final = Group("Training", sort_key=3)
@@ -52,9 +56,9 @@ class ExtractorOptions:
     "module:Class" for an extractor of your own, which may lie in the working directory.
     Several joined by "+", such as i3d-rgb+motion, describe each snippet side by side; a
     video is decoded once for all of them. "auto" continues with the extractor that the
-    feature directory names; in a new directory it takes i3d-rgb if its weights are
-    installed, else motion. For safety, a class of your own runs only if you name it
-    here or in a line of ~/.config/acmnet/trusted_extractors."""
+    feature directory names; in a new directory it takes i3d-rgb+motion if the weights
+    of i3d-rgb are installed, else motion. For safety, a class of your own runs only if
+    you name it here or in a line of ~/.config/acmnet/trusted_extractors."""
     fps: float | None = None
     """Frames per second that the video is sampled at before its features are computed:
     25 when left out. With keypoints: the rate that the files state when left out; files
@@ -126,12 +130,13 @@ class ExtractorOptions:
             return held
         installed = {entry.name for entry in list_weights() if entry.installed}
         if RGB_WEIGHTS in installed:
-            return ExtractionSettings(**values | {"extractor": "i3d-rgb"})
+            return ExtractionSettings(**values | {"extractor": BEST_EXTRACTOR})
         note(
-            "the extractor motion is used, because no I3D weights are installed; I3D "
-            f"finds more actions: acmnet weights install {RGB_WEIGHTS}"
+            f"the extractor {WITHOUT_WEIGHTS} is used, because no I3D weights are "
+            f"installed; {BEST_EXTRACTOR} finds more actions: acmnet weights install "
+            f"{RGB_WEIGHTS}"
         )
-        return ExtractionSettings(**values | {"extractor": "motion"})
+        return ExtractionSettings(**values | {"extractor": WITHOUT_WEIGHTS})
 
     def _of_tracks(self) -> KeypointRequest:
         """Return what is asked of features of tracks."""

@@ -9,7 +9,7 @@ Proposals live on the cells of a `CellGrid`. Intervals of cells are half-open. K
 number of chosen classes, N that of the video's cells, P that of proposals.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,10 @@ from acmnet.localization.proposals import (
 from acmnet.localization.shots import ShotCells
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.segments import Detections, FloatArray, IntArray
+
+LEAST_CONTRAST: Final = 1e-3
+"""Least score that the teachers give a candidate of the student, relative to their
+usual best: what teachers do not see is ranked low, and not lost."""
 
 
 def localize_activations(
@@ -97,6 +101,38 @@ def score_proposals(
     )
 
 
+def scores_of_intervals(
+    activations: VideoActivations,
+    start_s: FloatArray,
+    end_s: FloatArray,
+    settings: LocalizationSettings,
+) -> FloatArray:
+    """Return the score that given stretches of time would have as proposals, (P, C).
+
+    Parameters
+    ----------
+    activations : VideoActivations
+        What a network says of the video, of C classes.
+    start_s, end_s : arrays of shape (P,)
+        The stretches, in seconds inside the video; shorter ones than a cell count as
+        one cell.
+    settings : LocalizationSettings
+        How proposals of the CAS are scored. All classes are looked for.
+    """
+    cells = CellGrid(activations, settings)
+    every_class = np.arange(len(activations.class_names))
+    cas = cells.upsample(_scaled_cas(activations, every_class, settings))
+    start = np.round(start_s / cells.cell_s).astype(int).clip(0, cells.n_cells - 1)
+    end = np.round(end_s / cells.cell_s).astype(int).clip(start + 1, cells.n_cells)
+    row = np.repeat(every_class, len(start))
+    place = np.tile(start, len(cas)), np.tile(end, len(cas)), cells.shots
+    contrast = _contrast(cas, row, *place, settings).reshape(len(cas), -1).T
+    scores: FloatArray = (
+        contrast + settings.activation_video_weight * activations.video_scores[:-1]
+    )
+    return scores
+
+
 class ActivationRuns(NamedTuple):
     """R runs of snippets where the CAS reaches a threshold, in seconds."""
 
@@ -159,16 +195,25 @@ def thresholded_sequences(
         sequences are smoothed.
     """
     chosen = choose_classes(activations.video_scores[:-1], settings)
-    # (T, C + 1) -> (K, T), and (T, 3) -> (1, T)
-    cas: FloatArray = np.asarray(activations.instance_cas, dtype=np.float64).T[chosen]
+    # (T, 3) -> (1, T)
     attention = np.asarray(activations.attention, dtype=np.float64).T[:1]
+    return ThresholdedSequences(
+        chosen,
+        _scaled_cas(activations, chosen, settings),
+        smoothed(attention, settings.smoothing_snippets),
+    )
+
+
+def _scaled_cas(
+    activations: VideoActivations, chosen: IntArray, settings: LocalizationSettings
+) -> FloatArray:
+    """Return the CAS of some classes (K, T), scaled and smoothed."""
+    # (T, C + 1) -> (K, T)
+    cas: FloatArray = np.asarray(activations.instance_cas, dtype=np.float64).T[chosen]
     if settings.activation_scale == "above_chance":
         chance = 1.0 / activations.instance_cas.shape[1]
         cas = np.maximum(cas - chance, 0.0) / (1.0 - chance)
-    deviation = settings.smoothing_snippets
-    return ThresholdedSequences(
-        chosen, smoothed(cas, deviation), smoothed(attention, deviation)
-    )
+    return smoothed(cas, settings.smoothing_snippets)
 
 
 def smoothed(sequences: FloatArray, deviation: float) -> FloatArray:

@@ -40,7 +40,8 @@ class VideoCandidates:
     """
 
     probability: npt.NDArray[np.floating]
-    """(T, C). That the snippet lies in an instance of the class, in [0, 1]."""
+    """(T, C). That the snippet lies in an instance of the class, in [0, 1], or a score
+    on the same scale that the teachers have a say in; at least 0."""
     distance: npt.NDArray[np.floating]
     """(T, 2). From the middle of the snippet back to the start of that instance, and on
     to its end; in snippets, from 0."""
@@ -87,7 +88,7 @@ def localize_candidates(candidates: VideoCandidates, sigma: float) -> Detections
         are at most as many as the video has snippets, or `MOST_DETECTIONS` if that is
         more.
     """
-    start_s, end_s = _intervals(candidates)
+    start_s, end_s = candidate_intervals(candidates)
     is_interval = end_s > start_s
     names = candidates.class_names
     others = candidates.of_teachers
@@ -128,7 +129,7 @@ def best_candidates(candidates: VideoCandidates) -> FloatArray:
     The scores are those of `localize_candidates`. Soft-NMS does not lower the highest
     one of a class, so that it need not be done.
     """
-    start_s, end_s = _intervals(candidates)
+    start_s, end_s = candidate_intervals(candidates)
     is_interval = (end_s > start_s)[:, None]  # (T, 1) for every class
     best = candidates.probability.max(axis=0, initial=-np.inf, where=is_interval)
     best = best.astype(np.float64)
@@ -139,8 +140,11 @@ def best_candidates(candidates: VideoCandidates) -> FloatArray:
     return result
 
 
-def _intervals(candidates: VideoCandidates) -> tuple[FloatArray, FloatArray]:
-    """Return each snippet's start and end (T,), in seconds inside the video."""
+def candidate_intervals(candidates: VideoCandidates) -> tuple[FloatArray, FloatArray]:
+    """Return where each snippet's candidate starts and ends, (T,) seconds each.
+
+    All lie inside the video; where the start is not before the end, there is none.
+    """
     grid, n = candidates.grid, len(candidates.distance)
     middle_s = np.array([grid.centre_s(t) for t in range(n)])
     reach_s = np.asarray(candidates.distance, dtype=np.float64) * grid.stride_s

@@ -159,12 +159,13 @@ def training_id(settings: Settings) -> str:
     """Return a short name of the settings that a training depends on.
 
     A training without a student depends on no setting of localisation. A training with
-    one depends on all, except for the weight of the teachers' proposals and the range
-    of the scores. Settings that are off (0, false, none) are left out, so that a later
+    one depends on all, except for the weights of its teachers and the range of the
+    scores. Settings that are off (0, false, none) are left out, so that a later
     version may add a setting that is off by default and all names stay.
     """
     values = as_values(settings)
-    del values["teachers"]["proposal_weight"], values["localization"]["unit_scores"]
+    del values["teachers"]["contrast_weight"], values["teachers"]["proposal_weight"]
+    del values["localization"]["unit_scores"]
     if not settings.has_student:
         for section in ("localization", *SECOND_STAGE):
             del values[section]

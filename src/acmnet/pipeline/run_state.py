@@ -48,6 +48,7 @@ MAY_CHANGE_WITH_STUDENT: Final = (
     "training.round_share",
     "localization.soft_nms_sigma",
     "localization.unit_scores",
+    "teachers.contrast_weight",
     "teachers.proposal_weight",
 )
 """Settings that a resumed training of a student may change. Its teachers localise what

@@ -13,10 +13,16 @@ from acmnet.data.feature_files import FeatureError
 from acmnet.data.feature_store import FeatureStore
 from acmnet.data.labelled_features import Data
 from acmnet.localization.detection_scores import unit_scores
-from acmnet.localization.from_activations import localize_activations, score_proposals
+from acmnet.localization.from_activations import (
+    LEAST_CONTRAST,
+    localize_activations,
+    score_proposals,
+    scores_of_intervals,
+)
 from acmnet.localization.from_boundaries import (
     VideoCandidates,
     best_candidates,
+    candidate_intervals,
     localize_candidates,
 )
 from acmnet.localization.video_activations import VideoActivations
@@ -219,22 +225,43 @@ class TrainedModel:
         )
         if activations is not None and activations.cuts_s:
             cuts_s = activations.cuts_s
-        weight, proposals = self.settings.teachers.proposal_weight, None
-        if weight:
-            if activations is None:
-                activations = self.activations(features, cuts_s)
-            proposals = score_proposals(activations, self.settings.localization)
-            usual = [float(student.teachers_best) for student in self.students]
-            score = proposals.score * (weight * len(usual) / sum(usual))
-            proposals = dataclasses.replace(proposals, score=score)
-        return VideoCandidates(
+        found = VideoCandidates(
             probability=probability,
             distance=distance,
             grid=self.grid,
             class_names=self.class_names,
-            of_teachers=proposals,
             cuts_s=(cuts_s or ()) if self.settings.localization.split_at_cuts else (),
         )
+        heard = self.settings.teachers
+        if not heard.proposal_weight and not heard.contrast_weight:
+            return found
+        if activations is None:
+            activations = self.activations(features, cuts_s)
+        return self._beside_teachers(found, activations)
+
+    def _beside_teachers(
+        self, found: VideoCandidates, activations: VideoActivations
+    ) -> VideoCandidates:
+        """Return a student's candidates with what its teachers say of them.
+
+        Scores of the teachers are divided by their usual best score.
+        """
+        heard, rules = self.settings.teachers, self.settings.localization
+        best = sum(float(student.teachers_best) for student in self.students)
+        best /= len(self.students)
+        if heard.contrast_weight:
+            where = candidate_intervals(found)
+            given = scores_of_intervals(activations, *where, rules) / best  # (T, C)
+            own = found.probability ** (1.0 - heard.contrast_weight)
+            score = own * given.clip(min=LEAST_CONTRAST) ** heard.contrast_weight
+            found = dataclasses.replace(found, probability=score)
+        if heard.proposal_weight:
+            proposals = score_proposals(activations, rules)
+            proposals = dataclasses.replace(
+                proposals, score=proposals.score * (heard.proposal_weight / best)
+            )
+            found = dataclasses.replace(found, of_teachers=proposals)
+        return found
 
     def _sampled(self, features: Features) -> Tensor:
         """Return a video's features (T, D) as the networks see them."""

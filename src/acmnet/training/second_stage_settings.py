@@ -18,6 +18,11 @@ class TeacherSettings:
     """Number of networks that teach the student. They differ in their random seed only,
     and their mean scores teach. 0 trains no student: detections then come from one
     network of the paper."""
+    contrast_weight: float = 0.0
+    """How much the teachers count in the score of a detection of the student, in [0,
+    1]. That score is a weighted geometric mean of the student's probability and of the
+    score that the teachers give the same stretch of time, divided by their usual best
+    score (D-073). 0 leaves the teachers out."""
     proposal_weight: float = 0.0
     """Weight of the teachers' proposals beside the student's detections, in [0, 1]. The
     teachers' scores are scaled so that their usual best score becomes this value. 0
@@ -28,10 +33,10 @@ class TeacherSettings:
         refuse_beyond(dataclasses.asdict(self))
         if self.count < 0:
             raise ValueError(f"count must be at least 0, got {self.count}")
-        if not 0.0 <= self.proposal_weight <= 1.0:
-            raise ValueError(
-                f"proposal_weight must be in [0, 1], got {self.proposal_weight}"
-            )
+        for name in ("contrast_weight", "proposal_weight"):
+            value = getattr(self, name)
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"{name} must be in [0, 1], got {value}")
 
 
 @dataclasses.dataclass(frozen=True)
