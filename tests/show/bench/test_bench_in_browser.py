@@ -165,6 +165,7 @@ def test_arrows_move_edges_and_whole_segments_by_frames(opened, bench):
     page.keyboard.press("Escape")
     page.keyboard.press("Home")
     page.keyboard.press("ArrowDown")
+    frame(page)
     assert "frame 12" in page.inner_text("#clock")
 
 
@@ -290,14 +291,17 @@ def test_the_wheel_zooms_from_the_whole_to_frames(opened, bench):
         frame(page)
     page.wait_for_timeout(200)  # the browser tells of wheels when it has time
     page.mouse.click(box["x"] + 2, box["y"] + 5)
+    frame(page)
     left = page.inner_text("#clock")
     page.mouse.click(box["x"] + box["width"] - 2, box["y"] + 5)
+    frame(page)
     right = page.inner_text("#clock")
     shown = [int(x.rsplit(" ", 1)[1]) for x in (left, right)]
     assert 1 <= shown[1] - shown[0] <= 8
     page.keyboard.press("Shift+A")
     frame(page)
     page.mouse.click(box["x"] + 2, box["y"] + 5)
+    frame(page)
     assert "frame 1" in page.inner_text("#clock").split("·")[1]
 
 

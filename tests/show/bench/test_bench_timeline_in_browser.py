@@ -115,6 +115,7 @@ def test_a_finger_chooses_then_drags_and_two_fingers_zoom(opened, reviewed):
 
 def shown_s(page):
     """Return the time of the clock."""
+    frame(page)
     return seconds_of(page.inner_text("#clock").split(" ")[0])
 
 
