@@ -191,10 +191,20 @@ def test_contradictions_are_stored_but_told_and_not_learned_from(server):
     status, told = put(server, mark("m1"), instant, looked)
     assert status == 200
     (problem,) = told["problems"]
-    assert (problem["video"], problem["ids"]) == ("a", ["m2"])
+    assert problem["video"] == "a"
     assert "outside of every segment" in problem["sentence"]
     assert asked(server, "/bench.json")[1]["problems"] == [problem]
     assert put(server, mark("m2", base=1, gone=True))[1]["problems"] == []
+
+
+def test_of_many_contradictions_in_a_video_the_page_shows_the_first(server):
+    points = [
+        mark(f"p{i}", kind="point", start_s=0.5 + i / 10, end_s=None) for i in range(3)
+    ]
+    put(server, mark("m1", start_s=0.0, end_s=0.2), *points)
+    _, told = put(server, mark("w", kind="watched", start_s=0.0, end_s=1.2))
+    (problem,) = told["problems"]
+    assert "the point at 0.5 s" in problem["sentence"]
 
 
 def test_classes_are_added_and_removed(server):
