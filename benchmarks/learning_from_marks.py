@@ -33,7 +33,7 @@ import numpy as np
 
 from acmnet.data.annotations import Point, Video, WatchedSpan
 from acmnet.data.labelled_features import Data, DataSource, open_data
-from acmnet.data.marks import Supervision
+from acmnet.data.supervision import Supervision
 from acmnet.evaluation.reports import evaluate
 from acmnet.files import written_whole
 from acmnet.pipeline.cross_validation import TIOU, spans_s

@@ -115,12 +115,12 @@ def render_draws_every_frame(acmnet, beetle):
 
 
 def served(run, videos):
-    """Return the page that `acmnet view` gives to a browser."""
+    """Return what the page of `acmnet view` is told of the videos."""
     command = [sys.executable, "-m", "acmnet", "view", run, "--videos", videos]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             address = re.match(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())
-            with urllib.request.urlopen(address.group()) as answer:
+            with urllib.request.urlopen(f"{address.group()}bench.json") as answer:
                 return answer.read().decode()
         finally:
             server.terminate()

@@ -15,6 +15,7 @@ from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.reports import evaluate
 from acmnet.segments import Detections
+from acmnet.show.bench.bench_labels import KnownVideo
 from acmnet.show.bench.mark_store import MarkStore
 from acmnet.show.bench.round_detections import RoundDetections
 from acmnet.training.checkpoint import folder_of, load_config
@@ -168,7 +169,10 @@ def test_a_truth_that_the_model_made_is_said(acmnet, tiny_run, tiny_world):
     video, row = next(
         (video, rows[0]) for video in found.video_ids if (rows := detections.of(video))
     )
-    store = MarkStore(Path("reviews.json"), Path("bench"), {}, (), detections.proposal)
+    shown = {video: KnownVideo()}
+    store = MarkStore(
+        Path("reviews.json"), Path("bench"), shown, (), detections.proposal
+    )
     known = {"id": "m", "video": video, "kind": "segment", "from": row["id"]}
     known |= {name: row[name] for name in ("label", "start_s", "end_s")}
     store.put({"who": "anna", "marks": [known]})

@@ -13,7 +13,7 @@ import pytest
 from acmnet import open_store, read_annotations
 from acmnet.cli import main
 from acmnet.data.annotations import Instance, Point, WatchedSpan
-from acmnet.data.marks import Supervision
+from acmnet.data.supervision import Supervision
 from acmnet.recipes import recipe, setting_names
 from acmnet.segments import Segment
 from support.places import ROOT

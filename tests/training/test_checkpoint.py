@@ -80,11 +80,14 @@ def test_round_trip(saved):
     assert load_training_state(saved)["epoch"] == 7
     assert config.trained_on == CONFIG.trained_on
     assert config.taught_times == {}
+    assert labels_file(saved) == saved / "labels.json"
+
+
+def test_the_times_that_taught_are_kept(tmp_path):
     times = {"a": {"points": [["jump", 2.5]]}}
     taught = dataclasses.replace(CONFIG, taught_times=times)
-    save_checkpoint(saved.parent / "taught", files_of(taught, WEIGHTS))
-    assert load_config(saved.parent / "taught").taught_times == times
-    assert labels_file(saved) == saved / "labels.json"
+    save_checkpoint(tmp_path / "taught", files_of(taught, WEIGHTS))
+    assert load_config(tmp_path / "taught").taught_times == times
 
 
 def test_nothing_temporary_is_left(saved):

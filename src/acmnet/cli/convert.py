@@ -46,7 +46,8 @@ def convert_command(
     written = done.written
     for sentence in written.changed:
         note(f"{out}: {sentence}")
-    files = "" if len(written.files) == 1 else f", {len(written.files)} files"
+    n = len(written.files)
+    files = "" if n == 1 else f", {counted(n, 'file')}"
     console.print(
         f"{counted(written.marks, 'mark')} in {counted(written.videos, 'video')}: "
         f"{out}{files} ({done.source.name} to {done.target.name})",

@@ -22,8 +22,8 @@ from acmnet.cli.shared_options import Device
 from acmnet.cli.terminal_tables import map_table, plain_table
 from acmnet.cli.training_options import note_missing_bf16
 from acmnet.data.feature_manifest import MANIFEST_NAME
-from acmnet.data.marks import Supervision
 from acmnet.data.shown_detections import Shown
+from acmnet.data.supervision import Supervision
 from acmnet.evaluation.tables import Table
 from acmnet.extraction.extractors import KEYPOINTS
 from acmnet.extraction.worker_engines import cores

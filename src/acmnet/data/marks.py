@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Final, Literal, get_args
+from typing import Any
 
 from acmnet.data.annotations import (
     BENCH,
@@ -18,15 +18,9 @@ from acmnet.data.annotations import (
     Video,
     WatchedSpan,
 )
+from acmnet.data.supervision import SUPERVISIONS, Supervision
 from acmnet.limits import LARGEST_SECONDS
 from acmnet.messages import counted
-
-Supervision = Literal["names", "points", "segments", "all"]
-"""What training is given: the names of the actions alone; also points; also segments
-and watched spans; or everything that the label file holds."""
-
-SUPERVISIONS: Final[tuple[Supervision, ...]] = get_args(Supervision)
-"""The four values of `Supervision`."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -115,7 +115,9 @@ def taught_refusal(where: str, taught: Collection[str]) -> str:
     taught : collection of str
         The videos with true segments, all of which gave times.
     """
-    every = "its only video" if len(taught) == 1 else f"all {len(taught)} videos"
+    every = (
+        "its only video" if len(taught) == 1 else f"all {counted(len(taught), 'video')}"
+    )
     return (
         f"{where}: the training was given the times of {every} with true segments "
         f"({some(sorted(taught))}), so a score would not tell how good the run is; "

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from acmnet.data.marks import Supervision
+from acmnet.data.supervision import Supervision
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.extraction.extraction_request import ExtractionProgress
 from acmnet.extraction.extractors import ExtractionSettings

@@ -10,11 +10,8 @@ from acmnet.data.detections import write_detections
 from acmnet.data.feature_store import open_store
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import Data, DataSource
-from acmnet.data.marks import (
-    Supervision,
-    default_supervision,
-    supervision_note,
-)
+from acmnet.data.marks import default_supervision, supervision_note
+from acmnet.data.supervision import Supervision
 from acmnet.data.video_groups import VideoGroups, read_groups
 from acmnet.data.videos_trained_on import KEY, TAUGHT, taught_note
 from acmnet.evaluation.reports import DetectionReport, evaluate

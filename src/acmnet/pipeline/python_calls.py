@@ -13,7 +13,7 @@ from acmnet.data.annotations import AnnotationError, Annotations, Video
 from acmnet.data.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.feature_store import write_features
 from acmnet.data.labelled_features import DataSource, open_data
-from acmnet.data.marks import Supervision
+from acmnet.data.supervision import Supervision
 from acmnet.extraction.extractors import KEYPOINTS, ExtractionSettings
 from acmnet.extraction.keypoint_extractor import KeypointRequest
 from acmnet.files import written_whole

@@ -28,6 +28,7 @@ from acmnet.data.formats.field_checks import (
     video_name,
     video_of,
 )
+from acmnet.messages import counted
 from acmnet.segments import Segment
 
 
@@ -64,8 +65,9 @@ def _label(where: str, target: object, classes: list[object] | None) -> str:
         )
     if not 0 <= target < len(classes):
         raise AnnotationError(
-            f"{where}: label must be the number of one of {len(classes)} classes, "
-            f"counted from 0, got {target}; correct it"
+            f"{where}: label must be the number of one of "
+            f"{counted(len(classes), 'class')}, counted from 0, got {target}; correct "
+            "it"
         )
     return action_name(where, classes[target])
 

@@ -178,8 +178,8 @@ def _table(content: Content, first: tuple[str, ...]) -> str:
     n = content.frames(video.duration_s or 0.0)
     if n > MOST_FRAMES:
         raise AnnotationError(
-            f"video {quoted(video.id)} would have {n:,} rows, more than the "
-            f"{MOST_FRAMES:,} that are written; check its duration and --fps"
+            f"video {quoted(video.id)} has too many frames for a table of frames "
+            f"({n:,}, the most are {MOST_FRAMES:,}); check its duration and --fps"
         )
     names = content.class_names
     if not names:

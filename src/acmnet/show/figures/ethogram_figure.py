@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from acmnet.evaluation.time_budget import Observed
+from acmnet.messages import counted
 from acmnet.show.figures.figure_style import PALETTE, drawing, fitted_name, save
 
 MOST_VIDEOS: Final = 40
@@ -45,6 +46,6 @@ def write_ethogram(
         axes.set(xlabel="time (s)", ylim=(len(shown) - 0.5, -0.5))
         axes.set_xlim(left=0.0)
         more = len(videos) - len(shown)
-        axes.set_title(f"{len(shown)} of {len(videos)} videos" if more else "")
+        axes.set_title(counted(len(shown), "video", of=len(videos)) if more else "")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return save(figure, path)

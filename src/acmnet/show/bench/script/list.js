@@ -65,6 +65,7 @@ function rowOf(video) {
 export function drawList() {
   const shown = listed(), named = state.videos.filter((video) => summaryOf(video).isNamed).length;
   const nodes = shown.map(rowOf);
+  $("filters").querySelector("[data-filter=suggested]").hidden = filter !== "suggested" && !state.videos.some(FILTERS.suggested);
   const list = $("videos");
   if (nodes.length !== list.children.length || nodes.some((node, i) => list.children[i] !== node)) list.replaceChildren(...nodes);
   const part = shown.length === state.videos.length ? "" : `${shown.length} shown; `;
