@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from acmnet.localization.from_activations import (
     activation_runs,
-    choose_classes,
     localize_activations,
     score_proposals,
     scores_of_intervals,
-    smoothed,
 )
 from acmnet.localization.localization_settings import LocalizationSettings
+from acmnet.localization.thresholded_sequences import choose_classes, smoothed
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.recipes import PROFILES, recipe
 from acmnet.segments import SnippetGrid

@@ -1,6 +1,6 @@
 """The verb budget: how often, how long and how soon each behaviour is seen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -84,20 +84,12 @@ def budget_command(
     if out is None:
         console.print(_shown(f"time budget of {source}", rows))
         return
-    counts = transitions(videos.values(), names)
-    follows: list[tuple[Cell, ...]] = [
-        (name, *row) for name, row in zip(names, counts.tolist(), strict=True)
-    ]
-    bouts: list[tuple[Cell, ...]] = [
-        (name, x.label, x.start_s, x.end_s, x.end_s - x.start_s)
-        for name, video in videos.items()
-        for x in video.bouts
-    ]
-    for name, columns, table in (
-        ("budget", BUDGET_COLUMNS, rows),
-        ("transitions", ("followed by", *names), follows),
-        ("bouts", BOUT_COLUMNS, bouts),
-    ):
+    tables = {
+        "budget": (BUDGET_COLUMNS, rows),
+        "transitions": (("followed by", *names), _transition_rows(videos, names)),
+        "bouts": (BOUT_COLUMNS, bouts := _bout_rows(videos)),
+    }
+    for name, (columns, table) in tables.items():
         text = table_csv(columns, table, decimal_comma=decimal_comma)
         with written_whole(out / f"{name}.csv") as part:
             part.write_text(text, encoding="utf-8", newline="")
@@ -107,6 +99,23 @@ def budget_command(
         f"{counted(len(videos), 'video')}: {out}, {3 + len(drawn)} files",
         markup=False,
     )
+
+
+def _transition_rows(
+    videos: Mapping[str, Observed], names: Sequence[str]
+) -> list[tuple[Cell, ...]]:
+    """Return how often each class is followed by each, a row for each class."""
+    counts = transitions(videos.values(), names).tolist()
+    return [(name, *row) for name, row in zip(names, counts, strict=True)]
+
+
+def _bout_rows(videos: Mapping[str, Observed]) -> list[tuple[Cell, ...]]:
+    """Return the video, the class and the times of each bout."""
+    return [
+        (name, x.label, x.start_s, x.end_s, x.end_s - x.start_s)
+        for name, video in videos.items()
+        for x in video.bouts
+    ]
 
 
 def _durations(path: Path | None) -> dict[str, float]:

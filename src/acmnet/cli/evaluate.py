@@ -136,12 +136,16 @@ def evaluate_command(
         console.print(plain_table("published systems for comparison", beside))
     for path in detections:
         if path.suffix.lower() == ".csv":
-            note(
-                f"{path} may lack detections with low scores, and does not say which "
-                "videos were trained on; JSON files keep both"
-            )
+            _note_what_tables_lack(path)
     for name, report in reports.items():
         _note_what_counts(f"{name}: " if len(reports) > 1 else "", report)
+
+
+def _note_what_tables_lack(path: Path) -> None:
+    note(
+        f"{path} may lack detections with low scores, and does not say which "
+        "videos were trained on; JSON files keep both"
+    )
 
 
 def _write_files(

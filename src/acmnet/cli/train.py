@@ -63,15 +63,7 @@ def train(
     overwrite
         Replace the run in --out.
     """
-    if resume and overwrite:
-        raise UsageError(
-            "--resume continues a run, --overwrite replaces it: give only one"
-        )
-    if from_ is not None and resume_from is not None:
-        raise UsageError(
-            "--resume-from goes on with a training, --from begins a new one with its "
-            "weights: give only one"
-        )
+    _refuse_two_beginnings(resume and overwrite, from_ and resume_from)
     refuse_unwritable(out / "log.jsonl")
     request = given.request(out, device)
     data, selection = request.data, None
@@ -105,3 +97,24 @@ def train(
             markup=False,
         )
     fail_for_missing(data)
+
+
+def _refuse_two_beginnings(in_out: object, elsewhere: object) -> None:
+    """Refuse two options that each say what a run begins with.
+
+    Parameters
+    ----------
+    in_out : object
+        True if both --resume and --overwrite were given.
+    elsewhere : object
+        Not None if both --from and --resume-from were given.
+    """
+    if in_out:
+        raise UsageError(
+            "--resume continues a run, --overwrite replaces it: give only one"
+        )
+    if elsewhere is not None:
+        raise UsageError(
+            "--resume-from goes on with a training, --from begins a new one with its "
+            "weights: give only one"
+        )

@@ -49,7 +49,7 @@ from acmnet.evaluation.truth import (
     reviews_note,
     videos_with_instances,
 )
-from acmnet.segments import Detections, FloatArray, IntArray, figure_png
+from acmnet.segments import Detections, FloatArray, IntArray, Segment, figure_png
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -291,13 +291,8 @@ def evaluate(
     """
     rules = named_protocol(protocol) if isinstance(protocol, str) else protocol
     thresholds = checked_tiou(rules.tiou if tiou is None else tiou)
-    if ambiguous is not None and not rules.forgives_ambiguous:
-        raise ValueError(
-            f"protocol {rules.name!r} has no use for ambiguous intervals, got "
-            f"{str(ambiguous)!r}; leave it out or choose 'thumos14-2014'"
-        )
+    intervals = None if ambiguous is None else _intervals(ambiguous, rules)
     annotations, sha256 = _read_truth(ground_truth)
-    intervals = None if ambiguous is None else read_intervals(ambiguous)
     found = read_found(detections)
     if leave_out:
         annotations, found = _without(leave_out, annotations, found, rules)
@@ -332,6 +327,16 @@ def evaluate(
         ),
         ranking=ranking,
     )
+
+
+def _intervals(path: str | Path, rules: Protocol) -> dict[str, list[Segment]]:
+    """Return the ambiguous intervals of a file, if the protocol uses such."""
+    if not rules.forgives_ambiguous:
+        raise ValueError(
+            f"protocol {rules.name!r} has no use for ambiguous intervals, got "
+            f"{str(path)!r}; leave it out or choose 'thumos14-2014'"
+        )
+    return read_intervals(path)
 
 
 def _taught(found: DetectionFile, truth: Truth) -> list[str]:

@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from acmnet.data.labelled_features import Data
-from acmnet.localization.from_activations import thresholded_sequences
 from acmnet.localization.from_boundaries import LOWEST_PROBABILITY
 from acmnet.localization.localization_settings import LocalizationSettings
+from acmnet.localization.thresholded_sequences import thresholded_sequences
 from acmnet.messages import counted, some
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.segments import Detections

@@ -197,21 +197,22 @@ def names_alone(video: Video) -> list[str]:
     return [name for name in video.labels if name not in placed]
 
 
+def _attribute(name: str, anchor: str, options: dict[str, str]) -> dict[str, Any]:
+    """Return an attribute that is chosen from the names of the classes."""
+    return {
+        "aname": name,
+        "anchor_id": anchor,
+        "type": SELECT,
+        "desc": name,
+        "options": options,
+        "default_option_id": "",
+    }
+
+
 def write(content: Content) -> str:
     """Return the text of a project."""
     numbers = {str(n): video.id for n, video in enumerate(content.videos, start=1)}
     options = {str(n): name for n, name in enumerate(content.class_names, start=1)}
-
-    def attribute(name: str, anchor: str) -> dict[str, Any]:
-        return {
-            "aname": name,
-            "anchor_id": anchor,
-            "type": SELECT,
-            "desc": name,
-            "options": options,
-            "default_option_id": "",
-        }
-
     project = {
         "project": {
             "pid": "__VIA_PROJECT_ID__",
@@ -234,8 +235,8 @@ def write(content: Content) -> str:
             },
         },
         "attribute": {
-            "1": attribute("action", SEGMENTS),
-            "2": attribute("action without a time", WHOLE_FILE),
+            "1": _attribute("action", SEGMENTS, options),
+            "2": _attribute("action without a time", WHOLE_FILE, options),
         },
         "file": {
             key: {"fid": key, "fname": name, "type": VIDEO, "loc": LOCAL, "src": ""}
