@@ -21,10 +21,10 @@ KEPT: Final = {
     "ablate": GOES_ON,
     "localize": "no detections were written; features that were extracted into "
     "--features or beside --out are kept, and the same command uses them",
-    "label": "all marks are kept in --out, and a round of learning goes on with the "
-    "next click on Learn again",
-    "view": "all marks are kept in marks.json of the run, and a round of learning goes "
-    "on with the next click on Learn again",
+    "label": "all marks are kept in the file that --out names, and a round of learning "
+    "that was under way goes on with the next click on Learn again",
+    "view": "all marks are kept in marks.json of the run, and a round of learning that "
+    "was under way goes on with the next click on Learn again",
 }
 """What each verb keeps when it is stopped. Verbs that are not listed keep nothing."""
 NOTHING_KEPT: Final = "nothing was written yet: give the same command again"
