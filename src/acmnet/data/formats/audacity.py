@@ -14,7 +14,13 @@ https://manual.audacityteam.org/man/importing_and_exporting_labels.html
 from typing import Final
 
 from acmnet.data.annotations import AnnotationError, Instance, Point
-from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
+from acmnet.data.formats.exchange_format import (
+    Content,
+    Format,
+    Parsed,
+    Source,
+    marked_times,
+)
 from acmnet.data.formats.field_checks import (
     action_name,
     lines_of,
@@ -59,10 +65,9 @@ def read(source: Source) -> Parsed:
 def write(content: Content) -> str:
     """Return the label track of one video."""
     (video,) = content.videos
-    rows = [(x.segment.start_s, x.segment.end_s, x.label) for x in video.instances]
-    rows += [(x.time_s, x.time_s, x.label) for x in video.points]
     return "".join(
-        f"{plain(start)}\t{plain(end)}\t{label}\n" for start, end, label in sorted(rows)
+        f"{plain(start)}\t{plain(end)}\t{label}\n"
+        for start, end, label in marked_times(video)
     )
 
 

@@ -17,7 +17,13 @@ import re
 from typing import Final
 
 from acmnet.data.annotations import AnnotationError, Instance, Point
-from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
+from acmnet.data.formats.exchange_format import (
+    Content,
+    Format,
+    Parsed,
+    Source,
+    marked_times,
+)
 from acmnet.data.formats.field_checks import action_name, video_name, video_of
 from acmnet.messages import quoted
 from acmnet.segments import Segment
@@ -92,12 +98,10 @@ def read(source: Source) -> Parsed:
 def write(content: Content) -> str:
     """Return the list of markers of one video."""
     (video,) = content.videos
-    rows = [(x.segment.start_s, x.segment.end_s, x.label) for x in video.instances]
-    rows += [(x.time_s, x.time_s, x.label) for x in video.points]
     out = io.StringIO()
     writer = csv.writer(out, delimiter="\t")
     writer.writerow(HEADER)
-    for start_s, end_s, label in sorted(rows):
+    for start_s, end_s, label in marked_times(video):
         lasts = (round(1000 * end_s) - round(1000 * start_s)) / 1000
         writer.writerow([label, _clock(start_s), _clock(lasts), "decimal", "Cue", ""])
     return out.getvalue()

@@ -121,6 +121,16 @@ class Content:
         return round(time_s * (self.fps or 0.0))
 
 
+def marked_times(video: Video) -> list[tuple[float, float, str]]:
+    """Return start, end and label of each segment and point, in the order of time.
+
+    A point ends where it starts.
+    """
+    rows = [(x.segment.start_s, x.segment.end_s, x.label) for x in video.instances]
+    rows += [(x.time_s, x.time_s, x.label) for x in video.points]
+    return sorted(rows)
+
+
 def same(name: str) -> str:
     """Return the name as it is."""
     return name
