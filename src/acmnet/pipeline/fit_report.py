@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from acmnet.data.labelled_features import Data
-from acmnet.data.marks import default_supervision, given_in_words, given_marks
+from acmnet.data.marks import given_in_words, given_marks
 from acmnet.data.shown_detections import Shown
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.files import written_whole
@@ -55,7 +55,7 @@ def _training(request: FitRequest, training: Data) -> list[str]:
     labelled = sum(map(bool, training.labels.values()))
     videos = counted(len(training.labels), "video")
     classes = counted(len(training.annotations.class_names), "class")
-    supervision = request.supervision or default_supervision(training.annotations)
+    supervision = request.given(training.annotations)
     times = ""
     if given_marks(training.annotations, supervision):
         times = f" It was given {given_in_words(training.annotations, supervision)}."

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from acmnet.data.annotations import Annotations
+from acmnet.data.marks import default_supervision
 from acmnet.data.supervision import Supervision
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.extraction.extraction_request import ExtractionProgress
@@ -64,6 +66,10 @@ class FitRequest:
     with; nothing is taken over when left out."""
     retry_failed: bool = False
     """Extract again what could not be read before."""
+
+    def given(self, annotations: Annotations) -> Supervision:
+        """Return what a training on these labels is given besides the names."""
+        return self.supervision or default_supervision(annotations)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

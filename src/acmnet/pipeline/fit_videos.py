@@ -10,8 +10,7 @@ from acmnet.data.detections import write_detections
 from acmnet.data.feature_store import open_store
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import Data, DataSource
-from acmnet.data.marks import default_supervision, supervision_note
-from acmnet.data.supervision import Supervision
+from acmnet.data.marks import supervision_note
 from acmnet.data.video_groups import VideoGroups, read_groups
 from acmnet.data.videos_trained_on import KEY, TAUGHT, taught_note
 from acmnet.evaluation.reports import DetectionReport, evaluate
@@ -118,14 +117,9 @@ def _labels(
     return annotations, groups
 
 
-def _supervision(request: FitRequest, annotations: Annotations) -> Supervision:
-    """Return what the training is given besides the names."""
-    return request.supervision or default_supervision(annotations)
-
-
 def _on_supervision(request: FitRequest, annotations: Annotations) -> Iterator[str]:
     """Yield sentences on what the training is given, where they need be said."""
-    supervision = _supervision(request, annotations)
+    supervision = request.given(annotations)
     if request.supervision is None and supervision == "all":
         yield (
             f"{request.labels} was made by acmnet label, so all that it holds is "
@@ -176,7 +170,7 @@ def _run_request(request: FitRequest, training: Data) -> RunRequest:
         settings=request.settings,
         seed=request.seed,
         device=request.device,
-        supervision=_supervision(request, training.annotations),
+        supervision=request.given(training.annotations),
         resume=not request.overwrite,
         overwrite=request.overwrite,
         begin_from=request.begin_from,
