@@ -135,8 +135,9 @@ def expect(
             "as training, and as long again where the run has a single network"
         )
         names = held_out_names(request, groups)
-    others = {k: v for k, v in results.items() if k not in request.data.labels}
-    untaught = {k: v for k, v in results.items() if k not in request.marks}
+    labels, marks = request.data.labels, request.marks
+    others = {k: v for k, v in results.items() if k not in labels}
+    untaught = {k: v for k, v in results.items() if k not in marks}
     shown, chosen = to_review(
         others or untaught or results, shown_score(request.out, model.settings)
     )
