@@ -66,10 +66,7 @@ def train_student(
     """
     run = RunDirectory(request, found, given)
     run.prepare()
-    n_teachers = request.settings.teachers.count
-    networks = tuple(
-        _train_teacher(request, k, on_step, on_note) for k in range(n_teachers)
-    )
+    networks = _teachers(request, on_step, on_note)
     taught = trained_model(request, networks)
     model, task = _student(request, taught, run)
 
@@ -78,7 +75,7 @@ def train_student(
             raise TypeError(f"expected a Student, got {type(network).__name__}")
         return dataclasses.replace(taught, students=(network,))
 
-    before = n_teachers * request.settings.training.epochs
+    before = len(networks) * request.settings.training.epochs
     with run.opened() as log:
         optimize(
             model.to(request.device),
@@ -130,6 +127,25 @@ def _schedule(request: RunRequest) -> Schedule:
     )
 
 
+def _teachers(
+    request: RunRequest,
+    on_step: Callable[[StepRecord], None],
+    on_note: Callable[[str], None],
+) -> tuple[ACMNet, ...]:
+    """Return the teachers: those of the earlier run, or trained ones."""
+    places = range(request.settings.teachers.count)
+    if keeps_teachers(request):
+        return tuple(_kept_teacher(request, k) for k in places)
+    return tuple(_train_teacher(request, k, on_step, on_note) for k in places)
+
+
+def _kept_teacher(request: RunRequest, k: int) -> ACMNet:
+    """Return teacher ``k`` of the earlier run, which this run gets a copy of."""
+    if is_first_process():
+        keep_teacher(request, k)
+    return _taught(request.out / TEACHERS / str(k), request.device)
+
+
 def _train_teacher(
     request: RunRequest,
     k: int,
@@ -137,10 +153,6 @@ def _train_teacher(
     on_note: Callable[[str], None],
 ) -> ACMNet:
     """Train teacher ``k``, or what is missing of it, and return it."""
-    if keeps_teachers(request):
-        if is_first_process():
-            keep_teacher(request, k)
-        return _taught(request.out / TEACHERS / str(k), request.device)
     settings, n = request.settings, request.settings.teachers.count
     own = dataclasses.replace(
         request,
