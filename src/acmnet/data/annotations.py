@@ -150,3 +150,9 @@ def weak_labels(annotations: Annotations) -> dict[str, tuple[str, ...]]:
     {'a': ('fight',)}
     """
     return {video.id: video.labels for video in annotations.videos.values()}
+
+
+def names_alone(video: Video) -> list[str]:
+    """Return the actions of a video that have neither a segment nor a point."""
+    placed = {x.label for x in video.instances} | {x.label for x in video.points}
+    return [name for name in video.labels if name not in placed]

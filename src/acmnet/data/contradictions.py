@@ -4,7 +4,7 @@ import bisect
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from acmnet.data.annotations import Video
+from acmnet.data.annotations import AnnotationError, Annotations, Video
 from acmnet.limits import LARGEST_SECONDS
 from acmnet.segments import Segment
 
@@ -50,6 +50,19 @@ outside of every segment of the class"
     yield from _outside_the_video(video)
     yield from _outside_the_segments(video)
     yield from _names_without_a_place(video)
+
+
+def refuse_contradictions(annotations: Annotations) -> None:
+    """Refuse a label file in which marks of a video contradict each other.
+
+    Raises
+    ------
+    AnnotationError
+        With the first contradiction.
+    """
+    for video in annotations.videos.values():
+        for sentence in contradictions(video):
+            raise AnnotationError(f"{annotations.source}: {sentence}")
 
 
 def _outside_the_video(video: Video) -> Iterator[str]:

@@ -13,9 +13,10 @@ from acmnet.data.annotations import (
     Instance,
     Point,
     Video,
+    names_alone,
 )
 from acmnet.data.class_lists import declared_classes, refuse_unknown_labels
-from acmnet.data.contradictions import contradictions
+from acmnet.data.contradictions import refuse_contradictions
 from acmnet.data.watched_json import times, watched_entry, watched_spans
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
 from acmnet.names import checked, is_name
@@ -47,13 +48,12 @@ def label_entry(video: Video) -> dict[str, Any]:
     >>> label_entry(video)["watched"]
     {'jump': True}
     """
-    placed = {x.label for x in video.instances} | {x.label for x in video.points}
     annotations: list[dict[str, Any]] = [
         {"label": x.label, "segment": [x.segment.start_s, x.segment.end_s]}
         for x in video.instances
     ]
     annotations += [{"label": x.label, "point": x.time_s} for x in video.points]
-    annotations += [{"label": name} for name in video.labels if name not in placed]
+    annotations += [{"label": name} for name in names_alone(video)]
     entry: dict[str, Any] = {"annotations": annotations}
     if video.subset is not None:
         entry["subset"] = video.subset
@@ -81,9 +81,7 @@ def read_label_json(source: str, text: str) -> Annotations:
     if declared:
         refuse_unknown_labels(source, database, declared, AnnotationError)
     found = assembled(source, videos, declared)
-    for video in found.videos.values():
-        for sentence in contradictions(video):
-            raise AnnotationError(f"{source}: {sentence}")
+    refuse_contradictions(found)
     made_by = content.get("made_by")
     is_told = isinstance(made_by, str)
     return dataclasses.replace(found, made_by=made_by if is_told else None)

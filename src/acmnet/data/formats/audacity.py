@@ -81,5 +81,4 @@ FORMAT: Final = Format(
     one_file="video",
     read=read,
     write=write,
-    ranks=True,
 )

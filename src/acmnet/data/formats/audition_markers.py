@@ -118,5 +118,4 @@ FORMAT: Final = Format(
     one_file="video",
     read=read,
     write=write,
-    ranks=True,
 )

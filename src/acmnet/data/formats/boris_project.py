@@ -285,5 +285,4 @@ FORMAT: Final = Format(
     ),
     read=read,
     write=write,
-    ranks=True,
 )

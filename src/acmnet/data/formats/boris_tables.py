@@ -199,5 +199,4 @@ FORMAT: Final = Format(
     holds=frozenset({"points", "points beside segments", "durations", "overlaps"}),
     read=read,
     write=write,
-    ranks=True,
 )

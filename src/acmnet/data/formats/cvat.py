@@ -179,5 +179,4 @@ FORMAT: Final = Format(
     read=read,
     write=write,
     spelt=xml_name,
-    ranks=True,
 )

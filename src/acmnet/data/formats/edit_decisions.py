@@ -193,5 +193,4 @@ FORMAT: Final = Format(
     read=read,
     write=write,
     spelt=spelt,
-    ranks=True,
 )

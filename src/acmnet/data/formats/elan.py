@@ -262,5 +262,4 @@ FORMAT: Final = Format(
     read=read,
     write=write,
     spelt=xml_name,
-    ranks=True,
 )

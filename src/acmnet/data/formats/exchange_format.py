@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from acmnet.data.annotations import AnnotationError, Video
 from acmnet.data.text_encodings import EncodingError, decoded
+from acmnet.segments import Detections
 from acmnet.text_files import parse_json
 
 Holding = Literal[
@@ -131,6 +132,17 @@ def marked_times(video: Video) -> list[tuple[float, float, str]]:
     return sorted(rows)
 
 
+def as_detections(video: Video, scores: Sequence[float]) -> Detections:
+    """Return the segments of a video as detections with these scores."""
+    names = tuple(dict.fromkeys(x.label for x in video.instances))
+    place = {name: index for index, name in enumerate(names)}
+    rows = [
+        (one.segment.start_s, one.segment.end_s, score, place[one.label])
+        for one, score in zip(video.instances, scores, strict=True)
+    ]
+    return Detections.of(names, rows)
+
+
 def same(name: str) -> str:
     """Return the name as it is."""
     return name
@@ -160,5 +172,3 @@ class Format:
     the format is only read."""
     spelt: Callable[[str], str] = same
     """Returns how the name of an action is written."""
-    ranks: bool = False
-    """Whether detections are written to it, too."""

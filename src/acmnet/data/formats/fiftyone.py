@@ -134,5 +134,4 @@ FORMAT: Final = Format(
     ),
     read=read,
     write=write,
-    ranks=True,
 )

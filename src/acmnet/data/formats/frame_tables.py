@@ -23,6 +23,7 @@ https://github.com/jbohnslav/deepethogram
 """
 
 import csv
+import dataclasses
 import io
 from collections.abc import Iterator
 from typing import Final
@@ -234,14 +235,9 @@ SIMBA: Final = Format(
     write=write_simba,
     spelt=spelt,
 )
-DEEPETHOGRAM: Final = Format(
+DEEPETHOGRAM: Final = dataclasses.replace(
+    SIMBA,
     name="deepethogram",
     title="a DeepEthogram table",
-    suffixes=(".csv", ".tsv"),
-    holds=frozenset({"every frame", "classes", "videos without marks"}),
-    unit="frames",
-    one_file="video",
-    read=read,
     write=write_deepethogram,
-    spelt=spelt,
 )

@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError, Instance, Point, Video
+from acmnet.data.annotations import AnnotationError, Instance, Point, Video, names_alone
 from acmnet.data.formats.exchange_format import Content, Format, Holding
 from acmnet.data.label_columns import LabelTableError
 from acmnet.data.label_tables import video_id
@@ -116,14 +116,9 @@ class _Holder:
         points = tuple(self._points(video))
         watched = video.watched if self._can("watched") else ()
         self.count["watched"] += len(video.watched) - len(watched)
-        marked = {x.label for x in video.instances}
-        marked |= {x.label for x in video.points}
-        names = [x for x in video.labels if x not in marked]
-        if self._can("names"):
-            names = list(video.labels)
-        else:
-            self.count["names"] += len(names)
-            names = []
+        names = video.labels if self._can("names") else ()
+        if not self._can("names"):
+            self.count["names"] += len(names_alone(video))
         labels = [x.label for x in instances] + [x.label for x in points]
         labels += [self._name(x) for x in names]
         made = Video(

@@ -11,12 +11,10 @@ import io
 from collections.abc import Iterator
 from typing import Final
 
-from acmnet.data.annotations import Video
+from acmnet.data.annotations import Video, names_alone
 from acmnet.data.detection_csv import csv_of
-from acmnet.data.formats.exchange_format import Content, Format
+from acmnet.data.formats.exchange_format import Content, Format, as_detections
 from acmnet.data.formats.field_checks import plain
-from acmnet.data.formats.via3 import names_alone
-from acmnet.segments import Detections
 
 HEADER: Final = ("video", "label", "start", "end", "kind", "subset", "duration")
 
@@ -38,7 +36,7 @@ def _rows(video: Video) -> Iterator[tuple[str, str, str, str]]:
 def write(content: Content) -> str:
     """Return labels, or detections with their scores, as CSV with a byte order mark."""
     if content.scores is not None:
-        results = {v.id: _found(v, content.scores[v.id]) for v in content.videos}
+        results = {v.id: as_detections(v, content.scores[v.id]) for v in content.videos}
         return "\ufeff" + csv_of(results)
     out = io.StringIO()
     writer = csv.writer(out)
@@ -48,16 +46,6 @@ def write(content: Content) -> str:
         for row in list(_rows(video)) or [("", "", "", "name")]:
             writer.writerow([video.id, *row, video.subset or "", lasts])
     return "\ufeff" + out.getvalue()
-
-
-def _found(video: Video, scores: tuple[float, ...]) -> Detections:
-    """Return the segments of a video as detections."""
-    names = tuple(dict.fromkeys(x.label for x in video.instances))
-    rows = [
-        (one.segment.start_s, one.segment.end_s, score, names.index(one.label))
-        for one, score in zip(video.instances, scores, strict=True)
-    ]
-    return Detections.of(names, rows)
 
 
 def spelt(name: str) -> str:

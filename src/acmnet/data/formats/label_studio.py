@@ -19,7 +19,7 @@ import reprlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from acmnet.data.annotations import AnnotationError, Instance, Video
+from acmnet.data.annotations import AnnotationError, Instance, Video, names_alone
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import (
     action_name,
@@ -28,7 +28,6 @@ from acmnet.data.formats.field_checks import (
     video_name,
     video_of,
 )
-from acmnet.data.formats.via3 import names_alone
 from acmnet.messages import counted
 
 TIMELINE: Final = "timelinelabels"
@@ -176,5 +175,4 @@ FORMAT: Final = Format(
     unit="frames",
     read=read,
     write=write,
-    ranks=True,
 )

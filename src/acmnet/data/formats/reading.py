@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from acmnet.data.annotations import AnnotationError, Annotations, Video
-from acmnet.data.contradictions import contradictions
+from acmnet.data.contradictions import refuse_contradictions
 from acmnet.data.formats.exchange_format import Format, Parsed, Source
 from acmnet.data.formats.format_table import CSV, FORMATS, JSON, format_of_file
 from acmnet.data.label_json import KIND, assembled
@@ -106,9 +106,7 @@ def _annotations(
             f"{source}: video {again!r} is there twice; keep one, or merge the two"
         )
     found = assembled(source, videos, tuple(names))
-    for video in found.videos.values():
-        for sentence in contradictions(video):
-            raise AnnotationError(f"{source}: {sentence}")
+    refuse_contradictions(found)
     notes = tuple(note for one in parsed for note in one.notes)
     return dataclasses.replace(found, notes=notes)
 

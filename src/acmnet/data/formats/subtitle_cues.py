@@ -12,13 +12,20 @@ W3C, "WebVTT: The Web Video Text Tracks Format", sections 4.1 and 6.1. SubRip ha
 standard; it is read as players do, with a comma or a point before the milliseconds.
 """
 
+import dataclasses
 import html
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from acmnet.data.annotations import AnnotationError, Instance
-from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
+from acmnet.data.formats.exchange_format import (
+    Content,
+    Format,
+    Parsed,
+    Source,
+    as_detections,
+)
 from acmnet.data.formats.field_checks import (
     action_name,
     lines_of,
@@ -106,14 +113,8 @@ def read(source: Source) -> Parsed:
 def _found(content: Content) -> Detections:
     """Return the segments of the only video as detections."""
     (video,) = content.videos
-    names = tuple(dict.fromkeys(x.label for x in video.instances))
-    place = {name: index for index, name in enumerate(names)}
     scores = (content.scores or {}).get(video.id, (0.0,) * len(video.instances))
-    rows = [
-        (one.segment.start_s, one.segment.end_s, score, place[one.label])
-        for one, score in zip(video.instances, scores, strict=True)
-    ]
-    return Detections.of(names, rows)
+    return as_detections(video, scores)
 
 
 def write_srt(content: Content) -> str:
@@ -157,18 +158,12 @@ SRT: Final = Format(
     read=read,
     write=write_srt,
     spelt=spelt_srt,
-    ranks=True,
 )
-WEBVTT: Final = Format(
+WEBVTT: Final = dataclasses.replace(
+    SRT,
     name="vtt",
     title="WebVTT subtitles",
     suffixes=(".vtt",),
-    holds=frozenset({"scores", "overlaps", "videos without marks"}),
-    score_digits=2,
-    unit="milliseconds",
-    one_file="video",
-    read=read,
     write=write_webvtt,
     spelt=_one_blank,
-    ranks=True,
 )

@@ -21,7 +21,7 @@ import reprlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from acmnet.data.annotations import AnnotationError, Instance, Point, Video
+from acmnet.data.annotations import AnnotationError, Instance, Point, names_alone
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import (
     action_name,
@@ -191,12 +191,6 @@ def _entries(content: Content) -> Iterator[dict[str, Any]]:
             yield entry(vid, [], "2", name)
 
 
-def names_alone(video: Video) -> list[str]:
-    """Return the actions of a video that have neither a segment nor a point."""
-    placed = {x.label for x in video.instances} | {x.label for x in video.points}
-    return [name for name in video.labels if name not in placed]
-
-
 def _attribute(name: str, anchor: str, options: dict[str, str]) -> dict[str, Any]:
     """Return an attribute that is chosen from the names of the classes."""
     return {
@@ -262,5 +256,4 @@ FORMAT: Final = Format(
     ),
     read=read,
     write=write,
-    ranks=True,
 )

@@ -4,12 +4,17 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from acmnet.data.annotations import AnnotationError, Annotations, Instance, Video
+from acmnet.data.annotations import (
+    AnnotationError,
+    Annotations,
+    Instance,
+    Video,
+    names_alone,
+)
 from acmnet.data.detections import DetectionFile
 from acmnet.data.formats import thumos_text
 from acmnet.data.formats.exchange_format import Content, Format
 from acmnet.data.formats.held_content import Held, held
-from acmnet.data.formats.via3 import names_alone
 from acmnet.data.label_columns import LabelTableError
 from acmnet.data.label_tables import video_id
 from acmnet.files import make_folder, written_whole

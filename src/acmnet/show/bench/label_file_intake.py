@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from acmnet.data.annotations import AnnotationError, Annotations
+from acmnet.data.annotations import AnnotationError, Annotations, names_alone
 from acmnet.data.label_files import read_annotations
 from acmnet.files import digest_of
 from acmnet.segments import Segment
@@ -192,10 +192,8 @@ def said_in(annotations: Annotations) -> Iterator[Said]:
     a video, as some segments of THUMOS14 do, begins with it here.
     """
     for video in annotations.videos.values():
-        placed = {x.label for x in video.instances} | {x.label for x in video.points}
-        for label in video.labels:
-            if label not in placed:
-                yield Said(video.id, "name", label, None, None)
+        for label in names_alone(video):
+            yield Said(video.id, "name", label, None, None)
         for one in video.instances:
             yield Said(video.id, "segment", one.label, *_span(one.segment))
         for point in video.points:
