@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from acmnet.data.annotations import BENCH, Instance, Point, Video, WatchedSpan
-from acmnet.data.contradictions import SLACK_S
+from acmnet.data.contradictions import covers_all
 from acmnet.data.watched_json import ALL
 from acmnet.files import digest_of
 from acmnet.segments import Segment
@@ -70,13 +70,8 @@ def is_named(marks: Iterable[Mark], duration_s: float | None) -> bool:
         if mark.kind != "watched":
             return True
         if mark.label is None and mark.start_s is not None and mark.end_s is not None:
-            spans.append((mark.start_s, mark.end_s))
-    reached = 0.0
-    for start_s, end_s in sorted(spans):
-        if start_s > reached + SLACK_S:
-            break
-        reached = max(reached, end_s)
-    return duration_s is not None and bool(spans) and reached >= duration_s - SLACK_S
+            spans.append(Segment(mark.start_s, mark.end_s))
+    return duration_s is not None and covers_all(spans, duration_s)
 
 
 def label_values(labels: Labels) -> dict[str, Any]:
@@ -158,7 +153,7 @@ def video_of(
 ) -> Video:
     """Return what marks say of a video, as a label file is read."""
     marks = list(marks)
-    names = [x.label for x in marks if x.kind != "watched" and x.label is not None]
+    names = {x.label for x in marks if x.kind != "watched" and x.label is not None}
     return Video(
         id=video,
         subset=known.subset,

@@ -101,11 +101,11 @@ class BenchSite:
             return json_answer(whole())
         if path == "/marks.json":
             return json_answer(self._since(query))
-        shipped = bench_file(path)
-        if shipped is not None:
-            return Answer(*shipped)
         found = PATHS.fullmatch(path)
         if found is None or query:
+            shipped = bench_file(path)
+            if shipped is not None:
+                return Answer(*shipped)
             raise nothing_here()
         kind, *numbers = (x for x in found.groups() if x is not None)
         return self._numbered(kind, [int(x) for x in numbers])
@@ -260,11 +260,12 @@ class BenchSite:
     def _rounds(self) -> dict[str, Any]:
         """Return the rounds that ended well."""
         done = [one for one in rounds_in(self.learning.folder) if one.is_done]
-        truth = truth_of(self.store.snapshot()) if done else None
-        rounds = []
-        for i, one in enumerate(done):
-            scores = None if truth is None else scores_of(one, done[:i], truth)
-            rounds.append(_told(one, scores))
+        if not done:
+            return {"rounds": []}
+        truth = truth_of(self.store.snapshot())
+        rounds = [
+            _told(one, scores_of(one, done[:i], truth)) for i, one in enumerate(done)
+        ]
         return {"rounds": rounds}
 
     # ---- answers to POST

@@ -4,7 +4,6 @@ A round runs in a process of its own (`acmnet.show.bench.round_process`), one at
 """
 
 import contextlib
-import datetime
 import json
 import os
 import shutil
@@ -13,13 +12,14 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
 from acmnet.files import make_folder, write_text
 from acmnet.show.bench.bench_labels import Labels, label_text, label_values
 from acmnet.show.bench.contradictions_told import problems_in
+from acmnet.show.bench.mark_store import present_time
 from acmnet.show.bench.round_process import PATIENCE_S
 from acmnet.show.bench.rounds import (
     FAILED,
@@ -32,9 +32,6 @@ from acmnet.show.bench.rounds import (
     rounds_in,
 )
 from acmnet.startup import SAFE_PATH
-
-LONGEST_LOG: Final = 1 << 16
-"""How many bytes at the end of a log of losses are read."""
 
 
 class CannotLearnError(ValueError):
@@ -159,7 +156,7 @@ class Learning:
         named = json.loads(text)["database"]
         one.begin(
             Request(
-                at=_now(),
+                at=present_time(),
                 revision=labels.revision,
                 n_marks=sum(mark.video in named for mark in labels.marks),
                 n_videos=len(named),
@@ -237,8 +234,3 @@ def _values(state: str, progress: float, message: str, number: int) -> dict[str,
         "message": message,
         "round": number,
     }
-
-
-def _now() -> str:
-    now = datetime.datetime.now(datetime.UTC)
-    return now.isoformat(timespec="seconds").replace("+00:00", "Z")

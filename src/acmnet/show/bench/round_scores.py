@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from acmnet.data.annotations import Annotations, Video
-from acmnet.data.contradictions import SLACK_S
+from acmnet.data.contradictions import covers_all
 from acmnet.data.detections import DetectionFileError, read_detections
 from acmnet.evaluation.reports import evaluate
 from acmnet.files import write_json
@@ -81,15 +81,9 @@ def scores_of(
 
 def _is_watched(video: Video, classes: Sequence[str]) -> bool:
     """Return whether a video was watched from its start to its end for each class."""
-    if video.duration_s is None:
-        return False
-    for name in classes:
-        spans = [x.segment for x in video.watched if x.label in (None, name)]
-        reached = 0.0
-        for span in sorted(spans):
-            if span.start_s > reached + SLACK_S:
-                break
-            reached = max(reached, span.end_s)
-        if reached < video.duration_s - SLACK_S:
-            return False
-    return bool(classes)
+    spans = (
+        [x.segment for x in video.watched if x.label in (None, name)]
+        for name in classes
+    )
+    is_known = video.duration_s is not None and bool(classes)
+    return is_known and all(covers_all(own, video.duration_s) for own in spans)
