@@ -35,9 +35,8 @@ def n_directed(plan: SignalPlan) -> int:
     """
     if not plan.has_directions:
         return 0
-    told = 1 if plan.are_pooled else plan.n_individuals
     points = len(PATH_AT) + len(SHAPE_AT) * len(plan.described)
-    return told * points * plan.n_axes
+    return plan.n_told * points * plan.n_axes
 
 
 def directed_shapes(

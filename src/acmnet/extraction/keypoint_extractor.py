@@ -48,12 +48,7 @@ class TrackReader:
     def __init__(self, path: Path, fps: float, layout: TrackLayout) -> None:
         try:
             tracks = read_tracks(path, needs_clock=layout.unstated_fps is None)
-            self.tracks = filled(
-                arranged(tracks, layout),
-                fps,
-                unstated_fps=layout.unstated_fps,
-                least_likelihood=layout.min_likelihood,
-            )
+            self.tracks = _at_rate(arranged(tracks, layout), fps, layout)
         except TrackError as error:
             raise TrackError(_named(path, error)) from None
         self.n_frames = len(self.tracks.positions)
@@ -177,7 +172,7 @@ class KeypointRequest:
             )
             held = arranged(tracks, layout)
             fps = self.fps or self._stated(path, tracks)
-            directions = self._directions(held, fps)
+            directions = self._directions(held, fps, layout)
         except TrackError as error:
             raise TrackError(_named(path, error)) from None
         layout = dataclasses.replace(layout, has_directions=directions)
@@ -189,16 +184,11 @@ class KeypointRequest:
             tracks=layout,
         )
 
-    def _directions(self, tracks: Tracks, fps: float) -> bool:
+    def _directions(self, held: Tracks, fps: float, layout: TrackLayout) -> bool:
         """Return whether features say how bodies lie, as asked for or by a file."""
         if self.directions is not None:
             return self.directions
-        steady = filled(
-            tracks,
-            fps,
-            unstated_fps=self.fps,
-            least_likelihood=self.min_likelihood,
-        )
+        steady = _at_rate(held, fps, layout)
         return steadiness(bodies(steady)) >= STEADY_DIRECTION
 
     def _first(self, files: Mapping[str, Path]) -> tuple[Path, Tracks]:
@@ -231,6 +221,16 @@ class KeypointRequest:
             f"{path} does not state its frame rate; give --fps, the frames a second of "
             "the recordings"
         )
+
+
+def _at_rate(held: Tracks, fps: float, layout: TrackLayout) -> FilledTracks:
+    """Return arranged tracks at a fixed rate, their gaps filled as a layout says."""
+    return filled(
+        held,
+        fps,
+        unstated_fps=layout.unstated_fps,
+        least_likelihood=layout.min_likelihood,
+    )
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

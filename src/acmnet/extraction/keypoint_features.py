@@ -50,7 +50,7 @@ def n_columns(plan: SignalPlan) -> int:
 
 def _n_gaps(plan: SignalPlan) -> int:
     """Return the columns that tell gaps, which are the last ones."""
-    return GAP_COLUMNS * (1 if plan.are_pooled else plan.n_individuals)
+    return GAP_COLUMNS * plan.n_told
 
 
 def keypoint_features(

@@ -42,6 +42,11 @@ class SignalPlan(NamedTuple):
     `acmnet.extraction.directed_shapes`."""
 
     @property
+    def n_told(self) -> int:
+        """Individuals with columns of their own: 1 where they are pooled."""
+        return 1 if self.are_pooled else self.n_individuals
+
+    @property
     def described(self) -> list[int]:
         """The K points described one by one: all, or evenly spread over their list.
 
