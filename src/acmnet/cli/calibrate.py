@@ -25,7 +25,7 @@ from acmnet.evaluation.truth import reviews_note
 from acmnet.files import refuse_unwritable, write_json
 from acmnet.messages import counted, some
 from acmnet.pipeline.calibration import CalibrationReport, Wanted, calibrate
-from acmnet.pipeline.run_data import grid_of
+from acmnet.pipeline.run_data import grid_of, taught_videos
 from acmnet.pipeline.stored_calibration import ClassCalibration, write_calibration
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.training.checkpoint import weights_sha256
@@ -116,17 +116,17 @@ def _without_taught(model: TrainedModel, data: Data) -> Data:
         If no video is left.
     """
     videos = data.annotations.videos
-    taught = set(model.config.taught_times if model.config else ()) & set(videos)
+    taught = taught_videos(model.config, videos) if model.config else []
     if not taught:
         return data
     if len(taught) == len(videos):
         raise DataError(
             f"{data.annotations.source}: the training was given times of every video "
-            f"({some(sorted(taught))}), so they cannot tell how reliable its scores "
+            f"({some(taught)}), so they cannot tell how reliable its scores "
             "are; calibrate on other videos"
         )
     note(taught_note(taught))
-    return data.only(set(videos) - taught)
+    return data.only(set(videos).difference(taught))
 
 
 def _note_seen(model: TrainedModel, annotations: Path, videos: Collection[str]) -> None:

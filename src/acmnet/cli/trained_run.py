@@ -23,6 +23,7 @@ from acmnet.pipeline.run_data import (
     annotations_of,
     features_of,
     grid_of,
+    taught_videos,
     training_videos,
 )
 from acmnet.pipeline.stored_model import load
@@ -197,8 +198,7 @@ def taught_times(
     config: CheckpointConfig | None, videos: Iterable[str]
 ) -> dict[str, list[str]]:
     """Return, for ``external_data``, which of the videos gave a run their times."""
-    known = () if config is None else config.taught_times
-    taught = sorted(set(known).intersection(videos))
+    taught = [] if config is None else taught_videos(config, videos)
     return {TAUGHT: taught} if taught else {}
 
 

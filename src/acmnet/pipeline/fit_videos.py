@@ -38,7 +38,7 @@ from acmnet.pipeline.listed_videos import (
     refuse_what_is_lost,
 )
 from acmnet.pipeline.nothing_found import why_nothing
-from acmnet.pipeline.run_data import training_videos
+from acmnet.pipeline.run_data import taught_videos, training_videos
 from acmnet.pipeline.run_directory import tidy
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load
@@ -233,7 +233,7 @@ def _write_detections(
         "details": f"features of {request.extraction.extractor}",
         KEY: sorted(set(results) & (training_videos(learned) or set())),
     }
-    taught = sorted(set(results) & set(learned.taught_times))
+    taught = taught_videos(learned, results)
     if taught:
         used[TAUGHT] = taught
     if shown_from is not None:

@@ -6,7 +6,7 @@ was given. Features are looked for relative to the run, and where they were.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,11 @@ def features_of(run: Path, config: CheckpointConfig) -> Path | None:
 def grid_of(features: Path, config: CheckpointConfig) -> SnippetGrid | None:
     """Return the run's snippet grid if the features do not name their own."""
     return None if (features / MANIFEST_NAME).exists() else config.grid
+
+
+def taught_videos(config: CheckpointConfig, videos: Iterable[str]) -> list[str]:
+    """Return which of some videos gave a run their times, in order."""
+    return sorted(set(config.taught_times).intersection(videos))
 
 
 def training_videos(config: CheckpointConfig) -> frozenset[str] | None:
