@@ -28,10 +28,3 @@ def drawn(page):
             " Number(b.dataset.end), Number(b.dataset.score)])",
         )
     )
-
-
-def saved(page):
-    """Press Save and wait until the page says that it was done."""
-    page.click("#save")
-    state = "document.getElementById('review-state').textContent"
-    until(page, f"{state}.startsWith('saved at')")

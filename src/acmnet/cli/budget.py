@@ -84,10 +84,11 @@ def budget_command(
     if out is None:
         console.print(_shown(f"time budget of {source}", rows))
         return
+    bouts = _bout_rows(videos)
     tables = {
         "budget": (BUDGET_COLUMNS, rows),
         "transitions": (("followed by", *names), _transition_rows(videos, names)),
-        "bouts": (BOUT_COLUMNS, bouts := _bout_rows(videos)),
+        "bouts": (BOUT_COLUMNS, bouts),
     }
     for name, (columns, table) in tables.items():
         text = table_csv(columns, table, decimal_comma=decimal_comma)
@@ -96,7 +97,7 @@ def budget_command(
     drawn = write_ethogram(videos, names, out / "ethogram")
     console.print(
         f"{counted(len(bouts), 'bout')} of {counted(len(names), 'class')} in "
-        f"{counted(len(videos), 'video')}: {out}, {3 + len(drawn)} files",
+        f"{counted(len(videos), 'video')}: {out}, {counted(len(tables) + len(drawn), 'file')}",
         markup=False,
     )
 

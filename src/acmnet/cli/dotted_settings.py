@@ -104,6 +104,7 @@ def refuse_wrong_settings(tokens: Sequence[str]) -> None:
         value of it, or the verb takes no settings. That sentence lists the verbs that
         do.
     """
+    verb = _verb_of(tokens)
     for token, after in zip(tokens, [*tokens[1:], "--"], strict=True):
         option, has_value, value = token.partition("=")
         if token == "--":
@@ -113,7 +114,6 @@ def refuse_wrong_settings(tokens: Sequence[str]) -> None:
         name = option.removeprefix("--").replace("-", "_")
         if name not in setting_names():
             _refuse_wrong(name, "")
-        verb = _verb_of(tokens)
         if verb not in WITH_SETTINGS:
             takers = ", ".join(WITH_SETTINGS)
             raise UsageError(

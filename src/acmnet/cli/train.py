@@ -63,7 +63,9 @@ def train(
     overwrite
         Replace the run in --out.
     """
-    _refuse_two_beginnings(resume and overwrite, from_ and resume_from)
+    _refuse_two_beginnings(
+        in_out=resume and overwrite, elsewhere=None not in (from_, resume_from)
+    )
     refuse_unwritable(out / "log.jsonl")
     request = given.request(out, device)
     data, selection = request.data, None
@@ -99,21 +101,21 @@ def train(
     fail_for_missing(data)
 
 
-def _refuse_two_beginnings(in_out: object, elsewhere: object) -> None:
+def _refuse_two_beginnings(*, in_out: bool, elsewhere: bool) -> None:
     """Refuse two options that each say what a run begins with.
 
     Parameters
     ----------
-    in_out : object
-        True if both --resume and --overwrite were given.
-    elsewhere : object
-        Not None if both --from and --resume-from were given.
+    in_out : bool
+        Whether both --resume and --overwrite were given.
+    elsewhere : bool
+        Whether both --from and --resume-from were given.
     """
     if in_out:
         raise UsageError(
             "--resume continues a run, --overwrite replaces it: give only one"
         )
-    if elsewhere is not None:
+    if elsewhere:
         raise UsageError(
             "--resume-from goes on with a training, --from begins a new one with its "
             "weights: give only one"

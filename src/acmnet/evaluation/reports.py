@@ -350,8 +350,8 @@ def _taught(found: DetectionFile, truth: Truth) -> list[str]:
     rules = truth.protocol
     gave = {rules.video_id(video) for video in taught_videos_in(found.external_data)}
     taught = [video for video in truth.video_ids if rules.video_id(video) in gave]
-    if taught and videos_with_instances(truth) <= set(taught):
-        known = videos_with_instances(truth) & set(taught)
+    known = videos_with_instances(truth) if taught else set()
+    if taught and known <= set(taught):
         raise ValueError(taught_refusal(truth.where, known))
     return taught
 
