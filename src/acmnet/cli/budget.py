@@ -97,7 +97,8 @@ def budget_command(
     drawn = write_ethogram(videos, names, out / "ethogram")
     console.print(
         f"{counted(len(bouts), 'bout')} of {counted(len(names), 'class')} in "
-        f"{counted(len(videos), 'video')}: {out}, {counted(len(tables) + len(drawn), 'file')}",
+        f"{counted(len(videos), 'video')}: {out}, "
+        f"{counted(len(tables) + len(drawn), 'file')}",
         markup=False,
     )
 

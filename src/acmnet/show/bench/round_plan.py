@@ -1,22 +1,19 @@
 """Which commands a round of learning consists of, and how much of them is done."""
 
 import dataclasses
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from acmnet.data.feature_store import RECORDS
 from acmnet.messages import counted
+from acmnet.show.bench.log_tail import last_line, values_of
 from acmnet.show.bench.rounds import DETECTIONS, LABELS, Round
 
 LOG_FILE: Final = "log.jsonl"
 """The file of a run with the losses of every step."""
 TEACHERS: Final = "teachers"
 """Folder of a run with those of its teachers."""
-TAIL_BYTES: Final = 4096
-"""How much of the end of a log is read to find its last line."""
 SHARES: Final = {"extract": 0.75, "train": 0.22, "localize": 0.03}
 """Shares of a round that the commands take, about: extraction takes the longest."""
 
@@ -75,7 +72,7 @@ class RoundPlan:
         failed = set()
         for path in self.features.glob("failed*.jsonl"):
             for line in path.read_text(encoding="utf-8").splitlines():
-                values = _values(line)
+                values = values_of(line)
                 failed.add(str(values.get("video")))
         return done | failed
 
@@ -118,24 +115,5 @@ class RoundPlan:
 
 def _last_epoch(log: Path) -> int | None:
     """Return the epoch of a log's last whole line; None if there is none."""
-    try:
-        with log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - TAIL_BYTES))
-            whole = file.read().decode(errors="replace").rpartition("\n")[0]
-    except OSError:
-        return None
-    for line in reversed(whole.splitlines()):
-        epoch = _values(line).get("epoch")
-        if isinstance(epoch, int):
-            return epoch
-    return None
-
-
-def _values(line: str) -> dict[str, Any]:
-    """Return the JSON object of a line; empty if it is none."""
-    try:
-        values = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}
+    epoch = last_line(log).get("epoch")
+    return epoch if isinstance(epoch, int) else None

@@ -1,22 +1,18 @@
 """How far a training is, read from the files that it writes."""
 
-import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.files import open_regular
 from acmnet.limits import finite
 from acmnet.pipeline.run_state import LOG_FILE
 from acmnet.pipeline.stored_model import TEACHERS
+from acmnet.show.bench.log_tail import last_line
 from acmnet.training.checkpoint import written_at
 
 QUIET_S: Final = 60.0
 """If a log was not written to for this long, its training no longer runs."""
-TAIL_BYTES: Final = 4096
-"""How much of the end of a log is read to find its last line."""
 
 
 def state_of(run: Path) -> dict[str, Any]:
@@ -33,7 +29,7 @@ def state_of(run: Path) -> dict[str, Any]:
     sentence = ""
     if written:
         newest = max(written, key=lambda path: written[path])
-        last = _last_line(newest)
+        last = last_line(newest)
         if time.time() - written[newest] < QUIET_S and last:
             of = "" if newest.parent == run else f" of teacher {newest.parent.name}"
             sentence = (
@@ -49,22 +45,3 @@ def _written(path: Path) -> float | None:
         return path.stat().st_mtime
     except OSError:
         return None
-
-
-def _last_line(path: Path) -> dict[str, Any]:
-    """Return the last complete line of a log; a half-written one is skipped."""
-    try:
-        with open_regular(path) as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - TAIL_BYTES))
-            whole = file.read().decode(errors="replace").rpartition("\n")[0]
-    except OSError:  # removed meanwhile, or no regular file
-        return {}
-    for line in reversed(whole.splitlines()):
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(values, dict):
-            return values
-    return {}

@@ -50,7 +50,7 @@ function layLanes() {
 
 // What lies at a point of the lanes: the edge or the body of a mark or a detection. The
 // chosen one comes first, then points, then the shortest.
-export function hit(x, y, timeAt, xOf, reach) {
+export function hit(x, y, xOf, reach) {
   const { lanes } = lanesOf();
   const lane = lanes.find((one) => y >= one.top - 2 && y < one.bottom + 2);
   if (!lane) return null;

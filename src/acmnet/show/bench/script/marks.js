@@ -22,7 +22,6 @@ export class Marks {
   constructor(changed = () => {}) { this.changed = changed; }
 
   get(id) { return this.#known.get(id); }
-  get steps() { return { done: this.#done.length, undone: this.#undone.length }; }
 
   of(video) {
     let sorted = this.#sorted.get(video);

@@ -73,7 +73,7 @@ function takeDetections(told) {
     video.detections = (told.videos[video.id] ?? []).map(asDetection);
     video.suggestion = told.suggestions?.[video.id] ?? null;
   }
-  Object.assign(state, { round: told.round, model: true });
+  Object.assign(state, { round: told.round });
   detections = told.detections_version;
   setScores(told.shown_from);
   if (state.video) drawWhy();
@@ -151,7 +151,7 @@ function setTheme(theme) {
 async function begin() {
   setTheme(memory.read(THEME));
   const bench = await read("bench.json");
-  Object.assign(state, { classes: bench.classes, who: memory.read(WHO) ?? bench.who, model: bench.model, round: bench.round });
+  Object.assign(state, { classes: bench.classes, who: memory.read(WHO) ?? bench.who, round: bench.round });
   state.videos = bench.videos.map((video) => ({ ...video, detections: (video.detections ?? []).map(asDetection) }));
   [revision, detections] = [bench.revision, bench.detections_version];
   $("title").textContent = bench.title ?? "Label videos";

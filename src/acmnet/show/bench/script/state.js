@@ -12,7 +12,7 @@ export const marks = new Marks((changed, isOwn) => {
 });
 
 export const state = {
-  videos: [], classes: [], who: "", token: "", model: false, round: 0,
+  videos: [], classes: [], who: "", round: 0,
   page: "watch", // or "names"
   video: null, // an entry of videos
   frames: new Frames(null, 1),
@@ -38,7 +38,6 @@ export function draw() {
 }
 
 export const marksHere = () => (state.video ? marks.of(state.video.id) : []);
-export const isTimed = (mark) => mark.kind !== "name";
 export const classIndex = (label) => state.classes.findIndex((one) => one.name === label);
 export const colourOf = (label) => colourAt(classIndex(label));
 export const visibleDetections = () => (state.video?.detections ?? []).filter((one) => one.score >= state.sure);

@@ -30,7 +30,7 @@ const placeOf = (event, node) => { const box = node.getBoundingClientRect(); ret
 
 function found(event) {
   const { x, y } = placeOf(event, lanes);
-  return hit(x, y, timeAt, (time) => xOf(time, width()), REACH_PX[event.pointerType] ?? 5);
+  return hit(x, y, (time) => xOf(time, width()), REACH_PX[event.pointerType] ?? 5);
 }
 
 lanes.addEventListener("pointerdown", (event) => {

@@ -21,7 +21,6 @@ const DASH = "\u2013"; // what is not known
 const memory = {
   read(key) { try { return localStorage.getItem(key); } catch { return null; } },
   write(key, value) { try { localStorage.setItem(key, value); return true; } catch { return false; } },
-  drop(key) { try { localStorage.removeItem(key); } catch { /* it was not kept */ } },
 };
 
 function link(label, act) {
