@@ -178,7 +178,8 @@ def refuse_unwritable(*paths: Path | None) -> None:
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             probe.touch()
-            probe.unlink()
+            # another process may tidy this folder at this moment
+            probe.unlink(missing_ok=True)
         except OSError as fault:
             raise unwritten(path, fault) from fault
 

@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -162,6 +163,19 @@ def test_a_folder_without_permission(tmp_path):
 
 def test_asking_leaves_nothing_behind(tmp_path):
     refuse_unwritable(None, tmp_path / "a" / "b" / "c.json", tmp_path / "d.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_probe_that_another_process_tidies_away_was_written(tmp_path, monkeypatch):
+    # torchrun starts several: the first tidies the run while a second probes it
+    touch = Path.touch
+
+    def tidied(self, *args, **kwargs):
+        touch(self, *args, **kwargs)
+        self.unlink()
+
+    monkeypatch.setattr(Path, "touch", tidied)
+    refuse_unwritable(tmp_path / "log.jsonl")
     assert list(tmp_path.iterdir()) == []
 
 
