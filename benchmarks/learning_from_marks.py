@@ -37,7 +37,6 @@ from acmnet.data.supervision import Supervision
 from acmnet.evaluation.reports import evaluate
 from acmnet.files import written_whole
 from acmnet.pipeline.cross_validation import TIOU, spans_s
-from acmnet.pipeline.earlier_run import for_a_round
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.trained_model import localize_videos
@@ -123,7 +122,7 @@ def measure(asked: argparse.Namespace, text: str, block: int, seed: int) -> None
         data=given(training, row, seed),
         recipe=asked.recipe,
         profile="best",
-        settings=for_a_round(settings) if row.is_round else settings,
+        settings=settings,
         seed=seed,
         resume=True,
         supervision=supervision,

@@ -10,12 +10,11 @@ from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.evaluation.reports import evaluate
 from acmnet.pipeline import student_training
-from acmnet.pipeline.earlier_run import for_a_round
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.trained_model import localize_videos
 from acmnet.pipeline.training_run import train_run
-from acmnet.recipes import recipe
+from acmnet.recipes import from_values, recipe
 from acmnet.segments import Segment
 from acmnet.training import loop
 from acmnet.training.checkpoint import load_config, weights_sha256
@@ -128,8 +127,7 @@ def names(asked, score):
 
 
 def a_round(asked, kind, names, **changes):
-    request = asked(kind, "best", begin_from=names[0].out, **changes)
-    return dataclasses.replace(request, settings=for_a_round(request.settings))
+    return asked(kind, "best", begin_from=names[0].out, **changes)
 
 
 def test_a_round_learns_points_and_segments(asked, score, names):
@@ -159,6 +157,29 @@ def test_a_round_learns_again_what_changed_and_says_what_it_began_with(asked, na
     again = dataclasses.replace(request, begin_from=None)
     with pytest.raises(RunError, match="began with the weights of "):
         train_run(again)
+
+
+def test_a_round_after_a_round_takes_as_many_epochs(asked, names):
+    first = a_round(asked, "names", names, name="the same names")
+    train_run(first)
+    config = load_config(first.out)
+    # as `acmnet view` asks for it: with the settings that the run keeps
+    second = dataclasses.replace(
+        first,
+        out=first.out / "second",
+        settings=from_values(config.settings, "the first"),
+        begin_from=first.out,
+    )
+    epochs = []
+    train_run(second, on_step=lambda record: epochs.append(record.epoch))
+    assert config.epoch == load_config(second.out).epoch == 10
+    assert max(epochs) == second.schedule.epochs == 20 + 10
+    assert first.settings.epochs == second.settings.epochs == 40 + 20
+    longer = recipe(
+        "default", profile="best", overrides=FEW | {"training.round_share": 0.7}
+    )
+    with pytest.raises(RunError, match=r"round_share = 0\.5, now it is 0\.7"):
+        train_run(dataclasses.replace(second, settings=longer))
 
 
 def test_teachers_that_nothing_concerns_are_kept(asked, names):

@@ -8,6 +8,7 @@ import pytest
 from filelock import FileLock, Timeout
 
 from acmnet.data.detections import write_detections
+from acmnet.recipes import recipe
 from acmnet.segments import Detections
 from acmnet.show.bench.bench_labels import KnownVideo, Labels, label_text, label_values
 from acmnet.show.bench.bench_mark import Mark
@@ -250,7 +251,13 @@ def test_progress_counts_videos_and_epochs(tmp_path):
     features = tmp_path / "features"
     (features / "extracted").mkdir(parents=True)
     files = {"a": tmp_path / "a.mp4", "b": tmp_path / "b.mp4"}
-    plan = RoundPlan(features=features, files=files, epochs=40)
+    overrides = {
+        "training.epochs": 40,
+        "teachers.count": 1,
+        "student_training.epochs": 20,
+    }
+    settings = recipe("default", profile="best", overrides=overrides)
+    plan = RoundPlan(features=features, files=files, settings=settings)
     assert plan.progress(one, "") == (0.0, "starting")
     (features / "extracted" / "b.json").write_text("{}")
     done, sentence = plan.progress(one, "extract")
@@ -261,10 +268,28 @@ def test_progress_counts_videos_and_epochs(tmp_path):
     teacher.write_text('{"epoch": 9}\n{"epoch": 10}\n{"epoch": 11')
     done, sentence = plan.progress(one, "train")
     assert (done, sentence) == (
-        pytest.approx(0.75 + 0.22 / 4),
-        "training: 10 of 40 epochs",
+        pytest.approx(0.75 + 0.22 / 6),
+        "training: 10 of 60 epochs",
     )
     assert plan.progress(one, "localize")[0] == pytest.approx(0.97)
+
+
+def test_progress_of_a_round_counts_the_epochs_of_a_round(tmp_path):
+    overrides = {
+        "training.epochs": 40,
+        "training.round_share": 0.5,
+        "teachers.count": 2,
+        "student_training.epochs": 20,
+    }
+    settings = recipe("default", profile="best", overrides=overrides)
+    plan = RoundPlan(features=tmp_path, settings=settings)
+    one = begun(tmp_path / "rounds", 1, NAMED, (("train", "--from", "RUN"),))
+    assert plan.progress(one, "train") == (0.0, "training: 0 of 50 epochs")
+    for k, epoch in enumerate((40, 10)):  # the first teacher was kept
+        teacher = one.folder / "teachers" / str(k) / "log.jsonl"
+        teacher.parent.mkdir(parents=True)
+        teacher.write_text(f'{{"epoch": {epoch}}}\n')
+    assert plan.progress(one, "train") == (0.6, "training: 30 of 50 epochs")
 
 
 def test_a_round_is_scored_on_watched_videos_that_it_did_not_learn_from(tmp_path):

@@ -29,7 +29,6 @@ from acmnet.extraction.extractors import KEYPOINTS
 from acmnet.extraction.worker_engines import cores
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
-from acmnet.pipeline.earlier_run import for_a_round
 from acmnet.pipeline.expectation import Expectation
 from acmnet.pipeline.fit_request import (
     FEATURES,
@@ -117,8 +116,6 @@ def fit_command(
     settings = recipes.recipe(
         recipe, profile=used_profile, overrides=given_settings.by_name()
     )
-    if from_ is not None:
-        settings = for_a_round(settings)
     device = join_processes(device)
     note_missing_bf16(settings, device)
     request = FitRequest(
@@ -150,7 +147,7 @@ def _fit_with_bars(request: FitRequest) -> FitResult:
     with (
         Waiting(errors, "opening", "videos", silent=quiet()) as opening,
         ExtractionBar(errors, silent=quiet()) as extracting,
-        TrainingBar(errors, request.settings.epochs, silent=quiet()) as training,
+        TrainingBar(errors, request.epochs, silent=quiet()) as training,
     ):
         hooks = Hooks(
             on_note=note,

@@ -87,7 +87,7 @@ def label(
         extractor=extractor,
         options=_options(recipe, profile, given),
         device=device,
-        epochs=settings.epochs,
+        settings=settings,
     )
     names = [name.strip() for text in classes or () for name in text.split(",")]
     serve(

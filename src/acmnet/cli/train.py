@@ -15,7 +15,6 @@ from acmnet.cli.training_options import Training
 from acmnet.data.labelled_features import open_data
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
-from acmnet.pipeline.earlier_run import for_a_round
 from acmnet.pipeline.run_request import LAST
 from acmnet.pipeline.training_run import train_run
 from acmnet.training.checkpoint import load_config
@@ -79,13 +78,11 @@ def train(
         resume_from=resume_from,
         overwrite=overwrite,
         selection=selection,
+        begin_from=from_,
     )
-    if from_ is not None:
-        settings = for_a_round(request.settings)
-        request = dataclasses.replace(request, settings=settings, begin_from=from_)
     if selection is not None:
         note(f"the checkpoint is chosen on the true segments of subset {select!r}")
-    with TrainingBar(errors, request.settings.epochs, silent=quiet()) as bar:
+    with TrainingBar(errors, request.schedule.epochs, silent=quiet()) as bar:
         train_run(request, on_step=bar.step, on_note=note)
         bar.show_last()
     if not quiet():

@@ -245,7 +245,7 @@ def _plan(page: RunPage, config: CheckpointConfig, settings: Settings) -> RoundP
         features=page.data.store.directory,
         options=tuple(options),
         device=page.device,
-        epochs=settings.epochs,
+        settings=settings,
         first=page.run,
         first_classes=config.class_names,
     )

@@ -5,8 +5,6 @@ still holds. So it takes a share of the epochs, keeps what the corrections do no
 concern, and extracts nothing that is extracted already.
 """
 
-import dataclasses
-import math
 import os
 import shutil
 from pathlib import Path
@@ -29,27 +27,6 @@ from acmnet.training.checkpoint import load_config, weights_sha256
 
 COPYING: Final = ".copying"
 """Suffix of a folder that is being copied."""
-
-
-def for_a_round(settings: Settings) -> Settings:
-    """Return settings whose epochs are those of a training from an earlier run.
-
-    They are the share ``training.round_share`` of the epochs, at least one.
-
-    Examples
-    --------
-    >>> short = for_a_round(Settings())
-    >>> Settings().training.epochs, short.training.epochs
-    (1000, 150)
-    """
-    share = settings.training.round_share
-    training = _shortened(settings.training, share)
-    student = _shortened(settings.student_training, share)
-    return dataclasses.replace(settings, training=training, student_training=student)
-
-
-def _shortened(training: Any, share: float) -> Any:
-    return dataclasses.replace(training, epochs=math.ceil(share * training.epochs))
 
 
 def stated_beginning(request: RunRequest) -> dict[str, str] | None:

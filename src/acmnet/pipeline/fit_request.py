@@ -67,6 +67,12 @@ class FitRequest:
     retry_failed: bool = False
     """Extract again what could not be read before."""
 
+    @property
+    def epochs(self) -> int:
+        """Epochs of all trainings that make the model."""
+        is_round = self.begin_from is not None
+        return (self.settings.of_a_round() if is_round else self.settings).epochs
+
     def given(self, annotations: Annotations) -> Supervision:
         """Return what a training on these labels is given besides the names."""
         return self.supervision or default_supervision(annotations)

@@ -53,7 +53,7 @@ def train_network(
     if begins and settings.model.standardize:
         model.standardize(*dataset.statistics())
     plan = Plan(
-        training=settings.training,
+        training=request.schedule.training,
         sampling=settings.sampling,
         loss=settings.loss,
         seed=request.seed,

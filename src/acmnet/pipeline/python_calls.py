@@ -20,7 +20,6 @@ from acmnet.files import written_whole
 from acmnet.messages import counted, some
 from acmnet.names import one_form
 from acmnet.pipeline import fit_videos
-from acmnet.pipeline.earlier_run import for_a_round
 from acmnet.pipeline.fit_request import FEATURES, FitRequest, FitResult, Hooks
 from acmnet.pipeline.run_data import label_file
 from acmnet.pipeline.run_request import RunRequest
@@ -90,8 +89,6 @@ def train(  # noqa: PLR0913 - the options of acmnet train
     annotations = _annotations(features, labels)
     used = profile or recipes.default_profile(recipe)
     settings = recipes.recipe(recipe, profile=used, overrides=overrides or {})
-    if begin_from is not None:
-        settings = for_a_round(settings)
     store = out / FEATURES
     dimension = int(np.shape(next(iter(features.values())))[-1])
     write_manifest(store, FeatureManifest(grid=grid, dimension=dimension))
@@ -233,7 +230,7 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
         ),
         recipe=recipe,
         profile=used,
-        settings=settings if begin_from is None else for_a_round(settings),
+        settings=settings,
         subset=subset,
         groups=None if groups is None else str(groups),
         supervision=supervision,

@@ -56,11 +56,23 @@ class RunRequest:
         return given_marks(self.data.annotations, self.supervision)
 
     @property
+    def schedule(self) -> Settings:
+        """The settings with the epochs that the training takes.
+
+        Those are fewer than the run's ``settings`` say if it begins with an earlier
+        run.
+        """
+        if self.begin_from is None:
+            return self.settings
+        return self.settings.of_a_round()
+
+    @property
     def last_epoch(self) -> int:
         """The epoch, from 1, at which the network that is trained last is finished."""
-        if self.settings.has_student:
-            return self.settings.student_training.epochs
-        return self.settings.training.epochs
+        schedule = self.schedule
+        if schedule.has_student:
+            return schedule.student_training.epochs
+        return schedule.training.epochs
 
     @property
     def selected_by(self) -> str:

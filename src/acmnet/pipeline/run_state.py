@@ -37,7 +37,6 @@ MAY_CHANGE: Final = (
     "training.epochs",
     "training.checkpoint_every",
     "training.keep_checkpoints",
-    "training.round_share",
 )
 """Settings that a resumed training of the paper's network may change: they change no
 number within an epoch. It may change those of localisation, too, unless localisation
@@ -45,7 +44,6 @@ chooses the checkpoint."""
 MAY_CHANGE_WITH_STUDENT: Final = (
     "training.checkpoint_every",
     "training.keep_checkpoints",
-    "training.round_share",
     "localization.soft_nms_sigma",
     "localization.unit_scores",
     "teachers.contrast_weight",
@@ -53,6 +51,12 @@ MAY_CHANGE_WITH_STUDENT: Final = (
 )
 """Settings that a resumed training of a student may change. Its teachers localise what
 the student learns, so that most settings of localisation change what is learned."""
+
+
+ROUND_SHARE: Final = "training.round_share"
+"""The setting that shortens a training from an earlier run, and changes no other. The
+learning rate of a student follows the number of its epochs, so that a student that
+began with an earlier run is resumed with the same value only."""
 
 
 class RunState(enum.Enum):
@@ -247,6 +251,8 @@ def _flat(settings: Settings) -> dict[str, Any]:
 
 def _may_change(key: str, request: RunRequest) -> bool:
     """Whether a run may be resumed with another value of a setting."""
+    if key == ROUND_SHARE:
+        return request.begin_from is None or not request.settings.has_student
     if request.settings.has_student:
         return key in MAY_CHANGE_WITH_STUDENT
     chooses = key.startswith("localization.") and request.selection is None

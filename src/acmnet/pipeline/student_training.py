@@ -75,7 +75,7 @@ def train_student(
             raise TypeError(f"expected a Student, got {type(network).__name__}")
         return dataclasses.replace(taught, students=(network,))
 
-    before = len(networks) * request.settings.training.epochs
+    before = len(networks) * request.schedule.training.epochs
     with run.opened() as log:
         optimize(
             model.to(request.device),
@@ -114,7 +114,7 @@ def _student(
 
 def _schedule(request: RunRequest) -> Schedule:
     """Return how the student is optimised."""
-    settings = request.settings.student_training
+    settings = request.schedule.student_training
     share = request.settings.training.round_share if request.begin_from else 1.0
     return Schedule(
         epochs=settings.epochs,
@@ -170,7 +170,7 @@ def _train_teacher(
         if found.note:
             on_note(found.note)
         # no label file: a teacher is no run to report on
-        later = _later(on_step, k * settings.training.epochs)
+        later = _later(on_step, k * request.schedule.training.epochs)
         train_network(own, found, None, later)
     return _taught(own.out, request.device)
 

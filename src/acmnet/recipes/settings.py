@@ -1,6 +1,7 @@
 """All settings of a run in one object: a section for each part of the work."""
 
 import dataclasses
+import math
 import typing
 from typing import Any, Final
 
@@ -45,6 +46,28 @@ class Settings:
         if not self.has_student:
             return self.training.epochs
         return self.teachers.count * self.training.epochs + self.student_training.epochs
+
+    def of_a_round(self) -> "Settings":
+        """Return the settings with the epochs of a training from an earlier run.
+
+        They are the share ``training.round_share`` of all epochs, at least one. A run
+        keeps the settings without that, so that a round after it is as long.
+
+        Examples
+        --------
+        >>> Settings().training.epochs, Settings().of_a_round().training.epochs
+        (1000, 150)
+        """
+        share, student = self.training.round_share, self.student_training
+        return dataclasses.replace(
+            self,
+            training=dataclasses.replace(
+                self.training, epochs=math.ceil(share * self.training.epochs)
+            ),
+            student_training=dataclasses.replace(
+                student, epochs=math.ceil(share * student.epochs)
+            ),
+        )
 
     def without_student(self) -> "Settings":
         """Return the settings for one network of the paper and no second stage."""

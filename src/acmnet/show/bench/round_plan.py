@@ -7,6 +7,7 @@ from typing import Final
 
 from acmnet.data.feature_store import RECORDS
 from acmnet.messages import counted
+from acmnet.recipes import Settings
 from acmnet.show.bench.log_tail import last_line, values_of
 from acmnet.show.bench.rounds import DETECTIONS, LABELS, Round
 
@@ -33,8 +34,8 @@ class RoundPlan:
     options: tuple[str, ...] = ()
     """Options of `acmnet train`: recipe, profile, settings."""
     device: str = "auto"
-    epochs: int = 1
-    """Epochs of a whole training, those of all teachers and of the student."""
+    settings: Settings = dataclasses.field(default_factory=Settings)
+    """What the options set, and the values of all other settings."""
     first: Path | None = None
     """The run that the first round begins from; None to begin from nothing."""
     first_classes: tuple[str, ...] = ()
@@ -87,7 +88,8 @@ class RoundPlan:
             Its present command; empty before the first.
         """
         request = one.request
-        names = [x[0] for x in request.steps] if request is not None else []
+        steps = request.steps if request is not None else ()
+        names = [x[0] for x in steps]
         if step not in names:
             return 0.0, "starting"
         total = sum(SHARES[name] for name in names)
@@ -95,7 +97,8 @@ class RoundPlan:
         if step == "extract":
             done, sentence = self._of_extraction()
         elif step == "train":
-            done, sentence = self._of_training(one.folder)
+            is_from = any("--from" in x for x in steps)
+            done, sentence = self._of_training(one.folder, is_from)
         else:
             done, sentence = 0.0, "finding actions in all videos"
         return (before + done * SHARES[step]) / total, sentence
@@ -105,15 +108,20 @@ class RoundPlan:
         total = len(self.files)
         return n / max(total, 1), f"extracting features: {n} of {total} videos"
 
-    def _of_training(self, run: Path) -> tuple[float, str]:
-        logs = [run / LOG_FILE, *sorted(run.glob(f"{TEACHERS}/*/{LOG_FILE}"))]
-        epochs = [epoch for log in logs if (epoch := _last_epoch(log)) is not None]
-        done = sum(epochs)
-        n_done = counted(done, "epoch", of=self.epochs)
-        return min(done / max(self.epochs, 1), 1.0), f"training: {n_done}"
+    def _of_training(self, run: Path, is_from: bool) -> tuple[float, str]:
+        """Return how much of a training is done, which may be from an earlier run."""
+        settings = self.settings.of_a_round() if is_from else self.settings
+        # a teacher that was kept has the log of the earlier run, which may be longer
+        teachers = [
+            min(_last_epoch(log), settings.training.epochs)
+            for log in run.glob(f"{TEACHERS}/*/{LOG_FILE}")
+        ]
+        done = sum(teachers) + _last_epoch(run / LOG_FILE)
+        n_done = counted(done, "epoch", of=settings.epochs)
+        return min(done / settings.epochs, 1.0), f"training: {n_done}"
 
 
-def _last_epoch(log: Path) -> int | None:
-    """Return the epoch of a log's last whole line; None if there is none."""
+def _last_epoch(log: Path) -> int:
+    """Return the epoch of a log's last whole line; 0 if there is none."""
     epoch = last_line(log).get("epoch")
-    return epoch if isinstance(epoch, int) else None
+    return epoch if isinstance(epoch, int) else 0
