@@ -3,13 +3,18 @@
 import dataclasses
 import random
 
+import numpy as np
 import pytest
+import torch
 
 from acmnet.data.annotations import Point, WatchedSpan
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.evaluation.reports import evaluate
+from acmnet.network.acm_net import ACMNet
+from acmnet.network.student import Student
 from acmnet.pipeline import student_training
+from acmnet.pipeline.earlier_run import begin_with_earlier
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.trained_model import localize_videos
@@ -209,15 +214,73 @@ def test_other_networks_are_no_beginning(asked, names, override, words):
         train_run(dataclasses.replace(request, settings=settings))
 
 
-def test_other_classes_are_no_beginning(asked, names):
-    request = a_round(asked, "names", names, name="refused")
+def renamed(request, *new_names):
+    """Return a request whose last classes have other names, which come first."""
+    old = request.data.annotations.class_names[-len(new_names) :]
+    new = dict(zip(old, new_names, strict=True))
+
+    def of_video(video):
+        instances = tuple(
+            dataclasses.replace(x, label=new.get(x.label, x.label))
+            for x in video.instances
+        )
+        labels = tuple(new.get(x, x) for x in video.labels)
+        return dataclasses.replace(video, labels=labels, instances=instances)
+
+    annotations = request.data.annotations
+    kept = annotations.class_names[: -len(new_names)]
     annotations = dataclasses.replace(
-        request.data.annotations,
-        class_names=(*request.data.annotations.class_names, "yawn"),
+        annotations,
+        class_names=(*new_names, *kept),
+        videos={k: of_video(v) for k, v in annotations.videos.items()},
     )
     data = dataclasses.replace(request.data, annotations=annotations)
-    with pytest.raises(RunError, match=r"classes than .*'yawn' among"):
-        train_run(dataclasses.replace(request, data=data))
+    return dataclasses.replace(request, data=data)
+
+
+def test_a_round_learns_a_class_that_the_earlier_run_did_not_have(asked, world, names):
+    request = renamed(a_round(asked, "segments", names, name="new class"), "yawn")
+    train_run(request)
+    model = load(request.out)
+    classes = request.data.annotations.class_names
+    assert model.class_names == classes
+    test = open_data(DataSource(*world[1], "test"))
+    test = renamed(dataclasses.replace(request, data=test), "yawn").data
+    report = evaluate(test.annotations, localize_videos(model, test), tiou=(0.5,))
+    ap = dict(zip(report.class_names, report.ap[0], strict=True))
+    assert ap["yawn"] > 0.6  # measured: 0.94
+
+
+@pytest.mark.parametrize("kind", ["network", "student"])
+def test_known_classes_begin_with_their_weights_and_new_ones_anew(asked, names, kind):
+    request = renamed(a_round(asked, "names", names, name="new class"), "yawn")
+    earlier = load(names[0].out)
+    (n_known, *_), now = np.shape(earlier.class_names), request.data.annotations
+    if kind == "network":
+        before, layer = earlier.networks[0], "classifier"
+        fresh = ACMNet(earlier.feature_dim, n_known, before.settings)
+    else:
+        before, layer = earlier.students[0], "classes"
+        fresh = Student(earlier.feature_dim, n_known, request.settings.student)
+    first = {key: x.clone() for key, x in fresh.state_dict().items()}
+    assert begin_with_earlier(request, fresh)
+    for key, known in before.state_dict().items():
+        found = fresh.state_dict()[key]
+        if not key.startswith(layer):
+            assert torch.equal(found, known)
+            continue
+        assert torch.equal(found[0], first[key][0])
+        assert not torch.equal(found[0], known[n_known - 1])
+        assert torch.equal(found[1:n_known], known[: n_known - 1])
+        assert torch.equal(found[n_known:], known[n_known:])  # the background
+    assert now.class_names[0] == "yawn"
+
+
+def test_a_run_without_a_common_class_is_no_beginning(asked, names):
+    request = a_round(asked, "names", names, name="refused")
+    others = [f"other {c}" for c in request.data.annotations.class_names]
+    with pytest.raises(RunError, match=r"no class in common with .* leave --from out"):
+        train_run(renamed(request, *others))
 
 
 def test_names_alone_never_come_to_what_marks_teach(asked, monkeypatch):

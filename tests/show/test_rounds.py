@@ -218,7 +218,7 @@ def begun(folder, number, labels, steps=(("train",),)):
     return one
 
 
-def test_extraction_is_of_what_is_missing_and_weights_of_the_same_classes(tmp_path):
+def test_extraction_is_of_what_is_missing_and_weights_of_known_classes(tmp_path):
     features = tmp_path / "features"
     plan = RoundPlan(
         features=features,
@@ -242,7 +242,10 @@ def test_extraction_is_of_what_is_missing_and_weights_of_the_same_classes(tmp_pa
     assert train[-2:] == ["--from", str(first.folder)]
     more = labels_of(name("m", "a", "run"), classes=("run", "jump", "fall"))
     third = begun(tmp_path / "rounds", 3, more)
-    assert "--from" not in plan.steps(third, second)[0]
+    assert plan.steps(third, second)[0][-2:] == ["--from", str(second.folder)]
+    other = labels_of(name("m", "a", "fall"), classes=("fall",))
+    fourth = begun(tmp_path / "rounds", 4, other)
+    assert "--from" not in plan.steps(fourth, second)[0]
 
 
 def test_progress_counts_videos_and_epochs(tmp_path):

@@ -7,10 +7,11 @@ concern, and extracts nothing that is extracted already.
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from torch import nn
+from torch import Tensor, nn
 
 from acmnet.data.feature_files import SUFFIXES
 from acmnet.data.labelled_features import labels_sha256
@@ -25,6 +26,12 @@ from acmnet.pipeline.stored_model import TEACHERS, load
 from acmnet.recipes import RecipeError, Settings, from_values
 from acmnet.training.checkpoint import load_config, weights_sha256
 
+CLASS_WEIGHTS: Final = frozenset(
+    f"{layer}.{part}"
+    for layer in ("classifier", "classes")  # of the paper's network and of the student
+    for part in ("weight", "bias")
+)
+"""The weights of a network that have a row for each class."""
 COPYING: Final = ".copying"
 """Suffix of a folder that is being copied."""
 
@@ -70,7 +77,9 @@ def times_of_all_rounds(request: RunRequest) -> dict[str, dict[str, list[Any]]]:
 
 
 def refuse_unlike(request: RunRequest) -> None:
-    """Refuse to begin with a run that has other classes, features or networks.
+    """Refuse to begin with a run that has no class in common, or is of another kind.
+
+    Classes may be added and removed, but features and sizes of networks must be equal.
 
     Raises
     ------
@@ -88,15 +97,12 @@ def refuse_unlike(request: RunRequest) -> None:
         )
     config, store = load_config(earlier), request.data.store
     remedy = "leave --from out"
-    before, now = config.class_names, request.data.annotations.class_names
-    if before != now:
-        changed = [x for x in now if x not in before] or [
-            x for x in before if x not in now
-        ]
-        what = f", {some(changed)} among them" if changed else ", in another order"
+    now = request.data.annotations
+    if not set(config.class_names) & set(now.class_names):
         raise RunError(
-            f"{earlier} has other classes than {request.data.annotations.source}"
-            f"{what}; {remedy}"
+            f"{earlier} has no class in common with {now.source}: it has "
+            f"{some(config.class_names)}, now there are {some(now.class_names)}; "
+            f"{remedy}"
         )
     for words, was, is_now in (
         ("feature columns", config.feature_dim, store.dimension),
@@ -135,9 +141,11 @@ def _setting(settings: Settings, name: str) -> object:
 
 
 def has_same_names(request: RunRequest, earlier: Path) -> bool:
-    """Whether a request's videos and their names are those of an earlier run."""
-    known = load_config(earlier).training.get("labels_sha256")
-    return known == labels_sha256(request.data)
+    """Whether classes, videos and their names are those of an earlier run."""
+    config = load_config(earlier)
+    known = config.training.get("labels_sha256")
+    has_same_classes = config.class_names == request.data.annotations.class_names
+    return has_same_classes and known == labels_sha256(request.data)
 
 
 def has_same_marks(request: RunRequest, earlier: Path) -> bool:
@@ -147,14 +155,48 @@ def has_same_marks(request: RunRequest, earlier: Path) -> bool:
 
 
 def begin_with_earlier(request: RunRequest, network: nn.Module) -> bool:
-    """Give a network the weights of the earlier run, if there is one; say whether."""
+    """Give a network the weights of the earlier run, if there is one; say whether.
+
+    What is particular to a class is taken over by the name of the class. Classes that
+    the earlier run did not have keep the first weights of the network.
+    """
     if request.begin_from is None:
         return False
     model = load(request.begin_from)
     kind = Student if isinstance(network, Student) else ACMNet
     of_kind = [x for x in (*model.students, *model.networks) if isinstance(x, kind)]
-    network.load_state_dict(of_kind[0].state_dict())
+    weights, names = of_kind[0].state_dict(), request.data.annotations.class_names
+    first = network.state_dict()
+    for key in CLASS_WEIGHTS & weights.keys():
+        weights[key] = _by_class(weights[key], model.class_names, first[key], names)
+    network.load_state_dict(weights)
     return True
+
+
+def _by_class(
+    known: Tensor, classes_before: Sequence[str], first: Tensor, classes: Sequence[str]
+) -> Tensor:
+    """Return weights with a row for each class, and the known rows of known classes.
+
+    A last row that belongs to no class, that of the background, is known, too.
+
+    Parameters
+    ----------
+    known : tensor of shape (classes before, ...), or with one row more
+        The weights of the earlier run.
+    classes_before : sequence of str
+        The names of its rows.
+    first : tensor of shape (classes, ...), or with one row more
+        What the rows of new classes begin with.
+    classes : sequence of str
+        The names of the rows that are returned.
+    """
+    rows = first.clone()
+    rows[len(classes) :] = known[len(classes_before) :]
+    for c, name in enumerate(classes):
+        if name in classes_before:
+            rows[c] = known[classes_before.index(name)]
+    return rows
 
 
 def keep_teacher(request: RunRequest, k: int) -> None:

@@ -47,7 +47,7 @@ class RoundPlan:
         start, known = self.first, self.first_classes
         if before is not None:
             start, known = before.folder, before.classes
-        if known != one.classes:  # a network has one output for each class
+        if not set(known) & set(one.classes):
             start = None
         train = [
             *("train", "--annotations", str(one.folder / LABELS), *where),
