@@ -4,9 +4,10 @@ These are values only. `acmnet.data.label_files` reads them from files. Nothing 
 knows features or the network.
 """
 
+import abc
 import collections
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from acmnet.messages import counted
@@ -72,6 +73,18 @@ class Video:
     marked is unknown."""
 
 
+class ManyVideos(Mapping[str, Video]):
+    """Videos by id that are not kept as objects, because there are very many."""
+
+    @abc.abstractmethod
+    def subsets(self) -> Iterable[str | None]:
+        """Return the subset of each video."""
+
+    @abc.abstractmethod
+    def only(self, keep: Callable[[str, str | None], bool]) -> "ManyVideos":
+        """Return the videos for whose id and subset ``keep`` returns true."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Annotations:
     """The videos of a label file, and its classes.
@@ -110,7 +123,7 @@ class Annotations:
         if name is None:
             return self
         name = one_form(name)
-        counts = collections.Counter(video.subset for video in self.videos.values())
+        counts = collections.Counter(self._subsets())
         if None in counts:
             first = next(v.id for v in self.videos.values() if v.subset is None)
             raise AnnotationError(
@@ -127,8 +140,23 @@ class Annotations:
                 f"{self.source} has no subset {name!r}; its subsets (videos) are "
                 f"{present or 'none'}"
             )
-        kept = {key: v for key, v in self.videos.items() if v.subset == name}
+        return self.only(lambda _, subset: subset == name)
+
+    def only(self, keep: Callable[[str, str | None], bool]) -> "Annotations":
+        """Return the videos for whose id and subset ``keep`` returns true."""
+        videos = self.videos
+        kept = (
+            videos.only(keep)
+            if isinstance(videos, ManyVideos)
+            else {key: v for key, v in videos.items() if keep(key, v.subset)}
+        )
         return dataclasses.replace(self, videos=kept)
+
+    def _subsets(self) -> Iterable[str | None]:
+        """Return the subset of each video."""
+        if isinstance(self.videos, ManyVideos):
+            return self.videos.subsets()
+        return (video.subset for video in self.videos.values())
 
 
 def weak_labels(annotations: Annotations) -> dict[str, tuple[str, ...]]:

@@ -8,21 +8,27 @@ The format is ActivityNet's results JSON, which evaluation programs commonly rea
 Nothing here knows which network made the detections or what they are compared with.
 """
 
-import dataclasses
 import json
 import reprlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from acmnet.data.arrow_detections import (
+    read_arrow_detections,
+    write_arrow_detections,
+)
+from acmnet.data.arrow_files import is_arrow
 from acmnet.data.detection_csv import entries_of
 from acmnet.data.detection_entries import EXAMPLE_ENTRY, faults, numbers, times_of
+from acmnet.data.detection_file import DetectionFile as DetectionFile
+from acmnet.data.detection_file import DetectionFileError as DetectionFileError
+from acmnet.data.detection_file import numbered
 from acmnet.files import FileError, written_whole
-from acmnet.limits import finite
 from acmnet.names import one_form
-from acmnet.segments import Detections, FloatArray, IntArray
+from acmnet.segments import Detections
 from acmnet.text_files import outline, parse_json, read_text
 
 VERSION = "acmnet"
@@ -34,159 +40,17 @@ SUBTITLES: Final = (".srt", ".vtt")
 EMPTY = 'a file without detections is {"results": {}}'
 
 
-class DetectionFileError(ValueError):
-    """A detection file that cannot be used; the message names the place."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class DetectionFile:
-    """The N detections of many videos as parallel arrays, in the order of the file.
-
-    Unlike `Detections`, it may hold a detection that does not end after it starts.
-    Evaluation counts and drops such detections.
-
-    Raises
-    ------
-    ValueError
-        If the arrays' lengths differ, a number is not finite, or an index has no name.
-
-    Examples
-    --------
-    >>> found = Detections.of(["jump"], [(1.0, 2.5, 0.9, 0)])
-    >>> file = DetectionFile.of({"a": found, "b": Detections.of(["jump"])})
-    >>> len(file), file.video_ids, file.end_s
-    (1, ('a', 'b'), array([2.5]))
-    """
-
-    source: str
-    """The file's path, for messages."""
-    video_ids: tuple[str, ...]
-    """All videos of the file, those without detections among them."""
-    labels: tuple[str, ...]
-    """The distinct labels, in the order of their first use."""
-    video_index: IntArray
-    """(N,) index into ``video_ids``."""
-    label_index: IntArray
-    """(N,) index into ``labels``."""
-    start_s: FloatArray
-    """(N,) start in seconds."""
-    end_s: FloatArray
-    """(N,) end in seconds."""
-    score: FloatArray
-    """(N,) score; a higher one means more confidence."""
-    external_data: Mapping[str, object] = dataclasses.field(default_factory=dict)
-    """The file's ``external_data``: which data beyond the benchmark's was used."""
-
-    @property
-    def shown_from(self) -> float | None:
-        """Lowest score that is shown to people; None if all detections are shown.
-
-        Files that acmnet wrote have it as ``shown_from`` in ``external_data``.
-        """
-        return finite(self.external_data.get("shown_from"), in_quotes=True)
-
-    def __post_init__(self) -> None:
-        """Refuse arrays that do not describe N detections."""
-        numbers = ("start_s", "end_s", "score")
-        indices = {"video_index": self.video_ids, "label_index": self.labels}
-        shapes = {name: getattr(self, name).shape for name in (*numbers, *indices)}
-        if len(set(shapes.values())) != 1 or self.score.ndim != 1:
-            raise ValueError(f"detections need arrays of one length, got {shapes}")
-        for name in numbers:
-            bad = ~np.isfinite(getattr(self, name))
-            if bad.any():
-                i = int(bad.argmax())
-                raise ValueError(
-                    f"{self.source}: detection {i} has {name} = "
-                    f"{getattr(self, name)[i]}; it must be finite"
-                )
-        for name, names in indices.items():
-            index = getattr(self, name)
-            if len(index) and not 0 <= index.min() <= index.max() < len(names):
-                raise ValueError(
-                    f"{name} must be in [0, {len(names)}), got "
-                    f"{int(index.min())} to {int(index.max())}"
-                )
-
-    def __len__(self) -> int:
-        """Return N."""
-        return len(self.score)
-
-    def without(self, videos: Collection[str]) -> "DetectionFile":
-        """Return the same file without some of its videos."""
-        gone = set(videos)
-        stays = np.array([video not in gone for video in self.video_ids], np.bool_)
-        place = np.cumsum(stays) - 1
-        kept = stays[self.video_index]
-        return dataclasses.replace(
-            self,
-            video_ids=tuple(x for x in self.video_ids if x not in gone),
-            video_index=place[self.video_index[kept]],
-            label_index=self.label_index[kept],
-            start_s=self.start_s[kept],
-            end_s=self.end_s[kept],
-            score=self.score[kept],
-        )
-
-    @classmethod
-    def of(
-        cls,
-        results: Mapping[str, Detections],
-        *,
-        source: str = "the detections",
-        external_data: Mapping[str, object] | None = None,
-    ) -> "DetectionFile":
-        """Return the detections of videos as reading the file written of them would.
-
-        Raises
-        ------
-        TypeError
-            If a video's value is not `Detections`.
-        """
-        for video, found in results.items():
-            if not isinstance(found, Detections):
-                raise TypeError(
-                    f"video {video!r} must map to Detections, got "
-                    f"{reprlib.repr(found)}; for a file's content pass its path"
-                )
-        names = {x: one_form(x) for d in results.values() for x in d.class_names}
-        labels, label_index = _numbered(
-            [
-                names[d.class_names[i]]
-                for d in results.values()
-                for i in d.class_index.tolist()
-            ]
-        )
-        lengths = [len(found) for found in results.values()]
-        start_s, end_s, score = (
-            np.concatenate(
-                [np.zeros(0), *(getattr(found, name) for found in results.values())]
-            )
-            for name in ("start_s", "end_s", "score")
-        )
-        return cls(
-            source=source,
-            video_ids=tuple(map(one_form, results)),
-            labels=labels,
-            video_index=np.repeat(np.arange(len(lengths)), lengths),
-            label_index=label_index,
-            start_s=start_s,
-            end_s=end_s,
-            score=score,
-            external_data=dict(external_data or {}),
-        )
-
-
 def read_detections(path: str | Path) -> DetectionFile:
     """Read a detection file in ActivityNet's results format.
 
     Parameters
     ----------
     path : str or Path
-        JSON in UTF-8, or a CSV file that `acmnet.data.detection_csv` wrote. Times are
-        in seconds. Times and scores may be numbers or text. ``version`` and unknown
-        fields are ignored. Names of videos and labels are brought to their composed
-        Unicode form.
+        JSON in UTF-8, a CSV file that `acmnet.data.detection_csv` wrote, or a Parquet
+        or Arrow file with the same columns (`acmnet.data.arrow_detections`), which is
+        the one for millions of detections. Times are in seconds. Times and scores may
+        be numbers or text. ``version`` and unknown fields are ignored. Names of videos
+        and labels are brought to their composed Unicode form.
 
     Returns
     -------
@@ -207,6 +71,8 @@ def read_detections(path: str | Path) -> DetectionFile:
             f"{source} holds subtitles, which round their scores; give the detections "
             "as JSON or CSV, which acmnet localize writes beside them: --out found.json"
         )
+    if is_arrow(path):
+        return read_arrow_detections(Path(path))
     text = read_text(Path(path), KIND, DetectionFileError, EMPTY)
     if suffix == ".csv":
         return _checked(source, entries_of(source, text, DetectionFileError), {})
@@ -278,7 +144,7 @@ def _gathered(
     segment = [entry["segment"] for entry in entries]
     if not (set(map(type, label)) <= {str} and set(map(type, segment)) <= {list}):
         raise TypeError("a label must be text and a segment a list")
-    labels, label_index = _numbered(list(map(one_form, label)))
+    labels, label_index = numbered(list(map(one_form, label)))
     return DetectionFile(
         source=source,
         video_ids=tuple(results),
@@ -294,21 +160,13 @@ def _gathered(
     )
 
 
-def _numbered(labels: list[str]) -> tuple[tuple[str, ...], IntArray]:
-    """Return the distinct labels and, for each label, its index among them."""
-    distinct = tuple(dict.fromkeys(labels))
-    place = {label: index for index, label in enumerate(distinct)}
-    index = np.fromiter(map(place.__getitem__, labels), np.int64, len(labels))
-    return distinct, index
-
-
 def write_detections(
     path: str | Path,
     results: Mapping[str, Detections],
     *,
     external_data: Mapping[str, object] | None = None,
 ) -> None:
-    """Write detections by video in ActivityNet's results format.
+    """Write detections by video in ActivityNet's results format, or as a table.
 
     Videos are sorted by id, and their detections by time. Times and scores are written
     so that `read_detections` returns exactly equal numbers. The file is written under a
@@ -318,7 +176,8 @@ def write_detections(
     Parameters
     ----------
     path : str or Path
-        The file; its folder is made if it is missing.
+        The file; its folder is made if it is missing. With the suffix of a Parquet or
+        Arrow file it is one; else it is JSON.
     results : mapping from video id to Detections
         A video without detections is written with an empty list.
     external_data : mapping, optional
@@ -337,6 +196,12 @@ def write_detections(
             f"external_data must be what JSON can hold: {error}; pass text, numbers, "
             "lists and mappings"
         ) from error
+    if is_arrow(path):
+        in_order = {video: found.by_time() for video, found in sorted(results.items())}
+        write_arrow_detections(
+            path, DetectionFile.of(in_order, external_data=external_data)
+        )
+        return
     try:
         with (
             written_whole(path) as part,

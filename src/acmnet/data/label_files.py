@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from acmnet.data.annotations import AnnotationError, Annotations, Video
+from acmnet.data.arrow_files import is_arrow
+from acmnet.data.arrow_labels import read_arrow_labels
 from acmnet.data.contradictions import contradictions
 from acmnet.data.formats.reading import foreign_format, read_foreign
 from acmnet.data.label_columns import LabelTableError
@@ -43,8 +45,10 @@ def read_annotations(path: str | Path) -> Annotations:
         ``subset``, ``duration``, ``start`` and ``end`` (`acmnet.data.row_marks`); a
         known video suffix is taken off the video's name. Other separators, encodings
         and names of these columns are recognised, and the notes of the returned
-        annotations state them. Or a file in a format of another program, or a folder
-        with such a file for each video (`acmnet.data.formats.format_table`).
+        annotations state them. Or a Parquet or Arrow file (`acmnet.data.arrow_labels`),
+        which is the one for a million videos. Or a file in a format of another program,
+        or a folder with such a file for each video
+        (`acmnet.data.formats.format_table`).
 
     Returns
     -------
@@ -60,6 +64,8 @@ def read_annotations(path: str | Path) -> Annotations:
         marks contradict each other (`acmnet.data.contradictions`).
     """
     path = Path(path)
+    if is_arrow(path):
+        return read_arrow_labels(path)
     foreign = foreign_format(path)
     if foreign is not None:
         return read_foreign(path, foreign)
