@@ -7,25 +7,13 @@ from typing import Annotated, Final
 from cyclopts import Group, Parameter
 
 from acmnet.cli.app import UsageError, note
-from acmnet.data.feature_manifest import MANIFEST_NAME, read_manifest
-from acmnet.extraction.extractors import (
-    KEYPOINTS,
-    PLUS,
-    POSE,
-    ExtractionSettings,
-    settings_of,
-)
-from acmnet.extraction.i3d_choices import RGB_WEIGHTS, Crop, Precision
-from acmnet.extraction.i3d_weights import list_weights
+from acmnet.extraction.default_extractor import AUTO, unnamed_extractor
+from acmnet.extraction.extractors import KEYPOINTS, PLUS, POSE, ExtractionSettings
+from acmnet.extraction.i3d_choices import Crop, Precision
 from acmnet.extraction.keypoint_extractor import KeypointRequest
 from acmnet.extraction.optical_flow import FlowMethod
 from acmnet.extraction.pose_extractor import pose_layout
 
-AUTO: Final = "auto"
-BEST_EXTRACTOR: Final = "i3d-rgb+motion"
-"""What "auto" takes if the weights of I3D's RGB stream are installed (D-074)."""
-WITHOUT_WEIGHTS: Final = "motion"
-"""What "auto" takes otherwise."""
 FIRST_OPTIONS: Final = Group("Parameters", sort_key=1)
 FEATURE_OPTIONS: Final = Group("Features", sort_key=2)
 TRAINING_OPTIONS: Final = Group("Training", sort_key=3)
@@ -95,7 +83,7 @@ class ExtractorOptions:
     out: yes if individuals mostly keep their direction in the first file, as people do
     in front of a camera; no if they turn all the way round, as mice seen from above."""
 
-    def settings(self, features: Path) -> ExtractionSettings | KeypointRequest:
+    def settings(self, *features: Path) -> ExtractionSettings | KeypointRequest:
         """Return the settings to extract with; "auto" is resolved to an extractor.
 
         What features of tracks are made of may still depend on the files
@@ -103,8 +91,9 @@ class ExtractorOptions:
 
         Parameters
         ----------
-        features : Path
-            The feature directory, whose own settings "auto" goes on with.
+        *features : Path
+            Directories of features; "auto" goes on with those of the first that holds
+            some.
 
         Raises
         ------
@@ -114,29 +103,17 @@ class ExtractorOptions:
         if self.extractor == KEYPOINTS:
             return self._of_tracks()
         self._refuse_tracks()
-        values = {
-            name: getattr(self, name)
-            for name in ("extractor", *GRID, "flow", "crop", "precision")
-            if getattr(self, name) is not None
+        given = {
+            name: value
+            for name in (*GRID, "flow", "crop", "precision")
+            if (value := getattr(self, name)) != getattr(ExtractorOptions, name)
         }
+        if self.extractor == AUTO:
+            return unnamed_extractor(given, features, note)
+        tracks = None
         if POSE in self.extractor.split(PLUS) and self.individuals is not None:
-            values["tracks"] = pose_layout(self.individuals)
-        if self.extractor != AUTO:
-            return ExtractionSettings(**values)
-        if (features / MANIFEST_NAME).exists() and self == ExtractorOptions():
-            manifest = dataclasses.asdict(read_manifest(features))
-            held = settings_of(manifest, str(features / MANIFEST_NAME))
-            note(f"{features} holds features of {held.extractor}; this goes on with it")
-            return held
-        installed = {entry.name for entry in list_weights() if entry.installed}
-        if RGB_WEIGHTS in installed:
-            return ExtractionSettings(**values | {"extractor": BEST_EXTRACTOR})
-        note(
-            f"the extractor {WITHOUT_WEIGHTS} is used, because no I3D weights are "
-            f"installed; {BEST_EXTRACTOR} finds more actions: acmnet weights install "
-            f"{RGB_WEIGHTS}"
-        )
-        return ExtractionSettings(**values | {"extractor": WITHOUT_WEIGHTS})
+            tracks = pose_layout(self.individuals)
+        return ExtractionSettings(self.extractor, tracks=tracks, **given)
 
     def _of_tracks(self) -> KeypointRequest:
         """Return what is asked of features of tracks."""

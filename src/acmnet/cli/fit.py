@@ -37,7 +37,7 @@ from acmnet.pipeline.fit_request import (
     FitResult,
     Hooks,
 )
-from acmnet.pipeline.fit_videos import fit
+from acmnet.pipeline.fit_videos import features_before, fit
 from acmnet.pipeline.training_run import join_processes
 from acmnet.show.bench.reviewed_precision import precision_of_reviews
 
@@ -122,7 +122,7 @@ def fit_command(
         videos=videos,
         labels=labels,
         out=out,
-        extraction=given.settings(out / FEATURES),
+        extraction=given.settings(*features_before(out, from_)),
         recipe=recipe,
         profile=used_profile,
         settings=settings,

@@ -99,6 +99,25 @@ def fit(request: FitRequest, hooks: Hooks = NOBODY) -> FitResult:
     return result
 
 
+def features_before(out: Path, begin_from: Path | None) -> tuple[Path, ...]:
+    """Return the directories of features that a run goes on with, the nearest first.
+
+    Parameters
+    ----------
+    out : Path
+        Directory of the run.
+    begin_from : Path, optional
+        The earlier run that it begins with.
+
+    Raises
+    ------
+    CheckpointError, RunError
+        If the earlier run has no usable checkpoint, or its features are gone.
+    """
+    own = out / FEATURES
+    return (own,) if begin_from is None else (own, earlier_features(begin_from))
+
+
 def _labels(
     request: FitRequest, hooks: Hooks
 ) -> tuple[Annotations, VideoGroups | None]:

@@ -1,8 +1,8 @@
 """Training and fitting as Python calls, with the command line's names and defaults."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from acmnet.data.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.feature_store import write_features
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.supervision import Supervision
+from acmnet.extraction.default_extractor import AUTO, unnamed_extractor
 from acmnet.extraction.extractors import KEYPOINTS, ExtractionSettings
 from acmnet.extraction.keypoint_extractor import KeypointRequest
 from acmnet.files import written_whole
@@ -21,6 +22,7 @@ from acmnet.messages import counted, some
 from acmnet.names import one_form
 from acmnet.pipeline import fit_videos
 from acmnet.pipeline.fit_request import FEATURES, FitRequest, FitResult, Hooks
+from acmnet.pipeline.fit_videos import features_before
 from acmnet.pipeline.run_data import label_file
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load
@@ -160,7 +162,7 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
     labels: str | Path,
     out: str | Path,
     *,
-    extractor: str = "motion",
+    extractor: str = AUTO,
     fps: float | None = None,
     recipe: str = "default",
     profile: recipes.Profile | None = None,
@@ -193,6 +195,9 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
         motion, i3d-rgb, i3d-two-stream, pose, keypoints (``videos`` then holds files of
         tracks), ``module:Class`` of your own, or several of those for videos joined by
         ``+``, such as ``i3d-rgb+motion``, whose features then stand side by side.
+        "auto" goes on with the features that the run, or the one to begin from, has; a
+        new run gets i3d-rgb+motion if the weights of i3d-rgb are installed, else
+        motion.
     fps : float, optional
         Frames a second that are looked at; when left out, 25 of a video, and the rate
         that files of tracks state.
@@ -219,15 +224,13 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
     """
     used = profile or recipes.default_profile(recipe)
     settings = recipes.recipe(recipe, profile=used, overrides=overrides or {})
+    begins = None if begin_from is None else Path(begin_from)
+    before = features_before(Path(out), begins)
     request = FitRequest(
         videos=Path(videos),
         labels=Path(labels),
         out=Path(out),
-        extraction=(
-            KeypointRequest(fps=fps)
-            if extractor == KEYPOINTS
-            else ExtractionSettings(extractor, fps=fps or ExtractionSettings.fps)
-        ),
+        extraction=_extraction(extractor, fps, before, on_note),
         recipe=recipe,
         profile=used,
         settings=settings,
@@ -239,6 +242,33 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
         device=device,
         overwrite=overwrite,
         retry_failed=retry_failed,
-        begin_from=None if begin_from is None else Path(begin_from),
+        begin_from=begins,
     )
     return fit_videos.fit(request, Hooks(on_note=on_note))
+
+
+def _extraction(
+    extractor: str,
+    fps: float | None,
+    before: Iterable[Path],
+    on_note: Callable[[str], None],
+) -> ExtractionSettings | KeypointRequest:
+    """Return how features are extracted, as the options of `acmnet fit` would say it.
+
+    Parameters
+    ----------
+    extractor : str
+        As `fit` takes it.
+    fps : float, optional
+        As `fit` takes it.
+    before : iterable of Path
+        Directories of features that "auto" goes on with.
+    on_note : callable
+        Called with what the user should know of the choice.
+    """
+    if extractor == KEYPOINTS:
+        return KeypointRequest(fps=fps)
+    given: dict[str, Any] = {} if fps is None else {"fps": fps}
+    if extractor == AUTO:
+        return unnamed_extractor(given, before, on_note)
+    return ExtractionSettings(extractor, **given)
