@@ -13,32 +13,22 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import av
-import cv2
 import numpy as np
-from av.container import OutputContainer
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from acmnet.data.annotations import Instance
 from acmnet.data.detections import DetectionFile
 from acmnet.data.tracks.tracks import Tracks
 from acmnet.files import written_whole
 from acmnet.segments import Detection
+from acmnet.show.encoded_picture import EncodedPicture, container_options
 from acmnet.show.frame_overlay import Frame, Overlay
-from acmnet.show.sound_copy import Sound, packets, start_s
+from acmnet.show.sound_copy import Sound, packets
 from acmnet.show.track_overlay import TrackOverlay
-from acmnet.video.containers import DecodeCount, OpenVideo, VideoError, opened_video
+from acmnet.video.containers import DecodeCount, OpenVideo, opened_video
 from acmnet.video.frame_clock import FrameClock, nominal_duration
 
 MOST_DRAWN: Final = 20
 """How many detections are drawn by default: those with the highest scores."""
-FINEST: Final = 1_000_000
-"""Most ticks per second of the new file's clock; finer clocks become `CLOCK`."""
-CLOCK: Final = Fraction(1, 90_000)
-"""A tick of the new file's clock, in seconds, if that of the video is too fine."""
-
-# some builds of ffmpeg lack x264, because it is under the GPL
-_CODEC: Final = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-_QUALITY: Final = {"preset": "veryfast", "crf": "20"}
 
 
 class RenderError(ValueError):
@@ -178,10 +168,10 @@ def render_detections(
                 f"file:{part.absolute()}",
                 "w",
                 format="mp4",
-                container_options=_container_options(video),
+                container_options=container_options(video),
             ) as target,
         ):
-            picture = _Picture(video, target)
+            picture = EncodedPicture(video, target)
             sound = Sound(sound_file.container, target)
 
             def overlay_of(pixels: Frame) -> Overlay:
@@ -206,7 +196,7 @@ def render_detections(
 
 def _drawn_frames(
     video: OpenVideo,
-    picture: "_Picture",
+    picture: EncodedPicture,
     sound: Sound,
     overlay_of: Callable[[Frame], Overlay],
     points: TrackOverlay | None,
@@ -229,117 +219,6 @@ def _drawn_frames(
         raise video.no_frame()
     picture.close()
     sound.copy_until(None)
-
-
-class _Picture:
-    """Converts decoded frames to RGB, and RGB to the picture of the new file."""
-
-    def __init__(self, video: OpenVideo, target: OutputContainer) -> None:
-        self._video, self._target = video, target
-        self._unit_s = video.stream.time_base or Fraction(1)
-        self._tick_s = _tick_s(video)
-        # one converter for each direction: it keeps what it prepared, half of the time
-        self._to_rgb, self._to_coded = VideoReformatter(), VideoReformatter()
-        self._size: tuple[int, int] | None = None
-        self._shown: Frame | None = None
-        self._last = -1
-        rates = video.stream.average_rate, video.stream.guessed_rate
-        rate = (1 / nominal_duration(rates)).limit_denominator(10_000)
-        # added before the sound, because some players take the first for the picture
-        self._stream = target.add_stream(_CODEC, rate=rate, options=dict(_QUALITY))
-        self.first_s = Fraction(0)
-        """The time of the first frame, in seconds from the start of the file."""
-
-    def pixels(self, frame: av.VideoFrame) -> Frame:
-        """Return a frame as displayed, at the size of the first one, to be drawn on.
-
-        A frame that cannot be converted to RGB is replaced by the one before it.
-        """
-        turns = round(frame.rotation / 90) % 4
-        try:
-            pixels = np.asarray(self._rgb(frame).to_ndarray(), np.uint8)
-        except av.FFmpegError as error:
-            if self._shown is None:
-                raise VideoError(
-                    f"{self._video.path} has {frame.format.name} frames that cannot be "
-                    f"turned into RGB ({error.strerror}); encode it again, as H.264 in "
-                    "yuv420p"
-                ) from None
-            return self._shown.copy()
-        pixels = np.ascontiguousarray(np.rot90(pixels, turns))
-        if self._size is None:
-            self._size = pixels.shape[1], pixels.shape[0]
-        if pixels.shape[1::-1] != self._size:
-            pixels = np.asarray(cv2.resize(pixels, self._size), np.uint8)
-        self._shown = pixels.copy()
-        return pixels
-
-    def _rgb(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Convert a frame to RGB, by the colour matrix and range that it names."""
-        try:
-            return self._to_rgb.reformat(frame, format="rgb24")
-        except av.FFmpegError:
-            # swscale refuses colour matrices that it does not know, such as YCgCo
-            return self._to_rgb.reformat(
-                frame, format="rgb24", src_colorspace=Colorspace.ITU601
-            )
-
-    def write(self, pixels: Frame, frame: av.VideoFrame, time_s: Fraction) -> None:
-        """Encode pixels at a time after the first frame, for the frame's duration."""
-        if self._last < 0:
-            self._open(frame)
-        below, right = (side % 2 for side in pixels.shape[:2])
-        if below or right:
-            border = cv2.BORDER_REPLICATE
-            padded = cv2.copyMakeBorder(pixels, 0, below, 0, right, border)
-            pixels = np.asarray(padded, np.uint8)
-        drawn = self._to_coded.reformat(
-            av.VideoFrame.from_ndarray(pixels, format="rgb24"),
-            format="yuv420p",
-            dst_colorspace=Colorspace.ITU601,
-            dst_color_range=ColorRange.MPEG,
-        )
-        # each frame needs a later tick than the one before, also on a coarse clock
-        self._last = max(self._last + 1, round((self.first_s + time_s) / self._tick_s))
-        drawn.pts, drawn.time_base = self._last, self._tick_s
-        drawn.duration = round((frame.duration or 0) * self._unit_s / self._tick_s)
-        self._target.mux(self._stream.encode(drawn))
-
-    def close(self) -> None:
-        """Write the frames that the encoder still holds."""
-        self._target.mux(self._stream.encode(None))
-
-    def _open(self, frame: av.VideoFrame) -> None:
-        """Set the size, colours and start of the new picture by the first frame."""
-        video, context = self._video, self._stream.codec_context
-        width, height = self._size or (0, 0)
-        context.width, context.height = width + width % 2, height + height % 2
-        context.pix_fmt = "yuv420p"
-        context.time_base = self._tick_s
-        context.colorspace = Colorspace.ITU601
-        context.color_range = ColorRange.MPEG
-        aspect = video.stream.sample_aspect_ratio
-        if aspect:
-            is_turned = round(frame.rotation / 90) % 2
-            context.sample_aspect_ratio = 1 / aspect if is_turned else aspect
-        # in decoding order, frames have the time stamps of later packets
-        stamp = video.stream.start_time if video.is_in_decoding_order else frame.pts
-        if stamp is not None:
-            first_s = stamp * self._unit_s - start_s(video.container)
-            self.first_s = max(Fraction(0), first_s)
-
-
-def _tick_s(video: OpenVideo) -> Fraction:
-    """Return the tick of the new file's clock: the video's own unless too fine."""
-    unit_s = video.stream.time_base or Fraction(1)
-    return unit_s if unit_s.denominator <= FINEST else CLOCK
-
-
-def _container_options(video: OpenVideo) -> dict[str, str]:
-    """Return the options for writing MP4."""
-    # without a fine scale, the picture could only start at a whole millisecond
-    scale = max(1000, _tick_s(video).denominator)
-    return {"movflags": "faststart", "movie_timescale": str(scale)}
 
 
 def _stamp(video: OpenVideo, timed: "av.VideoFrame | av.Packet[Any]") -> int | None:
