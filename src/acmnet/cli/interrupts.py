@@ -19,6 +19,7 @@ KEPT: Final = {
     "fit": GOES_ON,
     "crossvalidate": GOES_ON,
     "ablate": GOES_ON,
+    "cut": GOES_ON,
     "localize": "no detections were written; features that were extracted into "
     "--features or beside --out are kept, and the same command uses them",
     "label": "all marks are kept in the file that --out names, and a round of learning "

@@ -19,6 +19,7 @@ VERBS: Final[Mapping[str, str]] = {
     "convert": "Turn labels or detections into the format of another program.",
     "crossvalidate": "Score a recipe on your own videos, each by a model that was not "
     "trained on it.",
+    "cut": "Cut each detection out of its video, into a folder for each class.",
     "demo": "Try everything on small made-up videos: no data and no weights are "
     "needed.",
     "diagnose": "Report which kinds of errors detections have, and which actions they "

@@ -12,7 +12,13 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.video.containers import DecodeCount, OpenVideo, VideoError, opened_video
+from acmnet.video.containers import (
+    CLOCK_MAY_JUMP,
+    DecodeCount,
+    OpenVideo,
+    VideoError,
+    opened_video,
+)
 from acmnet.video.frame_clock import HOLD_S, FrameClock, nominal_duration
 
 VP8_IS_SHOWN: Final = 0x10
@@ -36,8 +42,22 @@ class _Packet(NamedTuple):
     is_key: bool
 
 
+class StampedTimes(NamedTuple):
+    """When the n frames of a video are shown, and by which time stamps."""
+
+    times: FrameTimes
+    stamps: npt.NDArray[np.int64] | None
+    """(n,) rising, in units of the stream's clock. None where frames cannot be told by
+    their time stamps, because some are missing or damaged, or may be repeated."""
+
+
 def frame_times(path: Path) -> FrameTimes:
-    """Return when each frame of a video is shown.
+    """Return when each frame of a video is shown; raises as `stamped_times`."""
+    return stamped_times(path).times
+
+
+def stamped_times(path: Path) -> StampedTimes:
+    """Return when each frame of a video is shown, and their time stamps.
 
     Raises
     ------
@@ -52,7 +72,14 @@ def frame_times(path: Path) -> FrameTimes:
                 "it again"
             )
         unit_s = video.stream.time_base or Fraction(1)
-        return _regular(packets, unit_s) or _by_clock(video, packets, unit_s)
+        regular = _regular(packets, unit_s)
+        if regular is None:
+            return StampedTimes(_by_clock(video, packets, unit_s), None)
+        may_jump = bool(video.container.format.flags & CLOCK_MAY_JUMP)
+        if may_jump or video.is_in_decoding_order:
+            return StampedTimes(regular, None)
+        stamps = np.array([packet.stamp for packet in packets], dtype=np.int64)
+        return StampedTimes(regular, stamps)
 
 
 def frame_clock(video: OpenVideo) -> FrameClock:

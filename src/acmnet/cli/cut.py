@@ -1,0 +1,207 @@
+"""The verb cut: a file for each detection, and pictures that show them together."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+
+from acmnet.cli.app import app, console, errors, fail_for_left_out, note, quiet
+from acmnet.cli.detection_limits import LimitOptions, Limits
+from acmnet.cli.progress import Waiting
+from acmnet.data.detections import read_detections
+from acmnet.data.formats.conversion import holds_detections
+from acmnet.data.formats.writing import detections_of
+from acmnet.data.label_files import read_annotations
+from acmnet.evaluation.time_budget import Cell, table_csv
+from acmnet.extraction.video_search import find_videos
+from acmnet.files import refuse_unwritable, written_whole
+from acmnet.messages import counted, quoted
+from acmnet.segments import Segment
+from acmnet.show.clip_cutting import Span, cut_clip, span_of
+from acmnet.show.clip_names import Clip, placed_clips
+from acmnet.show.contact_sheet import write_contact_sheets
+from acmnet.video.containers import VideoError
+from acmnet.video.frame_times import stamped_times
+
+TABLE: Final = "clips.csv"
+"""File that lists the clips."""
+COLUMNS: Final = ("file", "video", "class", "start_s", "end_s", "score")
+
+
+@app.command
+def cut(
+    source: Path,
+    videos: Annotated[list[Path], Parameter(negative=())],
+    /,
+    *,
+    out: Path,
+    limits: Limits = LimitOptions(),
+) -> None:
+    """Cut each detection out of its video, into a folder for each class.
+
+    A clip begins with the first frame at or after the start, and ends before the first
+    frame at or after the end. It is encoded again, as H.264 in MP4, with its sound. In
+    each folder, contact sheets show the middle frame of each clip; clips.csv lists all
+    of them. Clips that are there from an earlier call are kept.
+
+    For example: acmnet cut found.json videos/ --out clips/ --top 5
+
+    Parameters
+    ----------
+    source
+        Detections of localize as JSON or CSV, or a label file with times.
+    videos
+        Video files, or folders that are searched for video files.
+    out
+        Folder for the clips.
+    """
+    refuse_unwritable(out / TABLE)
+    wanted = placed_clips(_wanted(source, limits))
+    if not wanted:
+        raise ValueError(
+            f"{source} has nothing to cut; --all takes low scores, too, and labels "
+            "need times"
+        )
+    files = find_videos(videos)
+    by_video: dict[str, dict[PurePath, Clip]] = {}
+    for path, clip in wanted.items():
+        by_video.setdefault(clip.video, {})[path] = clip
+    done = _Done()
+    with Waiting(errors, "cutting", "clips", silent=quiet()) as bar:
+        bar.total = len(wanted)
+        for video in sorted(by_video):
+            _cut_video(files.get(video), by_video[video], out, done, bar)
+    _write_table(out / TABLE, done.spans, wanted)
+    n_sheets = _write_sheets(out, done.spans, wanted)
+    if done.kept:
+        note(f"{counted(done.kept, 'clip')} kept from an earlier call")
+    n_videos = len({wanted[place].video for place in done.spans})
+    console.print(
+        f"{counted(len(done.spans), 'clip')} of {counted(n_videos, 'video')}: "
+        f"{out}, with {counted(n_sheets, 'contact sheet')} and {TABLE}",
+        markup=False,
+    )
+    fail_for_left_out(done.reasons, len(by_video) - len(done.reasons))
+
+
+@dataclasses.dataclass
+class _Done:
+    """What was cut so far."""
+
+    spans: dict[PurePath, Span] = dataclasses.field(default_factory=dict)
+    kept: int = 0
+    reasons: list[str] = dataclasses.field(default_factory=list)
+    """One sentence for each video of which a clip is missing."""
+
+
+def _wanted(source: Path, limits: LimitOptions) -> list[Clip]:
+    """Return what is to be cut: detections with enough score, or true segments."""
+    if not holds_detections(source):
+        return _labelled(source)
+    file = read_detections(source)
+    results, n_empty = detections_of(file)
+    rule = limits.shown(file.shown_from)
+    shown = rule.of_all(results)
+    total = sum(map(len, results.values()))
+    hidden = total - sum(map(len, shown.values()))
+    if n_empty:
+        note(f"{counted(n_empty, 'detection')} without a length left out")
+    if hidden:
+        least = rule.min_score
+        limit = "" if least is None else f" with a score of {least:.3g} or more"
+        note(
+            f"{total - hidden} of {counted(total, 'detection')} cut, the highest "
+            f"scores{limit}; --all cuts all of them"
+        )
+    return [
+        Clip(video, one.label, Segment(one.start_s, one.end_s), one.score)
+        for video, found in shown.items()
+        for one in found
+    ]
+
+
+def _labelled(source: Path) -> list[Clip]:
+    """Return the true segments of a label file."""
+    annotations = read_annotations(source)
+    for sentence in annotations.notes:
+        note(sentence)
+    return [
+        Clip(video.id, one.label, one.segment)
+        for video in annotations.videos.values()
+        for one in video.instances
+    ]
+
+
+def _cut_video(
+    file: Path | None,
+    clips: Mapping[PurePath, Clip],
+    out: Path,
+    done: _Done,
+    bar: Waiting,
+) -> None:
+    """Cut all clips of one video; keep the reason if one cannot be cut."""
+    video = next(iter(clips.values())).video
+    if file is None:
+        done.reasons.append(
+            f"{quoted(video)}: no file of this name was given; name its folder, too"
+        )
+        return
+    try:
+        known = stamped_times(file)
+        for place, clip in clips.items():
+            span = span_of(known, clip.segment)
+            if span is None:
+                raise VideoError(
+                    f"it ends at {known.times.end_s:.3f} s, so nothing can be cut from "
+                    f"{clip.segment.start_s:.3f} to {clip.segment.end_s:.3f} s; is it "
+                    "another video of this name?"
+                )
+            path = out / place
+            if _is_newer(path, file):
+                done.kept += 1
+            elif damaged := cut_clip(file, known, span, path).skipped_packets:
+                note(f"{file}: {counted(damaged, 'packet')} left out because of damage")
+            done.spans[place] = span
+            bar.one_more()
+    except VideoError as error:
+        done.reasons.append(f"{quoted(video)}: {error}")
+
+
+def _is_newer(clip: Path, video: Path) -> bool:
+    """Return whether a clip is there, cut after the video was last changed."""
+    return clip.is_file() and clip.stat().st_mtime >= video.stat().st_mtime
+
+
+def _write_table(
+    path: Path, spans: Mapping[PurePath, Span], clips: Mapping[PurePath, Clip]
+) -> None:
+    """Write which clip shows what."""
+    rows: list[Sequence[Cell]] = []
+    for place, span in sorted(spans.items()):
+        clip = clips[place]
+        times = span.start_s, span.end_s
+        rows.append((place.as_posix(), clip.video, clip.label, *times, clip.score))
+    with written_whole(path) as part:
+        part.write_text(table_csv(COLUMNS, rows), encoding="utf-8", newline="")
+
+
+def _write_sheets(
+    out: Path, spans: Mapping[PurePath, Span], clips: Mapping[PurePath, Clip]
+) -> int:
+    """Write the contact sheets of each class; return how many."""
+    by_folder: dict[PurePath, list[PurePath]] = {}
+    for place in sorted(spans):
+        by_folder.setdefault(place.parent, []).append(place)
+    n = 0
+    for folder, places in by_folder.items():
+        cells = [(out / place, _words(clips[place], spans[place])) for place in places]
+        n += len(write_contact_sheets(out / folder, cells))
+    return n
+
+
+def _words(clip: Clip, span: Span) -> tuple[str, str]:
+    """Return the two lines below a clip's picture."""
+    score = "" if clip.score is None else f"  {clip.score:.2f}"
+    return clip.video, f"{span.start_s:.2f} to {span.end_s:.2f} s{score}"

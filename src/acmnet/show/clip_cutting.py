@@ -1,0 +1,152 @@
+"""Cut a part of a video out: its frames to the frame, and its sound to the sample."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import av
+import numpy as np
+
+from acmnet.files import written_whole
+from acmnet.segments import Segment
+from acmnet.show.clip_sound import ClipSound
+from acmnet.show.encoded_picture import EncodedPicture, container_options
+from acmnet.video.containers import DecodeCount, OpenVideo, VideoError, opened_video
+from acmnet.video.frame_seeking import IndexedFrames, opened_at
+from acmnet.video.frame_times import StampedTimes
+
+SAME_S: Final = 1e-6
+"""Seconds by which a time may miss that of a frame and still mean it: times in files
+are rounded."""
+
+
+class Span(NamedTuple):
+    """The frames of a clip: ``first`` and all up to, without, ``stop``."""
+
+    first: int
+    stop: int
+    start_s: float
+    """When the first frame is shown."""
+    end_s: float
+    """When the last frame ends."""
+
+
+def span_of(known: StampedTimes, segment: Segment) -> Span | None:
+    """Return the frames that are first shown in ``[start, end)``.
+
+    A segment in which no frame begins gets the frame that is shown meanwhile.
+
+    Returns
+    -------
+    Span or None
+        None if the segment lies outside the video.
+
+    Examples
+    --------
+    >>> from acmnet.video.frame_times import FrameTimes
+    >>> times = FrameTimes(np.array([0.0, 0.5, 1.0, 1.5]), 2.0)
+    >>> span_of(StampedTimes(times, None), Segment(0.5, 1.5))
+    Span(first=1, stop=3, start_s=0.5, end_s=1.5)
+    >>> span_of(StampedTimes(times, None), Segment(0.6, 0.7))
+    Span(first=1, stop=2, start_s=0.5, end_s=1.0)
+    """
+    times_s, end_s = known.times
+    if segment.start_s >= end_s or segment.end_s <= 0:
+        return None
+    first, stop = np.searchsorted(
+        times_s, [segment.start_s - SAME_S, segment.end_s - SAME_S]
+    ).tolist()
+    if stop <= first:
+        stop = max(first, 1)
+        first = stop - 1
+    ends_s = end_s if stop == len(times_s) else float(times_s[stop])
+    return Span(first, stop, float(times_s[first]), ends_s)
+
+
+def cut_clip(path: Path, known: StampedTimes, span: Span, out: Path) -> DecodeCount:
+    """Write a part of a video as H.264 and AAC in MP4.
+
+    The file appears completely or not at all. Each frame keeps the time from the first
+    one. Pictures are turned as the video file says.
+
+    Parameters
+    ----------
+    path : Path
+        The video file.
+    known : StampedTimes
+        What `acmnet.video.frame_times.stamped_times` tells of it.
+    span : Span
+        The frames to cut out.
+    out : Path
+        The file to write.
+
+    Returns
+    -------
+    DecodeCount
+        How many frames were decoded on the way, and how many packets were damaged.
+
+    Raises
+    ------
+    VideoError
+        If no frame of the clip can be decoded, or the clip cannot be encoded.
+    """
+    count = DecodeCount()
+    try:
+        with (
+            written_whole(out) as part,
+            opened_at(path, known, span.first, count) as (video, frames),
+            opened_video(path, DecodeCount()) as sound_file,
+            av.open(
+                f"file:{part.absolute()}",
+                "w",
+                format="mp4",
+                container_options=container_options(video),
+            ) as target,
+        ):
+            picture = EncodedPicture(video, target, begins_at_once=True)
+            zero_s = _zero_s(video, known)
+            sound = ClipSound(
+                sound_file.container,
+                target,
+                zero_s + Fraction(span.start_s),
+                zero_s + Fraction(span.end_s),
+                seeks=known.stamps is not None,
+            )
+            _write(known, span, frames, picture, sound)
+    except av.FFmpegError as error:
+        raise VideoError(
+            f"{out} could not be encoded ({error.strerror}); check the free space of "
+            "its disk, or encode the video again"
+        ) from error
+    return count
+
+
+def _zero_s(video: OpenVideo, known: StampedTimes) -> Fraction:
+    """Return when the first frame is shown, by the clock of the file."""
+    stamp = video.stream.start_time if known.stamps is None else int(known.stamps[0])
+    return (stamp or 0) * (video.stream.time_base or Fraction(1))
+
+
+def _write(
+    known: StampedTimes,
+    span: Span,
+    frames: IndexedFrames,
+    picture: EncodedPicture,
+    sound: ClipSound,
+) -> None:
+    """Write the frames of a span, and the sound meanwhile."""
+    written = 0
+    for index, frame in frames:
+        if index >= span.stop:
+            break
+        at_s = Fraction(float(known.times.times_s[index]) - span.start_s)
+        picture.write(picture.pixels(frame), frame, at_s)
+        sound.write_until(at_s)
+        written += 1
+    if not written:
+        raise VideoError(
+            f"no frame from {span.start_s:.3f} to {span.end_s:.3f} s could be decoded; "
+            "encode the video again"
+        )
+    picture.close()
+    sound.write_until(None)
