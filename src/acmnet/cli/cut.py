@@ -19,11 +19,9 @@ from acmnet.extraction.video_search import find_videos
 from acmnet.files import refuse_unwritable, written_whole
 from acmnet.messages import counted, quoted
 from acmnet.segments import Segment
-from acmnet.show.clip_cutting import Span, cut_clip, span_of
+from acmnet.show.clip_cutting import ClipError, Span, cut_clips
 from acmnet.show.clip_names import Clip, placed_clips
 from acmnet.show.contact_sheet import write_contact_sheets
-from acmnet.video.containers import VideoError
-from acmnet.video.frame_times import stamped_times
 
 TABLE: Final = "clips.csv"
 """File that lists the clips."""
@@ -148,30 +146,17 @@ def _cut_video(
             f"{quoted(video)}: no file of this name was given; name its folder, too"
         )
         return
+    segments = {place: clip.segment for place, clip in clips.items()}
     try:
-        known = stamped_times(file)
-        for place, clip in clips.items():
-            span = span_of(known, clip.segment)
-            if span is None:
-                raise VideoError(
-                    f"it ends at {known.times.end_s:.3f} s, so nothing can be cut from "
-                    f"{clip.segment.start_s:.3f} to {clip.segment.end_s:.3f} s; is it "
-                    "another video of this name?"
-                )
-            path = out / place
-            if _is_newer(path, file):
-                done.kept += 1
-            elif damaged := cut_clip(file, known, span, path).skipped_packets:
-                note(f"{file}: {counted(damaged, 'packet')} left out because of damage")
-            done.spans[place] = span
+        for place, one in cut_clips(file, segments, out):
+            done.spans[place] = one.span
+            done.kept += one.is_kept
+            if one.damaged:
+                packets = counted(one.damaged, "packet")
+                note(f"{file}: {packets} left out because of damage")
             bar.one_more()
-    except VideoError as error:
+    except ClipError as error:
         done.reasons.append(f"{quoted(video)}: {error}")
-
-
-def _is_newer(clip: Path, video: Path) -> bool:
-    """Return whether a clip is there, cut after the video was last changed."""
-    return clip.is_file() and clip.stat().st_mtime >= video.stat().st_mtime
 
 
 def _write_table(

@@ -1,7 +1,8 @@
 """Cut a part of a video out: its frames to the frame, and its sound to the sample."""
 
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final, NamedTuple
 
 import av
@@ -13,11 +14,15 @@ from acmnet.show.clip_sound import ClipSound
 from acmnet.show.encoded_picture import EncodedPicture, container_options
 from acmnet.video.containers import DecodeCount, OpenVideo, VideoError, opened_video
 from acmnet.video.frame_seeking import IndexedFrames, opened_at
-from acmnet.video.frame_times import StampedTimes
+from acmnet.video.frame_times import StampedTimes, stamped_times
 
 SAME_S: Final = 1e-6
 """Seconds by which a time may miss that of a frame and still mean it: times in files
 are rounded."""
+
+
+class ClipError(ValueError):
+    """A clip that cannot be cut; the message says why."""
 
 
 class Span(NamedTuple):
@@ -29,6 +34,60 @@ class Span(NamedTuple):
     """When the first frame is shown."""
     end_s: float
     """When the last frame ends."""
+
+
+class CutClip(NamedTuple):
+    """A clip that is there now."""
+
+    span: Span
+    is_kept: bool
+    """Whether it is there from an earlier call."""
+    damaged: int
+    """How many packets of the video were left out because of damage."""
+
+
+def cut_clips(
+    video: Path, clips: Mapping[PurePath, Segment], out: Path
+) -> Iterator[tuple[PurePath, CutClip]]:
+    """Cut clips out of one video, unless they are there and newer than the video.
+
+    Parameters
+    ----------
+    video : Path
+        The video file.
+    clips : mapping of PurePath to Segment
+        What to cut, by the path of its file within ``out``.
+    out : Path
+        Folder for the clips.
+
+    Yields
+    ------
+    PurePath, CutClip
+        Each clip, when it is there.
+
+    Raises
+    ------
+    ClipError
+        If the video cannot be read, or a segment lies outside of it.
+    """
+    try:
+        known = stamped_times(video)
+        for place, segment in clips.items():
+            span = span_of(known, segment)
+            if span is None:
+                raise ClipError(
+                    f"it ends at {known.times.end_s:.3f} s, so nothing can be cut from "
+                    f"{segment.start_s:.3f} to {segment.end_s:.3f} s; is it another "
+                    "video of this name?"
+                )
+            path = out / place
+            if path.is_file() and path.stat().st_mtime >= video.stat().st_mtime:
+                yield place, CutClip(span, is_kept=True, damaged=0)
+            else:
+                count = cut_clip(video, known, span, path)
+                yield place, CutClip(span, False, count.skipped_packets)
+    except VideoError as error:
+        raise ClipError(str(error)) from error
 
 
 def span_of(known: StampedTimes, segment: Segment) -> Span | None:
