@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.progress import Waiting
-from acmnet.data.made_up.drawn_recordings import write_recordings
+from acmnet.data.made_up.drawn_recordings import CLASSES, write_recordings
 from acmnet.data.made_up.simulated_features import simulate
 from acmnet.data.made_up.simulation_settings import SimulationSettings
 from acmnet.files import refuse_unwritable
@@ -19,6 +19,7 @@ def simulate_command(
     *,
     annotations: Path | None = None,
     recordings: int | None = None,
+    classes_each: int | None = None,
     out: Path,
     subset: Annotated[list[str] | None, Parameter(negative=())] = None,
     context: float = 0.5,
@@ -41,6 +42,10 @@ def simulate_command(
         In place of --annotations: make up so many long recordings of 1,800 snippets (19
         minutes), each with 20 actions of 1 to 3 s, of eight classes that mostly all
         occur. Half of them are of the subset training, half of test.
+    classes_each
+        With --recordings: how many of the eight classes can occur in each recording;
+        which ones is drawn for each. With 4, every class is missing from half of the
+        recordings, so that names alone say much more.
     out
         Directory for features/, annotations.json and simulation.json. The same command
         again goes on where it stopped.
@@ -58,10 +63,13 @@ def simulate_command(
     """
     if (annotations is None) == (recordings is None):
         raise UsageError("give either --annotations or --recordings")
+    if classes_each is not None and recordings is None:
+        raise UsageError("--classes-each is for --recordings alone")
     refuse_unwritable(out / "annotations.json")
     source = annotations
     if source is None:
-        source = write_recordings(out, recordings or 0, seed)
+        each = len(CLASSES) if classes_each is None else classes_each
+        source = write_recordings(out, recordings or 0, seed, each)
     settings = SimulationSettings(context=context, dimension=dimension, seed=seed)
     with Waiting(errors, "simulating", "videos", silent=quiet()) as waiting:
         drawn = simulate(

@@ -47,6 +47,25 @@ def test_most_classes_occur_in_most_recordings():
     assert subsets.count("training") == subsets.count("test") == 30
 
 
+@pytest.mark.parametrize("each", [1, 4, 7])
+def test_each_class_is_missing_from_its_share_of_recordings(each):
+    drawn = draw_recordings(200, seed=1, classes_each=each)["database"].values()
+    carried = [{one["label"] for one in x["annotations"]} for x in drawn]
+    assert max(map(len, carried)) == each
+    share = [np.mean([name in own for own in carried]) for name in CLASSES]
+    # a class that may occur can still be missing by chance, the rarest most often
+    assert max(share) < each / 8 + 0.1
+    assert share[0] == pytest.approx(each / 8, abs=0.1)
+    for own in drawn:
+        assert len(own["annotations"]) == 20
+
+
+@pytest.mark.parametrize("each", [0, 9])
+def test_classes_that_do_not_exist_cannot_be_drawn(each):
+    with pytest.raises(SimulationError, match=f"from 1 to 8, got {each}"):
+        draw_recordings(2, seed=0, classes_each=each)
+
+
 def test_a_recording_is_the_same_among_more(tmp_path):
     few, many = (draw_recordings(n, seed=3)["database"] for n in (2, 5))
     assert few == {name: many[name] for name in few}
@@ -80,3 +99,9 @@ def test_simulate_draws_recordings(acmnet, tmp_path):
 def test_simulate_takes_one_source_of_annotations(acmnet, tmp_path, options):
     result = acmnet("simulate", *options, "--out", tmp_path / "out")
     refused(result, "give either --annotations or --recordings", code=2)
+
+
+def test_classes_each_needs_recordings(acmnet, tmp_path):
+    options = ("--annotations", "gt.json", "--classes-each", "4")
+    result = acmnet("simulate", *options, "--out", tmp_path)
+    refused(result, "--classes-each is for --recordings alone", code=2)

@@ -1,7 +1,8 @@
 """Label files of made-up long recordings, in which short actions are rare.
 
 Such recordings are what laboratories have: many minutes, a few seconds of each
-behaviour, and most behaviours in most recordings, so that names alone tell little.
+behaviour, and most behaviours in most recordings, so that names alone tell little. With
+fewer classes in each recording, names tell more.
 """
 
 import json
@@ -31,7 +32,9 @@ LONGEST_S: Final = 3.0
 """Lengths of actions lie between these two, in seconds."""
 
 
-def draw_recordings(recordings: int, seed: int) -> dict[str, Any]:
+def draw_recordings(
+    recordings: int, seed: int, classes_each: int = len(CLASSES)
+) -> dict[str, Any]:
     """Return a label file with the true segments of made-up recordings.
 
     Every second recording is of the subset ``test``, the others of ``training``.
@@ -42,11 +45,16 @@ def draw_recordings(recordings: int, seed: int) -> dict[str, Any]:
         How many, at least 2.
     seed : int
         Of all random choices. Recording i is the same in a file of more recordings.
+    classes_each : int
+        How many of `CLASSES` can occur in each recording, at least 1. Which ones is
+        drawn for each recording. With all of them, the most frequent is in nearly every
+        recording, and the rarest in about half.
 
     Raises
     ------
     SimulationError
-        If there are fewer than two recordings.
+        If there are fewer than two recordings, or ``classes_each`` is not from 1 to the
+        number of classes.
 
     Examples
     --------
@@ -59,11 +67,16 @@ def draw_recordings(recordings: int, seed: int) -> dict[str, Any]:
             f"recordings must be a whole number from 2, got {recordings}: one is "
             "trained on and one is left for the test"
         )
+    if not 1 <= classes_each <= len(CLASSES):
+        raise SimulationError(
+            f"classes-each must be a whole number from 1 to {len(CLASSES)}, got "
+            f"{classes_each}"
+        )
     database = {
         f"recording_{i:03d}": {
             "subset": ("training", "test")[(i - 1) % 2],
             "duration": GRID.span_s(SNIPPETS),
-            "annotations": _instances(np.random.default_rng((seed, i))),
+            "annotations": _instances(np.random.default_rng((seed, i)), classes_each),
         }
         for i in range(1, recordings + 1)
     }
@@ -74,15 +87,18 @@ def draw_recordings(recordings: int, seed: int) -> dict[str, Any]:
     }
 
 
-def write_recordings(out: Path, recordings: int, seed: int) -> Path:
+def write_recordings(
+    out: Path, recordings: int, seed: int, classes_each: int = len(CLASSES)
+) -> Path:
     """Write the label file of `draw_recordings` into a folder and return its path.
 
     Raises
     ------
     SimulationError
-        If the folder holds another such file, or there are fewer than two recordings.
+        If the folder holds another such file, or `draw_recordings` refuses.
     """
-    path, drawn = out / RECORDINGS_FILE, draw_recordings(recordings, seed)
+    path = out / RECORDINGS_FILE
+    drawn = draw_recordings(recordings, seed, classes_each)
     if path.exists():
         text = read_text(path, "label file", SimulationError, "name another folder")
         if parse_json(str(path), text, "label file", SimulationError) != json.loads(
@@ -90,7 +106,8 @@ def write_recordings(out: Path, recordings: int, seed: int) -> Path:
         ):
             raise SimulationError(
                 f"{path} holds other recordings than the {recordings} of seed {seed} "
-                "that were asked for; name another folder"
+                f"with {classes_each} classes each that were asked for; name another "
+                "folder"
             )
         return path
     make_folder(out)
@@ -98,9 +115,12 @@ def write_recordings(out: Path, recordings: int, seed: int) -> Path:
     return path
 
 
-def _instances(random: np.random.Generator) -> list[dict[str, Any]]:
+def _instances(random: np.random.Generator, classes_each: int) -> list[dict[str, Any]]:
     """Return the annotations of one recording, in the order of time."""
     often = RARER ** np.arange(len(CLASSES))
+    if classes_each < len(CLASSES):
+        left_out = random.permutation(len(CLASSES))[classes_each:]
+        often[left_out] = 0.0
     labels = random.choice(len(CLASSES), INSTANCES, p=often / often.sum())
     length_s = random.uniform(SHORTEST_S, LONGEST_S, INSTANCES)
     # what is free of actions is cut at random, so that none overlaps another
