@@ -168,7 +168,9 @@ def test_crossvalidate(acmnet, tmp_path):
     assert f"{100 * scores['average']:.2f} ±" in out
     assert "chance" in out
     assert "one ensemble of the seeds" in out
-    assert len(scores["ensemble"]) == 7
+    assert len(scores["ensemble"]) == len(scores["ensemble_pooled"]) == 7
+    (pooled,) = (line for line in out.splitlines() if "one ranking for all" in line)
+    assert pooled.split()[-8] == f"{100 * scores['pooled'][0]:.1f}"
     # below the average stands its own deviation, not the mean of the others
     (spread,) = (line for line in out.splitlines() if "std over seeds" in line)
     assert spread.split()[-1] == f"{100 * scores['average_std']:.1f}"

@@ -20,7 +20,7 @@ from acmnet.evaluation.reports import evaluate
 from acmnet.pipeline.cross_validation import (
     chance_map,
     cross_validate,
-    ensemble_map,
+    ensemble_scores,
     shuffled,
 )
 from acmnet.pipeline.folds import stratified_folds
@@ -460,10 +460,15 @@ def test_cross_validation_covers_every_video_once_and_resumes(tmp_path):
     assert np.array_equal(again.map, result.map)
     # an ensemble of one seed is what that seed is; of two, their mean localises
     same = {k: arguments[k] for k in ("folds", "tiou")}
-    alone = ensemble_map(asked, seeds=(1,), **same)
-    assert alone == pytest.approx(result.map[1].mean(axis=0), abs=0)
-    both = ensemble_map(asked, seeds=(0, 1), **same)
-    assert both.shape == (2,)
+    alone = ensemble_scores(asked, seeds=(1,), **same)
+    assert alone.map == pytest.approx(result.map[1].mean(axis=0), abs=0)
+    assert alone.pooled == pytest.approx(result.pooled[1], abs=0)
+    both = ensemble_scores(asked, seeds=(0, 1), **same)
+    assert both.map.shape == both.pooled.shape == (2,)
+    # pooled is what evaluating the detections of all folds together gives
+    training = annotations.subset("training")
+    report = evaluate(training, result.detections[0], tiou=(0.1, 0.5))
+    assert result.pooled[0] == pytest.approx(report.map, abs=0)
     # another way to localise needs no training; another training is refused
     settings = override(asked.settings, {"localization.nms_tiou": 0.2})
     cross_validate(

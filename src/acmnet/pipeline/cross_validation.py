@@ -90,6 +90,10 @@ class CrossValidation:
     tiou: tuple[float, ...]
     map: FloatArray
     """mAP of each seed and fold, (seeds, folds, n_tiou), in [0, 1]."""
+    pooled: FloatArray
+    """mAP of each seed where the detections of all folds share one ranking, (seeds,
+    n_tiou), in [0, 1]. It is mostly lower than the mean over folds, because scores of
+    different trainings are then compared with each other."""
     chance: FloatArray
     """mAP of the same detections at random places, (seeds, folds, n_tiou), in [0,
     1]."""
@@ -122,6 +126,8 @@ class CrossValidation:
             "tiou": list(self.tiou),
             "map": seeds.mean(axis=0).tolist(),
             "std": spread.tolist(),
+            "pooled": self.pooled.mean(axis=0).tolist(),
+            "pooled_by_seed": self.pooled.tolist(),
             "average": float(averages.mean()),
             "average_std": float(averages.std(ddof=1)) if len(averages) > 1 else 0.0,
             "chance": self.chance.mean(axis=(0, 1)).tolist(),
@@ -191,41 +197,56 @@ def cross_validate(
         [_agreement_of_seeds(found[fold], seed, labels[fold]) for fold in range(folds)]
         for seed in seeds
     ]
+    together = {seed: _together(part[seed] for part in found) for seed in seeds}
+    pooled = [
+        evaluate(request.data.annotations, own, tiou=tiou).map
+        for own in together.values()
+    ]
     return CrossValidation(
         tiou=tuple(tiou),
         map=np.reshape(maps, shape),
+        pooled=np.array(pooled),
         chance=np.reshape(floors, shape),
         classification=np.reshape(classified, shape[:2]),
         agreement=np.array(agreed),
         seconds=seconds,
-        detections={seed: _together(part[seed] for part in found) for seed in seeds},
+        detections=together,
     )
 
 
-def ensemble_map(
+class EnsembleScores(NamedTuple):
+    """What one ensemble of all seeds' models reaches."""
+
+    map: FloatArray
+    """Mean over folds of the mAP, (n_tiou,), in [0, 1]."""
+    pooled: FloatArray
+    """mAP where the detections of all folds share one ranking, (n_tiou,), in [0, 1]."""
+
+
+def ensemble_scores(
     request: RunRequest,
     *,
     folds: int,
     groups: VideoGroups | None = None,
     seeds: Sequence[int],
     tiou: Sequence[float] = TIOU,
-) -> FloatArray:
-    """Return what one ensemble of all seeds' models reaches, (n_tiou,), in [0, 1].
+) -> EnsembleScores:
+    """Return what one ensemble of all seeds' models reaches.
 
-    It is the mean over folds, as in `cross_validate`, which has trained all models.
-    Parameters are those of `cross_validate`.
+    `cross_validate`, whose parameters these are, has trained all models.
     """
     runs: dict[int, list[Fold]] = {}
     for fold in folds_of(request, folds=folds, groups=groups, seeds=seeds):
         runs.setdefault(fold.fold, []).append(fold)
-    scores = []
+    scores, found = [], []
     for same_fold in runs.values():
         model = joined([_model(fold.run, request) for fold in same_fold])
         test = same_fold[0].test
-        report = evaluate(test.annotations, localize_videos(model, test), tiou=tiou)
-        scores.append(report.map)
+        found.append(localize_videos(model, test))
+        scores.append(evaluate(test.annotations, found[-1], tiou=tiou).map)
     mean: FloatArray = np.mean(scores, axis=0)
-    return mean
+    pooled = evaluate(request.data.annotations, _together(found), tiou=tiou).map
+    return EnsembleScores(mean, pooled)
 
 
 def _model(run: RunRequest, request: RunRequest) -> TrainedModel:
