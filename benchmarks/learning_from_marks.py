@@ -1,7 +1,8 @@
 """Measure what a person's marks are worth: average mAP over what is given.
 
     python -m benchmarks.learning_from_marks --annotations A --features F --out OUT
-        [--recipe shrec22] [--blocks 4] [--block 2 ...] [--seeds 0 ...] [--rows ...]
+        [--recipe shrec22] [--blocks 4] [--block 2 ...] [--seeds 0 ...]
+        [--draws 0 1 2] [--rows ...]
 
 The videos are dealt into as many blocks of successive videos as --blocks says. The
 videos of one block are scored, and the others are learned from, with the profile
@@ -11,12 +12,15 @@ videos of one block are scored, and the others are learned from, with the profil
     points          names, and a random instant of each true segment
     segments N      names, and all segments of N % of the videos, drawn at random, which
                     count as watched from start to end
+    suggested N     the same for the videos that `acmnet suggest` names first, given the
+                    run of the row ``names``
 
-A row after ``+`` is a round: it begins with the weights of the row ``names``
-(``--from``), whose teachers are kept. Each training is kept in --out, so that a call
-that was cut short goes on; ``table.md`` and ``figure.png`` are written there from all
-that is finished. A person's time is that which Ma et al. (ECCV 2020) measured for a
-minute of video: 45 s for names, 50 s for points, 300 s for segments.
+With --draws, points and videos are drawn as often, each time with one of these seeds;
+otherwise once, with the seed of the training. A row after ``+`` is a round: it begins
+with the weights of the row ``names`` (``--from``). Each training is kept in --out, so
+that a call that was cut short goes on; ``table.md`` and ``figure.png`` are written
+there from all that is finished. A person's time is that which Ma et al. (ECCV 2020)
+measured for a minute of video: 45 s for names, 50 s for points, 300 s for segments.
 """
 
 import argparse
@@ -39,6 +43,7 @@ from acmnet.files import written_whole
 from acmnet.pipeline.cross_validation import TIOU, spans_s
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load
+from acmnet.pipeline.suggestions import assess, shown_scores, suggestions_of
 from acmnet.pipeline.trained_model import localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.recipes import recipe
@@ -46,9 +51,11 @@ from acmnet.segments import Segment
 
 SECONDS: Final = {"names": 45.0, "points": 50.0, "segments": 300.0}
 """Seconds that a person needs for a minute of video (Ma et al. 2020)."""
+PERCENT: Final = (5, 10, 25, 50)
 ROWS: Final = (
-    *("names", "points", "segments 5", "segments 10", "segments 25", "segments 50"),
-    *("segments 100", "+points", "+segments 5", "+segments 10", "+segments 25"),
+    *("names", "points", *(f"segments {n}" for n in PERCENT)),
+    *(*(f"suggested {n}" for n in PERCENT), "segments 100", "+points"),
+    *(*(f"+segments {n}" for n in PERCENT), *(f"+suggested {n}" for n in PERCENT)),
 )
 RESULT: Final = "scores.json"
 
@@ -57,7 +64,7 @@ class Row(NamedTuple):
     """What a person gives, and how it is learned."""
 
     kind: str
-    """"names", "points" or "segments"."""
+    """"names", "points", "segments" or "suggested"."""
     share: float
     """The share of the training videos with such marks, in (0, 1]."""
     is_round: bool
@@ -71,17 +78,33 @@ class Row(NamedTuple):
 
     def seconds_a_minute(self) -> float:
         """Return a person's time, in seconds for a minute of video."""
-        if self.kind == "segments":
+        if self.kind in ("segments", "suggested"):
             rest = 1.0 - self.share
             return self.share * SECONDS["segments"] + rest * SECONDS["names"]
         return SECONDS[self.kind]
 
 
-def given(data: Data, row: Row, seed: int) -> Data:
-    """Return training data with the marks of a row, drawn with a seed."""
+def given(data: Data, row: Row, seed: int, names: Path) -> Data:
+    """Return training data with the marks of a row, drawn with a seed.
+
+    Parameters
+    ----------
+    data : Data
+        The videos that are learned from.
+    row : Row
+        What a person gives.
+    seed : int
+        The seed of what is drawn.
+    names : Path
+        The run that learned from names, which suggests videos.
+    """
     draw = random.Random(seed)
     videos = data.annotations.videos
-    chosen = set(draw.sample(sorted(videos), round(row.share * len(videos))))
+    count = round(row.share * len(videos))
+    if row.kind == "suggested":
+        chosen = set(suggested(data, names, count))
+    else:
+        chosen = set(draw.sample(sorted(videos), count))
     spans = spans_s(data)
     marked = {
         key: _marked(videos[key], row.kind, spans[key], draw)
@@ -91,6 +114,14 @@ def given(data: Data, row: Row, seed: int) -> Data:
     }
     annotations = dataclasses.replace(data.annotations, videos=marked)
     return dataclasses.replace(data, annotations=annotations)
+
+
+def suggested(data: Data, run: Path, count: int) -> list[str]:
+    """Return the videos that a run suggests first."""
+    model = load(run)
+    shown_from = shown_scores(run, model.settings)
+    assessed = assess(model, data, data.labels, {}, shown_from)
+    return [one.video for one in suggestions_of(assessed, count)]
 
 
 def _marked(video: Video, kind: str, span_s: float, draw: random.Random) -> Video:
@@ -106,10 +137,15 @@ def _marked(video: Video, kind: str, span_s: float, draw: random.Random) -> Vide
     return dataclasses.replace(video, watched=watched)
 
 
-def measure(asked: argparse.Namespace, text: str, block: int, seed: int) -> None:
+def measure(
+    asked: argparse.Namespace, text: str, block: int, seed: int, draw: int
+) -> None:
     """Train and score one row on one block with one seed, unless that was done."""
     row = Row.of(text)
+    names = place(asked.out, "names", block, seed)
     out = place(asked.out, text, block, seed)
+    if draw != seed:
+        out = out.with_name(f"{out.name}_draw_{draw}")
     if (out / RESULT).exists():
         return
     training, test = _parts(asked, block)
@@ -119,14 +155,14 @@ def measure(asked: argparse.Namespace, text: str, block: int, seed: int) -> None
     supervision: Supervision = "names" if row.kind == "names" else "all"
     request = RunRequest(
         out=out,
-        data=given(training, row, seed),
+        data=given(training, row, draw, names),
         recipe=asked.recipe,
         profile="best",
         settings=settings,
         seed=seed,
         resume=True,
         supervision=supervision,
-        begin_from=place(asked.out, "names", block, seed) if row.is_round else None,
+        begin_from=names if row.is_round else None,
     )
     before_s = time.process_time()
     train_run(request)
@@ -135,7 +171,10 @@ def measure(asked: argparse.Namespace, text: str, block: int, seed: int) -> None
     scores = {"map": report.map.tolist(), "average": report.average, "cpu_s": spent_s}
     with written_whole(out / RESULT) as part:
         part.write_text(json.dumps(scores))
-    print(f"{text}, block {block}, seed {seed}: {100 * report.average:.1f}", flush=True)
+    print(
+        f"{text}, block {block}, seed {seed}, draw {draw}: {100 * report.average:.1f}",
+        flush=True,
+    )
 
 
 def place(out: Path, text: str, block: int, seed: int) -> Path:
@@ -226,12 +265,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--blocks", type=int, default=4)
     parser.add_argument("--block", type=int, nargs="+", default=None)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--draws", type=int, nargs="+", default=None)
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
     asked = parser.parse_args(arguments)
     for block in asked.block or range(asked.blocks):
         for seed in asked.seeds:
             for text in asked.rows:
-                measure(asked, text, block, seed)
+                is_drawn = Row.of(text).kind in ("points", "segments")
+                draws = asked.draws if asked.draws and is_drawn else [seed]
+                for draw in draws:
+                    measure(asked, text, block, seed, draw)
     with written_whole(asked.out / "table.md") as part:
         part.write_text("\n".join(table(asked.out)) + "\n")
     draw_figure(asked.out)

@@ -1,6 +1,7 @@
 """The bench for the tests of its page: a server of made-up videos, and its marks."""
 
 import contextlib
+import json
 import random
 import socket
 import threading
@@ -59,13 +60,13 @@ class Bench:
     """The bench of some video files, which can be ended and started again.
 
     ``found`` holds what a model found: for some videos, rows of label, start, end and
-    score.
+    score. ``suggested`` is the content of a file that `acmnet suggest` wrote.
     """
 
-    def __init__(self, folder, files, classes=(), found=None):
+    def __init__(self, folder, files, classes=(), found=None, suggested=None):
         self.folder, self.classes = folder, classes
         self.files = {path.stem: path for path in files}
-        self.found = found
+        self.found, self.suggested = found, suggested
         self.port = 0
         self.start()
 
@@ -93,6 +94,10 @@ class Bench:
             detections=detections,
             learning=Learning(self.folder / "rounds", NO_LEARNING, print),
         )
+        if self.suggested:
+            file = self.folder / "suggestions.json"
+            file.write_text(json.dumps(self.suggested))
+            self.site.suggesting.look([], file)
         self.server = Mortal(self.site, self.port)
         self.port = self.server.server_port
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))

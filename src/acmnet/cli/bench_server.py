@@ -39,15 +39,17 @@ def serve(site: BenchSite, port: int, browser: bool) -> None:
         console.print(f"{server.address}  (Ctrl-C ends it)", markup=False)
         if browser:
             webbrowser.open(server.address)
+        site.suggesting.begin()
         server.serve_forever()
 
 
 @contextlib.contextmanager
 def closing(site: BenchSite) -> Iterator[None]:
-    """At the end of the block, stop learning and write the label file."""
+    """At the end of the block, stop what is at work and write the label file."""
     try:
         yield
     finally:
+        site.suggesting.stop()
         site.learning.stop()
         site.store.close()
 

@@ -45,6 +45,7 @@ VERBS: Final[Mapping[str, str]] = {
     "video.",
     "simulate": "Make up features for real annotations, to test a method without any "
     "video.",
+    "suggest": "Say which videos, and which spans in them, are worth a look next.",
     "train": "Learn from videos that carry only the names of their actions.",
     "view": "Show a run in the browser, to review and correct what it found.",
     "weights": "List or install the weights of the networks that features are made "
@@ -62,6 +63,7 @@ WITH_SETTINGS: Final = (
     "localize",
     "recipes show",
     "report",
+    "suggest",
     "train",
     "view",
 )

@@ -30,8 +30,9 @@ from acmnet.data.feature_files import FeatureError
 from acmnet.data.shown_detections import Shown
 from acmnet.messages import counted
 from acmnet.pipeline.kept_detections import FoundFile, found_videos
+from acmnet.pipeline.run_data import annotations_of
 from acmnet.pipeline.trained_model import TrainedModel
-from acmnet.pipeline.training_summary import shown_score
+from acmnet.pipeline.training_summary import shown_score, training_stamp
 from acmnet.recipes import Settings, as_values
 from acmnet.segments import Detections
 from acmnet.show.bench.bench_media import BenchMedia
@@ -101,6 +102,7 @@ def bench_of_run(page: RunPage, who: str = "") -> BenchSite:
     results = first.look()
     summary = page.summary(results, config, settings, LOOKED_AT)
     names = list(page.data.only(results).annotations.videos)
+    plan = _plan(page, config, settings)
     labels = run / MARKS_FILE
     with Waiting(errors, "opening", "videos", silent=quiet()) as opening:
         media = BenchMedia(
@@ -113,7 +115,7 @@ def bench_of_run(page: RunPage, who: str = "") -> BenchSite:
         labels=labels,
         shown={name: _shown(page, config, name) for name in names},
         media=media,
-        plan=_plan(page, config, settings),
+        plan=plan,
         classes=list(config.class_names),
         who=who,
         run=run,
@@ -125,8 +127,22 @@ def bench_of_run(page: RunPage, who: str = "") -> BenchSite:
         outside=lambda: str(state_of(run)["sentence"]),
     )
     first.shown_in(site)
+    if site.detections.round == 0:
+        file = site.store.folder / f"suggestions_{training_stamp(run)}.json"
+        site.suggesting.look([*plan.suggest(run, file), *_asked(page, config)], file)
     _take_in(site.store, page, config)
     return site
+
+
+def _asked(page: RunPage, config: CheckpointConfig) -> list[str]:
+    """Return the options of `acmnet suggest` for the label file that was asked for."""
+    source = page.data.source
+    asked = []
+    if source.annotations != annotations_of(page.run, config):
+        asked += ["--annotations", str(source.annotations)]
+    if source.subset is not None:
+        asked += ["--subset", source.subset]
+    return asked
 
 
 class _FirstRound:

@@ -7,7 +7,7 @@ way by which times reach it, and it returns times only when they were asked for.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from acmnet.data.annotations import (
@@ -21,6 +21,7 @@ from acmnet.data.annotations import (
 from acmnet.data.supervision import SUPERVISIONS, Supervision
 from acmnet.limits import LARGEST_SECONDS
 from acmnet.messages import counted
+from acmnet.segments import Segment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -226,6 +227,33 @@ def marks_values(marks: Mapping[str, VideoMarks]) -> dict[str, dict[str, list[An
         }
         values[video] = {kind: sorted(rows) for kind, rows in kinds.items() if rows}
     return values
+
+
+def marks_from_values(
+    values: Mapping[str, Mapping[str, Sequence[Any]]],
+) -> dict[str, VideoMarks]:
+    """Return the times that `marks_values` gave as JSON values.
+
+    Examples
+    --------
+    >>> marks = {"a": VideoMarks(points=(Point("jump", 3.0),))}
+    >>> marks_from_values(marks_values(marks)) == marks
+    True
+    """
+    return {
+        video: VideoMarks(
+            segments=tuple(
+                Instance(label, Segment(start_s, end_s))
+                for label, start_s, end_s in kinds.get("segments", ())
+            ),
+            points=tuple(Point(*row) for row in kinds.get("points", ())),
+            watched=tuple(
+                WatchedSpan(label or None, Segment(start_s, end_s))
+                for label, start_s, end_s in kinds.get("watched", ())
+            ),
+        )
+        for video, kinds in values.items()
+    }
 
 
 def marks_sha256(marks: Mapping[str, VideoMarks]) -> str:

@@ -28,6 +28,7 @@ from acmnet.show.bench.page_server import (
 from acmnet.show.bench.round_detections import RoundDetections, rows_of
 from acmnet.show.bench.round_scores import scores_of, truth_of
 from acmnet.show.bench.rounds import DETECTIONS, Round, rounds_in
+from acmnet.show.bench.suggesting import Suggesting
 from acmnet.video.containers import VideoError
 
 KEYS: Final = "1234567890qwertyuiopasdfghjklzxcvbnm"
@@ -75,8 +76,8 @@ class BenchSite:
     """Returns what the run that was opened found, as round 0; None without a run."""
     refresh: Callable[[], None] = lambda: None
     """Called before a page is opened: a run that is still training finds anew."""
-    suggest: Callable[[], Mapping[str, Mapping[str, Any]]] = lambda: {}
-    """Returns which videos are worth a look, by id: rank, why and a span."""
+    suggesting: Suggesting = dataclasses.field(default_factory=Suggesting)
+    """Finds out which videos are worth a look."""
     outside: Callable[[], str] = lambda: ""
     """Returns a sentence on a training of the run that another process does."""
     token: str = dataclasses.field(default_factory=new_token)
@@ -147,7 +148,7 @@ class BenchSite:
         self.refresh()
         labels = self.store.snapshot()
         shown = set(self.videos)
-        suggested = self.suggest()
+        suggested = self.suggesting.of_videos()
         why_not = self.learning.method.why_not
         notes = [*self.store.notes, *self.run_notes, self.store.fault, self.outside()]
         return {
@@ -234,7 +235,7 @@ class BenchSite:
             "detections_version": self.detections.version,
             "shown_from": self.detections.shown_from,
             "videos": {video: self.detections.of(video) for video in self.videos},
-            "suggestions": self.suggest(),
+            "suggestions": self.suggesting.of_videos(),
         }
 
     def _found_in(self, number: int) -> dict[str, Any]:

@@ -78,6 +78,11 @@ class RoundDetections:
             }
             self.version += 1
 
+    def renew(self) -> None:
+        """Let pages ask again, for what is suggested beside the detections."""
+        with self._lock:
+            self.version += 1
+
     def show_file(self, number: int, path: Path) -> None:
         """Show the detections that a round wrote.
 

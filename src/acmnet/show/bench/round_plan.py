@@ -10,6 +10,7 @@ from acmnet.messages import counted
 from acmnet.recipes import Settings
 from acmnet.show.bench.log_tail import last_line, values_of
 from acmnet.show.bench.rounds import DETECTIONS, LABELS, Round
+from acmnet.show.bench.suggesting import COUNT
 
 LOG_FILE: Final = "log.jsonl"
 """The file of a run with the losses of every step."""
@@ -26,11 +27,12 @@ class RoundPlan:
     features: Path
     """The folder of the features."""
     videos: Path | None = None
-    """The folder of the video files whose features are extracted; None if all features
-    are there."""
+    """The folder of the files, of videos or of tracks, whose features are extracted;
+    None if all features are there."""
     files: Mapping[str, Path] = dataclasses.field(default_factory=dict)
     """The video files by id, of which features are needed."""
-    extractor: str = "auto"
+    extracting: tuple[str, ...] = ()
+    """Options of `acmnet extract`: the extractor and its settings."""
     options: tuple[str, ...] = ()
     """Options of `acmnet train`: recipe, profile, settings."""
     device: str = "auto"
@@ -59,12 +61,17 @@ class RoundPlan:
         localize = ["localize", "--run", str(one.folder), *where, "--out", found]
         return [*self._extract(), train, localize]
 
+    def suggest(self, run: Path, file: Path) -> list[str]:
+        """Return the command that writes which videos are worth a look by a run."""
+        where = ["--features", str(self.features), "--device", self.device]
+        return ["suggest", str(run), *where, "--count", str(COUNT), "--out", str(file)]
+
     def _extract(self) -> list[list[str]]:
         """Return the command that extracts what is missing, if anything is."""
         if self.videos is None or not (set(self.files) - self._extracted()):
             return []
-        out = ["--out", str(self.features), "--extractor", self.extractor]
-        return [["extract", str(self.videos), *out, "--device", self.device]]
+        where = ["--out", str(self.features), "--device", self.device]
+        return [["extract", str(self.videos), *where, *self.extracting]]
 
     def _extracted(self) -> set[str]:
         """Return the videos that have features, or are known to give none."""

@@ -5,7 +5,7 @@ import { relay } from "./timeline.js";
 import { state } from "./state.js";
 
 const DASH = "\u2013"; // what is not known
-let rounds = [];
+let rounds = []; // those that were learned here
 let before = ""; // the state of the last question
 let swapped = async () => {};
 export const onLearned = (act) => { swapped = act; };
@@ -51,26 +51,33 @@ export async function readRounds() {
     const cells = [one.number, one.at ? new Date(one.at).toLocaleString() : DASH, one.n_marks, Number.isFinite(one.seconds) ? (one.seconds / 60).toFixed(1) : DASH, percent(one.scores?.average_map), one.scores?.of ?? DASH];
     return make("tr", {}, ...cells.map((cell) => make("td", {}, String(cell ?? DASH))));
   }));
-  const older = rounds.filter((one) => one.number !== state.round);
+  const older = others();
   const chosen = $("compare").value;
   $("compare-field").hidden = !older.length;
-  $("compare").replaceChildren(new Option("nothing", ""), ...older.map((one) => new Option(`round ${one.number}`, one.number)));
+  $("compare").replaceChildren(new Option("nothing", ""), ...older.map((one) => new Option(called(one.number), one.number)));
   $("compare").value = older.some((one) => String(one.number) === chosen) ? chosen : "";
 }
 
+// The rounds that are not shown, the run that was opened first among them.
+function others() {
+  const first = state.hasRun ? [{ number: 0, detections_url: "rounds/0/detections.json" }] : [];
+  return [...first, ...rounds].filter((one) => one.number !== state.round);
+}
+const called = (number) => (Number(number) ? `round ${number}` : "the run itself");
+
 async function compare(number) {
-  const round = rounds.find((one) => String(one.number) === String(number));
+  const round = others().find((one) => String(one.number) === String(number));
   try {
     const told = round ? await read(round.detections_url) : null;
     state.other = told && (told.videos ?? told.detections);
-    tell(round ? `Dashed: what round ${number} found. Filled: what round ${state.round} found.` : "One round is shown.");
+    tell(round ? `Dashed: what ${called(number)} found. Filled: what ${called(state.round)} found.` : "One round is shown.");
   } catch (error) {
     tell(error.message);
   }
   relay();
 }
 export function toggleCompare() {
-  const last = rounds.filter((one) => one.number !== state.round).at(-1);
+  const last = others().at(-1);
   if (!last) { tell("There is no other round to compare with yet."); return; }
   $("compare").value = state.other ? "" : last.number;
   compare($("compare").value);

@@ -3,6 +3,7 @@ import { $, clockText, counted, make } from "./elements.js";
 import { marks, onChange, state } from "./state.js";
 
 const WATCHED_SHARE = 0.98; // of a video: that much watched is watched
+const SEEN_S = 60; // whoever made a mark has seen so much before and after it, as `acmnet suggest` has it
 
 let filter = "all";
 let opener = () => {};
@@ -31,14 +32,21 @@ function summarised(video) {
     }
   }
   const isWatched = whole > 0 && watched >= WATCHED_SHARE * whole;
-  return { labels: [...labels], timed, isWatched, isNamed: labels.size > 0 || isWatched };
+  return { labels: [...labels], timed, isWatched, isNamed: labels.size > 0 || isWatched, suggested: stillSuggested(video.suggestion, own) };
+}
+
+// The first suggested span that nobody has seen since, and why; null if there is none.
+function stillSuggested(suggestion, own) {
+  const seen = own.filter((mark) => mark.kind !== "name").map((mark) => mark.kind === "watched" ? [mark.start_s, mark.end_s] : [mark.start_s - SEEN_S, (mark.end_s ?? mark.start_s) + SEEN_S]);
+  const spans = suggestion?.spans ?? [], next = spans.find((span) => !seen.some(([start, end]) => span.start_s < end && start < span.end_s));
+  return next ? { start_s: next.start_s, why: next === spans[0] ? suggestion.why : next.why } : null;
 }
 
 const FILTERS = {
   all: () => true,
   unnamed: (video) => !summaryOf(video).isNamed,
   unwatched: (video) => !summaryOf(video).isWatched,
-  suggested: (video) => video.suggestion !== null && video.suggestion !== undefined,
+  suggested: (video) => summaryOf(video).suggested !== null,
 };
 
 export function listed() {
@@ -50,9 +58,9 @@ export function listed() {
 
 const rows = new Map(); // id -> {node, key}
 function rowOf(video) {
-  const { labels, timed, isWatched } = summaryOf(video), isOpen = video === state.video;
+  const { labels, timed, isWatched, suggested } = summaryOf(video), isOpen = video === state.video;
   const words = [labels.join(", ") || (isWatched ? "nothing in it" : "no name yet"), timed ? counted(timed, "mark") : "", isWatched && labels.length ? "watched" : ""].filter(Boolean).join(" · ");
-  const why = video.suggestion?.why ?? "";
+  const why = suggested?.why ?? "";
   const key = JSON.stringify([words, why, isOpen]);
   if (rows.get(video.id)?.key === key) return rows.get(video.id).node;
   const node = make("li", {}, make("button", { type: "button", class: isOpen ? "now" : "", "aria-current": isOpen && "true", onclick: () => open(video) },

@@ -5,7 +5,7 @@ import { repaint, openStrip, relay } from "./timeline.js";
 import { layNamesHere, openMarks } from "./chosen.js";
 import { onSwitch } from "./keys.js";
 import { askLearning, onLearned, readRounds } from "./learning.js";
-import { drawList, forgetSummaries, onOpen } from "./list.js";
+import { drawList, forgetSummaries, onOpen, summaryOf } from "./list.js";
 import { forget, layChips } from "./marking.js";
 import { onOpenNamed, showNames } from "./names.js";
 import { openVideo, pause, seek } from "./player.js";
@@ -41,9 +41,9 @@ function show(video) {
   history.replaceState(null, "", `#${encodeURIComponent(video.id)}`);
 }
 function drawWhy() {
-  const { suggestion } = state.video;
-  $("why").replaceChildren(...(suggestion ? [`Suggested: ${suggestion.why} `] : []));
-  if (suggestion && Number.isFinite(suggestion.start_s)) $("why").append(make("button", { type: "button", class: "plain", onclick: () => seek(state.frames.nearest(suggestion.start_s)) }, "Go there"));
+  const { suggested } = summaryOf(state.video);
+  $("why").replaceChildren(...(suggested ? [`Suggested: ${suggested.why} `] : []));
+  if (suggested) $("why").append(make("button", { type: "button", class: "plain", onclick: () => seek(state.frames.nearest(suggested.start_s)) }, "Go there"));
 }
 
 function switchTo(page) {
@@ -76,6 +76,7 @@ function takeDetections(told) {
   Object.assign(state, { round: told.round });
   detections = told.detections_version;
   setScores(told.shown_from);
+  forgetSummaries();
   if (state.video) drawWhy();
   drawList();
   relay();
@@ -151,7 +152,7 @@ function setTheme(theme) {
 async function begin() {
   setTheme(memory.read(THEME));
   const bench = await read("bench.json");
-  Object.assign(state, { classes: bench.classes, who: memory.read(WHO) ?? bench.who, round: bench.round });
+  Object.assign(state, { classes: bench.classes, who: memory.read(WHO) ?? bench.who, round: bench.round, hasRun: bench.run !== null });
   state.videos = bench.videos.map((video) => ({ ...video, detections: (video.detections ?? []).map(asDetection) }));
   [revision, detections] = [bench.revision, bench.detections_version];
   $("title").textContent = bench.title ?? "Label videos";
@@ -159,6 +160,7 @@ async function begin() {
   marks.take(bench.marks);
   saving = new Saving({ marks, post, where: bench.labels ?? "", who: () => state.who, changed: () => drawSaved(saving) });
   onChange((changed, isOwn) => { if (isOwn) saving.put(changed); });
+  onChange((changed) => { if (state.video?.suggestion && changed.some((mark) => mark.video === state.video.id)) drawWhy(); });
   const ids = new Set(state.videos.map((video) => video.id));
   const back = await saving.adopt((mark) => ids.has(mark.video));
   layChips();

@@ -1,0 +1,192 @@
+"""The verb suggest: which videos, and which spans in them, to look at next."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.markup import escape
+from rich.table import Table
+
+from acmnet.cli.app import UsageError, app, console, fail_for_left_out
+from acmnet.cli.dotted_settings import RUN_EPILOGUE
+from acmnet.cli.progress import counting
+from acmnet.cli.shared_options import Device
+from acmnet.cli.trained_run import (
+    RunData,
+    RunDataOptions,
+    loaded,
+    refuse_nothing_left,
+)
+from acmnet.data.annotations import Video
+from acmnet.data.feature_files import FeatureError
+from acmnet.data.label_files import read_annotations
+from acmnet.data.labelled_features import Data
+from acmnet.data.marks import VideoMarks, given_marks, marks_from_values
+from acmnet.evaluation.time_budget import table_csv
+from acmnet.files import refuse_unwritable, write_json, written_whole
+from acmnet.messages import counted
+from acmnet.pipeline.run_data import training_videos
+from acmnet.pipeline.suggestions import (
+    Suggestion,
+    assess,
+    shown_scores,
+    suggestions_of,
+)
+from acmnet.show.bench.reviewed_precision import MARKS_FILE
+from acmnet.training.checkpoint import load_config
+from acmnet.training.checkpoint_config import CheckpointConfig
+
+COLUMNS = ("rank", "video", "label", "start", "end", "why")
+"""The columns of the table that --out writes as CSV, a row a span."""
+
+
+@app.command(name="suggest", help_epilogue=RUN_EPILOGUE)
+def suggest_command(
+    run: Path,
+    *,
+    given: RunData = RunDataOptions(),
+    marks: Path | None = None,
+    count: int = 10,
+    out: Path | None = None,
+    device: Device = "auto",
+) -> None:
+    """Say which videos, and which spans in them, are worth a look next.
+
+    A look is worth much where the run's networks disagree or are unsure, in classes of
+    which few examples are marked, and in videos that stand for many others. Videos that
+    are marked already are left out, and so are those that the label file holds and the
+    run was not trained on, since they are kept back to score the run. Mark what is
+    suggested with `acmnet view RUN`, and learn from it with `acmnet train --from RUN`.
+
+    For example: acmnet suggest runs/mine --count 20 --out look.csv
+
+    Parameters
+    ----------
+    run
+        Directory that `acmnet train` or `acmnet fit` wrote, or a round of the bench.
+    marks
+        Label file with what was marked since, all of whose times count as marked. When
+        left out, what was marked in `acmnet view`: marks.json in the run. The times
+        that the run learned from always count.
+    count
+        How many videos to suggest, at most.
+    out
+        Also write all suggestions to this file: .json, or .csv with a row a span.
+    """
+    if count < 1:
+        raise UsageError(f"--count must be at least 1, got {count}")
+    if out is not None and out.suffix.lower() not in (".json", ".csv"):
+        raise UsageError(f"--out must be a .json or a .csv file, got {out}")
+    refuse_unwritable(out)
+    config = load_config(run)
+    candidates = _candidates(run, given, config)
+    names, times = _marked(run, marks, config)
+    model = loaded(run, device, given.settings)
+    failures: list[FeatureError] = []
+    with counting("looking", candidates) as one_more:
+        assessed = assess(
+            model,
+            candidates,
+            names,
+            times,
+            shown_scores(run, model.settings),
+            on_video=one_more,
+            on_failure=failures.append,
+        )
+    refuse_nothing_left(assessed.pooled, failures)
+    found = suggestions_of(assessed, count)
+    if out is not None:
+        _write(out, run, found)
+    _print(run, found, len(assessed.pooled))
+    fail_for_left_out([str(x) for x in failures], len(assessed.pooled))
+
+
+class _Marked(NamedTuple):
+    """What is known of the videos so far."""
+
+    names: Mapping[str, Sequence[str]]
+    """The actions in each video whose actions are all named."""
+    times: Mapping[str, VideoMarks]
+    """What was marked in each video that has marks."""
+
+
+def _candidates(run: Path, given: RunDataOptions, config: CheckpointConfig) -> Data:
+    """Return the videos that may be suggested, with their features.
+
+    These are the videos that were asked for by a label file or a subset. When nothing
+    was asked for, they are those that the run was trained on, and those with features
+    that the label file does not know.
+    """
+    data = given.opened(run)
+    if given.annotations is not None or given.subset is not None:
+        return data
+    known = training_videos(config)
+    if known is not None:
+        data = data.only(set(known))
+    listed = data.whole.videos
+    new = {
+        video: Video(id=video, subset=None, duration_s=None, labels=(), instances=())
+        for video in data.store.video_ids
+        if video not in listed
+    }
+    videos = {**data.annotations.videos, **new}
+    annotations = dataclasses.replace(data.annotations, videos=videos)
+    return dataclasses.replace(data, annotations=annotations)
+
+
+def _marked(run: Path, marks: Path | None, config: CheckpointConfig) -> _Marked:
+    """Return what the run learned from, and what was marked since."""
+    names = dict(config.trained_on or {})
+    times = marks_from_values(config.taught_times)
+    if marks is None and (run / MARKS_FILE).exists():
+        marks = run / MARKS_FILE
+    if marks is not None:
+        since = read_annotations(marks)
+        names |= {video.id: video.labels for video in since.videos.values()}
+        times |= given_marks(since, "all")
+    return _Marked(names, times)
+
+
+def _write(out: Path, run: Path, found: Sequence[Suggestion]) -> None:
+    """Write suggestions as JSON or CSV, by the suffix of the file."""
+    if out.suffix.lower() == ".json":
+        suggestions = [one.to_json(i) for i, one in enumerate(found, 1)]
+        write_json(out, {"run": str(run.resolve()), "suggestions": suggestions})
+        return
+    rows = [
+        (
+            i,
+            one.video,
+            x.doubt.label,
+            x.doubt.segment.start_s,
+            x.doubt.segment.end_s,
+            x.why,
+        )
+        for i, one in enumerate(found, 1)
+        for x in one.spans
+    ]
+    with written_whole(out) as part:
+        part.write_text(table_csv(COLUMNS, rows), encoding="utf-8", newline="")
+
+
+def _print(run: Path, found: Sequence[Suggestion], n_videos: int) -> None:
+    """Print the suggestions as a table."""
+    if not found:
+        console.print(
+            f"nothing in {counted(n_videos, 'video')} is worth a look: all of it is "
+            "marked, or no action is found there",
+            markup=False,
+        )
+        return
+    table = Table(
+        title=f"worth a look, of {counted(n_videos, 'video')}",
+        title_justify="left",
+        box=None,
+    )
+    for name in ("", "video", "why"):
+        table.add_column(name, justify="left" if name else "right", overflow="fold")
+    for i, one in enumerate(found, 1):
+        table.add_row(str(i), escape(one.video), escape(one.why))
+    console.print(table)
+    console.print(f"mark them with acmnet view {run}", markup=False)
