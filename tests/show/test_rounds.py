@@ -224,7 +224,7 @@ def test_extraction_is_of_what_is_missing_and_weights_of_known_classes(tmp_path)
         features=features,
         videos=tmp_path / "videos",
         files={"a": tmp_path / "a.mp4", "b": tmp_path / "b.mp4"},
-        extractor="motion",
+        extracting=("--extractor", "motion"),
         options=("--profile", "best"),
     )
     first = begun(tmp_path / "rounds", 1, NAMED)

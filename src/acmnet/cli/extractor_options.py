@@ -115,6 +115,26 @@ class ExtractorOptions:
             tracks = pose_layout(self.individuals)
         return ExtractionSettings(self.extractor, tracks=tracks, **given)
 
+    def words(self) -> tuple[str, ...]:
+        """Return the options as they are given to `acmnet extract`.
+
+        Examples
+        --------
+        >>> ExtractorOptions(extractor="keypoints", fps=30.0, directions=False).words()
+        ('--extractor', 'keypoints', '--fps', '30.0', '--no-directions')
+        """
+        words = ["--extractor", self.extractor]
+        for name, value in dataclasses.asdict(self).items():
+            if name == "extractor" or value == getattr(ExtractorOptions, name):
+                continue
+            option = name.replace("_", "-")
+            if isinstance(value, bool):
+                words.append(f"--{'' if value else 'no-'}{option}")
+            else:
+                text = ",".join(value) if isinstance(value, list) else str(value)
+                words += [f"--{option}", text]
+        return tuple(words)
+
     def _of_tracks(self) -> KeypointRequest:
         """Return what is asked of features of tracks."""
         given = ",".join(self.points or ())

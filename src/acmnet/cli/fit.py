@@ -163,7 +163,7 @@ def _fit_with_bars(request: FitRequest) -> FitResult:
 
 def _print_result(request: FitRequest, result: FitResult) -> None:
     """Print the scores or the estimates, how much was found, and what to do next."""
-    out, videos, report = request.out, request.videos, result.report
+    out, report = request.out, result.report
     if report is not None:
         rows = dict(zip(report.class_names, report.ap.T.tolist(), strict=True))
         rows |= {"mAP": report.map.tolist()}
@@ -171,7 +171,7 @@ def _print_result(request: FitRequest, result: FitResult) -> None:
     if result.expectation is not None:
         _print_expectation(result.expectation)
         if report is None:
-            _print_to_review(out, result.expectation, videos)
+            _print_to_review(request, result.expectation)
     shown = Shown(min_score=result.shown_from).of_all(result.results)
     total = counted(sum(map(len, shown.values())), "detection")
     least = result.shown_from
@@ -179,10 +179,10 @@ def _print_result(request: FitRequest, result: FitResult) -> None:
     console.print(
         f"{total} in {counted(len(shown), 'video')}{above}; read {out / REPORT}"
     )
-    has_videos = request.extraction.extractor != KEYPOINTS
-    shows = f" --videos {videos} shows them beside the videos" if has_videos else ""
+    shows = _videos_option(request)
+    shows += " shows them beside the videos" if shows else " shows them"
     console.print(
-        f"next: acmnet report {out}{shows or ' shows them'}; "
+        f"next: acmnet report {out}{shows}; "
         f"acmnet localize VIDEO --run {out} --out detections.json finds actions in "
         "other videos",
         markup=False,
@@ -195,8 +195,19 @@ def _print_expectation(expected: Expectation) -> None:
         console.print(sentence, markup=False)
 
 
-def _print_to_review(run: Path, expected: Expectation, videos: Path) -> None:
+def _videos_option(request: FitRequest) -> str:
+    """Return the option that shows the videos beside what was found, if there are any.
+
+    Tracks hold no picture.
+    """
+    if request.extraction.extractor == KEYPOINTS:
+        return ""
+    return f" --videos {request.videos}"
+
+
+def _print_to_review(request: FitRequest, expected: Expectation) -> None:
     """Print which detections to review, and the precision of those that were."""
+    run = request.out
     reviewed = precision_of_reviews(run)
     if reviewed is None:
         return
@@ -212,7 +223,8 @@ def _print_to_review(run: Path, expected: Expectation, videos: Path) -> None:
         title = f"review these {asked} to measure the precision"
         console.print(plain_table(title, Table(columns, rows, {})))
         console.print(
-            f"accept or reject each of them in acmnet view {run} --videos {videos}; "
-            "after that, view, report and fit print the precision",
+            f"accept or reject each of them in acmnet view {run}"
+            f"{_videos_option(request)}; after that, view, report and fit print the "
+            "precision",
             markup=False,
         )

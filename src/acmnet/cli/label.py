@@ -10,18 +10,30 @@ from acmnet import recipes
 from acmnet.cli.app import UsageError, app, errors, note, quiet
 from acmnet.cli.bench_server import serve
 from acmnet.cli.dotted_settings import TRAINING_EPILOGUE, GivenSettings, RecipeSettings
+from acmnet.cli.extractor_options import Extracting, ExtractorOptions
 from acmnet.cli.progress import Waiting
 from acmnet.cli.recipe_options import ProfileName, RecipeName
 from acmnet.cli.shared_options import Device
-from acmnet.extraction.video_search import find_videos
+from acmnet.extraction.extractors import KEYPOINTS
+from acmnet.extraction.records import ExtractionError
+from acmnet.extraction.video_search import find_tracks, find_videos
 from acmnet.files import refuse_unwritable
+from acmnet.messages import counted, some
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_site import BenchSite, ShownVideo, known_videos
 from acmnet.show.bench.learning import Learning, Method
 from acmnet.show.bench.mark_store import JOURNAL_FILE, MarkStore
 from acmnet.show.bench.round_detections import RoundDetections
 from acmnet.show.bench.round_plan import RoundPlan
-from acmnet.show.bench.rounds import DETECTIONS, FEATURES, FOLDER, last_done, rounds_in
+from acmnet.show.bench.rounds import (
+    DETECTIONS,
+    FEATURES,
+    FOLDER,
+    Round,
+    last_done,
+    rounds_in,
+)
+from acmnet.show.bench.suggesting import SUGGESTIONS, Suggesting
 
 SEEN: Final = "seen"
 """Folder of a bench with frame times and pictures, which can be deleted."""
@@ -34,7 +46,8 @@ def label(
     out: Path,
     classes: Annotated[list[str] | None, Parameter(negative=())] = None,
     who: str = "",
-    extractor: str = "auto",
+    tracks: Path | None = None,
+    extracting: Extracting = ExtractorOptions(),
     recipe: RecipeName = "default",
     profile: ProfileName = None,
     port: int = 0,
@@ -53,7 +66,7 @@ def label(
     Parameters
     ----------
     videos
-        Folder of the video files.
+        Folder of the video files, those of tracked recordings included.
     out
         The label file, JSON. If it is there, its labels are the first ones.
     classes
@@ -62,8 +75,10 @@ def label(
     who
         Your name, which is kept with each mark. When left out, your name on this
         machine.
-    extractor
-        What describes the videos when they are learned from, as for `acmnet extract`.
+    tracks
+        With --extractor keypoints: folder of the files of tracks that are learned from.
+        When left out, they are looked for in the folder of the videos. A recording and
+        its video have the same name.
     port
         Port on 127.0.0.1. 0 chooses one that is the same each time for this label file,
         or a free one if that is in use.
@@ -74,7 +89,12 @@ def label(
         raise UsageError(f"--out must be a .json file, got {out}; name it labels.json")
     given = given_settings.by_name()
     settings = recipes.recipe(recipe, profile=profile, overrides=given)
-    files = find_videos([videos])
+    if extracting.extractor == KEYPOINTS:
+        files = _videos_of_tracks(videos, tracks or videos)
+    elif tracks is not None:
+        raise UsageError(f"--tracks is for --extractor {KEYPOINTS} alone")
+    else:
+        files = find_videos([videos])
     folder = out.with_suffix(".bench")
     refuse_unwritable(out, folder / JOURNAL_FILE)
     with Waiting(errors, "opening", "videos", silent=quiet()) as opening:
@@ -82,9 +102,9 @@ def label(
     shown = {video: ShownVideo() for video in files}
     plan = RoundPlan(
         features=folder / FEATURES,
-        videos=videos,
+        videos=tracks or videos,
         files=files,
-        extractor=extractor,
+        extracting=extracting.words(),
         options=_options(recipe, profile, given),
         device=device,
         settings=settings,
@@ -103,6 +123,41 @@ def label(
         port,
         browser,
     )
+
+
+def _videos_of_tracks(videos: Path, tracks: Path) -> dict[str, Path]:
+    """Return the video of each recording that has tracks, by the recording's id.
+
+    Recordings without a video and videos without tracks are named in notes.
+
+    Raises
+    ------
+    ExtractionError
+        If no recording has a video.
+    """
+    recordings = find_tracks([tracks])
+    try:
+        files = find_videos([videos], hint="")
+    except ExtractionError:
+        files = {}
+    found = {name: file for name, file in files.items() if name in recordings}
+    if not found:
+        name, file = next(iter(recordings.items()))
+        raise ExtractionError(
+            f"no video in {videos} belongs to the tracks in {tracks}, and nothing can "
+            f"be marked without seeing it; name the folder of the videos, in which "
+            f"that of {file.name} is called {name}.mp4, and the folder of the tracks "
+            "with --tracks"
+        )
+    for what, lacking, others in (
+        ("recording", recordings, f"no video in {videos}"),
+        ("video", files, f"no tracks in {tracks}"),
+    ):
+        missing = [name for name in lacking if name not in found]
+        if missing:
+            have = counted(len(missing), what, ("has", "have"), of=len(lacking))
+            note(f"{have} {others} and cannot be marked here: {some(missing)}")
+    return found
 
 
 def opened_bench(
@@ -133,14 +188,18 @@ def opened_bench(
         labels, folder, known_videos(shown, media), classes, detections.proposal
     )
     rounds = folder / FOLDER
+    may_be_looked_at = {video for video, own in shown.items() if not own.names}
+    suggesting = Suggesting(may_be_looked_at, detections.renew)
+
+    def show(one: Round) -> None:
+        detections.show_file(one.number, one.folder / DETECTIONS)
+        file = one.folder / SUGGESTIONS
+        suggesting.look(plan.suggest(one.folder, file), file)
+
     last = last_done(rounds_in(rounds))
     if last is not None:
-        detections.show_file(last.number, last.folder / DETECTIONS)
-    learning = Learning(
-        rounds,
-        Method(plan.steps, plan.progress),
-        lambda one: detections.show_file(one.number, one.folder / DETECTIONS),
-    )
+        show(last)
+    learning = Learning(rounds, Method(plan.steps, plan.progress), show)
     for sentence in store.notes:
         note(sentence)
     return BenchSite(
@@ -151,6 +210,7 @@ def opened_bench(
         media=media,
         detections=detections,
         learning=learning,
+        suggesting=suggesting,
         **options,
     )
 

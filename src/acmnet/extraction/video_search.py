@@ -21,7 +21,9 @@ own name is the group: ``mouse1DLC_resnet50_openfieldOct30shuffle1_100000_filter
 ``labels.v001.000_mouse1.analysis``."""
 
 
-def find_videos(paths: Sequence[str | Path]) -> dict[str, Path]:
+def find_videos(
+    paths: Sequence[str | Path], hint: str = "give --extractor keypoints"
+) -> dict[str, Path]:
     """Return each video's file by its id, the file's name without the suffix; sorted.
 
     The id is brought to its composed Unicode form, whichever form the file system has.
@@ -32,6 +34,9 @@ def find_videos(paths: Sequence[str | Path]) -> dict[str, Path]:
         Files, which are taken whatever their suffix, and folders, which are searched
         with all their subfolders for files with the suffix of a video. Hidden files and
         folders are skipped.
+    hint : str
+        What to do about a folder that holds files of tracks instead; empty to say
+        nothing.
 
     Raises
     ------
@@ -45,15 +50,14 @@ def find_videos(paths: Sequence[str | Path]) -> dict[str, Path]:
         files = _files_in(path, VIDEO_SUFFIXES) if path.is_dir() else [path]
         if not files:
             has_tracks = next(iter(_files_in(path, TRACK_SUFFIXES)), None)
-            hint = (
-                f"; it has {has_tracks.name}: if that is a file of tracks, give "
-                "--extractor keypoints"
-                if has_tracks
+            told = (
+                f"; it has {has_tracks.name}: if that is a file of tracks, {hint}"
+                if has_tracks and hint
                 else ""
             )
             raise ExtractionError(
                 f"{path} holds no video ({', '.join(VIDEO_SUFFIXES[:4])} and the like);"
-                f" name the folder of the videos, or the files themselves{hint}"
+                f" name the folder of the videos, or the files themselves{told}"
             )
         _add(found, {file: one_form(file.stem) for file in files}, "videos")
     return dict(sorted(found.items()))
