@@ -64,6 +64,7 @@ SLOW = {
     "pipeline/test_kept_detections",
     "pipeline/test_learning_from_marks",
     "pipeline/test_listed_videos",
+    "pipeline/test_model_export",
     "pipeline/test_python_journeys",
     "pipeline/test_run_data",
     "pipeline/test_run_kills",

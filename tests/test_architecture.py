@@ -195,11 +195,13 @@ def test_the_door():
         "acm_loss",
         "evaluate",
         "fit",
+        "from_pretrained",
         "load",
         "localize_activations",
         "open_store",
         "read_annotations",
         "recipe",
+        "save_pretrained",
         "train",
     }
     assert all(hasattr(acmnet, name) for name in acmnet.__all__)

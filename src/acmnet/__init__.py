@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from acmnet.localization.from_activations import localize_activations
     from acmnet.localization.video_activations import VideoActivations
     from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch
+    from acmnet.pipeline.pretrained import from_pretrained, save_pretrained
     from acmnet.pipeline.python_calls import fit, train
     from acmnet.pipeline.run_request import RunError
     from acmnet.pipeline.stored_model import load
@@ -51,6 +52,7 @@ _HOMES: Final = {
     "acmnet.localization.from_activations": ("localize_activations",),
     "acmnet.localization.video_activations": ("VideoActivations",),
     "acmnet.network.acm_net": ("ACMNet", "ACMNetOutput", "Branch"),
+    "acmnet.pipeline.pretrained": ("from_pretrained", "save_pretrained"),
     "acmnet.pipeline.python_calls": ("fit", "train"),
     "acmnet.pipeline.run_request": ("RunError",),
     "acmnet.pipeline.stored_model": ("load",),
@@ -93,11 +95,13 @@ __all__ = [
     "acm_loss",
     "evaluate",
     "fit",
+    "from_pretrained",
     "load",
     "localize_activations",
     "open_store",
     "read_annotations",
     "recipe",
+    "save_pretrained",
     "train",
 ]
 

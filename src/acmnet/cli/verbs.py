@@ -27,11 +27,14 @@ VERBS: Final[Mapping[str, str]] = {
     "doctor": "Report everything that is wrong with labels, features and splits, with "
     "remedies.",
     "evaluate": "Score detections against true segments: mAP, and AP of each class.",
+    "export": "Write a run for other programs: ONNX, torch.export, or a model "
+    "directory.",
     "extract": "Turn video files into features, which training and localisation read.",
     "figures": "Draw losses, scores and single videos of a run for a paper, as PNG, "
     "SVG and PDF.",
     "fit": "Learn from your own video files and their labels: one command for all "
     "steps.",
+    "import": "Make a run of a checkpoint that the authors' code wrote (.pth).",
     "label": "Name and mark videos in the browser, and learn from what you marked.",
     "localize": "Find actions in videos, with start, end and score: with a trained run "
     "or without.",

@@ -145,9 +145,9 @@ class ACMNet(StandardizingNetwork):
 
         embedding = self.embedding(seen).relu_()  # eq. 1: X, (B, T, E)
         # the attention comes first, because dropout is drawn in this order
-        attention = self._attend(embedding, mask, drop)  # eq. 3: A, (B, T, 3)
+        attention = self.attend(embedding, mask, drop)  # eq. 3: A, (B, T, 3)
         # eq. 2: CAS, (B, T, C + 1)
-        activation, is_shown = self._classify(embedding, mask, drop)
+        activation, is_shown = self.classify(embedding, mask, drop)
         weight = attention.transpose(1, 2).unsqueeze(-1)  # (B, 3, T, 1)
         branch_activation = weight * activation.unsqueeze(1)  # eq. 4: (B, 3, T, C + 1)
         ratios = self.settings.ratios
@@ -175,7 +175,7 @@ class ACMNet(StandardizingNetwork):
         seen = drop(self.standardized(features), self.settings.input_dropout)
         return seen if mask.all() else seen.masked_fill(~mask.unsqueeze(-1), 0.0)
 
-    def _attend(self, embedding: Tensor, mask: Tensor, drop: VideoDropout) -> Tensor:
+    def attend(self, embedding: Tensor, mask: Tensor, drop: VideoDropout) -> Tensor:
         """Return each branch's attention (B, T, 3); 0 at padding."""
         seen = drop(embedding, self.settings.attention_dropout)
         # (3, D, 1): a convolution that sees one snippet is a product with a matrix
@@ -186,7 +186,7 @@ class ACMNet(StandardizingNetwork):
             logits = logits.masked_fill(others, -torch.inf)
         return logits.softmax(dim=-1) * mask.unsqueeze(-1)
 
-    def _classify(
+    def classify(
         self, embedding: Tensor, mask: Tensor, drop: VideoDropout
     ) -> tuple[Tensor, Tensor | None]:
         """Return class logits (B, T, C + 1), and which snippets were shown (B, T).

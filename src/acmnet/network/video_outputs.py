@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch
+from acmnet.network.exported_networks import ExportedStudents, ExportedTeachers
 from acmnet.network.pooling import video_logits
 from acmnet.network.student import Student, StudentOutput
+from acmnet.network.whole_model import STUDENTS_SAY, TEACHERS_SAY
 
 CHUNK_SNIPPETS: Final = 1024
 """Snippets of one video that a network sees at once: they bound its memory and change
@@ -43,16 +45,19 @@ class StudentVideo(NamedTuple):
     """(T, 2). Snippets back to the start of that instance and on to its end."""
 
 
-def acm_net_on_video(network: ACMNet, video: Tensor) -> ACMNetVideo:
+def acm_net_on_video(network: ACMNet | ExportedTeachers, video: Tensor) -> ACMNetVideo:
     """Return what the paper's network says of one video.
 
     Parameters
     ----------
-    network : ACMNet
-        The trained network, on any device.
+    network : ACMNet or ExportedTeachers
+        The trained network, on any device, or several in an exported file.
     video : (T, D) floating point tensor
         The features of the video, on any device.
     """
+    if isinstance(network, ExportedTeachers):
+        said = network.runner.said(video)
+        return ACMNetVideo(*(said[name] for name in TEACHERS_SAY))
 
     def outputs(seen: Tensor) -> tuple[Tensor, Tensor]:
         output: ACMNetOutput = network(seen)
@@ -74,16 +79,21 @@ def acm_net_on_video(network: ACMNet, video: Tensor) -> ACMNetVideo:
     )
 
 
-def student_on_video(student: Student, video: Tensor) -> StudentVideo:
+def student_on_video(
+    student: Student | ExportedStudents, video: Tensor
+) -> StudentVideo:
     """Return what a student says of one video.
 
     Parameters
     ----------
-    student : Student
-        The trained student, on any device.
+    student : Student or ExportedStudents
+        The trained student, on any device, or several in an exported file.
     video : (T, D) floating point tensor
         The features of the video, on any device.
     """
+    if isinstance(student, ExportedStudents):
+        said = student.runner.said(video)
+        return StudentVideo(*(said[name] for name in STUDENTS_SAY))
 
     def outputs(seen: Tensor) -> tuple[Tensor, Tensor]:
         output: StudentOutput = student(seen)

@@ -25,6 +25,7 @@ from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.stored_model import TEACHERS, load
 from acmnet.recipes import RecipeError, Settings, from_values
 from acmnet.training.checkpoint import load_config, weights_sha256
+from acmnet.training.exported_file import is_exported
 
 CLASS_WEIGHTS: Final = frozenset(
     f"{layer}.{part}"
@@ -94,6 +95,11 @@ def refuse_unlike(request: RunRequest) -> None:
     if earlier.resolve() == request.out.resolve():
         raise RunError(
             f"{earlier} cannot begin with its own weights; give --out a new directory"
+        )
+    if is_exported(earlier):
+        raise RunError(
+            f"{earlier} is an exported file, whose networks cannot be trained; give "
+            "the run that it was exported from"
         )
     config, store = load_config(earlier), request.data.store
     remedy = "leave --from out"

@@ -11,9 +11,10 @@ import numpy as np
 from acmnet.evaluation.calibration_curves import Curve
 from acmnet.files import digest_of, write_json
 from acmnet.localization.localization_settings import LocalizationSettings
+from acmnet.pipeline.run_notes import note_of
 from acmnet.recipes.older_settings import modernised
 from acmnet.segments import Detections
-from acmnet.text_files import parse_json, read_text
+from acmnet.text_files import parse_json
 from acmnet.training.checkpoint import weights_sha256
 
 CALIBRATION_FILE: Final = "calibration.json"
@@ -138,9 +139,9 @@ def read_calibration(
         If it is damaged, or of other weights or settings than the run is used with.
     """
     path = run / CALIBRATION_FILE
-    if not path.exists():
+    text = note_of(run, CALIBRATION_FILE, "calibration", CalibrationError, AGAIN)
+    if text is None:
         return None
-    text = read_text(path, "calibration", CalibrationError, AGAIN)
     content = parse_json(str(path), text, "calibration", CalibrationError)
     calibration = _parsed(path, content)
     if calibration.model_sha256 != weights_sha256(run):

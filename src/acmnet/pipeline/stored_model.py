@@ -1,4 +1,4 @@
-"""Read a trained model from the folder of a run or of a checkpoint."""
+"""Read a trained model from a run, from a checkpoint or from an exported file."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,9 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from acmnet.files import one_line
-from acmnet.messages import counted
+from acmnet.limits import finite
+from acmnet.messages import counted, some
 from acmnet.network.acm_net import ACMNet
+from acmnet.network.exported_networks import (
+    ExportedRunner,
+    ExportedStudents,
+    ExportedTeachers,
+)
 from acmnet.network.student import Student
+from acmnet.network.whole_model import STUDENTS_SAY, TEACHERS_SAY
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.recipes import RecipeError, Settings, from_values
 from acmnet.training.checkpoint import (
@@ -22,11 +29,14 @@ from acmnet.training.checkpoint import (
     load_weights,
 )
 from acmnet.training.checkpoint_config import CheckpointConfig
+from acmnet.training.exported_file import is_exported, metadata_text, session_of
 
 TRIES: Final = 3
 """How often a checkpoint is read anew because a training has just replaced it."""
 TEACHERS: Final = "teachers"
 """Folder in a run of the networks that taught its student, each a run of its own."""
+TEACHERS_BEST: Final = "teachers_best"
+"""Name, in the metadata of an exported file, of the teachers' usual best score."""
 
 
 def load(
@@ -40,7 +50,8 @@ def load(
     Parameters
     ----------
     run : path
-        What `acmnet train` or `acmnet fit` wrote, or the folder of any checkpoint.
+        What `acmnet train` or `acmnet fit` wrote, the folder of any checkpoint, or an
+        .onnx file that `acmnet export` wrote, which ONNX Runtime computes on the CPU.
     settings : callable, optional
         Given the settings that the run was trained with, returns those to localise
         with.
@@ -54,6 +65,8 @@ def load(
         hold.
     """
     directory = Path(run)
+    if is_exported(directory):
+        return _exported(directory, settings)
     for _ in range(TRIES):
         before = _identity(directory)
         try:
@@ -62,6 +75,58 @@ def load(
             if _identity(directory) == before:
                 raise
     return _loaded(directory, settings, device)
+
+
+def load_network(run: Path, *, device: torch.device | str = "cpu") -> ACMNet:
+    """Load the first of the paper's networks of a run.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no usable checkpoint.
+    """
+    network = load(run, device=device).networks[0]
+    if not isinstance(network, ACMNet):
+        raise CheckpointError(
+            f"{run} is an exported file, whose networks cannot be trained; give the "
+            "run that it was exported from"
+        )
+    return network
+
+
+def _exported(path: Path, settings: Callable[[Settings], Settings]) -> TrainedModel:
+    """Return the model in an exported file, which ONNX Runtime computes."""
+    config = load_config(path)
+    used = settings(_trained_with(path, config))
+    runner = ExportedRunner(session_of(path))
+    wanted = {*TEACHERS_SAY, *(STUDENTS_SAY if used.has_student else ())}
+    if set(runner.names) != wanted:
+        raise CheckpointError(
+            f"{path} gives {some(runner.names)}, where its settings call for "
+            f"{some(sorted(wanted))}; export the run again"
+        )
+    students: tuple[ExportedStudents, ...] = ()
+    if used.has_student:
+        students = (ExportedStudents(runner, _teachers_best(path)),)
+    return TrainedModel(
+        networks=(ExportedTeachers(runner, config.feature_dim),),
+        settings=used,
+        class_names=config.class_names,
+        grid=config.grid,
+        config=config,
+        students=students,
+    )
+
+
+def _teachers_best(path: Path) -> float:
+    """Return the teachers' usual best score, as the file's metadata state it."""
+    found = finite(metadata_text(path, TEACHERS_BEST), in_quotes=True)
+    if found is None or found <= 0.0:
+        raise CheckpointError(
+            f"{path}: its metadata must have {TEACHERS_BEST} above 0, got {found}; "
+            "export the run again"
+        )
+    return found
 
 
 def _identity(directory: Path) -> int | None:
@@ -139,7 +204,7 @@ def _teacher(directory: Path, student: CheckpointConfig) -> ACMNet:
         raise CheckpointError(
             f"{directory} has teachers itself, and is no teacher of a run; {ANOTHER}"
         )
-    return load(directory).networks[0]
+    return load_network(directory)
 
 
 Network = TypeVar("Network", bound=nn.Module)

@@ -26,7 +26,7 @@ from acmnet.pipeline.network_training import (
 from acmnet.pipeline.run_directory import PSEUDO_LABELS, RunDirectory
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.run_state import RunOnDisk, run_on_disk
-from acmnet.pipeline.stored_model import TEACHERS, load
+from acmnet.pipeline.stored_model import TEACHERS, load_network
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.segments import Detections
 from acmnet.startup import is_first_process
@@ -193,7 +193,7 @@ def _taught(run: Path, device: str) -> ACMNet:
     """Load a teacher, once the first process has written it."""
     if distributed.is_initialized():
         distributed.barrier()
-    return load(run, device=device).networks[0]
+    return load_network(run, device=device)
 
 
 def _later(

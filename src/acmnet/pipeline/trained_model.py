@@ -27,6 +27,7 @@ from acmnet.localization.from_boundaries import (
 )
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.network.acm_net import ACMNet
+from acmnet.network.exported_networks import ExportedStudents, ExportedTeachers
 from acmnet.network.student import Student
 from acmnet.network.video_outputs import acm_net_on_video, student_on_video
 from acmnet.recipes import Settings
@@ -65,9 +66,10 @@ class TrainedModel:
     True
     """
 
-    networks: tuple[ACMNet, ...]
+    networks: tuple[ACMNet | ExportedTeachers, ...]
     """One network or several that differ in their seed alone, whose outputs are
-    averaged; they are the teachers where there is a student."""
+    averaged; they are the teachers where there is a student. The networks of an
+    exported file are one entry."""
     settings: Settings
     """The settings to localise with; those of training are among them."""
     class_names: tuple[str, ...]
@@ -76,7 +78,7 @@ class TrainedModel:
     """Where the snippets of a video's features lie in time."""
     config: CheckpointConfig | None = None
     """What the checkpoint says of itself; None for a model that came from none."""
-    students: tuple[Student, ...] = ()
+    students: tuple[Student | ExportedStudents, ...] = ()
     """The network of the second stage, or several that differ in their seed alone and
     whose outputs are averaged. They localise instead of the others, or with the others'
     proposals beside their own candidates; empty for a model without that stage."""
@@ -89,7 +91,10 @@ class TrainedModel:
     @property
     def device(self) -> torch.device:
         """Where the networks compute."""
-        return self.networks[0].classifier.weight.device
+        first = self.networks[0]
+        if isinstance(first, ExportedTeachers):
+            return first.device
+        return first.classifier.weight.device
 
     @property
     def feature_dim(self) -> int:

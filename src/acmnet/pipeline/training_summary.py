@@ -19,9 +19,10 @@ from acmnet.files import write_json
 from acmnet.localization.detection_scores import separating_score
 from acmnet.messages import some
 from acmnet.pipeline.feature_likeness import Likeness
+from acmnet.pipeline.run_notes import note_of
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.recipes import Settings
-from acmnet.text_files import parse_json, read_text
+from acmnet.text_files import parse_json
 from acmnet.training.checkpoint import load_config
 
 SUMMARY_FILE: Final = "training_summary.json"
@@ -161,11 +162,12 @@ def training_summary(run: Path) -> dict[str, Any] | None:
         If the run's file is damaged.
     """
     path = run / SUMMARY_FILE
-    if not path.exists():
-        return None
     remedy = "delete it, and detections of every score are shown"
-    text = read_text(path, "training summary", TrainingSummaryError, remedy)
-    content = parse_json(str(path), text, "training summary", TrainingSummaryError)
+    kind = "training summary"
+    text = note_of(run, SUMMARY_FILE, kind, TrainingSummaryError, remedy)
+    if text is None:
+        return None
+    content = parse_json(str(path), text, kind, TrainingSummaryError)
     if not (isinstance(content, dict) and _is_whole(content)):
         raise TrainingSummaryError(
             f"{path} is damaged or not written by acmnet; {remedy}"

@@ -40,6 +40,12 @@ from acmnet.training.checkpoint_config import (
     are_names,
     config_from,
 )
+from acmnet.training.exported_file import (
+    SHA256_KEY,
+    ExportedFileError,
+    is_exported,
+    metadata_text,
+)
 
 FIRST_WITH_DIGESTS: Final = 2
 """The first format in which a checkpoint is a folder with the SHA-256 of its files."""
@@ -147,7 +153,9 @@ def folder_of(directory: Path) -> Path:
 
 
 def load_config(directory: Path) -> CheckpointConfig:
-    """Read what a checkpoint is, without its weights.
+    """Read what a checkpoint, or the checkpoint of an exported file, is.
+
+    Weights are not read.
 
     Raises
     ------
@@ -155,8 +163,48 @@ def load_config(directory: Path) -> CheckpointConfig:
         If there is no checkpoint, it is not ours, it is damaged, or its format is
         newer.
     """
+    if is_exported(directory):
+        return _exported_config(directory)
     path = _existing(directory, CONFIG_FILE)
     values = _plain(path, "config")
+    config = _config(path, values)
+    if config.format >= FIRST_WITH_DIGESTS and digests(path.parent) is None:
+        raise CheckpointError(
+            f"{path.parent} has lost its {DIGESTS_FILE}, so nothing tells whether the "
+            f"other files are whole; {ANOTHER}"
+        )
+    return dataclasses.replace(
+        config,
+        trained_on=_trained_on(path.parent),
+        taught_times=_taught_times(path.parent),
+    )
+
+
+def _exported_config(path: Path) -> CheckpointConfig:
+    """Return what the checkpoint was that a file was exported from."""
+    text = _metadata(path, CONFIG_FILE)
+    values = parse_json(str(path), text, "config", CheckpointError)
+    if not isinstance(values, dict):
+        raise _foreign(path, f"its {CONFIG_FILE} holds a {type(values).__name__}")
+    return _config(path, values)
+
+
+def _metadata(path: Path, name: str) -> str:
+    """Return a text that every exported file of acmnet has in its metadata."""
+    try:
+        found = metadata_text(path, name)
+    except ExportedFileError as error:
+        raise CheckpointError(str(error)) from None
+    if found is None:
+        raise CheckpointError(
+            f"{path} was not exported by acmnet: its metadata have no {name}; give a "
+            "file that acmnet export wrote"
+        )
+    return found
+
+
+def _config(path: Path, values: dict[str, Any]) -> CheckpointConfig:
+    """Return what the values of a ``config.json`` say, in a format that is known."""
     version = values.get("format")
     if type(version) is not int or version < 1:
         raise _foreign(path, f"its format is {version!r}")
@@ -165,20 +213,10 @@ def load_config(directory: Path) -> CheckpointConfig:
             f"{path} has checkpoint format {version}, this acmnet reads up to "
             f"{FORMAT_VERSION}; install a newer acmnet"
         )
-    if version >= FIRST_WITH_DIGESTS and digests(path.parent) is None:
-        raise CheckpointError(
-            f"{path.parent} has lost its {DIGESTS_FILE}, so nothing tells whether the "
-            f"other files are whole; {ANOTHER}"
-        )
     try:
-        config = config_from(values)
+        return config_from(values)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _foreign(path, one_line(error)) from error
-    return dataclasses.replace(
-        config,
-        trained_on=_trained_on(path.parent),
-        taught_times=_taught_times(path.parent),
-    )
 
 
 def load_weights(directory: Path) -> dict[str, Tensor]:
@@ -261,11 +299,15 @@ def remove_loose_files(directory: Path) -> None:
 def weights_sha256(directory: Path) -> str:
     """Return the SHA-256 of a checkpoint's weights, in hexadecimal.
 
+    That of an exported file is that of the checkpoint that it was made from.
+
     Raises
     ------
     CheckpointError
         If they are missing or damaged.
     """
+    if is_exported(directory):
+        return _metadata(directory, SHA256_KEY)
     path = _existing(directory, MODEL_FILE)
     known = digests(path.parent)
     if known is not None and path.name in known:

@@ -1,0 +1,60 @@
+"""The verb import: a checkpoint of the authors' code becomes a run."""
+
+# ruff: noqa: N999 - a file is named like its verb
+
+from pathlib import Path
+
+from acmnet.cli.app import app, console, note
+from acmnet.data.label_files import read_annotations
+from acmnet.messages import counted
+from acmnet.pipeline.authors_checkpoint import import_authors_checkpoint
+from acmnet.pipeline.run_request import LAST
+from acmnet.recipes import Profile
+from acmnet.training.checkpoint import load_config
+
+
+@app.command(name="import")
+def import_command(
+    file: Path,
+    /,
+    *,
+    labels: Path,
+    out: Path,
+    recipe: str = "thumos14",
+    profile: Profile = "official",
+) -> None:
+    """Make a run of a checkpoint that the authors' code wrote (.pth).
+
+    The file is read without running any code from it. The run localises as the authors'
+    code does, and takes their features: 25 frames a second, 16 frames a snippet.
+
+    For example: acmnet import THUMOS_best_checkpoint.pth --labels gt.json --out
+    runs/authors
+
+    Parameters
+    ----------
+    file
+        The .pth file.
+    labels
+        Label file of its data set, for the names of the classes.
+    out
+        Directory of the run to write.
+    recipe
+        Recipe with the settings of its training: thumos14 or activitynet13.
+    profile
+        Profile of the recipe; official is the authors' code.
+    """
+    names = read_annotations(labels).class_names
+    run = import_authors_checkpoint(file, out, names, recipe=recipe, profile=profile)
+    config = load_config(run)
+    if config.selection != LAST:
+        note(
+            f"the authors' code chose the epoch of {file.name} on the test set, as its "
+            "name says: scores on that set are too high"
+        )
+    console.print(
+        f"{run}: {counted(len(config.class_names), 'class')}, "
+        f"{counted(config.feature_dim, 'feature column')}, "
+        f"{counted(config.epoch, 'epoch')}",
+        markup=False,
+    )

@@ -1,0 +1,98 @@
+"""All networks of a trained model in one module, as other programs get them.
+
+B is the number of videos, T that of the snippets of each, D their dimension, C that of
+the classes. All videos of a batch have the same number of snippets: nothing is padded.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from acmnet.network.acm_net import ACMNet, Branch
+from acmnet.network.student import Student
+from acmnet.network.video_dropout import VideoDropout
+
+INPUT: Final = "features"
+"""Name of the input: (B, T, D) fp32, standardised inside."""
+TEACHERS_SAY: Final = ("instance_cas", "attention", "video_scores", "cas")
+"""Names of the first outputs: (B, T, C + 1), (B, T, 3), (B, C + 1), (B, T, C + 1), as
+`acmnet.network.video_outputs.ACMNetVideo` describes them for one video."""
+STUDENTS_SAY: Final = ("probability", "distance")
+"""Names of the outputs that a model with a second stage has besides: (B, T, C) and
+(B, T, 2), as in `acmnet.network.video_outputs.StudentVideo`."""
+
+
+class WholeModel(nn.Module):
+    """What all networks of a model say of whole videos, in the mean over them.
+
+    It computes what `acmnet.network.video_outputs` computes for one video, and can be
+    exported with a batch and a time of any length: no step looks at values.
+
+    Parameters
+    ----------
+    networks : sequence of ACMNet
+        At least one; they differ in their seed alone.
+    students : sequence of Student
+        Empty for a model without a second stage.
+
+    Examples
+    --------
+    >>> model = WholeModel([ACMNet(8, 3), ACMNet(8, 3)], [Student(8, 3)])
+    >>> [tuple(said.shape) for said in model(torch.randn(2, 30, 8))]
+    [(2, 30, 4), (2, 30, 3), (2, 4), (2, 30, 4), (2, 30, 3), (2, 30, 2)]
+    """
+
+    def __init__(self, networks: Sequence[ACMNet], students: Sequence[Student]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.students = nn.ModuleList(students)
+        self.eval()
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The names of what `forward` returns, in its order."""
+        return (*TEACHERS_SAY, *(STUDENTS_SAY if len(self.students) else ()))
+
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Return what the networks say of features (B, T, D), by `output_names`."""
+        said = _means([_of_acm_net(network, features) for network in self.networks])
+        if len(self.students):
+            said += _means([_of_student(one, features) for one in self.students])
+        return said
+
+
+def _means(said: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    """Return the mean of each output over several networks."""
+    return tuple(torch.stack(parts).mean(dim=0) for parts in zip(*said, strict=True))
+
+
+def _of_acm_net(network: nn.Module, features: Tensor) -> tuple[Tensor, ...]:
+    """Return the outputs `TEACHERS_SAY` of one of the paper's networks."""
+    if not isinstance(network, ACMNet):
+        raise TypeError(f"must be an ACMNet, got a {type(network).__name__}")
+    mask = torch.ones_like(features[..., 0], dtype=torch.bool)  # (B, T)
+    no_drop = VideoDropout(False, None, features)
+    embedding = network.embedding(network.standardized(features)).relu()  # (B, T, E)
+    attention = network.attend(embedding, mask, no_drop)  # (B, T, 3)
+    activation, _ = network.classify(embedding, mask, no_drop)  # (B, T, C + 1)
+    logits = attention[..., Branch.INSTANCE, None] * activation
+    # (B, 1): how many snippets speak for each video, counted without looking at T
+    k = (mask.sum(dim=1, keepdim=True) // network.settings.instance_ratio).clamp(min=1)
+    order = torch.arange(features.shape[1], device=features.device)  # (T,)
+    is_counted = (order < k).unsqueeze(-1)  # (B, T, 1)
+    highest = logits.sort(dim=1, descending=True).values
+    pooled = torch.where(is_counted, highest, 0.0).sum(dim=1) / k  # (B, C + 1)
+    return (
+        logits.softmax(dim=-1),
+        attention,
+        pooled.softmax(dim=-1),
+        activation.softmax(dim=-1),
+    )
+
+
+def _of_student(student: nn.Module, features: Tensor) -> tuple[Tensor, ...]:
+    """Return the outputs `STUDENTS_SAY` of one student."""
+    logits, distance = student(features)
+    return logits.sigmoid(), distance

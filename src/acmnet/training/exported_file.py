@@ -1,0 +1,92 @@
+"""Exported files (.onnx): their metadata, which says what a checkpoint's files say.
+
+The metadata of an ONNX file are texts by name. ``config.json`` is there under its own
+name, and so are the small files of a run that localisation looks at.
+"""
+
+import functools
+import importlib
+from pathlib import Path
+from typing import Any, Final
+
+from acmnet.files import one_line, open_regular
+
+SUFFIX: Final = ".onnx"
+"""Suffix of exported files that can stand in the place of a run."""
+SHA256_KEY: Final = "weights_sha256"
+"""Name in the metadata of the SHA-256 of the checkpoint's weights."""
+MISSING: Final = (
+    "needs ONNX and ONNX Runtime, which are not installed; run: pip install "
+    "'acmnet[onnx]'"
+)
+
+
+class ExportedFileError(ValueError):
+    """An exported file that cannot be used; the message names it."""
+
+
+def is_exported(run: Path) -> bool:
+    """Return whether a path is that of an exported file and not of a run."""
+    return run.suffix.lower() == SUFFIX and not run.is_dir()
+
+
+def import_onnx(name: str, path: Path) -> Any:
+    """Return a module of the extra ``acmnet[onnx]``.
+
+    Raises
+    ------
+    ExportedFileError
+        If it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise ExportedFileError(f"{path} {MISSING}") from None
+
+
+def session_of(path: Path) -> Any:
+    """Return ONNX Runtime's session of an exported file.
+
+    A session is kept for the next call, until the file changes.
+
+    Raises
+    ------
+    ExportedFileError
+        If the file is missing or damaged, or ONNX Runtime is not installed.
+    """
+    try:
+        with open_regular(path):
+            stamp = path.stat()
+    except OSError as fault:
+        why = fault.strerror or str(fault)
+        raise ExportedFileError(f"{path} could not be read: {why}; check it") from None
+    return _session(path.resolve(), stamp.st_mtime_ns, stamp.st_size)
+
+
+@functools.lru_cache(maxsize=1)
+def _session(path: Path, changed_ns: int, size: int) -> Any:  # noqa: ARG001 - a key
+    """Open an exported file with ONNX Runtime; see `session_of`."""
+    runtime = import_onnx("onnxruntime", path)
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4  # errors are raised, and need no line of their own
+    try:
+        return runtime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # noqa: BLE001 - its errors have no common class
+        raise ExportedFileError(
+            f"{path} is truncated, damaged or no ONNX file ({one_line(error)[:200]}); "
+            "export the run again"
+        ) from None
+
+
+def metadata_text(path: Path, name: str) -> str | None:
+    """Return a text of an exported file's metadata; None if it has none of that name.
+
+    Raises
+    ------
+    ExportedFileError
+        If the file cannot be read.
+    """
+    found = session_of(path).get_modelmeta().custom_metadata_map.get(name)
+    return None if found is None else str(found)
