@@ -123,7 +123,7 @@ class Annotations:
         if name is None:
             return self
         name = one_form(name)
-        counts = collections.Counter(self._subsets())
+        counts = collections.Counter(self.subsets())
         if None in counts:
             first = next(v.id for v in self.videos.values() if v.subset is None)
             raise AnnotationError(
@@ -152,7 +152,7 @@ class Annotations:
         )
         return dataclasses.replace(self, videos=kept)
 
-    def _subsets(self) -> Iterable[str | None]:
+    def subsets(self) -> Iterable[str | None]:
         """Return the subset of each video."""
         if isinstance(self.videos, ManyVideos):
             return self.videos.subsets()

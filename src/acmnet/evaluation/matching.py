@@ -1,6 +1,7 @@
 """Match detections with instances, and compute average precision."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,14 @@ class Located(NamedTuple):
     """(N,) end in the same unit. A detection ends after its start. An instance that
     does not matches nothing."""
 
+    def only(self, chosen: IntArray) -> "Located":
+        """Return some of the intervals by their indices."""
+        return Located(self.group[chosen], self.start_s[chosen], self.end_s[chosen])
 
+
+TOGETHER: Final = 2**19
+"""About this many detections are compared with instances at once: more would take
+gigabytes of memory, and no less time."""
 Pairs = tuple[IntArray, IntArray, FloatArray]
 """Parallel arrays: index of the chooser, index of what can be chosen, and their
 tIoU."""
@@ -117,6 +125,55 @@ def match_instances(
     return _take_turns(
         pairs, thresholds, (len(truth.group), len(ranked.group)), is_strict
     )
+
+
+def pieces(
+    ranked: Located, truth: Located, together: int = TOGETHER
+) -> Iterator[tuple[IntArray, IntArray]]:
+    """Yield all groups, some at a time: indices of their detections and instances.
+
+    Matching one piece after the other gives what matching everything at once does,
+    because only intervals of one group can match.
+
+    Parameters
+    ----------
+    ranked, truth : Located
+        Detections and instances, in any order.
+    together : int
+        A piece has at most this many detections, or one group.
+
+    Yields
+    ------
+    (array, array)
+        Indices into ``ranked`` and into ``truth``, both ascending.
+
+    Examples
+    --------
+    >>> times = np.zeros(4), np.ones(4)
+    >>> found = Located(np.array([5, 2, 5, 7]), *times)
+    >>> true = Located(np.array([7, 5, 5, 9]), *times)
+    >>> [(a.tolist(), b.tolist()) for a, b in pieces(found, true, 2)]
+    [([1], []), ([0, 2], [1, 2]), ([3], [0, 3])]
+    """
+    if len(ranked.group) <= together:
+        yield np.arange(len(ranked.group)), np.arange(len(truth.group))
+        return
+    mine = np.argsort(ranked.group, kind="stable")
+    theirs = np.argsort(truth.group, kind="stable")
+    groups, true_groups = ranked.group[mine], truth.group[theirs]
+    low = true_low = 0
+    while low < len(groups):
+        # the piece ends before the group that does not fit into it, if it has another
+        last = groups[min(low + together, len(groups) - 1)]
+        high = int(np.searchsorted(groups, last))
+        if high <= low or low + together >= len(groups):
+            high = int(np.searchsorted(groups, last, side="right"))
+        is_last = high == len(groups)
+        end = (
+            len(true_groups) if is_last else np.searchsorted(true_groups, groups[high])
+        )
+        yield np.sort(mine[low:high]), np.sort(theirs[true_low : int(end)])
+        low, true_low = high, int(end)
 
 
 def touches(ranked: Located, intervals: Located) -> BoolArray:

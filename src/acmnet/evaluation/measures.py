@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from acmnet.evaluation.matching import Located, average_precision, overlaps
+from acmnet.evaluation.matching import Located, average_precision, overlaps, pieces
 from acmnet.evaluation.ranking import Ranking
 from acmnet.segments import FloatArray, IntArray
 
@@ -96,14 +96,17 @@ def average_recall(
         ranking.located.start_s[near],
         ranking.located.end_s[near],
     )
-    detection, instance, overlap = overlaps(found, truth._replace(group=video))
-    recalls = np.zeros((len(ranking.tiou), len(proposals)))
-    for i, threshold in enumerate(ranking.tiou):
-        is_strict = ranking.truth.protocol.is_strict
-        enough = overlap > threshold if is_strict else overlap >= threshold
-        first = np.full(len(video), max(proposals))
-        np.minimum.at(first, instance[enough], rank[near[detection[enough]]])
-        recalls[i] = [np.mean(first < n) for n in proposals]
+    of_video = truth._replace(group=video)
+    first = np.full((len(ranking.tiou), len(video)), max(proposals))
+    for mine, theirs in pieces(found, of_video):
+        pairs = overlaps(found.only(mine), of_video.only(theirs))
+        detection, instance, overlap = pairs
+        for i, threshold in enumerate(ranking.tiou):
+            is_strict = ranking.truth.protocol.is_strict
+            enough = overlap > threshold if is_strict else overlap >= threshold
+            ranks = rank[near[mine[detection[enough]]]]
+            np.minimum.at(first[i], theirs[instance[enough]], ranks)
+    recalls = np.array([[np.mean(row < n) for n in proposals] for row in first])
     result: FloatArray = recalls.mean(axis=0)
     return result
 
@@ -129,7 +132,9 @@ def best_f1(ranking: Ranking) -> tuple[OperatingPoint, ...]:
     last = np.flatnonzero(np.append(score[1:] != score[:-1], len(score) > 0))
     points = []
     for i in range(len(ranking.tiou)):
-        n_true, n_kept = (count[order].cumsum()[last] for count in _counts(ranking, i))
+        n_true, n_kept = np.cumsum(ranking.is_true[i][order])[last], last + 1
+        if ranking.is_ignored is not None:
+            n_kept = np.cumsum(~ranking.is_ignored[i][order])[last]
         f1 = 2 * n_true / (n_kept + len(ranking.truth.instances.group))
         at = int(f1.argmax()) if len(f1) else None
         points.append(

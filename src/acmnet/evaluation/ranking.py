@@ -17,8 +17,10 @@ from acmnet.evaluation.matching import (
     average_precision,
     match_detections,
     match_instances,
+    pieces,
     touches,
 )
+from acmnet.evaluation.protocols import Protocol
 from acmnet.evaluation.truth import Truth, in_units
 from acmnet.segments import BoolArray, FloatArray, IntArray
 
@@ -111,7 +113,9 @@ def ranked_detections(
         by_name = np.argsort(np.argsort(names, kind="stable"), kind="stable")
         keys.insert(0, by_name[group // n_classes])
     order = np.lexsort(keys)
+    del keys
     kept, group, score = kept[order], group[order], score[order]
+    del order
     start, end = in_units(found.start_s[kept], found.end_s[kept], protocol)
     located = Located(group, start, end)
     thresholds = np.array(tiou, dtype=np.float64)
@@ -160,7 +164,9 @@ def _kept(
     label = places[found.label_index]
     is_empty = found.end_s <= found.start_s
     faults = (video == OUTSIDE, video == LEFT_OUT, label < 0, is_empty)
-    fault = np.select(faults, range(len(faults)), default=-1)
+    # a byte each, because there may be many millions
+    fault = np.select(faults, np.arange(len(faults), dtype=np.int8), np.int8(-1))
+    del faults, is_empty
     counts = {name: int((fault == i).sum()) for i, name in enumerate(DROP_REASONS)}
     kept = np.flatnonzero(fault < 0)
     group = video[kept] * len(truth.class_names) + label[kept]
@@ -169,7 +175,17 @@ def _kept(
 
 def _true(located: Located, truth: Truth, thresholds: FloatArray) -> BoolArray:
     """Return which detections find an instance by the protocol's matching."""
-    protocol, instances = truth.protocol, truth.instances
+    is_true = np.zeros((len(thresholds), len(located.group)), dtype=np.bool_)
+    for mine, theirs in pieces(located, truth.instances):
+        own, instances = located.only(mine), truth.instances.only(theirs)
+        is_true[:, mine] = _true_of(own, instances, truth.protocol, thresholds)
+    return is_true
+
+
+def _true_of(
+    located: Located, instances: Located, protocol: Protocol, thresholds: FloatArray
+) -> BoolArray:
+    """Return which detections find one of these instances, (n_tiou, N)."""
     strict = protocol.is_strict
     if protocol.matching == "detection":
         found = match_detections(located, instances, thresholds, is_strict=strict)

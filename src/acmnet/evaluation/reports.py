@@ -364,13 +364,9 @@ def _without(
 ) -> tuple[Annotations, DetectionFile]:
     """Return annotations and detections without some videos."""
     gone = {rules.video_id(video) for video in leave_out}
-    kept = {
-        name: video
-        for name, video in annotations.videos.items()
-        if rules.video_id(name) not in gone
-    }
+    kept = annotations.only(lambda name, _: rules.video_id(name) not in gone)
     left_out = [x for x in found.video_ids if rules.video_id(x) in gone]
-    return dataclasses.replace(annotations, videos=kept), found.without(left_out)
+    return kept, found.without(left_out)
 
 
 def _notes(source: str, found: DetectionFile, truth: Truth) -> Iterator[str]:

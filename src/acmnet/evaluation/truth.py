@@ -1,11 +1,13 @@
 """The ground truth as arrays: the instances that a protocol scores."""
 
 import re
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from acmnet.data.annotations import Annotations, Video
 from acmnet.data.contradictions import covers_all
@@ -124,43 +126,130 @@ def located_truth(
         If there is no such subset, no scored video has an instance, or two names stand
         for one video.
     """
-    videos, named = _scored(annotations, protocol, subset)
+    chosen, named = _of_subset(annotations, protocol, subset)
     where = annotations.source + (f", subset {named!r}" if named is not None else "")
-    pairs = [
-        (v, instance)
-        for v, video in enumerate(videos)
-        for instance in video.instances
-        if instance.label != protocol.ambiguous_label
-    ]
-    if not pairs:
+    gathered = _Gathered(protocol, intervals or {})
+    for video in chosen.videos.values():
+        gathered.add(annotations.source, video)
+    if not gathered.video:
         raise ValueError(
             f"{where}: no video has an instance, so nothing can be evaluated; "
             "give labels their segments, or choose another subset"
         )
-    present = {instance.label for _, instance in pairs}
-    class_names = tuple(name for name in annotations.class_names if name in present)
+    ids, present = gathered.ids, set(gathered.label)
+    class_names = tuple(
+        name for name in annotations.class_names if gathered.place.get(name) in present
+    )
+    # of each label, in the order of first use, the index of its class; -1 for none
     place = {name: c for c, name in enumerate(class_names)}
-    labelled = np.zeros((len(videos), len(place)), dtype=np.bool_)
-    for v, video in enumerate(videos):
-        labelled[v, [place[x] for x in video.labels if x in place]] = True
-    group = [v * len(place) + place[instance.label] for v, instance in pairs]
-    instances = _located(group, [x.segment for _, x in pairs], protocol)
-    ambiguous = _ambiguous(videos, protocol, intervals or {})
-    notes = _notes(protocol, subset, named, len(videos), len(pairs), len(place))
-    if protocol.forgives_ambiguous and not len(ambiguous.group):
+    classes = np.array([place.get(name, -1) for name in gathered.place], np.int64)
+    labelled = np.zeros((len(ids), len(place)), dtype=np.bool_)
+    v, label = (np.array(x, np.int64) for x in gathered.labelled)
+    is_scored = classes[label] >= 0
+    labelled[v[is_scored], classes[label[is_scored]]] = True
+    group = np.array(gathered.video, np.int64) * len(place)
+    group += classes[np.array(gathered.label, np.int64)]
+    n_ambiguous = len(gathered.ambiguous_video)
+    notes = _notes(protocol, subset, named, len(ids), len(group), len(place))
+    if protocol.forgives_ambiguous and not n_ambiguous:
         notes.append(f"no {protocol.ambiguous_label} intervals were given")
-    notes += _unknown(annotations.source, videos)
-    ids = tuple(video.id for video in videos)
+    notes += gathered.unknown(annotations.source)
     return Truth(
         protocol=protocol,
         where=where,
-        video_ids=ids,
+        video_ids=tuple(ids),
         class_names=class_names,
-        instances=instances,
+        instances=_located(group, gathered.times, protocol),
         labelled=labelled,
-        ambiguous=ambiguous,
+        ambiguous=_located(
+            gathered.ambiguous_video, gathered.ambiguous_times, protocol
+        ),
         notes=tuple(notes),
     )
+
+
+class _Gathered:
+    """The scored videos, added one after the other; none is kept as an object."""
+
+    def __init__(self, protocol: Protocol, intervals: Intervals) -> None:
+        self.protocol, self.intervals = protocol, intervals
+        self.ids: list[str] = []
+        self.place: dict[str, int] = {}
+        """The labels by name, numbered in the order of first use."""
+        self.video, self.label = array("q"), array("q")
+        """Of each instance: index of its video, and number of its label."""
+        self.times = array("d")
+        """Start and end of each instance, in seconds, one after the other."""
+        self.labelled = array("q"), array("q")
+        """Of each label of a video: index of the video, and number of the label."""
+        self.ambiguous_video, self.ambiguous_times = array("q"), array("d")
+        """The same as ``video`` and ``times`` of ambiguous intervals."""
+        self.n_points = 0
+        self.in_part: list[str] = []
+        """Ids of the videos that were watched in part only."""
+        self._by_key: dict[str, str] = {}
+
+    def add(self, source: str, video: Video) -> None:
+        """Add a video, unless the protocol leaves it out.
+
+        Raises
+        ------
+        ValueError
+            If a video that was added before is the same under the protocol.
+        """
+        key = self.protocol.video_id(video.id)
+        if self._by_key.setdefault(key, video.id) != video.id:
+            raise ValueError(
+                f"{source}: {self._by_key[key]!r} and {video.id!r} are one video under "
+                f"protocol {self.protocol.name!r}; keep one of them"
+            )
+        if key in self.protocol.left_out:
+            return
+        v = len(self.ids)
+        self.ids.append(video.id)
+        for instance in video.instances:
+            segment = instance.segment
+            if instance.label == self.protocol.ambiguous_label:
+                self._add_ambiguous(v, segment)
+            else:
+                self.video.append(v)
+                self.label.append(self._number(instance.label))
+                self.times.extend((segment.start_s, segment.end_s))
+        for segment in self.intervals.get(video.id, ()):
+            self._add_ambiguous(v, segment)
+        for name in video.labels:
+            self.labelled[0].append(v)
+            self.labelled[1].append(self._number(name))
+        self.n_points += len(video.points)
+        if video.watched:
+            spans = (x.segment for x in video.watched)
+            if not covers_all(spans, video.duration_s):
+                self.in_part.append(video.id)
+
+    def _number(self, label: str) -> int:
+        """Return the number of a label."""
+        return self.place.setdefault(label, len(self.place))
+
+    def _add_ambiguous(self, v: int, segment: Segment) -> None:
+        """Add an ambiguous interval of a video."""
+        self.ambiguous_video.append(v)
+        self.ambiguous_times.extend((segment.start_s, segment.end_s))
+
+    def unknown(self, source: str) -> Iterator[str]:
+        """Yield sentences on actions that the videos may hold besides segments."""
+        if self.n_points:
+            yield (
+                f"{source}: {counted(self.n_points, 'point', ('has', 'have'))} no "
+                "start and end and cannot be found, so detections there count as "
+                "wrong: score videos whose actions all have segments"
+            )
+        n = len(self.in_part)
+        if n:
+            yield (
+                f"{source}: {counted(n, 'video', ('was', 'were'))} watched in part "
+                f"only ({some(self.in_part)}), and detections elsewhere count as "
+                "wrong, though nobody knows: score videos that were watched whole"
+            )
 
 
 def videos_with_instances(truth: Truth) -> set[str]:
@@ -171,36 +260,26 @@ def videos_with_instances(truth: Truth) -> set[str]:
     }
 
 
-def _scored(
+def _of_subset(
     annotations: Annotations, protocol: Protocol, subset: str | None
-) -> tuple[list[Video], str | None]:
-    """Return the scored videos and the name of their subset."""
+) -> tuple[Annotations, str | None]:
+    """Return the videos of the subset that is scored, and its name."""
     named = subset
     if named is None and protocol.subsets:
-        present = {video.subset for video in annotations.videos.values()}
+        present = set(annotations.subsets())
         fitting = [x for x in present if x and x.lower() in protocol.subsets]
         named = fitting[0] if fitting else protocol.subsets[0]
         if present == {None}:
             named = None
-    videos: dict[str, Video] = {}
-    for video in annotations.subset(named).videos.values():
-        key = protocol.video_id(video.id)
-        if key in videos:
-            raise ValueError(
-                f"{annotations.source}: {videos[key].id!r} and {video.id!r} are one "
-                f"video under protocol {protocol.name!r}; keep one of them"
-            )
-        if key not in protocol.left_out:
-            videos[key] = video
-    return list(videos.values()), named
+    return annotations.subset(named), named
 
 
-def _located(
-    group: Sequence[int], segments: Sequence[Segment], protocol: Protocol
-) -> Located:
-    """Return segments as arrays, rounded to the protocol's grid if it has one."""
-    times = np.array([(s.start_s, s.end_s) for s in segments], dtype=np.float64)
-    columns = times.reshape(-1, 2)
+def _located(group: npt.ArrayLike, times: npt.ArrayLike, protocol: Protocol) -> Located:
+    """Return intervals as arrays, rounded to the protocol's grid if it has one.
+
+    ``times`` has start and end of each interval, one after the other.
+    """
+    columns = np.array(times, dtype=np.float64).reshape(-1, 2)
     start, end = in_units(columns[:, 0], columns[:, 1], protocol)
     if protocol.grid_s is not None:
         start, end = np.rint(start), np.rint(end)
@@ -218,41 +297,6 @@ def in_units(
     # 52.5 snippets, which is rounded to even
     up, down = grid_s.denominator, grid_s.numerator
     return start_s * up / down, end_s * up / down
-
-
-def _ambiguous(
-    videos: Sequence[Video], protocol: Protocol, intervals: Intervals
-) -> Located:
-    """Return the ambiguous intervals of the scored videos, those of a file last."""
-    pairs = []
-    for v, video in enumerate(videos):
-        own = [x for x in video.instances if x.label == protocol.ambiguous_label]
-        pairs += [(v, instance.segment) for instance in own]
-        pairs += [(v, segment) for segment in intervals.get(video.id, ())]
-    return _located([v for v, _ in pairs], [s for _, s in pairs], protocol)
-
-
-def _unknown(source: str, videos: Sequence[Video]) -> Iterator[str]:
-    """Yield sentences on actions that the scored videos may hold besides segments."""
-    n_points = sum(len(video.points) for video in videos)
-    if n_points:
-        yield (
-            f"{source}: {counted(n_points, 'point', ('has', 'have'))} no start and end "
-            "and cannot be found, so detections there count as wrong: score videos "
-            "whose actions all have segments"
-        )
-    in_part = [
-        video.id
-        for video in videos
-        if video.watched
-        and not covers_all((x.segment for x in video.watched), video.duration_s)
-    ]
-    if in_part:
-        yield (
-            f"{source}: {counted(len(in_part), 'video', ('was', 'were'))} watched in "
-            f"part only ({some(in_part)}), and detections elsewhere count as wrong, "
-            "though nobody knows: score videos that were watched whole"
-        )
 
 
 def _notes(

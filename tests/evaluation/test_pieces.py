@@ -1,0 +1,42 @@
+"""Matching some groups at a time gives what matching all at once gives."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from acmnet.evaluation import matching, measures, ranking
+from acmnet.evaluation.matching import Located, pieces
+from acmnet.evaluation.reports import evaluate
+from support.drawn_detections import drawn_detections, drawn_truth
+
+
+@pytest.mark.parametrize("together", [1, 2, 7, 50, 1000])
+def test_pieces_are_whole_groups_and_leave_nothing_out(together):
+    rng = np.random.default_rng(together)
+    found, true = (
+        Located(rng.integers(0, 20, n), np.zeros(n), np.ones(n)) for n in (100, 40)
+    )
+    seen = [(found.group[a], true.group[b]) for a, b in pieces(found, true, together)]
+    each = [set(a.tolist()) for a, _ in seen]
+    assert sum(map(len, each)) == len(set(found.group.tolist()))
+    for (a, b), (more, rest) in itertools.pairwise(seen):
+        assert set(b.tolist()) & set(more.tolist()) == set()
+        assert set(a.tolist()) & set(rest.tolist()) == set()
+    indices = [pair for pair in pieces(found, true, together)]
+    for side, n in ((0, 100), (1, 40)):
+        assert sorted(np.concatenate([x[side] for x in indices])) == list(range(n))
+        assert all((np.diff(x[side]) > 0).all() for x in indices)
+
+
+@pytest.mark.parametrize("protocol", ["custom", "thumos14-2014"])
+def test_scores_do_not_depend_on_the_pieces(monkeypatch, protocol):
+    truth = drawn_truth(40)
+    found = drawn_detections(truth)
+    whole = evaluate(truth, found, protocol=protocol)
+    expected = whole.to_json()
+    for module in (matching, measures, ranking):
+        monkeypatch.setattr(module, "pieces", lambda *both: pieces(*both, together=5))
+    again = evaluate(truth, found, protocol=protocol)
+    assert again.to_json() == expected
+    assert again.ranking.is_true.tobytes() == whole.ranking.is_true.tobytes()
