@@ -18,13 +18,16 @@ from acmnet.cli.localize_outputs import (
     write_or_print,
 )
 from acmnet.cli.localize_sources import Source, SourceOptions
-from acmnet.cli.progress import counting
+from acmnet.cli.localize_untrained import (
+    Untrained,
+    UntrainedOptions,
+    untrained_detections,
+)
 from acmnet.cli.shared_options import Device, missing_videos
 from acmnet.cli.trained_run import (
     loaded,
     localised,
     note_unlike,
-    refuse_nothing_left,
     taught_times,
     trained_on,
 )
@@ -32,8 +35,6 @@ from acmnet.data.detection_output import Output
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.data.videos_trained_on import KEY
-from acmnet.extraction.i3d_choices import RGB_WEIGHTS
-from acmnet.extraction.i3d_weights import load_i3d
 from acmnet.extraction.video_search import find_recordings
 from acmnet.pipeline import kinetics_zero_shot
 from acmnet.pipeline.extracted_videos import extraction_of
@@ -48,7 +49,6 @@ from acmnet.pipeline.stored_calibration import (
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.pipeline.training_run import join_processes
 from acmnet.pipeline.training_summary import shown_score
-from acmnet.recipes import Settings
 from acmnet.segments import Detections
 
 LIKELY: Final = 0.5
@@ -75,11 +75,9 @@ def localize(
     videos: Annotated[list[Path] | None, Parameter(negative=())] = None,
     *,
     run: Path | None = None,
-    kinetics: Annotated[bool, Parameter(negative=())] = False,
+    untrained: Untrained = UntrainedOptions(),
     given: Outputs = OutputOptions(),
     limits: Limits = LimitOptions(),
-    top_classes: int = kinetics_zero_shot.TOP,
-    classes: Annotated[list[str] | None, Parameter(negative=())] = None,
     source: Source = SourceOptions(),
     calibrated: Calibrated = CalibrationOptions(),
     settings: GivenSettings = RecipeSettings(),
@@ -98,23 +96,18 @@ def localize(
         extracted with the same extractor as those that the run was trained on.
     run
         Directory that `acmnet train` or `acmnet fit` wrote, or a checkpoint in it.
-    kinetics
-        Needs no run: find the 400 actions of the data set Kinetics-400 that I3D, the
-        network that extracts features, was trained to name.
-    top_classes
-        Only with --kinetics: at most this many actions per video.
-    classes
-        Only with --kinetics: find only these actions, separated by commas. May be given
-        several times.
     """
-    if (run is None) != kinetics:
-        raise UsageError("give --run for a trained run, or --kinetics for none")
-    if calibrated.operating_point and (kinetics or not calibrated.calibration):
+    is_untrained = untrained.is_given()
+    if (run is None) != is_untrained:
+        raise UsageError(
+            "give --run for a trained run, or --kinetics or --query for none"
+        )
+    if calibrated.operating_point and (is_untrained or not calibrated.calibration):
         raise UsageError("--operating-point needs a run and its calibration")
     source.refuse_contradictions(videos or [])
     outputs = given.outputs()
     where = join_processes(device)
-    chosen = kinetics_zero_shot.only(classes, top_classes) if kinetics else None
+    chosen = untrained.choice() if is_untrained else None
     with contextlib.ExitStack() as stack:
         if videos:
             extraction = kinetics_zero_shot.EXTRACTION
@@ -129,7 +122,7 @@ def localize(
             data, unread = source.stored(run), ()
         _refuse_outputs(outputs, len(data.annotations.videos))
         if chosen is not None:
-            found = _by_kinetics(data, chosen, settings)
+            found = _Found(*untrained_detections(data, chosen, settings), None)
         else:
             model = loaded(run or Path(), where, settings)
             found = _by_run(model, run or Path(), data, calibrated)
@@ -236,31 +229,3 @@ def _calibration_entry(
     if operating_point:
         entry["operating_point_precision"] = calibration.precision
     return entry
-
-
-def _by_kinetics(
-    data: Data, chosen: kinetics_zero_shot.KineticsClasses, given: RecipeSettings
-) -> _Found:
-    """Find actions with I3D's own classifier of Kinetics-400."""
-    base = Settings(localization=kinetics_zero_shot.LOCALIZATION)
-    settings = given.applied(base).localization
-    failures: list[FeatureError] = []
-    with counting("localising", data) as one_more:
-        results = kinetics_zero_shot.localize_kinetics_videos(
-            data,
-            load_i3d(RGB_WEIGHTS),
-            chosen,
-            settings,
-            one_more,
-            failures.append,
-        )
-    refuse_nothing_left(results, failures)
-    if not any(map(len, results.values())):
-        least = min(settings.activation_thresholds)
-        note(
-            f"nothing was found: no class has a probability of {least:g} or more for "
-            "long enough; choose other --classes, or lower the threshold with "
-            f"--localization.activation-thresholds {least / 2:g}"
-        )
-    used: dict[str, object] = {"used": True, "details": "Kinetics-400 I3D head"}
-    return _Found(results, failures, used, None)

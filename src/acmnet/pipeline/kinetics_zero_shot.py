@@ -7,7 +7,7 @@ go through the same thresholds, outer-inner contrast and NMS.
 import dataclasses
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,8 @@ from acmnet.localization.from_activations import localize_activations
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.network.pooling import video_logits
-from acmnet.segments import Detections, SnippetGrid
+from acmnet.pipeline.phrase_classes import PhraseClasses
+from acmnet.segments import Detections, FloatArray, SnippetGrid
 
 EXTRACTION: Final = ExtractionSettings(extractor="i3d-rgb")
 TOP: Final = 3
@@ -42,6 +43,38 @@ even a small probability is far above chance."""
 
 class ClassError(ValueError):
     """A class that Kinetics-400 does not have, or a choice of none."""
+
+
+class ChosenScores(NamedTuple):
+    """Scores of the K classes that are looked for in one video."""
+
+    names: tuple[str, ...]
+    cas: FloatArray
+    """(T, K) probabilities in each snippet."""
+    video: FloatArray
+    """(K,) probabilities in the whole video."""
+
+
+class Choice(Protocol):
+    """Which classes are looked for, and how they follow from the 400 classes."""
+
+    def chosen(self, cas: FloatArray, video: FloatArray) -> ChosenScores:
+        """Return the scores of the classes; see `KineticsClasses.chosen`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Phrases:
+    """Actions that phrases describe, each a weighted sum of classes."""
+
+    phrases: tuple[PhraseClasses, ...]
+
+    def chosen(self, cas: FloatArray, video: FloatArray) -> ChosenScores:
+        """Return the scores of the phrases; see `KineticsClasses.chosen`."""
+        return ChosenScores(
+            tuple(one.phrase for one in self.phrases),
+            np.stack([one.combined(cas) for one in self.phrases], axis=1),
+            np.array([one.combined(video) for one in self.phrases]),
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +103,24 @@ class KineticsClasses:
                 hint = f"; did you mean {', '.join(map(repr, near))}?" if near else ""
                 raise ClassError(f"Kinetics-400 has no class {name!r}{hint}")
 
+    def chosen(self, cas: FloatArray, video: FloatArray) -> ChosenScores:
+        """Return the scores of the most probable classes of one video.
+
+        Parameters
+        ----------
+        cas : array of shape (T, 400)
+            Probabilities of all classes in each snippet.
+        video : array of shape (400,)
+            Those in the whole video.
+        """
+        allowed = self.indices()
+        order = allowed[np.argsort(-video[allowed], kind="stable")][: self.top]
+        places = np.sort(order)
+        known = kinetics_classes()
+        return ChosenScores(
+            tuple(known[i] for i in places), cas[:, places], video[places]
+        )
+
     def indices(self) -> npt.NDArray[np.int64]:
         """Return the places of the classes in the head's output."""
         known = kinetics_classes()
@@ -80,7 +131,7 @@ def localize_kinetics(
     features: npt.NDArray[np.floating] | torch.Tensor,
     network: I3D,
     grid: SnippetGrid,
-    classes: KineticsClasses = KineticsClasses(),
+    classes: Choice = KineticsClasses(),
     settings: LocalizationSettings = LOCALIZATION,
 ) -> Detections:
     """Return the Kinetics-400 actions in one video.
@@ -93,8 +144,8 @@ def localize_kinetics(
         RGB, with its head.
     grid : SnippetGrid
         Where the snippets lie in time.
-    classes : KineticsClasses
-        Which classes, and how many a video.
+    classes : Choice
+        Which classes, and how many a video; or phrases.
     settings : LocalizationSettings
         Thresholds and rules.
 
@@ -114,18 +165,15 @@ def localize_kinetics(
         pooled = video_logits(logits.unsqueeze(0), POOLED)[0]
         video = pooled.softmax(dim=-1).numpy()
         cas = logits.softmax(dim=-1).numpy()
-    allowed = classes.indices()
-    order = allowed[np.argsort(-video[allowed], kind="stable")][: classes.top]
-    chosen = np.sort(order)
+    scores = classes.chosen(cas, video)
     nothing = np.zeros((len(cas), 1), dtype=cas.dtype)  # no background class
-    names = kinetics_classes()
     activations = VideoActivations(
-        instance_cas=np.hstack([cas[:, chosen], nothing]),
+        instance_cas=np.hstack([scores.cas, nothing]),
         attention=np.zeros((len(cas), 3)),  # the head has none
-        video_scores=np.append(video[chosen], 0.0),
+        video_scores=np.append(scores.video, 0.0),
         n_snippets=len(cas),
         grid=grid,
-        class_names=tuple(names[i] for i in chosen),
+        class_names=scores.names,
     )
     found = localize_activations(activations, settings)
     if not settings.unit_scores:
@@ -136,7 +184,7 @@ def localize_kinetics(
 def localize_kinetics_videos(
     data: Data,
     network: I3D,
-    classes: KineticsClasses,
+    classes: Choice,
     settings: LocalizationSettings = LOCALIZATION,
     on_video: Callable[[str], None] = lambda _: None,
     on_failure: Callable[[FeatureError], None] = lambda _: None,
