@@ -60,7 +60,8 @@ class SentenceEncoder:
         }
         (pieces,) = self._session.run(["last_hidden_state"], given)
         mean = np.asarray(pieces[0].mean(axis=0), np.float32)
-        return mean / np.float32(max(np.linalg.norm(mean), 1e-12))
+        length = max(float(np.linalg.norm(mean)), 1e-12)
+        return np.asarray(mean / length, np.float32)
 
 
 def _imported(name: str) -> Any:

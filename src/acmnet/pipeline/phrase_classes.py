@@ -56,7 +56,8 @@ class PhraseClasses:
         """
         known = kinetics_classes()
         places = [known.index(name) for name in self.names]
-        return probabilities[..., places] @ np.array(self.weights)
+        combined: FloatArray = probabilities[..., places] @ np.array(self.weights)
+        return combined
 
     def __str__(self) -> str:
         """Return the classes with their weights, for people."""
