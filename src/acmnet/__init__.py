@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from acmnet.data.feature_files import FeatureError
     from acmnet.data.feature_store import FeatureStore, open_store
     from acmnet.data.label_files import read_annotations
+    from acmnet.data.tables_in_memory import (
+        annotations_from_table,
+        detections_from_table,
+        detections_to_arrays,
+        detections_to_pandas,
+        detections_to_polars,
+    )
     from acmnet.evaluation.reports import DetectionReport, evaluate
     from acmnet.extraction.extractors import Extractor, ExtractorError
     from acmnet.extraction.records import ExtractionError
@@ -46,6 +53,13 @@ _HOMES: Final = {
     "acmnet.data.feature_files": ("FeatureError",),
     "acmnet.data.feature_store": ("FeatureStore", "open_store"),
     "acmnet.data.label_files": ("read_annotations",),
+    "acmnet.data.tables_in_memory": (
+        "annotations_from_table",
+        "detections_from_table",
+        "detections_to_arrays",
+        "detections_to_pandas",
+        "detections_to_polars",
+    ),
     "acmnet.evaluation.reports": ("DetectionReport", "evaluate"),
     "acmnet.extraction.extractors": ("Extractor", "ExtractorError"),
     "acmnet.extraction.records": ("ExtractionError",),
@@ -93,6 +107,11 @@ __all__ = [
     "VideoActivations",
     "VideoError",
     "acm_loss",
+    "annotations_from_table",
+    "detections_from_table",
+    "detections_to_arrays",
+    "detections_to_pandas",
+    "detections_to_polars",
     "evaluate",
     "fit",
     "from_pretrained",

@@ -16,7 +16,8 @@ from support.places import ROOT
 HEAVY = {
     *("torch", "numpy", "scipy", "pandas", "h5py", "av", "cv2", "matplotlib", "jinja2"),
     *("safetensors", "filelock", "rich", "cyclopts", "openvino", "ray", "asyncio"),
-    *("importlib.metadata", "multiprocessing"),
+    *("importlib.metadata", "multiprocessing", "pyarrow", "polars", "sklearn"),
+    *("onnx", "onnxruntime", "onnxscript"),
 }
 """Libraries, and parts of Python, that take long to import."""
 ASK = """

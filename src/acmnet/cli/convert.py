@@ -20,9 +20,10 @@ def convert_command(
 ) -> None:
     """Turn labels or detections into the format of another program.
 
-    Formats: json, csv, thumos, boris, boris-table, elan, via3, label-studio, cvat,
-    fiftyone, caltech, simba, deepethogram, audacity, srt, vtt, edl, audition. Exits
-    with 3 if the format cannot hold everything, and says what and how much is missing.
+    Formats: json, csv, parquet, arrow, thumos, boris, boris-table, elan, via3,
+    label-studio, cvat, fiftyone, caltech, simba, deepethogram, audacity, srt, vtt, edl,
+    audition. Exits with 3 if the format cannot hold everything, and says what and how
+    much is missing.
 
     For example: acmnet convert labels.json scored.boris
 

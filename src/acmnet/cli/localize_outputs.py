@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from acmnet.cli.app import UsageError, console, note
 from acmnet.cli.detection_limits import LimitOptions
 from acmnet.cli.terminal_tables import MOST_ROWS, detections_table
-from acmnet.data.detection_output import Format, Output, output_of
+from acmnet.data.detection_output import EVERYTHING, Format, Output, output_of
 from acmnet.data.shown_detections import Shown
 from acmnet.messages import counted
 from acmnet.pipeline.nothing_found import why_nothing_shown
@@ -23,9 +23,10 @@ class OutputOptions:
 
     out: Annotated[list[str] | None, Parameter(negative=())] = None
     """File to write: .json (ActivityNet results, which evaluate and render read), .csv
-    (for spreadsheets), .srt or .vtt (subtitles of one video), .eaf (ELAN, one video),
-    .boris. Or a folder, which gets one file per video. May be given several times. When
-    left out, detections are printed as tables."""
+    (for spreadsheets), .parquet or .arrow (for pandas and polars), .srt or .vtt
+    (subtitles of one video), .eaf (ELAN, one video), .boris. Or a folder, which gets
+    one file per video. May be given several times. When left out, detections are
+    printed as tables."""
     format: Format | None = None
     """Format of the files in a folder that --out names, or of a file whose suffix
     several formats share, such as .txt or .json; see docs/formats.md."""
@@ -94,7 +95,7 @@ def write_or_print(
         most = None if limits.everything else MOST_ROWS
         for video, found in shown.items():
             console.print(detections_table(video, found, most))
-    if all(output.format == "json" for output in outputs) and outputs:
+    if all(output.format in EVERYTHING for output in outputs) and outputs:
         shown = everything
     _note_left_out(results, shown, rule)
 

@@ -46,6 +46,12 @@ def is_arrow(path: str | Path) -> bool:
     return Path(path).suffix.lower() in ARROW_SUFFIXES
 
 
+def column_names(path: Path, error: type[ValueError]) -> tuple[str, ...]:
+    """Return the names of the columns of a Parquet or Arrow file."""
+    table = ArrowTable(path, "table", texts=(), numbers=(), error=error)
+    return tuple(table.schema.names)
+
+
 class ArrowTable:
     """A Parquet or an Arrow file that is open to be read.
 

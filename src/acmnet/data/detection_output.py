@@ -22,6 +22,8 @@ from acmnet.segments import Detections
 Format = Literal[
     "json",
     "csv",
+    "parquet",
+    "arrow",
     "srt",
     "vtt",
     "elan",
@@ -36,6 +38,8 @@ Format = Literal[
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 SUBTITLES: Final = {"srt": srt_of, "vtt": webvtt_of}
 """Formats of subtitles and their writers."""
+EVERYTHING: Final = ("json", "parquet", "arrow")
+"""Formats that get detections of every score, because programs read them."""
 SHARED: Final = (".txt",)
 """Suffixes that do not tell how a file is to be written."""
 
@@ -86,14 +90,15 @@ class Output:
         Parameters
         ----------
         everything : mapping from video id to Detections
-            Written if the format is results JSON, which is for `acmnet evaluate`.
+            Written if the format is one of `EVERYTHING`, which programs such as `acmnet
+            evaluate` read.
         shown : mapping from video id to Detections
             Written if the format is another one, which people look at.
         external_data : mapping
-            The JSON's ``external_data``; see
+            What JSON, Parquet and Arrow files keep as ``external_data``; see
             `acmnet.data.detections.write_detections`.
         """
-        chosen = everything if self.format == "json" else shown
+        chosen = everything if self.format in EVERYTHING else shown
         files = {self.path: chosen}
         if self.is_folder:
             make_folder(self.path)
@@ -122,7 +127,7 @@ class Output:
         external_data: Mapping[str, object],
     ) -> tuple[str, ...]:
         """Write one file; return what the format cannot hold of it."""
-        if self.format == "json":
+        if self.format in EVERYTHING:
             write_detections(path, results, external_data=external_data)
             return ()
         if self.format not in ("csv", *SUBTITLES):
@@ -168,10 +173,16 @@ def output_of(text: str, named: Format | None) -> Output:
     suffix = path.suffix.lower()
     if named is not None and suffix in BY_NAME[named].suffixes:
         return Output(path, named, False)
-    by_suffix = next((x for x in FORMATS if suffix == BY_NAME[x].suffixes[0]), None)
+    by_suffix = next((x for x in FORMATS if suffix in _told_by(x)), None)
     if by_suffix is None or suffix in SHARED:
         raise OutputError(_why_not(path))
     return Output(path, by_suffix, False)
+
+
+def _told_by(name: Format) -> tuple[str, ...]:
+    """Return the suffixes that tell a format by themselves."""
+    suffixes = BY_NAME[name].suffixes
+    return suffixes if name in ("parquet", "arrow") else suffixes[:1]
 
 
 def _why_not(path: Path) -> str:

@@ -71,7 +71,7 @@ def read_annotations(path: str | Path) -> Annotations:
         return read_foreign(path, foreign)
     if is_json(path):
         return read_label_json(str(path), read_text(path, KIND, AnnotationError, EMPTY))
-    return read_table(path, _refuse)
+    return read_table(path, refuse_row)
 
 
 def is_json(path: Path) -> bool:
@@ -108,8 +108,30 @@ def read_table(path: Path, on_fault: Callable[[str], None]) -> Annotations:
     data = read_content(path, KIND, AnnotationError)
     if not data.removeprefix(codecs.BOM_UTF8).strip():
         raise AnnotationError(f"{path} is empty; {EMPTY}")
+    return annotations_of_table(str(path), data, on_fault)
+
+
+def annotations_of_table(
+    source: str, data: bytes, on_fault: Callable[[str], None]
+) -> Annotations:
+    """Return the labels in the content of a table.
+
+    Parameters
+    ----------
+    source : str
+        The path of the file, for messages.
+    data : bytes
+        The content.
+    on_fault : callable
+        As for `read_table`.
+
+    Raises
+    ------
+    AnnotationError
+        If the content, or every row of it, cannot be used.
+    """
     try:
-        table = read_label_table(str(path), data, on_fault)
+        table = read_label_table(source, data, on_fault)
     except (SheetError, LabelTableError) as error:
         raise AnnotationError(str(error)) from None
     videos = []
@@ -127,10 +149,10 @@ def read_table(path: Path, on_fault: Callable[[str], None]) -> Annotations:
         if contradiction is None:
             videos.append(video)
         else:
-            on_fault(f"{path}: {contradiction}")
-    found = assembled(str(path), videos, ())
+            on_fault(f"{source}: {contradiction}")
+    found = assembled(source, videos, ())
     for sentence in _never_named(found):
-        on_fault(f"{path}: {sentence}")
+        on_fault(f"{source}: {sentence}")
     return dataclasses.replace(found, notes=table.notes)
 
 
@@ -148,5 +170,12 @@ def _never_named(annotations: Annotations) -> Iterator[str]:
                 )
 
 
-def _refuse(sentence: str) -> None:
+def refuse_row(sentence: str) -> None:
+    """Refuse a table for the first row that cannot be used.
+
+    Raises
+    ------
+    AnnotationError
+        With the sentence on the row.
+    """
     raise AnnotationError(sentence)

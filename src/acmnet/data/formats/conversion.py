@@ -4,19 +4,20 @@ import dataclasses
 from pathlib import Path
 
 from acmnet.data.annotations import AnnotationError
+from acmnet.data.arrow_files import column_names, is_arrow
 from acmnet.data.detection_csv import COLUMNS
 from acmnet.data.detections import read_detections
 from acmnet.data.formats.exchange_format import Content, Format
 from acmnet.data.formats.format_table import (
-    CSV,
-    JSON,
+    OWN,
     FormatError,
     format_named,
     format_to_write,
     is_results_json,
+    own_format,
     start_of,
 )
-from acmnet.data.formats.reading import OWN, foreign_format, read_foreign
+from acmnet.data.formats.reading import foreign_format, read_foreign
 from acmnet.data.formats.writing import (
     Written,
     content_of_detections,
@@ -52,8 +53,8 @@ def convert(
     Parameters
     ----------
     source : str or Path
-        The file or folder. Results JSON and the CSV that localize writes are read as
-        detections, everything else as labels.
+        The file or folder. Results JSON, the CSV that localize writes, and tables with
+        a column of scores are read as detections, everything else as labels.
     out : str or Path
         The file to write; or a folder, for formats of which each video has a file.
     from_format, to_format : str, optional
@@ -78,7 +79,7 @@ def convert(
     given = None if from_format is None else format_named(from_format)
     if holds_detections(source) and given in (None, *OWN):
         content, notes = _detections(source, fps)
-        origin = CSV if source.suffix.lower() == ".csv" else JSON
+        origin = own_format(source)
     else:
         content, notes, origin = _labels(source, given, fps)
     written = write_labels(out, content, target)
@@ -104,6 +105,8 @@ def holds_detections(path: Path) -> bool:
     if path.is_dir():
         return False
     suffix = path.suffix.lower()
+    if is_arrow(path):
+        return path.exists() and "score" in column_names(path, AnnotationError)
     head = start_of(path)
     if suffix == ".csv":
         return head.lstrip().startswith(",".join(COLUMNS))
@@ -132,7 +135,7 @@ def _labels(
     foreign = foreign_format(path) if given is None else given
     if foreign is None or foreign in OWN:
         annotations = read_annotations(path)
-        foreign = JSON if path.suffix.lower() == ".json" else CSV
+        foreign = own_format(path)
     else:
         annotations = read_foreign(path, foreign, fps)
     return content_of_labels(annotations, fps), annotations.notes, foreign

@@ -169,6 +169,8 @@ class Format:
     """Reads labels; None if the format is only written."""
     write: Callable[[Content], str] | None = None
     """Writes content that `acmnet.data.formats.held_content.held` returned; None if
-    the format is only read."""
+    the format is only read, or ``write_file`` writes it."""
+    write_file: Callable[[Path, Content], None] | None = None
+    """Writes such content to a path; for formats that are no text."""
     spelt: Callable[[str], str] = same
     """Returns how the name of an action is written."""

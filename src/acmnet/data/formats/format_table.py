@@ -11,6 +11,7 @@ from typing import Final
 
 from acmnet.data.formats import (
     activitynet,
+    arrow_tables,
     audacity,
     audition_markers,
     boris_project,
@@ -36,9 +37,15 @@ from acmnet.messages import quoted
 
 JSON: Final = activitynet.FORMAT
 CSV: Final = label_csv.FORMAT
+PARQUET: Final = arrow_tables.PARQUET_FORMAT
+ARROW: Final = arrow_tables.ARROW_FORMAT
+OWN: Final = (JSON, CSV, PARQUET, ARROW)
+"""Formats that `acmnet.data.label_files` reads."""
 FORMATS: Final[tuple[Format, ...]] = (
     JSON,
     CSV,
+    PARQUET,
+    ARROW,
     thumos_text.FORMAT,
     boris_project.FORMAT,
     boris_tables.FORMAT,
@@ -87,6 +94,12 @@ def format_named(name: str) -> Format:
             f"there is no format {quoted(name)}; the formats are {', '.join(NAMES)}"
         )
     return found
+
+
+def own_format(path: Path) -> Format:
+    """Return which of acmnet's own formats a file has, by its suffix."""
+    suffix = path.suffix.lower()
+    return next((one for one in OWN if suffix in one.suffixes), CSV)
 
 
 def format_to_write(path: Path) -> Format | None:

@@ -4,18 +4,14 @@ import collections
 import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
 
 from acmnet.data.annotations import AnnotationError, Annotations, Video
 from acmnet.data.contradictions import refuse_contradictions
 from acmnet.data.formats.exchange_format import Format, Parsed, Source
-from acmnet.data.formats.format_table import CSV, FORMATS, JSON, format_of_file
+from acmnet.data.formats.format_table import FORMATS, OWN, format_of_file
 from acmnet.data.label_json import KIND, assembled
 from acmnet.messages import some
 from acmnet.text_files import read_content
-
-OWN: Final = (JSON, CSV)
-"""Formats that `acmnet.data.label_files` reads."""
 
 
 def foreign_format(path: Path) -> Format | None:

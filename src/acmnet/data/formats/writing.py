@@ -112,8 +112,7 @@ def write_labels(path: Path, content: Content, file_format: Format) -> Written:
     FileError
         If a file cannot be written.
     """
-    write = file_format.write
-    if write is None:
+    if file_format.write is None and file_format.write_file is None:
         raise AnnotationError(f"{file_format.title} is only read, not written")
     if file_format.unit == "frames" and content.fps is None:
         raise AnnotationError(
@@ -128,13 +127,21 @@ def write_labels(path: Path, content: Content, file_format: Format) -> Written:
             + (f": without {', '.join(kept.left_out)}" if kept.left_out else "")
         )
     files = _places(path, list(parts), file_format)
-    texts = {
-        place: write(part) for place, part in zip(files, parts.values(), strict=True)
-    }
-    for place, text in texts.items():
-        with written_whole(place) as part_path:
-            part_path.write_text(text, encoding="utf-8", newline="")
-    return _written(kept, tuple(texts))
+    by_place = dict(zip(files, parts.values(), strict=True))
+    _write_files(by_place, file_format)
+    return _written(kept, tuple(by_place))
+
+
+def _write_files(parts: Mapping[Path, Content], file_format: Format) -> None:
+    """Write each file; none of them if the text of one cannot be made."""
+    if file_format.write_file is not None:
+        for place, part in parts.items():
+            file_format.write_file(place, part)
+    if file_format.write is not None:
+        texts = {place: file_format.write(part) for place, part in parts.items()}
+        for place, text in texts.items():
+            with written_whole(place) as part_path:
+                part_path.write_text(text, encoding="utf-8", newline="")
 
 
 def _written(kept: Held, files: tuple[Path, ...]) -> Written:
