@@ -99,7 +99,8 @@ def detections_to_polars(results: Mapping[str, Detections]) -> "polars.DataFrame
     columns = detections_to_arrays(results)
     for name in ("video", "label"):
         columns[name] = library.Series(name, columns[name].tolist(), library.String)
-    return library.DataFrame(columns)
+    frame: polars.DataFrame = library.DataFrame(columns)
+    return frame
 
 
 def detections_from_table(table: Any) -> dict[str, Detections]:
