@@ -70,6 +70,7 @@ SLOW = {
     "pipeline/test_run_kills",
     "pipeline/test_run_state",
     "pipeline/test_second_stage",
+    "pipeline/test_sklearn_estimator",
     "pipeline/test_training_summary",
     "show/bench/test_bench_in_browser",
     "show/bench/test_bench_timeline_in_browser",

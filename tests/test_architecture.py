@@ -169,6 +169,7 @@ def test_the_door():
     assert acmnet.__all__ == sorted(acmnet.__all__)
     assert set(acmnet.__all__) == {
         "ACMNet",
+        "ACMNetLocalizer",
         "ACMNetOutput",
         "Branch",
         "AnnotationError",

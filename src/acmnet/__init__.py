@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from acmnet.pipeline.pretrained import from_pretrained, save_pretrained
     from acmnet.pipeline.python_calls import fit, train
     from acmnet.pipeline.run_request import RunError
+    from acmnet.pipeline.sklearn_estimator import ACMNetLocalizer
     from acmnet.pipeline.stored_model import load
     from acmnet.pipeline.trained_model import TrainedModel
     from acmnet.recipes import RecipeError, recipe
@@ -69,6 +70,7 @@ _HOMES: Final = {
     "acmnet.pipeline.pretrained": ("from_pretrained", "save_pretrained"),
     "acmnet.pipeline.python_calls": ("fit", "train"),
     "acmnet.pipeline.run_request": ("RunError",),
+    "acmnet.pipeline.sklearn_estimator": ("ACMNetLocalizer",),
     "acmnet.pipeline.stored_model": ("load",),
     "acmnet.pipeline.trained_model": ("TrainedModel",),
     "acmnet.recipes": ("RecipeError", "recipe"),
@@ -83,6 +85,7 @@ _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in name
 
 __all__ = [
     "ACMNet",
+    "ACMNetLocalizer",
     "ACMNetOutput",
     "AnnotationError",
     "Annotations",
