@@ -38,6 +38,8 @@ VERBS: Final[Mapping[str, str]] = {
     "label": "Name and mark videos in the browser, and learn from what you marked.",
     "localize": "Find actions in videos, with start, end and score: with a trained run "
     "or without.",
+    "pack": "Put the features of many videos into few large files, for very many "
+    "videos.",
     "pose": "Find people in videos, and write where the points of their bodies are.",
     "protocols": "Print the rules by which each evaluation protocol scores, a "
     "paragraph each.",

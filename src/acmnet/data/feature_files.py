@@ -34,6 +34,13 @@ START: Final = len(MAGIC) + 2 + 4 + LONGEST_HEADER
 
 _NAMED: Final = {f"F{8 * dtype.itemsize}": dtype for dtype in STORED_DTYPES}
 """The types that can be stored, by their names in ``.safetensors`` files."""
+_EXPONENTS: Final = {
+    2: (np.uint16(0x7C00), np.uint16),
+    4: (np.uint32(0x7F800000), np.uint32),
+}
+"""By bytes of a number: the bits that NaN and infinity have set, and their type."""
+_LOOKED_AT: Final = 2**17
+"""Numbers that are looked at together for NaN: they stay in a processor's cache."""
 _USUAL_HEADER: Final = re.compile(
     r"\{'descr': '([<>|=]?[a-zA-Z]\d{0,9})', 'fortran_order': (True|False), "
     r"'shape': \(((?:\d{1,19}L?, ?)*(?:\d{1,19}L?)?)\),? ?\}\s*",
@@ -288,3 +295,41 @@ def _only_name(path: Path, names: list[str]) -> str:
             f"{reprlib.repr(sorted(names))}; write the file again"
         )
     return names[0]
+
+
+def as_read(array: Values) -> Values:
+    """Return an array as contiguous fp16 or fp32, without a copy if possible."""
+    if array.dtype == np.float64:
+        with np.errstate(over="ignore"):  # what fp32 cannot hold becomes infinite
+            array = array.astype(np.float32)
+    return np.ascontiguousarray(array)
+
+
+def refuse_infinite(path: Path, features: Values) -> None:
+    """Refuse NaN and infinity; the message names the place of the first one.
+
+    Parameters
+    ----------
+    path : Path
+        The file of the features, for the message.
+    features : array of shape (T, D)
+        Contiguous fp16 or fp32.
+    """
+    # NumPy asks whether fp16 is finite ten times as slowly as it compares exponents
+    exponent, bits = _EXPONENTS[features.dtype.itemsize]
+    values = features.view(bits)
+    rows = max(1, _LOOKED_AT // values.shape[1])
+    for start in range(0, len(values), rows):
+        part = values[start : start + rows] & exponent
+        if part.max() == exponent:
+            row, column = np.argwhere(part == exponent)[0].tolist()
+            raise FeatureError(
+                f"features of {path.stem!r} must be finite, got "
+                f"{features[start + row, column].item()} in row {start + row}, column "
+                f"{column} ({path}); extract them again"
+            )
+
+
+def named_dtype(name: object) -> np.dtype | None:
+    """Return the type that a ``.safetensors`` file calls so; None if it is no float."""
+    return _NAMED.get(name) if isinstance(name, str) else None

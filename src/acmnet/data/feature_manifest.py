@@ -75,7 +75,12 @@ def read_manifest(directory: str | Path) -> FeatureManifest:
     path = Path(directory) / MANIFEST_NAME
     empty = "write the grid there, or give it"
     text = read_text(path, KIND, FeatureError, empty, LARGEST_NOTE_BYTES)
-    content = parse_json(str(path), text, KIND, FeatureError)
+    return manifest_of(str(path), text)
+
+
+def manifest_of(path: str, text: str) -> FeatureManifest:
+    """Return the manifest in a text; ``path`` is for messages. See `read_manifest`."""
+    content = parse_json(path, text, KIND, FeatureError)
     if not isinstance(content, dict):
         raise FeatureError(
             f"{path} must be a JSON object with fps, snippet_frames, stride_frames and "
@@ -153,6 +158,13 @@ def write_manifest(directory: str | Path, manifest: FeatureManifest) -> Path:
 
     The file is written under a temporary name and renamed.
     """
+    path = Path(directory) / MANIFEST_NAME
+    write_json(path, manifest_content(manifest))
+    return path
+
+
+def manifest_content(manifest: FeatureManifest) -> dict[str, Any]:
+    """Return a manifest as the JSON values of its file."""
     content = {
         **dataclasses.asdict(manifest.grid),
         "dimension": manifest.dimension,
@@ -164,6 +176,4 @@ def write_manifest(directory: str | Path, manifest: FeatureManifest) -> Path:
     }
     if manifest.extractor:
         content["sha256"] = digest_of(content)
-    path = Path(directory) / MANIFEST_NAME
-    write_json(path, content)
-    return path
+    return content

@@ -93,7 +93,8 @@ def open_data(
     if len(missing) < len(annotations.videos):
         left_out = tuple(missing) if skip_missing else ()
         if missing and on_left_out is not None and not skip_missing:
-            failures = read_failures(store.directory)
+            is_packed = store.shards is not None  # extraction writes single files
+            failures = {} if is_packed else read_failures(store.directory)
             left_out = tuple(v for v in missing if v in failures or v in without)
     if left_out:
         if on_left_out is not None:

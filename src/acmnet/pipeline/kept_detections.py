@@ -135,8 +135,7 @@ class FoundFile:
 
     def _stamp(self, video: str) -> str:
         """Return what changes whenever a video's feature file is written."""
-        status = self.data.store.path(video).stat()
-        return f"{status.st_size}-{status.st_mtime_ns}"
+        return self.data.store.stamp(video)
 
 
 def found_videos(

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from acmnet.data.annotations import AnnotationError, Annotations
-from acmnet.data.feature_manifest import MANIFEST_NAME
+from acmnet.data.feature_store import has_manifest
 from acmnet.data.label_files import read_annotations
 from acmnet.data.label_json import label_entry
+from acmnet.data.object_storage import address_of
 from acmnet.segments import SnippetGrid
 from acmnet.training.checkpoint import FOLDER, labels_file
 from acmnet.training.checkpoint_config import CheckpointConfig
@@ -37,7 +38,13 @@ def label_file(annotations: Annotations) -> bytes:
 
 
 def place_of_features(run: Path, features: Path) -> dict[str, str]:
-    """Return a feature directory as absolute path and as path from the run."""
+    """Return a feature directory as absolute path and as path from the run.
+
+    An address in object storage is returned as it is.
+    """
+    address = address_of(features)
+    if address is not None:
+        return {"features": address}
     there = features.resolve()
     return {
         "features": str(there),
@@ -68,6 +75,8 @@ def features_of(run: Path, config: CheckpointConfig) -> Path | None:
     known = config.training
     there = known.get("features")
     from_run = known.get("features_from_run")
+    if isinstance(there, str) and address_of(there) is not None:
+        return Path(there)
     if not isinstance(from_run, str):
         return _existing(there)
     beside = str(_root(run) / from_run)
@@ -79,7 +88,7 @@ def features_of(run: Path, config: CheckpointConfig) -> Path | None:
 
 def grid_of(features: Path, config: CheckpointConfig) -> SnippetGrid | None:
     """Return the run's snippet grid if the features do not name their own."""
-    return None if (features / MANIFEST_NAME).exists() else config.grid
+    return None if has_manifest(features) else config.grid
 
 
 def taught_videos(config: CheckpointConfig, videos: Iterable[str]) -> list[str]:

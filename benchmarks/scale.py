@@ -1,0 +1,193 @@
+"""Measure what a video costs each verb while the number of videos grows.
+
+`python -m benchmarks.scale OUT` draws sets of 100, 1,000 and 10,000 videos (`--sizes`
+names others), runs the verbs on each, and writes OUT/scale.json, a table as
+OUT/scale.md and a plot as OUT/scale.png. CPU seconds are those of the process itself,
+after its imports and a first use on a few videos. Each verb and size is a process of
+its own (`python -m benchmarks.scale --child ...`), whose peak memory is reported.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from benchmarks.measure import ROOT
+
+SIZES: Final = (100, 1_000, 10_000)
+FIRST: Final = 12
+"""Videos of the set on which a verb is used first, so that all it needs is loaded."""
+VERBS: Final = ("check", "train", "localize", "evaluate", "doctor", "report")
+"""The verbs in the order in which they need each other's results."""
+DIMENSION: Final = 16
+SNIPPETS: Final = (20, 40)
+LEAST_VIDEOS: Final = 3_000
+"""A small set is used again until a verb has seen about this many videos."""
+FLAT: Final = 1.2
+"""The cost of a video may be this many times that of the cheapest size."""
+EPOCH: Final = ("--training.epochs", "1", "--training.batch_size", "16")
+
+
+class Cost(NamedTuple):
+    """What a verb cost on a set of videos."""
+
+    verb: str
+    videos: int
+    cpu_s: float
+    """CPU seconds of one use."""
+    memory_gb: float
+    """Peak resident memory of the process in GB, with all libraries."""
+
+    @property
+    def ms_a_video(self) -> float:
+        """CPU milliseconds for each video."""
+        return 1000 * self.cpu_s / self.videos
+
+
+def draw(folder: Path, videos: int) -> None:
+    """Write a set of videos with labels, true segments and small features."""
+    from acmnet.data.made_up.feature_world import (
+        WorldSettings,
+        make_world,
+        write_world,
+    )
+
+    size = WorldSettings(
+        training_videos=videos, test_videos=0, dimension=DIMENSION, snippets=SNIPPETS
+    )
+    write_world(make_world(0, size), folder)
+
+
+def words(verb: str, folder: Path) -> list[str]:
+    """Return the command of a verb on a set of videos."""
+    labels, run = str(folder / "labels.json"), str(folder / "run")
+    data = ["--annotations", labels, "--features", str(folder / "features")]
+    recipe = ["--recipe", "default", "--profile", "corrected", *EPOCH]
+    found = str(folder / "found.json")
+    given = {
+        "check": ["check", *recipe, *data],
+        "train": ["train", *recipe, *data, "--out", run],
+        "localize": ["localize", "--run", run, *data, "--out", found],
+        "evaluate": ["evaluate", "--ground-truth", labels, "--detections", found],
+        "doctor": ["doctor", *data],
+        "report": ["report", run],
+    }
+    return given[verb]
+
+
+def use(verb: str, folder: Path) -> float:
+    """Use a verb in this process and return its CPU seconds."""
+    from acmnet.cli import main
+
+    if verb == "train":
+        shutil.rmtree(folder / "run", ignore_errors=True)
+    began = time.process_time()
+    with (
+        open(os.devnull, "w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
+        try:
+            main(words(verb, folder))
+        except SystemExit as end:
+            if end.code not in (None, 0):
+                raise RuntimeError(f"{verb} on {folder} ended with {end.code}") from end
+    return time.process_time() - began
+
+
+def child(verb: str, first: Path, folder: Path, times: int) -> None:
+    """Use a verb on a few videos and then several times on many; print the costs."""
+    use(verb, first)
+    cpu_s = min(use(verb, folder) for _ in range(times))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    unit = 1 if sys.platform == "darwin" else 1024  # Linux counts in KiB
+    print(json.dumps([cpu_s, peak * unit / 1e9]))
+
+
+def measured(verb: str, first: Path, folder: Path, videos: int) -> Cost:
+    """Return the cost of a verb, measured in a process of its own."""
+    times = max(1, min(5, LEAST_VIDEOS // videos))
+    command = [sys.executable, "-m", "benchmarks.scale", "--child", verb]
+    command += [str(first), str(folder), str(times)]
+    done = subprocess.run(
+        command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return Cost(verb, videos, *json.loads(done.stdout))
+
+
+def table(costs: Sequence[Cost]) -> str:
+    """Return the costs as a table in Markdown: a row for each verb."""
+    sizes = sorted({cost.videos for cost in costs})
+    heads = ["ms of CPU a video", *(f"{n:,}" for n in sizes), "most / least"]
+    heads.append(f"peak memory at {sizes[-1]:,}")
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "--:|" * (len(heads) - 1)]
+    for verb, own in by_verb(costs).items():
+        each = [own[n].ms_a_video for n in sizes]
+        cells = [verb, *(f"{x:.2f}" for x in each), f"{max(each) / min(each):.2f}"]
+        cells.append(f"{own[sizes[-1]].memory_gb:.2f} GB")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def by_verb(costs: Sequence[Cost]) -> dict[str, dict[int, Cost]]:
+    """Return the costs by verb and by the number of videos."""
+    found: dict[str, dict[int, Cost]] = {}
+    for cost in costs:
+        found.setdefault(cost.verb, {})[cost.videos] = cost
+    return found
+
+
+def plot(costs: Mapping[str, Mapping[int, Cost]], path: Path) -> None:
+    """Draw the cost of a video over the number of videos, a line for each verb."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot(
+        xlabel="videos", ylabel="ms of CPU a video", xscale="log", yscale="log"
+    )
+    for verb, own in costs.items():
+        axes.plot(list(own), [x.ms_a_video for x in own.values()], "o-", label=verb)
+    axes.legend(ncols=2)
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=150)
+
+
+def main() -> int:
+    """Measure all verbs on all sizes; return 1 if a cost is not flat."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path, nargs="?", default=Path("runs/scale"))
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--verbs", nargs="+", default=list(VERBS), choices=VERBS)
+    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        verb, first, folder, times = given.child
+        child(verb, Path(first), Path(folder), int(times))
+        return 0
+    folders = {n: given.out / f"videos_{n}" for n in (FIRST, *given.sizes)}
+    for n, folder in folders.items():
+        if not (folder / "labels.json").exists():
+            draw(folder, n)
+    costs = []
+    for n in given.sizes:
+        for verb in given.verbs:
+            costs.append(measured(verb, folders[FIRST], folders[n], n))
+            print(f"{verb}, {n:,} videos: {costs[-1].cpu_s:.2f} s", flush=True)
+    (given.out / "scale.json").write_text(json.dumps([x._asdict() for x in costs]))
+    (given.out / "scale.md").write_text(table(costs))
+    plot(by_verb(costs), given.out / "scale.png")
+    print(table(costs))
+    each = [[x.ms_a_video for x in own.values()] for own in by_verb(costs).values()]
+    return int(any(max(x) > FLAT * min(x) for x in each))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
