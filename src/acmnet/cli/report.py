@@ -1,6 +1,6 @@
 """The verb report: a run as one HTML page that needs no network."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,10 +23,11 @@ from acmnet.messages import counted
 from acmnet.pipeline.kept_detections import FoundFile, keep
 from acmnet.pipeline.trained_model import TrainedModel, refuse_other_features
 from acmnet.segments import Detections
-from acmnet.show.report.html_page import write_page
+from acmnet.show.report.html_page import write_page, write_paged
 from acmnet.show.report.network_curves import insides_of
 from acmnet.show.report.page_contents import Contents, VideoContents, video_contents
 from acmnet.show.report.page_media import EMBEDDED_TOTAL, media_of
+from acmnet.show.report.report_parts import MOST_IN_ONE, ReportParts
 
 PAGE: Final = "report.html"
 """Name of the page in the directory of the run."""
@@ -47,7 +48,8 @@ def report_command(
     The page opens in a browser without any server or network. It shows at first the
     detections that --min-score, --top or --all choose, and all of them on demand. Small
     videos are stored in the page; to large ones it has links relative to itself, so
-    move the page and the videos together.
+    move the page and the videos together. The page of more than 2,000 videos has parts
+    in a folder beside it, which it loads as they are looked at.
 
     Parameters
     ----------
@@ -62,21 +64,20 @@ def report_command(
     refuse_unwritable(path)
     page = opened_page(run, given, videos, limits, device)
     failures: list[FeatureError] = []
-    contents = _contents(page, path, failures)
-    write_page(contents, path)
+    n_videos, beside = _write(page, path, failures)
     size = f"{path.stat().st_size / 1e6:.1f} MB"
-    written = f"{counted(len(contents.videos), 'video')}: {path} ({size})"
+    written = f"{counted(n_videos, 'video')}: {path} ({size}){beside}"
     console.print(written, markup=False)
     note_reviewed_precision(run)
     left_out = [*missing_videos(page.data), *map(str, failures)]
-    fail_for_left_out(left_out, len(contents.videos))
+    fail_for_left_out(left_out, n_videos)
 
 
-def _contents(page: RunPage, path: Path, failures: list[FeatureError]) -> Contents:
-    """Return all that the page shows; each network runs once per video.
+def _write(page: RunPage, path: Path, failures: list[FeatureError]) -> tuple[int, str]:
+    """Write the page; each network runs once per video.
 
-    A video whose features cannot be used is left out, and its error is added to
-    ``failures``.
+    Returns how many videos are on it, and what else belongs to it. A video whose
+    features cannot be used is left out, and its error is added to ``failures``.
     """
     config, settings = page.used_settings()
     model = page.model()
@@ -84,12 +85,26 @@ def _contents(page: RunPage, path: Path, failures: list[FeatureError]) -> Conten
         run=page.run, settings=settings, class_names=model.class_names, data=page.data
     )
     refuse_other_features(model, page.data.store)
-    looks = list(_looks(model, page.data, kept.read(), failures))
-    results = {video: found for video, found, _ in looks}
+    results: dict[str, Detections] = {}
+    looks = _looks(model, page.data, kept.read(), failures)
+    has_parts = len(page.data.annotations.videos) > MOST_IN_ONE
+    room = 0 if has_parts else EMBEDDED_TOTAL
+    shown = _with_pictures(page, path, looks, results, room)
+    parts = ReportParts(path.with_name(f"{path.stem}.parts"), config.class_names)
+    videos: list[VideoContents] = []
+    if has_parts:
+        parts.add_all(shown)
+    else:
+        videos = list(shown)
     refuse_nothing_left(results, failures)
     keep(kept, results, note)
     summary = page.summary(results, config, settings)
-    return Contents(summary, tuple(_with_pictures(page, path, looks)))
+    if has_parts:
+        write_paged(summary, parts, path)
+        return len(results), f", with its parts in {parts.folder}"
+    write_page(Contents(summary, tuple(videos)), path)
+    parts.remove_others()
+    return len(results), ""
 
 
 def _looks(
@@ -122,22 +137,25 @@ def _look(
 def _with_pictures(
     page: RunPage,
     path: Path,
-    looks: Sequence[tuple[str, Detections, dict[str, Any]]],
+    looks: Iterable[tuple[str, Detections, dict[str, Any]]],
+    results: dict[str, Detections],
+    room: int,
 ) -> Iterator[VideoContents]:
-    """Yield each video's part of the page, with its file embedded or linked."""
-    room = EMBEDDED_TOTAL
-    data = page.data.only({video for video, _, _ in looks})
-    with counting("drawing", data) as one_more:
-        for video, found, insides in looks:
-            media = media_of(page.files.get(video), path, room)
-            if media is not None and media.url is None:
-                room -= media.path.stat().st_size
-            yield video_contents(
-                data.annotations.videos[video],
-                data,
-                found,
-                media=media,
-                insides=insides,
-                poster=page.poster(video),
-            )
-            one_more(video)
+    """Yield each video's part of the page, with its file embedded or linked.
+
+    The detections of each video are added to ``results``, and up to ``room`` bytes of
+    video files are embedded.
+    """
+    for video, found, insides in looks:
+        results[video] = found
+        media = media_of(page.files.get(video), path, room)
+        if media is not None and media.url is None:
+            room -= media.path.stat().st_size
+        yield video_contents(
+            page.data.annotations.videos[video],
+            page.data,
+            found,
+            media=media,
+            insides=insides,
+            poster=page.poster(video),
+        )

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from acmnet.files import written_whole
 from acmnet.show.report.page_contents import Contents, VideoContents
+from acmnet.show.report.report_parts import ReportParts
 
 POLICY: Final = (
     "default-src 'none'; script-src {script}; style-src {style}; "
@@ -20,11 +21,13 @@ POLICY: Final = (
     "base-uri 'none'; form-action 'none'"
 )
 """Content security policy: the page loads only its own parts and linked videos."""
-
+PARTS_TOO: Final = " file: 'self'"
+"""What a page with parts may load besides: scripts from where it lies itself."""
 
 SCRIPTS: Final = (
     "elements",
     "state",
+    "parts",
     "player",
     "timeline",
     "curves",
@@ -37,7 +40,7 @@ SCRIPTS: Final = (
 
 
 def page_of(contents: Contents) -> str:
-    """Return the HTML of a page.
+    """Return the HTML of a page that holds everything it shows.
 
     Parameters
     ----------
@@ -45,20 +48,33 @@ def page_of(contents: Contents) -> str:
         All that is shown. Names in it may hold anything: they enter the page as JSON
         and become text nodes only.
     """
+    return _rendered(_whole(contents), list(_embedded(contents)))
+
+
+def _rendered(
+    values: Mapping[str, Any],
+    embedded: Sequence[tuple[str, str, Markup]] = (),
+    scripts: str = "",
+) -> str:
+    """Return the HTML of a page with these contents.
+
+    ``embedded`` are type, id and text of further elements, and ``scripts`` is added to
+    the sources of scripts that the page may load.
+    """
     js, css = page_script(), _shipped("page.css")
     policy = POLICY.format(
-        script=_hash(js),
+        script=_hash(js) + scripts,
         style=_hash(css),
     )
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(_shipped("page.html"))
     return template.render(
-        title=contents.summary["title"],
+        title=values["title"],
         policy=Markup(policy),
         css=Markup(css),
         js=Markup(js),
-        contents=_json(_whole(contents)),
-        embedded=list(_embedded(contents)),
+        contents=_json(values),
+        embedded=embedded,
     )
 
 
@@ -83,6 +99,14 @@ def write_page(contents: Contents, path: Path) -> None:
     """Write a page without a server, completely or not at all."""
     with written_whole(path) as part:
         part.write_text(page_of(contents), encoding="utf-8")
+
+
+def write_paged(summary: Mapping[str, Any], parts: ReportParts, path: Path) -> None:
+    """Write the page of a report whose parts are written, completely or not at all."""
+    values = {**summary, **parts.contents()}
+    with written_whole(path) as part:
+        part.write_text(_rendered(values, scripts=PARTS_TOO), encoding="utf-8")
+    parts.remove_others()
 
 
 def _whole(contents: Contents) -> dict[str, Any]:

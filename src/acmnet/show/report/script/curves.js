@@ -28,7 +28,7 @@ async function loadInsides() {
     if (index === state.video) $("insides-state").textContent = error.message;
   }
 }
-const insidesOf = (index) => JSON.parse($(`insides-${index}`).textContent);
+const insidesOf = (index) => JSON.parse(embedded("insides", index));
 
 function legend(kind) {
   const prefix = `${kind}: `;

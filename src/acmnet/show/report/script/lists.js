@@ -27,15 +27,20 @@ function filterDetections() {
   const wanted = $("detection-filter").value.toLowerCase(), only = $("this-video").checked;
   const classes = contents.class_names.map((name) => name.toLowerCase().includes(wanted));
   const ids = videos.map((video) => video.id.toLowerCase().includes(wanted));
-  const kept = surestFirst.filter((d) => isShown(d) && (!only || d[0] === state.video) && (classes[d[1]] || ids[d[0]]));
-  $("found-count").textContent = `${kept.length} of ${counted(all.length, "detection")}`;
+  const pool = only && contents.parts ? rowsOf[state.video] : surestFirst;
+  const kept = pool.filter((d) => isShown(d) && (!only || d[0] === state.video) && (classes[d[1]] || ids[d[0]]));
+  const most = only && contents.parts ? pool.length : all.length;
+  const rest = !only && contents.parts?.detections > most ? `, the surest of ${contents.parts.detections}; look at a video for all of its own` : "";
+  $("found-count").textContent = `${kept.length} of ${counted(most, "detection")}${rest}`;
   detectionTable.show(kept);
 }
 function follow(row) {
   choose(row[0]);
   $("viewer").scrollIntoView();
-  const one = state.bars.find((b) => b.row === row);
-  if (one) select(one, true);
+  withPart(row[0], () => {
+    const one = state.bars.find((b) => b.row === row);
+    if (one) select(one, true);
+  });
 }
 
 // Show detections from a score on, and of each video only the surest few.

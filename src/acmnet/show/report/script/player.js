@@ -17,7 +17,7 @@ function openMedia(video) {
     $("no-player").textContent = "No video file that a browser plays; the timeline works without.";
     return;
   }
-  if (video.media.url === null) url = URL.createObjectURL(bytesOf($(`media-${video.index}`).textContent, video.media.type));
+  if (video.media.url === null) url = URL.createObjectURL(bytesOf(embedded("media", video.index), video.media.type));
   player.src = url ?? video.media.url;
   player.onerror = () => {
     hasPlayer = false;
@@ -32,7 +32,7 @@ function openPoster(video) {
   strip.hidden = !video.poster;
   strip.onerror = () => { strip.hidden = true; };
   if (!video.poster) { strip.removeAttribute("src"); return; }
-  strip.src = `data:image/jpeg;base64,${$(`poster-${video.index}`).textContent}`;
+  strip.src = `data:image/jpeg;base64,${embedded("poster", video.index)}`;
   strip.alt = `${video.poster_frames} frames of ${video.id}`;
 }
 

@@ -2,8 +2,11 @@
 const videos = contents.videos.map((video, index) => ({ ...video, index, key: [video.id, ...video.labels].join("\n").toLowerCase() }));
 const all = contents.detections; // rows of [video, class, start, end, score, rank in its video]
 const rowsOf = videos.map(() => []);
-for (const row of all) row.push(rowsOf[row[0]].push(row) - 1);
-const range = all.reduce(([low, high], d) => [Math.min(low, d[4]), Math.max(high, d[4])], [Infinity, -Infinity]);
+for (const row of all) {
+  if (contents.parts) rowsOf[row[0]][row[5]] = row; // the others of its video come with its part
+  else row.push(rowsOf[row[0]].push(row) - 1);
+}
+const range = contents.parts && all.length ? contents.parts.range : all.reduce(([low, high], d) => [Math.min(low, d[4]), Math.max(high, d[4])], [Infinity, -Infinity]);
 const labelOf = (row) => contents.class_names[row[1]];
 
 const state = {
@@ -24,13 +27,17 @@ function choose(index, { record = true } = {}) {
   $("chosen").textContent = "";
   $("video-name").textContent = video.id;
   $("video-facts").textContent = factsOf(video);
-  openMedia(video);
-  openPoster(video);
-  layLanes();
+  $("lanes").replaceChildren();
+  state.bars = [];
   videoTable.draw();
-  if ($("this-video").checked) filterDetections();
-  if (insidesAreOpen()) loadInsides();
-  draw();
+  withPart(index, () => {
+    openMedia(video);
+    openPoster(video);
+    layLanes();
+    if ($("this-video").checked) filterDetections();
+    if (insidesAreOpen()) loadInsides();
+    draw();
+  });
   addressMoved(record);
 }
 

@@ -19,6 +19,6 @@ if (scores) {
   for (const note of dropped) $("notes").append(make("li", note));
   if (scores.ground_truth_sha256) contents.facts["ground truth SHA-256"] = scores.ground_truth_sha256;
 } else {
-  $("headline").textContent = `${counted(videos.length, "video")}, ${counted(all.length, "detection")}; no true segments are known`;
+  $("headline").textContent = `${counted(videos.length, "video")}, ${counted(contents.parts?.detections ?? all.length, "detection")}; no true segments are known`;
 }
 for (const [name, value] of Object.entries(contents.facts)) $("facts").append(make("dt", name), make("dd", value));
