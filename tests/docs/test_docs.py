@@ -58,6 +58,7 @@ FILES = {
     "csv",
     "html",
     "json",
+    "safetensors",
     "jsonl",
     "log",
     "md",

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import acmnet as package
+from acmnet.cli import main
 from acmnet.folders import DIGESTS_FILE
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.whole_model import INPUT, WholeModel
@@ -46,9 +47,12 @@ def videos(n, snippets=40):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Train a run with two teachers and a student; read only."""
+    """Train and calibrate a run with two teachers and a student; read only."""
     out = tmp_path_factory.mktemp("two stages") / "run"
     package.train(out, *videos(6), GRID, profile="best", overrides=SMALL)
+    labels, features = out / "given_labels.json", out / "features"
+    given = ["--annotations", str(labels), "--features", str(features)]
+    main(["calibrate", "--run", str(out), *given, "--precision", "0.6"])
     return out
 
 
@@ -126,14 +130,20 @@ def test_an_onnx_file_can_be_used_without_acmnet(run, onnx_file):
     assert told["feature_dim"] == "6"
     used = model.settings.localization.activation_thresholds
     assert json.loads(told["localization"])["activation_thresholds"] == list(used)
-    assert "shown_from" in json.loads(told["thresholds"])
+    thresholds = json.loads(told["thresholds"])
+    assert thresholds["shown_from"] is not None
+    calibration = json.loads((run / "calibration.json").read_text())
+    assert thresholds["classes"] == {
+        name: own["threshold"] for name, own in calibration["classes"].items()
+    }
     assert told["standardization"].startswith("inside")
 
 
 def test_exported_models_name_no_video_and_no_path(run, onnx_file, tmp_path):
     save_pretrained(run, tmp_path / "model")
     written = [x for x in (tmp_path / "model").rglob("*") if x.is_file()]
-    assert len(written) == 3 * 3 + 2
+    # weights, config and digests of three networks, a card, and two small files
+    assert len(written) == 3 * 3 + 3
     for path in (onnx_file, *written):
         content = path.read_bytes()
         assert b"day 0" not in content, path
@@ -149,8 +159,13 @@ def test_localize_takes_an_onnx_file_for_a_run(acmnet, run, onnx_file, tmp_path)
         json.loads((tmp_path / name).read_text()) for name in ("run.json", "onnx.json")
     )
     assert one["results"].keys() == other["results"].keys()
-    key = "shown_from"
-    assert one["external_data"][key] == other["external_data"][key] is not None
+    for key in ("shown_from", "calibration"):
+        assert one["external_data"][key] == other["external_data"][key] is not None
+    best = [
+        max(x["score"] for own in file["results"].values() for x in own)
+        for file in (one, other)
+    ]
+    assert best[0] == pytest.approx(best[1], abs=1e-3)
 
 
 def test_a_program_of_torch_export(acmnet, tiny_run, tmp_path):
@@ -239,6 +254,7 @@ def test_the_model_card_tells_of_data_protocol_figures_limits_and_licence(
     assert "2 networks of ACM-Net that taught a student" in card
     assert "| 0.3 | 62.5 |" in card
     assert "| average | 53.1 |" in card
+    assert "- Scores were calibrated on 6 videos" in card
     assert "made by an extractor that the run does not name" in card
     for title in ("Data", "Protocol", "Figures", "Limits", "Licence"):
         assert f"\n## {title}\n" in card
@@ -265,6 +281,16 @@ def test_what_a_model_directory_refuses(acmnet, run, tmp_path):
     assert (there / DIGESTS_FILE).exists()
     with pytest.raises(CheckpointError, match="its SHA-256 is not the one"):
         package.load(there)
+
+
+def test_what_needs_a_run_says_so_of_an_exported_file(acmnet, run, onnx_file):
+    refused(
+        acmnet("report", "--run", onnx_file, "--out", "r.html"),
+        "does not say what it",
+        code=2,
+    )
+    given = ("--annotations", run / "given_labels.json", "--features", run / "features")
+    refused(acmnet("calibrate", "--run", onnx_file, *given), "is a file, not a folder")
 
 
 def test_an_exported_file_is_not_trained_on(acmnet, run, onnx_file):

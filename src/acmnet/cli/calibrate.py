@@ -26,7 +26,11 @@ from acmnet.files import refuse_unwritable, write_json
 from acmnet.messages import counted, some
 from acmnet.pipeline.calibration import CalibrationReport, Wanted, calibrate
 from acmnet.pipeline.run_data import grid_of, taught_videos
-from acmnet.pipeline.stored_calibration import ClassCalibration, write_calibration
+from acmnet.pipeline.stored_calibration import (
+    CALIBRATION_FILE,
+    ClassCalibration,
+    write_calibration,
+)
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.training.checkpoint import weights_sha256
 
@@ -78,7 +82,7 @@ def calibrate_command(
         Also write the results to this JSON file, as fractions of 1.
     """
     wanted = Wanted(tiou, precision)
-    refuse_unwritable(json_path)
+    refuse_unwritable(json_path, run / CALIBRATION_FILE)
     model = loaded(run, device, settings)
     sha256 = weights_sha256(run)
     known = grid.grid()

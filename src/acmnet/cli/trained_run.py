@@ -62,10 +62,10 @@ class RunDataOptions:
         annotations = self.annotations or annotations_of(run, config)
         features = self.features or features_of(run, config)
         for name, path in (("annotations", annotations), ("features", features)):
-            if path is None:
+            if path is None and name in config.training:
                 raise UsageError(
                     f"the {name} that {run} was trained on are not at "
-                    f"{config.training.get(name, '?')} any more: give them with "
+                    f"{config.training[name]} any more: give them with "
                     f"--{name}"
                 )
         if annotations is None or features is None:
