@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
-from acmnet.data.detections import DetectionFile
+from acmnet.data.detections import DetectionFile, write_detections
 from acmnet.segments import Detections
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_site import BenchSite, ShownVideo, known_videos
 from acmnet.show.bench.learning import Learning, Method
 from acmnet.show.bench.mark_store import MarkStore
 from acmnet.show.bench.round_detections import RoundDetections
+from acmnet.show.bench.rounds import DETECTIONS, LABELS, STATE, Request, round_of
 from acmnet.video.frames import FrameReader
 from support.movies import number_in, numbers, write_movie
 from support.serving import ask, asked, posted, served
@@ -289,3 +290,28 @@ def test_times_are_those_that_extraction_uses_at_another_rate(tmp_path):
     for k, frame in enumerate(FrameReader(path, fps=25.0)):
         shown = max(i for i, time_s in enumerate(times_s) if time_s <= k / 25 + 1e-9)
         assert number_in(frame) == shown
+
+
+def test_a_round_is_not_scored_on_what_an_earlier_one_learned_from(tmp_path):
+    """Two videos were watched; the first round learned from a, the second from b."""
+    site = bench_of(tmp_path, {"a": None, "b": None})
+    for video in "ab":
+        site.store.set_duration(video, 10.0)
+        watched = mark(f"w{video}", video=video, kind="watched", label=None)
+        jump = mark(f"j{video}", video=video, start_s=2.0, end_s=4.0)
+        times = {"start_s": 0.0, "end_s": 10.0}
+        site.store.put({"who": "anna", "marks": [watched | times, jump]})
+    found = Detections.of(["run", "jump"], [(2.0, 4.0, 0.9, 0)])
+    for number, video in enumerate("ab", 1):
+        one = round_of(site.learning.folder, number)
+        one.folder.mkdir(parents=True)
+        one.begin(Request(at="", revision=1, n_marks=1, n_videos=1, steps=()))
+        learned_from = {"classes": ["run", "jump"], "database": {video: {}}}
+        (one.folder / LABELS).write_text(json.dumps(learned_from))
+        (one.folder / STATE).write_text('{"state": "done", "seconds": 1.0}')
+        write_detections(one.folder / DETECTIONS, {"a": found, "b": found})
+    first, second = json.loads(site.get("/rounds.json").body)["rounds"]
+    assert first["scores"]["videos"] == 1
+    assert first["scores"]["average_map"] == 1.0
+    assert second["scores"] is None
+    site.store.close()

@@ -314,12 +314,12 @@ def test_a_round_is_scored_on_watched_videos_that_it_did_not_learn_from(tmp_path
     one = begun(tmp_path, 1, labels_of(name("1", "a", "run"), classes=classes))
     found = Detections.of(["run"], [(5.0, 6.0, 0.9, 0), (8.0, 9.0, 0.1, 0)])
     write_detections(one.folder / DETECTIONS, {"a": found, "b": found})
-    scores = scores_of(one, [], truth)
+    scores = scores_of(one, one.learned_from, truth)
     assert scores["average_map"] == pytest.approx(0.5)
     assert scores["videos"] == 1
     assert scores["of"].startswith("1 video that was")
     assert one.scores == scores
     both = begun(tmp_path, 2, labels)
-    assert scores_of(both, [one], truth) is None
+    assert scores_of(both, one.learned_from | both.learned_from, truth) is None
     later = labels_of(*marks[:1], *marks[3:], classes=("run", "jump"))
     assert truth_of(later).videos == {}  # nobody looked for the new class

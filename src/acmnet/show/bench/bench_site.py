@@ -264,9 +264,11 @@ class BenchSite:
         if not done:
             return {"rounds": []}
         truth = truth_of(self.store.snapshot())
-        rounds = [
-            _told(one, scores_of(one, done[:i], truth)) for i, one in enumerate(done)
-        ]
+        learned: set[str] = set()
+        rounds = []
+        for one in done:
+            learned |= one.learned_from
+            rounds.append(_told(one, scores_of(one, learned, truth)))
         return {"rounds": rounds}
 
     # ---- answers to POST

@@ -6,7 +6,7 @@ learned from.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from acmnet.data.annotations import Annotations, Video
@@ -37,7 +37,7 @@ def truth_of(labels: Labels) -> Annotations:
 
 
 def scores_of(
-    one: Round, earlier: Sequence[Round], truth: Annotations
+    one: Round, learned_from: Collection[str], truth: Annotations
 ) -> dict[str, Any] | None:
     """Return the scores of a round, and keep them in it; None if there are none.
 
@@ -45,8 +45,9 @@ def scores_of(
     ----------
     one : Round
         A round that ended well.
-    earlier : sequence of Round
-        The rounds before it, whose weights it may have begun with.
+    learned_from : collection of str
+        The videos that it learned from, and those of the rounds before it, whose
+        weights it may have begun with.
     truth : Annotations
         Videos of which every action is known.
 
@@ -56,8 +57,7 @@ def scores_of(
         ``average_map``, ``map`` by tIoU, ``videos`` and ``of``, which says in words
         what was scored. None if no video can be scored.
     """
-    learned = frozenset().union(*(x.learned_from for x in (*earlier, one)))
-    videos = {k: v for k, v in truth.videos.items() if k not in learned}
+    videos = {k: v for k, v in truth.videos.items() if k not in learned_from}
     if not any(video.instances for video in videos.values()):
         return None
     try:

@@ -3,6 +3,7 @@ import { $, counted, make, tell } from "./elements.js";
 import { nothingIn, toggleName } from "./edits.js";
 import { listed, summaryOf } from "./list.js";
 import { classChip } from "./marking.js";
+import { stripOf } from "./pictures.js";
 import { colourOf, onChange, state } from "./state.js";
 
 const LONGEST_LOOK_S = 6; // a chosen video plays so fast that it takes at most this long
@@ -49,21 +50,11 @@ const nearby = new IntersectionObserver((entries) => {
 }, { rootMargin: "300px" });
 function showPicture(node, url) { node.dataset.url = url; nearby.observe(node); }
 async function load(node) {
-  for (let i = 0; i < 60; i++) {
-    let answer;
-    try { answer = await fetch(node.dataset.url); } catch { return; }
-    if (answer.status === 202) { await new Promise((done) => setTimeout(done, 1000)); continue; }
-    if (!answer.ok) return;
-    const image = new Image();
-    image.src = URL.createObjectURL(await answer.blob());
-    await image.decode().catch(() => {});
-    if (!image.naturalWidth) return;
-    const canvas = make("canvas", { width: Math.round(image.naturalWidth / PICTURES), height: image.naturalHeight });
-    canvas.getContext("2d").drawImage(image, -MIDDLE * canvas.width, 0);
-    URL.revokeObjectURL(image.src);
-    node.prepend(canvas);
-    return;
-  }
+  const image = await stripOf(node.dataset.url);
+  if (!image) return;
+  const canvas = make("canvas", { width: Math.round(image.naturalWidth / PICTURES), height: image.naturalHeight });
+  canvas.getContext("2d").drawImage(image, -MIDDLE * canvas.width, 0);
+  node.prepend(canvas);
 }
 
 export function showNames(isShown) {

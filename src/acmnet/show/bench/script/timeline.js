@@ -3,14 +3,13 @@ import { $, make } from "./elements.js";
 import { choose, described, setTimes } from "./edits.js";
 import { drawLanes, drawOverview, drawPlayhead, drawRuler, drawStrip, readInk, xOf } from "./drawing.js";
 import { forgetLanes, hit, lanesOf, WATCHED_LANE } from "./lanes.js";
+import { stripOf } from "./pictures.js";
 import { pause, seek, showPicture } from "./player.js";
 import { colourOf, draw, look, onChange, onDraw, state, zoom } from "./state.js";
 
 const REACH_PX = { mouse: 5, pen: 8, touch: 16 }; // how near to an edge is on it
 const MOVES_PX = { mouse: 2, pen: 4, touch: 8 }; // a shorter way is a click
 const WHEEL = 0.0016; // how fast the wheel zooms
-const ASK_AGAIN_MS = 1000;
-const ASK_TIMES = 120;
 
 const LEGEND = {
   found: "light: found by the model, faded once you decided",
@@ -146,21 +145,11 @@ dragging($("ruler"), scrub);
 dragging($("strip"), scrub);
 dragging($("overview"), (share) => look(share * state.video.duration_s - (state.to - state.from) / 2, state.to - state.from));
 
-// The strip is made when it is first asked for, which the server answers with "ask again".
 export async function openStrip(video) {
   image = null;
-  for (let i = 0; video.strip_url && i < ASK_TIMES && state.video === video; i++) {
-    let answer;
-    try { answer = await fetch(video.strip_url); } catch { return; }
-    if (answer.status === 202) { await new Promise((done) => setTimeout(done, ASK_AGAIN_MS)); continue; }
-    if (!answer.ok) return;
-    const made = new Image();
-    made.src = URL.createObjectURL(await answer.blob());
-    await made.decode().catch(() => {});
-    URL.revokeObjectURL(made.src);
-    if (state.video === video && made.naturalWidth) { image = made; drawn = ""; draw(); }
-    return;
-  }
+  if (!video.strip_url) return;
+  const made = await stripOf(video.strip_url, () => state.video === video);
+  if (made && state.video === video) { image = made; drawn = ""; draw(); }
 }
 
 function layNames() {
