@@ -14,12 +14,13 @@ Measured on 2026-11-27 with --profile corrected: 20.0 % average mAP after names 
 """
 
 import argparse
+import contextlib
 import json
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,28 +52,19 @@ def main() -> None:
         write_scenes(given.out, 0, SCENES)
     truth = read_annotations(given.out / "labels.json")
     labels = given.out / "bench" / "labels.json"
-    command = ["-m", "acmnet", "label", str(given.out / "videos"), "--out", str(labels)]
-    command += ["--classes", ",".join(truth.class_names)]
-    command += ["--extractor", given.extractor, "--profile", given.profile]
     labels.parent.mkdir(exist_ok=True)
-    with subprocess.Popen(
-        [sys.executable, *command], stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None
-        found = re.match(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())
-        if found is None:
-            raise SystemExit("acmnet label did not start")
-        try:
-            with sync_playwright() as driver:
-                browser = driver.chromium.launch(
-                    executable_path=given.chromium, args=["--no-sandbox"]
-                )
-                page = browser.new_page(viewport={"width": 1400, "height": 900})
-                page.goto(found.group())
-                page.wait_for_selector("html[data-ready]", timeout=60_000)
-                work(page, truth)
-        finally:
-            server.terminate()
+    options = ["--extractor", given.extractor, "--profile", given.profile]
+    with (
+        labelling(given.out / "videos", labels, truth.class_names, options) as address,
+        sync_playwright() as driver,
+    ):
+        browser = driver.chromium.launch(
+            executable_path=given.chromium, args=["--no-sandbox"]
+        )
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.goto(address)
+        page.wait_for_selector("html[data-ready]", timeout=60_000)
+        work(page, truth, NAMED, CORRECTED)
     rounds = labels.with_name("labels.bench") / "rounds"
     scores = [score(rounds / f"{n:03}", truth, labels) for n in (1, 2)]
     print(f"average mAP of the videos without names: {scores[0]:.1f} %, then "
@@ -80,22 +72,42 @@ def main() -> None:
     raise SystemExit(0 if scores[1] > scores[0] else 1)
 
 
-def work(page: Page, truth: Annotations) -> None:
+@contextlib.contextmanager
+def labelling(
+    videos: Path, labels: Path, classes: Sequence[str], options: Sequence[str]
+) -> Iterator[str]:
+    """Run `acmnet label` within the block, and yield the address of its page."""
+    command = ["-m", "acmnet", "label", str(videos), "--out", str(labels)]
+    command += ["--classes", ",".join(classes), *options]
+    with subprocess.Popen(
+        [sys.executable, *command], stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            told = server.stdout.readline() if server.stdout else ""
+            found = re.match(r"http://127\.0\.0\.1:\d+/", told)
+            if found is None:
+                raise SystemExit("acmnet label did not start")
+            yield found.group()
+        finally:
+            server.terminate()
+
+
+def work(page: Page, truth: Annotations, n_named: int, n_corrected: int) -> None:
     """Name, learn, correct and learn again, by keys."""
     began_s = time.monotonic()
     page.keyboard.press("Shift+G")
     order = page.eval_on_selector_all(".card .id", "(x) => x.map((y) => y.innerText)")
-    for video in order[:NAMED]:
+    for video in order[:n_named]:
         for label in sorted(set(truth.videos[video].labels)):
             page.keyboard.press(KEYS[truth.class_names.index(label)])
         page.keyboard.press("ArrowRight")
     began_s = told("named", began_s)
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")  # leaves the grid, in which a video plays
     learn(page, 1)
     began_s = told("learned", began_s)
-    page.keyboard.press("Home")
-    page.keyboard.press("Enter")
     page.keyboard.press("Shift+P")
-    for video in order[:CORRECTED]:
+    for video in order[:n_corrected]:
         mark(page, truth, video)
         page.keyboard.press("PageDown")
     began_s = told("corrected", began_s)

@@ -90,7 +90,7 @@ def label(
     given = given_settings.by_name()
     settings = recipes.recipe(recipe, profile=profile, overrides=given)
     if extracting.extractor == KEYPOINTS:
-        files = _videos_of_tracks(videos, tracks or videos)
+        files = videos_of_tracks(videos, tracks or videos)
     elif tracks is not None:
         raise UsageError(f"--tracks is for --extractor {KEYPOINTS} alone")
     else:
@@ -125,7 +125,7 @@ def label(
     )
 
 
-def _videos_of_tracks(videos: Path, tracks: Path) -> dict[str, Path]:
+def videos_of_tracks(videos: Path, tracks: Path) -> dict[str, Path]:
     """Return the video of each recording that has tracks, by the recording's id.
 
     Recordings without a video and videos without tracks are named in notes.

@@ -314,6 +314,7 @@ class BenchSite:
             return json_answer(self.learning.state(), HTTPStatus.ACCEPTED)
         self.store.flush()
         number = self.learning.start(self.store.snapshot())
+        self.suggesting.stop()  # the new round will suggest others
         return json_answer({"round": number}, HTTPStatus.ACCEPTED)
 
 

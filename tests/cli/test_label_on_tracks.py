@@ -1,0 +1,67 @@
+"""acmnet label on recordings with tracks: the videos are found beside them."""
+
+import pytest
+
+from acmnet.cli.extractor_options import ExtractorOptions
+from acmnet.cli.label import videos_of_tracks
+from support.commands import refused
+
+TRACKS = "{}DLC_resnet50_cageMay1shuffle1_500.csv"
+KEYPOINTS = ("--extractor", "keypoints", "--fps", "10")
+
+
+@pytest.fixture
+def cages(tmp_path):
+    """Give a folder of tracks of three recordings, and one of videos of two."""
+    for folder, names in (("tracks", "abc"), ("videos", "bcd")):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            file = TRACKS.format(name) if folder == "tracks" else f"{name}.mp4"
+            (tmp_path / folder / file).write_text("")
+    return tmp_path
+
+
+def test_videos_are_found_by_the_names_of_their_recordings(cages, capsys):
+    found = videos_of_tracks(cages / "videos", cages / "tracks")
+    assert found == {name: cages / "videos" / f"{name}.mp4" for name in "bc"}
+    told = " ".join(capsys.readouterr().err.split())
+    assert "1 of 3 recordings has no video in" in told
+    assert "cannot be marked here: 'a'" in told
+    assert "1 of 3 videos has no tracks in" in told
+    for name in "abc":  # both in one folder
+        (cages / "videos" / TRACKS.format(name)).write_text("")
+    beside = videos_of_tracks(cages / "videos", cages / "videos")
+    assert set(beside) == {"b", "c"}
+
+
+def test_without_any_video_the_refusal_says_what_to_do(acmnet, cages):
+    asked = ("label", cages / "tracks", "--out", "labels.json")
+    words = "no video in", "is called a.mp4", "--tracks"
+    refused(acmnet(*asked, *KEYPOINTS), *words)
+    result = acmnet(*asked)
+    refused(result, "holds no video", "give --extractor keypoints")
+    result = acmnet(*asked, "--tracks", cages / "tracks")
+    refused(result, "--tracks is for --extractor keypoints alone", code=2)
+
+
+def test_the_folder_of_a_run_on_tracks_may_hold_no_video(acmnet, tiny_run, cages):
+    result = acmnet("view", tiny_run, "--videos", cages / "tracks")
+    refused(result, "give the folder of the videos", "or leave --videos out")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, ["--extractor", "auto"]),
+        (
+            {"extractor": "keypoints", "points": ["nose", "tail"], "individuals": 2},
+            [*KEYPOINTS[:2], "--points", "nose,tail", "--individuals", "2"],
+        ),
+        (
+            {"extractor": "keypoints", "pool_individuals": True, "directions": False},
+            [*KEYPOINTS[:2], "--pool-individuals", "--no-directions"],
+        ),
+    ],
+)
+def test_options_of_extraction_reach_each_round(given, words):
+    assert list(ExtractorOptions(**given).words()) == words
