@@ -410,7 +410,7 @@ def test_frames_that_do_not_fit_are_refused(last, message):
     [
         pytest.param({"stream": "depth"}, "stream must be one of rgb, flow; got 'dep"),
         pytest.param({"crop": "five"}, "crop must be one of centre, ten; got 'five'"),
-        pytest.param({"precision": "fp8"}, "precision must be one of fp32, .*'fp8'"),
+        pytest.param({"precision": "fp8"}, "precision must be one of auto, .*'fp8'"),
         pytest.param({"batch": 0}, "batch must be at least 1, got 0"),
         pytest.param({"stream": "flow"}, "flow stream has 2 channels, the network tak"),
         pytest.param(

@@ -23,8 +23,11 @@ from acmnet.cli.extractor_options import (
 )
 from acmnet.cli.progress import ExtractionBar
 from acmnet.cli.shared_options import Device
+from acmnet.cli.terminal_tables import plain_table
+from acmnet.evaluation.tables import Table
 from acmnet.extraction.extraction_request import Engine, ExtractionRequest
 from acmnet.extraction.extraction_run import extract_videos
+from acmnet.extraction.fastest_precision import with_fastest
 from acmnet.extraction.keypoint_extractor import settled
 from acmnet.extraction.video_search import find_recordings
 from acmnet.extraction.worker_engines import cores
@@ -36,12 +39,13 @@ from acmnet.pipeline.training_run import join_processes
 def extract(
     videos: Annotated[list[Path], Parameter(negative=())],
     *,
-    out: Path,
+    out: Path | None = None,
     given: Extracting = ExtractorOptions(),
     workers: Annotated[int, Running] = cores(),
     engine: Annotated[Engine, Running] = "local",
     shard: Annotated[str | None, Running] = None,
     retry_failed: Annotated[bool, RunningFlag] = False,
+    benchmark: Annotated[bool, RunningFlag] = False,
     device: Annotated[Device, Running] = "auto",
 ) -> None:
     """Turn video files into features, which training and localisation read.
@@ -69,18 +73,35 @@ def extract(
         work among the jobs of a cluster.
     retry_failed
         Try the videos again that could not be read in an earlier call.
+    benchmark
+        Extract nothing; print how fast and how exact each way to compute I3D is on this
+        machine, measured on snippets of the videos (some minutes). Needs no --out.
     """
+    if benchmark:
+        _print_back_ends(videos)
+        return
+    if out is None:
+        raise UsageError("--out is missing: name a directory for the features")
     asked = given.settings(out)
     files = find_recordings(videos, asked.extractor)
+    device = join_processes(device)
+    settings = with_fastest(
+        settled(asked, files, out),
+        files,
+        out,
+        note,
+        device=device,
+        is_alone=engine == "local" and shard is None,
+    )
     request = ExtractionRequest(
         videos=files,
         out=out,
-        settings=settled(asked, files, out),
+        settings=settings,
         workers=workers,
         engine=engine,
         shard=_shard(shard),
         retry_failed=retry_failed,
-        device=join_processes(device),
+        device=device,
     )
     with ExtractionBar(errors, silent=quiet()) as bar:
         summary = extract_videos(
@@ -95,6 +116,19 @@ def extract(
     reasons = [f"{failure.video}: {failure.reason}" for failure in summary.failures]
     n_done = summary.done + summary.already
     fail_for_left_out(reasons, n_done, listed=f"{out}/failed*.jsonl")
+
+
+def _print_back_ends(videos: list[Path]) -> None:
+    """Print a table of what can compute I3D here, measured on some snippets."""
+    from acmnet.extraction.back_end_table import COLUMNS, back_end_table
+
+    files = find_recordings(videos, "i3d-rgb")
+    with errors.status("measuring"):
+        measured = back_end_table([*files.values()])
+    table = Table(COLUMNS, measured.rows, {})
+    console.print(plain_table("I3D on one core of this machine", table))
+    for sentence in measured.notes:
+        console.print(sentence, markup=False)
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

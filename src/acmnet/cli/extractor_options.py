@@ -64,7 +64,15 @@ class ExtractorOptions:
     crop: Crop = ExtractionSettings.crop
     "Only for I3D: look at the centre of a frame, or at ten crops (ten times as slow)."
     precision: Precision = ExtractionSettings.precision
-    "Only for I3D: number format. bf16 is faster on processors that support it."
+    """Only for I3D: number format, and what computes it. "auto" goes on as features
+    that exist already; for new ones of more than five minutes of video it takes the
+    fastest that --least-cosine allows, measured once on each machine; else bf16.
+    "openvino-int8" is set up on frames of your own videos. The formats of OpenVINO need
+    pip install 'acmnet[openvino]'; acmnet extract --benchmark compares all."""
+    least_cosine: float = ExtractionSettings.least_cosine
+    """Only for I3D with --precision auto or openvino-int8: the least cosine between the
+    features of a snippet and those in fp32. Faster formats that change features more
+    are refused."""
     points: Annotated[list[str] | None, Parameter(negative=())] = None
     """Only for keypoints: names of the points to describe, separated by commas. When
     left out: all points of the first file."""
@@ -105,7 +113,7 @@ class ExtractorOptions:
         self._refuse_tracks()
         given = {
             name: value
-            for name in (*GRID, "flow", "crop", "precision")
+            for name in (*GRID, "flow", "crop", "precision", "least_cosine")
             if (value := getattr(self, name)) != getattr(ExtractorOptions, name)
         }
         if self.extractor == AUTO:

@@ -314,8 +314,9 @@ def _refuse_unprepared(
 def _is_held(settings: ExtractionSettings, manifest: FeatureManifest) -> bool:
     """Return whether I3D computes in another precision than the settings ask for."""
     held = manifest.settings.get("precision")
+    asked = "bf16" if settings.precision == "auto" else settings.precision
     is_ours = any(part in SHIPPED for part in parts_of(settings.extractor))
-    return is_ours and held not in (None, settings.precision)
+    return is_ours and held not in (None, asked)
 
 
 def _size(path: Path) -> int:

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.data.feature_manifest import FeatureManifest
-from acmnet.extraction.i3d_choices import Crop, Precision
+from acmnet.extraction.i3d_choices import LEAST_COSINE, Crop, Precision
 from acmnet.extraction.optical_flow import FlowMethod
 from acmnet.extraction.track_layout import TrackLayout
 from acmnet.extraction.trusted_extractors import is_trusted, trusted_file
@@ -149,10 +149,18 @@ class ExtractionSettings:
     crop: Crop = "centre"
     """What I3D sees of a frame: its centre, or ten crops whose features are
     averaged."""
-    precision: Precision = "bf16"
+    precision: Precision = "auto"
     """Number format of I3D. bf16 changes its features by 1 % (a cosine of 0.9999
     between the vectors). A device that could only emulate bf16 falls back to fp32, and
-    the manifest says so."""
+    the manifest says so. "auto" is bf16 unless
+    `acmnet.extraction.fastest_precision.with_fastest` has chosen another one."""
+    peaks: tuple[float, ...] = ()
+    """Only for "openvino-int8": what the convolutions of I3D read at most, as
+    `acmnet.extraction.i3d_int8.measured_peaks` returns it."""
+    least_cosine: float = LEAST_COSINE
+    """Only for "auto" and "openvino-int8": the least cosine between the I3D features of
+    a snippet and those in fp32, in (0, 1]. A format that changes them more is not
+    taken."""
     tracks: TrackLayout | None = None
     """Which points of how many individuals ``keypoints`` and ``pose`` describe; the
     usual ones of ``pose`` where None."""
@@ -170,6 +178,10 @@ class ExtractionSettings:
                 raise ExtractorError(
                     f"{name} must be at least 1, got {getattr(self, name)}"
                 )
+        if not 0 < self.least_cosine <= 1:
+            raise ExtractorError(
+                f"least_cosine must be above 0 and at most 1, got {self.least_cosine}"
+            )
         for name, choices in (
             ("flow", FlowMethod),
             ("crop", Crop),
@@ -244,6 +256,8 @@ def settings_of(
             for name in ("flow", "crop", "precision")
             if name in manifest["settings"]
         }
+        if "peaks" in manifest["settings"]:
+            values["peaks"] = tuple(map(float, manifest["settings"]["peaks"]))
         if "tracks" in manifest["settings"]:
             values["tracks"] = TrackLayout.from_json(manifest["settings"]["tracks"])
         values |= dataclasses.asdict(SnippetGrid(**manifest["grid"]))

@@ -4,9 +4,16 @@ from typing import Final, Literal
 
 Stream = Literal["rgb", "flow"]
 Crop = Literal["centre", "ten"]
-Precision = Literal["fp32", "bf16", "openvino", "openvino-bf16"]
+Precision = Literal[
+    "auto", "fp32", "bf16", "openvino", "openvino-bf16", "openvino-int8"
+]
+"""Number formats of I3D, and what computes it; "auto" is the fastest exact enough."""
 
 RGB_WEIGHTS: Final = "i3d-rgb-kinetics400"
 """Name of the installed weights of the RGB stream."""
 FLOW_WEIGHTS: Final = "i3d-flow"
 """Name of the installed weights of the flow stream."""
+
+LEAST_COSINE: Final = 0.995
+"""Least cosine between the features of a snippet and those in fp32 with which a faster
+number format may take the place of fp32 (D-100)."""

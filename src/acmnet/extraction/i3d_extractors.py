@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterable, Iterator
 from importlib import metadata
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -38,10 +38,12 @@ class RGB:
         self.rgb = _runner(RGB_WEIGHTS, "rgb", settings, device)
         self.dimension = self.rgb.dimension
         self.versions = _versions(settings, RGB_WEIGHTS)
-        self.settings: dict[str, str] = {
+        self.settings: dict[str, Any] = {
             "crop": settings.crop,
             "precision": self.rgb.precision,
         }
+        if settings.peaks:
+            self.settings["peaks"] = list(settings.peaks)
 
     def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
         """Yield blocks of up to `BATCH_SNIPPETS` rows."""
@@ -103,8 +105,10 @@ def _runner(
         stream=stream,
         crop=settings.crop,
         precision=settings.precision,
-        batch=BATCH_SNIPPETS,
+        # OpenVINO is faster with one snippet at a time
+        batch=1 if settings.precision.startswith("openvino") else BATCH_SNIPPETS,
         device=device,
+        peaks=settings.peaks,
     )
 
 

@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, get_args
 
 import numpy as np
@@ -40,16 +40,19 @@ class I3DRunner:
     crop : {"centre", "ten"}
         "centre" looks at the central square of each frame. "ten" averages the features
         of the four corners, the centre and their mirror images, at ten times the work.
-    precision : {"fp32", "bf16", "openvino", "openvino-bf16"}
+    precision : {"fp32", "bf16", "openvino", "openvino-bf16", "openvino-int8"}
         The number format. bf16 changes features by about 1 % (a cosine of 0.9999
         between the vectors); a device that could only emulate bf16 falls back to fp32.
-        The two OpenVINO formats run on the CPU only and need the extra
-        ``acmnet[openvino]``. On a GPU, fp32 follows torch's own setting of TF32.
+        The OpenVINO formats run on the CPU only and need the extra
+        ``acmnet[openvino]``. int8 is for the RGB stream (a cosine of 0.998). On a GPU,
+        fp32 follows torch's own setting of TF32.
     batch : int
         Snippets in one pass of the network, from 1. More need more memory; features
         change by rounding only.
     device : str
         A device of torch, such as ``"cuda"``; OpenVINO needs ``"cpu"``.
+    peaks : sequence of float
+        For int8, what `acmnet.extraction.i3d_int8.measured_peaks` returns.
 
     Raises
     ------
@@ -69,6 +72,7 @@ class I3DRunner:
         precision: Precision = "bf16",
         batch: int = 4,
         device: str = "cpu",
+        peaks: Sequence[float] = (),
     ) -> None:
         for name, value, choices in (
             ("stream", stream, get_args(Stream)),
@@ -86,19 +90,25 @@ class I3DRunner:
                 f"the {stream} stream has {CHANNELS[stream]} channels, the network "
                 f"takes {network.in_channels}; load the weights of that stream"
             )
-        precision = computed_in(precision, device)
+        if precision == "openvino-int8" and stream != "rgb":
+            raise I3DError(
+                "int8 is for the RGB stream, got the flow stream; take openvino-bf16"
+            )
+        precision = computed_in("bf16" if precision == "auto" else precision, device)
         self.stream, self.crop, self.batch = stream, crop, batch
         self.precision: Precision = precision
         """The number format that is used; fp32 where bf16 would be emulated."""
         folded = network.folded().eval().requires_grad_(False)
         self._pass_of: Callable[[int], Callable[[Tensor], Tensor]]
         if precision in ("fp32", "bf16"):
-            run = _torch_pass(folded, precision, device)
+            run = torch_pass(folded, precision, device)
             self._pass_of = lambda _: run
         else:
             compiler = import_openvino(device)
             self._pass_of = functools.cache(
-                lambda n_frames: openvino_pass(compiler, folded, precision, n_frames)
+                lambda n_frames: openvino_pass(
+                    compiler, folded, precision, n_frames, peaks
+                )
             )
 
     def describe(
@@ -135,7 +145,7 @@ class I3DRunner:
             views = self._views(np.stack([np.stack(snippet) for snippet in group]))
             # inference mode must not last during the yield, where the caller computes
             with torch.inference_mode():
-                features = [run(self._tensor(view)) for view in views]
+                features = [run(_tensor(view)) for view in views]
                 block = torch.stack(features).mean(0).numpy()
             yield block
 
@@ -168,27 +178,34 @@ class I3DRunner:
             return [snippets]  # `_checked` has cropped each frame
         return crop_ten(snippets, self.stream)
 
-    def _tensor(self, view: Frames) -> Tensor:
-        """Return (n, T, 224, 224, C) frames as (n, C, T, 224, 224) in [-1, 1]."""
-        tensor = torch.from_numpy(np.ascontiguousarray(view)).float()
-        if self.stream == "rgb":
-            tensor = tensor.div_(127.5).sub_(1)
-        return tensor.permute(0, 4, 1, 2, 3)
+
+def _tensor(view: Frames) -> Tensor:
+    """Return (n, T, 224, 224, C) frames as a tensor."""
+    return torch.from_numpy(np.ascontiguousarray(view))
 
 
-def _torch_pass(
-    network: I3D, precision: Precision, device: str
+def network_input(frames: Tensor) -> Tensor:
+    """Return (n, T, 224, 224, C) frames as (n, C, T, 224, 224) in [-1, 1], in fp32."""
+    scaled = frames.float()
+    if frames.dtype == torch.uint8:
+        scaled = scaled.div_(127.5).sub_(1)
+    return scaled.permute(0, 4, 1, 2, 3)
+
+
+def torch_pass(
+    network: I3D, precision: str, device: str = "cpu"
 ) -> Callable[[Tensor], Tensor]:
     """Return a function that runs the network in torch.
 
-    It takes snippets in fp32 on the CPU, and returns features in fp32 on the CPU.
+    It takes (n, T, 224, 224, C) frames on the CPU, and returns features in fp32 on the
+    CPU. Frames are scaled on the device.
     """
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     network = network.to(device, dtype)
     network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
-    def run(snippets: Tensor) -> Tensor:
-        moved = snippets.to(device, dtype)
+    def run(frames: Tensor) -> Tensor:
+        moved = network_input(frames.to(device)).to(dtype)
         features: Tensor = network(
             moved.contiguous(memory_format=torch.channels_last_3d)
         )

@@ -15,6 +15,7 @@ from acmnet.data.video_groups import VideoGroups, read_groups
 from acmnet.data.videos_trained_on import KEY, TAUGHT, taught_note
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.extraction.extraction_request import ExtractionRequest
+from acmnet.extraction.fastest_precision import with_fastest
 from acmnet.extraction.keypoint_extractor import settled
 from acmnet.files import write_json
 from acmnet.pipeline.cross_validation import TIOU
@@ -165,10 +166,17 @@ def _extracted(
         extractor=request.extraction.extractor,
     )
     files, left_out = listed_files(listed, hooks.on_note, hooks.on_opened)
+    settings = with_fastest(
+        settled(request.extraction, files, features),
+        files,
+        features,
+        hooks.on_note,
+        device=request.device,
+    )
     extraction = ExtractionRequest(
         videos=files,
         out=features,
-        settings=settled(request.extraction, files, features),
+        settings=settings,
         workers=request.workers,
         device=request.device,
         retry_failed=request.retry_failed,
