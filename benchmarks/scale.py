@@ -2,7 +2,8 @@
 
 `python -m benchmarks.scale OUT` draws sets of 100, 1,000 and 10,000 videos (`--sizes`
 names others), runs the verbs on each, and writes OUT/scale.json, a table as
-OUT/scale.md and a plot as OUT/scale.png. CPU seconds are those of the process itself,
+OUT/scale.md and a plot as OUT/scale.png. What scale.json has of other sizes and verbs
+stays. CPU seconds are those of the process itself,
 after its imports and a first use on a few videos. Each verb and size is a process of
 its own (`python -m benchmarks.scale --child ...`), whose peak memory is reported.
 """
@@ -32,7 +33,7 @@ SNIPPETS: Final = (20, 40)
 LEAST_VIDEOS: Final = 3_000
 """A small set is used again until a verb has seen about this many videos."""
 FLAT: Final = 1.2
-"""The cost of a video may be this many times that of the cheapest size."""
+"""The cost of a video in the largest set may be this many times the lowest."""
 EPOCH: Final = ("--training.epochs", "1", "--training.batch_size", "16")
 
 
@@ -126,15 +127,20 @@ def measured(verb: str, first: Path, folder: Path, videos: int) -> Cost:
 def table(costs: Sequence[Cost]) -> str:
     """Return the costs as a table in Markdown: a row for each verb."""
     sizes = sorted({cost.videos for cost in costs})
-    heads = ["ms of CPU a video", *(f"{n:,}" for n in sizes), "most / least"]
-    heads.append(f"peak memory at {sizes[-1]:,}")
+    heads = ["ms of CPU a video", *(f"{n:,}" for n in sizes), "last / least"]
+    heads.append("peak memory at last")
     lines = [f"| {' | '.join(heads)} |", "|---|" + "--:|" * (len(heads) - 1)]
     for verb, own in by_verb(costs).items():
-        each = [own[n].ms_a_video for n in sizes]
-        cells = [verb, *(f"{x:.2f}" for x in each), f"{max(each) / min(each):.2f}"]
-        cells.append(f"{own[sizes[-1]].memory_gb:.2f} GB")
+        told = [f"{own[n].ms_a_video:.2f}" if n in own else "" for n in sizes]
+        most = own[max(own)]
+        cells = [verb, *told, f"{growth(own):.2f}", f"{most.memory_gb:.2f} GB"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def growth(costs: Mapping[int, Cost]) -> float:
+    """Return the cost of a video in the largest set, divided by the lowest cost."""
+    return costs[max(costs)].ms_a_video / min(x.ms_a_video for x in costs.values())
 
 
 def by_verb(costs: Sequence[Cost]) -> dict[str, dict[int, Cost]]:
@@ -176,17 +182,21 @@ def main() -> int:
     for n, folder in folders.items():
         if not (folder / "labels.json").exists():
             draw(folder, n)
-    costs = []
+    record = given.out / "scale.json"
+    known = json.loads(record.read_text()) if record.exists() else []
+    before = {(x["verb"], x["videos"]): Cost(**x) for x in known}
     for n in given.sizes:
         for verb in given.verbs:
-            costs.append(measured(verb, folders[FIRST], folders[n], n))
-            print(f"{verb}, {n:,} videos: {costs[-1].cpu_s:.2f} s", flush=True)
-    (given.out / "scale.json").write_text(json.dumps([x._asdict() for x in costs]))
+            cost = measured(verb, folders[FIRST], folders[n], n)
+            print(f"{verb}, {n:,} videos: {cost.cpu_s:.2f} s", flush=True)
+            before[verb, n] = cost
+            values = [x._asdict() for x in before.values()]
+            record.write_text(json.dumps(values))
+    costs = sorted(before.values(), key=lambda x: (VERBS.index(x.verb), x.videos))
     (given.out / "scale.md").write_text(table(costs))
     plot(by_verb(costs), given.out / "scale.png")
     print(table(costs))
-    each = [[x.ms_a_video for x in own.values()] for own in by_verb(costs).values()]
-    return int(any(max(x) > FLAT * min(x) for x in each))
+    return int(any(growth(own) > FLAT for own in by_verb(costs).values()))
 
 
 if __name__ == "__main__":

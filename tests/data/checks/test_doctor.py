@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from acmnet.cli import main
 from acmnet.data.annotations import AnnotationError
+from acmnet.data.checks import duplicate_videos
 from acmnet.data.checks.duplicate_videos import PROBES, SHARED, TwinSearch, shared
 from acmnet.data.checks.examination import Patient, examine
 from acmnet.data.checks.feature_checks import DimensionSums
@@ -855,3 +856,33 @@ def test_the_verb_refuses_options_that_make_no_sense(tmp_path, capsys):
     code, out, _ = command(capsys, "--annotations", labels, "--subset", "tset")
     assert code == 1
     assert "has no subset 'tset'" in out[0]
+
+
+class Memory:
+    """A store whose features are in memory."""
+
+    directory = "memory"
+
+    def __init__(self, videos):
+        self.read_array = videos.__getitem__
+
+
+def test_twins_among_many_are_found_without_looking_at_every_pair(monkeypatch):
+    monkeypatch.setattr(duplicate_videos, "MOST_COMPARED", 100)
+    monkeypatch.setattr(duplicate_videos, "LEAF", 16)
+    rng = np.random.default_rng(0)
+    videos = {
+        f"v{i}": np.cumsum(rng.normal(size=(50, 8)), axis=0) + 5 * rng.normal(size=8)
+        for i in range(300)
+    }
+    copies = {f"c{i}": videos[f"v{i}"][5:45] + 0.01 for i in range(0, 300, 15)}
+    videos = {k: x.astype(np.float32) for k, x in (videos | copies).items()}
+    compared = []
+    search = TwinSearch(8)
+    for name, values in videos.items():
+        search.add(name, None, values)
+    scale = np.concatenate(list(videos.values())).std(axis=0)
+    found = list(search.findings(Memory(videos), scale, lambda *n: compared.append(n)))
+    told = {finding.video for finding in found}
+    assert told == {f"v{i}" for i in range(0, 300, 15)}
+    assert len(compared) <= len(videos) * duplicate_videos.NEAREST
