@@ -14,6 +14,7 @@ from support.commands import refused
 from support.places import REFERENCE
 
 RECIPES = {"thumos": "thumos14", "activitynet": "activitynet13"}
+THEIR_NAME = {"thumos": "THUMOS", "activitynet": "ActivityNet"}
 THEIRS = {
     "embed.": "feature_embedding.0.",
     "attention.": "att_branch.",
@@ -41,14 +42,13 @@ def class_names(case):
 def test_an_imported_run_says_what_the_authors_network_says(name, tmp_path):
     case = np.load(REFERENCE / f"authors_forward_{name}.npz")
     content = {"epoch": 41, "model_state_dict": authors_state(case)}
-    torch.save(content, tmp_path / "latest_checkpoint.pth")
+    (tmp_path / "theirs").mkdir()
+    torch.save(content, tmp_path / "theirs" / f"{THEIR_NAME[name]}_latest.pth")
     names = class_names(case)
     run = import_authors_checkpoint(
-        tmp_path / "latest_checkpoint.pth",
-        tmp_path / "run",
-        reversed(names),
-        recipe=RECIPES[name],
+        tmp_path / "theirs", tmp_path / "run", reversed(names)
     )
+    assert load_config(run).recipe == RECIPES[name]
     model = package.load(run)
     assert model.class_names == tuple(names)
     assert model.config.epoch == 42
@@ -104,7 +104,9 @@ def test_a_pickle_that_would_run_code_is_not_run(tmp_path):
     for name, write in (("torch.pth", torch.save), ("plain.pth", dump)):
         write({"model_state_dict": Bomb(str(mark))}, tmp_path / name)
         with pytest.raises(CheckpointError, match=f"{name} holds more than tensors"):
-            import_authors_checkpoint(tmp_path / name, tmp_path / "run", ["a"])
+            import_authors_checkpoint(
+                tmp_path / name, tmp_path / "run", ["a"], recipe="thumos14"
+            )
     assert not mark.exists()
     assert not (tmp_path / "run").exists()
 
@@ -132,13 +134,13 @@ def test_other_weights_are_refused(tmp_path, change, message):
     torch.save({"model_state_dict": state}, tmp_path / "x.pth")
     with pytest.raises(CheckpointError, match=message):
         import_authors_checkpoint(
-            tmp_path / "x.pth", tmp_path / "run", class_names(case)
+            tmp_path / "x.pth", tmp_path / "run", class_names(case), recipe="thumos14"
         )
 
 
 def test_other_classes_and_damaged_files_are_refused(tmp_path):
     case = np.load(REFERENCE / "authors_forward_thumos.npz")
-    path = tmp_path / "x.pth"
+    path = tmp_path / "THUMOS_x.pth"
     torch.save({"model_state_dict": authors_state(case)}, path)
     n = len(class_names(case))
     with pytest.raises(CheckpointError, match=rf"on {n} class.*, and 2 are named"):
@@ -149,3 +151,12 @@ def test_other_classes_and_damaged_files_are_refused(tmp_path):
     torch.save([torch.zeros(1)], path)
     with pytest.raises(CheckpointError, match="must hold model_state_dict, got a list"):
         import_authors_checkpoint(path, tmp_path / "run", class_names(case))
+
+
+def test_a_name_that_tells_no_data_set_and_a_folder_of_several_are_refused(tmp_path):
+    (tmp_path / "a.pth").touch()
+    with pytest.raises(CheckpointError, match="not begin with THUMOS or ActivityNet"):
+        import_authors_checkpoint(tmp_path, tmp_path / "run", ["a"])
+    (tmp_path / "b.pth").touch()
+    with pytest.raises(CheckpointError, match=r"one \.pth file, got .*a\.pth.*b\.pth"):
+        import_authors_checkpoint(tmp_path, tmp_path / "run", ["a"])

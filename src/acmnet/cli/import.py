@@ -20,7 +20,7 @@ def import_command(
     *,
     labels: Path,
     out: Path,
-    recipe: str = "thumos14",
+    recipe: str | None = None,
     profile: Profile = "official",
 ) -> None:
     """Make a run of a checkpoint that the authors' code wrote (.pth).
@@ -34,13 +34,14 @@ def import_command(
     Parameters
     ----------
     file
-        The .pth file.
+        The .pth file, or the folder in which it is the only one.
     labels
         Label file of its data set, for the names of the classes.
     out
         Directory of the run to write.
     recipe
-        Recipe with the settings of its training: thumos14 or activitynet13.
+        Recipe with the settings of its training, such as thumos14. When left out, the
+        name of the file tells it: it begins with THUMOS or ActivityNet.
     profile
         Profile of the recipe; official is the authors' code.
     """

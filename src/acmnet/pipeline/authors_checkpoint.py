@@ -48,6 +48,8 @@ OURS: Final = {
 }
 """Our names of the layers, by the authors'."""
 _NAME: Final = re.compile(rf"(?:module\.)?({'|'.join(OURS)})(?:\.\d+)?\.(weight|bias)")
+RECIPES: Final = {"THUMOS": "thumos14", "ActivityNet": "activitynet13"}
+"""The recipe of each data set, by its name in the authors' code and in their files."""
 BEST: Final = "best"
 """Part of the names of files whose epoch the authors' code chose on the test set."""
 
@@ -57,7 +59,7 @@ def import_authors_checkpoint(
     out: str | Path,
     class_names: Sequence[str],
     *,
-    recipe: str = "thumos14",
+    recipe: str | None = None,
     profile: recipes.Profile = "official",
     grid: SnippetGrid = GRID,
 ) -> Path:
@@ -66,14 +68,16 @@ def import_authors_checkpoint(
     Parameters
     ----------
     file : path
-        Their ``.pth`` file. No code is run from it, whatever it holds.
+        Their ``.pth`` file, or the folder in which it is the only one. No code is run
+        from it, whatever it holds.
     out : path
         Directory of the run; it must not exist yet, or be empty.
     class_names : sequence of str
         The names of all classes. Their order does not matter: the authors' code numbers
         the classes by name, capitals before small letters.
-    recipe : str
+    recipe : str, optional
         "thumos14" or "activitynet13", which have the authors' settings, or another one.
+        When left out, the name of the file tells which.
     profile : str
         "official" localises as the authors' code does.
     grid : SnippetGrid
@@ -91,7 +95,8 @@ def import_authors_checkpoint(
     RecipeError
         If there is no such recipe.
     """
-    file, out = Path(file), Path(out)
+    file, out = _file(Path(file)), Path(out)
+    recipe = recipe or _recipe(file)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CheckpointError(f"{out} holds something already; name a new directory")
     settings = recipes.recipe(recipe, profile=profile).without_student()
@@ -128,6 +133,31 @@ def import_authors_checkpoint(
     )
     save_checkpoint(out / FOLDER, model_files(network.state_dict(), config))
     return out
+
+
+def _file(path: Path) -> Path:
+    """Return the checkpoint that a path is, or that is alone in a folder."""
+    if not path.is_dir():
+        return path
+    found = sorted(path.glob("*.pth"))
+    if len(found) != 1:
+        names = some([x.name for x in found]) or "none"
+        raise CheckpointError(
+            f"{path} must hold one .pth file, got {names}; give the file itself"
+        )
+    return found[0]
+
+
+def _recipe(file: Path) -> str:
+    """Return the recipe for the data set that the name of a file begins with."""
+    for start, recipe in RECIPES.items():
+        if file.name.casefold().startswith(start.casefold()):
+            return recipe
+    raise CheckpointError(
+        f"the name of {file} does not begin with {' or '.join(RECIPES)}, as the "
+        "authors' code names its files; say what it was trained on, such as --recipe "
+        "thumos14"
+    )
 
 
 def _loaded(file: Path, content: bytes) -> dict[str, Any]:

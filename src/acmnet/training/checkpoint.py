@@ -432,5 +432,6 @@ def _refuse_pickle(path: Path) -> None:
     if start[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
         raise CheckpointError(
             f"{path} is a pickle, which can run code when it is opened; it was not "
-            f"read. A checkpoint is a directory with {MODEL_FILE} and {CONFIG_FILE}"
+            f"read. A checkpoint is a directory with {MODEL_FILE} and {CONFIG_FILE}; "
+            "acmnet import makes one of a file of the authors' code"
         )
