@@ -192,6 +192,13 @@ def test_malformed_tables_are_refused(acmnet, tmp_path):
         ("none.parquet", "none.parquet"),
     ):
         refused(acmnet("convert", name, "out.json"), words)
+    few = pa.table({"video": ["a"], "label": ["x"], "start": [0.0], "end": [1.0]})
+    many = pa.concat_tables([few] * 1100).combine_chunks()
+    with pq.ParquetWriter(tmp_path / "bomb.parquet", many.schema) as writer:
+        writer.write_table(pa.concat_tables([many] * 1000))
+    refused(
+        acmnet("convert", "bomb.parquet", "out.json"), "has 1,100,000 rows in", "bytes"
+    )
     good = {"video": ["a"], "label": ["x"]}
     pq.write_table(pa.table(good), tmp_path / "good.parquet")
     refused(

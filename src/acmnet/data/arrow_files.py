@@ -96,6 +96,7 @@ class ArrowTable:
                 self._file = arrow.ipc.open_file(arrow.memory_map(str(path)))
                 self.schema = self._file.schema
         self._refuse_other_columns(arrow, optional)
+        self._refuse_bomb()
         if self._is_parquet:
             known = [x for x in texts if x in self.schema.names]
             with self._refusing():
@@ -141,6 +142,15 @@ class ArrowTable:
             return column.cast(pyarrow.float64())
         is_done = pyarrow.types.is_dictionary(column.type)
         return column if is_done else column.cast(pyarrow.string()).dictionary_encode()
+
+    def _refuse_bomb(self) -> None:
+        """Refuse a small file that would fill the memory: far more rows than bytes."""
+        rows, size = self.n_rows(), self.path.stat().st_size
+        if rows > max(ROWS_TOGETHER, size):
+            raise self.error(
+                f"{self.path} has {rows:,} rows in {size:,} bytes, which no "
+                f"{self.kind} has: nearly all of them must be equal; remove those"
+            )
 
     def _refuse_other_columns(self, arrow: Any, optional: Sequence[str]) -> None:
         """Refuse a file that lacks a column, or has one of another type."""
