@@ -30,6 +30,8 @@ VERBS: Final[Mapping[str, str]] = {
     "export": "Write a run for other programs: ONNX, torch.export, or a model "
     "directory.",
     "extract": "Turn video files into features, which training and localisation read.",
+    "features": "Turn the features of a public release into a directory that acmnet "
+    "reads.",
     "figures": "Draw losses, scores and single videos of a run for a paper, as PNG, "
     "SVG and PDF.",
     "fit": "Learn from your own video files and their labels: one command for all "

