@@ -1,6 +1,7 @@
 """Read the features of a release, however its files are laid out."""
 
 import dataclasses
+import functools
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -181,7 +182,9 @@ def _joint_parts(file: Path, names: Path | None) -> Iterator[Part]:
             "are not of one release"
         )
     for index, (video, entry) in enumerate(zip(videos, entries, strict=True)):
-        yield Part(video, "", f"{file}, entry {index}", lambda x=entry: np.asarray(x))
+        yield Part(
+            video, "", f"{file}, entry {index}", functools.partial(np.asarray, entry)
+        )
 
 
 def _names_beside(file: Path) -> Path:
@@ -219,7 +222,10 @@ def _npz_parts(file: Path) -> Iterator[Part]:
         return
     for name in members:
         yield Part(
-            one_form(name), "", f"{file}, {name}", lambda x=name: _of_npz(file, x)
+            one_form(name),
+            "",
+            f"{file}, {name}",
+            functools.partial(_of_npz, file, name),
         )
 
 
@@ -240,7 +246,10 @@ def _hdf5_parts(file: Path) -> Iterator[Part]:
         raise _unreadable(file, error) from None
     for name, place in places:
         yield Part(
-            one_form(name), "", f"{file}, {place}", lambda x=place: _of_hdf5(file, x)
+            one_form(name),
+            "",
+            f"{file}, {place}",
+            functools.partial(_of_hdf5, file, place),
         )
 
 
