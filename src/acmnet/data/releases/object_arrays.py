@@ -91,7 +91,7 @@ def read_objects(path: Path) -> list[Any]:
         raise _damaged(path, "it claims more than fits into memory") from None
     if not isinstance(entries, np.ndarray) or entries.shape != shape:
         raise _damaged(path, "its entries are not those that its header tells of")
-    return entries.tolist()
+    return list(entries.tolist())
 
 
 def _header(path: Path, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:

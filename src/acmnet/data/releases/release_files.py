@@ -166,7 +166,7 @@ def _named(file: Path) -> tuple[str, str]:
 
 def _npy(file: Path) -> Array:
     try:
-        return np.load(file, mmap_mode="r", allow_pickle=False)
+        return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError, EOFError, SyntaxError):
         return read_values(file)[0]  # says what is wrong with the file
 
