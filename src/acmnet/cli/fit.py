@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from acmnet import recipes
 from acmnet.cli.app import app, console, errors, fail_for_left_out, note, quiet
 from acmnet.cli.dotted_settings import TRAINING_EPILOGUE, GivenSettings, RecipeSettings
+from acmnet.cli.experiment_logging import Logs, both, logging
 from acmnet.cli.extractor_options import (
     FIRST_OPTIONS,
     TRAINING_OPTIONS,
@@ -66,6 +67,7 @@ def fit_command(
     ] = None,
     overwrite: Annotated[bool, RunningFlag] = False,
     retry_failed: Annotated[bool, RunningFlag] = False,
+    log: Annotated[Logs, Parameter(group=TRAINING_OPTIONS)] = (),
     given_settings: GivenSettings = RecipeSettings(),
 ) -> None:
     """Learn from your own video files and their labels: one command for all steps.
@@ -136,15 +138,16 @@ def fit_command(
         retry_failed=retry_failed,
         begin_from=from_,
     )
-    result = _fit_with_bars(request)
+    result = _fit_with_bars(request, log)
     _print_result(request, result)
     reasons = [f"{video}: {reason}" for video, reason in result.left_out.items()]
     fail_for_left_out(reasons, len(result.results), listed=str(out / REPORT))
 
 
-def _fit_with_bars(request: FitRequest) -> FitResult:
+def _fit_with_bars(request: FitRequest, log: Logs) -> FitResult:
     """Run all steps, with a bar for each that takes long."""
     with (
+        logging(log, request.out, request.settings) as logs,
         Waiting(errors, "opening", "videos", silent=quiet()) as opening,
         ExtractionBar(errors, silent=quiet()) as extracting,
         TrainingBar(errors, request.epochs, silent=quiet()) as training,
@@ -153,11 +156,15 @@ def _fit_with_bars(request: FitRequest) -> FitResult:
             on_note=note,
             on_opened=opening.update,
             on_video=extracting.video,
-            on_step=training.step,
+            on_step=both(training.step, logs.on_step),
             on_working=extracting.working,
         )
         result = fit(request, hooks)
         training.show_last()
+        if result.report is not None:
+            tious = result.report.tiou.tolist()
+            scores = zip(tious, result.report.map.tolist(), strict=True)
+            logs.on_scores({f"mAP/{tiou:.2f}": score for tiou, score in scores})
     return result
 
 

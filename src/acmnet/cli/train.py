@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.dotted_settings import TRAINING_EPILOGUE
+from acmnet.cli.experiment_logging import Logs, both, logging
 from acmnet.cli.progress import TrainingBar
 from acmnet.cli.shared_options import Device, fail_for_missing
 from acmnet.cli.training_options import Training
@@ -32,6 +33,7 @@ def train(
     resume_from: Path | None = None,
     from_: Annotated[Path | None, Parameter(name="--from")] = None,
     overwrite: Annotated[bool, Parameter(negative=())] = False,
+    log: Logs = (),
 ) -> None:
     """Learn from videos that carry only the names of their actions.
 
@@ -82,8 +84,11 @@ def train(
     )
     if selection is not None:
         note(f"the checkpoint is chosen on the true segments of subset {select!r}")
-    with TrainingBar(errors, request.schedule.epochs, silent=quiet()) as bar:
-        train_run(request, on_step=bar.step, on_note=note)
+    with (
+        logging(log, out, request.settings) as logs,
+        TrainingBar(errors, request.schedule.epochs, silent=quiet()) as bar,
+    ):
+        train_run(request, on_step=both(bar.step, logs.on_step), on_note=note)
         bar.show_last()
     if not quiet():
         epochs = counted(load_config(out).epoch, "epoch")

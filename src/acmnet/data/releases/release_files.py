@@ -15,7 +15,7 @@ import numpy.typing as npt
 from acmnet.data.feature_files import FeatureError, read_values
 from acmnet.data.releases.object_arrays import is_object_array, read_objects
 from acmnet.files import one_line
-from acmnet.messages import quoted, some
+from acmnet.messages import counted, quoted, some
 from acmnet.names import one_form
 
 Array = npt.NDArray[Any]
@@ -178,8 +178,8 @@ def _joint_parts(file: Path, names: Path | None) -> Iterator[Part]:
     entries = read_objects(file)
     if len(videos) != len(entries):
         raise FeatureError(
-            f"{listed} names {len(videos)} videos and {file} has {len(entries)}; they "
-            "are not of one release"
+            f"{listed} names {counted(len(videos), 'video')} and {file} has "
+            f"{len(entries)}; they are not of one release"
         )
     for index, (video, entry) in enumerate(zip(videos, entries, strict=True)):
         yield Part(
