@@ -43,6 +43,9 @@ def ablate_command(
     numbers that the paper gives for its own data stand beside yours. The same command
     again goes on where it stopped; trainings that several tables need are done once.
 
+    For example: acmnet ablate V --annotations labels.json --features features/
+    --out ablation/
+
     Parameters
     ----------
     out

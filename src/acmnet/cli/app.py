@@ -10,6 +10,7 @@ from rich.console import Console
 
 from acmnet.cli.exit_codes import EXIT_CODES, LEFT_OUT, NOTHING_DONE
 from acmnet.cli.first_page import PURPOSE
+from acmnet.cli.verbs import COMPLETION
 from acmnet.messages import counted
 from acmnet.startup import is_first_process
 
@@ -45,6 +46,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     console=_PipedConsole(),
 )
+app.register_install_completion_command(COMPLETION)
 
 
 class UsageError(ValueError):

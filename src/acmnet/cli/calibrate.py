@@ -61,6 +61,9 @@ def calibrate_command(
     if there are training videos among them. If you chose the run's settings by looking
     at these videos, the probabilities are too high as well, which no note can tell.
 
+    For example: acmnet calibrate --run runs/first --annotations labels.json
+    --features features/ --subset validation
+
     Parameters
     ----------
     run

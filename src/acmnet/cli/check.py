@@ -28,6 +28,8 @@ def check(
     Takes the options of `acmnet train` and reads every feature file, but trains
     nothing. Exits with 1 if training would be refused.
 
+    For example: acmnet check --annotations labels.csv --features features/
+
     Parameters
     ----------
     folds

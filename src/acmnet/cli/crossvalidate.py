@@ -52,6 +52,9 @@ def crossvalidate_command(
     new videos would be, though by several networks whose scores differ. Expect a result
     between the two on new videos; the lower one is the careful guess.
 
+    For example: acmnet crossvalidate --annotations labels.csv --features features/
+    --folds 5 --out cv/
+
     Parameters
     ----------
     out

@@ -22,6 +22,8 @@ def demo_command(
     and scores them beside two baselines: a training on shuffled labels, and random
     places.
 
+    For example: acmnet demo --out runs/demo
+
     Parameters
     ----------
     out

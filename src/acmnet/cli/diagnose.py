@@ -37,6 +37,8 @@ def diagnose_command(
     The overlap of a detection with a true segment is their tIoU: the time that both
     cover, divided by the time that either covers.
 
+    For example: acmnet diagnose --ground-truth labels.json --detections found.json
+
     Parameters
     ----------
     ground_truth

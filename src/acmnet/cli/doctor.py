@@ -26,6 +26,8 @@ def doctor(
 
     Exits with 1 if there is an error, with 0 if there are only warnings.
 
+    For example: acmnet doctor --annotations labels.csv --features features/
+
     Parameters
     ----------
     annotations

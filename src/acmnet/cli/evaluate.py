@@ -73,6 +73,9 @@ def evaluate_command(
     Several detection files are each compared with the first: 95 % intervals of mAP and
     of its differences come from drawing the videos at random again and again.
 
+    For example: acmnet evaluate --ground-truth labels.json --detections found.json
+    --tiou 0.1:0.7:0.1
+
     Parameters
     ----------
     ground_truth

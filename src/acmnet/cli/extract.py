@@ -55,6 +55,8 @@ def extract(
     missing. A video that cannot be read is listed in failed.jsonl with the reason, and
     the other videos are extracted.
 
+    For example: acmnet extract videos/ --out features/
+
     Parameters
     ----------
     videos

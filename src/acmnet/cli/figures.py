@@ -47,6 +47,8 @@ def figures_command(
     activation sequences (CAS, a score for each class at each moment), before attention
     and of the action instance branch.
 
+    For example: acmnet figures runs/first --out figures/
+
     Parameters
     ----------
     run

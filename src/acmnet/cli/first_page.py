@@ -5,7 +5,7 @@ import sys
 from typing import Final
 
 from acmnet.cli.exit_codes import EXIT_CODES
-from acmnet.cli.verbs import HELP, VERBS, VERSION
+from acmnet.cli.verbs import COMPLETION, HELP, VERBS, VERSION
 
 PURPOSE: Final = "Learn when actions happen in videos from nothing but their names."
 """What the program is for."""
@@ -32,16 +32,18 @@ def first_page(columns: int) -> str:
     options = {
         ", ".join(HELP): "Show this page; after a verb, show the help of that verb.",
         VERSION: "Show the version.",
+        COMPLETION: "Let the Tab key complete verbs and options in new shells (bash, "
+        "zsh, fish, PowerShell).",
     }
-    left = max(map(len, (*VERBS, *options)))
+    verbs, others = (max(map(len, names)) for names in (VERBS, options))
     return "\n".join(
         (
             "Usage: acmnet VERB [OPTIONS]\n",
             *_wrapped(PURPOSE, columns),
             "\nVerbs:",
-            *(_entry(name, what, left, columns) for name, what in VERBS.items()),
+            *(_entry(name, what, verbs, columns) for name, what in VERBS.items()),
             "\nOptions:",
-            *(_entry(name, what, left, columns) for name, what in options.items()),
+            *(_entry(name, what, others, columns) for name, what in options.items()),
             "",
             *_wrapped(EXIT_CODES, columns),
             "",

@@ -79,6 +79,8 @@ def fit_command(
     precision is reported. The same command again goes on where it stopped. Videos that
     are missing or cannot be read are listed and left out.
 
+    For example: acmnet fit videos/ labels.csv --out runs/first
+
     Parameters
     ----------
     videos

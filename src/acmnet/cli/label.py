@@ -63,6 +63,8 @@ def label(
     is kept in OUT.bench/rounds. Any local user can open the page, no other machine can.
     Ctrl-C ends it.
 
+    For example: acmnet label videos/ --out labels.json
+
     Parameters
     ----------
     videos

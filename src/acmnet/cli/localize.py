@@ -89,6 +89,9 @@ def localize(
     Tables, CSV and subtitles leave out low scores unless you give --all or --min-score.
     --min-score and --top apply to JSON, too, if you give them.
 
+    For example: acmnet localize new_videos/ --run runs/first --out found.json --out
+    found.csv
+
     Parameters
     ----------
     videos

@@ -36,6 +36,8 @@ def pose(
     draws them. `acmnet fit --extractor pose` needs no such files; it finds people by
     itself. The networks are installed once, by `acmnet weights install pose`.
 
+    For example: acmnet pose video.mp4 --out tracks/
+
     Parameters
     ----------
     videos

@@ -10,7 +10,7 @@ from acmnet.cli.app import UsageError, app, fail
 from acmnet.cli.dotted_settings import refuse_wrong_settings
 from acmnet.cli.exit_codes import USAGE
 from acmnet.cli.interrupts import exit_code_of, interruptible, what_is_kept
-from acmnet.cli.verbs import HELP, VERBS, VERSION, import_verb, named_verb
+from acmnet.cli.verbs import COMPLETION, HELP, VERBS, VERSION, import_verb, named_verb
 from acmnet.files import one_line, said
 from acmnet.training.training_error import TrainingError
 
@@ -53,6 +53,10 @@ def _import_named(tokens: Sequence[str]) -> None:
     UsageError
         If there is no such verb or setting.
     """
+    if tokens[0] == COMPLETION:
+        for verb in VERBS:  # the shell is told the options of each of them
+            import_verb(verb)
+        return
     name = named_verb(tokens)
     is_first = tokens[0] == name or tokens[0] in HELP
     if name in VERBS and is_first:

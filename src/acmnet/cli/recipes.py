@@ -10,7 +10,8 @@ from acmnet.recipes import Settings
 
 recipes_app = App(
     name="recipes",
-    help="List the recipes, or show all settings of one recipe.",
+    help="List the recipes, or show all settings of one recipe.\n\n"
+    "For example: acmnet recipes show default",
     result_action="return_value",
 )
 app.command(recipes_app)

@@ -46,6 +46,8 @@ def render(
     chosen at the end of training is read from the file of detections (shown_from). If
     it has none, because another program wrote it, low scores are drawn, too.
 
+    For example: acmnet render video.mp4 --detections found.json --out drawn.mp4
+
     Parameters
     ----------
     path

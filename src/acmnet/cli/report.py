@@ -51,6 +51,8 @@ def report_command(
     move the page and the videos together. The page of more than 2,000 videos has parts
     in a folder beside it, which it loads as they are looked at.
 
+    For example: acmnet report runs/first --videos videos/
+
     Parameters
     ----------
     run

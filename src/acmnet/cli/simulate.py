@@ -34,6 +34,9 @@ def simulate_command(
     features is no score on the benchmark. With --recordings, times and labels are made
     up as well.
 
+    For example: acmnet simulate --annotations thumos14.json --out simulated/
+    --context 0.5
+
     Parameters
     ----------
     annotations

@@ -42,6 +42,9 @@ def train(
     shown by default: the one that best tells, by labels alone, which training videos
     contain an action. Under torchrun, each process takes a GPU of its own.
 
+    For example: acmnet train --annotations labels.json --features features/ --out
+    runs/first
+
     Parameters
     ----------
     out

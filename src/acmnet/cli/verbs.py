@@ -79,6 +79,8 @@ HELP: Final = ("--help", "-h")
 """The options that ask for help."""
 VERSION: Final = "--version"
 """The option that asks for the version."""
+COMPLETION: Final = "--install-completion"
+"""The option that lets a shell complete verbs and options."""
 
 
 def named_verb(tokens: Sequence[str]) -> str:

@@ -73,6 +73,8 @@ def view_command(
     training, the page tells how far it is. Any local user can open the page, no other
     machine can. Ctrl-C ends it.
 
+    For example: acmnet view runs/first --videos videos/
+
     Parameters
     ----------
     run

@@ -14,7 +14,8 @@ from acmnet.extraction.weights_by_name import (
 
 weights_app = App(
     name="weights",
-    help="List or install the weights of the networks that features are made with.",
+    help="List or install the weights of the networks that features are made with.\n\n"
+    "For example: acmnet weights install i3d-rgb-kinetics400",
     result_action="return_value",
 )
 app.command(weights_app)

@@ -124,7 +124,7 @@ class WandbLog:
             name=out.name,
             dir=str(out),
             config=dict(settings),
-            mode=os.environ.get("WANDB_MODE", "offline"),
+            mode=None if os.environ.get("WANDB_MODE") else "offline",
             settings=wandb.Settings(silent=True, console="off"),
         )
 
