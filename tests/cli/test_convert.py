@@ -141,3 +141,13 @@ def test_localize_writes_for_other_programs():
         OutputError, match="the detections of one video, and there are 2"
     ):
         output_of("a.eaf", None).refuse(2)
+
+
+def test_a_named_format_of_our_own_is_not_recognised_again(acmnet, tmp_path):
+    """The suffix says another one: what the user names counts."""
+    table = tmp_path / "labels.json"
+    table.write_text("video,label,start,end\na,run,1,2\n")
+    convert = ("convert", table, tmp_path / "out.boris", "--from-format")
+    code, out, err = acmnet(*convert, "csv")
+    assert (code, "(csv to boris)" in out) == (0, True), err
+    refused(acmnet(*convert, "json"), "labels.json", "JSON")

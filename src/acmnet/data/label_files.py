@@ -69,7 +69,20 @@ def read_annotations(path: str | Path) -> Annotations:
     foreign = foreign_format(path)
     if foreign is not None:
         return read_foreign(path, foreign)
-    if is_json(path):
+    return read_own(path, as_json=is_json(path))
+
+
+def read_own(path: Path, *, as_json: bool) -> Annotations:
+    """Read a label file in one of acmnet's own formats; see `read_annotations`.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    as_json : bool
+        Whether it is read as JSON, or as a table.
+    """
+    if as_json:
         return read_label_json(str(path), read_text(path, KIND, AnnotationError, EMPTY))
     return read_table(path, refuse_row)
 

@@ -169,14 +169,13 @@ def budget_rows(
     videos: Mapping[str, Observed], class_names: Sequence[str]
 ) -> list[tuple[Cell, ...]]:
     """Return a row for each video and class, and last the classes over all videos."""
-    rows = [
-        (name, *budget_of(video, label).cells())
+    budgets = {
+        name: [budget_of(video, label) for label in class_names]
         for name, video in videos.items()
-        for label in class_names
-    ]
-    for label in class_names:
-        own = [budget_of(video, label) for video in videos.values()]
-        rows.append(("all videos", *over_videos(own).cells()))
+    }
+    rows = [(name, *one.cells()) for name, own in budgets.items() for one in own]
+    by_class = zip(*budgets.values(), strict=True)
+    rows += [("all videos", *over_videos(own).cells()) for own in by_class]
     return rows
 
 

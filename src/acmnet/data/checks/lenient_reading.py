@@ -17,7 +17,8 @@ from typing import Any, Final, TypeVar
 from acmnet.data import bmn_annotations
 from acmnet.data.annotations import AnnotationError, Annotations
 from acmnet.data.checks.findings import Finding
-from acmnet.data.formats.reading import foreign_format
+from acmnet.data.formats.exchange_format import Format
+from acmnet.data.formats.reading import foreign_format, read_foreign
 from acmnet.data.label_files import is_json, read_annotations, read_table
 from acmnet.messages import quoted
 from acmnet.text_files import parse_json, read_text
@@ -50,8 +51,9 @@ def read_leniently(path: str | Path) -> LenientReading:
     """
     path = Path(path)
     try:
-        if foreign_format(path) is not None:
-            return _whole_file(path)
+        foreign = foreign_format(path)
+        if foreign is not None:
+            return _whole_file(path, foreign)
         if not is_json(path):
             return _read_table(path)
         text = read_text(path, "label file", AnnotationError, "it names a video")
@@ -61,9 +63,9 @@ def read_leniently(path: str | Path) -> LenientReading:
         return _read_json(_Reader(path, Path(folder) / "labels.json"), text)
 
 
-def _whole_file(path: Path) -> LenientReading:
+def _whole_file(path: Path, foreign: Format) -> LenientReading:
     """Read a file of another program, of which the first fault is reported."""
-    found = read_annotations(path)
+    found = read_foreign(path, foreign)
     source = str(path)
     notes = [Finding("note", "form", sentence, source) for sentence in found.notes]
     return LenientReading(found, tuple(notes))

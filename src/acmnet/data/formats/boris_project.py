@@ -207,10 +207,14 @@ def _behaviour(code: str, is_point: bool) -> dict[str, Any]:
     }
 
 
-def _observation(video: Video) -> dict[str, Any]:
-    """Return the observation of one video."""
+Lanes = dict[tuple[str, int], list[Instance]]
+"""Segments by action and lane; see `acmnet.data.formats.elan.lanes`."""
+
+
+def _observation(video: Video, own_lanes: Lanes) -> dict[str, Any]:
+    """Return the observation of one video, whose segments are in lanes."""
     events: list[tuple[float, int, list[Any]]] = []
-    for (label, lane), own in lanes(video.instances).items():
+    for (label, lane), own in own_lanes.items():
         subject = f"overlap {lane}" if lane else ""
         for number, one in enumerate(own):
             for order, at in enumerate((one.segment.start_s, one.segment.end_s)):
@@ -248,9 +252,8 @@ def _observation(video: Video) -> dict[str, Any]:
 def write(content: Content) -> str:
     """Return the text of a project."""
     points = {x.label for video in content.videos for x in video.points}
-    most = max(
-        (lane for v in content.videos for _, lane in lanes(v.instances)), default=0
-    )
+    by_video = {video.id: lanes(video.instances) for video in content.videos}
+    most = max((lane for own in by_video.values() for _, lane in own), default=0)
     subjects = [f"overlap {lane}" for lane in range(1, most + 1)]
     project = {
         "time_format": "hh:mm:ss",
@@ -271,7 +274,10 @@ def write(content: Content) -> str:
         "coding_map": {},
         "behaviors_coding_map": [],
         "converters": {},
-        "observations": {video.id: _observation(video) for video in content.videos},
+        "observations": {
+            video.id: _observation(video, by_video[video.id])
+            for video in content.videos
+        },
     }
     return json.dumps(project, ensure_ascii=False, indent=1) + "\n"
 

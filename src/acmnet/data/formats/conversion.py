@@ -25,7 +25,7 @@ from acmnet.data.formats.writing import (
     detections_of,
     write_labels,
 )
-from acmnet.data.label_files import read_annotations
+from acmnet.data.label_files import read_annotations, read_own
 from acmnet.messages import counted
 
 
@@ -132,8 +132,11 @@ def _labels(
     """Return the labels of a file or a folder, notes on them, and their format."""
     if not path.exists():
         raise AnnotationError(f"there is no file or folder {path}; check the path")
+    if given is not None and given in OWN:
+        annotations = read_own(path, as_json=given == JSON)
+        return content_of_labels(annotations, fps), annotations.notes, given
     foreign = foreign_format(path) if given is None else given
-    if foreign is None or foreign in OWN:
+    if foreign is None:
         annotations = read_annotations(path)
         foreign = own_format(path)
     else:
