@@ -9,6 +9,8 @@ from acmnet.data.detection_csv import COLUMNS
 from acmnet.data.detections import read_detections
 from acmnet.data.formats.exchange_format import Content, Format
 from acmnet.data.formats.format_table import (
+    CSV,
+    JSON,
     OWN,
     FormatError,
     format_named,
@@ -132,11 +134,11 @@ def _labels(
     """Return the labels of a file or a folder, notes on them, and their format."""
     if not path.exists():
         raise AnnotationError(f"there is no file or folder {path}; check the path")
-    if given is not None and given in OWN:
+    if given is not None and given in (CSV, JSON):
         annotations = read_own(path, as_json=given == JSON)
         return content_of_labels(annotations, fps), annotations.notes, given
     foreign = foreign_format(path) if given is None else given
-    if foreign is None:
+    if foreign is None or foreign in OWN:
         annotations = read_annotations(path)
         foreign = own_format(path)
     else:
