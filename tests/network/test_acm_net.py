@@ -7,6 +7,7 @@ import torch
 from acmnet.network.acm_net import ACMNet, Branch
 from acmnet.network.network_settings import ModelSettings
 from acmnet.network.pooling import pool_attended, pool_top_k, video_logits
+from acmnet.network.video_outputs import acm_net_on_video
 from acmnet.recipes import recipe
 from acmnet.training.losses import acm_loss
 from support.places import REFERENCE
@@ -136,6 +137,20 @@ def test_k_follows_the_length(length, pooled):
     assert torch.allclose(output.video_logits[0, 0], top.mean(dim=0))
 
 
+@pytest.mark.parametrize(("length", "pooled"), [(24, 3), (40, 5), (80, 5), (800, 5)])
+def test_the_instance_branch_pools_no_more_than_it_may(length, pooled):
+    model = ACMNet(4, 1, ModelSettings(most_pooled=5)).eval()
+    features = torch.randn(1, length, 4)
+    output = model(features)
+    for branch, k in ((Branch.INSTANCE, pooled), (Branch.CONTEXT, length // 3)):
+        sorted_logits = output.branch_activation[0, branch].sort(0, descending=True)
+        expected = sorted_logits.values[:k].mean(dim=0)
+        assert torch.allclose(output.video_logits[0, branch], expected, atol=1e-6)
+    said = acm_net_on_video(model, features[0]).video_scores
+    expected = output.video_logits[0, Branch.INSTANCE].softmax(dim=-1)
+    assert said == pytest.approx(expected.detach().numpy(), abs=1e-6)
+
+
 def test_attention_sums_to_one():
     output = ACMNet(8, 3).eval()(torch.randn(2, 30, 8))
     assert torch.allclose(output.attention.sum(-1), torch.ones(2, 30))
@@ -228,6 +243,7 @@ def test_refuses_an_empty_network(arguments, message):
         ({"instance_ratio": 0}, "instance_ratio must be at least 1, got 0"),
         ({"kernel_snippets": 4}, "kernel_snippets must be odd, got 4"),
         ({"width": -1}, "width must be at least 0, got -1"),
+        ({"most_pooled": -1}, "most_pooled must be at least 0, got -1"),
     ],
 )
 def test_settings_refuse(values, message):

@@ -105,7 +105,7 @@ def test_thumos_official_is_the_authors_code():
     settings = recipe("thumos14", profile="official")
     assert dataclasses.astuple(settings.model) == (
         *(3, 0, False, True, 0, 0, 0.7, 0.7),
-        *(8, 3, 3),
+        *(8, 3, 3, 0),
     )
     loss = settings.loss
     assert (loss.instance_weight, loss.context_weight, loss.background_weight) == (
@@ -134,7 +134,7 @@ def test_activitynet_official_is_the_authors_code():
     assert dataclasses.astuple(settings.model) == (
         *(3, 0, False, True),
         *(0.7,) * 4,
-        *(2, 10, 10),
+        *(2, 10, 10, 0),
     )
     assert settings.loss.instance_weight == 5
     assert settings.loss.guide_weight == 5e-3

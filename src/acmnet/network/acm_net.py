@@ -150,8 +150,8 @@ class ACMNet(StandardizingNetwork):
         activation, is_shown = self.classify(embedding, mask, drop)
         weight = attention.transpose(1, 2).unsqueeze(-1)  # (B, 3, T, 1)
         branch_activation = weight * activation.unsqueeze(1)  # eq. 4: (B, 3, T, C + 1)
-        ratios = self.settings.ratios
-        k = torch.stack([pooled_snippets(mask, r) for r in ratios], dim=1)  # (B, 3)
+        shares = zip(self.settings.ratios, self.settings.most_in_branch, strict=True)
+        k = torch.stack([pooled_snippets(mask, *x) for x in shares], dim=1)  # (B, 3)
         video_logits = torch.stack(  # eq. 5: (B, 3, C + 1); eq. 6 is their softmax
             [pool_top_k(branch_activation[:, b], k[:, b], mask) for b in Branch], dim=1
         )

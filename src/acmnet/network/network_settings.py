@@ -54,6 +54,10 @@ class ModelSettings:
     """r_bak of the paper (below eq. 5), at least 1. The background branch scores a
     class in a video by the mean over the T // r_bak snippets with the highest logits.
     """
+    most_pooled: int = 0
+    """The instance branch averages no more than so many snippets, however long the
+    video is; 0 sets no limit, as in the paper. Without one, a class that fills 10 of
+    1,800 snippets is judged by the mean over 225 of them (D-106)."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
@@ -63,8 +67,10 @@ class ModelSettings:
                 raise ValueError(f"{name} must be in [0, 1), got {value}")
             if name.endswith(("ratio", "snippets")) and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
-        if self.width < 0:
-            raise ValueError(f"width must be at least 0, got {self.width}")
+        for name in ("width", "most_pooled"):
+            value = getattr(self, name)
+            if value < 0:
+                raise ValueError(f"{name} must be at least 0, got {value}")
         if self.kernel_snippets % 2 == 0:
             raise ValueError(
                 f"kernel_snippets must be odd, got {self.kernel_snippets}: an even "
@@ -90,6 +96,11 @@ class ModelSettings:
     def ratios(self) -> tuple[int, int, int]:
         """r_ins, r_con, r_bak in the order of `Branch`."""
         return self.instance_ratio, self.context_ratio, self.background_ratio
+
+    @property
+    def most_in_branch(self) -> tuple[int, int, int]:
+        """How many snippets each `Branch` pools at the most; 0 for no limit."""
+        return self.most_pooled, 0, 0
 
 
 @dataclasses.dataclass(frozen=True)

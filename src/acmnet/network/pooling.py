@@ -13,7 +13,9 @@ def widened(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
-def video_logits(activation: Tensor, ratio: int, mask: Tensor | None = None) -> Tensor:
+def video_logits(
+    activation: Tensor, ratio: int, mask: Tensor | None = None, most: int = 0
+) -> Tensor:
     """Return each video's class logits, pooled from those of its snippets.
 
     For each class on its own, the snippets with the highest logits speak for the video:
@@ -28,6 +30,8 @@ def video_logits(activation: Tensor, ratio: int, mask: Tensor | None = None) -> 
     mask : (B, T) bool, optional
         True where a snippet exists, False where it is padding; all exist when it is
         left out.
+    most : int
+        As `pooled_snippets` takes it.
 
     Returns
     -------
@@ -41,10 +45,10 @@ def video_logits(activation: Tensor, ratio: int, mask: Tensor | None = None) -> 
     if mask is None:
         shape, device = activation.shape[:2], activation.device
         mask = torch.ones(shape, dtype=torch.bool, device=device)
-    return pool_top_k(activation, pooled_snippets(mask, ratio), mask)
+    return pool_top_k(activation, pooled_snippets(mask, ratio, most), mask)
 
 
-def pooled_snippets(mask: Tensor, ratio: int) -> Tensor:
+def pooled_snippets(mask: Tensor, ratio: int, most: int = 0) -> Tensor:
     """Return k, how many snippets of each video are averaged (eq. 5).
 
     Parameters
@@ -53,12 +57,14 @@ def pooled_snippets(mask: Tensor, ratio: int) -> Tensor:
         True where a snippet exists.
     ratio : int
         One in so many of a video's snippets is averaged, and at least one.
+    most : int
+        No more snippets than this are averaged; 0 sets no limit.
 
     Returns
     -------
     (B,) int64 tensor
     """
-    return (mask.sum(dim=1) // ratio).clamp(min=1)
+    return (mask.sum(dim=1) // ratio).clamp(min=1, max=most or None)
 
 
 def pool_top_k(activation: Tensor, k: Tensor, mask: Tensor) -> Tensor:

@@ -70,7 +70,8 @@ def acm_net_on_video(network: ACMNet | ExportedTeachers, video: Tensor) -> ACMNe
             video, settings.reach_snippets, device, outputs
         )
         logits = attention[:, Branch.INSTANCE, None] * activation  # (T, C + 1)
-        pooled = video_logits(logits.unsqueeze(0), settings.instance_ratio)[0]
+        ratio, most = settings.instance_ratio, settings.most_pooled
+        pooled = video_logits(logits.unsqueeze(0), ratio, most=most)[0]
     return ACMNetVideo(
         instance_cas=logits.softmax(dim=-1).cpu().numpy(),
         attention=attention.cpu().numpy(),

@@ -79,7 +79,10 @@ def _of_acm_net(network: nn.Module, features: Tensor) -> tuple[Tensor, ...]:
     activation, _ = network.classify(embedding, mask, no_drop)  # (B, T, C + 1)
     logits = attention[..., Branch.INSTANCE, None] * activation
     # (B, 1): how many snippets speak for each video, counted without looking at T
-    k = (mask.sum(dim=1, keepdim=True) // network.settings.instance_ratio).clamp(min=1)
+    rules = network.settings
+    k = (mask.sum(dim=1, keepdim=True) // rules.instance_ratio).clamp(
+        min=1, max=rules.most_pooled or None
+    )
     order = torch.arange(features.shape[1], device=features.device)  # (T,)
     is_counted = (order < k).unsqueeze(-1)  # (B, T, 1)
     highest = logits.sort(dim=1, descending=True).values
