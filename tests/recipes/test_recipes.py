@@ -302,3 +302,17 @@ def test_best_is_narrow_fast_and_averaged_where_that_was_measured():
             assert recipe(name, profile=profile).model.width == 0  # as in the paper
     for name in ("thumos14", "activitynet13"):
         assert recipe(name, profile="best").model.width == 0
+        assert recipe(name, profile="best").model.most_pooled == 0
+
+
+def test_best_learns_long_videos_snippet_by_snippet():
+    best = recipe("default", profile="best")
+    assert best.sampling.snippets >= 1800  # none of a long recording is skipped
+    # videos as short as those that `best` was chosen on are learned as before
+    assert 140 // best.model.instance_ratio < best.model.most_pooled
+    assert best.training.videos_a_step(140) == best.training.batch_size
+    assert best.training.videos_a_step(1800) == 2
+    for profile in ("corrected", "official", "paper"):
+        other = recipe("default", profile=profile)
+        assert (other.model.most_pooled, other.training.batch_snippets) == (0, 0)
+        assert other.sampling.snippets == 750

@@ -83,6 +83,20 @@ def test_every_video_is_seen_once_an_epoch(dataset):
     assert [record.videos for record in records] == [5, 5, 2] * 4
 
 
+def test_a_step_takes_fewer_videos_where_they_are_long(dataset):
+    longest = PLAN.sampling.snippets
+    usual = dataset.lengths.clamp(max=longest).double().mean().item()
+    limited = dataclasses.replace(PLAN.training, batch_snippets=math.ceil(2 * usual))
+    _, records = trained(dataset, dataclasses.replace(PLAN, training=limited))
+    an_epoch = [record.videos for record in records if record.epoch == 1]
+    assert max(an_epoch) == 2
+    assert sum(an_epoch) == len(dataset)
+    # a limit that five videos do not reach changes no number
+    wide = dataclasses.replace(PLAN.training, batch_snippets=5 * longest)
+    same = trained(dataset, dataclasses.replace(PLAN, training=wide))
+    assert are_equal(same[0], trained(dataset)[0])
+
+
 def test_the_record_holds_every_term(dataset):
     _, records = trained(dataset)
     paper = set(LossTerms._fields) - {"coactivity"}

@@ -160,9 +160,10 @@ def train(
             f"split, got {_world()} processes; train in one, without torchrun"
         )
     settings = plan.training
+    seen = dataset.lengths.clamp(max=plan.sampling.snippets).double().mean()
     schedule = Schedule(
         epochs=settings.epochs,
-        batch_size=settings.batch_size,
+        batch_size=settings.videos_a_step(float(seen)),
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         averaging=settings.averaging,

@@ -14,6 +14,10 @@ class TrainingSettings:
     """Passes over the training videos, at least 1."""
     batch_size: int = 16
     """Videos in one optimisation step, over all processes together; at least 1."""
+    batch_snippets: int = 0
+    """About how many snippets one optimisation step sees at the most; 0 sets no limit.
+    Where videos are so long that ``batch_size`` of them have more, a step takes fewer
+    videos, at least one, so that long videos give more steps (D-106)."""
     learning_rate: float = 1e-4
     """Learning rate of Adam, the same in every step, above 0."""
     weight_decay: float = 5e-5
@@ -42,6 +46,10 @@ class TrainingSettings:
                 raise ValueError(
                     f"{name} must be at least 1, got {getattr(self, name)}"
                 )
+        if self.batch_snippets < 0:
+            raise ValueError(
+                f"batch_snippets must be at least 0, got {self.batch_snippets}"
+            )
         if not self.learning_rate > 0.0:
             raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
         if not self.weight_decay >= 0.0:
@@ -52,3 +60,22 @@ class TrainingSettings:
             raise ValueError(f"round_share must be in (0, 1], got {self.round_share}")
         if not 0.0 <= self.averaging < 1.0:
             raise ValueError(f"averaging must be in [0, 1), got {self.averaging}")
+
+    def videos_a_step(self, snippets: float) -> int:
+        """Return how many videos one optimisation step takes.
+
+        Parameters
+        ----------
+        snippets : float
+            How many snippets of a video a step sees in the mean over the videos, from
+            1.
+
+        Examples
+        --------
+        >>> settings = TrainingSettings(batch_size=16, batch_snippets=4000)
+        >>> [settings.videos_a_step(snippets) for snippets in (40, 500, 1800, 9000)]
+        [16, 8, 2, 1]
+        """
+        if not self.batch_snippets:
+            return self.batch_size
+        return min(self.batch_size, max(int(self.batch_snippets / snippets), 1))
