@@ -239,15 +239,18 @@ def draw_figure(out: Path) -> None:
     for text, scores in _finished(out):
         x = Row.of(text).seconds_a_minute()
         y = 100 * float(np.mean([one["average"] for one in scores]))
-        is_round = text.startswith("+")
+        is_round, is_suggested = text.startswith("+"), "suggested" in text
         mark, color, up = ("^", "C1", -13) if is_round else ("o", "C0", 4)
         kind = "a round after names" if is_round else "a whole training"
+        if is_suggested:
+            mark, color, kind = "s", "C2", f"{kind}, videos suggested"
         label = "" if kind in drawn else kind
         drawn.add(kind)
         axes.plot(x, y, mark, color=color, label=label, linestyle="")
         kind, _, percent = text.lstrip("+").partition(" ")
         words = f"{kind}, {percent} %" if percent else kind
-        axes.annotate(words, (x, y), xytext=(5, up), textcoords="offset points")
+        if not is_suggested:
+            axes.annotate(words, (x, y), xytext=(5, up), textcoords="offset points")
     axes.legend(loc="lower right")
     with written_whole(out / "figure.png") as part:
         figure.savefig(part, format="png", dpi=150)
