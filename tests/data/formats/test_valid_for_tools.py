@@ -1,5 +1,6 @@
 """Written files have the form that the programs themselves ask for."""
 
+import base64
 import collections
 import json
 import re
@@ -12,7 +13,9 @@ from acmnet.data.detection_output import FORMATS
 from acmnet.data.formats import elan
 from acmnet.data.formats.exchange_format import Content
 from acmnet.data.formats.format_table import BY_NAME
-from acmnet.segments import Segment
+from acmnet.data.subtitles import webvtt_of
+from acmnet.segments import Detections, Segment
+from support.browsing import until
 from support.places import ROOT
 
 NAMES = ("grooms & <rests>", "rears")
@@ -156,3 +159,31 @@ def test_the_guide_lists_every_format():
         assert one_file == files[known.one_file]
         assert labels == "read, written"
         assert by_localize.startswith(("yes", "with")) == (name in FORMATS)
+
+
+def test_webvtt_is_parsed_by_the_browser_as_it_was_meant(opened, tmp_path):
+    """Chromium's own parser reads the cues of a track beside a video."""
+    rows = [
+        (0.001, 1.5, 0.9, 0),
+        (1.0, 36_000.0, 0.25, 1),
+        (2.5, 3.25, 0.5, 2),
+    ]
+    names = ("groom & <rest>", "läuft; 走 --> an", 'say "no"')
+    text = webvtt_of(Detections.of(names, rows))
+    data = base64.b64encode(text.encode()).decode()
+    page_file = tmp_path / "page.html"
+    page_file.write_text(
+        '<!doctype html><html data-ready><meta charset="utf-8"><video>'
+        f'<track default kind="subtitles" src="data:text/vtt;base64,{data}"></video>'
+    )
+    page = opened(page_file.as_uri())
+    track = "document.querySelector('track')"
+    until(page, f"{track}.readyState === 2")
+    cues = page.evaluate(
+        f"() => [...{track}.track.cues].map((c) => [c.startTime, c.endTime, "
+        "c.getCueAsHTML().textContent])"
+    )
+    assert cues == [
+        [start, end, f"{names[index]} ({score:.2f})"]
+        for start, end, score, index in sorted(rows)
+    ]
