@@ -7,7 +7,7 @@ import pytest
 from acmnet.data.annotations import AnnotationError
 from acmnet.data.label_files import read_annotations
 
-SIZE = 100_000
+SIZE = 200_000
 """Characters of a file. By hand, files of 100 MB were read (docs/formats.md)."""
 MOST = {"a.json": 12, "b.csv": 40}
 """Memory that reading may take, divided by the size of the file: 10 where nothing else
