@@ -164,6 +164,24 @@ def test_a_round_learns_again_what_changed_and_says_what_it_began_with(asked, na
         train_run(again)
 
 
+def test_a_run_keeps_how_much_its_teachers_count_beside_marks(asked, names):
+    of_names = load(names[0].out).students[0]
+    assert of_names.trust is None
+    assert "trust" not in of_names.state_dict()
+    request = a_round(asked, "segments", names)
+    train_run(request)
+    trust = load(request.out).students[0].trust
+    n = sum(len(v.instances) for v in request.data.annotations.videos.values())
+    # segments that no teacher overlaps say nothing of the teachers
+    assert 2 / (2 + n) <= float(trust[0]) < 4 / n
+    assert trust[1] == 1.0  # the teachers learned the segments themselves
+    # of names alone again, it is a student of names
+    again = a_round(asked, "names", names, name="names again")
+    again = dataclasses.replace(again, begin_from=request.out)
+    train_run(again)
+    assert load(again.out).students[0].trust is None
+
+
 def test_a_round_after_a_round_takes_as_many_epochs(asked, names):
     first = a_round(asked, "names", names, name="the same names")
     train_run(first)

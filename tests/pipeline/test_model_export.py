@@ -14,7 +14,7 @@ from acmnet.cli import main
 from acmnet.folders import DIGESTS_FILE
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.whole_model import INPUT, WholeModel
-from acmnet.pipeline import model_export
+from acmnet.pipeline import model_export, stored_model
 from acmnet.pipeline.model_export import ExportError, export_onnx
 from acmnet.pipeline.pretrained import from_pretrained, save_pretrained
 from acmnet.training.checkpoint import CheckpointError
@@ -300,3 +300,21 @@ def test_an_exported_file_is_not_trained_on(acmnet, run, onnx_file):
         acmnet("train", *given, "--out", "new", "--from", onnx_file, *small),
         "is an exported file, whose networks cannot be trained",
     )
+
+
+def test_an_exported_file_says_how_much_teachers_count(onnx_file, monkeypatch):
+    known = stored_model.metadata_text
+    assert known(onnx_file, stored_model.TRUST) == "[1.0, 1.0]"
+
+    def changed(text):
+        def read(path, name):
+            return text if name == stored_model.TRUST else known(path, name)
+
+        monkeypatch.setattr(stored_model, "metadata_text", read)
+
+    changed("[0.25, 0.5]")
+    assert package.load(onnx_file).trust_in_teachers() == (0.25, 0.5)
+    for wrong in ("[0.25]", "[0.25, 2.0]", "none"):
+        changed(wrong)
+        with pytest.raises(CheckpointError, match="two numbers in teachers_trust"):
+            package.load(onnx_file)

@@ -231,6 +231,24 @@ def test_teachers_proposals_count_by_their_usual_best(
     assert len(both) > len(alone) > 0
 
 
+def test_teachers_of_a_student_that_learned_from_marks_count_less(run):
+    model = acmnet.load(run)
+    features = np.random.default_rng(0).random((50, model.feature_dim))
+    weights = {"contrast_weight": 0.5, "proposal_weight": 0.9}
+    for trust, as_if in (
+        ((1.0, 1.0), weights),
+        ((0.25, 0.5), {"contrast_weight": 0.125, "proposal_weight": 0.45}),
+    ):
+        marked = beside(run, **weights)
+        marked.students[0].trust = torch.tensor(trust)
+        found = marked.candidates(features)
+        expected = beside(run, **as_if).candidates(features)
+        np.testing.assert_array_equal(found.probability, expected.probability)
+        np.testing.assert_array_equal(
+            found.of_teachers.score, expected.of_teachers.score
+        )
+
+
 def test_teachers_who_are_seldom_sure_are_not_raised(run):
     assert float(acmnet.load(run).students[0].teachers_best) == 0.5
 

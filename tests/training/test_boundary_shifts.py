@@ -5,6 +5,7 @@ import pytest
 
 from acmnet.training.boundary_shifts import (
     LARGEST_SHIFT,
+    LEAST_PROPOSALS,
     POINT_WORTH,
     USUAL_WORTH,
     Evidence,
@@ -32,7 +33,7 @@ def points(places, c=0):
 
 
 def test_no_marks_move_nothing():
-    assert boundary_shifts([]) == ({}, (0.0, 0.0), 1.0)
+    assert boundary_shifts([]) == ({}, (0.0, 0.0), (1.0, 1.0))
 
 
 def test_segments_move_boundaries_as_far_as_they_are_many():
@@ -43,14 +44,16 @@ def test_segments_move_boundaries_as_far_as_they_are_many():
     assert found.of_class[0] == pytest.approx((0.1 * own, -0.2 * own))
 
 
-def test_the_teachers_own_boundaries_count_less_the_more_marks_there_are():
-    assert boundary_shifts(segments(6, 0.1, 0.8)).trust == USUAL_WORTH / (
-        6 + USUAL_WORTH
-    )
-    places = np.linspace(0.05, 0.95, 12)
-    assert boundary_shifts(points(places)).trust == USUAL_WORTH / (
-        12 * POINT_WORTH + USUAL_WORTH
-    )
+def test_teachers_count_less_the_more_marks_there_are():
+    beside_segments = boundary_shifts(segments(6, 0.1, 0.8)).trust
+    # segments teach the teachers, too, so that their proposals keep their weight
+    assert beside_segments == (USUAL_WORTH / (6 + USUAL_WORTH), 1.0)
+    few = boundary_shifts(points(np.linspace(0.05, 0.95, 2))).trust
+    beside = USUAL_WORTH / (2 * POINT_WORTH + USUAL_WORTH)
+    assert few == (beside, beside)
+    many = boundary_shifts(points(np.linspace(0.05, 0.95, 12))).trust
+    beside = USUAL_WORTH / (12 * POINT_WORTH + USUAL_WORTH)
+    assert many == (beside, LEAST_PROPOSALS)
 
 
 def test_each_class_has_a_shift_of_its_own():
@@ -71,9 +74,9 @@ def test_even_points_show_how_far_actions_reach():
 
 def test_points_in_the_middle_of_actions_do_not():
     places = np.random.default_rng(0).normal(0.5, 0.08, 400)
-    assert boundary_shifts(points(places)) == ({}, (0.0, 0.0), 1.0)
+    assert boundary_shifts(points(places)) == ({}, (0.0, 0.0), (1.0, 1.0))
     early = np.random.default_rng(0).exponential(0.15, 400) + 0.25
-    assert boundary_shifts(points(early)) == ({}, (0.0, 0.0), 1.0)
+    assert boundary_shifts(points(early)) == ({}, (0.0, 0.0), (1.0, 1.0))
 
 
 def test_shifts_turn_no_instance_around():

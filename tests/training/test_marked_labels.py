@@ -64,12 +64,14 @@ def test_a_point_grows_to_the_best_proposal_around_it():
     assert PseudoInstance(0, *other, 1.0, "unknown") in found.instances
 
 
-def test_targets_of_a_segment_reach_its_ends():
-    labels = learned(SnippetMarks((MarkedInstance(0, 5.0, 8.0),)))
-    found = targets_of(labels, torch.arange(10.0), 3, 0.6)
-    assert found.label[:, 0].tolist() == [0] * 5 + [1] * 4 + [0]
-    assert found.label_weight[:, 0].tolist() == [1] * 10
-    assert found.distance[5:9].tolist() == [[0, 3], [1, 2], [2, 1], [3, 0]]
+def test_the_middle_of_a_segment_is_learned_and_nothing_beside_its_ends():
+    watched = (WatchedStretch(0, 0.0, 10.0),)
+    labels = learned(SnippetMarks((MarkedInstance(0, 5.0, 9.0),), watched=watched))
+    found = targets_of(labels, torch.arange(10.0), 3, 0.6, 5.0)
+    assert found.label[:, 0].tolist() == [0] * 6 + [1] * 3 + [0]
+    assert found.label_weight[:, 0].tolist() == [1] * 5 + [0, 1, 1, 1, 0]
+    assert found.distance[6:9].tolist() == [[1, 3], [2, 2], [3, 1]]
+    assert found.distance_weight[6:9].tolist() == [5] * 3
 
 
 def test_targets_of_an_instance_of_unknown_extent_are_its_middle():

@@ -65,4 +65,6 @@ class ExportedStudents:
     runner: ExportedRunner
     teachers_best: float
     """As `acmnet.network.student.Student.teachers_best`, in the mean over students."""
+    trust: torch.Tensor | None = None
+    """As `acmnet.network.student.Student.trust`, in the mean over students."""
     device: torch.device = CPU

@@ -58,8 +58,11 @@ class Student(StandardizingNetwork):
     teachers_best: Tensor
     """Scalar above 0. The best score that the teachers usually give a class in a
     training video (`acmnet.training.pseudo_labels.usual_best`). Dividing the teachers'
-    scores by it makes them comparable with the student's. It is more where a person
-    marked times, so that the teachers' own boundaries count less."""
+    scores by it makes them comparable with the student's."""
+    trust: Tensor | None
+    """(2,), in (0, 1]. How much the contrast and the proposals of the teachers count
+    beside a student that learned from marks, see `acmnet.training.boundary_shifts`.
+    None for one that learned from names alone: they count fully."""
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class Student(StandardizingNetwork):
         self.settings = settings
         width = settings.width
         self.register_buffer("teachers_best", torch.ones(()))
+        self.register_buffer("trust", None)
         self.embedding = nn.Conv1d(feature_dim, width, 3, padding=1)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(settings.layers))
         self.layers = nn.ModuleList(

@@ -173,6 +173,7 @@ def begin_with_earlier(request: RunRequest, network: nn.Module) -> bool:
     of_kind = [x for x in (*model.students, *model.networks) if isinstance(x, kind)]
     weights, names = of_kind[0].state_dict(), request.data.annotations.class_names
     first = network.state_dict()
+    weights.pop("trust", None)  # it is of the marks of the earlier run
     for key in CLASS_WEIGHTS & weights.keys():
         weights[key] = _by_class(weights[key], model.class_names, first[key], names)
     network.load_state_dict(weights)

@@ -26,7 +26,7 @@ from acmnet.network.student import Student
 from acmnet.network.whole_model import INPUT, WholeModel
 from acmnet.pipeline.published_notes import config_text, published_notes
 from acmnet.pipeline.stored_calibration import CALIBRATION_FILE
-from acmnet.pipeline.stored_model import TEACHERS_BEST, load
+from acmnet.pipeline.stored_model import TEACHERS_BEST, TRUST, load
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.training.checkpoint import CONFIG_FILE, weights_sha256
@@ -206,6 +206,7 @@ def _metadata(run: Path, model: TrainedModel) -> dict[str, str]:
         teachers = dataclasses.asdict(model.settings.teachers)
         metadata["teachers"] = json.dumps(teachers)
         metadata[TEACHERS_BEST] = repr(sum(best) / len(best))
+        metadata[TRUST] = json.dumps(model.trust_in_teachers())
     return metadata
 
 

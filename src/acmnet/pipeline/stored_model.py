@@ -35,6 +35,8 @@ TRIES: Final = 3
 """How often a checkpoint is read anew because a training has just replaced it."""
 TEACHERS: Final = "teachers"
 """Folder in a run of the networks that taught its student, each a run of its own."""
+TRUST: Final = "teachers_trust"
+"""Name, in the metadata of an exported file, of how much the teachers count."""
 TEACHERS_BEST: Final = "teachers_best"
 """Name, in the metadata of an exported file, of the teachers' usual best score."""
 
@@ -107,7 +109,7 @@ def _exported(path: Path, settings: Callable[[Settings], Settings]) -> TrainedMo
         )
     students: tuple[ExportedStudents, ...] = ()
     if used.has_student:
-        students = (ExportedStudents(runner, _teachers_best(path)),)
+        students = (ExportedStudents(runner, _teachers_best(path), _trust(path)),)
     return TrainedModel(
         networks=(ExportedTeachers(runner, config.feature_dim),),
         settings=used,
@@ -127,6 +129,20 @@ def _teachers_best(path: Path) -> float:
             "export the run again"
         )
     return found
+
+
+def _trust(path: Path) -> torch.Tensor:
+    """Return how much the teachers count, (2,), as the file's metadata state it."""
+    text = metadata_text(path, TRUST) or "[1.0, 1.0]"
+    parts = text.strip("[]").split(",")
+    found = [finite(part.strip(), in_quotes=True) for part in parts]
+    known = [x for x in found if x is not None and 0.0 < x <= 1.0]
+    if len(found) != 2 or len(known) != 2:
+        raise CheckpointError(
+            f"{path}: its metadata must have two numbers in {TRUST}, above 0 and at "
+            f"most 1, got {text}; export the run again"
+        )
+    return torch.tensor(known)
 
 
 def _identity(directory: Path) -> int | None:
@@ -178,12 +194,14 @@ def _networks(
             config,
         )
         return [network], None
-    student = _filled(
-        lambda: Student(dimension, n_classes, used.student),
-        weights,
-        directory,
-        config,
-    )
+
+    def empty_student() -> Student:
+        student = Student(dimension, n_classes, used.student)
+        if "trust" in weights:  # it learned from marks
+            student.trust = torch.ones(2)
+        return student
+
+    student = _filled(empty_student, weights, directory, config)
     teachers = [
         _teacher(directory / TEACHERS / str(k), config)
         for k in range(used.teachers.count)

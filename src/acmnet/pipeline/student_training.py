@@ -30,6 +30,7 @@ from acmnet.pipeline.stored_model import TEACHERS, load_network
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.segments import Detections
 from acmnet.startup import is_first_process
+from acmnet.training.boundary_shifts import Trust
 from acmnet.training.loop import StepRecord, optimize
 from acmnet.training.marked_labels import learned_with_marks
 from acmnet.training.pseudo_labels import (
@@ -100,7 +101,9 @@ def _student(
     if run.state is None:
         if not begin_with_earlier(request, model):
             model.standardize(*dataset.statistics())
-        model.teachers_best.fill_(usual_best(labels.values()) / trust)
+        model.teachers_best.fill_(usual_best(labels.values()))
+    if request.marks:
+        model.trust = torch.tensor(trust)
     task = StudentTask(
         dataset,
         labels,
@@ -205,11 +208,11 @@ def _later(
 
 def _what_to_learn(
     request: RunRequest, taught: TrainedModel, writes: bool
-) -> tuple[dict[str, PseudoLabels], float]:
+) -> tuple[dict[str, PseudoLabels], Trust]:
     """Return what the student learns of each video; leave it to be looked at.
 
     It is what a person marked, and beyond that what the teachers say. The second value
-    is how much the teachers' own boundaries count beside marks, in (0, 1].
+    is how much the teachers count beside marks.
     """
     names, settings = taught.class_names, request.settings
     column = {name: c for c, name in enumerate(names)}
@@ -222,7 +225,7 @@ def _what_to_learn(
         labels[video] = pseudo_labels(said, classes, rules, settings.pseudo_labels)
         if video in marks and marks[video].points:
             proposals[video] = all_proposals(said, classes, rules)
-    trust = 1.0
+    trust = Trust()
     if marks:
         labels, trust = learned_with_marks(labels, marks, proposals)
     if writes:

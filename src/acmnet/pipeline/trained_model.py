@@ -249,24 +249,41 @@ class TrainedModel:
     ) -> VideoCandidates:
         """Return a student's candidates with what its teachers say of them.
 
-        Scores of the teachers are divided by their usual best score.
+        Scores of the teachers are divided by their usual best score. Beside marks they
+        count less, see `acmnet.network.student.Student.trust`.
         """
         heard, rules = self.settings.teachers, self.settings.localization
-        best = sum(float(student.teachers_best) for student in self.students)
-        best /= len(self.students)
-        if heard.contrast_weight:
+        n = len(self.students)
+        best = sum(float(student.teachers_best) for student in self.students) / n
+        contrast, proposal = self.trust_in_teachers()
+        weight = heard.contrast_weight * contrast
+        if weight:
             where = candidate_intervals(found)
             given = scores_of_intervals(activations, *where, rules) / best  # (T, C)
-            own = found.probability ** (1.0 - heard.contrast_weight)
-            score = own * given.clip(min=LEAST_CONTRAST) ** heard.contrast_weight
+            own = found.probability ** (1.0 - weight)
+            score = own * given.clip(min=LEAST_CONTRAST) ** weight
             found = dataclasses.replace(found, probability=score)
         if heard.proposal_weight:
             proposals = score_proposals(activations, rules)
+            weight = heard.proposal_weight * proposal
             proposals = dataclasses.replace(
-                proposals, score=proposals.score * (heard.proposal_weight / best)
+                proposals, score=proposals.score * (weight / best)
             )
             found = dataclasses.replace(found, of_teachers=proposals)
         return found
+
+    def trust_in_teachers(self) -> tuple[float, float]:
+        """Return how much contrast and proposals of the teachers count, (0, 1] each.
+
+        Both are 1 for a model that learned from names alone, and beside marks less; see
+        `acmnet.training.boundary_shifts.Trust`. The model must have a student.
+        """
+        trust = [
+            (1.0, 1.0) if student.trust is None else student.trust.tolist()
+            for student in self.students
+        ]
+        contrast, proposals = (sum(x) / len(trust) for x in zip(*trust, strict=True))
+        return contrast, proposals
 
     def _sampled(self, features: Features) -> Tensor:
         """Return a video's features (T, D) as the networks see them."""

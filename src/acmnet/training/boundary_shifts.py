@@ -24,6 +24,8 @@ USUAL_WORTH: Final = 2.0
 it, and no shift at all as much as this many segments of any class."""
 POINT_WORTH: Final = 0.5
 """A point counts as much as this many segments."""
+LEAST_PROPOSALS: Final = 0.5
+"""However many points there are, the teachers' proposals count at least this much."""
 TAIL: Final = 0.05
 """Share of the points on either side that may be misplaced."""
 LARGEST_SHIFT: Final = 0.4
@@ -57,6 +59,17 @@ class BoundaryShift(NamedTuple):
         )
 
 
+class Trust(NamedTuple):
+    """How much teachers count beside a student that learned from marks, in (0, 1]."""
+
+    contrast: float = 1.0
+    """How much their contrast counts in the student's scores: the less the more marks
+    there are, as what a person marked tells better where an action is."""
+    proposals: float = 1.0
+    """How much their proposals count. Points do not tell the teachers where actions
+    start and end, and a student knows that better; segments they learn themselves."""
+
+
 class BoundaryShifts(NamedTuple):
     """How far the teachers' boundaries are off, as all marks together show it."""
 
@@ -64,9 +77,8 @@ class BoundaryShifts(NamedTuple):
     """The shift of each class that marks show."""
     usual: BoundaryShift
     """The shift of every other class."""
-    trust: float
-    """How much the teachers' own boundaries still count beside the marks, in (0, 1]: as
-    much as they do in ``usual``, which is 1 without marks."""
+    trust: "Trust"
+    """How much the teachers still count beside the marks."""
 
     def move(self, instances: Iterable[PseudoInstance]) -> tuple[PseudoInstance, ...]:
         """Return instances with the boundaries that the shifts give them."""
@@ -123,7 +135,11 @@ def boundary_shifts(evidence: Sequence[Evidence]) -> BoundaryShifts:
     for c in sorted({int(x) for x in (*segments[:, 0], *points[:, 0])}):
         own = (rows[rows[:, 0] == c] for rows in (segments, points))
         of_class[c] = _limited(_drawn_to(usual, *own))
-    trust = USUAL_WORTH / (USUAL_WORTH + _worth(segments, points))
+    beside_points = USUAL_WORTH / (USUAL_WORTH + POINT_WORTH * len(points))
+    trust = Trust(
+        contrast=USUAL_WORTH / (USUAL_WORTH + _worth(segments, points)),
+        proposals=max(beside_points, LEAST_PROPOSALS),
+    )
     return BoundaryShifts(of_class, _limited(usual), trust)
 
 

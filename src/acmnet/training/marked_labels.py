@@ -8,6 +8,7 @@ from typing import Final
 
 from acmnet.training.boundary_shifts import (
     Evidence,
+    Trust,
     boundary_shifts,
     segment_evidence,
 )
@@ -27,7 +28,7 @@ def learned_with_marks(
     labels: Mapping[str, PseudoLabels],
     marks: Mapping[str, SnippetMarks],
     proposals: Mapping[str, Sequence[PseudoInstance]],
-) -> tuple[dict[str, PseudoLabels], float]:
+) -> tuple[dict[str, PseudoLabels], Trust]:
     """Return what a student learns of each video, and how far teachers are trusted.
 
     The teachers' boundaries are first moved by what the marks show of them, in all
@@ -46,8 +47,8 @@ def learned_with_marks(
     Returns
     -------
     labels, trust
-        What the student learns of each video, and how much the teachers' own boundaries
-        still count beside the marks, in (0, 1].
+        What the student learns of each video, and how much the teachers still count
+        beside the marks.
     """
     evidence: list[Evidence] = []
     for video, own in marks.items():

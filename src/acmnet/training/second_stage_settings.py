@@ -50,10 +50,11 @@ class PseudoLabelSettings:
     """NMS threshold among the teachers' detections of one class: a detection whose tIoU
     with a higher-scoring one reaches this value is dropped, in (0, 1]."""
     central_share: float = 0.6
-    """Middle part of a pseudo label whose snippets the student must recognise, as a
-    share of its length, in (0, 1]. The snippets outside the middle part are ignored,
-    because the teachers' boundaries are uncertain."""
-    marked_weight: float = 5.0
+    """Middle part of an instance whose snippets the student must recognise, as a share
+    of its length, in (0, 1]. The snippets outside the middle part are ignored, because
+    the teachers' boundaries are uncertain, and because near a boundary it is hard to
+    tell where the other one is (D-091)."""
+    marked_weight: float = 1.0
     """How much the boundaries of a segment that a person marked count, if those of the
     teachers' surest detection count 1; above 0 (D-081)."""
 

@@ -87,9 +87,9 @@ def targets_of(
 
     Snippets near the middle of an instance are to name its class and to tell how far
     its start and end are; where several instances are near, those of the surest one.
-    The other snippets in an instance teach nothing of its class, as teachers place
-    boundaries badly; a marked segment has no such snippets. All remaining snippets are
-    to say that the class is not there.
+    The other snippets in an instance teach nothing of its class: teachers place
+    boundaries badly, and near a boundary the other one is far away and hard to tell.
+    All remaining snippets are to say that the class is not there.
 
     Parameters
     ----------
@@ -140,12 +140,11 @@ def _table(
     They are the start, the end, the middle, how far from the middle a snippet is near,
     and how much the class and how much the boundaries count.
     """
-    reach = {"estimated": central_share, "marked": 1.0, "unknown": 0.0}
     counts = {"estimated": 1.0, "marked": marked_weight, "unknown": 0.0}
     rows = [
         (
             *(x.start, x.end, (x.start + x.end) / 2),
-            reach[x.extent] * (x.end - x.start) / 2,
+            0.0 if x.extent == "unknown" else central_share * (x.end - x.start) / 2,
             *(x.weight, x.weight * counts[x.extent]),
         )
         for x in instances
