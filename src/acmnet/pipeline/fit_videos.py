@@ -17,6 +17,7 @@ from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.fastest_precision import with_fastest
 from acmnet.extraction.keypoint_extractor import settled
+from acmnet.extraction.records import was_extracted
 from acmnet.files import write_json
 from acmnet.pipeline.cross_validation import TIOU
 from acmnet.pipeline.earlier_run import earlier_features, take_features
@@ -32,6 +33,7 @@ from acmnet.pipeline.fit_request import (
     FitResult,
     Hooks,
 )
+from acmnet.pipeline.forecast import forecast
 from acmnet.pipeline.kept_detections import FoundFile, keep
 from acmnet.pipeline.listed_videos import (
     ListedVideos,
@@ -47,7 +49,7 @@ from acmnet.pipeline.trained_model import TrainedModel, localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.segments import Detections
-from acmnet.training.checkpoint import load_config
+from acmnet.training.checkpoint import has_checkpoint, load_config
 from acmnet.training.checkpoint_config import CheckpointConfig
 
 
@@ -181,10 +183,39 @@ def _extracted(
         device=request.device,
         retry_failed=request.retry_failed,
     )
+    _tell_how_long(request, annotations, extraction, hooks)
     summary = extract_with_hooks(extraction, hooks)
     left_out |= {failure.video: failure.reason for failure in summary.failures}
     refuse_what_is_lost(listed, left_out)
     return _with_features(request, annotations, features, left_out), left_out
+
+
+def _tell_how_long(
+    request: FitRequest,
+    annotations: Annotations,
+    extraction: ExtractionRequest,
+    hooks: Hooks,
+) -> None:
+    """Say how long everything will take, for a new run on a CPU."""
+    is_new = not has_checkpoint(request.out) and request.begin_from is None
+    if request.device != "cpu" or not is_new or not annotations.class_names:
+        return
+    files = extraction.videos
+    missing = {
+        video: path
+        for video, path in files.items()
+        if not was_extracted(extraction.out, video, path)
+    }
+    found = forecast(
+        files,
+        missing,
+        extraction.settings,
+        request.settings,
+        len(annotations.class_names),
+        request.workers,
+    )
+    if found is not None:
+        hooks.on_note(found.sentence())
 
 
 def _run_request(request: FitRequest, training: Data) -> RunRequest:

@@ -1,0 +1,233 @@
+"""How long a `fit` will take, measured by a short trial before it begins."""
+
+import itertools
+import math
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+
+from acmnet.data.datasets import WeakDataset
+from acmnet.data.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.feature_store import open_store, write_features
+from acmnet.extraction.extractors import ExtractionSettings, Extractor
+from acmnet.extraction.file_readers import opened
+from acmnet.extraction.shipped_extractors import make_extractor
+from acmnet.extraction.worker_engines import cores
+from acmnet.network.acm_net import ACMNet
+from acmnet.network.student import Student
+from acmnet.recipes import Settings
+from acmnet.segments import SnippetGrid
+from acmnet.training.loop import Plan, Task, WeakTask, optimize
+from acmnet.training.pseudo_labels import StudentTask
+from acmnet.training.schedule import Schedule
+from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels
+from acmnet.video.frames import VideoError, probe
+
+LEAST_VIDEO_S: Final = 300.0
+"""Seconds of video from which a forecast is made; the trial takes some seconds."""
+TRIAL_SNIPPETS: Final = 6
+"""Snippets that are described on trial, after a first one that is not counted."""
+TRIAL_STEPS: Final = 3
+"""Steps of each training on trial; the first one is not counted."""
+
+
+class Forecast(NamedTuple):
+    """How long the parts of a `fit` will take if nothing else runs on the machine."""
+
+    extraction_s: float
+    training_s: float
+
+    def sentence(self) -> str:
+        """Return the forecast in words.
+
+        Examples
+        --------
+        >>> Forecast(300.0, 95.0).sentence()
+        'this will take about 7 minutes: 5 for features, 2 for training'
+        """
+        parts = (self.extraction_s + self.training_s, *self)
+        total, extraction, training = (max(1, round(part / 60)) for part in parts)
+        unit = "minute" if total == 1 else "minutes"
+        return (
+            f"this will take about {total} {unit}: {extraction} for features, "
+            f"{training} for training"
+        )
+
+
+def forecast(
+    files: Mapping[str, Path],
+    missing: Mapping[str, Path],
+    extraction: ExtractionSettings,
+    settings: Settings,
+    n_classes: int,
+    workers: int,
+) -> Forecast | None:
+    """Return how long extraction and training will take on this machine's CPU.
+
+    Parameters
+    ----------
+    files, missing : mappings of str to Path
+        The videos that are trained on, and those of them without features, by id.
+    extraction : ExtractionSettings
+        The extractor.
+    settings : Settings
+        Those of the training.
+    n_classes : int
+        Number of classes that are learned, at least 1.
+    workers : int
+        Processes that extract features.
+
+    Returns
+    -------
+    Forecast or None
+        None if the videos are so short that a trial would not pay, or cannot be read.
+    """
+    durations_s = {video: _duration_s(path) for video, path in files.items()}
+    known_s = [duration_s for duration_s in durations_s.values() if duration_s]
+    if sum(known_s) < LEAST_VIDEO_S:
+        return None
+    with _one_thread():
+        extractor = make_extractor(extraction)
+    missing_s = sum(durations_s.get(video, 0.0) for video in missing)
+    core_s = 0.0
+    if missing_s:
+        with _one_thread():
+            core_s = _seconds_of_a_second(missing, extractor)
+    lengths = [
+        extractor.grid.n_snippets(round(s * extractor.grid.fps)) for s in known_s
+    ]
+    training_s = trained_in(lengths, extractor.dimension, n_classes, settings)
+    parallel = max(1, min(workers, cores(), len(missing)))
+    return Forecast(core_s * missing_s / parallel, training_s)
+
+
+def _duration_s(path: Path) -> float:
+    """Return what a file's header claims, or 0."""
+    try:
+        return probe(path).duration_s or 0.0
+    except (VideoError, OSError):
+        return 0.0
+
+
+def _seconds_of_a_second(files: Mapping[str, Path], extractor: Extractor) -> float:
+    """Return the seconds of a core that a second of video takes; 0 if none is read."""
+    grid = extractor.grid
+    wanted = grid.snippet_frames + TRIAL_SNIPPETS * grid.stride_frames
+    for path in files.values():
+        frames = itertools.islice(opened(path, extractor), wanted)
+        blocks = iter(extractor.describe(frames))
+        try:
+            first = len(next(blocks))
+            began = time.process_time()
+            n_snippets = sum(map(len, blocks))
+        except (VideoError, StopIteration):
+            continue
+        if n_snippets and first:
+            spent_s = time.process_time() - began
+            return spent_s / (n_snippets * grid.stride_frames / grid.fps)
+    return 0.0
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Make torch compute in one thread, as each of many processes does."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def trained_in(
+    lengths: list[int], dimension: int, n_classes: int, settings: Settings
+) -> float:
+    """Return how many seconds a training takes, from some steps on random features.
+
+    Parameters
+    ----------
+    lengths : list of int
+        Snippets of each training video, from 1.
+    dimension : int
+        D, the columns of the features.
+    n_classes : int
+        C, from 1.
+    settings : Settings
+        Those of the training.
+    """
+    training, student = settings.training, settings.student_training
+    with tempfile.TemporaryDirectory() as folder:
+        most = max(training.batch_size, student.batch_size)
+        dataset = _made_up(Path(folder), lengths[:most], dimension, n_classes)
+        plan = Plan(
+            training=training, sampling=settings.sampling, loss=settings.loss, seed=0
+        )
+        network = ACMNet(dimension, n_classes, settings.model)
+        step_s = _step_s(network, WeakTask(dataset, plan), training.batch_size)
+        steps = training.epochs * math.ceil(len(lengths) / training.batch_size)
+        if not settings.has_student:
+            return step_s * steps
+        total_s = step_s * steps * settings.teachers.count
+        pupil = Student(dimension, n_classes, settings.student)
+        task = StudentTask(
+            dataset,
+            _labels(dataset, n_classes),
+            central_share=settings.pseudo_labels.central_share,
+            snippets=student.snippets,
+            precision=training.precision,
+        )
+        pieces = sum(math.ceil(length / student.snippets) for length in lengths)
+        steps = student.epochs * math.ceil(pieces / student.batch_size)
+        return total_s + steps * _step_s(pupil, task, student.batch_size)
+
+
+def _made_up(
+    folder: Path, lengths: list[int], dimension: int, n_classes: int
+) -> WeakDataset:
+    """Return videos of these lengths with random features, each of one class."""
+    random = np.random.default_rng(0)
+    write_manifest(
+        folder, FeatureManifest(grid=SnippetGrid(25, 16, 16), dimension=dimension)
+    )
+    labels = {}
+    for i, length in enumerate(lengths):
+        features = random.random((length, dimension), np.float32)
+        write_features(folder, f"{i:06d}", features)
+        labels[f"{i:06d}"] = (f"{i % n_classes:06d}",)
+    names = [f"{c:06d}" for c in range(n_classes)]
+    return WeakDataset(open_store(folder), labels, names)
+
+
+def _labels(dataset: WeakDataset, n_classes: int) -> dict[str, PseudoLabels]:
+    """Return an instance in the middle third of each video, as of a teacher."""
+    return {
+        video: PseudoLabels(
+            (PseudoInstance(i % n_classes, length / 3, 2 * length / 3, 1.0),), ()
+        )
+        for i, (video, length) in enumerate(
+            zip(dataset.video_ids, dataset.lengths.tolist(), strict=True)
+        )
+    }
+
+
+def _step_s(network: torch.nn.Module, task: Task, batch_size: int) -> float:
+    """Return the seconds of one step: the fastest of some."""
+    spent: list[float] = []
+    steps = math.ceil(len(task.video_ids) / batch_size)
+    schedule = Schedule(
+        epochs=math.ceil((TRIAL_STEPS + 1) / steps),
+        batch_size=batch_size,
+        learning_rate=1e-4,
+        weight_decay=0.0,
+        averaging=0.9,
+    )
+    optimize(
+        network, task, schedule, 0, on_step=lambda record: spent.append(record.seconds)
+    )
+    return min(spent[1:])
