@@ -90,6 +90,8 @@ def use(verb: str, folder: Path) -> float:
 
     if verb == "train":
         shutil.rmtree(folder / "run", ignore_errors=True)
+    if verb == "report":  # what an earlier report found would be used again
+        (folder / "run" / "found.safetensors").unlink(missing_ok=True)
     began = time.process_time()
     with (
         open(os.devnull, "w") as nowhere,

@@ -179,3 +179,27 @@ def test_a_table_of_another_program(tmp_path):
     assert found.labels == ("b", "a")
     assert found.video_index.tolist() == [0, 2]
     assert found.end_s.tolist() == [1.5, 2.5]
+
+
+def test_convert_filters_detections(acmnet, tmp_path):
+    found, extra = drawn_detections(drawn_truth()), {"trained_on": ["v1"]}
+    write_detections(tmp_path / "found.json", found, external_data=extra)
+    pair = (str(tmp_path / "found.json"), str(tmp_path / "few.parquet"))
+    code, out, err = acmnet("convert", *pair, "--min-score", "0.3", "--top", "2")
+    assert code == 0, err
+    few = read_detections(tmp_path / "few.parquet")
+    assert few.external_data == extra
+    limits = Shown(0.3, 2)
+    expected = read_detections(tmp_path / "found.json").shown(limits)
+    for name in ("start_s", "end_s", "score"):
+        assert getattr(few, name).tobytes() == getattr(expected, name).tobytes()
+    assert f"{len(few)} marks in 30 videos" in out
+    code, _, err = acmnet("convert", pair[1], str(tmp_path / "again.json"))
+    again = read_detections(tmp_path / "again.json")
+    assert sorted(zip(again.start_s, again.score, strict=True)) == sorted(
+        zip(few.start_s, few.score, strict=True)
+    )
+    labels = as_json(tmp_path / "labels.json", drawn_truth())
+    code, _, err = acmnet("convert", str(labels), pair[1], "--top", "2")
+    assert code == 1
+    assert "labels.json holds labels, which have no scores; leave out --min-" in err

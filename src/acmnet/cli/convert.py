@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from acmnet.cli.app import app, console, fail, note
+from acmnet.cli.detection_limits import LimitOptions
 from acmnet.cli.exit_codes import LEFT_OUT
 from acmnet.data.formats.conversion import convert
 from acmnet.messages import counted
@@ -17,6 +18,8 @@ def convert_command(
     from_format: str | None = None,
     to_format: str | None = None,
     fps: float | None = None,
+    min_score: float | None = None,
+    top: int | None = None,
 ) -> None:
     """Turn labels or detections into the format of another program.
 
@@ -40,8 +43,21 @@ def convert_command(
         Format to write. When left out, the suffix tells it.
     fps
         Frames per second of the videos. Needed for formats that count frames.
+    min_score
+        Leave out detections with a lower score.
+    top
+        Leave out all but this many detections of a video, those with the highest
+        scores.
     """
-    done = convert(source, out, from_format=from_format, to_format=to_format, fps=fps)
+    limits = LimitOptions(min_score, top).given()
+    done = convert(
+        source,
+        out,
+        from_format=from_format,
+        to_format=to_format,
+        fps=fps,
+        limits=limits,
+    )
     for sentence in done.notes:
         note(sentence)
     written = done.written

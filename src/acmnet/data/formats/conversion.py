@@ -4,9 +4,11 @@ import dataclasses
 from pathlib import Path
 
 from acmnet.data.annotations import AnnotationError
+from acmnet.data.arrow_detections import write_arrow_detections
 from acmnet.data.arrow_files import column_names, is_arrow
 from acmnet.data.detection_csv import COLUMNS
-from acmnet.data.detections import read_detections
+from acmnet.data.detections import DetectionFile, read_detections
+from acmnet.data.formats.arrow_tables import ARROW_FORMAT, PARQUET_FORMAT
 from acmnet.data.formats.exchange_format import Content, Format
 from acmnet.data.formats.format_table import (
     CSV,
@@ -28,6 +30,7 @@ from acmnet.data.formats.writing import (
     write_labels,
 )
 from acmnet.data.label_files import read_annotations, read_own
+from acmnet.data.shown_detections import Shown
 from acmnet.messages import counted
 
 
@@ -49,6 +52,7 @@ def convert(
     from_format: str | None = None,
     to_format: str | None = None,
     fps: float | None = None,
+    limits: Shown = Shown(),
 ) -> Conversion:
     """Convert a file, or a folder with a file for each video, to another format.
 
@@ -64,11 +68,14 @@ def convert(
         suffix, and the content where several formats share a suffix, decides.
     fps : float, optional
         Frames per second of the videos, for formats that count frames.
+    limits : Shown
+        Which detections are written.
 
     Raises
     ------
     FormatError
-        If a format is not known, or a suffix does not tell it.
+        If a format is not known, a suffix does not tell it, or there are limits on
+        labels, which have no scores.
     AnnotationError, DetectionFileError
         If the file cannot be read, or nothing of it can be written.
     """
@@ -80,8 +87,19 @@ def convert(
         raise FormatError(f"{out} is the file that is read; name another one to write")
     given = None if from_format is None else format_named(from_format)
     if holds_detections(source) and given in (None, *OWN):
-        content, notes = _detections(source, fps)
+        file = read_detections(source).shown(limits)
         origin = own_format(source)
+        if is_arrow(out) and target in (PARQUET_FORMAT, ARROW_FORMAT):
+            # without an object for each detection, of which there may be millions
+            write_arrow_detections(out, file)
+            written = Written((out,), len(file.video_ids), len(file), (), ())
+            return Conversion(origin, target, written, ())
+        content, notes = _detections(file, fps)
+    elif limits != Shown():
+        raise FormatError(
+            f"{source} holds labels, which have no scores; leave out --min-score and "
+            "--top, or give detections"
+        )
     else:
         content, notes, origin = _labels(source, given, fps)
     written = write_labels(out, content, target)
@@ -115,15 +133,17 @@ def holds_detections(path: Path) -> bool:
     return suffix == ".json" and is_results_json(head)
 
 
-def _detections(path: Path, fps: float | None) -> tuple[Content, tuple[str, ...]]:
-    """Return the detections of a file."""
-    results, n = detections_of(read_detections(path))
+def _detections(
+    file: DetectionFile, fps: float | None
+) -> tuple[Content, tuple[str, ...]]:
+    """Return the detections of a file as they can be written."""
+    results, n = detections_of(file)
     notes: tuple[str, ...] = ()
     if n:
         do = "does" if n == 1 else "do"
         notes = (
-            f"{path}: {counted(n, 'detection')} that {do} not end after the start, "
-            "not converted",
+            f"{file.source}: {counted(n, 'detection')} that {do} not end after the "
+            "start, not converted",
         )
     return content_of_detections(results, fps), notes
 

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from acmnet.data.annotations import (
     AnnotationError,
     Annotations,
@@ -79,9 +81,11 @@ def detections_of(file: DetectionFile) -> tuple[dict[str, Detections], int]:
     A detection that does not end after it starts can stand in no other format.
     """
     lasts = file.end_s > file.start_s
+    kept = np.flatnonzero(lasts)
+    kept = kept[np.argsort(file.video_index[kept], kind="stable")]
+    bounds = np.searchsorted(file.video_index[kept], np.arange(1, len(file.video_ids)))
     results = {}
-    for index, name in enumerate(file.video_ids):
-        own = lasts & (file.video_index == index)
+    for name, own in zip(file.video_ids, np.split(kept, bounds), strict=False):
         results[name] = Detections(
             start_s=file.start_s[own],
             end_s=file.end_s[own],
