@@ -19,14 +19,14 @@ def example_of(verb):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_each_verbs_help_has_an_example_that_parses(verb, acmnet, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "1000")
+def test_each_verbs_help_has_an_example_that_parses(verb, acmnet):
     example = example_of(verb)
     words = shlex.split(example)
     assert words[1] == verb
     app.parse_args(words[1:], exit_on_error=False, print_error=False)
     code, out, _ = acmnet(verb, "--help")
-    assert (code, example in out) == (0, True)
+    assert code == 0
+    assert example in " ".join(out.split())  # long examples are wrapped
 
 
 def test_completion_knows_every_verb_and_its_options(acmnet, tmp_path):

@@ -545,7 +545,7 @@ SCORED = ("--ground-truth", "labels.json", "--detections", "found.json")
 def test_a_setting_is_refused_by_verbs_that_use_none(acmnet, words, verb):
     result = acmnet(*words)
     takers = "ablate, calibrate, check, crossvalidate, figures, fit, label, localize, "
-    takers += "recipes show, report, train, view"
+    takers += "recipes show, report, suggest, train, view"
     refused(
         result,
         f"{verb} uses no settings of a recipe",

@@ -139,7 +139,7 @@ def test_flow_weights_are_never_made_up(acmnet, tiny_scenes, monkeypatch, tmp_pa
     command = ["extract", tiny_scenes / "videos", "--out", "f", "--extractor"]
     refused(acmnet(*command, "i3d-rgb"), "acmnet weights install i3d-rgb-kinetics400")
     _, out, _ = acmnet("weights")
-    assert out.count("not installed") == 4  # I3D's three, and pose
+    assert out.count("not installed") == 5  # I3D's three, pose and phrases
     Path("flow_imagenet.pt").write_bytes(b"no weights")
     wrong = acmnet("weights", "import", "i3d-flow", "flow_imagenet.pt")
     refused(wrong, "flow_imagenet.pt", "not opened")

@@ -12,7 +12,6 @@ from acmnet.extraction.extractors import KEYPOINTS, PLUS, POSE, ExtractionSettin
 from acmnet.extraction.i3d_choices import Crop, Precision
 from acmnet.extraction.keypoint_extractor import KeypointRequest
 from acmnet.extraction.optical_flow import FlowMethod
-from acmnet.extraction.pose_extractor import pose_layout
 
 FIRST_OPTIONS: Final = Group("Parameters", sort_key=1)
 FEATURE_OPTIONS: Final = Group("Features", sort_key=2)
@@ -120,6 +119,8 @@ class ExtractorOptions:
             return unnamed_extractor(given, features, note)
         tracks = None
         if POSE in self.extractor.split(PLUS) and self.individuals is not None:
+            from acmnet.extraction.pose_extractor import pose_layout  # imports torch
+
             tracks = pose_layout(self.individuals)
         return ExtractionSettings(self.extractor, tracks=tracks, **given)
 
