@@ -19,7 +19,7 @@ from acmnet.evaluation.reports import evaluate
 from acmnet.extraction.records import forget
 from acmnet.extraction.video_search import find_videos
 from acmnet.names import one_form, unfit
-from acmnet.pipeline.listed_videos import ListedVideos, listed_files
+from acmnet.pipeline.fit.listed_videos import ListedVideos, listed_files
 from acmnet.segments import Detections, SnippetGrid
 from acmnet.show.bench.bench_mark import MarkError
 from acmnet.show.bench.mark_store import MarkStore

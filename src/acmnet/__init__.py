@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from acmnet.localization.from_activations import localize_activations
     from acmnet.localization.video_activations import VideoActivations
     from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch
-    from acmnet.pipeline.pretrained import from_pretrained, save_pretrained
+    from acmnet.pipeline.model_exchange.pretrained import (
+        from_pretrained,
+        save_pretrained,
+    )
     from acmnet.pipeline.python_calls import fit, train
     from acmnet.pipeline.run_request import RunError
     from acmnet.pipeline.sklearn_estimator import ACMNetLocalizer
@@ -67,7 +70,7 @@ _HOMES: Final = {
     "acmnet.localization.from_activations": ("localize_activations",),
     "acmnet.localization.video_activations": ("VideoActivations",),
     "acmnet.network.acm_net": ("ACMNet", "ACMNetOutput", "Branch"),
-    "acmnet.pipeline.pretrained": ("from_pretrained", "save_pretrained"),
+    "acmnet.pipeline.model_exchange.pretrained": ("from_pretrained", "save_pretrained"),
     "acmnet.pipeline.python_calls": ("fit", "train"),
     "acmnet.pipeline.run_request": ("RunError",),
     "acmnet.pipeline.sklearn_estimator": ("ACMNetLocalizer",),

@@ -15,7 +15,7 @@ import pytest
 from acmnet.cli import main
 from acmnet.data.detections import read_detections
 from acmnet.data.feature_manifest import read_manifest
-from acmnet.extraction.i3d_weights import list_weights
+from acmnet.extraction.i3d.i3d_weights import list_weights
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.training.checkpoint import load_config
 from support.commands import refused

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from acmnet.data.tracks.tracks import TrackError, Tracks
-from acmnet.extraction.body_sizes import bodies
-from acmnet.extraction.directed_shapes import PATH_AT, SHAPE_AT, n_directed
-from acmnet.extraction.keypoint_extractor import KeypointRequest
-from acmnet.extraction.keypoint_features import (
+from acmnet.extraction.keypoints.body_sizes import bodies
+from acmnet.extraction.keypoints.directed_shapes import PATH_AT, SHAPE_AT, n_directed
+from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
+from acmnet.extraction.keypoints.keypoint_features import (
     features_of_nobody,
     keypoint_features,
     n_columns,
 )
-from acmnet.extraction.signal_plan import SignalPlan
-from acmnet.extraction.steady_bodies import steadiness
-from acmnet.extraction.track_gaps import filled
-from acmnet.extraction.track_layout import TrackLayout
+from acmnet.extraction.keypoints.signal_plan import SignalPlan
+from acmnet.extraction.keypoints.steady_bodies import steadiness
+from acmnet.extraction.keypoints.track_gaps import filled
+from acmnet.extraction.keypoints.track_layout import TrackLayout
 from acmnet.segments import SnippetGrid
 
 GRID = SnippetGrid(fps=10, snippet_frames=8, stride_frames=3)

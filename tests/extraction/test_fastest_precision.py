@@ -5,14 +5,14 @@ import json
 import pytest
 
 from acmnet.data.feature_manifest import FeatureManifest, write_manifest
-from acmnet.extraction import fastest_precision, i3d_back_ends
 from acmnet.extraction.extractors import (
     ExtractionSettings,
     ExtractorError,
     settings_of,
 )
-from acmnet.extraction.fastest_precision import machine_key, with_fastest
-from acmnet.extraction.i3d import I3DError
+from acmnet.extraction.i3d import fastest_precision, i3d_back_ends
+from acmnet.extraction.i3d.fastest_precision import machine_key, with_fastest
+from acmnet.extraction.i3d.i3d import I3DError
 from acmnet.segments import SnippetGrid
 from support.extractions import write_movie
 

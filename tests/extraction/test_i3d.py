@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from acmnet.extraction.i3d import I3D, I3DError, kinetics_classes
-from acmnet.extraction.i3d_runner import I3DRunner
-from acmnet.extraction.i3d_weights import load_i3d
-from acmnet.extraction.published_i3d_files import WeightsError
+from acmnet.extraction.i3d.i3d import I3D, I3DError, kinetics_classes
+from acmnet.extraction.i3d.i3d_runner import I3DRunner
+from acmnet.extraction.i3d.i3d_weights import load_i3d
+from acmnet.extraction.i3d.published_i3d_files import WeightsError
 from acmnet.extraction.snippet_cutting import crop_centre, crop_ten, cut_snippets
 from support.places import SHARED
 

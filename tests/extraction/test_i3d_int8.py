@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from acmnet.extraction.i3d import I3D, I3DError
-from acmnet.extraction.i3d_int8 import convolutions, measured_peaks, quantize
-from acmnet.extraction.i3d_openvino import import_openvino, openvino_model
-from acmnet.extraction.i3d_runner import I3DRunner, network_input
+from acmnet.extraction.i3d.i3d import I3D, I3DError
+from acmnet.extraction.i3d.i3d_int8 import convolutions, measured_peaks, quantize
+from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_model
+from acmnet.extraction.i3d.i3d_runner import I3DRunner, network_input
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="openvino is not installed"

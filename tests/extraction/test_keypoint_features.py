@@ -6,16 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acmnet.data.tracks.tracks import TrackError, Tracks
-from acmnet.extraction.body_sizes import bodies
-from acmnet.extraction.keypoint_features import (
+from acmnet.extraction.keypoints.body_sizes import bodies
+from acmnet.extraction.keypoints.keypoint_features import (
     COLUMNS_A_SIGNAL,
     keypoint_features,
     n_columns,
 )
-from acmnet.extraction.keypoint_signals import signals
-from acmnet.extraction.signal_plan import SignalPlan
-from acmnet.extraction.track_gaps import filled, stated_fps
-from acmnet.extraction.track_layout import TrackLayout, arranged, layout_of
+from acmnet.extraction.keypoints.keypoint_signals import signals
+from acmnet.extraction.keypoints.signal_plan import SignalPlan
+from acmnet.extraction.keypoints.track_gaps import filled, stated_fps
+from acmnet.extraction.keypoints.track_layout import TrackLayout, arranged, layout_of
 from acmnet.segments import SnippetGrid
 
 GRID = SnippetGrid(fps=10, snippet_frames=8, stride_frames=3)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from acmnet.extraction import phrase_weights
+from acmnet.extraction.i3d.published_i3d_files import WeightsError
 from acmnet.extraction.phrase_weights import FILES, install_phrases, phrase_entry
-from acmnet.extraction.published_i3d_files import WeightsError
 from acmnet.extraction.sentence_encoder import DIMENSION, SentenceEncoder
 from support.commands import refused
 

@@ -8,11 +8,11 @@ import pytest
 from acmnet.data.tracks.person_points import PERSON_POINTS
 from acmnet.data.tracks.track_files import read_tracks
 from acmnet.extraction.extractors import ExtractionSettings, settings_of
-from acmnet.extraction.keypoint_features import n_columns
-from acmnet.extraction.pose_extractor import Pose, pose_layout
-from acmnet.extraction.pose_networks import PoseNetworks
-from acmnet.extraction.pose_tracker import PoseTracker
-from acmnet.extraction.published_i3d_files import WeightsError
+from acmnet.extraction.i3d.published_i3d_files import WeightsError
+from acmnet.extraction.keypoints.keypoint_features import n_columns
+from acmnet.extraction.pose.pose_extractor import Pose, pose_layout
+from acmnet.extraction.pose.pose_networks import PoseNetworks
+from acmnet.extraction.pose.pose_tracker import PoseTracker
 from acmnet.extraction.shipped_extractors import make_extractor
 from acmnet.video.frames import FrameReader
 from support.places import SHARED
@@ -31,7 +31,7 @@ def networks():
 @pytest.fixture
 def loaded(networks, monkeypatch):
     """Have the networks loaded once, because that takes seconds."""
-    for room in ("acmnet.extraction.pose_extractor", "acmnet.cli.pose"):
+    for room in ("acmnet.extraction.pose.pose_extractor", "acmnet.cli.pose"):
         monkeypatch.setattr(f"{room}.PoseNetworks", lambda: networks)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acmnet.extraction.pose_geometry import (
+from acmnet.extraction.pose.pose_geometry import (
     Candidates,
     Region,
     anchors,

@@ -5,9 +5,9 @@ import pytest
 
 from acmnet.data.tracks.person_points import BODY_POINTS, BONES, PERSON_POINTS
 from acmnet.data.tracks.tracks import TrackError
-from acmnet.extraction.pose_geometry import Region
-from acmnet.extraction.pose_networks import PersonPose
-from acmnet.extraction.pose_tracker import PoseTracker, refuse_people
+from acmnet.extraction.pose.pose_geometry import Region
+from acmnet.extraction.pose.pose_networks import PersonPose
+from acmnet.extraction.pose.pose_tracker import PoseTracker, refuse_people
 
 SHAPE = np.random.default_rng(0).uniform(-20, 20, (33, 2))
 

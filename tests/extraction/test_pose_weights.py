@@ -8,16 +8,16 @@ import pytest
 
 from acmnet.cli.app import UsageError
 from acmnet.cli.extractor_options import ExtractorOptions
-from acmnet.extraction import pose_weights
 from acmnet.extraction.extractors import ExtractionSettings
-from acmnet.extraction.keypoint_extractor import KeypointRequest
-from acmnet.extraction.pose_weights import (
+from acmnet.extraction.i3d.published_i3d_files import WeightsError
+from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
+from acmnet.extraction.pose import pose_weights
+from acmnet.extraction.pose.pose_weights import (
     MEMBERS,
     install_pose,
     pose_entry,
     pose_network_files,
 )
-from acmnet.extraction.published_i3d_files import WeightsError
 from acmnet.extraction.shipped_extractors import make_extractor
 from support.commands import refused
 

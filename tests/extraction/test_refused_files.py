@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from acmnet.extraction.i3d_weights import import_weights
-from acmnet.extraction.published_i3d_files import WeightsError
+from acmnet.extraction.i3d.i3d_weights import import_weights
+from acmnet.extraction.i3d.published_i3d_files import WeightsError
 from support.commands import refused
 from support.extractions import write_movie
 

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.feature_manifest import FeatureManifest, read_manifest
-from acmnet.extraction import i3d_extractors
 from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.extraction_run import extract_videos
 from acmnet.extraction.extractors import (
@@ -28,12 +27,13 @@ from acmnet.extraction.extractors import (
     parts_of,
     settings_of,
 )
-from acmnet.extraction.i3d import I3D
+from acmnet.extraction.i3d import i3d_extractors
+from acmnet.extraction.i3d.i3d import I3D
 from acmnet.extraction.records import ExtractionError, claim_store
 from acmnet.extraction.shipped_extractors import make_extractor
 from acmnet.extraction.threads import Belt, SharedItems
 from acmnet.extraction.video_task import VideoTask, VideoWorker, extract_video
-from acmnet.pipeline.extracted_videos import extraction_of
+from acmnet.pipeline.fit.extracted_videos import extraction_of
 from acmnet.segments import SnippetGrid
 from acmnet.video import frames as frames_module
 from acmnet.video.frames import FrameReader

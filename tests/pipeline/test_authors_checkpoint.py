@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import acmnet as package
-from acmnet.pipeline.authors_checkpoint import import_authors_checkpoint
+from acmnet.pipeline.model_exchange.authors_checkpoint import import_authors_checkpoint
 from acmnet.training.checkpoint import CheckpointError, load_config
 from support.commands import refused
 from support.places import REFERENCE

@@ -11,14 +11,14 @@ from hypothesis import given
 
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
-from acmnet.pipeline.expectation import (
+from acmnet.pipeline.fit.expectation import (
     EXPECTATION_FILE,
     ExpectationError,
     expect,
     read_expectation,
     to_review,
 )
-from acmnet.pipeline.held_out_names import HELD_OUT
+from acmnet.pipeline.fit.held_out_names import HELD_OUT
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.trained_model import localize_videos

@@ -5,8 +5,8 @@ import pytest
 from acmnet import recipes
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.shipped_extractors import make_extractor
-from acmnet.pipeline import forecast as forecasts
-from acmnet.pipeline.forecast import Forecast, forecast, trained_in
+from acmnet.pipeline.fit import forecast as forecasts
+from acmnet.pipeline.fit.forecast import Forecast, forecast, trained_in
 from support.extractions import write_movie
 
 

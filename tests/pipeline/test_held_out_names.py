@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from acmnet.pipeline.held_out_names import (
+from acmnet.pipeline.fit.held_out_names import (
     ClassNaming,
     Confusion,
     HeldOutNames,

@@ -8,7 +8,7 @@ from acmnet.data.label_files import read_annotations
 from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.extraction_run import extract_videos
 from acmnet.extraction.extractors import ExtractionSettings
-from acmnet.pipeline.listed_videos import ListedVideos, listed_files
+from acmnet.pipeline.fit.listed_videos import ListedVideos, listed_files
 
 
 @pytest.fixture

@@ -14,9 +14,10 @@ from acmnet.cli import main
 from acmnet.folders import DIGESTS_FILE
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.whole_model import INPUT, WholeModel
-from acmnet.pipeline import model_export, stored_model
-from acmnet.pipeline.model_export import ExportError, export_onnx
-from acmnet.pipeline.pretrained import from_pretrained, save_pretrained
+from acmnet.pipeline import stored_model
+from acmnet.pipeline.model_exchange import model_export
+from acmnet.pipeline.model_exchange.model_export import ExportError, export_onnx
+from acmnet.pipeline.model_exchange.pretrained import from_pretrained, save_pretrained
 from acmnet.training.checkpoint import CheckpointError
 from acmnet.training.exported_file import ExportedFileError
 from support.commands import refused

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acmnet.extraction.i3d import kinetics_classes
+from acmnet.extraction.i3d.i3d import kinetics_classes
 from acmnet.extraction.phrase_weights import phrase_entry
 from acmnet.pipeline.kinetics_zero_shot import KineticsClasses, Phrases
 from acmnet.pipeline.phrase_classes import (

@@ -20,7 +20,7 @@ from acmnet.pipeline.cross_validation import (
     cross_validate,
     ensemble_scores,
 )
-from acmnet.pipeline.fit_request import DETECTIONS
+from acmnet.pipeline.fit.fit_request import DETECTIONS
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.segments import FloatArray
 

@@ -9,7 +9,7 @@ from acmnet.cli.terminal_tables import map_table
 from acmnet.extraction.worker_engines import cores
 from acmnet.files import refuse_unwritable
 from acmnet.pipeline.demo import PROFILE, DemoHooks, demo
-from acmnet.pipeline.fit_request import REPORT
+from acmnet.pipeline.fit.fit_request import REPORT
 
 
 @app.command(name="demo")

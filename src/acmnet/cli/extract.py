@@ -27,8 +27,8 @@ from acmnet.cli.terminal_tables import plain_table
 from acmnet.evaluation.tables import Table
 from acmnet.extraction.extraction_request import Engine, ExtractionRequest
 from acmnet.extraction.extraction_run import extract_videos
-from acmnet.extraction.fastest_precision import with_fastest
-from acmnet.extraction.keypoint_extractor import settled
+from acmnet.extraction.i3d.fastest_precision import with_fastest
+from acmnet.extraction.keypoints.keypoint_extractor import settled
 from acmnet.extraction.video_search import find_recordings
 from acmnet.extraction.worker_engines import cores
 from acmnet.messages import counted
@@ -122,7 +122,7 @@ def extract(
 
 def _print_back_ends(videos: list[Path]) -> None:
     """Print a table of what can compute I3D here, measured on some snippets."""
-    from acmnet.extraction.back_end_table import COLUMNS, back_end_table
+    from acmnet.extraction.i3d.back_end_table import COLUMNS, back_end_table
 
     files = find_recordings(videos, "i3d-rgb")
     with errors.status("measuring"):

@@ -9,8 +9,8 @@ from cyclopts import Group, Parameter
 from acmnet.cli.app import UsageError, note
 from acmnet.extraction.default_extractor import AUTO, unnamed_extractor
 from acmnet.extraction.extractors import KEYPOINTS, PLUS, POSE, ExtractionSettings
-from acmnet.extraction.i3d_choices import Crop, Precision
-from acmnet.extraction.keypoint_extractor import KeypointRequest
+from acmnet.extraction.i3d.i3d_choices import Crop, Precision
+from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
 from acmnet.extraction.optical_flow import FlowMethod
 
 FIRST_OPTIONS: Final = Group("Parameters", sort_key=1)
@@ -94,7 +94,7 @@ class ExtractorOptions:
         """Return the settings to extract with; "auto" is resolved to an extractor.
 
         What features of tracks are made of may still depend on the files
-        (`acmnet.extraction.keypoint_extractor.settled`).
+        (`acmnet.extraction.keypoints.keypoint_extractor.settled`).
 
         Parameters
         ----------
@@ -119,7 +119,9 @@ class ExtractorOptions:
             return unnamed_extractor(given, features, note)
         tracks = None
         if POSE in self.extractor.split(PLUS) and self.individuals is not None:
-            from acmnet.extraction.pose_extractor import pose_layout  # imports torch
+            from acmnet.extraction.pose.pose_extractor import (
+                pose_layout,  # imports torch
+            )
 
             tracks = pose_layout(self.individuals)
         return ExtractionSettings(self.extractor, tracks=tracks, **given)

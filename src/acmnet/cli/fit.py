@@ -30,15 +30,15 @@ from acmnet.extraction.extractors import KEYPOINTS
 from acmnet.extraction.worker_engines import cores
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
-from acmnet.pipeline.expectation import Expectation
-from acmnet.pipeline.fit_request import (
+from acmnet.pipeline.fit.expectation import Expectation
+from acmnet.pipeline.fit.fit_request import (
     FEATURES,
     REPORT,
     FitRequest,
     FitResult,
     Hooks,
 )
-from acmnet.pipeline.fit_videos import features_before, fit
+from acmnet.pipeline.fit.fit_videos import features_before, fit
 from acmnet.pipeline.training_run import join_processes
 from acmnet.show.bench.reviewed_precision import precision_of_reviews
 

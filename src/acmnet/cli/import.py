@@ -7,7 +7,7 @@ from pathlib import Path
 from acmnet.cli.app import app, console, note
 from acmnet.data.label_files import read_annotations
 from acmnet.messages import counted
-from acmnet.pipeline.authors_checkpoint import import_authors_checkpoint
+from acmnet.pipeline.model_exchange.authors_checkpoint import import_authors_checkpoint
 from acmnet.pipeline.run_request import LAST
 from acmnet.recipes import Profile
 from acmnet.training.checkpoint import load_config

@@ -37,7 +37,7 @@ from acmnet.data.labelled_features import Data
 from acmnet.data.videos_trained_on import KEY
 from acmnet.extraction.video_search import find_recordings
 from acmnet.pipeline import kinetics_zero_shot
-from acmnet.pipeline.extracted_videos import extraction_of
+from acmnet.pipeline.fit.extracted_videos import extraction_of
 from acmnet.pipeline.nothing_found import why_nothing
 from acmnet.pipeline.run_request import LAST
 from acmnet.pipeline.stored_calibration import (

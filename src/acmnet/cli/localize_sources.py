@@ -16,8 +16,8 @@ from acmnet.data.failed_videos import Failure
 from acmnet.data.labelled_features import Data, DataSource, open_data, unlabelled
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.worker_engines import cores
-from acmnet.pipeline.extracted_videos import extracted_data
-from acmnet.pipeline.fit_request import Hooks
+from acmnet.pipeline.fit.extracted_videos import extracted_data
+from acmnet.pipeline.fit.fit_request import Hooks
 from acmnet.pipeline.run_data import grid_of
 from acmnet.training.checkpoint import load_config
 

@@ -12,8 +12,8 @@ from acmnet.cli.progress import counting
 from acmnet.cli.trained_run import refuse_nothing_left
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
-from acmnet.extraction.i3d_choices import RGB_WEIGHTS
-from acmnet.extraction.i3d_weights import load_i3d
+from acmnet.extraction.i3d.i3d_choices import RGB_WEIGHTS
+from acmnet.extraction.i3d.i3d_weights import load_i3d
 from acmnet.messages import quoted
 from acmnet.pipeline import kinetics_zero_shot
 from acmnet.pipeline.phrase_classes import classes_of_phrases

@@ -7,15 +7,15 @@ from cyclopts import Parameter
 
 from acmnet.cli.app import app, console, errors, fail_for_left_out, quiet
 from acmnet.cli.progress import Waiting
-from acmnet.extraction.pose_extractor import MOST_PEOPLE
-from acmnet.extraction.pose_files import (
+from acmnet.extraction.pose.pose_extractor import MOST_PEOPLE
+from acmnet.extraction.pose.pose_files import (
     TRACKS_FPS,
     VideoError,
     people_in_frames,
     write_pose_tracks,
 )
-from acmnet.extraction.pose_networks import PoseNetworks
-from acmnet.extraction.pose_tracker import refuse_people
+from acmnet.extraction.pose.pose_networks import PoseNetworks
+from acmnet.extraction.pose.pose_tracker import refuse_people
 from acmnet.extraction.video_search import find_videos
 from acmnet.files import make_folder
 from acmnet.messages import counted

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from acmnet.data.feature_manifest import MANIFEST_NAME, read_manifest
 from acmnet.extraction.extractors import ExtractionSettings, settings_of
-from acmnet.extraction.i3d_choices import RGB_WEIGHTS
+from acmnet.extraction.i3d.i3d_choices import RGB_WEIGHTS
 
 AUTO: Final = "auto"
 """The name that stands for the extractor that `unnamed_extractor` chooses."""
@@ -46,7 +46,7 @@ def unnamed_extractor(
         held = settings_of(manifest, str(holding / MANIFEST_NAME))
         on_note(f"{holding} holds features of {held.extractor}; this goes on with it")
         return held
-    from acmnet.extraction.i3d_weights import list_weights  # imports torch: slow
+    from acmnet.extraction.i3d.i3d_weights import list_weights  # imports torch: slow
 
     installed = {entry.name for entry in list_weights() if entry.installed}
     if RGB_WEIGHTS in installed:

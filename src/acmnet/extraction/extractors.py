@@ -22,9 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.data.feature_manifest import FeatureManifest
-from acmnet.extraction.i3d_choices import LEAST_COSINE, Crop, Precision
+from acmnet.extraction.i3d.i3d_choices import LEAST_COSINE, Crop, Precision
+from acmnet.extraction.keypoints.track_layout import TrackLayout
 from acmnet.extraction.optical_flow import FlowMethod
-from acmnet.extraction.track_layout import TrackLayout
 from acmnet.extraction.trusted_extractors import is_trusted, trusted_file
 from acmnet.messages import quoted
 from acmnet.segments import SnippetGrid
@@ -153,10 +153,10 @@ class ExtractionSettings:
     """Number format of I3D. bf16 changes its features by 1 % (a cosine of 0.9999
     between the vectors). A device that could only emulate bf16 falls back to fp32, and
     the manifest says so. "auto" is bf16 unless
-    `acmnet.extraction.fastest_precision.with_fastest` has chosen another one."""
+    `acmnet.extraction.i3d.fastest_precision.with_fastest` has chosen another one."""
     peaks: tuple[float, ...] = ()
     """Only for "openvino-int8": what the convolutions of I3D read at most, as
-    `acmnet.extraction.i3d_int8.measured_peaks` returns it."""
+    `acmnet.extraction.i3d.i3d_int8.measured_peaks` returns it."""
     least_cosine: float = LEAST_COSINE
     """Only for "auto" and "openvino-int8": the least cosine between the I3D features of
     a snippet and those in fp32, in (0, 1]. A format that changes them more is not

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from acmnet.extraction.published_i3d_files import WeightsError
+from acmnet.extraction.i3d.published_i3d_files import WeightsError
 from acmnet.files import one_line
 from acmnet.startup import SAFE_PATH
 

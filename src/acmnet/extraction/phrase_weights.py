@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from acmnet.extraction.i3d_weights import WeightsEntry, weights_directory
+from acmnet.extraction.i3d.i3d_weights import WeightsEntry, weights_directory
+from acmnet.extraction.i3d.published_i3d_files import WeightsError
 from acmnet.extraction.package_download import downloaded_package
-from acmnet.extraction.published_i3d_files import WeightsError
 from acmnet.extraction.wheel_files import (
     installed_file,
     published_member,

@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from acmnet.extraction.i3d.published_i3d_files import WeightsError
 from acmnet.extraction.phrase_weights import phrase_files
-from acmnet.extraction.published_i3d_files import WeightsError
 
 DIMENSION: Final = 384
 """Numbers of a vector."""

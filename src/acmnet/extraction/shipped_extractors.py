@@ -45,25 +45,25 @@ class Motion:
 
 
 def _rgb(settings: ExtractionSettings, device: str) -> Extractor:
-    from acmnet.extraction.i3d_extractors import RGB
+    from acmnet.extraction.i3d.i3d_extractors import RGB
 
     return RGB(settings, device)
 
 
 def _two_stream(settings: ExtractionSettings, device: str) -> Extractor:
-    from acmnet.extraction.i3d_extractors import TwoStream
+    from acmnet.extraction.i3d.i3d_extractors import TwoStream
 
     return TwoStream(settings, device)
 
 
 def _pose(settings: ExtractionSettings, _: str) -> Extractor:
-    from acmnet.extraction.pose_extractor import Pose
+    from acmnet.extraction.pose.pose_extractor import Pose
 
     return Pose(settings)
 
 
 def _keypoints(settings: ExtractionSettings, _: str) -> Extractor:
-    from acmnet.extraction.keypoint_extractor import Keypoints
+    from acmnet.extraction.keypoints.keypoint_extractor import Keypoints
 
     return Keypoints(settings)
 

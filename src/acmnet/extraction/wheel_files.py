@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from acmnet.extraction.published_i3d_files import WeightsError
+from acmnet.extraction.i3d.published_i3d_files import WeightsError
 from acmnet.files import FileError, one_line, open_regular, written_whole
 
 MOST_BYTES: Final = 2**25

@@ -11,8 +11,8 @@ from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.files import write_json
 from acmnet.pipeline.cross_validation import TIOU, chance_map, shuffled, spans_s
-from acmnet.pipeline.fit_request import FEATURES, FitRequest, Hooks
-from acmnet.pipeline.fit_videos import fit
+from acmnet.pipeline.fit.fit_request import FEATURES, FitRequest, Hooks
+from acmnet.pipeline.fit.fit_videos import fit
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.trained_model import localize_videos

@@ -17,7 +17,7 @@ from acmnet.data.feature_files import FeatureError
 from acmnet.data.feature_store import FeatureStore
 from acmnet.data.labelled_features import Data
 from acmnet.extraction.extractors import ExtractionSettings
-from acmnet.extraction.i3d import I3D, kinetics_classes
+from acmnet.extraction.i3d.i3d import I3D, kinetics_classes
 from acmnet.localization.detection_scores import unit_scores
 from acmnet.localization.from_activations import localize_activations
 from acmnet.localization.localization_settings import LocalizationSettings

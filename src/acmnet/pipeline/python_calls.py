@@ -16,13 +16,13 @@ from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.supervision import Supervision
 from acmnet.extraction.default_extractor import AUTO, unnamed_extractor
 from acmnet.extraction.extractors import KEYPOINTS, ExtractionSettings
-from acmnet.extraction.keypoint_extractor import KeypointRequest
+from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
 from acmnet.files import written_whole
 from acmnet.messages import counted, some
 from acmnet.names import one_form
-from acmnet.pipeline import fit_videos
-from acmnet.pipeline.fit_request import FEATURES, FitRequest, FitResult, Hooks
-from acmnet.pipeline.fit_videos import features_before
+from acmnet.pipeline.fit import fit_videos
+from acmnet.pipeline.fit.fit_request import FEATURES, FitRequest, FitResult, Hooks
+from acmnet.pipeline.fit.fit_videos import features_before
 from acmnet.pipeline.run_data import label_file
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from acmnet.messages import counted
-from acmnet.pipeline.expectation import ToReview, read_expectation
+from acmnet.pipeline.fit.expectation import ToReview, read_expectation
 from acmnet.segments import temporal_iou
 from acmnet.show.bench.bench_mark import Mark
 from acmnet.show.bench.label_file_intake import marks_in

@@ -1,0 +1,1 @@
+"""I3D: its network, its weights, and what computes it fastest."""

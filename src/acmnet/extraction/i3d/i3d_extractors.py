@@ -1,0 +1,120 @@
+"""The extractors of I3D: its RGB stream alone, or RGB and flow side by side."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.extraction.i3d.i3d_choices import FLOW_WEIGHTS, RGB_WEIGHTS, Stream
+from acmnet.extraction.i3d.i3d_runner import I3DRunner
+from acmnet.extraction.i3d.i3d_weights import load_i3d, weights_sha256
+from acmnet.extraction.optical_flow import clamp_flow, flow_sequence
+from acmnet.extraction.optical_flow_torch import flow_sequence_torch
+from acmnet.extraction.threads import prefetch
+from acmnet.video.frames import Frame
+
+FRAME_SIDE: Final = 256
+"""Shorter side in pixels of the frames from which I3D's 224 x 224 are cut (Carreira &
+Zisserman 2017)."""
+BATCH_SNIPPETS: Final = 4
+"""Snippets in one pass of I3D; more need more memory."""
+FLOWS_AHEAD: Final = 16
+"""Flows computed ahead of the network at most, which limits memory."""
+
+
+class RGB:
+    """The features of I3D's RGB stream: 1024 columns."""
+
+    frame_side = FRAME_SIDE
+    streams: tuple[str, ...] = ("rgb",)
+
+    def __init__(self, settings: ExtractionSettings, device: str = "cpu") -> None:
+        self.grid = settings.grid
+        self.rgb = _runner(RGB_WEIGHTS, "rgb", settings, device)
+        self.dimension = self.rgb.dimension
+        self.versions = _versions(settings, RGB_WEIGHTS)
+        self.settings: dict[str, Any] = {
+            "crop": settings.crop,
+            "precision": self.rgb.precision,
+        }
+        if settings.peaks:
+            self.settings["peaks"] = list(settings.peaks)
+
+    def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield blocks of up to `BATCH_SNIPPETS` rows."""
+        yield from self.rgb.describe(
+            frames, self.grid.snippet_frames, self.grid.stride_frames
+        )
+
+
+class TwoStream:
+    """The features of I3D's RGB and flow streams side by side: 2048 columns."""
+
+    frame_side = FRAME_SIDE
+    streams: tuple[str, ...] = ("rgb", "flow")
+
+    def __init__(self, settings: ExtractionSettings, device: str = "cpu") -> None:
+        self.colour = RGB(settings, device)
+        self.grid = settings.grid
+        self.method, self.device = settings.flow, device
+        self.flow = _runner(FLOW_WEIGHTS, "flow", settings, device)
+        self.dimension = self.colour.dimension + self.flow.dimension
+        self.versions = self.colour.versions | _versions(settings, FLOW_WEIGHTS)
+        self.settings = self.colour.settings | {"flow": settings.flow}
+        if device != "cpu" and settings.flow != "dis":
+            self.settings["flow_by"] = "torch"
+        if settings.flow == "dis":
+            self.settings["preview"] = "DIS is no TV-L1: not for published numbers"
+
+    def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield blocks of up to `BATCH_SNIPPETS` rows; RGB columns come before flow."""
+        shown, moved = itertools.tee(frames)  # one thread reads both at the same pace
+        flows = map(clamp_flow, self._flows(moved))
+        pairs: Iterable[tuple[Frame, npt.NDArray[np.float32]]]
+        pairs = zip(shown, flows, strict=True)
+        if self.device != "cpu":
+            # only on a GPU: on a CPU, flow and network both use every core
+            pairs = prefetch(pairs, FLOWS_AHEAD)
+        first, second = itertools.tee(pairs)
+        grid = self.grid
+        colours = self.colour.describe(frame for frame, _ in first)
+        motions = self.flow.describe(
+            (flow for _, flow in second), grid.snippet_frames, grid.stride_frames
+        )
+        for colour, motion in zip(colours, motions, strict=True):
+            yield np.concatenate([colour, motion], axis=1)
+
+    def _flows(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
+        """Compute flow on the network's device: by OpenCV on a CPU, else by torch."""
+        if self.device == "cpu" or self.method == "dis":
+            return flow_sequence(frames, self.method)
+        return flow_sequence_torch(frames, self.method, self.device)
+
+
+def _runner(
+    weights: str, stream: Stream, settings: ExtractionSettings, device: str
+) -> I3DRunner:
+    """Return I3D with installed weights, to run on one stream as it was asked for."""
+    return I3DRunner(
+        load_i3d(weights),
+        stream=stream,
+        crop=settings.crop,
+        precision=settings.precision,
+        # OpenVINO is faster with one snippet at a time
+        batch=1 if settings.precision.startswith("openvino") else BATCH_SNIPPETS,
+        device=device,
+        peaks=settings.peaks,
+    )
+
+
+def _versions(settings: ExtractionSettings, weights: str) -> dict[str, str]:
+    """Return the versions that the features of an I3D stream depend on."""
+    versions = {"torch": torch.__version__, weights: weights_sha256(weights)}
+    if settings.precision.startswith("openvino"):
+        versions["openvino"] = metadata.version("openvino")
+    return versions

@@ -1,0 +1,1 @@
+"""Features of tracked points: signals of bodies over the frames of a snippet."""

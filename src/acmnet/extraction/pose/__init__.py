@@ -1,0 +1,1 @@
+"""The points of people, found in video, and their features."""

@@ -1,0 +1,1 @@
+"""Learning from videos: features, a training, detections and what to expect."""

@@ -1,0 +1,1 @@
+"""Models that go to other programs, and the authors' that come from theirs."""
