@@ -67,17 +67,19 @@ def test_a_forecast_counts_only_videos_without_features(tmp_path, monkeypatch):
         found = forecast(files, missing, motion, settings, 2, workers=1)
         assert found is not None
         assert found.extraction_s == pytest.approx(expected_s)
-        assert found.training_s == 10.0  # one batch an epoch
+        # one batch in each of 10 epochs, and a single network is checked for as long
+        assert found.training_s == 20.0
 
 
 def test_the_trial_describes_a_video_that_can_be_read(tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")
     good = write_movie(tmp_path / "good.mp4", n_frames=60)
-    found = forecasts._seconds_of_a_second(
-        {"broken": broken, "good": good}, make_extractor(ExtractionSettings("motion"))
-    )
-    assert 0 < found < 10
+    motion = ExtractionSettings("motion")
+    extractors = [make_extractor(motion) for _ in range(2)]
+    files = {"broken": broken, "good": good}
+    assert 0 < forecasts._seconds_of_a_second(files, extractors) < 10
+    assert forecasts._seconds_of_a_second({"broken": broken}, extractors) == 0
 
 
 def test_little_video_gets_no_forecast(tmp_path):

@@ -4,8 +4,10 @@ import itertools
 import math
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -31,10 +33,15 @@ from acmnet.video.frames import VideoError, probe
 
 LEAST_VIDEO_S: Final = 300.0
 """Seconds of video from which a forecast is made; the trial takes some seconds."""
-TRIAL_SNIPPETS: Final = 6
-"""Snippets that are described on trial, after a first one that is not counted."""
+TRIAL_SNIPPETS: Final = 8
+"""Snippets that are described on trial by each process that will extract."""
 TRIAL_STEPS: Final = 3
 """Steps of each training on trial; the first one is not counted."""
+
+CHECKED_BESIDE_A_STUDENT: Final = 0.5
+"""Time of the check of names on held-out videos, as a share of the training's."""
+CHECKED_ALONE: Final = 1.0
+"""The same where the run has a single network."""
 
 
 class Forecast(NamedTuple):
@@ -42,6 +49,7 @@ class Forecast(NamedTuple):
 
     extraction_s: float
     training_s: float
+    """Of training, and of the check of names on held-out videos."""
 
     def sentence(self) -> str:
         """Return the forecast in words.
@@ -92,19 +100,16 @@ def forecast(
     known_s = [duration_s for duration_s in durations_s.values() if duration_s]
     if sum(known_s) < LEAST_VIDEO_S:
         return None
-    with _one_thread():
-        extractor = make_extractor(extraction)
     missing_s = sum(durations_s.get(video, 0.0) for video in missing)
-    core_s = 0.0
-    if missing_s:
-        with _one_thread():
-            core_s = _seconds_of_a_second(missing, extractor)
-    lengths = [
-        extractor.grid.n_snippets(round(s * extractor.grid.fps)) for s in known_s
-    ]
-    training_s = trained_in(lengths, extractor.dimension, n_classes, settings)
     parallel = max(1, min(workers, cores(), len(missing)))
-    return Forecast(core_s * missing_s / parallel, training_s)
+    with _one_thread():
+        extractors = [make_extractor(extraction) for _ in range(parallel)]
+        rate = _seconds_of_a_second(missing, extractors) if missing_s else 0.0
+    grid, dimension = extractors[0].grid, extractors[0].dimension
+    lengths = [grid.n_snippets(round(s * grid.fps)) for s in known_s]
+    training_s = trained_in(lengths, dimension, n_classes, settings)
+    again = CHECKED_BESIDE_A_STUDENT if settings.has_student else CHECKED_ALONE
+    return Forecast(rate * missing_s / parallel, training_s * (1 + again))
 
 
 def _duration_s(path: Path) -> float:
@@ -115,23 +120,41 @@ def _duration_s(path: Path) -> float:
         return 0.0
 
 
-def _seconds_of_a_second(files: Mapping[str, Path], extractor: Extractor) -> float:
-    """Return the seconds of a core that a second of video takes; 0 if none is read."""
-    grid = extractor.grid
-    wanted = grid.snippet_frames + TRIAL_SNIPPETS * grid.stride_frames
+def _seconds_of_a_second(
+    files: Mapping[str, Path], extractors: Sequence[Extractor]
+) -> float:
+    """Return the seconds that a second of video takes each of several extractors.
+
+    They work at the same time, because the cores of a processor share its memory and
+    its frequency: two can be far from twice as fast as one.
+
+    Returns
+    -------
+    float
+        0 if no file can be read.
+    """
     for path in files.values():
-        frames = itertools.islice(opened(path, extractor), wanted)
-        blocks = iter(extractor.describe(frames))
         try:
-            first = len(next(blocks))
-            began = time.process_time()
-            n_snippets = sum(map(len, blocks))
-        except (VideoError, StopIteration):
+            for extractor in extractors:  # networks are set up at the first snippet
+                _described(path, extractor, 1)
+            with ThreadPoolExecutor(len(extractors)) as threads:
+                began = time.perf_counter()
+                trial = partial(_described, path, n_snippets=TRIAL_SNIPPETS)
+                described_s = min(threads.map(trial, extractors))
+                spent_s = time.perf_counter() - began
+        except VideoError:
             continue
-        if n_snippets and first:
-            spent_s = time.process_time() - began
-            return spent_s / (n_snippets * grid.stride_frames / grid.fps)
+        if described_s:
+            return spent_s / described_s
     return 0.0
+
+
+def _described(path: Path, extractor: Extractor, n_snippets: int) -> float:
+    """Describe the beginning of a video; return its length in seconds."""
+    grid = extractor.grid
+    n_frames = grid.snippet_frames + (n_snippets - 1) * grid.stride_frames
+    frames = itertools.islice(opened(path, extractor), n_frames)
+    return sum(map(len, extractor.describe(frames))) * grid.stride_frames / grid.fps
 
 
 @contextmanager
