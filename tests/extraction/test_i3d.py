@@ -1,5 +1,6 @@
 """I3D: the architecture against slow twins, the snippets, and real video."""
 
+import importlib
 import importlib.util
 import itertools
 import math
@@ -14,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from acmnet.extraction.i3d.i3d import I3D, I3DError, kinetics_classes
+from acmnet.extraction.i3d.i3d_openvino import cpu_settings
 from acmnet.extraction.i3d.i3d_runner import I3DRunner
 from acmnet.extraction.i3d.i3d_weights import load_i3d
 from acmnet.extraction.i3d.published_i3d_files import WeightsError
@@ -428,6 +430,16 @@ def test_snippets_too_short_for_the_network_are_refused():
     runner = I3DRunner(quick(3), stream="rgb", precision="fp32")
     with pytest.raises(I3DError, match="snippet_frames must be at least 9 for I3D, go"):
         next(runner.describe(rgb_frames(9), 8, 8))
+
+
+def test_openvino_does_not_bind_processes_to_the_same_core():
+    openvino = pytest.importorskip("openvino")
+    opset = importlib.import_module("openvino.opset13")
+    value = opset.parameter([2], np.float32)
+    model = openvino.Model([opset.relu(value)], [value], "relu")
+    compiled = openvino.compile_model(model, "CPU", cpu_settings("f32"))
+    assert compiled.get_property("ENABLE_CPU_PINNING") is False
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == torch.get_num_threads()
 
 
 def test_openvino_missing_is_refused(monkeypatch):

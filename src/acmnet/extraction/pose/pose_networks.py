@@ -10,10 +10,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from acmnet.data.tracks.person_points import PERSON_POINTS
-from acmnet.extraction.i3d.i3d_openvino import without_reports
+from acmnet.extraction.i3d.i3d_openvino import cpu_settings, without_reports
 from acmnet.extraction.i3d.published_i3d_files import WeightsError
 from acmnet.extraction.pose.pose_geometry import (
     DETECTOR_SIDE,
@@ -111,13 +110,9 @@ class PoseNetworks:
 def _loaded(file: Path) -> Network:
     """Return a function that runs a network on a picture."""
     openvino = _import_openvino()
-    settings = {
-        "INFERENCE_PRECISION_HINT": "f32",
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-    }
     with without_reports():
         core = openvino.Core()
-        compiled = core.compile_model(core.read_model(file), "CPU", settings)
+        compiled = core.compile_model(core.read_model(file), "CPU", cpu_settings("f32"))
     names = [output.any_name for output in compiled.outputs]
 
     def run(picture: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
