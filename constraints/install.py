@@ -27,9 +27,10 @@ then installed, and named as unchecked."""
 
 PIP: Final = (*(sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"),)
 
-HASHED: Final = ("install", "--require-hashes", "--no-deps")
+HASHED: Final = ("install", "--require-hashes", "--no-deps", "--no-compile")
 """Options with which pip installs only the named archives, and only with known
-hashes."""
+hashes. Python compiles a module when it is first imported, which is faster than to
+compile all files of all packages here."""
 
 SHOWN: Final = 6
 """Unchecked packages that are named, at most; of the others the number is stated."""
