@@ -9,8 +9,10 @@ import functools
 import importlib
 import importlib.util
 import io
+import logging
 import multiprocessing
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -100,8 +102,14 @@ def _onnxruntime(network: I3D, snippet_frames: int, _peaks: Sequence[float]) -> 
             raise I3DError(f"{module} is not installed")
     onnxruntime = importlib.import_module("onnxruntime")
     example = torch.zeros(1, network.in_channels, snippet_frames, SIDE, SIDE)
-    with contextlib.redirect_stdout(io.StringIO()):
-        program: Any = torch.onnx.export(network, (example,), dynamo=True)
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # torch names operators of packages it lacks
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program: Any = torch.onnx.export(network, (example,), dynamo=True)
+    finally:
+        logging.disable(before)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(
