@@ -125,16 +125,7 @@ class DetectionFile:
         >>> len(file.shown(Shown(top=1))), len(file.shown(Shown(min_score=0.95)))
         (2, 0)
         """
-        kept = np.ones(len(self), dtype=np.bool_)
-        if limits.min_score is not None:
-            kept &= self.score >= limits.min_score
-        if limits.top is not None:
-            # what is left out by its score comes after all others of its video
-            order = np.lexsort((-self.score, ~kept, self.video_index))
-            video = self.video_index[order]
-            rank = np.arange(len(self)) - np.searchsorted(video, video)
-            kept[order[rank >= limits.top]] = False
-        return self.only(kept)
+        return self.only(limits.kept(self.score, self.video_index))
 
     @classmethod
     def of(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from acmnet.segments import Detections
+from acmnet.segments import BoolArray, Detections, FloatArray, IntArray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,15 +45,29 @@ class Shown:
 
     def of(self, found: Detections) -> Detections:
         """Return the detections of one video that are shown, in their order."""
-        kept = np.ones(len(found), dtype=np.bool_)
-        if self.min_score is not None:
-            kept = found.score >= self.min_score
-        chosen = np.flatnonzero(kept)
-        if self.top is not None:
-            best = np.argsort(-found.score[chosen], kind="stable")[: self.top]
-            chosen = np.sort(chosen[best])
-        return found.only(chosen)
+        return found.only(self.kept(found.score, np.zeros(len(found), np.int64)))
 
     def of_all(self, results: Mapping[str, Detections]) -> dict[str, Detections]:
         """Return the detections of each video that are shown."""
         return {video: self.of(found) for video, found in results.items()}
+
+    def kept(self, score: FloatArray, video: IntArray) -> BoolArray:
+        """Return which of N detections of many videos are shown.
+
+        Parameters
+        ----------
+        score : array of shape (N,)
+            The score of each detection.
+        video : array of shape (N,)
+            The index of each detection's video.
+        """
+        kept: BoolArray = np.ones(len(score), dtype=np.bool_)
+        if self.min_score is not None:
+            kept = score >= self.min_score
+        if self.top is not None:
+            # what is left out by its score comes after all others of its video
+            order = np.lexsort((-score, ~kept, video))
+            own = video[order]
+            rank = np.arange(len(own)) - np.searchsorted(own, own)
+            kept[order[rank >= self.top]] = False
+        return kept
