@@ -4,6 +4,7 @@ They hold everything that acmnet knows of labels. `acmnet.data.arrow_labels` and
 `acmnet.data.arrow_detections` say what the columns are, and read the files.
 """
 
+import dataclasses
 from pathlib import Path
 from typing import Final
 
@@ -46,11 +47,6 @@ PARQUET_FORMAT: Final = Format(
     subsets=None,
     write_file=write,
 )
-ARROW_FORMAT: Final = Format(
-    name="arrow",
-    title="an Arrow table",
-    suffixes=ARROW,
-    holds=JSON.holds,
-    subsets=None,
-    write_file=write,
+ARROW_FORMAT: Final = dataclasses.replace(
+    PARQUET_FORMAT, name="arrow", title="an Arrow table", suffixes=ARROW
 )
