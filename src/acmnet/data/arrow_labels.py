@@ -22,7 +22,7 @@ from acmnet.data.arrow_files import (
     numbers_of,
     write_arrow,
 )
-from acmnet.data.contradictions import contradictions
+from acmnet.data.contradictions import refuse_contradictions
 from acmnet.data.label_columns import LabelTableError
 from acmnet.data.row_marks import NEEDS, row_marks
 from acmnet.data.tabled_videos import (
@@ -86,9 +86,7 @@ def read_arrow_labels(path: Path) -> Annotations:
     videos = TabledVideos(
         _sorted_by_video(path, kinds, texts, numbers, names, note.get("classes"))
     )
-    for video in videos.with_spans_or_points():
-        for sentence in contradictions(video):
-            raise AnnotationError(f"{path}: {sentence}")
+    refuse_contradictions(str(path), videos.with_spans_or_points())
     made_by = note.get("made_by")
     return Annotations(
         str(path),

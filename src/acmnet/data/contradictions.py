@@ -4,7 +4,7 @@ import bisect
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError, Annotations, Video
+from acmnet.data.annotations import AnnotationError, Video
 from acmnet.limits import LARGEST_SECONDS
 from acmnet.segments import Segment
 
@@ -52,17 +52,24 @@ outside of every segment of the class"
     yield from _names_without_a_place(video)
 
 
-def refuse_contradictions(annotations: Annotations) -> None:
+def refuse_contradictions(source: str, videos: Iterable[Video]) -> None:
     """Refuse a label file in which marks of a video contradict each other.
+
+    Parameters
+    ----------
+    source : str
+        The path of the file, for messages.
+    videos : iterable of Video
+        The videos of the file.
 
     Raises
     ------
     AnnotationError
         With the first contradiction.
     """
-    for video in annotations.videos.values():
+    for video in videos:
         for sentence in contradictions(video):
-            raise AnnotationError(f"{annotations.source}: {sentence}")
+            raise AnnotationError(f"{source}: {sentence}")
 
 
 def _outside_the_video(video: Video) -> Iterator[str]:

@@ -81,7 +81,7 @@ def read_label_json(source: str, text: str) -> Annotations:
     if declared:
         refuse_unknown_labels(source, database, declared, AnnotationError)
     found = assembled(source, videos, declared)
-    refuse_contradictions(found)
+    refuse_contradictions(source, found.videos.values())
     made_by = content.get("made_by")
     is_told = isinstance(made_by, str)
     return dataclasses.replace(found, made_by=made_by if is_told else None)

@@ -102,7 +102,7 @@ def _annotations(
             f"{source}: video {again!r} is there twice; keep one, or merge the two"
         )
     found = assembled(source, videos, tuple(names))
-    refuse_contradictions(found)
+    refuse_contradictions(source, found.videos.values())
     notes = tuple(note for one in parsed for note in one.notes)
     return dataclasses.replace(found, notes=notes)
 
