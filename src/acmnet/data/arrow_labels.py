@@ -7,7 +7,7 @@ there is such a video. The classes are in the metadata of the table; without the
 are all labels, sorted.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -140,26 +140,24 @@ def write_arrow_labels(path: Path, annotations: Annotations) -> None:
 
     Reading the file returns equal annotations.
     """
-    rows = list(_rows(annotations))
-    place = {name: c for c, name in enumerate(annotations.class_names)}
-    ids = tuple(annotations.videos)
-    subsets = tuple(dict.fromkeys(v.subset for v in annotations.videos.values()))
-    known = {name: i for i, name in enumerate(x for x in subsets if x is not None)}
-    of_video, kind, label, start_s, end_s = zip(*rows, strict=True)
-    index = np.array(of_video, np.int64)
     videos = list(annotations.videos.values())
+    of_video, kind, label, start_s, end_s = zip(*_rows(videos), strict=True)
+    index = np.array(of_video, np.int64)
+    place = {name: c for c, name in enumerate(annotations.class_names)}
+    subsets = tuple(dict.fromkeys(v.subset for v in videos if v.subset is not None))
+    known = {name: i for i, name in enumerate(subsets)}
     of_subset = np.array([known.get(v.subset or "", -1) for v in videos], np.int64)
     duration_s = np.array(
         [np.nan if v.duration_s is None else v.duration_s for v in videos]
     )
     columns = {
-        "video": named_column(ids, index),
+        "video": named_column(tuple(annotations.videos), index),
         "label": named_column(
             annotations.class_names, np.array([place.get(x, -1) for x in label])
         ),
         "start": number_column(np.array(start_s, np.float64)),
         "end": number_column(np.array(end_s, np.float64)),
-        "subset": named_column(tuple(known), of_subset[index]),
+        "subset": named_column(subsets, of_subset[index]),
         "duration": number_column(duration_s[index]),
         "kind": named_column(KINDS, np.array(kind, np.int64)),
     }
@@ -171,10 +169,10 @@ Row = tuple[int, int, str, float, float]
 """Index of the video, code of the kind or -1, label or blank, start and end."""
 
 
-def _rows(annotations: Annotations) -> Iterator[Row]:
+def _rows(videos: Iterable[Video]) -> Iterator[Row]:
     """Yield a row for each mark, and one for each video without any."""
     nan = float("nan")
-    for v, video in enumerate(annotations.videos.values()):
+    for v, video in enumerate(videos):
         marks = list(_marks(video))
         for row in marks or [(-1, "", nan, nan)]:
             yield (v, *row)
