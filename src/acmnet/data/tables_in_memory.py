@@ -146,7 +146,8 @@ def detections_from_table(table: Any) -> dict[str, Detections]:
             "out"
         )
     names = tuple(sorted(set(labels)))
-    class_index = np.array([names.index(x) for x in labels], np.int64)
+    place = {name: c for c, name in enumerate(names)}
+    class_index = np.array([place[x] for x in labels], np.int64)
     rows: dict[str, list[int]] = {}
     for i, video in enumerate(videos):
         rows.setdefault(video, []).append(i)
