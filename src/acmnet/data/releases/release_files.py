@@ -19,7 +19,6 @@ from acmnet.messages import counted, quoted, some
 from acmnet.names import one_form
 
 Array = npt.NDArray[Any]
-Streams = tuple[str, ...]
 
 HDF5: Final = (".h5", ".hdf5")
 SUFFIXES: Final = (".npy", ".npz", *HDF5)
