@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from acmnet.network.acm_net import ACMNet, Branch
+from acmnet.network.pooling import pooled_snippets
 from acmnet.network.student import Student
 from acmnet.network.video_dropout import VideoDropout
 
@@ -78,11 +79,8 @@ def _of_acm_net(network: nn.Module, features: Tensor) -> tuple[Tensor, ...]:
     attention = network.attend(embedding, mask, no_drop)  # (B, T, 3)
     activation, _ = network.classify(embedding, mask, no_drop)  # (B, T, C + 1)
     logits = attention[..., Branch.INSTANCE, None] * activation
-    # (B, 1): how many snippets speak for each video, counted without looking at T
     rules = network.settings
-    k = (mask.sum(dim=1, keepdim=True) // rules.instance_ratio).clamp(
-        min=1, max=rules.most_pooled or None
-    )
+    k = pooled_snippets(mask, rules.instance_ratio, rules.most_pooled).unsqueeze(1)
     order = torch.arange(features.shape[1], device=features.device)  # (T,)
     is_counted = (order < k).unsqueeze(-1)  # (B, T, 1)
     highest = logits.sort(dim=1, descending=True).values
