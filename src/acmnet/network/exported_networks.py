@@ -67,4 +67,3 @@ class ExportedStudents:
     """As `acmnet.network.student.Student.teachers_best`, in the mean over students."""
     trust: torch.Tensor | None = None
     """As `acmnet.network.student.Student.trust`, in the mean over students."""
-    device: torch.device = CPU
