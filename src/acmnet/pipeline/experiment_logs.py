@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Literal, Protocol, Self
 
 from acmnet.files import one_line
@@ -190,12 +189,7 @@ class ExperimentLogs:
         """Return itself; nothing is opened before the first step."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Let each program write what it holds back."""
         self._each(lambda log: log.close())
 
@@ -234,7 +228,8 @@ class ExperimentLogs:
 
     def _each(self, action: Callable[[ExperimentLog], None]) -> None:
         """Do something with each program; leave out the one that fails."""
-        for name, log in list((self._open or {}).items()):
+        running = self._open or {}
+        for name, log in list(running.items()):
             try:
                 action(log)
             except log.faults as error:
@@ -242,7 +237,7 @@ class ExperimentLogs:
                     f"{name} failed ({one_line(error)}), so nothing more is logged "
                     "there; the training goes on"
                 )
-                del (self._open or {})[name]
+                del running[name]
 
 
 def _by_name(settings: Settings) -> dict[str, str]:
