@@ -77,7 +77,7 @@ class BoundaryShifts(NamedTuple):
     """The shift of each class that marks show."""
     usual: BoundaryShift
     """The shift of every other class."""
-    trust: "Trust"
+    trust: Trust
     """How much the teachers still count beside the marks."""
 
     def move(self, instances: Iterable[PseudoInstance]) -> tuple[PseudoInstance, ...]:
