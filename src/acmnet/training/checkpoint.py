@@ -39,6 +39,7 @@ from acmnet.training.checkpoint_config import (
     CheckpointConfig,
     are_names,
     config_from,
+    config_values,
 )
 from acmnet.training.exported_file import (
     SHA256_KEY,
@@ -84,16 +85,14 @@ def model_files(
     tensors = {
         name: value.detach().cpu().contiguous() for name, value in weights.items()
     }
-    values = dataclasses.asdict(config)
-    trained_on, taught_times = values.pop("trained_on"), values.pop("taught_times")
     files = {
         MODEL_FILE: safetensors.save(tensors, {"epoch": str(config.epoch)}),
-        CONFIG_FILE: _json(values, indent=1),
+        CONFIG_FILE: _json(config_values(config), indent=1),
     }
-    if trained_on is not None:
-        files[TRAINED_ON_FILE] = _json(trained_on, indent=0)
-    if taught_times:
-        files[TAUGHT_TIMES_FILE] = _json(taught_times, indent=0)
+    if config.trained_on is not None:
+        files[TRAINED_ON_FILE] = _json(config.trained_on, indent=0)
+    if config.taught_times:
+        files[TAUGHT_TIMES_FILE] = _json(config.taught_times, indent=0)
     if labels is not None:
         files[LABELS_FILE] = labels
     return files

@@ -52,6 +52,13 @@ class CheckpointConfig:
     ``taught_times.json``; empty if it was given names alone."""
 
 
+def config_values(config: CheckpointConfig) -> dict[str, Any]:
+    """Return what a ``config.json`` holds: all but what lies in files of its own."""
+    values = dataclasses.asdict(config)
+    del values["trained_on"], values["taught_times"]
+    return values
+
+
 def config_from(values: dict[str, Any]) -> CheckpointConfig:
     """Return what a ``config.json`` says, once each value has its type and range.
 

@@ -13,7 +13,7 @@ from acmnet.files import digest_of
 from acmnet.pipeline.stored_calibration import CALIBRATION_FILE, CalibrationError
 from acmnet.pipeline.training_summary import SUMMARY_FILE, training_summary
 from acmnet.text_files import parse_json, read_text
-from acmnet.training.checkpoint_config import CheckpointConfig
+from acmnet.training.checkpoint_config import CheckpointConfig, config_values
 
 STAYS: Final = (
     *("annotations", "features", "features_from_run", "left_out", "begun_from"),
@@ -36,9 +36,7 @@ def published(config: CheckpointConfig) -> CheckpointConfig:
 
 def config_text(config: CheckpointConfig) -> str:
     """Return a published config as the JSON of a ``config.json``."""
-    values = dataclasses.asdict(published(config))
-    del values["trained_on"], values["taught_times"]
-    return json.dumps(values, ensure_ascii=False)
+    return json.dumps(config_values(published(config)), ensure_ascii=False)
 
 
 def published_notes(run: Path) -> dict[str, str]:
