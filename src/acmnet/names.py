@@ -31,6 +31,14 @@ def one_form(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
+def listed_twice(source: str, video: str) -> str:
+    """Return the sentence that refuses a video whose name a file has in two forms."""
+    return (
+        f"{source}: video {video!r} is listed twice, in two Unicode forms of one name; "
+        "keep one, or merge the two"
+    )
+
+
 def is_name(value: object) -> bool:
     """Return whether a value from a file is text that is not blank."""
     return isinstance(value, str) and bool(value.strip())

@@ -16,7 +16,7 @@ import numpy as np
 from acmnet.files import one_line, open_regular, written_whole
 from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.messages import quoted
-from acmnet.names import one_form
+from acmnet.names import listed_twice, one_form
 from acmnet.segments import FloatArray, IntArray
 from acmnet.text_files import parse_json
 
@@ -272,10 +272,7 @@ class Names:
             not name.isascii() and self._spelt.setdefault(name, spelt) != spelt
         )
         if is_new_form and self.error is not None:
-            raise self.error(
-                f"{self.path}: video {name!r} is listed twice, in two Unicode "
-                "forms of one name; keep one, or merge the two"
-            )
+            raise self.error(listed_twice(str(self.path), name))
         found = self._place.setdefault(name, len(self.distinct))
         if found == len(self.distinct):
             self.distinct.append(name)

@@ -27,7 +27,7 @@ from acmnet.data.detection_file import DetectionFile as DetectionFile
 from acmnet.data.detection_file import DetectionFileError as DetectionFileError
 from acmnet.data.detection_file import numbered
 from acmnet.files import FileError, written_whole
-from acmnet.names import one_form
+from acmnet.names import listed_twice, one_form
 from acmnet.segments import Detections
 from acmnet.text_files import outline, parse_json, read_text
 
@@ -117,10 +117,7 @@ def _in_one_form(source: str, results: Mapping[str, list[Any]]) -> dict[str, lis
     found: dict[str, list[Any]] = {}
     for video, entries in results.items():
         if found.setdefault(one_form(video), entries) is not entries:
-            raise DetectionFileError(
-                f"{source}: video {one_form(video)!r} is listed twice, in two Unicode "
-                "forms of one name; keep one, or merge the two"
-            )
+            raise DetectionFileError(listed_twice(source, one_form(video)))
     return found
 
 

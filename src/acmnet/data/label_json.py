@@ -19,7 +19,7 @@ from acmnet.data.class_lists import declared_classes, refuse_unknown_labels
 from acmnet.data.contradictions import refuse_contradictions
 from acmnet.data.watched_json import times, watched_entry, watched_spans
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
-from acmnet.names import checked, is_name
+from acmnet.names import checked, is_name, listed_twice
 from acmnet.text_files import outline, parse_json
 
 KIND = "label file"
@@ -189,10 +189,7 @@ def assembled(
     by_id: dict[str, Video] = {}
     for video in videos:
         if by_id.setdefault(video.id, video) is not video:
-            raise AnnotationError(
-                f"{source}: video {video.id!r} is listed twice, in two Unicode forms "
-                "of one name; keep one, or merge the two"
-            )
+            raise AnnotationError(listed_twice(source, video.id))
     if not by_id:
         raise AnnotationError(f"{source} has no video; a label file names at least one")
     found = {x for v in by_id.values() for x in v.labels}
