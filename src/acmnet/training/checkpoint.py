@@ -58,6 +58,11 @@ STATE_FILE: Final = "training_state.pt"
 TRAINED_ON_FILE: Final = "trained_on.json"
 TAUGHT_TIMES_FILE: Final = "taught_times.json"
 LABELS_FILE: Final = "labels.json"
+UNREADABLE: Final = (
+    *(RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError),
+    *(AttributeError, IndexError),
+)
+"""What `torch.load` raises of a damaged file, besides `pickle.UnpicklingError`."""
 ANOTHER: Final = "take another checkpoint, or train again with --overwrite"
 
 
@@ -250,11 +255,7 @@ def load_training_state(directory: Path) -> dict[str, Any]:
         if not content.startswith(b"PK"):
             raise pickle.UnpicklingError("it is no archive of torch.save")
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError,
-        *(RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError),
-        *(AttributeError, IndexError),
-    ) as error:
+    except (pickle.UnpicklingError, *UNREADABLE) as error:
         raise CheckpointError(
             f"{path} is truncated or not written by acmnet ({one_line(error)}); "
             "train again with --overwrite"

@@ -33,6 +33,7 @@ from acmnet.segments import SnippetGrid
 from acmnet.text_files import read_content
 from acmnet.training.checkpoint import (
     FOLDER,
+    UNREADABLE,
     CheckpointError,
     model_files,
     save_checkpoint,
@@ -174,10 +175,7 @@ def _loaded(file: Path, content: bytes) -> dict[str, Any]:
             "torch.save; it was not read, because that could run code. Give the .pth "
             "file that the authors' training wrote"
         ) from None
-    except (
-        *(RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError),
-        *(AttributeError, IndexError),
-    ) as error:
+    except UNREADABLE as error:
         raise CheckpointError(
             f"{file} is truncated or no file of torch.save ({one_line(error)[:200]}); "
             "download it again"
