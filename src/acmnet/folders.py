@@ -92,6 +92,12 @@ def recover_all(parent: Path) -> None:
             recover(path.with_suffix(""))
 
 
+def refuse_filled(folder: Path, error: type[ValueError]) -> None:
+    """Raise the error if there is anything in a folder, or something else there."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise error(f"{folder} holds something already; name a new directory")
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a folder; if killed meanwhile, it is whole or no longer found."""
     with contextlib.suppress(OSError):

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from acmnet import recipes
 from acmnet.files import one_line
+from acmnet.folders import refuse_filled
 from acmnet.limits import LARGEST_CHECKPOINT_BYTES
 from acmnet.messages import counted, some
 from acmnet.network.acm_net import ACMNet
@@ -98,8 +99,7 @@ def import_authors_checkpoint(
     """
     file, out = _file(Path(file)), Path(out)
     recipe = recipe or _recipe(file)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise CheckpointError(f"{out} holds something already; name a new directory")
+    refuse_filled(out, CheckpointError)
     settings = recipes.recipe(recipe, profile=profile).without_student()
     data = read_content(file, "checkpoint", CheckpointError, LARGEST_CHECKPOINT_BYTES)
     content = _loaded(file, data)

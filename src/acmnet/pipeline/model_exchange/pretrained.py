@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from acmnet.files import FileError, make_folder, part_name, unwritten, write_text
-from acmnet.folders import write_folder
+from acmnet.folders import refuse_filled, write_folder
 from acmnet.pipeline.model_exchange.model_card import model_card
 from acmnet.pipeline.model_exchange.published_notes import published, published_notes
 from acmnet.pipeline.stored_model import TEACHERS, load
@@ -68,8 +68,7 @@ def save_pretrained(
         )
     model = load(run)  # refuses a damaged run before anything is written
     card = model_card(run, model, licence, figures)
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise FileError(f"{directory} holds something already; name a new directory")
+    refuse_filled(directory, FileError)
     make_folder(directory.parent)
     part = part_name(directory)
     try:
