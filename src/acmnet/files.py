@@ -224,10 +224,10 @@ def one_line(error: BaseException) -> str:
     return lines[0].rstrip(".") if lines else type(error).__name__
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text in UTF-8, whole or not at all."""
+def write_text(path: Path, text: str, *, newline: str | None = None) -> None:
+    """Write a text in UTF-8, whole or not at all; ``newline`` is that of `open`."""
     with written_whole(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", newline=newline)
 
 
 def write_json(path: Path, values: object) -> None:

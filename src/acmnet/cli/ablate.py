@@ -12,7 +12,7 @@ from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import Device, JsonPath, Seeds, fail_for_missing
 from acmnet.cli.terminal_tables import plain_table
 from acmnet.cli.training_options import Training
-from acmnet.files import refuse_unwritable, write_json, written_whole
+from acmnet.files import refuse_unwritable, write_json, write_text
 from acmnet.pipeline.ablation import AblationRequest, ablate
 from acmnet.pipeline.studies import study, study_names
 from acmnet.show.figures.ablation_figures import write_choice_figure
@@ -75,8 +75,7 @@ def ablate_command(
         result = ablate(request, bar.update)
     values, rows = result.to_json(), result.table()
     for suffix, text in ((".md", rows.to_markdown()), (".tex", rows.to_latex())):
-        with written_whole(out / f"{table}{suffix}") as part:
-            part.write_text(text, encoding="utf-8")
+        write_text(out / f"{table}{suffix}", text)
     write_json(out / f"{table}.json", values)
     write_choice_figure(result, out / f"{table}_choice")
     if json_path is not None:

@@ -23,7 +23,7 @@ from acmnet.evaluation.time_budget import (
     table_csv,
     transitions,
 )
-from acmnet.files import refuse_unwritable, written_whole
+from acmnet.files import refuse_unwritable, write_text
 from acmnet.messages import counted
 from acmnet.segments import Segment
 from acmnet.show.figures.ethogram_figure import write_ethogram
@@ -92,8 +92,7 @@ def budget_command(
     }
     for name, (columns, table) in tables.items():
         text = table_csv(columns, table, decimal_comma=decimal_comma)
-        with written_whole(out / f"{name}.csv") as part:
-            part.write_text(text, encoding="utf-8", newline="")
+        write_text(out / f"{name}.csv", text, newline="")
     drawn = write_ethogram(videos, names, out / "ethogram")
     console.print(
         f"{counted(len(bouts), 'bout')} of {counted(len(names), 'class')} in "

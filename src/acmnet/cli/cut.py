@@ -16,7 +16,7 @@ from acmnet.data.formats.writing import detections_of
 from acmnet.data.label_files import read_annotations
 from acmnet.evaluation.time_budget import Cell, table_csv
 from acmnet.extraction.video_search import find_videos
-from acmnet.files import refuse_unwritable, written_whole
+from acmnet.files import refuse_unwritable, write_text
 from acmnet.messages import counted, quoted
 from acmnet.segments import Segment
 from acmnet.show.clip_cutting import ClipError, Span, cut_clips
@@ -168,8 +168,7 @@ def _write_table(
         clip = clips[place]
         times = span.start_s, span.end_s
         rows.append((place.as_posix(), clip.video, clip.label, *times, clip.score))
-    with written_whole(path) as part:
-        part.write_text(table_csv(COLUMNS, rows), encoding="utf-8", newline="")
+    write_text(path, table_csv(COLUMNS, rows), newline="")
 
 
 def _write_sheets(

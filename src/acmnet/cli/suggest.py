@@ -24,7 +24,7 @@ from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import Data
 from acmnet.data.marks import VideoMarks, given_marks, marks_from_values
 from acmnet.evaluation.time_budget import table_csv
-from acmnet.files import refuse_unwritable, write_json, written_whole
+from acmnet.files import refuse_unwritable, write_json, write_text
 from acmnet.messages import counted
 from acmnet.pipeline.run_data import training_videos
 from acmnet.pipeline.suggestions import (
@@ -166,8 +166,7 @@ def _write(out: Path, run: Path, found: Sequence[Suggestion]) -> None:
         for i, one in enumerate(found, 1)
         for x in one.spans
     ]
-    with written_whole(out) as part:
-        part.write_text(table_csv(COLUMNS, rows), encoding="utf-8", newline="")
+    write_text(out, table_csv(COLUMNS, rows), newline="")
 
 
 def _print(run: Path, found: Sequence[Suggestion], n_videos: int) -> None:

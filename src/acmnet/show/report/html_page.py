@@ -11,7 +11,7 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup
 
-from acmnet.files import written_whole
+from acmnet.files import write_text
 from acmnet.show.report.page_contents import Contents, VideoContents
 from acmnet.show.report.report_parts import ReportParts
 
@@ -97,15 +97,13 @@ def _embedded(contents: Contents) -> Iterator[tuple[str, str, Markup]]:
 
 def write_page(contents: Contents, path: Path) -> None:
     """Write a page without a server, completely or not at all."""
-    with written_whole(path) as part:
-        part.write_text(page_of(contents), encoding="utf-8")
+    write_text(path, page_of(contents))
 
 
 def write_paged(summary: Mapping[str, Any], parts: ReportParts, path: Path) -> None:
     """Write the page of a report whose parts are written, completely or not at all."""
     values = {**summary, **parts.contents()}
-    with written_whole(path) as part:
-        part.write_text(_rendered(values, scripts=PARTS_TOO), encoding="utf-8")
+    write_text(path, _rendered(values, scripts=PARTS_TOO))
     parts.remove_others()
 
 
