@@ -11,7 +11,7 @@ import numpy as np
 from acmnet.files import written_whole
 from acmnet.segments import Segment
 from acmnet.show.clip_sound import ClipSound
-from acmnet.show.encoded_picture import EncodedPicture, container_options
+from acmnet.show.encoded_picture import EncodedPicture, opened_target
 from acmnet.video.containers import DecodeCount, OpenVideo, VideoError, opened_video
 from acmnet.video.frame_seeking import IndexedFrames, opened_at
 from acmnet.video.frame_times import StampedTimes, stamped_times
@@ -155,12 +155,7 @@ def cut_clip(path: Path, known: StampedTimes, span: Span, out: Path) -> DecodeCo
             written_whole(out) as part,
             opened_at(path, known, span.first, count) as (video, frames),
             opened_video(path, DecodeCount()) as sound_file,
-            av.open(
-                f"file:{part.absolute()}",
-                "w",
-                format="mp4",
-                container_options=container_options(video),
-            ) as target,
+            opened_target(part, video) as target,
         ):
             picture = EncodedPicture(video, target, begins_at_once=True)
             zero_s = _zero_s(video, known)

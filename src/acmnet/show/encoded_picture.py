@@ -4,6 +4,7 @@ Every frame is given the time at which the new file shows it.
 """
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Final
 
 import av
@@ -35,7 +36,7 @@ class EncodedPicture:
     video : OpenVideo
         The file whose frames are converted.
     target : OutputContainer
-        The MP4 file to write; see `container_options`.
+        The MP4 file to write; see `opened_target`.
     begins_at_once : bool
         Whether the first frame is shown at the start of the new file. Otherwise it is
         shown as long after the start as in ``video``.
@@ -149,8 +150,13 @@ def tick_s(video: OpenVideo) -> Fraction:
     return unit_s if unit_s.denominator <= FINEST else CLOCK
 
 
-def container_options(video: OpenVideo) -> dict[str, str]:
-    """Return the options for writing MP4."""
+def opened_target(path: Path, video: OpenVideo) -> OutputContainer:
+    """Open the MP4 file in which a new picture of a video is written."""
     # without a fine scale, the picture could only start at a whole millisecond
     scale = max(1000, tick_s(video).denominator)
-    return {"movflags": "faststart", "movie_timescale": str(scale)}
+    return av.open(
+        f"file:{path.absolute()}",
+        "w",
+        format="mp4",
+        container_options={"movflags": "faststart", "movie_timescale": str(scale)},
+    )

@@ -20,7 +20,7 @@ from acmnet.data.detections import DetectionFile
 from acmnet.data.tracks.tracks import Tracks
 from acmnet.files import written_whole
 from acmnet.segments import Detection
-from acmnet.show.encoded_picture import EncodedPicture, container_options
+from acmnet.show.encoded_picture import EncodedPicture, opened_target
 from acmnet.show.frame_overlay import Frame, Overlay
 from acmnet.show.sound_copy import Sound, packets
 from acmnet.show.track_overlay import TrackOverlay
@@ -164,12 +164,7 @@ def render_detections(
             written_whole(out) as part,
             opened_video(path, DecodeCount()) as video,
             opened_video(path, DecodeCount()) as sound_file,
-            av.open(
-                f"file:{part.absolute()}",
-                "w",
-                format="mp4",
-                container_options=container_options(video),
-            ) as target,
+            opened_target(part, video) as target,
         ):
             picture = EncodedPicture(video, target)
             sound = Sound(sound_file.container, target)
