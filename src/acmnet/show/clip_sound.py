@@ -12,7 +12,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 
-from acmnet.show.sound_copy import AAC_RATES, AAC_SAMPLES, packets
+from acmnet.show.sound_copy import AAC_SAMPLES, added_aac, audible, packets
 
 LEAD_S: Final = 1
 """Seconds before the clip from which sound is decoded: the first packet that a decoder
@@ -47,12 +47,8 @@ class ClipSound:
         *,
         seeks: bool,
     ) -> None:
-        self._tracks: dict[int, _Track] = {}
-        for stream in source.streams.audio:
-            context = stream.codec_context
-            if context is not None and context.sample_rate:
-                self._tracks[stream.index] = _Track(stream, target, begin_s, end_s)
-        streams = [s for s in source.streams.audio if s.index in self._tracks]
+        streams = audible(source)
+        self._tracks = {s.index: _Track(s, target, begin_s, end_s) for s in streams}
         lead = int((begin_s - LEAD_S) * av.time_base)
         if streams and seeks and lead > 0:
             # where nothing can be looked up, the file is read from the start
@@ -89,15 +85,13 @@ class _Track:
         begin_s: Fraction,
         end_s: Fraction,
     ) -> None:
-        context = stream.codec_context
-        self._rate = context.sample_rate if context.sample_rate in AAC_RATES else 48_000
-        self._layout = "mono" if context.channels == 1 else "stereo"
         self._target, self._begin_s = target, begin_s
+        self._out = added_aac(stream, target)
+        context = self._out.codec_context
+        self._rate, self._layout = context.sample_rate, context.layout.name
         self._length = round((end_s - begin_s) * self._rate)
-        self._out = target.add_stream("aac", rate=self._rate)
-        self._out.codec_context.layout = self._layout
         self._resampler = AudioResampler("fltp", self._layout, self._rate)
-        self._rest: Samples = np.zeros((1 if self._layout == "mono" else 2, 0), "f4")
+        self._rest: Samples = np.zeros((context.channels, 0), "f4")
         self._written = 0  # samples of the clip that were encoded
 
     def take(self, packet: "av.Packet[Any]") -> None:

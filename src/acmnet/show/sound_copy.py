@@ -41,24 +41,19 @@ class Sound:
         self._last: dict[int, int] = {}
         self.dropped = 0
         """How many packets were left out, because they were damaged or duplicates."""
-        for stream in source.streams.audio:
-            context = stream.codec_context
-            if context is None or not context.sample_rate:
-                continue
-            if context.name in target.supported_codecs:
+        streams = audible(source)
+        for stream in streams:
+            if stream.codec_context.name in target.supported_codecs:
                 self._outs[stream.index] = target.add_stream_from_template(stream)
                 continue
-            rate = context.sample_rate if context.sample_rate in AAC_RATES else 48_000
-            out = target.add_stream("aac", rate=rate)
-            out.codec_context.layout = "mono" if context.channels == 1 else "stereo"
+            out = added_aac(stream, target)
             self._outs[stream.index] = out
             self._encoded[stream.index] = AudioResampler(
                 out.codec_context.format,
                 out.codec_context.layout,
-                rate,
+                out.codec_context.sample_rate,
                 frame_size=AAC_SAMPLES,
             )
-        streams = [s for s in source.streams.audio if s.index in self._outs]
         self._packets = packets(source, streams) if streams else iter(())
         self._next = next(self._packets, None)
 
@@ -109,6 +104,24 @@ class Sound:
         """Encode sound and write it."""
         for frame in frames:
             self._target.mux(self._outs[index].encode(frame))
+
+
+def audible(source: InputContainer) -> list[AudioStream]:
+    """Return the streams of sound whose codec and rate are known."""
+    contexts = ((stream, stream.codec_context) for stream in source.streams.audio)
+    return [stream for stream, own in contexts if own is not None and own.sample_rate]
+
+
+def added_aac(stream: AudioStream, target: OutputContainer) -> AudioStream:
+    """Add a stream to a file, in which a stream of sound is encoded as AAC.
+
+    It is mono or stereo, and keeps the rate if AAC has it.
+    """
+    context = stream.codec_context
+    rate = context.sample_rate if context.sample_rate in AAC_RATES else 48_000
+    out = target.add_stream("aac", rate=rate)
+    out.codec_context.layout = "mono" if context.channels == 1 else "stereo"
+    return out
 
 
 def packets(
