@@ -94,12 +94,17 @@ def _command(step: tuple[str, ...], log: BinaryIO, stop: threading.Event) -> int
         with contextlib.suppress(subprocess.TimeoutExpired):
             return process.wait(0.1)
         if stop.is_set():
-            process.terminate()
-            try:
-                return process.wait(PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                return process.wait()
+            return ended(process, PATIENCE_S)
+
+
+def ended(process: "subprocess.Popen[bytes]", patience_s: float) -> int:
+    """Ask a process to stop, kill it if it takes too long; return its exit code."""
+    process.terminate()
+    try:
+        return process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 def _said(log: Path, start: int) -> str:

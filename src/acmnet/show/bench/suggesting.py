@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from acmnet.files import make_folder
+from acmnet.show.bench.round_process import ended
 from acmnet.startup import SAFE_PATH
 
 SUGGESTIONS: Final = "suggestions.json"
@@ -84,14 +85,8 @@ class Suggesting:
     def stop(self) -> None:
         """End the process, if it is at work; what it would have found is lost."""
         process = self._process
-        if process is None or process.poll() is not None:
-            return
-        process.terminate()
-        try:
-            process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None and process.poll() is None:
+            ended(process, PATIENCE_S)
 
     def _start(self) -> None:
         """Start the process that finds out, unless its file is there."""
