@@ -1,7 +1,9 @@
-"""Measuring: rows of the table of figures, timing of calls, and ratios of times."""
+"""Measuring: rows of the table of figures, timing of calls, ratios, peak memory."""
 
 import dataclasses
+import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,6 +54,13 @@ def seconds(function: Callable[[], object]) -> float:
     started = time.perf_counter()
     function()
     return time.perf_counter() - started
+
+
+def peak_memory_gb() -> float:
+    """Return the peak resident memory of this process in GB, with all libraries."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    unit = 1 if sys.platform == "darwin" else 1024  # Linux counts in KiB
+    return peak * unit / 1e9
 
 
 def interleaved(

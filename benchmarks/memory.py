@@ -5,7 +5,6 @@ The process is `python -m benchmarks.memory DIRECTORY {read,mapped}`.
 
 import contextlib
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from acmnet.network.acm_net import ACMNet
 from acmnet.recipes import recipe
 from acmnet.segments import SnippetGrid
 from acmnet.training.loop import Plan, StepRecord, train
-from benchmarks.measure import ROOT, Figure
+from benchmarks.measure import ROOT, Figure, peak_memory_gb
 
 VIDEOS: Final = 1_000
 SNIPPETS: Final = 300
@@ -111,9 +110,7 @@ def main() -> None:
     """Train, and print peak memory in GB and seconds of a step as JSON."""
     directory, reading = sys.argv[1:]
     step_s = _train(directory, reading)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    unit = 1 if sys.platform == "darwin" else 1024  # Linux counts in KiB
-    print(json.dumps([peak * unit / 1e9, step_s]))
+    print(json.dumps([peak_memory_gb(), step_s]))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks.measure import ROOT
+from benchmarks.measure import ROOT, peak_memory_gb
 
 SIZES: Final = (100, 1_000, 10_000)
 FIRST: Final = 12
@@ -110,9 +109,7 @@ def child(verb: str, first: Path, folder: Path, times: int) -> None:
     """Use a verb on a few videos and then several times on many; print the costs."""
     use(verb, first)
     cpu_s = min(use(verb, folder) for _ in range(times))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    unit = 1 if sys.platform == "darwin" else 1024  # Linux counts in KiB
-    print(json.dumps([cpu_s, peak * unit / 1e9]))
+    print(json.dumps([cpu_s, peak_memory_gb()]))
 
 
 def measured(verb: str, first: Path, folder: Path, videos: int) -> Cost:
