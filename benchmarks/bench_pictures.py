@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from acmnet.cli.label import opened_bench
 from acmnet.data.annotations import Annotations, Video
@@ -29,6 +29,7 @@ from acmnet.show.bench.bench_site import BenchSite, ShownVideo
 from acmnet.show.bench.page_server import SiteServer
 from acmnet.show.bench.round_plan import RoundPlan
 from acmnet.show.bench.suggesting import SUGGESTIONS
+from benchmarks.round_by_keys import opened_bench_page
 
 SCENES: Final = SceneSettings(training_videos=12, test_videos=0)
 SIZE: Final = (1180, 800)
@@ -52,13 +53,7 @@ def main() -> None:
     site = marked_bench(given.out, truth)
     server = SiteServer(site)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=given.chromium, args=["--no-sandbox"]
-        )
-        page = browser.new_page(viewport={"width": SIZE[0], "height": SIZE[1]})
-        page.goto(server.address)
-        page.wait_for_selector("html[data-ready]", timeout=60_000)
+    with opened_bench_page(server.address, given.chromium, SIZE) as page:
         marked = list(truth.videos)[MARKED:]
         take(page, given.to, next(x for x in marked if truth.videos[x].instances))
     server.shutdown()

@@ -35,6 +35,7 @@ from acmnet.evaluation.reports import evaluate
 NAMED: Final = 10
 CORRECTED: Final = 5
 SCENES: Final = SceneSettings(training_videos=18, test_videos=12, video_s=(10.0, 14.0))
+SIZE: Final = (1400, 900)
 KEYS: Final = "1234567890"
 PATIENCE_S: Final = 1500.0
 """How long a round of learning may take."""
@@ -56,14 +57,8 @@ def main() -> None:
     options = ["--extractor", given.extractor, "--profile", given.profile]
     with (
         labelling(given.out / "videos", labels, truth.class_names, options) as address,
-        sync_playwright() as driver,
+        opened_bench_page(address, given.chromium, SIZE) as page,
     ):
-        browser = driver.chromium.launch(
-            executable_path=given.chromium, args=["--no-sandbox"]
-        )
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.goto(address)
-        page.wait_for_selector("html[data-ready]", timeout=60_000)
         work(page, truth, NAMED, CORRECTED)
     rounds = labels.with_name("labels.bench") / "rounds"
     scores = [score(rounds / f"{n:03}", truth, labels) for n in (1, 2)]
@@ -90,6 +85,21 @@ def labelling(
             yield found.group()
         finally:
             server.terminate()
+
+
+@contextlib.contextmanager
+def opened_bench_page(
+    address: str, chromium: str, size: tuple[int, int]
+) -> Iterator[Page]:
+    """Open the page of a bench in Chromium within the block."""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox"]
+        )
+        page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+        page.goto(address)
+        page.wait_for_selector("html[data-ready]", timeout=60_000)
+        yield page
 
 
 def work(page: Page, truth: Annotations, n_named: int, n_corrected: int) -> None:
