@@ -135,10 +135,7 @@ def test_two_rounds_are_compared(opened, films, tmp_path):
         before = pytest.approx((TIMES[4], TIMES[12]), abs=pixel_s)
         assert painted(page, *other) == before
         page.keyboard.press("Shift+B")
-        until(
-            page,
-            "document.getElementById('told').textContent === 'One round is shown.'",
-        )
+        told(page, "One round is shown.")
         assert painted(page, *other) is None
         page.click("#open-learning")
         rows = page.locator("#rounds tbody tr").all_inner_texts()

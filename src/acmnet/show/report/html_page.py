@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from acmnet.files import write_text
-from acmnet.show.report.page_contents import Contents, VideoContents
+from acmnet.show.report.page_contents import Contents
 from acmnet.show.report.report_parts import ReportParts
 
 POLICY: Final = (
@@ -112,21 +112,12 @@ def _whole(contents: Contents) -> dict[str, Any]:
     names = contents.summary["class_names"]
     place = {name: i for i, name in enumerate(names)}
     return dict(contents.summary) | {
-        "videos": [_listed(video) for video in contents.videos],
+        "videos": [{**video.summary, **video.files()} for video in contents.videos],
         "detections": [
             [i, place[label], start_s, end_s, score]
             for i, video in enumerate(contents.videos)
             for label, start_s, end_s, score in video.detections
         ],
-    }
-
-
-def _listed(video: VideoContents) -> dict[str, Any]:
-    """Return a video's entry in the list, and where its file and frames are."""
-    media, poster = video.media, video.poster
-    return dict(video.summary) | {
-        "media": None if media is None else {"type": media.type, "url": media.url},
-        "poster": poster is not None,
     }
 
 

@@ -44,6 +44,14 @@ class VideoContents:
     poster: bytes | None = None
     """A strip of frames as a JPEG; None if there is none."""
 
+    def files(self) -> dict[str, Any]:
+        """Return how the page gets the video file, and whether there are frames."""
+        media = self.media
+        return {
+            "media": None if media is None else {"type": media.type, "url": media.url},
+            "poster": self.poster is not None,
+        }
+
 
 @dataclasses.dataclass(frozen=True)
 class Contents:

@@ -27,9 +27,10 @@ MOST_LISTED: Final = 20_000
 PART: Final = re.compile(r"part-\d+-[0-9a-f]{16}\.js")
 """Pattern of the name of a part. It ends with a digest, so that a page that is open
 keeps the parts that it was written with until it is replaced."""
-LISTED: Final = ("id", "labels", "duration_s", "instances", "detections")
-LISTED_BESIDES: Final = ("best", "left_out")
-"""What the page itself has of each video, with `LISTED`."""
+LISTED: Final = (
+    *("id", "labels", "duration_s", "instances", "detections", "best", "left_out"),
+)
+"""What the page itself has of each video."""
 
 Row = list[Any]
 """A detection: index of the video, class, start, end, score, and rank in its video."""
@@ -94,8 +95,7 @@ class ReportParts:
         for v, video in enumerate(videos, start=first):
             rows = [[place[d[0]], *d[1:]] for d in video.detections]
             parts.append(_shown(video, rows))
-            own = (*LISTED, *LISTED_BESIDES)
-            self.listed.append({name: video.summary[name] for name in own})
+            self.listed.append({name: video.summary[name] for name in LISTED})
             self.rows += [[v, *row, rank] for rank, row in enumerate(rows)]
             self.n_rows += len(rows)
             self.low = min([self.low, *(row[3] for row in rows)])
@@ -116,13 +116,11 @@ def surest(rows: list[Row]) -> list[Row]:
 
 def _shown(video: VideoContents, rows: list[list[Any]]) -> Mapping[str, Any]:
     """Return what the page shows of a video beside its line."""
-    media = video.media
     return {
         "rows": rows,
         "truth": video.summary["truth"],
         "poster_frames": video.summary["poster_frames"],
-        "poster": video.poster is not None,
+        **video.files(),
         "poster_text": base64.b64encode(video.poster or b"").decode(),
-        "media": None if media is None else {"type": media.type, "url": media.url},
         "insides_text": json.dumps(video.insides),
     }
