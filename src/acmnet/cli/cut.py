@@ -70,7 +70,7 @@ def cut(
     with Waiting(errors, "cutting", "clips", silent=quiet()) as bar:
         bar.total = len(wanted)
         for video in sorted(by_video):
-            _cut_video(files.get(video), by_video[video], out, done, bar)
+            _cut_video(video, files.get(video), by_video[video], out, done, bar)
     _write_table(out / TABLE, done.spans, wanted)
     n_sheets = _write_sheets(out, done.spans, wanted)
     if done.kept:
@@ -133,6 +133,7 @@ def _labelled(source: Path) -> list[Clip]:
 
 
 def _cut_video(
+    video: str,
     file: Path | None,
     clips: Mapping[PurePath, Clip],
     out: Path,
@@ -140,7 +141,6 @@ def _cut_video(
     bar: Waiting,
 ) -> None:
     """Cut all clips of one video; keep the reason if one cannot be cut."""
-    video = next(iter(clips.values())).video
     if file is None:
         done.reasons.append(
             f"{quoted(video)}: no file of this name was given; name its folder, too"
