@@ -1,6 +1,7 @@
 """Decode a few frames of a long video, without decoding all frames before them."""
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,14 +65,7 @@ def _sought(video: OpenVideo, stamp: int) -> Iterator[av.VideoFrame] | None:
     head = next(frames, None)
     if head is None or head.pts is None or head.pts > stamp:
         return None
-    return _after(head, frames)
-
-
-def _after(
-    head: av.VideoFrame, frames: Iterator[av.VideoFrame]
-) -> Iterator[av.VideoFrame]:
-    yield head
-    yield from frames
+    return itertools.chain((head,), frames)
 
 
 def _indexed(
