@@ -17,6 +17,7 @@ LIBRARY = {
     "text_files",
     "folders",
     "devices",
+    "quiet_export",
     "startup",
 }
 """Modules that know nothing of videos and are open to every folder."""

@@ -4,15 +4,11 @@ Each is measured in a process of its own, by one thread, in seconds of processor
 so that other work on the machine hardly changes the figures.
 """
 
-import contextlib
 import functools
 import importlib
 import importlib.util
-import io
-import logging
 import multiprocessing
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -31,6 +27,7 @@ from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.i3d_runner import network_input, torch_pass
 from acmnet.extraction.i3d.i3d_weights import load_i3d
 from acmnet.extraction.worker_engines import bound_to_us, environment
+from acmnet.quiet_export import quiet_export
 from acmnet.startup import SAFE_PATH
 
 Pass = Callable[[Tensor], Tensor]
@@ -102,14 +99,10 @@ def _onnxruntime(network: I3D, snippet_frames: int, _peaks: Sequence[float]) -> 
             raise I3DError(f"{module} is not installed")
     onnxruntime = importlib.import_module("onnxruntime")
     example = torch.zeros(1, network.in_channels, snippet_frames, SIDE, SIDE)
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # torch names operators of packages it lacks
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            program: Any = torch.onnx.export(network, (example,), dynamo=True)
-    finally:
-        logging.disable(before)
+    with quiet_export():
+        program: Any = torch.onnx.export(
+            network, (example,), dynamo=True, verbose=False
+        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(

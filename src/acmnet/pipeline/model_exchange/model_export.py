@@ -5,13 +5,10 @@ metadata say everything else that localisation needs. Before a file is written, 
 computes is compared with the networks themselves.
 """
 
-import contextlib
 import dataclasses
 import io
 import json
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +26,7 @@ from acmnet.pipeline.stored_calibration import CALIBRATION_FILE
 from acmnet.pipeline.stored_model import TEACHERS_BEST, TRUST, load
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.pipeline.training_summary import shown_score
+from acmnet.quiet_export import quiet_export
 from acmnet.training.checkpoint import CONFIG_FILE, weights_sha256
 from acmnet.training.exported_file import SHA256_KEY, SUFFIX, import_onnx
 
@@ -112,7 +110,7 @@ def export_torch(run: str | Path, path: str | Path) -> Exported:
     model, whole = _whole(Path(run))
     metadata = _metadata(Path(run), model)
     written = io.BytesIO()
-    with _quiet():
+    with quiet_export():
         torch.export.save(_program(whole), written, extra_files=metadata)
         again = torch.export.load(io.BytesIO(written.getvalue())).module()
 
@@ -154,7 +152,7 @@ def _program(whole: WholeModel) -> torch.export.ExportedProgram:
 
 def _onnx_graph(onnx: Any, whole: WholeModel, metadata: Mapping[str, str]) -> Any:
     """Return the networks as an ONNX model with its metadata."""
-    with _quiet():
+    with quiet_export():
         made = torch.onnx.export(
             _program(whole),
             dynamo=True,
@@ -265,16 +263,3 @@ def _difference(
         float(np.abs(mine - theirs).max() / max(1.0, np.abs(theirs).max()))
         for mine, theirs in zip(found, expected, strict=True)
     )
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep torch from telling of its own internals while it exports."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
