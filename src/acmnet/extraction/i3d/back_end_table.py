@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import torch
-
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.i3d.fastest_precision import sampled_snippets
 from acmnet.extraction.i3d.i3d import I3DError
@@ -13,13 +11,11 @@ from acmnet.extraction.i3d.i3d_back_ends import (
     BACK_ENDS,
     Measured,
     cosines,
+    installed_rgb,
     measured,
+    peaks_of,
     work_of_a_snippet,
 )
-from acmnet.extraction.i3d.i3d_choices import RGB_WEIGHTS
-from acmnet.extraction.i3d.i3d_int8 import measured_peaks
-from acmnet.extraction.i3d.i3d_runner import network_input
-from acmnet.extraction.i3d.i3d_weights import load_i3d
 
 SNIPPETS: Final = 6
 """Snippets for the peaks of int8, and as many others that every back end computes."""
@@ -56,9 +52,7 @@ def back_end_table(files: Sequence[Path]) -> BackEndTable:
     snippets = sampled_snippets(files, settings, 2 * SNIPPETS)
     if len(snippets) < 2:
         raise I3DError("the videos have no snippet that could be read; name others")
-    network = load_i3d(RGB_WEIGHTS).folded().eval().requires_grad_(False)
-    inputs = (network_input(torch.from_numpy(one[None])) for one in snippets[::2])
-    peaks = measured_peaks(network, inputs)
+    peaks = peaks_of(installed_rgb(), snippets[::2])
     found = dict(measured(tuple(BACK_ENDS), snippets[1::2], peaks))
     work = work_of_a_snippet(settings.snippet_frames)
     snippet_s = settings.stride_frames / settings.fps

@@ -19,12 +19,17 @@ import torch
 from acmnet.data.feature_manifest import MANIFEST_NAME, read_manifest
 from acmnet.extraction.extractors import ExtractionSettings, parts_of
 from acmnet.extraction.i3d.i3d import Frames, I3DError
-from acmnet.extraction.i3d.i3d_back_ends import BACK_ENDS, Measured, cosines, measured
-from acmnet.extraction.i3d.i3d_choices import RGB_WEIGHTS
-from acmnet.extraction.i3d.i3d_int8 import measured_peaks
+from acmnet.extraction.i3d.i3d_back_ends import (
+    BACK_ENDS,
+    Measured,
+    cosines,
+    installed_rgb,
+    measured,
+    peaks_of,
+)
 from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.i3d_runner import network_input
-from acmnet.extraction.i3d.i3d_weights import load_i3d, weights_directory
+from acmnet.extraction.i3d.i3d_weights import weights_directory
 from acmnet.extraction.snippet_cutting import crop_centre, cut_snippets
 from acmnet.files import write_json
 from acmnet.video.frames import FrameReader, VideoError, probe
@@ -172,16 +177,14 @@ def _in_int8(settings: ExtractionSettings, snippets: Frames) -> ExtractionSettin
             "--precision bf16"
         )
     openvino = import_openvino("cpu")
-    network = load_i3d(RGB_WEIGHTS).folded().eval().requires_grad_(False)
-    inputs = [network_input(torch.from_numpy(one[None])) for one in snippets]
-    peaks = measured_peaks(network, inputs[::2])
+    network = installed_rgb()
+    peaks = peaks_of(network, snippets[::2])
     n_frames = settings.snippet_frames
     run = openvino_pass(openvino, network, INT8, n_frames, peaks)
     with torch.inference_mode():
-        exact = np.concatenate([network(one).numpy() for one in inputs[1::2]])
-        found = np.concatenate(
-            [run(torch.from_numpy(one[None])).numpy() for one in snippets[1::2]]
-        )
+        others = [torch.from_numpy(one[None]) for one in snippets[1::2]]
+        exact = np.concatenate([network(network_input(x)).numpy() for x in others])
+        found = np.concatenate([run(x).numpy() for x in others])
     worst = cosines(found, exact).min()
     if worst < settings.least_cosine:
         raise I3DError(
@@ -253,9 +256,7 @@ def _speeds(snippets: Frames, on_note: OnNote) -> dict[str, Speed]:
 
 def measured_speeds(snippets: Frames) -> dict[str, Speed]:
     """Measure the back ends that can be chosen on some snippets, by name."""
-    network = load_i3d(RGB_WEIGHTS).folded().eval().requires_grad_(False)
-    inputs = (network_input(torch.from_numpy(one[None])) for one in snippets)
-    peaks = measured_peaks(network, inputs)
+    peaks = peaks_of(installed_rgb(), snippets)
     found = {
         name: result
         for name, result in measured(WITH_INT8, snippets, peaks)

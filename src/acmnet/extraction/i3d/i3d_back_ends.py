@@ -23,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from acmnet.devices import computed_in
 from acmnet.extraction.i3d.i3d import I3D, SIDE, Frames, I3DError
 from acmnet.extraction.i3d.i3d_choices import RGB_WEIGHTS, Precision
+from acmnet.extraction.i3d.i3d_int8 import measured_peaks
 from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.i3d_runner import network_input, torch_pass
 from acmnet.extraction.i3d.i3d_weights import load_i3d
@@ -170,11 +171,32 @@ def measured(
                 yield name, str(error).strip().splitlines()[0]
 
 
+def installed_rgb() -> I3D:
+    """Return the installed network of the RGB stream, folded, as `BackEnd.make` takes.
+
+    Raises
+    ------
+    WeightsError
+        If the weights are not installed, or their file has changed since.
+    """
+    return load_i3d(RGB_WEIGHTS).folded().eval().requires_grad_(False)
+
+
+def peaks_of(network: I3D, snippets: Frames) -> tuple[float, ...]:
+    """Return the peaks for int8 on (n, T, 224, 224, 3) snippets; see `measured_peaks`.
+
+    The snippets are scaled and computed one at a time.
+    """
+    return measured_peaks(
+        network, (network_input(torch.from_numpy(one[None])) for one in snippets)
+    )
+
+
 def measure(name: str, snippets: Frames, peaks: Sequence[float]) -> Measured:
     """Measure one back end in this process, with as many threads as torch has."""
     back_end = BACK_ENDS[name]
     began = time.process_time()
-    network = load_i3d(RGB_WEIGHTS).folded().eval().requires_grad_(False)
+    network = installed_rgb()
     run = back_end.make(network, snippets.shape[1], peaks)
     features, spent = [], []
     with torch.inference_mode():
