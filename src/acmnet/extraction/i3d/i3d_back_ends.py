@@ -27,6 +27,7 @@ from acmnet.extraction.i3d.i3d_int8 import measured_peaks
 from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.i3d_runner import network_input, torch_pass
 from acmnet.extraction.i3d.i3d_weights import load_i3d
+from acmnet.extraction.i3d.published_i3d_files import unfilled_network
 from acmnet.extraction.worker_engines import bound_to_us, environment
 from acmnet.quiet_export import quiet_export
 from acmnet.startup import SAFE_PATH
@@ -241,11 +242,9 @@ def matrix_rate(number: str) -> float:
 
 def work_of_a_snippet(snippet_frames: int) -> int:
     """Return the multiplications and additions of I3D's RGB stream for a snippet."""
-    shape = (1, 3, snippet_frames, SIDE, SIDE)
-    with torch.device("meta"):
-        network, snippet = I3D(3), torch.zeros(shape)
+    snippet = torch.zeros((1, 3, snippet_frames, SIDE, SIDE), device="meta")
     with FlopCounterMode(display=False) as counter:
-        network(snippet)
+        unfilled_network(3)(snippet)
     return int(counter.get_total_flops())
 
 
