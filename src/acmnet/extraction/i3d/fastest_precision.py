@@ -104,8 +104,9 @@ def with_fastest(
         return held
     if settings.precision == INT8:
         return _in_int8(settings, _snippets(settings, files))
-    is_choice = device == "cpu" and is_alone and _is_worth_it(files)
-    if not is_choice or importlib.util.find_spec("openvino") is None:
+    has_openvino = importlib.util.find_spec("openvino") is not None
+    is_choice = device == "cpu" and is_alone and has_openvino
+    if not is_choice or not _is_worth_it(files):
         return dataclasses.replace(settings, precision="bf16")
     return _fastest(settings, _snippets(settings, files), on_note)
 
