@@ -24,6 +24,7 @@ __all__ = [
     "FrameReader",
     "VideoError",
     "VideoInfo",
+    "claimed_duration_s",
     "probe",
 ]
 
@@ -86,6 +87,17 @@ def probe(path: str | Path) -> VideoInfo:
             pixel_format=frame.format.name,
             rotation=90 * turns,
         )
+
+
+def claimed_duration_s(path: str | Path) -> float:
+    """Return the seconds that a file's header claims; 0 if it claims none.
+
+    It is 0, too, if no video can be read from the file.
+    """
+    try:
+        return probe(path).duration_s or 0.0
+    except (VideoError, OSError):
+        return 0.0
 
 
 class FrameReader:

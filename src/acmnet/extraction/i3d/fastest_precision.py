@@ -32,7 +32,7 @@ from acmnet.extraction.i3d.i3d_runner import network_input
 from acmnet.extraction.i3d.i3d_weights import weights_directory
 from acmnet.extraction.snippet_cutting import crop_centre, cut_snippets
 from acmnet.files import write_json
-from acmnet.video.frames import FrameReader, VideoError, probe
+from acmnet.video.frames import FrameReader, VideoError, claimed_duration_s
 
 OnNote = Callable[[str], None]
 
@@ -129,10 +129,7 @@ def _is_worth_it(files: Mapping[str, Path]) -> bool:
     """Return whether the videos are long enough together."""
     total_s = 0.0
     for path in files.values():
-        try:
-            total_s += probe(path).duration_s or 0.0
-        except (VideoError, OSError):
-            continue
+        total_s += claimed_duration_s(path)
         if total_s >= LEAST_VIDEO_S:
             return True
     return False

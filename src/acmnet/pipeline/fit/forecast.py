@@ -29,7 +29,7 @@ from acmnet.training.loop import Plan, Task, WeakTask, optimize
 from acmnet.training.pseudo_labels import StudentTask
 from acmnet.training.schedule import Schedule
 from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels
-from acmnet.video.frames import VideoError, probe
+from acmnet.video.frames import VideoError, claimed_duration_s
 
 LEAST_VIDEO_S: Final = 300.0
 """Seconds of video from which a forecast is made; the trial takes some seconds."""
@@ -96,7 +96,7 @@ def forecast(
     Forecast or None
         None if the videos are so short that a trial would not pay, or cannot be read.
     """
-    durations_s = {video: _duration_s(path) for video, path in files.items()}
+    durations_s = {video: claimed_duration_s(path) for video, path in files.items()}
     known_s = [duration_s for duration_s in durations_s.values() if duration_s]
     if sum(known_s) < LEAST_VIDEO_S:
         return None
@@ -110,14 +110,6 @@ def forecast(
     training_s = trained_in(lengths, dimension, n_classes, settings)
     again = CHECKED_BESIDE_A_STUDENT if settings.has_student else CHECKED_ALONE
     return Forecast(rate * missing_s / parallel, training_s * (1 + again))
-
-
-def _duration_s(path: Path) -> float:
-    """Return what a file's header claims, or 0."""
-    try:
-        return probe(path).duration_s or 0.0
-    except (VideoError, OSError):
-        return 0.0
 
 
 def _seconds_of_a_second(
