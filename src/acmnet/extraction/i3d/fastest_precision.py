@@ -239,14 +239,14 @@ def _snippets(settings: ExtractionSettings, files: Mapping[str, Path]) -> Frames
 def _speeds(snippets: Frames, on_note: OnNote) -> dict[str, Speed]:
     """Return what is remembered of this machine, or measure it now."""
     path = weights_directory().parent / "i3d_speeds.json"
-    remembered = _remembered(path)
-    if machine_key() in remembered:
-        return remembered[machine_key()]
+    remembered, here = _remembered(path), machine_key()
+    if here in remembered:
+        return remembered[here]
     on_note("how fast this machine computes I3D is measured once (about a minute)")
     speeds = measured_speeds(snippets[:4])
     content = {
         key: {name: speed._asdict() for name, speed in own.items()}
-        for key, own in (remembered | {machine_key(): speeds}).items()
+        for key, own in (remembered | {here: speeds}).items()
     }
     write_json(path, content)
     return speeds
