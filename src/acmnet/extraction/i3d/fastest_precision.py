@@ -6,6 +6,7 @@ that exist already are gone on with in their own format, whatever is fastest now
 
 import dataclasses
 import importlib.util
+import itertools
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -220,15 +221,10 @@ def _beginning(path: Path, settings: ExtractionSettings) -> Iterator[Frames]:
     from acmnet.extraction.i3d.i3d_extractors import FRAME_SIDE
 
     grid = settings.grid
-
-    def frames() -> Iterator[Frames]:
-        reader = FrameReader(path, fps=grid.fps, short_side=FRAME_SIDE)
-        for k, frame in enumerate(reader):
-            if k > LOOKED_AT_S * grid.fps:
-                return
-            yield crop_centre(frame)
-
-    for snippet in cut_snippets(frames(), grid.snippet_frames, grid.snippet_frames):
+    reader = FrameReader(path, fps=grid.fps, short_side=FRAME_SIDE)
+    n_frames = 1 + int(LOOKED_AT_S * grid.fps)
+    frames = map(crop_centre, itertools.islice(reader, n_frames))
+    for snippet in cut_snippets(frames, grid.snippet_frames, grid.snippet_frames):
         yield np.stack(snippet)
 
 
