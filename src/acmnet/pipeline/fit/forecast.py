@@ -23,6 +23,7 @@ from acmnet.extraction.shipped_extractors import make_extractor
 from acmnet.extraction.worker_engines import cores
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
+from acmnet.pipeline.fit.held_out_names import COST
 from acmnet.recipes import Settings
 from acmnet.segments import SnippetGrid
 from acmnet.training.loop import Plan, Task, WeakTask, optimize
@@ -38,10 +39,9 @@ TRIAL_SNIPPETS: Final = 8
 TRIAL_STEPS: Final = 3
 """Steps of each training on trial; the first one is not counted."""
 
-CHECKED_BESIDE_A_STUDENT: Final = 0.5
-"""Time of the check of names on held-out videos, as a share of the training's."""
 CHECKED_ALONE: Final = 1.0
-"""The same where the run has a single network."""
+"""Time of the check of names on held-out videos, as a share of the training's, where
+the run has a single network; `COST` elsewhere."""
 
 
 class Forecast(NamedTuple):
@@ -108,7 +108,7 @@ def forecast(
     grid, dimension = extractors[0].grid, extractors[0].dimension
     lengths = [grid.n_snippets(round(s * grid.fps)) for s in known_s]
     training_s = trained_in(lengths, dimension, n_classes, settings)
-    again = CHECKED_BESIDE_A_STUDENT if settings.has_student else CHECKED_ALONE
+    again = COST if settings.has_student else CHECKED_ALONE
     return Forecast(rate * missing_s / parallel, training_s * (1 + again))
 
 
