@@ -16,6 +16,10 @@ BIN := $(VENV)/bin
 LOCKED ?= yes
 INSTALL := $(BIN)/python constraints/install.py --torch $(TORCH) $(if $(filter no,$(LOCKED)),--unlocked,)
 
+# make install leaves compiling to the first import. Where the environment forbids Python
+# to keep what it compiled, each of the many processes of the tests would compile torch anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-fast docs audit lock results bench clean
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -62,6 +63,20 @@ def test_whatever_acmnet_asks_for_is_locked_within_its_bounds():
         wanted = Requirement(line)
         if wanted.name != "acmnet":
             assert wanted.specifier.contains(versions[canonicalize_name(wanted.name)])
+
+
+def test_make_lets_python_keep_what_it_compiled():
+    forbidden = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "KEPT": "1"}
+    shown = subprocess.run(
+        ["make", "--eval=shown: ; @env", "shown"],
+        cwd=ROOT,
+        env=forbidden,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert "KEPT=1" in shown
+    assert not any(line.startswith("PYTHONDONTWRITE") for line in shown)
 
 
 def test_make_install_goes_through_the_lock():
