@@ -49,7 +49,7 @@ def closing(site: BenchSite) -> Iterator[None]:
     try:
         yield
     finally:
-        site.suggesting.stop()
+        site.suggesting.end()
         site.learning.stop()
         site.store.close()
 

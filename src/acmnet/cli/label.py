@@ -201,7 +201,8 @@ def opened_bench(
     last = last_done(rounds_in(rounds))
     if last is not None:
         show(last)
-    learning = Learning(rounds, Method(plan.steps, plan.progress), show)
+    method = Method(plan.steps, plan.progress)
+    learning = Learning(rounds, method, show, suggesting.resume)
     for sentence in store.notes:
         note(sentence)
     return BenchSite(

@@ -62,13 +62,19 @@ class Learning:
         How rounds are made.
     on_done : callable
         Called with each round that ended well, before it counts as done.
+    on_given_up : callable
+        Called when a round was stopped or has failed.
     """
 
     def __init__(
-        self, folder: Path, method: Method, on_done: Callable[[Round], None]
+        self,
+        folder: Path,
+        method: Method,
+        on_done: Callable[[Round], None],
+        on_given_up: Callable[[], None] = lambda: None,
     ) -> None:
         self.folder, self.method = folder, method
-        self._on_done = on_done
+        self._on_done, self._on_given_up = on_done, on_given_up
         self._process: subprocess.Popen[bytes] | None = None
         self._round: Round | None = None
         self._told: dict[str, Any] | None = None
@@ -181,9 +187,11 @@ class Learning:
         elif state.get("state") == STOPPED:
             message = f"round {one.number} was stopped; it can go on"
             self._told = _values("idle", 0.0, message, one.number)
+            self._on_given_up()
         else:
             message = str(state.get("message") or "the process of learning was killed")
             self._told = _values(FAILED, 0.0, message, one.number)
+            self._on_given_up()
 
     def _is_running(self) -> bool:
         """Whether this server's round is being learned, or its end is being read."""

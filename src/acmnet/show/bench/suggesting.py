@@ -52,7 +52,8 @@ class Suggesting:
         self._wanted: tuple[Sequence[str], Path] | None = None
         self._found: dict[str, dict[str, Any]] = {}
         self._has_begun = False
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of what is wanted and found
+        self._turn = threading.Lock()  # to start or to stop the process
 
     def look(self, words: Sequence[str], file: Path) -> None:
         """Suggest from now on what a run suggests, which is found out if need be.
@@ -67,13 +68,21 @@ class Suggesting:
         self.stop()
         with self._lock:
             self._wanted, self._found = (words, file), _read(file)
-        if self._has_begun:
-            self._start()
+        self._start()
 
     def begin(self) -> None:
         """Find out what is suggested, now and whenever another run is shown."""
         self._has_begun = True
         self._start()
+
+    def resume(self) -> None:
+        """Go on with what was stopped, unless it was ended or never begun."""
+        self._start()
+
+    def end(self) -> None:
+        """Find out nothing more; a process that is at work ends."""
+        self._has_begun = False
+        self.stop()
 
     def of_videos(self) -> Mapping[str, Mapping[str, Any]]:
         """Return rank, why and spans of each suggested video, by its id."""
@@ -84,16 +93,22 @@ class Suggesting:
 
     def stop(self) -> None:
         """End the process, if it is at work; what it would have found is lost."""
-        process = self._process
-        if process is not None and process.poll() is None:
-            ended(process, PATIENCE_S)
+        with self._turn:
+            if self._process is not None and self._is_at_work():
+                ended(self._process, PATIENCE_S)
+
+    def _is_at_work(self) -> bool:
+        """Whether a process is finding out what is suggested."""
+        return self._process is not None and self._process.poll() is None
 
     def _start(self) -> None:
-        """Start the process that finds out, unless its file is there."""
-        with self._lock:
-            if self._wanted is None or self._wanted[1].exists():
+        """Start the process that finds out, unless it is at work or has found out."""
+        with self._turn:
+            if not self._has_begun or self._wanted is None or self._is_at_work():
                 return
             words, file = self._wanted
+            if file.exists():
+                return
             make_folder(file.parent)
             self._process = process = subprocess.Popen(
                 [sys.executable, "-m", "acmnet", *words],
