@@ -56,6 +56,19 @@ def seconds(function: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+def processor_seconds(function: Callable[[], object]) -> float:
+    """Return the processor seconds of the processes that one call starts and awaits."""
+    before = _of_children()
+    function()
+    return _of_children() - before
+
+
+def _of_children() -> float:
+    """Return the processor seconds of all processes that this one has waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def peak_memory_gb() -> float:
     """Return the peak resident memory of this process in GB, with all libraries."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -64,13 +77,17 @@ def peak_memory_gb() -> float:
 
 
 def interleaved(
-    *functions: Callable[[], object], repeats: int, warm_up: int = 1
+    *functions: Callable[[], object],
+    repeats: int,
+    warm_up: int = 1,
+    clock: Callable[[Callable[[], object]], float] = seconds,
 ) -> list[list[float]]:
     """Return the seconds of the calls of functions that are called in turns: A B A B.
 
-    Other work on the machine then slows down neighbouring calls in the same way.
+    Other work on the machine then slows down neighbouring calls in the same way. The
+    clock calls a function and returns the seconds that it took.
     """
-    rounds = [[seconds(f) for f in functions] for _ in range(warm_up + repeats)]
+    rounds = [[clock(f) for f in functions] for _ in range(warm_up + repeats)]
     return [list(column) for column in zip(*rounds[warm_up:], strict=True)]
 
 

@@ -4,7 +4,6 @@ Seconds are those of the processor, so that other work on the machine hardly mat
 """
 
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -17,7 +16,13 @@ from acmnet.data.detections import write_detections
 from acmnet.data.label_json import label_entry
 from acmnet.files import write_json
 from benchmarks.evaluation import made_up_thumos
-from benchmarks.measure import ROOT, Figure, median_ratio
+from benchmarks.measure import (
+    ROOT,
+    Figure,
+    interleaved,
+    median_ratio,
+    processor_seconds,
+)
 
 HELP_LIMIT: Final = 6.0
 """How many times as long as a Python that does nothing the page of help may take."""
@@ -36,7 +41,11 @@ def rows(repeats: int = 9) -> Iterator[Figure]:
     )
     with tempfile.TemporaryDirectory() as directory:
         options = _evaluation(Path(directory))
-        taken = [cpu_seconds(*acmnet, *options) for _ in range(repeats)]
+        (taken,) = interleaved(
+            lambda: run_python(*acmnet, *options),
+            repeats=repeats,
+            clock=processor_seconds,
+        )
     yield Figure(
         name="acmnet evaluate, the whole process",
         value=statistics.median(taken),
@@ -45,9 +54,8 @@ def rows(repeats: int = 9) -> Iterator[Figure]:
     )
 
 
-def cpu_seconds(*arguments: str) -> float:
-    """Return the processor seconds of a Python process with these arguments."""
-    before = _of_children()
+def run_python(*arguments: str) -> None:
+    """Run a Python process with these arguments, and wait for it."""
     path = {"PYTHONPATH": str(ROOT / "src")}
     subprocess.run(
         (sys.executable, *arguments),
@@ -56,23 +64,18 @@ def cpu_seconds(*arguments: str) -> float:
         stderr=subprocess.DEVNULL,
         env=os.environ | path,
     )
-    return _of_children() - before
-
-
-def _of_children() -> float:
-    """Return the processor seconds of all processes that this one has waited for."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def _against(
     name: str, arguments: tuple[str, ...], code: str, limit: float, repeats: int
 ) -> Figure:
     """Time a process in turns with ``python -c CODE``; the figure is their ratio."""
-    pairs = [
-        (cpu_seconds(*arguments), cpu_seconds("-c", code)) for _ in range(repeats + 1)
-    ]
-    ours, bare = zip(*pairs[1:], strict=True)  # the first pair fills the disk's cache
+    ours, bare = interleaved(
+        lambda: run_python(*arguments),
+        lambda: run_python("-c", code),
+        repeats=repeats,
+        clock=processor_seconds,
+    )
     return Figure(
         name=f"{name} against python -c {code!r}",
         value=median_ratio(ours, bare),

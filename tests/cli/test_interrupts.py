@@ -191,3 +191,11 @@ def test_what_a_training_keeps_depends_on_its_checkpoint(tiny_run):
     )
     assert "give the same command again" in what_is_kept(["evaluate"])
     assert "give the same command again" in what_is_kept([])
+
+
+@pytest.mark.parametrize("verb", ["pack", "features", "simulate", "pose", "demo"])
+def test_a_verb_that_writes_video_by_video_says_what_it_keeps(verb):
+    kept = what_is_kept([verb, "--out", "there"])
+    assert "kept" in kept or "keeps" in kept
+    assert "nothing was written" not in kept
+    assert "the same command" in kept

@@ -537,6 +537,7 @@ SCORED = ("--ground-truth", "labels.json", "--detections", "found.json")
     ("words", "verb"),
     [
         (["protocols", "--training.epochs", "3"], "protocols"),
+        (["--help", "budget", "--training.epochs", "3"], "budget"),
         (["evaluate", *SCORED, "--localization.nms-tiou=0.3"], "evaluate"),
         (["weights", "list", "--loss.guide_weight", "1"], "weights list"),
         (["extract", "v", "--out", "o", "--model.standardize", "true"], "extract"),
@@ -548,7 +549,7 @@ def test_a_setting_is_refused_by_verbs_that_use_none(acmnet, words, verb):
     takers += "recipes show, report, suggest, train, view"
     refused(
         result,
-        f"{verb} uses no settings of a recipe",
+        f"acmnet: acmnet {verb} uses no settings of a recipe",
         f"these verbs do: {takers}",
         code=2,
     )

@@ -16,6 +16,7 @@ from acmnet.data.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.feature_packing import pack
 from acmnet.data.feature_shards import shard_name, shard_of
 from acmnet.data.feature_store import RECORDS, open_store, write_features
+from acmnet.data.object_storage import Storage
 from acmnet.segments import SnippetGrid
 
 GRID = SnippetGrid(25, 16, 16)
@@ -71,6 +72,17 @@ def test_the_bits_are_those_of_single_files(singles, tmp_path, scheme):
         store.require(["vidéo 1", "none"])
     if "memory" in scheme:
         fsspec.filesystem("memory").rm(str(tmp_path), recursive=True)
+
+
+def test_a_place_in_storage_is_listed_once(singles, tmp_path, monkeypatch):
+    out = f"memory:/{tmp_path}/packed"
+    listed, names = [], Storage.names
+    monkeypatch.setattr(Storage, "names", lambda own: listed.append(1) or names(own))
+    pack(open_store(singles), out)
+    assert len(listed) == 2  # singles and out
+    store = open_store(out)
+    assert (len(listed), store.manifest is None) == (3, False)
+    fsspec.filesystem("memory").rm(str(tmp_path), recursive=True)
 
 
 KILLED = """

@@ -1,6 +1,7 @@
 """Settings of a recipe, given on the command line as options with dotted names."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -9,7 +10,7 @@ from cyclopts import Parameter
 from acmnet import recipes
 from acmnet.cli.app import UsageError
 from acmnet.cli.exit_codes import EXIT_CODES
-from acmnet.cli.verbs import WITH_SETTINGS
+from acmnet.cli.verbs import HELP, WITH_SETTINGS
 from acmnet.recipes import RecipeError, Settings, setting_names
 
 GroupValues = Annotated[dict[str, str] | None, Parameter(show=False, negative=())]
@@ -134,7 +135,7 @@ def _refuse_wrong(name: str, text: object) -> None:
 
 def _verb_of(tokens: Sequence[str]) -> str:
     """Return the verb of a command line: of several words, such as ``recipes show``."""
-    options = [i for i, word in enumerate(tokens) if word.startswith("-")]
-    words = tokens[: min(options, default=len(tokens))]
+    asked = list(itertools.dropwhile(HELP.__contains__, tokens))
+    words = list(itertools.takewhile(lambda word: not word.startswith("-"), asked))
     both = " ".join(words[:2])
     return both if words[:1] in (["recipes"], ["weights"]) else " ".join(words[:1])

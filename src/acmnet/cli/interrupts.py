@@ -20,6 +20,14 @@ KEPT: Final = {
     "crossvalidate": GOES_ON,
     "ablate": GOES_ON,
     "cut": GOES_ON,
+    "pack": GOES_ON,
+    "simulate": GOES_ON,
+    "demo": "the folder that --out names keeps what was made so far, and the same "
+    "command writes over it",
+    "features": "the videos that were read are kept in the folder that --out names, "
+    "but no verb reads it without features.json: the same command writes all of it",
+    "pose": "the tracks that were written are kept; the same command writes those of "
+    "all videos, so name only the videos that are missing",
     "localize": "no detections were written; features that were extracted into "
     "--features or beside --out are kept, and the same command uses them",
     "label": "all marks are kept in the file that --out names, and a round of learning "

@@ -9,7 +9,7 @@ from acmnet.data.annotations import Instance
 from acmnet.data.detections import read_detections
 from acmnet.data.label_files import read_annotations
 from acmnet.data.shown_detections import Shown
-from acmnet.data.tracks.track_files import read_tracks
+from acmnet.data.tracks.tracks import Tracks
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.names import one_form
@@ -68,7 +68,7 @@ def render(
     refuse_unwritable(out)
     if detections is None and tracks is None:
         raise UsageError("nothing to draw; give --detections or --tracks, or both")
-    points = None if tracks is None else read_tracks(tracks, needs_clock=False)
+    points = None if tracks is None else _points(tracks)
     name = one_form(path.stem if video is None else video)
     found = () if detections is None else _found(detections, name, limits)
     truth = () if annotations is None else _true_instances(annotations, name)
@@ -90,6 +90,13 @@ def render(
         f"{counted(done.frames, 'frame')} with {' and '.join(drawn)}: {out}",
         markup=False,
     )
+
+
+def _points(tracks: Path) -> Tracks:
+    """Return the tracks of a file; what reads them is imported only where one is."""
+    from acmnet.data.tracks.track_files import read_tracks
+
+    return read_tracks(tracks, needs_clock=False)
 
 
 def _found(detections: Path, name: str, limits: LimitOptions) -> tuple[Detection, ...]:

@@ -1,7 +1,7 @@
 """Pack the features of many videos into shards, on a disk or in object storage."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -64,8 +64,9 @@ def pack(
         If the place has features of another kind, or cannot be written.
     """
     storage = Storage(out, FeatureError)
-    _write_manifest(store, storage)
-    there = Shards(storage).files()
+    names = storage.names()
+    _write_manifest(store, storage, names)
+    there = Shards(storage, names).files()
     missing = [video for video in store.video_ids if video not in there]
     failures: list[str] = []
     videos = shards = 0
@@ -109,10 +110,15 @@ def _grouped(
         yield own
 
 
-def _write_manifest(store: FeatureStore, storage: Storage) -> None:
-    """Write the manifest of a store beside its shards; refuse one of other features."""
+def _write_manifest(
+    store: FeatureStore, storage: Storage, names: Sequence[str]
+) -> None:
+    """Write the manifest of a store beside its shards; refuse one of other features.
+
+    ``names`` are those of the files that are there.
+    """
     own = store.manifest or FeatureManifest(grid=store.grid, dimension=store.dimension)
-    found = read_storage_manifest(storage)
+    found = read_storage_manifest(storage, names)
     if found is None:
         text = json.dumps(manifest_content(own), indent=1) + "\n"
         storage.write(MANIFEST_NAME, text.encode())

@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,6 +64,9 @@ class Shards:
     ----------
     storage : Storage
         Where they lie.
+    names : sequence of str
+        All names that `Storage.names` lists there. In object storage each listing
+        takes time, so whoever opens a store lists it once.
 
     Raises
     ------
@@ -72,9 +75,10 @@ class Shards:
         one video.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, names: Sequence[str]) -> None:
         self.storage = storage
-        self.names = [name for name in storage.names() if SHARD.fullmatch(name)]
+        self.beside = tuple(names)
+        self.names = [name for name in names if SHARD.fullmatch(name)]
         self._places: dict[str, Place] = {}
         for name in self.names:
             for video, place in self._read(name).items():

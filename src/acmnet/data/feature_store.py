@@ -7,7 +7,7 @@ network, and no code in a file is ever run.
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -141,9 +141,11 @@ def has_manifest(directory: str | Path) -> bool:
     return MANIFEST_NAME in Storage(directory, FeatureError).names()
 
 
-def read_storage_manifest(storage: Storage) -> FeatureManifest | None:
-    """Return the manifest at a place; None if there is none."""
-    if MANIFEST_NAME not in storage.names():
+def read_storage_manifest(
+    storage: Storage, names: Sequence[str]
+) -> FeatureManifest | None:
+    """Return the manifest at a place whose files have these names; None without one."""
+    if MANIFEST_NAME not in names:
         return None
     size = storage.size(MANIFEST_NAME)
     if size > LARGEST_NOTE_BYTES:
@@ -184,13 +186,13 @@ def _opened(place: str | Path) -> tuple[Path, Shards | None]:
             "move one kind to another directory"
         )
     where = storage.folder if storage.address is None else Path(storage.address)
-    return where, Shards(storage)
+    return where, Shards(storage, names)
 
 
 def _manifest_at(directory: Path, shards: Shards | None) -> FeatureManifest | None:
     """Return the manifest of a store; None if it has none."""
     if shards is not None:
-        return read_storage_manifest(shards.storage)
+        return read_storage_manifest(shards.storage, shards.beside)
     return read_manifest(directory) if has_manifest(directory) else None
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from acmnet.data.feature_store import open_store
+from acmnet.data.releases.collected_features import collect
 from acmnet.data.releases.object_arrays import read_objects
 from acmnet.data.releases.release_files import by_video, found_parts, read_video
-from acmnet.data.releases.release_table import RELEASES
+from acmnet.data.releases.release_table import RELEASES, release_named
 from acmnet.segments import SnippetGrid
 from support.commands import refused
 
@@ -249,3 +250,18 @@ def test_the_docs_list_every_release_with_its_grid():
         if one.grid:
             grid = f"{one.grid.fps:g} / {one.grid.snippet_frames} / "
             assert f"{grid}{one.grid.stride_frames}" in text
+
+
+def test_progress_also_counts_a_video_that_is_left_out(tmp_path):
+    source, seen = tmp_path / "source", []
+    source.mkdir()
+    np.save(source / "a.npy", FEATURES["a"])
+    (source / "b.npy").write_bytes(b"damaged")
+    done = collect(
+        source,
+        release_named("i3d", None, None),
+        tmp_path / "out",
+        on_video=lambda *counts: seen.append(counts),
+    )
+    assert (done.videos, len(done.left_out)) == (1, 1)
+    assert seen == [(1, 2), (2, 2)]

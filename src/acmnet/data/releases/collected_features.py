@@ -91,13 +91,13 @@ def collect(
             write_features(out, video, features)
         except FeatureError as error:
             left_out.append(f"{quoted(name)}: {error}")
-            continue
-        done += 1
-        if video in known:
-            expected = grid.n_snippets(round(known[video] * grid.fps))
-            ratios.append(len(features) / expected)
-            if abs(len(features) - expected) > max(SLACK_ROWS, SLACK * expected):
-                unlike.append(_unlike(video, len(features), expected, known[video]))
+        else:
+            done += 1
+            if video in known:
+                expected = grid.n_snippets(round(known[video] * grid.fps))
+                ratios.append(len(features) / expected)
+                if abs(len(features) - expected) > max(SLACK_ROWS, SLACK * expected):
+                    unlike.append(_unlike(video, len(features), expected, known[video]))
         on_video(index, len(videos))
     if dimension is None or not done:
         raise FeatureError(left_out[0] if left_out else f"{source} has no features")
