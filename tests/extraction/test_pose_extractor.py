@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from acmnet.data.tracks.person_points import PERSON_POINTS
+from acmnet.data.tracks.person_points import PERSON_POINTS, PERSON_WITH_HANDS
 from acmnet.data.tracks.track_files import read_tracks
 from acmnet.extraction.extractors import ExtractionSettings, settings_of
 from acmnet.extraction.i3d.published_i3d_files import WeightsError
 from acmnet.extraction.keypoints.keypoint_features import n_columns
+from acmnet.extraction.pose.hand_networks import HandNetworks
 from acmnet.extraction.pose.pose_extractor import Pose, pose_layout
 from acmnet.extraction.pose.pose_networks import PoseNetworks
 from acmnet.extraction.pose.pose_tracker import PoseTracker
@@ -119,3 +120,39 @@ def test_verb_writes_tracks_in_pixels_of_the_video(networks, frames, acmnet, tmp
     scaled = np.sort(first.positions[0, :, 0, 0])[:2] * 1080 / 480
     found = np.sort(tracks.positions[0, :, 0, 0])
     np.testing.assert_allclose(found, scaled, atol=3)
+
+
+@pytest.fixture(scope="module")
+def hand_networks():
+    try:
+        return HandNetworks()
+    except WeightsError as error:
+        pytest.skip(str(error))
+
+
+def test_hands_are_where_they_are_seen(networks, hand_networks, frames):
+    tracks = PoseTracker(networks, 4, 25.0, hand_networks).tracks(iter(frames[:2]))
+    assert tracks.points == PERSON_WITH_HANDS
+    # read off the picture, 853 x 480, by eye: both hands of the man in black hang down
+    for side, place in (("right", (421, 265)), ("left", (490, 263))):
+        hand = [n for n, p in enumerate(tracks.points) if p.startswith(f"{side}_hand_")]
+        middles = tracks.positions[0][:, hand].mean(axis=1)
+        assert np.nanmin(np.linalg.norm(middles - place, axis=1)) < 15, side
+
+
+def test_a_manifest_says_whether_hands_are_looked_at(
+    networks, hand_networks, monkeypatch
+):
+    room = "acmnet.extraction.pose.pose_extractor"
+    monkeypatch.setattr(f"{room}.PoseNetworks", lambda: networks)
+    monkeypatch.setattr(f"{room}.HandNetworks", lambda: hand_networks)
+    made = Pose(ExtractionSettings("pose", tracks=pose_layout(2, has_hands=True)))
+    manifest = {
+        "extractor": "pose",
+        "settings": json.loads(json.dumps(made.settings)),
+        "grid": {"fps": 25.0, "snippet_frames": 16, "stride_frames": 16},
+    }
+    again = Pose(settings_of(manifest, "here"))
+    assert again.hands is hand_networks
+    assert again.versions == made.versions != Pose(ExtractionSettings("pose")).versions
+    assert Pose(ExtractionSettings("pose")).hands is None

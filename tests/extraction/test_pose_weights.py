@@ -8,15 +8,19 @@ import pytest
 
 from acmnet.cli.app import UsageError
 from acmnet.cli.extractor_options import ExtractorOptions
+from acmnet.data.tracks.person_points import BODY_AND_HANDS
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.i3d.published_i3d_files import WeightsError
 from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
 from acmnet.extraction.pose import pose_weights
 from acmnet.extraction.pose.pose_weights import (
+    HANDS,
     MEMBERS,
+    hand_network_files,
     install_pose,
     pose_entry,
     pose_network_files,
+    pose_sha256,
 )
 from acmnet.extraction.shipped_extractors import make_extractor
 from support.commands import refused
@@ -52,7 +56,27 @@ def test_install_takes_only_the_networks(tmp_path, monkeypatch, home):
     assert folder == home / "weights" / "pose"
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == contents
     assert pose_entry().installed
-    assert [path.name for path in pose_network_files()] == list(contents)
+    files = (*pose_network_files(), *hand_network_files())
+    assert [path.name for path in files] == list(contents)
+
+
+def test_weights_of_before_hands_still_serve_for_people(tmp_path, monkeypatch):
+    contents = {name: name.encode() for name in MEMBERS}
+    admit(monkeypatch, contents)
+    folder = install_pose(wheel(tmp_path, contents))
+    for name in HANDS:
+        (folder / name).unlink()
+    assert len(pose_network_files()) == 2
+    assert not pose_entry().installed
+    with pytest.raises(WeightsError, match="run: acmnet weights install pose"):
+        hand_network_files()
+
+
+def test_features_of_people_state_the_digest_of_before_hands():
+    # the digest in the manifests of features that were extracted before 2026-11-27
+    want = "".join(MEMBERS[name][1] for name in list(MEMBERS)[:2])
+    assert pose_sha256() == hashlib.sha256(want.encode()).hexdigest()
+    assert pose_sha256(MEMBERS) != pose_sha256()
 
 
 def test_an_installed_network_that_changed_is_refused(tmp_path, monkeypatch):
@@ -109,6 +133,11 @@ def test_options_of_tracks_that_pose_has(tmp_path):
     assert settings.tracks.n_individuals == 2
     assert settings.tracks.are_pooled
     assert ExtractorOptions("pose").settings(tmp_path).tracks is None
+    with_hands = ExtractorOptions("i3d-rgb+pose", hands=True).settings(tmp_path).tracks
+    assert with_hands.points == BODY_AND_HANDS
+    for other in ("motion", "keypoints", "auto"):
+        with pytest.raises(UsageError, match="--hands is for --extractor pose alone"):
+            ExtractorOptions(other, hands=True).settings(tmp_path)
     with pytest.raises(UsageError, match="--individuals is for --extractor keypoints "):
         ExtractorOptions("motion", individuals=2).settings(tmp_path)
     with pytest.raises(UsageError, match="--points is for --extractor keypoints alone"):

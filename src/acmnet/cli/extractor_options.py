@@ -11,6 +11,7 @@ from acmnet.extraction.default_extractor import AUTO, unnamed_extractor
 from acmnet.extraction.extractors import KEYPOINTS, PLUS, POSE, ExtractionSettings
 from acmnet.extraction.i3d.i3d_choices import Crop, Precision
 from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
+from acmnet.extraction.keypoints.track_layout import TrackLayout
 from acmnet.extraction.optical_flow import FlowMethod
 
 FIRST_OPTIONS: Final = Group("Parameters", sort_key=1)
@@ -28,6 +29,8 @@ OF_TRACKS: Final = (
     "directions",
 )
 """Options of the extractor keypoints; pose has the second one, too."""
+OF_POSE: Final = ("individuals", "hands")
+"""Options of the extractor pose."""
 
 Running: Final = Parameter(group=PROCESSES)
 RunningFlag: Final = Parameter(group=PROCESSES, negative=())
@@ -89,6 +92,10 @@ class ExtractorOptions:
     something, as for a hand that swipes to the left, or a person who lies. When left
     out: yes if individuals mostly keep their direction in the first file, as people do
     in front of a camera; no if they turn all the way round, as mice seen from above."""
+    hands: Annotated[bool, Parameter(negative=())] = False
+    """Only for pose: look at people's hands, too, where they are large enough to be
+    seen: three fingertips of each then stand in the place of knees and ankles. It takes
+    about twice the time."""
 
     def settings(self, *features: Path) -> ExtractionSettings | KeypointRequest:
         """Return the settings to extract with; "auto" is resolved to an extractor.
@@ -107,9 +114,9 @@ class ExtractorOptions:
         UsageError
             If an option is given that the extractor does not have.
         """
+        self._refuse_tracks()
         if self.extractor == KEYPOINTS:
             return self._of_tracks()
-        self._refuse_tracks()
         given = {
             name: value
             for name in (*GRID, "flow", "crop", "precision", "least_cosine")
@@ -117,13 +124,7 @@ class ExtractorOptions:
         }
         if self.extractor == AUTO:
             return unnamed_extractor(given, features, note)
-        tracks = None
-        if POSE in self.extractor.split(PLUS) and self.individuals is not None:
-            from acmnet.extraction.pose.pose_extractor import (
-                pose_layout,  # imports torch
-            )
-
-            tracks = pose_layout(self.individuals)
+        tracks = self._layout_of_people() if self._has_pose else None
         return ExtractionSettings(self.extractor, tracks=tracks, **given)
 
     def words(self) -> tuple[str, ...]:
@@ -161,16 +162,38 @@ class ExtractorOptions:
             self.directions,
         )
 
+    @property
+    def _has_pose(self) -> bool:
+        return POSE in self.extractor.split(PLUS)
+
+    def _layout_of_people(self) -> TrackLayout | None:
+        """Return what is asked of the features of people; None where nothing is."""
+        if self.individuals is None and not self.hands:
+            return None
+        # it imports torch
+        from acmnet.extraction.pose.pose_extractor import MOST_PEOPLE, pose_layout
+
+        most = MOST_PEOPLE if self.individuals is None else self.individuals
+        return pose_layout(most, has_hands=self.hands)
+
     def _refuse_tracks(self) -> None:
-        """Refuse options of keypoints for another extractor."""
-        for name in OF_TRACKS:
+        """Refuse options of keypoints and pose for another extractor."""
+        for name in dict.fromkeys((*OF_TRACKS, *OF_POSE)):
             if getattr(self, name) == getattr(ExtractorOptions, name):
                 continue
-            option = f"--{name.replace('_', '-')}"
-            if name != "individuals":
-                raise UsageError(f"{option} is for --extractor {KEYPOINTS} alone")
-            if POSE not in self.extractor.split(PLUS):
-                raise UsageError(f"{option} is for --extractor {KEYPOINTS} or {POSE}")
+            has_it = (self.extractor == KEYPOINTS and name in OF_TRACKS) or (
+                self._has_pose and name in OF_POSE
+            )
+            if not has_it:
+                option = f"--{name.replace('_', '-')}"
+                raise UsageError(f"{option} is for --extractor {_takers(name)}")
+
+
+def _takers(name: str) -> str:
+    """Return which extractors have an option of tracks or people."""
+    if name not in OF_POSE:
+        return f"{KEYPOINTS} alone"
+    return f"{KEYPOINTS} or {POSE}" if name in OF_TRACKS else f"{POSE} alone"
 
 
 Extracting = Annotated[ExtractorOptions, Parameter(name="*", group=FEATURE_OPTIONS)]

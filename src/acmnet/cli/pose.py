@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from acmnet.cli.app import app, console, errors, fail_for_left_out, quiet
 from acmnet.cli.progress import Waiting
+from acmnet.extraction.pose.hand_networks import HandNetworks
 from acmnet.extraction.pose.pose_extractor import MOST_PEOPLE
 from acmnet.extraction.pose.pose_files import (
     TRACKS_FPS,
@@ -28,13 +29,15 @@ def pose(
     out: Path,
     fps: float = TRACKS_FPS,
     individuals: int = MOST_PEOPLE,
+    hands: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Find people in videos, and write where the points of their bodies are.
 
-    For each video, a file NAME.npy holds 33 points of each person in each frame, in
-    pixels, and NAME.json says what they are. `acmnet render VIDEO --tracks NAME.npy`
-    draws them. `acmnet fit --extractor pose` needs no such files; it finds people by
-    itself. The networks are installed once, by `acmnet weights install pose`.
+    For each video, a file NAME.npy holds 33 points of each person in each frame (75
+    with --hands), in pixels, and NAME.json says what they are. `acmnet render VIDEO
+    --tracks NAME.npy` draws them. `acmnet fit --extractor pose` needs no such files; it
+    finds people by itself. The networks are installed once, by `acmnet weights install
+    pose`.
 
     For example: acmnet pose video.mp4 --out tracks/
 
@@ -48,10 +51,14 @@ def pose(
         Frames per second that are looked at.
     individuals
         The largest number of people who are followed at the same time.
+    hands
+        Also find 21 points of each hand of each person, where it is large enough to be
+        seen. It takes about twice the time.
     """
     refuse_people(individuals)
     files = find_videos(videos)
     networks = PoseNetworks()
+    of_hands = HandNetworks() if hands else None
     make_folder(out)
     left_out = []
     with Waiting(errors, "finding people", "videos", silent=quiet()) as waiting:
@@ -59,7 +66,9 @@ def pose(
             waiting.update(done, len(files))
             target = out / f"{video}.npy"
             try:
-                tracks = write_pose_tracks(path, target, networks, individuals, fps)
+                tracks = write_pose_tracks(
+                    path, target, networks, individuals, fps, of_hands
+                )
             except VideoError as error:
                 left_out.append(f"{video}: {error}")
                 continue

@@ -8,7 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from acmnet.data.tracks.person_points import BONES
+from acmnet.data.tracks.person_points import BONES, HAND_BONES
 from acmnet.data.tracks.tracks import Tracks
 from acmnet.show.frame_overlay import Frame, class_colour
 
@@ -21,8 +21,9 @@ FARTHEST: Final = 30_000
 class TrackOverlay:
     """Draws the points of all individuals onto the frames of one video.
 
-    Points of a person are joined by lines (`acmnet.data.tracks.person_points.BONES`),
-    others are dots. A point that the tracker is not sure of is not drawn.
+    Points of a person are joined by lines (`BONES` and `HAND_BONES` of
+    `acmnet.data.tracks.person_points`), others are dots. A point that the tracker is
+    not sure of is not drawn.
 
     Parameters
     ----------
@@ -36,7 +37,9 @@ class TrackOverlay:
         self._seen = tracks.seen()
         places = {name: i for i, name in enumerate(tracks.points)}
         self._bones = [
-            (places[a], places[b]) for a, b in BONES if a in places and b in places
+            (places[a], places[b])
+            for a, b in (*BONES, *HAND_BONES)
+            if a in places and b in places
         ]
 
     def row(self, index: int, time_s: float) -> int | None:

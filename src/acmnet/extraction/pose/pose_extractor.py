@@ -11,7 +11,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.tracks.person_points import BODY_POINTS
+from acmnet.data.tracks.person_points import (
+    BODY_AND_HANDS,
+    BODY_POINTS,
+    PERSON_POINTS,
+)
 from acmnet.data.tracks.tracks import Tracks
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.keypoints.keypoint_features import (
@@ -21,9 +25,15 @@ from acmnet.extraction.keypoints.keypoint_features import (
 )
 from acmnet.extraction.keypoints.track_gaps import filled
 from acmnet.extraction.keypoints.track_layout import TrackLayout, arranged
+from acmnet.extraction.pose.hand_networks import HandNetworks
 from acmnet.extraction.pose.pose_networks import PoseNetworks
 from acmnet.extraction.pose.pose_tracker import PoseTracker
-from acmnet.extraction.pose.pose_weights import POSE_WEIGHTS, pose_sha256
+from acmnet.extraction.pose.pose_weights import (
+    MEMBERS,
+    PEOPLE,
+    POSE_WEIGHTS,
+    pose_sha256,
+)
 from acmnet.video.frames import Frame
 
 FRAME_SIDE: Final = 480
@@ -32,9 +42,20 @@ MOST_PEOPLE: Final = 4
 """People who are followed at the same time where the user does not say how many."""
 
 
-def pose_layout(most_people: int = MOST_PEOPLE) -> TrackLayout:
-    """Return the layout of the features: pooled, since people have no fixed order."""
-    return TrackLayout(BODY_POINTS, most_people, 2, are_pooled=True)
+def pose_layout(
+    most_people: int = MOST_PEOPLE, *, has_hands: bool = False
+) -> TrackLayout:
+    """Return the layout of the features: pooled, since people have no fixed order.
+
+    Parameters
+    ----------
+    most_people : int
+        People who are followed at the same time.
+    has_hands : bool
+        Whether their hands are looked at, too.
+    """
+    points = BODY_AND_HANDS if has_hands else BODY_POINTS
+    return TrackLayout(points, most_people, 2, are_pooled=True)
 
 
 class Pose:
@@ -51,16 +72,20 @@ class Pose:
         self.grid = settings.grid
         self.dimension = n_columns(self.layout.plan)
         self.networks = PoseNetworks()
+        has_hands = not set(self.layout.points) <= set(PERSON_POINTS)
+        self.hands = HandNetworks() if has_hands else None
         self.versions: Mapping[str, str] = {
             "numpy": np.__version__,
             "openvino": metadata.version("openvino"),
-            POSE_WEIGHTS: pose_sha256(),
+            POSE_WEIGHTS: pose_sha256(MEMBERS if has_hands else PEOPLE),
         }
         self.settings: Mapping[str, Any] = {"tracks": self.layout.to_json()}
 
     def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
         """Yield (n, D) blocks, after the last frame was read."""
-        tracker = PoseTracker(self.networks, self.layout.n_individuals, self.grid.fps)
+        tracker = PoseTracker(
+            self.networks, self.layout.n_individuals, self.grid.fps, self.hands
+        )
         tracks = tracker.tracks(frames)
         if tracks is not None:
             yield from self._features(tracks)

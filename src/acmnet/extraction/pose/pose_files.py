@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from acmnet.data.tracks.track_arrays import write_track_array
 from acmnet.data.tracks.tracks import Tracks
+from acmnet.extraction.pose.hand_tracker import HandFinder
 from acmnet.extraction.pose.pose_extractor import FRAME_SIDE
 from acmnet.extraction.pose.pose_networks import PoseNetworks
 from acmnet.extraction.pose.pose_tracker import PoseTracker
@@ -22,7 +23,12 @@ TRACKS_FPS: Final = 25.0
 
 
 def write_pose_tracks(
-    video: Path, out: Path, networks: PoseNetworks, most_people: int, fps: float
+    video: Path,
+    out: Path,
+    networks: PoseNetworks,
+    most_people: int,
+    fps: float,
+    hands: HandFinder | None = None,
 ) -> Tracks:
     """Find the people in a video, write their tracks, and return them.
 
@@ -40,6 +46,8 @@ def write_pose_tracks(
         People who are followed at the same time, from 1.
     fps : float
         Frames a second that are looked at, from 0.01 to 1000.
+    hands : HandFinder, optional
+        What finds hands. With it, the tracks also have the points of hands.
 
     Raises
     ------
@@ -51,7 +59,9 @@ def write_pose_tracks(
     info = probe(video)
     reader = FrameReader(video, fps=fps, short_side=FRAME_SIDE)
     sizes: set[tuple[int, ...]] = set()  # one: all frames have the size of the first
-    tracks = PoseTracker(networks, most_people, fps).tracks(_noted(reader, sizes))
+    tracks = PoseTracker(networks, most_people, fps, hands).tracks(
+        _noted(reader, sizes)
+    )
     if tracks is None:
         raise VideoError(f"{video} has no frames; leave it out")
     height, width = sizes.pop()

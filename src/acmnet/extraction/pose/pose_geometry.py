@@ -5,6 +5,7 @@ Coordinates of a region run from 0 to 1 along its sides.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import cv2
@@ -18,12 +19,13 @@ Floats = npt.NDArray[np.float64]
 DETECTOR_SIDE: Final = 224
 """Sides of the picture that the detector looks at, in pixels."""
 LAYERS: Final = ((28, 2), (14, 2), (7, 6))
-"""The detector's layers: cells along a side, and anchors in each cell. The three layers
-of 7 x 7 cells with two anchors each follow each other cell by cell."""
+"""Layers of the detector of people: cells along a side, and anchors in each cell. The
+three layers of 7 x 7 cells with two anchors each follow each other cell by cell."""
 REGION_SCALE: Final = 1.25
 """Sides of the region of a person in diameters of the circle around the person."""
-FACE_OVERLAP: Final = 0.3
-"""Intersection over union of two boxes from which they count as one person's."""
+SAME_OVERLAP: Final = 0.3
+"""Intersection over union of two boxes from which they count as one person's, or as one
+palm's."""
 
 
 class Region(NamedTuple):
@@ -109,8 +111,13 @@ def region_of(centre: npt.NDArray[Any], edge: npt.NDArray[Any]) -> Region:
     return Region(float(centre[0]), float(centre[1]), side, math.atan2(right, -down))
 
 
-def anchors() -> Floats:
-    """Return (2254, 2): the centres of the detector's anchors, from 0 to 1.
+def anchors(layers: Sequence[tuple[int, int]] = LAYERS) -> Floats:
+    """Return (N, 2): the centres of a detector's anchors, from 0 to 1.
+
+    Parameters
+    ----------
+    layers : sequence of (int, int)
+        Cells along a side, and anchors in each cell, of each layer.
 
     Examples
     --------
@@ -120,25 +127,27 @@ def anchors() -> Floats:
            [ 3.,  1.],
            [52., 52.]]))
     """
-    layers = []
-    for cells, repeats in LAYERS:
+    places = []
+    for cells, repeats in layers:
         middles = (np.arange(cells) + 0.5) / cells
         x, y = np.meshgrid(middles, middles)
         centres = np.stack([x.ravel(), y.ravel()], axis=1)
-        layers.append(np.repeat(centres, repeats, axis=0))
-    return np.concatenate(layers)
+        places.append(np.repeat(centres, repeats, axis=0))
+    return np.concatenate(places)
 
 
 class Candidates(NamedTuple):
-    """People that the detector proposes, in coordinates of what it looked at."""
+    """People or palms that a detector proposes, in coordinates of what it looked at."""
 
     scores: Floats
     """(N,): from 0 to 1, falling."""
     boxes: Floats
-    """(N, 4): left, top, right, bottom of each face."""
+    """(N, 4): left, top, right, bottom of each face or palm."""
     points: Floats
-    """(N, 4, 2): the middle of the hips, a point of the circle around the whole body,
-    the middle of the shoulders, a point of the circle around the upper body."""
+    """Of people (N, 4, 2): the middle of the hips, a point of the circle around the
+    whole body, the middle of the shoulders, a point of the circle around the upper
+    body. Of palms (N, 7, 2): the wrist, the first joints of the index, middle, ring and
+    little fingers, two joints of the thumb."""
 
 
 def sigmoid(values: npt.NDArray[Any]) -> Floats:
@@ -151,34 +160,38 @@ def decoded(
     logits: npt.NDArray[np.float32],
     centres: Floats,
     least_score: float,
+    side: int = DETECTOR_SIDE,
 ) -> Candidates:
-    """Return the candidates of the detector's output with a score of at least so much.
+    """Return the candidates of a detector's output with a score of at least so much.
 
     Parameters
     ----------
-    raw : (2254, 12) array
-        Box (x, y of its centre, width, height) and four points (x, y) of each anchor,
-        in pixels of the detector's picture, places relative to the anchor.
-    logits : (2254,) array
+    raw : (N, 4 + 2 P) array
+        Box (x, y of its centre, width, height) and P points (x, y) of each anchor, in
+        pixels of the detector's picture, places relative to the anchor.
+    logits : (N,) array
         Score of each anchor before the sigmoid.
-    centres : (2254, 2) array
+    centres : (N, 2) array
         `anchors`.
     least_score : float
         From 0 to 1.
+    side : int
+        Sides of the detector's picture, in pixels.
     """
     scores = sigmoid(logits)
     rows = np.flatnonzero(scores >= least_score)
     rows = rows[np.argsort(-scores[rows], kind="stable")]
-    values = raw[rows].astype(np.float64) / DETECTOR_SIDE
+    values = raw[rows].astype(np.float64) / side
     middle = values[:, :2] + centres[rows]
     half = values[:, 2:4] / 2
     boxes = np.concatenate([middle - half, middle + half], axis=1)
-    points = values[:, 4:].reshape(-1, 4, 2) + centres[rows][:, None]
+    n_points = (raw.shape[1] - 4) // 2
+    points = values[:, 4:].reshape(-1, n_points, 2) + centres[rows][:, None]
     return Candidates(scores[rows], boxes, points)
 
 
 def merged(found: Candidates) -> Candidates:
-    """Return one candidate for each person: the mean of those whose boxes overlap.
+    """Return one candidate for each thing: the mean of those whose boxes overlap.
 
     The mean is weighted by the scores; the score is the largest.
     """
@@ -186,7 +199,7 @@ def merged(found: Candidates) -> Candidates:
     scores, boxes, points = [], [], []
     while left.size:
         best = left[0]
-        one = overlaps(found.boxes[best], found.boxes[left]) > FACE_OVERLAP
+        one = overlaps(found.boxes[best], found.boxes[left]) > SAME_OVERLAP
         one[0] = True
         rows = left[one]
         weights = found.scores[rows] / found.scores[rows].sum()
@@ -197,7 +210,7 @@ def merged(found: Candidates) -> Candidates:
     return Candidates(
         np.array(scores),
         np.array(boxes).reshape(-1, 4),
-        np.array(points).reshape(-1, 4, 2),
+        np.array(points).reshape(-1, *found.points.shape[1:]),
     )
 
 

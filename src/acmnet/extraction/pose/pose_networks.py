@@ -70,7 +70,7 @@ class PoseNetworks:
 
     def __init__(self) -> None:
         finder, pointer = pose_network_files()
-        self._finder, self._pointer = _loaded(finder), _loaded(pointer)
+        self._finder, self._pointer = loaded(finder), loaded(pointer)
         self._anchors = anchors()
 
     def find(self, frame: Frame) -> list[Region]:
@@ -107,8 +107,14 @@ class PoseNetworks:
         )
 
 
-def _loaded(file: Path) -> Network:
-    """Return a function that runs a network on a picture."""
+def loaded(file: Path) -> Network:
+    """Return a function that runs a network on a picture.
+
+    Raises
+    ------
+    WeightsError
+        If OpenVINO is not installed.
+    """
     openvino = _import_openvino()
     with without_reports():
         core = openvino.Core()

@@ -10,9 +10,10 @@ from typing import Final
 
 import numpy as np
 
-from acmnet.data.tracks.person_points import PERSON_POINTS
+from acmnet.data.tracks.person_points import PERSON_POINTS, PERSON_WITH_HANDS
 from acmnet.data.tracks.tracks import TrackError, Tracks
 from acmnet.extraction.keypoints.track_layout import MOST_INDIVIDUALS
+from acmnet.extraction.pose.hand_tracker import HandFinder, HandTracker
 from acmnet.extraction.pose.pose_geometry import Region
 from acmnet.extraction.pose.pose_networks import PersonPose, PoseNetworks
 from acmnet.video.frames import Frame
@@ -76,11 +77,20 @@ class PoseTracker:
         first, and who is followed is not given up for another.
     fps : float
         Frames a second.
+    hands : HandFinder, optional
+        What finds hands. Without it, nobody's hands are looked at.
     """
 
-    def __init__(self, networks: PoseNetworks, most_people: int, fps: float) -> None:
+    def __init__(
+        self,
+        networks: PoseNetworks,
+        most_people: int,
+        fps: float,
+        hands: HandFinder | None = None,
+    ) -> None:
         self._networks, self._fps = networks, fps
         self._places = [_Place() for _ in range(most_people)]
+        self._hands = None if hands is None else HandTracker(hands, most_people)
         self._every = max(1, round(SEARCH_S * fps))
         self._n_frames = 0
 
@@ -93,18 +103,24 @@ class PoseTracker:
         positions, likelihood = [], []
         shape = (len(self._places), len(PERSON_POINTS))
         for frame in frames:
+            is_search = self._n_frames % self._every == 0
             places = np.full((*shape, 2), np.nan, np.float32)
             sure = np.zeros(shape, np.float32)
-            for i, pose in enumerate(self._next(frame)):
+            poses = self._next(frame)
+            for i, pose in enumerate(poses):
                 if pose is not None:
                     places[i], sure[i] = pose.positions, pose.likelihood
+            if self._hands is not None:
+                of_hands = self._hands.next(frame, poses, is_search)
+                places = np.concatenate([places, of_hands[0]], axis=1)
+                sure = np.concatenate([sure, of_hands[1]], axis=1)
             positions.append(places)
             likelihood.append(sure)
         if not positions:
             return None
         return Tracks(
             np.stack(positions),
-            PERSON_POINTS,
+            PERSON_POINTS if self._hands is None else PERSON_WITH_HANDS,
             tuple(f"person_{i + 1}" for i in range(len(self._places))),
             np.stack(likelihood),
             fps=self._fps,

@@ -1,4 +1,4 @@
-"""Weights of the pose networks: install them from the wheel that holds them.
+"""Weights of the networks for people and hands: install them from the wheel with them.
 
 They are files of MediaPipe 0.10.21 (Apache-2.0). Later versions of that package do not
 hold them. Only these files are taken from the package, and nothing in it is run.
@@ -6,6 +6,7 @@ hold them. Only these files are taken from the package, and nothing in it is run
 
 import hashlib
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,8 @@ WHEEL_OPTIONS: Final = (
 )
 FINDER: Final = "pose_detection.tflite"
 POINTER: Final = "pose_landmark_full.tflite"
+PALM_FINDER: Final = "palm_detection_full.tflite"
+HAND_POINTER: Final = "hand_landmark_full.tflite"
 MEMBERS: Final = {
     FINDER: (
         f"mediapipe/modules/pose_detection/{FINDER}",
@@ -43,9 +46,21 @@ MEMBERS: Final = {
         f"mediapipe/modules/pose_landmark/{POINTER}",
         "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
     ),
+    PALM_FINDER: (
+        f"mediapipe/modules/palm_detection/{PALM_FINDER}",
+        "1b14e9422c6ad006cde6581a46c8b90dd573c07ab7f3934b5589e7cea3f89a54",
+    ),
+    HAND_POINTER: (
+        f"mediapipe/modules/hand_landmark/{HAND_POINTER}",
+        "11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
+    ),
 }
 """Each network's file: its place in the package, and its SHA-256."""
-ORIGIN: Final = "BlazePose, from the registry's package mediapipe 0.10.21"
+PEOPLE: Final = (FINDER, POINTER)
+"""The networks for people."""
+HANDS: Final = (PALM_FINDER, HAND_POINTER)
+"""The networks for hands."""
+ORIGIN: Final = "BlazePose and hands, from the registry's package mediapipe 0.10.21"
 
 
 def pose_entry() -> WeightsEntry:
@@ -100,16 +115,31 @@ def pose_network_files() -> tuple[Path, Path]:
     WeightsError
         If they are not installed, or are not the published ones.
     """
-    folder = _folder()
-    for name, (_, sha256) in MEMBERS.items():
-        installed_file(POSE_WEIGHTS, folder / name, sha256)
-    return folder / FINDER, folder / POINTER
+    return _network_file(FINDER), _network_file(POINTER)
 
 
-def pose_sha256() -> str:
-    """Return one digest of both networks, by which features state what made them."""
-    digests = "".join(sha256 for _, sha256 in MEMBERS.values())
+def hand_network_files() -> tuple[Path, Path]:
+    """Return the files of the network that finds palms, and of the one for points.
+
+    Raises
+    ------
+    WeightsError
+        As `pose_network_files`. Versions before 2026-11-27 installed no such files.
+    """
+    return _network_file(PALM_FINDER), _network_file(HAND_POINTER)
+
+
+def pose_sha256(names: Iterable[str] = PEOPLE) -> str:
+    """Return one digest of some networks, by which features state what made them."""
+    digests = "".join(MEMBERS[name][1] for name in names)
     return hashlib.sha256(digests.encode()).hexdigest()
+
+
+def _network_file(name: str) -> Path:
+    """Return an installed network's file, if it is the published one."""
+    path = _folder() / name
+    installed_file(POSE_WEIGHTS, path, MEMBERS[name][1])
+    return path
 
 
 def _folder() -> Path:
