@@ -21,7 +21,9 @@ from acmnet.data.feature_store import open_store, write_features
 from acmnet.network.acm_net import ACMNet
 from acmnet.recipes import recipe
 from acmnet.segments import SnippetGrid
-from acmnet.training.loop import Plan, StepRecord, train
+from acmnet.training.loop import train
+from acmnet.training.tasks import StepRecord
+from acmnet.training.weak_task import Plan
 from benchmarks.measure import ROOT, Figure, peak_memory_gb
 
 VIDEOS: Final = 1_000

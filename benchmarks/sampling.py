@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from acmnet.data.datasets import WeakDataset, sample_positions
+from acmnet.data.datasets import WeakDataset, drawn_numbers, sampled_positions
 from acmnet.data.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.feature_store import open_store, write_features
 from acmnet.data.sampling_settings import SamplingSettings
@@ -28,7 +28,13 @@ def rows(repeats: int = 15) -> Iterator[Figure]:
     lengths = torch.from_numpy(np.random.default_rng(0).integers(100, 2000, BATCH))
     draw = torch.Generator().manual_seed(0)
     fast_s, slow_s = interleaved(
-        lambda: sample_positions(lengths, SNIPPETS, "random", draw),
+        lambda: sampled_positions(
+            lengths,
+            SNIPPETS,
+            "random",
+            drawn_numbers(BATCH, SNIPPETS, "random", draw),
+            SNIPPETS,
+        ),
         lambda: [_positions_slowly(n) for n in lengths.tolist()],
         repeats=repeats,
     )
@@ -48,8 +54,8 @@ def _batch_rows(directory: Path, shape: str, repeats: int) -> Iterator[Figure]:
     index = torch.arange(0, VIDEOS, VIDEOS // BATCH)
     draw = torch.Generator().manual_seed(0)
     memory_s, mapped_s, slow_s = interleaved(
-        lambda: in_memory.batch(index, settings, draw),
-        lambda: mapped.batch(index, settings, draw),
+        lambda: in_memory.batch(in_memory.draw(index, settings, draw), settings),
+        lambda: mapped.batch(mapped.draw(index, settings, draw), settings),
         lambda: _batch_slowly([videos[i] for i in index.tolist()]),
         repeats=repeats,
     )
@@ -76,7 +82,7 @@ def _written_videos(directory: Path) -> tuple[list[Tensor], dict[str, tuple[str,
 
 
 def _positions_slowly(length: int) -> list[int]:
-    """Draw the snippets of a video as `sample_positions` does, one after another."""
+    """Draw the snippets of a video as `sampled_positions` does, one after another."""
     if length <= SNIPPETS:
         same = length == SNIPPETS
         drawn = (i if same else random.randrange(length) for i in range(SNIPPETS))

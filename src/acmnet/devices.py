@@ -1,5 +1,7 @@
-"""The number format that a device uses where bf16 is asked for."""
+"""The number format that a device really computes in."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 if TYPE_CHECKING:
@@ -38,3 +40,24 @@ def _computes_bf16(device: "str | torch.device") -> bool:
     if kind == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return True
+
+
+@contextmanager
+def exact_fp32(device: "str | torch.device") -> Iterator[None]:
+    """Compute convolutions in fp32 with all its 24 bits while this lasts.
+
+    On a GPU, torch rounds the factors of convolutions in fp32 to TF32, 11 bits, unless
+    it is told not to. Scores would then differ from those of a CPU by a thousandth
+    (docs/decisions.md, D-110); whoever wants to be faster takes bf16.
+    """
+    import torch  # only here: verbs that compute nothing need not wait for it
+
+    if torch.device(device).type != "cuda":
+        yield
+        return
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before

@@ -6,7 +6,12 @@ import torch
 from torch.nn import functional
 
 from acmnet.data.annotations import weak_labels
-from acmnet.data.datasets import WeakDataset, multi_hot, sample_positions
+from acmnet.data.datasets import (
+    WeakDataset,
+    drawn_numbers,
+    multi_hot,
+    sampled_positions,
+)
 from acmnet.data.feature_store import open_store
 from acmnet.data.label_files import read_annotations
 from acmnet.data.sampling_settings import SamplingSettings
@@ -14,6 +19,13 @@ from acmnet.data.sampling_settings import SamplingSettings
 
 def source(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def sample_positions(lengths, n, method, generator):
+    """Positions and mask of videos of these lengths, as a batch of them has."""
+    numbers = drawn_numbers(len(lengths), n, method, generator)
+    longest = min(n, int(lengths.max()))
+    return sampled_positions(lengths, n, method, numbers, longest)
 
 
 def test_uniform_keeps_short_videos_as_they_are():
@@ -107,7 +119,7 @@ def test_batches_equal_a_loop_over_videos(tiny_world, method, in_memory):
     )
     index = torch.tensor([3, 0, 7])
     settings = SamplingSettings(snippets=70, method=method)
-    batch = dataset.batch(index, settings, source(5))
+    batch = dataset.batch(dataset.draw(index, settings, source(5)), settings)
     position, mask = sample_positions(dataset.lengths[index], 70, method, source(5))
     assert torch.equal(batch.mask, mask)
     assert batch.features.dtype == torch.float32
@@ -128,8 +140,10 @@ def test_a_part_of_a_batch_is_drawn_like_the_whole(tiny_world):
         open_store(features), weak_labels(annotations), annotations.class_names
     )
     index, settings = torch.arange(6), SamplingSettings(50, "random")
-    whole = dataset.batch(index, settings, source())
-    part = dataset.batch(index, settings, source(), slice(2, 5))
+    whole, part = (
+        dataset.batch(dataset.draw(index, settings, source(), x), settings)
+        for x in (slice(None), slice(2, 5))
+    )
     for name in whole._fields:
         assert torch.equal(getattr(whole, name)[2:5], getattr(part, name))
 

@@ -94,7 +94,7 @@ def test_pooling_takes_the_k_highest_of_each_class():
     # class 0: 4, 3 -> 3.5; class 1: 9, 2 -> 5.5; the 99 is padding
     activation = torch.tensor([[[1.0, 9], [4, 0], [3, 2], [99, 99]]])
     mask = torch.tensor([[True, True, True, False]])
-    pooled = pool_top_k(activation, torch.tensor([2]), mask)
+    pooled = pool_top_k(activation, torch.tensor([2]), mask, 2)
     assert pooled.tolist() == [[3.5, 5.5]]
 
 
@@ -113,7 +113,7 @@ def test_pooling_by_attention_is_class_agnostic():
     embedding = torch.tensor([[[1.0, 2], [3, 4], [5, 6], [7, 8]]])
     attention = torch.tensor([[[0.9, 0.1, 0], [0.1, 0.8, 0], [0.8, 0.2, 0.1], [1] * 3]])
     mask = torch.tensor([[True, True, True, False]])
-    pooled = pool_attended(embedding, attention, torch.tensor([[2, 2, 1]]), mask)
+    pooled = pool_attended(embedding, attention, torch.tensor([[2, 2, 1]]), mask, 2)
     assert pooled.tolist() == [[[3.0, 4.0], [4.0, 5.0], [5.0, 6.0]]]
 
 

@@ -9,7 +9,7 @@ import pytest
 from acmnet.pipeline import experiment_logs
 from acmnet.pipeline.experiment_logs import ExperimentLogs, LogError
 from acmnet.recipes import Settings
-from acmnet.training.loop import StepRecord
+from acmnet.training.tasks import StepRecord
 from support.commands import refused
 
 FEW = ("--training.epochs", 2, "--profile", "corrected", "--model.width", 8)

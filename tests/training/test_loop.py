@@ -13,11 +13,12 @@ from acmnet.data.feature_store import open_store
 from acmnet.data.label_files import read_annotations
 from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.network.acm_net import ACMNet
-from acmnet.training.loop import Plan, train
+from acmnet.training.loop import train
 from acmnet.training.loss_settings import LossSettings
 from acmnet.training.losses import LossTerms
 from acmnet.training.training_error import TrainingError
 from acmnet.training.training_settings import TrainingSettings
+from acmnet.training.weak_task import Plan
 
 PLAN = Plan(
     training=TrainingSettings(epochs=4, batch_size=5, learning_rate=1e-3),

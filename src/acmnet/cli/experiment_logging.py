@@ -11,7 +11,7 @@ from acmnet.pipeline.experiment_logs import ExperimentLogs, LogName
 from acmnet.recipes import Settings
 
 if TYPE_CHECKING:
-    from acmnet.training.loop import StepRecord
+    from acmnet.training.tasks import StepRecord
 
 Logs = Annotated[
     tuple[LogName, ...],

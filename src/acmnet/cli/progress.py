@@ -22,7 +22,7 @@ from acmnet.cli.app import errors, quiet
 if TYPE_CHECKING:
     from acmnet.data.labelled_features import Data
     from acmnet.extraction.extraction_request import ExtractionProgress
-    from acmnet.training.loop import StepRecord
+    from acmnet.training.tasks import StepRecord
 
 LINES: Final = 10
 """How many lines report the progress of a job where there is no terminal."""

@@ -4,7 +4,7 @@ No temporal truth enters this module: it is given video ids and class names only
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from torch import Tensor
 from acmnet.data.feature_store import FeatureStore
 from acmnet.data.sampling_settings import Sampling, SamplingSettings
 from acmnet.messages import counted
+
+FILLING: Final = ("random", "interpolate")
+"""Sampling methods that give every video the same number of snippets."""
 
 
 class Batch(NamedTuple):
@@ -25,6 +28,23 @@ class Batch(NamedTuple):
     """(B, C) float32, multi-hot."""
     position: Tensor
     """(B, T) float64. The index in its video of each snippet; 0 at padding."""
+
+
+class Draws(NamedTuple):
+    """What chance decides of one training step, drawn on the CPU for every device.
+
+    B is the number of videos of the whole step, b of those that this process computes.
+    """
+
+    videos: Tensor
+    """(b,) int64. The videos, by their places."""
+    numbers: Tensor
+    """(b, n) float64 in [0, 1). What `drawn_numbers` gives for each video."""
+    seeds: Tensor | Sequence[torch.Generator]
+    """(b,) int64. The seed of each video's dropout; or, on a GPU, for each video a
+    generator that was given its seed."""
+    snippets: int
+    """T, how many snippets each video of the step is given; shorter ones are padded."""
 
 
 class WeakDataset:
@@ -69,9 +89,16 @@ class WeakDataset:
         store.require(self.video_ids)
         self.labels = multi_hot(labels, class_names).to(self.device)
         lengths = [store.shape(video)[0] for video in self.video_ids]
-        self.lengths = torch.tensor(lengths, device=self.device)
+        self.lengths = torch.tensor(lengths)
+        """(videos,) int64, on the CPU: snippets of each video."""
+        self._lengths = self.lengths.to(self.device)
         self._files = None if in_memory else [store.map(v) for v in self.video_ids]
         self._packed = self._pack(store) if in_memory else None
+
+    @property
+    def is_on_device(self) -> bool:
+        """Whether a batch is made without reading files."""
+        return self._packed is not None
 
     def __len__(self) -> int:
         """Return the number of videos."""
@@ -80,7 +107,7 @@ class WeakDataset:
     def _pack(self, store: FeatureStore) -> Tensor:
         """Lay all videos end to end: (sum of T, D)."""
         packed: Tensor | None = None
-        self._offsets = self.lengths.cumsum(0) - self.lengths
+        self._offsets = self._lengths.cumsum(0) - self._lengths
         bounds = zip(self._offsets.tolist(), self.lengths.tolist(), strict=True)
         for video, (offset, length) in zip(self.video_ids, bounds, strict=True):
             features = store.read(video)
@@ -117,24 +144,36 @@ class WeakDataset:
         for file in self._files or ():
             yield file.to(self.device)
 
-    def batch(
+    def draw(
         self,
         index: Tensor,
         settings: SamplingSettings,
         generator: torch.Generator,
         part: slice = slice(None),
-    ) -> Batch:
-        """Sample the videos at ``index[part]`` to T snippets each.
+    ) -> Draws:
+        """Draw what a step with the videos at ``index[part]`` depends on.
 
         The draw is made for all of ``index`` (B,), on the CPU, so that it is the same
         on every device and however a batch is split over processes.
         """
-        index = index.to(self.device)
-        position, mask = sample_positions(
-            self.lengths[index], settings.snippets, settings.method, generator
+        n = settings.snippets
+        numbers = drawn_numbers(len(index), n, settings.method, generator)
+        seeds = torch.randint(2**62, (len(index),), generator=generator)
+        snippets = n
+        if settings.method not in FILLING:
+            longest = int(self.lengths[index].max())
+            if self.device.type != "cpu":  # fewer shapes of batches, see D-111
+                longest = min(rounded_up(longest), int(self.lengths.max()))
+            snippets = min(n, longest)
+        return Draws(index[part], numbers[part], seeds[part], snippets)
+
+    def batch(self, drawn: Draws, settings: SamplingSettings) -> Batch:
+        """Sample the videos that were drawn to T snippets each."""
+        index, numbers = (x.to(self.device) for x in (drawn.videos, drawn.numbers))
+        lengths = self._lengths[index]  # (B,)
+        position, mask = sampled_positions(
+            lengths, settings.snippets, settings.method, numbers, drawn.snippets
         )
-        index, position, mask = index[part], position[part], mask[part]
-        lengths = self.lengths[index]  # (B,)
         low = position.long()  # (B, T)
         features = self._rows(index, low)  # (B, T, D)
         if settings.method == "interpolate":
@@ -156,6 +195,21 @@ class WeakDataset:
         for row, i, t in zip(picked, index.tolist(), snippet.cpu(), strict=True):
             row.copy_(self._files[i].index_select(0, t))
         return picked.to(self.device)
+
+
+def rounded_up(length: int) -> int:
+    """Return the next length that begins with one of four digits in base 2.
+
+    Videos of any lengths then give few widths of batches, and a batch is at most a
+    quarter wider than it has to be; below 64 snippets, at most by 15 snippets.
+
+    Examples
+    --------
+    >>> [rounded_up(length) for length in (5, 64, 65, 300, 1000)]
+    [16, 64, 80, 320, 1024]
+    """
+    step = max(1 << (length.bit_length() - 3), 16)
+    return -(-length // step) * step
 
 
 def multi_hot(
@@ -183,8 +237,19 @@ def multi_hot(
     return result
 
 
-def sample_positions(
-    lengths: Tensor, n: int, method: Sampling, generator: torch.Generator
+def drawn_numbers(
+    n_videos: int, n: int, method: Sampling, generator: torch.Generator
+) -> Tensor:
+    """Draw the random numbers that sampling needs: (videos, T, 1 or 0) by the method.
+
+    They are float64 in [0, 1), on the CPU: T a video for ``random``, one for ``crop``.
+    """
+    each = {"random": n, "crop": 1}.get(method, 0)
+    return torch.rand(n_videos, each, dtype=torch.float64, generator=generator)
+
+
+def sampled_positions(
+    lengths: Tensor, n: int, method: Sampling, numbers: Tensor, longest: int
 ) -> tuple[Tensor, Tensor]:
     """Return which snippets of each video stand for it, in ascending order.
 
@@ -193,57 +258,51 @@ def sample_positions(
     lengths : (B,) int64
         Snippets of each video, from 1.
     n : int
-        T, snippets wanted.
+        Snippets wanted of each video.
     method : {"random", "interpolate", "uniform", "crop"}
-        ``interpolate`` spreads T positions, which need not be whole, evenly over the
-        video (the paper, III-B1). ``random`` draws one snippet from each of T strata of
-        a longer video, which overlap by one snippet, and T snippets with replacement
+        ``interpolate`` spreads n positions, which need not be whole, evenly over the
+        video (the paper, III-B1). ``random`` draws one snippet from each of n strata of
+        a longer video, which overlap by one snippet, and n snippets with replacement
         from a shorter one (`dataset_class.py:24-40`). ``uniform`` takes every
-        (L / T)-th of the L snippets of a longer video, and a shorter one as it is
-        (`dataset_class.py:8-22`). ``crop`` takes T successive snippets of a longer
+        (L / n)-th of the L snippets of a longer video, and a shorter one as it is
+        (`dataset_class.py:8-22`). ``crop`` takes n successive snippets of a longer
         video, from a random place on, and a shorter one as it is.
-    generator : torch.Generator
-        The source of what is drawn, on the CPU.
+    numbers : (B, n, 1 or 0) float64
+        What `drawn_numbers` gave for these videos, on the device of ``lengths``.
+    longest : int
+        T for ``uniform`` and ``crop``: at least ``min(n, length)`` of every video. For
+        the other methods T is n.
 
     Returns
     -------
     position : (B, T) float64
         In ``[0, length - 1]``; whole numbers except for ``interpolate``.
     mask : (B, T) bool
-        False after the end of a video that is kept shorter than the others. If all
-        videos are, T is the length of the longest.
+        False after the end of a video that is kept shorter than the others.
 
     Examples
     --------
-    >>> position, mask = sample_positions(
-    ...     torch.tensor([8, 2]), 4, "uniform", torch.Generator()
+    >>> position, mask = sampled_positions(
+    ...     torch.tensor([8, 2]), 4, "uniform", torch.empty(2, 0), 4
     ... )
     >>> position.tolist(), mask.tolist()[1]
     ([[0.0, 2.0, 4.0, 6.0], [0.0, 1.0, 0.0, 0.0]], [True, True, False, False])
     """
     length = lengths.double().unsqueeze(1)  # (B, 1)
-    step = torch.arange(n, dtype=torch.float64, device=lengths.device)  # (T,)
-    everywhere = torch.ones(len(lengths), n, dtype=torch.bool, device=lengths.device)
-    if method == "interpolate":
+    wide = n if method in FILLING else longest
+    step = torch.arange(wide, dtype=torch.float64, device=lengths.device)  # (T,)
+    if method in FILLING:
+        mask = torch.ones(len(lengths), n, dtype=torch.bool, device=lengths.device)
+        if method == "random":
+            return _random_positions(length, step, numbers), mask
         position = ((step + 0.5) * length / n - 0.5).clamp(min=0)
-        return torch.minimum(position, length - 1), everywhere
+        return torch.minimum(position, length - 1), mask
+    mask = step < length.clamp(max=n)  # (B, T)
     if method == "uniform":
-        kept = int(lengths.clamp(max=n).max())
-        step = step[:kept]  # (T,)
-        mask = step < length  # (B, T)
         position = torch.where(length > n, (step * length / n).floor(), step)
-        return torch.where(mask, position, 0.0), mask
-    if method == "crop":
-        step = step[: int(lengths.clamp(max=n).max())]  # (T,)
-        mask = step < length  # (B, T)
-        # (B, 1): where each piece begins
-        first = torch.rand(len(lengths), 1, dtype=torch.float64, generator=generator)
-        first = (first.to(lengths.device) * (length - n + 1).clamp(min=1)).floor()
-        return torch.where(mask, first + step, 0.0), mask
-    draw = torch.rand(len(lengths), n, dtype=torch.float64, generator=generator).to(
-        lengths.device
-    )
-    return _random_positions(length, step, draw), everywhere
+    else:  # each piece begins at a drawn place
+        position = (numbers * (length - n + 1).clamp(min=1)).floor() + step
+    return torch.where(mask, position, 0.0), mask
 
 
 def _random_positions(length: Tensor, step: Tensor, draw: Tensor) -> Tensor:

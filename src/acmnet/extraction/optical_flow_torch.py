@@ -4,7 +4,10 @@ The algorithm, and its order of steps, is that of OpenCV, which
 `acmnet.extraction.optical_flow` uses on the CPU.
 """
 
-from collections.abc import Iterable, Iterator
+import functools
+import importlib.util
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -259,6 +262,9 @@ def _cubic_taps(place: Tensor, n: int) -> list[tuple[Tensor, Tensor]]:
 
 def _solve(whole: _Problem, parameters: TVL1Parameters) -> None:
     """Iterate each problem, in place, until its flow changes by less than epsilon."""
+    if whole.flow.device.type != "cpu":
+        _solve_on_gpu(whole, parameters)
+        return
     _, _, height, width = whole.flow.shape
     limit = parameters.epsilon**2 * height * width
     rows = torch.arange(len(whole.flow), device=whole.flow.device)
@@ -277,6 +283,83 @@ def _solve(whole: _Problem, parameters: TVL1Parameters) -> None:
         rest = whole.of(rows)
     if rest is not whole:
         whole.take_back(rows, rest)
+
+
+def _solve_on_gpu(problem: _Problem, parameters: TVL1Parameters) -> None:
+    """Do what `_solve` does, and wait for the GPU once in ``inner`` steps.
+
+    A problem whose flow has stopped to change stays in the batch and is left as it is.
+    """
+    is_moving = problem.flow.new_ones((len(problem.flow), 1, 1, 1), dtype=torch.bool)
+    state = _State(problem.flow, problem.dual_x, problem.dual_y, is_moving)
+    step = _compiled_step()
+    for n in range(parameters.inner * parameters.outer):
+        if n % parameters.inner == 0:
+            if n and not bool(state.is_moving.any()):
+                break
+            if parameters.median > 1:
+                smooth = _median_of_25(state.flow)
+                flow = torch.where(state.is_moving, smooth, state.flow)
+                state = state._replace(flow=flow)
+        state = step(state, problem, parameters)
+    for name in ("flow", "dual_x", "dual_y"):
+        getattr(problem, name).copy_(getattr(state, name))
+
+
+class _State(NamedTuple):
+    """What the steps of `_solve_on_gpu` change."""
+
+    flow: Tensor
+    """(B, 2, h, w)."""
+    dual_x: Tensor
+    """(B, 2, h, w), as in `_Problem`."""
+    dual_y: Tensor
+    """(B, 2, h, w), as in `_Problem`."""
+    is_moving: Tensor
+    """(B, 1, 1, 1) bool. False for a problem whose flow has stopped to change."""
+
+
+@functools.cache
+def _compiled_step() -> Callable[[_State, _Problem, TVL1Parameters], _State]:
+    """Return `_step_where`, its loops over pixels fused; as it is without a compiler.
+
+    torch fuses them with Triton, which needs a C compiler on the machine.
+    """
+    if importlib.util.find_spec("triton") is None or shutil.which("cc") is None:
+        return _step_where
+    fused: Callable[[_State, _Problem, TVL1Parameters], _State]
+    fused = torch.compile(_step_where, dynamic=True)
+    return fused
+
+
+def _step_where(state: _State, problem: _Problem, parameters: TVL1Parameters) -> _State:
+    """Return the state after the step of `_iterate` in those problems that move."""
+    flow, dual_x, dual_y, is_moving = state
+    gradient = problem.gradient
+    bound = parameters.data_weight * parameters.theta
+    limit = parameters.epsilon**2 * flow.shape[-2] * flow.shape[-1]
+    residual = problem.constant + gradient[:, :1] * flow[:, :1]
+    residual = residual + gradient[:, 1:] * flow[:, 1:]
+    change = gradient * (residual * problem.inverse).clamp(-bound, bound)
+    change = change + dual_x + dual_y
+    # the divergence of the dual variables: less their left and upper neighbours
+    change = change - functional.pad(dual_x[..., :-1], (1, 0))
+    change = change - functional.pad(dual_y[..., :-1, :], (0, 0, 1, 0))
+    change = torch.where(is_moving, change, 0.0)
+    flow = flow + change
+    slope_x = functional.pad(flow[..., 1:] - flow[..., :-1], (0, 1))
+    slope_y = functional.pad(flow[..., 1:, :] - flow[..., :-1, :], (0, 0, 0, 1))
+    norm = (slope_x.square() + slope_y.square()).sqrt()
+    norm = norm * (parameters.tau / parameters.theta) + 1
+    next_x = (dual_x + parameters.tau * slope_x) / norm
+    next_y = (dual_y + parameters.tau * slope_y) / norm
+    changed = change.square().sum((1, 2, 3), keepdim=True)
+    return _State(
+        flow,
+        torch.where(is_moving, next_x, dual_x),
+        torch.where(is_moving, next_y, dual_y),
+        is_moving & (changed > limit),
+    )
 
 
 def _iterate(problem: _Problem, parameters: TVL1Parameters) -> Tensor:

@@ -6,6 +6,7 @@ snippets.
 """
 
 import enum
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from torch.nn import functional
 
 from acmnet.network.network_settings import ModelSettings
 from acmnet.network.pooling import (
+    most_pooled_of,
     pool_attended,
     pool_top_k,
     pooled_snippets,
@@ -112,7 +114,7 @@ class ACMNet(StandardizingNetwork):
         self,
         features: Tensor,
         mask: Tensor | None = None,
-        seeds: Tensor | None = None,
+        seeds: Tensor | Sequence[torch.Generator] | None = None,
     ) -> ACMNetOutput:
         """Return what the network says about each video.
 
@@ -123,10 +125,11 @@ class ACMNet(StandardizingNetwork):
         mask : (B, T) bool, optional
             True where a snippet exists, False where there is padding; without a mask
             all snippets exist. Padding changes no number of a video.
-        seeds : (B,) int64, optional
-            The seed of each video's dropout, for training only; drawn from torch's
-            global generator when left out. With one seed a video, the draw does not
-            depend on how a batch is split over processes.
+        seeds : (B,) int64, or B generators, optional
+            The seed of each video's dropout, or what it is drawn with, for training
+            only; seeds are drawn from torch's global generator when left out. With one
+            seed a video, the draw does not depend on how a batch is split over
+            processes.
 
         Returns
         -------
@@ -137,7 +140,8 @@ class ACMNet(StandardizingNetwork):
         ------
         ValueError
             If ``features`` does not have shape (B, T, D) with T at least 1, or the mask
-            leaves a video without any snippet.
+            leaves a video without any snippet; the latter is looked at on a CPU only,
+            because a GPU would have to be waited for.
         """
         mask = self._checked_mask(features, mask)
         drop = VideoDropout(self.training, seeds, features)
@@ -150,17 +154,19 @@ class ACMNet(StandardizingNetwork):
         activation, is_shown = self.classify(embedding, mask, drop)
         weight = attention.transpose(1, 2).unsqueeze(-1)  # (B, 3, T, 1)
         branch_activation = weight * activation.unsqueeze(1)  # eq. 4: (B, 3, T, C + 1)
-        shares = zip(self.settings.ratios, self.settings.most_in_branch, strict=True)
+        shares = [*zip(self.settings.ratios, self.settings.most_in_branch, strict=True)]
         k = torch.stack([pooled_snippets(mask, *x) for x in shares], dim=1)  # (B, 3)
-        video_logits = torch.stack(  # eq. 5: (B, 3, C + 1); eq. 6 is their softmax
-            [pool_top_k(branch_activation[:, b], k[:, b], mask) for b in Branch], dim=1
-        )
+        most = [most_pooled_of(mask.shape[1], *x) for x in shares]
+        pooled = [  # eq. 5: (B, C + 1) each; eq. 6 is their softmax
+            pool_top_k(branch_activation[:, b], k[:, b], mask, most[b]) for b in Branch
+        ]
         return ACMNetOutput(
             attention=attention,
             activation=activation,
             branch_activation=branch_activation,
-            video_logits=video_logits,
-            branch_feature=pool_attended(embedding, attention, k, mask),  # eq. 13
+            video_logits=torch.stack(pooled, dim=1),
+            # eq. 13
+            branch_feature=pool_attended(embedding, attention, k, mask, max(most)),
             embedding=embedding,
             mask=mask,
             is_shown=is_shown,
@@ -173,7 +179,9 @@ class ACMNet(StandardizingNetwork):
         training, and padding becomes 0, as the time beyond a video's end is.
         """
         seen = drop(self.standardized(features), self.settings.input_dropout)
-        return seen if mask.all() else seen.masked_fill(~mask.unsqueeze(-1), 0.0)
+        if seen.device.type == "cpu" and mask.all():  # not asked of a GPU: no wait
+            return seen
+        return seen.masked_fill(~mask.unsqueeze(-1), 0.0)
 
     def attend(self, embedding: Tensor, mask: Tensor, drop: VideoDropout) -> Tensor:
         """Return each branch's attention (B, T, 3); 0 at padding."""
@@ -200,9 +208,15 @@ class ACMNet(StandardizingNetwork):
             logits: Tensor = self.classifier(drop(embedding, rate))
             return widened(logits) * here, None
         is_shown = drop.snippets(embedding, whole)  # (B, T) bool
+        if embedding.device.type != "cpu":
+            # counting the shown snippets would wait for the GPU, which computes all
+            scores = functional.linear(drop(embedding, rate), self.classifier.weight)
+            scores = widened(scores) * (is_shown.unsqueeze(-1) / (1.0 - whole))
+            return (scores + self.classifier.bias) * here, is_shown
         # (M, D), the M shown snippets of all videos: the others, two thirds at a rate
         # of 0.7, need neither a draw nor a product
-        rows = drop.rows(embedding[is_shown], is_shown, rate) / (1.0 - whole)
+        counts = is_shown.sum(dim=1).tolist()
+        rows = drop.rows(embedding[is_shown], counts, rate) / (1.0 - whole)
         weight = self.classifier.weight  # (C + 1, D)
         shown = functional.linear(rows, weight)  # (M, C + 1)
         hidden = shown.new_zeros(*is_shown.shape, len(weight))  # (B, T, C + 1)
@@ -227,7 +241,7 @@ class ACMNet(StandardizingNetwork):
                 f"{mask.dtype} of shape {tuple(mask.shape)}"
             )
         present = mask.any(dim=1)
-        if not present.all():
+        if mask.device.type == "cpu" and not present.all():
             raise ValueError(
                 f"video {int(present.int().argmin())} of the batch has no snippet: "
                 "its row of the mask is all False"

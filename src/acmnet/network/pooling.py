@@ -45,7 +45,8 @@ def video_logits(
     if mask is None:
         shape, device = activation.shape[:2], activation.device
         mask = torch.ones(shape, dtype=torch.bool, device=device)
-    return pool_top_k(activation, pooled_snippets(mask, ratio, most), mask)
+    k = pooled_snippets(mask, ratio, most)
+    return pool_top_k(activation, k, mask, most_pooled_of(mask.shape[1], ratio, most))
 
 
 def pooled_snippets(mask: Tensor, ratio: int, most: int = 0) -> Tensor:
@@ -67,7 +68,27 @@ def pooled_snippets(mask: Tensor, ratio: int, most: int = 0) -> Tensor:
     return (mask.sum(dim=1) // ratio).clamp(min=1, max=most or None)
 
 
-def pool_top_k(activation: Tensor, k: Tensor, mask: Tensor) -> Tensor:
+def most_pooled_of(snippets: int, ratio: int, most: int = 0) -> int:
+    """Return how many of T snippets `pooled_snippets` gives at most.
+
+    Examples
+    --------
+    >>> most_pooled_of(750, 8), most_pooled_of(750, 8, 20), most_pooled_of(3, 8)
+    (93, 20, 1)
+    """
+    k = max(snippets // ratio, 1)
+    return min(k, most) if most else k
+
+
+def _largest(k: Tensor, most: int) -> int:
+    """Return how many snippets are sorted out: the largest k of the batch.
+
+    On a GPU it is what no k exceeds, because reading k would wait for the GPU.
+    """
+    return int(k.max()) if k.device.type == "cpu" else most
+
+
+def pool_top_k(activation: Tensor, k: Tensor, mask: Tensor, most: int) -> Tensor:
     """Return the mean of each class's k highest snippets.
 
     Parameters
@@ -78,6 +99,8 @@ def pool_top_k(activation: Tensor, k: Tensor, mask: Tensor) -> Tensor:
         Snippets to pool in each video, from 1 to the video's own length.
     mask : (B, T) bool
         True where a snippet exists.
+    most : int
+        What no ``k`` exceeds, by `most_pooled_of`; at most T.
 
     Returns
     -------
@@ -90,16 +113,15 @@ def pool_top_k(activation: Tensor, k: Tensor, mask: Tensor) -> Tensor:
     """
     lowest = torch.finfo(activation.dtype).min
     outside = ~mask.unsqueeze(-1)  # (B, T, 1)
-    # (B, K, C + 1): each class's highest logits, from the highest down; K is the
-    # largest k of the batch
-    top = activation.masked_fill(outside, lowest).topk(int(k.max()), dim=1).values
+    # (B, K, C + 1): each class's highest logits, from the highest down
+    top = activation.masked_fill(outside, lowest).topk(_largest(k, most), dim=1).values
     is_counted = torch.arange(top.shape[1], device=k.device) < k.unsqueeze(1)  # (B, K)
     total = torch.where(is_counted.unsqueeze(-1), top, 0.0).sum(dim=1)  # (B, C + 1)
     return total / k.unsqueeze(1)
 
 
 def pool_attended(
-    embedding: Tensor, attention: Tensor, k: Tensor, mask: Tensor
+    embedding: Tensor, attention: Tensor, k: Tensor, mask: Tensor, most: int
 ) -> Tensor:
     """Return the mean embedding of the k snippets that each branch attends to most.
 
@@ -113,6 +135,8 @@ def pool_attended(
         Snippets to pool for each branch, from 1 to the video's own length.
     mask : (B, T) bool
         True where a snippet exists.
+    most : int
+        What no ``k`` exceeds, by `most_pooled_of`; at most T.
 
     Returns
     -------
@@ -124,13 +148,13 @@ def pool_attended(
     Qu et al. 2021, eq. 13.
     """
     outside = ~mask.unsqueeze(-1)  # (B, T, 1)
-    # (B, K, 3): where each branch attends most, from the most attended snippet down; K
-    # is the largest k of the batch
-    most = attention.detach().masked_fill(outside, -1.0).topk(int(k.max()), dim=1)
-    order = torch.arange(most.indices.shape[1], device=k.device)  # (K,)
+    # (B, K, 3): where each branch attends most, from the most attended snippet down
+    attended = attention.detach().masked_fill(outside, -1.0)
+    found = attended.topk(_largest(k, most), dim=1).indices
+    order = torch.arange(found.shape[1], device=k.device)  # (K,)
     is_counted = order[:, None] < k[:, None]  # (B, K, 3)
     chosen = torch.zeros_like(attention, dtype=embedding.dtype)  # (B, T, 3), 0 or 1
-    chosen.scatter_(1, most.indices, is_counted.to(embedding.dtype))
+    chosen.scatter_(1, found, is_counted.to(embedding.dtype))
     # the product with 0 and 1 sums the chosen snippets and reads the embedding once
     total = chosen.transpose(1, 2) @ embedding  # (B, 3, E)
     return widened(total) / k.unsqueeze(-1)

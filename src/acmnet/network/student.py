@@ -5,6 +5,7 @@ confident of, as a fully supervised detector learns from true instances. Notatio
 videos, T snippets, D feature dimension, C classes; there is no background class.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -87,7 +88,10 @@ class Student(StandardizingNetwork):
             nn.init.constant_(self.classes.bias, RARE)
 
     def forward(
-        self, features: Tensor, mask: Tensor | None = None, seeds: Tensor | None = None
+        self,
+        features: Tensor,
+        mask: Tensor | None = None,
+        seeds: Tensor | Sequence[torch.Generator] | None = None,
     ) -> StudentOutput:
         """Return what the student says about each snippet.
 
@@ -98,8 +102,9 @@ class Student(StandardizingNetwork):
         mask : (B, T) bool, optional
             True where a snippet exists, False where there is padding; without a mask
             all snippets exist.
-        seeds : (B,) int64, optional
-            The seed of each video's dropout, for training only.
+        seeds : (B,) int64, or B generators, optional
+            The seed of each video's dropout, or what it is drawn with, for training
+            only.
         """
         drop = VideoDropout(self.training, seeds, features)
         rate = self.settings.dropout

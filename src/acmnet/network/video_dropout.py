@@ -1,5 +1,7 @@
 """Dropout that depends on the video, not on the batch or the process it is in."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -14,22 +16,31 @@ class VideoDropout:
     ----------
     active : bool
         False for a network that is not training: nothing is dropped or drawn.
-    seeds : (B,) int64 tensor, optional
-        The seed of each video; drawn from torch's global generator when left out.
+    seeds : (B,) int64 tensor or sequence of B generators, optional
+        The seed of each video, or generators of the device that were given their seeds;
+        seeds are drawn from torch's global generator when left out.
     features : (B, ...) tensor
         Any tensor of the batch; only its length and its device are looked at.
     """
 
-    def __init__(self, active: bool, seeds: Tensor | None, features: Tensor) -> None:
+    def __init__(
+        self,
+        active: bool,
+        seeds: Tensor | Sequence[torch.Generator] | None,
+        features: Tensor,
+    ) -> None:
         self.active = active
-        self.generators: list[torch.Generator] = []
+        self.generators: Sequence[torch.Generator] = ()
         if not active:
             return
         if seeds is None:
             seeds = torch.randint(2**62, (len(features),))
-        for seed in seeds.tolist():
-            generator = torch.Generator(features.device)
-            self.generators.append(generator.manual_seed(seed))
+        if isinstance(seeds, Tensor):
+            seeds = [
+                torch.Generator(features.device).manual_seed(seed)
+                for seed in seeds.tolist()
+            ]
+        self.generators = seeds
 
     def __call__(self, x: Tensor, rate: float) -> Tensor:
         """Return (B, T, D) with a share ``rate`` of the entries set to 0.
@@ -38,9 +49,9 @@ class VideoDropout:
         """
         if not self.active or rate == 0.0:
             return x
-        everywhere = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+        counts = [x.shape[1]] * len(x)
         # (B * T, D), the snippets of the first video first
-        return self.rows(x.flatten(0, 1), everywhere, rate).view_as(x)
+        return self.rows(x.flatten(0, 1), counts, rate).view_as(x)
 
     def snippets(self, x: Tensor, rate: float) -> Tensor:
         """Return which snippets of (B, T, D) stay: (B, T) bool."""
@@ -49,25 +60,31 @@ class VideoDropout:
             video.bernoulli_(1.0 - rate, generator=generator)
         return kept.bool()
 
-    def rows(self, x: Tensor, shown: Tensor, rate: float) -> Tensor:
+    def rows(self, x: Tensor, counts: Sequence[int], rate: float) -> Tensor:
         """Return (M, D) with a share ``rate`` of the entries set to 0.
 
         Parameters
         ----------
         x : (M, D) tensor
-            The M snippets of all videos where ``shown`` is True, in its order.
-        shown : (B, T) bool tensor
-            Which snippets of the videos ``x`` holds.
+            Snippets of all videos, those of the first video first.
+        counts : sequence of B int
+            How many of them belong to each video.
         rate : float
             In [0, 1).
         """
         if rate == 0.0:
             return x
+        is_cpu = x.device.type == "cpu"
         # not empty_like: x may lie in memory channel by channel, and the draw fills
         # memory in order, so that the same seed would drop other entries
-        kept = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-        counts = shown.sum(dim=1).tolist()  # of each video's snippets in x
-        parts = torch.split(kept, counts)  # (count, D) each, one a video
+        kept = torch.empty(
+            x.shape, dtype=x.dtype if is_cpu else torch.bool, device=x.device
+        )
+        parts = torch.split(kept, list(counts))  # (count, D) each, one a video
         for part, generator in zip(parts, self.generators, strict=True):
             part.bernoulli_(1.0 - rate, generator=generator)
-        return x * kept.div_(1.0 - rate)
+        if is_cpu:
+            return x * kept.div_(1.0 - rate)
+        # one pass over memory, forward and backward
+        scaled: Tensor = torch.ops.aten.native_dropout_backward(x, kept, 1 / (1 - rate))
+        return scaled

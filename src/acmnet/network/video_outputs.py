@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from acmnet.devices import exact_fp32
 from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch
 from acmnet.network.exported_networks import ExportedStudents, ExportedTeachers
 from acmnet.network.pooling import video_logits
@@ -125,7 +126,8 @@ def _in_chunks(
     for start in (*range(0, n - size, size), n - size):
         end, before = start + size, min(start, reach)
         seen = video[start - before : end + reach].to(device).float()
-        both = outputs(seen.unsqueeze(0))  # (1, before + size + after, ...) each
+        with exact_fp32(device):
+            both = outputs(seen.unsqueeze(0))  # (1, before + size + after, ...) each
         done = sum(map(len, one))
         # of the chunk's snippets: not the neighbours, nor what is done already
         kept = slice(before + done - start, before + size)

@@ -19,7 +19,7 @@ from acmnet.pipeline.trained_model import TrainedModel, joined, localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.segments import Detections, FloatArray
 from acmnet.training.checkpoint import has_checkpoint, load_config
-from acmnet.training.loop import StepRecord
+from acmnet.training.tasks import StepRecord
 
 TIOU: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 CHANCE_DRAWS: Final = 20

@@ -16,7 +16,9 @@ from acmnet.pipeline.run_directory import RunDirectory
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.run_state import RunOnDisk
 from acmnet.pipeline.trained_model import TrainedModel
-from acmnet.training.loop import Plan, StepRecord, train
+from acmnet.training.loop import train
+from acmnet.training.tasks import StepRecord
+from acmnet.training.weak_task import Plan
 
 MEMORY_SHARE: Final = 0.5
 """Features that take more than this share of the free memory are mapped from their
@@ -87,9 +89,10 @@ def trained_model(request: RunRequest, networks: tuple[ACMNet, ...]) -> TrainedM
 
 
 def weak_dataset(request: RunRequest) -> WeakDataset:
-    """Return features and labels to train on, in memory if they fit."""
+    """Return features and labels to train on, in the device's memory if they fit."""
     data = request.data
-    fits = data.store.total_bytes(data.labels) < MEMORY_SHARE * _free_memory()
+    free = _free_memory(torch.device(request.device))
+    fits = data.store.total_bytes(data.labels) < MEMORY_SHARE * free
     return WeakDataset(
         data.store,
         data.labels,
@@ -99,8 +102,13 @@ def weak_dataset(request: RunRequest) -> WeakDataset:
     )
 
 
-def _free_memory() -> int:
-    """Return the bytes that can be had without swapping, or half of all there are."""
+def _free_memory(device: torch.device) -> int:
+    """Return the bytes of a device that are free.
+
+    Of a CPU's memory, these are what can be had without swapping, or half of all.
+    """
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         for line in meminfo.read_text().splitlines():

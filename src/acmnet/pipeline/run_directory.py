@@ -49,7 +49,8 @@ from acmnet.training.checkpoint import (
     state_files,
 )
 from acmnet.training.checkpoint_config import CheckpointConfig
-from acmnet.training.loop import Progress, StepRecord
+from acmnet.training.loop import Progress
+from acmnet.training.tasks import StepRecord
 
 LOCK_FILE: Final = ".training.lock"
 PSEUDO_LABELS: Final = "pseudo_labels.json"

@@ -31,7 +31,7 @@ from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.segments import Detections
 from acmnet.startup import is_first_process
 from acmnet.training.boundary_shifts import Trust
-from acmnet.training.loop import StepRecord, optimize
+from acmnet.training.loop import optimize
 from acmnet.training.marked_labels import learned_with_marks
 from acmnet.training.pseudo_labels import (
     StudentTask,
@@ -41,6 +41,7 @@ from acmnet.training.pseudo_labels import (
 )
 from acmnet.training.schedule import WARM_UP_STEPS, Schedule
 from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels
+from acmnet.training.tasks import StepRecord
 
 
 def train_student(

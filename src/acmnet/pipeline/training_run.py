@@ -20,7 +20,7 @@ from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.student_training import train_student
 from acmnet.pipeline.training_summary import summarize_training
 from acmnet.startup import is_first_process
-from acmnet.training.loop import StepRecord
+from acmnet.training.tasks import StepRecord
 
 
 def train_run(

@@ -1,88 +1,23 @@
 """The training loop: batches, steps and epochs of any network, and exact resumption."""
 
 import copy
-import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
 from acmnet.data.datasets import WeakDataset
-from acmnet.data.sampling_settings import SamplingSettings
-from acmnet.devices import computed_in
-from acmnet.network.acm_net import ACMNet, ACMNetOutput
-from acmnet.training.loss_settings import LossSettings
-from acmnet.training.losses import terms_of, video_losses
-from acmnet.training.marked_snippets import (
-    KnownLabels,
-    SnippetMarks,
-    known_labels,
-    marked_loss,
-)
+from acmnet.devices import exact_fp32
+from acmnet.network.acm_net import ACMNet
+from acmnet.training.device_epochs import DeviceEpochs, StepPlan
 from acmnet.training.schedule import Schedule, learning_rate
-from acmnet.training.training_error import TrainingError
-from acmnet.training.training_settings import TrainingSettings
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What fixes a training of the paper's network beside data and first weights."""
-
-    training: TrainingSettings
-    sampling: SamplingSettings
-    loss: LossSettings
-    seed: int
-    """Seed of the order of videos, of sampling and of dropout."""
-    marks: Mapping[str, SnippetMarks] = dataclasses.field(default_factory=dict)
-    """What a person marked in some of the videos; empty if names alone are learned."""
-
-
-class Task(Protocol):
-    """What is learned: videos, and what a network loses on them."""
-
-    video_ids: tuple[str, ...]
-    """The videos, in the order of the indices that `losses` is given."""
-    device: torch.device
-    """Where the network computes."""
-    terms: tuple[str, ...]
-    """Names of the losses; the first one is minimised, the others are logged."""
-
-    def losses(
-        self, network: nn.Module, index: Tensor, part: slice, generator: torch.Generator
-    ) -> Tensor:
-        """Return each loss of each video of this process, (terms, videos).
-
-        Parameters
-        ----------
-        network : Module
-            The network that learns.
-        index : (B,) tensor
-            Indices of the videos of the whole batch, also of those that other processes
-            compute: so what is drawn does not depend on the number of processes.
-        part : slice
-            The share of ``index`` that this process computes.
-        generator : Generator
-            The source of everything that is drawn.
-        """
-
-
-class StepRecord(NamedTuple):
-    """One optimisation step, as it goes into the log."""
-
-    epoch: int
-    """Number of the epoch, from 1."""
-    step: int
-    """Number of the step, from 1, counted over the whole run."""
-    losses: Mapping[str, float]
-    """Every loss by name, such as those of `LossTerms`: the mean over the videos."""
-    videos: int
-    """Videos in the step."""
-    seconds: float
-    """How long the step took."""
+from acmnet.training.tasks import StepRecord, Task
+from acmnet.training.training_error import TrainingError, not_finite
+from acmnet.training.weak_task import Plan, WeakTask
 
 
 class Progress(NamedTuple):
@@ -111,8 +46,15 @@ class Progress(NamedTuple):
             "step": self.step,
             "model": self.model.state_dict(),
             "averaged": self.averaged and self.averaged.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self._moments(),
         }
+
+    def _moments(self) -> dict[str, Any]:
+        """Return the state of the optimiser; its rate may be a tensor of the device."""
+        state = self.optimizer.state_dict()
+        for group in state["param_groups"]:
+            group["lr"] = float(group["lr"])
+        return state
 
 
 def train(
@@ -180,63 +122,6 @@ def train(
     )
 
 
-class WeakTask:
-    """The paper's training: video-level labels and the losses of `acm_loss`.
-
-    Where a person marked times, `marked_loss` is added; see
-    `acmnet.training.marked_snippets`.
-    """
-
-    def __init__(self, dataset: WeakDataset, plan: Plan) -> None:
-        self.video_ids = dataset.video_ids
-        self.device = dataset.device
-        self._dataset = dataset
-        self._plan = plan
-        # what marks determine of every snippet of a video, by its place in the dataset
-        self._known = self._known_labels() if plan.loss.marks_weight else {}
-        self.terms = terms_of(plan.loss) + (("marks",) if self._known else ())
-        precision = computed_in(plan.training.precision, self.device)
-        self._is_bf16 = precision == "bf16"
-
-    def losses(
-        self, network: nn.Module, index: Tensor, part: slice, generator: torch.Generator
-    ) -> Tensor:
-        """Return the terms of `LossTerms` of each video of this process."""
-        plan = self._plan
-        batch = self._dataset.batch(index, plan.sampling, generator, part)
-        seeds = torch.randint(2**62, (len(index),), generator=generator)[part]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_bf16):
-            output: ACMNetOutput = network(batch.features, batch.mask, seeds)
-        losses = video_losses(output, batch.labels, plan.loss)._asdict()
-        if self._known:
-            known = self._known_in(index[part], batch.position)
-            losses["marks"] = marked_loss(output, known)
-            losses["total"] = losses["total"] + plan.loss.marks_weight * losses["marks"]
-        return torch.stack([losses[name] for name in self.terms])
-
-    def _known_labels(self) -> dict[int, KnownLabels]:
-        """Return what marks determine of all snippets of each video that has some."""
-        n_classes = self._dataset.labels.shape[1]
-        known = {}
-        for i, video in enumerate(self.video_ids):
-            if video in self._plan.marks:
-                position = torch.arange(float(self._dataset.lengths[i]))
-                found = known_labels(self._plan.marks[video], position, n_classes)
-                known[i] = KnownLabels(*(x.to(self.device) for x in found))
-        return known
-
-    def _known_in(self, index: Tensor, position: Tensor) -> KnownLabels:
-        """Return what marks determine of the snippets (B, T) of some videos."""
-        shape = (*position.shape, self._dataset.labels.shape[1])
-        label = torch.zeros(shape, device=self.device)
-        is_known = torch.zeros(shape, dtype=torch.bool, device=self.device)
-        for row, i in enumerate(index.tolist()):
-            if i in self._known:
-                at = position[row].round().long()
-                label[row], is_known[row] = (x[at] for x in self._known[i])
-        return KnownLabels(label, is_known)
-
-
 def optimize(
     model: nn.Module,
     task: Task,
@@ -256,32 +141,100 @@ def optimize(
     )
     epoch, step = _restore(model, optimizer, resume) if resume else (0, 0)
     averaged = _averaged(model, schedule, resume)
-    network = model
-    if _world() > 1:
-        network = nn.parallel.DistributedDataParallel(model)
-    n_videos = len(task.video_ids)
-    steps = schedule.epochs * math.ceil(n_videos / schedule.batch_size)
-    while epoch < schedule.epochs:
-        epoch += 1
-        model.train()
-        generator = _epoch_generator(seed, epoch)
-        for index in _batches(n_videos, schedule.batch_size, generator):
-            started = time.perf_counter()
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(schedule, step, steps)
-            step += 1
-            losses = _step(network, optimizer, task, index, generator)
-            _refuse_non_finite(losses, task, index, epoch, step)
-            optimizer.step()
-            if averaged is not None:
-                decay = min(schedule.averaging, step / (step + 9))
-                _move(averaged, model, 1.0 - decay)
-            named = dict(zip(task.terms, losses.values.tolist(), strict=True))
-            seconds = time.perf_counter() - started
-            on_step(StepRecord(epoch, step, named, len(index), seconds))
-        on_epoch(Progress(epoch, step, model, optimizer, averaged))
+    plans = _Plans(task, schedule, seed)
+    epochs: DeviceEpochs | _PlainEpochs
+    if task.device.type == "cuda" and task.is_on_device and _world() == 1:
+        epochs = DeviceEpochs(model, optimizer, task, averaged)
+    else:
+        epochs = _PlainEpochs(model, optimizer, task, averaged)
+    with exact_fp32(task.device):
+        while epoch < schedule.epochs:
+            epoch += 1
+            model.train()
+            for record in epochs.run(epoch, step + 1, plans.of_epoch(epoch, step)):
+                step = record.step
+                on_step(record)
+            on_epoch(Progress(epoch, step, model, optimizer, averaged))
     if averaged is not None:
         model.load_state_dict(averaged.state_dict())
+
+
+class _Plans:
+    """What each step of a training is given, drawn as it is asked for."""
+
+    def __init__(self, task: Task, schedule: Schedule, seed: int) -> None:
+        self._task, self._schedule, self._seed = task, schedule, seed
+
+    def of_epoch(self, epoch: int, step: int) -> Iterator[StepPlan]:
+        """Yield the steps of an epoch, before which ``step`` steps were taken."""
+        schedule, n_videos = self._schedule, len(self._task.video_ids)
+        steps = schedule.epochs * math.ceil(n_videos / schedule.batch_size)
+        generator = _epoch_generator(self._seed, epoch)
+        for n, index in enumerate(_batches(n_videos, schedule.batch_size, generator)):
+            done = step + n
+            part, _ = _own_part(len(index))
+            yield StepPlan(
+                videos=index,
+                drawn=self._task.draw(index, part, generator),
+                rate=learning_rate(schedule, done, steps),
+                share=1.0 - min(schedule.averaging, (done + 1) / (done + 10)),
+            )
+
+
+class _PlainEpochs:
+    """Trains a network step by step, in one process or several; reads every loss."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Adam,
+        task: Task,
+        averaged: nn.Module | None,
+    ) -> None:
+        self._model, self._optimizer, self._task = model, optimizer, task
+        self._averaged = averaged
+        is_alone = _world() == 1
+        self._network = (
+            model if is_alone else nn.parallel.DistributedDataParallel(model)
+        )
+
+    def run(
+        self, epoch: int, first_step: int, plans: Iterator[StepPlan]
+    ) -> Iterator[StepRecord]:
+        """Train an epoch, and yield the record of each step once it was taken."""
+        task = self._task
+        while True:
+            started = time.perf_counter()
+            plan = next(plans, None)
+            if plan is None:
+                return
+            for group in self._optimizer.param_groups:
+                group["lr"] = plan.rate
+            losses = self._gradients(plan)
+            values = losses.values.tolist()
+            named = dict(zip(task.terms, values, strict=True))
+            if not all(map(math.isfinite, values)):
+                videos = _culprits(losses, task, plan.videos)
+                raise not_finite(named, videos, epoch, first_step)
+            self._optimizer.step()
+            if self._averaged is not None:
+                _move(self._averaged, self._model, plan.share)
+            seconds = time.perf_counter() - started
+            yield StepRecord(epoch, first_step, named, len(plan.videos), seconds)
+            first_step += 1
+
+    def _gradients(self, plan: StepPlan) -> "_StepLosses":
+        """Leave the gradient of one global batch on the parameters."""
+        part, weight = _own_part(len(plan.videos))
+        own = self._task.losses(self._network, plan.drawn)
+        means = own.sum(dim=1) * (weight / len(plan.videos))
+        self._optimizer.zero_grad(set_to_none=True)
+        # DDP averages gradients over processes; the loss is a sum over them
+        torch.autograd.backward(means[0] * _world())
+        values = means.detach()
+        if _world() > 1:
+            distributed.all_reduce(values)
+        return _StepLosses(values, own.detach(), part)
 
 
 def _averaged(
@@ -314,26 +267,6 @@ class _StepLosses(NamedTuple):
     part: slice
 
 
-def _step(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    task: Task,
-    index: Tensor,
-    generator: torch.Generator,
-) -> _StepLosses:
-    """Leave the gradient of one global batch on the parameters."""
-    part, weight = _own_part(len(index))
-    own = task.losses(network, index, part, generator)
-    means = own.sum(dim=1) * (weight / len(index))
-    optimizer.zero_grad(set_to_none=True)
-    # DDP averages gradients over processes; the loss is a sum over them
-    torch.autograd.backward(means[0] * _world())
-    values = means.detach()
-    if _world() > 1:
-        distributed.all_reduce(values)
-    return _StepLosses(values, own.detach(), part)
-
-
 def _own_part(n: int) -> tuple[slice, float]:
     """Return this process's share of n videos, and what its losses count.
 
@@ -344,28 +277,15 @@ def _own_part(n: int) -> tuple[slice, float]:
     return (slice(start, end), 1.0) if end > start else (slice(0, 1), 0.0)
 
 
-def _refuse_non_finite(
-    losses: _StepLosses, task: Task, index: Tensor, epoch: int, step: int
-) -> None:
-    values = losses.values.tolist()
-    if all(map(math.isfinite, values)):
-        return
-    terms = [
-        f"{name} = {value}"
-        for name, value in zip(task.terms, values, strict=True)
-        if not math.isfinite(value)
-    ]
-    culprits = ~losses.own.isfinite().all(dim=0).cpu()
-    videos = [task.video_ids[i] for i in index[losses.part][culprits].tolist()]
+def _culprits(losses: _StepLosses, task: Task, index: Tensor) -> list[str]:
+    """Return the videos of all processes that have a loss which is not finite."""
+    wrong = ~losses.own.isfinite().all(dim=0).cpu()
+    videos = [task.video_ids[i] for i in index[losses.part][wrong].tolist()]
     if _world() > 1:
         shares: list[list[str]] = [[] for _ in range(_world())]
         distributed.all_gather_object(shares, videos)
         videos = sorted({video for share in shares for video in share})
-    raise TrainingError(
-        f"the loss is not finite at step {step} (epoch {epoch}): {', '.join(terms)}, "
-        f"from {', '.join(map(repr, videos))}; try a lower training.learning_rate or "
-        "look at these videos' features"
-    )
+    return videos
 
 
 def _batches(
@@ -397,6 +317,8 @@ def _restore(
         raise TrainingError("the training state is not one that training wrote")
     model.load_state_dict(weights)
     optimizer.load_state_dict(moments)
+    for group in optimizer.param_groups:  # what a run on another device has set
+        group["capturable"] = False
     return epoch, step
 
 

@@ -209,7 +209,7 @@ def sparse_loss(output: ACMNetOutput, time_reduction: str, branches: str) -> Ten
     is half of the printed sum (`utils/net_utils.py:73`).
     """
     # (B, T): attention to an instance or its context
-    both = output.attention[..., [Branch.INSTANCE, Branch.CONTEXT]].sum(dim=-1)
+    both = output.attention[..., : Branch.CONTEXT + 1].sum(dim=-1)
     claimed = _over_time(both, output.mask, time_reduction)
     return claimed / 2 if branches == "mean" else claimed
 

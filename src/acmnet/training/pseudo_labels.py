@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from acmnet.data.datasets import WeakDataset
+from acmnet.data.datasets import Draws, WeakDataset
 from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.devices import computed_in
 from acmnet.localization.from_activations import localize_activations, score_proposals
@@ -192,11 +192,26 @@ class StudentTask:
         self.device = dataset.device
         self._dataset = dataset
         self._labels = [labels[video] for video in dataset.video_ids]
-        pieces = dataset.lengths.cpu().add(snippets - 1) // snippets
+        pieces = dataset.lengths.add(snippets - 1) // snippets
         # which video each piece is drawn from, as its place in the dataset
         self._video_of = torch.arange(len(pieces)).repeat_interleave(pieces)
         self.video_ids = tuple(dataset.video_ids[i] for i in self._video_of.tolist())
-        self._central_share, self._marked_weight = central_share, marked_weight
+        whole = [
+            targets_of(
+                own,
+                torch.arange(float(length)),
+                dataset.labels.shape[1],
+                central_share,
+                marked_weight,
+            )
+            for own, length in zip(self._labels, dataset.lengths.tolist(), strict=True)
+        ]
+        # the targets of all snippets of all videos, end to end
+        self._targets = SnippetTargets(
+            *(torch.cat(x).to(self.device) for x in zip(*whole, strict=True))
+        )
+        lengths = dataset.lengths.to(self.device)
+        self._offsets = lengths.cumsum(0) - lengths
         self._sampling = SamplingSettings(snippets, "crop")
         self._is_bf16 = computed_in(precision, self.device) == "bf16"
         middles = sum(
@@ -208,51 +223,39 @@ class StudentTask:
         # sums over snippets, divided by this
         self._scale = max(middles / len(self.video_ids), 1e-9)
 
-    def losses(
-        self, network: nn.Module, index: Tensor, part: slice, generator: torch.Generator
-    ) -> Tensor:
+    @property
+    def is_on_device(self) -> bool:
+        """Whether a step reads nothing that lies elsewhere than on the device."""
+        return self._dataset.is_on_device
+
+    def draw(self, index: Tensor, part: slice, generator: torch.Generator) -> Draws:
+        """Draw where each piece lies in its video, and the seed of its dropout."""
+        videos = self._video_of[index]
+        return self._dataset.draw(videos, self._sampling, generator, part)
+
+    def losses(self, network: nn.Module, drawn: Draws) -> Tensor:
         """Return each term for each piece that this process computes, (3, pieces).
 
         Parameters
         ----------
         network : nn.Module
             The student.
-        index : (B,) tensor
-            The pieces of the whole batch, by their place in ``video_ids``.
-        part : slice
-            The pieces of the batch that this process computes.
-        generator : torch.Generator
-            Draws where each piece lies in its video, and the dropout, for the whole
-            batch.
+        drawn : Draws
+            What `draw` returned for the step.
         """
-        index = self._video_of[index]
-        batch = self._dataset.batch(index, self._sampling, generator, part)
-        seeds = torch.randint(2**62, (len(index),), generator=generator)[part]
+        batch = self._dataset.batch(drawn, self._sampling)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_bf16):
-            output: StudentOutput = network(batch.features, batch.mask, seeds)
-        n_classes = output.logits.shape[-1]
-        position = batch.position.float().cpu()
-        wanted = [
-            self._targets(self._labels[i], row, n_classes)
-            for i, row in zip(index[part].tolist(), position, strict=True)
-        ]
-        # from a row of targets for each video to a table of each target for all
-        label, label_weight, distance, distance_weight = (
-            torch.stack(x).to(self.device) for x in zip(*wanted, strict=True)
-        )
-        here = batch.mask.float()  # (videos, T), 0 at padding
+            output: StudentOutput = network(batch.features, batch.mask, drawn.seeds)
+        # (pieces, T): places in the targets of all videos
+        first = self._offsets[drawn.videos.to(self.device)].unsqueeze(1)
+        at = first + batch.position.long()
+        label, label_weight, distance, distance_weight = (x[at] for x in self._targets)
+        here = batch.mask.float()  # (pieces, T), 0 at padding
         of_class = focal_loss(output.logits, label) * label_weight * here.unsqueeze(-1)
         of_place = boundary_loss(output.distance, distance) * distance_weight * here
         terms = of_class.sum(dim=(1, 2)), of_place.sum(dim=1)
-        by_video = torch.stack(terms) / self._scale  # (2, videos)
+        by_video = torch.stack(terms) / self._scale  # (2, pieces)
         return torch.cat((by_video.sum(dim=0, keepdim=True), by_video))
-
-    def _targets(
-        self, labels: PseudoLabels, position: Tensor, n_classes: int
-    ) -> SnippetTargets:
-        """Return the targets of some snippets of one video."""
-        share, weight = self._central_share, self._marked_weight
-        return targets_of(labels, position, n_classes, share, weight)
 
 
 def focal_loss(logits: Tensor, label: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
 from acmnet.pipeline.fit.expectation import Expectation
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
-from acmnet.training.loop import StepRecord
+from acmnet.training.tasks import StepRecord
 
 FEATURES: Final = "features"
 """Folder of a run with the features that `fit` extracts."""

@@ -26,10 +26,12 @@ from acmnet.network.student import Student
 from acmnet.pipeline.fit.held_out_names import COST
 from acmnet.recipes import Settings
 from acmnet.segments import SnippetGrid
-from acmnet.training.loop import Plan, Task, WeakTask, optimize
+from acmnet.training.loop import optimize
 from acmnet.training.pseudo_labels import StudentTask
 from acmnet.training.schedule import Schedule
 from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels
+from acmnet.training.tasks import Task
+from acmnet.training.weak_task import Plan, WeakTask
 from acmnet.video.frames import VideoError, claimed_duration_s
 
 LEAST_VIDEO_S: Final = 300.0
