@@ -6,7 +6,7 @@
 # make audit     licences and known vulnerabilities of what is installed
 # make lock      write the newest versions and their hashes into constraints/
 # make results   measure the figures of docs/results.md again, in hours   (QUICK=1: minutes)
-# make bench     speed and memory, each figure as a ratio to its limit; runs/bench.json
+# make bench     speed and memory, each figure as a ratio to its limit; runs/bench.json   (DEVICE=cuda: of the GPU)
 # make clean     remove .venv, runs and caches
 
 PYTHON ?= python3
@@ -74,7 +74,7 @@ results: install
 
 bench: install
 	@mkdir -p runs
-	$(BIN)/python benchmarks/run.py --json runs/bench.json
+	$(BIN)/python benchmarks/run.py --json runs/bench$(if $(DEVICE),-$(DEVICE)).json $(if $(DEVICE),--device $(DEVICE))
 
 clean:
 	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache

@@ -6,9 +6,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
+import torch
+
 from benchmarks import (
     evaluation,
     extraction,
+    gpu_clock,
+    gpu_extraction,
+    gpu_training,
     localization,
     memory,
     sampling,
@@ -29,6 +34,11 @@ TOPICS: Final[dict[str, Callable[[], Iterable[Figure]]]] = {
     "evaluation": evaluation.rows,
     "sampling": sampling.rows,
 }
+GPU_TOPICS: Final[dict[str, Callable[[], Iterable[Figure]]]] = {
+    "floors": gpu_clock.rows,
+    "training": gpu_training.rows,
+    "extraction": gpu_extraction.rows,
+}
 WIDTH: Final = 64
 
 
@@ -37,15 +47,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here")
     parser.add_argument(
-        "--only", nargs="+", choices=TOPICS, default=list(TOPICS), help="topics to run"
+        "--device", choices=("cpu", "cuda"), default="cpu", help="what is measured"
     )
+    names = [*TOPICS, *(name for name in GPU_TOPICS if name not in TOPICS)]
+    parser.add_argument("--only", nargs="+", choices=names, help="topics to run")
     arguments = parser.parse_args()
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        parser.exit(
+            1,
+            f"benchmarks: torch {torch.__version__} sees no GPU; leave --device cuda "
+            "out to measure the CPU, or install with make install TORCH=gpu\n",
+        )
+    topics = GPU_TOPICS if arguments.device == "cuda" else TOPICS
     on = machine()
     print(", ".join(f"{name} {value}" for name, value in on.items()))
     print(f"{'':{WIDTH}} {'value':>8} {'limit':>8} {'ratio':>7}  within")
     rows = []
-    for topic in (name for name in TOPICS if name in arguments.only):
-        for row in TOPICS[topic]():
+    for topic in (name for name in topics if name in (arguments.only or topics)):
+        for row in topics[topic]():
             print(_line(row), flush=True)
             rows.append(row.to_json())
     if arguments.json:

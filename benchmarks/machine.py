@@ -15,6 +15,7 @@ def machine() -> dict[str, object]:
     """Return the machine, the versions and the commit as texts by name."""
     return {
         "cpu": _cpu_model(),
+        **({"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "vectors": torch.backends.cpu.get_cpu_capability(),

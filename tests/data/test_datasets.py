@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch.nn import functional
 
 from acmnet.data.annotations import weak_labels
@@ -10,6 +12,7 @@ from acmnet.data.datasets import (
     WeakDataset,
     drawn_numbers,
     multi_hot,
+    rounded_up,
     sampled_positions,
 )
 from acmnet.data.feature_store import open_store
@@ -190,3 +193,21 @@ def test_statistics_are_over_every_snippet(tiny_world, in_memory):
     assert mean.dtype == deviation.dtype == torch.float32
     np.testing.assert_allclose(mean, every.mean(0, dtype=np.float64), rtol=1e-5)
     np.testing.assert_allclose(deviation, every.std(0, dtype=np.float64), rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["uniform", "crop"])
+def test_wider_batches_show_the_same_snippets(method):
+    # as on a GPU, where batches are widened to few shapes
+    lengths = torch.tensor([5, 9, 70])
+    numbers = drawn_numbers(3, 12, method, source())
+    tight = sampled_positions(lengths, 12, method, numbers, 12)
+    short = sampled_positions(lengths[:2], 12, method, numbers[:2], 9)
+    for one, wide in zip(short, tight, strict=True):
+        assert torch.equal(one, wide[:2, :9])
+        assert not wide[:2, 9:].any()
+
+
+@given(st.integers(1, 100_000))
+def test_batches_are_widened_by_a_quarter_at_most(length):
+    wide = rounded_up(length)
+    assert length <= wide <= max(1.25 * length, length + 15)

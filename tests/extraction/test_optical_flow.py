@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from acmnet.extraction import optical_flow_torch
 from acmnet.extraction.optical_flow import (
     TVL1_PRESETS,
     FlowError,
@@ -341,3 +342,30 @@ def test_a_sequence_by_torch_has_as_many_flows_as_frames(n_frames):
 def test_dis_has_no_version_for_a_gpu():
     with pytest.raises(FlowError, match="dis has no version for a GPU"):
         next(flow_sequence_torch([], "dis", "cpu"))
+
+
+@pytest.mark.parametrize("name", ["mid", "fast"])
+def test_what_a_gpu_computes_is_what_a_cpu_computes(name, monkeypatch):
+    pairs = [shifted_pair(1, 2, 40, 48), shifted_pair(0, 0, 40, 48)]
+    before, after = (torch.from_numpy(np.stack(x)) for x in zip(*pairs, strict=True))
+    expected = flow_torch(before, after, TVL1_PRESETS[name])
+    monkeypatch.setattr(
+        optical_flow_torch, "_compiled_step", lambda: optical_flow_torch._step_where
+    )
+    monkeypatch.setattr(optical_flow_torch, "_solve", optical_flow_torch._solve_on_gpu)
+    found = flow_torch(before, after, TVL1_PRESETS[name])
+    assert float(expected.abs().max()) > 1.0
+    # rounding can change the step at which a pair stops, by as much as its epsilon
+    torch.testing.assert_close(found, expected, rtol=0.0, atol=0.02)
+    assert not found[1].any()  # nothing moves there
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", TVL1)
+def test_a_gpu_finds_the_flow_of_a_cpu(name):
+    pairs = [shifted_pair(1, 2), shifted_pair(-2, 0)]
+    before, after = (torch.from_numpy(np.stack(x)) for x in zip(*pairs, strict=True))
+    expected = flow_torch(before, after, TVL1_PRESETS[name])
+    found = flow_torch(before.cuda(), after.cuda(), TVL1_PRESETS[name]).cpu()
+    assert float((found - expected).abs().mean()) < 1e-3
+    torch.testing.assert_close(found, expected, rtol=0.0, atol=0.05)

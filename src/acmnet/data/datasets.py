@@ -208,7 +208,7 @@ def rounded_up(length: int) -> int:
     >>> [rounded_up(length) for length in (5, 64, 65, 300, 1000)]
     [16, 64, 80, 320, 1024]
     """
-    step = max(1 << (length.bit_length() - 3), 16)
+    step = max((1 << length.bit_length()) >> 3, 16)
     return -(-length // step) * step
 
 
