@@ -1,17 +1,21 @@
 """A trained model on videos of any length."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.network import video_outputs
 from acmnet.network.acm_net import ACMNet, Branch
 from acmnet.network.network_settings import ModelSettings
+from acmnet.network.student import Student
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.recipes import Settings
 from acmnet.segments import SnippetGrid
+from acmnet.training.second_stage_settings import TeacherSettings
 
 GRID = SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)
 
@@ -89,3 +93,21 @@ def test_a_path_instead_of_features_is_told_how_to_read_it(path):
     model = model_of(1)
     with pytest.raises(TypeError, match=r"the path 'video.npy'; .* np.load\('video"):
         model.localize(path)
+
+
+@pytest.mark.parametrize("with_student", [False, True])
+def test_classes_that_are_not_looked_for_change_nothing(with_student):
+    rules = LocalizationSettings(class_threshold=0.0)
+    teachers = TeacherSettings(contrast_weight=0.5, proposal_weight=0.9)
+    model = dataclasses.replace(
+        model_of(3),
+        settings=Settings(localization=rules, teachers=teachers),
+        students=(Student(32, 4).eval(),) if with_student else (),
+    )
+    features = np.random.default_rng(0).normal(size=(60, 32)).astype(np.float32)
+    all_found = model.localize(features)
+    found = model.localize(features, classes=("b", "d", "e"))
+    wanted = all_found.only(np.isin(all_found.class_index, (1, 3)))
+    assert 0 < len(wanted) < len(all_found)
+    assert {*found} == {*wanted}
+    assert not len(model.localize(features, classes=("e",)))

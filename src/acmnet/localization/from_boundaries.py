@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from acmnet.localization.proposals import suppress_softly
 from acmnet.localization.shots import Shots
-from acmnet.segments import Detections, FloatArray, SnippetGrid
+from acmnet.segments import BoolArray, Detections, FloatArray, SnippetGrid
 
 LOWEST_PROBABILITY: Final = 0.01
 """Candidates of a lower probability are left out; after soft-NMS, those whose decayed
@@ -68,6 +68,16 @@ class VideoCandidates:
                 )
             if not np.isfinite(array).all():
                 raise ValueError(f"{name} must be finite, got NaN or infinity")
+
+    def only(self, wanted: BoolArray) -> "VideoCandidates":
+        """Return the candidates of the classes that are wanted, a (C,) array."""
+        probability = np.where(wanted, self.probability, 0.0)
+        heard = self.of_teachers
+        return dataclasses.replace(
+            self,
+            probability=probability,
+            of_teachers=heard and heard.only(wanted[heard.class_index]),
+        )
 
 
 def localize_candidates(candidates: VideoCandidates, sigma: float) -> Detections:

@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.segments import FloatArray, SnippetGrid
+from acmnet.segments import BoolArray, FloatArray, SnippetGrid
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -85,6 +85,17 @@ class VideoActivations:
                 raise ValueError(f"{name} must be finite, got NaN or infinity")
         if self.n_snippets < 1:
             raise ValueError(f"n_snippets must be at least 1, got {self.n_snippets}")
+
+    def only(self, wanted: BoolArray) -> "VideoActivations":
+        """Return what is said, as if the video did not show the other classes.
+
+        Parameters
+        ----------
+        wanted : (C,) array
+            Whether each class is wanted.
+        """
+        scores = np.where(np.append(wanted, True), self.video_scores, 0.0)
+        return dataclasses.replace(self, video_scores=scores)
 
     @property
     def first_s(self) -> float:

@@ -104,8 +104,10 @@ def doubts_of(
         If the shape is not (L, D) or a value is not finite.
     """
     whole = _of_unit_scores(model)
-    together = whole.localize(features, cuts_s=cuts_s)
-    apart = [one.localize(features, cuts_s=cuts_s) for one in _voices(whole)]
+    together = whole.localize(features, cuts_s=cuts_s, classes=names)
+    apart = [
+        one.localize(features, cuts_s=cuts_s, classes=names) for one in _voices(whole)
+    ]
     length_s = model.grid.span_s(len(features))
     found = []
     for name in model.class_names:

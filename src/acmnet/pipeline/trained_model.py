@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -139,6 +139,7 @@ class TrainedModel:
         activations: VideoActivations | None = None,
         *,
         cuts_s: Cuts = None,
+        classes: Collection[str] | None = None,
     ) -> Detections:
         """Return the detections in one video, in seconds.
 
@@ -154,6 +155,8 @@ class TrainedModel:
         cuts_s : tuple of float, optional
             Where the video is cut. No detection lasts beyond a cut if the setting
             ``localization.split_at_cuts`` is set. Cuts in ``activations`` come first.
+        classes : collection of str, optional
+            The only classes that are looked for; all of the model's if left out.
 
         Raises
         ------
@@ -161,13 +164,20 @@ class TrainedModel:
             If the shape is not (L, D) or a value is not finite.
         """
         rules = self.settings.localization
+        wanted = np.array([classes is None or x in classes for x in self.class_names])
+        if classes is not None:
+            activations = activations or self.activations(features, cuts_s)
+            activations = activations.only(wanted)
         if not self.students:
             if activations is None:
                 activations = self.activations(features, cuts_s)
             found = localize_activations(activations, rules)
         else:
             candidates = self.candidates(features, activations, cuts_s=cuts_s)
+            if classes is not None:
+                candidates = candidates.only(wanted)
             found = localize_candidates(candidates, rules.soft_nms_sigma)
+        found = found.only(wanted[found.class_index])
         if not rules.unit_scores:
             return found
         return dataclasses.replace(found, score=unit_scores(found.score))
