@@ -29,32 +29,38 @@ help:
 install: $(VENV)/installed-$(TORCH)
 
 $(VENV)/installed-%: pyproject.toml $(wildcard constraints/*.txt)
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "acmnet needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V); try make PYTHON=python3.12"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(MADE)
 	$(INSTALL)
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed-$(TORCH)
+# with all of make install, so that what needs both runs pip once
+$(VENV)/installed-dev: pyproject.toml $(wildcard constraints/*.txt)
+	$(MADE)
 	$(INSTALL) --dev
-	@touch $@
+	@touch $(VENV)/installed-$(TORCH) $@
+
+define MADE
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+  { echo "acmnet needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V); try make PYTHON=python3.12"; exit 1; }
+test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+endef
 
 demo: install
 	$(BIN)/acmnet demo --out runs/demo
 
-test: install $(VENV)/installed-dev
+test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist worksteal
 
-test-fast: install $(VENV)/installed-dev
+test-fast: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist worksteal -m 'not slow'
 
-docs: install $(VENV)/installed-dev
+docs: $(VENV)/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	@echo "open runs/docs/index.html; to search in it: $(BIN)/python -m http.server -d runs/docs"
 

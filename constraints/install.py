@@ -11,6 +11,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final
@@ -50,10 +51,15 @@ def main() -> int:
         print(f"{reason}: installing without checking hashes", file=sys.stderr)
         return pip("install", *constraint, "--editable", f".{extra}")
     locks = lock_files(given.dev)
-    if pip(*HASHED, *(f"--requirement={path}" for path in locks)):
+    with ThreadPoolExecutor() as beside:  # torch takes about as long as all others
+        torch = None
+        if given.torch == "cpu":
+            torch = beside.submit(pip_quietly, *HASHED, f"--requirement={TORCH}")
+        code = pip(*HASHED, *(f"--requirement={path}" for path in locks))
+    if code:
         return refused()
-    if given.torch == "cpu":
-        done = pip_quietly(*HASHED, f"--requirement={TORCH}")
+    if torch is not None:
+        done = torch.result()
         if not done.returncode:
             locks.append(TORCH)
         elif NOT_SERVED not in done.stderr:
