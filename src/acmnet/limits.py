@@ -29,6 +29,8 @@ LARGEST_DIMENSION: Final = 1_000_000
 """Columns of features that a network accepts, at most; two streams of I3D have 2048."""
 MOST_CLASSES: Final = 100_000
 """Classes in a class list, at most; the largest vocabularies have a few thousand."""
+MOST_VIDEOS_OF_TEXT: Final = 2_000_000
+"""Videos of a table that is text, at most; Parquet and Arrow files may have more."""
 LARGEST_SECONDS: Final = 1e7
 """Largest absolute value of a time or a duration, in seconds: 115 days."""
 LONGEST_NAME_BYTES: Final = 255
@@ -47,6 +49,14 @@ _SHAPE: Final = bytes(
 can be searched for as text."""
 _LARGE_EXPONENT: Final = re.compile(r"(?:^|[\[:,\s])-?\d+(?:\.\d+)?[eE]\+?\d{3}")
 _STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+
+def too_many_videos(where: str) -> str:
+    """Return the sentence that refuses a text file with too many videos."""
+    return (
+        f"{where}: these are more than {MOST_VIDEOS_OF_TEXT:,} videos, the most that a "
+        "text file may have; write the table as a Parquet file"
+    )
 
 
 def is_text(name: str) -> bool:

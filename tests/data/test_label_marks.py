@@ -1,5 +1,6 @@
 """Points, segments and watched spans in label files: read, written, refused."""
 
+import dataclasses
 import json
 
 import pytest
@@ -242,7 +243,7 @@ def test_what_is_written_is_read_again(tmp_path_factory, video, made_by):
     marks = (*video.instances, *video.points)
     names = tuple(sorted({*video.labels, *(mark.label for mark in marks)}))
     path = tmp_path_factory.getbasetemp() / "law.json"
-    complete = Video(**{**vars(video), "labels": names})
+    complete = dataclasses.replace(video, labels=names)
     labels = Annotations(str(path), {"a": complete}, CLASSES, made_by=made_by)
     path.write_bytes(label_file(labels))
     if (first := next(contradictions(complete), None)) is None:

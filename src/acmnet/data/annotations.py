@@ -39,7 +39,7 @@ class Point:
     """Seconds from the start of the video, finite."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class WatchedSpan:
     """A span that a person watched: what is not marked there is known to be absent."""
 
@@ -50,7 +50,7 @@ class WatchedSpan:
     than the video does."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Video:
     """What a label file says about one untrimmed video."""
 
@@ -75,6 +75,14 @@ class Video:
 
 class ManyVideos(Mapping[str, Video]):
     """Videos by id that are not kept as objects, because there are very many."""
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether another mapping has the same ids and equal videos."""
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return dict(self) == dict(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
     @abc.abstractmethod
     def subsets(self) -> Iterable[str | None]:

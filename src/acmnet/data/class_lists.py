@@ -6,6 +6,7 @@ import reprlib
 from collections.abc import Mapping
 from typing import Any, Final
 
+from acmnet.data.annotations import Instance
 from acmnet.messages import counted
 from acmnet.names import checked, is_name, one_form
 
@@ -73,7 +74,8 @@ def refuse_unknown_labels(
     known = set(declared)
     for key, entry in database.items():
         for index, annotation in enumerate(entry["annotations"]):
-            label = one_form(annotation["label"])
+            is_read = isinstance(annotation, Instance)
+            label = annotation.label if is_read else one_form(annotation["label"])
             if label not in known:
                 first.setdefault(label, f"video {key!r}, annotations[{index}]")
         watched = entry.get("watched")

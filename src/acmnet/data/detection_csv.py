@@ -3,20 +3,26 @@
 The functions here work on text; they open no file.
 """
 
+import array
 import csv
 import io
 from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
+
+from acmnet.data.detection_entries import entry_of, fault_of
 from acmnet.messages import quoted
+from acmnet.names import listed_twice, one_form
 from acmnet.segments import Detections
+from acmnet.text_files import lines_with_ends
 
 COLUMNS: Final = ("video", "label", "start", "end", "score")
 """Columns of the table; ``start`` and ``end`` are in seconds."""
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """Characters at the start of a cell that make a spreadsheet compute it as a formula. A
-name that starts with one is written with an apostrophe in front, which `entries_of`
-removes again."""
+name that starts with one is written with an apostrophe in front, which
+`detections_of` removes again."""
 
 
 def csv_of(results: Mapping[str, Detections]) -> str:
@@ -43,20 +49,17 @@ def csv_of(results: Mapping[str, Detections]) -> str:
     return text.getvalue()
 
 
-def entries_of(
-    source: str, text: str, error: type[ValueError]
-) -> dict[str, list[dict[str, Any]]]:
-    """Return the entries of each video in the form of ActivityNet's results JSON.
-
-    Numbers stay text; the reader of that format checks them.
+def detections_of(source: str, text: str, error: type[ValueError]) -> dict[str, Any]:
+    """Return the detections of a table as fields of a `DetectionFile`, by video.
 
     Raises
     ------
     error
-        If the columns are not `COLUMNS` or a row has fewer or more cells.
+        If the columns are not `COLUMNS`, a row has fewer or more cells, or a number is
+        not finite.
     """
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    found: dict[str, list[dict[str, Any]]] = {}
+    columns = _Columns(source, error)
+    rows = csv.reader(lines_with_ends(text), strict=True)
     expected = ",".join(COLUMNS)
     try:
         head = tuple(next(rows, ()))
@@ -74,15 +77,70 @@ def entries_of(
                     f"{source}, line {rows.line_num}: must have the {len(COLUMNS)} "
                     f"cells {expected}, got {len(row)}; correct the line"
                 )
-            video, label, start, end, score = row
-            entry = {"label": _plain(label), "segment": [start, end], "score": score}
-            found.setdefault(_plain(video), []).append(entry)
+            columns.add(*row)
     except csv.Error as fault:
         raise error(
             f"{source}, line {rows.line_num}: {fault}; correct the line, or write the "
             "file again"
         ) from None
-    return found
+    return columns.fields()
+
+
+class _Columns:
+    """Collects rows in arrays, as there may be millions."""
+
+    def __init__(self, source: str, error: type[ValueError]) -> None:
+        self.source, self.error = source, error
+        self.video: dict[str, int] = {}
+        self.spelt: dict[str, str] = {}
+        """Videos whose name is not in its composed Unicode form, as it is spelt."""
+        self.label: dict[str, int] = {}
+        self.video_index, self.label_index = array.array("i"), array.array("i")
+        self.start_s, self.end_s = array.array("d"), array.array("d")
+        self.score = array.array("d")
+
+    def add(self, video: str, label: str, start: str, end: str, score: str) -> None:
+        """Add a row."""
+        video, label = _plain(video), _plain(label)
+        name = one_form(video)
+        number = self.video.setdefault(name, len(self.video))
+        if name != video and number == len(self.video) - 1:
+            self.spelt.setdefault(name, video)
+        if self.spelt.get(name, name) != video:
+            raise self.error(listed_twice(self.source, name))
+        entry = entry_of(label, score, start, end)
+        if entry is None:
+            index = self.video_index.count(number)
+            given = {"label": label, "segment": [start, end], "score": score}
+            raise self.error(
+                f"{self.source}: video {video!r}, entry {index}: {fault_of(given)}"
+            )
+        self.video_index.append(number)
+        index = self.label.setdefault(entry.label, len(self.label))
+        self.label_index.append(index)
+        self.start_s.append(entry.start_s)
+        self.end_s.append(entry.end_s)
+        self.score.append(entry.score)
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of a `DetectionFile`; detections are sorted by video."""
+        order = np.argsort(np.array(self.video_index), kind="stable")
+        labels = np.array(self.label_index, np.int64)[order]
+        used, first = np.unique(labels, return_index=True)
+        in_order = used[np.argsort(first)]
+        new_index = np.zeros(len(self.label), np.int64)
+        new_index[in_order] = np.arange(len(in_order))
+        names = tuple(self.label)
+        return {
+            "source": self.source,
+            "video_ids": tuple(self.video),
+            "labels": tuple(names[i] for i in in_order.tolist()),
+            "video_index": np.array(self.video_index, np.int64)[order],
+            "label_index": new_index[labels],
+            "start_s": np.array(self.start_s)[order],
+            "end_s": np.array(self.end_s)[order],
+            "score": np.array(self.score)[order],
+        }
 
 
 def milliseconds(start_s: float, end_s: float) -> tuple[int, int]:

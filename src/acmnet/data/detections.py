@@ -21,8 +21,14 @@ from acmnet.data.arrow_detections import (
     write_arrow_detections,
 )
 from acmnet.data.arrow_files import is_arrow
-from acmnet.data.detection_csv import entries_of
-from acmnet.data.detection_entries import EXAMPLE_ENTRY, faults, numbers, times_of
+from acmnet.data.detection_csv import detections_of
+from acmnet.data.detection_entries import (
+    EXAMPLE_ENTRY,
+    Entry,
+    compact,
+    entry_of,
+    faults,
+)
 from acmnet.data.detection_file import DetectionFile as DetectionFile
 from acmnet.data.detection_file import DetectionFileError as DetectionFileError
 from acmnet.data.detection_file import numbered
@@ -75,8 +81,8 @@ def read_detections(path: str | Path) -> DetectionFile:
         return read_arrow_detections(Path(path))
     text = read_text(Path(path), KIND, DetectionFileError, EMPTY)
     if suffix == ".csv":
-        return _checked(source, entries_of(source, text, DetectionFileError), {})
-    content = parse_json(source, text, KIND, DetectionFileError, _is_video)
+        return DetectionFile(**detections_of(source, text, DetectionFileError))
+    content = parse_json(source, text, KIND, DetectionFileError, _is_video, compact)
     results = content.get("results") if isinstance(content, dict) else None
     if not isinstance(content, dict) or not isinstance(results, dict):
         raise DetectionFileError(
@@ -92,9 +98,10 @@ def read_detections(path: str | Path) -> DetectionFile:
         )
     for video, entries in results.items():
         if not isinstance(entries, list):
+            given = entries.as_object() if isinstance(entries, Entry) else entries
             raise DetectionFileError(
                 f"{source}: video {video!r} must have a list of detections, got "
-                f"{reprlib.repr(entries)}; write [] for a video without any"
+                f"{reprlib.repr(given)}; write [] for a video without any"
             )
     return _checked(source, results, external_data)
 
@@ -137,11 +144,9 @@ def _gathered(
     `acmnet.data.detection_entries.faults` finds that.
     """
     entries = [entry for found in results.values() for entry in found]
-    label = [entry["label"] for entry in entries]
-    segment = [entry["segment"] for entry in entries]
-    if not (set(map(type, label)) <= {str} and set(map(type, segment)) <= {list}):
-        raise TypeError("a label must be text and a segment a list")
-    labels, label_index = numbered(list(map(one_form, label)))
+    if not set(map(type, entries)) <= {Entry}:
+        entries = [_entry(one) for one in entries]
+    labels, label_index = numbered([one.label for one in entries])
     return DetectionFile(
         source=source,
         video_ids=tuple(results),
@@ -150,11 +155,24 @@ def _gathered(
             np.arange(len(results)), [len(found) for found in results.values()]
         ),
         label_index=label_index,
-        start_s=times_of([start for start, _ in segment]),
-        end_s=times_of([end for _, end in segment]),
-        score=numbers([entry["score"] for entry in entries]),
+        start_s=np.array([one.start_s for one in entries], np.float64),
+        end_s=np.array([one.end_s for one in entries], np.float64),
+        score=np.array([one.score for one in entries], np.float64),
         external_data=external_data,
     )
+
+
+def _entry(entry: Any) -> Entry:
+    """Return what an object with further fields says."""
+    if isinstance(entry, Entry):
+        return entry
+    label, (start_s, end_s) = entry["label"], entry["segment"]
+    if not isinstance(label, str) or not isinstance(entry["segment"], list):
+        raise TypeError("a label must be text and a segment a list")
+    made = entry_of(label, entry["score"], start_s, end_s)
+    if made is None:
+        raise ValueError("a number is not finite or out of range")
+    return made
 
 
 def write_detections(

@@ -7,20 +7,22 @@ with their labels (`acmnet.data.label_tables`). Files of other programs are read
 """
 
 import codecs
-import dataclasses
 import difflib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from acmnet.data.annotations import AnnotationError, Annotations, Video
+import numpy as np
+
+from acmnet.data.annotations import AnnotationError, Annotations
 from acmnet.data.arrow_files import is_arrow
 from acmnet.data.arrow_labels import read_arrow_labels
 from acmnet.data.contradictions import contradictions
 from acmnet.data.formats.reading import foreign_format, read_foreign
-from acmnet.data.label_columns import LabelTableError
-from acmnet.data.label_json import KIND, assembled, read_label_json
+from acmnet.data.label_columns import EXAMPLE, LabelTableError, is_header
+from acmnet.data.label_json import KIND, no_video, read_label_json
 from acmnet.data.label_tables import read_label_table
-from acmnet.data.spreadsheets import SheetError
+from acmnet.data.spreadsheets import SheetError, read_sheet
+from acmnet.data.tabled_videos import WATCHED, TabledVideos
 from acmnet.text_files import read_content, read_text
 
 TABLES = (".csv", ".tsv", ".tab")
@@ -118,10 +120,9 @@ def read_table(path: Path, on_fault: Callable[[str], None]) -> Annotations:
     AnnotationError
         If the file, or every row of it, cannot be read.
     """
-    data = read_content(path, KIND, AnnotationError)
-    if not data.removeprefix(codecs.BOM_UTF8).strip():
-        raise AnnotationError(f"{path} is empty; {EMPTY}")
-    return annotations_of_table(str(path), data, on_fault)
+    return annotations_of_table(
+        str(path), read_content(path, KIND, AnnotationError), on_fault
+    )
 
 
 def annotations_of_table(
@@ -143,36 +144,36 @@ def annotations_of_table(
     AnnotationError
         If the content, or every row of it, cannot be used.
     """
+    if data.removeprefix(codecs.BOM_UTF8).isspace() or data in (b"", codecs.BOM_UTF8):
+        raise AnnotationError(f"{source} is empty; {EMPTY}")
     try:
-        table = read_label_table(source, data, on_fault)
+        sheet = read_sheet(source, data, is_header, EXAMPLE)
+        del data  # the sheet has the text, and a file may be large
+        table = read_label_table(sheet, on_fault)
     except (SheetError, LabelTableError) as error:
         raise AnnotationError(str(error)) from None
-    videos = []
-    for row in table.rows:
-        video = Video(
-            id=row.video,
-            subset=row.subset,
-            duration_s=row.duration_s,
-            labels=row.labels,
-            instances=row.instances,
-            points=row.points,
-            watched=row.watched,
-        )
+    videos = TabledVideos(table.videos)
+    gone = set()
+    for video in videos.with_spans_or_points():
         contradiction = next(contradictions(video), None)
-        if contradiction is None:
-            videos.append(video)
-        else:
+        if contradiction is not None:
             on_fault(f"{source}: {contradiction}")
-    found = assembled(source, videos, ())
-    for sentence in _never_named(found):
+            gone.add(video.id)
+    if gone:
+        videos = TabledVideos(table.videos.without(gone))
+    if not videos:
+        raise AnnotationError(no_video(source))
+    for sentence in _never_named(videos):
         on_fault(f"{source}: {sentence}")
-    return dataclasses.replace(found, notes=table.notes)
+    return Annotations(source, videos, videos.table.class_names, notes=table.notes)
 
 
-def _never_named(annotations: Annotations) -> Iterator[str]:
+def _never_named(videos: TabledVideos) -> Iterator[str]:
     """Yield watched spans of a table whose class no row names as an action."""
-    named = {label for video in annotations.videos.values() for label in video.labels}
-    for video in annotations.videos.values():
+    table = videos.table
+    used = np.unique(table.class_index[table.kind != WATCHED])
+    named = {table.class_names[c] for c in used.tolist() if c >= 0}
+    for video in videos.with_spans_or_points():
         for span in video.watched:
             if span.label is not None and span.label not in named:
                 near = difflib.get_close_matches(span.label, named, n=1)

@@ -1,7 +1,9 @@
 """Read and write label files in the form of ActivityNet's JSON."""
 
+import contextlib
 import dataclasses
 import reprlib
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -66,7 +68,7 @@ def label_entry(video: Video) -> dict[str, Any]:
 
 def read_label_json(source: str, text: str) -> Annotations:
     """Return the annotations of an ActivityNet-style file."""
-    content = parse_json(source, text, KIND, AnnotationError, _is_video)
+    content = parse_json(source, text, KIND, AnnotationError, _is_video, _compact)
     if isinstance(content, dict) and bmn_annotations.is_flat(content):
         content = bmn_annotations.as_database(Path(source), content, AnnotationError)
     database = content.get("database") if isinstance(content, dict) else None
@@ -77,7 +79,11 @@ def read_label_json(source: str, text: str) -> Annotations:
             '{"database": {...}}'
         )
     declared = declared_classes(source, content, AnnotationError)
-    videos = [_json_video(source, key, entry) for key, entry in database.items()]
+    videos = []
+    for key in list(database):
+        videos.append(_json_video(source, key, database[key]))
+        if not declared:
+            database[key] = None  # let go, to save memory
     if declared:
         refuse_unknown_labels(source, database, declared, AnnotationError)
     found = assembled(source, videos, declared)
@@ -92,6 +98,26 @@ def _is_video(_key: str, value: object) -> bool:
     return isinstance(value, dict) and "annotations" in value
 
 
+def _compact(entry: dict[str, object]) -> object:
+    """Return an object that is a sound annotation as an instance, others as they are.
+
+    An object that is not sound is refused later, when its place is known.
+    """
+    if entry.keys() == {"label", "segment"}:
+        with contextlib.suppress(AnnotationError):
+            mark = _mark("", entry)
+            return mark if isinstance(mark, Instance) else entry
+    return entry
+
+
+def _shown(value: object) -> str:
+    """Return a value as a message shows it, an instance as the object it was."""
+    if isinstance(value, Instance):
+        times = [value.segment.start_s, value.segment.end_s]
+        value = {"label": value.label, "segment": times}
+    return reprlib.repr(value)
+
+
 def _json_video(source: str, key: str, entry: object) -> Video:
     """Return one video of the database."""
     where = f"{source}: video {key!r}"
@@ -100,7 +126,7 @@ def _json_video(source: str, key: str, entry: object) -> Video:
     key = checked(source, "video", key, AnnotationError)
     if not isinstance(entry, dict):
         raise AnnotationError(
-            f"{where} must be an object with 'annotations', got {reprlib.repr(entry)}"
+            f"{where} must be an object with 'annotations', got {_shown(entry)}"
         )
     subset = entry.get("subset")
     if subset is not None and not is_name(subset):
@@ -110,7 +136,7 @@ def _json_video(source: str, key: str, entry: object) -> Video:
         )
     annotations = entry.get("annotations")
     if not isinstance(annotations, list):
-        got = reprlib.repr(annotations) if "annotations" in entry else "none"
+        got = _shown(annotations) if "annotations" in entry else "none"
         raise AnnotationError(
             f"{where}: annotations must be a list, got {got}; write [] for a video "
             "without actions"
@@ -135,6 +161,8 @@ def _json_video(source: str, key: str, entry: object) -> Video:
 
 def _mark(where: str, annotation: object) -> Instance | Point | str:
     """Return one annotation: a segment, a point, or a label alone."""
+    if isinstance(annotation, Instance):
+        return annotation
     if not isinstance(annotation, dict):
         raise AnnotationError(
             f"{where} must be an object with 'label' and 'segment', got "
@@ -147,7 +175,8 @@ def _mark(where: str, annotation: object) -> Instance | Point | str:
             f"{where}: label must be the name of a class, got {got}; name the action "
             "or remove the entry"
         )
-    label = checked(where, "label", label, AnnotationError)
+    # one object for each name, however often a large file has it
+    label = sys.intern(checked(where, "label", label, AnnotationError))
     segment, point = annotation.get("segment"), annotation.get("point")
     if segment is not None and point is not None:
         raise AnnotationError(
@@ -191,7 +220,7 @@ def assembled(
         if by_id.setdefault(video.id, video) is not video:
             raise AnnotationError(listed_twice(source, video.id))
     if not by_id:
-        raise AnnotationError(f"{source} has no video; a label file names at least one")
+        raise AnnotationError(no_video(source))
     found = {x for v in by_id.values() for x in v.labels}
     found |= {x.label for v in by_id.values() for x in v.watched if x.label is not None}
     names = declared or tuple(sorted(found))
@@ -201,10 +230,17 @@ def assembled(
             "is the column or field of labels right?"
         )
     place = {name: index for index, name in enumerate(names)}
-    ordered = {
-        key: dataclasses.replace(
-            video, labels=tuple(sorted(set(video.labels), key=place.__getitem__))
-        )
-        for key, video in by_id.items()
-    }
-    return Annotations(source, ordered, names)
+    orders: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for key, video in by_id.items():
+        labels = orders.get(video.labels)
+        if labels is None:
+            labels = tuple(sorted(set(video.labels), key=place.__getitem__))
+            orders[video.labels] = labels
+        if labels is not video.labels:
+            by_id[key] = dataclasses.replace(video, labels=labels)
+    return Annotations(source, by_id, names)
+
+
+def no_video(source: str) -> str:
+    """Return the sentence that refuses a file without a video."""
+    return f"{source} has no video; a label file names at least one"

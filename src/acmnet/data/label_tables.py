@@ -7,64 +7,57 @@ which the video is repeated. With columns for start and end, a row may also say 
 plain form. A row that makes no sense is a fault, which names the row's line.
 """
 
+import array
 import dataclasses
+import itertools
+import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final
 
-from acmnet.data.annotations import Instance, Point, WatchedSpan
+import numpy as np
+
 from acmnet.data.label_columns import (
-    EXAMPLE,
     TIMED,
     LabelTableError,
     columns_of,
-    is_header,
     is_one_each,
 )
-from acmnet.data.row_marks import not_seconds, row_marks
-from acmnet.data.spreadsheets import SAVE_AS, Sheet, SheetRow, read_sheet
+from acmnet.data.row_marks import RowMarks, not_seconds, row_marks
+from acmnet.data.spreadsheets import SAVE_AS, Sheet, SheetRow
+from acmnet.data.tabled_videos import NAME, POINT, SEGMENT, WATCHED, MarkTable
 from acmnet.files import TRACK_SUFFIXES, VIDEO_SUFFIXES
-from acmnet.limits import MOST_CLASSES, seconds
+from acmnet.limits import (
+    MOST_CLASSES,
+    MOST_VIDEOS_OF_TEXT,
+    seconds,
+    too_many_videos,
+)
 from acmnet.messages import counted, quoted, some
 from acmnet.names import checked
 
+MARKS: Final = {"video": "i", "kind": "b", "class": "i", "start": "d", "end": "d"}
+"""What is kept of each mark, and as which of the types of `array`."""
 _OTHER_SEPARATOR: Final = re.compile(r"[,;|\t]")
-
-
-class LabelRow(NamedTuple):
-    """What a table states about one video."""
-
-    video: str
-    """Id of the video: the name of its file without folders and a known suffix."""
-    labels: tuple[str, ...]
-    subset: str | None
-    duration_s: float | None
-    instances: tuple[Instance, ...]
-    points: tuple[Point, ...]
-    watched: tuple[WatchedSpan, ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class LabelTable:
     """The videos of a table of labels, and notes on how it was read."""
 
-    rows: tuple[LabelRow, ...]
-    """One row for each video, in the order of the file."""
+    videos: MarkTable
+    """The videos in the order in which rows first name them, and their marks."""
     notes: tuple[str, ...]
     """Sentences on what was recognised, left out or merged."""
 
 
-def read_label_table(
-    source: str, data: bytes, on_fault: Callable[[str], None]
-) -> LabelTable:
+def read_label_table(sheet: Sheet, on_fault: Callable[[str], None]) -> LabelTable:
     """Return the videos and labels of a table.
 
     Parameters
     ----------
-    source : str
-        The path of the file, for messages.
-    data : bytes
-        The content of the file.
+    sheet : Sheet
+        The cells of the file, with a header of a column of videos and one of labels.
     on_fault : callable
         Called with a sentence on each row that cannot be used. If it raises nothing,
         the row is left out.
@@ -74,21 +67,21 @@ def read_label_table(
     SheetError, LabelTableError
         If no row can be read, because of the form of the file or of its columns.
     """
-    sheet = read_sheet(source, data, is_header, EXAMPLE)
+    source = sheet.source
     reader = _Reader(source, sheet, columns_of(source, sheet))
     for row in sheet.rows():
         try:
             reader.add(row)
         except LabelTableError as error:
             on_fault(str(error))
-        if len(reader.labels) > MOST_CLASSES:
+        if len(reader.classes) > MOST_CLASSES:
             raise LabelTableError(
                 f"{source}, line {row.line}: these are more than {MOST_CLASSES:,} "
                 f"different labels, the most that there may be; is "
                 f"{quoted(sheet.header.cells[reader.columns['labels']])} the column of "
                 "labels?"
             )
-    return LabelTable(tuple(x.row for x in reader.found.values()), reader.notes())
+    return LabelTable(reader.table(), reader.notes())
 
 
 def video_id(where: str, cell: str) -> str:
@@ -119,26 +112,38 @@ def video_id(where: str, cell: str) -> str:
     return name
 
 
-class _Found(NamedTuple):
-    """A video of the table, and the line that names it first."""
-
-    line: int
-    cell: str
-    row: LabelRow
-
-
 class _Reader:
-    """Reads the rows of a table one after another, and collects the videos."""
+    """Reads the rows of a table one after another, and collects them in arrays.
+
+    A table may have a row for each of a million videos, so nothing is kept as an object
+    but the names of the videos.
+    """
 
     def __init__(self, source: str, sheet: Sheet, columns: Mapping[str, int]) -> None:
         self.source, self.sheet, self.columns = source, sheet, columns
-        self.found: dict[str, _Found] = {}
         self.has_times = bool(columns.keys() & set(TIMED))
         self.is_one_each = is_one_each(self._header("labels"))
-        self.labels: set[str] = set()
-        self.repeated: dict[str, None] = {}
-        self.in_folders: list[tuple[str, str]] = []
-        """Cells that have a path, and the video's id."""
+        self.place: dict[str, int] = {}
+        """The number of each video."""
+        self.first_line = array.array("i")
+        """Of each video the line that names it first."""
+        self.cells: dict[int, str] = {}
+        """How that line names a video, where it is not by its id."""
+        self.is_repeated = bytearray()
+        """Of each video whether it has several rows."""
+        self.subsets: dict[str, int] = {}
+        self.subset_index = array.array("i")
+        self.duration_s = array.array("d")
+        self.classes: dict[str, int] = {}
+        self.marks: dict[str, array.array[Any]] = {
+            name: array.array(code) for name, code in MARKS.items()
+        }
+        self.named_video, self.named_class = array.array("i"), array.array("i")
+        """Video and class of each name without a time."""
+        self.in_folders = 0
+        """Rows whose video is named by a path."""
+        self.in_folder = ("", "")
+        """The cell of the first of them, and its video's id."""
         self.has_decimal_commas = False
 
     def _header(self, meaning: str) -> str:
@@ -168,29 +173,123 @@ class _Reader:
             self._seconds(where, "end", cells),
             cells.get("kind", ""),
         )
-        made = LabelRow(
-            self._video(where, cells["video"]),
-            marks.labels,
-            checked(where, "subset", cells.get("subset", ""), LabelTableError) or None,
-            duration_s,
-            marks.instances,
-            marks.points,
-            marks.watched,
-        )
-        self.labels.update(made.labels)
-        before = self.found.get(made.video)
-        if before is None:
-            self.found[made.video] = _Found(row.line, cells["video"], made)
-        elif before.cell != cells["video"] or not (self.is_one_each or self.has_times):
+        subset = checked(where, "subset", cells.get("subset", ""), LabelTableError)
+        video = self._video(where, cells["video"])
+        of_video = self._number(where, row.line, video, cells["video"])
+        self._keep_subset(where, of_video, subset)
+        self._keep_duration(where, of_video, duration_s)
+        self._keep_marks(of_video, marks)
+
+    def _number(self, where: str, line: int, video: str, cell: str) -> int:
+        """Return the number of a video that a row names by a cell."""
+        known = self.place.get(video)
+        if known is None:
+            known = self.place[video] = len(self.place)
+            if known == MOST_VIDEOS_OF_TEXT:
+                raise LabelTableError(too_many_videos(where))
+            self.first_line.append(line)
+            self.is_repeated.append(False)
+            self.subset_index.append(-1)
+            self.duration_s.append(math.nan)
+            if cell != video:
+                self.cells[known] = cell
+            return known
+        before = self.cells.get(known, video)
+        if before != cell or not (self.is_one_each or self.has_times):
             raise LabelTableError(
-                f"{where}: video {quoted(cells['video'])} was listed before, as "
-                f"{quoted(before.cell)} in line {before.line}; keep one row a video, "
-                "with its labels separated by |"
+                f"{where}: video {quoted(cell)} was listed before, as "
+                f"{quoted(before)} in line {self.first_line[known]}; keep one row a "
+                "video, with its labels separated by |"
             )
-        else:
-            self.repeated[made.video] = None
-            merged = _merged(where, before, made)
-            self.found[made.video] = before._replace(row=merged)
+        self.is_repeated[known] = True
+        return known
+
+    def _keep_subset(self, where: str, video: int, subset: str) -> None:
+        """Keep the subset of a video; empty if the row states none."""
+        if not subset:
+            return
+        index = self.subsets.setdefault(subset, len(self.subsets))
+        before = self.subset_index[video]
+        if before not in (-1, index):
+            names = list(self.subsets)
+            raise self._contradiction(where, "subset", video, subset, names[before])
+        self.subset_index[video] = index
+
+    def _keep_duration(self, where: str, video: int, duration_s: float | None) -> None:
+        """Keep the duration of a video; None if the row states none."""
+        if duration_s is None:
+            return
+        before = self.duration_s[video]
+        if not (math.isnan(before) or before == duration_s):
+            raise self._contradiction(where, "duration", video, duration_s, before)
+        self.duration_s[video] = duration_s
+
+    def _contradiction(
+        self, where: str, column: str, video: int, here: object, before: object
+    ) -> LabelTableError:
+        """Return the error for two rows that state two values for one video."""
+        name = list(self.place)[video]
+        return LabelTableError(
+            f"{where}: {column} of video {quoted(name)} is {here!r} here and "
+            f"{before!r} in line {self.first_line[video]}; correct one"
+        )
+
+    def _keep_marks(self, video: int, marks: RowMarks) -> None:
+        """Keep what a row says about a video."""
+        nan = math.nan
+        for one in marks.instances:
+            times = one.segment.start_s, one.segment.end_s
+            self._keep_mark(video, SEGMENT, one.label, *times)
+        for point in marks.points:
+            self._keep_mark(video, POINT, point.label, point.time_s, nan)
+        for span in marks.watched:
+            times = span.segment.start_s, span.segment.end_s
+            self._keep_mark(video, WATCHED, span.label, *times)
+        if not (marks.instances or marks.points):
+            for label in marks.labels:
+                self.named_video.append(video)
+                self.named_class.append(self._class(label))
+
+    def _keep_mark(
+        self, video: int, kind: int, label: str | None, start_s: float, end_s: float
+    ) -> None:
+        index = -1 if label is None else self._class(label)
+        values = (video, kind, index, start_s, end_s)
+        for column, value in zip(self.marks.values(), values, strict=True):
+            column.append(value)
+
+    def _class(self, label: str) -> int:
+        return self.classes.setdefault(label, len(self.classes))
+
+    def table(self) -> MarkTable:
+        """Return all rows, sorted by video."""
+        names = tuple(sorted(self.classes))
+        place = {name: c for c, name in enumerate(names)}
+        new_index = np.array([*(place[x] for x in self.classes), -1], np.int64)
+        n = len(self.named_video)
+        alone = (
+            np.array(self.named_video, np.int64),
+            np.full(n, NAME),
+            np.array(self.named_class, np.int64),
+            *np.full((2, n), math.nan),
+        )
+        video, kind, old_index, start_s, end_s = (
+            np.concatenate([np.array(own), more])
+            for own, more in zip(self.marks.values(), alone, strict=True)
+        )
+        order = np.argsort(video, kind="stable")
+        return MarkTable(
+            ids=tuple(self.place),
+            class_names=names,
+            subsets=tuple(self.subsets),
+            subset_index=np.array(self.subset_index, np.int64),
+            duration_s=np.array(self.duration_s, np.float64),
+            first=np.searchsorted(video[order], np.arange(len(self.place) + 1)),
+            kind=kind[order].astype(np.int64),
+            class_index=new_index[old_index[order].astype(np.int64)],
+            start_s=start_s[order],
+            end_s=end_s[order],
+        )
 
     def _refuse_other_length(self, where: str, row: SheetRow) -> None:
         """Refuse a row with more cells than columns, or with an unsplit cell."""
@@ -209,7 +308,8 @@ class _Reader:
         """Return the id of the video that a cell names."""
         name = video_id(where, cell)
         if "/" in cell or "\\" in cell:
-            self.in_folders.append((cell, name))
+            self.in_folder = self.in_folder if self.in_folders else (cell, name)
+            self.in_folders += 1
         return name
 
     def _seconds(
@@ -230,17 +330,18 @@ class _Reader:
         """Return sentences on what was recognised, left out or merged."""
         notes = [self._form(), self._doubt(), self._unused()]
         if self.in_folders:
-            cell, video = self.in_folders[0]
-            rows = counted(len(self.in_folders), "row")
+            cell, video = self.in_folder
+            rows = counted(self.in_folders, "row")
             notes.append(
                 f"{self.source}: {rows} with the path of a video: the file's name is "
                 f"taken, such as {quoted(video)} of {quoted(cell)}"
             )
-        if self.repeated and not self.has_times:
-            videos = counted(len(self.repeated), "video")
+        if any(self.is_repeated) and not self.has_times:
+            repeated = list(itertools.compress(self.place, self.is_repeated))
+            videos = counted(len(repeated), "video")
             notes.append(
                 f"{self.source}: {videos} with several rows, whose labels are put "
-                f"together: {some(self.repeated)}"
+                f"together: {some(repeated)}"
             )
         return tuple(filter(None, notes))
 
@@ -287,19 +388,3 @@ def _labels(where: str, cell: str) -> tuple[str, ...]:
             f"{where}: labels has a blank label, got {quoted(cell)}; remove the extra |"
         )
     return tuple(checked(where, "label", x, LabelTableError) for x in labels)
-
-
-def _merged(where: str, before: _Found, row: LabelRow) -> LabelRow:
-    """Return what two rows together state about one video; refuse contradictions."""
-    values = before.row._asdict()
-    for name in ("labels", "instances", "points", "watched"):
-        values[name] = (*values[name], *getattr(row, name))
-    for name, column in (("subset", "subset"), ("duration_s", "duration")):
-        a, b = getattr(before.row, name), getattr(row, name)
-        if a is not None and b is not None and a != b:
-            raise LabelTableError(
-                f"{where}: {column} of video {quoted(row.video)} is {b!r} here and "
-                f"{a!r} in line {before.line}; correct one"
-            )
-        values[name] = b if a is None else a
-    return LabelRow(**values)

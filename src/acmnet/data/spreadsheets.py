@@ -7,7 +7,6 @@ skipped.
 
 import csv
 import dataclasses
-import io
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from typing import Final
 
 from acmnet.data.text_encodings import PLAIN, EncodingError, decoded
 from acmnet.messages import quoted
+from acmnet.text_files import lines_with_ends
 
 SAVE_AS: Final = (
     'in Excel, File > Save As > "CSV UTF-8 (Comma delimited)"; in LibreOffice, File > '
@@ -163,8 +163,7 @@ def _rows(
     source: str, text: str, separator: str, first_line: int
 ) -> Iterator[SheetRow]:
     """Yield each row that is not blank."""
-    lines = io.StringIO(text, newline="")
-    reader = csv.reader(lines, delimiter=separator, strict=True)
+    reader = csv.reader(lines_with_ends(text), delimiter=separator, strict=True)
     try:
         for cells in reader:
             stripped = [cell.strip() for cell in cells]

@@ -1,7 +1,8 @@
 """Labels of a million videos as arrays: a video is an object while it is used."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -76,6 +77,28 @@ class MarkTable:
             instances=tuple(instances),
             points=tuple(points),
             watched=tuple(watched),
+        )
+
+    def without(self, videos: Collection[str]) -> "MarkTable":
+        """Return the table without some videos, and without classes of theirs alone."""
+        stays = np.array([x not in videos for x in self.ids], np.bool_)
+        lengths = np.diff(self.first)
+        rows = np.repeat(stays, lengths)
+        used = np.unique(self.class_index[rows])
+        used = used[used >= 0]
+        new_index = np.full(len(self.class_names) + 1, -1)
+        new_index[used] = np.arange(len(used))
+        return dataclasses.replace(
+            self,
+            ids=tuple(itertools.compress(self.ids, stays)),
+            class_names=tuple(self.class_names[c] for c in used.tolist()),
+            subset_index=self.subset_index[stays],
+            duration_s=self.duration_s[stays],
+            first=np.concatenate([[0], np.cumsum(lengths[stays])]),
+            kind=self.kind[rows],
+            class_index=new_index[self.class_index[rows]],
+            start_s=self.start_s[rows],
+            end_s=self.end_s[rows],
         )
 
 

@@ -13,7 +13,7 @@ https://manual.audacityteam.org/man/importing_and_exporting_labels.html
 
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError, Instance, Point
+from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import (
     Content,
     Format,
@@ -25,11 +25,11 @@ from acmnet.data.formats.field_checks import (
     action_name,
     lines_of,
     plain,
-    segment,
     time_s,
     video_name,
     video_of,
 )
+from acmnet.data.formats.mark_list import MarkList
 from acmnet.messages import quoted
 
 FREQUENCIES: Final = "\\"
@@ -37,8 +37,7 @@ FREQUENCIES: Final = "\\"
 
 def read(source: Source) -> Parsed:
     """Return the video of a label track."""
-    instances: list[Instance] = []
-    points: list[Point] = []
+    marks = MarkList()
     for number, line in lines_of(source.text()):
         if not line.strip() or line.startswith(FREQUENCIES):
             continue
@@ -55,11 +54,11 @@ def read(source: Source) -> Parsed:
         )
         label = action_name(where, cells[2])
         if start_s == end_s:
-            points.append(Point(label, start_s))
+            marks.add_point(where, label, start_s)
         else:
-            instances.append(Instance(label, segment(where, start_s, end_s)))
+            marks.add_segment(where, label, start_s, end_s)
     name = video_name(str(source.path), source.path.stem)
-    return Parsed([video_of(name, instances, points)])
+    return Parsed([video_of(name, *marks.of_video())])
 
 
 def write(content: Content) -> str:

@@ -16,7 +16,7 @@ import io
 import re
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError, Instance, Point
+from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import (
     Content,
     Format,
@@ -25,8 +25,9 @@ from acmnet.data.formats.exchange_format import (
     marked_times,
 )
 from acmnet.data.formats.field_checks import action_name, video_name, video_of
+from acmnet.data.formats.mark_list import MarkList
 from acmnet.messages import quoted
-from acmnet.segments import Segment
+from acmnet.text_files import lines_with_ends
 
 HEADER: Final = ("Name", "Start", "Duration", "Time Format", "Type", "Description")
 DECIMAL: Final = re.compile(r"(?:(\d+):)?(\d+):(\d\d)\.(\d{3})", re.ASCII)
@@ -61,10 +62,9 @@ def _clock(time_s: float) -> str:
 
 def read(source: Source) -> Parsed:
     """Return the video of a list of markers."""
-    text = io.StringIO(source.text(), newline="")
-    rows = csv.reader(text, delimiter="\t", strict=True)
-    instances: list[Instance] = []
-    points: list[Point] = []
+    lines = lines_with_ends(source.text())
+    rows = csv.reader(lines, delimiter="\t", strict=True)
+    marks = MarkList()
     try:
         for cells in rows:
             where = f"{source.path}, line {rows.line_num}"
@@ -83,16 +83,16 @@ def read(source: Source) -> Parsed:
                 label = action_name(where, cells[0])
                 start, lasts = (_milliseconds(where, x) for x in cells[1:3])
                 if lasts:
-                    whole = Segment(start / 1000, (start + lasts) / 1000)
-                    instances.append(Instance(label, whole))
+                    times = start / 1000, (start + lasts) / 1000
+                    marks.add_segment(where, label, *times)
                 else:
-                    points.append(Point(label, start / 1000))
+                    marks.add_point(where, label, start / 1000)
     except csv.Error as error:
         raise AnnotationError(
             f"{source.path}, line {rows.line_num}: {error}; mend the line"
         ) from None
     name = video_name(str(source.path), source.path.stem)
-    return Parsed([video_of(name, instances, points)])
+    return Parsed([video_of(name, *marks.of_video())])
 
 
 def write(content: Content) -> str:

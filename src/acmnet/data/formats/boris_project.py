@@ -32,6 +32,7 @@ from acmnet.data.formats.field_checks import (
     video_name,
     video_of,
 )
+from acmnet.data.formats.mark_list import MarkList
 from acmnet.data.formats.state_events import StateEvents
 from acmnet.limits import seconds
 from acmnet.messages import quoted
@@ -90,9 +91,8 @@ class _Observation:
 
     def read(self, ethogram: Mapping[str, bool]) -> Iterator[Video]:
         """Yield the videos of the observation."""
-        instances: list[Instance] = []
-        points: list[Point] = []
-        states = StateEvents(instances)
+        marks = MarkList()
+        states = StateEvents(marks)
         events = self.entry.get("events")
         if not isinstance(events, list):
             raise AnnotationError(
@@ -112,12 +112,12 @@ class _Observation:
             at = time_s(where, "the time", event[0])
             label = action_name(where, event[2])
             if ethogram.get(label, False):
-                points.append(Point(label, at))
+                marks.add_point(where, label, at)
             else:
                 key = str(event[1]), label, str(event[3])
                 states.add(where, key, at, "")
         states.refuse_open()
-        yield from self._by_file(instances, points)
+        yield from self._by_file(*marks.of_video())
 
     def _by_file(
         self, instances: list[Instance], points: list[Point]

@@ -16,24 +16,26 @@ BORIS user guide, "Export events", and `tests/files` of
 https://github.com/olivierfriard/BORIS.
 """
 
+import array
 import csv
 import io
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError, Instance, Point
+from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import (
     action_name,
     plain,
-    segment,
     time_s,
     video_name,
     video_of,
 )
+from acmnet.data.formats.mark_list import MarkList, VideoMarks
 from acmnet.data.formats.state_events import StateEvents
-from acmnet.limits import seconds
+from acmnet.limits import MOST_VIDEOS_OF_TEXT, seconds, too_many_videos
 from acmnet.messages import quoted
+from acmnet.text_files import lines_with_ends
 
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "observation": ("observation id",),
@@ -82,10 +84,12 @@ class _Reader:
 
     def __init__(self, source: Source, columns: Mapping[str, int], given: str) -> None:
         self.source, self.columns, self.given = source, columns, given
-        self.instances: dict[str, list[Instance]] = {}
-        self.points: dict[str, list[Point]] = {}
-        self.lengths: dict[str, float] = {}
-        self.states: dict[str, StateEvents] = {}
+        self.marks = MarkList()
+        self.videos: dict[str, int] = {}
+        """The number of each video."""
+        self.lengths = array.array("d")
+        """The length of each video in seconds; 0 where it is not known."""
+        self.states: dict[int, StateEvents] = {}
 
     def _cell(self, cells: Sequence[str], meaning: str) -> str:
         place = self.columns.get(meaning, len(cells))
@@ -99,23 +103,28 @@ class _Reader:
         named = named or self._cell(cells, "observation") or self.source.path.stem
         video = video_name(where, named)
         label = action_name(where, self._cell(cells, "behavior"))
-        length = seconds(self._cell(cells, "length"), in_quotes=True)
-        if length is not None and length > 0:
-            self.lengths[video] = max(length, self.lengths.get(video, 0.0))
-        instances = self.instances.setdefault(video, [])
+        number = self.videos.setdefault(video, len(self.videos))
+        if number == MOST_VIDEOS_OF_TEXT:
+            raise AnnotationError(too_many_videos(where))
+        length = seconds(self._cell(cells, "length"), in_quotes=True) or 0.0
+        if number == len(self.lengths):
+            self.lengths.append(0.0)
+        self.lengths[number] = max(length, self.lengths[number])
         kind = self._cell(cells, "type").upper()
         if kind == "POINT":
             meaning = "time" if "time" in self.columns else "start"
             at = time_s(where, "the time", self._cell(cells, meaning))
-            self.points.setdefault(video, []).append(Point(label, at))
+            self.marks.add_point(where, label, at, number)
         elif kind == "STATE":
             start_s = time_s(where, "start", self._cell(cells, "start"))
             end_s = time_s(where, "stop", self._cell(cells, "stop"))
-            instances.append(Instance(label, segment(where, start_s, end_s)))
+            self.marks.add_segment(where, label, start_s, end_s, number)
         elif kind in ("START", "STOP"):
             at = time_s(where, "the time", self._cell(cells, "time"))
             key = self._cell(cells, "subject"), label, self._cell(cells, "modifiers")
-            states = self.states.setdefault(video, StateEvents(instances))
+            if number not in self.states:
+                self.states[number] = StateEvents(self.marks, number)
+            states = self.states[number]
             states.add(where, key, at, "START" if kind == "START" else "STOP")
         else:
             raise AnnotationError(
@@ -126,23 +135,26 @@ class _Reader:
     def parsed(self) -> Parsed:
         for states in self.states.values():
             states.refuse_open()
-        videos = [
-            video_of(
-                name,
-                own,
-                self.points.get(name, []),
-                duration_s=self.lengths.get(name),
-            )
-            for name, own in self.instances.items()
-        ]
-        return Parsed(videos)
+        names = list(self.videos)
+        found = dict(self.marks.by_video())
+        nothing = VideoMarks([], [])
+        return Parsed(
+            [
+                video_of(
+                    name,
+                    *found.pop(number, nothing),
+                    duration_s=self.lengths[number] or None,
+                )
+                for number, name in enumerate(names)
+            ]
+        )
 
 
 def read(source: Source) -> Parsed:
     """Return the videos of a table of events."""
     text = source.text()
     separator = "\t" if text.count("\t") > text.count(",") else ","
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    rows = csv.reader(lines_with_ends(text), delimiter=separator, strict=True)
     reader: _Reader | None = None
     given = ""
     try:

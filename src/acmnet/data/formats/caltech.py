@@ -22,17 +22,18 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError, Instance
+from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import (
     action_name,
     frame,
     lines_of,
-    segment,
+    refuse_unended,
     time_s,
     video_name,
     video_of,
 )
+from acmnet.data.formats.mark_list import MarkList
 from acmnet.limits import finite
 from acmnet.messages import quoted
 
@@ -69,7 +70,7 @@ class _Bento:
         self.fps = source.fps
         self.last_frame: int | None = None
         self.classes: dict[str, None] = {}
-        self.instances: list[Instance] = []
+        self.marks = MarkList()
         self.label = ""
 
     def read(self) -> None:
@@ -112,7 +113,7 @@ class _Bento:
             start, end = frame(where, "start", first), frame(where, "stop", last)
             fps = self.source._replace(fps=self.fps).frame_rate()
             start_s, end_s = (start - 1) / fps, end / fps
-        self.instances.append(Instance(self.label, segment(where, start_s, end_s)))
+        self.marks.add_segment(where, self.label, start_s, end_s)
 
     def duration_s(self) -> float | None:
         if self.last_frame is None or self.fps is None:
@@ -120,29 +121,30 @@ class _Bento:
         return self.last_frame / self.fps
 
 
-def _read_annotator(source: Source) -> list[Instance]:
+def _read_annotator(source: Source) -> MarkList:
     """Return the bouts of a file of the Caltech Behavior Annotator."""
     fps = source.frame_rate()
     in_stream = False
-    found = []
+    found = MarkList()
     for where, line in _lines(source):
         if re.match(r"S\d+:", line):
             in_stream = True
         elif line and in_stream and not line.startswith("---"):
             first, last, label = _cells(where, line)
             start, end = frame(where, "start", first), frame(where, "end", last)
-            one = segment(where, (start - 1) / fps, end / fps)
+            times = (start - 1) / fps, end / fps
+            refuse_unended(where, *times)
             if label != NOTHING:
-                found.append(Instance(action_name(where, label), one))
+                found.add_segment(where, action_name(where, label), *times)
     return found
 
 
 def read(source: Source) -> Parsed:
     """Return the video of a file of either kind."""
     name = video_name(str(source.path), source.path.stem)
-    head = source.data[:200].decode("utf-8", "replace").lstrip("\ufeff").casefold()
+    head = source.content()[:200].decode("utf-8", "replace").lstrip("\ufeff").casefold()
     if head.startswith(ANNOTATOR):
-        return Parsed([video_of(name, _read_annotator(source))])
+        return Parsed([video_of(name, *_read_annotator(source).of_video())])
     if not head.startswith(BENTO):
         raise AnnotationError(
             f"{source.path} must begin with the line 'Bento annotation file' or "
@@ -150,7 +152,8 @@ def read(source: Source) -> Parsed:
         )
     reader = _Bento(source)
     reader.read()
-    video = video_of(name, reader.instances, duration_s=reader.duration_s())
+    marks = reader.marks.of_video()
+    video = video_of(name, *marks, duration_s=reader.duration_s())
     return Parsed([video], tuple(reader.classes))
 
 

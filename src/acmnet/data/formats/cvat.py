@@ -5,8 +5,9 @@ every such span is a segment. The boxes themselves are not read. Frames are coun
 0, so the frame rate has to be stated. The video is the ``source`` of the task, or else
 the task's name, or else the name of the file. Tags of single frames are not read.
 
-One written file is for one video; its tracks have a box of one pixel, because where in
-the picture an action happens is not known. Files hold classes without an example. They
+One written file is for one video; its tracks have a box of one pixel, and the picture
+is said to have this size, which is required, because where in the picture an action
+happens is not known. Files hold classes without an example. They
 hold neither scores, points, durations, subsets nor actions without a time.
 
 References
@@ -18,12 +19,12 @@ https://docs.cvat.ai/docs/dataset_management/formats/xml_format/
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError, Instance
+from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import action_name, frame, video_name, video_of
+from acmnet.data.formats.mark_list import MarkList
 from acmnet.data.formats.xml_events import attribute, escaped, read_xml, xml_name
 from acmnet.messages import counted
-from acmnet.segments import Segment
 
 SHAPES: Final = frozenset(
     {
@@ -47,7 +48,7 @@ class _Reader:
         self.path: list[str] = []
         self.named, self.media = "", ""
         self.classes: dict[str, None] = {}
-        self.instances: list[Instance] = []
+        self.marks = MarkList()
         self.label: str | None = None
         self.shapes: list[tuple[int, bool]] = []
         """Frame of each shape of the track, and whether it is outside."""
@@ -93,8 +94,8 @@ class _Reader:
         elif name == "track" and self.label is not None:
             fps = self.source.frame_rate()
             for first, after in _spans(sorted(self.shapes)):
-                found = Segment(first / fps, after / fps)
-                self.instances.append(Instance(self.label, found))
+                times = first / fps, after / fps
+                self.marks.add_segment(where, self.label, *times)
             self.label = None
 
 
@@ -129,7 +130,7 @@ def read(source: Source) -> Parsed:
     if reader.tags:
         what = counted(reader.tags, "tag")
         notes.append(f"{source.path}: {what} of single frames, not read")
-    video = video_of(name, reader.instances)
+    video = video_of(name, *reader.marks.of_video())
     return Parsed([video], tuple(reader.classes), tuple(notes))
 
 
@@ -151,6 +152,7 @@ def write(content: Content) -> str:
             for x in content.class_names
         ),
         "      </labels>",
+        "      <original_size><width>1</width><height>1</height></original_size>",
         f"      <source>{name}</source>",
         "    </task>",
         "  </meta>",

@@ -20,15 +20,15 @@ DaVinci Resolve Reference Manual, "Importing and Exporting Marker EDLs".
 import re
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError, Instance, Point
+from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import (
     action_name,
     lines_of,
-    segment,
     video_name,
     video_of,
 )
+from acmnet.data.formats.mark_list import MarkList
 from acmnet.messages import quoted
 
 CODE: Final = r"(\d\d):([0-5]\d):([0-5]\d)([:;])(\d\d+)"
@@ -86,8 +86,7 @@ class _Reader:
         self.title = ""
         self.event: tuple[str, int, int] | None = None
         """Place, first frame and end of the event whose name is still to come."""
-        self.instances: list[Instance] = []
-        self.points: list[Point] = []
+        self.marks = MarkList()
 
     def line(self, where: str, text: str) -> None:
         event, marker = EVENT.fullmatch(text), MARKER.search(text)
@@ -116,11 +115,10 @@ class _Reader:
         self.event = None
         label = action_name(where, text)
         if lasts == 0:
-            self.points.append(Point(label, start / self.fps))
+            self.marks.add_point(where, label, start / self.fps)
             return
         end = end if lasts is None else start + lasts
-        found = segment(where, start / self.fps, end / self.fps)
-        self.instances.append(Instance(label, found))
+        self.marks.add_segment(where, label, start / self.fps, end / self.fps)
 
     def refuse_nameless(self) -> None:
         """Refuse an event that no line names."""
@@ -137,13 +135,13 @@ def read(source: Source) -> Parsed:
     for number, line in lines_of(source.text()):
         reader.line(f"{source.path}, line {number}", line.strip())
     reader.refuse_nameless()
-    if not (reader.title or reader.instances or reader.points):
+    if not (reader.title or reader.marks):
         raise AnnotationError(
             f"{source.path} has neither a TITLE nor an event with time codes, got "
             f"{quoted(source.text()[:40])}; check that it is an edit decision list"
         )
     name = video_name(str(source.path), reader.title or source.path.stem)
-    return Parsed([video_of(name, reader.instances, reader.points)])
+    return Parsed([video_of(name, *reader.marks.of_video())])
 
 
 def write(content: Content) -> str:

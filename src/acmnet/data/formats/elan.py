@@ -22,7 +22,8 @@ from urllib.parse import unquote
 
 from acmnet.data.annotations import AnnotationError, Instance
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
-from acmnet.data.formats.field_checks import action_name, segment, video_name, video_of
+from acmnet.data.formats.field_checks import action_name, video_name, video_of
+from acmnet.data.formats.mark_list import MarkList
 from acmnet.data.formats.xml_events import attribute, escaped, read_xml, xml_name
 from acmnet.limits import finite
 from acmnet.messages import counted, some
@@ -60,7 +61,7 @@ class _Reader:
         self.named = ""
         self.slots: dict[str, float | None] = {}
         """Time in seconds of each slot; None for a slot without a time."""
-        self.instances: list[Instance] = []
+        self.marks = MarkList()
         self.tier = ""
         self.depends = False
         self.dependent: dict[str, None] = {}
@@ -114,7 +115,7 @@ class _Reader:
             self.unaligned += 1
             return
         label = action_name(where, value if value.strip() else self.tier)
-        self.instances.append(Instance(label, segment(where, start_s, end_s)))
+        self.marks.add_segment(where, label, start_s, end_s)
 
     def notes(self) -> Iterator[str]:
         if self.dependent:
@@ -152,7 +153,9 @@ def read(source: Source) -> Parsed:
         )
     name = reader.named or reader.video
     name = name or video_name(str(source.path), source.path.stem)
-    return Parsed([video_of(name, reader.instances)], notes=tuple(reader.notes()))
+    return Parsed(
+        [video_of(name, *reader.marks.of_video())], notes=tuple(reader.notes())
+    )
 
 
 def lanes(instances: Sequence[Instance]) -> dict[tuple[str, int], list[Instance]]:

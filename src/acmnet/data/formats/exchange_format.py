@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from acmnet.data.annotations import AnnotationError, Video
+from acmnet.data.label_json import KIND
 from acmnet.data.text_encodings import EncodingError, decoded
 from acmnet.segments import Detections
-from acmnet.text_files import parse_json
+from acmnet.text_files import parse_json, read_content
 
 Holding = Literal[
     "names",
@@ -43,9 +44,20 @@ class Source(NamedTuple):
     """A file that is to be read."""
 
     path: Path
-    data: bytes
     fps: float | None
     """Frames per second of the videos, if the user stated it."""
+
+    def content(self) -> bytes:
+        """Return the file's bytes, which are read anew each time.
+
+        They are not kept beside the text, as a file may be large.
+
+        Raises
+        ------
+        AnnotationError
+            If the file cannot be read, or is too large.
+        """
+        return read_content(self.path, KIND, AnnotationError)
 
     def text(self) -> str:
         """Return the file's text.
@@ -56,7 +68,7 @@ class Source(NamedTuple):
             If the file is empty, or its encoding cannot be recognised.
         """
         try:
-            text = decoded(self.data).text
+            text = decoded(self.content()).text
         except EncodingError as error:
             raise AnnotationError(f"{self.path} {error}; save it as UTF-8") from None
         if "\0" in text:
@@ -67,10 +79,13 @@ class Source(NamedTuple):
             )
         return text
 
-    def json(self) -> object:
-        """Return the file's JSON value, read strictly."""
+    def json(
+        self, made_of: Callable[[dict[str, object]], object] | None = None
+    ) -> object:
+        """Return the file's JSON value, read strictly; see `parse_json`."""
         text = self.text()
-        return parse_json(str(self.path), text, "label file", AnnotationError)
+        path = str(self.path)
+        return parse_json(path, text, KIND, AnnotationError, made_of=made_of)
 
     def frame_rate(self) -> float:
         """Return the frames per second, which the file itself does not state.

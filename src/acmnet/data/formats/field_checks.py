@@ -120,12 +120,23 @@ def segment(where: str, start_s: float, end_s: float) -> Segment:
     AnnotationError
         If it does not end after it starts.
     """
+    refuse_unended(where, start_s, end_s)
+    return Segment(start_s, end_s)
+
+
+def refuse_unended(where: str, start_s: float, end_s: float) -> None:
+    """Refuse a segment that does not end after it starts.
+
+    Raises
+    ------
+    AnnotationError
+        If it does not.
+    """
     if end_s <= start_s:
         raise AnnotationError(
             f"{where}: an action must end after it starts, got [{start_s:g}, "
             f"{end_s:g}] s; correct it"
         )
-    return Segment(start_s, end_s)
 
 
 def video_of(

@@ -16,7 +16,8 @@ https://docs.voxel51.com/user_guide/import_datasets.html
 
 import json
 import reprlib
-from typing import Any, Final
+import sys
+from typing import Any, Final, NamedTuple
 
 from acmnet.data.annotations import AnnotationError, Instance
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
@@ -28,8 +29,31 @@ from acmnet.data.formats.field_checks import (
     video_name,
     video_of,
 )
+from acmnet.limits import finite
 from acmnet.messages import counted
 from acmnet.segments import Segment
+
+
+class _Detection(NamedTuple):
+    """A detection with a label and finite times, which takes less than an object."""
+
+    label: object
+    start_s: object
+    end_s: object
+
+
+def _compact(entry: dict[str, object]) -> object:
+    """Return an object as a detection if it is one with timestamps."""
+    if "label" not in entry or not isinstance(entry.get("timestamps"), list):
+        return entry
+    label = entry["label"]
+    label = sys.intern(label) if isinstance(label, str) else label
+    times = entry["timestamps"]
+    if isinstance(times, list) and len(times) == 2:
+        start_s, end_s = times
+        if finite(start_s) is not None and finite(end_s) is not None:
+            return _Detection(label, start_s, end_s)
+    return entry
 
 
 def _pair(where: str, what: str, value: object) -> tuple[object, object]:
@@ -74,7 +98,7 @@ def _label(where: str, target: object, classes: list[object] | None) -> str:
 
 def read(source: Source) -> Parsed:
     """Return the videos of a file of temporal detections."""
-    content = source.json()
+    content = source.json(_compact)
     videos = content.get("labels") if isinstance(content, dict) else None
     classes = content.get("classes") if isinstance(content, dict) else None
     if not isinstance(videos, dict) or not isinstance(classes, list | None):
@@ -84,7 +108,8 @@ def read(source: Source) -> Parsed:
             "FiftyOneTemporalDetectionDataset"
         )
     found = []
-    for name, entries in videos.items():
+    for name in list(videos):
+        entries, videos[name] = videos[name], None  # let go, to save memory
         where = f"{source.path}: video {name!r}"
         if not isinstance(entries, list | None):
             raise AnnotationError(
@@ -94,6 +119,9 @@ def read(source: Source) -> Parsed:
         instances = []
         for index, entry in enumerate(entries or []):
             place = f"{where}, detection {index}"
+            if isinstance(entry, _Detection):
+                label, *times = entry
+                entry = {"label": label, "timestamps": times}
             if not isinstance(entry, dict):
                 raise AnnotationError(
                     f"{place} must be an object with label and timestamps, got "

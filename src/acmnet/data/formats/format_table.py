@@ -4,6 +4,7 @@ The suffix decides; where several formats share a suffix, the content of the fil
 or the name of the format that the user gives.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,7 @@ from acmnet.data.text_encodings import EncodingError, decoded
 from acmnet.files import FileError, open_regular
 from acmnet.limits import finite
 from acmnet.messages import quoted
+from acmnet.text_files import lines_with_ends
 
 JSON: Final = activitynet.FORMAT
 CSV: Final = label_csv.FORMAT
@@ -176,7 +178,8 @@ def _of_json(head: str) -> Format:
 
 def _of_table(head: str) -> Iterator[Format]:
     """Yield the formats of a table that starts so."""
-    lines = [x for x in re.split(r"\r\n?|\n", head) if x.strip()][:HEADER_ROWS]
+    filled = (line for line in lines_with_ends(head) if line.strip())
+    lines = [line.rstrip("\r\n") for line in itertools.islice(filled, HEADER_ROWS)]
     first = lines[0] if lines else ""
     separator = max(",\t;", key=first.count)
     rows = [

@@ -22,18 +22,20 @@ https://github.com/sgoldenlab/simba. DeepEthogram, docs/file_structure.md:
 https://github.com/jbohnslav/deepethogram
 """
 
+import array
 import csv
 import dataclasses
 import io
 from collections.abc import Iterator
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError, Instance
+from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import action_name, video_name, video_of
+from acmnet.data.formats.mark_list import MarkList
 from acmnet.limits import finite
 from acmnet.messages import counted, quoted, some
-from acmnet.segments import Segment
+from acmnet.text_files import lines_with_ends
 
 BACKGROUND: Final = "background"
 PROBABILITY: Final = "probability_"
@@ -54,7 +56,8 @@ class _Column:
         self.name = name
         self.is_binary = not name.casefold().startswith(FEATURES)
         """Whether all cells so far are 0 or 1."""
-        self.runs: list[tuple[int, int]] = []
+        self.runs = array.array("l")
+        """First row of each run of ones and the row after it, in turn."""
         self.since: int | None = None
 
     def add(self, row: int, cell: str) -> None:
@@ -69,7 +72,7 @@ class _Column:
     def stop(self, row: int) -> None:
         """End the run of ones, if there is one, before a row."""
         if self.since is not None:
-            self.runs.append((self.since, row))
+            self.runs.extend((self.since, row))
             self.since = None
 
 
@@ -78,7 +81,7 @@ def _rows(source: Source) -> Iterator[tuple[int, list[str]]]:
     text = source.text()
     first = text.split("\n", 1)[0]
     separator = max(SEPARATORS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(lines_with_ends(text), delimiter=separator, strict=True)
     try:
         for cells in reader:
             if any(cells):
@@ -158,18 +161,18 @@ def read(source: Source) -> Parsed:
             f"{source.path}, line 1: the column {quoted(twice)} is there twice; rename "
             "one"
         )
-    instances = [
-        Instance(name, Segment(start / fps, end / fps))
-        for name, column in zip(names, chosen, strict=True)
-        for start, end in column.runs
-    ]
+    marks = MarkList()
+    for name, column in zip(names, chosen, strict=True):
+        where = f"{source.path}: column {quoted(name)}"
+        for start, end in zip(column.runs[::2], column.runs[1::2], strict=True):
+            marks.add_segment(where, name, start / fps, end / fps)
     others = [x.name for x in columns if x not in chosen and x.name != BACKGROUND]
     notes = []
     if others:
         what = counted(len(others), "column")
         notes.append(f"{source.path}: {what} not read as behaviours: {some(others)}")
     name = video_name(str(source.path), source.path.stem)
-    video = video_of(name, instances, duration_s=n / fps)
+    video = video_of(name, *marks.of_video(), duration_s=n / fps)
     return Parsed([video], tuple(names), tuple(notes))
 
 

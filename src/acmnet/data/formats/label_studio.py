@@ -17,7 +17,7 @@ https://labelstud.io/tags/timelinelabels, https://labelstud.io/guide/export
 import json
 import reprlib
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from acmnet.data.annotations import AnnotationError, Instance, Video, names_alone
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
@@ -28,10 +28,56 @@ from acmnet.data.formats.field_checks import (
     video_name,
     video_of,
 )
+from acmnet.limits import finite
 from acmnet.messages import counted
 
 TIMELINE: Final = "timelinelabels"
 CHOICES: Final = "choices"
+
+
+class _Timeline(NamedTuple):
+    """The value of a region of the timeline, which takes less than an object."""
+
+    labels: tuple[object, ...]
+    ranges: tuple[object, ...]
+    """Objects or `_Range`."""
+
+
+class _Range(NamedTuple):
+    """A range of frames."""
+
+    start: object
+    end: object
+
+
+class _Compact:
+    """Turns objects of a file into smaller values while the file is read."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[object, ...], tuple[object, ...]] = {}
+
+    def __call__(self, entry: dict[str, Any]) -> object:
+        """Return a range or a region of the timeline; other objects as they are."""
+        if entry.keys() == {"start", "end"}:
+            numbers = entry["start"], entry["end"]
+            is_sound = all(finite(x) is not None for x in numbers)
+            return _Range(*numbers) if is_sound else entry
+        if entry.keys() == {"ranges", TIMELINE}:
+            return self._timeline(entry)
+        value = entry.get("value")
+        return value if isinstance(value, _Timeline) else entry
+
+    def _timeline(self, entry: dict[str, Any]) -> object:
+        ranges, labels = entry["ranges"], entry[TIMELINE]
+        if not (
+            isinstance(ranges, list)
+            and isinstance(labels, list)
+            and all(isinstance(x, _Range) for x in ranges)
+            and all(isinstance(x, str) for x in labels)
+        ):
+            return entry
+        names = tuple(labels)
+        return _Timeline(self.known.setdefault(names, names), tuple(ranges))
 
 
 class _Reader:
@@ -57,14 +103,23 @@ class _Reader:
         names: list[str] = []
         for number, result in enumerate(self._results(where, task)):
             place = f"{where}, result {number}"
+            if isinstance(result, _Timeline):
+                instances += self._timeline(place, result)
+                continue
             value = result.get("value") if isinstance(result, dict) else None
+            if isinstance(value, _Timeline):
+                instances += self._timeline(place, value)
+                continue
             if not isinstance(value, dict):
                 raise AnnotationError(
                     f"{place} must be an object with a 'value', got "
                     f"{reprlib.repr(result)}; export the project as JSON"
                 )
             if TIMELINE in value:
-                instances += self._timeline(place, value)
+                labels = self._list(place, TIMELINE, value[TIMELINE])
+                ranges = self._list(place, "ranges", value.get("ranges"))
+                found = _Timeline(tuple(labels), tuple(ranges))
+                instances += self._timeline(place, found)
             elif CHOICES in value:
                 chosen = self._list(place, CHOICES, value[CHOICES])
                 names += [action_name(place, x) for x in chosen]
@@ -92,26 +147,26 @@ class _Reader:
             )
         return value
 
-    def _timeline(self, where: str, value: Mapping[str, Any]) -> Iterator[Instance]:
+    def _timeline(self, where: str, value: _Timeline) -> Iterator[Instance]:
         """Yield the segments of a region of the timeline."""
         fps = self.source.frame_rate()
-        labels = self._list(where, TIMELINE, value[TIMELINE])
-        for part in self._list(where, "ranges", value.get("ranges")):
-            if not isinstance(part, dict):
+        for part in value.ranges:
+            given: object = part._asdict() if isinstance(part, _Range) else part
+            if not isinstance(given, dict):
                 raise AnnotationError(
                     f"{where}: a range must be an object with start and end, got "
                     f"{reprlib.repr(part)}; export the project as JSON"
                 )
-            first = frame(where, "start", part.get("start"))
-            last = frame(where, "end", part.get("end"))
+            first = frame(where, "start", given.get("start"))
+            last = frame(where, "end", given.get("end"))
             found = segment(where, (first - 1) / fps, last / fps)
-            for label in labels:
+            for label in value.labels:
                 yield Instance(action_name(where, label), found)
 
 
 def read(source: Source) -> Parsed:
     """Return the videos of a file of tasks."""
-    content = source.json()
+    content = source.json(_Compact())
     tasks = content if isinstance(content, list) else [content]
     reader = _Reader(source)
     videos = [reader.task(index, task) for index, task in enumerate(tasks)]

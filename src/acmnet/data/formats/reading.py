@@ -9,9 +9,8 @@ from acmnet.data.annotations import AnnotationError, Annotations, Video
 from acmnet.data.contradictions import refuse_contradictions
 from acmnet.data.formats.exchange_format import Format, Parsed, Source
 from acmnet.data.formats.format_table import FORMATS, OWN, format_of_file
-from acmnet.data.label_json import KIND, assembled
+from acmnet.data.label_json import assembled
 from acmnet.messages import some
-from acmnet.text_files import read_content
 
 
 def foreign_format(path: Path) -> Format | None:
@@ -78,8 +77,7 @@ def read_foreign(
         raise AnnotationError(f"{path} has no file that ends with {suffixes}")
     parsed = []
     for own in paths:
-        data = read_content(own, KIND, AnnotationError)
-        parsed.append(read(Source(own, data, fps)))
+        parsed.append(read(Source(own, fps)))
     return _annotations(str(path), parsed, file_format)
 
 

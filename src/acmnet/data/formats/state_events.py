@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from acmnet.data.annotations import AnnotationError, Instance
-from acmnet.data.formats.field_checks import segment
+from acmnet.data.annotations import AnnotationError
+from acmnet.data.formats.mark_list import MarkList
 from acmnet.messages import quoted
 
 Key = tuple[str, str, str]
@@ -13,9 +13,9 @@ Key = tuple[str, str, str]
 class StateEvents:
     """Pairs starts and stops of one video, in the order in which they come."""
 
-    def __init__(self, instances: list[Instance]) -> None:
-        self.instances = instances
-        """Gets each pair."""
+    def __init__(self, marks: MarkList, video: int = 0) -> None:
+        self.marks, self.video = marks, video
+        """What gets each pair, and the number of the video in it."""
         self.open: dict[Key, tuple[str, float]] = {}
         """Where, and at which second, the behaviours that last started."""
 
@@ -41,8 +41,7 @@ class StateEvents:
             )
         _, start_s = self.open.pop(key)
         if time_s != start_s:
-            found = segment(where, start_s, time_s)
-            self.instances.append(Instance(key[1], found))
+            self.marks.add_segment(where, key[1], start_s, time_s, self.video)
 
     def refuse_open(self, key: Key | None = None) -> None:
         """Refuse behaviours that started and did not stop: this one, or any.

@@ -29,10 +29,10 @@ from acmnet.data.formats.exchange_format import (
 from acmnet.data.formats.field_checks import (
     action_name,
     lines_of,
-    segment,
     video_name,
     video_of,
 )
+from acmnet.data.formats.mark_list import MarkList
 from acmnet.data.subtitles import srt_of, webvtt_of
 from acmnet.messages import quoted
 from acmnet.segments import Detections
@@ -71,8 +71,8 @@ def _seconds(parts: Sequence[str | None]) -> float:
     return (1000 * total + ms) / 1000
 
 
-def _cue(where: str, lines: Sequence[str], is_webvtt: bool) -> Instance:
-    """Return the action that a block of lines shows."""
+def _cue(where: str, lines: Sequence[str], is_webvtt: bool) -> tuple[str, float, float]:
+    """Return the action, start and end that a block of lines shows."""
     index = 0 if "-->" in lines[0] else 1
     found = TIMING.fullmatch(lines[index]) if index < len(lines) else None
     if found is None:
@@ -85,20 +85,21 @@ def _cue(where: str, lines: Sequence[str], is_webvtt: bool) -> Instance:
     text = " ".join(line.strip() for line in lines[index + 1 :])
     text = TAG.sub("", text)
     text = html.unescape(text) if is_webvtt else OVERRIDE.sub("", text)
-    return Instance(action_name(where, text), segment(where, start_s, end_s))
+    return action_name(where, text), start_s, end_s
 
 
 def read(source: Source) -> Parsed:
     """Return the video of a file of subtitles."""
     text = source.text()
     is_webvtt = text.startswith("WEBVTT")
-    instances = []
+    marks = MarkList()
     for number, lines in _blocks(text):
         head = lines[0].split()[0]
         if is_webvtt and (number == 1 or head in BLOCKS_WITHOUT_CUES):
             continue
         where = f"{source.path}, line {number}"
-        instances.append(_cue(where, lines, is_webvtt))
+        marks.add_segment(where, *_cue(where, lines, is_webvtt))
+    instances = marks.of_video().instances
     scored = [SCORE.fullmatch(one.label) for one in instances]
     if instances and all(scored):
         instances = [

@@ -15,17 +15,18 @@ test sets: http://crcv.ucf.edu/THUMOS14/download.html
 import dataclasses
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError, Instance
+from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import (
     action_name,
     lines_of,
     plain,
-    segment,
     time_s,
     video_name,
     video_of,
 )
+from acmnet.data.formats.mark_list import MarkList
+from acmnet.limits import MOST_VIDEOS_OF_TEXT, too_many_videos
 from acmnet.messages import quoted
 
 SUBSETS: Final = {"_val": "validation", "_test": "test"}
@@ -55,7 +56,7 @@ def read(source: Source) -> Parsed:
     if label == AMBIGUOUS:
         note = f"{source.path}: spans that evaluation ignores, not read as labels"
         return Parsed([], notes=(note,))
-    found: dict[str, list[Instance]] = {}
+    marks, numbers = MarkList(), dict[str, int]()
     for number, line in lines_of(source.text()):
         if not line.strip():
             continue
@@ -71,11 +72,14 @@ def read(source: Source) -> Parsed:
             time_s(where, "start", cells[1]),
             time_s(where, "end", cells[2]),
         )
-        one = Instance(label, segment(where, start_s, end_s))
-        found.setdefault(video, []).append(one)
+        of_video = numbers.setdefault(video, len(numbers))
+        if of_video == MOST_VIDEOS_OF_TEXT:
+            raise AnnotationError(too_many_videos(where))
+        marks.add_segment(where, label, start_s, end_s, of_video)
+    names = list(numbers)
     videos = [
-        dataclasses.replace(video_of(name, own), subset=subset)
-        for name, own in found.items()
+        dataclasses.replace(video_of(names[v], *own), subset=subset)
+        for v, own in marks.by_video()
     ]
     return Parsed(videos)
 

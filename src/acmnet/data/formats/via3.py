@@ -18,18 +18,20 @@ https://gitlab.com/vgg/via/-/blob/master/via-3.x.y/CodeDoc.md
 
 import json
 import reprlib
+import sys
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from acmnet.data.annotations import AnnotationError, Instance, Point, names_alone
+from acmnet.data.annotations import AnnotationError, names_alone
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import (
     action_name,
-    segment,
     time_s,
     video_name,
     video_of,
 )
+from acmnet.data.formats.mark_list import MarkList, VideoMarks
+from acmnet.limits import finite
 from acmnet.messages import counted
 
 SEGMENTS: Final = "FILE1_Z2_XY0"
@@ -42,11 +44,42 @@ VIDEO: Final = 4
 LOCAL: Final = 1
 
 
+class _Entry(NamedTuple):
+    """An entry of the metadata without a region, which takes less than an object."""
+
+    vid: object
+    z: list[object]
+    av: dict[str, object]
+
+
+class _Compact:
+    """Turns objects of a file into smaller values while the file is read."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, dict[str, object]] = {}
+        """Values of attributes, each of which is kept once."""
+
+    def __call__(self, entry: dict[str, object]) -> object:
+        """Return an entry of the metadata; other objects as they are."""
+        if entry.keys() != {"vid", "flg", "z", "xy", "av"} or entry["xy"]:
+            return entry
+        vid, times, values = entry["vid"], entry["z"], entry["av"]
+        if not (
+            isinstance(vid, str)
+            and isinstance(times, list)
+            and all(finite(x) is not None for x in times)
+            and isinstance(values, dict)
+        ):
+            return entry
+        values = self.known.setdefault(repr(values), values)
+        return _Entry(sys.intern(vid), times, values)
+
+
 def _section(source: Source, project: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return one of the objects of which a project consists."""
     value = project.get(name)
     if not isinstance(value, dict) or not all(
-        isinstance(entry, dict) for entry in value.values()
+        isinstance(entry, dict | _Entry) for entry in value.values()
     ):
         raise AnnotationError(
             f"{source.path}: {name!r} must be an object of objects, got "
@@ -69,10 +102,11 @@ class _Reader:
         whole = [key for key, anchor in anchors.items() if anchor == WHOLE_FILE]
         self.used = [self.main, *whole[:1]]
         self.regions = 0
-        self.instances: dict[str, list[Instance]] = {}
-        self.points: dict[str, list[Point]] = {}
+        self.marks = MarkList()
         self.names: dict[str, list[str]] = {}
         self.videos = {key: self._video(key, view) for key, view in self.views.items()}
+        ids = dict.fromkeys(self.videos.values())
+        self.numbers = {video: number for number, video in enumerate(ids)}
 
     def _video(self, key: str, view: Mapping[str, Any]) -> str:
         """Return the id of the video that a view shows."""
@@ -87,8 +121,9 @@ class _Reader:
         file = self.files[first]
         return video_name(where, file.get("fname") or file.get("src"))
 
-    def add(self, key: str, entry: Mapping[str, Any]) -> None:
+    def add(self, key: str, given: Mapping[str, Any] | _Entry) -> None:
         """Read one entry of the metadata."""
+        entry = given._asdict() if isinstance(given, _Entry) else given
         where = f"{self.source.path}: metadata {key!r}"
         video = self.videos.get(str(entry.get("vid")))
         if video is None:
@@ -107,11 +142,11 @@ class _Reader:
             )
         z = [time_s(where, "z", x) for x in times]
         for label in self._labels(where, entry.get("av")):
+            number = self.numbers[video]
             if len(z) == 2:
-                one = Instance(label, segment(where, z[0], z[1]))
-                self.instances.setdefault(video, []).append(one)
+                self.marks.add_segment(where, label, z[0], z[1], number)
             elif z:
-                self.points.setdefault(video, []).append(Point(label, z[0]))
+                self.marks.add_point(where, label, z[0], number)
             else:
                 self.names.setdefault(video, []).append(label)
 
@@ -148,23 +183,21 @@ class _Reader:
 
 def read(source: Source) -> Parsed:
     """Return the videos of a project."""
-    project = source.json()
+    project = source.json(_Compact())
     if not isinstance(project, dict):
         raise AnnotationError(
             f"{source.path} must be a JSON object, got {reprlib.repr(project)}; check "
             "that it is a project of VIA 3"
         )
     reader = _Reader(source, project)
-    for key, entry in _section(source, project, "metadata").items():
-        reader.add(key, entry)
+    metadata = _section(source, project, "metadata")
+    for key in list(metadata):
+        reader.add(key, metadata.pop(key))  # let go, to save memory
+    found = dict(reader.marks.by_video())
+    nothing = VideoMarks([], [])
     videos = [
-        video_of(
-            name,
-            reader.instances.get(name, []),
-            reader.points.get(name, []),
-            reader.names.get(name, []),
-        )
-        for name in dict.fromkeys(reader.videos.values())
+        video_of(name, *found.pop(number, nothing), reader.names.get(name, []))
+        for name, number in reader.numbers.items()
     ]
     notes = []
     if reader.regions:

@@ -63,7 +63,7 @@ class _Reader:
         self.length = 0
 
     def read(self) -> None:
-        data = self.source.data
+        data = self.source.content()
         try:
             for start in range(0, len(data), PIECE):
                 self.parser.Parse(data[start : start + PIECE], False)
