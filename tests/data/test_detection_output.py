@@ -17,6 +17,7 @@ from acmnet.data.detections import DetectionFileError, read_detections
 from acmnet.data.shown_detections import Shown
 from acmnet.data.subtitles import srt_of, webvtt_of
 from acmnet.evaluation.reports import evaluate
+from acmnet.names import one_form
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.segments import Detections
 from support.commands import refused
@@ -136,7 +137,7 @@ def test_csv_is_read_back(results, tmp_path_factory):
     path.write_text("\ufeff" + text, encoding="utf-8", newline="")
     file = read_detections(path)
     expected = [
-        (video, one.label, one.score)
+        (one_form(video), one_form(one.label), one.score)
         for video in sorted(results)
         for one in results[video].by_time()
     ]
