@@ -9,10 +9,12 @@ from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.progress import Waiting
-from acmnet.cli.shared_options import JsonPath
+from acmnet.cli.shared_options import JsonPath, LabelFps
 from acmnet.cli.terminal_tables import comparison_lines, map_table, plain_table
 from acmnet.cli.unpredicted_videos import note_unpredicted
+from acmnet.data.annotations import Annotations
 from acmnet.data.detections import read_detections
+from acmnet.data.label_files import read_annotations
 from acmnet.evaluation.bootstrap import DRAWS, Comparison, compare
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.published import published_table, table_with_measured
@@ -62,6 +64,7 @@ def evaluate_command(
     published: Annotated[bool, Parameter(negative=())] = False,
     draws: int = DRAWS,
     seed: int = 0,
+    label_fps: LabelFps = None,
     written: Written = FileOptions(),
 ) -> None:
     """Score detections against true segments: mAP, and AP of each class.
@@ -108,10 +111,14 @@ def evaluate_command(
     thresholds = None if tiou is None else parse_tiou(tiou)
     files = {name: read_detections(path) for name, path in _named(detections).items()}
 
+    truth: Path | Annotations = ground_truth
+    if label_fps is not None:
+        truth = read_annotations(ground_truth, label_fps)
+
     def evaluated(leave_out: Collection[str] = ()) -> dict[str, DetectionReport]:
         return {
             name: evaluate(
-                ground_truth,
+                truth,
                 file,
                 subset=subset,
                 tiou=thresholds,

@@ -19,7 +19,7 @@ from acmnet.cli.extractor_options import (
 )
 from acmnet.cli.progress import ExtractionBar, TrainingBar, Waiting
 from acmnet.cli.recipe_options import ProfileName, RecipeName
-from acmnet.cli.shared_options import Device
+from acmnet.cli.shared_options import Device, LabelFps
 from acmnet.cli.terminal_tables import map_table, plain_table
 from acmnet.cli.training_options import note_missing_bf16
 from acmnet.data.feature_manifest import MANIFEST_NAME
@@ -57,6 +57,7 @@ def fit_command(
     recipe: Annotated[RecipeName, InTraining] = "default",
     profile: Annotated[ProfileName, InTraining] = None,
     subset: Annotated[str | None, InTraining] = None,
+    label_fps: LabelFps = None,
     groups: Annotated[str | None, InTraining] = None,
     supervision: Annotated[Supervision | None, InTraining] = None,
     seed: Annotated[int, InTraining] = 0,
@@ -93,6 +94,9 @@ def fit_command(
         Directory for the run, with features/, detections.json and report.md in it.
     subset
         Train only on this subset of the label file, and score the other videos.
+    label_fps
+        Frames per second of the videos, for labels that count frames, such as SimBA's.
+        When left out, what each video's file says.
     groups
         Videos that belong together, such as those of one person, camera or day: a CSV
         with the columns video,group, or the name of a column of the label file. How
@@ -131,6 +135,7 @@ def fit_command(
         profile=used_profile,
         settings=settings,
         subset=subset,
+        label_fps=label_fps,
         groups=groups,
         supervision=supervision,
         seed=seed,

@@ -14,11 +14,13 @@ from acmnet.cli.extractor_options import Extracting, ExtractorOptions
 from acmnet.cli.progress import Waiting
 from acmnet.cli.recipe_options import ProfileName, RecipeName
 from acmnet.cli.shared_options import Device
+from acmnet.data.label_files import read_annotations
 from acmnet.extraction.extractors import KEYPOINTS
 from acmnet.extraction.records import ExtractionError
-from acmnet.extraction.video_search import find_tracks, find_videos
-from acmnet.files import refuse_unwritable
+from acmnet.extraction.video_search import find_tracks, find_videos, frame_rates
+from acmnet.files import refuse_unwritable, written_whole
 from acmnet.messages import counted, some
+from acmnet.pipeline.run_data import label_file
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_site import BenchSite, ShownVideo, known_videos
 from acmnet.show.bench.learning import Learning, Method
@@ -44,6 +46,7 @@ def label(
     videos: Path,
     *,
     out: Path,
+    labels: Path | None = None,
     classes: Annotated[list[str] | None, Parameter(negative=())] = None,
     who: str = "",
     tracks: Path | None = None,
@@ -71,6 +74,9 @@ def label(
         Folder of the video files, those of tracked recordings included.
     out
         The label file, JSON. If it is there, its labels are the first ones.
+    labels
+        Labels to begin with, in any format of docs/formats.md. OUT must not be there
+        yet.
     classes
         Names of the actions to mark, separated by commas; more can be added in the
         page.
@@ -99,6 +105,8 @@ def label(
         files = find_videos([videos])
     folder = out.with_suffix(".bench")
     refuse_unwritable(out, folder / JOURNAL_FILE)
+    if labels is not None:
+        _begin_with(labels, out, videos)
     with Waiting(errors, "opening", "videos", silent=quiet()) as opening:
         media = BenchMedia(tuple(files.values()), folder / SEEN, opening.update)
     shown = {video: ShownVideo() for video in files}
@@ -125,6 +133,26 @@ def label(
         port,
         browser,
     )
+
+
+def _begin_with(labels: Path, out: Path, videos: Path) -> None:
+    """Write labels of any format as the label file that is marked on.
+
+    Raises
+    ------
+    UsageError
+        If there is such a label file already.
+    """
+    if out.exists():
+        raise UsageError(
+            f"{out} is there already, and its labels are the first ones: leave out "
+            "--labels, or name another --out"
+        )
+    found = read_annotations(labels, frame_rates(videos))
+    for sentence in found.notes:
+        note(sentence)
+    with written_whole(out) as part:
+        part.write_bytes(label_file(found))
 
 
 def videos_of_tracks(videos: Path, tracks: Path) -> dict[str, Path]:

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from acmnet.cli.app import UsageError, fail_for_left_out, note
 from acmnet.data.labelled_features import Data
@@ -58,6 +58,16 @@ class GridOptions:
                 f"a grid needs all three of its options; missing: {options}"
             )
         return SnippetGrid(**given)
+
+
+LabelFps = Annotated[
+    float | None,
+    Parameter(
+        help="Frames per second of the videos, for labels that count frames, such as "
+        "SimBA's, DeepEthogram's and CVAT's. Other labels do not need it.",
+        validator=validators.Number(gt=0, lte=10_000),
+    ),
+]
 
 
 Grid = Annotated[GridOptions, Parameter(name="*")]

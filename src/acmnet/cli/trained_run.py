@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from acmnet.cli.app import UsageError, note
 from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
 from acmnet.cli.progress import counting
-from acmnet.cli.shared_options import note_reading
+from acmnet.cli.shared_options import LabelFps, note_reading
 from acmnet.data.detections import DetectionFile
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data, DataSource, open_data
@@ -48,6 +48,7 @@ class RunDataOptions:
     run was trained on."""
     subset: str | None = None
     "Only the videos of this subset of the label file."
+    label_fps: LabelFps = None
     settings: GivenSettings = RecipeSettings()
 
     def source(self, run: Path) -> DataSource:
@@ -74,7 +75,7 @@ class RunDataOptions:
                 "--features"
             )
         grid = grid_of(features, config)
-        return DataSource(annotations, features, self.subset, grid)
+        return DataSource(annotations, features, self.subset, grid, self.label_fps)
 
     def opened(self, run: Path) -> Data:
         """Open the data; print a note on videos that could not be extracted."""

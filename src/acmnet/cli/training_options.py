@@ -10,7 +10,13 @@ from acmnet import recipes
 from acmnet.cli.app import note
 from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
 from acmnet.cli.recipe_options import ProfileName, RecipeName, SupervisionName
-from acmnet.cli.shared_options import Grid, GridOptions, SkipMissing, note_reading
+from acmnet.cli.shared_options import (
+    Grid,
+    GridOptions,
+    LabelFps,
+    SkipMissing,
+    note_reading,
+)
 from acmnet.data.checks.label_checks import suspicions
 from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.data.marks import supervision_note
@@ -37,6 +43,7 @@ class TrainingOptions:
     grid: Grid = GridOptions()
     skip_missing: SkipMissing = False
     supervision: SupervisionName = "names"
+    label_fps: LabelFps = None
     given: GivenSettings = RecipeSettings()
 
     def settings(self) -> Settings:
@@ -51,7 +58,8 @@ class TrainingOptions:
     def data(self) -> Data:
         """Open labels and features, and print a note on labels that look wrong."""
         grid = self.grid.grid()
-        source = DataSource(self.annotations, self.features, self.subset, grid)
+        paths = self.annotations, self.features
+        source = DataSource(*paths, self.subset, grid, self.label_fps)
         data = note_reading(_opened(source, self.skip_missing))
         given = supervision_note(data.annotations, self.supervision)
         for sentence in (*suspicions(data.annotations), given):

@@ -17,6 +17,7 @@ from acmnet.data.annotations import AnnotationError, Annotations
 from acmnet.data.arrow_files import is_arrow
 from acmnet.data.arrow_labels import read_arrow_labels
 from acmnet.data.contradictions import contradictions
+from acmnet.data.formats.exchange_format import FrameRates
 from acmnet.data.formats.reading import foreign_format, read_foreign
 from acmnet.data.label_columns import EXAMPLE, LabelTableError, is_header
 from acmnet.data.label_json import KIND, no_video, read_label_json
@@ -31,7 +32,7 @@ TABLES = (".csv", ".tsv", ".tab")
 EMPTY = "a label file names at least one video"
 
 
-def read_annotations(path: str | Path) -> Annotations:
+def read_annotations(path: str | Path, fps: FrameRates | None = None) -> Annotations:
     """Read a label file, as JSON or as a table by its suffix or else its content.
 
     Parameters
@@ -52,6 +53,10 @@ def read_annotations(path: str | Path) -> Annotations:
         or a folder with such a file for each video
         (`acmnet.data.formats.format_table`).
 
+    fps : float or callable, optional
+        Frames per second of the videos, which is needed for labels that count frames;
+        or a function that returns them for a video by its id.
+
     Returns
     -------
     Annotations
@@ -70,7 +75,7 @@ def read_annotations(path: str | Path) -> Annotations:
         return read_arrow_labels(path)
     foreign = foreign_format(path)
     if foreign is not None:
-        return read_foreign(path, foreign)
+        return read_foreign(path, foreign, fps)
     return read_own(path, as_json=is_json(path))
 
 

@@ -10,6 +10,7 @@ from acmnet.data.annotations import Annotations, Video, weak_labels
 from acmnet.data.failed_videos import read_failures
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.feature_store import FeatureStore, open_store
+from acmnet.data.formats.exchange_format import RATE_OPTION
 from acmnet.data.label_files import read_annotations
 from acmnet.messages import counted, some
 from acmnet.segments import SnippetGrid
@@ -25,6 +26,9 @@ class DataSource:
     """The subset to use; all videos if it is left out."""
     grid: SnippetGrid | None = None
     """The grid of the features, for a directory without ``features.json``."""
+    label_fps: float | None = None
+    """Frames per second of the videos, for labels that count frames. Where it is left
+    out, the rate of the features' grid is taken, and a note says so."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,7 +89,7 @@ def open_data(
     AnnotationError, FeatureError
         If annotations or features cannot be read, or a video has no features.
     """
-    everything = read_annotations(source.annotations)
+    everything = _annotations(source)
     annotations = everything.subset(source.subset)
     store = open_store(source.features, grid=source.grid)
     missing = [video for video in annotations.videos if video not in store.files]
@@ -119,6 +123,29 @@ def open_data(
         everything=everything,
         left_out=left_out,
     )
+
+
+def _annotations(source: DataSource) -> Annotations:
+    """Return the whole label file, with a note if a frame rate had to be assumed."""
+    if source.label_fps is not None:
+        return read_annotations(source.annotations, source.label_fps)
+    assumed: list[float] = []
+
+    def rate_of_features(_: str) -> float:
+        if not assumed:
+            store = open_store(source.features, grid=source.grid)
+            assumed.append(store.grid.fps)
+        return assumed[0]
+
+    found = read_annotations(source.annotations, rate_of_features)
+    if not assumed:
+        return found
+    sentence = (
+        f"{source.annotations} counts frames, which are taken for those of the "
+        f"features, {assumed[0]:g} a second; if the videos have another frame rate, "
+        f"give it with {RATE_OPTION}"
+    )
+    return dataclasses.replace(found, notes=(*found.notes, sentence))
 
 
 def _left_out(total: int, videos: Sequence[str], store: FeatureStore, why: str) -> str:

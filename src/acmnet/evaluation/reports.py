@@ -402,4 +402,6 @@ def _read_truth(
     if isinstance(ground_truth, Annotations):
         return ground_truth, None
     annotations = read_annotations(ground_truth)
+    if Path(ground_truth).is_dir():
+        return annotations, None
     return annotations, hashlib.sha256(Path(ground_truth).read_bytes()).hexdigest()

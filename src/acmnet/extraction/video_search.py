@@ -1,8 +1,9 @@
 """Find the files of videos, or of tracks, below folders, and give each its id."""
 
+import functools
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,8 @@ from acmnet.extraction.extractors import KEYPOINTS
 from acmnet.extraction.records import ExtractionError
 from acmnet.files import TRACK_SUFFIXES, VIDEO_SUFFIXES
 from acmnet.names import one_form
+from acmnet.video.containers import VideoError
+from acmnet.video.frames import probe
 
 HDF5_SUFFIXES: Final = (".h5", ".hdf5")
 TRACKER_NAMES: Final = (
@@ -111,6 +114,33 @@ def find_recordings(paths: Sequence[str | Path], extractor: str) -> dict[str, Pa
         As `find_videos` and `find_tracks`.
     """
     return find_tracks(paths) if extractor == KEYPOINTS else find_videos(paths)
+
+
+def frame_rates(folder: Path) -> Callable[[str], float | None]:
+    """Return a function that returns the frames per second of a video by its id.
+
+    The videos are those of a folder, or one file. The rate is what the file claims, or
+    None where it claims none or cannot be read. A video without a file, of which
+    nothing is used, gets the rate of the first file. No file is looked for before the
+    first video is asked for.
+    """
+
+    @functools.cache
+    def files() -> dict[str, Path]:
+        try:
+            return find_videos([folder], hint="")
+        except ExtractionError:
+            return {}
+
+    @functools.cache
+    def rate(video: str) -> float | None:
+        file = files().get(video) or next(iter(files().values()), None)
+        try:
+            return None if file is None else probe(file).fps
+        except (VideoError, OSError):
+            return None
+
+    return rate
 
 
 def _recording(file: Path) -> str:

@@ -67,7 +67,9 @@ class _Bento:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.fps = source.fps
+        self.video = video_name(str(source.path), source.path.stem)
+        self.fps: float | None = None
+        """The rate that the file states."""
         self.last_frame: int | None = None
         self.classes: dict[str, None] = {}
         self.marks = MarkList()
@@ -111,19 +113,19 @@ class _Bento:
             start_s, end_s = time_s(where, "start", first), time_s(where, "stop", last)
         else:
             start, end = frame(where, "start", first), frame(where, "stop", last)
-            fps = self.source._replace(fps=self.fps).frame_rate()
+            fps = self.fps or self.source.frame_rate(self.video)
             start_s, end_s = (start - 1) / fps, end / fps
         self.marks.add_segment(where, self.label, start_s, end_s)
 
     def duration_s(self) -> float | None:
-        if self.last_frame is None or self.fps is None:
+        if self.last_frame is None:
             return None
-        return self.last_frame / self.fps
+        return self.last_frame / (self.fps or self.source.frame_rate(self.video))
 
 
 def _read_annotator(source: Source) -> MarkList:
     """Return the bouts of a file of the Caltech Behavior Annotator."""
-    fps = source.frame_rate()
+    fps = source.frame_rate(video_name(str(source.path), source.path.stem))
     in_stream = False
     found = MarkList()
     for where, line in _lines(source):

@@ -44,7 +44,7 @@ class _Reader:
     """Collects the tracks of one file."""
 
     def __init__(self, source: Source) -> None:
-        self.source, self.fps = source, source.fps
+        self.source = source
         self.path: list[str] = []
         self.named, self.media = "", ""
         self.classes: dict[str, None] = {}
@@ -82,6 +82,11 @@ class _Reader:
             at = frame(where, "frame", attribute(where, name, values, "frame"))
             self.shapes.append((at, values.get("outside", "0") == "1"))
 
+    def video(self) -> str:
+        """Return the id of the video, as far as it is known."""
+        path = self.source.path
+        return self.media or self.named or video_name(str(path), path.stem)
+
     def end(self, where: str, name: str, text: str) -> None:
         path = tuple(self.path)
         self.path.pop()
@@ -92,7 +97,7 @@ class _Reader:
         elif name == "name" and path[-3:-1] == ("labels", "label"):
             self.classes[action_name(where, text)] = None
         elif name == "track" and self.label is not None:
-            fps = self.source.frame_rate()
+            fps = self.source.frame_rate(self.video())
             for first, after in _spans(sorted(self.shapes)):
                 times = first / fps, after / fps
                 self.marks.add_segment(where, self.label, *times)
@@ -124,13 +129,11 @@ def read(source: Source) -> Parsed:
     """Return the video of a CVAT file."""
     reader = _Reader(source)
     read_xml(source, reader.start, reader.end)
-    name = reader.media or reader.named
-    name = name or video_name(str(source.path), source.path.stem)
     notes = []
     if reader.tags:
         what = counted(reader.tags, "tag")
         notes.append(f"{source.path}: {what} of single frames, not read")
-    video = video_of(name, *reader.marks.of_video())
+    video = video_of(reader.video(), *reader.marks.of_video())
     return Parsed([video], tuple(reader.classes), tuple(notes))
 
 

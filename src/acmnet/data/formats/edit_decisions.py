@@ -81,12 +81,17 @@ class _Reader:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.fps = source.frame_rate()
-        self.nominal = max(1, round(self.fps))
         self.title = ""
+        self.fps = 0.0
+        """Frames per second; 0 before the first event."""
         self.event: tuple[str, int, int] | None = None
         """Place, first frame and end of the event whose name is still to come."""
         self.marks = MarkList()
+
+    def video(self) -> str:
+        """Return the id of the video, as far as it is known."""
+        path = self.source.path
+        return video_name(str(path), self.title or path.stem)
 
     def line(self, where: str, text: str) -> None:
         event, marker = EVENT.fullmatch(text), MARKER.search(text)
@@ -101,8 +106,10 @@ class _Reader:
         elif event is not None:
             self.refuse_nameless()
             parts = event.groups()
-            start = _frames(where, parts[11:16], self.nominal)
-            end = _frames(where, parts[16:21], self.nominal)
+            self.fps = self.fps or self.source.frame_rate(self.video())
+            nominal = max(1, round(self.fps))
+            start = _frames(where, parts[11:16], nominal)
+            end = _frames(where, parts[16:21], nominal)
             self.event = where, start, end
         elif self.event is not None and marker is not None:
             self._name(marker[2], int(marker[3]))
@@ -140,8 +147,7 @@ def read(source: Source) -> Parsed:
             f"{source.path} has neither a TITLE nor an event with time codes, got "
             f"{quoted(source.text()[:40])}; check that it is an edit decision list"
         )
-    name = video_name(str(source.path), reader.title or source.path.stem)
-    return Parsed([video_of(name, *reader.marks.of_video())])
+    return Parsed([video_of(reader.video(), *reader.marks.of_video())])
 
 
 def write(content: Content) -> str:

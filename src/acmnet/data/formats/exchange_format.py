@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from acmnet.data.annotations import AnnotationError, Video
 from acmnet.data.label_json import KIND
@@ -40,12 +40,21 @@ OneFile = Literal["all", "video", "class"]
 """What one file of a format is for: all videos, one video, or one class."""
 
 
+FrameRates = float | Callable[[str], float | None]
+"""Frames per second of all videos; or a function that returns those of a video by its
+id, None if they are not known."""
+
+
+RATE_OPTION: Final = "--label-fps"
+"""The option with which commands that read labels are told the frame rate."""
+
+
 class Source(NamedTuple):
     """A file that is to be read."""
 
     path: Path
-    fps: float | None
-    """Frames per second of the videos, if the user stated it."""
+    fps: FrameRates | None
+    """Frames per second of the videos, if they are known from elsewhere."""
 
     def content(self) -> bytes:
         """Return the file's bytes, which are read anew each time.
@@ -87,21 +96,22 @@ class Source(NamedTuple):
         path = str(self.path)
         return parse_json(path, text, KIND, AnnotationError, made_of=made_of)
 
-    def frame_rate(self) -> float:
-        """Return the frames per second, which the file itself does not state.
+    def frame_rate(self, video: str) -> float:
+        """Return the frames per second of a video, which the file does not state.
 
         Raises
         ------
         AnnotationError
-            If the user did not state it either.
+            If they are not known from elsewhere either.
         """
-        if self.fps is None:
+        fps = self.fps(video) if callable(self.fps) else self.fps
+        if fps is None:
             raise AnnotationError(
                 f"{self.path} counts frames and does not state how many there are in a "
-                f"second: convert it with acmnet convert {self.path} labels.json "
-                "--fps RATE"
+                f"second: give {RATE_OPTION} RATE, or convert it with acmnet convert "
+                f"{self.path} labels.json --fps RATE"
             )
-        return self.fps
+        return fps
 
 
 @dataclasses.dataclass(frozen=True)

@@ -66,7 +66,7 @@ def _pair(where: str, what: str, value: object) -> tuple[object, object]:
     return value[0], value[1]
 
 
-def _segment(source: Source, where: str, entry: dict[str, Any]) -> Segment:
+def _segment(source: Source, where: str, video: str, entry: dict[str, Any]) -> Segment:
     """Return the time of one detection."""
     if "timestamps" in entry:
         start, end = _pair(where, "timestamps", entry["timestamps"])
@@ -74,7 +74,7 @@ def _segment(source: Source, where: str, entry: dict[str, Any]) -> Segment:
         return segment(where, start_s, end_s)
     first, last = _pair(where, "support", entry.get("support"))
     start, end = frame(where, "first frame", first), frame(where, "last frame", last)
-    fps = source.frame_rate()
+    fps = source.frame_rate(video)
     return segment(where, (start - 1) / fps, end / fps)
 
 
@@ -111,6 +111,7 @@ def read(source: Source) -> Parsed:
     for name in list(videos):
         entries, videos[name] = videos[name], None  # let go, to save memory
         where = f"{source.path}: video {name!r}"
+        video = video_name(where, name)
         if not isinstance(entries, list | None):
             raise AnnotationError(
                 f"{where} must have a list of detections, got "
@@ -128,8 +129,8 @@ def read(source: Source) -> Parsed:
                     f"{reprlib.repr(entry)}; correct it"
                 )
             label = _label(place, entry.get("label"), classes)
-            instances.append(Instance(label, _segment(source, place, entry)))
-        found.append(video_of(video_name(where, name), instances))
+            instances.append(Instance(label, _segment(source, place, video, entry)))
+        found.append(video_of(video, instances))
     names = [action_name(f"{source.path}: classes", x) for x in classes or []]
     return Parsed(found, tuple(dict.fromkeys(names)))
 

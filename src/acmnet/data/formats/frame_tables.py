@@ -144,7 +144,8 @@ def _behaviours(columns: list[_Column]) -> list[_Column]:
 
 def read(source: Source) -> Parsed:
     """Return the video of a table."""
-    fps = source.frame_rate()
+    video = video_name(str(source.path), source.path.stem)
+    fps = source.frame_rate(video)
     columns, n = _read_columns(source)
     chosen = _behaviours(columns)
     bad = [x for x in chosen if not x.is_binary]
@@ -171,9 +172,8 @@ def read(source: Source) -> Parsed:
     if others:
         what = counted(len(others), "column")
         notes.append(f"{source.path}: {what} not read as behaviours: {some(others)}")
-    name = video_name(str(source.path), source.path.stem)
-    video = video_of(name, *marks.of_video(), duration_s=n / fps)
-    return Parsed([video], tuple(names), tuple(notes))
+    found = video_of(video, *marks.of_video(), duration_s=n / fps)
+    return Parsed([found], tuple(names), tuple(notes))
 
 
 def _table(content: Content, first: tuple[str, ...]) -> str:

@@ -99,16 +99,17 @@ class _Reader:
         named = data.get("video")
         if named is None:
             named = next((x for x in data.values() if isinstance(x, str)), None)
+        video = video_name(where, named)
         instances: list[Instance] = []
         names: list[str] = []
         for number, result in enumerate(self._results(where, task)):
             place = f"{where}, result {number}"
             if isinstance(result, _Timeline):
-                instances += self._timeline(place, result)
+                instances += self._timeline(place, video, result)
                 continue
             value = result.get("value") if isinstance(result, dict) else None
             if isinstance(value, _Timeline):
-                instances += self._timeline(place, value)
+                instances += self._timeline(place, video, value)
                 continue
             if not isinstance(value, dict):
                 raise AnnotationError(
@@ -119,13 +120,13 @@ class _Reader:
                 labels = self._list(place, TIMELINE, value[TIMELINE])
                 ranges = self._list(place, "ranges", value.get("ranges"))
                 found = _Timeline(tuple(labels), tuple(ranges))
-                instances += self._timeline(place, found)
+                instances += self._timeline(place, video, found)
             elif CHOICES in value:
                 chosen = self._list(place, CHOICES, value[CHOICES])
                 names += [action_name(place, x) for x in chosen]
             else:
                 self.others += 1
-        return video_of(video_name(where, named), instances, names=names)
+        return video_of(video, instances, names=names)
 
     def _results(self, where: str, task: Mapping[str, Any]) -> list[Any]:
         """Return the results of the annotation that counts."""
@@ -147,9 +148,9 @@ class _Reader:
             )
         return value
 
-    def _timeline(self, where: str, value: _Timeline) -> Iterator[Instance]:
+    def _timeline(self, where: str, video: str, value: _Timeline) -> Iterator[Instance]:
         """Yield the segments of a region of the timeline."""
-        fps = self.source.frame_rate()
+        fps = self.source.frame_rate(video)
         for part in value.ranges:
             given: object = part._asdict() if isinstance(part, _Range) else part
             if not isinstance(given, dict):

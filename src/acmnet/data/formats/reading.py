@@ -7,7 +7,7 @@ from pathlib import Path
 
 from acmnet.data.annotations import AnnotationError, Annotations, Video
 from acmnet.data.contradictions import refuse_contradictions
-from acmnet.data.formats.exchange_format import Format, Parsed, Source
+from acmnet.data.formats.exchange_format import Format, FrameRates, Parsed, Source
 from acmnet.data.formats.format_table import FORMATS, OWN, format_of_file
 from acmnet.data.label_json import assembled
 from acmnet.messages import some
@@ -48,7 +48,7 @@ def _files(folder: Path, wanted: Format | None = None) -> Iterator[tuple[Format,
 
 
 def read_foreign(
-    path: Path, file_format: Format, fps: float | None = None
+    path: Path, file_format: Format, fps: FrameRates | None = None
 ) -> Annotations:
     """Read the labels of a file, or of all files of a folder.
 
@@ -58,8 +58,8 @@ def read_foreign(
         The file, or a folder with a file for each video or each class.
     file_format : Format
         The format of the files. It is none of `OWN`.
-    fps : float, optional
-        Frames per second, for formats that count frames.
+    fps : float or callable, optional
+        Frames per second, for formats that count frames; see `FrameRates`.
 
     Raises
     ------

@@ -47,6 +47,9 @@ class FitRequest:
     """Values of that recipe in that profile, with what the caller changed."""
     subset: str | None = None
     """Train on this subset of the labels; on every listed video when left out."""
+    label_fps: float | None = None
+    """Frames per second of the videos, for labels that count frames; those that each
+    video's file claims when left out."""
     supervision: Supervision | None = None
     """What the training is given besides the names. When left out, names alone, but all
     that a label file of the bench holds."""

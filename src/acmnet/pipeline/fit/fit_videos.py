@@ -18,6 +18,7 @@ from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.i3d.fastest_precision import with_fastest
 from acmnet.extraction.keypoints.keypoint_extractor import settled
 from acmnet.extraction.records import was_extracted
+from acmnet.extraction.video_search import frame_rates
 from acmnet.files import write_json
 from acmnet.pipeline.cross_validation import TIOU
 from acmnet.pipeline.earlier_run import earlier_features, take_features
@@ -125,7 +126,8 @@ def _labels(
     request: FitRequest, hooks: Hooks
 ) -> tuple[Annotations, VideoGroups | None]:
     """Return the label file and the groups; refuse either before any work is done."""
-    annotations = read_annotations(request.labels)
+    rates = request.label_fps or frame_rates(request.videos)
+    annotations = read_annotations(request.labels, rates)
     chosen = annotations.subset(request.subset)
     groups = None
     if request.groups is not None:

@@ -1,0 +1,78 @@
+"""Labels that count frames are read at the rate of the videos, wherever it is known."""
+
+import csv
+
+import pytest
+
+from acmnet.data.annotations import AnnotationError
+from acmnet.data.label_files import read_annotations
+from acmnet.data.labelled_features import DataSource, open_data
+from acmnet.extraction.video_search import frame_rates
+from support.movies import plain, write_movie
+
+FRAMES = 40
+
+
+def write_table(path, first, after):
+    """Write a table of DeepEthogram whose frames show ``run`` from first to after."""
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["", "background", "run"])
+        for i in range(FRAMES):
+            seen = int(first <= i < after)
+            rows.writerow([i, 1 - seen, seen])
+
+
+def times(annotations, video):
+    (one,) = annotations.videos[video].instances
+    return one.segment.start_s, one.segment.end_s
+
+
+def test_the_rate_of_each_video_is_that_of_its_file(tmp_path):
+    for name, fps in (("slow", 10), ("fast", 40)):
+        write_table(tmp_path / "labels" / f"{name}.csv", 10, 20)
+        folder = tmp_path / "videos"
+        folder.mkdir(exist_ok=True)
+        write_movie(folder / f"{name}.mp4", plain(32, 32), fps=fps)
+    write_table(tmp_path / "labels" / "left_out.csv", 10, 20)
+    rates = frame_rates(tmp_path / "videos")
+    found = read_annotations(tmp_path / "labels", rates)
+    assert times(found, "slow") == (1.0, 2.0)
+    assert times(found, "fast") == (0.25, 0.5)
+    assert found.class_names == ("run",)
+    nowhere = frame_rates(tmp_path / "nowhere")
+    with pytest.raises(
+        AnnotationError, match=r"counts frames .* give --label-fps RATE"
+    ):
+        read_annotations(tmp_path / "labels", nowhere)
+
+
+def test_without_a_rate_that_of_the_features_is_taken_and_said(tiny_world, tmp_path):
+    labels, features = tiny_world
+    video = next(iter(open_data(DataSource(labels, features)).annotations.videos))
+    write_table(tmp_path / "labels" / f"{video}.csv", 10, 20)
+    source = DataSource(tmp_path / "labels", features)
+    data = open_data(source)
+    fps = data.store.grid.fps
+    assert times(data.annotations, video) == (10 / fps, 20 / fps)
+    (sentence,) = data.annotations.notes
+    assert f"{fps:g} a second" in sentence
+    assert "--label-fps" in sentence
+    stated = open_data(DataSource(tmp_path / "labels", features, label_fps=20.0))
+    assert times(stated.annotations, video) == (0.5, 1.0)
+    assert stated.annotations.notes == ()
+
+
+def test_evaluate_is_told_the_rate(acmnet, tmp_path):
+    write_table(tmp_path / "truth" / "a.csv", 10, 20)
+    found = tmp_path / "found.csv"
+    found.write_text("video,label,start,end,score\na,run,0.5,1.0,0.9\n")
+    asked = ("evaluate", "--ground-truth", "truth", "--detections", "found.csv")
+    code, _, err = acmnet(*asked)
+    assert code == 1
+    assert "give --label-fps RATE" in err
+    code, out, _ = acmnet(*asked, "--label-fps", 20, "--tiou", "0.9")
+    assert code == 0
+    assert "100.0" in out
+    assert acmnet(*asked, "--label-fps", 0)[0] == 2
