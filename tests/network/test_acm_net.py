@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from acmnet.devices import exact_fp32
 from acmnet.network.acm_net import ACMNet, Branch
 from acmnet.network.network_settings import ModelSettings
 from acmnet.network.pooling import pool_attended, pool_top_k, video_logits
@@ -26,7 +27,16 @@ TERMS = {
 }
 
 
-def authors(name):
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda",
+        marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
+    ),
+]
+
+
+def authors(name, device="cpu"):
     """One reference case: its arrays, the model with its weights, and the settings."""
     case = np.load(REFERENCE / f"authors_forward_{name}.npz")
     settings = recipe(RECIPES[name], profile="official")
@@ -42,20 +52,22 @@ def authors(name):
             if key.startswith("param_")
         }
     )
-    return case, model, features, labels, settings
+    return case, model.to(device), features.to(device), labels.to(device), settings
 
 
 def assert_close(ours, theirs):
     """Within 1e-5 of the largest number of the array."""
-    ours = ours.detach().numpy()
+    ours = ours.detach().cpu().numpy()
     assert np.abs(ours - theirs).max() <= 1e-5 * np.abs(theirs).max()
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", RECIPES)
-def test_agrees_with_the_authors_forward(name):
-    case, model, features, _, settings = authors(name)
+def test_agrees_with_the_authors_forward(name, device):
+    case, model, features, _, settings = authors(name, device)
     assert list(settings.model.ratios) == case["topk_ratios"].tolist()
-    output = model(features)
+    with exact_fp32(device):
+        output = model(features)
     assert_close(output.attention, case["out_att"])
     assert_close(output.activation.softmax(-1), case["out_cas"])
     for branch, short in SHORT.items():
@@ -65,17 +77,19 @@ def test_agrees_with_the_authors_forward(name):
         assert_close(output.branch_feature[:, branch], case[f"out_x_{short}"])
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", RECIPES)
-def test_agrees_with_the_authors_losses_and_gradients(name):
-    case, model, features, labels, settings = authors(name)
+def test_agrees_with_the_authors_losses_and_gradients(name, device):
+    case, model, features, labels, settings = authors(name, device)
     loss = settings.loss
     weights = [loss.guide_weight, loss.feature_weight, loss.sparse_weight]
     assert weights == case["lambdas"].tolist()
-    terms = acm_loss(model(features), labels, loss)
+    with exact_fp32(device):
+        terms = acm_loss(model(features), labels, loss)
+        terms.total.backward()
     for ours, theirs in TERMS.items():
         expected = float(case[f"loss_{theirs}"])
         assert getattr(terms, ours).item() == pytest.approx(expected, rel=1e-5)
-    terms.total.backward()
     for parameter, value in model.named_parameters():
         theirs = case[f"grad_{parameter.replace('embedding.', 'embed.')}"]
         assert_close(value.grad, theirs)
