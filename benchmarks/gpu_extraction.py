@@ -1,5 +1,6 @@
 """Time I3D and optical flow on a GPU, against the matrix rate and plain versions."""
 
+import dataclasses
 import statistics
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -15,7 +16,8 @@ from acmnet.extraction import optical_flow_torch
 from acmnet.extraction.i3d.i3d import I3D
 from acmnet.extraction.i3d.i3d_back_ends import cosines, work_of_a_snippet
 from acmnet.extraction.i3d.i3d_choices import RGB_WEIGHTS
-from acmnet.extraction.i3d.i3d_runner import network_input, torch_pass
+from acmnet.extraction.i3d.i3d_planes import PlaneI3D
+from acmnet.extraction.i3d.i3d_runner import network_input, scaled, torch_pass
 from acmnet.extraction.i3d.i3d_weights import list_weights, load_i3d
 from acmnet.extraction.optical_flow import TVL1_PRESETS, FlowMethod
 from acmnet.extraction.optical_flow_torch import flow_torch
@@ -24,7 +26,6 @@ from benchmarks.measure import Figure, median_ratio
 
 FRAMES: Final = 16
 BATCHES: Final = (4, 16, 64)
-EXACT_SNIPPETS: Final = 8
 SHARE_LIMIT: Final = 0.7
 """The share of the matrix rate that I3D is to reach."""
 FLOW_SIZE: Final = (256, 340)
@@ -34,9 +35,9 @@ Pass = Callable[[Tensor], Tensor]
 
 
 def rows() -> Iterator[Figure]:
-    """Measure I3D's RGB stream, and TV-L1."""
-    yield from _i3d()
+    """Measure TV-L1, and I3D's RGB stream."""
     yield from _flow()
+    yield from _i3d()
 
 
 def _network() -> I3D:
@@ -61,10 +62,11 @@ def _snippets(n: int) -> Tensor:
     return torch.from_numpy(np.stack([moving[i : i + FRAMES] for i in range(n)]))
 
 
-def _on_device(network: I3D, number: str, layout: Any) -> Pass:
-    """Return the network alone: frames and features stay on the GPU."""
+def _volumes(number: str) -> Pass:
+    """Return the network as it is written: convolutions of volumes."""
     kind = torch.bfloat16 if number == "bf16" else torch.float32
-    moved: Any = network.to(DEVICE, kind)
+    layout: Any = torch.channels_last_3d
+    moved: Any = _network().to(DEVICE, kind)
     moved = moved.to(memory_format=layout)
 
     def run(frames: Tensor) -> Tensor:
@@ -75,17 +77,28 @@ def _on_device(network: I3D, number: str, layout: Any) -> Pass:
     return run
 
 
+def _planes(number: str) -> Pass:
+    """Return the network picture by picture, as `extract` runs it on a GPU."""
+    kind = torch.bfloat16 if number == "bf16" else torch.float32
+    moved = PlaneI3D(_network()).requires_grad_(False).to(DEVICE, kind)
+
+    def run(frames: Tensor) -> Tensor:
+        features: Tensor = moved(scaled(frames).to(kind))
+        return features
+
+    return run
+
+
 def _variants() -> dict[str, tuple[str, Pass]]:
     """Return ways to compute the network alone, with the format of their numbers."""
-    last, first = torch.channels_last_3d, torch.contiguous_format
     return {
-        "fp32, channels last": ("fp32", _on_device(_network(), "fp32", last)),
-        "fp32": ("fp32", _on_device(_network(), "fp32", first)),
-        "bf16": ("bf16", _on_device(_network(), "bf16", first)),
-        "bf16, channels last": ("bf16", _on_device(_network(), "bf16", last)),
-        "bf16, channels last, compiled": (
+        "fp32, volumes": ("fp32", _volumes("fp32")),
+        "fp32, pictures": ("fp32", _planes("fp32")),
+        "bf16, volumes": ("bf16", _volumes("bf16")),
+        "bf16, pictures": ("bf16", _planes("bf16")),
+        "bf16, pictures, compiled": (
             "bf16",
-            torch.compile(_on_device(_network(), "bf16", last), dynamic=False),
+            torch.compile(_planes("bf16"), dynamic=False),
         ),
     }
 
@@ -93,44 +106,40 @@ def _variants() -> dict[str, tuple[str, Pass]]:
 def _i3d() -> Iterator[Figure]:
     rates = {name: statistics.median(x) for name, x in matrix_rates().items()}
     work = work_of_a_snippet(FRAMES)
-    few = _snippets(EXACT_SNIPPETS)
+    few = _snippets(BATCHES[1])
     with torch.inference_mode():
         exact = _network()(network_input(few)).numpy()
         for name, (number, run) in _variants().items():
-            for batch in BATCHES:
-                if batch != BATCHES[1] and "compiled" in name:
-                    continue  # each shape is compiled anew, for about a minute
+            # a new shape would be compiled anew, for about a minute
+            for batch in BATCHES[1:2] if "compiled" in name else BATCHES:
                 frames = _snippets(batch).to(DEVICE)
                 peak_gb()
                 with exact_fp32(DEVICE):
                     (spent,) = in_turns(lambda: run(frames), repeats=7)  # noqa: B023
-                    found = run(few.to(DEVICE)) if batch == BATCHES[1] else None
-                yield _i3d_row(
-                    f"I3D alone, {name}, {batch} snippets",
-                    spent,
-                    batch,
-                    work,
-                    rates[number],
-                )
-                if found is not None:
-                    yield Figure(
-                        name=f"I3D, {name}: worst cosine to the CPU's fp32",
-                        value=float(cosines(found.float().cpu().numpy(), exact).min()),
-                        unit="cosine",
-                        detail=f"{peak_gb():.1f} GB",
-                    )
-        for number in ("fp32", "bf16"):
-            whole = torch_pass(_network(), number, DEVICE)
-            for batch in BATCHES[:2]:
-                host = _snippets(batch)
-                (spent,) = in_turns(lambda: whole(host), repeats=7)  # noqa: B023
-                yield _i3d_row(
-                    f"I3D as extract runs it, {number}, {batch} snippets",
-                    spent,
-                    batch,
-                    work,
-                    rates[number],
-                )
+                form = f"I3D alone, {name}, {batch} snippets"
+                row = _i3d_row(form, spent, batch, work, rates[number])
+                memory = f"{row.detail}, {peak_gb():.1f} GB"
+                yield dataclasses.replace(row, detail=memory)
+            with exact_fp32(DEVICE):
+                found = run(few.to(DEVICE)).float().cpu().numpy()
+            yield Figure(
+                name=f"I3D, {name}: worst cosine to the CPU's fp32",
+                value=float(cosines(found, exact).min()),
+                unit="cosine",
+            )
+            if name == "bf16, pictures":
+                yield from _passes(work, rates)
+
+
+def _passes(work: int, rates: dict[str, float]) -> Iterator[Figure]:
+    """Measure what `extract` calls: frames from the host, features back to it."""
+    for number in ("fp32", "bf16"):
+        whole = torch_pass(_network(), number, DEVICE)
+        for batch in BATCHES[:2]:
+            host = _snippets(batch)
+            (spent,) = in_turns(lambda: whole(host), repeats=7)  # noqa: B023
+            form = f"I3D as extract runs it, {number}, {batch} snippets"
+            yield _i3d_row(form, spent, batch, work, rates[number])
 
 
 def _i3d_row(
@@ -161,10 +170,7 @@ def _flow() -> Iterator[Figure]:
             return flow_torch(before, after, parameters)  # noqa: B023
 
         def eagerly(pairs: int) -> Tensor:
-            step = optical_flow_torch._step_where
-            with mock.patch.object(
-                optical_flow_torch, "_compiled_step", return_value=step
-            ):
+            with mock.patch.object(optical_flow_torch, "_fused", lambda f: f):
                 return flows(pairs)
 
         for pairs in FLOW_PAIRS if method == "default" else FLOW_PAIRS[:1]:

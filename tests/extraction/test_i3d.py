@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from acmnet.extraction.i3d.i3d import I3D, I3DError, kinetics_classes
+from acmnet.extraction.i3d.i3d import I3D, SIDE, I3DError, kinetics_classes
 from acmnet.extraction.i3d.i3d_openvino import cpu_settings, import_openvino
+from acmnet.extraction.i3d.i3d_planes import PlaneI3D
 from acmnet.extraction.i3d.i3d_runner import I3DRunner
 from acmnet.extraction.i3d.i3d_weights import load_i3d
 from acmnet.extraction.i3d.published_i3d_files import WeightsError
@@ -51,6 +52,21 @@ def real():
 
 
 # the architecture
+
+
+def test_picture_by_picture_is_the_same_network(network):
+    torch.manual_seed(1)
+    snippet = torch.randn(1, 2, 11, SIDE, SIDE)  # an odd number at every pooling
+    folded = network.folded().float()
+    with torch.inference_mode():
+        expected = folded(snippet)
+        found = PlaneI3D(folded)(snippet.permute(0, 2, 3, 4, 1))
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_network_that_is_not_folded_is_refused(network):
+    with pytest.raises(TypeError, match=r"not folded; call I3D\.folded"):
+        PlaneI3D(network)
 
 
 def test_parameter_count():

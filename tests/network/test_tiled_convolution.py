@@ -4,7 +4,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from acmnet.network.tiled_convolution import SnippetConvolution, convolve_in_tiles
+from acmnet.network.tiled_convolution import (
+    SnippetConvolution,
+    convolve_by_product,
+    convolve_in_tiles,
+)
 
 
 def exact(sequence, weight, bias):
@@ -26,6 +30,24 @@ def test_small_whole_numbers_are_exact(length):
     got = convolve_in_tiles(sequence, weight, bias)
     assert got.dtype == torch.bfloat16
     assert torch.equal(got.float(), exact(sequence, weight, bias))
+
+
+@pytest.mark.parametrize("window", [1, 3, 5])
+def test_one_product_gives_values_and_gradients_of_the_convolution(window):
+    torch.manual_seed(window)
+    layer = torch.nn.Conv1d(6, 4, window, padding="same", dtype=torch.double)
+    sequence = torch.randn(2, 7, 6, dtype=torch.double, requires_grad=True)
+    inputs = (sequence, layer.weight, layer.bias)
+    upstream = torch.randn(2, 7, 4, dtype=torch.double)
+    expected = layer(sequence.transpose(1, 2)).transpose(1, 2)
+    found = convolve_by_product(*inputs)
+    torch.testing.assert_close(found, expected)
+    for one, other in zip(
+        torch.autograd.grad(found, inputs, upstream),
+        torch.autograd.grad(expected, inputs, upstream),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize("length", [1, 2, 9, 40])

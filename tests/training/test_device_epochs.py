@@ -85,12 +85,6 @@ def pupil(dataset, device="cpu", on_step=lambda _: None):
     return {k: v.cpu() for k, v in model.state_dict().items()}
 
 
-@pytest.fixture
-def queued(monkeypatch):
-    """Let trainings on the CPU run in epochs of the device."""
-    monkeypatch.setattr(loop, "_PlainEpochs", DeviceEpochs)
-
-
 def assert_alike(one, other, **tolerance):
     assert one.keys() == other.keys()
     for name, value in one.items():
@@ -206,6 +200,7 @@ def test_a_gpu_repeats_itself_and_resumes(tiny_world):
 
 
 @cuda
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_nothing_waits_for_the_gpu_inside_an_epoch(tiny_world, monkeypatch, precision):
     queue, seen = DeviceEpochs.queue, []

@@ -155,7 +155,7 @@ def flow_between(before: Picture, after: Picture, method: FlowMethod) -> FlowFie
     return field
 
 
-def _opencv_tvl1(parameters: TVL1Parameters) -> cv2.optflow.DualTVL1OpticalFlow:
+def _opencv_tvl1(parameters: TVL1Parameters) -> "cv2.optflow.DualTVL1OpticalFlow":
     """Return OpenCV's estimator with these parameters."""
     return cv2.optflow.DualTVL1OpticalFlow.create(
         tau=parameters.tau,

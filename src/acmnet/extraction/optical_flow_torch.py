@@ -8,7 +8,7 @@ import functools
 import importlib.util
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +27,9 @@ from acmnet.extraction.optical_flow import (
     refuse_sizes,
 )
 
+STEPS_AT_ONCE: Final = 5
+"""Steps that a GPU is given as one function, because calling it takes as long as a step
+of small frames."""
 SORTED_BY_5 = ((0, 3), (1, 4), (0, 2), (1, 3), (0, 1), (2, 4), (1, 2), (3, 4), (2, 3))
 """Nine comparisons that sort five numbers."""
 
@@ -286,22 +289,24 @@ def _solve(whole: _Problem, parameters: TVL1Parameters) -> None:
 
 
 def _solve_on_gpu(problem: _Problem, parameters: TVL1Parameters) -> None:
-    """Do what `_solve` does, and wait for the GPU once in ``inner`` steps.
+    """Do what `_solve` does, and wait for the GPU only once in ``inner`` steps.
 
     A problem whose flow has stopped to change stays in the batch and is left as it is.
     """
     is_moving = problem.flow.new_ones((len(problem.flow), 1, 1, 1), dtype=torch.bool)
     state = _State(problem.flow, problem.dual_x, problem.dual_y, is_moving)
-    step = _compiled_step()
-    for n in range(parameters.inner * parameters.outer):
-        if n % parameters.inner == 0:
-            if n and not bool(state.is_moving.any()):
-                break
-            if parameters.median > 1:
-                smooth = _median_of_25(state.flow)
-                flow = torch.where(state.is_moving, smooth, state.flow)
-                state = state._replace(flow=flow)
-        state = step(state, problem, parameters)
+    for n in range(parameters.outer):
+        if n and not bool(state.is_moving.any()):
+            break
+        if parameters.median > 1:
+            smooth = _fused(_median_of_25)(state.flow)
+            flow = torch.where(state.is_moving, smooth, state.flow)
+            state = state._replace(flow=flow)
+        done = 0
+        while done < parameters.inner:
+            at_once = min(STEPS_AT_ONCE, parameters.inner - done)
+            state = _fused(_steps_where)(state, problem, parameters, at_once)
+            done += at_once
     for name in ("flow", "dual_x", "dual_y"):
         getattr(problem, name).copy_(getattr(state, name))
 
@@ -320,16 +325,24 @@ class _State(NamedTuple):
 
 
 @functools.cache
-def _compiled_step() -> Callable[[_State, _Problem, TVL1Parameters], _State]:
-    """Return `_step_where`, its loops over pixels fused; as it is without a compiler.
+def _fused(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function with its loops over pixels fused; as it is without a compiler.
 
     torch fuses them with Triton, which needs a C compiler on the machine.
     """
     if importlib.util.find_spec("triton") is None or shutil.which("cc") is None:
-        return _step_where
-    fused: Callable[[_State, _Problem, TVL1Parameters], _State]
-    fused = torch.compile(_step_where, dynamic=True)
+        return function
+    fused: Callable[..., Any] = torch.compile(function, dynamic=True)
     return fused
+
+
+def _steps_where(
+    state: _State, problem: _Problem, parameters: TVL1Parameters, n: int
+) -> _State:
+    """Return the state after ``n`` steps of `_iterate` in those problems that move."""
+    for _ in range(n):
+        state = _step_where(state, problem, parameters)
+    return state
 
 
 def _step_where(state: _State, problem: _Problem, parameters: TVL1Parameters) -> _State:

@@ -22,7 +22,7 @@ from acmnet.network.pooling import (
     widened,
 )
 from acmnet.network.standardization import StandardizingNetwork
-from acmnet.network.tiled_convolution import SnippetConvolution
+from acmnet.network.tiled_convolution import SnippetConvolution, few_outputs
 from acmnet.network.video_dropout import VideoDropout
 
 
@@ -188,7 +188,7 @@ class ACMNet(StandardizingNetwork):
         seen = drop(embedding, self.settings.attention_dropout)
         # (3, D, 1): a convolution that sees one snippet is a product with a matrix
         weight = self.attention.weight.squeeze(-1)
-        logits = widened(functional.linear(seen, weight, self.attention.bias))
+        logits = widened(few_outputs(seen, weight, self.attention.bias))
         if not self.settings.attention:
             others = torch.arange(len(Branch), device=mask.device) != Branch.INSTANCE
             logits = logits.masked_fill(others, -torch.inf)
@@ -205,12 +205,12 @@ class ACMNet(StandardizingNetwork):
         rate, whole = self.settings.classifier_dropout, self.settings.snippet_dropout
         here = mask.unsqueeze(-1)  # (B, T, 1)
         if not drop.active or whole == 0.0:
-            logits: Tensor = self.classifier(drop(embedding, rate))
-            return widened(logits) * here, None
+            seen, layer = drop(embedding, rate), self.classifier
+            return widened(few_outputs(seen, layer.weight, layer.bias)) * here, None
         is_shown = drop.snippets(embedding, whole)  # (B, T) bool
         if embedding.device.type != "cpu":
             # counting the shown snippets would wait for the GPU, which computes all
-            scores = functional.linear(drop(embedding, rate), self.classifier.weight)
+            scores = few_outputs(drop(embedding, rate), self.classifier.weight)
             scores = widened(scores) * (is_shown.unsqueeze(-1) / (1.0 - whole))
             return (scores + self.classifier.bias) * here, is_shown
         # (M, D), the M shown snippets of all videos: the others, two thirds at a rate

@@ -81,19 +81,19 @@ class I3D(nn.Module):
         super().__init__()
         self.in_channels = in_channels
         layers: OrderedDict[str, nn.Module] = OrderedDict(
-            Conv3d_1a_7x7=_Unit(in_channels, 64, 7, 2),
-            MaxPool3d_2a_3x3=_MaxPool((1, 3, 3), (1, 2, 2)),
-            Conv3d_2b_1x1=_Unit(64, 64, 1),
-            Conv3d_2c_3x3=_Unit(64, 192, 3),
-            MaxPool3d_3a_3x3=_MaxPool((1, 3, 3), (1, 2, 2)),
+            Conv3d_1a_7x7=Unit(in_channels, 64, 7, 2),
+            MaxPool3d_2a_3x3=MaxPool((1, 3, 3), (1, 2, 2)),
+            Conv3d_2b_1x1=Unit(64, 64, 1),
+            Conv3d_2c_3x3=Unit(64, 192, 3),
+            MaxPool3d_3a_3x3=MaxPool((1, 3, 3), (1, 2, 2)),
         )
         n_in = 192
         for name, widths in WIDTHS.items():
             if name == "Mixed_4b":
-                layers["MaxPool3d_4a_3x3"] = _MaxPool((3, 3, 3), (2, 2, 2))
+                layers["MaxPool3d_4a_3x3"] = MaxPool((3, 3, 3), (2, 2, 2))
             if name == "Mixed_5b":
-                layers["MaxPool3d_5a_2x2"] = _MaxPool((2, 2, 2), (2, 2, 2))
-            layers[name] = _Mixed(n_in, widths)
+                layers["MaxPool3d_5a_2x2"] = MaxPool((2, 2, 2), (2, 2, 2))
+            layers[name] = Mixed(n_in, widths)
             n_in = widths[0] + widths[2] + widths[4] + widths[5]
         self.layers = nn.Sequential(layers)
         self.head = nn.Linear(DIMENSION, N_CLASSES)
@@ -141,7 +141,7 @@ class I3D(nn.Module):
         """Return a copy with equal outputs whose kernels include the batch norms."""
         network = copy.deepcopy(self)
         for unit in network.modules():
-            if isinstance(unit, _Unit):
+            if isinstance(unit, Unit):
                 unit.fold()
         return network
 
@@ -164,7 +164,7 @@ class _Norm(nn.Module):
         )
 
 
-class _Unit(nn.Module):
+class Unit(nn.Module):
     """Convolution with a cubic kernel and SAME padding, batch norm, ReLU."""
 
     def __init__(self, n_in: int, n_out: int, kernel: int, stride: int = 1) -> None:
@@ -175,6 +175,7 @@ class _Unit(nn.Module):
         self.norm: nn.Module = _Norm(n_out)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return (n, E, T, H, W) of (n, C, T, H, W)."""
         if self.conv.stride[0] > 1:
             x = functional.pad(x, self._padding(tuple(x.shape[2:])))
         return functional.relu(self.norm(self.conv(x)), inplace=True)
@@ -198,7 +199,7 @@ class _Unit(nn.Module):
         self.norm = nn.Identity()
 
 
-class _MaxPool(nn.Module):
+class MaxPool(nn.Module):
     """Max pooling with SAME padding."""
 
     def __init__(
@@ -208,6 +209,7 @@ class _MaxPool(nn.Module):
         self.kernel, self.stride = kernel, stride
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the largest values of windows of (n, C, T, H, W)."""
         # where the padding is odd, SAME adds the extra value at the back; ceil_mode
         # does the same
         front = [
@@ -219,24 +221,24 @@ class _MaxPool(nn.Module):
         return functional.max_pool3d(x, self.kernel, self.stride, front, ceil_mode=True)
 
 
-class _Mixed(nn.ModuleDict):
+class Mixed(nn.ModuleDict):
     """Four branches over the same input; their channels are concatenated."""
 
     def __init__(self, n_in: int, widths: tuple[int, int, int, int, int, int]) -> None:
         one, three_in, three, small_in, small, pooled = widths
         branches: dict[str, OrderedDict[str, nn.Module]] = {
-            "Branch_0": OrderedDict(Conv3d_0a_1x1=_Unit(n_in, one, 1)),
+            "Branch_0": OrderedDict(Conv3d_0a_1x1=Unit(n_in, one, 1)),
             "Branch_1": OrderedDict(
-                Conv3d_0a_1x1=_Unit(n_in, three_in, 1),
-                Conv3d_0b_3x3=_Unit(three_in, three, 3),
+                Conv3d_0a_1x1=Unit(n_in, three_in, 1),
+                Conv3d_0b_3x3=Unit(three_in, three, 3),
             ),
             "Branch_2": OrderedDict(
-                Conv3d_0a_1x1=_Unit(n_in, small_in, 1),
-                Conv3d_0b_3x3=_Unit(small_in, small, 3),
+                Conv3d_0a_1x1=Unit(n_in, small_in, 1),
+                Conv3d_0b_3x3=Unit(small_in, small, 3),
             ),
             "Branch_3": OrderedDict(
-                MaxPool3d_0a_3x3=_MaxPool((3, 3, 3), (1, 1, 1)),
-                Conv3d_0b_1x1=_Unit(n_in, pooled, 1),
+                MaxPool3d_0a_3x3=MaxPool((3, 3, 3), (1, 1, 1)),
+                Conv3d_0b_1x1=Unit(n_in, pooled, 1),
             ),
         }
         super().__init__(
@@ -244,6 +246,7 @@ class _Mixed(nn.ModuleDict):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the channels of all branches side by side."""
         return torch.cat([branch(x) for branch in self.values()], dim=1)
 
 

@@ -22,7 +22,9 @@ FRAME_SIDE: Final = 256
 """Shorter side in pixels of the frames from which I3D's 224 x 224 are cut (Carreira &
 Zisserman 2017)."""
 BATCH_SNIPPETS: Final = 4
-"""Snippets in one pass of I3D; more need more memory."""
+"""Snippets in one pass of I3D on a CPU; more need more memory."""
+GPU_BATCH_SNIPPETS: Final = 16
+"""Snippets in one pass of I3D on a GPU, which fewer would not fill."""
 FLOWS_AHEAD: Final = 16
 """Flows computed ahead of the network at most, which limits memory."""
 
@@ -46,7 +48,7 @@ class RGB:
             self.settings["peaks"] = list(settings.peaks)
 
     def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield blocks of up to `BATCH_SNIPPETS` rows."""
+        """Yield blocks of up to `BATCH_SNIPPETS` or `GPU_BATCH_SNIPPETS` rows."""
         yield from self.rgb.describe(
             frames, self.grid.snippet_frames, self.grid.stride_frames
         )
@@ -72,7 +74,7 @@ class TwoStream:
             self.settings["preview"] = "DIS is no TV-L1: not for published numbers"
 
     def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield blocks of up to `BATCH_SNIPPETS` rows; RGB columns come before flow."""
+        """Yield blocks of rows as `RGB` does; RGB columns come before flow."""
         shown, moved = itertools.tee(frames)  # one thread reads both at the same pace
         flows = map(clamp_flow, self._flows(moved))
         pairs: Iterable[tuple[Frame, npt.NDArray[np.float32]]]
@@ -100,13 +102,14 @@ def _runner(
     weights: str, stream: Stream, settings: ExtractionSettings, device: str
 ) -> I3DRunner:
     """Return I3D with installed weights, to run on one stream as it was asked for."""
+    at_once = BATCH_SNIPPETS if device == "cpu" else GPU_BATCH_SNIPPETS
     return I3DRunner(
         load_i3d(weights),
         stream=stream,
         crop=settings.crop,
         precision=settings.precision,
         # OpenVINO is faster with one snippet at a time
-        batch=1 if settings.precision.startswith("openvino") else BATCH_SNIPPETS,
+        batch=1 if settings.precision.startswith("openvino") else at_once,
         device=device,
         peaks=settings.peaks,
     )

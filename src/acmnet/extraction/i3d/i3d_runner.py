@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from acmnet.devices import computed_in
+from acmnet.devices import computed_in, exact_fp32
 from acmnet.extraction.i3d.i3d import (
     CHANNELS,
     DIMENSION,
@@ -22,6 +22,7 @@ from acmnet.extraction.i3d.i3d import (
 )
 from acmnet.extraction.i3d.i3d_choices import Crop, Precision, Stream
 from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
+from acmnet.extraction.i3d.i3d_planes import PlaneI3D
 from acmnet.extraction.snippet_cutting import crop_centre, crop_ten, cut_snippets
 
 FRAME_DTYPES: Final = {"rgb": np.dtype(np.uint8), "flow": np.dtype(np.float32)}
@@ -44,8 +45,7 @@ class I3DRunner:
         The number format. bf16 changes features by about 1 % (a cosine of 0.9999
         between the vectors); a device that could only emulate bf16 falls back to fp32.
         The OpenVINO formats run on the CPU only and need the extra
-        ``acmnet[openvino]``. int8 is for the RGB stream (a cosine of 0.998). On a GPU,
-        fp32 follows torch's own setting of TF32.
+        ``acmnet[openvino]``. int8 is for the RGB stream (a cosine of 0.998).
     batch : int
         Snippets in one pass of the network, from 1. More need more memory; features
         change by rounding only.
@@ -186,10 +186,13 @@ def _tensor(view: Frames) -> Tensor:
 
 def network_input(frames: Tensor) -> Tensor:
     """Return (n, T, 224, 224, C) frames as (n, C, T, 224, 224) in [-1, 1], in fp32."""
-    scaled = frames.float()
-    if frames.dtype == torch.uint8:
-        scaled = scaled.div_(127.5).sub_(1)
-    return scaled.permute(0, 4, 1, 2, 3)
+    return scaled(frames).permute(0, 4, 1, 2, 3)
+
+
+def scaled(frames: Tensor) -> Tensor:
+    """Return frames in fp32, bytes as values in [-1, 1]."""
+    values = frames.float()
+    return values.div_(127.5).sub_(1) if frames.dtype == torch.uint8 else values
 
 
 def torch_pass(
@@ -198,17 +201,35 @@ def torch_pass(
     """Return a function that runs the network in torch.
 
     It takes (n, T, 224, 224, C) frames on the CPU, and returns features in fp32 on the
-    CPU. Frames are scaled on the device.
+    CPU. Frames are scaled on the device. A GPU computes picture by picture, see
+    `acmnet.extraction.i3d.i3d_planes`.
     """
+    if torch.device(device).type != "cpu":
+        return _planes_pass(network, precision, device)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    network = network.to(device, dtype)
+    network = network.to(dtype)
     network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
     def run(frames: Tensor) -> Tensor:
-        moved = network_input(frames.to(device)).to(dtype)
+        moved = network_input(frames).to(dtype)
         features: Tensor = network(
             moved.contiguous(memory_format=torch.channels_last_3d)
         )
+        return features
+
+    return run
+
+
+def _planes_pass(
+    network: I3D, precision: str, device: str
+) -> Callable[[Tensor], Tensor]:
+    """Return `torch_pass` for a GPU."""
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    planes = PlaneI3D(network).eval().requires_grad_(False).to(device, dtype)
+
+    def run(frames: Tensor) -> Tensor:
+        with exact_fp32(device):
+            features: Tensor = planes(scaled(frames.to(device)).to(dtype))
         return features.cpu()
 
     return run
