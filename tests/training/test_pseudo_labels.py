@@ -54,8 +54,27 @@ ONE = [0] * 4 + [0.9] * 4 + [0] * 8 + [0.7] * 4 + [0] * 4
 NOTHING = [0.0] * len(ONE)
 
 
-def labels_of(said, carried, **changes):
-    return pseudo_labels(said, carried, PLAIN, PseudoLabelSettings(**changes))
+def labels_of(said, carried, most_snippets=0, **changes):
+    settings = PseudoLabelSettings(**changes)
+    return pseudo_labels(said, carried, PLAIN, settings, most_snippets)
+
+
+@pytest.mark.parametrize(("most", "weights"), [(0, 2), (8, 2), (7, 1), (1, 1)])
+def test_instances_beyond_the_most_snippets_teach_nothing(most, weights):
+    # two instances of four snippets each, the first one surer
+    found = labels_of(said_of(ONE, NOTHING), [0], most).instances
+    assert [x.weight > 0 for x in found] == [True, weights == 2]
+    assert [x[:3] for x in found] == [
+        x[:3] for x in labels_of(said_of(ONE, NOTHING), [0]).instances
+    ]
+    # the snippets of the second one are not taught as background either
+    targets = targets_of(
+        PseudoLabels(found, ()), torch.arange(len(ONE)), 2, central_share=0.5
+    )
+    assert bool(targets.label_weight[16:20, 0].any()) == (weights == 2)
+    assert targets.label_weight[5:7, 0].all()
+    assert targets.label_weight[10:14, 0].all()
+    assert bool(targets.distance_weight[17:19].any()) == (weights == 2)
 
 
 def test_confident_detections_become_instances():

@@ -10,6 +10,7 @@ from torch import distributed, nn
 
 from acmnet.data.detections import write_detections
 from acmnet.network.acm_net import ACMNet
+from acmnet.network.network_settings import ModelSettings
 from acmnet.network.student import Student
 from acmnet.pipeline.earlier_run import (
     begin_with_earlier,
@@ -223,7 +224,10 @@ def _what_to_learn(
     for video, carried in request.data.labels.items():
         said = taught.activations(request.data.store.read(video))
         classes, rules = [column[name] for name in carried], settings.localization
-        labels[video] = pseudo_labels(said, classes, rules, settings.pseudo_labels)
+        most = _most_taught(said.n_snippets, settings.model)
+        labels[video] = pseudo_labels(
+            said, classes, rules, settings.pseudo_labels, most
+        )
         if video in marks and marks[video].points:
             proposals[video] = all_proposals(said, classes, rules)
     trust = Trust()
@@ -234,6 +238,16 @@ def _what_to_learn(
     return labels, trust
 
 
+def _most_taught(n_snippets: int, rules: ModelSettings) -> int:
+    """Return how many snippets of a class a video teaches; 0 for any number.
+
+    Where the teachers judge a class by fewer snippets than one in ``instance_ratio``,
+    they have learned that no more of them show it, so no more are taught.
+    """
+    most = rules.most_pooled
+    return most if n_snippets // rules.instance_ratio > most else 0
+
+
 def _write(path: Path, labels: dict[str, PseudoLabels], taught: TrainedModel) -> None:
     """Write what the student learns as detections."""
     names, grid = taught.class_names, taught.grid
@@ -242,6 +256,7 @@ def _write(path: Path, labels: dict[str, PseudoLabels], taught: TrainedModel) ->
         rows = [
             (grid.centre_s(x.start), grid.centre_s(x.end), x.weight, x.class_index)
             for x in own.instances
+            if x.weight > 0.0
         ]
         seen[video] = Detections.of(names, rows)
     write_detections(path, seen)

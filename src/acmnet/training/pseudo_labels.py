@@ -7,6 +7,7 @@ number is the middle of a snippet.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -46,6 +47,7 @@ def pseudo_labels(
     labels: Sequence[int],
     localization: LocalizationSettings,
     settings: PseudoLabelSettings,
+    most_snippets: int = 0,
 ) -> PseudoLabels:
     """Return what the teachers say of one training video.
 
@@ -60,6 +62,10 @@ def pseudo_labels(
         `PseudoLabelSettings.nms_tiou`.
     settings : PseudoLabelSettings
         Which detections become instances.
+    most_snippets : int
+        The instances of a class teach as long as they and surer ones cover at most so
+        many snippets together; the surest always does. Those beyond have weight 0. 0
+        for any number of snippets.
     """
     if not labels:
         return PseudoLabels((), ())
@@ -80,7 +86,8 @@ def pseudo_labels(
         if best > 0.0:
             best_scores.append(best)
             confident = own.only(own.score >= settings.relative_score * best)
-            instances += _instances(confident, best, activations.grid)
+            listed = _instances(confident, best, activations.grid)
+            instances += _surest(listed, most_snippets)
         else:
             unplaced.append(c)
     return PseudoLabels(tuple(instances), tuple(unplaced), tuple(best_scores))
@@ -130,6 +137,23 @@ def _instances(
         (found.score / best).tolist(),
     )
     return [PseudoInstance(*row) for row in zip(*columns, strict=True)]
+
+
+def _surest(instances: list[PseudoInstance], most: int) -> list[PseudoInstance]:
+    """Return instances from the surest down, with weight 0 beyond ``most`` snippets.
+
+    Examples
+    --------
+    >>> [x.weight for x in _surest([
+    ...     PseudoInstance(0, 0, 4, 1.0), PseudoInstance(0, 20, 22, 0.9),
+    ...     PseudoInstance(0, 6, 9, 0.8)], most=6)]
+    [1.0, 0.9, 0.0]
+    """
+    covered = itertools.accumulate(max(x.end - x.start, 1.0) for x in instances)
+    return [
+        x if n == 0 or not most or snippets <= most else x._replace(weight=0.0)
+        for n, (x, snippets) in enumerate(zip(instances, covered, strict=True))
+    ]
 
 
 def usual_best(labels: Iterable[PseudoLabels]) -> float:

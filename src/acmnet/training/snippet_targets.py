@@ -29,7 +29,8 @@ class PseudoInstance(NamedTuple):
     """Where it ends, in snippets."""
     weight: float
     """Its score divided by the best score of its class in its video, in (0, 1]; 1 for
-    an instance that a person marked."""
+    an instance that a person marked; 0 for one of so many that it teaches nothing, not
+    even that the class is not there."""
     extent: Extent = "estimated"
     """How well its start and end are known. An instance of unknown extent teaches its
     class in the snippet nearest to its middle, and no boundaries."""
