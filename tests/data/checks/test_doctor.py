@@ -227,6 +227,24 @@ def test_a_class_in_nearly_every_video_is_named(tmp_path):
     assert not found(examined(tmp_path, videos), "nearly-everywhere")
 
 
+@pytest.mark.parametrize(
+    ("n", "minutes", "is_said"),
+    [(39, 10, True), (40, 10, False), (39, 9.9, False), (39, None, False)],
+)
+def test_few_long_videos_of_a_class_are_said(tmp_path, n, minutes, is_said):
+    # "a" in every second video, "b" in as many others and in short ones besides
+    duration = None if minutes is None else 60 * minutes
+    videos = {
+        f"x{i}": video(at("ab"[i % 2], 0, 1), duration=duration) for i in range(2 * n)
+    }
+    videos |= {f"y{i}": video(at("b", 0, 1), duration=5) for i in range(2)}
+    said = found(examined(tmp_path, videos), "long-videos")
+    assert [finding.label for finding in said] == ["a"] * is_said
+    if is_said:
+        words = "a name stands for 10 minutes of video, and fewer than 40 videos have "
+        assert f"{words}'a', so that names say little of where" in said[0].sentence
+
+
 def test_one_class_and_videos_without_it_are_fine(tmp_path):
     videos = {f"x{i}": video(*[at("fight")] * (i % 2)) for i in range(8)}
     assert examined(tmp_path, videos).findings == ()

@@ -20,6 +20,12 @@ MOST_VIDEOS: Final = 0.8
 """From this share of the videos on, a class is said to be in nearly all of them."""
 ENOUGH_VIDEOS: Final = 5
 """Of fewer videos nothing is said about the share that a class has of them."""
+LONG_VIDEOS_S: Final = 600.0
+"""Mean length of the videos of a class, in seconds, from which its names say little of
+where it is."""
+ENOUGH_LONG_VIDEOS: Final = 40
+"""Long videos of a class from which nothing is said about their length. On made-up
+recordings of 19 minutes, most classes with ten were not found (docs/results.md)."""
 MOST_LABELS: Final = 300
 """A video with more labels is not asked which of them go together."""
 SUSPECTED: Final = 3
@@ -136,6 +142,7 @@ def _weak(
     for kind, label, says in (
         *_numbers(names, counts, len(videos)),
         *_pairs(names, counts, videos),
+        *_lengths(names, videos),
     ):
         yield Finding("warning", kind, f"{where}: {says}", source, label=label)
 
@@ -205,6 +212,38 @@ def _pairs(
                 f"cannot tell what is {first} alone; add videos of {first} without "
                 f"{second}, or train them as one class",
             )
+
+
+def _lengths(
+    names: Sequence[str], videos: Sequence[Video]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield kind, label and words on the classes that few long videos are named for.
+
+    Nothing is said of a class with a video whose length is not known. One sentence
+    names all such classes.
+    """
+    lengths: dict[str, list[float]] = {name: [] for name in names}
+    for video in videos:
+        for label in video.labels:
+            lengths[label].append(video.duration_s or 0.0)
+    few = [
+        name
+        for name, each in lengths.items()
+        if min(each) > 0.0
+        and sum(each) >= LONG_VIDEOS_S * len(each)
+        and len(each) < ENOUGH_LONG_VIDEOS
+    ]
+    if not few:
+        return
+    each = [seconds for name in few for seconds in lengths[name]]
+    yield (
+        "long-videos",
+        few[0],
+        f"a name stands for {sum(each) / len(each) / 60:.0f} minutes of video, and "
+        f"fewer than {ENOUGH_LONG_VIDEOS} videos have {some(few)}, so that names say "
+        "little of where that is; cut the videos into shorter ones that are labelled "
+        "each, mark some of the actions (--supervision points), or add videos",
+    )
 
 
 def unpredicted(
