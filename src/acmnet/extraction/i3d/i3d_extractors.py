@@ -25,6 +25,8 @@ BATCH_SNIPPETS: Final = 4
 """Snippets in one pass of I3D on a CPU; more need more memory."""
 GPU_BATCH_SNIPPETS: Final = 16
 """Snippets in one pass of I3D on a GPU, which fewer would not fill."""
+GPU_PAIRS: Final = 64
+"""Pairs of frames whose flow a GPU computes at once, which fewer would not fill."""
 FLOWS_AHEAD: Final = 16
 """Flows computed ahead of the network at most, which limits memory."""
 
@@ -95,7 +97,7 @@ class TwoStream:
         """Compute flow on the network's device: by OpenCV on a CPU, else by torch."""
         if self.device == "cpu" or self.method == "dis":
             return flow_sequence(frames, self.method)
-        return flow_sequence_torch(frames, self.method, self.device)
+        return flow_sequence_torch(frames, self.method, self.device, GPU_PAIRS)
 
 
 def _runner(
