@@ -18,7 +18,8 @@ from acmnet.pipeline import stored_model
 from acmnet.pipeline.model_exchange import model_export
 from acmnet.pipeline.model_exchange.model_export import ExportError, export_onnx
 from acmnet.pipeline.model_exchange.pretrained import from_pretrained, save_pretrained
-from acmnet.training.checkpoint import CheckpointError
+from acmnet.pipeline.run_data import taught_videos, trained_on
+from acmnet.training.checkpoint import CheckpointError, load_config
 from acmnet.training.exported_file import ExportedFileError
 from support.commands import refused
 
@@ -292,6 +293,28 @@ def test_what_needs_a_run_says_so_of_an_exported_file(acmnet, run, onnx_file):
     )
     given = ("--annotations", run / "given_labels.json", "--features", run / "features")
     refused(acmnet("calibrate", "--run", onnx_file, *given), "is a file, not a folder")
+
+
+def test_an_exported_model_knows_its_training_videos_by_digests(
+    acmnet, run, onnx_file, tmp_path
+):
+    """Whoever scores it on these videos is told, though it names none of them."""
+    pretrained = tmp_path / "model"
+    save_pretrained(run, pretrained)
+    learned = load_config(run)
+    names = sorted(learned.trained_on)
+    for model in (onnx_file, pretrained):
+        config = package.load(model).config
+        assert config.trained_on is None
+        assert trained_on(config, [*names, "new"]) == names
+        assert taught_videos(config, [*names, "new"]) == sorted(learned.taught_times)
+        found = tmp_path / "found.json"
+        features = run / "features"
+        asked = ("localize", "--run", model, "--features", features, "--out", found)
+        assert acmnet(*asked)[0] == 0
+        listed = json.loads(found.read_text())["external_data"]["trained_on"]
+        assert set(listed) <= set(names)
+        assert listed
 
 
 def test_an_exported_file_is_not_trained_on(acmnet, run, onnx_file):

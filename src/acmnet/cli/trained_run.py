@@ -24,8 +24,8 @@ from acmnet.pipeline.run_data import (
     features_of,
     grid_of,
     taught_videos,
-    training_videos,
 )
+from acmnet.pipeline.run_data import trained_on as trained_on_of
 from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.trained_model import TrainedModel, localize_videos
 from acmnet.pipeline.training_run import join_processes
@@ -191,8 +191,7 @@ def trained_on(
     config: CheckpointConfig | None, videos: Iterable[str]
 ) -> list[str] | None:
     """Return which of the videos a run was trained on; None if it does not say."""
-    known = None if config is None else training_videos(config)
-    return None if known is None else sorted(known.intersection(videos))
+    return None if config is None else trained_on_of(config, videos)
 
 
 def taught_times(

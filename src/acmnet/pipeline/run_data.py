@@ -4,11 +4,12 @@ The checkpoint of a run holds the label file, and the videos and labels that tra
 was given. Features are looked for relative to the run, and where they were.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from acmnet.data.annotations import AnnotationError, Annotations
 from acmnet.data.feature_store import has_manifest
@@ -21,6 +22,14 @@ from acmnet.training.checkpoint_config import CheckpointConfig
 
 CHECKPOINTS = "checkpoints"
 """Folder of a run's earlier checkpoints, where they are kept."""
+
+
+TRAINED_ON_DIGESTS: Final = "trained_on_sha256"
+"""Key in ``training`` of a published config: digests of the training videos' names."""
+TAUGHT_DIGESTS: Final = "taught_times_sha256"
+"""The same for the videos that gave the training their times."""
+DIGEST_CHARACTERS: Final = 16
+"""Hexadecimal digits of a digest: of a million names, no two share one by chance."""
 
 
 def label_file(annotations: Annotations) -> bytes:
@@ -92,8 +101,41 @@ def grid_of(features: Path, config: CheckpointConfig) -> SnippetGrid | None:
 
 
 def taught_videos(config: CheckpointConfig, videos: Iterable[str]) -> list[str]:
-    """Return which of some videos gave a run their times, in order."""
-    return sorted(set(config.taught_times).intersection(videos))
+    """Return which of some videos gave a run their times, in order.
+
+    A published model knows them by digests of their names (`name_digest`).
+    """
+    listed = _listed(config, TAUGHT_DIGESTS) or frozenset()
+    return sorted(x for x in videos if x in config.taught_times or _is_in(x, listed))
+
+
+def trained_on(config: CheckpointConfig, videos: Iterable[str]) -> list[str] | None:
+    """Return which of some videos a run was trained on, in order; None if not known.
+
+    A published model knows them by digests of their names (`name_digest`).
+    """
+    known = training_videos(config)
+    if known is not None:
+        return sorted(known.intersection(videos))
+    listed = _listed(config, TRAINED_ON_DIGESTS)
+    return None if listed is None else sorted(x for x in videos if _is_in(x, listed))
+
+
+def name_digest(video: str) -> str:
+    """Return a digest of a video's name, which tells the name to those who know it."""
+    return hashlib.sha256(video.encode()).hexdigest()[:DIGEST_CHARACTERS]
+
+
+def _is_in(video: str, digests: frozenset[str]) -> bool:
+    return bool(digests) and name_digest(video) in digests
+
+
+def _listed(config: CheckpointConfig, key: str) -> frozenset[str] | None:
+    """Return the digests that a published config lists under a key."""
+    values = config.training.get(key)
+    if not isinstance(values, list):
+        return None
+    return frozenset(x for x in values if isinstance(x, str))
 
 
 def training_videos(config: CheckpointConfig) -> frozenset[str] | None:

@@ -10,6 +10,12 @@ from pathlib import Path, PurePath
 from typing import Any, Final
 
 from acmnet.files import digest_of
+from acmnet.pipeline.run_data import (
+    TAUGHT_DIGESTS,
+    TRAINED_ON_DIGESTS,
+    name_digest,
+    training_videos,
+)
 from acmnet.pipeline.stored_calibration import CALIBRATION_FILE, CalibrationError
 from acmnet.pipeline.training_summary import SUMMARY_FILE, training_summary
 from acmnet.text_files import parse_json, read_text
@@ -23,8 +29,17 @@ STAYS: Final = (
 
 
 def published(config: CheckpointConfig) -> CheckpointConfig:
-    """Return a checkpoint's config without names of videos and paths."""
+    """Return a checkpoint's config without names of videos and paths.
+
+    Of the names of training videos it has digests, by which scores on these videos are
+    told from those on new ones.
+    """
     training = {k: v for k, v in config.training.items() if k not in STAYS}
+    known = training_videos(config)
+    if known is not None:
+        training[TRAINED_ON_DIGESTS] = sorted(map(name_digest, known))
+    if config.taught_times:
+        training[TAUGHT_DIGESTS] = sorted(map(name_digest, config.taught_times))
     return dataclasses.replace(
         config,
         recipe=PurePath(config.recipe).name,

@@ -13,7 +13,7 @@ from acmnet.data.shown_detections import Shown
 from acmnet.data.videos_trained_on import UNKNOWN
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.messages import counted
-from acmnet.pipeline.run_data import training_videos
+from acmnet.pipeline.run_data import trained_on
 from acmnet.pipeline.run_request import LAST
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
@@ -139,7 +139,7 @@ def _notes(config: CheckpointConfig, report: DetectionReport | None) -> Iterator
     """Yield remarks that a reader needs before believing the scores."""
     if report is not None:
         yield from _sentences(*report.notes)
-    elif training_videos(config) is None:
+    elif trained_on(config, ()) is None:
         yield from _sentences(UNKNOWN)
     if config.selection != LAST:
         yield f"The checkpoint was chosen on the {config.selection}."
