@@ -1,4 +1,4 @@
-"""The bf16 convolution in tiles, against torch's own in fp64."""
+"""The convolution in tiles and by one product, against torch's own in fp64."""
 
 import pytest
 import torch
@@ -11,9 +11,10 @@ from acmnet.network.tiled_convolution import (
 )
 
 
-def exact(sequence, weight, bias):
-    output = functional.conv1d(sequence.transpose(1, 2), weight, bias, padding=1)
-    return output.transpose(1, 2)
+def exact(sequence, weight, bias, dilation=1):
+    sequence = sequence.transpose(1, 2)
+    around = {"padding": dilation, "dilation": dilation}
+    return functional.conv1d(sequence, weight, bias, **around).transpose(1, 2)
 
 
 def relative(got, expected):
@@ -32,15 +33,17 @@ def test_small_whole_numbers_are_exact(length):
     assert torch.equal(got.float(), exact(sequence, weight, bias))
 
 
-@pytest.mark.parametrize("window", [1, 3, 5])
-def test_one_product_gives_values_and_gradients_of_the_convolution(window):
+@pytest.mark.parametrize(("window", "step"), [(1, 1), (3, 1), (5, 1), (3, 4)])
+def test_one_product_gives_values_and_gradients_of_the_convolution(window, step):
     torch.manual_seed(window)
-    layer = torch.nn.Conv1d(6, 4, window, padding="same", dtype=torch.double)
+    layer = torch.nn.Conv1d(
+        6, 4, window, padding="same", dilation=step, dtype=torch.double
+    )
     sequence = torch.randn(2, 7, 6, dtype=torch.double, requires_grad=True)
     inputs = (sequence, layer.weight, layer.bias)
     upstream = torch.randn(2, 7, 4, dtype=torch.double)
     expected = layer(sequence.transpose(1, 2)).transpose(1, 2)
-    found = convolve_by_product(*inputs)
+    found = convolve_by_product(*inputs, dilation=step)
     torch.testing.assert_close(found, expected)
     for one, other in zip(
         torch.autograd.grad(found, inputs, upstream),
@@ -50,8 +53,13 @@ def test_one_product_gives_values_and_gradients_of_the_convolution(window):
         torch.testing.assert_close(one, other)
 
 
-@pytest.mark.parametrize("length", [1, 2, 9, 40])
-def test_values_and_all_gradients_within_one_percent(length):
+@pytest.mark.parametrize(
+    ("dtype", "least"), [(torch.bfloat16, 0.01), (torch.float32, 2e-6)]
+)
+@pytest.mark.parametrize(
+    ("length", "dilation"), [(1, 1), (2, 1), (9, 1), (40, 1), (1, 4), (19, 2), (40, 8)]
+)
+def test_values_and_all_gradients_within_rounding(length, dilation, dtype, least):
     torch.manual_seed(length)
     doubles = [
         torch.randn(3, length, 32, dtype=torch.double),
@@ -60,28 +68,41 @@ def test_values_and_all_gradients_within_one_percent(length):
     ]
     upstream = torch.randn(3, length, 24, dtype=torch.double)
     inputs = [x.clone().requires_grad_() for x in doubles]
-    expected = exact(*inputs)
+    expected = exact(*inputs, dilation)
     wanted = torch.autograd.grad(expected, inputs, upstream)
 
     narrow = [x.float().requires_grad_() for x in doubles]
-    got = convolve_in_tiles(*narrow)
-    found = torch.autograd.grad(got, narrow, upstream.bfloat16())
-    assert relative(got, expected) < 0.01
+    got = convolve_in_tiles(*narrow, dilation=dilation, dtype=dtype)
+    found = torch.autograd.grad(got, narrow, upstream.to(dtype))
+    assert got.dtype == dtype
+    assert relative(got, expected) < least
     for mine, true in zip(found, wanted, strict=True):
         assert mine.dtype == torch.float32
-        assert relative(mine, true) < 0.01
+        assert relative(mine, true) < least
 
 
 @pytest.mark.parametrize("window", [1, 3, 5])
 def test_the_layer_is_torchs_own_with_the_axes_of_a_sequence(window):
     torch.manual_seed(0)
-    mine = SnippetConvolution(4, 4, window)
+    mine = SnippetConvolution(4, 4, window).eval()
     torch.manual_seed(0)
     theirs = torch.nn.Conv1d(4, 4, window, padding="same")
     sequence = torch.randn(2, 9, 4)
     expected = theirs(sequence.transpose(1, 2)).transpose(1, 2)
     assert torch.equal(mine(sequence), expected)
     assert list(mine.state_dict()) == list(theirs.state_dict())
+
+
+def test_in_training_the_layer_computes_in_tiles_of_fp32():
+    torch.manual_seed(0)
+    layer = SnippetConvolution(4, 5, 3, dilation=2)
+    sequence = torch.randn(2, 9, 4)
+    found = layer(sequence)
+    tiles = convolve_in_tiles(
+        sequence, layer.weight, layer.bias, dilation=2, dtype=torch.float32
+    )
+    assert torch.equal(found, tiles)
+    torch.testing.assert_close(found, layer.eval()(sequence))
 
 
 @pytest.mark.parametrize("window", [1, 3, 5])

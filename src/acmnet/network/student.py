@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from acmnet.network.network_settings import StudentSettings
 from acmnet.network.standardization import StandardizingNetwork
+from acmnet.network.tiled_convolution import SnippetConvolution
 from acmnet.network.video_dropout import VideoDropout
 
 RARE = -3.0
@@ -76,14 +77,14 @@ class Student(StandardizingNetwork):
         width = settings.width
         self.register_buffer("teachers_best", torch.ones(()))
         self.register_buffer("trust", None)
-        self.embedding = nn.Conv1d(feature_dim, width, 3, padding=1)
+        self.embedding = SnippetConvolution(feature_dim, width, 3)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(settings.layers))
         self.layers = nn.ModuleList(
-            nn.Conv1d(width, width, 3, padding=2**i, dilation=2**i)
+            SnippetConvolution(width, width, 3, dilation=2**i)
             for i in range(settings.layers)
         )
-        self.classes = nn.Conv1d(width, n_classes, 3, padding=1)
-        self.boundaries = nn.Conv1d(width, 2, 3, padding=1)
+        self.classes = SnippetConvolution(width, n_classes, 3)
+        self.boundaries = SnippetConvolution(width, 2, 3)
         if self.classes.bias is not None:
             nn.init.constant_(self.classes.bias, RARE)
 
@@ -121,6 +122,5 @@ class Student(StandardizingNetwork):
 
 def _convolve(layer: nn.Module, x: Tensor, here: Tensor) -> Tensor:
     """Return a convolution of (B, T, channels) over time; padding counts as zeros."""
-    seen = torch.where(here > 0, x, 0.0).transpose(1, 2)  # (B, channels, T)
-    result: Tensor = layer(seen).transpose(1, 2)
+    result: Tensor = layer(torch.where(here > 0, x, 0.0))
     return result

@@ -4,9 +4,9 @@ On a GPU, one product with windows laid side by side takes 0.75 of the time of c
 convolution in fp32 and 0.7 in bf16, because nothing changes its layout
 (docs/decisions.md, D-112; `make bench DEVICE=cuda`).
 
-On a CPU with AVX-512 but no AMX, oneDNN's bf16 convolution takes 0.53 of the time of
-its fp32 convolution; Winograd's minimal filtering, used here for windows of 3 snippets,
-takes 0.37 (docs/decisions.md, D-018; `make bench`).
+On a CPU, windows of 3 snippets need a third fewer products by Winograd's minimal
+filtering. Forward and backward pass take 0.75 to 0.85 of the time of oneDNN's
+convolution in fp32, and 0.65 in bf16 (D-018 and D-113; `make bench`).
 """
 
 from typing import Any, Final
@@ -24,9 +24,9 @@ ALIGNED: Final = 8
 class SnippetConvolution(nn.Conv1d):
     """A convolution over time that keeps the number of snippets.
 
-    Under bf16 autocast on a CPU, with a window of 3 snippets, it computes in tiles, and
-    on a GPU by one matrix product; everywhere else it is `torch.nn.Conv1d`. Weights
-    have the names and shapes of `torch.nn.Conv1d`.
+    With a window of 3 snippets on a CPU, it computes in tiles in training and under
+    bf16 autocast, and on a GPU by one matrix product; everywhere else it is
+    `torch.nn.Conv1d`. Weights have the names and shapes of `torch.nn.Conv1d`.
 
     Parameters
     ----------
@@ -34,6 +34,8 @@ class SnippetConvolution(nn.Conv1d):
         D and E.
     window_snippets : int
         Snippets that each output sees; odd.
+    dilation : int
+        Snippets from one of those to the next, from 1.
 
     Examples
     --------
@@ -42,26 +44,47 @@ class SnippetConvolution(nn.Conv1d):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, window_snippets: int
+        self,
+        in_channels: int,
+        out_channels: int,
+        window_snippets: int,
+        dilation: int = 1,
     ) -> None:
-        super().__init__(in_channels, out_channels, window_snippets, padding="same")
+        super().__init__(
+            in_channels,
+            out_channels,
+            window_snippets,
+            padding="same",
+            dilation=dilation,
+        )
 
     def forward(self, sequence: Tensor) -> Tensor:
         """Return the convolution (B, T, E) of a sequence (B, T, D)."""
+        step = self.dilation[0]
         if sequence.device.type == "cuda" and self.bias is not None:
-            return convolve_by_product(sequence, self.weight, self.bias)
-        is_bf16 = (
-            sequence.device.type == "cpu"
-            and torch.is_autocast_enabled("cpu")
-            and torch.get_autocast_dtype("cpu") == torch.bfloat16
-        )
-        if is_bf16 and self.kernel_size == (WIDTH,) and self.bias is not None:
-            return convolve_in_tiles(sequence, self.weight, self.bias)
+            return convolve_by_product(sequence, self.weight, self.bias, dilation=step)
+        dtype = self._tile_dtype(sequence)
+        if dtype is not None and self.bias is not None:
+            return convolve_in_tiles(
+                sequence, self.weight, self.bias, dilation=step, dtype=dtype
+            )
         # torch's own takes (B, D, T) and returns (B, E, T)
         return super().forward(sequence.transpose(1, 2)).transpose(1, 2)
 
+    def _tile_dtype(self, sequence: Tensor) -> torch.dtype | None:
+        """Return the number format to compute tiles in; None to compute without."""
+        if sequence.device.type != "cpu" or self.kernel_size != (WIDTH,):
+            return None
+        if torch.is_autocast_enabled("cpu"):
+            dtype = torch.get_autocast_dtype("cpu")
+            return dtype if dtype == torch.bfloat16 else None
+        is_fp32 = sequence.dtype == self.weight.dtype == torch.float32
+        return torch.float32 if self.training and is_fp32 else None
 
-def convolve_by_product(sequence: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+
+def convolve_by_product(
+    sequence: Tensor, weight: Tensor, bias: Tensor, *, dilation: int = 1
+) -> Tensor:
     """Return what `conv1d` with ``padding="same"`` does, along the middle axis.
 
     Parameters
@@ -72,6 +95,8 @@ def convolve_by_product(sequence: Tensor, weight: Tensor, bias: Tensor) -> Tenso
         The weights as `torch.nn.Conv1d` holds them; the window is odd.
     bias : (E,)
         Added to each of the E outputs.
+    dilation : int
+        Snippets from one of those that an output sees to the next, from 1.
 
     Returns
     -------
@@ -91,10 +116,11 @@ def convolve_by_product(sequence: Tensor, weight: Tensor, bias: Tensor) -> Tenso
         narrow = torch.get_autocast_dtype(kind)
         sequence, weight = sequence.to(narrow), weight.to(narrow)
     length, window = sequence.shape[1], weight.shape[2]
-    around = window // 2
+    around = window // 2 * dilation
     padded = functional.pad(sequence, (0, 0, around, around))
     # (B, T, window * D): what each output sees
-    seen = torch.cat([padded[:, i : i + length] for i in range(window)], dim=-1)
+    places = range(0, window * dilation, dilation)
+    seen = torch.cat([padded[:, i : i + length] for i in places], dim=-1)
     return functional.linear(seen, weight.permute(0, 2, 1).flatten(1), bias)
 
 
@@ -121,8 +147,15 @@ def few_outputs(seen: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
     return found if bias is None else found + bias
 
 
-def convolve_in_tiles(sequence: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return what `conv1d` with ``padding=1`` does, along the middle axis, in bf16.
+def convolve_in_tiles(
+    sequence: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    *,
+    dilation: int = 1,
+    dtype: torch.dtype = torch.bfloat16,
+) -> Tensor:
+    """Return what `conv1d` with ``padding=dilation`` does, along the middle axis.
 
     Parameters
     ----------
@@ -132,11 +165,16 @@ def convolve_in_tiles(sequence: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         The weights as `torch.nn.Conv1d` holds them.
     bias : (E,)
         Added to each of the E outputs.
+    dilation : int
+        Snippets from one of the three that an output sees to the next, from 1.
+    dtype : torch.dtype
+        The number format of the products and of the result.
 
     Returns
     -------
-    (B, T, E) bf16 tensor
-        Within 1 % of the exact result (twice the rounding of a direct product in bf16).
+    (B, T, E) tensor of ``dtype``
+        In bf16 within 1 % of the exact result, which is twice the rounding of a direct
+        product; in fp32 as exact as a direct product.
 
     References
     ----------
@@ -149,61 +187,81 @@ def convolve_in_tiles(sequence: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     >>> convolve_in_tiles(ones, torch.ones(1, 1, 3), torch.zeros(1)).flatten().tolist()
     [2.0, 3.0, 2.0]
     """
-    tiles: Tensor = _Tiles.apply(sequence, weight, bias)  # type: ignore[no-untyped-call]
-    return tiles[:, :-1] if sequence.shape[1] % 2 else tiles
+    result: Tensor = _Tiles.apply(  # type: ignore[no-untyped-call]
+        sequence, weight, bias, dilation, dtype
+    )
+    return result[:, : sequence.shape[1]]
 
 
 class _Tiles(torch.autograd.Function):
-    """The convolution of tiles of four successive inputs, two outputs a tile.
+    """The convolution of tiles of four inputs, two outputs a tile.
 
-    Tile i, of n = ceil(T / 2), holds inputs 2i - 1 to 2i + 2 and gives outputs 2i and
-    2i + 1. D is the number of input channels, E that of output channels.
+    With a dilation of d, the sequence is taken as d sequences side by side, each of
+    which holds every d-th snippet. Tile i, of n = ceil(T / 2d), holds their inputs
+    2i - 1 to 2i + 2 and gives their outputs 2i and 2i + 1. D is the number of input
+    channels, E that of output channels.
     """
 
     @staticmethod
-    def forward(ctx: Any, sequence: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(
+        ctx: Any,
+        sequence: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        d: int,
+        dtype: torch.dtype,
+    ) -> Tensor:
         videos, length, width = sequence.shape
-        n = (length + 1) // 2
-        padded = sequence.new_zeros((videos, 2 * n + 2, width), dtype=torch.bfloat16)
-        padded[:, 1 : length + 1] = sequence
-        # (B, n, D) each: the first, second, third and fourth input of every tile
+        n = -(-length // (2 * d))
+        padded = sequence.new_zeros((videos, (2 * n + 2) * d, width), dtype=dtype)
+        padded[:, d : length + d] = sequence
+        padded = padded.view(videos, 2 * n + 2, d, width)
+        # (B, n, d, D) each: the first, second, third and fourth input of every tile
         first, third = padded[:, 0:-2:2], padded[:, 2::2]
         second, fourth = padded[:, 1:-2:2], padded[:, 3::2]
-        seen = padded.new_empty((4, videos, n, width))  # (4, B, n, D): transformed
+        seen = padded.new_empty((4, videos, n, d, width))  # (4, B, n, d, D)
         torch.sub(first, third, out=seen[0])
         torch.add(second, third, out=seen[1])
         torch.sub(third, second, out=seen[2])
         torch.sub(second, fourth, out=seen[3])
+        seen = seen.view(4, -1, width)
 
         # (E, D) each: the weights of the snippet before, at and after the output
-        left, middle, right = weight.to(torch.bfloat16).permute(2, 0, 1).contiguous()
+        left, middle, right = weight.to(dtype).permute(2, 0, 1).contiguous()
         sides, half = (left + right).mul_(0.5), middle * 0.5
         filters = torch.stack([left, sides + half, sides - half, right])  # (4, E, D)
 
-        one, two, three, four = (  # (B, n, E) each: the four products of every tile
-            (part @ kernel.t()).view(videos, n, -1)
-            for part, kernel in zip(seen.flatten(1, 2), filters, strict=True)
+        one, two, three, four = (  # (B, n, d, E) each: the four products of every tile
+            (part @ kernel.t()).view(videos, n, d, -1)
+            for part, kernel in zip(seen, filters, strict=True)
         )
-        output = padded.new_empty((videos, 2 * n, len(weight)))
-        torch.add(one.add_(two), three, out=output[:, 0::2])
-        torch.sub(two.sub_(three), four, out=output[:, 1::2])
+        # not a view: whoever takes it may change it in place
+        output = padded.new_empty((videos, 2 * n * d, len(weight)))
+        pairs = output.view(videos, n, 2, d, -1)
+        torch.add(one.add_(two), three, out=pairs[:, :, 0])
+        torch.sub(two.sub_(three), four, out=pairs[:, :, 1])
         ctx.save_for_backward(seen, filters)
         ctx.sequence_shape, ctx.dtypes = sequence.shape, (sequence.dtype, weight.dtype)
-        return output.add_(bias.to(output.dtype))
+        ctx.dilation = d
+        return output.add_(bias.to(dtype))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+    def backward(
+        ctx: Any, gradient: Tensor
+    ) -> tuple[Tensor | None, Tensor, Tensor, None, None]:
         seen, filters = ctx.saved_tensors
         videos, length, width = ctx.sequence_shape
         sequence_type, weight_type = ctx.dtypes
-        even, odd = gradient[:, 0::2], gradient[:, 1::2]  # (B, n, E) each
-        shares = [  # (B * n, E) each: gradients of the four products of every tile
+        d = ctx.dilation
+        # (B, n, d, E) each
+        pairs = gradient.reshape(videos, -1, 2, d, gradient.shape[-1])
+        even, odd = pairs[:, :, 0], pairs[:, :, 1]
+        shares = [  # (B * n * d, E) each: gradients of the four products of every tile
             share.reshape(-1, gradient.shape[-1])
             for share in (even, even + odd, even - odd, -odd)
         ]
         one, two, three, four = (  # (E, D) each: gradients of the four filters
-            share.t() @ part
-            for share, part in zip(shares, seen.flatten(1, 2), strict=True)
+            share.t() @ part for share, part in zip(shares, seen, strict=True)
         )
         both = (two + three).mul_(0.5)
         weight = one.new_empty((*one.shape, WIDTH), dtype=weight_type)
@@ -212,16 +270,17 @@ class _Tiles(torch.autograd.Function):
         weight[..., 2] = four.add_(both)
         bias = gradient.sum((0, 1)).to(weight_type)
         if not ctx.needs_input_grad[0]:
-            return None, weight, bias
+            return None, weight, bias, None, None
 
-        # (B, n, D) each: gradients of the four transformed inputs of every tile
+        # (B, n, d, D) each: gradients of the four transformed inputs of every tile
         one, two, three, four = (
-            (share @ kernel).view(videos, -1, width)
+            (share @ kernel).view(videos, -1, d, width)
             for share, kernel in zip(shares, filters, strict=True)
         )
-        padded = one.new_zeros((videos, 2 * one.shape[1] + 2, width))
+        padded = one.new_zeros((videos, 2 * one.shape[1] + 2, d, width))
         padded[:, 0:-2:2] += one
         padded[:, 1:-2:2] += two - three + four
         padded[:, 2::2] += two + three - one
         padded[:, 3::2] -= four
-        return padded[:, 1 : length + 1].to(sequence_type), weight, bias
+        own = padded.flatten(1, 2)[:, d : length + d].to(sequence_type)
+        return own, weight, bias, None, None
