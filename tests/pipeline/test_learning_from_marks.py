@@ -13,7 +13,7 @@ from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_w
 from acmnet.evaluation.reports import evaluate
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
-from acmnet.pipeline import student_training
+from acmnet.pipeline import student_training, teacher_training
 from acmnet.pipeline.earlier_run import begin_with_earlier
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.stored_model import load
@@ -215,10 +215,10 @@ def test_teachers_that_nothing_concerns_are_kept(asked, names):
 
 def test_with_other_names_teachers_are_not_kept(asked, names):
     request = a_round(asked, "names", names)
-    assert student_training.keeps_teachers(request)
+    assert teacher_training.keeps_teachers(request)
     videos = list(request.data.labels)[1:]
     fewer = dataclasses.replace(request, data=request.data.only(set(videos)))
-    assert not student_training.keeps_teachers(fewer)
+    assert not teacher_training.keeps_teachers(fewer)
 
 
 @pytest.mark.parametrize(

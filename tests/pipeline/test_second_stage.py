@@ -21,18 +21,23 @@ from acmnet.localization.from_activations import (
 )
 from acmnet.localization.from_boundaries import candidate_intervals
 from acmnet.network import video_outputs
+from acmnet.pipeline import teacher_training
 from acmnet.pipeline.cross_validation import (
     chance_map,
     cross_validate,
     shuffled,
     spans_s,
 )
+from acmnet.pipeline.network_training import weak_dataset
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.run_state import RunState, run_on_disk
+from acmnet.pipeline.stored_model import load_network
+from acmnet.pipeline.teacher_training import trained_teachers
 from acmnet.pipeline.trained_model import joined, localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.recipes import recipe
 from acmnet.training import pseudo_labels
+from acmnet.training.tasks import StepRecord
 
 FEW = {
     "training.epochs": 2,
@@ -121,6 +126,42 @@ def test_epochs_are_counted_over_all_trainings(trained, tiny_world):
     assert sorted(set(epochs)) == list(range(1, 2 * 2 + 3 + 1))
     assert epochs == sorted(epochs)
     assert request(tiny_world, run).settings.epochs == 7
+
+
+def test_teachers_learn_the_same_side_by_side_as_one_after_another(
+    run, tiny_world, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(teacher_training, "threads_of_each", lambda *_: 1)
+    asked, records = request(tiny_world, tmp_path), []
+    beside = trained_teachers(asked, weak_dataset(asked), records.append, print)
+    for k, network in enumerate(beside):
+        alone = load_network(run / f"teachers/{k}").state_dict()
+        assert are_equal(alone, network.state_dict())
+    epochs = [record.epoch for record in records]
+    assert epochs == sorted(epochs)
+    assert set(epochs) == {1, 2, 3, 4}
+    steps = [record.step for record in records]
+    assert steps == list(range(1, len(steps) + 1))
+
+
+def test_a_teacher_that_fails_stops_the_others_with_its_own_sentence(
+    tiny_world, tmp_path, monkeypatch
+):
+    taken = []
+
+    def failing(own, _found, _labels, on_step, _dataset):
+        if own.out.name == "1":
+            raise RunError("no room for teacher 1")
+        while len(taken) < 100_000:  # it ends because it is told to
+            taken.append(1)
+            on_step(StepRecord(1, len(taken), {"total": 1.0}, 1, 0.0))
+
+    monkeypatch.setattr(teacher_training, "train_network", failing)
+    monkeypatch.setattr(teacher_training, "threads_of_each", lambda *_: 1)
+    asked = request(tiny_world, tmp_path)
+    with pytest.raises(RunError, match="no room for teacher 1"):
+        trained_teachers(asked, weak_dataset(asked), lambda _: None, print)
+    assert len(taken) < 100_000
 
 
 def test_scores_are_the_mean_of_the_teachers(run):

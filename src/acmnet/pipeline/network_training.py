@@ -1,6 +1,7 @@
 """Training of the paper's network in a run's directory."""
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,8 @@ from acmnet.training.loop import train
 from acmnet.training.tasks import StepRecord
 from acmnet.training.weak_task import Plan
 
+DRAWING: Final = threading.Lock()
+"""Held while first weights are drawn from torch's one generator for all threads."""
 MEMORY_SHARE: Final = 0.5
 """Features that take more than this share of the free memory are mapped from their
 files rather than read into memory."""
@@ -30,6 +33,7 @@ def train_network(
     found: RunOnDisk,
     labels: bytes | None,
     on_step: Callable[[StepRecord], None],
+    dataset: WeakDataset | None = None,
 ) -> None:
     """Train the paper's network, or the epochs that are missing of it.
 
@@ -43,14 +47,17 @@ def train_network(
         The label file that the checkpoints keep for reports.
     on_step : callable
         Called after each step.
+    dataset : WeakDataset, optional
+        Features and labels of the request, which are read if they are not given.
     """
     run = RunDirectory(request, found, labels)
-    dataset = weak_dataset(request)
+    dataset = dataset or weak_dataset(request)
     run.prepare()
     settings = request.settings
-    torch.manual_seed(request.seed)
     n_classes = len(request.data.annotations.class_names)
-    model = ACMNet(dataset.dimension, n_classes, settings.model)
+    with DRAWING:
+        torch.manual_seed(request.seed)
+        model = ACMNet(dataset.dimension, n_classes, settings.model)
     begins = run.state is None and not begin_with_earlier(request, model)
     if begins and settings.model.standardize:
         model.standardize(*dataset.statistics())

@@ -6,31 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import distributed, nn
+from torch import nn
 
+from acmnet.data.datasets import WeakDataset
 from acmnet.data.detections import write_detections
-from acmnet.network.acm_net import ACMNet
 from acmnet.network.network_settings import ModelSettings
 from acmnet.network.student import Student
-from acmnet.pipeline.earlier_run import (
-    begin_with_earlier,
-    has_same_marks,
-    has_same_names,
-    keep_teacher,
-)
+from acmnet.pipeline.earlier_run import begin_with_earlier
 from acmnet.pipeline.marks_on_grid import marks_on_grid
-from acmnet.pipeline.network_training import (
-    train_network,
-    trained_model,
-    weak_dataset,
-)
+from acmnet.pipeline.network_training import trained_model, weak_dataset
 from acmnet.pipeline.run_directory import PSEUDO_LABELS, RunDirectory
 from acmnet.pipeline.run_request import RunRequest
-from acmnet.pipeline.run_state import RunOnDisk, run_on_disk
-from acmnet.pipeline.stored_model import TEACHERS, load_network
+from acmnet.pipeline.run_state import RunOnDisk
+from acmnet.pipeline.teacher_training import trained_teachers
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.segments import Detections
-from acmnet.startup import is_first_process
 from acmnet.training.boundary_shifts import Trust
 from acmnet.training.loop import optimize
 from acmnet.training.marked_labels import learned_with_marks
@@ -69,9 +59,10 @@ def train_student(
     """
     run = RunDirectory(request, found, given)
     run.prepare()
-    networks = _teachers(request, on_step, on_note)
+    dataset = weak_dataset(request)
+    networks = trained_teachers(request, dataset, on_step, on_note)
     taught = trained_model(request, networks)
-    model, task = _student(request, taught, run)
+    model, task = _student(request, taught, dataset, run)
 
     def as_model(network: nn.Module) -> TrainedModel:
         if not isinstance(network, Student):
@@ -92,11 +83,10 @@ def train_student(
 
 
 def _student(
-    request: RunRequest, taught: TrainedModel, run: RunDirectory
+    request: RunRequest, taught: TrainedModel, dataset: WeakDataset, run: RunDirectory
 ) -> tuple[Student, StudentTask]:
     """Return the student before its first step, and what it learns."""
     settings = request.settings
-    dataset = weak_dataset(request)
     labels, trust = _what_to_learn(request, taught, run.writes)
     torch.manual_seed(request.seed)
     model = Student(dataset.dimension, len(taught.class_names), settings.student)
@@ -130,75 +120,6 @@ def _schedule(request: RunRequest) -> Schedule:
         is_cosine=True,
         warm_up_steps=math.ceil(share * WARM_UP_STEPS),
     )
-
-
-def _teachers(
-    request: RunRequest,
-    on_step: Callable[[StepRecord], None],
-    on_note: Callable[[str], None],
-) -> tuple[ACMNet, ...]:
-    """Return the teachers: those of the earlier run, or trained ones."""
-    places = range(request.settings.teachers.count)
-    if keeps_teachers(request):
-        return tuple(_kept_teacher(request, k) for k in places)
-    return tuple(_train_teacher(request, k, on_step, on_note) for k in places)
-
-
-def _kept_teacher(request: RunRequest, k: int) -> ACMNet:
-    """Return teacher ``k`` of the earlier run, which this run gets a copy of."""
-    if is_first_process():
-        keep_teacher(request, k)
-    return _taught(request.out / TEACHERS / str(k), request.device)
-
-
-def _train_teacher(
-    request: RunRequest,
-    k: int,
-    on_step: Callable[[StepRecord], None],
-    on_note: Callable[[str], None],
-) -> ACMNet:
-    """Train teacher ``k``, or what is missing of it, and return it."""
-    settings, n = request.settings, request.settings.teachers.count
-    own = dataclasses.replace(
-        request,
-        out=request.out / TEACHERS / str(k),
-        settings=settings.without_student(),
-        seed=request.seed * n + k,
-        resume=True,
-        resume_from=None,
-        overwrite=False,
-        selection=None,
-        begin_from=request.begin_from and request.begin_from / TEACHERS / str(k),
-    )
-    found = run_on_disk(own)
-    if not found.is_trained:
-        if found.note:
-            on_note(found.note)
-        # no label file: a teacher is no run to report on
-        later = _later(on_step, k * request.schedule.training.epochs)
-        train_network(own, found, None, later)
-    return _taught(own.out, request.device)
-
-
-def keeps_teachers(request: RunRequest) -> bool:
-    """Whether the teachers of the earlier run teach this one as they are.
-
-    They do where videos, names and marks are the same. Otherwise they learn again, from
-    the weights that they have.
-    """
-    earlier = request.begin_from
-    return (
-        earlier is not None
-        and has_same_names(request, earlier)
-        and has_same_marks(request, earlier)
-    )
-
-
-def _taught(run: Path, device: str) -> ACMNet:
-    """Load a teacher, once the first process has written it."""
-    if distributed.is_initialized():
-        distributed.barrier()
-    return load_network(run, device=device)
 
 
 def _later(
