@@ -1,8 +1,11 @@
 import dataclasses
 
 import pytest
+import torch
 
 from acmnet import recipes
+from acmnet.data.feature_manifest import FeatureManifest, write_manifest
+from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.shipped_extractors import make_extractor
 from acmnet.pipeline.fit import forecast as forecasts
@@ -18,6 +21,14 @@ def small(profile, **changes):
         "model.width": 8,
     }
     return recipes.recipe("default", profile=profile, overrides=values | changes)
+
+
+def extraction(files, folder):
+    """Ask for the movement in some videos, in one process."""
+    motion = ExtractionSettings("motion")
+    return ExtractionRequest(
+        videos=files, out=folder / "features", settings=motion, workers=1
+    )
 
 
 def stepping(monkeypatch):
@@ -62,13 +73,40 @@ def test_a_forecast_counts_only_videos_without_features(tmp_path, monkeypatch):
     files = {
         name: write_movie(tmp_path / f"{name}.mp4", n_frames=50) for name in ("a", "b")
     }
-    motion, settings = ExtractionSettings("motion"), small("corrected")
-    for missing, expected_s in ((files, 40.0), ({"b": files["b"]}, 20.0), ({}, 0.0)):
-        found = forecast(files, missing, motion, settings, 2, workers=1)
+    asked = extraction(files, tmp_path)
+    for missing, expected_s in ((files, 40.0), ({"b": files["b"]}, 20.0)):
+        found = forecast(missing, asked, small("corrected"), 2)
         assert found is not None
         assert found.extraction_s == pytest.approx(expected_s)
         # one batch in each of 10 epochs, and a single network is checked for as long
         assert found.training_s == 20.0
+
+
+def test_nothing_is_set_up_where_all_videos_have_features(tmp_path, monkeypatch):
+    stepping(monkeypatch)
+    monkeypatch.setattr(forecasts, "LEAST_VIDEO_S", 1.0)
+    monkeypatch.delattr(forecasts, "make_extractor")
+    files = {"a": write_movie(tmp_path / "a.mp4", n_frames=50)}
+    asked = extraction(files, tmp_path)
+    grid = asked.settings.grid
+    write_manifest(asked.out, FeatureManifest(grid=grid, dimension=6))
+    found = forecast({}, asked, small("corrected"), 2)
+    assert found == Forecast(0.0, 20.0)
+
+
+def test_teachers_that_share_the_cores_take_their_share_of_the_time(monkeypatch):
+    stepping(monkeypatch)
+    settings = small("best")
+    alone = trained_in([20] * 5, 6, 3, settings)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:  # three teachers of one thread each on two cores
+        together = trained_in([20] * 5, 6, 3, settings)
+    finally:
+        torch.set_num_threads(threads)
+    steps = 10 * 3 * settings.teachers.count
+    assert settings.teachers.count == 3
+    assert alone - together == steps / 2
 
 
 def test_the_trial_describes_a_video_that_can_be_read(tmp_path):
@@ -85,8 +123,8 @@ def test_the_trial_describes_a_video_that_can_be_read(tmp_path):
 def test_little_video_gets_no_forecast(tmp_path):
     path = write_movie(tmp_path / "a.mp4")
     files = {"a": path}
-    motion, settings = ExtractionSettings("motion"), small("corrected")
-    assert forecast(files, files, motion, settings, 2, workers=1) is None
+    asked = extraction(files, tmp_path)
+    assert forecast(files, asked, small("corrected"), 2) is None
 
 
 def test_the_sentence():

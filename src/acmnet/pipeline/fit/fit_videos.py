@@ -202,19 +202,13 @@ def _tell_how_long(
     is_new = not has_checkpoint(request.out) and request.begin_from is None
     if request.device != "cpu" or not is_new or not annotations.class_names:
         return
-    files = extraction.videos
     missing = {
         video: path
-        for video, path in files.items()
+        for video, path in extraction.videos.items()
         if not was_extracted(extraction.out, video, path)
     }
     found = forecast(
-        files,
-        missing,
-        extraction.settings,
-        request.settings,
-        len(annotations.class_names),
-        request.workers,
+        missing, extraction, request.settings, len(annotations.class_names)
     )
     if found is not None:
         hooks.on_note(found.sentence())

@@ -17,13 +17,15 @@ import torch
 from acmnet.data.datasets import WeakDataset
 from acmnet.data.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.feature_store import open_store, write_features
-from acmnet.extraction.extractors import ExtractionSettings, Extractor
+from acmnet.extraction.extraction_request import ExtractionRequest
+from acmnet.extraction.extractors import Extractor
 from acmnet.extraction.file_readers import opened
 from acmnet.extraction.shipped_extractors import make_extractor
 from acmnet.extraction.worker_engines import cores
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
 from acmnet.pipeline.fit.held_out_names import COST
+from acmnet.pipeline.teacher_training import threads_of_each
 from acmnet.recipes import Settings
 from acmnet.segments import SnippetGrid
 from acmnet.training.loop import optimize
@@ -71,47 +73,60 @@ class Forecast(NamedTuple):
 
 
 def forecast(
-    files: Mapping[str, Path],
     missing: Mapping[str, Path],
-    extraction: ExtractionSettings,
+    extraction: ExtractionRequest,
     settings: Settings,
     n_classes: int,
-    workers: int,
 ) -> Forecast | None:
     """Return how long extraction and training will take on this machine's CPU.
 
     Parameters
     ----------
-    files, missing : mappings of str to Path
-        The videos that are trained on, and those of them without features, by id.
-    extraction : ExtractionSettings
-        The extractor.
+    missing : mapping of str to Path
+        Those of the videos that have no features yet, by id.
+    extraction : ExtractionRequest
+        What will be extracted, how, and in how many processes.
     settings : Settings
         Those of the training.
     n_classes : int
         Number of classes that are learned, at least 1.
-    workers : int
-        Processes that extract features.
 
     Returns
     -------
     Forecast or None
         None if the videos are so short that a trial would not pay, or cannot be read.
     """
+    files = extraction.videos
     durations_s = {video: claimed_duration_s(path) for video, path in files.items()}
     known_s = [duration_s for duration_s in durations_s.values() if duration_s]
     if sum(known_s) < LEAST_VIDEO_S:
         return None
     missing_s = sum(durations_s.get(video, 0.0) for video in missing)
-    parallel = max(1, min(workers, cores(), len(missing)))
-    with _one_thread():
-        extractors = [make_extractor(extraction) for _ in range(parallel)]
+    described: FeatureManifest | Extractor | None
+    extraction_s = 0.0
+    if missing:
+        extractors = _set_up(extraction, missing)
+        described = extractors[0]
         rate = _seconds_of_a_second(missing, extractors) if missing_s else 0.0
-    grid, dimension = extractors[0].grid, extractors[0].dimension
+        extraction_s = rate * missing_s / len(extractors)
+    else:
+        described = open_store(extraction.out).manifest
+    if described is None:
+        return None
+    grid = described.grid
     lengths = [grid.n_snippets(round(s * grid.fps)) for s in known_s]
-    training_s = trained_in(lengths, dimension, n_classes, settings)
+    training_s = trained_in(lengths, described.dimension, n_classes, settings)
     again = COST if settings.has_student else CHECKED_ALONE
-    return Forecast(rate * missing_s / parallel, training_s * (1 + again))
+    return Forecast(extraction_s, training_s * (1 + again))
+
+
+def _set_up(
+    extraction: ExtractionRequest, missing: Mapping[str, Path]
+) -> list[Extractor]:
+    """Return an extractor for each process that will extract."""
+    parallel = max(1, min(extraction.workers, cores(), len(missing)))
+    with ThreadPoolExecutor(parallel) as pool:
+        return list(pool.map(make_extractor, [extraction.settings] * parallel))
 
 
 def _seconds_of_a_second(
@@ -120,18 +135,26 @@ def _seconds_of_a_second(
     """Return the seconds that a second of video takes each of several extractors.
 
     They work at the same time, because the cores of a processor share its memory and
-    its frequency: two can be far from twice as fast as one.
+    its frequency: two can be far from twice as fast as one. Torch computes in as many
+    threads for each as it will in a process of its own.
 
     Returns
     -------
     float
         0 if no file can be read.
     """
+    each = max(1, cores() // len(extractors))
     for path in files.values():
         try:
-            for extractor in extractors:  # networks are set up at the first snippet
-                _described(path, extractor, 1)
-            with ThreadPoolExecutor(len(extractors)) as threads:
+            with (
+                _threads(each),
+                ThreadPoolExecutor(
+                    len(extractors), initializer=torch.set_num_threads, initargs=(each,)
+                ) as threads,
+            ):
+                # networks are set up at the first snippet
+                set_up = partial(_described, path, n_snippets=1)
+                list(threads.map(set_up, extractors))
                 began = time.perf_counter()
                 trial = partial(_described, path, n_snippets=TRIAL_SNIPPETS)
                 described_s = min(threads.map(trial, extractors))
@@ -152,10 +175,10 @@ def _described(path: Path, extractor: Extractor, n_snippets: int) -> float:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Make torch compute in one thread, as each of many processes does."""
+def _threads(n: int) -> Iterator[None]:
+    """Make torch compute each operation in ``n`` threads."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(n)
     try:
         yield
     finally:
@@ -186,11 +209,19 @@ def trained_in(
             training=training, sampling=settings.sampling, loss=settings.loss, seed=0
         )
         network = ACMNet(dimension, n_classes, settings.model)
-        step_s = _step_s(network, WeakTask(dataset, plan), training.batch_size)
-        steps = training.epochs * math.ceil(len(lengths) / training.batch_size)
+        seen = [min(length, settings.sampling.snippets) for length in lengths]
+        batch = training.videos_a_step(sum(seen) / len(seen))
+        steps = training.epochs * math.ceil(len(lengths) / batch)
+        task: Task = WeakTask(dataset, plan)
         if not settings.has_student:
-            return step_s * steps
-        total_s = step_s * steps * settings.teachers.count
+            return steps * _step_s(network, task, batch)
+        teachers = settings.teachers.count
+        each = threads_of_each(teachers, dataset.device)
+        threads = torch.get_num_threads()
+        with _threads(each or threads):
+            total_s = steps * _step_s(network, task, batch) * teachers
+        if each:  # they are trained at the same time
+            total_s *= max(each / threads, 1 / teachers)
         pupil = Student(dimension, n_classes, settings.student)
         task = StudentTask(
             dataset,
