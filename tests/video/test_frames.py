@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acmnet.files import VIDEO_SUFFIXES
+from acmnet.video import frames as frames_module
 from acmnet.video.frame_clock import FrameClock, nominal_duration
 from acmnet.video.frames import FrameReader, VideoError, VideoInfo, probe
 from support.movies import (
@@ -1000,3 +1001,18 @@ def test_a_real_video_with_flipped_bytes(tmp_path):
     n_frames = sum(1 for _ in reader)
     assert n_frames > 300
     assert n_frames + reader.skipped_packets >= 415
+
+
+def test_an_unchanged_file_is_opened_once(tmp_path, monkeypatch):
+    path = write_movie(tmp_path / "a.mp4", plain(32, 32, 4))
+    first = probe(path)
+    opened = []
+    own = frames_module.opened_video
+    monkeypatch.setattr(
+        frames_module, "opened_video", lambda *x: opened.append(x) or own(*x)
+    )
+    assert probe(path) == first
+    assert opened == []
+    write_movie(path, 2 * plain(32, 32, 4))
+    assert probe(path).duration_s == pytest.approx(2 * first.duration_s)
+    assert len(opened) == 1

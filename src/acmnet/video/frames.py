@@ -4,7 +4,9 @@ PyAV decodes with its copy of ffmpeg. Memory does not depend on the length of th
 """
 
 import dataclasses
+import functools
 import math
+import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -39,6 +41,9 @@ MAX_ASPECT: Final = 4
 
 FPS_RANGE: Final = (0.01, 1000.0)
 
+MOST_REMEMBERED: Final = 10_000
+"""Files of which `probe` remembers what it found, those that were asked for last."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VideoInfo:
@@ -65,12 +70,27 @@ class VideoInfo:
 def probe(path: str | Path) -> VideoInfo:
     """Return what the headers and the first frame of a video say of it.
 
+    A file is opened once, and again only after its size or time of change is another.
+
     Raises
     ------
     VideoError
         If there is no such file, it holds no video, or no frame can be decoded.
     """
-    with opened_video(Path(path), DecodeCount()) as video:
+    try:
+        state = os.stat(path)
+    except (OSError, ValueError):
+        return _probe(Path(path))  # which says what is wrong
+    return _probe_unchanged(Path(path), state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=MOST_REMEMBERED)
+def _probe_unchanged(path: Path, _size: int, _time_ns: int) -> VideoInfo:
+    return _probe(path)
+
+
+def _probe(path: Path) -> VideoInfo:
+    with opened_video(path, DecodeCount()) as video:
         frame = next(video.frames(), None)
         if frame is None:
             raise video.no_frame()
