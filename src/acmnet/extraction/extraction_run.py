@@ -25,6 +25,7 @@ from acmnet.extraction.extraction_request import (
     OnWorking,
 )
 from acmnet.extraction.extractors import ExtractionSettings, parts_of
+from acmnet.extraction.i3d.i3d_choices import without_search
 from acmnet.extraction.records import (
     ExtractionError,
     FailureLog,
@@ -314,9 +315,8 @@ def _refuse_unprepared(
 def _is_held(settings: ExtractionSettings, manifest: FeatureManifest) -> bool:
     """Return whether I3D computes in another precision than the settings ask for."""
     held = manifest.settings.get("precision")
-    asked = "bf16" if settings.precision == "auto" else settings.precision
     is_ours = any(part in SHIPPED for part in parts_of(settings.extractor))
-    return is_ours and held not in (None, asked)
+    return is_ours and held not in (None, without_search(settings.precision))
 
 
 def _size(path: Path) -> int:

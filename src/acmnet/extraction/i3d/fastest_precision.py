@@ -28,6 +28,7 @@ from acmnet.extraction.i3d.i3d_back_ends import (
     measured,
     peaks_of,
 )
+from acmnet.extraction.i3d.i3d_choices import AUTO
 from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.i3d_runner import network_input
 from acmnet.extraction.i3d.i3d_weights import weights_directory
@@ -99,7 +100,7 @@ def with_fastest(
         return settings
     has_int8 = set(parts_of(settings.extractor)) & set(RGB_EXTRACTORS)
     if not has_int8 and settings.precision == "auto":
-        return dataclasses.replace(settings, precision="bf16")
+        return dataclasses.replace(settings, precision=AUTO)
     held = _held(settings, store)
     if held is not None:
         return held
@@ -108,7 +109,7 @@ def with_fastest(
     has_openvino = importlib.util.find_spec("openvino") is not None
     is_choice = device == "cpu" and is_alone and has_openvino
     if not is_choice or not _is_worth_it(files):
-        return dataclasses.replace(settings, precision="bf16")
+        return dataclasses.replace(settings, precision=AUTO)
     return _fastest(settings, _snippets(settings, files), on_note)
 
 
@@ -141,7 +142,7 @@ def _fastest(
 ) -> ExtractionSettings:
     """Return the settings with the fastest precision that is exact enough."""
     if len(snippets) < 2:  # no video can be read, which is told later
-        return dataclasses.replace(settings, precision="bf16")
+        return dataclasses.replace(settings, precision=AUTO)
     speeds = _speeds(snippets, on_note)
     for name in sorted(speeds, key=lambda name: speeds[name].seconds):
         precision = BACK_ENDS[name].precision

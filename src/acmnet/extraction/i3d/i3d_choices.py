@@ -9,6 +9,10 @@ Precision = Literal[
 ]
 """Number formats of I3D, and what computes it; "auto" is the fastest exact enough."""
 
+AUTO: Final = "bf16"
+"""What "auto" is where nobody has looked for the fastest number format: on a GPU, on a
+cluster, and where the videos are short."""
+
 RGB_WEIGHTS: Final = "i3d-rgb-kinetics400"
 """Name of the installed weights of the RGB stream."""
 FLOW_WEIGHTS: Final = "i3d-flow"
@@ -17,3 +21,8 @@ FLOW_WEIGHTS: Final = "i3d-flow"
 LEAST_COSINE: Final = 0.995
 """Least cosine between the features of a snippet and those in fp32 with which a faster
 number format may take the place of fp32 (D-100)."""
+
+
+def without_search(precision: Precision) -> Precision:
+    """Return a number format, and `AUTO` for "auto"."""
+    return AUTO if precision == "auto" else precision

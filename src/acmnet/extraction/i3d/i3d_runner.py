@@ -20,7 +20,7 @@ from acmnet.extraction.i3d.i3d import (
     Frames,
     I3DError,
 )
-from acmnet.extraction.i3d.i3d_choices import Crop, Precision, Stream
+from acmnet.extraction.i3d.i3d_choices import Crop, Precision, Stream, without_search
 from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.i3d_planes import PlaneI3D
 from acmnet.extraction.snippet_cutting import crop_centre, crop_ten, cut_snippets
@@ -94,7 +94,7 @@ class I3DRunner:
             raise I3DError(
                 "int8 is for the RGB stream, got the flow stream; take openvino-bf16"
             )
-        precision = computed_in("bf16" if precision == "auto" else precision, device)
+        precision = computed_in(without_search(precision), device)
         self.stream, self.crop, self.batch = stream, crop, batch
         self.precision: Precision = precision
         """The number format that is used; fp32 where bf16 would be emulated."""
