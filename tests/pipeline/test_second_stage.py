@@ -144,6 +144,17 @@ def test_teachers_learn_the_same_side_by_side_as_one_after_another(
     assert steps == list(range(1, len(steps) + 1))
 
 
+def test_teachers_share_threads_and_memory(monkeypatch):
+    each, cpu = teacher_training.threads_of_each, torch.device("cpu")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    monkeypatch.setattr(teacher_training, "memory_bytes", lambda: 1200)
+    assert [each(n, cpu, 100) for n in (1, 2, 3)] == [7, 3, 2]
+    assert each(3, cpu, 101) == 0
+    assert each(3, torch.device("cuda"), 100) == 0
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert each(3, cpu, 100) == 0
+
+
 def test_a_teacher_that_fails_stops_the_others_with_its_own_sentence(
     tiny_world, tmp_path, monkeypatch
 ):

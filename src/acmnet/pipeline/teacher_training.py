@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import distributed
@@ -13,12 +14,17 @@ from torch import distributed
 from acmnet.data.datasets import WeakDataset
 from acmnet.network.acm_net import ACMNet
 from acmnet.pipeline.earlier_run import has_same_marks, has_same_names, keep_teacher
+from acmnet.pipeline.memory_needs import memory_bytes, needed_bytes
 from acmnet.pipeline.network_training import train_network
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.run_state import RunOnDisk, run_on_disk
 from acmnet.pipeline.stored_model import TEACHERS, load_network
 from acmnet.startup import is_first_process
 from acmnet.training.tasks import StepRecord
+
+MEMORY_SHARE: Final = 0.25
+"""Share of the memory that teachers which train side by side may need at the least; all
+that lies between their layers is not counted."""
 
 
 def trained_teachers(
@@ -61,7 +67,8 @@ def trained_teachers(
                 on_note(found.note)
             waiting.append((own, found))
     done = (len(places) - len(waiting)) * request.schedule.training.epochs
-    threads = threads_of_each(len(places), dataset.device)
+    needed = needed_bytes(request.settings.without_student(), request.data)
+    threads = threads_of_each(len(places), dataset.device, needed)
     _train(waiting, dataset, _Together(on_step, done), threads)
     return tuple(_taught(_request_of(request, k).out, request.device) for k in places)
 
@@ -146,10 +153,11 @@ def _train(
         for training in trainings:
             train_network(*training)
         return
-    own_threads = {"initializer": torch.set_num_threads, "initargs": (threads,)}
     before = torch.get_num_threads()
     try:
-        with ThreadPoolExecutor(len(trainings), **own_threads) as pool:
+        with ThreadPoolExecutor(
+            len(trainings), initializer=torch.set_num_threads, initargs=(threads,)
+        ) as pool:
             jobs = [pool.submit(train_network, *training) for training in trainings]
             try:
                 wait(jobs, return_when=FIRST_EXCEPTION)
@@ -163,19 +171,31 @@ def _train(
             raise failure
 
 
-def threads_of_each(teachers: int, device: torch.device) -> int:
+def threads_of_each(teachers: int, device: torch.device, needed: int = 0) -> int:
     """Return in how many threads each of several teachers computes, all at once.
 
     It depends on how many there are, not on how many are still to be trained, because
     the last bits of a sum depend on the threads that compute it.
 
+    Parameters
+    ----------
+    teachers : int
+        How many there are, from 1.
+    device : torch.device
+        Where they compute.
+    needed : int
+        Bytes that one of them needs at the least.
+
     Returns
     -------
     int
         0 where they are trained one after another: on a GPU, which one of them keeps
-        busy, on a single core, and in several processes, which wait for each other.
+        busy, on a single core, in several processes, which wait for each other, and
+        where they would take much of the memory together.
     """
     threads = torch.get_num_threads()
+    if teachers * needed > MEMORY_SHARE * memory_bytes():
+        return 0
     if device.type != "cpu" or threads == 1 or distributed.is_initialized():
         return 0
     return max(1, threads // teachers)
