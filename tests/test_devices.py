@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from acmnet.devices import computed_in
+from acmnet.devices import computed_in, exact_fp32
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,20 @@ def test_a_gpu_that_imitates_bf16_takes_fp32(monkeypatch, has):
 def test_another_precision_is_what_was_asked_for(monkeypatch, precision):
     monkeypatch.setattr("acmnet.devices._computes_bf16", lambda _: False)
     assert computed_in(precision, "cpu") == precision
+
+
+def test_fp32_on_a_gpu_is_exact_while_it_lasts(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    seen = []
+
+    def fail():
+        with exact_fp32("cuda:1"):
+            seen.append(torch.backends.cudnn.allow_tf32)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert seen == [False]
+    assert torch.backends.cudnn.allow_tf32
+    with exact_fp32("cpu"):
+        assert torch.backends.cudnn.allow_tf32

@@ -17,6 +17,7 @@ from acmnet.localization.video_activations import VideoActivations
 from acmnet.network.network_settings import StudentSettings
 from acmnet.network.student import Student
 from acmnet.segments import SnippetGrid
+from acmnet.training.marked_snippets import WatchedStretch
 from acmnet.training.pseudo_labels import (
     StudentTask,
     boundary_loss,
@@ -24,7 +25,12 @@ from acmnet.training.pseudo_labels import (
     pseudo_labels,
 )
 from acmnet.training.second_stage_settings import PseudoLabelSettings
-from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels, targets_of
+from acmnet.training.snippet_targets import (
+    PseudoInstance,
+    PseudoLabels,
+    TargetsOfVideos,
+    targets_of,
+)
 
 GRID = SnippetGrid(fps=10, snippet_frames=10, stride_frames=10)
 PLAIN = LocalizationSettings(
@@ -234,6 +240,28 @@ def task(tmp_path):
         "c": PseudoLabels((PseudoInstance(0, 1.0, 3.0, 0.5),), ()),
     }
     return StudentTask(dataset, found, central_share=0.6, snippets=10, precision="fp32")
+
+
+def test_targets_that_are_made_once_are_those_of_each_piece():
+    instance = PseudoInstance(2, 2.0, 7.0, 1.0)
+    labels = [
+        PseudoLabels((instance, PseudoInstance(0, 5.0, 9.0, 0.5)), (3,)),
+        PseudoLabels((), ()),
+        PseudoLabels(
+            (PseudoInstance(1, 3.3, 3.5, 1.0),),
+            (),
+            absent=(WatchedStretch(1, 0.0, 4.0),),
+        ),
+    ]
+    lengths = torch.tensor([12, 5, 8])
+    device = torch.device("cpu")
+    made = TargetsOfVideos(labels, lengths, 5, 0.6, 2.0, device=device)
+    for video, first in ((0, 0), (0, 4), (1, 1), (2, 2)):
+        position = torch.arange(first, first + 4)
+        found = made.of(torch.tensor([video]), position.unsqueeze(0))
+        expected = targets_of(labels[video], position.float(), 5, 0.6, 2.0)
+        for one, other in zip(found, expected, strict=True):
+            assert torch.equal(one[0], other)
 
 
 def test_losses_are_one_column_a_video_whatever_the_batch(task):

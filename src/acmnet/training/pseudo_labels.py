@@ -28,8 +28,7 @@ from acmnet.training.second_stage_settings import PseudoLabelSettings
 from acmnet.training.snippet_targets import (
     PseudoInstance,
     PseudoLabels,
-    SnippetTargets,
-    targets_of,
+    TargetsOfVideos,
 )
 
 FOCUS: Final = 2.0
@@ -220,22 +219,14 @@ class StudentTask:
         # which video each piece is drawn from, as its place in the dataset
         self._video_of = torch.arange(len(pieces)).repeat_interleave(pieces)
         self.video_ids = tuple(dataset.video_ids[i] for i in self._video_of.tolist())
-        whole = [
-            targets_of(
-                own,
-                torch.arange(float(length)),
-                dataset.labels.shape[1],
-                central_share,
-                marked_weight,
-            )
-            for own, length in zip(self._labels, dataset.lengths.tolist(), strict=True)
-        ]
-        # the targets of all snippets of all videos, end to end
-        self._targets = SnippetTargets(
-            *(torch.cat(x).to(self.device) for x in zip(*whole, strict=True))
+        self._targets = TargetsOfVideos(
+            self._labels,
+            dataset.lengths,
+            dataset.labels.shape[1],
+            central_share,
+            marked_weight,
+            device=self.device,
         )
-        lengths = dataset.lengths.to(self.device)
-        self._offsets = lengths.cumsum(0) - lengths
         self._sampling = SamplingSettings(snippets, "crop")
         self._is_bf16 = computed_in(precision, self.device) == "bf16"
         middles = sum(
@@ -270,10 +261,9 @@ class StudentTask:
         batch = self._dataset.batch(drawn, self._sampling)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_bf16):
             output: StudentOutput = network(batch.features, batch.mask, drawn.seeds)
-        # (pieces, T): places in the targets of all videos
-        first = self._offsets[drawn.videos.to(self.device)].unsqueeze(1)
-        at = first + batch.position.long()
-        label, label_weight, distance, distance_weight = (x[at] for x in self._targets)
+        videos = drawn.videos.to(self.device)
+        wanted = self._targets.of(videos, batch.position.long())
+        label, label_weight, distance, distance_weight = wanted
         here = batch.mask.float()  # (pieces, T), 0 at padding
         of_class = focal_loss(output.logits, label) * label_weight * here.unsqueeze(-1)
         of_place = boundary_loss(output.distance, distance) * distance_weight * here

@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from acmnet.training.marked_snippets import WatchedStretch, snippets_around
 
@@ -131,6 +132,77 @@ def targets_of(
     distance = torch.stack((position - by[:, START], by[:, END] - position), dim=1)
     distance = distance.clamp(min=0.0) * (placed_by > 0).unsqueeze(-1)
     return SnippetTargets((named_by > 0).float().T, weight.T, distance, by[:, COUNTS])
+
+
+class TargetsOfVideos:
+    """The targets of every snippet of some videos, made once.
+
+    Of each video, only the classes that something is known of are kept: of any other
+    class, every snippet is to say that it is not there.
+
+    Parameters
+    ----------
+    labels : sequence of PseudoLabels
+        What the teachers say of each video.
+    lengths : (videos,) int64 tensor
+        Snippets of each video.
+    n_classes, central_share, marked_weight
+        As `targets_of` takes them.
+    device : torch.device
+        Where the targets are kept.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[PseudoLabels],
+        lengths: Tensor,
+        n_classes: int,
+        central_share: float,
+        marked_weight: float,
+        *,
+        device: torch.device,
+    ) -> None:
+        known = [_classes_of(own) for own in labels]
+        most = max(map(len, known))
+        # (videos, K): the classes that are kept; those that are missing are class C
+        classes = torch.full((len(labels), most), n_classes)
+        rows = []
+        for i, (own, length) in enumerate(zip(labels, lengths.tolist(), strict=True)):
+            classes[i, : len(known[i])] = torch.tensor(known[i], dtype=torch.int64)
+            position = torch.arange(float(length))
+            found = targets_of(own, position, n_classes, central_share, marked_weight)
+            unused = (0, most - len(known[i]))
+            label, weight = (x[:, known[i]] for x in found[:2])  # (T, classes) each
+            label, weight = (
+                functional.pad(label, unused),
+                functional.pad(weight, unused),
+            )
+            rows.append(SnippetTargets(label, weight, *found[2:]))
+        self._n_classes, self._classes = n_classes, classes.to(device)
+        self._rows = SnippetTargets(
+            *(torch.cat(x).to(device) for x in zip(*rows, strict=True))
+        )
+        self._first = (lengths.cumsum(0) - lengths).to(device)
+
+    def of(self, videos: Tensor, snippet: Tensor) -> SnippetTargets:
+        """Return the targets of snippets (B, T) of videos (B,), by their places."""
+        at = self._first[videos].unsqueeze(1) + snippet
+        label, weight, distance, distance_weight = (x[at] for x in self._rows)
+        place = self._classes[videos].unsqueeze(1).expand_as(label)  # (B, T, K)
+        everywhere = label.new_zeros((*at.shape, self._n_classes + 1))
+        return SnippetTargets(
+            everywhere.scatter(2, place, label)[..., :-1].contiguous(),
+            (everywhere + 1.0).scatter(2, place, weight)[..., :-1].contiguous(),
+            distance,
+            distance_weight,
+        )
+
+
+def _classes_of(labels: PseudoLabels) -> list[int]:
+    """Return the classes that something is known of in a video, in their order."""
+    absent = (x.class_index for x in labels.absent)
+    found = (x.class_index for x in labels.instances)
+    return sorted({*found, *labels.unplaced, *absent})
 
 
 def _table(
