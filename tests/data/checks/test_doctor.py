@@ -710,9 +710,12 @@ def test_too_short_to_be_twins():
 
 def test_findings_are_ordered_and_few_of_a_kind_are_shown():
     findings = [
-        Finding("warning", "b", "w1", "f"),
-        *(Finding("error", "a", f"e{i}", "f") for i in range(6)),
-        Finding("note", "b", "n1", "f"),
+        Finding(level="warning", kind="b", sentence="w1", source="f"),
+        *(
+            Finding(level="error", kind="a", sentence=f"e{i}", source="f")
+            for i in range(6)
+        ),
+        Finding(level="note", kind="b", sentence="n1", source="f"),
     ]
     assert [x.level for x in in_order(findings)][::3] == ["error", "error", "warning"]
     assert summed_up(findings) == [

@@ -129,13 +129,14 @@ class TwinSearch:
             subset = f" (subset {quoted(group)})" if group and known else ""
             names.append(quoted(self.videos[v]) + subset)
         return Finding(
-            "error" if is_copy else "warning",
-            "twins",
-            f"{store.directory}: videos {' and '.join(names)} look like one video: "
-            f"{says}; a test on what was trained on measures nothing, so leave one out "
+            level="error" if is_copy else "warning",
+            kind="twins",
+            sentence=f"{store.directory}: videos {' and '.join(names)} look like one "
+            f"video: {says}; a test on what was trained on measures nothing, so leave "
+            "one out "
             "or put both into one subset or fold",
-            str(store.directory),
-            self.videos[pair[0]],
+            source=str(store.directory),
+            video=self.videos[pair[0]],
         )
 
     def _copies(self) -> Iterator[tuple[Pair, float]]:

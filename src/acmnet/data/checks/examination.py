@@ -99,7 +99,11 @@ def examine(patient: Patient, on_progress: Progress = lambda *_: None) -> Examin
             annotations = annotations.subset(patient.subset)
         except AnnotationError as error:
             source = annotations.source
-            findings.append(Finding("error", "refused", str(error), source))
+            findings.append(
+                Finding(
+                    level="error", kind="refused", sentence=str(error), source=source
+                )
+            )
             annotations = None
     if annotations is None:
         return Examination(tuple(in_order(findings)), 0, 0, 0)
@@ -129,7 +133,9 @@ def _features(
     try:
         store = open_store(directory, grid=patient.grid)
     except ValueError as error:
-        yield Finding("error", "refused", str(error), str(directory))
+        yield Finding(
+            level="error", kind="refused", sentence=str(error), source=str(directory)
+        )
         return
     yield from _coverage(annotations, store)
     source = DataSource(patient.annotations, directory, patient.subset, patient.grid)
@@ -157,20 +163,21 @@ def _coverage(annotations: Annotations, store: FeatureStore) -> Iterator[Finding
             found = f"{counted(len(missing), 'video')} {name} without features"
         if missing:
             yield Finding(
-                level,
-                "no-features",
-                f"{where}: {found}: {some(missing)}"
+                level=level,
+                kind="no-features",
+                sentence=f"{where}: {found}: {some(missing)}"
                 f"{spelt_otherwise(missing, store.files)}; extract them, or check the "
                 f"names (it has {counted(len(store.files), 'video')})",
-                where,
+                source=where,
             )
     strangers = [video for video in store.files if video not in annotations.videos]
     if strangers:
         yield Finding(
-            "note",
-            "unused-features",
-            f"{where}: features of {counted(len(strangers), 'video')} are not used, as "
-            f"{annotations.source} does not name them: {some(strangers)}; annotate "
+            level="note",
+            kind="unused-features",
+            sentence=f"{where}: features of {counted(len(strangers), 'video')} are not "
+            f"used, as {annotations.source} does not name them: {some(strangers)}; "
+            "annotate "
             "them or leave them",
-            where,
+            source=where,
         )

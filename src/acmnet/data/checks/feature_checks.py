@@ -48,7 +48,13 @@ def feature_findings(
         try:
             features = data.store.read_array(video.id)
         except FeatureError as error:
-            yield Finding("error", "bad-features", str(error), where, video.id)
+            yield Finding(
+                level="error",
+                kind="bad-features",
+                sentence=str(error),
+                source=where,
+                video=video.id,
+            )
             continue
         readable.add(video.id)
         sums.add(features)
@@ -61,7 +67,12 @@ def feature_findings(
         yield from past_end(data.annotations.source, video, end_s, says)
     for is_refused, sentence in problems(data.only(readable), for_training=False):
         level: Level = "error" if is_refused else "warning"
-        yield Finding(level, "duration", sentence, data.annotations.source)
+        yield Finding(
+            level=level,
+            kind="duration",
+            sentence=sentence,
+            source=data.annotations.source,
+        )
     yield from _dimensions(where, sums)
     yield from twins.findings(
         data.store, sums.deviation, lambda *n: on_progress("comparing videos", *n)
@@ -74,12 +85,12 @@ def _still(where: str, video: str, features: Features) -> Iterator[Finding]:
         return
     if (features == features[0]).all():
         yield Finding(
-            "warning",
-            "still",
-            f"{where}: all rows of {quoted(video)} ({len(features)}) are the same; "
-            "was the video decoded? extract it again or leave it out",
-            where,
-            video,
+            level="warning",
+            kind="still",
+            sentence=f"{where}: all rows of {quoted(video)} ({len(features)}) are the "
+            "same; was the video decoded? extract it again or leave it out",
+            source=where,
+            video=video,
         )
 
 
@@ -134,11 +145,12 @@ def _dimensions(where: str, sums: DimensionSums) -> Iterator[Finding]:
     is_constant = deviation == 0
     if is_constant.all():
         yield Finding(
-            "error",
-            "constant",
-            f"{where}: all {sums.n} rows of features are equal, so nothing can be "
-            "learned; extract the features again",
-            where,
+            level="error",
+            kind="constant",
+            sentence=f"{where}: all {sums.n} rows of features are equal, so nothing "
+            "can "
+            "be learned; extract the features again",
+            source=where,
         )
         return
     typical = float(np.median(deviation[~is_constant]))
@@ -165,4 +177,4 @@ def _dimensions(where: str, sums: DimensionSums) -> Iterator[Finding]:
             sentence = (
                 f"{where}: {len(found)} of {n_dimensions} dimensions ({shown}) {says}"
             )
-            yield Finding("warning", kind, sentence, where)
+            yield Finding(level="warning", kind=kind, sentence=sentence, source=where)

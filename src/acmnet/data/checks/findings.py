@@ -12,7 +12,7 @@ LEVELS: Final[tuple[Level, ...]] = ("error", "warning", "note")
 SHOWN: Final = 5
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Finding:
     """One thing that is wrong, or worth knowing, and what to do about it."""
 
@@ -49,7 +49,10 @@ def summed_up(findings: Iterable[Finding]) -> list[str]:
 
     Examples
     --------
-    >>> late = [Finding("warning", "past-end", f"late: {i}", "x") for i in range(7)]
+    >>> late = [
+    ...     Finding(level="warning", kind="past-end", sentence=f"late: {i}", source="x")
+    ...     for i in range(7)
+    ... ]
     >>> summed_up(late)[4:]
     ['warning: late: 4', 'warning: and 2 more of this kind (past-end)']
     """

@@ -59,7 +59,9 @@ def past_end(source: str, video: Video, end_s: float, says: str) -> Iterator[Fin
     else:
         advice = "correct the length or the instances"
     sentence = f"{source}: video {quoted(video.id)}: {counts}; {advice}"
-    yield Finding(level, "past-end", sentence, source, video.id)
+    yield Finding(
+        level=level, kind="past-end", sentence=sentence, source=source, video=video.id
+    )
 
 
 def _before_start(source: str, video: Video) -> Iterator[Finding]:
@@ -68,13 +70,13 @@ def _before_start(source: str, video: Video) -> Iterator[Finding]:
     early = [start for start in starts if start < -SLACK_S]
     if early:
         yield Finding(
-            "warning",
-            "before-start",
-            f"{source}: video {quoted(video.id)}: "
+            level="warning",
+            kind="before-start",
+            sentence=f"{source}: video {quoted(video.id)}: "
             f"{counted(len(early), 'instance', ('starts', 'start'), of=len(starts))} "
             f"before 0, the first at {min(early):g} s; correct the times",
-            source,
-            video.id,
+            source=source,
+            video=video.id,
         )
 
 
@@ -85,15 +87,17 @@ def _filling(source: str, video: Video, duration_s: float) -> Iterator[Finding]:
         inside_s = min(instance.segment.end_s, duration_s) - start_s
         if inside_s > FULL * duration_s:
             yield Finding(
-                "note",
-                "fills-video",
-                f"{source}: video {quoted(video.id)}: {quoted(instance.label)} fills "
-                f"{inside_s / duration_s:.0%} of the video, so it cannot teach when "
+                level="note",
+                kind="fills-video",
+                sentence=f"{source}: video {quoted(video.id)}: "
+                f"{quoted(instance.label)} "
+                f"fills {inside_s / duration_s:.0%} of the video, so it cannot teach "
+                "when "
                 "the action happens; add background if you have it",
-                source,
-                video.id,
-                index,
-                instance.label,
+                source=source,
+                video=video.id,
+                index=index,
+                label=instance.label,
             )
             return
 
@@ -110,16 +114,17 @@ def _duplicates(source: str, video: Video) -> Iterator[Finding]:
             )
             if x.label == y.label and gap_s <= DUPLICATE_S:
                 yield Finding(
-                    "warning",
-                    "duplicate",
-                    f"{source}: video {quoted(video.id)}: instance {index} repeats "
-                    f"instance {before}, {quoted(x.label)} [{x.segment.start_s:g}, "
+                    level="warning",
+                    kind="duplicate",
+                    sentence=f"{source}: video {quoted(video.id)}: instance {index} "
+                    f"repeats instance {before}, {quoted(x.label)} "
+                    f"[{x.segment.start_s:g}, "
                     f"{x.segment.end_s:g}] s, and only one of them can be found; "
                     "remove it",
-                    source,
-                    video.id,
-                    index,
-                    x.label,
+                    source=source,
+                    video=video.id,
+                    index=index,
+                    label=x.label,
                 )
                 break
         else:

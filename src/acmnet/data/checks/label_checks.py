@@ -40,13 +40,13 @@ def label_findings(annotations: Annotations) -> Iterator[Finding]:
         without = [video.id for video in groups[None]]
         total = len(annotations.videos)
         yield Finding(
-            "warning",
-            "subset",
-            f"{annotations.source}: "
+            level="warning",
+            kind="subset",
+            sentence=f"{annotations.source}: "
             f"{counted(len(without), 'video', ('is', 'are'), of=total)} "
             f"in no subset, so no subset can be picked out: {some(without)}; give "
             "each video a subset",
-            annotations.source,
+            source=annotations.source,
         )
     labelled = {
         name: videos
@@ -122,7 +122,9 @@ def _absent(
         kind = "one-subset" if inside else "no-video"
         sentence = f"{annotations.source}: class {quoted(label)} {says}"
         source = annotations.source
-        yield Finding("warning", kind, sentence, source, label=label)
+        yield Finding(
+            level="warning", kind=kind, sentence=sentence, source=source, label=label
+        )
 
 
 def _subset(name: str | None) -> str:
@@ -144,7 +146,13 @@ def _weak(
         *_pairs(names, counts, videos),
         *_lengths(names, videos),
     ):
-        yield Finding("warning", kind, f"{where}: {says}", source, label=label)
+        yield Finding(
+            level="warning",
+            kind=kind,
+            sentence=f"{where}: {says}",
+            source=source,
+            label=label,
+        )
 
 
 def _numbers(
@@ -268,14 +276,14 @@ def unpredicted(
             if video.instances and video.id not in known:
                 n = len(video.instances)
                 yield Finding(
-                    level,
-                    "never-predicted",
-                    f"{annotations.source}: video {quoted(video.id)} has "
+                    level=level,
+                    kind="never-predicted",
+                    sentence=f"{annotations.source}: video {quoted(video.id)} has "
                     f"{counted(n, 'instance')} but {says}, so that {n} of {total} can "
                     "never be found; predict "
                     "it, or leave it out of the ground truth",
-                    annotations.source,
-                    video.id,
+                    source=annotations.source,
+                    video=video.id,
                 )
 
 
@@ -284,7 +292,9 @@ def detection_findings(annotations: Annotations, path: Path) -> Iterator[Finding
     try:
         found = read_detections(path)
     except ValueError as error:
-        yield Finding("error", "refused", str(error), str(path))
+        yield Finding(
+            level="error", kind="refused", sentence=str(error), source=str(path)
+        )
         return
     says = f"no entry in {path}"
     yield from unpredicted(annotations, found.video_ids, says, "warning")
@@ -292,7 +302,9 @@ def detection_findings(annotations: Annotations, path: Path) -> Iterator[Finding
     labels = sorted(set(found.labels) - set(annotations.class_names))
     if labels:
         sentence = f"{path}: labels that no class has: {some(labels)}; rename them"
-        yield Finding("warning", "unknown-label", sentence, str(path))
+        yield Finding(
+            level="warning", kind="unknown-label", sentence=sentence, source=str(path)
+        )
 
 
 def split_findings(annotations: Annotations, path: Path) -> Iterator[Finding]:
@@ -302,7 +314,9 @@ def split_findings(annotations: Annotations, path: Path) -> Iterator[Finding]:
             path, "list of videos", AnnotationError, "write a video a line"
         )
     except AnnotationError as error:
-        yield Finding("error", "refused", str(error), str(path))
+        yield Finding(
+            level="error", kind="refused", sentence=str(error), source=str(path)
+        )
         return
     names = [one_form(line.strip()) for line in text.splitlines() if line.strip()]
     yield from unpredicted(annotations, names, f"is not in {path}", "error")
@@ -316,11 +330,11 @@ def _strangers(
     strangers = [name for name in names if name not in annotations.videos]
     if strangers:
         yield Finding(
-            "warning",
-            "unknown-video",
-            f"{path}: {counted(len(strangers), 'video', ('is', 'are'))} not in "
-            f"{annotations.source}: "
+            level="warning",
+            kind="unknown-video",
+            sentence=f"{path}: {counted(len(strangers), 'video', ('is', 'are'))} not "
+            f"in {annotations.source}: "
             f"{some(strangers)}{spelt_otherwise(strangers, annotations.videos)}; check "
             "the names, or annotate them",
-            str(path),
+            source=str(path),
         )

@@ -44,7 +44,13 @@ def word_findings(annotations: Annotations) -> Iterator[Finding]:
         *_alike(annotations),
         *_slips(videos),
     ):
-        yield Finding("warning", kind, f"{source}: {says}", source, label=label)
+        yield Finding(
+            level="warning",
+            kind=kind,
+            sentence=f"{source}: {says}",
+            source=source,
+            label=label,
+        )
 
 
 def folded(label: str) -> str:

@@ -67,7 +67,10 @@ def _whole_file(path: Path, foreign: Format) -> LenientReading:
     """Read a file of another program, of which the first fault is reported."""
     found = read_foreign(path, foreign)
     source = str(path)
-    notes = [Finding("note", "form", sentence, source) for sentence in found.notes]
+    notes = [
+        Finding(level="note", kind="form", sentence=sentence, source=source)
+        for sentence in found.notes
+    ]
     return LenientReading(found, tuple(notes))
 
 
@@ -80,7 +83,10 @@ def _read_table(path: Path) -> LenientReading:
         sentences = faults or [str(error)]
         return LenientReading(None, tuple(_refused(source, x) for x in sentences))
     findings = [_refused(source, sentence) for sentence in faults]
-    findings += [Finding("note", "form", sentence, source) for sentence in found.notes]
+    findings += [
+        Finding(level="note", kind="form", sentence=sentence, source=source)
+        for sentence in found.notes
+    ]
     return LenientReading(found, tuple(findings))
 
 
@@ -111,7 +117,9 @@ class _Reader:
 
 
 def _refused(source: str, sentence: str, **place: Any) -> Finding:
-    return Finding("error", "refused", sentence, source, **place)
+    return Finding(
+        level="error", kind="refused", sentence=sentence, source=source, **place
+    )
 
 
 def _isolated(
@@ -198,14 +206,15 @@ def _wrong_lengths(
                 continue
             is_refused = refuses_empty or end_s < start_s
             yield Finding(
-                "error" if is_refused else "warning",
-                "length",
-                f"{source}: video {quoted(video)}, annotations[{index}]: an instance "
-                f"must end after it starts, got [{start_s:g}, {end_s:g}] s; correct "
+                level="error" if is_refused else "warning",
+                kind="length",
+                sentence=f"{source}: video {quoted(video)}, annotations[{index}]: an "
+                f"instance must end after it starts, got [{start_s:g}, {end_s:g}] s; "
+                "correct "
                 "it, or leave the segment out to keep the label only",
-                source,
-                video,
-                index,
+                source=source,
+                video=video,
+                index=index,
             )
             del annotation["segment"]
 
