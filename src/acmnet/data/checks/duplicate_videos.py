@@ -133,8 +133,7 @@ class TwinSearch:
             kind="twins",
             sentence=f"{store.directory}: videos {' and '.join(names)} look like one "
             f"video: {says}; a test on what was trained on measures nothing, so leave "
-            "one out "
-            "or put both into one subset or fold",
+            "one out or put both into one subset or fold",
             source=str(store.directory),
             video=self.videos[pair[0]],
         )

@@ -177,7 +177,6 @@ def _coverage(annotations: Annotations, store: FeatureStore) -> Iterator[Finding
             kind="unused-features",
             sentence=f"{where}: features of {counted(len(strangers), 'video')} are not "
             f"used, as {annotations.source} does not name them: {some(strangers)}; "
-            "annotate "
-            "them or leave them",
+            "annotate them or leave them",
             source=where,
         )

@@ -148,8 +148,7 @@ def _dimensions(where: str, sums: DimensionSums) -> Iterator[Finding]:
             level="error",
             kind="constant",
             sentence=f"{where}: all {sums.n} rows of features are equal, so nothing "
-            "can "
-            "be learned; extract the features again",
+            "can be learned; extract the features again",
             source=where,
         )
         return

@@ -92,8 +92,7 @@ def _filling(source: str, video: Video, duration_s: float) -> Iterator[Finding]:
                 sentence=f"{source}: video {quoted(video.id)}: "
                 f"{quoted(instance.label)} "
                 f"fills {inside_s / duration_s:.0%} of the video, so it cannot teach "
-                "when "
-                "the action happens; add background if you have it",
+                "when the action happens; add background if you have it",
                 source=source,
                 video=video.id,
                 index=index,

@@ -210,8 +210,7 @@ def _wrong_lengths(
                 kind="length",
                 sentence=f"{source}: video {quoted(video)}, annotations[{index}]: an "
                 f"instance must end after it starts, got [{start_s:g}, {end_s:g}] s; "
-                "correct "
-                "it, or leave the segment out to keep the label only",
+                "correct it, or leave the segment out to keep the label only",
                 source=source,
                 video=video,
                 index=index,
