@@ -48,11 +48,14 @@ endef
 demo: install
 	$(BIN)/acmnet demo --out runs/demo
 
+# mypy runs beside the tests, and what it found stands at the end
 test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist worksteal
+	@mkdir -p runs
+	@echo "$(BIN)/mypy, beside the tests"; $(BIN)/mypy >runs/mypy.txt 2>&1 & types=$$!; \
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist worksteal; tests=$$?; \
+	wait $$types || { cat runs/mypy.txt; exit 1; }; exit $$tests
 
 test-fast: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -77,6 +78,24 @@ def test_make_lets_python_keep_what_it_compiled():
     ).stdout.splitlines()
     assert "KEPT=1" in shown
     assert not any(line.startswith("PYTHONDONTWRITE") for line in shown)
+
+
+@pytest.mark.parametrize(("types", "tests"), [(0, 0), (1, 0), (0, 1), (1, 1)])
+def test_make_test_fails_for_types_and_for_tests(tmp_path, types, tests):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    for name in ("pyproject.toml", ".venv/installed-dev"):
+        (tmp_path / name).touch()
+    for name, code in (("ruff", 0), ("mypy", types), ("pytest", tests)):
+        program = tmp_path / ".venv" / "bin" / name
+        program.write_text(f"#!/bin/sh\necho {name} says {code}\nexit {code}\n")
+        program.chmod(0o755)
+    done = subprocess.run(
+        ["make", "test"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode != 0) == bool(types or tests)
+    assert f"pytest says {tests}" in done.stdout
+    assert ("mypy says 1" in done.stdout) == bool(types)
 
 
 def test_make_install_goes_through_the_lock():
