@@ -4,9 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from acmnet.evaluation import matching, measures, ranking
-from acmnet.evaluation.matching import Located, pieces
+from acmnet.evaluation.matching import Located, pieces, sorting
 from acmnet.evaluation.reports import evaluate
 from support.drawn_detections import drawn_detections, drawn_truth
 
@@ -26,7 +28,18 @@ def test_pieces_are_whole_groups_and_leave_nothing_out(together):
     indices = [pair for pair in pieces(found, true, together)]
     for side, n in ((0, 100), (1, 40)):
         assert sorted(np.concatenate([x[side] for x in indices])) == list(range(n))
-        assert all((np.diff(x[side]) > 0).all() for x in indices)
+    for sides in indices:
+        for own, where in zip(sides, (found, true), strict=True):
+            for group in set(where.group[own].tolist()):
+                assert (np.diff(own[where.group[own] == group]) > 0).all()
+
+
+@given(
+    st.lists(st.sampled_from([0, 1, 2, 65_535, 65_536, 65_537, 2**31, 2**40 + 1])),
+)
+def test_sorting_is_the_stable_order(numbers):
+    values = np.array(numbers, np.int64)
+    assert sorting(values).tolist() == np.argsort(values, kind="stable").tolist()
 
 
 @pytest.mark.parametrize("protocol", ["custom", "thumos14-2014"])

@@ -32,6 +32,8 @@ from acmnet.messages import counted
 
 RECALLED = (1, 5, 10, 50, 100)
 """Numbers of detections per video that average recall is reported for."""
+F1_TIOU = 0.5
+"""The smallest overlap at which best F1 is reported."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,6 +132,7 @@ def evaluate_command(
         }
 
     reports, left_out = held_out(evaluated)
+    files.clear()  # twenty million detections take a gigabyte
     first = next(iter(reports.values()))
     comparison = None
     if len(reports) > 1:
@@ -247,10 +250,10 @@ def _print_scores(
         f"video classification mAP {100 * report.classification_map:.1f} %; average "
         f"recall in % by detections a video: {recall}"
     )
-    for point in report.best_f1():
-        if point.tiou == 0.5 and point.score is not None:
+    for point in report.best_f1([F1_TIOU]):
+        if point.score is not None:
             console.print(
-                f"best F1 at tIoU 0.5: {100 * point.f1:.1f} % from score "
+                f"best F1 at tIoU {point.tiou:g}: {100 * point.f1:.1f} % from score "
                 f"{point.score:.3g}"
             )
     if score_threshold is not None:

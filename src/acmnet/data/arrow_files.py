@@ -258,11 +258,11 @@ class Names:
     def index(self, column: "pyarrow.Array") -> IntArray:
         """Return the index of each row's name; -1 for a blank."""
         codes, texts = _codes_of(column)
-        used, first = np.unique(codes, return_index=True)
         place = np.full(len(texts) + 1, -1, np.int64)  # the last one is that of -1
-        for code in used[np.argsort(first)].tolist():
-            if code >= 0 and texts[code] is not None:
-                place[code] = self._place_of(texts[code])
+        for code in _by_first_use(codes, len(texts)):
+            spelt = texts[code]
+            if spelt is not None:
+                place[code] = self._place_of(spelt)
         return place[codes]
 
     def _place_of(self, spelt: str) -> int:
@@ -277,6 +277,21 @@ class Names:
         if found == len(self.distinct):
             self.distinct.append(name)
         return found
+
+
+def _by_first_use(codes: IntArray, n: int) -> list[int]:
+    """Return the codes from 0 to n - 1 that are used, in the order of their first use.
+
+    Examples
+    --------
+    >>> _by_first_use(np.array([2, -1, 0, 2]), 4)
+    [2, 0]
+    """
+    first = np.full(n + 1, len(codes))
+    first[codes[::-1]] = np.arange(len(codes))[::-1]  # the first one is written last
+    used = np.flatnonzero(first[:n] < len(codes))
+    order: list[int] = used[np.argsort(first[used])].tolist()
+    return order
 
 
 def _codes_of(column: "pyarrow.Array") -> tuple[IntArray, list[str | None]]:

@@ -148,6 +148,27 @@ class TabledVideos(ManyVideos):
         stays = np.fromiter((keep(*pair) for pair in pairs), np.bool_, len(self))
         return TabledVideos(self.table, self._chosen[stays])
 
+    def rows(self) -> tuple[IntArray, IntArray]:
+        """Return the rows of the table that these videos have, and whose each is.
+
+        Returns
+        -------
+        rows : array of shape (n_rows,)
+            Indices into the table's marks, video by video.
+        video : array of shape (n_rows,)
+            The index of each row's video among these videos.
+        """
+        first, last = self.table.first[self._chosen], self.table.first[self._chosen + 1]
+        n_rows = last - first
+        video = np.repeat(np.arange(len(n_rows)), n_rows)
+        before = np.cumsum(n_rows) - n_rows
+        rows: IntArray = np.arange(len(video)) + (first - before)[video]
+        return rows, video
+
+    def at(self, i: int) -> Video:
+        """Return a video by its index among these videos."""
+        return self.table.video(int(self._chosen[i]))
+
     def with_spans_or_points(self) -> Iterator[Video]:
         """Yield the videos with points or watched spans, which may contradict."""
         table = self.table

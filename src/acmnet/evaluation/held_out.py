@@ -45,7 +45,7 @@ def held_out(
         for report in reports.values()
         for video in training_videos_in(report.external_data)
     }
-    own = [video for video in truth.video_ids if rules.video_id(video) in seen]
+    own = [x for x in truth.video_ids if seen and rules.video_id(x) in seen]
     extra: dict[str, object] = {TAUGHT: {"left_out": taught}} if taught else {}
     if not own or videos_with_instances(truth) <= set(own):
         return reports, extra

@@ -145,7 +145,7 @@ def pieces(
     Yields
     ------
     (array, array)
-        Indices into ``ranked`` and into ``truth``, both ascending.
+        Indices into ``ranked`` and into ``truth``; those of one group are ascending.
 
     Examples
     --------
@@ -158,8 +158,7 @@ def pieces(
     if len(ranked.group) <= together:
         yield np.arange(len(ranked.group)), np.arange(len(truth.group))
         return
-    mine = np.argsort(ranked.group, kind="stable")
-    theirs = np.argsort(truth.group, kind="stable")
+    mine, theirs = sorting(ranked.group), sorting(truth.group)
     groups, true_groups = ranked.group[mine], truth.group[theirs]
     low = true_low = 0
     while low < len(groups):
@@ -172,8 +171,32 @@ def pieces(
         end = (
             len(true_groups) if is_last else np.searchsorted(true_groups, groups[high])
         )
-        yield np.sort(mine[low:high]), np.sort(theirs[true_low : int(end)])
+        yield mine[low:high], theirs[true_low : int(end)]
         low, true_low = high, int(end)
+
+
+def sorting(numbers: IntArray) -> IntArray:
+    """Return the order in which whole numbers are ascending; equal ones keep theirs.
+
+    It is that of ``np.argsort(numbers, kind="stable")``. NumPy sorts numbers of 16 bits
+    by counting them, so that sorting 16 bits after the other is several times as fast
+    for many millions of numbers.
+
+    Parameters
+    ----------
+    numbers : array of shape (N,)
+        From 0 on.
+
+    Examples
+    --------
+    >>> sorting(np.array([70_000, 2, 70_000, 1])).tolist()
+    [3, 1, 0, 2]
+    """
+    order = np.argsort(numbers.astype(np.uint16), kind="stable")
+    for shift in range(16, int(numbers.max(initial=0)).bit_length(), 16):
+        part = (numbers >> shift).astype(np.uint16)
+        order = order[np.argsort(part[order], kind="stable")]
+    return order
 
 
 def touches(ranked: Located, intervals: Located) -> BoolArray:
@@ -285,13 +308,18 @@ def _take_turns(
     and each that is proposed to keeps the earliest proposer.
     """
     chooser, wish, overlap = pairs
-    n, n_wishes = sizes
-    first = np.searchsorted(chooser, np.arange(n))
+    n_wishes = sizes[1]
+    # choosers without any pair take no part
+    first = np.flatnonzero(np.append(True, chooser[1:] != chooser[:-1])[: len(chooser)])
+    n = len(first)
+    matched = np.full((len(thresholds), sizes[0]), -1)
+    if not n:
+        return matched
     # (n_tiou * n,): how many of its pairs a chooser may take at a threshold
     allowed = np.concatenate(
         [
-            np.bincount(
-                chooser[overlap > t if is_strict else overlap >= t], minlength=n
+            np.add.reduceat(
+                overlap > t if is_strict else overlap >= t, first, dtype=np.int64
             )
             for t in thresholds
         ]
@@ -305,14 +333,15 @@ def _take_turns(
         wanted = threshold * n_wishes + wish[first[index] + tried[proposer]]
         before = holder[wanted]
         np.minimum.at(holder, wanted, proposer)
-        ousted = np.unique(before[(before < free) & (before != holder[wanted])])
-        proposer = np.concatenate([proposer[holder[wanted] != proposer], ousted])
+        after = holder[wanted]
+        ousted = np.unique(before[(before < free) & (before != after)])
+        proposer = np.concatenate([proposer[after != proposer], ousted])
         tried[proposer] += 1
         proposer = proposer[tried[proposer] < allowed[proposer]]
-    matched = np.full(len(allowed), -1)
     taken = np.flatnonzero(holder < free)
-    matched[holder[taken]] = taken % max(n_wishes, 1)
-    return matched.reshape(len(thresholds), n)
+    threshold, index = np.divmod(holder[taken], n)
+    matched[threshold, chooser[first[index]]] = taken % max(n_wishes, 1)
+    return matched
 
 
 def _candidates(ranked: Located, truth: Located, least: float) -> Pairs:
@@ -325,16 +354,24 @@ def _candidates(ranked: Located, truth: Located, least: float) -> Pairs:
     found = ranked.start_s[detection], ranked.end_s[detection]
     true = truth.start_s[instance], truth.end_s[instance]
     overlap = temporal_iou(*found, *true)
-    missed_s = np.minimum(np.abs(found[0] - true[0]), np.abs(found[1] - true[1]))
     near = np.flatnonzero(overlap >= least)
-    keys = missed_s[near], -overlap[near], detection[near]
-    order = near[np.lexsort(keys)]
+    # pairs come detection by detection: those of a detection with one pair are sorted
+    again = detection[near][1:] == detection[near][:-1]
+    several = np.flatnonzero(np.append(again, False) | np.append(False, again))
+    mixed = near[several]
+    missed_s = np.minimum(
+        np.abs(found[0][mixed] - true[0][mixed]),
+        np.abs(found[1][mixed] - true[1][mixed]),
+    )
+    order = near.copy()
+    keys = missed_s, -overlap[mixed], detection[mixed]
+    order[several] = mixed[np.lexsort(keys)]
     return detection[order], instance[order], overlap[order]
 
 
 def _pairs(ranked: Located, truth: Located) -> tuple[IntArray, IntArray]:
     """Return all pairs (detection, instance) of one group, in that order."""
-    by_group = np.argsort(truth.group, kind="stable")
+    by_group = sorting(truth.group)
     groups = truth.group[by_group]
     first = np.searchsorted(groups, ranked.group, side="left")
     n_pairs = np.searchsorted(groups, ranked.group, side="right") - first

@@ -1,11 +1,17 @@
 """Measures beside AP: video-level classification, recall of proposals, F1."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from acmnet.evaluation.matching import Located, average_precision, overlaps, pieces
+from acmnet.evaluation.matching import (
+    Located,
+    average_precision,
+    overlaps,
+    pieces,
+    sorting,
+)
 from acmnet.evaluation.ranking import Ranking
 from acmnet.segments import FloatArray, IntArray
 
@@ -42,9 +48,12 @@ def classification_ap(ranking: Ranking) -> FloatArray:
         In ``[0, 1]``.
     """
     truth = ranking.truth
-    groups, first = np.unique(ranking.located.group, return_index=True)
-    by_rank = np.argsort(first)
-    video, label = np.divmod(groups[by_rank], ranking.n_classes)
+    # within a group, the detection with the highest score comes first
+    by_group = sorting(ranking.located.group)
+    first = by_group[_starts(ranking.located.group[by_group])]
+    del by_group
+    first.sort()
+    video, label = np.divmod(ranking.located.group[first], ranking.n_classes)
     is_right = truth.labelled[video, label]
     bounds = np.searchsorted(label, np.arange(ranking.n_classes + 1))
     columns = [
@@ -87,62 +96,106 @@ def average_recall(
     `eval_proposal.py` each video contributes the same share of its detections, so that
     there are N on average; recall then depends on how many detections a system returns.
     """
-    rank = ranks_in_video(ranking)
-    near = np.flatnonzero(rank < max(proposals))
+    most = max(proposals)
     truth = ranking.truth.instances
-    video = truth.group // ranking.n_classes
-    found = Located(
-        ranking.located.group[near] // ranking.n_classes,
-        ranking.located.start_s[near],
-        ranking.located.end_s[near],
-    )
-    of_video = truth._replace(group=video)
-    first = np.full((len(ranking.tiou), len(video)), max(proposals))
+    of_video = truth._replace(group=truth.group // ranking.n_classes)
+    found = ranking.located._replace(group=ranking.located.group // ranking.n_classes)
+    n_found = np.zeros((len(ranking.tiou), len(proposals)), np.int64)
     for mine, theirs in pieces(found, of_video):
-        pairs = overlaps(found.only(mine), of_video.only(theirs))
-        detection, instance, overlap = pairs
-        for i, threshold in enumerate(ranking.tiou):
+        own, rank = _first_of_videos(found, ranking.place, mine, most)
+        detection, instance, overlap = overlaps(own, of_video.only(theirs))
+        by_instance = sorting(instance)
+        rank, overlap = rank[detection[by_instance]], overlap[by_instance]
+        starts = _starts(instance[by_instance])
+        for i, threshold in enumerate(ranking.tiou if len(starts) else ()):
             is_strict = ranking.truth.protocol.is_strict
             enough = overlap > threshold if is_strict else overlap >= threshold
-            ranks = rank[near[mine[detection[enough]]]]
-            np.minimum.at(first[i], theirs[instance[enough]], ranks)
-    recalls = np.array([[np.mean(row < n) for n in proposals] for row in first])
-    result: FloatArray = recalls.mean(axis=0)
+            first = np.minimum.reduceat(np.where(enough, rank, most), starts)
+            n_found[i] += [np.count_nonzero(first < n) for n in proposals]
+    result: FloatArray = (n_found / len(truth.group)).mean(axis=0)
     return result
 
 
-def ranks_in_video(ranking: Ranking) -> IntArray:
-    """Return (N,) the rank, from 0, of each detection among those of its video."""
-    video = ranking.located.group // ranking.n_classes
-    order = np.lexsort((ranking.listed, -ranking.score, video))
-    first = np.searchsorted(video[order], video[order])
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order)) - first
-    return rank
+def _first_of_videos(
+    found: Located, place: IntArray, mine: IntArray, most: int
+) -> tuple[Located, IntArray]:
+    """Return the first detections of some videos, and their ranks in their videos.
+
+    Parameters
+    ----------
+    found : Located
+        All detections, with videos as groups.
+    place : array of shape (N,)
+        The order of all detections, see `Ranking`.
+    mine : array of int
+        The detections of some videos.
+    most : int
+        How many of each video are returned, at most.
+    """
+    order = mine[np.argsort(found.group[mine] * len(place) + place[mine])]
+    video = found.group[order]
+    starts = _starts(video)
+    counts = np.diff(np.append(starts, len(video)))
+    rank = np.arange(len(video)) - np.repeat(starts, counts)
+    near = np.flatnonzero(rank < most)
+    return found.only(order[near]), rank[near]
 
 
-def best_f1(ranking: Ranking) -> tuple[OperatingPoint, ...]:
+def _starts(groups: IntArray) -> IntArray:
+    """Return the index of the first of each group of equal neighbours."""
+    is_first = np.append(True, groups[1:] != groups[:-1])
+    return np.flatnonzero(is_first[: len(groups)])
+
+
+def best_f1(
+    ranking: Ranking, tiou: Collection[float] | None = None
+) -> tuple[OperatingPoint, ...]:
     """Return the best F1 at each threshold, and the score that reaches it.
 
     One lowest score is chosen for all classes together; where several reach the same
     F1, the highest. Detections count as true if they do so in the protocol's AP.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        The ranked detections.
+    tiou : collection of float, optional
+        Those of the ranking's thresholds that are wanted; all when left out.
     """
-    order = np.argsort(-ranking.score, kind="stable")
-    score = ranking.score[order]
+    by_score = np.empty_like(ranking.place)
+    by_score[ranking.place] = np.arange(len(by_score))
+    score = ranking.score[by_score]
     last = np.flatnonzero(np.append(score[1:] != score[:-1], len(score) > 0))
-    points = []
-    for i in range(len(ranking.tiou)):
-        n_true, n_kept = np.cumsum(ranking.is_true[i][order])[last], last + 1
-        if ranking.is_ignored is not None:
-            n_kept = np.cumsum(~ranking.is_ignored[i][order])[last]
-        f1 = 2 * n_true / (n_kept + len(ranking.truth.instances.group))
-        at = int(f1.argmax()) if len(f1) else None
-        points.append(
-            _point(ranking, i, None, 0, 0)
-            if at is None
-            else _point(ranking, i, float(score[last[at]]), n_true[at], n_kept[at])
-        )
-    return tuple(points)
+    wanted = ranking.tiou.tolist() if tiou is None else tiou
+    return tuple(
+        _best_point(ranking, i, by_score, last)
+        for i, threshold in enumerate(ranking.tiou.tolist())
+        if threshold in wanted
+    )
+
+
+def _best_point(
+    ranking: Ranking, i: int, by_score: IntArray, last: IntArray
+) -> OperatingPoint:
+    """Return the operating point of the highest F1 at threshold ``i``.
+
+    ``by_score`` are the detections from the highest score down, and ``last`` the places
+    there at which the score falls behind the detection.
+    """
+    if not len(last):
+        return _point(ranking, i, None, 0, 0)
+    is_true = np.zeros(len(by_score), np.bool_)
+    is_true[ranking.place[ranking.is_true[i]]] = True
+    true = np.flatnonzero(is_true)
+    # F1 rises only where a true detection is added, so that the highest one is there
+    after = last[np.searchsorted(last, true)] if len(true) else last[:1]
+    n_true, n_kept = np.searchsorted(true, after, side="right"), after + 1
+    if ranking.is_ignored is not None:
+        n_kept = np.cumsum(~ranking.is_ignored[i][by_score])[after]
+    f1 = 2 * n_true / (n_kept + len(ranking.truth.instances.group))
+    at = int(f1.argmax())
+    lowest = float(ranking.score[by_score[after[at]]])
+    return _point(ranking, i, lowest, n_true[at], n_kept[at])
 
 
 def f1_at(ranking: Ranking, score: float) -> tuple[OperatingPoint, ...]:

@@ -8,6 +8,7 @@ protocol states these rules in one place; `acmnet.evaluation.reports` applies th
 
 import dataclasses
 import difflib
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final, Literal
 
@@ -92,6 +93,12 @@ class Protocol:
         """
         is_long = len(name) == YOUTUBE_ID + 2 and name.startswith("v_")
         return name[2:] if self.has_youtube_ids and is_long else name
+
+    def ids_of(self, names: Sequence[str]) -> Sequence[str]:
+        """Return what `video_id` returns of each of many names."""
+        if not self.has_youtube_ids:
+            return names
+        return [self.video_id(name) for name in names]
 
 
 ACTIVITYNET_RULES: Final = (

@@ -18,6 +18,7 @@ from acmnet.evaluation.matching import (
     match_detections,
     match_instances,
     pieces,
+    sorting,
     touches,
 )
 from acmnet.evaluation.protocols import Protocol
@@ -47,8 +48,9 @@ class Ranking:
     """The detections' groups and times, in the form of ``truth.instances``."""
     score: FloatArray
     """(N,) score of each detection."""
-    listed: IntArray
-    """(N,) position of each detection in its file."""
+    place: IntArray
+    """(N,) place, from 0, of each detection among those of all classes, from the
+    highest score down, and in the order of the file where scores are equal."""
     is_true: BoolArray
     """(n_tiou, N) whether each detection finds an instance."""
     is_ignored: BoolArray | None
@@ -105,15 +107,16 @@ def ranked_detections(
     kept, group, dropped = _kept(found, truth)
     score = found.score[kept]
     n_classes = len(truth.class_names)
-    # (N,) sorted by class, then by falling score. The sort is stable, so detections
-    # with equal scores keep their order in the file.
-    keys = [-score, group % n_classes]
+    # (N,) from the highest score down, and in the order of the file; both sorts are
+    # stable, so that the second one leaves each class in this order
+    by_score = np.argsort(-score, kind="stable")
     if protocol.matching == "instance":
         names = np.array(truth.video_ids)
         by_name = np.argsort(np.argsort(names, kind="stable"), kind="stable")
-        keys.insert(0, by_name[group // n_classes])
-    order = np.lexsort(keys)
-    del keys
+        by_score = np.lexsort((by_name[group // n_classes], -score))
+    place = sorting(group[by_score] % n_classes)
+    order = by_score[place]
+    del by_score
     kept, group, score = kept[order], group[order], score[order]
     del order
     start, end = in_units(found.start_s[kept], found.end_s[kept], protocol)
@@ -129,7 +132,7 @@ def ranked_detections(
         tiou=thresholds,
         located=located,
         score=score,
-        listed=kept,
+        place=place,
         is_true=is_true,
         is_ignored=is_ignored,
         dropped=dropped,
@@ -141,17 +144,12 @@ def _kept(
 ) -> tuple[IntArray, IntArray, dict[str, int]]:
     """Return which detections are scored, their groups, and why the others are not."""
     protocol = truth.protocol
-    video_place = {
-        protocol.video_id(video): v for v, video in enumerate(truth.video_ids)
-    }
-    known = np.array(
-        [video_place.get(protocol.video_id(v), OUTSIDE) for v in found.video_ids],
-        np.int64,
-    )
+    names = protocol.ids_of(truth.video_ids)
+    video_place = {name: v for v, name in enumerate(names)}
+    own = protocol.ids_of(found.video_ids)
+    known = np.array([video_place.get(v, OUTSIDE) for v in own], np.int64)
     withheld = {*protocol.left_out, *protocol.unscored}
-    is_withheld = np.array(
-        [protocol.video_id(v) in withheld for v in found.video_ids], np.bool_
-    )
+    is_withheld = np.array([v in withheld for v in own], np.bool_)
     if len(found) and (known < 0).all():
         raise ValueError(
             f"{found.source}: no detection is of a video of {truth.where}; it names "

@@ -128,9 +128,14 @@ class DetectionReport:
         recalls = average_recall(self.ranking, proposals).tolist()
         return dict(zip(proposals, recalls, strict=True))
 
-    def best_f1(self) -> tuple[OperatingPoint, ...]:
-        """Return the best F1 at each threshold, and the score that reaches it."""
-        return best_f1(self.ranking)
+    def best_f1(
+        self, tiou: Collection[float] | None = None
+    ) -> tuple[OperatingPoint, ...]:
+        """Return the best F1 at each threshold, and the score that reaches it.
+
+        ``tiou`` names the thresholds that are wanted, if not all of them are.
+        """
+        return best_f1(self.ranking, tiou)
 
     def f1_at(self, score: float) -> tuple[OperatingPoint, ...]:
         """Return F1 at each threshold of the detections with at least ``score``."""
@@ -303,7 +308,7 @@ def evaluate(
         truth = located_truth(annotations, rules, subset, intervals)
     ranking = ranked_detections(found, truth, thresholds)
     ap = ranking.ap()
-    predicted = {rules.video_id(video) for video in found.video_ids}
+    predicted = set(rules.ids_of(found.video_ids))
     return DetectionReport(
         tiou=ranking.tiou,
         map=ap.mean(axis=1),
@@ -314,7 +319,11 @@ def evaluate(
         detections=len(ranking.score),
         dropped=ranking.dropped,
         unpredicted=tuple(
-            v for v in truth.video_ids if rules.video_id(v) not in predicted
+            video
+            for video, own in zip(
+                truth.video_ids, rules.ids_of(truth.video_ids), strict=True
+            )
+            if own not in predicted
         ),
         ground_truth_sha256=sha256,
         external_data=found.external_data,
@@ -349,6 +358,8 @@ def _taught(found: DetectionFile, truth: Truth) -> list[str]:
     """
     rules = truth.protocol
     gave = {rules.video_id(video) for video in taught_videos_in(found.external_data)}
+    if not gave:
+        return []
     taught = [video for video in truth.video_ids if rules.video_id(video) in gave]
     known = videos_with_instances(truth) if taught else set()
     if taught and known <= set(taught):
@@ -377,7 +388,7 @@ def _notes(source: str, found: DetectionFile, truth: Truth) -> Iterator[str]:
     trained_on = training_videos_in(found.external_data)
     rules = truth.protocol
     seen = {rules.video_id(video) for video in trained_on}
-    seen &= {rules.video_id(video) for video in truth.video_ids}
+    seen = seen.intersection(rules.ids_of(truth.video_ids)) if seen else seen
     if seen:
         yield seen_note(seen, len(truth.video_ids))
     elif is_unknown(found.external_data):

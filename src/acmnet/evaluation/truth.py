@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from acmnet.data.annotations import Annotations, Video
 from acmnet.data.contradictions import covers_all
+from acmnet.data.tabled_videos import POINT, SEGMENT, WATCHED, TabledVideos
 from acmnet.evaluation.matching import Located
 from acmnet.evaluation.protocols import Protocol
 from acmnet.files import open_regular
@@ -128,15 +129,13 @@ def located_truth(
     """
     chosen, named = _of_subset(annotations, protocol, subset)
     where = annotations.source + (f", subset {named!r}" if named is not None else "")
-    gathered = _Gathered(protocol, intervals or {})
-    for video in chosen.videos.values():
-        gathered.add(annotations.source, video)
+    gathered = _gathered(chosen, protocol, intervals or {})
     if not gathered.video:
         raise ValueError(
             f"{where}: no video has an instance, so nothing can be evaluated; "
             "give labels their segments, or choose another subset"
         )
-    ids, present = gathered.ids, set(gathered.label)
+    ids, present = gathered.ids, set(np.unique(gathered.label).tolist())
     class_names = tuple(
         name for name in annotations.class_names if gathered.place.get(name) in present
     )
@@ -166,6 +165,20 @@ def located_truth(
         ),
         notes=tuple(notes),
     )
+
+
+def _gathered(
+    chosen: Annotations, protocol: Protocol, intervals: Intervals
+) -> "_Gathered":
+    """Return what a protocol scores of the chosen videos."""
+    gathered, videos = _Gathered(protocol, intervals), chosen.videos
+    is_plain = not protocol.has_youtube_ids and not intervals
+    if isinstance(videos, TabledVideos) and is_plain:
+        gathered.add_table(videos.only(lambda name, _: name not in protocol.left_out))
+        return gathered
+    for video in videos.values():
+        gathered.add(chosen.source, video)
+    return gathered
 
 
 class _Gathered:
@@ -222,9 +235,45 @@ class _Gathered:
             self.labelled[1].append(self._number(name))
         self.n_points += len(video.points)
         if video.watched:
-            spans = (x.segment for x in video.watched)
-            if not covers_all(spans, video.duration_s):
-                self.in_part.append(video.id)
+            self._add_watched(video)
+
+    def add_table(self, videos: TabledVideos) -> None:
+        """Add the videos of a table, without an object for each of them.
+
+        It does what `add` does with each video, for a protocol in which each name is
+        another video, and without intervals beyond those of the table.
+        """
+        table, (rows, of) = videos.table, videos.rows()
+        number = np.array([self._number(x) for x in table.class_names], np.int64)
+        kind, label = table.kind[rows], table.class_index[rows]
+        has_label = label >= 0
+        is_segment = (kind == SEGMENT) & has_label
+        is_ambiguous = np.array(
+            [*(x == self.protocol.ambiguous_label for x in table.class_names), False]
+        )[label]
+        times = np.stack([table.start_s[rows], table.end_s[rows]], axis=1)
+        own, unsure = is_segment & ~is_ambiguous, is_segment & is_ambiguous
+        named = (kind != WATCHED) & has_label
+        for kept, values in (
+            (self.video, of[own]),
+            (self.label, number[label[own]]),
+            (self.times, times[own]),
+            (self.labelled[0], of[named]),
+            (self.labelled[1], number[label[named]]),
+            (self.ambiguous_video, of[unsure]),
+            (self.ambiguous_times, times[unsure]),
+        ):
+            kept.frombytes(values.tobytes())
+        self.ids.extend(videos)
+        self.n_points += int(((kind == POINT) & has_label).sum())
+        for v in np.unique(of[kind == WATCHED]).tolist():
+            self._add_watched(videos.at(v))
+
+    def _add_watched(self, video: Video) -> None:
+        """Take note of a video that was watched in part only."""
+        spans = (x.segment for x in video.watched)
+        if not covers_all(spans, video.duration_s):
+            self.in_part.append(video.id)
 
     def _number(self, label: str) -> int:
         """Return the number of a label."""
