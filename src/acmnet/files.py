@@ -40,6 +40,9 @@ PART: Final = re.compile(r"\.(.+)\.\d+(?:-[0-9a-f]{8})?\.part", re.DOTALL)
 """Pattern of the temporary name of a file that is being written. Its group is the
 file's name, as `short_file_name` returns it."""
 
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]+:")
+"""Pattern of the first part of an address, such as ``s3:``; a drive has one letter."""
+
 
 class FileError(OSError, ValueError):
     """A file that cannot be read or written; the message says why and what to do.
@@ -151,6 +154,7 @@ def make_folder(folder: Path) -> None:
     FileError
         If it cannot be made. The message says why and what to do.
     """
+    refuse_address(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
@@ -172,6 +176,7 @@ def refuse_unwritable(*paths: Path | None) -> None:
     for path in paths:
         if path is None:
             continue
+        refuse_address(path)
         try:
             nearest = next(p for p in path.absolute().parents if p.exists())
             probe = part_name(nearest / path.name)
@@ -182,6 +187,23 @@ def refuse_unwritable(*paths: Path | None) -> None:
             probe.unlink(missing_ok=True)
         except OSError as fault:
             raise unwritten(path, fault) from fault
+
+
+def refuse_address(path: Path) -> None:
+    """Refuse to write to an address in object storage, as if it were a folder.
+
+    Raises
+    ------
+    FileError
+        The message names the address and says what to do instead.
+    """
+    for i, part in enumerate(path.parts[:-1]):
+        if _SCHEME.fullmatch(part) and not Path(*path.parts[: i + 1]).exists():
+            raise FileError(
+                f"{part}//{'/'.join(path.parts[i + 1 :])} is an address, to which only "
+                "acmnet pack writes; name a folder on a disk (acmnet pack then takes "
+                "features from there to the address)"
+            )
 
 
 def said(fault: OSError) -> str:

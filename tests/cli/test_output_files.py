@@ -22,6 +22,7 @@ from acmnet.files import (
     written_whole,
 )
 from acmnet.limits import LONGEST_NAME_BYTES
+from support.commands import refused
 
 
 @pytest.fixture
@@ -232,3 +233,19 @@ def test_what_the_system_says_becomes_a_sentence():
     assert said(full).startswith("No space left on device; check the disk")
     assert said(FileError("a sentence", full)) == "a sentence"
     assert FileError("a sentence", full).errno == errno.ENOSPC
+
+
+def test_addresses_are_no_folders(acmnet, tiny_world, tiny_scenes, tmp_path):
+    labels, features = tiny_world
+    given = ("--annotations", labels, "--features", features)
+    for words in (
+        ("extract", tiny_scenes, "--extractor", "motion", "--out", "s3://b/x"),
+        ("train", *given, "--out", "s3://b/x"),
+        ("convert", labels, "s3://b/x.csv"),
+    ):
+        result = acmnet(*words)
+        refused(result, "s3://b", " is an address, to which only acmnet pack writes")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "s3:").mkdir()  # a folder of this name may be written to
+    assert acmnet("convert", labels, "s3://b.json")[0] == 0
+    assert (tmp_path / "s3:" / "b.json").exists()
