@@ -27,6 +27,7 @@ from acmnet.pipeline.cross_validation import cross_validate
 from acmnet.pipeline.label_free_selection import agreement, rank_correlation
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.studies import Study, StudyError, Variant, study, study_names
+from acmnet.pipeline.worker_tasks import Workers
 from acmnet.recipes import recipe
 from acmnet.segments import Detections
 from acmnet.show.figures import ablation_figures as studies_room
@@ -276,7 +277,7 @@ def test_two_processes_train_what_one_does(world, tmp_path, monkeypatch):
     planted = plant(tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
     alone = requested(world, tmp_path / "one", "III", seeds=(0,))
-    shared = requested(world, tmp_path / "two", "III", seeds=(0,), workers=2)
+    shared = requested(world, tmp_path / "two", "III", seeds=(0,), workers=Workers(2))
     one, two = (ablate(only(asked, "5")) for asked in (alone, shared))
     for first, second in zip(one.rows, two.rows, strict=True):
         assert first.averages == pytest.approx(second.averages, abs=1e-6)

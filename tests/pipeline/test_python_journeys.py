@@ -437,26 +437,34 @@ def test_shuffling_deals_the_same_labels(tiny_world):
     assert list(dealt.labels) == list(data.labels)
 
 
+def is_kept(times):
+    """Assert that files were not written since their times were taken."""
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+
+
 def test_cross_validation_covers_every_video_once_and_resumes(tmp_path):
     world = write_world(make_world(3), tmp_path / "world")
     annotations = read_annotations(world[0])
     asked = request(world, tmp_path / "cv", overrides={"training.epochs": 1})
-    seen, trained = [], []
+    seen = []
 
     def note(seed, fold, scores):
         run = load_config(tmp_path / "cv" / f"seed_{seed}" / f"fold_{fold}")
         seen.append((seed, fold, run.training["videos"], scores.shape))
 
     arguments = {"folds": 2, "seeds": (0, 1), "tiou": (0.1, 0.5), "on_run": note}
-    result = cross_validate(asked, on_step=trained.append, **arguments)
+    result = cross_validate(asked, **arguments)
     labels = weak_labels(annotations.subset("training"))
     sizes = [len(labels) - len(fold) for fold in stratified_folds(labels, 2).videos]
     assert sum(sizes) == len(labels)
     assert seen == [(s, f, sizes[f], (2,)) for s in (0, 1) for f in (0, 1)]
     assert result.map.shape == result.chance.shape == (2, 2, 2)
-    steps = len(trained)
-    again = cross_validate(asked, on_step=trained.append, **arguments)
-    assert len(trained) == steps  # nothing was trained twice
+    weights = {
+        x: x.stat().st_mtime_ns for x in (tmp_path / "cv").rglob("*.safetensors")
+    }
+    assert len(weights) == 4
+    again = cross_validate(asked, **arguments)
+    is_kept(weights)  # nothing was trained twice
     assert np.array_equal(again.map, result.map)
     # an ensemble of one seed is what that seed is; of two, their mean localises
     same = {k: arguments[k] for k in ("folds", "tiou")}
@@ -471,12 +479,8 @@ def test_cross_validation_covers_every_video_once_and_resumes(tmp_path):
     assert result.pooled[0] == pytest.approx(report.map, abs=0)
     # another way to localise needs no training; another training is refused
     settings = override(asked.settings, {"localization.nms_tiou": 0.2})
-    cross_validate(
-        dataclasses.replace(asked, settings=settings),
-        on_step=trained.append,
-        **arguments,
-    )
-    assert len(trained) == steps
+    cross_validate(dataclasses.replace(asked, settings=settings), **arguments)
+    is_kept(weights)
     settings = override(asked.settings, {"training.learning_rate": 1e-5})
     with pytest.raises(
         RunError, match=r"trained with training\.learning_rate = 0\.0003"

@@ -5,13 +5,14 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import app, console, errors, quiet
+from acmnet.cli.app import app, console, errors, note, quiet
 from acmnet.cli.dotted_settings import TRAINING_EPILOGUE
 from acmnet.cli.fold_options import Folding, FoldOptions
 from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import Device, JsonPath, Seeds, fail_for_missing
 from acmnet.cli.terminal_tables import plain_table
 from acmnet.cli.training_options import Training
+from acmnet.cli.worker_options import AtATime, WorkerOptions
 from acmnet.files import refuse_unwritable, write_json, write_text
 from acmnet.pipeline.ablation import AblationRequest, ablate
 from acmnet.pipeline.studies import study, study_names
@@ -31,7 +32,7 @@ def ablate_command(
     out: Path,
     folding: Folding = FoldOptions(),
     seeds: Seeds = (0, 1, 2),
-    workers: int = 1,
+    at_a_time: AtATime = WorkerOptions(),
     json_path: JsonPath = None,
     device: Device = "auto",
 ) -> None:
@@ -54,8 +55,6 @@ def ablate_command(
         true segments.
     seeds
         Seeds to train every fold with, as in --seeds 0 --seeds 1.
-    workers
-        How many trainings run at the same time; they share the cores and the GPUs.
     json_path
         Also write the scores to this JSON file, as fractions of 1.
     """
@@ -69,10 +68,10 @@ def ablate_command(
         folds=deal.folds,
         groups=deal.groups,
         seeds=seeds,
-        workers=workers,
+        workers=at_a_time.asked(),
     )
     with Waiting(errors, f"table {table}", "trainings", silent=quiet()) as bar:
-        result = ablate(request, bar.update)
+        result = ablate(request, bar.update, note)
     values, rows = result.to_json(), result.table()
     for suffix, text in ((".md", rows.to_markdown()), (".tex", rows.to_latex())):
         write_text(out / f"{table}{suffix}", text)

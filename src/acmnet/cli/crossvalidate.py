@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.cli.app import app, console, errors, quiet
+from acmnet.cli.app import app, console, errors, note, quiet
 from acmnet.cli.dotted_settings import TRAINING_EPILOGUE
 from acmnet.cli.fold_options import Deal, Folding, FoldOptions
 from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import Device, JsonPath, Seeds, fail_for_missing
 from acmnet.cli.terminal_tables import map_table
 from acmnet.cli.training_options import Training
+from acmnet.cli.worker_options import AtATime, WorkerOptions
 from acmnet.data.detections import write_detections
 from acmnet.evaluation.reports import parse_tiou
 from acmnet.files import refuse_unwritable, write_json
@@ -22,6 +23,7 @@ from acmnet.pipeline.cross_validation import (
 )
 from acmnet.pipeline.fit.fit_request import DETECTIONS
 from acmnet.pipeline.run_request import RunRequest
+from acmnet.pipeline.worker_tasks import Workers, task_workers
 from acmnet.segments import FloatArray
 
 SPREAD: Final = "std over seeds"
@@ -37,6 +39,7 @@ def crossvalidate_command(
     out: Path,
     folding: Folding = FoldOptions(),
     seeds: Seeds = (0, 1, 2),
+    at_a_time: AtATime = WorkerOptions(),
     tiou: str = "0.1:0.7:0.1",
     json_path: JsonPath = None,
     device: Device = "auto",
@@ -72,7 +75,7 @@ def crossvalidate_command(
     refuse_unwritable(out / f"seed_0/{DETECTIONS}", json_path)
     request = given.request(out, device)
     deal = folding.deal_with_note(request.data)
-    result = _with_bar(request, deal, seeds, parse_tiou(tiou))
+    result = _with_bar(request, deal, seeds, parse_tiou(tiou), at_a_time.asked())
     values = result.to_json()
     if len(seeds) > 1:
         ensemble = ensemble_scores(
@@ -103,11 +106,18 @@ def crossvalidate_command(
 
 
 def _with_bar(
-    request: RunRequest, deal: Deal, seeds: Sequence[int], tiou: Sequence[float]
+    request: RunRequest,
+    deal: Deal,
+    seeds: Sequence[int],
+    tiou: Sequence[float],
+    workers: Workers,
 ) -> CrossValidation:
     """Train and score every fold, with a progress bar that tells each score."""
     runs, n_runs = 0, deal.folds * len(seeds)
-    with Waiting(errors, "cross-validating", "runs", silent=quiet()) as bar:
+    with (
+        Waiting(errors, "cross-validating", "runs", silent=quiet()) as bar,
+        task_workers(workers, note) as do_tasks,
+    ):
 
         def count(seed: int, fold: int, scores: FloatArray) -> None:
             nonlocal runs
@@ -121,6 +131,7 @@ def _with_bar(
             groups=deal.groups,
             seeds=seeds,
             tiou=tiou,
+            do_tasks=do_tasks,
             on_run=count,
         )
 

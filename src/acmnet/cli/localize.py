@@ -2,7 +2,8 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
@@ -25,6 +26,7 @@ from acmnet.cli.localize_untrained import (
 )
 from acmnet.cli.shared_options import Device, missing_videos
 from acmnet.cli.trained_run import (
+    Find,
     loaded,
     localised,
     note_unlike,
@@ -46,9 +48,15 @@ from acmnet.pipeline.stored_calibration import (
     CalibrationError,
     read_calibration,
 )
-from acmnet.pipeline.trained_model import TrainedModel
+from acmnet.pipeline.trained_model import TrainedModel, localize_videos
 from acmnet.pipeline.training_run import join_processes
 from acmnet.pipeline.training_summary import shown_score
+from acmnet.pipeline.worker_localization import (
+    VIDEOS_TOGETHER,
+    StoredRun,
+    localize_on_workers,
+)
+from acmnet.pipeline.worker_tasks import Workers, task_workers
 from acmnet.segments import Detections
 
 LIKELY: Final = 0.5
@@ -128,7 +136,9 @@ def localize(
             found = _Found(*untrained_detections(data, chosen, settings), None)
         else:
             model = loaded(run or Path(), where, settings)
-            found = _by_run(model, run or Path(), data, calibrated)
+            stored = StoredRun(run=run or Path(), settings=model.settings, device=where)
+            find = _finding(stored, source.finding())
+            found = _by_run(model, stored.run, data, calibrated, find)
         missing = [] if videos else missing_videos(data)
     write_or_print(found.results, outputs, limits, found.from_score, found.used)
     left_out = [*missing, *(f"{x.video}: {x.reason}" for x in unread)]
@@ -153,13 +163,43 @@ def _refuse_outputs(outputs: list[Output], n_videos: int) -> None:
         output.refuse(n_videos)
 
 
+def _finding(stored: StoredRun, workers: Workers) -> Find:
+    """Return what finds the actions: here, or by workers that load the same run."""
+
+    def find(
+        model: TrainedModel,
+        data: Data,
+        on_video: Callable[[str], None],
+        on_failure: Callable[[FeatureError], None] | None,
+    ) -> dict[str, Detections]:
+        n_tasks = math.ceil(len(data.annotations.videos) / VIDEOS_TOGETHER)
+        needed = dataclasses.replace(workers, count=min(workers.count, n_tasks) or 1)
+        if needed.is_this_process:
+            return localize_videos(model, data, on_video, on_failure)
+        with task_workers(needed, note) as do_tasks:
+            return localize_on_workers(
+                stored,
+                model,
+                data,
+                do_tasks,
+                on_video=on_video,
+                on_failure=on_failure,
+            )
+
+    return find
+
+
 def _by_run(
-    model: TrainedModel, run: Path, data: Data, options: CalibrationOptions
+    model: TrainedModel,
+    run: Path,
+    data: Data,
+    options: CalibrationOptions,
+    find: Find,
 ) -> _Found:
     """Find actions with a trained run, and calibrate their scores if it can be done."""
     calibration = _calibration(run, model, options)
     failures: list[FeatureError] = []
-    results = localised(model, data, failures.append)
+    results = localised(model, data, failures.append, find)
     reason = why_nothing(model, data, results)
     if reason is not None:
         note(reason)

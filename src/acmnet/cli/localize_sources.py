@@ -14,11 +14,13 @@ from acmnet.cli.progress import ExtractionBar
 from acmnet.cli.shared_options import Grid, GridOptions, SkipMissing, note_reading
 from acmnet.data.failed_videos import Failure
 from acmnet.data.labelled_features import Data, DataSource, open_data, unlabelled
+from acmnet.extraction.extraction_request import Engine
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.worker_engines import cores
 from acmnet.pipeline.fit.extracted_videos import extracted_data
 from acmnet.pipeline.fit.fit_request import Hooks
 from acmnet.pipeline.run_data import grid_of
+from acmnet.pipeline.worker_tasks import Workers
 from acmnet.training.checkpoint import load_config
 
 
@@ -36,9 +38,14 @@ class SourceOptions:
     "Only the videos of this subset of the label file."
     grid: Grid = GridOptions()
     skip_missing: SkipMissing = False
-    workers: int = cores()
-    """How many processes extract the features of video files at the same time; they
-    share the cores."""
+    workers: int | None = None
+    """How many processes work at the same time; they share the cores. When left out, as
+    many as there are cores extract the features of video files, and one of them finds
+    the actions."""
+    engine: Engine = "local"
+    """"local" runs the processes on this machine, "ray" on a Ray cluster (needs
+    pip install 'acmnet[ray]'), whose machines all have run and features at the same
+    paths."""
     extractor: str | None = None
     """The module:Class that extracted the features which the run was trained on, if it
     is a class of your own; if it was one of several, all of them as they were given,
@@ -63,6 +70,20 @@ class SourceOptions:
             )
         if not videos and self.features is None:
             raise UsageError("give video files, or a feature directory with --features")
+
+    def finding(self) -> Workers:
+        """Return the workers that find the actions with a trained run.
+
+        Raises
+        ------
+        ValueError
+            If the number of workers is below 1.
+        """
+        return self._workers(cores() if self.engine == "ray" else 1)
+
+    def _workers(self, usual: int) -> Workers:
+        """Return the workers that are asked for, ``usual`` if no number is given."""
+        return Workers(usual if self.workers is None else self.workers, self.engine)
 
     def stored(self, run: Path | None) -> Data:
         """Open a directory of features, with the videos that a label file names.
@@ -112,7 +133,7 @@ class SourceOptions:
                     files,
                     features,
                     extraction,
-                    self.workers,
+                    self._workers(cores()),
                     Hooks(on_note=note, on_video=bar.video, on_working=bar.working),
                     device,
                     retry_failed=self.retry_failed,

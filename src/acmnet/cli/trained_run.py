@@ -85,6 +85,16 @@ class RunDataOptions:
         )
 
 
+Find = Callable[
+    [
+        TrainedModel,
+        Data,
+        Callable[[str], None],
+        Callable[[FeatureError], None] | None,
+    ],
+    dict[str, Detections],
+]
+"""Finds the actions in videos, as `localize_videos` does."""
 RunData = Annotated[RunDataOptions, Parameter(name="*")]
 
 
@@ -97,8 +107,11 @@ def localised(
     model: TrainedModel,
     data: Data,
     on_failure: Callable[[FeatureError], None] | None = None,
+    find: Find = localize_videos,
 ) -> dict[str, Detections]:
     """Find the actions in all videos, with a progress bar.
+
+    ``find`` is `localize_videos`, or does the same in other processes.
 
     Raises
     ------
@@ -117,7 +130,7 @@ def localised(
 
     with counting("localising", data) as one_more:
         report = None if on_failure is None else left_out
-        results = localize_videos(model, data, one_more, report)
+        results = find(model, data, one_more, report)
     refuse_nothing_left(results, failures)
     return results
 

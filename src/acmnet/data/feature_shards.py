@@ -7,13 +7,14 @@ of all shards are read when a store is opened; features are read video by video,
 several processes at once if need be.
 """
 
-import dataclasses
+import copy
+import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -36,8 +37,7 @@ NOTE: Final = "acmnet"
 """Key in the metadata of a shard of the digests and the cuts, as JSON."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where the features of a video lie."""
 
     shard: str
@@ -89,6 +89,14 @@ class Shards:
                         f"of video {quoted(video)}; remove the shard that is out of "
                         "date"
                     )
+
+    def only(self, videos: Iterable[str]) -> "Shards":
+        """Return the same shards with some of their videos, for another process."""
+        part = copy.copy(self)
+        part._places = {video: self._places[video] for video in videos}
+        used = {place.shard for place in part._places.values()}
+        part.names = [name for name in self.names if name in used]
+        return part
 
     def files(self) -> dict[str, Path]:
         """Return the shard that each video is in, by video id, sorted."""
@@ -222,16 +230,22 @@ def _place(
             f"{counted(expected, 'byte')}, and there are {end - start} of {size}; "
             "remove the file and pack its videos again"
         )
-    header = Header(shape, dtype)
-    sha256 = note["sha256"].get(video)
-    return Place(name, begin + start, header, sha256, note["cuts_s"].get(video))
+    sha256, cuts = note["sha256"].get(video), note["cuts_s"].get(video)
+    return Place(name, begin + start, _header(shape, dtype), sha256, cuts)
+
+
+@functools.lru_cache
+def _header(shape: tuple[int, int], dtype: np.dtype[Any]) -> Header:
+    """Return a header; many of a million videos have equal ones."""
+    return Header(shape, dtype)
 
 
 def _pair(values: Mapping[str, Any], name: str) -> tuple[int, int] | None:
     """Return two whole numbers from 0 on; None if there is something else."""
     found = values.get(name)
-    if not isinstance(found, list) or len(found) != 2:
+    if type(found) is not list or len(found) != 2:
         return None
-    if not all(type(x) is int and 0 <= x < 2**62 for x in found):
+    one, other = found
+    if type(one) is not int or type(other) is not int:
         return None
-    return found[0], found[1]
+    return (one, other) if 0 <= one < 2**62 and 0 <= other < 2**62 else None

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from pathlib import Path
 
 from acmnet.data.annotations import Annotations, Video, weak_labels
@@ -59,6 +59,12 @@ class Data:
         kept = {k: v for k, v in self.annotations.videos.items() if k in videos}
         annotations = dataclasses.replace(self.annotations, videos=kept)
         return dataclasses.replace(self, annotations=annotations)
+
+    def part(self, videos: Collection[str]) -> "Data":
+        """Return what is known of some of the videos, to be sent to another process."""
+        own = self.only(set(videos))
+        store = self.store.only(videos)
+        return dataclasses.replace(own, store=store, everything=None, left_out=())
 
 
 def open_data(

@@ -65,6 +65,17 @@ class FeatureStore:
         """Ids of the videos that have features, sorted."""
         return tuple(self.files)
 
+    def only(self, video_ids: Iterable[str]) -> "FeatureStore":
+        """Return the same store with some of its videos; all must have features."""
+        wanted = sorted({one_form(video_id) for video_id in video_ids})
+        self.require(wanted)
+        return dataclasses.replace(
+            self,
+            files={video_id: self.files[video_id] for video_id in wanted},
+            shards=None if self.shards is None else self.shards.only(wanted),
+            _headers={k: self._headers[k] for k in wanted if k in self._headers},
+        )
+
     def path(self, video_id: str) -> Path:
         """Return the file of a video; refuse a video without features."""
         self.require([video_id])

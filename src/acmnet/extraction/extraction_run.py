@@ -26,6 +26,7 @@ from acmnet.extraction.extraction_request import (
 )
 from acmnet.extraction.extractors import ExtractionSettings, parts_of
 from acmnet.extraction.i3d.i3d_choices import without_search
+from acmnet.extraction.ray_engine import RayEngine
 from acmnet.extraction.records import (
     ExtractionError,
     FailureLog,
@@ -44,8 +45,8 @@ from acmnet.extraction.video_task import (
     VideoWorker,
     post_mortem,
 )
-from acmnet.extraction.worker_engines import LocalEngine, Lost, RayEngine
-from acmnet.files import FileError, make_folder, unwritten
+from acmnet.extraction.worker_engines import LocalEngine, Lost
+from acmnet.files import FileError, make_folder, refuse_address, unwritten
 from acmnet.messages import counted
 
 LOOK_S: Final = 2.0
@@ -283,13 +284,14 @@ class _Extraction:
 
 
 def _refuse_file(out: Path) -> None:
-    """Refuse a directory that is a file, or lies below a file, before work is done.
+    """Refuse a directory that is an address, a file, or below one, before work is done.
 
     Raises
     ------
     FileError
         The message names the file.
     """
+    refuse_address(out)
     nearest = next(path for path in (out, *out.parents) if path.exists())
     if not nearest.is_dir():
         raise unwritten(

@@ -1,18 +1,16 @@
-"""Engines run tasks in worker processes, on this machine or on a Ray cluster.
+"""Run tasks in worker processes of this machine.
 
 Each process makes its worker once and then calls it with one task after another. If a
 process dies, only its task is affected: the result of that task is `Lost`, a new
 process replaces the dead one, and the caller may put the task into the queue again.
+`acmnet.extraction.ray_engine` does the same on a Ray cluster.
 """
 
 import contextlib
-import functools
 import multiprocessing
 import os
 import signal
-import socket
 import sys
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -22,7 +20,6 @@ from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
 
 import cv2
 
-from acmnet.files import one_line
 from acmnet.startup import PARENT, SAFE_PATH
 
 Task = TypeVar("Task")
@@ -32,8 +29,6 @@ THREAD_VARIABLES: Final = (
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
 )
-ANSWER_S: Final = 10
-"""Seconds to wait for a cluster to answer."""
 
 
 class EngineError(ValueError):
@@ -54,7 +49,7 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-class _Site(NamedTuple):
+class Site(NamedTuple):
     """What has to be set in a process before its worker can be made."""
 
     make: Callable[[], Callable[[Any], Any]]
@@ -73,11 +68,12 @@ class _Site(NamedTuple):
         cv2.setNumThreads(self.threads)
 
 
-def _site(make: Callable[[], Callable[[Any], Any]], threads: int) -> _Site:
-    return _Site(make, threads, str(Path.cwd()), tuple(sys.path))
+def site_of(make: Callable[[], Callable[[Any], Any]], threads: int) -> Site:
+    """Return what a worker process needs to work as if this process did."""
+    return Site(make, threads, str(Path.cwd()), tuple(sys.path))
 
 
-def _serve(tasks: connection.Connection, site: _Site) -> None:
+def _serve(tasks: connection.Connection, site: Site) -> None:
     """Work on the tasks that come through the pipe, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
@@ -114,7 +110,7 @@ class _Process:
     process can die with a lock that others wait for.
     """
 
-    def __init__(self, site: _Site) -> None:
+    def __init__(self, site: Site) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, site))
@@ -178,7 +174,7 @@ class LocalEngine(Generic[Task, Result]):
 
     def __enter__(self) -> Self:
         """Prepare the engine; each process starts when there is a task for it."""
-        self.environment = environment(_variables(self.threads) | bound_to_us())
+        self.environment = environment(thread_variables(self.threads) | bound_to_us())
         self.environment.__enter__()
         return self
 
@@ -214,14 +210,14 @@ class LocalEngine(Generic[Task, Result]):
                 return process
             process.stop()
             self.processes.remove(process)
-        process = _Process(_site(self.make, self.threads))
+        process = _Process(site_of(self.make, self.threads))
         self.processes.append(process)
         with contextlib.suppress(OSError):  # it died at once; its closed pipe says so
             process.pipe.send(task)
         return process
 
 
-def _variables(threads: int) -> dict[str, str]:
+def thread_variables(threads: int) -> dict[str, str]:
     """Return the environment variables that limit the threads of NumPy and torch.
 
     The libraries read them once, when a process starts.
@@ -247,150 +243,3 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-class RayEngine(Generic[Task, Result]):
-    """Workers on a Ray cluster: a running one, or one started on this machine.
-
-    The cluster is the one that the environment variable ``RAY_ADDRESS`` names, or else
-    one that ``ray start --head`` started on this machine. Without such a cluster, or
-    where ``RAY_ADDRESS`` is ``local``, one is started on this machine and stopped at
-    the end. All nodes need the same version of acmnet, and the files at the same paths.
-
-    Parameters
-    ----------
-    make, workers
-        As in `LocalEngine`. Each worker is a Ray actor; a lost actor is replaced.
-    """
-
-    def __init__(self, make: Callable[[], Callable[[Task], Result]], workers: int):
-        self.make, self.workers = make, workers
-        self.threads = 1
-
-    def __enter__(self) -> Self:
-        """Find or start the cluster, and start the actors."""
-        self.ray = _import_ray()
-        self.is_guest = bool(self.ray.is_initialized())
-        if not self.is_guest:
-            _connect(self.ray, max(self.workers, cores()))
-        nodes = [n["Resources"].get("CPU", 0) for n in self.ray.nodes() if n["Alive"]]
-        share = sum(nodes) / self.workers
-        self.threads = max(1, int(min(share, max(nodes))))
-        remote = self.ray.remote(
-            num_cpus=self.threads if share >= 1 else round(share, 2),
-            runtime_env={"env_vars": _variables(self.threads)},
-        )(_Actor)
-        site = _site(self.make, self.threads)
-        self.new_actor = functools.partial(remote.remote, site)
-        self.actors = [self.new_actor() for _ in range(self.workers)]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop the actors, and the cluster if it was started here."""
-        for actor in self.actors:
-            self.ray.kill(actor)
-        if not self.is_guest:
-            self.ray.shutdown()
-
-    def results(self, queue: deque[Task]) -> Generator[tuple[Task, Result | Lost]]:
-        """Yield each task with its result; see `LocalEngine.results`."""
-        ray, idle = self.ray, list(self.actors)
-        running: dict[Any, tuple[Any, Task]] = {}
-        while queue or running:
-            while queue and idle:
-                actor, task = idle.pop(), queue.popleft()
-                running[actor.work.remote(task)] = actor, task
-            for reference in ray.wait(list(running))[0]:
-                actor, task = running.pop(reference)
-                result: Result | Lost
-                try:
-                    result = ray.get(reference)
-                except ray.exceptions.RayTaskError:
-                    raise
-                except ray.exceptions.RayError:
-                    actor, result = self._replaced(actor), Lost("")
-                idle.append(actor)
-                yield task, result
-
-    def _replaced(self, actor: Any) -> Any:
-        """Return a new actor in place of a lost one."""
-        self.ray.kill(actor)  # it may still be alive, out of reach, and write files
-        self.actors.remove(actor)
-        self.actors.append(self.new_actor())
-        return self.actors[-1]
-
-
-class _Actor:
-    """A worker on a cluster."""
-
-    def __init__(self, site: _Site) -> None:
-        site.prepare()
-        self.site = site
-        self.worker: Callable[[Any], Any] | None = None
-
-    def work(self, task: Any) -> Any:
-        """Return the result of one task."""
-        if self.worker is None:
-            self.worker = self.site.make()
-        return self.worker(task)
-
-
-def _import_ray() -> Any:
-    try:
-        import ray
-    except ImportError:
-        raise EngineError(
-            "the engine ray needs Ray; install it with: pip install 'acmnet[ray]'"
-        ) from None
-    return ray
-
-
-def _connect(ray: Any, n_cpus: int) -> None:
-    """Connect to the cluster, or start one with this number of CPUs."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    quiet = {"logging_level": "ERROR", "log_to_driver": False}
-    address = _cluster()
-    # Ray lets its workers import from the directory in which it is initialised
-    installed = Path(__file__).parents[2]
-    if address is None:
-        with contextlib.chdir(installed), environment(SAFE_PATH):
-            ray.init(address="local", num_cpus=n_cpus, include_dashboard=False, **quiet)
-        return
-    try:
-        with contextlib.chdir(installed):
-            ray.init(address=address, **quiet)
-    except ConnectionError as error:
-        raise EngineError(
-            f"the Ray cluster at {address} cannot be joined: {one_line(error)}; give "
-            "RAY_ADDRESS as ray start printed it, or RAY_ADDRESS=local"
-        ) from error
-
-
-def _cluster() -> str | None:
-    """Return the address of the cluster to connect to; None to start one.
-
-    Ray's own search would wait for minutes for a cluster that was killed.
-    """
-    named = os.environ.get("RAY_ADDRESS", "auto")
-    if named == "local":
-        return None
-    if named != "auto":
-        if not _is_answering(named):
-            raise EngineError(
-                f"no Ray cluster answers at RAY_ADDRESS={named}; correct it, or unset "
-                "it to start one on this machine"
-            )
-        return named
-    temporary = Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir()))
-    note = temporary / "ray" / "ray_current_cluster"  # written by ray start --head
-    address = note.read_text().strip() if note.exists() else ""
-    return address if address and _is_answering(address) else None
-
-
-def _is_answering(address: str) -> bool:
-    host, _, port = address.rpartition("://")[2].rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=ANSWER_S).close()
-    except (OSError, ValueError):
-        return False
-    return True

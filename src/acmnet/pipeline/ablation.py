@@ -26,6 +26,7 @@ from acmnet.pipeline.cross_validation import CrossValidation, cross_validate
 from acmnet.pipeline.parallel_trainings import train_all
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.studies import Study, Variant
+from acmnet.pipeline.worker_tasks import DoTasks, Workers, task_workers
 from acmnet.recipes import SECOND_STAGE, Settings, as_values
 from acmnet.segments import FloatArray
 
@@ -45,8 +46,8 @@ class AblationRequest:
     groups: VideoGroups | None = None
     """Which videos belong together: those of one group stay in one fold."""
     seeds: tuple[int, ...] = (0, 1, 2)
-    workers: int = 1
-    """Trainings at the same time; they share the cores, and the GPUs in turn."""
+    workers: Workers = Workers()
+    """Where the trainings run, and how many of them at the same time."""
 
     def run_of(self, variant: Variant) -> RunRequest:
         """Return the request for the training of a variant."""
@@ -64,6 +65,7 @@ class AblationRequest:
 def ablate(
     request: AblationRequest,
     on_training: Callable[[int, int, str], None] = lambda *_: None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> Ablation:
     """Train every variant on every fold and seed, score it, compare it.
 
@@ -77,20 +79,33 @@ def ablate(
     on_training : callable
         Called before the first and after each training with how many are done, how
         many there are, and what was done.
+    on_note : callable
+        Called with a sentence if a worker has died and its task is done once more.
 
     Raises
     ------
     RecipeError, RunError, ValueError, ...
         With one sentence; what was finished is kept.
     """
+    with task_workers(request.workers, on_note) as do_tasks:
+        rows = _rows(request, do_tasks, on_training)
+    return Ablation(request.study, rows, _facts(request))
+
+
+def _rows(
+    request: AblationRequest,
+    do_tasks: DoTasks,
+    on_training: Callable[[int, int, str], None],
+) -> tuple[AblationRow, ...]:
+    """Return what each variant scored, after training all of them."""
     study = request.study
     runs = {variant.name: request.run_of(variant) for variant in study.variants}
     train_all(
         runs,
+        do_tasks,
         folds=request.folds,
         groups=request.groups,
         seeds=request.seeds,
-        workers=request.workers,
         on_training=on_training,
     )
     thresholds = tuple(sorted({*study.tiou, *study.average_over}))
@@ -102,9 +117,10 @@ def ablate(
             groups=request.groups,
             seeds=request.seeds,
             tiou=thresholds,
+            do_tasks=do_tasks,
         )
         rows.append(_row(study, variant, scored))
-    return Ablation(study, tuple(rows), _facts(request))
+    return tuple(rows)
 
 
 def _row(study: Study, variant: Variant, scored: CrossValidation) -> AblationRow:

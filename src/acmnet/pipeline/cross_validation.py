@@ -1,6 +1,7 @@
 """Comparisons that say what a score is worth: floors, controls, folds and seeds."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -17,9 +18,10 @@ from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.trained_model import TrainedModel, joined, localize_videos
 from acmnet.pipeline.training_run import train_run
+from acmnet.pipeline.worker_tasks import DoTasks, Task, in_this_process
+from acmnet.recipes import Settings
 from acmnet.segments import Detections, FloatArray
 from acmnet.training.checkpoint import has_checkpoint, load_config
-from acmnet.training.tasks import StepRecord
 
 TIOU: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 CHANCE_DRAWS: Final = 20
@@ -144,8 +146,8 @@ def cross_validate(
     groups: VideoGroups | None = None,
     seeds: Sequence[int],
     tiou: Sequence[float] = TIOU,
+    do_tasks: DoTasks = in_this_process,
     on_run: Callable[[int, int, FloatArray], None] = lambda *_: None,
-    on_step: Callable[[StepRecord], None] = lambda _: None,
 ) -> CrossValidation:
     """Train on all folds but one and score that one, for each fold and seed.
 
@@ -165,8 +167,11 @@ def cross_validate(
         One training a fold for each.
     tiou : sequence of float
         Thresholds.
-    on_run, on_step : callables
-        Called after each fold with seed, fold and its mAP, and after each step.
+    do_tasks : callable
+        Where each fold is trained and localised, see `acmnet.pipeline.worker_tasks`;
+        one after the other in this process when left out.
+    on_run : callable
+        Called after each fold with seed, fold and its mAP.
 
     Raises
     ------
@@ -176,42 +181,84 @@ def cross_validate(
         If the training part of a fold would lack a class: with its name, the fold, and
         how many videos it needs.
     """
-    maps, floors, seconds = [], [], 0.0
-    classified: list[float] = []
-    found: list[dict[int, Mapping[str, Detections]]] = [{} for _ in range(folds)]
-    labels: list[dict[str, tuple[str, ...]]] = [{} for _ in range(folds)]
-    runs = folds_of(request, folds=folds, groups=groups, seeds=seeds)
-    for seed, fold, run, test in runs:
-        train_run(run, on_step=on_step)
-        model = _model(run, request)
-        results = localize_videos(model, test)
-        report = evaluate(test.annotations, results, tiou=tiou)
-        maps.append(report.map)
-        classified.append(report.classification_map)
-        found[fold][seed], labels[fold] = results, test.labels
-        floors.append(chance_map(test.annotations, results, spans_s(test), tiou))
-        seconds += float(model.config.training["seconds"]) if model.config else 0.0
-        on_run(seed, fold, maps[-1])
-    shape = (len(seeds), folds, len(tiou))
-    agreed = [
-        [_agreement_of_seeds(found[fold], seed, labels[fold]) for fold in range(folds)]
-        for seed in seeds
+    runs = list(folds_of(request, folds=folds, groups=groups, seeds=seeds))
+    scored: dict[tuple[int, int], _ScoredFold] = {}
+    tasks = [
+        Task(
+            f"seed {run.seed}, fold {run.fold}",
+            functools.partial(_train_and_find, run, request.settings),
+        )
+        for run in runs
     ]
-    together = {seed: _together(part[seed] for part in found) for seed in seeds}
-    pooled = [
-        evaluate(request.data.annotations, own, tiou=tiou).map
-        for own in together.values()
-    ]
+    for i, found in do_tasks(tasks):
+        at = runs[i].seed, runs[i].fold
+        scored[at] = _score(found, runs[i].test, tiou)
+        on_run(*at, scored[at].map)
+    found_of = {at: own.found.detections for at, own in scored.items()}
+    together = {
+        seed: _together(found_of[seed, fold] for fold in range(folds)) for seed in seeds
+    }
+    in_order = [[scored[seed, fold] for fold in range(folds)] for seed in seeds]
+    labels = [runs[fold].test.labels for fold in range(folds)]
     return CrossValidation(
         tiou=tuple(tiou),
-        map=np.reshape(maps, shape),
-        pooled=np.array(pooled),
-        chance=np.reshape(floors, shape),
-        classification=np.reshape(classified, shape[:2]),
-        agreement=np.array(agreed),
-        seconds=seconds,
+        map=np.array([[own.map for own in row] for row in in_order]),
+        pooled=np.array(
+            [
+                evaluate(request.data.annotations, own, tiou=tiou).map
+                for own in together.values()
+            ]
+        ),
+        chance=np.array([[own.chance for own in row] for row in in_order]),
+        classification=np.array([[x.classification for x in row] for row in in_order]),
+        agreement=np.array(
+            [
+                [
+                    _agreement_of_seeds(
+                        {other: found_of[other, fold] for other in seeds},
+                        seed,
+                        labels[fold],
+                    )
+                    for fold in range(folds)
+                ]
+                for seed in seeds
+            ]
+        ),
+        seconds=sum(own.found.seconds for row in in_order for own in row),
         detections=together,
     )
+
+
+class _FoundInFold(NamedTuple):
+    """What the training of a fold took, and what it found in the held-out videos."""
+
+    detections: dict[str, Detections]
+    seconds: float
+    """Training time, as the checkpoint says."""
+
+
+class _ScoredFold(NamedTuple):
+    """What a fold was found to hold, and its scores as `CrossValidation` has them."""
+
+    found: _FoundInFold
+    map: FloatArray
+    chance: FloatArray
+    classification: float
+
+
+def _train_and_find(fold: "Fold", settings: Settings) -> _FoundInFold:
+    """Train a fold, unless it is done, and find the actions in its held-out videos."""
+    train_run(fold.run)
+    model = _model(fold.run, settings)
+    seconds = float(model.config.training["seconds"]) if model.config else 0.0
+    return _FoundInFold(localize_videos(model, fold.test), seconds)
+
+
+def _score(found: _FoundInFold, test: Data, tiou: Sequence[float]) -> _ScoredFold:
+    """Return what the detections of a fold score."""
+    report = evaluate(test.annotations, found.detections, tiou=tiou)
+    chance = chance_map(test.annotations, found.detections, spans_s(test), tiou)
+    return _ScoredFold(found, report.map, chance, report.classification_map)
 
 
 class EnsembleScores(NamedTuple):
@@ -240,7 +287,7 @@ def ensemble_scores(
         runs.setdefault(fold.fold, []).append(fold)
     scores, found = [], []
     for same_fold in runs.values():
-        model = joined([_model(fold.run, request) for fold in same_fold])
+        model = joined([_model(fold.run, request.settings) for fold in same_fold])
         test = same_fold[0].test
         found.append(localize_videos(model, test))
         scores.append(evaluate(test.annotations, found[-1], tiou=tiou).map)
@@ -249,9 +296,9 @@ def ensemble_scores(
     return EnsembleScores(mean, pooled)
 
 
-def _model(run: RunRequest, request: RunRequest) -> TrainedModel:
+def _model(run: RunRequest, settings: Settings) -> TrainedModel:
     """Load the model of a fold, to localise with the settings that are asked for."""
-    return load(run.out, settings=lambda _: request.settings, device=request.device)
+    return load(run.out, settings=lambda _: settings, device=run.device)
 
 
 def _together(parts: Iterable[Mapping[str, Detections]]) -> dict[str, Detections]:

@@ -11,6 +11,7 @@ from acmnet.extraction.extraction_request import ExtractionRequest, ExtractionSu
 from acmnet.extraction.extraction_run import extract_videos
 from acmnet.extraction.extractors import ExtractionSettings, ExtractorError, settings_of
 from acmnet.pipeline.fit.fit_request import NOBODY, Hooks
+from acmnet.pipeline.worker_tasks import Workers
 from acmnet.training.checkpoint import load_config
 
 
@@ -48,7 +49,7 @@ def extracted_data(
     files: Mapping[str, Path],
     features: Path,
     extraction: ExtractionSettings,
-    workers: int,
+    workers: Workers,
     hooks: Hooks = NOBODY,
     device: str = "cpu",
     *,
@@ -62,8 +63,10 @@ def extracted_data(
         Each video's file by its id, as `find_recordings` returns them.
     features : Path
         The store; finished videos are not extracted again.
-    extraction, workers, device, retry_failed
+    extraction, device, retry_failed
         As for `acmnet.extraction.extraction_run.extract_videos`.
+    workers : Workers
+        How many processes extract at the same time, and where.
 
     Returns
     -------
@@ -81,7 +84,8 @@ def extracted_data(
         videos=files,
         out=features,
         settings=extraction,
-        workers=workers,
+        workers=workers.count,
+        engine=workers.engine,
         device=device,
         retry_failed=retry_failed,
     )
