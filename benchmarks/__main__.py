@@ -16,6 +16,7 @@ from benchmarks import (
     gpu_training,
     localization,
     memory,
+    millions,
     sampling,
     start_up,
     training,
@@ -32,6 +33,7 @@ TOPICS: Final[dict[str, Callable[[], Iterable[Figure]]]] = {
     "training": training.rows,
     "localization": localization.rows,
     "evaluation": evaluation.rows,
+    "scale": millions.rows,
     "sampling": sampling.rows,
 }
 GPU_TOPICS: Final[dict[str, Callable[[], Iterable[Figure]]]] = {

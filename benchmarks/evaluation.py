@@ -9,7 +9,7 @@ import numpy as np
 from acmnet.data.annotations import Annotations, Instance, Video
 from acmnet.evaluation.reports import evaluate
 from acmnet.segments import Detections, FloatArray, IntArray, Segment
-from benchmarks.measure import Figure, against_twin, interleaved
+from benchmarks.measure import Figure, against_twin, interleaved, spread
 
 VIDEOS: Final = 212
 INSTANCES: Final = 3_358
@@ -36,7 +36,8 @@ def rows(repeats: int = 9) -> Iterator[Figure]:
     )
     name = f"evaluate {DETECTIONS} detections at {len(TIOU)} thresholds"
     report = evaluate(truth, found, tiou=TIOU)
-    detail = f"{report.instances} instances, average mAP {report.average:.3f}"
+    detail = f"{spread(fast_s)}, {report.instances} instances, average mAP "
+    detail += f"{report.average:.3f}"
     yield Figure(
         name=name,
         value=statistics.median(fast_s),

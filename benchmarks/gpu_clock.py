@@ -1,13 +1,13 @@
 """Measuring on a GPU: seconds between events, spreads, and the two floors of a chip."""
 
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 
-from benchmarks.measure import Figure
+from benchmarks.measure import Figure, spread
 
 DEVICE: Final = "cuda"
 MATRIX_SIDE: Final = 8192
@@ -33,21 +33,6 @@ def in_turns(
             if n >= warm_up:
                 column.append(start.elapsed_time(end) / 1000)
     return spent
-
-
-def spread(values: Sequence[float], unit: str = "ms", scale: float = 1e3) -> str:
-    """Return the least, the median and the largest value in words.
-
-    Examples
-    --------
-    >>> spread([0.001, 0.003, 0.002])
-    '2 ms (1 to 3)'
-    """
-    low, middle, high = (
-        f"{scale * x:.3g}"
-        for x in (min(values), statistics.median(values), max(values))
-    )
-    return f"{middle} {unit} ({low} to {high})"
 
 
 def product(number: str) -> Callable[[], object]:

@@ -21,8 +21,8 @@ from acmnet.extraction.i3d.i3d_runner import network_input, scaled, torch_pass
 from acmnet.extraction.i3d.i3d_weights import list_weights, load_i3d
 from acmnet.extraction.optical_flow import TVL1_PRESETS, FlowMethod
 from acmnet.extraction.optical_flow_torch import flow_torch
-from benchmarks.gpu_clock import DEVICE, in_turns, matrix_rates, peak_gb, spread
-from benchmarks.measure import Figure, median_ratio
+from benchmarks.gpu_clock import DEVICE, in_turns, matrix_rates, peak_gb
+from benchmarks.measure import Figure, median_ratio, spread
 
 FRAMES: Final = 16
 BATCHES: Final = (4, 16, 64)

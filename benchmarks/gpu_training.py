@@ -24,9 +24,9 @@ from acmnet.training.schedule import Schedule
 from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels
 from acmnet.training.tasks import StepRecord, Task
 from acmnet.training.weak_task import Plan, WeakTask
-from benchmarks.gpu_clock import DEVICE, in_turns, matrix_rates, peak_gb, spread
+from benchmarks.gpu_clock import DEVICE, in_turns, matrix_rates, peak_gb
 from benchmarks.localization import _lengths as thumos_lengths
-from benchmarks.measure import Figure
+from benchmarks.measure import Figure, spread
 
 VIDEOS: Final = 208
 BATCH: Final = 16

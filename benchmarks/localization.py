@@ -12,7 +12,7 @@ from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.recipes import recipe
 from acmnet.segments import Detections, FloatArray, SnippetGrid
-from benchmarks.measure import Figure, against_twin, interleaved
+from benchmarks.measure import Figure, against_twin, interleaved, spread
 
 VIDEOS: Final = 210
 LIMIT_S: Final = 0.3
@@ -57,7 +57,7 @@ def rows(repeats: int = 9) -> Iterator[Figure]:
             value=statistics.median(taken),
             unit="s",
             limit=LIMIT_S,
-            detail=f"{found} detections",
+            detail=f"{spread(taken)}, {found} detections",
         )
     yield against_twin(
         f"localise {VIDEOS} videos against a loop", corrected_s, slow_s, scale=scale

@@ -91,6 +91,21 @@ def interleaved(
     return [list(column) for column in zip(*rounds[warm_up:], strict=True)]
 
 
+def spread(values: Sequence[float], unit: str = "ms", scale: float = 1e3) -> str:
+    """Return the least, the median and the largest value in words.
+
+    Examples
+    --------
+    >>> spread([0.001, 0.003, 0.002])
+    '2 ms (1 to 3)'
+    """
+    low, middle, high = (
+        f"{scale * x:.3g}"
+        for x in (min(values), statistics.median(values), max(values))
+    )
+    return f"{middle} {unit} ({low} to {high})"
+
+
 def median_ratio(a: Sequence[float], b: Sequence[float]) -> float:
     """Return the median of the ratios of neighbouring calls.
 
@@ -117,11 +132,12 @@ def against_twin(
         The work of a call of the fast function divided by that of the slow one.
     """
     share = median_ratio(fast, slow) / scale
+    faster = [scale * y / x for x, y in zip(fast, slow, strict=True)]
     value = statistics.median(fast)
     return Figure(
         name=name,
         value=value,
         unit="s",
         limit=value / share,
-        detail=f"{1 / share:.3g} times faster",
+        detail=f"{spread(faster, 'times', 1)} faster",
     )

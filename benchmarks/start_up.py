@@ -22,6 +22,7 @@ from benchmarks.measure import (
     interleaved,
     median_ratio,
     processor_seconds,
+    spread,
 )
 
 HELP_LIMIT: Final = 6.0
@@ -51,6 +52,7 @@ def rows(repeats: int = 9) -> Iterator[Figure]:
         value=statistics.median(taken),
         unit="s",
         limit=EVALUATION_LIMIT_S,
+        detail=spread(taken, "s", 1),
     )
 
 
@@ -81,7 +83,7 @@ def _against(
         value=median_ratio(ours, bare),
         unit="times",
         limit=limit,
-        detail=f"{statistics.median(ours):.3f} s",
+        detail=f"{spread(ours)} over {spread(bare)}",
     )
 
 
