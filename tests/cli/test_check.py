@@ -255,8 +255,8 @@ def test_with_no_features_at_all_nothing_is_skipped(acmnet, world):
     assert "ready" not in out
 
 
-def test_long_videos_with_few_labels_are_mentioned(tmp_path):
-    # a row of features for 40 s: 30 rows are 20 min, with two labels in all
+def test_few_long_videos_of_a_class_are_mentioned(tmp_path):
+    # a row of features for 40 s: 15 rows are 10 min
     grid = {"fps": 25.0, "snippet_frames": 1000, "stride_frames": 1000}
     (tmp_path / "f").mkdir()
     (tmp_path / "f/features.json").write_text(json.dumps({"dimension": 2, **grid}))
@@ -268,10 +268,15 @@ def test_long_videos_with_few_labels_are_mentioned(tmp_path):
     def told(second):
         labels.write_text(f"video,labels\na,x\nb,{second}\nunlabelled,\n")
         data = open_data(DataSource(labels, tmp_path / "f"))
-        return [says for _, says in problems(data, for_training=True)]
+        said = [says for _, says in problems(data, for_training=True)]
+        return [says for says in said if "a name stands for" in says]
 
-    assert not any("min of video for each" in says for says in told("x"))
+    assert told("x") == []
     np.save(tmp_path / "f/b.npy", np.ones((18, 2), dtype=np.float16))
-    (says,) = (says for says in told("x") if "min of video for each" in says)
-    assert "there are 11 min of video for each label" in says
-    assert not any("min of video for each" in says for says in told("x|y"))
+    (says,) = told("x")
+    assert "stands for 11 minutes of video, and fewer than 40 videos have 'x', " in says
+    # "y" is in the longer one alone, and both classes are in one sentence
+    (says,) = told("x|y")
+    assert "fewer than 40 videos have 'x', 'y', so that names say little" in says
+    (says,) = told("z")
+    assert "stands for 12 minutes of video, and fewer than 40 videos have 'z', " in says

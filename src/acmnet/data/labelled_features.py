@@ -54,6 +54,10 @@ class Data:
         """The class names of each video, which is all that training is given."""
         return weak_labels(self.annotations)
 
+    def length_s(self, video_id: str) -> float:
+        """Return how long a video is by its features, in seconds."""
+        return self.store.grid.span_s(self.store.shape(video_id)[0])
+
     def only(self, videos: Mapping[str, object] | set[str]) -> "Data":
         """Return the same data with only some of the videos."""
         kept = {k: v for k, v in self.annotations.videos.items() if k in videos}

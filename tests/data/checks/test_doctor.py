@@ -229,7 +229,7 @@ def test_a_class_in_nearly_every_video_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("n", "minutes", "is_said"),
-    [(39, 10, True), (40, 10, False), (39, 9.9, False), (39, None, False)],
+    [(39, 10.1, True), (40, 10.1, False), (39, 10, False), (39, None, False)],
 )
 def test_few_long_videos_of_a_class_are_said(tmp_path, n, minutes, is_said):
     # "a" in every second video, "b" in as many others and in short ones besides
@@ -243,6 +243,23 @@ def test_few_long_videos_of_a_class_are_said(tmp_path, n, minutes, is_said):
     if is_said:
         words = "a name stands for 10 minutes of video, and fewer than 40 videos have "
         assert f"{words}'a', so that names say little of where" in said[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("seconds", "missing", "is_said"),
+    [(601, "x0", True), (599, "x0", False), (601, "x3", False)],
+)
+def test_features_tell_lengths_that_the_label_file_does_not(
+    tmp_path, seconds, missing, is_said
+):
+    videos = {f"x{i}": video(*[at("a")] * (i % 2)) for i in range(4)}
+    arrays = noise(videos.keys() - {missing}, snippets=seconds, dimension=2)
+    (features_of(tmp_path, arrays) / "x2.npy").write_bytes(b"damaged")
+    labels = label_file(tmp_path, videos)
+    patient = Patient(annotations=labels, features=tmp_path / "features")
+    # the videos of "a" are x1 and x3
+    said = found(examine(patient), "long-videos")
+    assert [finding.label for finding in said] == ["a"] * is_said
 
 
 def test_one_class_and_videos_without_it_are_fine(tmp_path):

@@ -12,6 +12,7 @@ from acmnet.data.checks.instance_checks import instance_findings
 from acmnet.data.checks.label_checks import (
     by_subset,
     detection_findings,
+    few_long_videos,
     label_findings,
     split_findings,
     unpredicted,
@@ -113,7 +114,9 @@ def examine(patient: Patient, on_progress: Progress = lambda *_: None) -> Examin
         findings += detection_findings(annotations, patient.detections)
     if patient.split is not None:
         findings += split_findings(annotations, patient.split)
-    if patient.features is not None:
+    if patient.features is None:
+        findings += _lengths(annotations, None)
+    else:
         findings += _features(patient, annotations, on_progress)
     videos = annotations.videos.values()
     return Examination(
@@ -136,13 +139,39 @@ def _features(
         yield Finding(
             level="error", kind="refused", sentence=str(error), source=str(directory)
         )
+        yield from _lengths(annotations, None)
         return
     yield from _coverage(annotations, store)
+    yield from _lengths(annotations, store)
     source = DataSource(patient.annotations, directory, patient.subset, patient.grid)
     data = Data(source=source, annotations=annotations, store=store).only(
         set(store.files)
     )
     yield from feature_findings(data, on_progress)
+
+
+def _lengths(annotations: Annotations, store: FeatureStore | None) -> Iterator[Finding]:
+    """Yield the classes that few long videos are named for, by subset."""
+
+    def length_s(video: str) -> float:
+        if store is None or video not in store.files:
+            return 0.0
+        try:
+            return store.grid.span_s(store.shape(video)[0])
+        except ValueError:
+            return 0.0  # it is said elsewhere that it cannot be read
+
+    source = annotations.source
+    for videos in by_subset(annotations.videos.values()).values():
+        few = few_long_videos(videos, length_s)
+        if few is not None:
+            yield Finding(
+                level="warning",
+                kind="long-videos",
+                sentence=f"{source}: {few[1]}",
+                source=source,
+                label=few[0],
+            )
 
 
 def _coverage(annotations: Annotations, store: FeatureStore) -> Iterator[Finding]:

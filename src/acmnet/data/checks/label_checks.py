@@ -2,7 +2,7 @@
 
 import collections
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,8 +21,8 @@ MOST_VIDEOS: Final = 0.8
 ENOUGH_VIDEOS: Final = 5
 """Of fewer videos nothing is said about the share that a class has of them."""
 LONG_VIDEOS_S: Final = 600.0
-"""Mean length of the videos of a class, in seconds, from which its names say little of
-where it is."""
+"""Mean length of the videos of a class, in seconds, beyond which its names say little
+of where it is."""
 ENOUGH_LONG_VIDEOS: Final = 40
 """Long videos of a class from which nothing is said about their length. On made-up
 recordings of 19 minutes, most classes with ten were not found (docs/results.md)."""
@@ -144,7 +144,6 @@ def _weak(
     for kind, label, says in (
         *_numbers(names, counts, len(videos)),
         *_pairs(names, counts, videos),
-        *_lengths(names, videos),
     ):
         yield Finding(
             level="warning",
@@ -222,36 +221,58 @@ def _pairs(
             )
 
 
-def _lengths(
-    names: Sequence[str], videos: Sequence[Video]
-) -> Iterator[tuple[str, str, str]]:
-    """Yield kind, label and words on the classes that few long videos are named for.
+def few_long_videos(
+    videos: Iterable[Video], length_s: Callable[[str], float] | None = None
+) -> tuple[str, str] | None:
+    """Return a label and words on the classes that few long videos are named for.
 
     Nothing is said of a class with a video whose length is not known. One sentence
     names all such classes.
+
+    Parameters
+    ----------
+    videos : iterable of Video
+        Those of one subset.
+    length_s : callable, optional
+        Returns the length of a video in seconds, by its id, where the annotations do
+        not say it; 0 where it is not known.
+
+    Returns
+    -------
+    tuple of (str, str), optional
+        The first such class, and the sentence; None if there is none.
     """
-    lengths: dict[str, list[float]] = {name: [] for name in names}
+    shown: dict[str, list[Video]] = {}
     for video in videos:
         for label in video.labels:
-            lengths[label].append(video.duration_s or 0.0)
+            shown.setdefault(label, []).append(video)
+    lengths = {
+        label: [_length_s(video, length_s) for video in own]
+        for label, own in shown.items()
+        if len(own) < ENOUGH_LONG_VIDEOS
+    }
     few = [
-        name
-        for name, each in lengths.items()
-        if min(each) > 0.0
-        and sum(each) >= LONG_VIDEOS_S * len(each)
-        and len(each) < ENOUGH_LONG_VIDEOS
+        label
+        for label, own in lengths.items()
+        if min(own) > 0.0 and sum(own) > LONG_VIDEOS_S * len(own)
     ]
     if not few:
-        return
-    each = [seconds for name in few for seconds in lengths[name]]
-    yield (
-        "long-videos",
-        few[0],
+        return None
+    each = [seconds for label in few for seconds in lengths[label]]
+    says = (
         f"a name stands for {sum(each) / len(each) / 60:.0f} minutes of video, and "
         f"fewer than {ENOUGH_LONG_VIDEOS} videos have {some(few)}, so that names say "
         "little of where that is; cut the videos into shorter ones that are labelled "
-        "each, mark some of the actions (--supervision points), or add videos",
+        "each, mark some of the actions (--supervision points), or add videos"
     )
+    return few[0], says
+
+
+def _length_s(video: Video, length_s: Callable[[str], float] | None) -> float:
+    """Return the length of a video; 0 if it is not known."""
+    if video.duration_s is not None:
+        return video.duration_s
+    return 0.0 if length_s is None else length_s(video.id)
 
 
 def unpredicted(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from acmnet.data.checks.label_checks import few_long_videos
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.messages import counted, some
@@ -11,10 +12,6 @@ REFUSED_MISMATCH: Final = 0.3
 """A video whose duration and features differ by more than this share is refused."""
 NOTED_MISMATCH: Final = 0.05
 """From here on the difference is mentioned: THUMOS-14's durations assume 30 fps."""
-
-MINUTES_A_LABEL: Final = 10.0
-"""Minutes of labelled video for each label from which on it is said that names teach
-little (docs/decisions.md, D-067)."""
 
 
 class DataError(ValueError):
@@ -37,7 +34,7 @@ def problems(data: Data, *, for_training: bool) -> Iterator[tuple[bool, str]]:
                 f"{counted(n, 'video', ('carries', 'carry'), of=total)} no label, "
                 f"which means no action: {some(unlabelled)}",
             )
-        yield from _long_for_their_labels(data)
+        yield from _few_long_videos(data)
     noted = []
     for video in data.annotations.videos.values():
         if video.duration_s is None:
@@ -105,23 +102,14 @@ def _classes_without_videos(data: Data) -> Iterator[tuple[bool, str]]:
         )
 
 
-def _long_for_their_labels(data: Data) -> Iterator[tuple[bool, str]]:
-    """Yield a sentence where videos are so long that a name says little of them."""
-    labelled = {video: own for video, own in data.labels.items() if own}
+def _few_long_videos(data: Data) -> Iterator[tuple[bool, str]]:
+    """Yield a sentence where a name says little of videos that are few and long."""
     try:
-        span_s = sum(
-            data.store.grid.span_s(data.store.shape(video)[0]) for video in labelled
-        )
+        few = few_long_videos(data.annotations.videos.values(), data.length_s)
     except FeatureError:
         return  # the file is refused elsewhere
-    minutes = span_s / 60 / max(sum(map(len, labelled.values())), 1)
-    if minutes > MINUTES_A_LABEL:
-        yield (
-            False,
-            f"{data.annotations.source}: there are {minutes:.0f} min of video for each "
-            "label, and a name says little of where in so long a video the action is; "
-            "cut the videos into shorter ones that are labelled each",
-        )
+    if few is not None:
+        yield False, f"{data.annotations.source}: {few[1]}"
 
 
 def _mismatch(data: Data, video: str, duration_s: float, span_s: float) -> str:
