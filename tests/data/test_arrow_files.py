@@ -160,6 +160,21 @@ def test_damaged_files_are_told(tmp_path, name):
         read_annotations(tmp_path / "none.parquet")
 
 
+def test_a_table_that_cannot_be_written_is_a_detection_file_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    for name in ("found.parquet", "found.json"):
+        with pytest.raises(DetectionFileError, match=r"file could not be written: .* is a file"):
+            write_detections(tmp_path / "file" / name, {})
+
+
+def test_columns_that_labels_do_not_use_are_named(tmp_path):
+    path = tmp_path / "labels.parquet"
+    columns = {"video": ["v"], "label": ["a"], "score": [0.5]}
+    pq.write_table(pa.table(columns), path)
+    (sentence,) = read_annotations(path).notes
+    assert sentence == f"{path}: 1 column not used: 'score'"
+
+
 def test_a_table_of_another_program(tmp_path):
     # pandas writes indices and categories; polars large strings
     path = tmp_path / "found.parquet"

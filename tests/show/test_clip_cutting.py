@@ -133,7 +133,7 @@ def test_cut_writes_clips_sheets_and_a_table(acmnet, place):
     code, out, err = acmnet("cut", "found.json", "videos", "--out", "clips")
     assert code == 0, err
     assert "2 clips of 2 videos: clips, with 1 contact sheet and clips.csv" in out
-    assert "2 of 3 detections cut, the highest scores with a score of 0.5 or" in err
+    assert "2 of 3 detections are cut: a score of 0.5 or more; --all cuts" in err
     names = ["a_00000.200-00000.900s.mp4", "b_00000.400-00000.600s.mp4"]
     folder = place / "clips" / "=jump"
     files = sorted(path.name for path in folder.iterdir())

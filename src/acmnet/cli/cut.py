@@ -107,12 +107,14 @@ def _wanted(source: Path, limits: LimitOptions) -> list[Clip]:
     if n_empty:
         note(f"{counted(n_empty, 'detection')} without a length left out")
     if hidden:
-        least = rule.min_score
-        limit = "" if least is None else f" with a score of {least:.3g} or more"
-        note(
-            f"{total - hidden} of {counted(total, 'detection')} cut, the highest "
-            f"scores{limit}; --all cuts all of them"
-        )
+        those = [
+            ""
+            if rule.min_score is None
+            else f"a score of {rule.min_score:.3g} or more",
+            "" if rule.top is None else f"one of the {rule.top} highest of their video",
+        ]
+        cut = counted(total - hidden, "detection", ("is", "are"), of=total)
+        note(f"{cut} cut: {' and '.join(filter(None, those))}; --all cuts every one")
     return [
         Clip(video, one.label, Segment(one.start_s, one.end_s), one.score)
         for video, found in shown.items()

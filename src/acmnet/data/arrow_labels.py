@@ -35,7 +35,7 @@ from acmnet.data.tabled_videos import (
     TabledVideos,
 )
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES
-from acmnet.messages import counted, quoted
+from acmnet.messages import counted, quoted, some
 from acmnet.names import checked
 from acmnet.segments import BoolArray, FloatArray, IntArray
 
@@ -92,8 +92,17 @@ def read_arrow_labels(path: Path) -> Annotations:
         str(path),
         videos,
         videos.table.class_names,
+        notes=tuple(_unused(path, table.schema.names)),
         made_by=made_by if isinstance(made_by, str) else None,
     )
+
+
+def _unused(path: Path, columns: Iterable[str]) -> Iterator[str]:
+    """Yield a sentence on the columns of a file that are not read, if there are any."""
+    others = [name for name in columns if name not in (*TEXTS, *NUMBERS)]
+    if others:
+        told = counted(len(others), "column")
+        yield f"{path}: {told} not used: {some(others)}"
 
 
 def _sorted_by_video(

@@ -211,24 +211,23 @@ def write_detections(
             f"external_data must be what JSON can hold: {error}; pass text, numbers, "
             "lists and mappings"
         ) from error
-    if is_arrow(path):
-        in_order = {video: found.by_time() for video, found in sorted(results.items())}
-        write_arrow_detections(
-            path, DetectionFile.of(in_order, external_data=external_data)
-        )
-        return
     try:
+        if is_arrow(path):
+            in_order = {v: found.by_time() for v, found in sorted(results.items())}
+            file = DetectionFile.of(in_order, external_data=external_data)
+            write_arrow_detections(path, file)
+            return
         with (
             written_whole(path) as part,
-            part.open("w", encoding="utf-8", newline="\n") as file,
+            part.open("w", encoding="utf-8", newline="\n") as text,
         ):
-            file.write(f'{{"version": "{VERSION}", "external_data": {extra},\n')
-            file.write('"results": {')
+            text.write(f'{{"version": "{VERSION}", "external_data": {extra},\n')
+            text.write('"results": {')
             separator = "\n"
             for video, found in sorted(results.items()):
-                file.write(f"{separator}{json.dumps(video)}: {_entries(found)}")
+                text.write(f"{separator}{json.dumps(video)}: {_entries(found)}")
                 separator = ",\n"
-            file.write("\n}}\n")
+            text.write("\n}}\n")
     except FileError as error:
         raise DetectionFileError(str(error)) from error
 
