@@ -162,8 +162,9 @@ def test_damaged_files_are_told(tmp_path, name):
 
 def test_a_table_that_cannot_be_written_is_a_detection_file_error(tmp_path):
     (tmp_path / "file").write_text("")
+    why = r"file could not be written: .* is a file"
     for name in ("found.parquet", "found.json"):
-        with pytest.raises(DetectionFileError, match=r"file could not be written: .* is a file"):
+        with pytest.raises(DetectionFileError, match=why):
             write_detections(tmp_path / "file" / name, {})
 
 
