@@ -21,7 +21,7 @@ from acmnet.pipeline.trained_model import localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.recipes import from_values, recipe
 from acmnet.segments import Segment
-from acmnet.training import loop
+from acmnet.training import weak_task
 from acmnet.training.checkpoint import load_config, weights_sha256
 
 FEW = {
@@ -305,8 +305,7 @@ def test_names_alone_never_come_to_what_marks_teach(asked, monkeypatch):
     def never(*_):
         raise AssertionError
 
-    monkeypatch.setattr(loop, "marked_loss", never)
-    monkeypatch.setattr(loop, "known_labels", never)
+    monkeypatch.setattr(weak_task, "marked_loss", never)
     monkeypatch.setattr(student_training, "learned_with_marks", never)
     few = FEW | {"training.epochs": 1, "student_training.epochs": 1}
     request = asked("segments", "best", name="names of segments")
