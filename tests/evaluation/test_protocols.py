@@ -315,7 +315,7 @@ worlds = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(world=worlds)
 def test_every_protocol_agrees_with_its_literal_twin(world):
     # 300 worlds under 9 protocols, at 8 thresholds

@@ -228,7 +228,7 @@ rows = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=120)
 @given(
     truth=st.fixed_dictionaries({"a": instances, "b": instances}),
     found=st.fixed_dictionaries({"b": rows, "a": rows}, optional={"x": rows}),
@@ -253,7 +253,7 @@ intervals = st.tuples(st.integers(0, 12), st.integers(1, 6)).map(
 )
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=120)
 @given(
     ranked=st.lists(intervals, max_size=15),
     truth=st.lists(intervals, min_size=1, max_size=8),
