@@ -1,4 +1,13 @@
-"""The public releases of features that are known by name, with their grids."""
+"""The public releases of features that are known by name, with their grids.
+
+References
+----------
+W-TALC's ``dataset.py`` (sujoyp/wtalc-pytorch) for the array of all videos and its
+lists; ActionFormer's
+``configs/thumos_i3d.yaml`` (``feat_stride: 4, num_frames: 16``) for the stride of 4;
+OpenTAD's ``tools/prepare_data/activitynet/README.md`` for TSP (15 frames a second,
+``snippet_stride=16, clip_length=16``).
+"""
 
 import dataclasses
 from typing import Final
