@@ -2,7 +2,7 @@
 
     python -m benchmarks.learning_from_marks --annotations A --features F --out OUT
         [--recipe shrec22] [--blocks 4] [--block 2 ...] [--seeds 0 ...]
-        [--draws 0 1 2] [--rows ...]
+        [--draws 0 1 2] [--rows ...] [--device cuda]
 
 The videos are dealt into as many blocks of successive videos as --blocks says. The
 videos of one block are scored, and the others are learned from, with the profile
@@ -163,11 +163,13 @@ def measure(
         resume=True,
         supervision=supervision,
         begin_from=names if row.is_round else None,
+        device=asked.device,
     )
     before_s = time.process_time()
     train_run(request)
     spent_s = time.process_time() - before_s
-    report = evaluate(test.annotations, localize_videos(load(out), test), tiou=TIOU)
+    found = localize_videos(load(out, device=asked.device), test)
+    report = evaluate(test.annotations, found, tiou=TIOU)
     scores = {"map": report.map.tolist(), "average": report.average, "cpu_s": spent_s}
     with written_whole(out / RESULT) as part:
         part.write_text(json.dumps(scores))
@@ -265,6 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--recipe", default="default")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--blocks", type=int, default=4)
     parser.add_argument("--block", type=int, nargs="+", default=None)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
