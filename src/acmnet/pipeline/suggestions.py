@@ -22,6 +22,7 @@ from acmnet.localization.detection_scores import unit_scores
 from acmnet.messages import counted
 from acmnet.pipeline.doubts import Doubt, doubts_of
 from acmnet.pipeline.stored_calibration import read_calibration
+from acmnet.pipeline.suggestion_reasons import FEW, few_examples, reason_of
 from acmnet.pipeline.trained_model import TrainedModel, refuse_other_features
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import Settings
@@ -42,12 +43,6 @@ COMPARED: Final = 1000
 ALIKE: Final = 0.1
 """Two videos are alike, with a likeness above 0.5, if their features are nearer to each
 other than those of all but this share of the pairs of videos."""
-FEW: Final = 3
-"""A class with fewer marks than this has few examples."""
-DIFFERENT: Final = 0.75
-"""Networks whose findings overlap by less than this tIoU are said to disagree."""
-NEAR: Final = 0.5
-"""A score of at least this `Doubt.nearness` is said to be near the limit."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -272,7 +267,7 @@ def _suggestion(
     gain = dict(zip(names, by_class.tolist(), strict=True))
     doubts = assessed.doubts[video]
     in_order = sorted(doubts, key=lambda x: -x.worth * gain[x.label])[:SPANS]
-    spans = tuple(SuggestedSpan(doubt=x, why=_why(x)) for x in in_order)
+    spans = tuple(SuggestedSpan(doubt=x, why=reason_of(x)) for x in in_order)
     reasons = [spans[0].why]
     few = [
         name
@@ -280,61 +275,11 @@ def _suggestion(
         if gain[name] > 0.0 and assessed.marked[name] < FEW
     ]
     if few:
-        reasons.append(_how_few(few[0], assessed.marked[few[0]]))
+        reasons.append(few_examples(few[0], assessed.marked[few[0]]))
     if stands_for > 1:
         others = counted(stands_for - 1, "other video")
         reasons.append(f"it stands for {others} like it")
     return Suggestion(video=video, why="; ".join(reasons), spans=spans)
-
-
-def _how_few(name: str, n: int) -> str:
-    """Return in words how few examples of a class are marked."""
-    examples = counted(n, "example")
-    are = "is" if n == 1 else "are"
-    return (
-        f"only {examples} of {name!r} {are} marked"
-        if n
-        else (f"no example of {name!r} is marked yet")
-    )
-
-
-def _why(doubt: Doubt) -> str:
-    """Return in words why a span is worth a look."""
-    where = f"from {_clock(doubt.segment.start_s)} to {_clock(doubt.segment.end_s)}"
-    asked = f"{doubt.finding} of {doubt.networks} networks"
-    if not doubt.finding:
-        return f"{doubt.label!r} was named and found nowhere"
-    if doubt.finding < doubt.networks:
-        found = "finds" if doubt.finding == 1 else "find"
-        return f"{asked} {found} {doubt.label!r} {where}"
-    if doubt.overlap < DIFFERENT:
-        return (
-            f"the networks place {doubt.label!r} differently {where}: what they find "
-            f"overlaps by {doubt.overlap:.0%}"
-        )
-    if doubt.nearness >= NEAR:
-        return (
-            f"the score {doubt.score:.2f} of {doubt.label!r} {where} is near "
-            f"{doubt.shown_from:.2f}, from which it is shown"
-        )
-    return f"an example of {doubt.label!r} {where}"
-
-
-def _clock(time_s: float) -> str:
-    """Return a time as people read it.
-
-    Examples
-    --------
-    >>> _clock(3.25), _clock(75.04), _clock(3675.0)
-    ('3.2 s', '1:15.0', '1:01:15.0')
-    """
-    minutes, seconds = divmod(round(time_s, 1), 60.0)
-    if not minutes:
-        return f"{seconds:.1f} s"
-    hours, minutes = divmod(int(minutes), 60)
-    if not hours:
-        return f"{minutes}:{seconds:04.1f}"
-    return f"{hours}:{minutes:02}:{seconds:04.1f}"
 
 
 def _seen(marks: VideoMarks) -> list[Segment]:
