@@ -22,10 +22,11 @@ from acmnet.network.acm_net import Branch
 from acmnet.pipeline.ablation import AblationRequest
 from acmnet.pipeline.calibration import Wanted, calibrate
 from acmnet.pipeline.cross_validation import TIOU, Fold, folds_of
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.studies import study
-from acmnet.pipeline.trained_model import TrainedModel, localize_videos
+from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.segments import BoolArray, Detections, FloatArray
 
 BF16: Final = {"training.precision": "bf16"}

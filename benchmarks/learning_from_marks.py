@@ -41,10 +41,10 @@ from acmnet.data.supervision import Supervision
 from acmnet.evaluation.reports import evaluate
 from acmnet.files import written_whole
 from acmnet.pipeline.cross_validation import TIOU, spans_s
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.suggestions import assess, shown_scores, suggestions_of
-from acmnet.pipeline.trained_model import localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.recipes import recipe
 from acmnet.segments import Segment

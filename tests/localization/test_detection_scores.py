@@ -13,6 +13,7 @@ from acmnet.evaluation.calibration_curves import Curve
 from acmnet.evaluation.reports import evaluate
 from acmnet.localization.detection_scores import KNEE, NEGATIVE_SHARE, unit_scores
 from acmnet.pipeline.ablation import training_id
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.stored_calibration import (
     Calibration,
     CalibrationError,
@@ -22,7 +23,6 @@ from acmnet.pipeline.stored_calibration import (
     write_calibration,
 )
 from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.trained_model import localize_videos
 from acmnet.recipes import PROFILES, recipe
 from acmnet.segments import Detections
 from acmnet.training.checkpoint import weights_sha256

@@ -19,9 +19,9 @@ from acmnet.pipeline.fit.expectation import (
     to_review,
 )
 from acmnet.pipeline.fit.held_out_names import HELD_OUT
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.trained_model import localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import recipe

@@ -9,8 +9,8 @@ from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.evaluation.reports import evaluate
 from acmnet.pipeline.cross_validation import shuffled
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.run_request import RunRequest
-from acmnet.pipeline.trained_model import localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.recipes import override, recipe
 

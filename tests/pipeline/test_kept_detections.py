@@ -12,8 +12,9 @@ from acmnet.data.feature_store import write_features
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.network.acm_net import ACMNet
 from acmnet.pipeline.kept_detections import FOUND_FILE, FoundFile, found_videos
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.trained_model import TrainedModel, localize_videos
+from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.recipes import from_values
 from acmnet.training.checkpoint import load_config
 from support.runs import replace_file, weights_file

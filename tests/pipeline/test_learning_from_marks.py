@@ -15,9 +15,9 @@ from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
 from acmnet.pipeline import student_training, teacher_training
 from acmnet.pipeline.earlier_run import begin_with_earlier
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.trained_model import localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.recipes import from_values, recipe
 from acmnet.segments import Segment

@@ -14,8 +14,8 @@ from acmnet.cli.evaluate import FileOptions, evaluate_command
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.network.network_settings import StudentSettings
 from acmnet.network.student import Student
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.nothing_found import why_nothing, why_nothing_shown
-from acmnet.pipeline.trained_model import localize_videos
 from acmnet.segments import Detections
 from acmnet.training.second_stage_settings import TeacherSettings
 from support.commands import refused

@@ -24,8 +24,8 @@ from acmnet.pipeline.cross_validation import (
     shuffled,
 )
 from acmnet.pipeline.folds import stratified_folds
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.run_request import RunError, RunRequest
-from acmnet.pipeline.trained_model import localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.recipes import override, recipe
 from acmnet.segments import Detections, Segment, SnippetGrid

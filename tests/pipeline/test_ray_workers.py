@@ -21,10 +21,10 @@ from acmnet.extraction.records import read_records
 from acmnet.extraction.video_search import find_videos
 from acmnet.extraction.worker_engines import EngineError
 from acmnet.pipeline.cross_validation import cross_validate
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.parallel_trainings import train_all
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.trained_model import localize_videos
 from acmnet.pipeline.worker_localization import StoredRun, localize_on_workers
 from acmnet.pipeline.worker_tasks import Workers, task_workers
 from acmnet.recipes import recipe

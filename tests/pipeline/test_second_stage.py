@@ -28,12 +28,13 @@ from acmnet.pipeline.cross_validation import (
     shuffled,
     spans_s,
 )
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.network_training import weak_dataset
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.run_state import RunState, run_on_disk
 from acmnet.pipeline.stored_model import load_network
 from acmnet.pipeline.teacher_training import trained_teachers
-from acmnet.pipeline.trained_model import joined, localize_videos
+from acmnet.pipeline.trained_model import joined
 from acmnet.pipeline.training_run import train_run
 from acmnet.recipes import recipe
 from acmnet.training import pseudo_labels

@@ -11,9 +11,9 @@ from hypothesis import given
 
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.localization.detection_scores import separating_score
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.trained_model import localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.training_summary import (
     SUMMARY_FILE,

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.extraction.worker_engines import EngineError, Lost
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.trained_model import localize_videos
 from acmnet.pipeline.worker_localization import StoredRun, localize_on_workers
 from acmnet.pipeline.worker_tasks import (
     Workers,

@@ -40,6 +40,7 @@ from acmnet.data.videos_trained_on import KEY
 from acmnet.extraction.video_search import find_recordings
 from acmnet.pipeline import kinetics_zero_shot
 from acmnet.pipeline.fit.extracted_videos import extraction_of
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.nothing_found import why_nothing
 from acmnet.pipeline.run_request import LAST
 from acmnet.pipeline.stored_calibration import (
@@ -48,7 +49,7 @@ from acmnet.pipeline.stored_calibration import (
     CalibrationError,
     read_calibration,
 )
-from acmnet.pipeline.trained_model import TrainedModel, localize_videos
+from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.pipeline.training_run import join_processes
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.pipeline.worker_localization import (

@@ -21,7 +21,8 @@ from acmnet.data.labelled_features import Data
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.pipeline.kept_detections import FoundFile, keep
-from acmnet.pipeline.trained_model import TrainedModel, refuse_other_features
+from acmnet.pipeline.localized_videos import refuse_other_features
+from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.segments import Detections
 from acmnet.show.report.html_page import write_page, write_paged
 from acmnet.show.report.network_curves import insides_of

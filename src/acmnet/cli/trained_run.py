@@ -19,6 +19,7 @@ from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.messages import counted, some
 from acmnet.pipeline.cross_validation import TIOU
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.run_data import (
     annotations_of,
     features_of,
@@ -27,7 +28,7 @@ from acmnet.pipeline.run_data import (
 )
 from acmnet.pipeline.run_data import trained_on as trained_on_of
 from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.trained_model import TrainedModel, localize_videos
+from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.pipeline.training_run import join_processes
 from acmnet.pipeline.training_summary import MOST_VIDEOS, unlike_training
 from acmnet.segments import Detections

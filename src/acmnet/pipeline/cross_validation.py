@@ -14,9 +14,10 @@ from acmnet.data.video_groups import VideoGroups
 from acmnet.evaluation.reports import evaluate
 from acmnet.pipeline.folds import stratified_folds, untrained_problems
 from acmnet.pipeline.label_free_selection import agreement
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.trained_model import TrainedModel, joined, localize_videos
+from acmnet.pipeline.trained_model import TrainedModel, joined
 from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.worker_tasks import DoTasks, Task, in_this_process
 from acmnet.recipes import Settings

@@ -13,9 +13,9 @@ from acmnet.files import write_json
 from acmnet.pipeline.cross_validation import TIOU, chance_map, shuffled, spans_s
 from acmnet.pipeline.fit.fit_request import FEATURES, FitRequest, Hooks
 from acmnet.pipeline.fit.fit_videos import fit
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.trained_model import localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.recipes import recipe
 from acmnet.segments import FloatArray

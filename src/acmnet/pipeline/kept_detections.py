@@ -21,8 +21,9 @@ from safetensors.numpy import save
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.files import one_line, open_regular, written_whole
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.stored_model import TEACHERS
-from acmnet.pipeline.trained_model import TrainedModel, localize_videos
+from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.recipes import Settings, as_values
 from acmnet.segments import Detections
 from acmnet.training.checkpoint import weights_sha256

@@ -29,11 +29,12 @@ from acmnet.pipeline.earlier_run import (
     stated_beginning,
     times_of_all_rounds,
 )
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.run_data import CHECKPOINTS, place_of_features
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.run_state import LOG_FILE, RunOnDisk
 from acmnet.pipeline.stored_model import TEACHERS
-from acmnet.pipeline.trained_model import TrainedModel, localize_videos
+from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.recipes import as_values
 from acmnet.startup import is_first_process
 from acmnet.training.checkpoint import (

@@ -21,9 +21,10 @@ from acmnet.data.marks import VideoMarks
 from acmnet.localization.detection_scores import unit_scores
 from acmnet.messages import counted
 from acmnet.pipeline.doubts import Doubt, doubts_of
+from acmnet.pipeline.localized_videos import refuse_other_features
 from acmnet.pipeline.stored_calibration import read_calibration
 from acmnet.pipeline.suggestion_reasons import FEW, few_examples, reason_of
-from acmnet.pipeline.trained_model import TrainedModel, refuse_other_features
+from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import Settings
 from acmnet.segments import FloatArray, Segment
@@ -116,12 +117,12 @@ def assess(
     shown_from : mapping of str to float
         For each class, the score in [0, 1] from which its detections are shown.
     on_video, on_failure : callable
-        As for `acmnet.pipeline.trained_model.localize_videos`.
+        As for `acmnet.pipeline.localized_videos.localize_videos`.
 
     Raises
     ------
     FeatureError
-        As `acmnet.pipeline.trained_model.localize_videos` does.
+        As `acmnet.pipeline.localized_videos.localize_videos` does.
     """
     refuse_other_features(model, data.store)
     doubts: dict[str, tuple[Doubt, ...]] = {}

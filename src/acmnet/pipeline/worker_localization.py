@@ -9,12 +9,9 @@ from typing import Final, NamedTuple
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.messages import counted
+from acmnet.pipeline.localized_videos import localize_videos, refuse_other_features
 from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.trained_model import (
-    TrainedModel,
-    localize_videos,
-    refuse_other_features,
-)
+from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.pipeline.worker_tasks import DoTasks, Task
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
@@ -56,8 +53,8 @@ def localize_on_workers(
 ) -> dict[str, Detections]:
     """Return the detections of every video of the data, in its order.
 
-    They are those that `acmnet.pipeline.trained_model.localize_videos` returns, whose
-    further parameters and errors these are.
+    They are those that `acmnet.pipeline.localized_videos.localize_videos` returns; the
+    other parameters and the errors are as there.
 
     Parameters
     ----------

@@ -25,8 +25,9 @@ from acmnet.pipeline.fit.held_out_names import (
     why_not_checked,
 )
 from acmnet.pipeline.label_free_selection import agreement
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.run_request import RunRequest
-from acmnet.pipeline.trained_model import TrainedModel, localize_videos
+from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.pipeline.training_summary import shown_score, training_stamp
 from acmnet.segments import Detections
 from acmnet.text_files import parse_json, read_text

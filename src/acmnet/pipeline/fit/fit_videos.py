@@ -41,12 +41,13 @@ from acmnet.pipeline.fit.listed_videos import (
     refuse_what_is_lost,
 )
 from acmnet.pipeline.kept_detections import FoundFile, keep
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.nothing_found import why_nothing
 from acmnet.pipeline.run_data import taught_videos, training_videos
 from acmnet.pipeline.run_directory import tidy
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.trained_model import TrainedModel, localize_videos
+from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.segments import Detections

@@ -17,9 +17,9 @@ from acmnet.evaluation.reports import evaluate
 from acmnet.messages import counted, quoted
 from acmnet.pipeline.cross_validation import TIOU, folds_of
 from acmnet.pipeline.folds import fold_problems
+from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.trained_model import localize_videos
 from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.training_summary import shown_score, training_stamp
 
