@@ -44,6 +44,22 @@ def test_without_any_video_the_refusal_says_what_to_do(acmnet, cages):
     refused(result, "--tracks is for --extractor keypoints alone", code=2)
 
 
+@pytest.mark.parametrize(
+    ("out", "named", "words"),
+    [
+        ("x.eaf", (), ("for one video, so --out must be a folder: --out x/ ", "elan")),
+        ("x/", ("--to-format", "cvat"), ("counts frames", "one known frame rate")),
+        ("x.labels", (), ("does not tell the format to write", "--to-format")),
+    ],
+)
+def test_a_label_file_that_could_not_be_written_is_refused(
+    acmnet, cages, out, named, words
+):
+    """The files have no frames, so nobody knows how many there are in a second."""
+    asked = acmnet("label", cages / "videos", "--out", out, *named)
+    refused(asked, *words, code=1 if out == "x.labels" else 2)
+
+
 def test_the_folder_of_a_run_on_tracks_may_hold_no_video(acmnet, tiny_run, cages):
     result = acmnet("view", tiny_run, "--videos", cages / "tracks")
     refused(result, "give the folder of the videos", "or leave --videos out")

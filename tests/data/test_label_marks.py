@@ -19,8 +19,8 @@ from acmnet.data.annotations import (
 from acmnet.data.checks.lenient_reading import read_leniently
 from acmnet.data.contradictions import contradictions
 from acmnet.data.label_files import read_annotations
+from acmnet.data.label_json import label_file
 from acmnet.limits import LARGEST_SECONDS
-from acmnet.pipeline.run_data import label_file
 from acmnet.segments import Segment
 
 CLASSES = ("fall", "jump", "run")

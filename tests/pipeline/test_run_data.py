@@ -21,9 +21,10 @@ import acmnet as package
 from acmnet.cli.trained_run import RunDataOptions
 from acmnet.data.annotations import Annotations, Instance, Video
 from acmnet.data.label_files import read_annotations
+from acmnet.data.label_json import label_file
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.names import one_form
-from acmnet.pipeline.run_data import features_of, label_file, training_videos
+from acmnet.pipeline.run_data import features_of, training_videos
 from acmnet.pipeline.run_directory import LOCK_FILE, tidy
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.run_state import RunState, run_on_disk

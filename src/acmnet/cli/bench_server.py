@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from acmnet.cli.app import UsageError, console
+from acmnet.cli.app import UsageError, console, note
 from acmnet.files import one_line, write_text
 from acmnet.show.bench.bench_site import BenchSite
 from acmnet.show.bench.mark_store import ADDRESS_FILE
@@ -45,13 +45,18 @@ def serve(site: BenchSite, port: int, browser: bool) -> None:
 
 @contextlib.contextmanager
 def closing(site: BenchSite) -> Iterator[None]:
-    """At the end of the block, stop what is at work and write the label file."""
+    """At the end of the block, stop what is at work and write the label file.
+
+    A note tells why if it could not be written.
+    """
     try:
         yield
     finally:
         site.suggesting.end()
         site.learning.stop()
         site.store.close()
+        if site.store.fault:
+            note(site.store.fault)
 
 
 def site_server(site: Site, port: int, labels: Path) -> SiteServer:

@@ -30,7 +30,7 @@ KEPT: Final = {
     "all videos, so name only the videos that are missing",
     "localize": "no detections were written; features that were extracted into "
     "--features or beside --out are kept, and the same command uses them",
-    "label": "all marks are kept in the file that --out names, and a round of learning "
+    "label": "all marks are kept, and a round of learning "
     "that was under way goes on with the next click on Learn again",
     "view": "all marks are kept in marks.json of the run, and a round of learning that "
     "was under way goes on with the next click on Learn again",

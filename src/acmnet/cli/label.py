@@ -1,6 +1,7 @@
 """The verb label: name and mark videos in the browser, and learn from the marks."""
 
 import getpass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,17 +15,25 @@ from acmnet.cli.extractor_options import Extracting, ExtractorOptions
 from acmnet.cli.progress import Waiting
 from acmnet.cli.recipe_options import ProfileName, RecipeName
 from acmnet.cli.shared_options import Device
+from acmnet.data.formats.format_table import JSON, target_format
 from acmnet.data.label_files import read_annotations
+from acmnet.data.label_json import label_file
 from acmnet.extraction.extractors import KEYPOINTS
 from acmnet.extraction.records import ExtractionError
-from acmnet.extraction.video_search import find_tracks, find_videos, frame_rates
-from acmnet.files import refuse_unwritable, written_whole
+from acmnet.extraction.video_search import (
+    common_frame_rate,
+    find_tracks,
+    find_videos,
+    frame_rates,
+)
+from acmnet.files import make_folder, refuse_unwritable, written_whole
 from acmnet.messages import counted, some
-from acmnet.pipeline.run_data import label_file
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_site import BenchSite, ShownVideo, known_videos
+from acmnet.show.bench.label_export import LabelExport
 from acmnet.show.bench.learning import Learning, Method
-from acmnet.show.bench.mark_store import JOURNAL_FILE, MarkStore
+from acmnet.show.bench.mark_journal import JOURNAL_FILE
+from acmnet.show.bench.mark_store import MarkStore
 from acmnet.show.bench.round_detections import RoundDetections
 from acmnet.show.bench.round_plan import RoundPlan
 from acmnet.show.bench.rounds import (
@@ -46,6 +55,7 @@ def label(
     videos: Path,
     *,
     out: Path,
+    to_format: str | None = None,
     labels: Path | None = None,
     classes: Annotated[list[str] | None, Parameter(negative=())] = None,
     who: str = "",
@@ -73,7 +83,11 @@ def label(
     videos
         Folder of the video files, those of tracked recordings included.
     out
-        The label file, JSON. If it is there, its labels are the first ones.
+        The label file, in any format of docs/formats.md, or a folder, for formats with
+        a file for each video. If it is there, its labels are the first ones. JSON
+        holds everything; for other formats, OUT.bench/labels.json does, too.
+    to_format
+        Format of the label file. When left out, the suffix tells it.
     labels
         Labels to begin with, in any format of docs/formats.md. OUT must not be there
         yet.
@@ -93,8 +107,6 @@ def label(
     browser
         Open the page in the default browser.
     """
-    if out.suffix.lower() != ".json":
-        raise UsageError(f"--out must be a .json file, got {out}; name it labels.json")
     given = given_settings.by_name()
     settings = recipes.recipe(recipe, profile=profile, overrides=given)
     if extracting.extractor == KEYPOINTS:
@@ -104,9 +116,14 @@ def label(
     else:
         files = find_videos([videos])
     folder = out.with_suffix(".bench")
-    refuse_unwritable(out, folder / JOURNAL_FILE)
+    export = _export(out, to_format, folder, files)
+    is_folder = export is not None and out.is_dir()
+    refuse_unwritable(out / "a video" if is_folder else out, folder / JOURNAL_FILE)
+    kept = out if export is None else export.labels
     if labels is not None:
-        _begin_with(labels, out, videos)
+        _begin_with(labels, out, kept, videos)
+    elif export is not None:
+        _go_on(export, videos)
     with Waiting(errors, "opening", "videos", silent=quiet()) as opening:
         media = BenchMedia(tuple(files.values()), folder / SEEN, opening.update)
     shown = {video: ShownVideo() for video in files}
@@ -123,7 +140,8 @@ def label(
     serve(
         opened_bench(
             title=out.name,
-            labels=out,
+            labels=kept,
+            export=export,
             shown=shown,
             media=media,
             plan=plan,
@@ -135,24 +153,67 @@ def label(
     )
 
 
-def _begin_with(labels: Path, out: Path, videos: Path) -> None:
-    """Write labels of any format as the label file that is marked on.
+def _export(
+    out: Path, to_format: str | None, folder: Path, files: Mapping[str, Path]
+) -> LabelExport | None:
+    """Return what writes the label file; None for JSON, which the bench writes itself.
+
+    Raises
+    ------
+    FormatError
+        If the suffix does not tell the format.
+    UsageError
+        If the format has a file for each video or class, or counts frames, and the
+        label file or the videos do not fit that.
+    """
+    target = target_format(out, to_format)
+    is_json = out.suffix.lower() in JSON.suffixes
+    if target == JSON and is_json:
+        return None
+    is_file = out.suffix.lower() in target.suffixes and not out.is_dir()
+    if target.one_file != "all" and is_file:
+        raise UsageError(
+            f"{target.title} is for one {target.one_file}, so --out must be a folder: "
+            f"--out {out.with_suffix('')}/ --to-format {target.name}"
+        )
+    fps = common_frame_rate(files.values()) if target.unit == "frames" else None
+    if target.unit == "frames" and fps is None:
+        raise UsageError(
+            f"{target.title} counts frames, and the videos do not all have one known "
+            "frame rate; name a format with seconds, such as --out labels.csv"
+        )
+    return LabelExport(out, folder, target, fps)
+
+
+def _begin_with(labels: Path, out: Path, kept: Path, videos: Path) -> None:
+    """Write labels of any format as the bench's own label file.
 
     Raises
     ------
     UsageError
         If there is such a label file already.
     """
-    if out.exists():
+    there = next((path for path in (out, kept) if path.exists()), None)
+    if there is not None:
         raise UsageError(
-            f"{out} is there already, and its labels are the first ones: leave out "
+            f"{there} is there already, and its labels are the first ones: leave out "
             "--labels, or name another --out"
         )
     found = read_annotations(labels, frame_rates(videos))
     for sentence in found.notes:
         note(sentence)
-    with written_whole(out) as part:
+    make_folder(kept.parent)
+    with written_whole(kept) as part:
         part.write_bytes(label_file(found))
+
+
+def _go_on(export: LabelExport, videos: Path) -> None:
+    """Begin with the label file of another program, if no bench has begun yet."""
+    if export.is_begun:
+        export.refuse_changed()
+        return
+    if export.keep_present():
+        _begin_with(export.path, export.labels, export.labels, videos)
 
 
 def videos_of_tracks(videos: Path, tracks: Path) -> dict[str, Path]:
@@ -199,6 +260,7 @@ def opened_bench(
     plan: RoundPlan,
     classes: list[str],
     who: str,
+    export: LabelExport | None = None,
     **options: Any,
 ) -> BenchSite:
     """Return the bench of a label file, with what its last round found.
@@ -209,14 +271,15 @@ def opened_bench(
     ----------
     title, labels, shown, media, plan, classes, who
         What is labelled, where, and how it is learned from.
+    export
+        What writes the label file of another program.
     options
         Further fields of `BenchSite`, for a bench with a run.
     """
-    folder = labels.with_suffix(".bench")
+    folder = labels.with_suffix(".bench") if export is None else export.folder
     detections = RoundDetections()
-    store = MarkStore(
-        labels, folder, known_videos(shown, media), classes, detections.proposal
-    )
+    known = known_videos(shown, media)
+    store = MarkStore(labels, folder, known, classes, detections.proposal, export)
     rounds = folder / FOLDER
     may_be_looked_at = {video for video, own in shown.items() if not own.names}
     suggesting = Suggesting(may_be_looked_at, detections.renew)
@@ -233,6 +296,8 @@ def opened_bench(
     learning = Learning(rounds, method, show, suggesting.resume)
     for sentence in store.notes:
         note(sentence)
+    if export is not None:
+        note(export.limits())
     return BenchSite(
         title=title,
         who=who or user_name(),

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import reprlib
 import sys
 from collections.abc import Iterable
@@ -25,6 +26,20 @@ from acmnet.names import checked, is_name, listed_twice
 from acmnet.text_files import outline, parse_json
 
 KIND = "label file"
+
+
+def label_file(annotations: Annotations) -> bytes:
+    """Return annotations as the JSON that `read_annotations` reads back."""
+    origin = {} if annotations.made_by is None else {"made_by": annotations.made_by}
+    content = {
+        "version": "acmnet labels 1",
+        **origin,
+        "classes": list(annotations.class_names),
+        "database": {
+            video.id: label_entry(video) for video in annotations.videos.values()
+        },
+    }
+    return (json.dumps(content, ensure_ascii=False) + "\n").encode()
 
 
 def label_entry(video: Video) -> dict[str, Any]:

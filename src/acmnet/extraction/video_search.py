@@ -3,7 +3,7 @@
 import functools
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -141,6 +141,19 @@ def frame_rates(folder: Path) -> Callable[[str], float | None]:
             return None
 
     return rate
+
+
+def common_frame_rate(files: Iterable[Path]) -> float | None:
+    """Return the frames per second of videos; None if they differ or are not known."""
+    rates = set()
+    for file in files:
+        try:
+            rates.add(probe(file).fps)
+        except (VideoError, OSError):
+            return None
+        if len(rates) > 1:
+            return None
+    return next(iter(rates), None)
 
 
 def _recording(file: Path) -> str:

@@ -12,6 +12,7 @@ from acmnet import recipes
 from acmnet.data.annotations import AnnotationError, Annotations, Video
 from acmnet.data.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.feature_store import write_features
+from acmnet.data.label_json import label_file
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.supervision import Supervision
 from acmnet.extraction.default_extractor import AUTO, unnamed_extractor
@@ -23,7 +24,6 @@ from acmnet.names import one_form
 from acmnet.pipeline.fit import fit_videos
 from acmnet.pipeline.fit.fit_request import FEATURES, FitRequest, FitResult, Hooks
 from acmnet.pipeline.fit.fit_videos import features_before
-from acmnet.pipeline.run_data import label_file
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.trained_model import TrainedModel

@@ -5,16 +5,14 @@ was given. Features are looked for relative to the run, and where they were.
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.data.annotations import AnnotationError, Annotations
+from acmnet.data.annotations import AnnotationError
 from acmnet.data.feature_store import has_manifest
 from acmnet.data.label_files import read_annotations
-from acmnet.data.label_json import label_entry
 from acmnet.data.object_storage import address_of
 from acmnet.segments import SnippetGrid
 from acmnet.training.checkpoint import FOLDER, labels_file
@@ -30,20 +28,6 @@ TAUGHT_DIGESTS: Final = "taught_times_sha256"
 """The same for the videos that gave the training their times."""
 DIGEST_CHARACTERS: Final = 16
 """Hexadecimal digits of a digest: of a million names, no two share one by chance."""
-
-
-def label_file(annotations: Annotations) -> bytes:
-    """Return annotations as the JSON that `read_annotations` reads back."""
-    origin = {} if annotations.made_by is None else {"made_by": annotations.made_by}
-    content = {
-        "version": "acmnet labels 1",
-        **origin,
-        "classes": list(annotations.class_names),
-        "database": {
-            video.id: label_entry(video) for video in annotations.videos.values()
-        },
-    }
-    return (json.dumps(content, ensure_ascii=False) + "\n").encode()
 
 
 def place_of_features(run: Path, features: Path) -> dict[str, str]:

@@ -8,11 +8,11 @@ import torch
 from torch import distributed
 
 from acmnet.data.checks.refusals import refuse_problems
+from acmnet.data.label_json import label_file
 from acmnet.messages import some
 from acmnet.pipeline.earlier_run import refuse_unlike
 from acmnet.pipeline.memory_needs import refuse_oversized
 from acmnet.pipeline.network_training import train_network
-from acmnet.pipeline.run_data import label_file
 from acmnet.pipeline.run_directory import locked
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.run_state import RunOnDisk, RunState, starting_point

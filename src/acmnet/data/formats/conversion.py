@@ -16,10 +16,10 @@ from acmnet.data.formats.format_table import (
     OWN,
     FormatError,
     format_named,
-    format_to_write,
     is_results_json,
     own_format,
     start_of,
+    target_format,
 )
 from acmnet.data.formats.reading import foreign_format, read_foreign
 from acmnet.data.formats.writing import (
@@ -82,7 +82,7 @@ def convert(
     source, out = Path(source), Path(out)
     if fps is not None and not 0 < fps <= 10_000:
         raise FormatError(f"fps must be above 0 and at most 10,000, got {fps:g}")
-    target = _target(out, to_format)
+    target = target_format(out, to_format)
     if source.exists() and out.exists() and source.samefile(out):
         raise FormatError(f"{out} is the file that is read; name another one to write")
     given = None if from_format is None else format_named(from_format)
@@ -104,20 +104,6 @@ def convert(
         content, notes, origin = _labels(source, given, fps)
     written = write_labels(out, content, target)
     return Conversion(origin, target, written, notes)
-
-
-def _target(out: Path, named: str | None) -> Format:
-    """Return the format in which to write."""
-    if named is not None:
-        return format_named(named)
-    found = format_to_write(out)
-    if found is None or out.suffix.lower() == ".txt":
-        got = f"ends with {out.suffix!r}" if out.suffix else "has no suffix"
-        raise FormatError(
-            f"{out} {got}, which does not tell the format to write; name it with "
-            "--to-format, such as --to-format audacity"
-        )
-    return found
 
 
 def holds_detections(path: Path) -> bool:

@@ -110,6 +110,33 @@ def format_to_write(path: Path) -> Format | None:
     return next((one for one in FORMATS if suffix in one.suffixes), None)
 
 
+def target_format(out: Path, named: str | None) -> Format:
+    """Return the format in which to write a file or a folder.
+
+    Parameters
+    ----------
+    out : Path
+        Where it is to be written; its suffix tells the format.
+    named : str or None
+        The name of the format, which counts more than the suffix.
+
+    Raises
+    ------
+    FormatError
+        If there is no such format, or the suffix does not tell it.
+    """
+    if named is not None:
+        return format_named(named)
+    found = format_to_write(out)
+    if found is None or out.suffix.lower() == ".txt":
+        got = f"ends with {out.suffix!r}" if out.suffix else "has no suffix"
+        raise FormatError(
+            f"{out} {got}, which does not tell the format to write; name it with "
+            "--to-format, such as --to-format audacity"
+        )
+    return found
+
+
 def format_of_file(path: Path) -> Format:
     """Return the format of a label file; that of a table if none is recognised."""
     suffix = path.suffix.lower()

@@ -26,6 +26,10 @@ from acmnet.names import one_form
 from acmnet.segments import Detections, Segment
 
 
+class NothingHeldError(AnnotationError):
+    """Labels or detections of which a format can hold nothing."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Written:
     """What was written, and what was not."""
@@ -110,6 +114,8 @@ def write_labels(path: Path, content: Content, file_format: Format) -> Written:
 
     Raises
     ------
+    NothingHeldError
+        If the format can hold nothing of it; nothing is written then.
     AnnotationError
         If the format cannot be written, counts frames and no frame rate is stated, or
         would need several files where one is named.
@@ -126,7 +132,7 @@ def write_labels(path: Path, content: Content, file_format: Format) -> Written:
     kept = held(content, file_format)
     parts = dict(_parts(kept.content, file_format))
     if not parts or not kept.content.videos:
-        raise AnnotationError(
+        raise NothingHeldError(
             f"{file_format.title} can hold none of this, so {path} is not written"
             + (f": without {', '.join(kept.left_out)}" if kept.left_out else "")
         )

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from acmnet.files import FileError, make_folder, open_regular, unwritten
 
+JOURNAL_FILE: Final = "journal.jsonl"
+"""Name of the journal in the folder of a bench."""
 FORMAT: Final = "acmnet journal 1"
 """Value of ``format`` in the first line of a journal."""
 REMEDY: Final = "mend that line, or move the file away to begin from the label file"

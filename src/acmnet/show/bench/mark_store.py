@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from filelock import FileLock, Timeout
 
+from acmnet.data.annotations import AnnotationError
 from acmnet.files import FileError, make_folder, write_text
 from acmnet.messages import counted
 from acmnet.show.bench.bench_labels import (
@@ -24,15 +25,15 @@ from acmnet.show.bench.bench_labels import (
     label_values,
 )
 from acmnet.show.bench.bench_mark import Mark, MarkError, Proposal, checked_name
+from acmnet.show.bench.label_export import LabelExport
 from acmnet.show.bench.label_file_intake import (
     FROM_FILE,
     changes_to,
     read_label_file,
 )
 from acmnet.show.bench.mark_changes import changed_marks, checked_request
-from acmnet.show.bench.mark_journal import Journal, JournalError
+from acmnet.show.bench.mark_journal import JOURNAL_FILE, Journal, JournalError
 
-JOURNAL_FILE: Final = "journal.jsonl"
 ADDRESS_FILE: Final = "address.txt"
 """File beside the journal with the address of the server that has it open."""
 WRITTEN_AFTER_S: Final = 0.5
@@ -62,6 +63,8 @@ class MarkStore:
         Classes that are added to those of the label file.
     proposal : callable
         Returns the detection with an id, given the video and the id; None for none.
+    export : LabelExport or None
+        What writes the label file of another program after ``labels``.
 
     Raises
     ------
@@ -78,8 +81,10 @@ class MarkStore:
         videos: Mapping[str, KnownVideo],
         classes: Sequence[str] = (),
         proposal: Callable[[str, str], Proposal | None] = lambda *_: None,
+        export: LabelExport | None = None,
     ) -> None:
         self.labels, self.folder = labels, folder
+        self._export, self._exported = export, 0
         self.notes: list[str] = []
         """Sentences on what was found when the files were opened."""
         self.fault = ""
@@ -295,14 +300,17 @@ class MarkStore:
         """Write the label file now, if it is not as the journal is."""
         with self._writing:
             labels = self.snapshot()
-            if labels.revision == self._written:
-                return
             try:
-                write_text(self.labels, label_text(label_values(labels)) + "\n")
-            except FileError as error:
+                if labels.revision != self._written:
+                    write_text(self.labels, label_text(label_values(labels)) + "\n")
+                    self._written = labels.revision
+                if self._export is not None and labels.revision != self._exported:
+                    self._export.write(labels)
+                    self._exported = labels.revision
+            except (AnnotationError, FileError) as error:
                 self.fault = f"{error}; the marks are safe in {self._journal.path}"
             else:
-                self._written, self.fault = labels.revision, ""
+                self.fault = ""
 
     def close(self) -> None:
         """Write the label file, and let others open it."""

@@ -1,0 +1,163 @@
+"""Writes what is marked at the bench in the format of another program, too.
+
+The bench keeps everything in its own label file. Another program gets what its format
+can hold, in a file or a folder that is written anew after each change.
+"""
+
+import dataclasses
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from acmnet.data.annotations import AnnotationError
+from acmnet.data.formats.exchange_format import Content, Format, Holding
+from acmnet.data.formats.writing import NothingHeldError, write_labels
+from acmnet.data.label_json import KIND
+from acmnet.files import make_folder, open_regular, write_json
+from acmnet.show.bench.bench_labels import Labels, is_named, video_of
+from acmnet.show.bench.mark_journal import JOURNAL_FILE
+from acmnet.text_files import parse_json, read_text
+
+LABELS_FILE: Final = "labels.json"
+"""File in the folder of a bench with everything that is marked, if its label file has
+the format of another program."""
+WRITTEN_FILE: Final = "written.json"
+"""File beside it with the digests of the files that were written for other programs."""
+BEFORE_FOLDER: Final = "before"
+"""Folder beside it with the files that were there when the bench was begun."""
+MARKED: Final[Mapping[Holding, str]] = {
+    "names": "names without times",
+    "points": "points",
+    "watched": "watched spans",
+}
+"""What is marked at the bench besides segments, and what messages call it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelExport:
+    """The label file of another program that follows what is marked.
+
+    Attributes
+    ----------
+    path : Path
+        The file; or the folder, for formats that have a file for each video or class.
+    folder : Path
+        The folder of the bench.
+    format : Format
+        The format of the file.
+    fps : float or None
+        Frames per second of the videos; needed if the format counts frames.
+    """
+
+    path: Path
+    folder: Path
+    format: Format
+    fps: float | None
+
+    @property
+    def labels(self) -> Path:
+        """The bench's own label file, which holds everything."""
+        return self.folder / LABELS_FILE
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is a bench in the folder."""
+        return self.labels.exists() or (self.folder / JOURNAL_FILE).exists()
+
+    def limits(self) -> str:
+        """Return a sentence on what the format cannot hold."""
+        lacks = [name for key, name in MARKED.items() if key not in self.format.holds]
+        told = ", ".join([*lacks, "who marked what, and when"])
+        return (
+            f"{self.format.title} cannot hold {told}: {self.labels} holds all of it, "
+            f"and {self.path} the rest"
+        )
+
+    def refuse_changed(self) -> None:
+        """Refuse files that the bench would overwrite although it did not write them.
+
+        Raises
+        ------
+        AnnotationError
+            If there is such a file; the message says what to do.
+        """
+        known = self._written_before()
+        for name, file in self._present():
+            if known.get(name) != _digest(file):
+                raise AnnotationError(
+                    f"{file} is not as the bench in {self.folder} wrote it, and would "
+                    "be overwritten: move it away, or begin another bench with it, as "
+                    f"in --labels {self.path} --out other{self.path.suffix}"
+                )
+
+    def keep_present(self) -> bool:
+        """Copy the files that are there to the folder of the bench; False for none."""
+        for name, file in self._present():
+            copy = self.folder / BEFORE_FOLDER / name
+            make_folder(copy.parent)
+            shutil.copy2(file, copy)
+        return any(self._present())
+
+    def write(self, labels: Labels) -> None:
+        """Write what the format can hold; remove files of which nothing is left.
+
+        A video whose names nobody has given yet is left out, because other programs
+        would read that nothing happens in it.
+
+        Raises
+        ------
+        AnnotationError, FileError
+            If it cannot be written.
+        """
+        known = labels.videos
+        videos = [
+            video_of(video, marks, known[video], labels.classes)
+            for video, marks in labels.of_video().items()
+            if is_named(marks, known[video].duration_s)
+        ]
+        content = Content(videos=videos, class_names=labels.classes, fps=self.fps)
+        before = self._written_before()
+        try:
+            files = write_labels(self.path, content, self.format).files
+        except NothingHeldError:
+            files = ()
+        now = {self._name(file): _digest(file) for file in files}
+        for name, file in list(self._present()):
+            if name not in now and before.get(name) == _digest(file):
+                file.unlink()
+        others = {k: v for k, v in before.items() if not self._is_own(k)}
+        write_json(self.folder / WRITTEN_FILE, others | now)
+
+    def _present(self) -> Iterator[tuple[str, Path]]:
+        """Yield the files of the format that are there, with their names."""
+        if self.path.is_dir():
+            for file in sorted(self.path.iterdir()):
+                if file.suffix.lower() in self.format.suffixes and file.is_file():
+                    yield self._name(file), file
+        elif self.path.exists():
+            yield self._name(self.path), self.path
+
+    def _name(self, file: Path) -> str:
+        """Return the name of a file in the list of what was written."""
+        return str(file.relative_to(self.path.parent))
+
+    def _is_own(self, name: str) -> bool:
+        """Return whether a name in that list is that of this label file."""
+        return Path(name).parts[0] == self.path.name
+
+    def _written_before(self) -> dict[str, str]:
+        """Return the digests of the files that were written, by name."""
+        file = self.folder / WRITTEN_FILE
+        if not file.exists():
+            return {}
+        text = read_text(file, KIND, AnnotationError, "delete it")
+        values = parse_json(str(file), text, KIND, AnnotationError)
+        return dict(values) if isinstance(values, dict) else {}
+
+
+def _digest(file: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with open_regular(file) as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
