@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     from acmnet.pipeline.trained_model import TrainedModel
     from acmnet.recipes import RecipeError, recipe
     from acmnet.segments import Detection, Detections, Segment, SnippetGrid
-    from acmnet.training.checkpoint import CheckpointError
+    from acmnet.training.checkpoint_folder import (
+        CheckpointError,
+    )
     from acmnet.training.losses import acm_loss
     from acmnet.training.training_error import TrainingError
     from acmnet.video.frames import VideoError
@@ -78,7 +80,7 @@ _HOMES: Final = {
     "acmnet.pipeline.trained_model": ("TrainedModel",),
     "acmnet.recipes": ("RecipeError", "recipe"),
     "acmnet.segments": ("Detection", "Detections", "Segment", "SnippetGrid"),
-    "acmnet.training.checkpoint": ("CheckpointError",),
+    "acmnet.training.checkpoint_folder": ("CheckpointError",),
     "acmnet.training.losses": ("acm_loss",),
     "acmnet.training.training_error": ("TrainingError",),
     "acmnet.video.frames": ("VideoError",),

@@ -33,11 +33,13 @@ from acmnet.pipeline.training_summary import SUMMARY_FILE
 from acmnet.recipes import recipe
 from acmnet.segments import Segment
 from acmnet.training.checkpoint import (
-    CheckpointError,
-    folder_of,
     load_config,
     load_training_state,
     load_weights,
+)
+from acmnet.training.checkpoint_folder import (
+    CheckpointError,
+    folder_of,
 )
 from support.commands import refused
 from support.runs import edit_config, make_old, replace_file, weights_file

@@ -3,7 +3,12 @@
 import json
 
 from acmnet.folders import DIGESTS_FILE, write_folder
-from acmnet.training.checkpoint import CONFIG_FILE, MODEL_FILE, STATE_FILE, folder_of
+from acmnet.training.checkpoint_folder import (
+    CONFIG_FILE,
+    MODEL_FILE,
+    STATE_FILE,
+    folder_of,
+)
 
 
 def weights_file(run):

@@ -22,9 +22,6 @@ from acmnet.folders import digests, recover, whole_folder, write_folder
 from acmnet.recipes import Settings, as_values, from_values
 from acmnet.segments import SnippetGrid
 from acmnet.training.checkpoint import (
-    CheckpointError,
-    has_checkpoint,
-    labels_file,
     load_config,
     load_training_state,
     load_weights,
@@ -33,6 +30,11 @@ from acmnet.training.checkpoint import (
     state_files,
 )
 from acmnet.training.checkpoint_config import CheckpointConfig
+from acmnet.training.checkpoint_folder import (
+    CheckpointError,
+    has_checkpoint,
+    labels_file,
+)
 from support.runs import edit_config, replace_file
 
 CONFIG = CheckpointConfig(

@@ -15,8 +15,11 @@ from acmnet.data.feature_store import has_manifest
 from acmnet.data.label_files import read_annotations
 from acmnet.data.object_storage import address_of
 from acmnet.segments import SnippetGrid
-from acmnet.training.checkpoint import FOLDER, labels_file
 from acmnet.training.checkpoint_config import CheckpointConfig
+from acmnet.training.checkpoint_folder import (
+    FOLDER,
+    labels_file,
+)
 
 CHECKPOINTS = "checkpoints"
 """Folder of a run's earlier checkpoints, where they are kept."""

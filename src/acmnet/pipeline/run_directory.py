@@ -38,18 +38,20 @@ from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.recipes import as_values
 from acmnet.startup import is_first_process
 from acmnet.training.checkpoint import (
-    CONFIG_FILE,
-    FOLDER,
-    MODEL_FILE,
-    STATE_FILE,
     kept_model_files,
     model_files,
-    remove_checkpoint,
-    remove_loose_files,
     save_checkpoint,
     state_files,
 )
 from acmnet.training.checkpoint_config import CheckpointConfig
+from acmnet.training.checkpoint_folder import (
+    CONFIG_FILE,
+    FOLDER,
+    MODEL_FILE,
+    STATE_FILE,
+    remove_checkpoint,
+    remove_loose_files,
+)
 from acmnet.training.loop import Progress
 from acmnet.training.tasks import StepRecord
 

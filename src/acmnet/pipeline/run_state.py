@@ -21,15 +21,17 @@ from acmnet.pipeline.training_summary import TrainingSummaryError, training_summ
 from acmnet.recipes import RecipeError, Settings, as_values, from_values
 from acmnet.startup import is_first_process
 from acmnet.training.checkpoint import (
+    load_config,
+    load_training_state,
+)
+from acmnet.training.checkpoint_config import CheckpointConfig
+from acmnet.training.checkpoint_folder import (
     LABELS_FILE,
     CheckpointError,
     folder_of,
     has_checkpoint,
     is_left_of_a_kill,
-    load_config,
-    load_training_state,
 )
-from acmnet.training.checkpoint_config import CheckpointConfig
 
 LOG_FILE: Final = "log.jsonl"
 """The file of a run with the losses of every step, one line of JSON a step."""

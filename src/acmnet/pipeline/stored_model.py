@@ -21,14 +21,16 @@ from acmnet.network.whole_model import STUDENTS_SAY, TEACHERS_SAY
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.recipes import RecipeError, Settings, from_values
 from acmnet.training.checkpoint import (
-    ANOTHER,
-    CONFIG_FILE,
-    CheckpointError,
-    folder_of,
     load_config,
     load_weights,
 )
 from acmnet.training.checkpoint_config import CheckpointConfig
+from acmnet.training.checkpoint_folder import (
+    ANOTHER,
+    CONFIG_FILE,
+    CheckpointError,
+    folder_of,
+)
 from acmnet.training.exported_file import is_exported, metadata_text, session_of
 
 TRIES: Final = 3

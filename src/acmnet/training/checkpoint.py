@@ -23,15 +23,7 @@ from safetensors import torch as safetensors
 from torch import Tensor
 
 from acmnet.files import one_line
-from acmnet.folders import (
-    DIGESTS_FILE,
-    DamagedError,
-    digests,
-    read_file,
-    remove_folder,
-    whole_folder,
-    write_folder,
-)
+from acmnet.folders import DIGESTS_FILE, digests, write_folder
 from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.text_files import parse_json, read_text
 from acmnet.training.checkpoint_config import (
@@ -40,6 +32,19 @@ from acmnet.training.checkpoint_config import (
     are_names,
     config_from,
     config_values,
+)
+from acmnet.training.checkpoint_folder import (
+    ANOTHER,
+    CONFIG_FILE,
+    LABELS_FILE,
+    MODEL_FILE,
+    STATE_FILE,
+    TAUGHT_TIMES_FILE,
+    TRAINED_ON_FILE,
+    CheckpointError,
+    content_of,
+    existing_file,
+    folder_of,
 )
 from acmnet.training.exported_file import (
     SHA256_KEY,
@@ -50,24 +55,11 @@ from acmnet.training.exported_file import (
 
 FIRST_WITH_DIGESTS: Final = 2
 """The first format in which a checkpoint is a folder with the SHA-256 of its files."""
-FOLDER: Final = "checkpoint"
-"""Folder of a run with its newest checkpoint, or the one that a subset chose."""
-MODEL_FILE: Final = "model.safetensors"
-CONFIG_FILE: Final = "config.json"
-STATE_FILE: Final = "training_state.pt"
-TRAINED_ON_FILE: Final = "trained_on.json"
-TAUGHT_TIMES_FILE: Final = "taught_times.json"
-LABELS_FILE: Final = "labels.json"
 UNREADABLE: Final = (
     *(RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError),
     *(AttributeError, IndexError),
 )
 """What `torch.load` raises of a damaged file, besides `pickle.UnpicklingError`."""
-ANOTHER: Final = "take another checkpoint, or train again with --overwrite"
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be read or written; the message names the file."""
 
 
 def model_files(
@@ -124,7 +116,9 @@ def kept_model_files(directory: Path) -> dict[str, bytes]:
     """
     folder = folder_of(directory)
     names = (MODEL_FILE, CONFIG_FILE, TRAINED_ON_FILE, TAUGHT_TIMES_FILE, LABELS_FILE)
-    return {name: _content(folder / name) for name in names if (folder / name).exists()}
+    return {
+        name: content_of(folder / name) for name in names if (folder / name).exists()
+    }
 
 
 def save_checkpoint(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -145,17 +139,6 @@ def save_checkpoint(folder: Path, files: Mapping[str, bytes]) -> None:
         ) from error
 
 
-def folder_of(directory: Path) -> Path:
-    """Return where a checkpoint's files lie: those of a run, or of a checkpoint.
-
-    Parameters
-    ----------
-    directory : Path
-        A run, or the folder of any checkpoint.
-    """
-    return whole_folder(directory / FOLDER) or whole_folder(directory) or directory
-
-
 def load_config(directory: Path) -> CheckpointConfig:
     """Read what a checkpoint, or the checkpoint of an exported file, is.
 
@@ -169,7 +152,7 @@ def load_config(directory: Path) -> CheckpointConfig:
     """
     if is_exported(directory):
         return _exported_config(directory)
-    path = _existing(directory, CONFIG_FILE)
+    path = existing_file(directory, CONFIG_FILE)
     values = _plain(path, "config")
     config = _config(path, values)
     if config.format >= FIRST_WITH_DIGESTS and digests(path.parent) is None:
@@ -231,8 +214,8 @@ def load_weights(directory: Path) -> dict[str, Tensor]:
     CheckpointError
         If the file is missing, damaged, or a pickle, which is refused unread.
     """
-    path = _existing(directory, MODEL_FILE)
-    content = _content(path)
+    path = existing_file(directory, MODEL_FILE)
+    content = content_of(path)
     try:
         return safetensors.load(content)
     except (SafetensorError, ValueError, KeyError) as error:
@@ -249,8 +232,8 @@ def load_training_state(directory: Path) -> dict[str, Any]:
     CheckpointError
         If the file is missing, damaged, or holds anything but plain data.
     """
-    path = _existing(directory, STATE_FILE)
-    content = _content(path)
+    path = existing_file(directory, STATE_FILE)
+    content = content_of(path)
     try:
         if not content.startswith(b"PK"):
             raise pickle.UnpicklingError("it is no archive of torch.save")
@@ -265,37 +248,6 @@ def load_training_state(directory: Path) -> dict[str, Any]:
     return state
 
 
-def has_checkpoint(directory: Path) -> bool:
-    """Whether ``directory`` holds any part of a checkpoint."""
-    folder = folder_of(directory)
-    return any((folder / n).exists() for n in (MODEL_FILE, CONFIG_FILE, STATE_FILE))
-
-
-def is_left_of_a_kill(directory: Path) -> bool:
-    """Whether an older acmnet was killed here while it wrote its first checkpoint.
-
-    An older acmnet wrote the three files one after another. A checkpoint in a folder of
-    its own is there whole or not at all.
-    """
-    folder = folder_of(directory)
-    missing = [
-        n for n in (MODEL_FILE, CONFIG_FILE, STATE_FILE) if not (folder / n).exists()
-    ]
-    return digests(folder) is None and 0 < len(missing) < 3
-
-
-def remove_checkpoint(directory: Path) -> None:
-    """Remove a run's checkpoint, also that of an older acmnet."""
-    remove_folder(directory / FOLDER)
-    remove_loose_files(directory)
-
-
-def remove_loose_files(directory: Path) -> None:
-    """Remove the files that an older acmnet left in the run itself."""
-    for name in (MODEL_FILE, CONFIG_FILE, STATE_FILE):
-        (directory / name).unlink(missing_ok=True)
-
-
 def weights_sha256(directory: Path) -> str:
     """Return the SHA-256 of a checkpoint's weights, in hexadecimal.
 
@@ -308,34 +260,11 @@ def weights_sha256(directory: Path) -> str:
     """
     if is_exported(directory):
         return _metadata(directory, SHA256_KEY)
-    path = _existing(directory, MODEL_FILE)
+    path = existing_file(directory, MODEL_FILE)
     known = digests(path.parent)
     if known is not None and path.name in known:
         return known[path.name]
-    return hashlib.sha256(_content(path)).hexdigest()
-
-
-def written_at(directory: Path) -> float | None:
-    """Return when a checkpoint's weights were written; None where there are none."""
-    try:
-        return (folder_of(directory) / MODEL_FILE).stat().st_mtime
-    except OSError:
-        return None
-
-
-def labels_file(directory: Path) -> Path | None:
-    """Return the label file that a checkpoint holds; None where it holds none.
-
-    Raises
-    ------
-    CheckpointError
-        If it is damaged.
-    """
-    path = folder_of(directory) / LABELS_FILE
-    if not path.is_file():
-        return None
-    _content(path)
-    return path
+    return hashlib.sha256(content_of(path)).hexdigest()
 
 
 def _json(values: object, indent: int) -> bytes:
@@ -344,7 +273,7 @@ def _json(values: object, indent: int) -> bytes:
 
 def _plain(path: Path, kind: str) -> dict[str, Any]:
     """Return the JSON object in a file of a checkpoint."""
-    _content(path)
+    content_of(path)
     try:
         text = read_text(
             path, kind, CheckpointError, "it says what it is", LARGEST_NOTE_BYTES
@@ -387,51 +316,3 @@ def _taught_times(folder: Path) -> dict[str, dict[str, Any]]:
         if not isinstance(marks, dict):
             raise _foreign(path, f"video {video!r} has the marks {marks!r}")
     return found
-
-
-def _content(path: Path) -> bytes:
-    """Return the content of a file that has the SHA-256 which the checkpoint keeps."""
-    _refuse_pickle(path)
-    try:
-        return read_file(path)
-    except DamagedError as error:
-        raise CheckpointError(f"{error}; {ANOTHER}") from error
-    except OSError as error:
-        raise CheckpointError(
-            f"{path} could not be read: {error.strerror}; check its permissions"
-        ) from error
-
-
-def _existing(directory: Path, name: str) -> Path:
-    """Return the path of a file of a checkpoint, or say what is there instead."""
-    if directory.is_file():
-        _refuse_pickle(directory)
-        raise CheckpointError(
-            f"{directory} is a file; a checkpoint is the directory that holds "
-            f"{MODEL_FILE} and {CONFIG_FILE}"
-        )
-    folder = folder_of(directory)
-    if not (folder / name).is_file():
-        for foreign in sorted(folder.glob("*.p*")):
-            if foreign.suffix in (".pt", ".pth", ".pkl", ".pickle"):
-                _refuse_pickle(foreign)
-        raise CheckpointError(
-            f"{directory} holds no {name}; give a directory that acmnet train wrote"
-        )
-    return folder / name
-
-
-def _refuse_pickle(path: Path) -> None:
-    """Refuse a file that starts like a pickle or a zip archive, without reading on."""
-    if path.name == STATE_FILE or not path.is_file():
-        return
-    with path.open("rb") as file:
-        start = file.read(9)
-    if start[8:] == b"{":  # safetensors: eight bytes of length, then JSON
-        return
-    if start[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
-        raise CheckpointError(
-            f"{path} is a pickle, which can run code when it is opened; it was not "
-            f"read. A checkpoint is a directory with {MODEL_FILE} and {CONFIG_FILE}; "
-            "acmnet import makes one of a file of the authors' code"
-        )

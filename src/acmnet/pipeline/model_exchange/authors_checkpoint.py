@@ -33,13 +33,15 @@ from acmnet.recipes import as_values
 from acmnet.segments import SnippetGrid
 from acmnet.text_files import read_content
 from acmnet.training.checkpoint import (
-    FOLDER,
     UNREADABLE,
-    CheckpointError,
     model_files,
     save_checkpoint,
 )
 from acmnet.training.checkpoint_config import CheckpointConfig
+from acmnet.training.checkpoint_folder import (
+    FOLDER,
+    CheckpointError,
+)
 
 GRID: Final = SnippetGrid(fps=25.0, snippet_frames=16, stride_frames=16)
 """Where the snippets of the authors' features lie in time, for both data sets."""

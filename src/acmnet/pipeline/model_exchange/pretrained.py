@@ -17,10 +17,12 @@ from acmnet.pipeline.model_exchange.published_notes import published, published_
 from acmnet.pipeline.stored_model import TEACHERS, load
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.training.checkpoint import (
-    CheckpointError,
     load_config,
     load_weights,
     model_files,
+)
+from acmnet.training.checkpoint_folder import (
+    CheckpointError,
 )
 from acmnet.training.exported_file import is_exported
 
