@@ -8,25 +8,17 @@ knows how they were made. Of everything called AP, higher is better.
 """
 
 import dataclasses
-import hashlib
 import html
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from acmnet.data.annotations import Annotations
-from acmnet.data.detections import DetectionFile, read_detections
-from acmnet.data.label_files import read_annotations
+from acmnet.data.detections import DetectionFile
 from acmnet.data.videos_trained_on import (
-    UNKNOWN,
-    is_unknown,
-    seen_note,
     taught_note,
-    taught_refusal,
-    taught_videos_in,
-    training_videos_in,
 )
 from acmnet.evaluation.measures import (
     PROPOSALS,
@@ -40,16 +32,20 @@ from acmnet.evaluation.protocols import Protocol
 from acmnet.evaluation.protocols import protocol as named_protocol
 from acmnet.evaluation.ranking import DROP_REASONS as DROP_REASONS
 from acmnet.evaluation.ranking import Ranking, ranked_detections
+from acmnet.evaluation.scored_data import (
+    ambiguous_intervals,
+    notes_of,
+    read_found,
+    read_truth,
+    taught_videos,
+    without_videos,
+)
 from acmnet.evaluation.tiou import checked_tiou, labelled_averages
 from acmnet.evaluation.tiou import parse_tiou as parse_tiou
 from acmnet.evaluation.truth import (
-    Truth,
     located_truth,
-    read_intervals,
-    reviews_note,
-    videos_with_instances,
 )
-from acmnet.segments import Detections, FloatArray, IntArray, Segment, figure_png
+from acmnet.segments import Detections, FloatArray, IntArray, figure_png
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -296,15 +292,15 @@ def evaluate(
     """
     rules = named_protocol(protocol) if isinstance(protocol, str) else protocol
     thresholds = checked_tiou(rules.tiou if tiou is None else tiou)
-    intervals = None if ambiguous is None else _intervals(ambiguous, rules)
-    annotations, sha256 = _read_truth(ground_truth)
+    intervals = None if ambiguous is None else ambiguous_intervals(ambiguous, rules)
+    annotations, sha256 = read_truth(ground_truth)
     found = read_found(detections)
     if leave_out:
-        annotations, found = _without(leave_out, annotations, found, rules)
+        annotations, found = without_videos(leave_out, annotations, found, rules)
     truth = located_truth(annotations, rules, subset, intervals)
-    taught = _taught(found, truth)
+    taught = taught_videos(found, truth)
     if taught:
-        annotations, found = _without(taught, annotations, found, rules)
+        annotations, found = without_videos(taught, annotations, found, rules)
         truth = located_truth(annotations, rules, subset, intervals)
     ranking = ranked_detections(found, truth, thresholds)
     ap = ranking.ap()
@@ -332,87 +328,7 @@ def evaluate(
         notes=(
             *truth.notes,
             *((taught_note(taught),) if taught else ()),
-            *_notes(annotations.source, found, truth),
+            *notes_of(annotations.source, found, truth),
         ),
         ranking=ranking,
     )
-
-
-def _intervals(path: str | Path, rules: Protocol) -> dict[str, list[Segment]]:
-    """Return the ambiguous intervals of a file, if the protocol uses such."""
-    if not rules.forgives_ambiguous:
-        raise ValueError(
-            f"protocol {rules.name!r} has no use for ambiguous intervals, got "
-            f"{str(path)!r}; leave it out or choose 'thumos14-2014'"
-        )
-    return read_intervals(path)
-
-
-def _taught(found: DetectionFile, truth: Truth) -> list[str]:
-    """Return the scored videos whose times the training was given.
-
-    Raises
-    ------
-    ValueError
-        If no other video has an instance.
-    """
-    rules = truth.protocol
-    gave = {rules.video_id(video) for video in taught_videos_in(found.external_data)}
-    if not gave:
-        return []
-    taught = [video for video in truth.video_ids if rules.video_id(video) in gave]
-    known = videos_with_instances(truth) if taught else set()
-    if taught and known <= set(taught):
-        raise ValueError(taught_refusal(truth.where, known))
-    return taught
-
-
-def _without(
-    leave_out: Collection[str],
-    annotations: Annotations,
-    found: DetectionFile,
-    rules: Protocol,
-) -> tuple[Annotations, DetectionFile]:
-    """Return annotations and detections without some videos."""
-    gone = {rules.video_id(video) for video in leave_out}
-    kept = annotations.only(lambda name, _: rules.video_id(name) not in gone)
-    left_out = [x for x in found.video_ids if rules.video_id(x) in gone]
-    return kept, found.without(left_out)
-
-
-def _notes(source: str, found: DetectionFile, truth: Truth) -> Iterator[str]:
-    """Yield sentences that a reader of the score should know."""
-    reviewed = reviews_note(source)
-    if reviewed is not None:
-        yield reviewed
-    trained_on = training_videos_in(found.external_data)
-    rules = truth.protocol
-    seen = {rules.video_id(video) for video in trained_on}
-    seen = seen.intersection(rules.ids_of(truth.video_ids)) if seen else seen
-    if seen:
-        yield seen_note(seen, len(truth.video_ids))
-    elif is_unknown(found.external_data):
-        yield UNKNOWN
-
-
-def read_found(
-    detections: str | Path | DetectionFile | Mapping[str, Detections],
-) -> DetectionFile:
-    """Return the detections of all videos as arrays."""
-    if isinstance(detections, DetectionFile):
-        return detections
-    if isinstance(detections, Mapping):
-        return DetectionFile.of(detections)
-    return read_detections(detections)
-
-
-def _read_truth(
-    ground_truth: str | Path | Annotations,
-) -> tuple[Annotations, str | None]:
-    """Return the annotations and, if they come from a file, its SHA-256."""
-    if isinstance(ground_truth, Annotations):
-        return ground_truth, None
-    annotations = read_annotations(ground_truth)
-    if Path(ground_truth).is_dir():
-        return annotations, None
-    return annotations, hashlib.sha256(Path(ground_truth).read_bytes()).hexdigest()
