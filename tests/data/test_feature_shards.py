@@ -208,8 +208,9 @@ def test_a_run_trains_and_finds_the_same_from_object_storage(
         data = ("--annotations", labels, "--features", place)
         run = tmp_path / name
         options = ("--profile", "corrected", "--training.epochs", "2")
-        code, _, err = acmnet("train", *data, *options, "--out", str(run))
+        code, out, err = acmnet("train", *data, *options, "--out", str(run))
         assert code == 0, err
+        assert f" --features {place} --out " in out
         code, _, err = acmnet(
             *("localize", "--run", str(run), *data),
             *("--out", str(tmp_path / f"{name}.json")),

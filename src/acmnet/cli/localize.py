@@ -206,7 +206,7 @@ def _by_run(
         note(reason)
     used: dict[str, object] = {
         "used": True,
-        "details": f"features in {data.source.features}",
+        "details": f"features in {data.store.place}",
         KEY: trained_on(model.config, results),
         **taught_times(model.config, results),
     }

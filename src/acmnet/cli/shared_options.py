@@ -82,7 +82,7 @@ def note_reading(data: Data) -> Data:
 
 def missing_videos(data: Data) -> list[str]:
     """Return one sentence for each video that was left out for lack of features."""
-    where = data.store.directory
+    where = data.store.place
     return [
         f"{quoted(video)}: it has no features in {where}" for video in data.left_out
     ]

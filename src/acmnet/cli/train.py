@@ -96,7 +96,7 @@ def train(
     if not quiet():
         epochs = counted(load_config(out).epoch, "epoch")
         videos = counted(len(data.labels), "video")
-        run, features = (shlex.quote(str(x)) for x in (out, data.source.features))
+        run, features = (shlex.quote(str(x)) for x in (out, data.store.place))
         console.print(
             f"trained on {videos}: {out} ({epochs})\n"
             f"next: acmnet localize --run {run} --features {features} --out "

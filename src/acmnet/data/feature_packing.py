@@ -124,6 +124,6 @@ def _write_manifest(
         storage.write(MANIFEST_NAME, text.encode())
     elif found != own:
         raise FeatureError(
-            f"{storage} has features of another kind than {store.directory}: their "
+            f"{storage} has features of another kind than {store.place}: their "
             f"{MANIFEST_NAME} differ; name another place"
         )

@@ -163,7 +163,7 @@ def _left_out(total: int, videos: Sequence[str], store: FeatureStore, why: str) 
     have, are = ("have", "are") if videos[1:] else ("has", "is")
     return (
         f"{len(videos)} of {counted(total, 'video')} {have} no features in "
-        f"{store.directory}{f', as {why},' if why else ''} and {are} left out: "
+        f"{store.place}{f', as {why},' if why else ''} and {are} left out: "
         f"{some(videos)}"
     )
 

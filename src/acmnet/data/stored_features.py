@@ -18,6 +18,7 @@ from acmnet.data.feature_files import (
 )
 from acmnet.data.feature_manifest import FeatureManifest
 from acmnet.data.feature_shards import Shards
+from acmnet.data.object_storage import address_of
 from acmnet.data.shot_cuts import cuts_of
 from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.messages import counted, some
@@ -61,6 +62,14 @@ class FeatureStore:
     )
 
     @property
+    def place(self) -> str:
+        """The directory as messages call it: an address keeps both of its slashes.
+
+        It can be given as ``--features`` again.
+        """
+        return address_of(self.directory) or str(self.directory)
+
+    @property
     def video_ids(self) -> tuple[str, ...]:
         """Ids of the videos that have features, sorted."""
         return tuple(self.files)
@@ -95,7 +104,7 @@ class FeatureStore:
         raise FeatureError(
             f"{counted(len(missing), 'video', ('has', 'have'), of=len(wanted))} no "
             "features in "
-            f"{self.directory}: {names}{hint}; extract them, or check the names (it "
+            f"{self.place}: {names}{hint}; extract them, or check the names (it "
             f"has {counted(len(self.files), 'video')}{example})"
         )
 

@@ -116,7 +116,7 @@ def refuse_unlike(request: RunRequest) -> None:
     ):
         if was != is_now:
             raise RunError(
-                f"{earlier} has other features than {store.directory}: its {words} "
+                f"{earlier} has other features than {store.place}: its {words} "
                 f"{'are' if words.endswith('s') else 'is'} {was}, not {is_now}; give "
                 f"the features that it was trained on, or {remedy}"
             )

@@ -216,7 +216,7 @@ def _refuse_other_features(store: FeatureStore) -> None:
     if manifest is None or manifest.extractor != EXTRACTION.extractor:
         found = manifest.extractor if manifest else "of an unknown extractor"
         raise FeatureError(
-            f"features in {store.directory} are {found or 'of an unknown extractor'}; "
+            f"features in {store.place} are {found or 'of an unknown extractor'}; "
             f"Kinetics classes need {EXTRACTION.extractor}: acmnet extract --extractor "
             f"{EXTRACTION.extractor}"
         )

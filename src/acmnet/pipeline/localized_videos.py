@@ -20,12 +20,12 @@ def refuse_other_features(model: TrainedModel, store: FeatureStore) -> None:
     expected = model.feature_dim
     if store.dimension != expected:
         raise FeatureError(
-            f"features in {store.directory} have {store.dimension} columns, the "
+            f"features in {store.place} have {store.dimension} columns, the "
             f"checkpoint expects {expected}; were they extracted with the same streams?"
         )
     if store.grid != model.grid:
         raise FeatureError(
-            f"features in {store.directory} are on the grid {_grid(store.grid)}, the "
+            f"features in {store.place} are on the grid {_grid(store.grid)}, the "
             f"checkpoint was trained on {_grid(model.grid)}; extract them on that grid"
         )
 

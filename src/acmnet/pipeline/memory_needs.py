@@ -42,7 +42,7 @@ def refuse_oversized(settings: Settings, data: Data, device: str = "cpu") -> Non
     if needed > there:
         raise DataError(
             f"training takes {needed / 1e9:,.0f} GB or more for features of dimension "
-            f"{data.store.dimension:,} in {data.store.directory}, and there are "
+            f"{data.store.dimension:,} in {data.store.place}, and there are "
             f"{there / 1e9:,.0f} GB of memory; lower training.batch_size or "
             "sampling.snippets, or use features of fewer columns"
         )

@@ -131,10 +131,10 @@ class TwinSearch:
         return Finding(
             level="error" if is_copy else "warning",
             kind="twins",
-            sentence=f"{store.directory}: videos {' and '.join(names)} look like one "
+            sentence=f"{store.place}: videos {' and '.join(names)} look like one "
             f"video: {says}; a test on what was trained on measures nothing, so leave "
             "one out or put both into one subset or fold",
-            source=str(store.directory),
+            source=store.place,
             video=self.videos[pair[0]],
         )
 

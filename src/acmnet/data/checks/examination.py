@@ -176,7 +176,7 @@ def _lengths(annotations: Annotations, store: FeatureStore | None) -> Iterator[F
 
 def _coverage(annotations: Annotations, store: FeatureStore) -> Iterator[Finding]:
     """Yield videos without features, and features without a video."""
-    where = str(store.directory)
+    where = store.place
     says = f"no features in {where}"
     yield from unpredicted(annotations, store.files, says, "error")
     is_known = any(video in store.files for video in annotations.videos)

@@ -39,7 +39,7 @@ def feature_findings(
     on_progress : callable
         Told what is being done, how many were done, and of how many.
     """
-    where, grid = str(data.store.directory), data.store.grid
+    where, grid = data.store.place, data.store.grid
     sums = DimensionSums.empty(data.store.dimension)
     twins = TwinSearch(data.store.dimension)
     readable = set()

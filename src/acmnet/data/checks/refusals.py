@@ -117,7 +117,7 @@ def _mismatch(data: Data, video: str, duration_s: float, span_s: float) -> str:
     return (
         f"video {video!r} lasts {duration_s:g} s in {data.annotations.source}, but its "
         f"{counted(data.store.shape(video)[0], 'row')} of features in "
-        f"{data.store.directory} cover {span_s:g} s, at {grid.fps:g} fps with a row "
+        f"{data.store.place} cover {span_s:g} s, at {grid.fps:g} fps with a row "
         f"for {counted(grid.snippet_frames, 'frame')} every {grid.stride_frames}; are "
         "these three the features' own?"
     )

@@ -111,7 +111,7 @@ def _facts(
     known = config.training
     yield "run", str(run)
     yield "labels", data.annotations.source
-    yield "features", str(data.store.directory)
+    yield "features", data.store.place
     yield "recipe", f"{config.recipe} ({config.profile})"
     yield "seed", str(config.seed)
     yield "epochs", str(config.epoch)
