@@ -266,6 +266,20 @@ def test_suppress_equals_its_twin(rows, tiou, padding_s):
 
 @repeatable
 @given(cases, tious)
+def test_suppress_keeps_classes_apart(rows, tiou):
+    intervals = [(start, start + length) for start, length, _ in rows]
+    score = [quarters / 4 for _, _, quarters in rows]
+    label = np.arange(len(rows)) % 3
+    expected = []
+    for one in range(3):
+        own = np.flatnonzero(label == one).tolist()
+        found = kept([intervals[i] for i in own], [score[i] for i in own], tiou=tiou)
+        expected += [own[i] for i in found]
+    assert kept(intervals, score, tiou=tiou, class_index=label) == expected
+
+
+@repeatable
+@given(cases, tious)
 def test_suppress_is_idempotent_and_drops_only_the_overlapped(rows, tiou):
     intervals = [(start, start + length) for start, length, _ in rows]
     score = [quarters / 4 for _, _, quarters in rows]

@@ -49,6 +49,8 @@ class Shown:
 
     def of_all(self, results: Mapping[str, Detections]) -> dict[str, Detections]:
         """Return the detections of each video that are shown."""
+        if self == Shown():
+            return dict(results)
         return {video: self.of(found) for video, found in results.items()}
 
     def kept(self, score: FloatArray, video: IntArray) -> BoolArray:

@@ -308,17 +308,21 @@ def _suppress_by_class(
     found: Detections, settings: LocalizationSettings
 ) -> tuple[IntArray, FloatArray]:
     """Suppress within each class: indices into ``found``, and final scores."""
+    if settings.nms != "soft":
+        kept = suppress(
+            found.start_s,
+            found.end_s,
+            found.score,
+            tiou=settings.nms_tiou,
+            padding_s=settings.nms_padding_s,
+            class_index=found.class_index,
+        )
+        return kept, found.score[kept]
     indices, scores = [np.empty(0, dtype=np.int64)], [np.empty(0)]
     for label in np.unique(found.class_index):
         own = np.flatnonzero(found.class_index == label)
         of_class = found.start_s[own], found.end_s[own], found.score[own]
-        if settings.nms == "soft":
-            kept, score = suppress_softly(*of_class, sigma=settings.soft_nms_sigma)
-        else:
-            kept = suppress(
-                *of_class, tiou=settings.nms_tiou, padding_s=settings.nms_padding_s
-            )
-            score = found.score[own][kept]
+        kept, score = suppress_softly(*of_class, sigma=settings.soft_nms_sigma)
         indices.append(own[kept])
         scores.append(score)
     return np.concatenate(indices), np.concatenate(scores)

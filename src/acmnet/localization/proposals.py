@@ -5,6 +5,7 @@ S sequences of N cells; there are P of them. All but `suppress_softly` work on w
 arrays, without a Python loop over cells, rows or proposals.
 """
 
+import itertools
 from typing import Literal
 
 import numpy as np
@@ -141,8 +142,9 @@ def suppress(
     *,
     tiou: float,
     padding_s: float = 0.0,
+    class_index: IntArray | None = None,
 ) -> IntArray:
-    """Return the proposals of one class that do not overlap a better one that is kept.
+    """Return the proposals that do not overlap a better one of their class.
 
     This is greedy non-maximum suppression (NMS).
 
@@ -156,12 +158,14 @@ def suppress(
     padding_s : float
         Seconds that are added to every length and overlap: 1 in the authors' NMS, where
         a pixel's width was meant (docs/decisions.md, D-004).
+    class_index : array of shape (P,), optional
+        The class of each proposal; all are of one class if it is left out.
 
     Returns
     -------
     array of indices
-        The proposals that are kept, from the highest score down; of equal scores the
-        earlier proposal in the arrays wins.
+        The proposals that are kept, by class, then from the highest score down; of
+        equal scores the earlier proposal in the arrays wins.
 
     Notes
     -----
@@ -178,11 +182,12 @@ def suppress(
     array([1, 2])
     """
     n = len(score)
+    label = np.zeros(n, np.int64) if class_index is None else class_index
     # scores that differ by the rounding of long sums alone are equal
-    order = np.argsort(-np.round(score, 9), kind="stable")
+    order = np.lexsort((-np.round(score, 9), label))
     rank = np.empty(n, dtype=np.int64)
     rank[order] = np.arange(n)
-    one, other = _near_pairs(start_s, end_s + padding_s, tiou)  # (pairs,) each
+    one, other = _near_pairs(start_s, end_s + padding_s, label, tiou)  # (pairs,) each
     winner = np.minimum(rank[one], rank[other])
     loser = np.maximum(rank[one], rank[other])
     kept: BoolArray = np.ones(n, dtype=bool)
@@ -196,16 +201,20 @@ def suppress(
 
 
 def _near_pairs(
-    start_s: FloatArray, end_s: FloatArray, tiou: float
+    start_s: FloatArray, end_s: FloatArray, label: IntArray, tiou: float
 ) -> tuple[IntArray, IntArray]:
-    """Return the pairs of intervals whose tIoU reaches ``tiou``, each pair once.
+    """Return the pairs of intervals of a class whose tIoU reaches ``tiou``, each once.
 
     They are two arrays of indices, of equal length.
     """
-    by_start = np.argsort(start_s, kind="stable")
-    start, end = start_s[by_start], end_s[by_start]
+    by_start = np.lexsort((start_s, label))
+    start, end, own = start_s[by_start], end_s[by_start], label[by_start]
     # j, starting later, overlaps i by at most end_i - start_j, which must be tiou * i
-    last = np.searchsorted(start, end - tiou * (end - start) + 1e-9, side="right")
+    latest = end - tiou * (end - start) + 1e-9
+    last = np.empty(len(start), np.int64)
+    edges = [0, *(np.flatnonzero(own[1:] != own[:-1]) + 1).tolist(), len(start)]
+    for a, b in itertools.pairwise(edges):  # the intervals of each class
+        last[a:b] = a + np.searchsorted(start[a:b], latest[a:b], side="right")
     count = last - np.arange(1, len(start) + 1)
     # each i is paired with the count[i] intervals that follow it in the order of starts
     i = np.repeat(np.arange(len(start)), count)

@@ -145,13 +145,9 @@ class ACMNet(StandardizingNetwork):
         """
         mask = self._checked_mask(features, mask)
         drop = VideoDropout(self.training, seeds, features)
-        seen = self._prepared(features, mask, drop)  # F, (B, T, D)
-
-        embedding = self.embedding(seen).relu_()  # eq. 1: X, (B, T, E)
-        # the attention comes first, because dropout is drawn in this order
-        attention = self.attend(embedding, mask, drop)  # eq. 3: A, (B, T, 3)
-        # eq. 2: CAS, (B, T, C + 1)
-        activation, is_shown = self.classify(embedding, mask, drop)
+        embedding, attention, activation, is_shown = self._snippets(
+            features, mask, drop
+        )
         weight = attention.transpose(1, 2).unsqueeze(-1)  # (B, 3, T, 1)
         branch_activation = weight * activation.unsqueeze(1)  # eq. 4: (B, 3, T, C + 1)
         shares = [*zip(self.settings.ratios, self.settings.most_in_branch, strict=True)]
@@ -171,6 +167,41 @@ class ACMNet(StandardizingNetwork):
             mask=mask,
             is_shown=is_shown,
         )
+
+    def say_of_snippets(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the attention and the activation of `forward`, and pool nothing.
+
+        Parameters
+        ----------
+        features : (B, T, D) floating point
+            Snippet features of videos of one length.
+
+        Returns
+        -------
+        attention : (B, T, 3) tensor
+        activation : (B, T, C + 1) tensor
+
+        Raises
+        ------
+        ValueError
+            If ``features`` does not have shape (B, T, D) with T at least 1.
+        """
+        mask = self._checked_mask(features, None)
+        drop = VideoDropout(self.training, None, features)
+        _, attention, activation, _ = self._snippets(features, mask, drop)
+        return attention, activation
+
+    def _snippets(
+        self, features: Tensor, mask: Tensor, drop: VideoDropout
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Return embedding, attention and activation, and which snippets were shown."""
+        seen = self._prepared(features, mask, drop)  # F, (B, T, D)
+        embedding = self.embedding(seen).relu_()  # eq. 1: X, (B, T, E)
+        # the attention comes first, because dropout is drawn in this order
+        attention = self.attend(embedding, mask, drop)  # eq. 3: A, (B, T, 3)
+        # eq. 2: CAS, (B, T, C + 1)
+        activation, is_shown = self.classify(embedding, mask, drop)
+        return embedding, attention, activation, is_shown
 
     def _prepared(self, features: Tensor, mask: Tensor, drop: VideoDropout) -> Tensor:
         """Return the features (B, T, D) as the embedding takes them.

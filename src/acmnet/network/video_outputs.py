@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from acmnet.devices import exact_fp32
-from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch
+from acmnet.network.acm_net import ACMNet, Branch
 from acmnet.network.exported_networks import ExportedStudents, ExportedTeachers
 from acmnet.network.pooling import video_logits
 from acmnet.network.student import Student, StudentOutput
@@ -60,15 +60,11 @@ def acm_net_on_video(network: ACMNet | ExportedTeachers, video: Tensor) -> ACMNe
         said = network.runner.said(video)
         return ACMNetVideo(*(said[name] for name in TEACHERS_SAY))
 
-    def outputs(seen: Tensor) -> tuple[Tensor, Tensor]:
-        output: ACMNetOutput = network(seen)
-        return output.attention, output.activation
-
     network.eval()
     settings, device = network.settings, network.classifier.weight.device
     with torch.inference_mode():
         attention, activation = _in_chunks(
-            video, settings.reach_snippets, device, outputs
+            video, settings.reach_snippets, device, network.say_of_snippets
         )
         logits = attention[:, Branch.INSTANCE, None] * activation  # (T, C + 1)
         ratio, most = settings.instance_ratio, settings.most_pooled

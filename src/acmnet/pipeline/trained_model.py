@@ -174,7 +174,8 @@ class TrainedModel:
             if classes is not None:
                 candidates = candidates.only(wanted)
             found = localize_candidates(candidates, rules.soft_nms_sigma)
-        found = found.only(wanted[found.class_index])
+        if classes is not None:
+            found = found.only(wanted[found.class_index])
         if not rules.unit_scores:
             return found
         return dataclasses.replace(found, score=unit_scores(found.score))
