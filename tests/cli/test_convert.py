@@ -10,6 +10,7 @@ from acmnet.data.detection_output import OutputError, output_of
 from acmnet.data.detections import write_detections
 from acmnet.data.formats.conversion import convert
 from acmnet.data.label_files import read_annotations
+from acmnet.messages import counted
 from acmnet.segments import Detections
 from support.commands import refused
 
@@ -141,6 +142,15 @@ def test_localize_writes_for_other_programs():
         OutputError, match="the detections of one video, and there are 2"
     ):
         output_of("a.eaf", None).refuse(2)
+    with pytest.raises(OutputError, match=r"counts frames, .* such as --label-fps 25"):
+        output_of("a.edl", None).refuse(1)
+    with pytest.raises(OutputError, match="a file for each class: give a folder"):
+        output_of("a.txt", "thumos").refuse(1)
+    for name, files in (("thumos", 2), ("edl", 1), ("simba", 1), ("cvat", 1)):
+        done = output_of(f"{name}/", name, 10.0).write(FOUND, one, {})
+        assert f"2 detections in 1 video: {name}, {counted(files, 'file')};" in done
+    output_of("a.edl", None, 10.0).write(FOUND, one, {})
+    assert len(read_annotations("a.edl", 10.0).videos["a"].instances) == 2
 
 
 def test_a_named_format_of_our_own_is_not_recognised_again(acmnet, tmp_path):

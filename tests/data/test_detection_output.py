@@ -215,7 +215,6 @@ def test_subtitles_are_not_read_back(tmp_path, name):
     [
         ("x.xls", None, r"suffix '.xls'; .* end with .json, .csv, .parquet, "),
         ("x.txt", None, r"suffix '.txt', which .* such as --format audacity"),
-        ("x.edl", None, r"counts frames; .* acmnet convert found.json x.edl --fps"),
         ("x", None, "x has no suffix"),
         ("x.txt", "csv", "suffix '.txt'"),
         ("x/", None, "x is a folder, .*--format json, csv, parquet, arrow, srt, "),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from acmnet.cli.app import UsageError, console, note
 from acmnet.cli.detection_limits import LimitOptions
@@ -24,12 +24,17 @@ class OutputOptions:
     out: Annotated[list[str] | None, Parameter(negative=())] = None
     """File to write: .json (ActivityNet results, which evaluate and render read), .csv
     (for spreadsheets), .parquet or .arrow (for pandas and polars), .srt or .vtt
-    (subtitles of one video), .eaf (ELAN, one video), .boris. Or a folder, which gets
-    one file per video. May be given several times. When left out, detections are
-    printed as tables."""
+    (subtitles of one video), .eaf (ELAN, one video), .boris, or another suffix of
+    docs/formats.md. Or a folder, which gets one file per video. May be given several
+    times. When left out, detections are printed as tables."""
     format: Format | None = None
     """Format of the files in a folder that --out names, or of a file whose suffix
     several formats share, such as .txt or .json; see docs/formats.md."""
+    label_fps: Annotated[
+        float | None, Parameter(validator=validators.Number(gt=0, lte=10_000))
+    ] = None
+    """Frames per second of the videos, for files that count frames, such as those of
+    CVAT, SimBA and video editors. Other files do not need it."""
 
     def outputs(self) -> list[Output]:
         """Return the files and folders to write.
@@ -41,7 +46,9 @@ class OutputOptions:
         OutputError
             If a file's suffix names no format.
         """
-        outputs = [output_of(text, self.format) for text in self.out or []]
+        outputs = [
+            output_of(text, self.format, self.label_fps) for text in self.out or []
+        ]
         if self.format and all(output.format != self.format for output in outputs):
             raise UsageError(
                 "--format is the format of files in a folder, as in --out FOLDER/ "

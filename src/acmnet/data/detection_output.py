@@ -12,8 +12,13 @@ from typing import Final, Literal, get_args
 
 from acmnet.data.detection_csv import csv_of
 from acmnet.data.detections import write_detections
-from acmnet.data.formats.format_table import BY_NAME, format_to_write
-from acmnet.data.formats.writing import content_of_detections, write_labels
+from acmnet.data.formats.exchange_format import RATE_OPTION
+from acmnet.data.formats.format_table import BY_NAME
+from acmnet.data.formats.writing import (
+    Written,
+    content_of_detections,
+    write_labels,
+)
 from acmnet.data.subtitles import srt_of, webvtt_of
 from acmnet.files import make_folder, refuse_unwritable, written_whole
 from acmnet.messages import counted
@@ -33,8 +38,16 @@ Format = Literal[
     "fiftyone",
     "boris-table",
     "audition",
+    "label-studio",
+    "cvat",
+    "caltech",
+    "simba",
+    "deepethogram",
+    "edl",
+    "thumos",
 ]
-"""Formats of `acmnet.data.formats.format_table` that do not count frames."""
+"""All formats of `acmnet.data.formats.format_table`. Of those that share a suffix, the
+first is written."""
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 SUBTITLES: Final = {"srt": srt_of, "vtt": webvtt_of}
 """Formats of subtitles and their writers."""
@@ -56,6 +69,8 @@ class Output:
     format: Format
     is_folder: bool
     """Whether the path is a folder that gets a file for each video."""
+    fps: float | None = None
+    """Frames per second of the videos; needed by formats that count frames."""
 
     def refuse(self, n_videos: int) -> None:
         """Refuse, before work begins, a path to which its result could not be written.
@@ -63,14 +78,24 @@ class Output:
         Raises
         ------
         OutputError
-            If the path is one file for several videos, and the format has a file for
-            each video. The message says to give a folder.
+            If the path is one file and the format has a file for each video or class,
+            or if the format counts frames and the frame rate is not stated.
         FileError
             If nothing can be written there.
         """
-        is_for_one = BY_NAME[self.format].one_file == "video"
-        if is_for_one and not self.is_folder and n_videos != 1:
-            folder = self.path.with_suffix("")
+        own = BY_NAME[self.format]
+        if own.unit == "frames" and self.fps is None:
+            raise OutputError(
+                f"{self.path}: {own.title} counts frames, so the frame rate of the "
+                f"videos is needed: {RATE_OPTION}, such as {RATE_OPTION} 25"
+            )
+        folder = self.path.with_suffix("")
+        if own.one_file == "class" and not self.is_folder:
+            raise OutputError(
+                f"{self.path}: {own.title} has a file for each class: give a folder, "
+                f"such as --out {folder}/ --format {self.format}"
+            )
+        if own.one_file == "video" and not self.is_folder and n_videos != 1:
             what = "subtitles" if self.format in SUBTITLES else "detections"
             raise OutputError(
                 f"{self.path} can hold the {what} of one video, and there are "
@@ -100,17 +125,20 @@ class Output:
         """
         chosen = everything if self.format in EVERYTHING else shown
         files = {self.path: chosen}
-        if self.is_folder:
+        is_split = self.format in (*EVERYTHING, "csv", *SUBTITLES)
+        if self.is_folder and (is_split or BY_NAME[self.format].one_file == "all"):
             make_folder(self.path)
             files = {
                 self.path / f"{video}{self.suffix}": {video: found}
                 for video, found in chosen.items()
             }
-        lost: dict[str, None] = {}
+        n_files, lost = 0, dict[str, None]()
         for path, results in files.items():
-            lost |= dict.fromkeys(self._write_file(path, results, external_data))
+            done = self._write_file(path, results, external_data)
+            n_files += len(done.files)
+            lost |= dict.fromkeys(done.left_out)
         total = counted(sum(map(len, chosen.values())), "detection")
-        many = f", {counted(len(files), 'file')}" if self.is_folder else ""
+        many = f", {counted(n_files, 'file')}" if self.is_folder else ""
         title = BY_NAME[self.format].title
         without = f"; {title} cannot hold {', '.join(lost)}" if lost else ""
         return f"{total} in {counted(len(chosen), 'video')}: {self.path}{many}{without}"
@@ -125,14 +153,15 @@ class Output:
         path: Path,
         results: Mapping[str, Detections],
         external_data: Mapping[str, object],
-    ) -> tuple[str, ...]:
-        """Write one file; return what the format cannot hold of it."""
+    ) -> Written:
+        """Write one file, or all files of a folder; return what the format held."""
+        whole = Written((path,), len(results), 0, (), ())
         if self.format in EVERYTHING:
             write_detections(path, results, external_data=external_data)
-            return ()
+            return whole
         if self.format not in ("csv", *SUBTITLES):
-            content = content_of_detections(results)
-            return write_labels(path, content, BY_NAME[self.format]).left_out
+            content = content_of_detections(results, self.fps)
+            return write_labels(path, content, BY_NAME[self.format])
         if self.format == "csv":
             # utf-8-sig: with the byte order mark that tells spreadsheets of UTF-8
             text = "\ufeff" + csv_of(results)
@@ -140,10 +169,10 @@ class Output:
             text = "".join(SUBTITLES[self.format](own) for own in results.values())
         with written_whole(path) as part:
             part.write_text(text, encoding="utf-8", newline="")
-        return ()
+        return whole
 
 
-def output_of(text: str, named: Format | None) -> Output:
+def output_of(text: str, named: Format | None, fps: float | None = None) -> Output:
     """Return where and in which format detections are to be written.
 
     Parameters
@@ -155,6 +184,8 @@ def output_of(text: str, named: Format | None) -> Output:
     named : str or None
         The format of the files in a folder, if ``text`` is one, or of a file whose
         suffix several formats share.
+    fps : float or None
+        Frames per second of the videos, for formats that count frames.
 
     Raises
     ------
@@ -169,14 +200,14 @@ def output_of(text: str, named: Format | None) -> Output:
                 f"{path} is a folder, which gets a file for each video: say which kind "
                 f"with --format {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
             )
-        return Output(path, named, True)
+        return Output(path, named, True, fps)
     suffix = path.suffix.lower()
     if named is not None and suffix in BY_NAME[named].suffixes:
-        return Output(path, named, False)
+        return Output(path, named, False, fps)
     by_suffix = next((x for x in FORMATS if suffix in _told_by(x)), None)
     if by_suffix is None or suffix in SHARED:
         raise OutputError(_why_not(path))
-    return Output(path, by_suffix, False)
+    return Output(path, by_suffix, False, fps)
 
 
 def _told_by(name: Format) -> tuple[str, ...]:
@@ -188,16 +219,10 @@ def _told_by(name: Format) -> tuple[str, ...]:
 def _why_not(path: Path) -> str:
     """Return why the suffix of a file does not tell how to write it."""
     suffix = path.suffix.lower()
-    known = format_to_write(path)
     if suffix in SHARED:
         return (
             f"{path} has the suffix {path.suffix!r}, which files of several programs "
             "have; say which is meant, such as --format audacity"
-        )
-    if known is not None:
-        return (
-            f"{path}: {known.title} counts frames; write .json, then acmnet convert "
-            f"found.json {path} --fps RATE"
         )
     suffixes = dict.fromkeys(BY_NAME[name].suffixes[0] for name in FORMATS)
     listed = ", ".join(x for x in suffixes if x not in SHARED)
