@@ -206,6 +206,14 @@ def test_an_empty_directory_is_refused(tmp_path):
         load_config(tmp_path)
 
 
+def test_a_folder_of_runs_is_refused_with_the_name_of_one(saved):
+    for folder in (saved.parent, saved.parents[1]):
+        with pytest.raises(
+            CheckpointError, match=f"holds .* runs?; .* such as {saved}"
+        ):
+            load_config(folder)
+
+
 def test_a_file_is_no_checkpoint(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("hello")

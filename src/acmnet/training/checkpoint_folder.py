@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from acmnet.folders import DamagedError, digests, read_file, remove_folder, whole_folder
+from acmnet.messages import counted
 
 FOLDER: Final = "checkpoint"
 """Folder of a run with its newest checkpoint, or the one that a subset chose."""
@@ -115,10 +116,26 @@ def existing_file(directory: Path, name: str) -> Path:
         for foreign in sorted(folder.glob("*.p*")):
             if foreign.suffix in (".pt", ".pth", ".pkl", ".pickle"):
                 _refuse_pickle(foreign)
+        runs = _runs_in(directory)
+        if runs:
+            raise CheckpointError(
+                f"{directory} is no run, but holds {counted(len(runs), 'run')}; name "
+                f"one of them, such as {runs[0]}"
+            )
         raise CheckpointError(
             f"{directory} holds no {name}; give a directory that acmnet train wrote"
         )
     return folder / name
+
+
+def _runs_in(directory: Path) -> list[Path]:
+    """Return the runs that a folder holds, such as one for each seed or fold."""
+    for depth in ("*", "*/*"):
+        inside = sorted(path for path in directory.glob(depth) if path.is_dir())
+        runs = [path for path in inside if (folder_of(path) / CONFIG_FILE).is_file()]
+        if runs:
+            return runs
+    return []
 
 
 def _refuse_pickle(path: Path) -> None:
