@@ -899,7 +899,7 @@ def test_the_verb_refuses_options_that_make_no_sense(tmp_path, capsys):
 class Memory:
     """A store whose features are in memory."""
 
-    directory = "memory"
+    directory = place = "memory"
 
     def __init__(self, videos):
         self.read_array = videos.__getitem__
