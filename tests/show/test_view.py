@@ -10,7 +10,8 @@ from acmnet.cli.bench_server import closing
 from acmnet.cli.detection_limits import LimitOptions
 from acmnet.cli.run_page import opened_page
 from acmnet.cli.trained_run import RunDataOptions
-from acmnet.cli.view import FROM_RUN, bench_of_run
+from acmnet.cli.view import FROM_RUN, bench_of_run, export_of_run
+from acmnet.data.annotations import AnnotationError
 from acmnet.data.label_files import read_annotations
 from acmnet.show.bench.older_reviews import REVIEWS_FILE, ReviewError, marks_of_reviews
 from acmnet.show.bench.rounds import rounds_in
@@ -24,11 +25,11 @@ def run(tiny_run, tmp_path):
 
 
 @contextlib.contextmanager
-def bench(run, subset="test", videos=None):
-    """Open the bench of a run."""
+def bench(run, subset="test", videos=None, out=None):
+    """Open the bench of a run, with a label file for another program."""
     given = RunDataOptions(subset=subset)
     page = opened_page(run, given, videos, LimitOptions(), "cpu")
-    site = bench_of_run(page, "anna")
+    site = bench_of_run(page, "anna", export_of_run(page, out, None))
     with closing(site):
         yield site
 
@@ -74,6 +75,23 @@ def test_what_a_run_was_trained_on_is_not_forgotten_by_its_rounds(run):
     with bench(run) as site:  # once, not each time
         assert len(site.store.snapshot().marks) == len(marks)
         assert site.store.snapshot().classes == config.class_names
+
+
+def test_marks_of_a_run_are_written_for_other_programs_too(run, tiny_world, tmp_path):
+    video = next(iter(read_annotations(tiny_world[0]).subset("test").videos))
+    out = tmp_path / "marks.csv"
+    mark = {"id": "1", "video": video, "kind": "segment", "label": "run"}
+    mark |= {"start_s": 1.0, "end_s": 2.5}
+    with bench(run, out=out) as site:
+        site.store.put({"who": "anna", "marks": [mark]})
+    (instance,) = read_annotations(out).videos[video].instances
+    assert (instance.segment.start_s, instance.segment.end_s) == (1.0, 2.5)
+    with bench(run, out=out):  # the file is the bench's own, and stays
+        assert read_annotations(out).videos[video].instances == (instance,)
+    out.write_text("of somebody else\n")
+    refusal = r"marks\.csv is not as the bench in .* wrote it.* or name another --out"
+    with pytest.raises(AnnotationError, match=refusal), bench(run, out=out):
+        pass
 
 
 def review(verdict, start_s, end_s, label="run", source=("run", 1.0, 2.5, 0.9)):

@@ -116,9 +116,8 @@ def label(
     else:
         files = find_videos([videos])
     folder = out.with_suffix(".bench")
-    export = _export(out, to_format, folder, files)
-    is_folder = export is not None and out.is_dir()
-    refuse_unwritable(out / "a video" if is_folder else out, folder / JOURNAL_FILE)
+    export = label_export(out, to_format, folder, files)
+    refuse_unwritable(_a_file_of(out, export), folder / JOURNAL_FILE)
     kept = out if export is None else export.labels
     if labels is not None:
         _begin_with(labels, out, kept, videos)
@@ -153,10 +152,16 @@ def label(
     )
 
 
-def _export(
-    out: Path, to_format: str | None, folder: Path, files: Mapping[str, Path]
+def label_export(
+    out: Path,
+    to_format: str | None,
+    folder: Path,
+    files: Mapping[str, Path],
+    of_run: Path | None = None,
 ) -> LabelExport | None:
-    """Return what writes the label file; None for JSON, which the bench writes itself.
+    """Return what writes the label file; None for JSON that the bench writes itself.
+
+    The arguments are those of `LabelExport`, and the file of each video.
 
     Raises
     ------
@@ -168,7 +173,7 @@ def _export(
     """
     target = target_format(out, to_format)
     is_json = out.suffix.lower() in JSON.suffixes
-    if target == JSON and is_json:
+    if target == JSON and is_json and of_run is None:
         return None
     is_file = out.suffix.lower() in target.suffixes and not out.is_dir()
     if target.one_file != "all" and is_file:
@@ -182,7 +187,12 @@ def _export(
             f"{target.title} counts frames, and the videos do not all have one known "
             "frame rate; name a format with seconds, such as --out labels.csv"
         )
-    return LabelExport(out, folder, target, fps)
+    return LabelExport(out, folder, target, fps, of_run)
+
+
+def _a_file_of(out: Path, export: LabelExport | None) -> Path:
+    """Return the label file, or a file in it if it is a folder."""
+    return out / "a video" if export is not None and out.is_dir() else out
 
 
 def _begin_with(labels: Path, out: Path, kept: Path, videos: Path) -> None:

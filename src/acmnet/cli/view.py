@@ -10,11 +10,11 @@ from typing import Annotated, Any, Final
 from cyclopts import Parameter
 
 from acmnet import recipes
-from acmnet.cli.app import app, errors, note, quiet
+from acmnet.cli.app import UsageError, app, errors, note, quiet
 from acmnet.cli.bench_server import serve
 from acmnet.cli.detection_limits import LimitOptions, Limits
 from acmnet.cli.dotted_settings import RUN_EPILOGUE
-from acmnet.cli.label import SEEN, opened_bench
+from acmnet.cli.label import SEEN, label_export, opened_bench
 from acmnet.cli.progress import Waiting, counting
 from acmnet.cli.run_page import RunPage, opened_page
 from acmnet.cli.shared_options import Device
@@ -28,6 +28,7 @@ from acmnet.data.annotations import Annotations
 from acmnet.data.detections import DetectionFile
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.shown_detections import Shown
+from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.pipeline.kept_detections import FoundFile, found_videos
 from acmnet.pipeline.run_data import annotations_of
@@ -37,6 +38,7 @@ from acmnet.recipes import Settings, as_values
 from acmnet.segments import Detections
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_site import BenchSite, ShownVideo
+from acmnet.show.bench.label_export import LabelExport
 from acmnet.show.bench.label_file_intake import Said, new_mark, said_in
 from acmnet.show.bench.mark_store import MarkStore, present_time
 from acmnet.show.bench.older_reviews import REVIEWS_FILE, marks_of_reviews
@@ -58,6 +60,8 @@ def view_command(
     *,
     given: RunData = RunDataOptions(),
     videos: Path | None = None,
+    out: Path | None = None,
+    to_format: str | None = None,
     who: str = "",
     port: int = 0,
     browser: Annotated[bool, Parameter(negative=())] = False,
@@ -81,6 +85,11 @@ def view_command(
         Directory that `acmnet train` or `acmnet fit` wrote, or is writing.
     videos
         Folder of the video files, to play them beside the timeline.
+    out
+        A label file for another program, in any format of docs/formats.md, or a folder,
+        for formats with a file for each video. It is written anew after each change.
+    to_format
+        Format of that label file. When left out, the suffix tells it.
     who
         Your name, which is kept with each mark. When left out, your name on this
         machine.
@@ -91,13 +100,50 @@ def view_command(
         Open the page in the default browser.
     """
     page = opened_page(run, given, videos, limits, device)
-    site = bench_of_run(page, who)
+    site = bench_of_run(page, who, export_of_run(page, out, to_format))
     note_reviewed_precision(run)
     serve(site, port, browser)
 
 
-def bench_of_run(page: RunPage, who: str = "") -> BenchSite:
-    """Return the bench of a run, with what it found and what was marked before."""
+def export_of_run(
+    page: RunPage, out: Path | None, to_format: str | None
+) -> LabelExport | None:
+    """Return what writes the label file for another program, if one was asked for.
+
+    Raises
+    ------
+    UsageError
+        If a format is given without a file, or the two do not fit.
+    AnnotationError
+        If there is such a file that the bench of this run did not write.
+    """
+    if out is None:
+        if to_format is not None:
+            raise UsageError("--to-format is the format of --out; give --out, too")
+        return None
+    labels = page.run / MARKS_FILE
+    folder = labels.with_suffix(".bench")
+    export = label_export(out, to_format, folder, page.files, labels)
+    if export is not None:
+        export.refuse_changed()
+    refuse_unwritable(out / "a video" if out.is_dir() else out)
+    return export
+
+
+def bench_of_run(
+    page: RunPage, who: str = "", export: LabelExport | None = None
+) -> BenchSite:
+    """Return the bench of a run, with what it found and what was marked before.
+
+    Parameters
+    ----------
+    page
+        The run and what is shown of it.
+    who
+        Name of who marks.
+    export
+        What writes a label file for another program.
+    """
     run = page.run
     config, settings = page.used_settings()
     first = _FirstRound(page)
@@ -115,6 +161,7 @@ def bench_of_run(page: RunPage, who: str = "") -> BenchSite:
     site = opened_bench(
         title=run.resolve().name,
         labels=labels,
+        export=export,
         shown={name: _shown(page, config, name) for name in names},
         media=media,
         plan=plan,

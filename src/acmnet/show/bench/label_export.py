@@ -49,17 +49,21 @@ class LabelExport:
         The format of the file.
     fps : float or None
         Frames per second of the videos; needed if the format counts frames.
+    of_run : Path or None
+        The bench's own label file, if it is that of a run. Without a run it lies in the
+        folder.
     """
 
     path: Path
     folder: Path
     format: Format
     fps: float | None
+    of_run: Path | None = None
 
     @property
     def labels(self) -> Path:
         """The bench's own label file, which holds everything."""
-        return self.folder / LABELS_FILE
+        return self.of_run or self.folder / LABELS_FILE
 
     @property
     def is_begun(self) -> bool:
@@ -84,12 +88,17 @@ class LabelExport:
             If there is such a file; the message says what to do.
         """
         known = self._written_before()
+        other = "name another --out"
+        if self.of_run is None:
+            other = (
+                f"begin another bench with it, as in --labels {self.path} --out "
+                f"other{self.path.suffix}"
+            )
         for name, file in self._present():
             if known.get(name) != _digest(file):
                 raise AnnotationError(
                     f"{file} is not as the bench in {self.folder} wrote it, and would "
-                    "be overwritten: move it away, or begin another bench with it, as "
-                    f"in --labels {self.path} --out other{self.path.suffix}"
+                    f"be overwritten: move it away, or {other}"
                 )
 
     def keep_present(self) -> bool:
