@@ -127,17 +127,17 @@ def test_a_report_runs_each_network_once_a_video(
     """A video's features are read once, and seen once by each network."""
     run = copied(tiny_run, tmp_path / "run")
     seen, localised = [], []
-    forward, localize = ACMNet.forward, TrainedModel.localize
+    says, localize = ACMNet.say_of_snippets, TrainedModel.localize
 
-    def counted(self, features, **given):
+    def counted(self, features):
         seen.append(features.shape)
-        return forward(self, features, **given)
+        return says(self, features)
 
     def located(self, *given):
         localised.append(given)
         return localize(self, *given)
 
-    monkeypatch.setattr(ACMNet, "forward", counted)
+    monkeypatch.setattr(ACMNet, "say_of_snippets", counted)
     monkeypatch.setattr(TrainedModel, "localize", located)
     code, out, _ = acmnet("report", run, "--out", "page.html")
     assert code == 0

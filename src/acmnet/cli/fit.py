@@ -57,7 +57,7 @@ def fit_command(
     recipe: Annotated[RecipeName, InTraining] = "default",
     profile: Annotated[ProfileName, InTraining] = None,
     subset: Annotated[str | None, InTraining] = None,
-    label_fps: LabelFps = None,
+    label_fps: Annotated[LabelFps, InTraining] = None,
     groups: Annotated[str | None, InTraining] = None,
     supervision: Annotated[Supervision | None, InTraining] = None,
     seed: Annotated[int, InTraining] = 0,

@@ -116,7 +116,8 @@ def existing_file(directory: Path, name: str) -> Path:
         for foreign in sorted(folder.glob("*.p*")):
             if foreign.suffix in (".pt", ".pth", ".pkl", ".pickle"):
                 _refuse_pickle(foreign)
-        runs = _runs_in(directory)
+        is_run = any((folder / x).exists() for x in (CONFIG_FILE, MODEL_FILE))
+        runs = [] if is_run else _runs_in(directory)
         if runs:
             raise CheckpointError(
                 f"{directory} is no run, but holds {counted(len(runs), 'run')}; name "

@@ -158,7 +158,7 @@ def test_the_guide_lists_every_format():
         files = {"all": "all videos", "video": "a video", "class": "a class"}
         assert one_file == files[known.one_file]
         assert labels == "read, written"
-        assert by_localize.startswith(("yes", "with")) == (name in FORMATS)
+        assert by_localize.startswith(("yes", "with", "into")) == (name in FORMATS)
 
 
 def test_webvtt_is_parsed_by_the_browser_as_it_was_meant(opened, tmp_path):
