@@ -1,19 +1,12 @@
 """Rounds at the bench: what is suggested, and one round beside another."""
 
 import json
-import shutil
 
 import pytest
 
-from acmnet.cli.bench_server import closing
-from acmnet.cli.label import opened_bench
 from acmnet.data.detections import DetectionFile, write_detections
 from acmnet.segments import Detections
-from acmnet.show.bench.bench_media import BenchMedia
-from acmnet.show.bench.bench_site import ShownVideo
-from acmnet.show.bench.round_plan import RoundPlan
 from acmnet.show.bench.rounds import DETECTIONS, STATE, Request, round_of
-from acmnet.training.checkpoint import load_config
 from support.benches import (
     N_FRAMES,
     TIMES,
@@ -26,7 +19,6 @@ from support.benches import (
 )
 from support.browsing import frame, until
 from support.movies import numbers, write_movie
-from support.serving import served
 
 
 @pytest.fixture(scope="module")
@@ -150,51 +142,3 @@ def test_two_rounds_are_compared(opened, films, tmp_path):
         assert [row.split()[0] for row in rows] == ["1", "2"]
         options = page.locator("#compare option").all_inner_texts()
         assert options == ["nothing", "round 1"]
-
-
-def test_suggestions_arrive_in_an_open_page_after_a_round_was_stopped(
-    opened, films, tiny_world, tiny_run, tmp_path
-):
-    """A round stops the process that finds them; once it is stopped, that goes on."""
-    (tmp_path / "videos").mkdir()
-    ids = sorted(load_config(tiny_run).trained_on)[: len(films)]
-    files = [tmp_path / "videos" / f"{video}.mp4" for video in ids]
-    for film, file in zip(films, files, strict=True):
-        shutil.copy(film, file)
-    plan = RoundPlan(features=tiny_world[1])
-    site = opened_bench(
-        title="labels.json",
-        labels=tmp_path / "labels.json",
-        shown={video: ShownVideo() for video in ids},
-        media=BenchMedia(tuple(files), tmp_path / "seen"),
-        plan=plan,
-        classes=list(load_config(tiny_run).class_names),
-        who="anna",
-    )
-    found = tmp_path / "suggestions.json"
-    site.suggesting.look(plan.suggest(tiny_run, found), found)
-    with served(site) as server, closing(site):
-        page = opened(server.address)
-        frames_known(page)
-        page.keyboard.press("1")
-        all_saved(page)
-        site.suggesting.begin()
-        page.keyboard.press("Shift+R")
-        in_words(page, "#learn", "Stop learning")
-        page.keyboard.press("Shift+R")
-        in_words(page, "#learn-state", "round 1 was stopped; it can go on")
-        page.wait_for_selector("[data-filter=suggested]", timeout=60_000)
-        page.click("[data-filter=suggested]")
-        listed = page.locator("#videos .id").all_inner_texts()
-        reasons = page.locator("#videos .why").all_inner_texts()
-        opened.close()
-    written = json.loads(found.read_text())["suggestions"]
-    # the first video was marked, which counts as seen
-    expected = [(x["video"], x["why"]) for x in written if x["video"] in ids[1:]]
-    assert list(zip(listed, reasons, strict=True)) == expected
-    assert expected
-
-
-def in_words(page, place, words):
-    """Wait until something says given words."""
-    page.locator(place, has_text=words).wait_for(timeout=60_000, state="attached")
