@@ -15,6 +15,7 @@ from acmnet.cli.extractor_options import Extracting, ExtractorOptions
 from acmnet.cli.progress import Waiting
 from acmnet.cli.recipe_options import ProfileName, RecipeName
 from acmnet.cli.shared_options import Device
+from acmnet.data.formats.exchange_format import Format
 from acmnet.data.formats.format_table import JSON, target_format
 from acmnet.data.label_files import read_annotations
 from acmnet.data.label_json import label_file
@@ -116,8 +117,8 @@ def label(
     else:
         files = find_videos([videos])
     folder = out.with_suffix(".bench")
-    export = label_export(out, to_format, folder, files)
-    refuse_unwritable(_a_file_of(out, export), folder / JOURNAL_FILE)
+    export = _export(out, to_format, folder, files)
+    refuse_unwritable(export.tried if export else out, folder / JOURNAL_FILE)
     kept = out if export is None else export.labels
     if labels is not None:
         _begin_with(labels, out, kept, videos)
@@ -152,29 +153,41 @@ def label(
     )
 
 
-def label_export(
-    out: Path,
-    to_format: str | None,
-    folder: Path,
-    files: Mapping[str, Path],
-    of_run: Path | None = None,
+def _export(
+    out: Path, to_format: str | None, folder: Path, files: Mapping[str, Path]
 ) -> LabelExport | None:
-    """Return what writes the label file; None for JSON that the bench writes itself.
-
-    The arguments are those of `LabelExport`, and the file of each video.
+    """Return what writes the label file; None for JSON, which the bench writes itself.
 
     Raises
     ------
     FormatError
         If the suffix does not tell the format.
     UsageError
+        As `label_export` does.
+    """
+    target = target_format(out, to_format)
+    if target == JSON and out.suffix.lower() in JSON.suffixes:
+        return None
+    return label_export(out, target, folder, files)
+
+
+def label_export(
+    out: Path,
+    target: Format,
+    folder: Path,
+    files: Mapping[str, Path],
+    of_run: Path | None = None,
+) -> LabelExport:
+    """Return what writes a label file for another program.
+
+    The arguments are those of `LabelExport`, and the file of each video.
+
+    Raises
+    ------
+    UsageError
         If the format has a file for each video or class, or counts frames, and the
         label file or the videos do not fit that.
     """
-    target = target_format(out, to_format)
-    is_json = out.suffix.lower() in JSON.suffixes
-    if target == JSON and is_json and of_run is None:
-        return None
     is_file = out.suffix.lower() in target.suffixes and not out.is_dir()
     if target.one_file != "all" and is_file:
         raise UsageError(
@@ -188,11 +201,6 @@ def label_export(
             "frame rate; name a format with seconds, such as --out labels.csv"
         )
     return LabelExport(out, folder, target, fps, of_run)
-
-
-def _a_file_of(out: Path, export: LabelExport | None) -> Path:
-    """Return the label file, or a file in it if it is a folder."""
-    return out / "a video" if export is not None and out.is_dir() else out
 
 
 def _begin_with(labels: Path, out: Path, kept: Path, videos: Path) -> None:

@@ -27,6 +27,7 @@ from acmnet.cli.trained_run import (
 from acmnet.data.annotations import Annotations
 from acmnet.data.detections import DetectionFile
 from acmnet.data.feature_files import FeatureError
+from acmnet.data.formats.format_table import target_format
 from acmnet.data.shown_detections import Shown
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
@@ -112,6 +113,8 @@ def export_of_run(
 
     Raises
     ------
+    FormatError
+        If the suffix does not tell the format.
     UsageError
         If a format is given without a file, or the two do not fit.
     AnnotationError
@@ -123,10 +126,10 @@ def export_of_run(
         return None
     labels = page.run / MARKS_FILE
     folder = labels.with_suffix(".bench")
-    export = label_export(out, to_format, folder, page.files, labels)
-    if export is not None:
-        export.refuse_changed()
-    refuse_unwritable(out / "a video" if out.is_dir() else out)
+    target = target_format(out, to_format)
+    export = label_export(out, target, folder, page.files, labels)
+    export.refuse_changed()
+    refuse_unwritable(export.tried)
     return export
 
 

@@ -66,6 +66,11 @@ class LabelExport:
         return self.of_run or self.folder / LABELS_FILE
 
     @property
+    def tried(self) -> Path:
+        """A file that can be tried for writing: the file, or one in the folder."""
+        return self.path / "a video" if self.path.is_dir() else self.path
+
+    @property
     def is_begun(self) -> bool:
         """Whether there is a bench in the folder."""
         return self.labels.exists() or (self.folder / JOURNAL_FILE).exists()
