@@ -5,6 +5,8 @@ import importlib.util
 import itertools
 import math
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -15,7 +17,11 @@ from torch import nn
 from torch.nn import functional
 
 from acmnet.extraction.i3d.i3d import I3D, SIDE, I3DError, kinetics_classes
-from acmnet.extraction.i3d.i3d_openvino import cpu_settings, import_openvino
+from acmnet.extraction.i3d.i3d_openvino import (
+    cpu_settings,
+    import_openvino,
+    openvino_model,
+)
 from acmnet.extraction.i3d.i3d_planes import PlaneI3D
 from acmnet.extraction.i3d.i3d_runner import I3DRunner
 from acmnet.extraction.i3d.i3d_weights import load_i3d
@@ -458,6 +464,23 @@ def test_openvino_does_not_bind_processes_to_the_same_core():
     compiled = openvino.compile_model(model, "CPU", cpu_settings("f32"))
     assert compiled.get_property("ENABLE_CPU_PINNING") is False
     assert compiled.get_property("INFERENCE_NUM_THREADS") == torch.get_num_threads()
+
+
+def test_openvino_makes_models_in_several_threads():
+    """`fit` times its extractors in a thread each before it begins."""
+    if importlib.util.find_spec("openvino") is None:
+        pytest.skip("openvino is not installed")
+    openvino = import_openvino("cpu")
+    network = nn.Conv3d(3, 1, (9, SIDE, SIDE)).requires_grad_(False)
+    network.in_channels = 3
+    together = threading.Barrier(3)
+
+    def outputs(_):
+        together.wait()
+        return len(openvino_model(openvino, network, 9).outputs)
+
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(outputs, range(3))) == [1, 1, 1]
 
 
 def test_openvino_missing_is_refused(monkeypatch):

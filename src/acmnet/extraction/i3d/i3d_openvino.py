@@ -4,9 +4,10 @@ import contextlib
 import importlib
 import importlib.resources
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from torch import Tensor
 from acmnet.extraction.i3d.i3d import CHANNELS, I3D, SIDE, I3DError
 from acmnet.extraction.i3d.i3d_choices import Precision
 from acmnet.extraction.i3d.i3d_int8 import quantize
+
+_ALONE: Final = threading.RLock()
+"""Held by the one thread that imports OpenVINO or makes a model for it."""
 
 
 def openvino_pass(
@@ -136,13 +140,17 @@ def without_reports() -> Iterator[None]:
 
     OpenVINO sends such reports on import and on conversion. It works without them where
     its module for reports cannot be imported, so that module is hidden.
+
+    Only one thread at a time gets in: a hidden module is hidden from all threads, and
+    torch, which makes models for OpenVINO in here, cannot trace two networks at once.
     """
     name = "openvino_telemetry"
-    reporter = sys.modules.get(name)
-    sys.modules[name] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[name]
-        if reporter is not None:
-            sys.modules[name] = reporter
+    with _ALONE:
+        reporter = sys.modules.get(name)
+        sys.modules[name] = None  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            del sys.modules[name]
+            if reporter is not None:
+                sys.modules[name] = reporter
