@@ -34,6 +34,26 @@ class StepPlan(NamedTuple):
     """How far the running mean of the weights moves towards them, in [0, 1]."""
 
 
+class Learner(NamedTuple):
+    """What a training changes, step by step, and what it learns."""
+
+    model: nn.Module
+    """The network, on the device of the task."""
+    optimizer: torch.optim.Adam
+    """Its optimiser."""
+    task: Task
+    """What is learned."""
+    averaged: nn.Module | None
+    """The network with the running mean of the weights; None where no mean is kept."""
+
+    def means(self) -> list[tuple[Tensor, Tensor]]:
+        """Return each running mean with the weights that it follows; [] without any."""
+        if self.averaged is None:
+            return []
+        followed = self.model.parameters()
+        return [*zip(self.averaged.parameters(), followed, strict=True)]
+
+
 class DeviceEpochs:
     """Trains a network epoch by epoch on one GPU.
 
@@ -43,26 +63,15 @@ class DeviceEpochs:
 
     Parameters
     ----------
-    model : Module
-        The network, on the device of the task.
-    optimizer : Adam
-        Its optimiser, which must be fused.
-    task : Task
-        What is learned; everything that its losses read is on the device.
-    averaged : Module, optional
-        The network with the running mean of the weights.
+    learner : Learner
+        What is trained. Its optimiser must be fused, and everything that the losses of
+        its task read must be on the device.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Adam,
-        task: Task,
-        averaged: nn.Module | None,
-    ) -> None:
-        self._task = task
+    def __init__(self, learner: Learner) -> None:
+        self._task = task = learner.task
         self._is_cuda = task.device.type == "cuda"
-        self._work = _Work(model, optimizer, task, averaged)
+        self._work = _Work(learner)
         self._steps: dict[tuple[int, int], _Step] = {}
         self._pool: Any = torch.cuda.graph_pool_handle() if self._is_cuda else None
 
@@ -127,31 +136,21 @@ class DeviceEpochs:
 class _Work:
     """What a step of any shape does on the device, from sampling to Adam."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Adam,
-        task: Task,
-        averaged: nn.Module | None,
-    ) -> None:
-        self.task, self._model, self._optimizer = task, model, optimizer
-        # each running mean with the weights that it follows
-        self._pairs = (
-            []
-            if averaged is None
-            else [*zip(averaged.parameters(), model.parameters(), strict=True)]
-        )
+    def __init__(self, learner: Learner) -> None:
+        self.task = task = learner.task
+        self._model, self._optimizer = learner.model, learner.optimizer
+        self._means = learner.means()
         # Adam on a GPU reads its rate in fp32; a CPU takes the exact one
         kind = torch.float32 if task.device.type == "cuda" else torch.float64
         self.rate = torch.zeros((), dtype=kind, device=task.device)
         self.failed, self.share = (
             torch.zeros((), device=task.device) for _ in range(2)
         )
-        for group in optimizer.param_groups:
+        for group in learner.optimizer.param_groups:
             group["lr"] = self.rate
             group["capturable"] = task.device.type == "cuda"
         # Adam leaves out its step where this is 1, as after an overflow
-        optimizer.found_inf = self.failed  # type: ignore[attr-defined]
+        learner.optimizer.found_inf = self.failed  # type: ignore[attr-defined]
 
     def compute(self, drawn: Draws) -> Tensor:
         """Take a step, unless one has failed; return the losses (terms, videos)."""
@@ -163,7 +162,7 @@ class _Work:
             self.failed.copy_(torch.maximum(self.failed, is_wrong.float()))
             self._optimizer.step()
             share = self.share * (1.0 - self.failed)
-            for mean, weight in self._pairs:
+            for mean, weight in self._means:
                 mean.lerp_(weight, share)
         return own.detach()
 

@@ -13,7 +13,7 @@ from torch import Tensor, distributed, nn
 from acmnet.data.datasets import WeakDataset
 from acmnet.devices import exact_fp32
 from acmnet.network.acm_net import ACMNet
-from acmnet.training.device_epochs import DeviceEpochs, StepPlan
+from acmnet.training.device_epochs import DeviceEpochs, Learner, StepPlan
 from acmnet.training.schedule import Schedule, learning_rate
 from acmnet.training.tasks import StepRecord, Task
 from acmnet.training.training_error import TrainingError, not_finite
@@ -142,11 +142,10 @@ def optimize(
     epoch, step = _restore(model, optimizer, resume) if resume else (0, 0)
     averaged = _averaged(model, schedule, resume)
     plans = _Plans(task, schedule, seed)
-    epochs: DeviceEpochs | _PlainEpochs
-    if task.device.type == "cuda" and task.is_on_device and _world() == 1:
-        epochs = DeviceEpochs(model, optimizer, task, averaged)
-    else:
-        epochs = _PlainEpochs(model, optimizer, task, averaged)
+    learner = Learner(model, optimizer, task, averaged)
+    is_on_gpu = task.device.type == "cuda" and task.is_on_device
+    is_queued = is_on_gpu and _world() == 1
+    epochs = DeviceEpochs(learner) if is_queued else _PlainEpochs(learner)
     with exact_fp32(task.device):
         while epoch < schedule.epochs:
             epoch += 1
@@ -184,31 +183,26 @@ class _Plans:
 class _PlainEpochs:
     """Trains a network step by step, in one process or several; reads every loss."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Adam,
-        task: Task,
-        averaged: nn.Module | None,
-    ) -> None:
-        self._model, self._optimizer, self._task = model, optimizer, task
-        self._averaged = averaged
-        is_alone = _world() == 1
+    def __init__(self, learner: Learner) -> None:
+        self._optimizer, self._task = learner.optimizer, learner.task
+        self._means = learner.means()
         self._network = (
-            model if is_alone else nn.parallel.DistributedDataParallel(model)
+            learner.model
+            if _world() == 1
+            else nn.parallel.DistributedDataParallel(learner.model)
         )
 
     def run(
         self, epoch: int, first_step: int, plans: Iterator[StepPlan]
     ) -> Iterator[StepRecord]:
         """Train an epoch, and yield the record of each step once it was taken."""
-        task = self._task
+        optimizer, task = self._optimizer, self._task
         while True:
             started = time.perf_counter()
             plan = next(plans, None)
             if plan is None:
                 return
-            for group in self._optimizer.param_groups:
+            for group in optimizer.param_groups:
                 group["lr"] = plan.rate
             losses = self._gradients(plan)
             values = losses.values.tolist()
@@ -216,9 +210,10 @@ class _PlainEpochs:
             if not all(map(math.isfinite, values)):
                 videos = _culprits(losses, task, plan.videos)
                 raise not_finite(named, videos, epoch, first_step)
-            self._optimizer.step()
-            if self._averaged is not None:
-                _move(self._averaged, self._model, plan.share)
+            optimizer.step()
+            with torch.no_grad():
+                for mean, weight in self._means:
+                    mean.lerp_(weight, plan.share)
             seconds = time.perf_counter() - started
             yield StepRecord(epoch, first_step, named, len(plan.videos), seconds)
             first_step += 1
@@ -248,13 +243,6 @@ def _averaged(
     if isinstance(weights, dict):
         averaged.load_state_dict(weights)
     return averaged
-
-
-@torch.no_grad()
-def _move(averaged: nn.Module, model: nn.Module, share: float) -> None:
-    """Move the running mean towards the model's weights."""
-    for mean, weight in zip(averaged.parameters(), model.parameters(), strict=True):
-        mean.lerp_(weight, share)
 
 
 class _StepLosses(NamedTuple):
