@@ -102,7 +102,9 @@ def _refuse_taught_selection(request: RunRequest) -> None:
 def join_processes(device: str) -> str:
     """Join torchrun's other processes, if it started this one; return the device.
 
-    ``auto`` becomes this process's GPU where there is one, else the CPU.
+    ``auto`` becomes "cuda" where there is a GPU, else "cpu". If torchrun started this
+    process, "cuda" becomes the process's own GPU, such as "cuda:1". Otherwise it stays
+    as it is, so that trainings side by side can each take another GPU.
     """
     cuda = torch.cuda.is_available()
     try:
@@ -115,7 +117,9 @@ def join_processes(device: str) -> str:
             "GPU; give --device cpu, or install with make install TORCH=gpu"
         )
     if device == "auto":
-        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if cuda else "cpu"
+        device = "cuda" if cuda else "cpu"
+    if device == "cuda" and "LOCAL_RANK" in os.environ:
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not distributed.is_initialized():
         distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     return device
