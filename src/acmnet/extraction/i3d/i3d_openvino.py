@@ -83,6 +83,7 @@ def openvino_model(openvino: Any, network: I3D, snippet_frames: int) -> Any:
     example = torch.zeros(1, network.in_channels, snippet_frames, SIDE, SIDE)
     # torch warns here of changes to its own internals
     with without_reports(), warnings.catch_warnings():
+        _keep_bars_to_this_process()
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
         model = openvino.convert_model(torch.export.export(network, (example,)))
@@ -132,6 +133,16 @@ def import_openvino(device: str) -> Any:
             "precision openvino needs OpenVINO, which is not installed; run: pip "
             "install 'acmnet[openvino]'"
         ) from None
+
+
+def _keep_bars_to_this_process() -> None:
+    """Keep tqdm, by which torch counts what it has traced, from sharing its lock.
+
+    The lock would be a semaphore of the system. When a worker that has one is killed,
+    Python warns at the end of the program that it was never closed.
+    """
+    with contextlib.suppress(ImportError):  # torch does without it
+        importlib.import_module("tqdm").tqdm.set_lock(threading.RLock())
 
 
 @contextlib.contextmanager
