@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acmnet.cli import main
+from acmnet.cli import main, progress
 from acmnet.data.detections import read_detections
 from acmnet.data.feature_manifest import read_manifest
 from acmnet.extraction.i3d.i3d_weights import list_weights
@@ -240,7 +240,7 @@ def test_fit_takes_a_spreadsheet_and_leaves_out_what_is_broken(acmnet, tiny_scen
 
 
 def test_fit_expects_by_groups_also_where_segments_are_known(
-    acmnet, fitted, tiny_scenes
+    acmnet, fitted, tiny_scenes, monkeypatch
 ):
     content = json.loads((tiny_scenes / "labels.json").read_text())
     for video in content["database"].values():
@@ -257,13 +257,16 @@ def test_fit_expects_by_groups_also_where_segments_are_known(
     assert not Path("run").exists()
     Path("g.csv").write_text("\n".join(["video,group", *rows]))
     shutil.copytree(fitted / "features", "run/features")
+    monkeypatch.setattr(progress, "PAUSE_S", 0.0)  # every epoch is told of
     code, out, err = acmnet(*command)
     assert code == 0, err
     told = " ".join(out.split())
     assert "learned from half of the videos" in told
     assert "Segments: on the same held-out videos the average mAP was" in told
     assert "review these" not in told  # the true segments are known
-    assert "names are checked on held-out videos" in err
+    told = [x for x in err.splitlines() if x.startswith(("training: ", "note: names"))]
+    assert re.match(r"training: (\d+)/\1 epochs", told[-2])
+    assert told[-1].startswith("note: names are checked on held-out videos")
     code, again, err = acmnet(*command)
     assert "names are checked on held-out videos" not in err
     assert again == out

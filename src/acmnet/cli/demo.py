@@ -44,11 +44,11 @@ def demo_command(
             on_note=note,
             on_video=extracting.video,
             on_step=training.step,
+            on_trained=training.show_last,
             on_working=extracting.working,
             on_drawn=drawing.update,
         )
         result = demo(out, seed=seed, workers=workers, hooks=hooks)
-        training.show_last()
     rows = {
         "ACM-Net": result.report.map.tolist(),
         "labels shuffled": result.control.map.tolist(),

@@ -164,10 +164,10 @@ def _fit_with_bars(request: FitRequest, log: Logs) -> FitResult:
             on_opened=opening.update,
             on_video=extracting.video,
             on_step=both(training.step, logs.on_step),
+            on_trained=training.show_last,
             on_working=extracting.working,
         )
         result = fit(request, hooks)
-        training.show_last()
         if result.report is not None:
             tious = result.report.tiou.tolist()
             scores = zip(tious, result.report.map.tolist(), strict=True)

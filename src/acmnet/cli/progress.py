@@ -50,7 +50,7 @@ class Waiting:
     def __init__(self, console: Console, what: str, unit: str, *, silent: bool) -> None:
         self.console, self.what, self.unit = console, what, unit
         self.silent = silent
-        self.told = time.monotonic()
+        self.told, self.has_told = time.monotonic(), False
         self.done, self.total = 0, 1
         self.progress = Progress(
             TextColumn("{task.description}"),
@@ -91,14 +91,16 @@ class Waiting:
             self.task, description=self.what, completed=done, total=total, note=note
         )
         if done * LINES // total > (done - 1) * LINES // total:
-            self._print(PAUSE_S, done, total, note)
+            # whoever has read "9/10" is told that the job ended, however soon that is
+            is_end = done == total and self.has_told
+            self._print(0.0 if is_end else PAUSE_S, done, total, note)
 
     def _print(self, pause_s: float, done: int, total: int, note: str) -> None:
         """Print a line if no bar is drawn and the last line is ``pause_s`` old."""
         if self.silent or self.console.is_terminal:
             return
         if time.monotonic() - self.told >= pause_s:
-            self.told = time.monotonic()
+            self.told, self.has_told = time.monotonic(), True
             self.console.print(
                 f"{self.what}: {done}/{total} {self.unit} {note}".rstrip()
             )
@@ -159,10 +161,11 @@ class TrainingBar(Waiting):
         self.last = record
 
     def show_last(self) -> None:
-        """Show the last epoch, when no step comes after it."""
+        """Show the last epoch if it is not shown yet: no step comes after it."""
         if self.last is not None:
             loss = self.last.losses["total"]
             self.update(self.last.epoch, self.epochs, f"loss {loss:.3f}")
+            self.last = None
 
 
 @contextmanager

@@ -95,6 +95,7 @@ def demo(
     test = open_data(DataSource(labels, features, TEST))
     control = _control(out, shuffled(training, seed), seed)
     train_run(control, on_step=hooks.on_step)
+    hooks.on_trained()
     found = {video: fitted.results[video] for video in test.annotations.videos}
     unguided = localize_videos(load(control.out, device=control.device), test)
     result = DemoResult(

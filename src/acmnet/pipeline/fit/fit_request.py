@@ -120,6 +120,8 @@ class Hooks:
     """Called as `extract_videos` calls its ``on_working``."""
     on_step: Callable[[StepRecord], None] = lambda _: None
     """Called after each step of a training."""
+    on_trained: Callable[[], None] = lambda: None
+    """Called when a training has ended, before anything else is done."""
 
 
 NOBODY: Final = Hooks()

@@ -77,6 +77,7 @@ def fit(request: FitRequest, hooks: Hooks = NOBODY) -> FitResult:
     training = _to_train_on(request, everything)
     run = _run_request(request, training)
     train_run(run, on_step=hooks.on_step, on_note=hooks.on_note)
+    hooks.on_trained()
     model = load(
         request.out, settings=lambda _: request.settings, device=request.device
     )
