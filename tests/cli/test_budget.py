@@ -110,4 +110,15 @@ def test_the_verb_prints_and_says_what_is_unknown(acmnet):
     assert code == 0
     assert "40" in out  # 30 s and 10 s
     assert "the durations of 2 videos are not known" in err
+    assert "--durations FILE names a label file that states them" in err
+    Path("lacks.csv").write_text("video,labels\nmo,run\n")
+    err = acmnet("budget", "found.json", "--durations", "lacks.csv")[2]
+    assert "lacks.csv states no duration of 'mo', 'tu'" in err
+    assert "in seconds, in the column duration of a CSV" in err
     refused(acmnet("budget", "labels.json"), "labels.json has no action with a time")
+
+
+@pytest.mark.usefixtures("files")
+def test_a_file_name_is_not_taken_for_a_folder(acmnet):
+    refused(acmnet("budget", "found.json", "--out", "b.csv"), "give --out b", code=2)
+    assert not Path("b.csv").exists()

@@ -64,6 +64,26 @@ def test_without_a_rate_that_of_the_features_is_taken_and_said(tiny_world, tmp_p
     assert stated.annotations.notes == ()
 
 
+def test_verbs_that_read_labels_are_told_the_rate(acmnet, tiny_world, tmp_path):
+    features = tiny_world[1]
+    video = next(iter(open_data(DataSource(*tiny_world)).annotations.videos))
+    write_table(tmp_path / "truth" / f"{video}.csv", 10, 20)
+    budget = ("budget", "truth", "--out", "b")
+    doctor = ("doctor", "--annotations", "truth")
+    release = ("features", "other", features, "--annotations", "truth", "--out", "f")
+    release += ("--fps", 25, "--snippet-frames", 16, "--stride-frames", 16)
+    for asked in (budget, doctor, release):
+        told = " ".join("".join(acmnet(*asked)[1:]).split())
+        assert "give --label-fps RATE" in told
+        told = " ".join("".join(acmnet(*asked, "--label-fps", 20)[1:]).split())
+        assert "RATE" not in told
+    rows = (tmp_path / "b" / "bouts.csv").read_text("utf-8-sig").splitlines()
+    assert rows[1] == f"{video},run,0.5,1.0,0.5"
+    told = acmnet(*doctor, "--features", features)[1]  # as training reads it
+    assert "1 instance" in told
+    assert "RATE" not in told
+
+
 def test_evaluate_is_told_the_rate(acmnet, tmp_path):
     write_table(tmp_path / "truth" / "a.csv", 10, 20)
     found = tmp_path / "found.csv"

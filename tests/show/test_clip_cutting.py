@@ -170,6 +170,15 @@ def test_labels_are_cut_as_well(acmnet, place):
     assert (code, "1 clip of 1 video" in out) == (0, True), err
     clip = place / "clips" / "sit" / "a_00000.200-00000.400s.mp4"
     assert shown(clip)[0] == [5, 6, 7, 8, 9]
+    (place / "counted").mkdir()
+    frames = [f"{i},{int(not 5 <= i < 10)},{int(5 <= i < 10)}" for i in range(N)]
+    table = "\n".join([",background,sit", *frames])
+    (place / "counted" / "a.csv").write_text(table)
+    assert acmnet("cut", "counted", "videos", "--out", "own")[0] == 0
+    assert shown(place / "own" / clip.relative_to(place / "clips"))[0] == shown(clip)[0]
+    acmnet("cut", "counted", "videos", "--out", "given", "--label-fps", 50)
+    (one,) = (place / "given").rglob("*.mp4")
+    assert one.name == "a_00000.100-00000.200s.mp4"
 
 
 def test_what_cannot_be_cut_is_named(acmnet, place):

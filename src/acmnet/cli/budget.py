@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 from rich.markup import escape
 from rich.table import Table
 
-from acmnet.cli.app import app, console, note
+from acmnet.cli.app import UsageError, app, console, note
+from acmnet.cli.shared_options import LabelFps
 from acmnet.data.detections import DetectionFile, read_detections
 from acmnet.data.formats.conversion import holds_detections
 from acmnet.data.formats.writing import detections_of
@@ -24,9 +25,12 @@ from acmnet.evaluation.time_budget import (
     transitions,
 )
 from acmnet.files import refuse_unwritable, write_text
-from acmnet.messages import counted
+from acmnet.messages import counted, some
 from acmnet.segments import Segment
 from acmnet.show.figures.ethogram_figure import write_ethogram
+
+FILE_SUFFIXES: Final = (".csv", ".png", ".svg", ".pdf", ".json", ".xlsx")
+"""Suffixes that nobody gives a folder."""
 
 
 @app.command(name="budget")
@@ -38,6 +42,7 @@ def budget_command(
     min_score: float | None = None,
     out: Path | None = None,
     decimal_comma: Annotated[bool, Parameter(negative=())] = False,
+    label_fps: LabelFps = None,
 ) -> None:
     """Report bouts, their durations, latency and rate of each behaviour by video.
 
@@ -65,21 +70,19 @@ def budget_command(
         that have decimal commas.
     """
     if out is not None:
+        _refuse_file_name(out)
         refuse_unwritable(out / "budget.csv")
-    known = _durations(durations)
+    known = _durations(durations, label_fps)
     if holds_detections(source):
         videos = _of_detections(read_detections(source), known, min_score)
     else:
-        videos = _of_labels(source, known)
+        videos = _of_labels(source, known, label_fps)
     names = sorted({x.label for video in videos.values() for x in video.bouts})
     if not names:
         raise ValueError(f"{source} has no action with a time, so there is no budget")
-    unknown = sum(video.duration_s is None for video in videos.values())
+    unknown = [name for name, video in videos.items() if video.duration_s is None]
     if unknown:
-        note(
-            f"the durations of {counted(unknown, 'video')} are not known, so their "
-            "rates and shares of time are blank: --durations labels.json states them"
-        )
+        note(_on_unknown(unknown, durations))
     rows = budget_rows(videos, names)
     if out is None:
         console.print(_shown(f"time budget of {source}", rows))
@@ -102,6 +105,28 @@ def budget_command(
     )
 
 
+def _refuse_file_name(out: Path) -> None:
+    """Refuse the name of a file where that of a folder is needed."""
+    if out.suffix.lower() in FILE_SUFFIXES and not out.is_dir():
+        raise UsageError(
+            f"--out names the folder for all files, and {out} looks like one of them: "
+            f"give --out {out.with_suffix('')}"
+        )
+
+
+def _on_unknown(videos: Sequence[str], durations: Path | None) -> str:
+    """Return what is blank for these videos, and how their durations can be given."""
+    told = f"the durations of {counted(len(videos), 'video')} are not known"
+    remedy = "--durations FILE names a label file that states them"
+    if durations is not None:
+        told = f"{durations} states no duration of {some(videos)}"
+        remedy = (
+            "give it there in seconds, in the column duration of a CSV or the field "
+            "duration of JSON"
+        )
+    return f"{told}, so their rates and shares of time are blank: {remedy}"
+
+
 def _transition_rows(
     videos: Mapping[str, Observed], names: Sequence[str]
 ) -> list[tuple[Cell, ...]]:
@@ -119,17 +144,19 @@ def _bout_rows(videos: Mapping[str, Observed]) -> list[tuple[Cell, ...]]:
     ]
 
 
-def _durations(path: Path | None) -> dict[str, float]:
+def _durations(path: Path | None, label_fps: float | None) -> dict[str, float]:
     """Return the durations that a label file states, by video."""
     if path is None:
         return {}
-    videos = read_annotations(path).videos.values()
+    videos = read_annotations(path, label_fps).videos.values()
     return {x.id: x.duration_s for x in videos if x.duration_s is not None}
 
 
-def _of_labels(source: Path, known: Mapping[str, float]) -> dict[str, Observed]:
+def _of_labels(
+    source: Path, known: Mapping[str, float], label_fps: float | None
+) -> dict[str, Observed]:
     """Return what is seen in the videos of a label file."""
-    annotations = read_annotations(source)
+    annotations = read_annotations(source, label_fps)
     for sentence in annotations.notes:
         note(sentence)
     points = sum(len(x.points) for x in annotations.videos.values())

@@ -10,12 +10,14 @@ from cyclopts import Parameter
 from acmnet.cli.app import app, console, errors, fail_for_left_out, note, quiet
 from acmnet.cli.detection_limits import LimitOptions, Limits
 from acmnet.cli.progress import Waiting
+from acmnet.cli.shared_options import LabelFps
 from acmnet.data.detections import read_detections
 from acmnet.data.formats.conversion import holds_detections
+from acmnet.data.formats.exchange_format import FrameRates
 from acmnet.data.formats.writing import detections_of
 from acmnet.data.label_files import read_annotations
 from acmnet.evaluation.time_budget import Cell, table_csv
-from acmnet.extraction.video_search import find_videos
+from acmnet.extraction.video_search import find_videos, frame_rates
 from acmnet.files import refuse_unwritable, write_text
 from acmnet.messages import counted, quoted
 from acmnet.segments import Segment
@@ -36,6 +38,7 @@ def cut(
     *,
     out: Path,
     limits: Limits = LimitOptions(),
+    label_fps: LabelFps = None,
 ) -> None:
     """Cut each detection out of its video, into a folder for each class.
 
@@ -54,9 +57,13 @@ def cut(
         Video files, or folders that are searched for video files.
     out
         Folder for the clips.
+    label_fps
+        Frames per second of the videos, for labels that count frames, such as SimBA's.
+        When left out, what each video's file says.
     """
     refuse_unwritable(out / TABLE)
-    wanted = placed_clips(_wanted(source, limits))
+    rates = label_fps or frame_rates(*videos)
+    wanted = placed_clips(_wanted(source, limits, rates))
     if not wanted:
         raise ValueError(
             f"{source} has nothing to cut; --all takes low scores, too, and labels "
@@ -94,10 +101,10 @@ class _Done:
     """One sentence for each video of which a clip is missing."""
 
 
-def _wanted(source: Path, limits: LimitOptions) -> list[Clip]:
+def _wanted(source: Path, limits: LimitOptions, rates: FrameRates) -> list[Clip]:
     """Return what is to be cut: detections with enough score, or true segments."""
     if not holds_detections(source):
-        return _labelled(source)
+        return _labelled(source, rates)
     file = read_detections(source)
     results, n_empty = detections_of(file)
     rule = limits.shown(file.shown_from)
@@ -122,9 +129,9 @@ def _wanted(source: Path, limits: LimitOptions) -> list[Clip]:
     ]
 
 
-def _labelled(source: Path) -> list[Clip]:
+def _labelled(source: Path, rates: FrameRates) -> list[Clip]:
     """Return the true segments of a label file."""
-    annotations = read_annotations(source)
+    annotations = read_annotations(source, rates)
     for sentence in annotations.notes:
         note(sentence)
     return [

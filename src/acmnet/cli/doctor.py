@@ -4,7 +4,7 @@ from pathlib import Path
 
 from acmnet.cli.app import app, console, errors, fail, note, quiet
 from acmnet.cli.progress import Waiting
-from acmnet.cli.shared_options import Grid, GridOptions, JsonPath
+from acmnet.cli.shared_options import Grid, GridOptions, JsonPath, LabelFps
 from acmnet.data.checks.examination import Patient, examine
 from acmnet.data.checks.findings import summed_up
 from acmnet.files import refuse_unwritable, write_json
@@ -19,6 +19,7 @@ def doctor(
     detections: Path | None = None,
     split: Path | None = None,
     subset: str | None = None,
+    label_fps: LabelFps = None,
     grid: Grid = GridOptions(),
     json_path: JsonPath = None,
 ) -> None:
@@ -42,6 +43,9 @@ def doctor(
         that are not in it.
     subset
         Examine only this subset of the label file.
+    label_fps
+        Frames per second of the videos, for labels that count frames, such as SimBA's.
+        When left out, that of the features.
     json_path
         Also write all findings to this JSON file.
     """
@@ -52,6 +56,7 @@ def doctor(
         detections=detections,
         split=split,
         subset=subset,
+        label_fps=label_fps,
         grid=grid.grid(),
     )
     with Waiting(errors, "reading features", "done", silent=quiet()) as bar:

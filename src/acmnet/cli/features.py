@@ -5,7 +5,7 @@ from typing import Final
 
 from acmnet.cli.app import app, console, errors, fail_for_left_out, note, quiet
 from acmnet.cli.progress import Waiting
-from acmnet.cli.shared_options import Grid, GridOptions
+from acmnet.cli.shared_options import Grid, GridOptions, LabelFps
 from acmnet.data.feature_manifest import MANIFEST_NAME
 from acmnet.data.label_files import read_annotations
 from acmnet.data.releases.collected_features import collect
@@ -26,6 +26,7 @@ def features(
     out: Path,
     annotations: Path | None = None,
     names: Path | None = None,
+    label_fps: LabelFps = None,
     grid: Grid = GridOptions(),
 ) -> None:
     """Turn the features of a public release into a directory that acmnet reads.
@@ -55,7 +56,7 @@ def features(
     fps_alone = grid.fps is not None and grid == GridOptions(fps=grid.fps)
     given = None if fps_alone else grid.grid()
     chosen = release_named(release, given, grid.fps if fps_alone else None)
-    labels = None if annotations is None else read_annotations(annotations)
+    labels = None if annotations is None else read_annotations(annotations, label_fps)
     with Waiting(errors, "reading", "videos", silent=quiet()) as bar:
         done = collect(
             source,

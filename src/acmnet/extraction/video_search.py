@@ -116,10 +116,10 @@ def find_recordings(paths: Sequence[str | Path], extractor: str) -> dict[str, Pa
     return find_tracks(paths) if extractor == KEYPOINTS else find_videos(paths)
 
 
-def frame_rates(folder: Path) -> Callable[[str], float | None]:
+def frame_rates(*places: Path) -> Callable[[str], float | None]:
     """Return a function that returns the frames per second of a video by its id.
 
-    The videos are those of a folder, or one file. The rate is what the file claims, or
+    The videos are files, or those of folders. The rate is what the file claims, or
     None where it claims none or cannot be read. A video without a file, of which
     nothing is used, gets the rate of the first file. No file is looked for before the
     first video is asked for.
@@ -128,7 +128,7 @@ def frame_rates(folder: Path) -> Callable[[str], float | None]:
     @functools.cache
     def files() -> dict[str, Path]:
         try:
-            return find_videos([folder], hint="")
+            return find_videos(places, hint="")
         except ExtractionError:
             return {}
 

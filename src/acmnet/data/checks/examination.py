@@ -1,6 +1,7 @@
 """The dataset doctor: all that is wrong with a data set, at once, before training."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from acmnet.data.checks.label_checks import (
 )
 from acmnet.data.checks.lenient_reading import read_leniently
 from acmnet.data.feature_store import FeatureStore, open_store
+from acmnet.data.formats.exchange_format import FrameRates
 from acmnet.data.labelled_features import Data, DataSource
 from acmnet.data.marks import what_it_holds
 from acmnet.messages import counted, quoted, some
@@ -38,6 +40,9 @@ class Patient:
     """A list of the videos that are predicted, one a line."""
     subset: str | None = None
     """Look at this subset only."""
+    label_fps: float | None = None
+    """Frames per second of the videos, where the labels count frames and do not state
+    it; that of the features when left out, which training takes, too."""
     grid: SnippetGrid | None = None
     """The features' grid, where their directory has no ``features.json``."""
 
@@ -93,7 +98,7 @@ def examine(patient: Patient, on_progress: Progress = lambda *_: None) -> Examin
     on_progress : callable
         Told what is being done, how many were done, and of how many.
     """
-    reading = read_leniently(patient.annotations)
+    reading = read_leniently(patient.annotations, _frame_rates(patient))
     findings, annotations = list(reading.findings), reading.annotations
     if annotations is not None:
         try:
@@ -126,6 +131,21 @@ def examine(patient: Patient, on_progress: Progress = lambda *_: None) -> Examin
         len(annotations.class_names),
         what_it_holds(annotations),
     )
+
+
+def _frame_rates(patient: Patient) -> FrameRates | None:
+    """Return the frame rates for labels that count frames; None if nothing tells."""
+    if patient.label_fps is not None or patient.features is None:
+        return patient.label_fps
+
+    @functools.cache
+    def of_features() -> float | None:
+        try:
+            return open_store(patient.features or "", grid=patient.grid).grid.fps
+        except ValueError:  # which is a finding of its own
+            return None
+
+    return lambda _: of_features()
 
 
 def _features(

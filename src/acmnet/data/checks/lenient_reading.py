@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from acmnet.data import bmn_annotations
 from acmnet.data.annotations import AnnotationError, Annotations
 from acmnet.data.checks.findings import Finding
-from acmnet.data.formats.exchange_format import Format
+from acmnet.data.formats.exchange_format import Format, FrameRates
 from acmnet.data.formats.reading import foreign_format, read_foreign
 from acmnet.data.label_files import is_json, read_annotations, read_table
 from acmnet.messages import quoted
@@ -39,10 +39,11 @@ class LenientReading:
     findings: tuple[Finding, ...]
 
 
-def read_leniently(path: str | Path) -> LenientReading:
+def read_leniently(path: str | Path, fps: FrameRates | None = None) -> LenientReading:
     """Read a label file, with a finding for each thing that training would refuse.
 
-    Nothing is raised for what the file says.
+    Nothing is raised for what the file says. The arguments are those of
+    `acmnet.data.label_files.read_annotations`.
 
     Notes
     -----
@@ -53,7 +54,7 @@ def read_leniently(path: str | Path) -> LenientReading:
     try:
         foreign = foreign_format(path)
         if foreign is not None:
-            return _whole_file(path, foreign)
+            return _whole_file(path, foreign, fps)
         if not is_json(path):
             return _read_table(path)
         text = read_text(path, "label file", AnnotationError, "it names a video")
@@ -63,9 +64,9 @@ def read_leniently(path: str | Path) -> LenientReading:
         return _read_json(_Reader(path, Path(folder) / "labels.json"), text)
 
 
-def _whole_file(path: Path, foreign: Format) -> LenientReading:
+def _whole_file(path: Path, foreign: Format, fps: FrameRates | None) -> LenientReading:
     """Read a file of another program, of which the first fault is reported."""
-    found = read_foreign(path, foreign)
+    found = read_foreign(path, foreign, fps)
     source = str(path)
     notes = [
         Finding(level="note", kind="form", sentence=sentence, source=source)
