@@ -188,6 +188,11 @@ def test_a_program_of_torch_export(acmnet, tiny_run, tmp_path):
     with torch.inference_mode():
         said = program(video)[0][0]
     np.testing.assert_allclose(said, expected, atol=1e-5)
+    refused(
+        acmnet("localize", "--run", "tiny.pt2", "--features", "f", "--out", "f.json"),
+        "tiny.pt2 is a program for torch.export.load",
+        "give the run that it was exported from",
+    )
 
 
 @pytest.mark.parametrize(("off", "is_written"), [(8e-6, True), (3e-5, False)])

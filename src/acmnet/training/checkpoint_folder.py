@@ -147,6 +147,12 @@ def _refuse_pickle(path: Path) -> None:
         start = file.read(9)
     if start[8:] == b"{":  # safetensors: eight bytes of length, then JSON
         return
+    if path.suffix.lower() == ".pt2":
+        raise CheckpointError(
+            f"{path} is a program for torch.export.load, which acmnet does not read; "
+            "give the run that it was exported from, or an .onnx file that acmnet "
+            "export --onnx wrote"
+        )
     if start[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
         raise CheckpointError(
             f"{path} is a pickle, which can run code when it is opened; it was not "
