@@ -1,9 +1,12 @@
 """acmnet label on recordings with tracks: the videos are found beside them."""
 
+import socket
+
 import pytest
 
 from acmnet.cli.extractor_options import ExtractorOptions
 from acmnet.cli.label import videos_of_tracks
+from acmnet.data.label_files import read_annotations
 from support.commands import refused
 
 TRACKS = "{}DLC_resnet50_cageMay1shuffle1_500.csv"
@@ -58,6 +61,21 @@ def test_a_label_file_that_could_not_be_written_is_refused(
     """The files have no frames, so nobody knows how many there are in a second."""
     asked = acmnet("label", cages / "videos", "--out", out, *named)
     refused(asked, *words, code=1 if out == "x.labels" else 2)
+
+
+def test_an_empty_folder_gets_the_labels_that_are_given(acmnet, cages):
+    (cages / "labels.csv").write_text("video,labels,start,end\nb,run,1,2\n")
+    (cages / "elan").mkdir()
+    asked = ("label", "videos", "--labels", "labels.csv", "--out", "elan/")
+    asked += ("--to-format", "elan")
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # so that it ends by itself
+        result = acmnet(*asked, "--port", taken.getsockname()[1])
+    refused(result, "of this machine cannot be used", code=2)
+    kept = (cages / "elan.bench" / "labels.json", cages / "elan" / "b.eaf")
+    for path in kept:
+        (one,) = read_annotations(path).videos["b"].instances
+        assert (one.label, one.segment.start_s, one.segment.end_s) == ("run", 1, 2)
+    refused(acmnet(*asked), "elan is there already", "leave out --labels", code=2)
 
 
 def test_the_folder_of_a_run_on_tracks_may_hold_no_video(acmnet, tiny_run, cages):

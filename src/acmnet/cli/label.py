@@ -211,7 +211,7 @@ def _begin_with(labels: Path, out: Path, kept: Path, videos: Path) -> None:
     UsageError
         If there is such a label file already.
     """
-    there = next((path for path in (out, kept) if path.exists()), None)
+    there = next((x for x in (out, kept) if x.exists() and not _is_empty(x)), None)
     if there is not None:
         raise UsageError(
             f"{there} is there already, and its labels are the first ones: leave out "
@@ -223,6 +223,11 @@ def _begin_with(labels: Path, out: Path, kept: Path, videos: Path) -> None:
     make_folder(kept.parent)
     with written_whole(kept) as part:
         part.write_bytes(label_file(found))
+
+
+def _is_empty(path: Path) -> bool:
+    """Return whether a path is that of a folder with nothing in it."""
+    return path.is_dir() and not any(path.iterdir())
 
 
 def _go_on(export: LabelExport, videos: Path) -> None:
