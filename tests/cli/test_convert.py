@@ -32,7 +32,7 @@ def labels(tmp_path, monkeypatch):
 def test_what_is_held_ends_with_0_and_what_is_not_with_3(acmnet, labels):
     code, out, err = acmnet("convert", labels, "labels.csv")
     assert (code, err) == (0, "")
-    assert "3 marks in 2 videos: labels.csv (json to csv)" in out
+    assert "2 marks and 1 name without a time in 2 videos: labels.csv (json" in out
     assert read_annotations("labels.csv").videos == read_annotations(labels).videos
     result = acmnet("convert", "labels.csv", "p.boris")
     refused(

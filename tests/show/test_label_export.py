@@ -63,6 +63,12 @@ def test_a_file_of_a_video_without_marks_is_removed_but_none_of_others(tmp_path)
         one = put(store, "b", 2.0, 3.0)
         store.flush()
         assert sorted(x.name for x in out.iterdir()) == ["a.eaf", "b.eaf"]
+        first = {x.name: x.stat().st_ino for x in out.iterdir()}
+        put(store, "a", 4.0, 5.0)
+        store.flush()
+        now = {x.name: x.stat().st_ino for x in out.iterdir()}
+        assert now["a.eaf"] != first["a.eaf"]
+        assert now["b.eaf"] == first["b.eaf"]  # nothing of it has changed
         (out / "other.eaf").write_text("of somebody else")
         put(store, "b", 2.0, 3.0, gone=True, base=one.version)
     assert sorted(x.name for x in out.iterdir()) == ["a.eaf", "other.eaf"]
@@ -70,3 +76,21 @@ def test_a_file_of_a_video_without_marks_is_removed_but_none_of_others(tmp_path)
         export.refuse_changed()
     (out / "other.eaf").unlink()
     export.refuse_changed()
+
+
+def test_a_change_of_one_video_is_written_wherever_it_tells(tmp_path):
+    """In DeepEthogram's tables each file has a column for every class that is seen."""
+    out = tmp_path / "tables"
+    form = format_named("deepethogram")
+    export = LabelExport(out, tmp_path / "tables.bench", form, 10.0)
+    with opened(export) as store:
+        put(store, "a", 1.0, 2.5)
+        store.flush()
+        assert "hop" not in (out / "a.csv").read_text()
+        store.add_class({"name": "hop", "who": "anna"})
+        put(store, "b", 3.0, 4.0, label="hop")
+        store.flush()
+        assert "hop" in (out / "a.csv").read_text()
+        (out / "a.csv").unlink()
+        put(store, "b", 5.0, 6.0)
+    assert len(read_annotations(out, 10.0).videos["a"].instances) == 1

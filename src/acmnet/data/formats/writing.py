@@ -37,10 +37,12 @@ class Written:
     files: tuple[Path, ...]
     videos: int
     marks: int
-    """Segments, points, watched spans, and names of actions without a time."""
+    """Segments, points and watched spans."""
     left_out: tuple[str, ...]
     """See `acmnet.data.formats.held_content.Held`."""
     changed: tuple[str, ...]
+    names: int = 0
+    """Names of actions without a time."""
 
 
 def content_of_labels(annotations: Annotations, fps: float | None) -> Content:
@@ -114,6 +116,23 @@ def write_labels(path: Path, content: Content, file_format: Format) -> Written:
 
     Raises
     ------
+    AnnotationError, FileError
+        As `contents_of_files` and `write_files` do.
+    """
+    kept, parts = contents_of_files(path, content, file_format)
+    write_files(parts, file_format)
+    return _written(kept, tuple(parts))
+
+
+def contents_of_files(
+    path: Path, content: Content, file_format: Format
+) -> tuple[Held, dict[Path, Content]]:
+    """Return what a format can hold, and what each file has of it.
+
+    The arguments are those of `write_labels`. The folder is made.
+
+    Raises
+    ------
     NothingHeldError
         If the format can hold nothing of it; nothing is written then.
     AnnotationError
@@ -137,13 +156,17 @@ def write_labels(path: Path, content: Content, file_format: Format) -> Written:
             + (f": without {', '.join(kept.left_out)}" if kept.left_out else "")
         )
     files = _places(path, list(parts), file_format)
-    by_place = dict(zip(files, parts.values(), strict=True))
-    _write_files(by_place, file_format)
-    return _written(kept, tuple(by_place))
+    return kept, dict(zip(files, parts.values(), strict=True))
 
 
-def _write_files(parts: Mapping[Path, Content], file_format: Format) -> None:
-    """Write each file; none of them if the text of one cannot be made."""
+def write_files(parts: Mapping[Path, Content], file_format: Format) -> None:
+    """Write each file; none of them if the text of one cannot be made.
+
+    Raises
+    ------
+    FileError
+        If a file cannot be written.
+    """
     if file_format.write_file is not None:
         for place, part in parts.items():
             file_format.write_file(place, part)
@@ -157,9 +180,8 @@ def _write_files(parts: Mapping[Path, Content], file_format: Format) -> None:
 def _written(kept: Held, files: tuple[Path, ...]) -> Written:
     videos = kept.content.videos
     marks = sum(len(x.instances) + len(x.points) + len(x.watched) for x in videos)
-    for video in videos:
-        marks += len(names_alone(video))
-    return Written(files, len(videos), marks, kept.left_out, kept.changed)
+    names = sum(len(names_alone(video)) for video in videos)
+    return Written(files, len(videos), marks, kept.left_out, kept.changed, names)
 
 
 def _parts(content: Content, file_format: Format) -> Iterator[tuple[str, Content]]:

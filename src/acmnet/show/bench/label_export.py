@@ -1,7 +1,7 @@
 """Writes what is marked at the bench in the format of another program, too.
 
 The bench keeps everything in its own label file. Another program gets what its format
-can hold, in a file or a folder that is written anew after each change.
+can hold: a file that is written anew after each change, or a folder of files.
 """
 
 import dataclasses
@@ -13,7 +13,11 @@ from typing import Final
 
 from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import Content, Format, Holding
-from acmnet.data.formats.writing import NothingHeldError, write_labels
+from acmnet.data.formats.writing import (
+    NothingHeldError,
+    contents_of_files,
+    write_files,
+)
 from acmnet.data.label_json import KIND
 from acmnet.files import make_folder, open_regular, write_json
 from acmnet.show.bench.bench_labels import Labels, is_named, video_of
@@ -59,6 +63,10 @@ class LabelExport:
     format: Format
     fps: float | None
     of_run: Path | None = None
+    _last: dict[Path, Content] = dataclasses.field(
+        default_factory=dict, init=False, compare=False
+    )
+    """What each file had when it was last written: only what changes is written."""
 
     @property
     def labels(self) -> Path:
@@ -117,6 +125,8 @@ class LabelExport:
     def write(self, labels: Labels) -> None:
         """Write what the format can hold; remove files of which nothing is left.
 
+        Of several files, those are written that have changed.
+
         A video whose names nobody has given yet is left out, because other programs
         would read that nothing happens in it.
 
@@ -134,15 +144,22 @@ class LabelExport:
         content = Content(videos=videos, class_names=labels.classes, fps=self.fps)
         before = self._written_before()
         try:
-            files = write_labels(self.path, content, self.format).files
+            _, parts = contents_of_files(self.path, content, self.format)
         except NothingHeldError:
-            files = ()
-        now = {self._name(file): _digest(file) for file in files}
+            parts = {}
+        names = {file: self._name(file) for file in parts}
+        same = [x for x in parts if self._last.get(x) == parts[x] and x.exists()]
+        now = {names[x]: before[names[x]] for x in same if names[x] in before}
+        changed = {x: part for x, part in parts.items() if names[x] not in now}
+        write_files(changed, self.format)
+        now |= {names[file]: _digest(file) for file in changed}
         for name, file in list(self._present()):
-            if name not in now and before.get(name) == _digest(file):
+            if name not in now and name in before and before[name] == _digest(file):
                 file.unlink()
         others = {k: v for k, v in before.items() if not self._is_own(k)}
         write_json(self.folder / WRITTEN_FILE, others | now)
+        self._last.clear()
+        self._last.update(parts)
 
     def _present(self) -> Iterator[tuple[str, Path]]:
         """Yield the files of the format that are there, with their names."""
