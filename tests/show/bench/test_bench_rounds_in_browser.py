@@ -67,11 +67,20 @@ def test_suggested_videos_are_listed_and_drop_out_when_they_were_seen(
         assert page.locator(listed).all_inner_texts() == ["film_2", "film_1"]
 
 
-def test_without_suggestions_there_is_no_such_filter(opened, films, tmp_path):
-    with benched(opened, tmp_path, films[:1]) as bench:
+def test_suggestions_arrive_in_an_open_page(opened, films, tmp_path):
+    spans = [span(5, 9, "rare")]
+    found = {"rank": 1, "video": "film_1", "why": "rare", "spans": spans}
+    with benched(opened, tmp_path, films[:2]) as bench:
         page = opened(bench.address)
         assert page.is_hidden("[data-filter=suggested]")
         assert page.is_visible("[data-filter=unnamed]")
+        file = tmp_path / "found.json"
+        file.write_text(json.dumps({"suggestions": [found]}))
+        bench.site.suggesting.look([], file)
+        bench.site.detections.renew()
+        page.click("[data-filter=suggested]", timeout=60_000)
+        assert page.locator("#videos .id").all_text_contents() == ["film_1"]
+        assert page.locator("#videos .why").all_text_contents() == ["rare"]
 
 
 def at_frame(page, number):
@@ -142,3 +151,9 @@ def test_two_rounds_are_compared(opened, films, tmp_path):
         assert [row.split()[0] for row in rows] == ["1", "2"]
         options = page.locator("#compare option").all_inner_texts()
         assert options == ["nothing", "round 1"]
+        # stopped before the page could see that it was being learned
+        one = round_of(bench.site.learning.folder, 3)
+        one.folder.mkdir()
+        one.begin(Request(at="", revision=3, n_marks=3, n_videos=2, steps=()))
+        words = "round 3 was stopped; it can go on"
+        until(page, f"document.getElementById('learn-state').textContent === '{words}'")

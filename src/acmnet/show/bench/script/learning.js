@@ -6,7 +6,9 @@ import { state } from "./state.js";
 
 const DASH = "\u2013"; // what is not known
 let rounds = []; // those that were learned here
-let before = ""; // the state of the last question
+let isRunning = false; // whether a round was being learned when the server was last asked
+let said; // what the server last said about learning
+let announced = null; // the round whose end this page has told of
 let swapped = async () => {};
 export const onLearned = (act) => { swapped = act; };
 
@@ -14,9 +16,10 @@ export async function learn() {
   showLearning(true);
   $("learn-state").textContent = "Starting ...";
   try {
-    const { status, told } = await post("learn", before === "running" ? { stop: true } : {});
-    if (status !== 202) $("learn-state").textContent = told.error;
-    else before = "running";
+    const { status, told } = await post("learn", isRunning ? { stop: true } : {});
+    if (status !== 202) { $("learn-state").textContent = told.error; return; }
+    isRunning = !isRunning;
+    said = null; // so that the next answer is shown, even if it is the same as before
   } catch {
     $("learn-state").textContent = "The server does not answer.";
   }
@@ -24,19 +27,20 @@ export async function learn() {
 
 export async function askLearning() {
   const told = await read("learn.json");
-  const isRunning = told.state === "running";
+  isRunning = told.state === "running";
   $("learn-progress").hidden = !isRunning;
   $("learn-progress").value = told.progress ?? 0;
   $("learn").textContent = isRunning ? "Stop learning" : "Learn from all marks";
   $("open-learning").textContent = isRunning ? `Learning ${Math.round(100 * (told.progress ?? 0))} %` : "Learn again";
-  if (isRunning || told.state === "failed" || before === "running") $("learn-state").textContent = told.message ?? "";
-  else if (told.outside) $("learn-state").textContent = told.outside;
-  const isDone = before === "running" && told.state === "done";
-  before = told.state;
-  if (isDone) {
+  const isDone = told.state === "done";
+  const words = told.message || (isDone && `Round ${told.round} is done: the timeline shows what it found.`) || told.outside || "";
+  // the page's own words, such as why a round cannot begin, stay until the server says something else
+  if (words !== said && (words || said !== undefined)) $("learn-state").textContent = words;
+  said = words;
+  if (isDone && told.round !== announced && !rounds.some((one) => one.number === told.round)) {
+    announced = told.round;
     await swapped();
     tell(`Learned: what the model found is from round ${told.round} now.`);
-    $("learn-state").textContent = `Round ${told.round} is done: the timeline shows what it found.`;
     await readRounds();
   }
 }
