@@ -207,6 +207,7 @@ def test_ten_reviews_tell_the_precision(made, reviewed):
     assert n == 10
     untouched = precision_of_reviews(request.out)
     assert (untouched.asked, untouched.looked_at) == (10, 0)
+    assert "none is reviewed yet; accept or reject each" in untouched.sentence()
     some = reviewed(["accepted"] * 3 + ["rejected"])
     assert (some.looked_at, some.right) == (4, 3)
     assert some.sentence().startswith("4 of the 10 detections to review are reviewed")

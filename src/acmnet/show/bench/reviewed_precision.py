@@ -60,6 +60,11 @@ class Reviewed(NamedTuple):
 
     def sentence(self) -> str:
         """Return the precision as a sentence, or how many reviews are still missing."""
+        if not self.looked_at:
+            return (
+                f"{counted(self.asked, 'detection')} to review, and none is reviewed "
+                "yet; accept or reject each of them to measure the precision"
+            )
         if self.looked_at < self.asked:
             return (
                 f"{self.looked_at} of the {self.asked} detections to review are "
