@@ -48,6 +48,8 @@ _SHAPE: Final = bytes(
 """Translation that turns every digit into one digit, and E into e, so that long numbers
 can be searched for as text."""
 _LARGE_EXPONENT: Final = re.compile(r"(?:^|[\[:,\s])-?\d+(?:\.\d+)?[eE]\+?\d{3}")
+_LOOKED_AT: Final = 2**20
+"""Characters of a text that are looked at together, so that no whole copy is made."""
 _STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
@@ -120,10 +122,14 @@ def has_strange_numbers(text: str) -> bool:
     >>> has_strange_numbers("[1e999]")
     True
     """
-    shape = text.encode("utf-8", "replace").translate(_SHAPE)
-    if b"0" * LONGEST_NUMBER in shape:
-        return True
-    has_exponent = b"0e000" in shape or b"0e+000" in shape
+    has_exponent = False
+    for start in range(0, len(text), _LOOKED_AT):
+        # what begins at the end of a part is found in that part, too
+        part = text[start : start + _LOOKED_AT + LONGEST_NUMBER]
+        shape = part.encode("utf-8", "replace").translate(_SHAPE)
+        if b"0" * LONGEST_NUMBER in shape:
+            return True
+        has_exponent |= b"0e000" in shape or b"0e+000" in shape
     return has_exponent and _LARGE_EXPONENT.search(text) is not None
 
 
@@ -134,9 +140,13 @@ def is_too_deep(text: str) -> bool:
 
 def _depth(text: str) -> int:
     """Return how many brackets are open at most; those in strings count, too."""
-    brackets = text.encode("utf-8", "replace").translate(None, _NOT_BRACKETS)
-    steps = map(_STEP.__getitem__, brackets)
-    return max(itertools.accumulate(steps), default=0)
+    depth = most = 0
+    for start in range(0, len(text), _LOOKED_AT):
+        part = text[start : start + _LOOKED_AT].encode("utf-8", "replace")
+        steps = map(_STEP.__getitem__, part.translate(None, _NOT_BRACKETS))
+        levels = list(itertools.accumulate(steps, initial=depth))
+        depth, most = levels[-1], max(most, max(levels))
+    return most
 
 
 LARGEST_SETTINGS: Final[Mapping[str, float]] = {

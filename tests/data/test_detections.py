@@ -73,6 +73,21 @@ def test_reads_in_file_order(write):
     assert len(file) == 3
 
 
+def test_labels_are_in_the_files_order_whatever_is_read_first(write):
+    # an entry with a further field is made of its object later than the others
+    wordy = {"label": "Ka\u0308fer", "score": 1.0, "segment": [1.0, 2.0], "x": 0}
+    plain = {**ENTRY, "label": "K\u00e4fer"}
+    extra = {"best": [{"label": "other", "score": 2.0, "segment": [5.0, 6.0]}]}
+    path = write(
+        {"external_data": extra, "results": {"b": [wordy, ENTRY], "a": [plain]}}
+    )
+    file = read_detections(path)
+    assert file.labels == ("K\u00e4fer", "jump")
+    assert file.label_index.tolist() == [0, 1, 0]
+    assert file.score.tolist() == [1.0, 0.9, 0.9]
+    assert file.external_data == extra
+
+
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [

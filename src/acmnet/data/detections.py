@@ -24,14 +24,11 @@ from acmnet.data.arrow_files import is_arrow
 from acmnet.data.detection_csv import detections_of
 from acmnet.data.detection_entries import (
     EXAMPLE_ENTRY,
-    Entry,
-    compact,
-    entry_of,
+    EntryColumns,
     faults,
 )
 from acmnet.data.detection_file import DetectionFile as DetectionFile
 from acmnet.data.detection_file import DetectionFileError as DetectionFileError
-from acmnet.data.detection_file import numbered
 from acmnet.files import FileError, written_whole
 from acmnet.names import listed_twice, one_form
 from acmnet.segments import Detections
@@ -82,7 +79,11 @@ def read_detections(path: str | Path) -> DetectionFile:
     text = read_text(Path(path), KIND, DetectionFileError, EMPTY)
     if suffix == ".csv":
         return DetectionFile(**detections_of(source, text, DetectionFileError))
-    content = parse_json(source, text, KIND, DetectionFileError, _is_video, compact)
+    columns = EntryColumns()
+    content = parse_json(
+        source, text, KIND, DetectionFileError, _is_video, columns.compact
+    )
+    del text  # as large as all that was read from it
     results = content.get("results") if isinstance(content, dict) else None
     if not isinstance(content, dict) or not isinstance(results, dict):
         raise DetectionFileError(
@@ -90,7 +91,7 @@ def read_detections(path: str | Path) -> DetectionFile:
             f"{outline(content, 'results')}; wrap the detections as "
             f'{{"results": {{"a_video": [{EXAMPLE_ENTRY}]}}}}'
         )
-    external_data = content.get("external_data") or {}
+    external_data = columns.restored(content.get("external_data") or {})
     if not isinstance(external_data, dict):
         raise DetectionFileError(
             f"{source}: external_data must be an object, got "
@@ -98,23 +99,24 @@ def read_detections(path: str | Path) -> DetectionFile:
         )
     for video, entries in results.items():
         if not isinstance(entries, list):
-            given = entries.as_object() if isinstance(entries, Entry) else entries
             raise DetectionFileError(
                 f"{source}: video {video!r} must have a list of detections, got "
-                f"{reprlib.repr(given)}; write [] for a video without any"
+                f"{reprlib.repr(columns.restored(entries))}; write [] for a video "
+                "without any"
             )
-    return _checked(source, results, external_data)
+    return _checked(source, results, external_data, columns)
 
 
 def _checked(
     source: str,
     results: Mapping[str, list[Any]],
     external_data: Mapping[str, object],
+    columns: EntryColumns,
 ) -> DetectionFile:
     """Return all entries as arrays; refuse the first entry that cannot be used."""
     results = _in_one_form(source, results)
     try:
-        return _gathered(source, results, external_data)
+        return _gathered(source, results, external_data, columns)
     except (KeyError, TypeError, ValueError, OverflowError):
         raise DetectionFileError(next(faults(source, results))) from None
 
@@ -137,16 +139,15 @@ def _gathered(
     source: str,
     results: Mapping[str, list[Any]],
     external_data: Mapping[str, object],
+    columns: EntryColumns,
 ) -> DetectionFile:
     """Return all entries as arrays.
 
     An entry that cannot be used raises an error that does not say which one it is;
     `acmnet.data.detection_entries.faults` finds that.
     """
-    entries = [entry for found in results.values() for entry in found]
-    if not set(map(type, entries)) <= {Entry}:
-        entries = [_entry(one) for one in entries]
-    labels, label_index = numbered([one.label for one in entries])
+    rows = columns.rows_of([entry for found in results.values() for entry in found])
+    labels, label_index = columns.labels_of(rows)
     return DetectionFile(
         source=source,
         video_ids=tuple(results),
@@ -155,24 +156,9 @@ def _gathered(
             np.arange(len(results)), [len(found) for found in results.values()]
         ),
         label_index=label_index,
-        start_s=np.array([one.start_s for one in entries], np.float64),
-        end_s=np.array([one.end_s for one in entries], np.float64),
-        score=np.array([one.score for one in entries], np.float64),
         external_data=external_data,
+        **columns.numbers_of(rows),
     )
-
-
-def _entry(entry: Any) -> Entry:
-    """Return what an object with further fields says."""
-    if isinstance(entry, Entry):
-        return entry
-    label, (start_s, end_s) = entry["label"], entry["segment"]
-    if not isinstance(label, str) or not isinstance(entry["segment"], list):
-        raise TypeError("a label must be text and a segment a list")
-    made = entry_of(label, entry["score"], start_s, end_s)
-    if made is None:
-        raise ValueError("a number is not finite or out of range")
-    return made
 
 
 def write_detections(

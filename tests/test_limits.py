@@ -1,0 +1,19 @@
+"""What a text is searched for before JSON is read from it, part by part."""
+
+import pytest
+
+from acmnet import limits
+from acmnet.limits import DEEPEST, LONGEST_NUMBER, has_strange_numbers, is_too_deep
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1000])
+def test_a_border_between_parts_hides_nothing(monkeypatch, at_once):
+    monkeypatch.setattr(limits, "_LOOKED_AT", at_once)
+    for before in (0, 5, 6, 7, 997):
+        pad = "\u00e4" * before
+        assert has_strange_numbers(f'["{pad}", {"1" * LONGEST_NUMBER}]')
+        assert not has_strange_numbers(f'["{pad}", {"1" * (LONGEST_NUMBER - 1)}, 7]')
+        assert has_strange_numbers(f'["{pad}", 1e999]')
+        assert is_too_deep("[" * DEEPEST + f'["{pad}"]' + "]" * DEEPEST)
+        assert not is_too_deep("[" * (DEEPEST - 1) + f'["{pad}[["]' + "]" * DEEPEST)
+        assert not is_too_deep(f'["{pad}"]' + "[]" * 10 * DEEPEST)
