@@ -16,6 +16,7 @@ from acmnet.network.student import Student
 from acmnet.pipeline import student_training, teacher_training
 from acmnet.pipeline.earlier_run import begin_with_earlier
 from acmnet.pipeline.localized_videos import localize_videos
+from acmnet.pipeline.marks_trial import epochs_of_trial
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.stored_model import load
 from acmnet.pipeline.training_run import train_run
@@ -23,6 +24,7 @@ from acmnet.recipes import from_values, recipe
 from acmnet.segments import Segment
 from acmnet.training import weak_task
 from acmnet.training.checkpoint import load_config, weights_sha256
+from acmnet.training.held_out_marks import CLEAR
 
 FEW = {
     "training.epochs": 40,
@@ -180,6 +182,42 @@ def test_a_run_keeps_how_much_its_teachers_count_beside_marks(asked, names):
     again = dataclasses.replace(again, begin_from=request.out)
     train_run(again)
     assert load(again.out).students[0].trust is None
+
+
+def test_teachers_do_not_learn_marks_that_do_not_help_to_find_others(asked, names):
+    notes, records = [], []
+    request = asked("moved", "best", name="moved from nothing")
+    train_run(request, on_step=records.append, on_note=notes.append)
+    # three networks of half the epochs, a teacher, and the student
+    assert records[-1].epoch == records[-1].of_epochs == 3 * 20 + 40 + 20
+    epochs = [record.epoch for record in records]
+    assert epochs == sorted(epochs)
+    teachers = [run / "teachers" / "0" for run in (request.out, names[0].out)]
+    assert weights_sha256(teachers[0]) == weights_sha256(teachers[1])
+    student = load(request.out).students[0]
+    assert student.trust.tolist() == [1.0, 1.0]
+    kept = load_config(request.out).training
+    assert not kept["teachers_learn_marks"]
+    assert kept["trial"]["videos"] == 24
+    assert kept["trial"]["of_marks"] < kept["trial"]["of_names"]
+    assert "its teachers learned the names alone: a trial on 24 videos" in notes[-1]
+    assert not (request.out / "marks_trial").exists()
+    # a round keeps teachers of the same names, and tries anew
+    again = a_round(asked, "segments", (request,), name="segments after moved")
+    train_run(again, on_note=notes.append)
+    assert load_config(again.out).training["teachers_learn_marks"]
+    assert "the student and its teachers learned your marks" in notes[-1]
+
+
+def test_a_round_after_one_whose_teachers_learned_marks_tries_nothing(asked, names):
+    first = a_round(asked, "segments", names)
+    train_run(first)
+    assert load_config(first.out).training["trial"]["errors"] > CLEAR
+    second = a_round(asked, "segments", (first,), name="second segments")
+    assert epochs_of_trial(first) == 2 * 20
+    assert epochs_of_trial(second) == 0
+    new = renamed(a_round(asked, "segments", names, name="new class"), "yawn")
+    assert epochs_of_trial(new) == 0
 
 
 def test_a_round_after_a_round_takes_as_many_epochs(asked, names):

@@ -164,7 +164,8 @@ class TrainingBar(Waiting):
         """Show the last epoch if it is not shown yet: no step comes after it."""
         if self.last is not None:
             loss = self.last.losses["total"]
-            self.update(self.last.epoch, self.epochs, f"loss {loss:.3f}")
+            total = self.last.of_epochs or self.epochs
+            self.update(self.last.epoch, total, f"loss {loss:.3f}")
             self.last = None
 
 

@@ -33,7 +33,7 @@ from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.run_data import CHECKPOINTS, place_of_features
 from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.run_state import LOG_FILE, RunOnDisk
-from acmnet.pipeline.stored_model import TEACHERS
+from acmnet.pipeline.stored_model import TEACHERS, TRIAL
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.recipes import as_values
 from acmnet.startup import is_first_process
@@ -159,6 +159,7 @@ class RunDirectory:
         self.best: float | None = None
         self.sums: dict[str, float] = {}
         self.steps = 0
+        self.facts: dict[str, Any] = {}  # what its checkpoints keep besides
         if request.resume and found.config is not None:
             self.best = found.config.metrics.get("selection_average_map")
             self.spent_s = float(found.config.training.get("seconds", 0.0))
@@ -172,7 +173,7 @@ class RunDirectory:
                     self._trim_log()
                 elif self.request.overwrite:
                     remove_checkpoint(out)
-                    for name in (CHECKPOINTS, TEACHERS):
+                    for name in (CHECKPOINTS, TEACHERS, TRIAL):
                         shutil.rmtree(out / name, ignore_errors=True)
                     (out / LOG_FILE).unlink(missing_ok=True)
                 make_folder(out)
@@ -314,6 +315,7 @@ class RunDirectory:
                 "precision": computed_in(
                     request.settings.training.precision, request.device
                 ),
+                **self.facts,
             },
             trained_on=request.data.labels,
             taught_times=times_of_all_rounds(request),

@@ -16,7 +16,7 @@ from acmnet.data.marks import marks_sha256
 from acmnet.messages import quoted, some
 from acmnet.pipeline.earlier_run import stated_beginning
 from acmnet.pipeline.run_request import RunError, RunRequest
-from acmnet.pipeline.stored_model import TEACHERS
+from acmnet.pipeline.stored_model import TEACHERS, TRIAL
 from acmnet.pipeline.training_summary import TrainingSummaryError, training_summary
 from acmnet.recipes import RecipeError, Settings, as_values, from_values
 from acmnet.startup import is_first_process
@@ -152,7 +152,7 @@ def run_on_disk(request: RunRequest) -> RunOnDisk:
 
 def _holds_a_run(out: Path) -> bool:
     """Whether any part of a training is in a directory."""
-    parts = (out / LOG_FILE, out / TEACHERS)
+    parts = (out / LOG_FILE, out / TEACHERS, out / TRIAL)
     return has_checkpoint(out) or any(part.exists() for part in parts)
 
 

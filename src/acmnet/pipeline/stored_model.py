@@ -37,6 +37,9 @@ TRIES: Final = 3
 """How often a checkpoint is read anew because a training has just replaced it."""
 TEACHERS: Final = "teachers"
 """Folder in a run of the networks that taught its student, each a run of its own."""
+TRIAL: Final = "marks_trial"
+"""Folder in a run of the networks that try whether teachers should learn marks; it is
+removed once the run is trained."""
 TRUST: Final = "teachers_trust"
 """Name, in the metadata of an exported file, of how much the teachers count."""
 TEACHERS_BEST: Final = "teachers_best"

@@ -14,6 +14,14 @@ from acmnet.network.network_settings import ModelSettings
 from acmnet.network.student import Student
 from acmnet.pipeline.earlier_run import begin_with_earlier
 from acmnet.pipeline.marks_on_grid import marks_on_grid
+from acmnet.pipeline.marks_trial import (
+    Trial,
+    epochs_of_trial,
+    of_names_alone,
+    remove_trial,
+    sentence_of,
+    try_marks,
+)
 from acmnet.pipeline.network_training import trained_model, weak_dataset
 from acmnet.pipeline.run_directory import PSEUDO_LABELS, RunDirectory
 from acmnet.pipeline.run_request import RunRequest
@@ -44,7 +52,8 @@ def train_student(
 ) -> None:
     """Train the teachers, each in a run of its own, and then the student on their mean.
 
-    Teachers that are trained are not trained again.
+    Teachers that are trained are not trained again. Where marks are given, a trial says
+    first whether the teachers learn them, see `acmnet.pipeline.marks_trial`.
 
     Parameters
     ----------
@@ -60,16 +69,25 @@ def train_student(
     run = RunDirectory(request, found, given)
     run.prepare()
     dataset = weak_dataset(request)
-    networks = trained_teachers(request, dataset, on_step, on_note)
+    total = request.schedule.epochs
+    trial = Trial(learns_marks=False)
+    before = 0
+    if request.marks:
+        before = epochs_of_trial(request)
+        total += before
+        trial = try_marks(request, dataset, _later(on_step, 0, total), on_note)
+        run.facts |= trial.values()
+    own = request if trial.learns_marks else of_names_alone(request)
+    networks = trained_teachers(own, dataset, _later(on_step, before, total), on_note)
     taught = trained_model(request, networks)
-    model, task = _student(request, taught, dataset, run)
+    model, task = _student(request, taught, dataset, run, trial)
 
     def as_model(network: nn.Module) -> TrainedModel:
         if not isinstance(network, Student):
             raise TypeError(f"expected a Student, got {type(network).__name__}")
         return dataclasses.replace(taught, students=(network,))
 
-    before = len(networks) * request.schedule.training.epochs
+    before += len(networks) * request.schedule.training.epochs
     with run.opened() as log:
         optimize(
             model.to(request.device),
@@ -77,17 +95,26 @@ def train_student(
             _schedule(request),
             request.seed,
             resume=run.state,
-            on_step=run.logging(log, _later(on_step, before)),
+            on_step=run.logging(log, _later(on_step, before, total)),
             on_epoch=lambda progress: run.end_epoch(log, progress, as_model),
         )
+    remove_trial(request.out)
+    if told := sentence_of(run.facts):
+        on_note(told)
 
 
 def _student(
-    request: RunRequest, taught: TrainedModel, dataset: WeakDataset, run: RunDirectory
+    request: RunRequest,
+    taught: TrainedModel,
+    dataset: WeakDataset,
+    run: RunDirectory,
+    trial: Trial,
 ) -> tuple[Student, StudentTask]:
     """Return the student before its first step, and what it learns."""
     settings = request.settings
     labels, trust = _what_to_learn(request, taught, run.writes)
+    if not trial.learns_marks:
+        trust = Trust()
     torch.manual_seed(request.seed)
     model = Student(dataset.dimension, len(taught.class_names), settings.student)
     if run.state is None:
@@ -123,10 +150,12 @@ def _schedule(request: RunRequest) -> Schedule:
 
 
 def _later(
-    on_step: Callable[[StepRecord], None], epochs: int
+    on_step: Callable[[StepRecord], None], before: int, total: int
 ) -> Callable[[StepRecord], None]:
-    """Return ``on_step`` for records that also count epochs of earlier trainings."""
-    return lambda record: on_step(record._replace(epoch=record.epoch + epochs))
+    """Return ``on_step`` for records that count the epochs of all trainings."""
+    return lambda record: on_step(
+        record._replace(epoch=record.epoch + before, of_epochs=total)
+    )
 
 
 def _what_to_learn(

@@ -59,31 +59,54 @@ def trained_teachers(
     places = range(request.settings.teachers.count)
     if keeps_teachers(request):
         return tuple(_kept_teacher(request, k) for k in places)
+    requests = [_request_of(request, k) for k in places]
+    return trained_together(requests, dataset, on_step, on_note)
+
+
+def trained_together(
+    requests: Sequence[RunRequest],
+    dataset: WeakDataset,
+    on_step: Callable[[StepRecord], None],
+    on_note: Callable[[str], None],
+) -> tuple[ACMNet, ...]:
+    """Return the network of each request, trained where it is not trained already.
+
+    Parameters
+    ----------
+    requests : sequence of RunRequest
+        Trainings of the paper's network with the same settings on the same videos and
+        names; at least one.
+    dataset : WeakDataset
+        What they learn from.
+    on_step, on_note : callables
+        As for `trained_teachers`.
+    """
     waiting = []
-    for own in (_request_of(request, k) for k in places):
+    for own in requests:
         found = run_on_disk(own)
         if not found.is_trained:
             if found.note:
                 on_note(found.note)
             waiting.append((own, found))
-    done = (len(places) - len(waiting)) * request.schedule.training.epochs
-    needed = needed_bytes(request.settings.without_student(), request.data)
-    threads = threads_of_each(len(places), dataset.device, needed)
+    first = requests[0]
+    done = (len(requests) - len(waiting)) * first.schedule.training.epochs
+    needed = needed_bytes(first.settings, first.data)
+    threads = threads_of_each(len(requests), dataset.device, needed)
     _train(waiting, dataset, _Together(on_step, done), threads)
-    return tuple(_taught(_request_of(request, k).out, request.device) for k in places)
+    return tuple(_taught(own.out, own.device) for own in requests)
 
 
 def keeps_teachers(request: RunRequest) -> bool:
     """Whether the teachers of the earlier run teach this one as they are.
 
-    They do where videos, names and marks are the same. Otherwise they learn again, from
-    the weights that they have.
+    They do where videos, names and the marks that they learn are the same. Otherwise
+    they learn again, from the weights that they have.
     """
     earlier = request.begin_from
     return (
         earlier is not None
         and has_same_names(request, earlier)
-        and has_same_marks(request, earlier)
+        and has_same_marks(request, earlier / TEACHERS / "0")
     )
 
 
@@ -210,9 +233,14 @@ def _kept_teacher(request: RunRequest, k: int) -> ACMNet:
 
 def _request_of(request: RunRequest, k: int) -> RunRequest:
     """Return the request for the training of teacher ``k``, or what it lacks."""
+    return as_teacher(request, request.out / TEACHERS / str(k), k)
+
+
+def as_teacher(request: RunRequest, out: Path, k: int) -> RunRequest:
+    """Return the request for a training like that of teacher ``k`` in another place."""
     return dataclasses.replace(
         request,
-        out=request.out / TEACHERS / str(k),
+        out=out,
         settings=request.settings.without_student(),
         seed=request.seed * request.settings.teachers.count + k,
         resume=True,

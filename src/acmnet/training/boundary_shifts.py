@@ -60,7 +60,11 @@ class BoundaryShift(NamedTuple):
 
 
 class Trust(NamedTuple):
-    """How much teachers count beside a student that learned from marks, in (0, 1]."""
+    """How much teachers count beside a student that learned from marks, in (0, 1].
+
+    Teachers that learned names alone, because a trial said so, count fully: then the
+    student's word alone is not better than theirs (D-130).
+    """
 
     contrast: float = 1.0
     """How much their contrast counts in the student's scores: the less the more marks

@@ -64,3 +64,5 @@ class StepRecord(NamedTuple):
     """Videos in the step."""
     seconds: float
     """How long the step took; on a GPU, the mean over the steps of its epoch."""
+    of_epochs: int = 0
+    """Epochs of all trainings that are counted together; 0 where that is not known."""

@@ -10,7 +10,9 @@ from acmnet.files import written_whole
 from acmnet.messages import counted
 from acmnet.pipeline.fit.expectation import Expectation
 from acmnet.pipeline.fit.fit_request import REPORT, FitRequest, FitResult
+from acmnet.pipeline.marks_trial import sentence_of
 from acmnet.segments import Detections
+from acmnet.training.checkpoint import load_config
 
 
 def write_report(request: FitRequest, result: FitResult, training: Data) -> None:
@@ -59,12 +61,15 @@ def _training(request: FitRequest, training: Data) -> list[str]:
     times = ""
     if given_marks(training.annotations, supervision):
         times = f" It was given {given_in_words(training.annotations, supervision)}."
+    tried = sentence_of(load_config(request.out).training)
+    told = [f"{tried[0].upper()}{tried[1:]}.", ""] if tried else []
     return [
         f"Trained on {videos} ({labelled} with a label) from "
         f"`{request.labels}`, {classes}, recipe "
         f"`{request.recipe}` ({request.profile}), seed {request.seed}, features "
         f"`{request.extraction.extractor}`.{times}",
         "",
+        *told,
         f"Localise other videos: `acmnet localize VIDEO --run {request.out} "
         "--out detections.json`",
         "",

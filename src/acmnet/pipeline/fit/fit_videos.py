@@ -10,7 +10,7 @@ from acmnet.data.detections import write_detections
 from acmnet.data.feature_store import open_store
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import Data, DataSource
-from acmnet.data.marks import supervision_note
+from acmnet.data.marks import given_marks, supervision_note
 from acmnet.data.video_groups import VideoGroups, read_groups
 from acmnet.data.videos_trained_on import KEY, TAUGHT, taught_note
 from acmnet.evaluation.reports import DetectionReport, evaluate
@@ -215,7 +215,11 @@ def _tell_how_long(
         if not was_extracted(extraction.out, video, path)
     }
     found = forecast(
-        missing, extraction, request.settings, len(annotations.class_names)
+        missing,
+        extraction,
+        request.settings,
+        len(annotations.class_names),
+        has_marks=bool(given_marks(annotations, request.given(annotations))),
     )
     if found is not None:
         hooks.on_note(found.sentence())

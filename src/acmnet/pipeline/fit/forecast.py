@@ -25,6 +25,7 @@ from acmnet.extraction.worker_engines import cores
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
 from acmnet.pipeline.fit.held_out_names import COST
+from acmnet.pipeline.marks_trial import EPOCHS, NETWORKS
 from acmnet.pipeline.teacher_training import threads_of_each
 from acmnet.recipes import Settings
 from acmnet.segments import SnippetGrid
@@ -77,6 +78,7 @@ def forecast(
     extraction: ExtractionRequest,
     settings: Settings,
     n_classes: int,
+    has_marks: bool = False,
 ) -> Forecast | None:
     """Return how long extraction and training will take on this machine's CPU.
 
@@ -90,6 +92,8 @@ def forecast(
         Those of the training.
     n_classes : int
         Number of classes that are learned, at least 1.
+    has_marks : bool
+        Whether the training is given times besides names.
 
     Returns
     -------
@@ -115,7 +119,9 @@ def forecast(
         return None
     grid = described.grid
     lengths = [grid.n_snippets(round(s * grid.fps)) for s in known_s]
-    training_s = trained_in(lengths, described.dimension, n_classes, settings)
+    training_s = trained_in(
+        lengths, described.dimension, n_classes, settings, has_marks
+    )
     again = COST if settings.has_student else CHECKED_ALONE
     return Forecast(extraction_s, training_s * (1 + again))
 
@@ -186,7 +192,11 @@ def _threads(n: int) -> Iterator[None]:
 
 
 def trained_in(
-    lengths: list[int], dimension: int, n_classes: int, settings: Settings
+    lengths: list[int],
+    dimension: int,
+    n_classes: int,
+    settings: Settings,
+    has_marks: bool = False,
 ) -> float:
     """Return how many seconds a training takes, from some steps on random features.
 
@@ -200,6 +210,8 @@ def trained_in(
         C, from 1.
     settings : Settings
         Those of the training.
+    has_marks : bool
+        Whether it is given times besides names, and tries who should learn them.
     """
     training, student = settings.training, settings.student_training
     with tempfile.TemporaryDirectory() as folder:
@@ -219,7 +231,8 @@ def trained_in(
         each = threads_of_each(teachers, dataset.device)
         threads = torch.get_num_threads()
         with _threads(each or threads):
-            total_s = steps * _step_s(network, task, batch) * teachers
+            networks = teachers + (NETWORKS * EPOCHS if has_marks else 0.0)
+            total_s = steps * _step_s(network, task, batch) * networks
         if each:  # they are trained at the same time
             total_s *= max(each / threads, 1 / teachers)
         pupil = Student(dimension, n_classes, settings.student)

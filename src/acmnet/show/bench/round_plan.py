@@ -16,6 +16,11 @@ LOG_FILE: Final = "log.jsonl"
 """The file of a run with the losses of every step."""
 TEACHERS: Final = "teachers"
 """Folder of a run with those of its teachers."""
+TRIAL: Final = "marks_trial"
+"""Folder of a run with the networks that try whether teachers should learn marks."""
+TRIAL_SHARE: Final = {False: 1.5, True: 2.0}
+"""Epochs of all networks of such a trial, as a share of those of one teacher: in a
+training that begins with nothing, and in one from an earlier run."""
 SHARES: Final = {"extract": 0.75, "train": 0.22, "localize": 0.03}
 """Shares of a round that the commands take, about: extraction takes the longest."""
 
@@ -123,9 +128,11 @@ class RoundPlan:
             min(_last_epoch(log), settings.training.epochs)
             for log in run.glob(f"{TEACHERS}/*/{LOG_FILE}")
         ]
-        done = sum(teachers) + _last_epoch(run / LOG_FILE)
-        n_done = counted(done, "epoch", of=settings.epochs)
-        return min(done / settings.epochs, 1.0), f"training: {n_done}"
+        tried = [_last_epoch(log) for log in run.glob(f"{TRIAL}/*/{LOG_FILE}")]
+        share = TRIAL_SHARE[is_from] if tried else 0.0
+        total = settings.epochs + round(share * settings.training.epochs)
+        done = min(sum(tried) + sum(teachers) + _last_epoch(run / LOG_FILE), total)
+        return done / total, f"training: {counted(done, 'epoch', of=total)}"
 
 
 def _last_epoch(log: Path) -> int:

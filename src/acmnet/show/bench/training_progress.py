@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from acmnet.limits import finite
 from acmnet.pipeline.run_state import LOG_FILE
-from acmnet.pipeline.stored_model import TEACHERS
+from acmnet.pipeline.stored_model import TEACHERS, TRIAL
 from acmnet.show.bench.log_tail import last_line
 from acmnet.training.checkpoint_folder import (
     written_at,
@@ -26,14 +26,20 @@ def state_of(run: Path) -> dict[str, Any]:
         ``sentence`` says how far the training is, and is empty if there is none.
         ``checkpoint`` is the time of the newest checkpoint, None if there is none.
     """
-    logs = [run / LOG_FILE, *run.glob(f"{TEACHERS}/*/{LOG_FILE}")]
+    parts = {TEACHERS: " of teacher ", TRIAL: " of the trial of marks, network "}
+    logs = [
+        run / LOG_FILE,
+        *(x for part in parts for x in run.glob(f"{part}/*/{LOG_FILE}")),
+    ]
     written = {path: time_s for path in logs if (time_s := _written(path)) is not None}
     sentence = ""
     if written:
         newest = max(written, key=lambda path: written[path])
         last = last_line(newest)
         if time.time() - written[newest] < QUIET_S and last:
-            of = "" if newest.parent == run else f" of teacher {newest.parent.name}"
+            of = ""
+            if newest.parent != run:
+                of = f"{parts[newest.parent.parent.name]}{newest.parent.name}"
             sentence = (
                 f"training: epoch {last.get('epoch', '?')}{of}, loss "
                 f"{finite(last.get('total')) or math.nan:.4g}"
