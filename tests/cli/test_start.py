@@ -17,7 +17,7 @@ HEAVY = {
     *("torch", "numpy", "scipy", "pandas", "h5py", "av", "cv2", "matplotlib", "jinja2"),
     *("safetensors", "filelock", "rich", "cyclopts", "openvino", "ray", "asyncio"),
     *("importlib.metadata", "multiprocessing", "pyarrow", "polars", "sklearn"),
-    *("onnx", "onnxruntime", "onnxscript"),
+    *("onnx", "onnxruntime", "onnxscript", "torch._dynamo"),
 }
 """Libraries, and parts of Python, that take long to import."""
 ASK = """
@@ -36,6 +36,7 @@ for words in commands:
 print(json.dumps(found))
 """
 MAIN = "from acmnet.cli import main"
+ONE_EPOCH = ("--subset", "training", "--training.epochs", "1", "--out", "run")
 
 
 def imported_after(*commands, cwd=None):
@@ -86,14 +87,17 @@ def test_what_each_verb_may_import(scenes, tiny_world):
         (("diagnose", *truth), features),
         (("doctor", *world), features),
         (("render", str(video), "--detections", "found.json", "--out", "o.mp4"), None),
+        (("train", *world, "--profile", "corrected", *ONE_EPOCH), None),
     )
     commands = [(MAIN, *words) for words, _ in may]
-    *found, by_render = imported_after(*commands, cwd=scenes)
+    *found, by_render, by_train = imported_after(*commands, cwd=scenes)
     slow = {"importlib.metadata", "asyncio", "multiprocessing"}
     for (words, allowed), names in zip(may, found, strict=False):
         assert names - slow <= allowed, words
     assert "cv2" in by_render
     assert not by_render & {"torch", "h5py"}
+    assert "torch" in by_train
+    assert "torch._dynamo" not in by_train  # the compiler, which nobody asked for
 
 
 def test_importing_acmnet_imports_no_library():

@@ -105,7 +105,7 @@ class Journey:
             command.append("--resume")
         job = (command, str(self.directory), str(self.out), writes, fails)
         context = multiprocessing.get_context("forkserver")
-        preloaded = ["acmnet.cli", "torch._dynamo", "support.killed"]
+        preloaded = ["acmnet.cli", "support.killed"]
         context.set_forkserver_preload(preloaded)
         process = context.Process(target=_call, args=job)
         process.start()

@@ -13,6 +13,7 @@ from torch import Tensor, distributed, nn
 from acmnet.data.datasets import WeakDataset
 from acmnet.devices import exact_fp32
 from acmnet.network.acm_net import ACMNet
+from acmnet.training.adam import Adam
 from acmnet.training.device_epochs import DeviceEpochs, Learner, StepPlan
 from acmnet.training.schedule import Schedule, learning_rate
 from acmnet.training.tasks import StepRecord, Task
@@ -133,7 +134,7 @@ def optimize(
     on_epoch: Callable[[Progress], None] = lambda _: None,
 ) -> None:
     """Train ``model`` in place on any task; see `train` for what holds."""
-    optimizer = torch.optim.Adam(
+    optimizer = Adam(
         model.parameters(),
         lr=schedule.learning_rate,
         weight_decay=schedule.weight_decay,
