@@ -511,7 +511,7 @@ def test_refuses_detections_of_other_videos_only():
 
 def test_refuses_a_truth_without_instances():
     with pytest.raises(
-        ValueError, match=r"labels\.json: no video has an instance, so nothing can be"
+        ValueError, match=r"labels\.json: no video has a true segment, so nothing can"
     ):
         evaluate(truth_of(a=[]), {})
 

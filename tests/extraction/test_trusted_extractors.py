@@ -110,6 +110,11 @@ def test_what_a_run_asks_for_is_not_run(acmnet, asking, tiny_scenes, monkeypatch
         wrong = acmnet(*command, "--extractor", "motion")
         refused(wrong, f"'{asked}', not of 'motion'")
         package.load(out)
+    # features that no extractor of acmnet makes cannot be made of a video
+    with pytest.raises(
+        ValueError, match=r"trained on features of 'resnet', which .*--f"
+    ):
+        extraction_of(asking(extractor="resnet"))
     # the settings of a manifest cannot say that the user named it
     out = asking(extractor="evil:Thing", settings={"is_named": True, "extractor": "x"})
     with pytest.raises(ValueError, match="asks for the extractor 'evil:Thing'"):

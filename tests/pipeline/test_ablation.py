@@ -105,7 +105,7 @@ def test_the_papers_averages_are_those_of_its_rows():
 
 
 def test_an_unknown_study_names_those_that_exist():
-    with pytest.raises(StudyError, match="unknown study 'VII'; known: III, IV, V, VI"):
+    with pytest.raises(StudyError, match="no table 'VII'; the tables are III, IV, V"):
         study("VII")
 
 
@@ -322,6 +322,6 @@ def test_the_command_writes_the_table_three_times(acmnet, world):
 
 def test_the_command_refuses(acmnet, world):
     given = ("--annotations", world[0], "--features", world[1])
-    refused(acmnet("ablate", "VII", *given, "--out", "x"), "unknown study 'VII'")
+    refused(acmnet("ablate", "VII", *given, "--out", "x"), "there is no table 'VII'")
     result = acmnet("ablate", "V", *given, "--out", "x", "--workers", 0)
     refused(result, "workers must be at least 1, got 0")

@@ -209,5 +209,5 @@ def test_what_is_below_the_shown_score_is_said():
 def test_localize_says_that_all_is_below(localize):
     _, out, err = localize("--out", "d.csv", "--min-score", "5")
     assert "0 detections in 6 videos: d.csv" in out
-    assert "have scores below 5, from which they are shown; the highest is 0." in err
+    assert "and scores below 5 are left out" in err
     assert "--all shows them" in err

@@ -563,7 +563,7 @@ def test_what_killed_writers_left_is_taken_away(tiny_run, tmp_path):
 
 
 def test_a_refused_training_leaves_no_folder(tiny_world, tmp_path):
-    with pytest.raises(CheckpointError, match="holds no config"):
+    with pytest.raises(CheckpointError, match="there is no run at"):
         train_run(
             request(*tiny_world, tmp_path / "run", resume_from=tmp_path / "nothing")
         )

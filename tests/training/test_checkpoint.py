@@ -201,7 +201,7 @@ def test_a_foreign_config_is_refused(saved, content, message):
 
 def test_an_empty_directory_is_refused(tmp_path):
     with pytest.raises(
-        CheckpointError, match=r"holds no config\.json; give a directory"
+        CheckpointError, match=r"is no run: it holds no config\.json; give a directory"
     ):
         load_config(tmp_path)
 

@@ -58,11 +58,12 @@ def ablate_command(
     json_path
         Also write the scores to this JSON file, as fractions of 1.
     """
+    named = study(table)
     refuse_unwritable(out / f"{table}.json", json_path)
     base = given.request(out, device)
     deal = folding.deal_with_note(base.data)
     request = AblationRequest(
-        study=study(table),
+        study=named,
         base=base,
         overrides=given.given.by_name(),
         folds=deal.folds,

@@ -46,8 +46,7 @@ def convert_command(
     min_score
         Leave out detections with a lower score.
     top
-        Leave out all but this many detections of a video, those with the highest
-        scores.
+        Keep at most this many detections of a video, those with the highest scores.
     """
     limits = LimitOptions(min_score, top).given()
     done = convert(

@@ -23,7 +23,7 @@ class LimitOptions:
     """Leave out detections with a lower score. When left out, the limit is the score
     that was chosen at the end of training, by labels alone."""
     top: int | None = None
-    "Leave out all but this many detections of a video, those with the highest scores."
+    "Keep at most this many detections of a video, those with the highest scores."
     everything: Annotated[bool, Parameter(name="--all", negative=())] = False
     "Show every detection, however low its score."
 

@@ -66,11 +66,12 @@ class ExtractorOptions:
     crop: Crop = ExtractionSettings.crop
     "Only for I3D: look at the centre of a frame, or at ten crops (ten times as slow)."
     precision: Precision = ExtractionSettings.precision
-    """Only for I3D: number format, and what computes it. "auto" goes on as features
-    that exist already; for new ones of more than five minutes of video it takes the
-    fastest that --least-cosine allows, measured once on each machine; else bf16.
-    "openvino-int8" is set up on frames of your own videos. The formats of OpenVINO need
-    pip install 'acmnet[openvino]'; acmnet extract --benchmark compares all."""
+    """Only for I3D: the number format, and the program that computes it. "auto"
+    continues in the format of features that exist already. For new features of more
+    than five minutes of video, it measures once on each machine which format is the
+    fastest that --least-cosine allows; for less it takes bf16. "openvino-int8" is
+    calibrated on frames of your own videos. The formats of OpenVINO need
+    pip install 'acmnet[openvino]'. acmnet extract --benchmark compares all."""
     least_cosine: float = ExtractionSettings.least_cosine
     """Only for I3D with --precision auto or openvino-int8: the least cosine between the
     features of a snippet and those in fp32. Faster formats that change features more

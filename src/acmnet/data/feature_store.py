@@ -110,10 +110,12 @@ def open_store(
         )
     known = manifest.grid if manifest else grid
     if known is None:
+        inner = directory / "features"
+        meant = f"; did you mean {inner}?" if (inner / MANIFEST_NAME).is_file() else ""
         raise FeatureError(
             f"{directory} has no {MANIFEST_NAME}, so it is not known which seconds "
             "a row of features describes; give --fps, --snippet-frames and "
-            f"--stride-frames or write {MANIFEST_NAME}"
+            f"--stride-frames or write {MANIFEST_NAME}{meant}"
         )
     files = _feature_files(directory) if shards is None else shards.files()
     if manifest is not None:

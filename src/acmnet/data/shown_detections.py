@@ -33,8 +33,8 @@ class Shown:
     min_score: float | None = None
     """Leave out detections with a lower score; None for no limit."""
     top: int | None = None
-    """Leave out all but this many detections of a video, those with the highest
-    scores; None for no limit."""
+    """Keep at most this many detections of a video, those with the highest scores;
+    None for no limit."""
 
     def __post_init__(self) -> None:
         """Refuse limits out of range."""

@@ -132,8 +132,8 @@ def located_truth(
     gathered = _gathered(chosen, protocol, intervals or {})
     if not gathered.video:
         raise ValueError(
-            f"{where}: no video has an instance, so nothing can be evaluated; "
-            "give labels their segments, or choose another subset"
+            f"{where}: no video has a true segment, so nothing can be scored; add the "
+            "start and the end of actions, or choose another subset"
         )
     ids, present = gathered.ids, set(np.unique(gathered.label).tolist())
     class_names = tuple(

@@ -80,7 +80,11 @@ def stratified_folds(
     """
     units = _units(labels, group_of)
     if not 2 <= folds <= len(units):
-        raise ValueError(f"folds must be from 2 to {len(units)}, got {folds}")
+        unit = "group" if group_of else "video"
+        raise ValueError(
+            f"folds must be from 2 to {len(units)}, got {folds}; each fold needs a "
+            f"{unit} of its own"
+        )
     carries = _carried(units, labels)
     n_units = (carries > 0).sum(axis=0)  # (labels,)
     lacking = int(np.maximum(folds - n_units, 0).sum())

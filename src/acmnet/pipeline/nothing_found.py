@@ -156,7 +156,6 @@ def why_nothing_shown(
     if from_score is None or not len(scores) or scores.max() >= from_score:
         return None
     return (
-        f"all of {counted(len(scores), 'detection')} have scores below "
-        f"{from_score:.3g}, from which they are shown; the highest is "
-        f"{scores.max():.3g}"
+        f"nothing is shown: the highest score of {counted(len(scores), 'detection')} "
+        f"is {scores.max():.3g}, and scores below {from_score:.3g} are left out"
     )

@@ -123,8 +123,14 @@ def existing_file(directory: Path, name: str) -> Path:
                 f"{directory} is no run, but holds {counted(len(runs), 'run')}; name "
                 f"one of them, such as {runs[0]}"
             )
+        if not directory.exists():
+            raise CheckpointError(
+                f"there is no run at {directory}; check the path, or give a directory "
+                "that acmnet train or acmnet fit wrote"
+            )
         raise CheckpointError(
-            f"{directory} holds no {name}; give a directory that acmnet train wrote"
+            f"{directory} is no run: it holds no {name}; give a directory that acmnet "
+            "train or acmnet fit wrote"
         )
     return folder / name
 

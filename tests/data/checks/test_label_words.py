@@ -67,7 +67,7 @@ FIGHTS = [["fight"]] * 8 + [["run"]] * 8 + [[]]
         ),
         pytest.param(
             [["jump"]],
-            "class 'jump' has 1 video; 3 or more teach what they share, add some",
+            "class 'jump' has only 1 video to learn from; add some, to 3 or more",
             id="one video",
         ),
         pytest.param(
@@ -99,7 +99,7 @@ def test_what_may_well_be_meant_is_not_suspected(rows):
 def test_many_of_a_kind_are_summed_up():
     rows = [[f"{x}{y}"] for x in "abcdefg" for y in "hijklmn"]
     sentences = suspicions(made(*FIGHTS, *rows))
-    few = [x for x in sentences if "3 or more teach" in x]
+    few = [x for x in sentences if "to 3 or more" in x]
     assert len(few) == SUSPECTED
     assert sentences[SUSPECTED] == (
         f"labels.csv: {49 - SUSPECTED} more of this kind (few-videos); acmnet doctor "

@@ -161,8 +161,12 @@ def _numbers(
     for name in names:
         n = counts[name]
         if n < FEW_VIDEOS:
-            says = f"class {quoted(name)} has {counted(n, 'video')}; {FEW_VIDEOS} or "
-            yield "few-videos", name, f"{says}more teach what they share, add some"
+            says = f"class {quoted(name)} has only {counted(n, 'video')} to learn from"
+            yield (
+                "few-videos",
+                name,
+                f"{says}; add some, to {FEW_VIDEOS} or more",
+            )
         if n == n_videos > 1 and len(names) > 1:
             says = f"every video is labelled {quoted(name)}, so nothing shows what is"
             yield "everywhere", name, f"{says} not; add videos without it"

@@ -9,7 +9,14 @@ from acmnet.data.failed_videos import Failure
 from acmnet.data.labelled_features import Data, DataSource, unlabelled
 from acmnet.extraction.extraction_request import ExtractionRequest, ExtractionSummary
 from acmnet.extraction.extraction_run import extract_videos
-from acmnet.extraction.extractors import ExtractionSettings, ExtractorError, settings_of
+from acmnet.extraction.extractors import (
+    ExtractionSettings,
+    ExtractorError,
+    parts_of,
+    settings_of,
+)
+from acmnet.extraction.shipped_extractors import SHIPPED
+from acmnet.messages import quoted
 from acmnet.pipeline.fit.fit_request import NOBODY, Hooks
 from acmnet.pipeline.worker_tasks import Workers
 from acmnet.training.checkpoint import load_config
@@ -34,7 +41,8 @@ def extraction_of(run: Path, named: str | None = None) -> ExtractionSettings:
     Raises
     ------
     CheckpointError, ExtractorError
-        If the run cannot be read, or does not say.
+        If the run cannot be read, does not say, or had features that acmnet cannot
+        extract from videos.
     """
     manifest: Any = load_config(run).training.get("manifest")
     if not isinstance(manifest, dict) or not manifest:
@@ -42,7 +50,14 @@ def extraction_of(run: Path, named: str | None = None) -> ExtractionSettings:
             f"{run} does not say how its features were extracted; extract features "
             "as they were and give them with --features"
         )
-    return settings_of(manifest, str(run), named)
+    settings = settings_of(manifest, str(run), named)
+    if any(":" not in x and x not in SHIPPED for x in parts_of(settings.extractor)):
+        raise ExtractorError(
+            f"{run} was trained on features of {quoted(settings.extractor)}, which "
+            "acmnet cannot extract from videos; make the features of these videos in "
+            "the same way and give them with --features"
+        )
+    return settings
 
 
 def extracted_data(

@@ -93,7 +93,9 @@ def study(name: str) -> Study:
     """
     shipped = _shipped()
     if name not in shipped:
-        raise StudyError(f"unknown study {name!r}; known: {', '.join(shipped)}")
+        raise StudyError(
+            f"there is no table {name!r}; the tables are {', '.join(shipped)}"
+        )
     values = shipped[name]
     return Study(
         name=name,
