@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -344,3 +345,46 @@ def test_the_table_holds_the_surest_by_time(localize):
         assert starts == sorted(starts)
         assert len(rows) == n
         assert (min(score for *_, score in rows) >= least - 0.0005) == (n == 20)
+
+
+def test_json_that_is_too_large_to_be_read_is_parquet_too(tmp_path, monkeypatch):
+    found = {"a": Detections.of(["jump"], [(1.0, 2.5, 0.9, 0)]), "b": Detections.of([])}
+    path = tmp_path / "found.json"
+    assert output_of(str(path), None).write(found, found, {}).endswith("found.json")
+    assert not (tmp_path / "found.json.parquet").exists()
+    monkeypatch.setattr("acmnet.data.detection_output.LARGEST_TEXT_BYTES", 99)
+    said = output_of(str(path), None).write(found, found, {"used": True})
+    table = tmp_path / "found.json.parquet"
+    assert f"more than acmnet reads of JSON, so {table} holds the same" in said
+    assert read_detections(table).external_data == {"used": True}
+    for field in ("video_ids", "labels", "score", "start_s", "end_s"):
+        one, other = (getattr(read_detections(file), field) for file in (path, table))
+        assert list(one) == list(other)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    said = output_of(str(path), None).write(found, found, {})
+    assert "could not be written as Parquet, too" in said
+    assert "pip install 'acmnet[tables]'" in said
+
+
+def test_a_format_whose_library_is_missing_is_refused_before_the_work(
+    tmp_path, monkeypatch
+):
+    output = output_of(str(tmp_path / "found.parquet"), None)
+    output.refuse(1)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(DetectionFileError, match="needs pyarrow, which is not insta"):
+        output.refuse(1)
+
+
+@pytest.mark.parametrize(
+    ("path", "videos", "words"),
+    [
+        ("found.json", 20_000, ""),
+        ("found.json", 20_001, "found.json may become larger than 512 MB with 20,001"),
+        ("found.parquet", 10**6, ""),
+    ],
+)
+def test_json_of_very_many_videos_is_advised_against(path, videos, words):
+    said = output_of(path, None).advice(videos)
+    assert said.startswith(words)
+    assert ("--out found.parquet" in said) == bool(words)

@@ -133,6 +133,7 @@ def localize(
         else:
             data, unread = source.stored(run), ()
         _refuse_outputs(outputs, len(data.annotations.videos))
+        _advise_on_outputs(outputs, len(data.annotations.videos))
         if chosen is not None:
             found = _Found(*untrained_detections(data, chosen, settings), None)
         else:
@@ -162,6 +163,14 @@ def _refuse_outputs(outputs: list[Output], n_videos: int) -> None:
     """Refuse, before the work begins, files that could not be written after it."""
     for output in outputs:
         output.refuse(n_videos)
+
+
+def _advise_on_outputs(outputs: list[Output], n_videos: int) -> None:
+    """Say, before the work begins, which files may become too large to be read."""
+    advice = [output.advice(n_videos) for output in outputs]
+    if all(advice):  # no other file will hold the same
+        for sentence in advice:
+            note(sentence)
 
 
 def _finding(stored: StoredRun, workers: Workers) -> Find:

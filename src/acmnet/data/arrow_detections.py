@@ -16,6 +16,7 @@ from acmnet.data.arrow_files import (
     ArrowTable,
     Names,
     named_column,
+    needed_library,
     number_column,
     numbers_of,
     write_arrow,
@@ -90,6 +91,7 @@ def write_arrow_detections(path: Path, file: DetectionFile) -> None:
     Reading the file returns equal detections in the same order. Videos without a
     detection have a row each, after all others.
     """
+    needed_library(path, DetectionFileError)
     without = np.ones(len(file.video_ids), np.bool_)
     without[file.video_index] = False
     extra = np.flatnonzero(without)

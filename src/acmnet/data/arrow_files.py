@@ -79,7 +79,7 @@ class ArrowTable:
         error: type[ValueError],
         optional: Sequence[str] = (),
     ) -> None:
-        arrow = _arrow(path, error)
+        arrow = needed_library(path, error)
         self.path, self.kind, self.error = path, kind, error
         self._texts, self._numbers = texts, numbers
         self._is_parquet = path.suffix.lower() in PARQUET
@@ -218,7 +218,7 @@ def write_arrow(
     error : type
         The exception that is raised if pyarrow is not installed.
     """
-    arrow = _arrow(path, error)
+    arrow = needed_library(path, error)
     table = arrow.table(dict(columns)).replace_schema_metadata(
         {NOTE: json.dumps(dict(note), allow_nan=False).encode()}
     )
@@ -325,7 +325,7 @@ def number_column(values: FloatArray) -> "pyarrow.Array":
     return pyarrow.array(values, pyarrow.float64(), from_pandas=True)
 
 
-def _arrow(path: Path, error: type[ValueError]) -> Any:
+def needed_library(path: Path, error: type[ValueError]) -> Any:
     """Import pyarrow, or say how it is installed."""
     try:
         import pyarrow

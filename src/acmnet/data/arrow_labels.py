@@ -18,6 +18,7 @@ from acmnet.data.arrow_files import (
     ArrowTable,
     Names,
     named_column,
+    needed_library,
     number_column,
     numbers_of,
     write_arrow,
@@ -149,6 +150,7 @@ def write_arrow_labels(path: Path, annotations: Annotations) -> None:
 
     Reading the file returns equal annotations.
     """
+    needed_library(path, AnnotationError)
     videos = list(annotations.videos.values())
     of_video, kind, label, start_s, end_s = zip(*_rows(videos), strict=True)
     index = np.array(of_video, np.int64)

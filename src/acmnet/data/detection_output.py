@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, get_args
 
+from acmnet.data.arrow_files import needed_library
 from acmnet.data.detection_csv import csv_of
-from acmnet.data.detections import write_detections
+from acmnet.data.detections import DetectionFileError, write_detections
 from acmnet.data.formats.exchange_format import RATE_OPTION
 from acmnet.data.formats.format_table import BY_NAME
 from acmnet.data.formats.writing import (
@@ -21,6 +22,7 @@ from acmnet.data.formats.writing import (
 )
 from acmnet.data.subtitles import srt_of, webvtt_of
 from acmnet.files import make_folder, refuse_unwritable, written_whole
+from acmnet.limits import LARGEST_TEXT_BYTES
 from acmnet.messages import counted
 from acmnet.segments import Detections
 
@@ -53,6 +55,9 @@ SUBTITLES: Final = {"srt": srt_of, "vtt": webvtt_of}
 """Formats of subtitles and their writers."""
 EVERYTHING: Final = ("json", "parquet", "arrow")
 """Formats that get detections of every score, because programs read them."""
+MOST_VIDEOS_OF_JSON: Final = 20_000
+"""Of more videos than this, the detections may be more than acmnet reads of JSON: the
+limit of `LARGEST_TEXT_BYTES` leaves 26 kB, 300 detections, for each of so many."""
 SHARED: Final = (".txt",)
 """Suffixes that do not tell how a file is to be written."""
 
@@ -102,7 +107,20 @@ class Output:
                 f"{n_videos}: give a folder for a file each, such as --out {folder}/ "
                 f"--format {self.format}"
             )
+        if self.format in ("parquet", "arrow"):
+            needed_library(self.path, DetectionFileError)
         refuse_unwritable(self.path / "a video" if self.is_folder else self.path)
+
+    def advice(self, n_videos: int) -> str:
+        """Return, before work begins, what the user should know; empty if nothing."""
+        if self.format != "json" or self.is_folder or n_videos <= MOST_VIDEOS_OF_JSON:
+            return ""
+        table = self.path.with_suffix(".parquet")
+        return (
+            f"{self.path} may become larger than {LARGEST_TEXT_BYTES / 2**20:,.0f} MB "
+            f"with {n_videos:,} videos, and acmnet reads no larger JSON; --out {table} "
+            "is smaller and has no limit (pip install 'acmnet[tables]')"
+        )
 
     def write(
         self,
@@ -141,7 +159,24 @@ class Output:
         many = f", {counted(n_files, 'file')}" if self.is_folder else ""
         title = BY_NAME[self.format].title
         without = f"; {title} cannot hold {', '.join(lost)}" if lost else ""
+        if self.format == "json" and not self.is_folder:
+            without = self._beside_large_json(everything, external_data)
         return f"{total} in {counted(len(chosen), 'video')}: {self.path}{many}{without}"
+
+    def _beside_large_json(
+        self, results: Mapping[str, Detections], external_data: Mapping[str, object]
+    ) -> str:
+        """Write a JSON file that is too large to be read as Parquet, too; say so."""
+        size = self.path.stat().st_size
+        if size <= LARGEST_TEXT_BYTES:
+            return ""
+        large = f"; its {size / 2**20:,.0f} MB are more than acmnet reads of JSON"
+        table = self.path.with_name(f"{self.path.name}.parquet")
+        try:
+            write_detections(table, results, external_data=external_data)
+        except DetectionFileError as error:
+            return f"{large}, and it could not be written as Parquet, too: {error}"
+        return f"{large}, so {table} holds the same detections"
 
     @property
     def suffix(self) -> str:
