@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acmnet.data.annotations import AnnotationError
-from acmnet.data.checks.examination import Patient, examine
+from acmnet.data.checks.examination import ExaminedFiles, examine
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.detections import DetectionFile, DetectionFileError, read_detections
 from acmnet.data.feature_files import FeatureError
@@ -128,7 +128,9 @@ def test_one_video_in_two_forms_is_twice(tmp_path):
 def test_lists_of_a_split(labels, tmp_path):
     path = tmp_path / "split.txt"
     path.write_text(f"{APART}\n", encoding="utf-8")
-    kinds = {x.kind for x in examine(Patient(annotations=labels, split=path)).findings}
+    kinds = {
+        x.kind for x in examine(ExaminedFiles(annotations=labels, split=path)).findings
+    }
     assert not kinds & {"unknown-video", "never-predicted"}
 
 
@@ -139,7 +141,7 @@ def test_the_doctor_asks_about_names_that_differ_by_case(tmp_path):
     (tmp_path / "found.json").write_text(json.dumps(entries))
     write_features(tmp_path / "features", "holidaY", np.ones((9, 3), np.float32))
     files = {"split": "split.txt", "detections": "found.json", "features": "features"}
-    patient = Patient(
+    patient = ExaminedFiles(
         annotations=labels,
         **{x: tmp_path / path for x, path in files.items()},
         grid=GRID,

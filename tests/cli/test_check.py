@@ -179,7 +179,7 @@ def test_each_file_is_opened_once(acmnet, world, monkeypatch):
 
 def test_copies_are_found_in_blocks_as_one_by_one():
     """The nearest of another group by one product for many videos."""
-    from acmnet.data.checks.duplicate_videos import NEAREST, TwinSearch
+    from acmnet.data.checks.duplicate_videos import COMPARED_WITH, TwinSearch
 
     rng = np.random.default_rng(3)
     search = TwinSearch(5)
@@ -193,7 +193,7 @@ def test_copies_are_found_in_blocks_as_one_by_one():
     for a in range(70):
         others = [b for b in range(70) if search.groups[b] != search.groups[a]]
         others.sort(key=lambda b: -float(means[a] @ means[b]))
-        expected |= {(min(a, b), max(a, b)) for b in others[:NEAREST]}
+        expected |= {(min(a, b), max(a, b)) for b in others[:COMPARED_WITH]}
     assert search._nearest(scale) == sorted(expected)
 
 

@@ -19,7 +19,7 @@ from acmnet.cli.trained_run import loaded, localised, trained_on
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data, DataSource, open_data
-from acmnet.data.videos_trained_on import UNKNOWN, seen_note, taught_note
+from acmnet.data.videos_trained_on import NOT_KNOWN_NOTE, seen_note, taught_note
 from acmnet.evaluation.tables import Table
 from acmnet.evaluation.truth import reviews_note
 from acmnet.files import refuse_unwritable, write_json
@@ -143,7 +143,9 @@ def _note_seen(model: TrainedModel, annotations: Path, videos: Collection[str]) 
     """
     seen = trained_on(model.config, videos)
     if seen is None:
-        note(f"{UNKNOWN}, and so are its probabilities; calibrate on other videos")
+        note(
+            f"{NOT_KNOWN_NOTE}, and so are its probabilities; calibrate on other videos"
+        )
     elif seen:
         note(f"{seen_note(seen, len(videos))}, so calibrate on other videos")
     reviewed = reviews_note(annotations)

@@ -5,7 +5,7 @@ from pathlib import Path
 from acmnet.cli.app import app, console, errors, fail, note, quiet
 from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import Grid, GridOptions, JsonPath, LabelFps
-from acmnet.data.checks.examination import Patient, examine
+from acmnet.data.checks.examination import ExaminedFiles, examine
 from acmnet.data.checks.findings import summed_up
 from acmnet.files import refuse_unwritable, write_json
 from acmnet.messages import counted
@@ -50,7 +50,7 @@ def doctor(
         Also write all findings to this JSON file.
     """
     refuse_unwritable(json_path)
-    patient = Patient(
+    patient = ExaminedFiles(
         annotations=annotations,
         features=features,
         detections=detections,

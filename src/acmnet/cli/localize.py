@@ -36,7 +36,7 @@ from acmnet.cli.trained_run import (
 from acmnet.data.detection_output import Output
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
-from acmnet.data.videos_trained_on import KEY
+from acmnet.data.videos_trained_on import TRAINED_ON_KEY
 from acmnet.extraction.video_search import find_recordings
 from acmnet.pipeline import kinetics_zero_shot
 from acmnet.pipeline.fit.extracted_videos import extraction_of
@@ -216,7 +216,7 @@ def _by_run(
     used: dict[str, object] = {
         "used": True,
         "details": f"features in {data.store.place}",
-        KEY: trained_on(model.config, results),
+        TRAINED_ON_KEY: trained_on(model.config, results),
         **taught_times(model.config, results),
     }
     if model.config is not None and model.config.selection != LAST:

@@ -10,7 +10,7 @@ from cyclopts import Parameter, validators
 from acmnet.cli.app import UsageError, console, note
 from acmnet.cli.detection_limits import LimitOptions
 from acmnet.cli.terminal_tables import MOST_ROWS, detections_table
-from acmnet.data.detection_output import EVERYTHING, Format, Output, output_of
+from acmnet.data.detection_output import UNFILTERED, Format, Output, output_of
 from acmnet.data.shown_detections import Shown
 from acmnet.messages import counted
 from acmnet.pipeline.nothing_found import why_nothing_shown
@@ -102,7 +102,7 @@ def write_or_print(
         most = None if limits.everything else MOST_ROWS
         for video, found in shown.items():
             console.print(detections_table(video, found, most))
-    if all(output.format in EVERYTHING for output in outputs) and outputs:
+    if all(output.format in UNFILTERED for output in outputs) and outputs:
         shown = everything
     _note_left_out(results, shown, rule)
 

@@ -14,7 +14,7 @@ from acmnet.cli.shared_options import LabelFps, note_reading
 from acmnet.data.detections import DetectionFile
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data, DataSource, open_data
-from acmnet.data.videos_trained_on import KEY, TAUGHT, taught_refusal
+from acmnet.data.videos_trained_on import TAUGHT_KEY, TRAINED_ON_KEY, taught_refusal
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.messages import counted, some
@@ -188,10 +188,10 @@ def scored(
     if not known:
         return None
     taught = taught_times(config, data.annotations.videos)
-    if known <= set(taught.get(TAUGHT, ())):
+    if known <= set(taught.get(TAUGHT_KEY, ())):
         note(taught_refusal(data.annotations.source, known))
         return None
-    external_data = {KEY: trained_on(config, results), **taught}
+    external_data = {TRAINED_ON_KEY: trained_on(config, results), **taught}
     file = DetectionFile.of(results, external_data=external_data)
     reports, _ = held_out(
         lambda leave_out: {
@@ -213,7 +213,7 @@ def taught_times(
 ) -> dict[str, list[str]]:
     """Return, for ``external_data``, which of the videos gave a run their times."""
     taught = [] if config is None else taught_videos(config, videos)
-    return {TAUGHT: taught} if taught else {}
+    return {TAUGHT_KEY: taught} if taught else {}
 
 
 def note_unlike(run: Path, data: Data, most: int = MOST_VIDEOS) -> str | None:

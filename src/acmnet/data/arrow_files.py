@@ -29,7 +29,7 @@ ARROW_SUFFIXES: Final = PARQUET + ARROW
 """Suffixes of the files that are read and written here."""
 ROWS_TOGETHER: Final = 2**20
 """At most this many rows of a Parquet file are in memory as Arrow's columns."""
-NOTE: Final = b"acmnet"
+METADATA_KEY: Final = b"acmnet"
 """The key in a file's metadata of what holds for all rows, as JSON."""
 Batch = Mapping[str, "pyarrow.Array"]
 """Some successive rows of a table: a column of equal length for each name."""
@@ -104,7 +104,11 @@ class ArrowTable:
 
     def note(self) -> dict[str, Any]:
         """Return what acmnet noted for all rows; empty if another program wrote it."""
-        text = (self.schema.metadata or {}).get(NOTE, b"{}").decode("utf-8", "replace")
+        text = (
+            (self.schema.metadata or {})
+            .get(METADATA_KEY, b"{}")
+            .decode("utf-8", "replace")
+        )
         if len(text) > LARGEST_NOTE_BYTES:
             raise self.error(f"{self.path}: its metadata is too large; write it again")
         found = parse_json(str(self.path), text, self.kind, self.error)
@@ -220,7 +224,7 @@ def write_arrow(
     """
     arrow = needed_library(path, error)
     table = arrow.table(dict(columns)).replace_schema_metadata(
-        {NOTE: json.dumps(dict(note), allow_nan=False).encode()}
+        {METADATA_KEY: json.dumps(dict(note), allow_nan=False).encode()}
     )
     with written_whole(path) as part:
         if path.suffix.lower() in PARQUET:

@@ -25,10 +25,10 @@ from acmnet.data.arrow_files import (
 )
 from acmnet.data.contradictions import refuse_contradictions
 from acmnet.data.label_columns import LabelTableError
-from acmnet.data.row_marks import NEEDS, row_marks
+from acmnet.data.row_marks import TIMES_NEEDED, row_marks
 from acmnet.data.tabled_videos import (
     NAME,
-    NOTHING,
+    NO_MARK,
     POINT,
     SEGMENT,
     WATCHED,
@@ -43,9 +43,9 @@ from acmnet.segments import BoolArray, FloatArray, IntArray
 KIND: Final = "label file"
 TEXTS: Final = ("video", "label", "subset", "kind")
 NUMBERS: Final = ("start", "end", "duration")
-KINDS: Final = tuple(NEEDS)
+KINDS: Final = tuple(TIMES_NEEDED)
 """Kinds of rows, in the order of the codes of `acmnet.data.tabled_videos`."""
-NEEDED: Final = np.array([*NEEDS.values(), 0])
+NEEDED: Final = np.array([*TIMES_NEEDED.values(), 0])
 """How many times a row of each kind has."""
 UNKNOWN: Final = -2
 """The code of a kind that is none of `KINDS`."""
@@ -249,7 +249,7 @@ def _kinds(
     both = np.where(has_label, SEGMENT, WATCHED)
     inferred = np.select([n_times == 0, n_times == 1], [NAME, POINT], both)
     kinds = np.where(told == -1, inferred, told)
-    return np.where((kinds == NAME) & ~has_label & (n_times == 0), NOTHING, kinds)
+    return np.where((kinds == NAME) & ~has_label & (n_times == 0), NO_MARK, kinds)
 
 
 def _refuse_unusable(

@@ -13,7 +13,7 @@ from acmnet.data.feature_store import FeatureStore
 from acmnet.data.sampling_settings import Sampling, SamplingSettings
 from acmnet.messages import counted
 
-FILLING: Final = ("random", "interpolate")
+FIXED_LENGTH: Final = ("random", "interpolate")
 """Sampling methods that give every video the same number of snippets."""
 
 
@@ -160,7 +160,7 @@ class WeakDataset:
         numbers = drawn_numbers(len(index), n, settings.method, generator)
         seeds = torch.randint(2**62, (len(index),), generator=generator)
         snippets = n
-        if settings.method not in FILLING:
+        if settings.method not in FIXED_LENGTH:
             longest = int(self.lengths[index].max())
             if self.device.type != "cpu":  # fewer shapes of batches, see D-111
                 longest = min(rounded_up(longest), int(self.lengths.max()))
@@ -289,9 +289,9 @@ def sampled_positions(
     ([[0.0, 2.0, 4.0, 6.0], [0.0, 1.0, 0.0, 0.0]], [True, True, False, False])
     """
     length = lengths.double().unsqueeze(1)  # (B, 1)
-    wide = n if method in FILLING else longest
+    wide = n if method in FIXED_LENGTH else longest
     step = torch.arange(wide, dtype=torch.float64, device=lengths.device)  # (T,)
-    if method in FILLING:
+    if method in FIXED_LENGTH:
         mask = torch.ones(len(lengths), n, dtype=torch.bool, device=lengths.device)
         if method == "random":
             return _random_positions(length, step, numbers), mask

@@ -53,12 +53,12 @@ first is written."""
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 SUBTITLES: Final = {"srt": srt_of, "vtt": webvtt_of}
 """Formats of subtitles and their writers."""
-EVERYTHING: Final = ("json", "parquet", "arrow")
+UNFILTERED: Final = ("json", "parquet", "arrow")
 """Formats that get detections of every score, because programs read them."""
 MOST_VIDEOS_OF_JSON: Final = 20_000
 """Of more videos than this, the detections may be more than acmnet reads of JSON: the
 limit of `LARGEST_TEXT_BYTES` leaves 26 kB, 300 detections, for each of so many."""
-SHARED: Final = (".txt",)
+AMBIGUOUS_SUFFIXES: Final = (".txt",)
 """Suffixes that do not tell how a file is to be written."""
 
 
@@ -133,7 +133,7 @@ class Output:
         Parameters
         ----------
         everything : mapping from video id to Detections
-            Written if the format is one of `EVERYTHING`, which programs such as `acmnet
+            Written if the format is one of `UNFILTERED`, which programs such as `acmnet
             evaluate` read.
         shown : mapping from video id to Detections
             Written if the format is another one, which people look at.
@@ -141,9 +141,9 @@ class Output:
             What JSON, Parquet and Arrow files keep as ``external_data``; see
             `acmnet.data.detections.write_detections`.
         """
-        chosen = everything if self.format in EVERYTHING else shown
+        chosen = everything if self.format in UNFILTERED else shown
         files = {self.path: chosen}
-        is_split = self.format in (*EVERYTHING, "csv", *SUBTITLES)
+        is_split = self.format in (*UNFILTERED, "csv", *SUBTITLES)
         if self.is_folder and (is_split or BY_NAME[self.format].one_file == "all"):
             make_folder(self.path)
             files = {
@@ -191,7 +191,7 @@ class Output:
     ) -> Written:
         """Write one file, or all files of a folder; return what the format held."""
         whole = Written((path,), len(results), 0, (), ())
-        if self.format in EVERYTHING:
+        if self.format in UNFILTERED:
             write_detections(path, results, external_data=external_data)
             return whole
         if self.format not in ("csv", *SUBTITLES):
@@ -240,7 +240,7 @@ def output_of(text: str, named: Format | None, fps: float | None = None) -> Outp
     if named is not None and suffix in BY_NAME[named].suffixes:
         return Output(path, named, False, fps)
     by_suffix = next((x for x in FORMATS if suffix in _told_by(x)), None)
-    if by_suffix is None or suffix in SHARED:
+    if by_suffix is None or suffix in AMBIGUOUS_SUFFIXES:
         raise OutputError(_why_not(path))
     return Output(path, by_suffix, False, fps)
 
@@ -254,13 +254,13 @@ def _told_by(name: Format) -> tuple[str, ...]:
 def _why_not(path: Path) -> str:
     """Return why the suffix of a file does not tell how to write it."""
     suffix = path.suffix.lower()
-    if suffix in SHARED:
+    if suffix in AMBIGUOUS_SUFFIXES:
         return (
             f"{path} has the suffix {path.suffix!r}, which files of several programs "
             "have; say which is meant, such as --format audacity"
         )
     suffixes = dict.fromkeys(BY_NAME[name].suffixes[0] for name in FORMATS)
-    listed = ", ".join(x for x in suffixes if x not in SHARED)
+    listed = ", ".join(x for x in suffixes if x not in AMBIGUOUS_SUFFIXES)
     got = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
     return (
         f"{path} has {got}; detections are written to files that end with {listed}, "

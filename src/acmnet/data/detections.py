@@ -41,6 +41,7 @@ KIND = "detection file"
 SUBTITLES: Final = (".srt", ".vtt")
 """Suffixes of files of subtitles, which are not read back."""
 EMPTY = 'a file without detections is {"results": {}}'
+"""What messages on an empty file advise."""
 
 
 def read_detections(path: str | Path) -> DetectionFile:

@@ -21,7 +21,7 @@ SAMPLE_BYTES: Final = 1 << 16
 """Length of each stretch of a file that its fingerprint covers."""
 SAMPLES: Final = 16
 """How many stretches of a long file its fingerprint covers."""
-CALLS: Final = 2
+MOST_CALLS: Final = 2
 """Calls in which a video may kill or stall its process before it is skipped."""
 FAILED: Final = re.compile(r"failed(\.\d+-of-\d+)?\.jsonl")
 """Names of the lists of a whole extraction and of its shards."""
@@ -54,12 +54,12 @@ class Failure:
         """Return whether another attempt would fail for certain.
 
         It would for an unchanged file that cannot be decoded, or that ended or stalled
-        its process in `CALLS` calls. After a fault of the extractor another attempt is
-        always worth it, because the extractor's code may have been repaired.
+        its process in `MOST_CALLS` calls. After a fault of the extractor another
+        attempt is always worth it, because the extractor's code may have been repaired.
         """
         if self.kind in ("extractor", "store") or not self.fingerprint:
             return False
-        if self.kind != "video" and self.calls < CALLS:
+        if self.kind != "video" and self.calls < MOST_CALLS:
             return False
         try:
             return self.fingerprint == fingerprint(path)

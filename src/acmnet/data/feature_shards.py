@@ -33,7 +33,7 @@ SHARD: Final = re.compile(r"shard-[0-9a-f]{20}\.safetensors")
 """Pattern of the name of a shard."""
 LONGEST_HEADER: Final = 100_000_000
 """Bytes of a shard's header, at most, as in safetensors itself."""
-NOTE: Final = "acmnet"
+METADATA_KEY: Final = "acmnet"
 """Key in the metadata of a shard of the digests and the cuts, as JSON."""
 
 
@@ -181,7 +181,7 @@ def shard_of(features: Mapping[str, Values], cuts: Mapping[str, object]) -> byte
         for video, values in features.items()
     }
     note = json.dumps({"cuts_s": dict(cuts), "sha256": digests}, sort_keys=True)
-    content: bytes = save(dict(features), metadata={NOTE: note})
+    content: bytes = save(dict(features), metadata={METADATA_KEY: note})
     return content
 
 
@@ -192,7 +192,7 @@ def shard_name(content: bytes) -> str:
 
 def _note_of(where: str, metadata: object) -> Note:
     """Return what a shard says of its videos."""
-    text = metadata.get(NOTE, "{}") if isinstance(metadata, dict) else "{}"
+    text = metadata.get(METADATA_KEY, "{}") if isinstance(metadata, dict) else "{}"
     found = parse_json(where, str(text), "note of a shard", FeatureError)
     values = found if isinstance(found, dict) else {}
     parts = {name: values.get(name, {}) for name in ("sha256", "cuts_s")}

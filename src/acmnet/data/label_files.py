@@ -30,6 +30,7 @@ TABLES = (".csv", ".tsv", ".tab")
 """Suffixes of label files that are read as tables, whatever their content."""
 
 EMPTY = "a label file names at least one video"
+"""What messages on an empty file advise."""
 
 
 def read_annotations(path: str | Path, fps: FrameRates | None = None) -> Annotations:

@@ -36,7 +36,13 @@ from acmnet.limits import (
 from acmnet.messages import counted, quoted, some
 from acmnet.names import checked
 
-MARKS: Final = {"video": "i", "kind": "b", "class": "i", "start": "d", "end": "d"}
+MARK_TYPECODES: Final = {
+    "video": "i",
+    "kind": "b",
+    "class": "i",
+    "start": "d",
+    "end": "d",
+}
 """What is kept of each mark, and as which of the types of `array`."""
 _OTHER_SEPARATOR: Final = re.compile(r"[,;|\t]")
 
@@ -136,7 +142,7 @@ class _Reader:
         self.duration_s = array.array("d")
         self.classes: dict[str, int] = {}
         self.marks: dict[str, array.array[Any]] = {
-            name: array.array(code) for name, code in MARKS.items()
+            name: array.array(code) for name, code in MARK_TYPECODES.items()
         }
         self.named_video, self.named_class = array.array("i"), array.array("i")
         """Video and class of each name without a time."""

@@ -14,7 +14,7 @@ from acmnet.limits import LARGEST_SECONDS
 from acmnet.messages import quoted
 from acmnet.segments import Segment
 
-NEEDS: Final = {"name": 0, "point": 1, "segment": 2, "watched": 2}
+TIMES_NEEDED: Final = {"name": 0, "point": 1, "segment": 2, "watched": 2}
 """The kinds of marks, and how many times each needs."""
 
 
@@ -46,7 +46,7 @@ def row_marks(
     start_s, end_s : float or None
         The times of the row, in seconds; None where a cell is blank.
     kind : str
-        A key of `NEEDS`; blank if the times tell the kind.
+        A key of `TIMES_NEEDED`; blank if the times tell the kind.
 
     Raises
     ------
@@ -89,19 +89,19 @@ def row_marks(
 
 
 def _kind(where: str, labels: tuple[str, ...], n_times: int, kind: str) -> str:
-    """Return the kind of a row's mark, a key of `NEEDS`."""
+    """Return the kind of a row's mark, a key of `TIMES_NEEDED`."""
     if not kind:
         kind = ("name", "point", "segment" if labels else "watched")[n_times]
-    if kind not in NEEDS:
+    if kind not in TIMES_NEEDED:
         raise LabelTableError(
-            f"{where}: kind must be {', '.join(list(NEEDS)[:-1])} or watched, got "
-            f"{quoted(kind)}; correct it, leave it blank, or rename the column if it "
-            "holds something else"
+            f"{where}: kind must be {', '.join(list(TIMES_NEEDED)[:-1])} or watched, "
+            f"got {quoted(kind)}; correct it, leave it blank, or rename the column if "
+            "it holds something else"
         )
-    if n_times != NEEDS[kind]:
+    if n_times != TIMES_NEEDED[kind]:
         need = ("no time", "one time, a start or an end", "a start and an end")
         raise LabelTableError(
-            f"{where}: a row of kind {kind} needs {need[NEEDS[kind]]}, got "
+            f"{where}: a row of kind {kind} needs {need[TIMES_NEEDED[kind]]}, got "
             f"{('none', 'one', 'both')[n_times]}; correct the times or the kind"
         )
     if not labels and kind in ("point", "segment"):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 RECORDS = "extracted"
 """Folder in a store with a record of each video that `acmnet extract` finished."""
 
-AGAIN: Final = "extract the video again"
+EXTRACT_AGAIN: Final = "extract the video again"
 """What messages advise if a record or its features are damaged."""
 
 SHOWN_MISSING_VIDEOS = 20
@@ -209,7 +209,9 @@ class FeatureStore:
 
     def _read_record(self, record: Path) -> object:
         """Return the JSON value in a record."""
-        text = read_text(record, "record", FeatureError, AGAIN, LARGEST_NOTE_BYTES)
+        text = read_text(
+            record, "record", FeatureError, EXTRACT_AGAIN, LARGEST_NOTE_BYTES
+        )
         return parse_json(str(record), text, "record", FeatureError)
 
     def _header(self, video_id: str) -> Header:
@@ -247,8 +249,8 @@ class FeatureStore:
         if hashlib.sha256(content).hexdigest() != recorded:
             raise FeatureError(
                 f"{path} is not as it was extracted: its SHA-256 is not the one in "
-                f"{record}; {AGAIN}, or remove that record if you changed the features "
-                "yourself"
+                f"{record}; {EXTRACT_AGAIN}, or remove that record if you changed the "
+                "features yourself"
             )
 
 

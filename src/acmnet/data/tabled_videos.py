@@ -14,11 +14,11 @@ from acmnet.data.annotations import (
     Video,
     WatchedSpan,
 )
-from acmnet.data.row_marks import NEEDS
+from acmnet.data.row_marks import TIMES_NEEDED
 from acmnet.segments import BoolArray, FloatArray, IntArray, Segment
 
-NAME, POINT, SEGMENT, WATCHED = range(len(NEEDS))
-NOTHING: Final = len(NEEDS)
+NAME, POINT, SEGMENT, WATCHED = range(len(TIMES_NEEDED))
+NO_MARK: Final = len(TIMES_NEEDED)
 """The kind of a row that says only that there is a video."""
 
 
@@ -38,7 +38,7 @@ class MarkTable:
     first: IntArray
     """(V + 1,) index of the first mark of each video, and R."""
     kind: IntArray
-    """(R,) `NAME`, `POINT`, `SEGMENT`, `WATCHED` or `NOTHING`."""
+    """(R,) `NAME`, `POINT`, `SEGMENT`, `WATCHED` or `NO_MARK`."""
     class_index: IntArray
     """(R,) index into ``class_names``; -1 for none."""
     start_s: FloatArray

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SOURCE: Final = "the table"
 """What messages call a table in memory."""
-ALSO: Final = {
+COLUMN_SYNONYMS: Final = {
     "video": ("video_id",),
     "start": ("start_s",),
     "end": ("end_s",),
@@ -109,7 +109,8 @@ def detections_from_table(table: Any) -> dict[str, Detections]:
     Parameters
     ----------
     table : mapping of arrays, or DataFrame of pandas or polars, or pyarrow.Table
-        With the columns `COLUMNS`, or the names in `ALSO`; others are ignored.
+        With the columns `COLUMNS`, or the names in `COLUMN_SYNONYMS`; others are
+        ignored.
 
     Returns
     -------
@@ -223,7 +224,7 @@ def _named_columns(table: Any) -> list[str]:
 
 def _place(held: Sequence[str], name: str) -> str:
     """Return which column of a table holds what ``name`` stands for."""
-    for known in (name, *ALSO[name]):
+    for known in (name, *COLUMN_SYNONYMS[name]):
         if known in held:
             return known
     raise DetectionFileError(

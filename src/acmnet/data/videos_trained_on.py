@@ -11,16 +11,16 @@ from typing import Final
 
 from acmnet.messages import counted, some
 
-KEY: Final = "trained_on"
+TRAINED_ON_KEY: Final = "trained_on"
 """Key in the ``external_data`` of a results JSON under which acmnet lists the videos of
 the file that the run was trained on; null if they are not known. Files of other systems
 do not have it."""
 
-TAUGHT: Final = "taught_times"
+TAUGHT_KEY: Final = "taught_times"
 """Key in the ``external_data`` of a results JSON under which acmnet lists the videos of
 the file whose times the training was given; left out if there is none."""
 
-UNKNOWN: Final = (
+NOT_KNOWN_NOTE: Final = (
     "it is not known which videos the run was trained on: scores of those are better "
     "than they will be on new videos"
 )
@@ -29,12 +29,12 @@ UNKNOWN: Final = (
 
 def training_videos_in(external_data: Mapping[str, object]) -> frozenset[str]:
     """Return the videos of a results JSON that the run was trained on."""
-    return _listed(external_data, KEY)
+    return _listed(external_data, TRAINED_ON_KEY)
 
 
 def taught_videos_in(external_data: Mapping[str, object]) -> frozenset[str]:
     """Return the videos of a results JSON whose times the training was given."""
-    return _listed(external_data, TAUGHT)
+    return _listed(external_data, TAUGHT_KEY)
 
 
 def _listed(external_data: Mapping[str, object], key: str) -> frozenset[str]:
@@ -46,7 +46,7 @@ def _listed(external_data: Mapping[str, object], key: str) -> frozenset[str]:
 
 def is_unknown(external_data: Mapping[str, object]) -> bool:
     """Return whether the training videos behind a results JSON are unknown."""
-    return KEY in external_data and external_data[KEY] is None
+    return TRAINED_ON_KEY in external_data and external_data[TRAINED_ON_KEY] is None
 
 
 def seen_note(seen: Collection[str], n_videos: int) -> str:

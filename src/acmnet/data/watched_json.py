@@ -13,7 +13,7 @@ from acmnet.limits import LARGEST_SECONDS, seconds
 from acmnet.names import checked
 from acmnet.segments import Segment
 
-ALL: Final = ""
+ALL_CLASSES: Final = ""
 """The key of spans that were watched for all classes."""
 
 
@@ -32,14 +32,14 @@ def watched_entry(video: Video) -> Any:
     """
     by_class: dict[str, list[Segment]] = {}
     for span in video.watched:
-        key = ALL if span.label is None else span.label
+        key = ALL_CLASSES if span.label is None else span.label
         by_class.setdefault(key, []).append(span.segment)
     whole = _whole(video.duration_s)
     values = {
         key: True if spans == whole else [[x.start_s, x.end_s] for x in spans]
         for key, spans in by_class.items()
     }
-    return values[ALL] if list(values) == [ALL] else values
+    return values[ALL_CLASSES] if list(values) == [ALL_CLASSES] else values
 
 
 def watched_spans(
@@ -69,7 +69,11 @@ def watched_spans(
         )
     found = []
     for key, own in value.items():
-        label = None if key == ALL else checked(where, "class", key, AnnotationError)
+        label = (
+            None
+            if key == ALL_CLASSES
+            else checked(where, "class", key, AnnotationError)
+        )
         if label is not None and not label.strip():
             raise AnnotationError(
                 f'{where} has a blank class; name it, or write "" for all classes'

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping
 
 from acmnet.data.videos_trained_on import (
-    KEY,
-    TAUGHT,
+    TAUGHT_KEY,
+    TRAINED_ON_KEY,
     left_out_note,
     taught_note,
     training_videos_in,
@@ -46,11 +46,11 @@ def held_out(
         for video in training_videos_in(report.external_data)
     }
     own = [x for x in truth.video_ids if seen and rules.video_id(x) in seen]
-    extra: dict[str, object] = {TAUGHT: {"left_out": taught}} if taught else {}
+    extra: dict[str, object] = {TAUGHT_KEY: {"left_out": taught}} if taught else {}
     if not own or videos_with_instances(truth) <= set(own):
         return reports, extra
     averages = {name: report.average for name, report in reports.items()}
-    extra[KEY] = {"left_out": own, "average_with_them": averages}
+    extra[TRAINED_ON_KEY] = {"left_out": own, "average_with_them": averages}
     others = _noted(evaluated([*own, *taught]), notes)
     return {
         name: dataclasses.replace(

@@ -8,7 +8,7 @@ from acmnet.data.annotations import Annotations
 from acmnet.data.detections import DetectionFile, read_detections
 from acmnet.data.label_files import read_annotations
 from acmnet.data.videos_trained_on import (
-    UNKNOWN,
+    NOT_KNOWN_NOTE,
     is_unknown,
     seen_note,
     taught_refusal,
@@ -79,7 +79,7 @@ def notes_of(source: str, found: DetectionFile, truth: Truth) -> Iterator[str]:
     if seen:
         yield seen_note(seen, len(truth.video_ids))
     elif is_unknown(found.external_data):
-        yield UNKNOWN
+        yield NOT_KNOWN_NOTE
 
 
 def read_found(

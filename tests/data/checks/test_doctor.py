@@ -11,8 +11,13 @@ from hypothesis import strategies as st
 from acmnet.cli import main
 from acmnet.data.annotations import AnnotationError
 from acmnet.data.checks import duplicate_videos
-from acmnet.data.checks.duplicate_videos import PROBES, SHARED, TwinSearch, shared
-from acmnet.data.checks.examination import Patient, examine
+from acmnet.data.checks.duplicate_videos import (
+    LEAST_SHARED,
+    PROBED_SNIPPETS,
+    TwinSearch,
+    shared,
+)
+from acmnet.data.checks.examination import ExaminedFiles, examine
 from acmnet.data.checks.feature_checks import DimensionSums
 from acmnet.data.checks.findings import Finding, in_order, summed_up
 from acmnet.data.checks.lenient_reading import read_leniently
@@ -69,12 +74,12 @@ def found(diagnosis, kind):
 
 
 def examined(folder, videos, **head):
-    return examine(Patient(annotations=label_file(folder, videos, **head)))
+    return examine(ExaminedFiles(annotations=label_file(folder, videos, **head)))
 
 
 def with_features(folder, videos, arrays):
     labels, features = label_file(folder, videos), features_of(folder, arrays)
-    return examine(Patient(annotations=labels, features=features))
+    return examine(ExaminedFiles(annotations=labels, features=features))
 
 
 def test_sound_labels_are_left_alone(tmp_path):
@@ -127,7 +132,12 @@ LABEL_CASES = [
         "'a' fills 96% of the video",
     ),
     ("spelling", "warning", {f"x{i}": video(at("A ")) for i in range(3)}, "'A ', 'a'"),
-    ("few-videos", "warning", {"x": video(at("c")), "y": video(at("c"))}, "'c' has 2"),
+    (
+        "few-videos",
+        "warning",
+        {"x": video(at("c")), "y": video(at("c"))},
+        "'c' has only 2",
+    ),
     (
         "imbalance",
         "warning",  # 4 + 33 of a, 3 of c: 37 > 10 * 3
@@ -256,7 +266,7 @@ def test_features_tell_lengths_that_the_label_file_does_not(
     arrays = noise(videos.keys() - {missing}, snippets=seconds, dimension=2)
     (features_of(tmp_path, arrays) / "x2.npy").write_bytes(b"damaged")
     labels = label_file(tmp_path, videos)
-    patient = Patient(annotations=labels, features=tmp_path / "features")
+    patient = ExaminedFiles(annotations=labels, features=tmp_path / "features")
     # the videos of "a" are x1 and x3
     said = found(examine(patient), "long-videos")
     assert [finding.label for finding in said] == ["a"] * is_said
@@ -392,7 +402,7 @@ def test_a_file_that_is_no_label_file_is_one_error(tmp_path, name, text, words):
     path = tmp_path / name
     if text is not None:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    (finding,) = examine(Patient(annotations=path)).findings
+    (finding,) = examine(ExaminedFiles(annotations=path)).findings
     assert (finding.level, finding.kind) == ("error", "refused")
     assert str(path) in finding.sentence
     assert words in finding.sentence
@@ -415,7 +425,7 @@ def test_bmn_layout(tmp_path):
         "e": {"duration_second": 9.0, "annotations": [at("a", 2, 2), at("a", 3, 2)]}
     }
     path.write_text(json.dumps(flat))
-    diagnosis = examine(Patient(annotations=path))
+    diagnosis = examine(ExaminedFiles(annotations=path))
     lengths = found(diagnosis, "length")
     # the reader passes an empty segment over, but not one that runs backwards
     assert [finding.level for finding in lengths] == ["error", "warning"]
@@ -437,11 +447,11 @@ def test_videos_never_predicted(tmp_path):
     split.write_text("\n".join(some))
     for patient, level, words in (
         (
-            Patient(annotations=labels, detections=detections_of(tmp_path, some)),
+            ExaminedFiles(annotations=labels, detections=detections_of(tmp_path, some)),
             "warning",
             "entry",
         ),
-        (Patient(annotations=labels, split=split), "error", f"is not in {split}"),
+        (ExaminedFiles(annotations=labels, split=split), "error", f"is not in {split}"),
     ):
         ghosts = examine(patient).findings
         assert [x.video for x in ghosts] == ["test_3", "test_5"]
@@ -449,12 +459,14 @@ def test_videos_never_predicted(tmp_path):
         assert words in ghosts[0].sentence
         assert "1 of 8 can never be found" in ghosts[0].sentence
     every = detections_of(tmp_path, sound("test"))
-    assert examine(Patient(annotations=labels, detections=every)).findings == ()
+    assert examine(ExaminedFiles(annotations=labels, detections=every)).findings == ()
 
 
 def test_a_video_without_instances_needs_no_prediction(tmp_path):
     labels = label_file(tmp_path, sound() | {"x": video(), "y": video(at("a"))})
-    patient = Patient(annotations=labels, detections=detections_of(tmp_path, sound()))
+    patient = ExaminedFiles(
+        annotations=labels, detections=detections_of(tmp_path, sound())
+    )
     assert examine(patient).findings == ()
 
 
@@ -464,7 +476,9 @@ def test_strangers_in_detections_and_split(tmp_path):
     split.write_text("\n".join([*sound(), "who"]))
     detections = detections_of(tmp_path, [*sound(), "who"], label="Z")
     diagnosis = examine(
-        Patient(annotations=labels, features=None, detections=detections, split=split)
+        ExaminedFiles(
+            annotations=labels, features=None, detections=detections, split=split
+        )
     )
     kinds = [finding.kind for finding in diagnosis.findings]
     assert kinds == ["unknown-video", "unknown-video", "unknown-label"]
@@ -473,7 +487,9 @@ def test_strangers_in_detections_and_split(tmp_path):
     (tmp_path / "split.txt").write_text(" ")
     detections.write_text("{}")
     diagnosis = examine(
-        Patient(annotations=labels, features=None, detections=detections, split=split)
+        ExaminedFiles(
+            annotations=labels, features=None, detections=detections, split=split
+        )
     )
     assert [x.kind for x in diagnosis.findings] == ["refused", "refused"]
 
@@ -509,7 +525,7 @@ def test_no_video_has_features(tmp_path):
 def test_features_that_cannot_be_opened(tmp_path):
     labels = label_file(tmp_path, sound())
     (finding,) = examine(
-        Patient(annotations=labels, features=tmp_path / "none")
+        ExaminedFiles(annotations=labels, features=tmp_path / "none")
     ).findings
     assert (finding.kind, finding.level) == ("refused", "error")
     assert "does not exist" in finding.sentence
@@ -695,7 +711,7 @@ def test_black_videos_make_no_twins(tmp_path):
 def literal_shared(a, b):
     """`shared`, a snippet at a time."""
     a, b = sorted((a, b), key=len)
-    probes = sorted({int(x) for x in np.linspace(1, len(a) - 2, PROBES)})
+    probes = sorted({int(x) for x in np.linspace(1, len(a) - 2, PROBED_SNIPPETS)})
     close = {}
     for t in probes:
         gaps = [np.linalg.norm(a[t] - row) for row in b]
@@ -753,7 +769,7 @@ def test_hostile_names_reach_no_terminal(tmp_path):
 
 def real(shared_data, annotations, **more):
     paths = {key: shared_data / path for key, path in more.items()}
-    return examine(Patient(annotations=shared_data / annotations, **paths))
+    return examine(ExaminedFiles(annotations=shared_data / annotations, **paths))
 
 
 def test_thumos_212_alone_shows_the_video_with_another_ones_annotations(shared_data):
@@ -784,7 +800,9 @@ def test_thumos_212_beside_features_of_its_210_videos(shared_data, tmp_path):
     # one snippet each, which no instance fits: only the missing ones are asked about
     features = features_of(tmp_path, noise(names, snippets=1))
     path = shared_data / "thumos14/gt_212.json"
-    diagnosis = examine(Patient(annotations=path, features=features, subset="test"))
+    diagnosis = examine(
+        ExaminedFiles(annotations=path, features=features, subset="test")
+    )
     ghosts = {x.video for x in found(diagnosis, "never-predicted")}
     assert ghosts == {"video_test_0000270", "video_test_0001496"}
 
@@ -812,7 +830,7 @@ def test_real_features_have_no_twins_but_copies_are_found(shared_data):
     for x in arrays.values():
         x = x.astype(np.float32) / np.where(scale > 0, scale, 1)
         copy = x[10:-20] + rng.normal(0, 0.1, size=x[10:-20].shape)
-        assert shared(x, copy) > SHARED
+        assert shared(x, copy) > LEAST_SHARED
 
 
 def searched(arrays):
@@ -824,7 +842,7 @@ def searched(arrays):
 
 def test_the_synthetic_world_is_sound(tiny_world):
     labels, features = map(Path, tiny_world)
-    diagnosis = examine(Patient(annotations=labels, features=features))
+    diagnosis = examine(ExaminedFiles(annotations=labels, features=features))
     assert diagnosis.count("error") == 0
     assert not found(diagnosis, "twins")
 
@@ -907,7 +925,7 @@ class Memory:
 
 def test_twins_among_many_are_found_without_looking_at_every_pair(monkeypatch):
     monkeypatch.setattr(duplicate_videos, "MOST_COMPARED", 100)
-    monkeypatch.setattr(duplicate_videos, "LEAF", 16)
+    monkeypatch.setattr(duplicate_videos, "MOST_IN_GROUP", 16)
     rng = np.random.default_rng(0)
     videos = {
         f"v{i}": np.cumsum(rng.normal(size=(50, 8)), axis=0) + 5 * rng.normal(size=8)
@@ -923,4 +941,4 @@ def test_twins_among_many_are_found_without_looking_at_every_pair(monkeypatch):
     found = list(search.findings(Memory(videos), scale, lambda *n: compared.append(n)))
     told = {finding.video for finding in found}
     assert told == {f"v{i}" for i in range(0, 300, 15)}
-    assert len(compared) <= len(videos) * duplicate_videos.NEAREST
+    assert len(compared) <= len(videos) * duplicate_videos.COMPARED_WITH

@@ -3,8 +3,8 @@
 import pytest
 
 from acmnet.data.annotations import Annotations, Video
-from acmnet.data.checks.examination import Patient, examine
-from acmnet.data.checks.label_checks import SUSPECTED, suspicions
+from acmnet.data.checks.examination import ExaminedFiles, examine
+from acmnet.data.checks.label_checks import MOST_SAID_OF_A_KIND, suspicions
 from acmnet.data.label_files import read_annotations
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 
@@ -100,10 +100,10 @@ def test_many_of_a_kind_are_summed_up():
     rows = [[f"{x}{y}"] for x in "abcdefg" for y in "hijklmn"]
     sentences = suspicions(made(*FIGHTS, *rows))
     few = [x for x in sentences if "to 3 or more" in x]
-    assert len(few) == SUSPECTED
-    assert sentences[SUSPECTED] == (
-        f"labels.csv: {49 - SUSPECTED} more of this kind (few-videos); acmnet doctor "
-        "--annotations labels.csv names them all"
+    assert len(few) == MOST_SAID_OF_A_KIND
+    assert sentences[MOST_SAID_OF_A_KIND] == (
+        f"labels.csv: {49 - MOST_SAID_OF_A_KIND} more of this kind (few-videos); "
+        "acmnet doctor --annotations labels.csv names them all"
     )
 
 
@@ -147,6 +147,8 @@ def test_check_and_train_say_what_they_suspect_before_training(acmnet, suspiciou
 
 
 def test_the_doctor_itself_says_the_same(suspicious):
-    found = [x.sentence for x in examine(Patient(annotations=suspicious[1])).findings]
+    found = [
+        x.sentence for x in examine(ExaminedFiles(annotations=suspicious[1])).findings
+    ]
     for words in SUSPECTED_HERE:
         assert sum(words in sentence for sentence in found) == 1

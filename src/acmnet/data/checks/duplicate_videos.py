@@ -19,33 +19,41 @@ from acmnet.messages import quoted
 from acmnet.segments import FloatArray
 
 Features = npt.NDArray[np.float16] | npt.NDArray[np.float32]
+"""The features of one video, (T, D)."""
 Scaled = npt.NDArray[np.floating]
+"""Features of which every dimension has the same scale, so that distances count
+alike."""
 Pair = tuple[int, int]
+"""Two videos that may be copies, by their indices."""
 
 FEWEST_SNIPPETS: Final = 8
-"""Fewer equal ones prove nothing: a title card is in many videos."""
+"""Two videos must share this many equal snippets: fewer may be a common title card."""
 FEWEST_IN_STEP: Final = 32
-"""Videos shorter than this run in step by chance: of 400 pairs of random videos in 6
-dimensions, the most alike share 1.0 at 8 snippets, 0.61 at 20, 0.34 at 40."""
-SHARED: Final = 0.5
+"""Videos of fewer snippets are not compared for running in step, since they do so by
+chance: of 400 pairs of random videos in 6 dimensions, the most alike share 1.0 at 8
+snippets, 0.61 at 20, 0.34 at 40."""
+LEAST_SHARED: Final = 0.5
 """Share of the shorter video that must be in the other. Of the 10,296 pairs of SHREC'22
 the most alike share 0.30; a video and its copy with noise of a tenth of each
 dimension's standard deviation, or moved by half a snippet, 0.77 at the least."""
-COMMON: Final = 64
-"""A snippet that is in more videos, such as a black one, says nothing."""
-PROBES: Final = 64
+MOST_VIDEOS_OF_SNIPPET: Final = 64
+"""A snippet that is in more videos than this, such as a black one, is ignored."""
+PROBED_SNIPPETS: Final = 64
 """Snippets of the shorter video that are looked up in the other."""
-NEAREST: Final = 3
-"""Videos that each is compared with. A copy without its first ten and last twenty
-snippets is among the nearest three for 98 % of the videos of SHREC'22."""
+COMPARED_WITH: Final = 3
+"""How many of the nearest videos each video is compared with. A copy without its first
+ten and last twenty snippets is among the nearest three for 98 % of the videos of
+SHREC'22."""
 MOST_COMPARED: Final = 2_000
-"""Of more videos than this, not every pair is compared."""
+"""Up to this many videos, every pair is compared."""
 TREES: Final = 6
-"""How often the videos are halved along other directions, if not every pair is
-compared. Of 100 copies with noise among 16,000 made-up videos, all were found."""
-LEAF: Final = 128
-"""At most this many videos are compared with each other then."""
-ROWS: Final = 1024
+"""Beyond `MOST_COMPARED`, videos are divided into small groups, and only videos of one
+group are compared. This is how often that is repeated, along other directions. Of 100
+copies with noise among 16,000 made-up videos, all were found."""
+MOST_IN_GROUP: Final = 128
+"""Videos in such a group, at most."""
+SNIPPETS_AT_ONCE: Final = 1024
+"""Snippets that are compared at once, which limits memory."""
 
 
 class TwinSearch:
@@ -70,7 +78,9 @@ class TwinSearch:
         self.groups.append(group)
         self.means.append(features.mean(axis=0, dtype=np.float64).astype(np.float32))
         unsigned = np.uint16 if features.dtype == np.float16 else np.uint32
-        parts = np.split(features, range(ROWS, len(features), ROWS))
+        parts = np.split(
+            features, range(SNIPPETS_AT_ONCE, len(features), SNIPPETS_AT_ONCE)
+        )
         bits = [part.view(unsigned).astype(np.uint64) @ self.weights for part in parts]
         self.hashes.append(np.unique(np.concatenate(bits)))
         self.lengths.append(len(features))
@@ -115,7 +125,7 @@ class TwinSearch:
         for done, pair in enumerate(candidates, start=1):
             on_pair(done, len(candidates))
             share = shared(first(pair[0]), scaled(pair[1]))
-            if share >= SHARED:
+            if share >= LEAST_SHARED:
                 says = f"{share:.0%} of the shorter one's features run in step with it"
                 yield self._finding(store, pair, says, is_copy=False)
 
@@ -150,13 +160,13 @@ class TwinSearch:
         every, video = every[is_many], video[is_many]
         counts: collections.Counter[Pair] = collections.Counter()
         for run in np.split(video, np.flatnonzero(np.diff(every)) + 1):
-            if len(run) <= COMMON:
+            if len(run) <= MOST_VIDEOS_OF_SNIPPET:
                 found = run.tolist()
                 counts.update((a, b) for a in found for b in found if a < b)
         for (a, b), n in sorted(counts.items()):
             share = n / min(lengths[a], lengths[b])
             is_across = self.groups[a] != self.groups[b]
-            if is_across and n >= FEWEST_SNIPPETS and share >= SHARED:
+            if is_across and n >= FEWEST_SNIPPETS and share >= LEAST_SHARED:
                 yield (a, b), share
 
     def _nearest(self, scale: Scaled) -> list[Pair]:
@@ -170,10 +180,12 @@ class TwinSearch:
         if len(means) > MOST_COMPARED:
             return _nearest_in_leaves(means, groups, np.flatnonzero(is_long))
         pairs = set()
-        for part in np.array_split(np.flatnonzero(is_long), len(means) // ROWS + 1):
+        for part in np.array_split(
+            np.flatnonzero(is_long), len(means) // SNIPPETS_AT_ONCE + 1
+        ):
             is_other = is_long & (groups != groups[part, None])
             alike = np.where(is_other, means[part] @ means.T, -np.inf)
-            n = min(NEAREST, alike.shape[1])
+            n = min(COMPARED_WITH, alike.shape[1])
             best = np.argpartition(-alike, n - 1, axis=1)[:, :n]
             pairs |= {
                 (min(a, b), max(a, b))
@@ -206,7 +218,7 @@ def _nearest_in_leaves(
     found: list[tuple[float, Pair]] = []
     for _ in range(TREES):
         leaves = [chosen]
-        while len(leaves[0]) > LEAF:
+        while len(leaves[0]) > MOST_IN_GROUP:
             direction = random.standard_normal(means.shape[1], np.float32)
             along = means @ direction
             halves = []
@@ -219,7 +231,7 @@ def _nearest_in_leaves(
     left = collections.Counter[int]()
     pairs = set()
     for _, pair in sorted(set(found), reverse=True):
-        if pair not in pairs and min(left[v] for v in pair) < NEAREST:
+        if pair not in pairs and min(left[v] for v in pair) < COMPARED_WITH:
             left.update(pair)
             pairs.add(pair)
     return sorted(pairs)
@@ -231,7 +243,7 @@ def _nearest_of(
     """Return each video of a few with its nearest, and how alike the two are."""
     own = means[leaf]
     alike = np.where(groups[leaf, None] != groups[leaf], own @ own.T, -np.inf)
-    n = min(NEAREST, len(leaf))
+    n = min(COMPARED_WITH, len(leaf))
     best = np.argpartition(-alike, n - 1, axis=1)[:, :n]
     ids = leaf.tolist()
     return [
@@ -274,7 +286,7 @@ def shared(a: Scaled, b: Scaled) -> float:
     a, b = sorted((a, b), key=len)
     if len(a) < FEWEST_IN_STEP:
         return 0.0
-    probes = np.unique(np.linspace(1, len(a) - 2, PROBES).astype(np.int64))
+    probes = np.unique(np.linspace(1, len(a) - 2, PROBED_SNIPPETS).astype(np.int64))
     nearest, gap = _nearest_rows(a[probes], b)
     steps = [np.linalg.norm(a[probes] - a[probes + i], axis=1) for i in (-1, 1)]
     is_close = gap <= (steps[0] + steps[1]) / 2

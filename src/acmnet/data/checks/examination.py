@@ -29,7 +29,7 @@ from acmnet.segments import SnippetGrid
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Patient:
+class ExaminedFiles:
     """The files of a data set; only the annotations are a must."""
 
     annotations: Path
@@ -85,7 +85,9 @@ class Examination:
         }
 
 
-def examine(patient: Patient, on_progress: Progress = lambda *_: None) -> Examination:
+def examine(
+    examined: ExaminedFiles, on_progress: Progress = lambda *_: None
+) -> Examination:
     """Look at a data set and say all that is wrong with it.
 
     Nothing is raised for what files say: a file that cannot be read is a finding, and
@@ -93,16 +95,16 @@ def examine(patient: Patient, on_progress: Progress = lambda *_: None) -> Examin
 
     Parameters
     ----------
-    patient : Patient
+    examined : ExaminedFiles
         The files.
     on_progress : callable
         Told what is being done, how many were done, and of how many.
     """
-    reading = read_leniently(patient.annotations, _frame_rates(patient))
+    reading = read_leniently(examined.annotations, _frame_rates(examined))
     findings, annotations = list(reading.findings), reading.annotations
     if annotations is not None:
         try:
-            annotations = annotations.subset(patient.subset)
+            annotations = annotations.subset(examined.subset)
         except AnnotationError as error:
             source = annotations.source
             findings.append(
@@ -115,14 +117,14 @@ def examine(patient: Patient, on_progress: Progress = lambda *_: None) -> Examin
         return Examination(tuple(in_order(findings)), 0, 0, 0)
     findings += instance_findings(annotations)
     findings += label_findings(annotations)
-    if patient.detections is not None:
-        findings += detection_findings(annotations, patient.detections)
-    if patient.split is not None:
-        findings += split_findings(annotations, patient.split)
-    if patient.features is None:
+    if examined.detections is not None:
+        findings += detection_findings(annotations, examined.detections)
+    if examined.split is not None:
+        findings += split_findings(annotations, examined.split)
+    if examined.features is None:
         findings += _lengths(annotations, None)
     else:
-        findings += _features(patient, annotations, on_progress)
+        findings += _features(examined, annotations, on_progress)
     videos = annotations.videos.values()
     return Examination(
         tuple(in_order(findings)),
@@ -133,15 +135,15 @@ def examine(patient: Patient, on_progress: Progress = lambda *_: None) -> Examin
     )
 
 
-def _frame_rates(patient: Patient) -> FrameRates | None:
+def _frame_rates(examined: ExaminedFiles) -> FrameRates | None:
     """Return the frame rates for labels that count frames; None if nothing tells."""
-    if patient.label_fps is not None or patient.features is None:
-        return patient.label_fps
+    if examined.label_fps is not None or examined.features is None:
+        return examined.label_fps
 
     @functools.cache
     def of_features() -> float | None:
         try:
-            return open_store(patient.features or "", grid=patient.grid).grid.fps
+            return open_store(examined.features or "", grid=examined.grid).grid.fps
         except ValueError:  # which is a finding of its own
             return None
 
@@ -149,12 +151,12 @@ def _frame_rates(patient: Patient) -> FrameRates | None:
 
 
 def _features(
-    patient: Patient, annotations: Annotations, on_progress: Progress
+    examined: ExaminedFiles, annotations: Annotations, on_progress: Progress
 ) -> Iterator[Finding]:
     """Yield what is wrong with features, and where they do not fit the annotations."""
-    directory = Path(patient.features or "")
+    directory = Path(examined.features or "")
     try:
-        store = open_store(directory, grid=patient.grid)
+        store = open_store(directory, grid=examined.grid)
     except ValueError as error:
         yield Finding(
             level="error", kind="refused", sentence=str(error), source=str(directory)
@@ -163,7 +165,7 @@ def _features(
         return
     yield from _coverage(annotations, store)
     yield from _lengths(annotations, store)
-    source = DataSource(patient.annotations, directory, patient.subset, patient.grid)
+    source = DataSource(examined.annotations, directory, examined.subset, examined.grid)
     data = Data(source=source, annotations=annotations, store=store).only(
         set(store.files)
     )

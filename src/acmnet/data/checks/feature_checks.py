@@ -16,12 +16,14 @@ from acmnet.data.labelled_features import Data
 from acmnet.messages import quoted
 from acmnet.segments import FloatArray
 
-DEAD: Final = 0.999
-"""Beyond this share of zeros, a dimension says nothing."""
-SCALE: Final = 100.0
-"""A dimension varying this much more than most drowns the others."""
+LARGEST_ZERO_SHARE: Final = 0.999
+"""Share of zeros above which a dimension is reported, because it tells nothing."""
+LARGEST_SPREAD_RATIO: Final = 100.0
+"""A dimension is reported if its standard deviation is more than this many times the
+median one, because it drowns the others."""
 FEWEST_SNIPPETS: Final = 8
-ROWS: Final = 1024
+"""In a shorter video, equal snippets are not reported."""
+SNIPPETS_AT_ONCE: Final = 1024
 """Snippets that are taken at once, so that a long video takes no more memory."""
 
 Progress = Callable[[str, int, int], None]
@@ -121,8 +123,8 @@ class DimensionSums:
 
     def add(self, features: Features) -> None:
         """Add snippets of shape (T, D)."""
-        for start in range(0, len(features), ROWS):
-            self._add(features[start : start + ROWS].astype(np.float64))
+        for start in range(0, len(features), SNIPPETS_AT_ONCE):
+            self._add(features[start : start + SNIPPETS_AT_ONCE].astype(np.float64))
 
     def _add(self, rows: FloatArray) -> None:
         # Chan et al. 1983: sums of squares about each part's own mean lose no digits
@@ -157,16 +159,16 @@ def _dimensions(where: str, sums: DimensionSums) -> Iterator[Finding]:
         ("constant", is_constant, "never change; they say nothing: leave them out"),
         (
             "dead",
-            ~is_constant & (sums.zeros > DEAD * sums.n),
-            f"are 0 in over {DEAD:.1%} of rows; they say next to nothing: was a "
-            "stream lost?",
+            ~is_constant & (sums.zeros > LARGEST_ZERO_SHARE * sums.n),
+            f"are 0 in over {LARGEST_ZERO_SHARE:.1%} of rows; they say next to "
+            "nothing: was a stream lost?",
         ),
         (
             "scale",
-            deviation > SCALE * typical,
-            f"vary over {SCALE:g} times as much as most (standard deviation up to "
-            f"{deviation.max():.3g} against {typical:.3g}) and drown the others: scale "
-            "each dimension to one deviation",
+            deviation > LARGEST_SPREAD_RATIO * typical,
+            f"vary over {LARGEST_SPREAD_RATIO:g} times as much as most (standard "
+            f"deviation up to {deviation.max():.3g} against {typical:.3g}) and drown "
+            "the others: scale each dimension to one deviation",
         ),
     )
     for kind, which, says in faults:

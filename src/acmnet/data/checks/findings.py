@@ -10,6 +10,7 @@ LEVELS: Final[tuple[Level, ...]] = ("error", "warning", "note")
 """Most serious first."""
 
 SHOWN: Final = 5
+"""Findings of one kind that are printed; the rest is counted."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

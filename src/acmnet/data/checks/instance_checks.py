@@ -11,8 +11,9 @@ from acmnet.messages import counted, quoted
 DUPLICATE_S: Final = 1e-3
 """Times that are this close are one time, as in ActionFormer's and OpenTAD's readers
 (shared/method.md, section 2.4)."""
-FULL: Final = 0.95
-"""Beyond this share of a video, an instance leaves nothing to tell it from."""
+WHOLE_VIDEO_SHARE: Final = 0.95
+"""Share of a video above which an instance is reported: nothing is left to tell it
+from."""
 FPS_RATIO: Final = 30 / 24
 """How much too short a duration is if frames at 24 a second are taken for 30."""
 
@@ -85,7 +86,7 @@ def _filling(source: str, video: Video, duration_s: float) -> Iterator[Finding]:
     for index, instance in enumerate(video.instances):
         start_s = max(instance.segment.start_s, 0.0)
         inside_s = min(instance.segment.end_s, duration_s) - start_s
-        if inside_s > FULL * duration_s:
+        if inside_s > WHOLE_VIDEO_SHARE * duration_s:
             yield Finding(
                 level="note",
                 kind="fills-video",

@@ -15,21 +15,25 @@ from acmnet.names import one_form, spelt_otherwise
 from acmnet.text_files import read_text
 
 FEW_VIDEOS: Final = 3
+"""A class in fewer videos than this is reported."""
 IMBALANCE: Final = 10.0
+"""It is reported if the most frequent class has more than this many times the videos of
+the rarest."""
 MOST_VIDEOS: Final = 0.8
 """From this share of the videos on, a class is said to be in nearly all of them."""
 ENOUGH_VIDEOS: Final = 5
-"""Of fewer videos nothing is said about the share that a class has of them."""
+"""With fewer videos in all, `MOST_VIDEOS` is not checked."""
 LONG_VIDEOS_S: Final = 600.0
 """Mean length of the videos of a class, in seconds, beyond which its names say little
 of where it is."""
 ENOUGH_LONG_VIDEOS: Final = 40
-"""Long videos of a class from which nothing is said about their length. On made-up
+"""A class with at least this many long videos is not reported. On made-up
 recordings of 19 minutes, most classes with ten were not found (docs/results.md)."""
 MOST_LABELS: Final = 300
-"""A video with more labels is not asked which of them go together."""
-SUSPECTED: Final = 3
-"""Sentences of one kind that are said before a training."""
+"""Videos with more labels than this are left out when labels are looked for that
+always occur together."""
+MOST_SAID_OF_A_KIND: Final = 3
+"""Sentences of one kind that are printed before a training; the rest is counted."""
 
 
 def label_findings(annotations: Annotations) -> Iterator[Finding]:
@@ -88,8 +92,8 @@ def suspicions(annotations: Annotations) -> list[str]:
         groups.setdefault(finding.kind, []).append(finding.sentence)
     sentences = []
     for kind, group in groups.items():
-        sentences += group[:SUSPECTED]
-        more = len(group) - SUSPECTED
+        sentences += group[:MOST_SAID_OF_A_KIND]
+        more = len(group) - MOST_SAID_OF_A_KIND
         if more > 0:
             sentences.append(
                 f"{annotations.source}: {more} more of this kind ({kind}); acmnet "

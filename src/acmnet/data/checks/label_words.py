@@ -10,7 +10,7 @@ from acmnet.data.annotations import Annotations
 from acmnet.data.checks.findings import Finding
 from acmnet.messages import counted, quoted, some
 
-NOTHING: Final = frozenset(
+NO_ACTION_WORDS: Final = frozenset(
     (
         *("none", "nothing", "no", "noaction", "nobehaviour", "nobehavior", "noevent"),
         *("nolabel", "unlabelled", "unlabeled", "unknown", "na", "nan", "null", "nil"),
@@ -18,12 +18,13 @@ NOTHING: Final = frozenset(
         *("aucun", "aucune", "rien", "ninguno", "ninguna", "nada", "tbd", "todo"),
     )
 )
-"""Labels that may say that a video has no label, as `folded` leaves them."""
+"""Words that people write where a video shows no action, as `folded` returns them."""
 
-SHORTEST: Final = 5
-"""Letters of a label from which on one wrong letter is a slip, not another word."""
-RARE: Final = 4
-"""A slip is in so many times fewer videos than the word that is meant, at the least."""
+SHORTEST_MISSPELT: Final = 5
+"""Two labels that differ in one letter count as one, misspelt, from this length on;
+shorter ones may be two words."""
+LEAST_RARITY: Final = 4
+"""A misspelt label must be in this many times fewer videos than the right one."""
 
 _NUMBER: Final = re.compile(r"[+-]?\d+(?:[.,]\d+)?", re.ASCII)
 _JOINT: Final = re.compile(r"\s*[;,/&+]\s*")
@@ -72,7 +73,7 @@ def _of(videos: Mapping[str, int], label: str) -> str:
 def _nothing(videos: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
     """Yield labels that may mean that nothing happens."""
     for label in videos:
-        if folded(label) in NOTHING or not folded(label):
+        if folded(label) in NO_ACTION_WORDS or not folded(label):
             yield (
                 "nothing",
                 label,
@@ -160,7 +161,7 @@ def _slips(videos: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
     by_rest: dict[str, list[str]] = collections.defaultdict(list)
     for label in videos:
         word = folded(label)
-        if len(word) >= SHORTEST and word.isalpha():
+        if len(word) >= SHORTEST_MISSPELT and word.isalpha():
             for i in range(len(word)):
                 by_rest[word[:i] + word[i + 1 :]].append(label)
             by_rest[word].append(label)
@@ -168,7 +169,9 @@ def _slips(videos: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
     for group in by_rest.values():
         for rare in group:
             for label in group:
-                is_slip = RARE * videos[rare] <= videos[label] and rare not in told
+                is_slip = (
+                    LEAST_RARITY * videos[rare] <= videos[label] and rare not in told
+                )
                 if is_slip and _is_one_letter_off(folded(rare), folded(label)):
                     told.add(rare)
                     yield (

@@ -39,7 +39,7 @@ from acmnet.messages import quoted
 
 BENTO: Final = "bento annotation file"
 ANNOTATOR: Final = "caltech behavior annotator - annotation file"
-NOTHING: Final = "other"
+NO_BEHAVIOUR: Final = "other"
 """The behaviour of the Caltech Behavior Annotator that stands for none."""
 CHANNEL: Final = "behaviours"
 
@@ -136,7 +136,7 @@ def _read_annotator(source: Source) -> MarkList:
             start, end = frame(where, "start", first), frame(where, "end", last)
             times = (start - 1) / fps, end / fps
             refuse_unended(where, *times)
-            if label != NOTHING:
+            if label != NO_BEHAVIOUR:
                 found.add_segment(where, action_name(where, label), *times)
     return found
 

@@ -25,7 +25,7 @@ INSTANCES: Final = 20
 """Actions in a recording."""
 CLASSES: Final = tuple(f"behaviour {i}" for i in range(1, 9))
 """The actions, from the most frequent to the rarest."""
-RARER: Final = 0.8
+NEXT_CLASS_SHARE: Final = 0.8
 """How often a class occurs, as a share of how often the one before it does."""
 SHORTEST_S: Final = 1.0
 LONGEST_S: Final = 3.0
@@ -117,7 +117,7 @@ def write_recordings(
 
 def _instances(random: np.random.Generator, classes_each: int) -> list[dict[str, Any]]:
     """Return the annotations of one recording, in the order of time."""
-    often = RARER ** np.arange(len(CLASSES))
+    often = NEXT_CLASS_SHARE ** np.arange(len(CLASSES))
     if classes_each < len(CLASSES):
         left_out = random.permutation(len(CLASSES))[classes_each:]
         often[left_out] = 0.0

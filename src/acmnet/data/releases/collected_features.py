@@ -23,7 +23,7 @@ from acmnet.segments import SnippetGrid
 SLACK_ROWS: Final = 3
 """By how many rows a video may miss what its duration tells: releases round in several
 ways, and durations of label files are rounded, too."""
-SLACK: Final = 0.03
+SLACK_SHARE: Final = 0.03
 """The same as a share of the rows."""
 PREFIX: Final = "v_"
 """What releases of ActivityNet write before the names of videos, and its labels do
@@ -96,7 +96,9 @@ def collect(
             if video in known:
                 expected = grid.n_snippets(round(known[video] * grid.fps))
                 ratios.append(len(features) / expected)
-                if abs(len(features) - expected) > max(SLACK_ROWS, SLACK * expected):
+                if abs(len(features) - expected) > max(
+                    SLACK_ROWS, SLACK_SHARE * expected
+                ):
                     unlike.append(_unlike(video, len(features), expected, known[video]))
         on_video(index, len(videos))
     if dimension is None or not done:

@@ -33,9 +33,9 @@ LEAST_LIKELIHOOD: Final = 0.6
 LEVELS: Final = ("scorer", "individuals", "bodyparts", "coords")
 AXES: Final = ("x", "y", "z")
 LIKELIHOOD: Final = "likelihood"
-ONLY: Final = "individual"
+ONLY_INDIVIDUAL: Final = "individual"
 """Name of the one individual of a project with a single animal."""
-UNIQUE: Final = "single"
+NO_INDIVIDUAL: Final = "single"
 """What DeepLabCut calls the "individual" of body parts that belong to no animal, such
 as corners of the arena."""
 
@@ -110,7 +110,7 @@ def _frame(cell: str) -> float:
 
 def _column(names: Sequence[Any]) -> _Column:
     """Return what a column's headers, scorer first, say."""
-    individual = str(names[1]) if len(names) == len(LEVELS) else ONLY
+    individual = str(names[1]) if len(names) == len(LEVELS) else ONLY_INDIVIDUAL
     return _Column(individual, str(names[-2]), str(names[-1]).lower())
 
 
@@ -215,7 +215,7 @@ def _tracks(
     frames: npt.NDArray[np.float64],
 ) -> Tracks:
     """Return columns and rows as tracks; missing frame numbers become gaps."""
-    animals = {c.individual for c in columns} - {UNIQUE} or {UNIQUE}
+    animals = {c.individual for c in columns} - {NO_INDIVIDUAL} or {NO_INDIVIDUAL}
     kept = [c for c in columns if c.individual in animals]
     individuals = tuple(dict.fromkeys(c.individual for c in kept))
     points = tuple(dict.fromkeys(c.point for c in kept))

@@ -21,7 +21,7 @@ from acmnet.limits import LARGEST_NOTE_BYTES, finite
 from acmnet.messages import quoted, some
 from acmnet.text_files import parse_json, read_text
 
-SHARED: Final = "tracks.json"
+FOLDER_MANIFEST: Final = "tracks.json"
 """Manifest of all arrays in its folder."""
 KEYS: Final = (
     *("fps", "points", "individuals", "min_likelihood", "times_s", "has_likelihood"),
@@ -141,7 +141,7 @@ def _array(path: Path) -> npt.NDArray[np.float32]:
 def _manifest(path: Path) -> Mapping[str, object]:
     """Return what the folder's manifest and then the file's own say."""
     says: dict[str, object] = {}
-    for manifest in (path.with_name(SHARED), path.with_suffix(".json")):
+    for manifest in (path.with_name(FOLDER_MANIFEST), path.with_suffix(".json")):
         if not manifest.exists():
             continue
         empty = "write {} there, or remove the file"

@@ -12,7 +12,7 @@ from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import Data, DataSource
 from acmnet.data.marks import given_marks, supervision_note
 from acmnet.data.video_groups import VideoGroups, read_groups
-from acmnet.data.videos_trained_on import KEY, TAUGHT, taught_note
+from acmnet.data.videos_trained_on import TAUGHT_KEY, TRAINED_ON_KEY, taught_note
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.i3d.fastest_precision import with_fastest
@@ -296,11 +296,11 @@ def _write_detections(
     used: dict[str, object] = {
         "used": True,
         "details": f"features of {request.extraction.extractor}",
-        KEY: sorted(set(results) & (training_videos(learned) or set())),
+        TRAINED_ON_KEY: sorted(set(results) & (training_videos(learned) or set())),
     }
     taught = taught_videos(learned, results)
     if taught:
-        used[TAUGHT] = taught
+        used[TAUGHT_KEY] = taught
     if shown_from is not None:
         used["shown_from"] = shown_from
     write_detections(request.out / DETECTIONS, results, external_data=used)

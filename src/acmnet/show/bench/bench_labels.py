@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from acmnet.data.annotations import BENCH, Instance, Point, Video, WatchedSpan
 from acmnet.data.contradictions import covers_all
-from acmnet.data.watched_json import ALL
+from acmnet.data.watched_json import ALL_CLASSES
 from acmnet.files import digest_of
 from acmnet.segments import Segment
 from acmnet.show.bench.bench_mark import Mark
@@ -196,8 +196,10 @@ def watched_values(
     for mark in watched:
         span = [float(mark.start_s or 0.0), float(mark.end_s or 0.0)]
         for label in looked_for(mark, classes):
-            by_class.setdefault(ALL if label is None else label, []).append(span)
-    return by_class[ALL] if list(by_class) == [ALL] else by_class
+            by_class.setdefault(ALL_CLASSES if label is None else label, []).append(
+                span
+            )
+    return by_class[ALL_CLASSES] if list(by_class) == [ALL_CLASSES] else by_class
 
 
 def _annotation(mark: Mark) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from acmnet.data.annotations import Annotations, Video
 from acmnet.data.labelled_features import Data
 from acmnet.data.shown_detections import Shown
-from acmnet.data.videos_trained_on import UNKNOWN
+from acmnet.data.videos_trained_on import NOT_KNOWN_NOTE
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.messages import counted
 from acmnet.pipeline.run_data import trained_on
@@ -140,7 +140,7 @@ def _notes(config: CheckpointConfig, report: DetectionReport | None) -> Iterator
     if report is not None:
         yield from _sentences(*report.notes)
     elif trained_on(config, ()) is None:
-        yield from _sentences(UNKNOWN)
+        yield from _sentences(NOT_KNOWN_NOTE)
     if config.selection != LAST:
         yield f"The checkpoint was chosen on the {config.selection}."
 
