@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from acmnet.extraction.i3d.i3d import I3D, SIDE, I3DError, kinetics_classes
+from acmnet.extraction.i3d.i3d import I3D, INPUT_SIDE, I3DError, kinetics_classes
 from acmnet.extraction.i3d.i3d_openvino import (
     cpu_settings,
     import_openvino,
@@ -62,7 +62,9 @@ def real():
 
 def test_picture_by_picture_is_the_same_network(network):
     torch.manual_seed(1)
-    snippet = torch.randn(1, 2, 11, SIDE, SIDE)  # an odd number at every pooling
+    snippet = torch.randn(
+        1, 2, 11, INPUT_SIDE, INPUT_SIDE
+    )  # an odd number at every pooling
     folded = network.folded().float()
     with torch.inference_mode():
         expected = folded(snippet)
@@ -471,7 +473,7 @@ def test_openvino_makes_models_in_several_threads(monkeypatch):
     if importlib.util.find_spec("openvino") is None:
         pytest.skip("openvino is not installed")
     openvino = import_openvino("cpu")
-    network = nn.Conv3d(3, 1, (9, SIDE, SIDE)).requires_grad_(False)
+    network = nn.Conv3d(3, 1, (9, INPUT_SIDE, INPUT_SIDE)).requires_grad_(False)
     network.in_channels = 3
     together = threading.Barrier(3)
     bars = pytest.importorskip("tqdm.std")

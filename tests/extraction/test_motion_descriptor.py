@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from acmnet.extraction.frame_measures import BINS, MotionError
+from acmnet.extraction.frame_measures import ORIENTATIONS, MotionError
 from acmnet.extraction.motion_descriptor import BLOCKS, MotionDescriptor
 
 SIDE = 96
@@ -67,7 +67,7 @@ def test_a_moving_patch_votes_for_its_direction(right, down, bin_):
     (vector,) = described(passing(right, down, left=48 - 8 * right, top=28 - 8 * down))
     for name in ("flow on the grid", "flow around what moves"):
         # columns are square roots of shares
-        shares = np.square(block(vector, name)).reshape(-1, BINS).sum(0)
+        shares = np.square(block(vector, name)).reshape(-1, ORIENTATIONS).sum(0)
         assert shares.argmax() == bin_
         assert shares[bin_] > 0.6 * shares.sum()
     # signals: moving share, direction right and down, centre right and down
@@ -116,7 +116,7 @@ def test_edges_vote_for_their_orientation_and_place():
     picture = np.full((SIDE, WIDTH, 3), 60, np.uint8)
     picture[:, 80:] = 180  # an upright edge: its gradient is along x, bin 0
     (vector,) = described([picture] * 16)
-    shares = np.square(block(vector, "gradients")).reshape(4, 4, BINS)
+    shares = np.square(block(vector, "gradients")).reshape(4, 4, ORIENTATIONS)
     # x = 80 lies in the third column of 32 pixels
     assert shares[:, 2, 0].sum() > 0.99 * shares.sum()
     # twice the mean colour: 60 / 255 left of the edge, 180 / 255 right of it
@@ -130,7 +130,7 @@ def test_an_edge_is_one_orientation_whichever_side_is_dark():
     picture = np.full((SIDE, WIDTH, 3), 60, np.uint8)
     picture[:, 48:80] = 180
     (vector,) = described([picture] * 16)
-    shares = np.square(block(vector, "gradients")).reshape(4, 4, BINS)
+    shares = np.square(block(vector, "gradients")).reshape(4, 4, ORIENTATIONS)
     assert shares[:, :, 0].sum() > 0.99 * shares.sum()
     assert np.allclose(shares[:, 1], shares[:, 2], rtol=1e-5)
 
@@ -138,7 +138,11 @@ def test_an_edge_is_one_orientation_whichever_side_is_dark():
 def test_motion_is_cut_in_thirds_of_what_moves():
     # an even patch: about a ninth of what moves lies in each cell around its centre
     (vector,) = described(passing(2, 0, left=32))
-    shares = np.square(block(vector, "flow around what moves")).reshape(9, BINS).sum(1)
+    shares = (
+        np.square(block(vector, "flow around what moves"))
+        .reshape(9, ORIENTATIONS)
+        .sum(1)
+    )
     assert np.allclose(shares / shares.sum(), 1 / 9, atol=0.06)
 
 
@@ -150,7 +154,7 @@ def test_a_histogram_counts_area_not_speed():
     assert 1.0 < share[1] / share[0] < 2.0
     grid = np.square(np.array([block(v, "flow on the grid") for v in (slow, fast)]) / 6)
     # no cell holds more moving pixels than pixels
-    assert grid.reshape(2, -1, BINS).sum(-1).max() <= 1.0
+    assert grid.reshape(2, -1, ORIENTATIONS).sum(-1).max() <= 1.0
 
 
 def test_what_moves_is_described_alike_wherever_it_is():

@@ -13,7 +13,7 @@ import acmnet as package
 from acmnet.cli import main
 from acmnet.folders import DIGESTS_FILE
 from acmnet.network.acm_net import ACMNet
-from acmnet.network.whole_model import INPUT, WholeModel
+from acmnet.network.whole_model import INPUT_NAME, WholeModel
 from acmnet.pipeline import stored_model
 from acmnet.pipeline.model_exchange import model_export
 from acmnet.pipeline.model_exchange.model_export import ExportError, export_onnx
@@ -117,11 +117,11 @@ def test_an_onnx_file_can_be_used_without_acmnet(run, onnx_file):
         str(onnx_file), providers=["CPUExecutionProvider"]
     )
     (given,) = session.get_inputs()
-    assert (given.name, given.shape) == (INPUT, ["videos", "snippets", 6])
+    assert (given.name, given.shape) == (INPUT_NAME, ["videos", "snippets", 6])
     model = package.load(run)
     for n_videos, n_snippets in ((3, 1), (1, 7), (2, 123)):
         batch = np.random.default_rng(1).normal(size=(n_videos, n_snippets, 6))
-        outputs = session.run(None, {INPUT: batch.astype(np.float32)})
+        outputs = session.run(None, {INPUT_NAME: batch.astype(np.float32)})
         names = [output.name for output in session.get_outputs()]
         said = dict(zip(names, outputs, strict=True))
         for index, video in enumerate(batch.astype(np.float32)):

@@ -20,16 +20,16 @@ LONGEST_SIDE: Final = 4 * FRAME_SIDE
 """Longest side of a described frame in pixels; a longer one is squeezed, which limits
 the work for each frame."""
 
-GRID: Final = 4
+FRAME_GRID: Final = 4
 """Rows, and columns, of the grid over the whole frame."""
 
-CENTRED: Final = 3
+CENTRED_GRID: Final = 3
 """Rows, and columns, of the grid around the moving pixels."""
 
-BINS: Final = 8
+ORIENTATIONS: Final = 8
 """Orientations of a histogram."""
 
-SIGNALS: Final = 5
+N_SIGNALS: Final = 5
 """Length of `PairMeasures.signals`."""
 
 MOVING_PX: Final = 0.5
@@ -45,7 +45,7 @@ CAMERA_FITS: Final = 2
 FAINT_SHARE: Final = 0.003
 """Share of moving pixels below which a distribution fades to zero."""
 
-THIN: Final = (slice(None, None, 2), slice(None, None, 2))
+EVERY_SECOND_PIXEL: Final = (slice(None, None, 2), slice(None, None, 2))
 """Slices of the pixels that the camera's motion is fitted to: every second one along
 height and width."""
 
@@ -69,7 +69,7 @@ class _Layout(NamedTuple):
     y: npt.NDArray[np.float64]
     """(h / 2, w / 2): vertical place of each pixel at half the size, in [-1, 1]."""
     thin: npt.NDArray[np.float64]
-    """(n, 3): 1, x and y of the pixels that `THIN` selects."""
+    """(n, 3): 1, x and y of the pixels that `EVERY_SECOND_PIXEL` selects."""
 
 
 class StillMeasures(NamedTuple):
@@ -101,10 +101,10 @@ class PairMeasures(NamedTuple):
 
 
 NO_MOTION: Final = PairMeasures(
-    np.zeros((GRID * GRID, BINS)),
-    np.zeros((CENTRED * CENTRED, BINS)),
-    np.zeros((2, CENTRED * CENTRED, BINS)),
-    np.zeros(SIGNALS),
+    np.zeros((FRAME_GRID * FRAME_GRID, ORIENTATIONS)),
+    np.zeros((CENTRED_GRID * CENTRED_GRID, ORIENTATIONS)),
+    np.zeros((2, CENTRED_GRID * CENTRED_GRID, ORIENTATIONS)),
+    np.zeros(N_SIGNALS),
 )
 
 
@@ -158,7 +158,7 @@ def _layout(height: int, width: int) -> _Layout:
     along, down = (2 * (np.arange(side) + 0.5) / side - 1 for side in half)
     x, y = np.broadcast_arrays(along, down[:, None])
     ones = np.ones_like(x)
-    thin = np.stack([part[THIN].ravel() for part in (ones, x, y)], axis=1)
+    thin = np.stack([part[EVERY_SECOND_PIXEL].ravel() for part in (ones, x, y)], axis=1)
     sizes = size[0], size[1]
     return _Layout(
         size=sizes,
@@ -172,8 +172,8 @@ def _layout(height: int, width: int) -> _Layout:
 
 def _grid_cells(width: int, height: int) -> Cells:
     """Return the (height * width,) index of the cell that each pixel lies in."""
-    rows, columns = (np.arange(side) * GRID // side for side in (height, width))
-    cells: Cells = (rows[:, None] * GRID + columns).ravel()
+    rows, columns = (np.arange(side) * FRAME_GRID // side for side in (height, width))
+    cells: Cells = (rows[:, None] * FRAME_GRID + columns).ravel()
     return cells
 
 
@@ -188,8 +188,8 @@ def _still(frame: Frame, layout: _Layout) -> StillMeasures:
     slope, angle = _polar(x, y)
     # twice the angle: an edge from dark to light and one from light to dark then have
     # one orientation
-    gradients = _binned(2 * angle, slope).counted(layout.cells, GRID * GRID)
-    colours = cv2.resize(frame, (GRID, GRID), interpolation=cv2.INTER_AREA)
+    gradients = _binned(2 * angle, slope).counted(layout.cells, FRAME_GRID * FRAME_GRID)
+    colours = cv2.resize(frame, (FRAME_GRID, FRAME_GRID), interpolation=cv2.INTER_AREA)
     return StillMeasures(
         gray, gradients / slope.size, colours.reshape(-1, 3).astype(np.float64) / 255
     )
@@ -203,7 +203,7 @@ def _slopes(plane: Frame | Vector) -> tuple[Vector, Vector]:
 
 
 class _Bins(NamedTuple):
-    """Votes of n pixels for angles; each vote is shared by the nearest two of `BINS`.
+    """Votes of n pixels for angles, each shared by the two nearest `ORIENTATIONS`.
 
     Bin 0 is centred on the angle 0, along x. After the last bin comes bin 0 again.
     """
@@ -219,21 +219,23 @@ class _Bins(NamedTuple):
 
     def counted(self, cells: Cells, n_cells: int) -> npt.NDArray[np.float64]:
         """Return (n_cells, BINS) votes by cell and angle; ``cells`` is (n,)."""
-        base, n = cells * BINS, n_cells * BINS
+        base, n = cells * ORIENTATIONS, n_cells * ORIENTATIONS
         counts = np.zeros(n)
         counts += np.bincount(base + self.low, self.lower, n)
         counts += np.bincount(base + self.high, self.upper, n)
-        return counts.reshape(n_cells, BINS)
+        return counts.reshape(n_cells, ORIENTATIONS)
 
 
 def _binned(angle: Vector, votes: Vector) -> _Bins:
     """Return how the votes for angles in radians are shared among bins."""
-    place = (angle * np.float32(BINS / (2 * np.pi))).ravel()
+    place = (angle * np.float32(ORIENTATIONS / (2 * np.pi))).ravel()
     low = place.astype(np.intp)
     votes = votes.ravel()
     upper = (place - low) * votes
-    # & BINS - 1 is the remainder by BINS, which is a power of two
-    return _Bins(low & BINS - 1, low + 1 & BINS - 1, votes - upper, upper)
+    # & ORIENTATIONS - 1 is the remainder by ORIENTATIONS, a power of two
+    return _Bins(
+        low & ORIENTATIONS - 1, low + 1 & ORIENTATIONS - 1, votes - upper, upper
+    )
 
 
 def _polar(x: Vector, y: Vector) -> tuple[Vector, Vector]:
@@ -254,19 +256,21 @@ def _pair(field: Vector, layout: _Layout) -> PairMeasures:
     total = votes.sum(dtype=np.float64) + FAINT_SHARE * n_pixels
     columns, centre_x = _thirds(layout.x, votes, total)
     rows, centre_y = _thirds(layout.y, votes, total)
-    around = (rows * CENTRED + columns).ravel()
+    around = (rows * CENTRED_GRID + columns).ravel()
     edges = _binned(*_votes(*_slopes(moving), BOUNDARY_PX))
-    n_cells = CENTRED * CENTRED
+    n_cells = CENTRED_GRID * CENTRED_GRID
     each = (
         around[:, None] + (0, n_cells)
     ).ravel()  # cells of one component, then the other
-    boundaries = edges.counted(each, 2 * n_cells).reshape(2, n_cells, BINS)
+    boundaries = edges.counted(each, 2 * n_cells).reshape(2, n_cells, ORIENTATIONS)
     directions = (
         (votes * turn(angle)).sum(dtype=np.float64) / total for turn in (np.cos, np.sin)
     )
     signals = (votes.mean(dtype=np.float64), *directions, centre_x, centre_y)
     return PairMeasures(
-        bins.counted(layout.half_cells, GRID * GRID) * GRID**2 / n_pixels,
+        bins.counted(layout.half_cells, FRAME_GRID * FRAME_GRID)
+        * FRAME_GRID**2
+        / n_pixels,
         bins.counted(around, n_cells) / n_pixels,
         boundaries / n_pixels,
         np.array(signals),
@@ -308,7 +312,7 @@ def _camera(field: Vector, layout: _Layout) -> Vector:
     fitted, `CAMERA_FITS` times, to the pixels that lie near the last estimate.
     """
     terms = layout.thin
-    seen = field[THIN].reshape(-1, 2).astype(np.float64)
+    seen = field[EVERY_SECOND_PIXEL].reshape(-1, 2).astype(np.float64)
     model = np.zeros((3, 2))
     model[0] = _median(seen[:, 0]), _median(seen[:, 1])
     for _ in range(CAMERA_FITS):

@@ -25,13 +25,13 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.extraction.frame_measures import (
-    BINS,
-    CENTRED,
+    CENTRED_GRID,
     FAINT_SHARE,
+    FRAME_GRID,
     FRAME_SIDE,
-    GRID,
+    N_SIGNALS,
     NO_MOTION,
-    SIGNALS,
+    ORIENTATIONS,
     Frame,
     PairMeasures,
     StillMeasures,
@@ -49,14 +49,14 @@ FAINT_SLOPE: Final = 0.5
 
 BLOCKS: Final[Mapping[str, int]] = MappingProxyType(
     {
-        "gradients": GRID * GRID * BINS,
-        "colours": GRID * GRID * 3,
-        "flow on the grid": GRID * GRID * BINS,
-        "flow around what moves": CENTRED * CENTRED * BINS,
-        "its change": CENTRED * CENTRED * BINS,
-        "boundaries": 2 * CENTRED * CENTRED * BINS,
-        "signals": 2 * SIGNALS,
-        "frequencies": SIGNALS * FREQUENCIES,
+        "gradients": FRAME_GRID * FRAME_GRID * ORIENTATIONS,
+        "colours": FRAME_GRID * FRAME_GRID * 3,
+        "flow on the grid": FRAME_GRID * FRAME_GRID * ORIENTATIONS,
+        "flow around what moves": CENTRED_GRID * CENTRED_GRID * ORIENTATIONS,
+        "its change": CENTRED_GRID * CENTRED_GRID * ORIENTATIONS,
+        "boundaries": 2 * CENTRED_GRID * CENTRED_GRID * ORIENTATIONS,
+        "signals": 2 * N_SIGNALS,
+        "frequencies": N_SIGNALS * FREQUENCIES,
     }
 )
 """Number of columns of each block of features, in order; the first two blocks are the

@@ -12,7 +12,7 @@ from acmnet.extraction.phrase_weights import phrase_files
 
 DIMENSION: Final = 384
 """Numbers of a vector."""
-LONGEST: Final = 128
+MOST_WORD_PIECES: Final = 128
 """Pieces of words of a text that are read; the rest is ignored."""
 
 
@@ -30,7 +30,7 @@ class SentenceEncoder:
         runtime, tokenizers = _imported("onnxruntime"), _imported("tokenizers")
         self._tokenizer = tokenizers.Tokenizer.from_buffer(tokenizer)
         self._tokenizer.no_padding()  # each text is read alone
-        self._tokenizer.enable_truncation(LONGEST)
+        self._tokenizer.enable_truncation(MOST_WORD_PIECES)
         options = runtime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3

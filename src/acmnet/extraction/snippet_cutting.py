@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from acmnet.extraction.i3d.i3d import SIDE, Frames, I3DError
+from acmnet.extraction.i3d.i3d import INPUT_SIDE, Frames, I3DError
 from acmnet.extraction.i3d.i3d_choices import Stream
 
 Frame = TypeVar("Frame")
@@ -65,7 +65,7 @@ def cut_snippets(
         yield held + [held[-1]] * (snippet_frames - len(held))
 
 
-def crop_centre(frames: Frames, side: int = SIDE) -> Frames:
+def crop_centre(frames: Frames, side: int = INPUT_SIDE) -> Frames:
     """Return the central square of (..., H, W, C) frames, as a view.
 
     Where the number of pixels outside the square is odd, one more of them lies below
@@ -75,7 +75,9 @@ def crop_centre(frames: Frames, side: int = SIDE) -> Frames:
     return _crop(frames, top, left, side)
 
 
-def crop_ten(frames: Frames, stream: Stream, side: int = SIDE) -> Iterator[Frames]:
+def crop_ten(
+    frames: Frames, stream: Stream, side: int = INPUT_SIDE
+) -> Iterator[Frames]:
     """Yield ten crops of (..., H, W, C) frames: corners, centre, and their mirrors.
 
     The four corners come first, then the centre, then the mirror image of each. A

@@ -55,7 +55,7 @@ being filled and used."""
 FRAMES_AHEAD: Final = (BATCHES_AHEAD + 2) * FRAMES_AT_ONCE
 """Decoded frames in memory on their way to the extractor, at most."""
 
-PLACE_S: Final = 1.0
+REPORT_EVERY_S: Final = 1.0
 """Seconds after which a worker states again how far it has come in its video."""
 
 
@@ -261,7 +261,7 @@ def _placed(frames: Iterable[Frame], reader: Reader, place: Path) -> Iterator[Fr
     told = time.monotonic()
     for frame in frames:
         yield frame
-        if time.monotonic() - told >= PLACE_S:
+        if time.monotonic() - told >= REPORT_EVERY_S:
             told = time.monotonic()
             # a report of progress that cannot be written is no reason to fail
             with contextlib.suppress(OSError):

@@ -32,7 +32,7 @@ class Branch(enum.IntEnum):
     INSTANCE = 0
     """An action."""
     CONTEXT = 1
-    """What usually comes with an action and is none, such as its scene."""
+    """What usually surrounds an action but is not the action, such as its scene."""
     BACKGROUND = 2
     """Neither of them."""
 

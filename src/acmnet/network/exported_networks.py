@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from acmnet.network.whole_model import INPUT
+from acmnet.network.whole_model import INPUT_NAME
 
 CPU: Final = torch.device("cpu")
 
@@ -42,7 +42,7 @@ class ExportedRunner:
         seen = video.detach().cpu().float()
         if self.last is None or not torch.equal(self.last[0], seen):
             batch = seen.unsqueeze(0).contiguous().numpy()  # (1, T, D)
-            arrays = self.session.run(None, {INPUT: batch})
+            arrays = self.session.run(None, {INPUT_NAME: batch})
             said = {n: x[0] for n, x in zip(self.names, arrays, strict=True)}
             self.last = seen.clone(), said
         return self.last[1]

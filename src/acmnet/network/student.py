@@ -17,7 +17,7 @@ from acmnet.network.standardization import StandardizingNetwork
 from acmnet.network.tiled_convolution import SnippetConvolution
 from acmnet.network.video_dropout import VideoDropout
 
-RARE = -3.0
+INITIAL_CLASS_BIAS = -3.0
 """Bias of every class before training: a probability of 0.05, as actions are rare."""
 
 
@@ -86,7 +86,7 @@ class Student(StandardizingNetwork):
         self.classes = SnippetConvolution(width, n_classes, 3)
         self.boundaries = SnippetConvolution(width, 2, 3)
         if self.classes.bias is not None:
-            nn.init.constant_(self.classes.bias, RARE)
+            nn.init.constant_(self.classes.bias, INITIAL_CLASS_BIAS)
 
     def forward(
         self,

@@ -17,8 +17,8 @@ from torch.nn import functional
 
 WIDTH: Final = 3
 """Window of `convolve_in_tiles`, in snippets."""
-ALIGNED: Final = 8
-"""Outputs that a GPU's fast products come in multiples of."""
+GPU_MULTIPLE: Final = 8
+"""A GPU multiplies matrices fast if the number of outputs is a multiple of this."""
 
 
 class SnippetConvolution(nn.Conv1d):
@@ -139,7 +139,7 @@ def few_outputs(seen: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
     bias : (E,), optional
         Added to each output.
     """
-    unused = -len(weight) % ALIGNED if seen.device.type == "cuda" else 0
+    unused = -len(weight) % GPU_MULTIPLE if seen.device.type == "cuda" else 0
     if not unused:
         return functional.linear(seen, weight, bias)
     wide = functional.pad(weight, (0, 0, 0, unused))

@@ -16,7 +16,7 @@ from acmnet.network.acm_net import ACMNet, Branch
 from acmnet.network.exported_networks import ExportedStudents, ExportedTeachers
 from acmnet.network.pooling import video_logits
 from acmnet.network.student import Student, StudentOutput
-from acmnet.network.whole_model import STUDENTS_SAY, TEACHERS_SAY
+from acmnet.network.whole_model import STUDENT_OUTPUTS, TEACHER_OUTPUTS
 
 CHUNK_SNIPPETS: Final = 1024
 """Snippets of one video that a network sees at once: they bound its memory and change
@@ -58,7 +58,7 @@ def acm_net_on_video(network: ACMNet | ExportedTeachers, video: Tensor) -> ACMNe
     """
     if isinstance(network, ExportedTeachers):
         said = network.runner.said(video)
-        return ACMNetVideo(*(said[name] for name in TEACHERS_SAY))
+        return ACMNetVideo(*(said[name] for name in TEACHER_OUTPUTS))
 
     network.eval()
     settings, device = network.settings, network.classifier.weight.device
@@ -91,7 +91,7 @@ def student_on_video(
     """
     if isinstance(student, ExportedStudents):
         said = student.runner.said(video)
-        return StudentVideo(*(said[name] for name in STUDENTS_SAY))
+        return StudentVideo(*(said[name] for name in STUDENT_OUTPUTS))
 
     def outputs(seen: Tensor) -> tuple[Tensor, Tensor]:
         output: StudentOutput = student(seen)

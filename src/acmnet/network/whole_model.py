@@ -15,12 +15,12 @@ from acmnet.network.pooling import pooled_snippets
 from acmnet.network.student import Student
 from acmnet.network.video_dropout import VideoDropout
 
-INPUT: Final = "features"
+INPUT_NAME: Final = "features"
 """Name of the input: (B, T, D) fp32, standardised inside."""
-TEACHERS_SAY: Final = ("instance_cas", "attention", "video_scores", "cas")
+TEACHER_OUTPUTS: Final = ("instance_cas", "attention", "video_scores", "cas")
 """Names of the first outputs: (B, T, C + 1), (B, T, 3), (B, C + 1), (B, T, C + 1), as
 `acmnet.network.video_outputs.ACMNetVideo` describes them for one video."""
-STUDENTS_SAY: Final = ("probability", "distance")
+STUDENT_OUTPUTS: Final = ("probability", "distance")
 """Names of the outputs that a model with a second stage has besides: (B, T, C) and
 (B, T, 2), as in `acmnet.network.video_outputs.StudentVideo`."""
 
@@ -54,7 +54,7 @@ class WholeModel(nn.Module):
     @property
     def output_names(self) -> tuple[str, ...]:
         """The names of what `forward` returns, in its order."""
-        return (*TEACHERS_SAY, *(STUDENTS_SAY if len(self.students) else ()))
+        return (*TEACHER_OUTPUTS, *(STUDENT_OUTPUTS if len(self.students) else ()))
 
     def forward(self, features: Tensor) -> tuple[Tensor, ...]:
         """Return what the networks say of features (B, T, D), by `output_names`."""
@@ -70,7 +70,7 @@ def _means(said: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
 
 
 def _of_acm_net(network: nn.Module, features: Tensor) -> tuple[Tensor, ...]:
-    """Return the outputs `TEACHERS_SAY` of one of the paper's networks."""
+    """Return the outputs `TEACHER_OUTPUTS` of one of the paper's networks."""
     if not isinstance(network, ACMNet):
         raise TypeError(f"must be an ACMNet, got a {type(network).__name__}")
     mask = torch.ones_like(features[..., 0], dtype=torch.bool)  # (B, T)
@@ -94,6 +94,6 @@ def _of_acm_net(network: nn.Module, features: Tensor) -> tuple[Tensor, ...]:
 
 
 def _of_student(student: nn.Module, features: Tensor) -> tuple[Tensor, ...]:
-    """Return the outputs `STUDENTS_SAY` of one student."""
+    """Return the outputs `STUDENT_OUTPUTS` of one student."""
     logits, distance = student(features)
     return logits.sigmoid(), distance

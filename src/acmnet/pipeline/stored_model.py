@@ -17,7 +17,7 @@ from acmnet.network.exported_networks import (
     ExportedTeachers,
 )
 from acmnet.network.student import Student
-from acmnet.network.whole_model import STUDENTS_SAY, TEACHERS_SAY
+from acmnet.network.whole_model import STUDENT_OUTPUTS, TEACHER_OUTPUTS
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.recipes import RecipeError, Settings, from_values
 from acmnet.training.checkpoint import (
@@ -106,7 +106,7 @@ def _exported(path: Path, settings: Callable[[Settings], Settings]) -> TrainedMo
     config = load_config(path)
     used = settings(_trained_with(path, config))
     runner = ExportedRunner(session_of(path))
-    wanted = {*TEACHERS_SAY, *(STUDENTS_SAY if used.has_student else ())}
+    wanted = {*TEACHER_OUTPUTS, *(STUDENT_OUTPUTS if used.has_student else ())}
     if set(runner.names) != wanted:
         raise CheckpointError(
             f"{path} gives {some(runner.names)}, where its settings call for "

@@ -28,7 +28,7 @@ from acmnet.extraction.i3d.i3d_back_ends import (
     measured,
     peaks_of,
 )
-from acmnet.extraction.i3d.i3d_choices import AUTO
+from acmnet.extraction.i3d.i3d_choices import UNMEASURED_FORMAT
 from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.i3d_runner import network_input
 from acmnet.extraction.i3d.i3d_weights import weights_directory
@@ -47,10 +47,10 @@ LEAST_VIDEO_S: Final = 300.0
 """Seconds of video from which it pays to look for the fastest format: the measurement
 takes up to a minute of one core, and int8 saves a fifth of a second of a core for
 each second of video."""
-SNIPPETS: Final = 12
+MEASURED_SNIPPETS: Final = 12
 """Snippets of the user's videos on which int8 is measured: every second one gives the
 peaks, and on the others its features are compared with those in fp32."""
-LOOKED_AT_S: Final = 8.0
+MEASURED_FROM_FIRST_S: Final = 8.0
 """Seconds at the beginning of a video from which these snippets are taken."""
 
 
@@ -100,7 +100,7 @@ def with_fastest(
         return settings
     has_int8 = set(parts_of(settings.extractor)) & set(RGB_EXTRACTORS)
     if not has_int8 and settings.precision == "auto":
-        return dataclasses.replace(settings, precision=AUTO)
+        return dataclasses.replace(settings, precision=UNMEASURED_FORMAT)
     held = _held(settings, store)
     if held is not None:
         return held
@@ -109,7 +109,7 @@ def with_fastest(
     has_openvino = importlib.util.find_spec("openvino") is not None
     is_choice = device == "cpu" and is_alone and has_openvino
     if not is_choice or not _is_worth_it(files):
-        return dataclasses.replace(settings, precision=AUTO)
+        return dataclasses.replace(settings, precision=UNMEASURED_FORMAT)
     return _fastest(settings, _snippets(settings, files), on_note)
 
 
@@ -142,7 +142,7 @@ def _fastest(
 ) -> ExtractionSettings:
     """Return the settings with the fastest precision that is exact enough."""
     if len(snippets) < 2:  # no video can be read, which is told later
-        return dataclasses.replace(settings, precision=AUTO)
+        return dataclasses.replace(settings, precision=UNMEASURED_FORMAT)
     speeds = _speeds(snippets, on_note)
     for name in sorted(speeds, key=lambda name: speeds[name].seconds):
         precision = BACK_ENDS[name].precision
@@ -223,14 +223,14 @@ def _beginning(path: Path, settings: ExtractionSettings) -> Iterator[Frames]:
 
     grid = settings.grid
     reader = FrameReader(path, fps=grid.fps, short_side=FRAME_SIDE)
-    n_frames = 1 + int(LOOKED_AT_S * grid.fps)
+    n_frames = 1 + int(MEASURED_FROM_FIRST_S * grid.fps)
     frames = map(crop_centre, itertools.islice(reader, n_frames))
     for snippet in cut_snippets(frames, grid.snippet_frames, grid.snippet_frames):
         yield np.stack(snippet)
 
 
 def _snippets(settings: ExtractionSettings, files: Mapping[str, Path]) -> Frames:
-    return sampled_snippets([*files.values()], settings, SNIPPETS)
+    return sampled_snippets([*files.values()], settings, MEASURED_SNIPPETS)
 
 
 def _speeds(snippets: Frames, on_note: OnNote) -> dict[str, Speed]:

@@ -26,7 +26,7 @@ from torch.nn import functional
 
 Frames = npt.NDArray[Any]
 
-SIDE: Final = 224
+INPUT_SIDE: Final = 224
 """Height and width of what the network sees, in pixels."""
 
 DIMENSION: Final = 1024
@@ -270,11 +270,11 @@ def _refuse_shape(shape: tuple[int, ...], in_channels: int) -> None:
         len(shape) != 5
         or shape[1] != in_channels
         or shape[2] < MIN_FRAMES
-        or shape[3:] != (SIDE, SIDE)
+        or shape[3:] != (INPUT_SIDE, INPUT_SIDE)
     ):
         raise I3DError(
-            f"I3D takes (n, {in_channels}, T, {SIDE}, {SIDE}) with T at least "
-            f"{MIN_FRAMES} frames, got {shape}; cut and crop the snippets first"
+            f"I3D takes (n, {in_channels}, T, {INPUT_SIDE}, {INPUT_SIDE}) with T at "
+            f"least {MIN_FRAMES} frames, got {shape}; cut and crop the snippets first"
         )
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from acmnet.devices import computed_in
-from acmnet.extraction.i3d.i3d import I3D, SIDE, Frames, I3DError
+from acmnet.extraction.i3d.i3d import I3D, INPUT_SIDE, Frames, I3DError
 from acmnet.extraction.i3d.i3d_choices import RGB_WEIGHTS, Precision
 from acmnet.extraction.i3d.i3d_int8 import measured_peaks
 from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
@@ -100,7 +100,9 @@ def _onnxruntime(network: I3D, snippet_frames: int, _peaks: Sequence[float]) -> 
         if importlib.util.find_spec(module) is None:
             raise I3DError(f"{module} is not installed")
     onnxruntime = importlib.import_module("onnxruntime")
-    example = torch.zeros(1, network.in_channels, snippet_frames, SIDE, SIDE)
+    example = torch.zeros(
+        1, network.in_channels, snippet_frames, INPUT_SIDE, INPUT_SIDE
+    )
     with quiet_export():
         program: Any = torch.onnx.export(
             network, (example,), dynamo=True, verbose=False
@@ -242,7 +244,7 @@ def matrix_rate(number: str) -> float:
 
 def work_of_a_snippet(snippet_frames: int) -> int:
     """Return the multiplications and additions of I3D's RGB stream for a snippet."""
-    snippet = torch.zeros((1, 3, snippet_frames, SIDE, SIDE), device="meta")
+    snippet = torch.zeros((1, 3, snippet_frames, INPUT_SIDE, INPUT_SIDE), device="meta")
     with FlopCounterMode(display=False) as counter:
         unfilled_network(3)(snippet)
     return int(counter.get_total_flops())

@@ -9,7 +9,7 @@ Precision = Literal[
 ]
 """Number formats of I3D, and what computes it; "auto" is the fastest exact enough."""
 
-AUTO: Final = "bf16"
+UNMEASURED_FORMAT: Final = "bf16"
 """What "auto" is where nobody has looked for the fastest number format: on a GPU, on a
 cluster, and where the videos are short."""
 
@@ -24,5 +24,5 @@ number format may take the place of fp32 (D-100)."""
 
 
 def without_search(precision: Precision) -> Precision:
-    """Return a number format, and `AUTO` for "auto"."""
-    return AUTO if precision == "auto" else precision
+    """Return a number format, and `UNMEASURED_FORMAT` for "auto"."""
+    return UNMEASURED_FORMAT if precision == "auto" else precision

@@ -21,14 +21,14 @@ from torch import Tensor, nn
 
 from acmnet.extraction.i3d.i3d import I3D, I3DError
 
-LEVELS: Final = 256
+BYTE_VALUES: Final = 256
 """Values of a byte."""
 
 LEAST_PIXELS: Final = 100
 """Pixels of a convolution's output from which it is computed in int8. Those of the last
 modules have 7 x 7: they take 5 % of the time, and cost most of the exactness."""
 
-DIGITS: Final = 5
+PEAK_DIGITS: Final = 5
 """Significant digits of a peak that are kept."""
 
 
@@ -67,7 +67,7 @@ def measured_peaks(network: I3D, snippets: Iterable[Tensor]) -> tuple[float, ...
     finally:
         for hook in hooks:
             hook.remove()
-    return tuple(float(f"{peak:.{DIGITS}g}") for peak in peaks)
+    return tuple(float(f"{peak:.{PEAK_DIGITS}g}") for peak in peaks)
 
 
 def quantize(model: Any, network: I3D, peaks: Sequence[float]) -> None:
@@ -120,10 +120,10 @@ def _quantize_layer(layer: Any, low: float, high: float) -> None:
     top = np.abs(weights).max(axis=(1, 2, 3, 4), keepdims=True)
     top[top == 0] = 1.0  # a channel without weights stays without
     ends = np.float32(low), np.float32(high)
-    rounded = opset13.fake_quantize(data, *ends, *ends, LEVELS)
+    rounded = opset13.fake_quantize(data, *ends, *ends, BYTE_VALUES)
     constant = opset13.constant(weights)
     # 255 levels: as many below 0 as above, so that 0 stays 0
-    scaled = opset13.fake_quantize(constant, -top, top, -top, top, LEVELS - 1)
+    scaled = opset13.fake_quantize(constant, -top, top, -top, top, BYTE_VALUES - 1)
     layer.input(0).replace_source_output(rounded.output(0))
     layer.input(1).replace_source_output(scaled.output(0))
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from acmnet.extraction.i3d.i3d import CHANNELS, I3D, SIDE, I3DError
+from acmnet.extraction.i3d.i3d import CHANNELS, I3D, INPUT_SIDE, I3DError
 from acmnet.extraction.i3d.i3d_choices import Precision
 from acmnet.extraction.i3d.i3d_int8 import quantize
 
@@ -80,7 +80,9 @@ def openvino_model(openvino: Any, network: I3D, snippet_frames: int) -> Any:
 
     OpenVINO is faster with one snippet at a time, and with a shape that is fixed.
     """
-    example = torch.zeros(1, network.in_channels, snippet_frames, SIDE, SIDE)
+    example = torch.zeros(
+        1, network.in_channels, snippet_frames, INPUT_SIDE, INPUT_SIDE
+    )
     # torch warns here of changes to its own internals
     with without_reports(), warnings.catch_warnings():
         _keep_bars_to_this_process()
@@ -102,7 +104,7 @@ def taking_frames(model: Any, channels: int) -> Any:
     (former,) = model.inputs
     n_frames = former.get_shape()[2]
     kind = np.uint8 if channels == CHANNELS["rgb"] else np.float32
-    taken = opset13.parameter([1, n_frames, SIDE, SIDE, channels], kind)
+    taken = opset13.parameter([1, n_frames, INPUT_SIDE, INPUT_SIDE, channels], kind)
     moved = opset13.transpose(taken, [0, 4, 1, 2, 3])
     if kind is np.uint8:
         scaled = opset13.divide(opset13.convert(moved, "f32"), np.float32(127.5))

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from acmnet.extraction.i3d.i3d import I3D, MaxPool, Mixed, Unit, same_padding
 
-ALIGNED: Final = 8
+CHANNEL_MULTIPLE: Final = 8
 """Channels come in multiples of so many: fewer leave a GPU's matrix units idle."""
 
 
@@ -82,7 +82,7 @@ class _PlaneUnit(nn.Module):
         self.kernel, self.stride = unit.conv.kernel_size[0], unit.conv.stride[0]
         weight = unit.conv.weight  # (E, C, k, k, k)
         stacked = weight.permute(0, 2, 1, 3, 4).flatten(1, 2)  # (E, k C, k, k)
-        self.unused = -stacked.shape[1] % ALIGNED
+        self.unused = -stacked.shape[1] % CHANNEL_MULTIPLE
         stacked = functional.pad(stacked, (0, 0, 0, 0, 0, self.unused))
         self.weight = nn.Parameter(
             stacked.contiguous(memory_format=torch.channels_last)

@@ -15,8 +15,8 @@ from acmnet.extraction.i3d.i3d import (
     CHANNELS,
     DIMENSION,
     I3D,
+    INPUT_SIDE,
     MIN_FRAMES,
-    SIDE,
     Frames,
     I3DError,
 )
@@ -156,12 +156,12 @@ class I3DRunner:
             if (
                 frame.ndim != 3
                 or frame.shape[2] != CHANNELS[self.stream]
-                or min(frame.shape[:2]) < SIDE
+                or min(frame.shape[:2]) < INPUT_SIDE
                 or frame.dtype != FRAME_DTYPES[self.stream]
             ):
                 raise I3DError(
                     f"frame {i} must be (H, W, {CHANNELS[self.stream]}) "
-                    f"{FRAME_DTYPES[self.stream]} with H and W from {SIDE}, got "
+                    f"{FRAME_DTYPES[self.stream]} with H and W from {INPUT_SIDE}, got "
                     f"{frame.shape} {frame.dtype}; resize its shorter side to 256"
                 )
             if frame.shape != (shape or frame.shape):

@@ -1,4 +1,4 @@
-"""Tracks on a steady clock without gaps: resampled, interpolated, and told so.
+"""Tracks on a steady clock without gaps: resampled, interpolated, and marked as such.
 
 Notation as in `acmnet.data.tracks.tracks`.
 """
@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from acmnet.data.tracks.tracks import TrackError, Tracks
 
-STEADY: Final = 0.25
+LARGEST_JITTER: Final = 0.25
 """Share of the mean interval by which intervals of a steady clock differ from it at
 most; clocks in whole milliseconds stay below it up to 250 frames a second."""
-HOLE: Final = 2.0
+LONGEST_INTERVAL: Final = 2.0
 """Intervals between frames that may pass before what lies between is a gap."""
 
 Flags = npt.NDArray[np.bool_]
@@ -55,7 +55,7 @@ def stated_fps(tracks: Tracks) -> float | None:
         return tracks.fps
     intervals = np.diff(tracks.times_s)
     mean = float(intervals.mean())
-    if np.abs(intervals - mean).max() > STEADY * mean:
+    if np.abs(intervals - mean).max() > LARGEST_JITTER * mean:
         return None
     return round(1 / mean, 4)
 
@@ -98,7 +98,9 @@ def filled(
     grid = np.arange(max(1, np.ceil((times[-1] + interval) * fps - 1e-6))) / fps
     nearest = _nearest(times, grid)
     missing = ~seen[nearest]
-    missing |= (np.abs(times[nearest] - grid) > HOLE * interval)[:, None, None]
+    missing |= (np.abs(times[nearest] - grid) > LONGEST_INTERVAL * interval)[
+        :, None, None
+    ]
     positions = np.zeros((len(grid), *tracks.positions.shape[1:]))
     for i in range(positions.shape[1]):
         _fill(tracks.positions[:, i], seen[:, i], times, grid, positions[:, i])

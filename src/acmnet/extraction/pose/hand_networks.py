@@ -24,22 +24,24 @@ from acmnet.extraction.pose.pose_weights import hand_network_files
 from acmnet.video.frames import Frame
 
 PALM_SIDE: Final = 192
-"""Sides of the picture in which palms are looked for, in pixels."""
+"""Height and width of the picture in which palms are looked for, in pixels."""
 PALM_LAYERS: Final = ((24, 2), (12, 6))
 """Layers of the detector of palms: cells along a side, and anchors in each cell. Three
 layers of 12 x 12 cells with two anchors each follow each other cell by cell."""
 HAND_SIDE: Final = 224
-"""Sides of the picture in which the points of a hand are found, in pixels."""
+"""Height and width of the picture in which the points of a hand are found, in
+pixels."""
 LEAST_PALM: Final = 0.5
-"""Score below which there is no palm."""
+"""Score from which a detected palm counts as one."""
 LEAST_HAND: Final = 0.5
-"""Score below which there is no hand in a region."""
-FROM_PALM: Final = (2.6, 0.5)
+"""Score from which a region counts as holding a hand."""
+REGION_FROM_PALM: Final = (2.6, 0.5)
 """Side of the region of a hand in sides of its palm's box, and how far the region lies
 toward the fingers from the box, in heights of the box."""
-FROM_HAND: Final = (2.0, 0.1)
-"""The same from the box around the palm's points in the frame before."""
-STEADY: Final = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
+REGION_FROM_HAND: Final = (2.0, 0.1)
+"""The same two numbers when the region is derived from the box around the palm's points
+in the frame before."""
+STEADY_POINTS: Final = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
 """Points of a hand that move little when fingers do, which say where it will be."""
 
 
@@ -123,7 +125,7 @@ def region_of_palm(
     [65.0, 75.0, 78.0, 1.570796]
     """
     middle, size = (corner + opposite) / 2, opposite - corner
-    scale, ahead = FROM_PALM
+    scale, ahead = REGION_FROM_PALM
     angle = _heading(wrist, knuckle)
     return _toward_fingers(middle, ahead * float(size[1]), scale * max(size), angle)
 
@@ -134,10 +136,10 @@ def region_of_hand(points: Floats) -> Region:
     knuckles = ((points[5] + points[13]) / 2 + points[9]) / 2
     angle = _heading(points[0], knuckles)
     turned = Region(0.0, 0.0, 1.0, angle)  # along the hand; 0.5 is its middle
-    steady = turned.from_frame(points[list(STEADY)])
+    steady = turned.from_frame(points[list(STEADY_POINTS)])
     low, high = steady.min(axis=0), steady.max(axis=0)
     middle, size = turned.to_frame((low + high) / 2), high - low
-    scale, ahead = FROM_HAND
+    scale, ahead = REGION_FROM_HAND
     return _toward_fingers(middle, ahead * float(size[1]), scale * max(size), angle)
 
 

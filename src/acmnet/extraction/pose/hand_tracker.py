@@ -18,15 +18,15 @@ from acmnet.extraction.pose.pose_geometry import Floats, Region
 from acmnet.extraction.pose.pose_networks import PersonPose
 from acmnet.video.frames import Frame
 
-LOOKED_AT: Final = 0.35
-"""Sides of the part of the frame in which a palm is looked for, in sides of the region
-of the person, who is about 0.8 of it tall."""
-FARTHEST: Final = 0.15
-"""Distance of a hand's own wrist from the one of the pose, in sides of the region of
-the person, from which it is not this person's hand."""
+SEARCHED_SIDES: Final = 0.35
+"""Side of the square in which a palm is looked for, divided by the side of the person's
+region. The person is about 0.8 of that region tall."""
+FARTHEST_WRIST: Final = 0.15
+"""A hand belongs to a person if its wrist lies at most this far from the wrist of the
+pose, in sides of the person's region."""
 SAME_HAND: Final = 0.3
-"""Distance of two hands' middles, in sides of the smaller region, below which they are
-one hand."""
+"""Two hands whose middles are nearer than this, in sides of the smaller region, are one
+hand that was found twice."""
 
 _ROUND_WRIST: Final = {
     side: [
@@ -116,7 +116,7 @@ class HandTracker:
     def _found(self, frame: Frame, person: PersonPose, side: int) -> Hand | None:
         """Return a hand that is not followed yet; None if none is near the wrist."""
         x, y = person.positions[_ROUND_WRIST[SIDES[side]]].mean(axis=0)
-        reach = LOOKED_AT * person.region.side
+        reach = SEARCHED_SIDES * person.region.side
         for region in self.networks.find(frame, Region(float(x), float(y), reach, 0.0)):
             hand = self.networks.hand(frame, region)
             if hand is None or not _is_at_wrist(hand, person, side):
@@ -151,7 +151,7 @@ def _is_at_wrist(hand: Hand, person: PersonPose, side: int) -> bool:
     """Return whether a hand begins where the pose of a person has that wrist."""
     wrist: Floats = person.positions[_ROUND_WRIST[SIDES[side]][0]]
     apart = float(np.hypot(*(hand.positions[0] - wrist)))
-    return apart < FARTHEST * person.region.side
+    return apart < FARTHEST_WRIST * person.region.side
 
 
 def _apart(one: Hand, other: Hand) -> float:

@@ -17,7 +17,7 @@ from acmnet.video.frames import Frame
 Floats = npt.NDArray[np.float64]
 
 DETECTOR_SIDE: Final = 224
-"""Sides of the picture that the detector looks at, in pixels."""
+"""Height and width of the picture that the detector looks at, in pixels."""
 LAYERS: Final = ((28, 2), (14, 2), (7, 6))
 """Layers of the detector of people: cells along a side, and anchors in each cell. The
 three layers of 7 x 7 cells with two anchors each follow each other cell by cell."""

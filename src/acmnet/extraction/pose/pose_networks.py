@@ -31,7 +31,8 @@ from acmnet.extraction.pose.pose_weights import pose_network_files
 from acmnet.video.frames import Frame
 
 LANDMARK_SIDE: Final = 256
-"""Sides of the picture in which the points of a person are found, in pixels."""
+"""Height and width of the picture in which the points of a person are found, in
+pixels."""
 OUTPUT_POINTS: Final = 39
 """Points that the network gives: those of `PERSON_POINTS`, the two that say where the
 person will be in the next frame, and four that are not used."""

@@ -33,32 +33,32 @@ WHEEL_OPTIONS: Final = (
     "--implementation=cp",
     "--abi=cp311",
 )
-FINDER: Final = "pose_detection.tflite"
-POINTER: Final = "pose_landmark_full.tflite"
-PALM_FINDER: Final = "palm_detection_full.tflite"
-HAND_POINTER: Final = "hand_landmark_full.tflite"
+PERSON_DETECTOR: Final = "pose_detection.tflite"
+PERSON_LANDMARKS: Final = "pose_landmark_full.tflite"
+PALM_DETECTOR: Final = "palm_detection_full.tflite"
+HAND_LANDMARKS: Final = "hand_landmark_full.tflite"
 MEMBERS: Final = {
-    FINDER: (
-        f"mediapipe/modules/pose_detection/{FINDER}",
+    PERSON_DETECTOR: (
+        f"mediapipe/modules/pose_detection/{PERSON_DETECTOR}",
         "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
     ),
-    POINTER: (
-        f"mediapipe/modules/pose_landmark/{POINTER}",
+    PERSON_LANDMARKS: (
+        f"mediapipe/modules/pose_landmark/{PERSON_LANDMARKS}",
         "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
     ),
-    PALM_FINDER: (
-        f"mediapipe/modules/palm_detection/{PALM_FINDER}",
+    PALM_DETECTOR: (
+        f"mediapipe/modules/palm_detection/{PALM_DETECTOR}",
         "1b14e9422c6ad006cde6581a46c8b90dd573c07ab7f3934b5589e7cea3f89a54",
     ),
-    HAND_POINTER: (
-        f"mediapipe/modules/hand_landmark/{HAND_POINTER}",
+    HAND_LANDMARKS: (
+        f"mediapipe/modules/hand_landmark/{HAND_LANDMARKS}",
         "11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
     ),
 }
 """Each network's file: its place in the package, and its SHA-256."""
-PEOPLE: Final = (FINDER, POINTER)
+PEOPLE: Final = (PERSON_DETECTOR, PERSON_LANDMARKS)
 """The networks for people."""
-HANDS: Final = (PALM_FINDER, HAND_POINTER)
+HANDS: Final = (PALM_DETECTOR, HAND_LANDMARKS)
 """The networks for hands."""
 ORIGIN: Final = "BlazePose and hands, from the registry's package mediapipe 0.10.21"
 
@@ -115,7 +115,7 @@ def pose_network_files() -> tuple[Path, Path]:
     WeightsError
         If they are not installed, or are not the published ones.
     """
-    return _network_file(FINDER), _network_file(POINTER)
+    return _network_file(PERSON_DETECTOR), _network_file(PERSON_LANDMARKS)
 
 
 def hand_network_files() -> tuple[Path, Path]:
@@ -126,7 +126,7 @@ def hand_network_files() -> tuple[Path, Path]:
     WeightsError
         As `pose_network_files`. Versions before 2026-11-27 installed no such files.
     """
-    return _network_file(PALM_FINDER), _network_file(HAND_POINTER)
+    return _network_file(PALM_DETECTOR), _network_file(HAND_LANDMARKS)
 
 
 def pose_sha256(names: Iterable[str] = PEOPLE) -> str:

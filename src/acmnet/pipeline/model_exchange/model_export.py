@@ -20,7 +20,7 @@ from torch import Tensor
 from acmnet.files import one_line, written_whole
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
-from acmnet.network.whole_model import INPUT, WholeModel
+from acmnet.network.whole_model import INPUT_NAME, WholeModel
 from acmnet.pipeline.model_exchange.published_notes import config_text, published_notes
 from acmnet.pipeline.stored_calibration import CALIBRATION_FILE
 from acmnet.pipeline.stored_model import TEACHERS_BEST, TRUST, load
@@ -91,7 +91,7 @@ def export_onnx(run: str | Path, path: str | Path) -> Exported:
     graph = _onnx_graph(onnx, whole, _metadata(Path(run), model))
     content = graph.SerializeToString()
     session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    return _written(path, content, whole, lambda x: session.run(None, {INPUT: x}))
+    return _written(path, content, whole, lambda x: session.run(None, {INPUT_NAME: x}))
 
 
 def export_torch(run: str | Path, path: str | Path) -> Exported:
@@ -161,7 +161,7 @@ def _onnx_graph(onnx: Any, whole: WholeModel, metadata: Mapping[str, str]) -> An
         made = torch.onnx.export(
             _program(whole),
             dynamo=True,
-            input_names=[INPUT],
+            input_names=[INPUT_NAME],
             output_names=list(whole.output_names),
             verbose=False,
         )
