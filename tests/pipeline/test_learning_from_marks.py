@@ -118,12 +118,11 @@ def score(world):
 def test_the_papers_network_learns_points_and_segments(asked, score):
     scores = {
         kind: score(asked(kind, "corrected"))
-        for kind in ("names", "points", "segments", "moved")
+        for kind in ("names", "points", "segments")
     }
-    # measured: 0.30, 0.39, 0.49 and 0.20
+    # measured: 0.30, 0.39 and 0.49
     assert scores["names"] + 0.04 < scores["points"]
     assert scores["points"] + 0.04 < scores["segments"]
-    assert scores["moved"] < scores["names"]
 
 
 @pytest.fixture(scope="module")
@@ -186,10 +185,13 @@ def test_a_run_keeps_how_much_its_teachers_count_beside_marks(asked, names):
 
 def test_teachers_do_not_learn_marks_that_do_not_help_to_find_others(asked, names):
     notes, records = [], []
+    short = FEW | {"student_training.epochs": 2}
+    settings = recipe("default", profile="best", overrides=short)
     request = asked("moved", "best", name="moved from nothing")
+    request = dataclasses.replace(request, settings=settings)
     train_run(request, on_step=records.append, on_note=notes.append)
     # three networks of half the epochs, a teacher, and the student
-    assert records[-1].epoch == records[-1].of_epochs == 3 * 20 + 40 + 20
+    assert records[-1].epoch == records[-1].of_epochs == 3 * 20 + 40 + 2
     epochs = [record.epoch for record in records]
     assert epochs == sorted(epochs)
     teachers = [run / "teachers" / "0" for run in (request.out, names[0].out)]
@@ -202,11 +204,6 @@ def test_teachers_do_not_learn_marks_that_do_not_help_to_find_others(asked, name
     assert kept["trial"]["of_marks"] < kept["trial"]["of_names"]
     assert "its teachers learned the names alone: a trial on 24 videos" in notes[-1]
     assert not (request.out / "marks_trial").exists()
-    # a round keeps teachers of the same names, and tries anew
-    again = a_round(asked, "segments", (request,), name="segments after moved")
-    train_run(again, on_note=notes.append)
-    assert load_config(again.out).training["teachers_learn_marks"]
-    assert "the student and its teachers learned your marks" in notes[-1]
 
 
 def test_a_round_after_one_whose_teachers_learned_marks_tries_nothing(asked, names):

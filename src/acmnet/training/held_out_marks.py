@@ -22,7 +22,7 @@ ANYWHERE: Final = 0.1
 proposal holds counts as badly missed, and not as impossible."""
 PLACES: Final = 10
 """Places in a marked segment at which the density is asked for."""
-CLEAR: Final = 2.5
+CLEAR: Final = 2.0
 """A gain is clear if it is more than this many times its standard error (D-130)."""
 
 
