@@ -3,7 +3,12 @@
 import pytest
 
 from acmnet import limits
-from acmnet.limits import DEEPEST, LONGEST_NUMBER, has_strange_numbers, is_too_deep
+from acmnet.limits import (
+    DEEPEST_NESTING,
+    LONGEST_NUMBER,
+    has_strange_numbers,
+    is_too_deep,
+)
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 1000])
@@ -14,6 +19,8 @@ def test_a_border_between_parts_hides_nothing(monkeypatch, at_once):
         assert has_strange_numbers(f'["{pad}", {"1" * LONGEST_NUMBER}]')
         assert not has_strange_numbers(f'["{pad}", {"1" * (LONGEST_NUMBER - 1)}, 7]')
         assert has_strange_numbers(f'["{pad}", 1e999]')
-        assert is_too_deep("[" * DEEPEST + f'["{pad}"]' + "]" * DEEPEST)
-        assert not is_too_deep("[" * (DEEPEST - 1) + f'["{pad}[["]' + "]" * DEEPEST)
-        assert not is_too_deep(f'["{pad}"]' + "[]" * 10 * DEEPEST)
+        assert is_too_deep("[" * DEEPEST_NESTING + f'["{pad}"]' + "]" * DEEPEST_NESTING)
+        assert not is_too_deep(
+            "[" * (DEEPEST_NESTING - 1) + f'["{pad}[["]' + "]" * DEEPEST_NESTING
+        )
+        assert not is_too_deep(f'["{pad}"]' + "[]" * 10 * DEEPEST_NESTING)

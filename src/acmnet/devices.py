@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import torch
 
 Asked = TypeVar("Asked", bound=str)
-IMITATED: Final = "this processor has no bf16: fp32 is used instead"
+NO_BF16_NOTE: Final = "this processor has no bf16: fp32 is used instead"
 
 
 def computed_in(

@@ -17,7 +17,7 @@ file. Reading JSON takes about ten times the size of the text in memory."""
 LARGEST_NOTE_BYTES: Final = 64 * 2**20
 """Bytes of a small file, at most: of a recipe, or of a manifest, a run's
 ``config.json``, a record or a calibration, which acmnet itself writes."""
-DEEPEST: Final = 100
+DEEPEST_NESTING: Final = 100
 """Levels of lists and objects inside each other in a JSON or TOML file, at most. The
 files that acmnet writes have 10."""
 LONGEST_NUMBER: Final = 400
@@ -134,8 +134,11 @@ def has_strange_numbers(text: str) -> bool:
 
 
 def is_too_deep(text: str) -> bool:
-    """Return whether lists and objects of a JSON text are more than `DEEPEST` deep."""
-    return _depth(text) > DEEPEST and _depth(_STRING.sub("", text)) > DEEPEST
+    """Return whether a JSON text is nested more than `DEEPEST_NESTING` deep."""
+    return (
+        _depth(text) > DEEPEST_NESTING
+        and _depth(_STRING.sub("", text)) > DEEPEST_NESTING
+    )
 
 
 def _depth(text: str) -> int:

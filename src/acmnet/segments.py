@@ -33,7 +33,7 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 Time = TypeVar("Time", float, FloatArray)
 
-SHOWN: Final = 20
+MOST_SHOWN: Final = 20
 """Largest number of detections that a notebook's table shows, and of classes that its
 picture shows."""
 
@@ -286,13 +286,13 @@ class Detections:
 
     def _repr_html_(self) -> str:
         """Return the detections with the highest scores as a table, for notebooks."""
-        best = np.argsort(-self.score, kind="stable")[:SHOWN]
+        best = np.argsort(-self.score, kind="stable")[:MOST_SHOWN]
         rows = "".join(
             f"<tr><td>{html.escape(one.label)}</td><td>{one.start_s:.2f}</td>"
             f"<td>{one.end_s:.2f}</td><td>{one.score:.3f}</td></tr>"
             for one in (self[int(i)] for i in best)
         )
-        more = f", the first {SHOWN} by score" if len(self) > SHOWN else ""
+        more = f", the first {MOST_SHOWN} by score" if len(self) > MOST_SHOWN else ""
         heads = "<th>action</th><th>from (s)</th><th>to (s)</th><th>score</th>"
         return (
             f"<table><caption>{counted(len(self), 'detection')}{more}</caption>"
@@ -302,14 +302,16 @@ class Detections:
     def _repr_png_(self) -> bytes:
         """Return a PNG of the detections over time, with a lane for each class.
 
-        A higher score is drawn less transparent. Of more than `SHOWN` classes, those
-        with the highest scores are drawn.
+        A higher score is drawn less transparent. At most `MOST_SHOWN` classes are
+        drawn: those with the highest scores.
         """
         # imported here, because the import takes 0.3 s and only this needs it
         from matplotlib.figure import Figure
 
         order = np.argsort(-self.score, kind="stable").tolist()
-        lanes = list(dict.fromkeys(int(self.class_index[i]) for i in order))[:SHOWN]
+        lanes = list(dict.fromkeys(int(self.class_index[i]) for i in order))[
+            :MOST_SHOWN
+        ]
         low, high = (f(self.score, initial=0.0) for f in (np.min, np.max))
         figure = Figure(figsize=(7, 0.8 + 0.3 * max(1, len(lanes))), layout="tight")
         axes = figure.add_subplot(xlabel="time (s)")

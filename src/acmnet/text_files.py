@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from acmnet.files import FileError, one_line, open_regular
 from acmnet.limits import (
-    DEEPEST,
+    DEEPEST_NESTING,
     LARGEST_TEXT_BYTES,
     LONGEST_NUMBER,
     has_strange_numbers,
@@ -133,7 +133,7 @@ def parse_json(
 
     Refused are a key that an object has twice, NaN and infinity, numbers with more than
     `LONGEST_NUMBER` characters, half a character (a lone surrogate such as ``\ud800``),
-    and lists and objects that are nested more than `DEEPEST` deep.
+    and lists and objects that are nested more than `DEEPEST_NESTING` deep.
 
     ``is_video`` returns for a key and its value whether the key is the name of a video.
     The message on a repeated key then calls it a video.
@@ -153,8 +153,8 @@ def parse_json(
     checked = number if has_strange_numbers(text) else None
     if is_too_deep(text):
         raise error(
-            f"{source} is nested more than {DEEPEST} deep, which no {kind} is; check "
-            "what wrote it"
+            f"{source} is nested more than {DEEPEST_NESTING} deep, which no {kind} is; "
+            "check what wrote it"
         )
     try:
         value: object = json.loads(
@@ -251,14 +251,14 @@ def _strange(value: object, where: str = "") -> Iterator[str]:
 def parse_toml(
     source: str, text: str, kind: str, error: type[ValueError]
 ) -> dict[str, Any]:
-    """Return the values of a TOML file; refuse more than `DEEPEST` nested levels."""
+    """Return the values of a TOML file, nested at most `DEEPEST_NESTING` deep."""
     try:
         value = tomllib.loads(text)
     except (ValueError, RecursionError) as fault:
         says = one_line(fault) if isinstance(fault, ValueError) else "nested too deep"
         raise error(f"{source} is no {kind} in TOML: {says}; mend it there") from None
     level: list[object] = [value]
-    for _ in range(DEEPEST):
+    for _ in range(DEEPEST_NESTING):
         level = [
             inner
             for outer in level
@@ -267,8 +267,8 @@ def parse_toml(
         ]
     if level:
         raise error(
-            f"{source} is nested more than {DEEPEST} deep, which no {kind} is; check "
-            "what wrote it"
+            f"{source} is nested more than {DEEPEST_NESTING} deep, which no {kind} is; "
+            "check what wrote it"
         )
     return value
 

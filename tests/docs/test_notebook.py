@@ -10,7 +10,7 @@ import pytest
 
 from acmnet.data.annotations import Annotations, Instance, Video
 from acmnet.evaluation.reports import DetectionReport, evaluate
-from acmnet.segments import SHOWN, Detections, Segment
+from acmnet.segments import MOST_SHOWN, Detections, Segment
 from support.places import ROOT
 
 NOTEBOOK = ROOT / "examples" / "detections.ipynb"
@@ -69,8 +69,8 @@ def test_detections_show_a_table_the_surest_first():
 def test_detections_show_no_more_than_fits():
     found = Detections.of(["a"], [(i, i + 1, i / 100, 0) for i in range(50)])
     shown = found._repr_html_()
-    assert len(parsed(shown).rows) == 1 + SHOWN
-    assert f"50 detections, the first {SHOWN} by score" in shown
+    assert len(parsed(shown).rows) == 1 + MOST_SHOWN
+    assert f"50 detections, the first {MOST_SHOWN} by score" in shown
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_detections_show_no_more_than_fits():
     ],
 )
 def test_detections_show_a_picture(found):
-    lanes = min(max(1, len(set(found.class_index.tolist()))), SHOWN)
+    lanes = min(max(1, len(set(found.class_index.tolist()))), MOST_SHOWN)
     # 0.8 + 0.3 a lane, in inches of 100 pixels
     assert picture(found._repr_png_()).shape == (80 + 30 * lanes, 700, 3)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.evaluation.calibration_curves import Curve
 from acmnet.evaluation.reports import evaluate
-from acmnet.localization.detection_scores import KNEE, NEGATIVE_SHARE, unit_scores
+from acmnet.localization.detection_scores import KEPT_UP_TO, NEGATIVE_SHARE, unit_scores
 from acmnet.pipeline.ablation import training_id
 from acmnet.pipeline.localized_videos import localize_videos
 from acmnet.pipeline.stored_calibration import (
@@ -47,14 +47,14 @@ def test_no_score_falls_or_leaves_its_range(score, more):
 
 def test_neighbouring_floats_never_change_places():
     # around every change of the formula
-    for at in (-1.0, 0.0, KNEE, KNEE / (1 - NEGATIVE_SHARE), 1.0, 2.25):
+    for at in (-1.0, 0.0, KEPT_UP_TO, KEPT_UP_TO / (1 - NEGATIVE_SHARE), 1.0, 2.25):
         near = [at]
         for _ in range(200):
             near = [np.nextafter(near[0], -9), *near, np.nextafter(near[-1], 9)]
         assert (np.diff(unit_scores(np.array(near))) >= 0).all()
 
 
-@given(st.floats(0.0, KNEE))
+@given(st.floats(0.0, KEPT_UP_TO))
 def test_most_scores_keep_their_value(score):
     assert unit_scores(np.array(score)) == pytest.approx(score, abs=NEGATIVE_SHARE)
 
@@ -93,7 +93,7 @@ def both_ways(run, tiny_world, rules=WIDE):
 def test_a_runs_ranking_and_map_stay_to_the_last_bit(tiny_run, tiny_world):
     truth, before, after = both_ways(tiny_run, tiny_world)
     scores = [np.concatenate([x.score for x in y.values()]) for y in (before, after)]
-    assert scores[0].min() < 0.0 < KNEE < scores[0].max()  # both ends are bent
+    assert scores[0].min() < 0.0 < KEPT_UP_TO < scores[0].max()  # both ends are bent
     assert 0.0 <= scores[1].min() <= scores[1].max() <= 1.0
     ranks = [np.unique(x, return_inverse=True)[1] for x in scores]
     np.testing.assert_array_equal(*ranks)  # ties included

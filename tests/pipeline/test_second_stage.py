@@ -13,7 +13,7 @@ from acmnet.data.detections import read_detections
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.evaluation.reports import evaluate
-from acmnet.localization.detection_scores import KNEE, NEGATIVE_SHARE
+from acmnet.localization.detection_scores import KEPT_UP_TO, NEGATIVE_SHARE
 from acmnet.localization.from_activations import (
     LEAST_CONTRAST,
     localize_activations,
@@ -277,7 +277,7 @@ def test_teachers_proposals_count_by_their_usual_best(
     assert expected > alone.score.max()  # else nothing below is of the teachers
     place = both.score.argmax()
     # a score up to the knee keeps its value, but for a millionth
-    assert expected < KNEE
+    assert expected < KEPT_UP_TO
     assert both.score[place] == pytest.approx(expected, rel=1e-6, abs=2e-6)
     assert both.start_s[place] == said.start_s[surest]
     assert both.end_s[place] == said.end_s[surest]

@@ -10,7 +10,7 @@ from acmnet.cli.terminal_tables import plain_table
 from acmnet.cli.unpredicted_videos import note_unpredicted
 from acmnet.data.detections import read_detections
 from acmnet.evaluation.diagnosis import Diagnosis, diagnose
-from acmnet.evaluation.false_positives import DEPTH, KINDS, MISFITS
+from acmnet.evaluation.false_positives import DETECTIONS_PER_INSTANCE, KINDS, MISFITS
 from acmnet.evaluation.tables import Cell, Table
 from acmnet.evaluation.tiou import parse_tiou
 from acmnet.files import refuse_unwritable, write_json
@@ -109,7 +109,7 @@ def kinds_table(diagnosis: Diagnosis) -> Table:
     """
     tiou = diagnosis.report.tiou
     gains = [f"gain {x:g}" for x in tiou] if len(tiou) > 1 else []
-    depths = [f"{depth}G" for depth in range(1, DEPTH + 1)]
+    depths = [f"{depth}G" for depth in range(1, DETECTIONS_PER_INSTANCE + 1)]
     shares, totals = diagnosis.shares.mean(axis=0), diagnosis.total_shares.mean(axis=0)
     rows: list[tuple[Cell, ...]] = []
     for k, kind in enumerate(KINDS):

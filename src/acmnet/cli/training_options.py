@@ -20,7 +20,7 @@ from acmnet.cli.shared_options import (
 from acmnet.data.checks.label_checks import suspicions
 from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.data.marks import supervision_note
-from acmnet.devices import IMITATED, computed_in
+from acmnet.devices import NO_BF16_NOTE, computed_in
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.training_run import join_processes
 from acmnet.recipes import Settings
@@ -95,4 +95,4 @@ def note_missing_bf16(settings: Settings, device: str) -> None:
     """Print a note if bf16 is asked for on a machine that has to use fp32 instead."""
     asked = settings.training.precision
     if computed_in(asked, device) != asked:
-        note(IMITATED)
+        note(NO_BF16_NOTE)

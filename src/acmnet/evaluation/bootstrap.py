@@ -16,8 +16,10 @@ from acmnet.evaluation.reports import DetectionReport
 from acmnet.segments import FloatArray, IntArray
 
 DRAWS: Final = 1000
+"""How often videos are drawn at random, with replacement."""
 LEVEL: Final = 0.95
-BATCH: Final = 100
+"""Share of the draws that lies within an interval."""
+DRAWS_AT_ONCE: Final = 100
 """Draws computed at a time. Arrays of this many times the detections of one class are
 in memory."""
 
@@ -172,8 +174,8 @@ def map_of_draws(ranking: Ranking, counts: IntArray) -> FloatArray:
         NaN for a draw without any instance.
     """
     batches = [
-        _map_of_batch(ranking, counts[at : at + BATCH])
-        for at in range(0, len(counts), BATCH)
+        _map_of_batch(ranking, counts[at : at + DRAWS_AT_ONCE])
+        for at in range(0, len(counts), DRAWS_AT_ONCE)
     ]
     return np.concatenate(batches)
 

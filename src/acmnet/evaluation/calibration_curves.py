@@ -17,7 +17,8 @@ import numpy as np
 from acmnet.segments import BoolArray, FloatArray, IntArray
 
 BINS: Final = 15
-PRIOR: Final = 3.0
+"""Bins of probability over which the calibration error is measured."""
+POOLED_CURVE_WEIGHT: Final = 3.0
 """Weight of the curve of all classes, as a number of detections of one class
 (docs/decisions.md, D-034)."""
 TIE_BREAK: Final = 1e-4
@@ -148,7 +149,10 @@ def isotonic_blocks(
 
 
 def shrunk_curve(
-    score: FloatArray, is_correct: BoolArray, everyone: Curve, prior: float = PRIOR
+    score: FloatArray,
+    is_correct: BoolArray,
+    everyone: Curve,
+    prior: float = POOLED_CURVE_WEIGHT,
 ) -> Curve:
     """Return one class's curve, shrunk towards that of all classes.
 

@@ -44,7 +44,7 @@ from acmnet.segments import BoolArray, Detections, FloatArray, IntArray
 TIOU: Final = (0.5,)
 """The tIoU threshold, unless others are asked for."""
 
-REPORTED: Final = (
+SHARED_KEYS: Final = (
     "protocol",
     "tiou",
     "map",
@@ -121,7 +121,7 @@ class Diagnosis:
         """Return the diagnosis as JSON values; undefined shares are null."""
         scored = self.report.to_json()
         return {
-            **{name: scored[name] for name in REPORTED},
+            **{name: scored[name] for name in SHARED_KEYS},
             "map_n": _plain(self.map_n),
             "false_positives": {
                 "kinds": list(KINDS),

@@ -38,7 +38,7 @@ IGNORED: Final = -1
 LEAST_TIOU: Final = 0.1
 """tIoU below which a detection counts as background."""
 
-DEPTH: Final = 10
+DETECTIONS_PER_INSTANCE: Final = 10
 """Depth of the profile: detections of a class for each of its instances."""
 
 MISFITS: Final = ("too long", "too short", "shifted")
@@ -153,9 +153,9 @@ def profile(ranking: Ranking, kinds: IntArray) -> IntArray:
         Detections that the protocol does not count are left out.
     """
     depth = depths(ranking)
-    counts = np.zeros((len(kinds), DEPTH, len(KINDS)), np.int64)
+    counts = np.zeros((len(kinds), DETECTIONS_PER_INSTANCE, len(KINDS)), np.int64)
     for i, own in enumerate(kinds):
-        kept = (depth < DEPTH) & (own != IGNORED)
+        kept = (depth < DETECTIONS_PER_INSTANCE) & (own != IGNORED)
         np.add.at(counts[i], (depth[kept], own[kept]), 1)
     return counts
 
@@ -182,7 +182,7 @@ def gains(ranking: Ranking, kinds: IntArray, *, is_normalized: bool) -> FloatArr
     """
     counted = np.ones(kinds.shape[1], np.bool_)
     if is_normalized:
-        counted = depths(ranking) < DEPTH
+        counted = depths(ranking) < DETECTIONS_PER_INSTANCE
     is_true, is_false = ranking.is_true & counted, (kinds > 0) & counted
     values = [
         mean_ap(
@@ -206,7 +206,9 @@ def misfit(ranking: Ranking, kinds: IntArray, nearest: Nearest) -> Misfit:
     is_within = (start[0] >= start[1]) & (end[0] <= end[1])
     how = np.select((contains, is_within), (0, 1), default=2)
     both = np.minimum(*end) - np.maximum(*start)
-    is_localisation = (kinds == KINDS.index("localisation")) & (depths(ranking) < DEPTH)
+    is_localisation = (kinds == KINDS.index("localisation")) & (
+        depths(ranking) < DETECTIONS_PER_INSTANCE
+    )
     counts = np.zeros((len(kinds), len(MISFITS)), np.int64)
     shares = np.full((2, len(kinds)), np.nan)
     for i, own in enumerate(is_localisation):

@@ -28,7 +28,7 @@ class Located(NamedTuple):
         return Located(self.group[chosen], self.start_s[chosen], self.end_s[chosen])
 
 
-TOGETHER: Final = 2**19
+DETECTIONS_AT_ONCE: Final = 2**19
 """About this many detections are compared with instances at once: more would take
 gigabytes of memory, and no less time."""
 Pairs = tuple[IntArray, IntArray, FloatArray]
@@ -128,7 +128,7 @@ def match_instances(
 
 
 def pieces(
-    ranked: Located, truth: Located, together: int = TOGETHER
+    ranked: Located, truth: Located, together: int = DETECTIONS_AT_ONCE
 ) -> Iterator[tuple[IntArray, IntArray]]:
     """Yield all groups, some at a time: indices of their detections and instances.
 

@@ -12,7 +12,7 @@ from acmnet.evaluation.reports import DetectionReport
 from acmnet.evaluation.tables import Cell, Table
 from acmnet.evaluation.tiou import parse_tiou
 
-WEAK: Final = "video"
+VIDEO_LABELS: Final = "video"
 """What most published systems are trained on: labels of whole videos."""
 
 
@@ -52,7 +52,7 @@ def table_with_measured(reports: Mapping[str, DetectionReport]) -> Table:
     measured = [
         (
             f"{name}, measured",
-            WEAK,
+            VIDEO_LABELS,
             report.protocol.name,
             *_cells(report, tiou, averaged),
         )
@@ -85,7 +85,7 @@ def published_table(protocol: str) -> Table:
     rows = tuple(
         (
             row["name"],
-            row.get("labels", WEAK),
+            row.get("labels", VIDEO_LABELS),
             row.get("protocol") or None,
             *(None if x.is_nan() else x for x in row["map"]),
         )

@@ -33,8 +33,10 @@ DROP_REASONS: Final = (
 )
 """Reasons for which a detection is not scored; the first that applies is counted."""
 
-OUTSIDE: Final = -1
+OUTSIDE_SUBSET: Final = -1
+"""In place of a video's index: the video is not in the evaluated subset."""
 LEFT_OUT: Final = -2
+"""In place of a video's index: the protocol leaves the video out."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -147,7 +149,7 @@ def _kept(
     names = protocol.ids_of(truth.video_ids)
     video_place = {name: v for v, name in enumerate(names)}
     own = protocol.ids_of(found.video_ids)
-    known = np.array([video_place.get(v, OUTSIDE) for v in own], np.int64)
+    known = np.array([video_place.get(v, OUTSIDE_SUBSET) for v in own], np.int64)
     withheld = {*protocol.left_out, *protocol.unscored}
     is_withheld = np.array([v in withheld for v in own], np.bool_)
     if len(found) and (known < 0).all():
@@ -161,7 +163,7 @@ def _kept(
     places = np.array([class_place.get(x, -1) for x in found.labels], np.int64)
     label = places[found.label_index]
     is_empty = found.end_s <= found.start_s
-    faults = (video == OUTSIDE, video == LEFT_OUT, label < 0, is_empty)
+    faults = (video == OUTSIDE_SUBSET, video == LEFT_OUT, label < 0, is_empty)
     # a byte each, because there may be many millions
     fault = np.select(faults, np.arange(len(faults), dtype=np.int8), np.int8(-1))
     del faults, is_empty

@@ -21,7 +21,7 @@ LEAST_PRECISION: Final = 0.05
 """Normalised precision below or at which a detection does not count as finding an
 instance."""
 
-NAMES: Final = {
+BUCKET_NAMES: Final = {
     1: ("M",),
     2: ("S", "L"),
     3: ("S", "M", "L"),
@@ -30,7 +30,7 @@ NAMES: Final = {
 }
 """Names of the buckets, by their number."""
 
-EDGES: Final[Mapping[str, Mapping[str, tuple[float, ...]]]] = {
+BUCKET_EDGES: Final[Mapping[str, Mapping[str, tuple[float, ...]]]] = {
     "thumos14": {
         "length": (0, 3, 6, 12, 18, np.inf),
         "coverage": (0, 0.02, 0.04, 0.06, 0.08, 1),
@@ -61,7 +61,7 @@ class Characteristic(NamedTuple):
     @property
     def buckets(self) -> tuple[str, ...]:
         """Names of the buckets, such as XS, from the lowest up."""
-        return NAMES[len(self.edges) - 1]
+        return BUCKET_NAMES[len(self.edges) - 1]
 
     @property
     def spans(self) -> tuple[str, ...]:
@@ -100,9 +100,9 @@ def characteristics(
 
     The length is in seconds. The coverage is the length divided by the video's
     duration, at most 1. The number is that of the instances of the same class in the
-    same video. For THUMOS14 and ActivityNet the edges are DETAD's (`EDGES`). For other
-    protocols, lengths and coverages are divided into fifths of the instances; equal
-    edges are merged.
+    same video. For THUMOS14 and ActivityNet the edges are DETAD's (`BUCKET_EDGES`). For
+    other protocols, lengths and coverages are divided into fifths of the instances;
+    equal edges are merged.
 
     Parameters
     ----------
@@ -135,9 +135,11 @@ def characteristics(
         "coverage": np.minimum(length_s / duration_s, 1.0),
         "instances": count[which].astype(np.float64),
     }
-    family = next((x for x in EDGES if truth.protocol.name.startswith(x)), "custom")
+    family = next(
+        (x for x in BUCKET_EDGES if truth.protocol.name.startswith(x)), "custom"
+    )
     return tuple(
-        _bucketed(name, value, EDGES[family].get(name))
+        _bucketed(name, value, BUCKET_EDGES[family].get(name))
         for name, value in values.items()
         if not np.isnan(value).all()
     )

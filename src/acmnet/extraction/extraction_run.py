@@ -15,7 +15,7 @@ from typing import Final
 from acmnet.data.failed_videos import Failure
 from acmnet.data.feature_manifest import FeatureManifest
 from acmnet.data.feature_store import RECORDS
-from acmnet.devices import IMITATED
+from acmnet.devices import NO_BF16_NOTE
 from acmnet.extraction.extraction_request import (
     ExtractionProgress,
     ExtractionRequest,
@@ -166,7 +166,7 @@ class _Extraction:
             queue.extend(self._to_do(self.log))
             if queue:
                 if _is_held(request.settings, prepared.manifest):
-                    self.on_note(IMITATED)
+                    self.on_note(NO_BF16_NOTE)
                 self.on_note(
                     _plan(workers.workers, workers.threads, prepared.frame_side)
                 )

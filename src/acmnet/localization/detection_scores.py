@@ -8,10 +8,10 @@ from acmnet.segments import FloatArray
 
 NEGATIVE_SHARE: Final = 1e-6
 """The map puts all negative scores between 0 and this, so that they read 0.000."""
-KNEE: Final = 0.75
+KEPT_UP_TO: Final = 0.75
 """Scores from 0 to this keep their value, to within `NEGATIVE_SHARE`; the map bends all
 higher ones, so that they come ever closer to 1."""
-USUAL_SHARE: Final = 0.5
+SHARE_OF_BEST: Final = 0.5
 """Where every training video carries every action, no score can tell which do not.
 Detections are then shown from this share of the best score that an action usually has
 in a video: the share from which teachers' detections count for their student."""
@@ -22,7 +22,7 @@ def unit_scores(score: FloatArray) -> FloatArray:
 
     Scores of the outer-inner contrast lie between -1 and about 1.25; those of teachers'
     proposals beside a student's reach 2.25. People read a score as a confidence, so
-    most scores keep their value (to 1e-6), and only those above `KNEE` are bent.
+    most scores keep their value (to 1e-6), and only those above `KEPT_UP_TO` are bent.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ def unit_scores(score: FloatArray) -> FloatArray:
     Returns
     -------
     array of the same shape
-        In [0, 1]. With e = `NEGATIVE_SHARE` and k = `KNEE`, a score s below 0 becomes
-        ``e exp(s)``; from 0 on let ``t = e + (1 - e) s``, which is the result up to k,
+        In [0, 1]. With e = `NEGATIVE_SHARE` and k = `KEPT_UP_TO`, a score s below 0
+        becomes ``e exp(s)``; from 0 on let ``t = e + (1 - e) s``, which is the result up to k,
         and above k the result is ``1 - (1 - k) ** 2 / (t + 1 - 2 k)``.
 
     Notes
@@ -50,9 +50,11 @@ def unit_scores(score: FloatArray) -> FloatArray:
     negative = NEGATIVE_SHARE * np.exp(np.minimum(score, 0.0))
     plain = NEGATIVE_SHARE + (1.0 - NEGATIVE_SHARE) * score
     # one rounding after another, so that no result falls as the score rises
-    bent = 1.0 - (1.0 - KNEE) ** 2 / (np.maximum(plain, KNEE) + (1.0 - 2.0 * KNEE))
+    bent = 1.0 - (1.0 - KEPT_UP_TO) ** 2 / (
+        np.maximum(plain, KEPT_UP_TO) + (1.0 - 2.0 * KEPT_UP_TO)
+    )
     result: FloatArray = np.where(
-        score < 0.0, negative, np.where(plain <= KNEE, plain, bent)
+        score < 0.0, negative, np.where(plain <= KEPT_UP_TO, plain, bent)
     )
     return result
 
@@ -78,7 +80,7 @@ def separating_score(carried: FloatArray, absent: FloatArray) -> float | None:
         F1 of these statements is highest for thresholds in some gap between two
         scores; the result is the middle of that gap, or of the widest if there are
         several. Where every video carries every action, or the best threshold would say
-        so, the result is `USUAL_SHARE` of the median of the positive scores in
+        so, the result is `SHARE_OF_BEST` of the median of the positive scores in
         ``carried``. None where no action that a video carries was found in it.
 
     Examples
@@ -91,7 +93,7 @@ def separating_score(carried: FloatArray, absent: FloatArray) -> float | None:
     carried, absent = np.maximum(carried, 0.0), np.maximum(absent, 0.0)
     if not len(carried) or carried.max() <= 0.0:
         return None
-    usual = USUAL_SHARE * float(np.median(carried[carried > 0.0]))
+    usual = SHARE_OF_BEST * float(np.median(carried[carried > 0.0]))
     levels = np.unique(np.concatenate([carried, absent, [0.0]]))
     low, high = levels[:-1], levels[1:]  # a threshold between two scores
     found = len(carried) - np.searchsorted(np.sort(carried), high)

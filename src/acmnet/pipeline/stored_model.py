@@ -26,7 +26,7 @@ from acmnet.training.checkpoint import (
 )
 from acmnet.training.checkpoint_config import CheckpointConfig
 from acmnet.training.checkpoint_folder import (
-    ANOTHER,
+    ADVICE_IF_DAMAGED,
     CONFIG_FILE,
     CheckpointError,
     folder_of,
@@ -182,7 +182,7 @@ def _trained_with(directory: Path, config: CheckpointConfig) -> Settings:
     try:
         return from_values(config.settings, str(folder_of(directory) / CONFIG_FILE))
     except RecipeError as error:
-        raise CheckpointError(f"{error}; {ANOTHER}") from error
+        raise CheckpointError(f"{error}; {ADVICE_IF_DAMAGED}") from error
 
 
 def _networks(
@@ -221,11 +221,12 @@ def _teacher(directory: Path, student: CheckpointConfig) -> ACMNet:
     if values != (student.class_names, student.feature_dim, student.grid):
         raise CheckpointError(
             f"{directory} has other classes or other features than the run that it is "
-            f"a teacher of; {ANOTHER}"
+            f"a teacher of; {ADVICE_IF_DAMAGED}"
         )
     if _trained_with(directory, config).has_student:
         raise CheckpointError(
-            f"{directory} has teachers itself, and is no teacher of a run; {ANOTHER}"
+            f"{directory} has teachers itself, and is no teacher of a run; "
+            f"{ADVICE_IF_DAMAGED}"
         )
     return load_network(directory)
 
@@ -249,7 +250,8 @@ def _filled(
             network = build()
     except (ValueError, RuntimeError, MemoryError, OverflowError) as error:
         raise CheckpointError(
-            f"{directory}: its settings make no network ({one_line(error)}); {ANOTHER}"
+            f"{directory}: its settings make no network ({one_line(error)}); "
+            f"{ADVICE_IF_DAMAGED}"
         ) from error
     expected, found = (
         {name: (value.shape, value.dtype) for name, value in named.items()}
@@ -260,7 +262,7 @@ def _filled(
             f"{directory}: the weights do not have the shapes and the precision that "
             f"{CONFIG_FILE} calls for ({counted(len(config.class_names), 'class')}, "
             "dimension "
-            f"{config.feature_dim}); {ANOTHER}"
+            f"{config.feature_dim}); {ADVICE_IF_DAMAGED}"
         )
     # memory as torch aligns it: results depend on that in their last bits
     network.to_empty(device="cpu").load_state_dict(weights)

@@ -34,7 +34,7 @@ from acmnet.training.checkpoint_config import (
     config_values,
 )
 from acmnet.training.checkpoint_folder import (
-    ANOTHER,
+    ADVICE_IF_DAMAGED,
     CONFIG_FILE,
     LABELS_FILE,
     MODEL_FILE,
@@ -158,7 +158,7 @@ def load_config(directory: Path) -> CheckpointConfig:
     if config.format >= FIRST_WITH_DIGESTS and digests(path.parent) is None:
         raise CheckpointError(
             f"{path.parent} has lost its {DIGESTS_FILE}, so nothing tells whether the "
-            f"other files are whole; {ANOTHER}"
+            f"other files are whole; {ADVICE_IF_DAMAGED}"
         )
     return dataclasses.replace(
         config,
@@ -220,7 +220,7 @@ def load_weights(directory: Path) -> dict[str, Tensor]:
         return safetensors.load(content)
     except (SafetensorError, ValueError, KeyError) as error:
         raise CheckpointError(
-            f"{path} is truncated or damaged ({one_line(error)}); {ANOTHER}"
+            f"{path} is truncated or damaged ({one_line(error)}); {ADVICE_IF_DAMAGED}"
         ) from error
 
 
@@ -289,7 +289,7 @@ def _plain(path: Path, kind: str) -> dict[str, Any]:
 def _foreign(path: Path, why: str) -> CheckpointError:
     """Return the error for a file that acmnet did not write."""
     return CheckpointError(
-        f"{path} is damaged or not written by acmnet ({why}); {ANOTHER}"
+        f"{path} is damaged or not written by acmnet ({why}); {ADVICE_IF_DAMAGED}"
     )
 
 

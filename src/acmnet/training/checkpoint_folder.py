@@ -18,7 +18,8 @@ STATE_FILE: Final = "training_state.pt"
 TRAINED_ON_FILE: Final = "trained_on.json"
 TAUGHT_TIMES_FILE: Final = "taught_times.json"
 LABELS_FILE: Final = "labels.json"
-ANOTHER: Final = "take another checkpoint, or train again with --overwrite"
+ADVICE_IF_DAMAGED: Final = "take another checkpoint, or train again with --overwrite"
+"""End of every message on a damaged checkpoint."""
 
 
 class CheckpointError(ValueError):
@@ -96,7 +97,7 @@ def content_of(path: Path) -> bytes:
     try:
         return read_file(path)
     except DamagedError as error:
-        raise CheckpointError(f"{error}; {ANOTHER}") from error
+        raise CheckpointError(f"{error}; {ADVICE_IF_DAMAGED}") from error
     except OSError as error:
         raise CheckpointError(
             f"{path} could not be read: {error.strerror}; check its permissions"

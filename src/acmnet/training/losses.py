@@ -39,7 +39,7 @@ class LossTerms(NamedTuple):
     """Unlikeness of videos that share a label (W-TALC); 0 if its weight is 0."""
 
 
-BEYOND: Final = ("coactivity",)
+TERMS_BEYOND_PAPER: Final = ("coactivity",)
 """Names of the terms that the paper does not have."""
 
 
@@ -48,7 +48,9 @@ def terms_of(settings: LossSettings) -> tuple[str, ...]:
 
     A term that the paper does not have is left out if its weight is 0.
     """
-    unused = [name for name in BEYOND if not getattr(settings, f"{name}_weight")]
+    unused = [
+        name for name in TERMS_BEYOND_PAPER if not getattr(settings, f"{name}_weight")
+    ]
     return tuple(name for name in LossTerms._fields if name not in unused)
 
 

@@ -31,7 +31,7 @@ from acmnet.training.snippet_targets import (
     TargetsOfVideos,
 )
 
-FOCUS: Final = 2.0
+FOCAL_EXPONENT: Final = 2.0
 """Exponent of the focal loss (Lin et al., ICCV 2017)."""
 LEAST_USUAL_BEST: Final = 0.5
 """The usual best score of teachers counts as this at least, so that the proposals of
@@ -287,7 +287,7 @@ def focal_loss(logits: Tensor, label: Tensor) -> Tensor:
     entropy = functional.binary_cross_entropy_with_logits(
         logits, label, reduction="none"
     )
-    return entropy * (1.0 - torch.exp(-entropy)) ** FOCUS
+    return entropy * (1.0 - torch.exp(-entropy)) ** FOCAL_EXPONENT
 
 
 def boundary_loss(distance: Tensor, wanted: Tensor) -> Tensor:

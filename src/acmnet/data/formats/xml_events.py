@@ -11,7 +11,7 @@ from xml.parsers import expat
 
 from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import Source
-from acmnet.limits import DEEPEST
+from acmnet.limits import DEEPEST_NESTING
 from acmnet.messages import quoted
 
 PIECE: Final = 2**16
@@ -91,10 +91,10 @@ class _Reader:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self.depth += 1
-        if self.depth > DEEPEST:
+        if self.depth > DEEPEST_NESTING:
             raise AnnotationError(
-                f"{self._where()}: elements are nested more than {DEEPEST} deep, which "
-                "no label file is; check what wrote it"
+                f"{self._where()}: elements are nested more than {DEEPEST_NESTING} deep, "
+                "which no label file is; check what wrote it"
             )
         self.text, self.length = [], 0
         self.on_start(self._where(), name, attributes)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from acmnet.evaluation.diagnosis import Diagnosis
-from acmnet.evaluation.false_positives import DEPTH, KINDS, MISFITS
+from acmnet.evaluation.false_positives import DETECTIONS_PER_INSTANCE, KINDS, MISFITS
 from acmnet.segments import FloatArray
 from acmnet.show.figures.figure_style import drawing, save
 
@@ -95,17 +95,22 @@ def _percent(values: FloatArray) -> FloatArray:
 def _profile(figure: "Figure", diagnosis: Diagnosis) -> None:
     """Draw the kinds of detections by rank, in steps of G: the class's instances."""
     axes = _titled(figure, f"Kinds of detections, {_at(diagnosis)}")
-    below = np.zeros(DEPTH)
+    below = np.zeros(DETECTIONS_PER_INSTANCE)
     for kind, colour, height in zip(
         KINDS, COLOURS, _percent(diagnosis.shares).T, strict=True
     ):
         axes.bar(
-            range(DEPTH), height, bottom=below, color=colour, label=kind, width=0.9
+            range(DETECTIONS_PER_INSTANCE),
+            height,
+            bottom=below,
+            color=colour,
+            label=kind,
+            width=0.9,
         )
         below += height
     counts = diagnosis.profile.sum(axis=2).mean(axis=0)
     names = [f"{g}G\n{n:.0f}" for g, n in enumerate(counts, start=1)]
-    axes.set_xticks(range(DEPTH), names)
+    axes.set_xticks(range(DETECTIONS_PER_INSTANCE), names)
     axes.set_xlabel("rank in multiples of the class's instances; detections there")
     axes.set_ylabel("share (%)")
     axes.set_ylim(0, 100)
