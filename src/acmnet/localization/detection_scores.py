@@ -33,8 +33,8 @@ def unit_scores(score: FloatArray) -> FloatArray:
     -------
     array of the same shape
         In [0, 1]. With e = `NEGATIVE_SHARE` and k = `KEPT_UP_TO`, a score s below 0
-        becomes ``e exp(s)``; from 0 on let ``t = e + (1 - e) s``, which is the result up to k,
-        and above k the result is ``1 - (1 - k) ** 2 / (t + 1 - 2 k)``.
+        becomes ``e exp(s)``. From 0 on let ``t = e + (1 - e) s``: up to k this is the
+        result, and above k the result is ``1 - (1 - k) ** 2 / (t + 1 - 2 k)``.
 
     Notes
     -----

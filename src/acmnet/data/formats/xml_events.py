@@ -93,7 +93,7 @@ class _Reader:
         self.depth += 1
         if self.depth > DEEPEST_NESTING:
             raise AnnotationError(
-                f"{self._where()}: elements are nested more than {DEEPEST_NESTING} deep, "
+                f"{self._where()}: elements are nested over {DEEPEST_NESTING} deep, "
                 "which no label file is; check what wrote it"
             )
         self.text, self.length = [], 0
