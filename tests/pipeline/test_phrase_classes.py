@@ -10,7 +10,7 @@ from acmnet.extraction.i3d.i3d import kinetics_classes
 from acmnet.extraction.phrase_weights import phrase_entry
 from acmnet.pipeline.kinetics_zero_shot import KineticsClasses, Phrases
 from acmnet.pipeline.phrase_classes import (
-    LEAST,
+    LEAST_NEAREST,
     PhraseClasses,
     PhraseError,
     _classes_of,
@@ -55,7 +55,7 @@ def test_weights_fall_with_the_similarity():
 
 
 def test_a_phrase_near_no_class_is_refused_with_the_nearest():
-    near = similar(abseiling=LEAST - 0.001, archery=0.5)
+    near = similar(abseiling=LEAST_NEAREST - 0.001, archery=0.5)
     words = (
         r"'x' is near no class .* abseiling \(0\.70\), archery \(0\.50\), .* label ten"
     )

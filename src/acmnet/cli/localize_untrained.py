@@ -65,7 +65,7 @@ class UntrainedOptions:
         """
         if not self.query:
             top = self.top_classes
-            top = kinetics_zero_shot.TOP if top is None else top
+            top = kinetics_zero_shot.USUAL_CLASSES if top is None else top
             return kinetics_zero_shot.only(self.classes, top)
         phrases = classes_of_phrases(self.query)
         for one in phrases:

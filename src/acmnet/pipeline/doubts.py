@@ -14,19 +14,20 @@ import numpy as np
 from acmnet.pipeline.trained_model import Cuts, Features, TrainedModel
 from acmnet.segments import Detections, FloatArray, Segment, temporal_iou
 
-CONFIDENT: Final = 0.5
+CONFIDENT_SHARE: Final = 0.5
 """What a network alone finds counts if its score is at least this share of its highest
 score of the class in the video; what all find together, if its score is at least this
 share of the score from which detections are shown."""
-SAME: Final = 0.5
+SAME_TIOU: Final = 0.5
 """Two networks find the same action if what they find overlaps by at least this tIoU.
 Two findings of one class are in the same place if they share at least this part of the
 shorter one."""
-MOST: Final = 200
+MOST_DOUBTS: Final = 200
 """Most doubts of one class in one video; those that are found with higher scores come
 first."""
 LEAST_ODDS: Final = 1e-6
-"""Odds below this, and above its inverse, are taken for it."""
+"""Odds are limited to the range from this to its inverse, so that logarithms are
+finite."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ class Doubt:
     networks: int
     """How many networks were asked; 1 if the run has a single one."""
     finding: int
-    """How many of them find it there, to within the overlap `SAME`."""
+    """How many of them find it there, to within the overlap `SAME_TIOU`."""
     overlap: float
     """Mean overlap (tIoU) of what the others find there, in [0, 1]; 1 if there are no
     others."""
@@ -113,7 +114,7 @@ def doubts_of(
     for name in model.class_names:
         if names is not None and name not in names:
             continue
-        least = CONFIDENT * shown_from[name]
+        least = CONFIDENT_SHARE * shown_from[name]
         joint = _best(together, name, least)
         if names is None and not len(joint):
             continue
@@ -158,9 +159,9 @@ def _best(found: Detections, name: str, least: float | None) -> FloatArray:
     """Return start, end and score of a class's confident detections, (n, 3)."""
     own = found.only(found.class_index == found.class_names.index(name))
     if least is None:
-        least = max(CONFIDENT * float(own.score.max(initial=0.0)), LEAST_ODDS)
+        least = max(CONFIDENT_SHARE * float(own.score.max(initial=0.0)), LEAST_ODDS)
     own = own.only(own.score >= least)
-    own = own.only(np.argsort(-own.score, kind="stable")[:MOST])
+    own = own.only(np.argsort(-own.score, kind="stable")[:MOST_DOUBTS])
     rows: FloatArray = np.stack([own.start_s, own.end_s, own.score], axis=1)
     return rows
 
@@ -187,7 +188,7 @@ def _of_class(
     for i, rows in enumerate(said):
         overlaps = [_best_overlap(rows, other) for other in said]  # (n,) each
         for k, row in enumerate(rows):
-            if len(kept) and _shared(row, kept) >= SAME:
+            if len(kept) and _shared(row, kept) >= SAME_TIOU:
                 continue
             kept = np.concatenate([kept, row[None]])
             others = [one[k] for j, one in enumerate(overlaps) if j != i]
@@ -198,11 +199,11 @@ def _of_class(
                     score=0.0 if i else float(row[2]),
                     shown_from=shown_from,
                     networks=len(said),
-                    finding=sum(float(one[k]) >= SAME for one in overlaps),
+                    finding=sum(float(one[k]) >= SAME_TIOU for one in overlaps),
                     overlap=float(np.mean(others)) if others else 1.0,
                 )
             )
-    return found[:MOST]
+    return found[:MOST_DOUBTS]
 
 
 def _shared(row: FloatArray, others: FloatArray) -> float:

@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from acmnet.segments import FloatArray
 
-UNLIKE: Final = 2.0
+UNLIKE_RATIO: Final = 2.0
 """A video whose distance from the training videos is this many times their usual
 distance is unlike them."""
-USUAL: Final = 0.95
+USUAL_VIDEOS_SHARE: Final = 0.95
 """Share of the training videos that lie within the usual distance."""
-FLAT: Final = 0.01
+LEAST_DEVIATION: Final = 0.01
 """Least standard deviation of a feature, as a share of the root mean square of all
 features: a feature that hardly varied in training does not decide alone."""
 
@@ -29,7 +29,7 @@ class Likeness:
     deviation: FloatArray
     """Standard deviation of each feature, (D,), above 0."""
     usual: float
-    """Distance from the other training videos that the share `USUAL` of them does not
+    """Distance from the other training videos that `USUAL_VIDEOS_SHARE` of them do not
     exceed, above 0."""
 
     @classmethod
@@ -57,14 +57,14 @@ class Likeness:
             for total, squares in [(first.sum(axis=0), second.sum(axis=0))]
             for one, square in zip(first, second, strict=True)
         ]
-        usual = max(float(np.quantile(distances, USUAL)), 1e-6)
+        usual = max(float(np.quantile(distances, USUAL_VIDEOS_SHARE)), 1e-6)
         return cls(*_spread(first.mean(axis=0), second.mean(axis=0)), usual)
 
     def is_unlike(self, features: npt.NDArray[np.floating]) -> bool:
         """Whether a video's features (T, D) lie far from those of the training."""
         first, _ = _moments(features)
         distance = _distance(first, self.mean, self.deviation)
-        return not distance < UNLIKE * self.usual
+        return not distance < UNLIKE_RATIO * self.usual
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, with six digits."""
@@ -107,7 +107,7 @@ def _moments(features: npt.NDArray[np.floating]) -> tuple[FloatArray, FloatArray
 def _spread(mean: FloatArray, square: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return mean and standard deviation from mean and mean square, (D,) each."""
     variance = np.maximum(square - mean**2, 0.0)
-    least = max(FLAT * float(np.sqrt(variance.mean())), 1e-12)
+    least = max(LEAST_DEVIATION * float(np.sqrt(variance.mean())), 1e-12)
     return mean, np.maximum(np.sqrt(variance), least)
 
 

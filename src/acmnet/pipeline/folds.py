@@ -13,7 +13,7 @@ from acmnet.data.video_groups import VideoGroups
 from acmnet.messages import counted, quoted
 from acmnet.segments import IntArray
 
-ORDERS: Final = 50
+ORDERS_TRIED: Final = 50
 """Orders of the videos that are tried until every class is where it can be."""
 LEAST_UNITS: Final = 2
 """Videos, or groups of videos, that a class needs: one to be tested on while another is
@@ -55,9 +55,9 @@ def stratified_folds(
     Folds
         A class with two videos or more is in the training part of every fold, and one
         with as many videos as folds in every fold, unless videos with several labels
-        cannot be dealt so (`ORDERS` orders are tried). With groups the same holds for
-        classes in as many groups; of equal deals the one with the most even sizes is
-        taken.
+        cannot be dealt so (`ORDERS_TRIED` orders are tried). With groups the same holds
+        for classes in as many groups; of equal deals the one with the most even sizes
+        is taken.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def stratified_folds(
     unavoidable = int((n_units < LEAST_UNITS).sum()), lacking
     best: Folds | None = None
     fewest: tuple[float, ...] = (np.inf,)
-    for seed in range(ORDERS):
+    for seed in range(ORDERS_TRIED):
         dealt = _checked(_dealt(units, carries, folds, seed), labels)
         missing = len(dealt.untrained), sum(map(len, dealt.untested.values()))
         uneven = 0.0 if group_of is None else float(np.var([*map(len, dealt.videos)]))

@@ -27,8 +27,8 @@ from acmnet.pipeline.phrase_classes import PhraseClasses
 from acmnet.segments import Detections, FloatArray, SnippetGrid
 
 EXTRACTION: Final = ExtractionSettings(extractor="i3d-rgb")
-TOP: Final = 3
-POOLED: Final = 8
+USUAL_CLASSES: Final = 3
+POOLED_RATIO: Final = 8
 """A class's score in a video is its mean over the T // 8 snippets where it is highest,
 as in the instance branch of the paper's network."""
 LOCALIZATION: Final = LocalizationSettings(
@@ -87,7 +87,7 @@ class KineticsClasses:
         If a name is not one of them, or ``top`` is below 1.
     """
 
-    top: int = TOP
+    top: int = USUAL_CLASSES
     """Most classes that are looked for in a video, the most probable ones."""
     names: tuple[str, ...] = ()
     """Names of the classes that may be found; all 400 when empty."""
@@ -162,7 +162,7 @@ def localize_kinetics(
     """
     with torch.inference_mode():
         logits = network.logits(torch.as_tensor(features).float())  # (T, 400)
-        pooled = video_logits(logits.unsqueeze(0), POOLED)[0]
+        pooled = video_logits(logits.unsqueeze(0), POOLED_RATIO)[0]
         video = pooled.softmax(dim=-1).numpy()
         cas = logits.softmax(dim=-1).numpy()
     scores = classes.chosen(cas, video)

@@ -12,7 +12,7 @@ from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
 from acmnet.recipes import Settings
 
-COPIES: Final = 4
+NUMBERS_PER_WEIGHT: Final = 4
 """Numbers that training keeps for each weight: the weight, its gradient and the two
 moments of Adam."""
 CGROUP: Final = Path("/sys/fs/cgroup/memory.max")
@@ -63,14 +63,18 @@ def needed_bytes(settings: Settings, data: Data) -> int:
     batch = min(training.videos_a_step(sum(seen) / len(seen)), len(lengths))
     snippets = min(sampling.snippets, most) if kept else sampling.snippets
     with torch.device("meta"):  # weights without memory
-        numbers = COPIES * _size(ACMNet(dimension, max(n_classes, 1), settings.model))
+        numbers = NUMBERS_PER_WEIGHT * _size(
+            ACMNet(dimension, max(n_classes, 1), settings.model)
+        )
         # the features and their embedding
         columns = dimension + settings.model.channels(dimension)
         numbers += batch * snippets * columns
         if settings.has_student:
             second = settings.student_training
             rows = min(second.batch_size, len(lengths)) * min(second.snippets, most)
-            own = COPIES * _size(Student(dimension, max(n_classes, 1), student))
+            own = NUMBERS_PER_WEIGHT * _size(
+                Student(dimension, max(n_classes, 1), student)
+            )
             numbers = max(numbers, own + rows * (dimension + student.width))
     return 4 * numbers
 

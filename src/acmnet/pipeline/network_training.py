@@ -21,7 +21,7 @@ from acmnet.training.loop import train
 from acmnet.training.tasks import StepRecord
 from acmnet.training.weak_task import Plan
 
-DRAWING: Final = threading.Lock()
+DRAWING_LOCK: Final = threading.Lock()
 """Held while first weights are drawn from torch's one generator for all threads."""
 MEMORY_SHARE: Final = 0.5
 """Features that take more than this share of the free memory are mapped from their
@@ -55,7 +55,7 @@ def train_network(
     run.prepare()
     settings = request.settings
     n_classes = len(request.data.annotations.class_names)
-    with DRAWING:
+    with DRAWING_LOCK:
         torch.manual_seed(request.seed)
         model = ACMNet(dataset.dimension, n_classes, settings.model)
     begins = run.state is None and not begin_with_earlier(request, model)

@@ -13,10 +13,10 @@ from acmnet.messages import counted, some
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.segments import Detections
 
-EXAMINED: Final = 20
+MOST_EXAMINED: Final = 20
 """Videos that are looked at again, evenly spread over those where nothing was found."""
 
-WORDS: Final = {
+SEQUENCE_WORDS: Final = {
     "activation": "activation of an action (how much a moment looks like it)",
     "attention": "attention to actions (how much a moment looks like any)",
 }
@@ -55,7 +55,7 @@ def why_nothing(
     if not results or any(map(len, results.values())):
         return None
     videos = sorted(results)
-    looked_at = videos[:: -(-len(videos) // EXAMINED)]
+    looked_at = videos[:: -(-len(videos) // MOST_EXAMINED)]
     highest = _highest(model, data, looked_at)
     epochs = 0 if model.config is None else model.config.epoch
     longer = "train longer"
@@ -121,7 +121,7 @@ def _reasons(
         ("activation", highest.activation, rules.activation_thresholds),
         ("attention", highest.attention, rules.attention_thresholds),
     ):
-        what = WORDS[name]
+        what = SEQUENCE_WORDS[name]
         least = min(thresholds, default=np.inf)
         if rules.threshold_scale == "relative_to_peak" or value >= least:
             reasons.append(

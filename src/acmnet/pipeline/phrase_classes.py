@@ -13,16 +13,16 @@ from acmnet.extraction.sentence_encoder import SentenceEncoder
 from acmnet.messages import quoted
 from acmnet.segments import FloatArray
 
-LEAST: Final = 0.7
+LEAST_NEAREST: Final = 0.7
 """Least similarity of a phrase and its nearest class. It was set on 48 phrases that
 were written down beforehand (docs/decisions.md, D-097): 24 with a class, of which it
 takes 20, and 24 without, of which it takes none."""
-ALSO: Final = 0.6
+LEAST_FURTHER: Final = 0.6
 """Least similarity of further classes that count as the phrase, too."""
-WITHOUT: Final = 0.5
-"""Similarity at which a class would have no weight."""
-MOST: Final = 5
-"""Most classes of a phrase."""
+ZERO_WEIGHT_SIMILARITY: Final = 0.5
+"""Similarity at which the weight of a class would reach 0."""
+MOST_CLASSES_OF_PHRASE: Final = 5
+"""A phrase means at most this many classes."""
 NAMED: Final = 3
 """How many of the nearest classes a refusal names."""
 
@@ -111,16 +111,20 @@ def _classes_of(phrase: str, similarity: FloatArray) -> PhraseClasses:
     known = kinetics_classes()
     order = np.argsort(-similarity, kind="stable")
     best = float(similarity[order[0]])
-    if best < LEAST:
+    if best < LEAST_NEAREST:
         nearest = ", ".join(f"{known[i]} ({similarity[i]:.2f})" for i in order[:NAMED])
         raise PhraseError(
             f"{quoted(phrase)} is near no class of Kinetics-400: the nearest are "
-            f"{nearest}, and {LEAST:g} is needed; if one of them is meant, give its "
-            "name as the phrase; otherwise label ten videos and learn the action: "
+            f"{nearest}, and {LEAST_NEAREST:g} is needed; if one of them is meant, "
+            "give its name as the phrase; otherwise label ten videos and learn the action: "
             "acmnet label, or acmnet fit"
         )
-    places = [i for i in order[:MOST] if similarity[i] >= ALSO]
-    weights = (similarity[places] - WITHOUT) / (best - WITHOUT)
+    places = [
+        i for i in order[:MOST_CLASSES_OF_PHRASE] if similarity[i] >= LEAST_FURTHER
+    ]
+    weights = (similarity[places] - ZERO_WEIGHT_SIMILARITY) / (
+        best - ZERO_WEIGHT_SIMILARITY
+    )
     return PhraseClasses(
         phrase, tuple(known[i] for i in places), tuple(map(float, weights))
     )

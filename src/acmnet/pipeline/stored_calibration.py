@@ -24,10 +24,10 @@ Kind = Literal["segments", "labels"]
 Refused = Literal["nothing", "everything"]
 """Why a class has no operating point: no score reaches the precision, or one that keeps
 a detection in every video does, so that the scores decide nothing."""
-BEFORE: Final = {"unit_scores": False}
+OLDER_SETTINGS: Final = {"unit_scores": False}
 """The settings of localisation that calibrations of older versions, which did not keep
 them, were made with."""
-AGAIN: Final = "run acmnet calibrate again, or give --no-calibration"
+CALIBRATE_AGAIN: Final = "run acmnet calibrate again, or give --no-calibration"
 
 
 class CalibrationError(ValueError):
@@ -139,7 +139,9 @@ def read_calibration(
         If it is damaged, or of other weights or settings than the run is used with.
     """
     path = run / CALIBRATION_FILE
-    text = note_of(run, CALIBRATION_FILE, "calibration", CalibrationError, AGAIN)
+    text = note_of(
+        run, CALIBRATION_FILE, "calibration", CalibrationError, CALIBRATE_AGAIN
+    )
     if text is None:
         return None
     content = parse_json(str(path), text, "calibration", CalibrationError)
@@ -147,16 +149,16 @@ def read_calibration(
     if calibration.model_sha256 != weights_sha256(run):
         raise CalibrationError(
             f"{path} is of other weights than those of {run} (SHA-256 "
-            f"{calibration.model_sha256[:12]}...): {AGAIN}"
+            f"{calibration.model_sha256[:12]}...): {CALIBRATE_AGAIN}"
         )
     now = plain_settings(localization)
     stored = modernised({"localization": calibration.localization})["localization"]
     for name, value in now.items():
-        before = stored.get(name, BEFORE.get(name))
+        before = stored.get(name, OLDER_SETTINGS.get(name))
         if before != value:
             raise CalibrationError(
                 f"{path} was made with localization.{name} = {before!r}, now it is "
-                f"{value!r}, which gives other scores: {AGAIN}"
+                f"{value!r}, which gives other scores: {CALIBRATE_AGAIN}"
             )
     return calibration
 
@@ -169,7 +171,7 @@ def _parsed(path: Path, content: Any) -> Calibration:
         if recorded is not None and recorded != digest_of(values):
             raise CalibrationError(
                 f"{path} is not as it was written: its sha256 is of other values; "
-                f"{AGAIN}"
+                f"{CALIBRATE_AGAIN}"
             )
         version = values.pop("format")
         if version > FORMAT_VERSION:
@@ -188,7 +190,7 @@ def _parsed(path: Path, content: Any) -> Calibration:
         raise
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CalibrationError(
-            f"{path} is damaged or not written by acmnet ({error}): {AGAIN}"
+            f"{path} is damaged or not written by acmnet ({error}): {CALIBRATE_AGAIN}"
         ) from error
 
 

@@ -33,7 +33,7 @@ from acmnet.training.checkpoint_folder import (
 )
 from acmnet.training.exported_file import is_exported, metadata_text, session_of
 
-TRIES: Final = 3
+MOST_TRIES: Final = 3
 """How often a checkpoint is read anew because a training has just replaced it."""
 TEACHERS: Final = "teachers"
 """Folder in a run of the networks that taught its student, each a run of its own."""
@@ -74,7 +74,7 @@ def load(
     directory = Path(run)
     if is_exported(directory):
         return _exported(directory, settings)
-    for _ in range(TRIES):
+    for _ in range(MOST_TRIES):
         before = _identity(directory)
         try:
             return _loaded(directory, settings, device)

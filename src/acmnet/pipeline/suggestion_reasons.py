@@ -5,11 +5,11 @@ from typing import Final
 from acmnet.messages import counted
 from acmnet.pipeline.doubts import Doubt
 
-FEW: Final = 3
+FEW_MARKS: Final = 3
 """A class with fewer marks than this has few examples."""
-DIFFERENT: Final = 0.75
+DISAGREEMENT_TIOU: Final = 0.75
 """Networks whose findings overlap by less than this tIoU are said to disagree."""
-NEAR: Final = 0.5
+NEAR_LIMIT: Final = 0.5
 """A score of at least this `Doubt.nearness` is said to be near the limit."""
 
 
@@ -33,12 +33,12 @@ def reason_of(doubt: Doubt) -> str:
     if doubt.finding < doubt.networks:
         found = "finds" if doubt.finding == 1 else "find"
         return f"{asked} {found} {doubt.label!r} {where}"
-    if doubt.overlap < DIFFERENT:
+    if doubt.overlap < DISAGREEMENT_TIOU:
         return (
             f"the networks place {doubt.label!r} differently {where}: what they find "
             f"overlaps by {doubt.overlap:.0%}"
         )
-    if doubt.nearness >= NEAR:
+    if doubt.nearness >= NEAR_LIMIT:
         return (
             f"the score {doubt.score:.2f} of {doubt.label!r} {where} is near "
             f"{doubt.shown_from:.2f}, from which it is shown"

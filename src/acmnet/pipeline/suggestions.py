@@ -23,7 +23,7 @@ from acmnet.messages import counted
 from acmnet.pipeline.doubts import Doubt, doubts_of
 from acmnet.pipeline.localized_videos import refuse_other_features
 from acmnet.pipeline.stored_calibration import read_calibration
-from acmnet.pipeline.suggestion_reasons import FEW, few_examples, reason_of
+from acmnet.pipeline.suggestion_reasons import FEW_MARKS, few_examples, reason_of
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.recipes import Settings
@@ -273,7 +273,7 @@ def _suggestion(
     few = [
         name
         for name in sorted(gain, key=lambda x: -gain[x])
-        if gain[name] > 0.0 and assessed.marked[name] < FEW
+        if gain[name] > 0.0 and assessed.marked[name] < FEW_MARKS
     ]
     if few:
         reasons.append(few_examples(few[0], assessed.marked[few[0]]))

@@ -33,11 +33,15 @@ from acmnet.segments import Detections
 from acmnet.text_files import parse_json, read_text
 
 EXPECTATION_FILE: Final = "expectation.json"
-TO_REVIEW: Final = 10
+N_TO_REVIEW: Final = 10
 """Number of detections that a person is asked to look at."""
 MOST_VIDEOS: Final = 60
 """Number of videos, evenly spread, on which the networks' agreement is measured."""
-AGREE: Final = ((0.6, "agree well"), (0.35, "agree in part"), (0.0, "hardly agree"))
+AGREEMENT_WORDS: Final = (
+    (0.6, "agree well"),
+    (0.35, "agree in part"),
+    (0.0, "hardly agree"),
+)
 """Words for how well networks agree, each with the mean overlap (tIoU) that it begins
 at."""
 
@@ -83,7 +87,9 @@ class Expectation:
             is_joined = self.agreement is not None
             told = self.names.sentences(joins_networks=is_joined)
         if self.agreement is not None:
-            words = next(words for least, words in AGREE if self.agreement >= least)
+            words = next(
+                words for least, words in AGREEMENT_WORDS if self.agreement >= least
+            )
             told.append(
                 f"Where: its networks, trained apart from each other, {words} on where "
                 f"the actions are: what two of them find overlaps by "
@@ -222,7 +228,7 @@ def to_review(
 ) -> tuple[int, tuple[ToReview, ...]]:
     """Return how many detections are shown, and some to look at.
 
-    The shown ones are put in the order of their scores and cut into `TO_REVIEW` equal
+    The shown ones are put in the order of their scores and cut into `N_TO_REVIEW` equal
     parts, of which each gives its middle: the share of right ones among these estimates
     that among all. Fewer are shown: all of them.
     """
@@ -242,7 +248,7 @@ def to_review(
         ),
         key=lambda one: (-one.score, one),
     )
-    n = min(len(shown), TO_REVIEW)
+    n = min(len(shown), N_TO_REVIEW)
     places = [(2 * i + 1) * len(shown) // (2 * n) for i in range(n)]
     return len(shown), tuple(shown[place] for place in places)
 

@@ -17,7 +17,7 @@ from acmnet.extraction.extractors import (
 )
 from acmnet.extraction.shipped_extractors import SHIPPED
 from acmnet.messages import quoted
-from acmnet.pipeline.fit.fit_request import NOBODY, Hooks
+from acmnet.pipeline.fit.fit_request import NO_HOOKS, Hooks
 from acmnet.pipeline.worker_tasks import Workers
 from acmnet.training.checkpoint import load_config
 
@@ -65,7 +65,7 @@ def extracted_data(
     features: Path,
     extraction: ExtractionSettings,
     workers: Workers,
-    hooks: Hooks = NOBODY,
+    hooks: Hooks = NO_HOOKS,
     device: str = "cpu",
     *,
     retry_failed: bool = False,

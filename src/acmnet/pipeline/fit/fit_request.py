@@ -124,5 +124,5 @@ class Hooks:
     """Called when a training has ended, before anything else is done."""
 
 
-NOBODY: Final = Hooks()
+NO_HOOKS: Final = Hooks()
 """Hooks that tell nobody what happens."""

@@ -28,7 +28,7 @@ from acmnet.pipeline.fit.fit_report import write_report
 from acmnet.pipeline.fit.fit_request import (
     DETECTIONS,
     FEATURES,
-    NOBODY,
+    NO_HOOKS,
     SCORES,
     FitRequest,
     FitResult,
@@ -60,7 +60,7 @@ from acmnet.training.checkpoint_folder import (
 )
 
 
-def fit(request: FitRequest, hooks: Hooks = NOBODY) -> FitResult:
+def fit(request: FitRequest, hooks: Hooks = NO_HOOKS) -> FitResult:
     """Open, extract, check, train, localise, and score where segments are known.
 
     Each step that is finished is kept: the same call again goes on where it stopped. A

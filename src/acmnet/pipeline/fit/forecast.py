@@ -24,7 +24,7 @@ from acmnet.extraction.shipped_extractors import make_extractor
 from acmnet.extraction.worker_engines import cores
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
-from acmnet.pipeline.fit.held_out_names import COST
+from acmnet.pipeline.fit.held_out_names import CHECK_COST_SHARE
 from acmnet.pipeline.marks_trial import EPOCHS, NETWORKS
 from acmnet.pipeline.teacher_training import threads_of_each
 from acmnet.recipes import Settings
@@ -44,9 +44,9 @@ TRIAL_SNIPPETS: Final = 8
 TRIAL_STEPS: Final = 3
 """Steps of each training on trial; the first one is not counted."""
 
-CHECKED_ALONE: Final = 1.0
+CHECK_COST_SHARE_OF_ONE: Final = 1.0
 """Time of the check of names on held-out videos, as a share of the training's, where
-the run has a single network; `COST` elsewhere."""
+the run has a single network; `CHECK_COST_SHARE` elsewhere."""
 
 
 class Forecast(NamedTuple):
@@ -122,7 +122,7 @@ def forecast(
     training_s = trained_in(
         lengths, described.dimension, n_classes, settings, has_marks
     )
-    again = COST if settings.has_student else CHECKED_ALONE
+    again = CHECK_COST_SHARE if settings.has_student else CHECK_COST_SHARE_OF_ONE
     return Forecast(extraction_s, training_s * (1 + again))
 
 

@@ -25,30 +25,30 @@ from acmnet.pipeline.training_summary import shown_score, training_stamp
 
 HELD_OUT: Final = "held_out"
 """Folder of a run in which the trainings lie while names are checked with them."""
-PARTS: Final = 3
-"""Parts that the videos are dealt into."""
-COST: Final = 0.5
+HELD_OUT_PARTS: Final = 3
+"""Parts that the videos are dealt into; each is held out once."""
+CHECK_COST_SHARE: Final = 0.5
 """What these trainings cost, as a share of the run's. They have at least half of the
 epochs of the run's network, which costs as much as a run of one network."""
 
-TWO_THIRDS: Final = ("two thirds", "three times")
-"""What is learned from with `PARTS` parts, and how often, in words."""
+PARTS_IN_WORDS: Final = ("two thirds", "three times")
+"""What is learned from with `HELD_OUT_PARTS` parts, and how often, in words."""
 
-GOOD: Final = 0.8
+GOOD_F1: Final = 0.8
 """From this share of right names on (F1), names are called good enough."""
-USABLE: Final = 0.5
+USABLE_F1: Final = 0.5
 """From this share of right names on (F1), names are called usable with review."""
-FOUND: Final = 0.5
-"""A class that is named in fewer of its videos than this share is spoken of."""
+LEAST_FOUND_SHARE: Final = 0.5
+"""A class is mentioned if it is named right in a smaller share of its videos."""
 FEW_VIDEOS: Final = 10
-"""A class with fewer videos than this is said to need more videos."""
-CONFUSED: Final = 0.5
-"""Share of the videos of one class that must be given another's name to say that the
-features do not tell the two apart."""
-LEAST_CONFUSED: Final = 3
-"""Videos below which nothing is said of a confusion."""
+"""More videos are asked for of a class that has fewer than this."""
+LEAST_CONFUSED_SHARE: Final = 0.5
+"""Two classes are called confused if at least this share of the videos of one is given
+the name of the other."""
+LEAST_CONFUSED_VIDEOS: Final = 3
+"""A confusion is mentioned if it happened in at least this many videos."""
 MOST_SENTENCES: Final = 3
-"""Classes, and pairs of classes, that are spoken of; the worst come first."""
+"""Classes, and pairs of classes, that are mentioned at most; the worst come first."""
 
 
 class ClassNaming(NamedTuple):
@@ -91,7 +91,7 @@ class HeldOutNames:
     """How well each class was named."""
     confused: tuple[Confusion, ...] = ()
     """Classes that are taken for another, the worst first."""
-    parts: int = PARTS
+    parts: int = HELD_OUT_PARTS
     """Parts that the videos were dealt into; all but one were learned from."""
     by_group: bool = False
     """Whether videos that belong together were held out together."""
@@ -108,7 +108,7 @@ class HeldOutNames:
         """Return what a person should know, and what they can do about it."""
         several = " and joins several networks" if joins_networks else ""
         unseen = " (all videos of a group together)" if self.by_group else ""
-        share, times = ("half", "twice") if self.parts == 2 else TWO_THIRDS
+        share, times = ("half", "twice") if self.parts == 2 else PARTS_IN_WORDS
         told = (
             f"Names: one network learned from {share} of the videos and named the "
             f"actions of the rest{unseen} {times} over. It found {self.right} of "
@@ -132,9 +132,9 @@ class HeldOutNames:
 
     def _verdict(self) -> str:
         """Return whether the names are good enough, in words."""
-        if self.share_right >= GOOD:
+        if self.share_right >= GOOD_F1:
             return "That is good enough: expect most names in new videos to be right."
-        if self.share_right >= USABLE:
+        if self.share_right >= USABLE_F1:
             return (
                 "That is usable with review: expect wrong and missing names in new "
                 "videos."
@@ -143,7 +143,9 @@ class HeldOutNames:
 
     def _advice(self) -> Iterator[str]:
         """Yield what would help the classes that are named worst."""
-        missed = [one for one in self.each if one.found < FOUND * one.videos]
+        missed = [
+            one for one in self.each if one.found < LEAST_FOUND_SHARE * one.videos
+        ]
         missed.sort(key=lambda one: (one.found / one.videos, one.label))
         for one in missed[:MOST_SENTENCES]:
             rate = (
@@ -200,7 +202,11 @@ def confusions(
         for j, other in enumerate(names):
             alone = carries[:, i] & ~carries[:, j]
             n, wrong = int(alone.sum()), int(is_named[alone, j].sum())
-            if i != j and n >= LEAST_CONFUSED and wrong >= CONFUSED * n:
+            if (
+                i != j
+                and n >= LEAST_CONFUSED_VIDEOS
+                and wrong >= LEAST_CONFUSED_SHARE * n
+            ):
                 found.append(Confusion(label, other, n, wrong))
     return tuple(sorted(found, key=lambda pair: (-pair.named / pair.videos, pair)))
 
@@ -225,7 +231,7 @@ def why_not_checked(data: Data, groups: VideoGroups | None) -> str:
 
 def _parts(groups: VideoGroups | None) -> int:
     """Return how many parts the videos are dealt into."""
-    return PARTS if groups is None else min(PARTS, groups.n_groups)
+    return HELD_OUT_PARTS if groups is None else min(HELD_OUT_PARTS, groups.n_groups)
 
 
 def held_out_names(request: RunRequest, groups: VideoGroups | None) -> HeldOutNames:
@@ -280,7 +286,10 @@ def held_out_names(request: RunRequest, groups: VideoGroups | None) -> HeldOutNa
 def _short(request: RunRequest) -> RunRequest:
     """Return the run's request for trainings of one network, with fewer epochs."""
     settings = request.settings
-    full, affordable = settings.training.epochs, COST * settings.epochs / (PARTS - 1)
+    full, affordable = (
+        settings.training.epochs,
+        CHECK_COST_SHARE * settings.epochs / (HELD_OUT_PARTS - 1),
+    )
     epochs = min(full, max(int(affordable), full // 2, 1))
     short = dataclasses.replace(
         settings.without_student(),

@@ -45,16 +45,18 @@ from acmnet.training.checkpoint_folder import (
 
 GRID: Final = SnippetGrid(fps=25.0, snippet_frames=16, stride_frames=16)
 """Where the snippets of the authors' features lie in time, for both data sets."""
-OURS: Final = {
+OUR_LAYER_NAMES: Final = {
     "feature_embedding": "embedding",
     "att_branch": "attention",
     "snippet_cls": "classifier",
 }
 """Our names of the layers, by the authors'."""
-_NAME: Final = re.compile(rf"(?:module\.)?({'|'.join(OURS)})(?:\.\d+)?\.(weight|bias)")
+_NAME: Final = re.compile(
+    rf"(?:module\.)?({'|'.join(OUR_LAYER_NAMES)})(?:\.\d+)?\.(weight|bias)"
+)
 RECIPES: Final = {"THUMOS": "thumos14", "ActivityNet": "activitynet13"}
 """The recipe of each data set, by its name in the authors' code and in their files."""
-BEST: Final = "best"
+CHOSEN_ON_TEST: Final = "best"
 """Part of the names of files whose epoch the authors' code chose on the test set."""
 
 
@@ -126,7 +128,7 @@ def import_authors_checkpoint(
         feature_dim=dimension,
         grid=grid,
         epoch=epoch + 1 if isinstance(epoch, int) and epoch >= 0 else 0,
-        selection="test" if BEST in file.stem.casefold() else LAST,
+        selection="test" if CHOSEN_ON_TEST in file.stem.casefold() else LAST,
         metrics={},
         versions={"acmnet": metadata.version("acmnet"), "torch": torch.__version__},
         training={
@@ -201,13 +203,17 @@ def _weights(file: Path, content: Mapping[str, Any]) -> dict[str, Tensor]:
         if known is None or not isinstance(value, Tensor):
             strange.append(str(name))
             continue
-        weights[f"{OURS[known[1]]}.{known[2]}"] = value.detach().float().contiguous()
-    wanted = {f"{layer}.{part}" for layer in OURS.values() for part in _PARTS}
+        weights[f"{OUR_LAYER_NAMES[known[1]]}.{known[2]}"] = (
+            value.detach().float().contiguous()
+        )
+    wanted = {
+        f"{layer}.{part}" for layer in OUR_LAYER_NAMES.values() for part in _PARTS
+    }
     if strange or set(weights) != wanted or weights["embedding.weight"].ndim != 3:
         raise CheckpointError(
             f"{file} is no checkpoint of the authors' code: it must hold weights and "
-            f"biases of {', '.join(OURS)}, got {some(list(map(str, state))) or 'none'}"
-            "; give one that main_thu.py or main_act.py wrote"
+            f"biases of {', '.join(OUR_LAYER_NAMES)}, got "
+            f"{some(list(map(str, state))) or 'none'}; give one that main_thu.py or main_act.py wrote"
         )
     return weights
 

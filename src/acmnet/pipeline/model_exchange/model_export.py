@@ -37,10 +37,10 @@ from acmnet.training.exported_file import SHA256_KEY, SUFFIX, import_onnx
 
 TORCH_SUFFIX: Final = ".pt2"
 """Suffix of programs of torch.export."""
-PARITY: Final = 1e-5
+LARGEST_DIFFERENCE: Final = 1e-5
 """Largest difference between a file's outputs and those of the networks; of an output
 with values above 1, relative to the largest."""
-COMPARED: Final = ((1, 1), (1, 9), (2, 40), (1, 600))
+COMPARED_BATCHES: Final = ((1, 1), (1, 9), (2, 40), (1, 600))
 """Videos and snippets of each made-up batch on which the two are compared."""
 
 Arrays = Sequence[npt.NDArray[np.float32]]
@@ -56,7 +56,7 @@ class Exported:
 
     path: Path
     difference: float
-    """The largest difference from the run's networks, as `PARITY` counts it."""
+    """Largest difference from the run's networks, counted as for `LARGEST_DIFFERENCE`."""
     networks: int
     students: int
 
@@ -235,12 +235,12 @@ def _written(
     computed: Callable[[npt.NDArray[np.float32]], Arrays],
 ) -> Exported:
     """Write a file that computes what the networks do; refuse it otherwise."""
-    difference = max(_difference(whole, computed, *shape) for shape in COMPARED)
-    if not difference <= PARITY:
+    difference = max(_difference(whole, computed, *shape) for shape in COMPARED_BATCHES)
+    if not difference <= LARGEST_DIFFERENCE:
         raise ExportError(
             f"{path} was not written: its outputs differ from the run's by "
-            f"{difference:.1e}, more than {PARITY:g}; install another version of torch "
-            "or onnxruntime"
+            f"{difference:.1e}, more than {LARGEST_DIFFERENCE:g}; install another "
+            "version of torch or onnxruntime"
         )
     with written_whole(path) as part:
         part.write_bytes(content)
@@ -253,7 +253,7 @@ def _difference(
     videos: int,
     snippets: int,
 ) -> float:
-    """Return the largest difference on one made-up batch, as `PARITY` counts it."""
+    """Return the `Exported.difference` on one made-up batch."""
     batch = _made_up(whole, videos, snippets)
     with torch.inference_mode():
         expected = [said.numpy() for said in whole(batch)]

@@ -21,7 +21,7 @@ from acmnet.pipeline.training_summary import SUMMARY_FILE, training_summary
 from acmnet.text_files import parse_json, read_text
 from acmnet.training.checkpoint_config import CheckpointConfig, config_values
 
-STAYS: Final = (
+PRIVATE_KEYS: Final = (
     *("annotations", "features", "features_from_run", "left_out", "begun_from"),
     "earlier_videos",
 )
@@ -34,7 +34,7 @@ def published(config: CheckpointConfig) -> CheckpointConfig:
     Of the names of training videos it has digests, by which scores on these videos are
     told from those on new ones.
     """
-    training = {k: v for k, v in config.training.items() if k not in STAYS}
+    training = {k: v for k, v in config.training.items() if k not in PRIVATE_KEYS}
     known = training_videos(config)
     if known is not None:
         training[TRAINED_ON_DIGESTS] = sorted(map(name_digest, known))
