@@ -116,8 +116,8 @@ def _classes_of(phrase: str, similarity: FloatArray) -> PhraseClasses:
         raise PhraseError(
             f"{quoted(phrase)} is near no class of Kinetics-400: the nearest are "
             f"{nearest}, and {LEAST_NEAREST:g} is needed; if one of them is meant, "
-            "give its name as the phrase; otherwise label ten videos and learn the action: "
-            "acmnet label, or acmnet fit"
+            "give its name as the phrase; otherwise label ten videos and learn the "
+            "action: acmnet label, or acmnet fit"
         )
     places = [
         i for i in order[:MOST_CLASSES_OF_PHRASE] if similarity[i] >= LEAST_FURTHER

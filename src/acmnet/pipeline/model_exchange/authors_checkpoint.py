@@ -213,7 +213,8 @@ def _weights(file: Path, content: Mapping[str, Any]) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{file} is no checkpoint of the authors' code: it must hold weights and "
             f"biases of {', '.join(OUR_LAYER_NAMES)}, got "
-            f"{some(list(map(str, state))) or 'none'}; give one that main_thu.py or main_act.py wrote"
+            f"{some(list(map(str, state))) or 'none'}; give one that main_thu.py or "
+            "main_act.py wrote"
         )
     return weights
 

@@ -56,7 +56,7 @@ class Exported:
 
     path: Path
     difference: float
-    """Largest difference from the run's networks, counted as for `LARGEST_DIFFERENCE`."""
+    """Largest difference from the run's networks, as `LARGEST_DIFFERENCE` counts."""
     networks: int
     students: int
 
