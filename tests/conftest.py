@@ -10,6 +10,7 @@ import torch
 from acmnet.cli import main
 from acmnet.data.made_up.drawn_videos import SceneSettings, write_scenes
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
+from support.once import made_once
 from support.places import SHARED
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -108,27 +109,34 @@ def _seeded():
 def tiny_world(tmp_path_factory):
     """Labels and features of 12 training and 6 test videos; read only."""
     settings = WorldSettings(training_videos=12, test_videos=6, dimension=16)
-    return write_world(make_world(0, settings), tmp_path_factory.mktemp("world"))
+
+    def make(folder):
+        write_world(make_world(0, settings), folder)
+
+    folder = made_once(tmp_path_factory, "world", make)
+    return folder / "labels.json", folder / "features"
 
 
 @pytest.fixture(scope="session")
 def tiny_run(tiny_world, tmp_path_factory):
     """Train a run for two epochs on the tiny world; read only."""
-    out = tmp_path_factory.mktemp("runs") / "run"
     labels, features = map(str, tiny_world)
     given = ["--annotations", labels, "--features", features]
     few = ["--subset", "training", "--profile", "corrected", "--training.epochs", "2"]
-    main(["train", *given, *few, "--out", str(out)])
-    return out
+
+    def make(folder):
+        main(["train", *given, *few, "--out", str(folder / "run")])
+
+    return made_once(tmp_path_factory, "runs", make) / "run"
 
 
 @pytest.fixture(scope="session")
 def tiny_scenes(tmp_path_factory):
     """Give a folder with labels.json, labels.csv and 8 drawn videos; read only."""
     settings = SceneSettings(training_videos=6, test_videos=2, **SHORT)
-    directory = tmp_path_factory.mktemp("scenes")
-    write_scenes(directory, 0, settings)
-    return directory
+    return made_once(
+        tmp_path_factory, "scenes", lambda folder: write_scenes(folder, 0, settings)
+    )
 
 
 @pytest.fixture

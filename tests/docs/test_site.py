@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 
 import pytest
 import yaml
-from filelock import FileLock
 
+from support.once import made_once
 from support.places import ROOT
 
 LOADED = {"script": "src", "img": "src", "source": "src", "iframe": "src"}
@@ -20,12 +20,7 @@ LOADED = {"script": "src", "img": "src", "source": "src", "iframe": "src"}
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """Build the site as make docs does, once for all workers; return its folder."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "site"
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            build(folder)
-    return folder
+    return made_once(tmp_path_factory, "site", build)
 
 
 def build(folder):

@@ -35,6 +35,9 @@ from support.squares import killed_once
 
 ray = pytest.importorskip("ray", reason="the extra acmnet[ray] is not installed")
 
+pytestmark = pytest.mark.timeout(900)
+"""Ray starts ten processes; where 20 others were at work, that took over 300 s."""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _cluster():

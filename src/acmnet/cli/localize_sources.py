@@ -60,13 +60,18 @@ class SourceOptions:
         Raises
         ------
         UsageError
-            If there are neither video files nor features, or both a label file and
-            video files.
+            If there are neither video files nor features, or there are video files and
+            a label file or a grid.
         """
         if videos and self.annotations:
             raise UsageError(
                 "--annotations names the videos of a feature directory: leave it out "
                 "when you give video files"
+            )
+        if videos and self.grid != GridOptions():
+            raise UsageError(
+                "--fps, --snippet-frames and --stride-frames describe features that "
+                "exist: leave them out when you give video files"
             )
         if not videos and self.features is None:
             raise UsageError("give video files, or a feature directory with --features")
