@@ -199,8 +199,8 @@ def test_the_second_stage_says_why(tiny_run, tiny_world):
 def test_what_is_below_the_shown_score_is_said():
     found = {"a": Detections.of(["x"], [(0, 1, 0.2, 0), (1, 2, 0.1, 0)])}
     reason = why_nothing_shown(found, 0.31)
-    assert "all of 2 detections have scores below 0.31" in reason
-    assert "the highest is 0.2" in reason
+    assert "the highest score of 2 detections is 0.2" in reason
+    assert "scores below 0.31 are left out" in reason
     assert why_nothing_shown(found, 0.2) is None
     assert why_nothing_shown(found, None) is None
     assert why_nothing_shown({"a": Detections.of(["x"])}, 0.5) is None
