@@ -63,23 +63,23 @@ def sentence_of(values: Mapping[str, Any]) -> str:
     Examples
     --------
     >>> found = Gain(videos=23, of_names=1.6, of_marks=1.3, errors=-2.8)
-    >>> sentence_of(Trial(False, found).values())[:68]
-    'the student learned your marks, its teachers learned the names alone'
+    >>> told = sentence_of(Trial(False, found).values())
+    >>> told.partition(":")[0]
+    'in a trial on 23 videos, half of your marks were held out'
+    >>> told.partition(", so ")[2]
+    'only the student learned your marks, not its teachers'
     """
     found = values.get("trial")
     if not found:
         return ""
+    verdict = "not clearly better, so only the student learned your marks, not its"
     if values["teachers_learn_marks"]:
-        told = "the student and its teachers learned your marks"
-        how = "found the hidden ones clearly better"
-    else:
-        told = "the student learned your marks, its teachers learned the names alone"
-        how = "did not find the hidden ones clearly better"
+        verdict = "clearly better, so the student learned your marks, and so did its"
     return (
-        f"{told}: a trial on {counted(found['videos'], 'video')} hid half of the "
-        f"marks, and networks that had learned the other half {how} "
-        f"({found['of_marks']:.1f} times as well as chance) than a network that had "
-        f"learned names alone ({found['of_names']:.1f} times)"
+        f"in a trial on {counted(found['videos'], 'video')}, half of your marks were "
+        f"held out: networks that had learned the other half found them "
+        f"{found['of_marks']:.1f} times as well as chance, and a network that had "
+        f"learned names alone {found['of_names']:.1f} times; that is {verdict} teachers"
     )
 
 
