@@ -189,6 +189,14 @@ def test_teachers_do_not_learn_marks_that_do_not_help_to_find_others(asked, name
     settings = recipe("default", profile="best", overrides=short)
     request = asked("moved", "best", name="moved from nothing")
     request = dataclasses.replace(request, settings=settings)
+
+    def stopped(record):
+        if record.epoch == 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # in the trial, which is gone on with
+        train_run(request, on_step=stopped)
+    assert (request.out / "marks_trial").exists()
     train_run(request, on_step=records.append, on_note=notes.append)
     # three networks of half the epochs, a teacher, and the student
     assert records[-1].epoch == records[-1].of_epochs == 3 * 20 + 40 + 2

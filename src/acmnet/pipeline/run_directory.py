@@ -119,8 +119,9 @@ def _clear(out: Path) -> None:
         known = PART.fullmatch(path.name)
         if known and (known[1] in OWN_FILES or not _is_running(int(known[2]))):
             path.unlink(missing_ok=True)
-    for teacher in (out / TEACHERS).glob("*"):
-        _clear(teacher)
+    for part in (TEACHERS, TRIAL):
+        for network in (out / part).glob("*"):
+            _clear(network)
 
 
 def _is_running(process: int) -> bool:
