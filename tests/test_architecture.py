@@ -19,6 +19,7 @@ LIBRARY = {
     "devices",
     "quiet_export",
     "startup",
+    "collection",
 }
 """Modules that know nothing of videos and are open to every folder."""
 MAY_IMPORT = {

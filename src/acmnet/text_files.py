@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from acmnet.collection import without_collection
 from acmnet.files import FileError, one_line, open_regular
 from acmnet.limits import (
     DEEPEST_NESTING,
@@ -157,13 +158,14 @@ def parse_json(
             "check what wrote it"
         )
     try:
-        value: object = json.loads(
-            text,
-            object_pairs_hook=_unique(source, error, is_video, made_of),
-            parse_int=checked,
-            parse_float=checked,
-            parse_constant=number,
-        )
+        with without_collection():
+            value: object = json.loads(
+                text,
+                object_pairs_hook=_unique(source, error, is_video, made_of),
+                parse_int=checked,
+                parse_float=checked,
+                parse_constant=number,
+            )
     except error:
         raise
     except json.JSONDecodeError as fault:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from acmnet.collection import without_collection
 from acmnet.data import bmn_annotations
 from acmnet.data.annotations import (
     AnnotationError,
@@ -95,10 +96,11 @@ def read_label_json(source: str, text: str) -> Annotations:
         )
     declared = declared_classes(source, content, AnnotationError)
     videos = []
-    for key in list(database):
-        videos.append(_json_video(source, key, database[key]))
-        if not declared:
-            database[key] = None  # let go, to save memory
+    with without_collection():
+        for key in list(database):
+            videos.append(_json_video(source, key, database[key]))
+            if not declared:
+                database[key] = None  # let go, to save memory
     if declared:
         refuse_unknown_labels(source, database, declared, AnnotationError)
     found = assembled(source, videos, declared)

@@ -25,6 +25,8 @@ Scaled = npt.NDArray[np.floating]
 alike."""
 Pair = tuple[int, int]
 """Two videos that may be copies, by their indices."""
+Nearest = tuple[Scaled, npt.NDArray[np.int64], npt.NDArray[np.int64]]
+"""Of pairs of videos: how alike each pair is, its first video, and its second one."""
 
 FEWEST_SNIPPETS: Final = 8
 """Two videos must share this many equal snippets: fewer may be a common title card."""
@@ -215,7 +217,7 @@ def _nearest_in_leaves(
         The videos that are compared.
     """
     random = np.random.default_rng(0)
-    found: list[tuple[float, Pair]] = []
+    found: list[Nearest] = []
     for _ in range(TREES):
         leaves = [chosen]
         while len(leaves[0]) > MOST_IN_GROUP:
@@ -226,11 +228,12 @@ def _nearest_in_leaves(
                 order = leaf[np.argsort(along[leaf], kind="stable")]
                 halves += np.array_split(order, 2)
             leaves = halves
-        for leaf in leaves:
-            found += _nearest_of(means, groups, leaf)
+        found += [_nearest_of(means, groups, leaf) for leaf in leaves]
+    share, first, second = (np.concatenate(own) for own in zip(*found, strict=True))
+    order = np.lexsort((second, first, share))[::-1]  # those most alike come first
     left = collections.Counter[int]()
-    pairs = set()
-    for _, pair in sorted(set(found), reverse=True):
+    pairs: set[Pair] = set()
+    for pair in zip(first[order].tolist(), second[order].tolist(), strict=True):
         if pair not in pairs and min(left[v] for v in pair) < COMPARED_WITH:
             left.update(pair)
             pairs.add(pair)
@@ -239,24 +242,17 @@ def _nearest_in_leaves(
 
 def _nearest_of(
     means: Scaled, groups: npt.NDArray[np.int64], leaf: npt.NDArray[np.int64]
-) -> list[tuple[float, Pair]]:
+) -> Nearest:
     """Return each video of a few with its nearest, and how alike the two are."""
     own = means[leaf]
     alike = np.where(groups[leaf, None] != groups[leaf], own @ own.T, -np.inf)
     n = min(COMPARED_WITH, len(leaf))
     best = np.argpartition(-alike, n - 1, axis=1)[:, :n]
-    ids = leaf.tolist()
-    return [
-        (share, (min(a, ids[b]), max(a, ids[b])))
-        for a, near, shares in zip(
-            ids,
-            best.tolist(),
-            np.take_along_axis(alike, best, 1).tolist(),
-            strict=True,
-        )
-        for b, share in zip(near, shares, strict=True)
-        if share > -np.inf
-    ]
+    share = np.take_along_axis(alike, best, 1)
+    is_other = share > -np.inf
+    here = np.broadcast_to(leaf[:, None], best.shape)[is_other]
+    there = leaf[best][is_other]
+    return share[is_other], np.minimum(here, there), np.maximum(here, there)
 
 
 def shared(a: Scaled, b: Scaled) -> float:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from acmnet.collection import without_collection
 from acmnet.data import bmn_annotations
 from acmnet.data.annotations import AnnotationError, Annotations
 from acmnet.data.checks.findings import Finding
@@ -144,12 +145,15 @@ def _read_json(reader: _Reader, text: str) -> LenientReading:
     twice: list[str] = []
 
     def merged(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        counts = collections.Counter(key for key, _ in pairs)
-        twice.extend(key for key, n in counts.items() if n > 1)
-        return dict(pairs)
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            counts = collections.Counter(key for key, _ in pairs)
+            twice.extend(key for key, n in counts.items() if n > 1)
+        return found
 
     try:
-        content = json.loads(text, object_pairs_hook=merged)
+        with without_collection():
+            content = json.loads(text, object_pairs_hook=merged)
     except (ValueError, RecursionError):
         content = None
     lengths: list[Finding] = []
