@@ -1,11 +1,15 @@
 """Measure what a video costs each verb while the number of videos grows.
 
-`python -m benchmarks.scale OUT` draws sets of 100, 1,000 and 10,000 videos (`--sizes`
-names others), runs the verbs on each, and writes OUT/scale.json, a table as
+`python -m benchmarks.scale OUT` draws sets of 100, 1,000, 10,000 and 100,000 videos
+(`--sizes` names others), runs the verbs on each, and writes OUT/scale.json, a table as
 OUT/scale.md and a plot as OUT/scale.png. What scale.json has of other sizes and verbs
-stays. CPU seconds are those of the process itself,
-after its imports and a first use on a few videos. Each verb and size is a process of
-its own (`python -m benchmarks.scale --child ...`), whose peak memory is reported.
+stays. CPU seconds are those of the process itself, in one thread, after its imports
+and a first use on a few videos. Each verb and size is a process of its own
+(`python -m benchmarks.scale --child ...`), whose peak memory is reported.
+
+Where other work runs, too, a CPU second does more or less from one minute to the next.
+Therefore, a verb is used on 1,000 videos again and again while it is used on the
+largest set, and the costs of these two are compared.
 """
 
 import argparse
@@ -13,6 +17,7 @@ import contextlib
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -22,8 +27,12 @@ from typing import Final, NamedTuple
 
 from benchmarks.measure import ROOT, peak_memory_gb
 
-SIZES: Final = (100, 1_000, 10_000)
-FIRST: Final = 12
+SIZES: Final = (100, 1_000, 10_000, 100_000)
+BESIDE: Final = 1_000
+"""Videos of the set that the largest one is compared with."""
+PAUSE_S: Final = 20.0
+"""Seconds between two uses on the small set while the largest one is measured."""
+FEW: Final = 12
 """Videos of the set on which a verb is used first, so that all it needs is loaded."""
 VERBS: Final = ("check", "train", "localize", "evaluate", "doctor", "report")
 """The verbs in the order in which they need each other's results."""
@@ -32,7 +41,7 @@ SNIPPETS: Final = (20, 40)
 LEAST_VIDEOS: Final = 3_000
 """A small set is used again until a verb has seen about this many videos."""
 FLAT: Final = 1.2
-"""The cost of a video in the largest set may be this many times the lowest."""
+"""The cost of a video in the largest set may be this many times that in a small one."""
 EPOCH: Final = ("--training.epochs", "1", "--training.batch_size", "16")
 
 
@@ -45,6 +54,8 @@ class Cost(NamedTuple):
     """CPU seconds of one use."""
     memory_gb: float
     """Peak resident memory of the process in GB, with all libraries."""
+    beside_ms: float | None = None
+    """Mean CPU milliseconds for each of `BESIDE` videos, measured meanwhile."""
 
     @property
     def ms_a_video(self) -> float:
@@ -112,34 +123,75 @@ def child(verb: str, first: Path, folder: Path, times: int) -> None:
     print(json.dumps([cpu_s, peak_memory_gb()]))
 
 
-def measured(verb: str, first: Path, folder: Path, videos: int) -> Cost:
-    """Return the cost of a verb, measured in a process of its own."""
+def started(verb: str, out: Path, videos: int) -> subprocess.Popen[str]:
+    """Start a process that prints the cost of a verb on a set of videos."""
     times = max(1, min(5, LEAST_VIDEOS // videos))
     command = [sys.executable, "-m", "benchmarks.scale", "--child", verb]
-    command += [str(first), str(folder), str(times)]
-    done = subprocess.run(
-        command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+    command += [str(first_of(out, videos)), str(set_of(out, videos)), str(times)]
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=alone
     )
-    return Cost(verb, videos, *json.loads(done.stdout))
+
+
+def ended(process: subprocess.Popen[str], verb: str, videos: int) -> Cost:
+    """Wait for a process that was `started`, and return the cost."""
+    said, _ = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{verb} on {videos} videos ended with an error; see above")
+    return Cost(verb, videos, *json.loads(said))
+
+
+def measured(verb: str, out: Path, videos: int) -> Cost:
+    """Return the cost of a verb, measured in a process of its own."""
+    return ended(started(verb, out, videos), verb, videos)
+
+
+def measured_in_turns(verb: str, out: Path, videos: int) -> Cost:
+    """Return the cost of a verb on a large set, and meanwhile on a small one."""
+    large = started(verb, out, videos)
+    beside = []
+    while not beside or large.poll() is None:
+        beside.append(measured(verb, out, BESIDE).ms_a_video)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            large.wait(PAUSE_S)
+    cost = ended(large, verb, videos)
+    return cost._replace(beside_ms=statistics.mean(beside))
+
+
+def set_of(out: Path, videos: int) -> Path:
+    """Return the folder of a set of videos."""
+    return out / f"videos_{videos}"
+
+
+def first_of(out: Path, videos: int) -> Path:
+    """Return the folder of the few videos that are used before a set."""
+    return out / f"before_{videos}"
 
 
 def table(costs: Sequence[Cost]) -> str:
     """Return the costs as a table in Markdown: a row for each verb."""
     sizes = sorted({cost.videos for cost in costs})
-    heads = ["ms of CPU a video", *(f"{n:,}" for n in sizes), "last / least"]
-    heads.append("peak memory at last")
+    heads = ["ms of CPU a video", *(f"{n:,}" for n in sizes)]
+    heads += [f"{BESIDE:,}, meanwhile", "last / meanwhile", "peak memory at last"]
     lines = [f"| {' | '.join(heads)} |", "|---|" + "--:|" * (len(heads) - 1)]
     for verb, own in by_verb(costs).items():
         told = [f"{own[n].ms_a_video:.2f}" if n in own else "" for n in sizes]
         most = own[max(own)]
+        told.append("" if most.beside_ms is None else f"{most.beside_ms:.2f}")
         cells = [verb, *told, f"{growth(own):.2f}", f"{most.memory_gb:.2f} GB"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def growth(costs: Mapping[int, Cost]) -> float:
-    """Return the cost of a video in the largest set, divided by the lowest cost."""
-    return costs[max(costs)].ms_a_video / min(x.ms_a_video for x in costs.values())
+    """Return the cost of a video in the largest set, divided by that in a small one.
+
+    The small one is what was measured meanwhile, or else the cheapest of the sets.
+    """
+    most = costs[max(costs)]
+    least = min(x.ms_a_video for x in costs.values())
+    return most.ms_a_video / (most.beside_ms or least)
 
 
 def by_verb(costs: Sequence[Cost]) -> dict[str, dict[int, Cost]]:
@@ -177,16 +229,20 @@ def main() -> int:
         verb, first, folder, times = given.child
         child(verb, Path(first), Path(folder), int(times))
         return 0
-    folders = {n: given.out / f"videos_{n}" for n in (FIRST, *given.sizes)}
-    for n, folder in folders.items():
-        if not (folder / "labels.json").exists():
-            draw(folder, n)
+    for n in {*given.sizes, BESIDE}:
+        for folder, videos in (
+            (set_of(given.out, n), n),
+            (first_of(given.out, n), FEW),
+        ):
+            if not (folder / "labels.json").exists():
+                draw(folder, videos)
     record = given.out / "scale.json"
     known = json.loads(record.read_text()) if record.exists() else []
     before = {(x["verb"], x["videos"]): Cost(**x) for x in known}
-    for n in given.sizes:
-        for verb in given.verbs:
-            cost = measured(verb, folders[FIRST], folders[n], n)
+    for verb in given.verbs:
+        for n in sorted({*given.sizes, BESIDE}):
+            is_large = n == max(given.sizes) > BESIDE
+            cost = (measured_in_turns if is_large else measured)(verb, given.out, n)
             print(f"{verb}, {n:,} videos: {cost.cpu_s:.2f} s", flush=True)
             before[verb, n] = cost
             values = [x._asdict() for x in before.values()]
