@@ -201,7 +201,7 @@ def _manifest_at(directory: Path, shards: Shards | None) -> FeatureManifest | No
 def _feature_files(directory: Path) -> dict[str, Path]:
     """Return each video's file by video id, sorted."""
     files: dict[str, Path] = {}
-    for path in sorted(directory.iterdir()):
+    for path in sorted(directory.iterdir(), key=lambda path: path.name):
         if path.suffix not in SUFFIXES or path.name.startswith("._"):
             continue
         video = one_form(path.stem)
