@@ -150,7 +150,7 @@ def measured(verb: str, out: Path, videos: int) -> Cost:
 def measured_in_turns(verb: str, out: Path, videos: int) -> Cost:
     """Return the cost of a verb on a large set, and meanwhile on a small one."""
     large = started(verb, out, videos)
-    beside = []
+    beside: list[float] = []
     while not beside or large.poll() is None:
         beside.append(measured(verb, out, BESIDE).ms_a_video)
         with contextlib.suppress(subprocess.TimeoutExpired):
