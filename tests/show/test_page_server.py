@@ -15,8 +15,8 @@ from acmnet.cli.bench_server import site_server
 from acmnet.show.bench import page_server
 from acmnet.show.bench.byte_ranges import OutsideError, Span, span_of
 from acmnet.show.bench.page_server import (
-    MOST_BYTES,
-    SAFE,
+    MOST_BODY,
+    SAFETY_HEADERS,
     Answer,
     Refusal,
     SiteServer,
@@ -210,7 +210,7 @@ def test_foreign_hosts_are_refused(served, host):
         pytest.param({"Content_Type": "text/plain"}, 415, id="a form's type"),
         pytest.param({"Content_Type": None}, 415, id="no type"),
         pytest.param({"Content_Length": "x"}, 411, id="no length"),
-        pytest.param({"Content_Length": str(MOST_BYTES + 1)}, 413, id="too long"),
+        pytest.param({"Content_Length": str(MOST_BODY + 1)}, 413, id="too long"),
         pytest.param({"Content_Length": "9" * 50}, 413, id="far too long"),
     ],
 )
@@ -242,7 +242,7 @@ def test_other_methods_and_places_take_nothing(served):
         status, headers, body = ask(served, "/api/values", method)
         assert status == 501
         assert method in json.loads(body)["error"]
-        assert SAFE.items() <= headers.items()
+        assert SAFETY_HEADERS.items() <= headers.items()
     token = served.site.token
     given = {"X_Acmnet_Token": token, "Content_Type": "application/json"}
     assert ask(served, "/", "POST", b"{}", **given)[0] == 404

@@ -14,7 +14,7 @@ import pytest
 from acmnet.data.annotations import Instance
 from acmnet.data.detections import DetectionFile, read_detections
 from acmnet.segments import Detection, Detections, Segment
-from acmnet.show.frame_overlay import SHADE, Overlay, class_colour, text_mask
+from acmnet.show.frame_overlay import LIGHT_LEFT, Overlay, class_colour, text_mask
 from acmnet.show.rendered_video import RenderError, detections_of, render_detections
 from acmnet.video.containers import VideoError
 from support.commands import refused
@@ -167,7 +167,7 @@ def test_bars_are_where_arithmetic_says(tmp_path):
         is_dark = ((inside < left - 3) | (inside >= right + 3)) & (inside > 4)
         assert np.abs(row[is_bar] - colours[label]).max() <= CODED, label
         if is_dark.any():
-            assert np.abs(row[is_dark] - SHADE * GREY).max() <= CODED, label
+            assert np.abs(row[is_dark] - LIGHT_LEFT * GREY).max() <= CODED, label
     assert np.abs(frame[60:76] - GREY).max() <= CODED  # and above nothing changed
     # the playhead: frame 75 is at 3 s, column 96
     assert drawn[75][86, 96].min() > 150

@@ -20,8 +20,8 @@ TRAINING_OPTIONS: Final = Group("Training", sort_key=3)
 PROCESSES: Final = Group("How it runs", sort_key=4)
 """Groups of options in the help of a verb, in the order in which they matter."""
 
-GRID: Final = ("fps", "snippet_frames", "stride_frames")
-OF_TRACKS: Final = (
+GRID_OPTIONS: Final = ("fps", "snippet_frames", "stride_frames")
+TRACK_OPTIONS: Final = (
     "points",
     "individuals",
     "pool_individuals",
@@ -29,7 +29,7 @@ OF_TRACKS: Final = (
     "directions",
 )
 """Options of the extractor keypoints; pose has the second one, too."""
-OF_POSE: Final = ("individuals", "hands")
+POSE_OPTIONS: Final = ("individuals", "hands")
 """Options of the extractor pose."""
 
 Running: Final = Parameter(group=PROCESSES)
@@ -120,7 +120,7 @@ class ExtractorOptions:
             return self._of_tracks()
         given = {
             name: value
-            for name in (*GRID, "flow", "crop", "precision", "least_cosine")
+            for name in (*GRID_OPTIONS, "flow", "crop", "precision", "least_cosine")
             if (value := getattr(self, name)) != getattr(ExtractorOptions, name)
         }
         if self.extractor == AUTO:
@@ -179,11 +179,11 @@ class ExtractorOptions:
 
     def _refuse_tracks(self) -> None:
         """Refuse options of keypoints and pose for another extractor."""
-        for name in dict.fromkeys((*OF_TRACKS, *OF_POSE)):
+        for name in dict.fromkeys((*TRACK_OPTIONS, *POSE_OPTIONS)):
             if getattr(self, name) == getattr(ExtractorOptions, name):
                 continue
-            has_it = (self.extractor == KEYPOINTS and name in OF_TRACKS) or (
-                self._has_pose and name in OF_POSE
+            has_it = (self.extractor == KEYPOINTS and name in TRACK_OPTIONS) or (
+                self._has_pose and name in POSE_OPTIONS
             )
             if not has_it:
                 option = f"--{name.replace('_', '-')}"
@@ -192,9 +192,9 @@ class ExtractorOptions:
 
 def _takers(name: str) -> str:
     """Return which extractors have an option of tracks or people."""
-    if name not in OF_POSE:
+    if name not in POSE_OPTIONS:
         return f"{KEYPOINTS} alone"
-    return f"{KEYPOINTS} or {POSE}" if name in OF_TRACKS else f"{POSE} alone"
+    return f"{KEYPOINTS} or {POSE}" if name in TRACK_OPTIONS else f"{POSE} alone"
 
 
 Extracting = Annotated[ExtractorOptions, Parameter(name="*", group=FEATURE_OPTIONS)]

@@ -13,7 +13,7 @@ from acmnet.data.releases.release_table import release_named
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 
-NAMED: Final = 5
+MOST_NAMED: Final = 5
 """How many videos with another number of rows are named."""
 
 
@@ -68,8 +68,9 @@ def features(
         )
     if done.unlike:
         videos = counted(len(done.unlike), "video", ("has", "have"), of=done.compared)
-        more = ", ..." * (len(done.unlike) > NAMED)
-        note(f"{videos} another number of rows: {', '.join(done.unlike[:NAMED])}{more}")
+        more = ", ..." * (len(done.unlike) > MOST_NAMED)
+        named = ", ".join(done.unlike[:MOST_NAMED])
+        note(f"{videos} another number of rows: {named}{more}")
     console.print(
         f"{counted(done.videos, 'video')} with {done.dimension} columns: {out}",
         markup=False,

@@ -24,7 +24,7 @@ from acmnet.show.figures.score_figures import (
 from acmnet.show.figures.training_figure import write_training_figure
 from acmnet.show.figures.video_figure import write_video_figure
 
-VIDEOS: Final = 4
+DRAWN_VIDEOS: Final = 4
 """How many videos are drawn if --video is left out."""
 
 
@@ -98,7 +98,7 @@ def _chosen(data: Data, video: list[str] | None) -> list[str]:
                 f"{len(known)}, such as {next(iter(known))!r}"
             )
     most = sorted(known, key=lambda name: -len(known[name].instances))
-    return list(dict.fromkeys(video or most[:VIDEOS]))
+    return list(dict.fromkeys(video or most[:DRAWN_VIDEOS]))
 
 
 def _file_name(name: str) -> str:

@@ -9,9 +9,9 @@ from acmnet.cli.verbs import COMPLETION, HELP, VERBS, VERSION
 
 PURPOSE: Final = "Learn when actions happen in videos from nothing but their names."
 """What the program is for."""
-WIDEST: Final = 100
+MOST_COLUMNS: Final = 100
 """Columns of the page, at most: longer lines are hard to read."""
-USUAL: Final = 80
+USUAL_COLUMNS: Final = 80
 """Columns of the page where nothing says how wide the terminal is."""
 
 
@@ -84,5 +84,5 @@ def _columns() -> int:
         try:
             found = os.get_terminal_size(sys.stdout.fileno()).columns
         except (ValueError, OSError):  # no terminal
-            found = USUAL
-    return max(40, min(found, WIDEST))
+            found = USUAL_COLUMNS
+    return max(40, min(found, MOST_COLUMNS))

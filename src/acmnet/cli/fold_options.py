@@ -15,7 +15,7 @@ MOST_FOLDS: Final = 5
 """How many folds there are with --groups, unless --folds is given or there are fewer
 groups."""
 
-TOO_GOOD: Final = (
+UNGROUPED_NOTE: Final = (
     "videos of one person, camera, source or day may lie in several folds, and then "
     "the estimate is better than what new videos will give; --groups keeps such "
     "videos in one fold"
@@ -55,7 +55,7 @@ class FoldOptions:
     def deal_with_note(self, data: Data) -> Deal:
         """Return how videos are dealt; print a note if they have no groups."""
         if self.groups is None:
-            note(TOO_GOOD)
+            note(UNGROUPED_NOTE)
         return self.deal(data)
 
     def deal(self, data: Data) -> Deal:

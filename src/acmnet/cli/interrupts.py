@@ -12,16 +12,18 @@ from typing import Final
 from acmnet.cli.exit_codes import INTERRUPTED, TERMINATED
 from acmnet.startup import end_before_it_began
 
-GOES_ON: Final = "what is finished is kept: the same command goes on where it stopped"
-"""Said of verbs that can be called again to go on."""
-KEPT: Final = {
-    "extract": GOES_ON,
-    "fit": GOES_ON,
-    "crossvalidate": GOES_ON,
-    "ablate": GOES_ON,
-    "cut": GOES_ON,
-    "pack": GOES_ON,
-    "simulate": GOES_ON,
+KEPT_AND_RESUMABLE: Final = (
+    "what is finished is kept: the same command goes on where it stopped"
+)
+"""What is told on a stop of a verb that continues when it is called again."""
+KEPT_BY_VERB: Final = {
+    "extract": KEPT_AND_RESUMABLE,
+    "fit": KEPT_AND_RESUMABLE,
+    "crossvalidate": KEPT_AND_RESUMABLE,
+    "ablate": KEPT_AND_RESUMABLE,
+    "cut": KEPT_AND_RESUMABLE,
+    "pack": KEPT_AND_RESUMABLE,
+    "simulate": KEPT_AND_RESUMABLE,
     "demo": "the folder that --out names keeps what was made so far, and the same "
     "command writes over it",
     "features": "the videos that were read are kept in the folder that --out names, "
@@ -37,7 +39,7 @@ KEPT: Final = {
 }
 """What each verb keeps when it is stopped. Verbs that are not listed keep nothing."""
 NOTHING_KEPT: Final = "nothing was written yet: give the same command again"
-"""Said of verbs that write their files at the end."""
+"""What is told on a stop of a verb that writes its files at the end."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -94,8 +96,8 @@ def what_is_kept(tokens: Sequence[str]) -> str:
         The words of the command line, after ``acmnet``.
     """
     verb = tokens[0] if tokens else ""
-    kept = _trained(tokens) if verb == "train" else KEPT.get(verb, NOTHING_KEPT)
-    if kept == GOES_ON and "--overwrite" in tokens:
+    kept = _trained(tokens) if verb == "train" else KEPT_BY_VERB.get(verb, NOTHING_KEPT)
+    if kept == KEPT_AND_RESUMABLE and "--overwrite" in tokens:
         kept += ", without --overwrite"
     return f"stopped; {kept}"
 

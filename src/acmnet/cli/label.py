@@ -47,7 +47,7 @@ from acmnet.show.bench.rounds import (
 )
 from acmnet.show.bench.suggesting import SUGGESTIONS, Suggesting
 
-SEEN: Final = "seen"
+MEDIA_FOLDER: Final = "seen"
 """Folder of a bench with frame times and pictures, which can be deleted."""
 
 
@@ -125,7 +125,7 @@ def label(
     elif export is not None:
         _go_on(export, videos)
     with Waiting(errors, "opening", "videos", silent=quiet()) as opening:
-        media = BenchMedia(tuple(files.values()), folder / SEEN, opening.update)
+        media = BenchMedia(tuple(files.values()), folder / MEDIA_FOLDER, opening.update)
     shown = {video: ShownVideo() for video in files}
     plan = RoundPlan(
         features=folder / FEATURES,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from acmnet.extraction.extraction_request import ExtractionProgress
     from acmnet.training.tasks import StepRecord
 
-LINES: Final = 10
+MOST_LINES: Final = 10
 """How many lines report the progress of a job where there is no terminal."""
 PAUSE_S: Final = 2.0
 """Least seconds between two of these lines."""
@@ -90,7 +90,7 @@ class Waiting:
         self.progress.update(
             self.task, description=self.what, completed=done, total=total, note=note
         )
-        if done * LINES // total > (done - 1) * LINES // total:
+        if done * MOST_LINES // total > (done - 1) * MOST_LINES // total:
             # whoever has read "9/10" is told that the job ended, however soon that is
             is_end = done == total and self.has_told
             self._print(0.0 if is_end else PAUSE_S, done, total, note)

@@ -14,7 +14,7 @@ from acmnet.cli.app import UsageError, app, errors, note, quiet
 from acmnet.cli.bench_server import serve
 from acmnet.cli.detection_limits import LimitOptions, Limits
 from acmnet.cli.dotted_settings import RUN_EPILOGUE
-from acmnet.cli.label import SEEN, label_export, opened_bench
+from acmnet.cli.label import MEDIA_FOLDER, label_export, opened_bench
 from acmnet.cli.progress import Waiting, counting
 from acmnet.cli.run_page import RunPage, opened_page
 from acmnet.cli.shared_options import Device
@@ -40,7 +40,7 @@ from acmnet.segments import Detections
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_site import BenchSite, ShownVideo
 from acmnet.show.bench.label_export import LabelExport
-from acmnet.show.bench.label_file_intake import Said, new_mark, said_in
+from acmnet.show.bench.label_file_intake import UnsignedMark, new_mark, said_in
 from acmnet.show.bench.mark_store import MarkStore, present_time
 from acmnet.show.bench.older_reviews import REVIEWS_FILE, marks_of_reviews
 from acmnet.show.bench.reviewed_precision import MARKS_FILE
@@ -158,7 +158,7 @@ def bench_of_run(
     with Waiting(errors, "opening", "videos", silent=quiet()) as opening:
         media = BenchMedia(
             [page.files.get(name) for name in names],
-            labels.with_suffix(".bench") / SEEN,
+            labels.with_suffix(".bench") / MEDIA_FOLDER,
             opening.update,
         )
     site = opened_bench(
@@ -288,7 +288,9 @@ def _take_in(store: MarkStore, page: RunPage, config: CheckpointConfig) -> None:
         note(f"the reviews in {reviews} were taken over as {n_marks}")
 
 
-def _said_of(everything: Annotations, config: CheckpointConfig) -> Iterator[Said]:
+def _said_of(
+    everything: Annotations, config: CheckpointConfig
+) -> Iterator[UnsignedMark]:
     """Yield what a run was trained on: names, and times if it was given times."""
     chosen = everything.videos if config.trained_on is None else config.trained_on
     videos = {k: v for k, v in everything.videos.items() if k in chosen}
@@ -297,7 +299,7 @@ def _said_of(everything: Annotations, config: CheckpointConfig) -> Iterator[Said
         return
     for video in videos.values():
         for label in video.labels:
-            yield Said(video.id, "name", label, None, None)
+            yield UnsignedMark(video.id, "name", label, None, None)
 
 
 def _plan(page: RunPage, config: CheckpointConfig, settings: Settings) -> RoundPlan:

@@ -12,10 +12,10 @@ from typing import Final
 from acmnet.files import short_file_name
 from acmnet.segments import Segment
 
-UNFIT: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]|^[. ]+|[. ]+$')
+FORBIDDEN_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]|^[. ]+|[. ]+$')
 """What no name of a folder may hold, on any system: some characters, and dots and
 blanks at its ends."""
-DEVICES: Final = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+DEVICE_NAMES: Final = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 """Names that mean devices on Windows."""
 
 
@@ -52,8 +52,8 @@ def _folders(labels: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield each class with the name of its folder; no two folders are alike."""
     taken: set[str] = set()
     for label in labels:
-        plain = short_file_name(UNFIT.sub("_", label) or "_")
-        plain = f"{plain}_" if DEVICES.fullmatch(plain) else plain
+        plain = short_file_name(FORBIDDEN_IN_NAMES.sub("_", label) or "_")
+        plain = f"{plain}_" if DEVICE_NAMES.fullmatch(plain) else plain
         name, number = plain, 1
         while name.casefold() in taken:
             number += 1
@@ -66,4 +66,4 @@ def _file_name(clip: Clip) -> str:
     """Return the name of a clip's file."""
     start_s, end_s = max(0.0, clip.segment.start_s), clip.segment.end_s
     times = f"_{start_s:09.3f}-{end_s:09.3f}s.mp4"
-    return short_file_name(f"{UNFIT.sub('_', clip.video)}{times}")
+    return short_file_name(f"{FORBIDDEN_IN_NAMES.sub('_', clip.video)}{times}")

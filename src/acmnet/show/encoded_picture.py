@@ -18,7 +18,7 @@ from acmnet.show.sound_copy import start_s
 from acmnet.video.containers import OpenVideo, VideoError
 from acmnet.video.frame_clock import nominal_duration
 
-FINEST: Final = 1_000_000
+FINEST_CLOCK: Final = 1_000_000
 """Most ticks per second of the new file's clock; finer clocks become `CLOCK`."""
 CLOCK: Final = Fraction(1, 90_000)
 """A tick of the new file's clock, in seconds, if that of the video is too fine."""
@@ -147,7 +147,7 @@ class EncodedPicture:
 def tick_s(video: OpenVideo) -> Fraction:
     """Return the tick of the new file's clock: the video's own unless too fine."""
     unit_s = video.stream.time_base or Fraction(1)
-    return unit_s if unit_s.denominator <= FINEST else CLOCK
+    return unit_s if unit_s.denominator <= FINEST_CLOCK else CLOCK
 
 
 def opened_target(path: Path, video: OpenVideo) -> OutputContainer:

@@ -32,9 +32,9 @@ LANE_SHARE: Final = 30
 """A lane has this fraction (1/30) of the height of the picture if there is room."""
 SHORTEST_LANE: Final = 6
 """Least height of a lane in pixels, if there is room."""
-SHADE: Final = 0.35
+LIGHT_LEFT: Final = 0.35
 """The picture behind timeline and labels is darkened to this share of its light."""
-LINE: Final = 200
+LINE_GREY: Final = 200
 """Grey value of the line between detections and true segments."""
 LONGEST_TEXT: Final = 200
 """Longer labels are cut to this many characters before they are measured."""
@@ -144,7 +144,7 @@ class Overlay:
                 strip[rows, columns] = self.colours[label]
                 covered[rows, columns] = 255
         if has_truth and lane >= 4:
-            strip[-lane], covered[-lane] = LINE, 255
+            strip[-lane], covered[-lane] = LINE_GREY, 255
         return strip[-self.height :], covered[-self.height :]
 
     def _draw_strip(self, frame: Frame, time_s: float) -> None:
@@ -152,7 +152,7 @@ class Overlay:
         if not len(self._bars):
             return
         below = frame[-len(self._bars) :]
-        below[:] = cv2.convertScaleAbs(below, alpha=SHADE)
+        below[:] = cv2.convertScaleAbs(below, alpha=LIGHT_LEFT)
         is_bar = self._covered > 0
         below[is_bar] = self._bars[is_bar]
         at = min(self.column(time_s), self.width - 1)
@@ -166,7 +166,7 @@ class Overlay:
             return
         mask = text_mask(one.label, f" {one.score:.2f}", size, room)
         box = frame[top : top + size, : size + mask.shape[1]]
-        box[:] = cv2.convertScaleAbs(box, alpha=SHADE)
+        box[:] = cv2.convertScaleAbs(box, alpha=LIGHT_LEFT)
         edge = max(1, size // 5)
         box[edge : size - edge, edge : size - edge] = self.colours[one.label]
         text = box[:, size:].astype(np.uint16)

@@ -29,7 +29,7 @@ LONGEST_SIDE: Final = 960
 """Longest side of a single frame, in pixels."""
 FRAME_QUALITY: Final = 85
 """Quality of the JPEG of a single frame, from 0 to 100."""
-FURTHEST: Final = 2000
+FRAME_REACH: Final = 2000
 """At most this many frames are decoded to reach a single frame."""
 
 Pixels = npt.NDArray[np.uint8]
@@ -89,7 +89,7 @@ def frame_picture(path: Path, times: FrameTimes, index: int) -> bytes | None:
     middle_s = (float(times.times_s[index]) + float(later)) / 2
     try:
         with opened_video(path, DecodeCount()) as video:
-            frame = _frame_at(video, middle_s, FURTHEST)
+            frame = _frame_at(video, middle_s, FRAME_REACH)
             if frame is None:
                 return None
             pixels = _upright(frame)

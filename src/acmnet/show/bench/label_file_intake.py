@@ -24,7 +24,7 @@ FROM_FILE: Final = "label file"
 """Who said what a label file says without telling who."""
 
 
-class Said(NamedTuple):
+class UnsignedMark(NamedTuple):
     """What a mark says, without who said it; the fields are those of `Mark`."""
 
     video: str
@@ -39,7 +39,7 @@ class FileContent(NamedTuple):
 
     classes: tuple[str, ...]
     videos: Mapping[str, KnownVideo]
-    said: Mapping[Said, Mark | None]
+    said: Mapping[UnsignedMark, Mark | None]
     """What is marked, each with the mark that says it if the bench wrote the file."""
     revision: int = 0
     """The revision that the file is of; 0 if another program wrote it."""
@@ -59,7 +59,9 @@ def read_label_file(path: Path) -> FileContent:
     """
     own = read_own(path)
     if own is not None:
-        said: dict[Said, Mark | None] = {said_by(mark): mark for mark in own.marks}
+        said: dict[UnsignedMark, Mark | None] = {
+            said_by(mark): mark for mark in own.marks
+        }
         return FileContent(own.classes, own.videos, said, own.revision, own.journal)
     found = read_annotations(path)
     videos = {k: KnownVideo(v.duration_s, v.subset) for k, v in found.videos.items()}
@@ -100,12 +102,12 @@ def changes_to(
     ]
 
 
-def said_by(mark: Mark) -> Said:
+def said_by(mark: Mark) -> UnsignedMark:
     """Return what a mark says."""
-    return Said(mark.video, mark.kind, mark.label, mark.start_s, mark.end_s)
+    return UnsignedMark(mark.video, mark.kind, mark.label, mark.start_s, mark.end_s)
 
 
-def new_mark(one: Said, who: str, at: str, classes: Iterable[str] = ()) -> Mark:
+def new_mark(one: UnsignedMark, who: str, at: str, classes: Iterable[str] = ()) -> Mark:
     """Return a new mark that says something; ``classes`` are those that there are."""
     is_for_all = one.kind == "watched" and one.label is None
     return Mark(
@@ -184,7 +186,7 @@ def _mark(video: str, entry: Mapping[str, Any]) -> Mark:
     return Mark.from_record(values)
 
 
-def said_in(annotations: Annotations) -> Iterator[Said]:
+def said_in(annotations: Annotations) -> Iterator[UnsignedMark]:
     """Yield the marks that a label file holds.
 
     A label that a segment or a point gives already is no name of its own. A video
@@ -193,16 +195,18 @@ def said_in(annotations: Annotations) -> Iterator[Said]:
     """
     for video in annotations.videos.values():
         for label in names_alone(video):
-            yield Said(video.id, "name", label, None, None)
+            yield UnsignedMark(video.id, "name", label, None, None)
         for one in video.instances:
-            yield Said(video.id, "segment", one.label, *_span(one.segment))
+            yield UnsignedMark(video.id, "segment", one.label, *_span(one.segment))
         for point in video.points:
-            yield Said(video.id, "point", point.label, _rounded(point.time_s), None)
+            yield UnsignedMark(
+                video.id, "point", point.label, _rounded(point.time_s), None
+            )
         for span in video.watched:
-            yield Said(video.id, "watched", span.label, *_span(span.segment))
+            yield UnsignedMark(video.id, "watched", span.label, *_span(span.segment))
         if not (video.labels or video.watched) and video.duration_s:
             end_s = _rounded(video.duration_s)
-            yield Said(video.id, "watched", None, 0.0, end_s)
+            yield UnsignedMark(video.id, "watched", None, 0.0, end_s)
 
 
 def _span(segment: Segment) -> tuple[float, float]:

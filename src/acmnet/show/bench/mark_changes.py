@@ -13,7 +13,7 @@ from acmnet.show.bench.bench_mark import (
     checked_name,
 )
 
-MOST: Final = 5000
+MOST_MARKS: Final = 5000
 """Most marks of one request."""
 
 
@@ -51,8 +51,8 @@ def checked_request(values: object, durations_s: Mapping[str, float | None]) -> 
         raise MarkError("a request must be an object with who and a list of marks")
     who = checked_name("the request", "who", values.get("who"))
     given = values["marks"]
-    if len(given) > MOST:
-        raise MarkError(f"at most {MOST} marks at a time, got {len(given)}")
+    if len(given) > MOST_MARKS:
+        raise MarkError(f"at most {MOST_MARKS} marks at a time, got {len(given)}")
     marks = tuple(checked_mark(one, durations_s) for one in given)
     if len({mark.id for mark in marks}) < len(marks):
         raise MarkError("two marks of one request have the same id")

@@ -13,7 +13,7 @@ from acmnet.data.label_files import read_annotations
 from acmnet.names import one_form
 from acmnet.show.bench.bench_labels import KnownVideo
 from acmnet.show.bench.bench_mark import DIGITS, Mark, Proposal
-from acmnet.show.bench.label_file_intake import Said, new_mark, said_in
+from acmnet.show.bench.label_file_intake import UnsignedMark, new_mark, said_in
 from acmnet.show.bench.round_detections import detection_id
 from acmnet.text_files import parse_json, read_text
 
@@ -76,7 +76,9 @@ def _marks(
             end_s = min(end_s, duration_s)
         if start_s >= end_s:
             continue
-        said = Said(video, "watched" if is_wrong else "segment", label, start_s, end_s)
+        said = UnsignedMark(
+            video, "watched" if is_wrong else "segment", label, start_s, end_s
+        )
         mark = new_mark(said, REVIEWS_FILE, at)
         yield Mark(**vars(mark) | {"proposal": proposal})
 

@@ -31,7 +31,7 @@ from acmnet.show.bench.byte_ranges import OutsideError, span_of
 from acmnet.show.bench.timed_requests import TimedReader, TooMuchError
 
 HOST: Final = "127.0.0.1"
-MOST_BYTES: Final = 4 << 20
+MOST_BODY: Final = 4 << 20
 """Most bytes of a posted body."""
 MOST_HEAD: Final = 1 << 15
 """Most bytes of a request before its body: the request line and all headers."""
@@ -41,10 +41,10 @@ MOST_CONNECTIONS: Final = 512
 """Connections served at the same time; further ones are refused with status 503."""
 BACKLOG: Final = 512
 """Connections that wait in the operating system until this process takes them."""
-BLOCK: Final = 1 << 18
+BYTES_AT_ONCE: Final = 1 << 18
 """How many bytes of a file are read and sent at a time."""
 
-SAFE: Final = {
+SAFETY_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -285,10 +285,10 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not length.isascii() or not length.isdecimal():
             raise Refusal(HTTPStatus.LENGTH_REQUIRED, "say how long the body is")
-        if len(length) > 9 or int(length) > MOST_BYTES:
+        if len(length) > 9 or int(length) > MOST_BODY:
             raise Refusal(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"more than {MOST_BYTES} bytes cannot be stored at once",
+                f"more than {MOST_BODY} bytes cannot be stored at once",
             )
         return self._received(int(length))
 
@@ -320,7 +320,7 @@ class _Handler(BaseHTTPRequestHandler):
     ) -> None:
         self.connection.settimeout(PATIENCE_S)
         self.send_response(status)
-        headers = SAFE | {"Content-Type": kind, "Content-Length": str(length)}
+        headers = SAFETY_HEADERS | {"Content-Type": kind, "Content-Length": str(length)}
         for name, value in (headers | (more or {})).items():
             self.send_header(name, value)
         if self.close_connection:
@@ -349,7 +349,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             file.seek(first)
             left = end - first
-            while left and (block := file.read(min(left, BLOCK))):
+            while left and (block := file.read(min(left, BYTES_AT_ONCE))):
                 self.wfile.write(block)
                 left -= len(block)
             if left:  # the file shrank: the next answer must not be taken for its rest

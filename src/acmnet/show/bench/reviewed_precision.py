@@ -18,7 +18,7 @@ MARKS_FILE: Final = "marks.json"
 """File of a run with what was marked in `acmnet view`."""
 NORMAL: Final = 1.959964
 """Quantile of the normal distribution for a 95 % interval."""
-STILL_THERE: Final = 0.5
+LEAST_REVIEWED_TIOU: Final = 0.5
 """An accepted detection counts as right if the marked segment overlaps the detected
 one with at least this tIoU: a person may move its ends a little."""
 EQUAL_WITHIN: Final = 1e-6
@@ -137,7 +137,7 @@ def _verdict(asked: ToReview, marks: Sequence[Mark]) -> bool | None:
         overlap = float(
             temporal_iou(*(np.asarray([x], dtype=np.float64) for x in places))[0]
         )
-        is_same = mark.label == asked.label and overlap >= STILL_THERE
+        is_same = mark.label == asked.label and overlap >= LEAST_REVIEWED_TIOU
         return mark.kind == "segment" and is_same
     return None
 

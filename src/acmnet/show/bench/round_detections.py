@@ -9,7 +9,7 @@ from typing import Any, Final
 from acmnet.data.detections import DetectionFile, read_detections
 from acmnet.show.bench.bench_mark import Proposal
 
-MOST: Final = 500
+MOST_DETECTIONS: Final = 500
 """Most detections of a video that the page gets: the highest scores."""
 
 Row = dict[str, Any]
@@ -26,7 +26,7 @@ def rows_of(file: DetectionFile) -> dict[str, list[Row]]:
     for i in (-file.score).argsort(kind="stable").tolist():
         own = rows[file.video_ids[int(file.video_index[i])]]
         start_s, end_s = float(file.start_s[i]), float(file.end_s[i])
-        if len(own) < MOST and start_s < end_s:
+        if len(own) < MOST_DETECTIONS and start_s < end_s:
             own.append(
                 {
                     "label": file.labels[int(file.label_index[i])],

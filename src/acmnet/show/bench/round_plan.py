@@ -10,7 +10,7 @@ from acmnet.messages import counted
 from acmnet.recipes import Settings
 from acmnet.show.bench.log_tail import last_line, values_of
 from acmnet.show.bench.rounds import DETECTIONS, LABELS, Round
-from acmnet.show.bench.suggesting import COUNT
+from acmnet.show.bench.suggesting import MOST_SUGGESTED
 
 LOG_FILE: Final = "log.jsonl"
 """The file of a run with the losses of every step."""
@@ -21,7 +21,7 @@ TRIAL: Final = "marks_trial"
 TRIAL_SHARE: Final = {False: 1.5, True: 2.0}
 """Epochs of all networks of such a trial, as a share of those of one teacher: in a
 training that begins with nothing, and in one from an earlier run."""
-SHARES: Final = {"extract": 0.75, "train": 0.22, "localize": 0.03}
+COMMAND_SHARES: Final = {"extract": 0.75, "train": 0.22, "localize": 0.03}
 """Shares of a round that the commands take, about: extraction takes the longest."""
 
 
@@ -69,7 +69,15 @@ class RoundPlan:
     def suggest(self, run: Path, file: Path) -> list[str]:
         """Return the command that writes which videos are worth a look by a run."""
         where = ["--features", str(self.features), "--device", self.device]
-        return ["suggest", str(run), *where, "--count", str(COUNT), "--out", str(file)]
+        return [
+            "suggest",
+            str(run),
+            *where,
+            "--count",
+            str(MOST_SUGGESTED),
+            "--out",
+            str(file),
+        ]
 
     def _extract(self) -> list[list[str]]:
         """Return the command that extracts what is missing, if anything is."""
@@ -104,8 +112,8 @@ class RoundPlan:
         names = [x[0] for x in steps]
         if step not in names:
             return 0.0, "starting"
-        total = sum(SHARES[name] for name in names)
-        before = sum(SHARES[name] for name in names[: names.index(step)])
+        total = sum(COMMAND_SHARES[name] for name in names)
+        before = sum(COMMAND_SHARES[name] for name in names[: names.index(step)])
         if step == "extract":
             done, sentence = self._of_extraction()
         elif step == "train":
@@ -113,7 +121,7 @@ class RoundPlan:
             done, sentence = self._of_training(one.folder, is_from)
         else:
             done, sentence = 0.0, "finding actions in all videos"
-        return (before + done * SHARES[step]) / total, sentence
+        return (before + done * COMMAND_SHARES[step]) / total, sentence
 
     def _of_extraction(self) -> tuple[float, str]:
         n = len(set(self.files) & self._extracted())

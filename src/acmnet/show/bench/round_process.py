@@ -20,12 +20,14 @@ from filelock import FileLock, Timeout
 from acmnet.files import write_json
 from acmnet.show.bench.rounds import DONE, FAILED, LOG, STATE, STOPPED, Round
 
-GOOD: Final = (0, 3)
+SUCCESS_CODES: Final = (0, 3)
 """Exit codes of commands that did their work; with 3, some videos were left out."""
 PATIENCE_S: Final = 30.0
 """Seconds that a command may take to stop before it is killed."""
-BUSY: Final = "another round of this bench is still learning; wait until it has ended"
-SAYS: Final = "acmnet: "
+BUSY_MESSAGE: Final = (
+    "another round of this bench is still learning; wait until it has ended"
+)
+REASON_PREFIX: Final = "acmnet: "
 """How the line begins in which a command says why it failed."""
 
 
@@ -36,7 +38,7 @@ def main(folder: Path, orders: BinaryIO) -> None:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        _tell(one, FAILED, "", BUSY, 0.0)
+        _tell(one, FAILED, "", BUSY_MESSAGE, 0.0)
         return
     stop = threading.Event()
     threading.Thread(target=_wait_for_end, args=(orders, stop), daemon=True).start()
@@ -71,7 +73,7 @@ def _run(one: Round, stop: threading.Event) -> None:
             if stop.is_set():
                 _tell(one, STOPPED, step[0], "stopped; it can go on", took_s)
                 return
-            if code not in GOOD:
+            if code not in SUCCESS_CODES:
                 said = _said(one.folder / LOG, start)
                 why = said or f"acmnet {step[0]} ended with exit code {code}"
                 _tell(one, FAILED, step[0], why, took_s)
@@ -112,7 +114,11 @@ def _said(log: Path, start: int) -> str:
     with log.open("rb") as file:
         file.seek(start)
         lines = file.read().decode(errors="replace").splitlines()
-    said = (x.removeprefix(SAYS) for x in reversed(lines) if x.startswith(SAYS))
+    said = (
+        x.removeprefix(REASON_PREFIX)
+        for x in reversed(lines)
+        if x.startswith(REASON_PREFIX)
+    )
     return next(said, "")
 
 

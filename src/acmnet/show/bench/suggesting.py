@@ -21,7 +21,7 @@ from acmnet.startup import SAFE_PATH
 
 SUGGESTIONS: Final = "suggestions.json"
 """The file with what is suggested, in the folder of a round or of the bench."""
-COUNT: Final = 50
+MOST_SUGGESTED: Final = 50
 """Most videos that are suggested: more than anybody looks at before learning again."""
 NICENESS: Final = 10
 """How far the process stands back behind others, as the command ``nice`` counts."""

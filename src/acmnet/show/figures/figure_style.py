@@ -24,7 +24,7 @@ PALETTE: Final = (
 """The colours of Okabe and Ito, which colour-blind people can tell apart."""
 FORMATS: Final = ("png", "svg", "pdf")
 """The file formats of every figure."""
-UNDATED: Final[dict[str, dict[str, str | None]]] = {
+NO_DATE: Final[dict[str, dict[str, str | None]]] = {
     "png": {},
     "svg": {"Date": None},
     "pdf": {"CreationDate": None},
@@ -42,7 +42,7 @@ STYLE: Final[dict[Any, object]] = {
 }
 DPI: Final = 200
 """Resolution of PNG files, in pixels per inch."""
-LONGEST: Final = 40
+LONGEST_NAME: Final = 40
 """Most characters of a name in a figure."""
 CM: Final = 1 / 2.54
 """A centimetre in inches."""
@@ -91,7 +91,7 @@ def save(figure: "Figure", path: Path) -> tuple[Path, ...]:
     for kind in FORMATS:
         target = path.with_name(f"{path.name}.{kind}")
         with written_whole(target) as part, _boxes_for_unknown_characters():
-            figure.savefig(part, format=kind, dpi=DPI, metadata=UNDATED[kind])
+            figure.savefig(part, format=kind, dpi=DPI, metadata=NO_DATE[kind])
         written.append(target)
     return tuple(written)
 
@@ -115,6 +115,6 @@ def fitted_name(name: str) -> str:
     ('two lines', 40, '\\$x\\$')
     """
     plain = " ".join("".join(c if c.isprintable() else " " for c in name).split())
-    if len(plain) > LONGEST:
-        plain = plain[: LONGEST - 1] + "…"
+    if len(plain) > LONGEST_NAME:
+        plain = plain[: LONGEST_NAME - 1] + "…"
     return plain.replace("$", r"\$")

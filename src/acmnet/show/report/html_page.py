@@ -21,7 +21,7 @@ POLICY: Final = (
     "base-uri 'none'; form-action 'none'"
 )
 """Content security policy: the page loads only its own parts and linked videos."""
-PARTS_TOO: Final = " file: 'self'"
+ALLOWED_FOR_PARTS: Final = " file: 'self'"
 """What a page with parts may load besides: scripts from where it lies itself."""
 
 SCRIPTS: Final = (
@@ -103,7 +103,7 @@ def write_page(contents: Contents, path: Path) -> None:
 def write_paged(summary: Mapping[str, Any], parts: ReportParts, path: Path) -> None:
     """Write the page of a report whose parts are written, completely or not at all."""
     values = {**summary, **parts.contents()}
-    write_text(path, _rendered(values, scripts=PARTS_TOO))
+    write_text(path, _rendered(values, scripts=ALLOWED_FOR_PARTS))
     parts.remove_others()
 
 

@@ -27,7 +27,7 @@ MOST_LISTED: Final = 20_000
 PART: Final = re.compile(r"part-\d+-[0-9a-f]{16}\.js")
 """Pattern of the name of a part. It ends with a digest, so that a page that is open
 keeps the parts that it was written with until it is replaced."""
-LISTED: Final = (
+FIELDS_IN_PAGE: Final = (
     *("id", "labels", "duration_s", "instances", "detections", "best", "left_out"),
 )
 """What the page itself has of each video."""
@@ -95,7 +95,7 @@ class ReportParts:
         for v, video in enumerate(videos, start=first):
             rows = [[place[d[0]], *d[1:]] for d in video.detections]
             parts.append(_shown(video, rows))
-            self.listed.append({name: video.summary[name] for name in LISTED})
+            self.listed.append({name: video.summary[name] for name in FIELDS_IN_PAGE})
             self.rows += [[v, *row, rank] for rank, row in enumerate(rows)]
             self.n_rows += len(rows)
             self.low = min([self.low, *(row[3] for row in rows)])
