@@ -48,7 +48,7 @@ def exact_fp32(device: "str | torch.device") -> Iterator[None]:
 
     On a GPU, torch rounds the factors of convolutions in fp32 to TF32, 11 bits, unless
     it is told not to. Scores would then differ from those of a CPU by a thousandth
-    (docs/decisions.md, D-110); whoever wants to be faster takes bf16.
+    (docs/decisions.md, D-110). For speed there is bf16.
     """
     import torch  # only here: verbs that compute nothing need not wait for it
 

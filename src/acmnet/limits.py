@@ -104,7 +104,7 @@ def finite(value: object, *, in_quotes: bool = False) -> float | None:
 
 
 def seconds(value: object, *, in_quotes: bool = False) -> float | None:
-    """Return a time from a file in seconds; None if it is none or out of range.
+    """Return a time from a file in seconds; None if it is no number or out of range.
 
     ``value`` is read as by `finite`. Its absolute value is at most `LARGEST_SECONDS`.
     """

@@ -32,7 +32,7 @@ def diagnose_command(
 ) -> None:
     """Report which kinds of errors detections have, and which actions they miss.
 
-    Follows DETAD (Alwassel et al., ECCV 2018). Of each class, which has G true
+    Follows DETAD (Alwassel et al., ECCV 2018). For each class, with G true
     segments, the 10 G detections with the highest scores are sorted by kind of error.
     The overlap of a detection with a true segment is their tIoU: the time that both
     cover, divided by the time that either covers.

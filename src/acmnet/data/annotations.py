@@ -46,8 +46,8 @@ class WatchedSpan:
     label: str | None
     """The class that was looked for; None if all classes were."""
     segment: Segment
-    """The span, in seconds. Of a video whose duration is not known it may end later
-    than the video does."""
+    """The span, in seconds. If the duration of the video is not known, the span may end
+    later than the video does."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -48,7 +48,7 @@ KINDS: Final = tuple(TIMES_NEEDED)
 NEEDED: Final = np.array([*TIMES_NEEDED.values(), 0])
 """How many times a row of each kind has."""
 UNKNOWN: Final = -2
-"""The code of a kind that is none of `KINDS`."""
+"""The code of a kind that is not in `KINDS`."""
 Value = TypeVar("Value", IntArray, FloatArray)
 """A column of indices, in which -1 is a blank, or of numbers, in which NaN is."""
 

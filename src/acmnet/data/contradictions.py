@@ -174,7 +174,7 @@ class _Cover:
         self.segments = sorted(segments)
         self.starts = [x.start_s for x in self.segments]
         self.latest: list[Segment] = []
-        """For each segment, that of those up to it that ends last."""
+        """For each segment, the one that ends last among it and those before it."""
         for segment in self.segments:
             before = self.latest[-1] if self.latest else segment
             self.latest.append(max(before, segment, key=lambda x: x.end_s))

@@ -48,16 +48,16 @@ Format = Literal[
     "edl",
     "thumos",
 ]
-"""All formats of `acmnet.data.formats.format_table`. Of those that share a suffix, the
-first is written."""
+"""All formats of `acmnet.data.formats.format_table`. If several share a suffix, the
+first of them is written."""
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 SUBTITLES: Final = {"srt": srt_of, "vtt": webvtt_of}
 """Formats of subtitles and their writers."""
 UNFILTERED: Final = ("json", "parquet", "arrow")
 """Formats that get detections of every score, because programs read them."""
 MOST_VIDEOS_OF_JSON: Final = 20_000
-"""Of more videos than this, the detections may be more than acmnet reads of JSON: the
-limit of `LARGEST_TEXT_BYTES` leaves 26 kB, 300 detections, for each of so many."""
+"""With more videos than this, the JSON of their detections may be larger than acmnet
+reads: `LARGEST_TEXT_BYTES` leaves 26 kB, 300 detections, for each of so many."""
 AMBIGUOUS_SUFFIXES: Final = (".txt",)
 """Suffixes that do not tell how a file is to be written."""
 

@@ -71,10 +71,10 @@ def fingerprint(path: Path) -> str:
     """Return what tells a file from another that took its place.
 
     It consists of the file's size and of a SHA-256 over 16 stretches of 64 KiB, which
-    are evenly spaced from the first byte to the last. Of a file up to 1 MiB they cover
-    everything. A copy of a file, or a file with a new date, has the same fingerprint. A
-    change inside a larger file goes unnoticed if it moves nothing and touches no
-    stretch.
+    are evenly spaced from the first byte to the last. They cover everything of a file
+    of up to 1 MiB. A copy of a file, or a file with a new date, has the same
+    fingerprint. A change inside a larger file goes unnoticed if it moves nothing and
+    touches no stretch.
     """
     digest = hashlib.sha256()
     with open_regular(path, "video") as file:

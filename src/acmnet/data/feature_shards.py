@@ -66,7 +66,7 @@ class Shards:
         Where they lie.
     names : sequence of str
         All names that `Storage.names` lists there. In object storage each listing
-        takes time, so whoever opens a store lists it once.
+        takes time, so a store is listed once, when it is opened.
 
     Raises
     ------

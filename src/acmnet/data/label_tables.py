@@ -132,11 +132,11 @@ class _Reader:
         self.place: dict[str, int] = {}
         """The number of each video."""
         self.first_line = array.array("i")
-        """Of each video the line that names it first."""
+        """Line of the table that names a video first, for each video."""
         self.cells: dict[int, str] = {}
-        """How that line names a video, where it is not by its id."""
+        """How that line names a video, if it does not use the id."""
         self.is_repeated = bytearray()
-        """Of each video whether it has several rows."""
+        """Whether a video has several rows, for each video."""
         self.subsets: dict[str, int] = {}
         self.subset_index = array.array("i")
         self.duration_s = array.array("d")

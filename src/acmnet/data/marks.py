@@ -110,7 +110,7 @@ def _marks(video: Video, supervision: Supervision) -> VideoMarks:
 def default_supervision(annotations: Annotations) -> Supervision:
     """Return what `fit` gives a training when nobody says: names, or all at the bench.
 
-    Whoever marks times at the bench does it for them to be learned from.
+    People who mark times at the bench want them to be learned from.
     """
     return "all" if annotations.made_by == BENCH else "names"
 

@@ -22,7 +22,7 @@ class RowMarks(NamedTuple):
     """What a row says about its video."""
 
     labels: tuple[str, ...] = ()
-    """Labels of the video; the class of a watched span is none."""
+    """Labels of the video; the class of a watched span is not one of them."""
     instances: tuple[Instance, ...] = ()
     points: tuple[Point, ...] = ()
     watched: tuple[WatchedSpan, ...] = ()

@@ -4,7 +4,7 @@ The rules are those of a protocol (`acmnet.evaluation.protocols`). The default h
 rules of ActivityNet's `eval_detection.py`, which papers on THUMOS14 use, too: times in
 seconds, AP interpolated at all points for each class, and the unweighted mean over the
 classes that have an instance. Detections of any system can be scored; nothing here
-knows how they were made. Of everything called AP, higher is better.
+knows how they were made. A higher AP is better.
 """
 
 import dataclasses

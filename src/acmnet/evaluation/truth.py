@@ -190,13 +190,13 @@ class _Gathered:
         self.place: dict[str, int] = {}
         """The labels by name, numbered in the order of first use."""
         self.video, self.label = array("q"), array("q")
-        """Of each instance: index of its video, and number of its label."""
+        """Index of the video and number of the label, for each instance."""
         self.times = array("d")
         """Start and end of each instance, in seconds, one after the other."""
         self.labelled = array("q"), array("q")
-        """Of each label of a video: index of the video, and number of the label."""
+        """Index of the video and number of the label, for each label of a video."""
         self.ambiguous_video, self.ambiguous_times = array("q"), array("d")
-        """The same as ``video`` and ``times`` of ambiguous intervals."""
+        """What ``video`` and ``times`` are for instances, for ambiguous intervals."""
         self.n_points = 0
         self.in_part: list[str] = []
         """Ids of the videos that were watched in part only."""

@@ -221,7 +221,7 @@ def settings_of(
     Parameters
     ----------
     manifest : mapping
-        A `FeatureManifest` as plain values; a trained run holds such a one.
+        A `FeatureManifest` as plain values, as a trained run holds one.
     source : str
         The file or run that the manifest comes from, for messages.
     named : str, optional

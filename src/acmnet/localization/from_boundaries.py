@@ -29,7 +29,7 @@ the highest scores. A video of more snippets than this gives one for each snippe
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class VideoCandidates:
-    """What a student, and its teachers beside it, say of one video.
+    """What a student, together with its teachers, says of one video.
 
     T is the number of the video's snippets, C that of its classes.
 
@@ -40,11 +40,11 @@ class VideoCandidates:
     """
 
     probability: npt.NDArray[np.floating]
-    """(T, C). That the snippet lies in an instance of the class, in [0, 1], or a score
-    on the same scale that the teachers have a say in; at least 0."""
+    """(T, C). Probability that the snippet lies in an instance of the class, in [0, 1];
+    or a score on the same scale that also depends on the teachers, at least 0."""
     distance: npt.NDArray[np.floating]
-    """(T, 2). From the middle of the snippet back to the start of that instance, and on
-    to its end; in snippets, from 0."""
+    """(T, 2). Distances from the middle of the snippet back to the start of that
+    instance, and forward to its end; in snippets, at least 0."""
     grid: SnippetGrid
     """Where the video's snippets lie in time."""
     class_names: tuple[str, ...]
@@ -153,7 +153,8 @@ def best_candidates(candidates: VideoCandidates) -> FloatArray:
 def candidate_intervals(candidates: VideoCandidates) -> tuple[FloatArray, FloatArray]:
     """Return where each snippet's candidate starts and ends, (T,) seconds each.
 
-    All lie inside the video; where the start is not before the end, there is none.
+    All lie inside the video. A snippet whose start is not before its end has no
+    candidate.
     """
     grid, n = candidates.grid, len(candidates.distance)
     middle_s = np.array([grid.centre_s(t) for t in range(n)])

@@ -91,9 +91,9 @@ class Judged(NamedTuple):
     def thresholds(self, curves: list[Curve], precision: float) -> list[Threshold]:
         """Return the operating point of each class at a wanted precision, (C,).
 
-        Where correct means only that the video has the label, a threshold that keeps a
-        detection in every video is none: as many videos have the label as are wanted,
-        and the scores decide nothing.
+        If a detection counts as correct when its video has the label, a threshold that
+        keeps a detection in every video is rejected: the label is then so frequent that
+        the wanted precision is reached whatever the scores are.
         """
         probability = self.probability(curves)
         found = []

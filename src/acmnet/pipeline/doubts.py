@@ -96,8 +96,8 @@ def doubts_of(
     Returns
     -------
     list of Doubt
-        By class. An action that was named but is found nowhere is one of them; an
-        action that was not named is none.
+        Ordered by class. An action that was named but is found nowhere is a doubt, too;
+        an action that was not named never is.
 
     Raises
     ------

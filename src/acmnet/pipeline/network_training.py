@@ -112,7 +112,8 @@ def weak_dataset(request: RunRequest) -> WeakDataset:
 def _free_memory(device: torch.device) -> int:
     """Return the bytes of a device that are free.
 
-    Of a CPU's memory, these are what can be had without swapping, or half of all.
+    For a CPU this is the memory that is available without swapping; half of all memory
+    where the system does not tell.
     """
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]

@@ -1,7 +1,7 @@
 """How far the training in a run's directory has come, and whether it is the same one.
 
-Whoever is about to train asks here: is the directory empty, is its training finished,
-can it go on, or does it hold another training, which is refused?
+Before a training starts, this module answers: is the directory empty, is its training
+finished, can it go on, or does it hold another training, which is refused?
 """
 
 import contextlib

@@ -165,7 +165,7 @@ class ACMNetLocalizer(BaseEstimator):  # type: ignore[misc]
     def score(self, X: Any, y: Any) -> float:  # noqa: N803
         """Return how well videos are named: the mean average precision over classes.
 
-        This is no score of starts and ends, which names say nothing of:
+        This is no score of starts and ends, about which names say nothing:
         `acmnet.evaluate` measures those against true segments. Classes that no video
         has do not count.
 

@@ -36,7 +36,7 @@ SPREAD: Final = 0.5
 USUAL: Final = 0.5
 """The score from which detections are taken to be shown if a run knows none."""
 SEEN_S: Final = 60.0
-"""Whoever made a mark is taken to have seen this many seconds before and after it."""
+"""A person who made a mark has probably seen this many seconds before and after it."""
 SPANS: Final = 5
 """Most spans of a video that are named."""
 COMPARED: Final = 1000

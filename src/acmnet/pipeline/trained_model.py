@@ -304,7 +304,7 @@ class TrainedModel:
         return video
 
     def _checked(self, features: Features) -> Tensor:
-        """Return a video's features (L, D) as a tensor; refuse what is none."""
+        """Return a video's features (L, D) as a tensor; reject anything else."""
         if isinstance(features, str | os.PathLike):
             path = os.fspath(features)
             raise TypeError(

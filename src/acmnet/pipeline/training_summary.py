@@ -150,7 +150,7 @@ def _is_unlike(known: Likeness, data: Data, video: str) -> bool:
     try:
         return known.is_unlike(data.store.read(video).numpy())
     except FeatureError:
-        return False  # whoever uses the video says what is wrong with it
+        return False  # the code that uses the video reports what is wrong with it
 
 
 def training_summary(run: Path) -> dict[str, Any] | None:

@@ -33,7 +33,8 @@ class Clip:
 def placed_clips(clips: Iterable[Clip]) -> dict[PurePath, Clip]:
     """Return each clip by the path of its file, sorted.
 
-    Of clips with one class, video and time, the one with the highest score stays. Two
+    If several clips have one class, video and time, the one with the highest score
+    stays. Two
     classes whose names make one folder are kept apart by numbers.
 
     Examples

@@ -137,8 +137,8 @@ def targets_of(
 class TargetsOfVideos:
     """The targets of every snippet of some videos, made once.
 
-    Of each video, only the classes that something is known of are kept: of any other
-    class, every snippet is to say that it is not there.
+    For each video, only the classes that something is known about are kept. The target
+    of every other class is that it is absent from every snippet.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ alike."""
 Pair = tuple[int, int]
 """Two videos that may be copies, by their indices."""
 Nearest = tuple[Scaled, npt.NDArray[np.int64], npt.NDArray[np.int64]]
-"""Of pairs of videos: how alike each pair is, its first video, and its second one."""
+"""Parallel arrays, one entry a pair: likeness, first video, second video."""
 
 FEWEST_SNIPPETS: Final = 8
 """Two videos must share this many equal snippets: fewer may be a common title card."""

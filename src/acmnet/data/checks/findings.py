@@ -27,7 +27,7 @@ class Finding:
     """The file or directory that it is about."""
     video: str | None = None
     index: int | None = None
-    """Of the instance in its video's annotations, from 0."""
+    """Index of the instance in its video's annotations, from 0."""
     label: str | None = None
 
     def to_json(self) -> dict[str, Any]:

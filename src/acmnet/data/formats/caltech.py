@@ -40,7 +40,7 @@ from acmnet.messages import quoted
 BENTO: Final = "bento annotation file"
 ANNOTATOR: Final = "caltech behavior annotator - annotation file"
 NO_BEHAVIOUR: Final = "other"
-"""The behaviour of the Caltech Behavior Annotator that stands for none."""
+"""What the Caltech Behavior Annotator writes where no behaviour is seen."""
 CHANNEL: Final = "behaviours"
 
 Lines = Iterator[tuple[str, str]]

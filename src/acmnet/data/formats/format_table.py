@@ -65,13 +65,13 @@ FORMATS: Final[tuple[Format, ...]] = (
     edit_decisions.FORMAT,
     audition_markers.FORMAT,
 )
-"""All formats. Of those that share a suffix, the first is written."""
+"""All formats. If several share a suffix, the first of them is written."""
 BY_NAME: Final = {one.name: one for one in FORMATS}
 NAMES: Final = tuple(BY_NAME)
 HEAD: Final = 2**20
-"""Bytes of a file, from its start, that are looked at to tell its format."""
+"""How many bytes at the start of a file are read to recognise its format."""
 HEADER_ROWS: Final = 60
-"""Lines among which the header of a BORIS table is looked for."""
+"""How many lines are searched for the header of a BORIS table."""
 
 _KEY: Final = r'"{}"\s*:'
 _TIMES: Final = re.compile(r"-?\d+(\.\d+)?\t-?\d+(\.\d+)?\t")
@@ -149,7 +149,7 @@ def format_of_file(path: Path) -> Format:
 
 
 def start_of(path: Path) -> str:
-    """Return the start of a file as text; empty if it is none."""
+    """Return the start of a file as text; empty if it is no text."""
     try:
         with open_regular(path, "label file") as file:
             data = file.read(HEAD)

@@ -2,7 +2,7 @@
 
 Timeline labels (``timelinelabels``) have ranges of frames, counted from 1, both ends
 included; for these the frame rate has to be stated. Choices (``choices``) are actions
-of which only the name is known. Of several annotations of a task that were not
+of which only the name is known. If a task has several annotations that were not
 cancelled, the last one counts. Regions of other kinds are not read.
 
 Written tasks have labels as annotations, and detections as predictions with their

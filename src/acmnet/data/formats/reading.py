@@ -57,7 +57,7 @@ def read_foreign(
     path : Path
         The file, or a folder with a file for each video or each class.
     file_format : Format
-        The format of the files. It is none of `OWN`.
+        The format of the files; not one of `OWN`.
     fps : float or callable, optional
         Frames per second, for formats that count frames; see `FrameRates`.
 

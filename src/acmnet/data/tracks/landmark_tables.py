@@ -7,10 +7,10 @@ A coordinate's column is named, in upper or lower case,
   letter or a digit, as ``SpineBaseX``),
 - or ``x_POINT``, or ``x0``, ``x1``, ... (MediaPipe by the number of the landmark),
 
-with ``y`` and perhaps ``z`` likewise. How sure the tracker is of the point stands
-instead of ``x`` as ``v``, ``vis``, ``visibility``, ``likelihood``, ``confidence``,
-``conf``, ``score``, or as Kinect's ``state`` or ``trackingstate`` (0 or NotTracked, 1
-or Inferred, 2 or Tracked).
+with ``y`` and perhaps ``z`` in the same way. Columns that say how sure the tracker is
+of a point have, in place of ``x``, ``v``, ``vis``, ``visibility``, ``likelihood``,
+``confidence``, ``conf`` or ``score``, or Kinect's ``state`` or ``trackingstate`` (0 or
+NotTracked, 1 or Inferred, 2 or Tracked).
 
 A row is a frame. Where a column ``person``, ``body``, ``track``, ``individual``,
 ``animal``, ``skeleton``, ``user``, ``hand`` or ``handedness`` (each also with ``_id``)

@@ -94,8 +94,8 @@ BODY_AND_HANDS: Final = (
     ),
 )
 """The points that the features `pose` are made of where hands are looked at: the nose,
-shoulders, elbows, wrists and hips, and three fingertips of each hand. Of several people
-at most 16 points are described one by one, so the legs are left out."""
+shoulders, elbows, wrists and hips, and three fingertips of each hand. At most 16 points
+of several people are described one by one, so the legs are left out."""
 
 HAND_BONES: Final = tuple(
     (hand_point(side, HAND_POINTS[a]), hand_point(side, HAND_POINTS[b]))

@@ -218,10 +218,10 @@ def _toward(arms: Places, between: Places, travel: Places, gaps: Places) -> Plac
 
 
 def _pooled(held: Bodies, plan: SignalPlan, own: list[Places]) -> list[Places]:
-    """Return the mean and the largest over the individuals that are seen.
+    """Return the mean and the largest of each signal over the individuals seen.
 
-    Of each individual's own signals and of those toward its nearest other; 0 where
-    nobody is seen.
+    The signals are each individual's own, and those toward its nearest other. They are
+    0 where nobody is seen.
     """
     n = plan.n_individuals
     here = np.asarray(~held.missing.all(axis=2))  # (F, I)

@@ -144,10 +144,10 @@ class Candidates(NamedTuple):
     boxes: Floats
     """(N, 4): left, top, right, bottom of each face or palm."""
     points: Floats
-    """Of people (N, 4, 2): the middle of the hips, a point of the circle around the
+    """(N, 4, 2) for people: the middle of the hips, a point of the circle around the
     whole body, the middle of the shoulders, a point of the circle around the upper
-    body. Of palms (N, 7, 2): the wrist, the first joints of the index, middle, ring and
-    little fingers, two joints of the thumb."""
+    body. (N, 7, 2) for palms: the wrist, the first joints of the index, middle, ring
+    and little fingers, two joints of the thumb."""
 
 
 def sigmoid(values: npt.NDArray[Any]) -> Floats:

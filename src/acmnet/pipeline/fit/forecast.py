@@ -53,8 +53,9 @@ class Forecast(NamedTuple):
     """How long the parts of a `fit` will take if nothing else runs on the machine."""
 
     extraction_s: float
+    """Time of extraction."""
     training_s: float
-    """Of training, and of the check of names on held-out videos."""
+    """Time of training, and of the check of names on held-out videos."""
 
     def sentence(self) -> str:
         """Return the forecast in words.

@@ -31,8 +31,8 @@ PRIVATE_KEYS: Final = (
 def published(config: CheckpointConfig) -> CheckpointConfig:
     """Return a checkpoint's config without names of videos and paths.
 
-    Of the names of training videos it has digests, by which scores on these videos are
-    told from those on new ones.
+    Digests take the place of the names of training videos, so that a user can be warned
+    who scores the model on one of these videos.
     """
     training = {k: v for k, v in config.training.items() if k not in PRIVATE_KEYS}
     known = training_videos(config)

@@ -123,9 +123,9 @@ class LabelExport:
         return any(self._present())
 
     def write(self, labels: Labels) -> None:
-        """Write what the format can hold; remove files of which nothing is left.
+        """Write what the format can hold; remove files of videos without any mark left.
 
-        Of several files, those are written that have changed.
+        If there are several files, only those that have changed are written.
 
         A video whose names nobody has given yet is left out, because other programs
         would read that nothing happens in it.

@@ -1,7 +1,7 @@
 """Read a label file that somebody continues at the bench, whoever wrote it.
 
-A file that the bench wrote, and nobody changed since, tells who marked what. Of any
-other label file the marks are known, but not who made them.
+A file that the bench wrote, and nobody changed since, tells who marked what. Any other
+label file tells the marks, but not who made them.
 """
 
 import dataclasses
