@@ -24,7 +24,7 @@ from acmnet.cli.verbs import VERBS, WITH_SETTINGS
 from acmnet.data.annotations import weak_labels
 from acmnet.data.detections import read_detections
 from acmnet.data.label_files import read_annotations
-from acmnet.data.made_up.feature_world import make_world, write_world
+from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.pipeline.folds import stratified_folds
 from acmnet.training.checkpoint import (
     load_config,
@@ -152,7 +152,8 @@ def test_check_finds_everything_at_once(acmnet, world):
 
 
 def test_crossvalidate(acmnet, tmp_path):
-    labels, features = write_world(make_world(3), tmp_path)
+    few = WorldSettings(training_videos=24, dimension=16)
+    labels, features = write_world(make_world(3, few), tmp_path)
     data = ["--annotations", labels, "--features", features, "--subset", "training"]
     code, out, _ = acmnet(
         *(

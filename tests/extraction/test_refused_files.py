@@ -73,11 +73,11 @@ def test_a_file_in_place_of_a_folder_is_named(acmnet, videos, monkeypatch):
 
 
 def test_a_full_disk_is_said_and_nothing_is_lost(acmnet, videos):
-    write_movie(videos / "long.mp4", n_frames=1200)  # 75 snippets of 642 numbers
+    write_movie(videos / "long.mp4", n_frames=480)  # 30 snippets of 642 numbers
     extract = ["extract", "videos", "--out", "f", "--extractor", "motion"]
     extract += ["--workers", 1]
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, hard))
     try:
         result = acmnet(*extract)
     finally:
