@@ -137,6 +137,15 @@ class WeakDataset:
             square += (rows.double() - mean).square_().sum(dim=0) / count
         return mean.float(), square.sqrt().float()
 
+    def video(self, place: int) -> Tensor:
+        """Return the stored features of one video, (T, D), on the device."""
+        if self._packed is not None:
+            first = int(self._offsets[place])
+            return self._packed[first : first + int(self.lengths[place])]
+        if self._files is None:
+            raise RuntimeError("the features are neither in memory nor mapped")
+        return self._files[place].to(self.device)
+
     def _videos(self) -> Iterator[Tensor]:
         """Yield each video's (T, D) on the device."""
         if self._packed is not None:

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,9 @@ from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.run_state import RunOnDisk
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.training.loop import train
+from acmnet.training.marked_snippets import SnippetMarks
 from acmnet.training.tasks import StepRecord
+from acmnet.training.told_snippets import told_snippets
 from acmnet.training.weak_task import Plan
 
 DRAWING_LOCK: Final = threading.Lock()
@@ -34,6 +36,7 @@ def train_network(
     labels: bytes | None,
     on_step: Callable[[StepRecord], None],
     dataset: WeakDataset | None = None,
+    told: Mapping[str, SnippetMarks] | None = None,
 ) -> None:
     """Train the paper's network, or the epochs that are missing of it.
 
@@ -49,6 +52,8 @@ def train_network(
         Called after each step.
     dataset : WeakDataset, optional
         Features and labels of the request, which are read if they are not given.
+    told : mapping of video id to SnippetMarks, optional
+        What names tell of snippets; `names_tell` finds it if it is not given.
     """
     run = RunDirectory(request, found, labels)
     dataset = dataset or weak_dataset(request)
@@ -66,7 +71,10 @@ def train_network(
         sampling=settings.sampling,
         loss=settings.loss,
         seed=request.seed,
-        marks=marks_on_grid(request),
+        marks={
+            **(names_tell(request, dataset) if told is None else told),
+            **marks_on_grid(request),
+        },
     )
 
     def as_model(network: nn.Module) -> TrainedModel:
@@ -83,6 +91,14 @@ def train_network(
             on_step=run.logging(log, on_step),
             on_epoch=lambda progress: run.end_epoch(log, progress, as_model),
         )
+
+
+def names_tell(request: RunRequest, dataset: WeakDataset) -> dict[str, SnippetMarks]:
+    """Return what the names of long recordings tell of their snippets, by video."""
+    settings = request.settings
+    if not settings.loss.marks_weight:
+        return {}
+    return told_snippets(dataset, settings.model)
 
 
 def trained_model(request: RunRequest, networks: tuple[ACMNet, ...]) -> TrainedModel:

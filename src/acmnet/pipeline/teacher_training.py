@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Final
@@ -15,11 +15,12 @@ from acmnet.data.datasets import WeakDataset
 from acmnet.network.acm_net import ACMNet
 from acmnet.pipeline.earlier_run import has_same_marks, has_same_names, keep_teacher
 from acmnet.pipeline.memory_needs import memory_bytes, needed_bytes
-from acmnet.pipeline.network_training import train_network
+from acmnet.pipeline.network_training import names_tell, train_network
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.run_state import RunOnDisk, run_on_disk
 from acmnet.pipeline.stored_model import TEACHERS, load_network
 from acmnet.startup import is_first_process
+from acmnet.training.marked_snippets import SnippetMarks
 from acmnet.training.tasks import StepRecord
 
 MEMORY_SHARE: Final = 0.25
@@ -92,7 +93,8 @@ def trained_together(
     done = (len(requests) - len(waiting)) * first.schedule.training.epochs
     needed = needed_bytes(first.settings, first.data)
     threads = threads_of_each(len(requests), dataset.device, needed)
-    _train(waiting, dataset, _Together(on_step, done), threads)
+    told = names_tell(first, dataset) if waiting else {}
+    _train(waiting, dataset, told, _Together(on_step, done), threads)
     return tuple(_taught(own.out, own.device) for own in requests)
 
 
@@ -149,6 +151,7 @@ class _StoppedError(Exception):
 def _train(
     waiting: Sequence[tuple[RunRequest, RunOnDisk]],
     dataset: WeakDataset,
+    told: Mapping[str, SnippetMarks],
     together: _Together,
     threads: int,
 ) -> None:
@@ -160,6 +163,8 @@ def _train(
         Each training, and what it begins with.
     dataset : WeakDataset
         What they learn from.
+    told : mapping of video id to SnippetMarks
+        What names tell of snippets of long recordings.
     together : _Together
         Is told of each step.
     threads : int
@@ -169,7 +174,7 @@ def _train(
     listeners = map(together.listener, itertools.count())
     trainings = [
         # no label file: a teacher is no run to report on
-        (own, found, None, listener, dataset)
+        (own, found, None, listener, dataset, told)
         for (own, found), listener in zip(waiting, listeners, strict=False)
     ]
     if not threads or not trainings:
