@@ -33,8 +33,8 @@ from acmnet.segments import SnippetGrid
 from support.extractions import BACKBONES, write_movie
 from support.movies import damaged_movies
 
-DAMAGED = 300
-"""Of the fuzzed set; it takes about 10 s."""
+DAMAGED = 120
+"""Videos of the fuzzed set; `tests/video/test_damaged_videos.py` reads 300."""
 
 
 @pytest.fixture
