@@ -212,7 +212,7 @@ def plot(costs: Mapping[str, Mapping[int, Cost]], path: Path) -> None:
     )
     for verb, own in costs.items():
         axes.plot(list(own), [x.ms_a_video for x in own.values()], "o-", label=verb)
-    axes.legend(ncols=2)
+    figure.legend(loc="outside right upper")
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=150)
 
