@@ -220,11 +220,16 @@ SHOW = ("recipes", "show", "default")
     [
         (["trian"], ["did you mean 'train'?"]),
         (["train", "--anotations", "x"], ["--anotations", "--annotations"]),
-        (["train"], ["--annotations"]),
+        (["train"], ["acmnet train needs --annotations; acmnet train --help explains"]),
+        (
+            ["protocols", "x"],
+            ["more words were given than acmnet protocols takes: 'x'"],
+        ),
+        (["localize", "--top", "x"], ["--top must be a whole number, got 'x'"]),
         ([*SHOW, "--training.epoch", "5"], ["did you mean 'training.epochs'"]),
         ([*SHOW, "--trainig.epochs=5"], ["did you mean 'training.epochs'"]),
         ([*SHOW, "--training.epochs", "x"], ["whole number, got 'x'"]),
-        ([*SHOW, "--training.epochs"], ["--training.epochs requires an argument"]),
+        ([*SHOW, "--training.epochs"], ["--training.epochs needs a value"]),
         ([*SHOW, "--localization.nms_tiou=7"], ["must be in (0, 1], got 7.0"]),
     ],
 )

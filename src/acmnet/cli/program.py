@@ -10,6 +10,7 @@ from acmnet.cli.app import UsageError, app, fail
 from acmnet.cli.dotted_settings import refuse_wrong_settings
 from acmnet.cli.exit_codes import USAGE
 from acmnet.cli.interrupts import exit_code_of, interruptible, what_is_kept
+from acmnet.cli.usage_sentences import usage_sentence
 from acmnet.cli.verbs import COMPLETION, HELP, VERBS, VERSION, import_verb, named_verb
 from acmnet.files import one_line, said
 from acmnet.training.training_error import TrainingError
@@ -27,8 +28,10 @@ def run(tokens: Sequence[str]) -> None:
         _import_named(tokens)
         with interruptible():
             app(tokens, exit_on_error=False, print_error=False)
-    except (UsageError, CycloptsError) as error:
+    except UsageError as error:
         fail(str(error), code=USAGE)
+    except CycloptsError as error:
+        fail(usage_sentence(str(error), tokens), code=USAGE)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -115,10 +115,10 @@ class Output:
         """Return, before work begins, what the user should know; empty if nothing."""
         if self.format != "json" or self.is_folder or n_videos <= MOST_VIDEOS_OF_JSON:
             return ""
-        table = self.path.with_suffix(".parquet")
+        table, many = self.path.with_suffix(".parquet"), f"{n_videos:,}"
         return (
             f"{self.path} may become larger than {LARGEST_TEXT_BYTES / 2**20:,.0f} MB "
-            f"with {n_videos:,} videos, and acmnet reads no larger JSON; --out {table} "
+            f"with {many} videos, and acmnet reads no larger JSON; --out {table} "
             "is smaller and has no limit (pip install 'acmnet[tables]')"
         )
 

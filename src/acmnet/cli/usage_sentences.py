@@ -1,0 +1,56 @@
+"""What cyclopts says of a wrong command line, in the words of acmnet's own messages."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+KINDS: Final = {"int": "a whole number", "float": "a number"}
+"""Words for the types of values that texts are converted to."""
+_LACKING: Final = re.compile(
+    r'Command "(?P<verb>[^"]+)" parameter (?P<name>\S+) requires an argument\.'
+    r"(?P<rest>.*)",
+    re.DOTALL,
+)
+_UNUSED: Final = re.compile(r"Unused Tokens: \[(?P<words>.*)\]\.?")
+_UNFIT: Final = re.compile(
+    r'Invalid value for (?P<name>\S+): unable to convert "(?P<value>.*)" into '
+    r"(?P<kind>\w+)\."
+)
+
+
+def usage_sentence(told: str, tokens: Sequence[str]) -> str:
+    """Return a sentence of cyclopts in plain words, or unchanged if it is not known.
+
+    Parameters
+    ----------
+    told : str
+        What cyclopts says.
+    tokens : sequence of str
+        The words of the command line.
+
+    Examples
+    --------
+    >>> told = 'Command "fit" parameter --out requires an argument.'
+    >>> usage_sentence(told, ["fit", "videos", "labels.csv"])
+    'acmnet fit needs --out; acmnet fit --help explains it'
+    >>> usage_sentence(told, ["fit", "videos", "labels.csv", "--out"])
+    '--out needs a value; acmnet fit --help explains it'
+    >>> usage_sentence('Invalid value for --top: unable to convert "x" into int.', [])
+    "--top must be a whole number, got 'x'"
+    """
+    if found := _LACKING.fullmatch(told):
+        verb, name, rest = found["verb"], found["name"], found["rest"].strip()
+        what = (
+            f"{name} needs a value" if name in tokens else f"acmnet {verb} needs {name}"
+        )
+        return f"{what}; acmnet {verb} --help explains it" + (
+            f". {rest}" if rest else ""
+        )
+    if found := _UNUSED.fullmatch(told):
+        return (
+            f"more words were given than acmnet {' '.join(tokens[:1])} takes: "
+            f"{found['words']}; put names that have blanks into quotes"
+        )
+    if (found := _UNFIT.fullmatch(told)) and found["kind"] in KINDS:
+        return f"{found['name']} must be {KINDS[found['kind']]}, got {found['value']!r}"
+    return told
