@@ -148,7 +148,7 @@ def profile(ranking: Ranking, kinds: IntArray) -> IntArray:
 
     Returns
     -------
-    array of shape (n_tiou, DEPTH, 6)
+    array of shape (n_tiou, DETECTIONS_PER_INSTANCE, 6)
         The second axis goes from the first G detections of every class to the tenth G.
         Detections that the protocol does not count are left out.
     """

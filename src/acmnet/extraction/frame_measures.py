@@ -77,26 +77,26 @@ class StillMeasures(NamedTuple):
 
     gray: Frame
     gradients: npt.NDArray[np.float64]
-    """(GRID², BINS): for each cell and orientation the sum of slopes in grey levels a
-    pixel, divided by the number of pixels of the whole frame."""
+    """(FRAME_GRID², ORIENTATIONS): for each cell and orientation the sum of slopes in
+    grey levels a pixel, divided by the number of pixels of the whole frame."""
     colours: npt.NDArray[np.float64]
-    """(GRID², 3): mean colour of each cell, in [0, 1]."""
+    """(FRAME_GRID², 3): mean colour of each cell, in [0, 1]."""
 
 
 class PairMeasures(NamedTuple):
     """What is measured on a frame and the frame before it."""
 
     grid: npt.NDArray[np.float64]
-    """(GRID², BINS): for each cell the share of its pixels that move in each direction;
-    the shares of a cell sum to 1 at most."""
+    """(FRAME_GRID², ORIENTATIONS): for each cell the share of its pixels that move in
+    each direction; the shares of a cell sum to 1 at most."""
     centred: npt.NDArray[np.float64]
-    """(CENTRED², BINS): for each cell around the moving pixels, the share of the
-    frame's pixels that lie in it and move in each direction."""
+    """(CENTRED_GRID², ORIENTATIONS): for each cell around the moving pixels, the share
+    of the frame's pixels that lie in it and move in each direction."""
     boundaries: npt.NDArray[np.float64]
-    """(2, CENTRED², BINS): the same for the slopes of the flow's horizontal and
-    vertical component, in place of its direction."""
+    """(2, CENTRED_GRID², ORIENTATIONS): the same for the slopes of the flow's
+    horizontal and vertical component, in place of its direction."""
     signals: npt.NDArray[np.float64]
-    """(SIGNALS,): the share of moving pixels, their mean direction (right, down), and
+    """(N_SIGNALS,): the share of moving pixels, their mean direction (right, down), and
     their centre (right, down), in [-1, 1]."""
 
 
@@ -218,7 +218,7 @@ class _Bins(NamedTuple):
     """(n,): the part that the bin ``high`` gets."""
 
     def counted(self, cells: Cells, n_cells: int) -> npt.NDArray[np.float64]:
-        """Return (n_cells, BINS) votes by cell and angle; ``cells`` is (n,)."""
+        """Return (n_cells, ORIENTATIONS) votes by cell and angle; ``cells`` is (n,)."""
         base, n = cells * ORIENTATIONS, n_cells * ORIENTATIONS
         counts = np.zeros(n)
         counts += np.bincount(base + self.low, self.lower, n)
