@@ -27,8 +27,8 @@ LONG_VIDEOS_S: Final = 600.0
 """Mean length of the videos of a class, in seconds, beyond which its names say little
 of where it is."""
 ENOUGH_LONG_VIDEOS: Final = 40
-"""A class with at least this many long videos is not reported. On made-up
-recordings of 19 minutes, most classes with ten were not found (docs/results.md)."""
+"""A class with at least this many long videos is not reported. With fewer, a class is
+found only where its actions stand out from the rest of the video (docs/results.md)."""
 MOST_LABELS: Final = 300
 """Videos with more labels than this are left out when labels are looked for that
 always occur together."""
@@ -269,8 +269,8 @@ def few_long_videos(
     each = [seconds for label in few for seconds in lengths[label]]
     says = (
         f"a name stands for {sum(each) / len(each) / 60:.0f} minutes of video, and "
-        f"fewer than {ENOUGH_LONG_VIDEOS} videos have {some(few)}, so that names say "
-        "little of where that is; cut the videos into shorter ones that are labelled "
+        f"fewer than {ENOUGH_LONG_VIDEOS} videos have {some(few)}, so that names may "
+        "say little of where that is; cut the videos into shorter ones that are labelled "
         "each, mark some of the actions (--supervision points), or add videos"
     )
     return few[0], says
