@@ -269,9 +269,9 @@ def few_long_videos(
     each = [seconds for label in few for seconds in lengths[label]]
     says = (
         f"a name stands for {sum(each) / len(each) / 60:.0f} minutes of video, and "
-        f"fewer than {ENOUGH_LONG_VIDEOS} videos have {some(few)}, so that names may "
-        "say little of where that is; cut the videos into shorter ones that are labelled "
-        "each, mark some of the actions (--supervision points), or add videos"
+        f"fewer than {ENOUGH_LONG_VIDEOS} videos have {some(few)}, so that names "
+        "may say little of where that is; cut the videos into shorter ones that are "
+        "labelled each, mark some of the actions (--supervision points), or add videos"
     )
     return few[0], says
 
