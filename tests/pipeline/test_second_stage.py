@@ -161,7 +161,7 @@ def test_a_teacher_that_fails_stops_the_others_with_its_own_sentence(
 ):
     taken = []
 
-    def failing(own, _found, _labels, on_step, _dataset):
+    def failing(own, _found, _labels, on_step, _dataset, _told):
         if own.out.name == "1":
             raise RunError("no room for teacher 1")
         while len(taken) < 100_000:  # it ends because it is told to
