@@ -47,7 +47,7 @@ def place(tiny_world, tiny_run, tmp_path):
             *("crossvalidate", *data, *few, "--folds", "2", "--out", "cv"),
             *("--json", "OUT.json"),
         ],
-        "ablate": ["ablate", "table4", *data, *few, "--out", "OUT"],
+        "ablate": ["ablate", "IV", *data, *few, "--out", "OUT"],
         "localize": ["localize", "--run", "run", *data, "--out", "OUT.json"],
         "localize csv": ["localize", "--run", "run", *data, "--out", "OUT.csv"],
         "evaluate --json": ["evaluate", *truth, "--json", "OUT.json"],

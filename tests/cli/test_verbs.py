@@ -361,7 +361,7 @@ def test_a_run_in_the_way(acmnet, data):
 
 def test_an_unusable_run(acmnet, data):
     localize = ["localize", *data, "--subset", "test", "--out", "d.json", "--run"]
-    refused(acmnet(*localize, "nowhere"), "nowhere", "config.json")
+    refused(acmnet(*localize, "nowhere"), "there is no run at nowhere; check the path")
     assert acmnet("train", *data, *FEW, "--out", "r")[0] == 0
     weights = weights_file(Path("r"))
     whole = weights.read_bytes()

@@ -1,5 +1,6 @@
 """A training from its request to a finished run, or what is missing of it."""
 
+import atexit
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -122,4 +123,6 @@ def join_processes(device: str) -> str:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not distributed.is_initialized():
         distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        # its threads may abort a process that ends while they run
+        atexit.register(distributed.destroy_process_group)
     return device

@@ -64,7 +64,7 @@ def whitening_of(recordings: Sequence[Tensor]) -> Whitening:
     --------
     >>> x = torch.randn(500, 3, generator=torch.Generator().manual_seed(0)).exp()
     >>> y = whitening_of([x]).recording(x)
-    >>> [round(value, 3) for value in y.std(dim=0).tolist()]
+    >>> [round(value, 3) for value in y.var(dim=0, correction=0).tolist()]
     [1.0, 1.0, 1.0]
     """
     total = sum(len(own) for own in recordings)
