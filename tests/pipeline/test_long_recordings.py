@@ -55,3 +55,18 @@ def test_names_tell_snippets_of_long_recordings(source, tmp_path, changes, learn
     )
     first = json.loads((run / "log.jsonl").read_text().splitlines()[0])
     assert ("marks" in json.dumps(first)) == learns
+
+
+def test_it_is_said_of_which_classes_names_tell(source, tmp_path):
+    few = {"training.epochs": 1, "student_training.epochs": 1, "teachers.count": 1}
+    notes: list[str] = []
+    request = RunRequest(
+        out=tmp_path / "run",
+        data=open_data(source),
+        recipe="default",
+        profile="best",
+        settings=recipe("default", profile="best", overrides=few),
+    )
+    train_run(request, on_note=notes.append)
+    said = "in long recordings, names alone tell where 1 of 1 class may be: 'jump'"
+    assert said in notes

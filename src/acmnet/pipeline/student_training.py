@@ -68,6 +68,7 @@ def train_student(
     """
     run = RunDirectory(request, found, given)
     run.prepare()
+    on_note = _once(on_note)  # a trial and the teachers learn from the same names
     dataset = weak_dataset(request)
     total = request.schedule.epochs
     trial = Trial(learns_marks=False)
@@ -101,6 +102,18 @@ def train_student(
     remove_trial(request.out)
     if told := sentence_of(run.facts):
         on_note(told)
+
+
+def _once(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """Return a function that passes each sentence on, but none of them twice."""
+    told: set[str] = set()
+
+    def tell_new(sentence: str) -> None:
+        if sentence not in told:
+            told.add(sentence)
+            tell(sentence)
+
+    return tell_new
 
 
 def _student(

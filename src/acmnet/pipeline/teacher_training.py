@@ -22,6 +22,7 @@ from acmnet.pipeline.stored_model import TEACHERS, load_network
 from acmnet.startup import is_first_process
 from acmnet.training.marked_snippets import SnippetMarks
 from acmnet.training.tasks import StepRecord
+from acmnet.training.told_snippets import told_sentence
 
 MEMORY_SHARE: Final = 0.25
 """Share of the memory that teachers which train side by side may need at the least; all
@@ -50,7 +51,8 @@ def trained_teachers(
         Called after each step of each teacher, by one thread at a time. The epochs of a
         record are those of all teachers together.
     on_note : callable
-        Called with each sentence on teachers that go on where they stopped.
+        Called with each sentence on teachers that go on where they stopped, and on what
+        names tell of long recordings.
 
     Raises
     ------
@@ -94,6 +96,8 @@ def trained_together(
     needed = needed_bytes(first.settings, first.data)
     threads = threads_of_each(len(requests), dataset.device, needed)
     told = names_tell(first, dataset) if waiting else {}
+    if told:
+        on_note(told_sentence(told, first.data.annotations.class_names))
     _train(waiting, dataset, told, _Together(on_step, done), threads)
     return tuple(_taught(own.out, own.device) for own in requests)
 

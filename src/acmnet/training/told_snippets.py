@@ -7,12 +7,14 @@ somebody had marked them. Nothing but features and names enters.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import torch
 from torch import Tensor
 
 from acmnet.data.datasets import WeakDataset
+from acmnet.messages import counted, some
 from acmnet.network.network_settings import ModelSettings
 from acmnet.network.pooling import most_pooled_of
 from acmnet.training.marked_snippets import (
@@ -77,6 +79,37 @@ def told_snippets(
         for place, own, named in zip(places.tolist(), shown, has, strict=True)
         if not own.isnan().all()
     }
+
+
+def told_sentence(told: Mapping[str, SnippetMarks], class_names: Sequence[str]) -> str:
+    """Return of which classes names tell snippets, in words.
+
+    Parameters
+    ----------
+    told : mapping of video id to SnippetMarks
+        What `told_snippets` found; not empty.
+    class_names : sequence of str
+        Names of the C classes.
+
+    Examples
+    --------
+    >>> told = {"monday": SnippetMarks(instances=(MarkedInstance(0, 2.5, 4.5),))}
+    >>> told_sentence(told, ["jump", "run"])[:72]
+    "in long recordings, names alone tell where 1 of 2 classes may be: 'jump'"
+    """
+    found = sorted({i.class_index for own in told.values() for i in own.instances})
+    known = [class_names[c] for c in found]
+    others = [name for c, name in enumerate(class_names) if c not in found]
+    said = (
+        f"in long recordings, names alone tell where {len(known)} of "
+        f"{counted(len(class_names), 'class')} may be: {some(known)}"
+    )
+    if not others:
+        return said
+    return (
+        f"{said}; they tell nothing of where {some(others)} may be; mark some actions "
+        "of these (--supervision points), or add recordings with and without them"
+    )
 
 
 def least_and_peak(values: list[Tensor], has: Tensor) -> tuple[float, float]:
