@@ -55,7 +55,7 @@ class ExtractorOptions:
     that state none need it."""
     snippet_frames: int | None = None
     """Frames in a snippet, a short piece of video that one row of features describes.
-    When left out: 16, or with keypoints as many as last 0.8 s."""
+    When left out: 16, or with keypoints as many as last 0.6 s."""
     stride_frames: int | None = None
     """Frames from the start of one snippet to the start of the next. When left out: 16,
     or with keypoints as many as last 0.25 s."""

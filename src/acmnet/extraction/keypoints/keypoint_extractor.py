@@ -24,8 +24,8 @@ from acmnet.extraction.keypoints.track_gaps import FilledTracks, filled, stated_
 from acmnet.extraction.keypoints.track_layout import TrackLayout, arranged, layout_of
 from acmnet.messages import counted
 
-SNIPPET_S: Final = 0.8
-"""Length of a snippet where the user gives none, in seconds."""
+SNIPPET_S: Final = 0.6
+"""Length of a snippet where the user gives none, in seconds (D-135)."""
 STRIDE_S: Final = 0.25
 """Time from one snippet to the next where the user gives none, in seconds."""
 
