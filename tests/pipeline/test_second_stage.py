@@ -134,7 +134,7 @@ def test_teachers_learn_the_same_side_by_side_as_one_after_another(
 ):
     monkeypatch.setattr(teacher_training, "threads_of_each", lambda *_: 1)
     asked, records = request(tiny_world, tmp_path), []
-    beside = trained_teachers(asked, weak_dataset(asked), records.append, print)
+    beside = trained_teachers(asked, weak_dataset(asked), dict, records.append, print)
     for k, network in enumerate(beside):
         alone = load_network(run / f"teachers/{k}").state_dict()
         assert are_equal(alone, network.state_dict())
@@ -172,7 +172,7 @@ def test_a_teacher_that_fails_stops_the_others_with_its_own_sentence(
     monkeypatch.setattr(teacher_training, "threads_of_each", lambda *_: 1)
     asked = request(tiny_world, tmp_path)
     with pytest.raises(RunError, match="no room for teacher 1"):
-        trained_teachers(asked, weak_dataset(asked), lambda _: None, print)
+        trained_teachers(asked, weak_dataset(asked), dict, lambda _: None, print)
     assert len(taken) < 100_000
 
 

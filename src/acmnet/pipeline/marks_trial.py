@@ -28,6 +28,7 @@ from acmnet.pipeline.teacher_training import (
 from acmnet.startup import is_first_process
 from acmnet.training.checkpoint import load_config
 from acmnet.training.held_out_marks import Gain, gain, halves, log_densities
+from acmnet.training.marked_snippets import SnippetMarks
 from acmnet.training.pseudo_labels import pseudo_labels
 from acmnet.training.tasks import StepRecord
 
@@ -86,6 +87,7 @@ def sentence_of(values: Mapping[str, Any]) -> str:
 def try_marks(
     request: RunRequest,
     dataset: WeakDataset,
+    told_by_names: Callable[[], Mapping[str, SnippetMarks]],
     on_step: Callable[[StepRecord], None],
     on_note: Callable[[str], None],
 ) -> Trial:
@@ -102,7 +104,7 @@ def try_marks(
         The run, which has a student and is given marks.
     dataset : WeakDataset
         What the teachers learn from.
-    on_step, on_note : callables
+    told_by_names, on_step, on_note : callables
         As for `acmnet.pipeline.teacher_training.trained_teachers`.
     """
     if not request.settings.loss.marks_weight:
@@ -111,7 +113,7 @@ def try_marks(
     if parts is None:
         return Trial(learns_marks=True)
     requests = _requests(request, parts)
-    networks = trained_together(requests, dataset, on_step, on_note)
+    networks = trained_together(requests, dataset, told_by_names, on_step, on_note)
     if len(networks) > len(parts):
         of_names, *of_halves = networks
     else:

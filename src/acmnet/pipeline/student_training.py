@@ -1,8 +1,9 @@
 """Training of the second stage in a run's directory: teachers and their student."""
 
 import dataclasses
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from acmnet.pipeline.marks_trial import (
     sentence_of,
     try_marks,
 )
-from acmnet.pipeline.network_training import trained_model, weak_dataset
+from acmnet.pipeline.network_training import names_tell, trained_model, weak_dataset
 from acmnet.pipeline.run_directory import PSEUDO_LABELS, RunDirectory
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.run_state import RunOnDisk
@@ -32,6 +33,7 @@ from acmnet.segments import Detections
 from acmnet.training.boundary_shifts import Trust
 from acmnet.training.loop import optimize
 from acmnet.training.marked_labels import learned_with_marks
+from acmnet.training.marked_snippets import SnippetMarks
 from acmnet.training.pseudo_labels import (
     StudentTask,
     all_proposals,
@@ -41,6 +43,7 @@ from acmnet.training.pseudo_labels import (
 from acmnet.training.schedule import WARM_UP_STEPS, Schedule
 from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels
 from acmnet.training.tasks import StepRecord
+from acmnet.training.told_snippets import told_sentence
 
 
 def train_student(
@@ -68,18 +71,20 @@ def train_student(
     """
     run = RunDirectory(request, found, given)
     run.prepare()
-    on_note = _once(on_note)  # a trial and the teachers learn from the same names
     dataset = weak_dataset(request)
+    told_by_names = _told_once(request, dataset, on_note)
     total = request.schedule.epochs
     trial = Trial(learns_marks=False)
     before = 0
     if request.marks:
         before = epochs_of_trial(request)
         total += before
-        trial = try_marks(request, dataset, _later(on_step, 0, total), on_note)
+        later = _later(on_step, 0, total)
+        trial = try_marks(request, dataset, told_by_names, later, on_note)
         run.facts |= trial.values()
     own = request if trial.learns_marks else of_names_alone(request)
-    networks = trained_teachers(own, dataset, _later(on_step, before, total), on_note)
+    later = _later(on_step, before, total)
+    networks = trained_teachers(own, dataset, told_by_names, later, on_note)
     taught = trained_model(request, networks)
     model, task = _student(request, taught, dataset, run, trial)
 
@@ -104,16 +109,22 @@ def train_student(
         on_note(told)
 
 
-def _once(tell: Callable[[str], None]) -> Callable[[str], None]:
-    """Return a function that passes each sentence on, but none of them twice."""
-    told: set[str] = set()
+def _told_once(
+    request: RunRequest, dataset: WeakDataset, on_note: Callable[[str], None]
+) -> Callable[[], Mapping[str, SnippetMarks]]:
+    """Return what finds, and tells, what names say of snippets when it is first called.
 
-    def tell_new(sentence: str) -> None:
-        if sentence not in told:
-            told.add(sentence)
-            tell(sentence)
+    A trial and the teachers learn from the same names.
+    """
 
-    return tell_new
+    @functools.cache
+    def told_by_names() -> Mapping[str, SnippetMarks]:
+        told = names_tell(request, dataset)
+        if told:
+            on_note(told_sentence(told, request.data.annotations.class_names))
+        return told
+
+    return told_by_names
 
 
 def _student(

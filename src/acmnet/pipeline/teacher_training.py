@@ -15,14 +15,13 @@ from acmnet.data.datasets import WeakDataset
 from acmnet.network.acm_net import ACMNet
 from acmnet.pipeline.earlier_run import has_same_marks, has_same_names, keep_teacher
 from acmnet.pipeline.memory_needs import memory_bytes, needed_bytes
-from acmnet.pipeline.network_training import names_tell, train_network
+from acmnet.pipeline.network_training import train_network
 from acmnet.pipeline.run_request import RunRequest
 from acmnet.pipeline.run_state import RunOnDisk, run_on_disk
 from acmnet.pipeline.stored_model import TEACHERS, load_network
 from acmnet.startup import is_first_process
 from acmnet.training.marked_snippets import SnippetMarks
 from acmnet.training.tasks import StepRecord
-from acmnet.training.told_snippets import told_sentence
 
 MEMORY_SHARE: Final = 0.25
 """Share of the memory that teachers which train side by side may need at the least; all
@@ -32,6 +31,7 @@ that lies between their layers is not counted."""
 def trained_teachers(
     request: RunRequest,
     dataset: WeakDataset,
+    told_by_names: Callable[[], Mapping[str, SnippetMarks]],
     on_step: Callable[[StepRecord], None],
     on_note: Callable[[str], None],
 ) -> tuple[ACMNet, ...]:
@@ -47,12 +47,14 @@ def trained_teachers(
         The run whose student they teach.
     dataset : WeakDataset
         What they learn from.
+    told_by_names : callable
+        Called if something is to be trained. Returns what names tell of snippets, by
+        video id (`acmnet.pipeline.network_training.names_tell`).
     on_step : callable
         Called after each step of each teacher, by one thread at a time. The epochs of a
         record are those of all teachers together.
     on_note : callable
-        Called with each sentence on teachers that go on where they stopped, and on what
-        names tell of long recordings.
+        Called with each sentence on teachers that go on where they stopped.
 
     Raises
     ------
@@ -63,12 +65,13 @@ def trained_teachers(
     if keeps_teachers(request):
         return tuple(_kept_teacher(request, k) for k in places)
     requests = [_request_of(request, k) for k in places]
-    return trained_together(requests, dataset, on_step, on_note)
+    return trained_together(requests, dataset, told_by_names, on_step, on_note)
 
 
 def trained_together(
     requests: Sequence[RunRequest],
     dataset: WeakDataset,
+    told_by_names: Callable[[], Mapping[str, SnippetMarks]],
     on_step: Callable[[StepRecord], None],
     on_note: Callable[[str], None],
 ) -> tuple[ACMNet, ...]:
@@ -81,7 +84,7 @@ def trained_together(
         names; at least one.
     dataset : WeakDataset
         What they learn from.
-    on_step, on_note : callables
+    told_by_names, on_step, on_note : callables
         As for `trained_teachers`.
     """
     waiting = []
@@ -95,9 +98,7 @@ def trained_together(
     done = (len(requests) - len(waiting)) * first.schedule.training.epochs
     needed = needed_bytes(first.settings, first.data)
     threads = threads_of_each(len(requests), dataset.device, needed)
-    told = names_tell(first, dataset) if waiting else {}
-    if told:
-        on_note(told_sentence(told, first.data.annotations.class_names))
+    told = told_by_names() if waiting else {}
     _train(waiting, dataset, told, _Together(on_step, done), threads)
     return tuple(_taught(own.out, own.device) for own in requests)
 
