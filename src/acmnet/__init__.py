@@ -43,9 +43,7 @@ if TYPE_CHECKING:
     from acmnet.pipeline.trained_model import TrainedModel
     from acmnet.recipes import RecipeError, recipe
     from acmnet.segments import Detection, Detections, Segment, SnippetGrid
-    from acmnet.training.checkpoint_folder import (
-        CheckpointError,
-    )
+    from acmnet.training.checkpoint_folder import CheckpointError
     from acmnet.training.losses import acm_loss
     from acmnet.training.training_error import TrainingError
     from acmnet.video.frames import VideoError

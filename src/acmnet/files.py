@@ -17,9 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from acmnet.limits import (
-    LONGEST_NAME_BYTES,
-)
+from acmnet.limits import LONGEST_NAME_BYTES
 
 VIDEO_SUFFIXES: Final = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"),

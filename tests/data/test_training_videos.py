@@ -18,12 +18,8 @@ from acmnet.segments import Detections
 from acmnet.show.bench.bench_labels import KnownVideo
 from acmnet.show.bench.mark_store import MarkStore
 from acmnet.show.bench.round_detections import RoundDetections
-from acmnet.training.checkpoint import (
-    load_config,
-)
-from acmnet.training.checkpoint_folder import (
-    folder_of,
-)
+from acmnet.training.checkpoint import load_config
+from acmnet.training.checkpoint_folder import folder_of
 from support.commands import refused
 from support.worlds import file_of, truth_of
 

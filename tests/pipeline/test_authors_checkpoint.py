@@ -9,12 +9,8 @@ import torch
 
 import acmnet as package
 from acmnet.pipeline.model_exchange.authors_checkpoint import import_authors_checkpoint
-from acmnet.training.checkpoint import (
-    load_config,
-)
-from acmnet.training.checkpoint_folder import (
-    CheckpointError,
-)
+from acmnet.training.checkpoint import load_config
+from acmnet.training.checkpoint_folder import CheckpointError
 from support.commands import refused
 from support.places import REFERENCE
 

@@ -19,12 +19,8 @@ from acmnet.pipeline.model_exchange import model_export
 from acmnet.pipeline.model_exchange.model_export import ExportError, export_onnx
 from acmnet.pipeline.model_exchange.pretrained import from_pretrained, save_pretrained
 from acmnet.pipeline.run_data import taught_videos, trained_on
-from acmnet.training.checkpoint import (
-    load_config,
-)
-from acmnet.training.checkpoint_folder import (
-    CheckpointError,
-)
+from acmnet.training.checkpoint import load_config
+from acmnet.training.checkpoint_folder import CheckpointError
 from acmnet.training.exported_file import ExportedFileError
 from support.commands import refused
 

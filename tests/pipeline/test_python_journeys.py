@@ -29,12 +29,8 @@ from acmnet.pipeline.run_request import RunError, RunRequest
 from acmnet.pipeline.training_run import train_run
 from acmnet.recipes import override, recipe
 from acmnet.segments import Detections, Segment, SnippetGrid
-from acmnet.training.checkpoint import (
-    load_config,
-)
-from acmnet.training.checkpoint_folder import (
-    CheckpointError,
-)
+from acmnet.training.checkpoint import load_config
+from acmnet.training.checkpoint_folder import CheckpointError
 from support.runs import edit_config, make_old, weights_file
 
 FEW = {"training.epochs": 4, "training.checkpoint_every": 2, "training.batch_size": 4}

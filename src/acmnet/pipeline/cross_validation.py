@@ -22,12 +22,8 @@ from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.worker_tasks import DoTasks, Task, in_this_process
 from acmnet.recipes import Settings
 from acmnet.segments import Detections, FloatArray
-from acmnet.training.checkpoint import (
-    load_config,
-)
-from acmnet.training.checkpoint_folder import (
-    has_checkpoint,
-)
+from acmnet.training.checkpoint import load_config
+from acmnet.training.checkpoint_folder import has_checkpoint
 
 TIOU: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 CHANCE_DRAWS: Final = 20

@@ -51,13 +51,9 @@ from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.pipeline.training_run import train_run
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.segments import Detections
-from acmnet.training.checkpoint import (
-    load_config,
-)
+from acmnet.training.checkpoint import load_config
 from acmnet.training.checkpoint_config import CheckpointConfig
-from acmnet.training.checkpoint_folder import (
-    has_checkpoint,
-)
+from acmnet.training.checkpoint_folder import has_checkpoint
 
 
 def fit(request: FitRequest, hooks: Hooks = NO_HOOKS) -> FitResult:

@@ -27,12 +27,8 @@ from acmnet.pipeline.stored_model import TEACHERS_BEST, TRUST, load
 from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.pipeline.training_summary import shown_score
 from acmnet.quiet_export import quiet_export
-from acmnet.training.checkpoint import (
-    weights_sha256,
-)
-from acmnet.training.checkpoint_folder import (
-    CONFIG_FILE,
-)
+from acmnet.training.checkpoint import weights_sha256
+from acmnet.training.checkpoint_folder import CONFIG_FILE
 from acmnet.training.exported_file import SHA256_KEY, SUFFIX, import_onnx
 
 TORCH_SUFFIX: Final = ".pt2"

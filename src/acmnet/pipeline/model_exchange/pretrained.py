@@ -21,9 +21,7 @@ from acmnet.training.checkpoint import (
     load_weights,
     model_files,
 )
-from acmnet.training.checkpoint_folder import (
-    CheckpointError,
-)
+from acmnet.training.checkpoint_folder import CheckpointError
 from acmnet.training.exported_file import is_exported
 
 CARD_FILE: Final = "README.md"

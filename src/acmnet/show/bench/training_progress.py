@@ -9,9 +9,7 @@ from acmnet.limits import finite
 from acmnet.pipeline.run_state import LOG_FILE
 from acmnet.pipeline.stored_model import TEACHERS, TRIAL
 from acmnet.show.bench.log_tail import last_line
-from acmnet.training.checkpoint_folder import (
-    written_at,
-)
+from acmnet.training.checkpoint_folder import written_at
 
 QUIET_S: Final = 60.0
 """If a log was not written to for this long, its training no longer runs."""
