@@ -1,6 +1,5 @@
 """What an evaluation reads, which videos it leaves out, and what it notes of them."""
 
-import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from acmnet.evaluation.truth import (
     reviews_note,
     videos_with_instances,
 )
+from acmnet.files import sha256_of
 from acmnet.segments import Detections, Segment
 
 
@@ -102,4 +102,4 @@ def read_truth(
     annotations = read_annotations(ground_truth)
     if Path(ground_truth).is_dir():
         return annotations, None
-    return annotations, hashlib.sha256(Path(ground_truth).read_bytes()).hexdigest()
+    return annotations, sha256_of(Path(ground_truth))

@@ -8,7 +8,6 @@ its features; no video is both finished and failed.
 """
 
 import dataclasses
-import hashlib
 import json
 import re
 import unicodedata
@@ -31,7 +30,13 @@ from acmnet.data.feature_manifest import (
 )
 from acmnet.data.feature_store import RECORDS
 from acmnet.data.shot_cuts import cuts_of
-from acmnet.files import PART, open_regular, short_file_name, write_json, write_text
+from acmnet.files import (
+    PART,
+    sha256_of,
+    short_file_name,
+    write_json,
+    write_text,
+)
 from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.text_files import parse_json, read_text
 
@@ -71,12 +76,6 @@ class VideoRecord:
     cuts_s: tuple[float, ...] | None = None
     """Where one shot ends and the next begins, in seconds, ascending. None in files of
     tracks, and in records of earlier versions, which did not look for cuts."""
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a whole file, in hexadecimal."""
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def trace_file(out: Path, video: str) -> Path:

@@ -30,14 +30,13 @@ from acmnet.extraction.records import (
     claim_store,
     forget,
     place_file,
-    sha256_of,
     trace_file,
     write_record,
 )
 from acmnet.extraction.shot_boundaries import ShotBoundaries
 from acmnet.extraction.stall_watch import COMPUTE_FACTOR, Watch
 from acmnet.extraction.threads import prefetch
-from acmnet.files import FileError
+from acmnet.files import FileError, sha256_of
 from acmnet.limits import LONGEST_NAME_BYTES
 from acmnet.messages import counted
 from acmnet.names import unfit

@@ -6,7 +6,6 @@ distributed, and how that was chosen, is described in
 """
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +25,7 @@ from acmnet.data.made_up.video_simulator import (
     n_snippets,
     name_digest,
 )
-from acmnet.files import make_folder, write_json
+from acmnet.files import make_folder, sha256_of, write_json
 from acmnet.messages import counted
 from acmnet.text_files import parse_json, read_text
 
@@ -108,7 +107,7 @@ def simulate(
         n_snippets(video)
     parameters: dict[str, Any] = {
         "generator": GENERATOR,
-        "annotations_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
+        "annotations_sha256": sha256_of(source),
         "subsets": list(subsets),
         "videos": videos,
         "settings": dataclasses.asdict(settings),

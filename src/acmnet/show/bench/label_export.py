@@ -5,7 +5,6 @@ can hold: a file that is written anew after each change, or a folder of files.
 """
 
 import dataclasses
-import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from acmnet.data.formats.writing import (
     write_files,
 )
 from acmnet.data.label_json import KIND
-from acmnet.files import make_folder, open_regular, write_json
+from acmnet.files import make_folder, sha256_of, write_json
 from acmnet.show.bench.bench_labels import Labels, is_named, video_of
 from acmnet.show.bench.mark_journal import JOURNAL_FILE
 from acmnet.text_files import parse_json, read_text
@@ -108,7 +107,7 @@ class LabelExport:
                 f"other{self.path.suffix}"
             )
         for name, file in self._present():
-            if known.get(name) != _digest(file):
+            if known.get(name) != sha256_of(file):
                 raise AnnotationError(
                     f"{file} is not as the bench in {self.folder} wrote it, and would "
                     f"be overwritten: move it away, or {other}"
@@ -152,9 +151,9 @@ class LabelExport:
         now = {names[x]: before[names[x]] for x in same if names[x] in before}
         changed = {x: part for x, part in parts.items() if names[x] not in now}
         write_files(changed, self.format)
-        now |= {names[file]: _digest(file) for file in changed}
+        now |= {names[file]: sha256_of(file) for file in changed}
         for name, file in list(self._present()):
-            if name not in now and name in before and before[name] == _digest(file):
+            if name not in now and name in before and before[name] == sha256_of(file):
                 file.unlink()
         others = {k: v for k, v in before.items() if not self._is_own(k)}
         write_json(self.folder / WRITTEN_FILE, others | now)
@@ -186,9 +185,3 @@ class LabelExport:
         text = read_text(file, KIND, AnnotationError, "delete it")
         values = parse_json(str(file), text, KIND, AnnotationError)
         return dict(values) if isinstance(values, dict) else {}
-
-
-def _digest(file: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with open_regular(file) as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
