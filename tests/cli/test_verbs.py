@@ -418,8 +418,11 @@ def test_help_and_docs_say_what_exit_codes_mean(acmnet):
 
 
 def verbs_below(program, words=()):
-    """Yield each verb with its words, such as ``("recipes", "show")``."""
-    for name in program:
+    """Yield each verb with its words, such as ``("recipes", "show")``, sorted.
+
+    The program knows its verbs in the order in which tests happened to import them.
+    """
+    for name in sorted(program):
         if not name.startswith("-"):
             yield from verbs_below(program[name], (*words, name))
             if program[name].default_command is not None:
