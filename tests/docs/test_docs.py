@@ -47,10 +47,18 @@ def test_every_decision_that_is_cited_exists():
     assert {name: path for name, path in cited.items() if name not in written} == {}
 
 
-def test_every_decision_is_dated():
-    for line in (ROOT / "docs/decisions.md").read_text().splitlines():
-        if line.startswith("## "):
-            assert re.fullmatch(r"## D-\d{3} .+ \(\d{4}-\d{2}-\d{2}\)", line), line
+def test_decisions_are_dated_in_order_and_listed_by_subject():
+    """A heading may say which later entry changed, extended or replaced the entry."""
+    text = (ROOT / "docs/decisions.md").read_text()
+    headings = [line for line in text.splitlines() if line.startswith("## D-")]
+    state = r"(; (changed|extended|replaced) by D-\d{3}( and D-\d{3})*)?"
+    for line in headings:
+        assert re.fullmatch(
+            rf"## D-\d{{3}} .+ \(\d{{4}}-\d{{2}}-\d{{2}}{state}\)", line
+        )
+    assert headings == sorted(headings)
+    listed = re.findall(r"^- \[(D-\d{3})\]", text, re.MULTILINE)
+    assert sorted(listed) == [line.split()[1] for line in headings]
 
 
 FILES = {
