@@ -1,7 +1,8 @@
 """Parts of messages to the user: names that are safe to show, and counts."""
 
 import reprlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 from typing import Final
 
 SHOWN: Final = 5
@@ -33,6 +34,20 @@ def some(names: Collection[str], most: int = SHOWN) -> str:
     shown = [quoted(name) for name, _ in zip(names, range(most), strict=False)]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a question with the known name that is most like a wrong one, and a blank.
+
+    Empty where none is like it.
+
+    Examples
+    --------
+    >>> did_you_mean("motoin", ["motion", "pose"]), did_you_mean("x", ["motion"])
+    ("did you mean 'motion'? ", '')
+    """
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}? " if near else ""
 
 
 def counted(

@@ -69,7 +69,6 @@ def test_flow_weights_that_are_missing_are_not_made_up(monkeypatch, tmp_path):
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(
-        ExtractorError, match="unknown extractor 'i3d'; give motion, i3d"
-    ):
+    meant = r"unknown extractor 'i3d'; did you mean 'i3d-rgb'\? give motion, i3d"
+    with pytest.raises(ExtractorError, match=meant):
         make_extractor(ExtractionSettings("i3d"))

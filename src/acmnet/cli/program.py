@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from cyclopts import CycloptsError
 
@@ -13,6 +12,7 @@ from acmnet.cli.interrupts import exit_code_of, interruptible, what_is_kept
 from acmnet.cli.usage_sentences import usage_sentence
 from acmnet.cli.verbs import COMPLETION, HELP, VERBS, VERSION, import_verb, named_verb
 from acmnet.files import one_line, said
+from acmnet.messages import did_you_mean
 from acmnet.training.training_error import TrainingError
 
 
@@ -67,10 +67,9 @@ def _import_named(tokens: Sequence[str]) -> None:
         import_verb(name)
     elif tokens[0] != VERSION:
         wrong = name if is_first else tokens[0]
-        near = get_close_matches(wrong, VERBS, n=1)
-        meant = f"did you mean {near[0]!r}? " if near else ""
         raise UsageError(
-            f"there is no verb {wrong!r}; {meant}acmnet --help lists all verbs"
+            f"there is no verb {wrong!r}; {did_you_mean(wrong, VERBS)}acmnet --help "
+            "lists all verbs"
         )
 
 

@@ -7,12 +7,12 @@ protocol states these rules in one place; `acmnet.evaluation.reports` applies th
 """
 
 import dataclasses
-import difflib
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final, Literal
 
 from acmnet.evaluation.tiou import parse_tiou
+from acmnet.messages import did_you_mean
 
 Matching = Literal["detection", "instance"]
 """Who chooses in the matching: detections by rank, or instances in listed order."""
@@ -250,8 +250,7 @@ def protocol(name: str) -> Protocol:
     names = [known.name for known in PROTOCOLS]
     if name in names:
         return PROTOCOLS[names.index(name)]
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
     raise ValueError(
-        f"no protocol {name!r}; {hint}the protocols are {', '.join(names)}"
+        f"no protocol {name!r}; {did_you_mean(name, names)}the protocols are "
+        f"{', '.join(names)}"
     )

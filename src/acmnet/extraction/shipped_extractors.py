@@ -20,6 +20,7 @@ from acmnet.extraction.extractors import (
 )
 from acmnet.extraction.motion_descriptor import MotionDescriptor
 from acmnet.extraction.side_by_side import SideBySide
+from acmnet.messages import did_you_mean
 from acmnet.video.frames import Frame
 
 
@@ -98,8 +99,9 @@ def make_extractor(settings: ExtractionSettings, device: str = "cpu") -> Extract
     for name in names:
         if ":" not in name and name not in SHIPPED:
             raise ExtractorError(
-                f"unknown extractor {name!r}; give {', '.join(SHIPPED)}, module:Class "
-                "of your own, or several of these joined by +"
+                f"unknown extractor {name!r}; {did_you_mean(name, SHIPPED)}give "
+                f"{', '.join(SHIPPED)}, module:Class of your own, or several of these "
+                "joined by +"
             )
     made = {
         name: own_extractor(name, is_named=settings.is_named)
