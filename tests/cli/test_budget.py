@@ -120,5 +120,7 @@ def test_the_verb_prints_and_says_what_is_unknown(acmnet):
 
 @pytest.mark.usefixtures("files")
 def test_a_file_name_is_not_taken_for_a_folder(acmnet):
-    refused(acmnet("budget", "found.json", "--out", "b.csv"), "give --out b", code=2)
+    refused(
+        acmnet("budget", "found.json", "--out", "b.csv"), "must name a folder", code=2
+    )
     assert not Path("b.csv").exists()

@@ -1,6 +1,5 @@
 """The verb ablate: ablation tables, of the paper and our own, on your own data."""
 
-from pathlib import Path
 from typing import Annotated, Final
 
 from cyclopts import Parameter
@@ -8,6 +7,7 @@ from cyclopts import Parameter
 from acmnet.cli.app import app, console, errors, note, quiet
 from acmnet.cli.dotted_settings import TRAINING_EPILOGUE
 from acmnet.cli.fold_options import Folding, FoldOptions
+from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import Device, JsonPath, Seeds, fail_for_missing
 from acmnet.cli.terminal_tables import plain_table
@@ -29,7 +29,7 @@ def ablate_command(
     table: Annotated[str, Parameter(help=TABLES)],
     *,
     given: Training,
-    out: Path,
+    out: OutputFolder,
     folding: Folding = FoldOptions(),
     seeds: Seeds = (0, 1, 2),
     at_a_time: AtATime = WorkerOptions(),

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 from cyclopts import Parameter
 from rich.markup import escape
 from rich.table import Table
 
-from acmnet.cli.app import UsageError, app, console, note
+from acmnet.cli.app import app, console, note
+from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.shared_options import LabelFps
 from acmnet.data.detections import DetectionFile, read_detections
 from acmnet.data.formats.conversion import holds_detections
@@ -29,9 +30,6 @@ from acmnet.messages import counted, some
 from acmnet.segments import Segment
 from acmnet.show.figures.ethogram_figure import write_ethogram
 
-FILE_SUFFIXES: Final = (".csv", ".png", ".svg", ".pdf", ".json", ".xlsx")
-"""Suffixes that nobody gives a folder."""
-
 
 @app.command(name="budget")
 def budget_command(
@@ -40,7 +38,7 @@ def budget_command(
     *,
     durations: Path | None = None,
     min_score: float | None = None,
-    out: Path | None = None,
+    out: OutputFolder | None = None,
     decimal_comma: Annotated[bool, Parameter(negative=())] = False,
     label_fps: LabelFps = None,
 ) -> None:
@@ -70,7 +68,6 @@ def budget_command(
         that have decimal commas.
     """
     if out is not None:
-        _refuse_file_name(out)
         refuse_unwritable(out / "budget.csv")
     known = _durations(durations, label_fps)
     if holds_detections(source):
@@ -103,15 +100,6 @@ def budget_command(
         f"{counted(len(tables) + len(drawn), 'file')}",
         markup=False,
     )
-
-
-def _refuse_file_name(out: Path) -> None:
-    """Refuse the name of a file where that of a folder is needed."""
-    if out.suffix.lower() in FILE_SUFFIXES and not out.is_dir():
-        raise UsageError(
-            f"--out names the folder for all files, and {out} looks like one of them: "
-            f"give --out {out.with_suffix('')}"
-        )
 
 
 def _on_unknown(videos: Sequence[str], durations: Path | None) -> str:

@@ -1,12 +1,12 @@
 """The verb crossvalidate: a recipe scored on your own videos."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from acmnet.cli.app import app, console, errors, note, quiet
 from acmnet.cli.dotted_settings import TRAINING_EPILOGUE
 from acmnet.cli.fold_options import Deal, Folding, FoldOptions
+from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import Device, JsonPath, Seeds, fail_for_missing
 from acmnet.cli.terminal_tables import map_table
@@ -36,7 +36,7 @@ POOLED: Final = "mAP, one ranking for all"
 def crossvalidate_command(
     *,
     given: Training,
-    out: Path,
+    out: OutputFolder,
     folding: Folding = FoldOptions(),
     seeds: Seeds = (0, 1, 2),
     at_a_time: AtATime = WorkerOptions(),

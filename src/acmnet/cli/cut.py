@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from acmnet.cli.app import app, console, errors, fail_for_left_out, note, quiet
 from acmnet.cli.detection_limits import LimitOptions, Limits
+from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import LabelFps
 from acmnet.data.detections import read_detections
@@ -36,7 +37,7 @@ def cut(
     videos: Annotated[list[Path], Parameter(negative=())],
     /,
     *,
-    out: Path,
+    out: OutputFolder,
     limits: Limits = LimitOptions(),
     label_fps: LabelFps = None,
 ) -> None:

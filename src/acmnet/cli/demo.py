@@ -4,6 +4,7 @@ from pathlib import Path
 
 from acmnet import recipes
 from acmnet.cli.app import app, console, errors, note, quiet
+from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.progress import ExtractionBar, TrainingBar, Waiting
 from acmnet.cli.terminal_tables import map_table
 from acmnet.extraction.worker_engines import cores
@@ -14,7 +15,7 @@ from acmnet.pipeline.fit.fit_request import REPORT
 
 @app.command(name="demo")
 def demo_command(
-    *, out: Path = Path("runs/demo"), seed: int = 0, workers: int = cores()
+    *, out: OutputFolder = Path("runs/demo"), seed: int = 0, workers: int = cores()
 ) -> None:
     """Try everything on small made-up videos: no data and no weights are needed.
 

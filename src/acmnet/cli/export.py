@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from acmnet.cli.app import UsageError, app, console
+from acmnet.cli.output_folders import OutputFolder
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.pipeline.model_exchange.model_card import ModelCardError
@@ -24,7 +25,7 @@ def export_command(
     *,
     onnx: Path | None = None,
     torch_export: Path | None = None,
-    pretrained: Path | None = None,
+    pretrained: OutputFolder | None = None,
     licence: str | None = None,
     figures: Path | None = None,
 ) -> None:

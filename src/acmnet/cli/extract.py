@@ -21,6 +21,7 @@ from acmnet.cli.extractor_options import (
     Running,
     RunningFlag,
 )
+from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.progress import ExtractionBar
 from acmnet.cli.shared_options import Device
 from acmnet.cli.terminal_tables import plain_table
@@ -39,7 +40,7 @@ from acmnet.pipeline.training_run import join_processes
 def extract(
     videos: Annotated[list[Path], Parameter(negative=())],
     *,
-    out: Path | None = None,
+    out: OutputFolder | None = None,
     given: Extracting = ExtractorOptions(),
     workers: Annotated[int, Running] = cores(),
     engine: Annotated[Engine, Running] = "local",

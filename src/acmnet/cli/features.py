@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from acmnet.cli.app import app, console, errors, fail_for_left_out, note, quiet
+from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import Grid, GridOptions, LabelFps
 from acmnet.data.feature_manifest import MANIFEST_NAME
@@ -23,7 +24,7 @@ def features(
     source: Path,
     /,
     *,
-    out: Path,
+    out: OutputFolder,
     annotations: Path | None = None,
     names: Path | None = None,
     label_fps: LabelFps = None,

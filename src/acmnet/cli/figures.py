@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, note
 from acmnet.cli.dotted_settings import RUN_EPILOGUE
+from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.shared_options import Device, fail_for_missing
 from acmnet.cli.trained_run import RunData, RunDataOptions, loaded, localised, scored
 from acmnet.data.labelled_features import Data
@@ -32,7 +33,7 @@ DRAWN_VIDEOS: Final = 4
 def figures_command(
     run: Path,
     *,
-    out: Path,
+    out: OutputFolder,
     given: RunData = RunDataOptions(),
     video: Annotated[list[str] | None, Parameter(negative=())] = None,
     device: Device = "auto",

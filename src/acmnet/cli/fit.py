@@ -17,6 +17,7 @@ from acmnet.cli.extractor_options import (
     Running,
     RunningFlag,
 )
+from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.progress import ExtractionBar, TrainingBar, Waiting
 from acmnet.cli.recipe_options import ProfileName, RecipeName
 from acmnet.cli.shared_options import Device, LabelFps
@@ -52,7 +53,7 @@ def fit_command(
     videos: Path,
     labels: Path,
     *,
-    out: Path,
+    out: OutputFolder,
     given: Extracting = ExtractorOptions(),
     recipe: Annotated[RecipeName, InTraining] = "default",
     profile: Annotated[ProfileName, InTraining] = None,

@@ -1,8 +1,12 @@
 """The verb pack: the features of many videos in few large files."""
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from acmnet.cli.app import app, console, errors, fail_for_left_out, quiet
+from acmnet.cli.output_folders import refuse_file_name
 from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import Grid, GridOptions
 from acmnet.data.feature_packing import pack
@@ -12,7 +16,11 @@ from acmnet.messages import counted
 
 @app.command(name="pack")
 def pack_command(
-    features: Path, out: str, /, *, given_grid: Grid = GridOptions()
+    features: Path,
+    out: Annotated[str, Parameter(validator=refuse_file_name)],
+    /,
+    *,
+    given_grid: Grid = GridOptions(),
 ) -> None:
     """Put the features of many videos into few large files, for very many videos.
 

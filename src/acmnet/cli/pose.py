@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from acmnet.cli.app import app, console, errors, fail_for_left_out, quiet
+from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.progress import Waiting
 from acmnet.extraction.pose.hand_networks import HandNetworks
 from acmnet.extraction.pose.pose_extractor import MOST_PEOPLE
@@ -26,7 +27,7 @@ from acmnet.messages import counted
 def pose(
     videos: Annotated[list[Path], Parameter(negative=())],
     *,
-    out: Path,
+    out: OutputFolder,
     fps: float = TRACKS_FPS,
     individuals: int = MOST_PEOPLE,
     hands: Annotated[bool, Parameter(negative=())] = False,

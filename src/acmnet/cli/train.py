@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from acmnet.cli.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.dotted_settings import TRAINING_EPILOGUE
 from acmnet.cli.experiment_logging import Logs, both, logging
+from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.progress import TrainingBar
 from acmnet.cli.shared_options import Device, fail_for_missing
 from acmnet.cli.training_options import Training
@@ -25,7 +26,7 @@ from acmnet.training.checkpoint import load_config
 def train(
     *,
     given: Training,
-    out: Path,
+    out: OutputFolder,
     seed: int = 0,
     select: str = LAST,
     device: Device = "auto",

@@ -17,6 +17,11 @@ _UNFIT: Final = re.compile(
     r"(?P<kind>\w+)\."
 )
 
+_REFUSED: Final = re.compile(
+    r'Invalid value "(?P<value>.*)" for (?P<name>\S+)\. (?P<why>must .*)', re.DOTALL
+)
+"""What our own validators refuse: their messages begin with "must"."""
+
 
 def usage_sentence(told: str, tokens: Sequence[str]) -> str:
     """Return a sentence of cyclopts in plain words, or unchanged if it is not known.
@@ -37,6 +42,8 @@ def usage_sentence(told: str, tokens: Sequence[str]) -> str:
     '--out needs a value; acmnet fit --help explains it'
     >>> usage_sentence('Invalid value for --top: unable to convert "x" into int.', [])
     "--top must be a whole number, got 'x'"
+    >>> usage_sentence('Invalid value "c.csv" for --out. must name a folder', [])
+    "--out must name a folder, got 'c.csv'"
     """
     if found := _LACKING.fullmatch(told):
         verb, name, rest = found["verb"], found["name"], found["rest"].strip()
@@ -53,4 +60,6 @@ def usage_sentence(told: str, tokens: Sequence[str]) -> str:
         )
     if (found := _UNFIT.fullmatch(told)) and found["kind"] in KINDS:
         return f"{found['name']} must be {KINDS[found['kind']]}, got {found['value']!r}"
+    if found := _REFUSED.fullmatch(told):
+        return f"{found['name']} {found['why']}, got {found['value']!r}"
     return told
