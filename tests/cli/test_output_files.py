@@ -98,6 +98,45 @@ def test_a_file_in_place_of_a_folder(acmnet, place, verb, tmp_path):
     assert not (tmp_path / "cv").exists()
 
 
+def test_every_folder_to_write_to_refuses_the_name_of_a_file(acmnet, tmp_path):
+    """`acmnet cut ... --out clips.csv` made a folder of that name."""
+    folders = {
+        ("ablate", "IV", "--annotations", "l", "--features", "f", "--out"),
+        ("budget", "l", "--out"),
+        ("crossvalidate", "--annotations", "l", "--features", "f", "--out"),
+        ("cut", "d", "v", "--out"),
+        ("demo", "--out"),
+        ("diagnose", "--ground-truth", "l", "--detections", "d", "--figures"),
+        ("export", "run", "--pretrained"),
+        ("extract", "v", "--out"),
+        ("features", "other", "f", "--out"),
+        ("figures", "run", "--out"),
+        ("fit", "v", "l", "--out"),
+        ("import", "c", "--labels", "l", "--out"),
+        ("pack", "f"),
+        ("pose", "v", "--out"),
+        ("simulate", "--annotations", "l", "--out"),
+        ("train", "--annotations", "l", "--features", "f", "--out"),
+    }
+    for words in folders:
+        for name in ("found.csv", "found.JSON", "deep/found.mp4"):
+            code, _, err = acmnet(*words, name)
+            assert code == 2
+            (sentence,) = err.splitlines()
+            option = words[-1] if words[-1].startswith("--") else "OUT"
+            assert f"{option} must name a folder, into which all files" in sentence
+            assert f"such as {name.rpartition('.')[0]}, got {name!r}" in sentence
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_exists_may_have_any_name(acmnet, tiny_world, tmp_path):
+    (tmp_path / "made.csv").mkdir()
+    few = ("--videos", 1, "--dimension", 8)
+    made = acmnet("simulate", "--annotations", tiny_world[0], *few, "--out", "made.csv")
+    assert made[0] == 0
+    assert acmnet("pack", "made.csv/features", "v1.2")[0] == 0
+
+
 @pytest.mark.parametrize("verb", QUICK)
 def test_a_folder_that_is_missing_is_made(acmnet, place, verb, tmp_path):
     code, _, err = acmnet(*with_out(place[verb], "new/deep/x"))

@@ -2,6 +2,8 @@
 
 import csv
 
+import av
+import numpy as np
 import pytest
 
 from acmnet.data.annotations import AnnotationError
@@ -22,6 +24,11 @@ def write_table(path, first, after):
         for i in range(FRAMES):
             seen = int(first <= i < after)
             rows.writerow([i, 1 - seen, seen])
+
+
+def first_picture(movie):
+    with av.open(str(movie)) as container:
+        return next(container.decode(video=0)).to_ndarray(format="rgb24")
 
 
 def times(annotations, video):
@@ -96,3 +103,51 @@ def test_evaluate_is_told_the_rate(acmnet, tmp_path):
     assert code == 0
     assert "100.0" in out
     assert acmnet(*asked, "--label-fps", 0)[0] == 2
+
+
+def test_diagnose_simulate_and_import_are_told_the_rate(acmnet, tmp_path):
+    write_table(tmp_path / "truth" / "a.csv", 10, 20)
+    found = tmp_path / "found.csv"
+    found.write_text("video,label,start,end,score\na,run,0.5,1.0,0.9\n")
+    diagnose = ("diagnose", "--ground-truth", "truth", "--detections", "found.csv")
+    simulate = ("simulate", "--annotations", "truth/a.csv", "--out", "made")
+    brought = ("import", "no.pth", "--labels", "truth", "--out", "run")
+    for asked in (diagnose, simulate, brought):
+        code, _, err = acmnet(*asked)
+        assert code == 1
+        assert "give --label-fps RATE" in err
+    code, out, _ = acmnet(*diagnose, "--label-fps", 20, "--tiou", "0.9")
+    assert code == 0
+    assert "mAP 100.00 %" in out
+    assert acmnet(*simulate, "--label-fps", 20)[0] == 0
+    made = read_annotations(tmp_path / "made" / "annotations.json")
+    assert times(made, "a") == (0.5, 1.0)
+    code, _, err = acmnet(*simulate, "--label-fps", 25)
+    assert code == 1
+    assert "its label_fps is 20.0, 25.0 was asked for" in err
+    assert "no.pth" in acmnet(*brought, "--label-fps", 20)[2]
+
+
+def test_render_takes_the_rate_of_the_video_for_true_segments(acmnet, tmp_path):
+    write_table(tmp_path / "truth" / "a.csv", 10, 20)
+    write_movie(tmp_path / "a.mp4", plain(32, 32, 1) * 20, fps=20)
+    found = tmp_path / "found.csv"
+    found.write_text("video,label,start,end,score\na,run,0.25,0.5,0.9\n")
+    asked = ("render", "a.mp4", "--detections", "found.csv", "--annotations", "truth")
+    for i, more in enumerate([(), ("--label-fps", 20), ("--label-fps", 40)]):
+        assert acmnet(*asked, "--out", f"{i}.mp4", *more)[0] == 0
+    by_file, as_stated, faster = (first_picture(tmp_path / f"{i}.mp4") for i in "012")
+    assert np.array_equal(by_file, as_stated)
+    assert not np.array_equal(by_file, faster)
+
+
+def test_marks_for_suggest_are_read_at_the_rate_that_is_given(
+    acmnet, tiny_world, tiny_run, tmp_path
+):
+    video = next(iter(open_data(DataSource(*tiny_world)).annotations.videos))
+    write_table(tmp_path / "marks" / f"{video}.csv", 10, 20)
+    asked = ("suggest", tiny_run, "--marks", "marks")
+    code, _, err = acmnet(*asked)
+    assert code == 1
+    assert "give --label-fps RATE" in err
+    assert acmnet(*asked, "--label-fps", 20)[0] == 0

@@ -5,10 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from acmnet.cli.app import app, console, note
-from acmnet.cli.shared_options import JsonPath
+from acmnet.cli.output_folders import OutputFolder
+from acmnet.cli.shared_options import JsonPath, LabelFps
 from acmnet.cli.terminal_tables import plain_table
 from acmnet.cli.unpredicted_videos import note_unpredicted
+from acmnet.data.annotations import Annotations
 from acmnet.data.detections import read_detections
+from acmnet.data.label_files import read_annotations
 from acmnet.evaluation.diagnosis import Diagnosis, diagnose
 from acmnet.evaluation.false_positives import DETECTIONS_PER_INSTANCE, KINDS, MISFITS
 from acmnet.evaluation.tables import Cell, Table
@@ -28,7 +31,8 @@ def diagnose_command(
     tiou: str = "0.5",
     ambiguous: Path | None = None,
     json_path: JsonPath = None,
-    figures: Path | None = None,
+    figures: OutputFolder | None = None,
+    label_fps: LabelFps = None,
 ) -> None:
     """Report which kinds of errors detections have, and which actions they miss.
 
@@ -63,8 +67,11 @@ def diagnose_command(
         Also draw the results into this folder, as PNG, SVG and PDF.
     """
     refuse_unwritable(json_path)
+    truth: Path | Annotations = ground_truth
+    if label_fps is not None:
+        truth = read_annotations(ground_truth, label_fps)
     diagnosis = diagnose(
-        ground_truth,
+        truth,
         read_detections(detections),
         subset=subset,
         tiou=parse_tiou(tiou),

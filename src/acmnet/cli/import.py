@@ -5,6 +5,8 @@
 from pathlib import Path
 
 from acmnet.cli.app import app, console, note
+from acmnet.cli.output_folders import OutputFolder
+from acmnet.cli.shared_options import LabelFps
 from acmnet.data.label_files import read_annotations
 from acmnet.messages import counted
 from acmnet.pipeline.model_exchange.authors_checkpoint import import_authors_checkpoint
@@ -19,9 +21,10 @@ def import_command(
     /,
     *,
     labels: Path,
-    out: Path,
+    out: OutputFolder,
     recipe: str | None = None,
     profile: Profile = "official",
+    label_fps: LabelFps = None,
 ) -> None:
     """Make a run of a checkpoint that the authors' code wrote (.pth).
 
@@ -45,7 +48,7 @@ def import_command(
     profile
         Profile of the recipe; official is the authors' code.
     """
-    names = read_annotations(labels).class_names
+    names = read_annotations(labels, label_fps).class_names
     run = import_authors_checkpoint(file, out, names, recipe=recipe, profile=profile)
     config = load_config(run)
     if config.selection != LAST:

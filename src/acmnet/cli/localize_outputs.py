@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, console, note
 from acmnet.cli.detection_limits import LimitOptions
+from acmnet.cli.shared_options import refuse_wrong_rate
 from acmnet.cli.terminal_tables import MOST_ROWS, detections_table
 from acmnet.data.detection_output import UNFILTERED, Format, Output, output_of
 from acmnet.data.shown_detections import Shown
@@ -30,9 +31,7 @@ class OutputOptions:
     format: Format | None = None
     """Format of the files in a folder that --out names, or of a file whose suffix
     several formats share, such as .txt or .json; see docs/formats.md."""
-    label_fps: Annotated[
-        float | None, Parameter(validator=validators.Number(gt=0, lte=10_000))
-    ] = None
+    label_fps: Annotated[float | None, Parameter(validator=refuse_wrong_rate)] = None
     """Frames per second of the videos, for files that count frames, such as those of
     CVAT, SimBA and video editors. Other files do not need it."""
 

@@ -5,11 +5,14 @@ from pathlib import Path
 from acmnet.cli.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.detection_limits import LimitOptions, Limits
 from acmnet.cli.progress import Waiting
+from acmnet.cli.shared_options import LabelFps
 from acmnet.data.annotations import Instance
 from acmnet.data.detections import read_detections
+from acmnet.data.formats.exchange_format import FrameRates
 from acmnet.data.label_files import read_annotations
 from acmnet.data.shown_detections import Shown
 from acmnet.data.tracks.tracks import Tracks
+from acmnet.extraction.video_search import frame_rates
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.names import one_form
@@ -34,6 +37,7 @@ def render(
     annotations: Path | None = None,
     video: str | None = None,
     limits: Limits = LimitOptions(),
+    label_fps: LabelFps = None,
 ) -> None:
     """Draw detections into a video: their labels, scores, and a timeline below.
 
@@ -64,6 +68,9 @@ def render(
     video
         The id of the video in these files. When left out, the name of the video file
         without its suffix.
+    label_fps
+        Frames per second of the video, for labels that count frames, such as SimBA's.
+        When left out, what the video file says.
     """
     refuse_unwritable(out)
     if detections is None and tracks is None:
@@ -71,7 +78,10 @@ def render(
     points = None if tracks is None else _points(tracks)
     name = one_form(path.stem if video is None else video)
     found = () if detections is None else _found(detections, name, limits)
-    truth = () if annotations is None else _true_instances(annotations, name)
+    truth: tuple[Instance, ...] = ()
+    if annotations is not None:
+        rates = label_fps or frame_rates(path)
+        truth = _true_instances(annotations, name, rates)
     with Waiting(errors, "rendering", "frames", silent=quiet()) as waiting:
         done = render_detections(
             path, found, out, truth=truth, tracks=points, on_frame=waiting.update
@@ -122,9 +132,11 @@ def _note_left_out(total: int, drawn: int, shown: Shown) -> None:
     )
 
 
-def _true_instances(annotations: Path, video: str) -> tuple[Instance, ...]:
+def _true_instances(
+    annotations: Path, video: str, rates: FrameRates
+) -> tuple[Instance, ...]:
     """Return the true segments of a video, with their labels."""
-    read = read_annotations(annotations)
+    read = read_annotations(annotations, rates)
     for sentence in read.notes:
         note(sentence)
     videos = read.videos

@@ -2,9 +2,9 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, fail_for_left_out, note
 from acmnet.data.labelled_features import Data
@@ -60,12 +60,28 @@ class GridOptions:
         return SnippetGrid(**given)
 
 
+FASTEST_FPS: Final = 10_000
+"""The highest frame rate of labels that is taken for one."""
+
+
+def refuse_wrong_rate(_: object, fps: float | None) -> None:
+    """Refuse a frame rate that no video has; cyclopts calls this with a value.
+
+    Raises
+    ------
+    ValueError
+        cyclopts puts the name of the option before the message.
+    """
+    if fps is not None and not 0 < fps <= FASTEST_FPS:
+        raise ValueError(f"must be more than 0 and at most {FASTEST_FPS}")
+
+
 LabelFps = Annotated[
     float | None,
     Parameter(
         help="Frames per second of the videos, for labels that count frames, such as "
         "SimBA's, DeepEthogram's and CVAT's. Other labels do not need it.",
-        validator=validators.Number(gt=0, lte=10_000),
+        validator=refuse_wrong_rate,
     ),
 ]
 

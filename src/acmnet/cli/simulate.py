@@ -6,7 +6,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError, app, console, errors, note, quiet
+from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.progress import Waiting
+from acmnet.cli.shared_options import LabelFps
+from acmnet.data.formats.exchange_format import Source
 from acmnet.data.made_up.drawn_recordings import CLASSES, write_recordings
 from acmnet.data.made_up.simulated_features import simulate
 from acmnet.data.made_up.simulation_settings import SimulationSettings
@@ -20,12 +23,13 @@ def simulate_command(
     annotations: Path | None = None,
     recordings: int | None = None,
     classes_each: int | None = None,
-    out: Path,
+    out: OutputFolder,
     subset: Annotated[list[str] | None, Parameter(negative=())] = None,
     context: float = 0.5,
     dimension: int = 256,
     videos: int | None = None,
     seed: int = 0,
+    label_fps: LabelFps = None,
 ) -> None:
     """Make up features for real annotations, to test a method without any video.
 
@@ -76,7 +80,7 @@ def simulate_command(
     settings = SimulationSettings(context=context, dimension=dimension, seed=seed)
     with Waiting(errors, "simulating", "videos", silent=quiet()) as waiting:
         drawn = simulate(
-            source,
+            Source(source, label_fps),
             out,
             settings,
             subsets=tuple(subset or ()),

@@ -81,7 +81,7 @@ def suggest_command(
     refuse_unwritable(out)
     config = load_config(run)
     candidates = _candidates(run, given, config)
-    names, times = _marked(run, marks, config)
+    names, times = _marked(run, marks, config, given.label_fps)
     model = loaded(run, device, given.settings)
     failures: list[FeatureError] = []
     with counting("looking", candidates) as one_more:
@@ -135,14 +135,16 @@ def _candidates(run: Path, given: RunDataOptions, config: CheckpointConfig) -> D
     return dataclasses.replace(data, annotations=annotations)
 
 
-def _marked(run: Path, marks: Path | None, config: CheckpointConfig) -> _Marked:
+def _marked(
+    run: Path, marks: Path | None, config: CheckpointConfig, label_fps: float | None
+) -> _Marked:
     """Return what the run learned from, and what was marked since."""
     names = dict(config.trained_on or {})
     times = marks_from_values(config.taught_times)
     if marks is None and (run / MARKS_FILE).exists():
         marks = run / MARKS_FILE
     if marks is not None:
-        since = read_annotations(marks)
+        since = read_annotations(marks, label_fps)
         names |= {video.id: video.labels for video in since.videos.values()}
         times |= given_marks(since, "all")
     return _Marked(names, times)

@@ -16,6 +16,7 @@ import numpy as np
 from acmnet.data.annotations import Annotations, Video
 from acmnet.data.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.feature_store import write_features
+from acmnet.data.formats.exchange_format import Source
 from acmnet.data.label_files import read_annotations
 from acmnet.data.made_up.simulation_settings import SimulationError, SimulationSettings
 from acmnet.data.made_up.video_simulator import (
@@ -60,7 +61,7 @@ def chosen_videos(
 
 
 def simulate(
-    source: Path,
+    source: Path | Source,
     out: Path,
     settings: SimulationSettings,
     *,
@@ -73,8 +74,9 @@ def simulate(
 
     Parameters
     ----------
-    source : Path
-        Annotations that have segments and durations.
+    source : Path or Source
+        Annotations that have segments and durations; a `Source` also states the frames
+        per second, for annotations that count frames.
     out : Path
         The folder to write to. Videos whose features are there are not drawn again.
     settings : SimulationSettings
@@ -101,17 +103,20 @@ def simulate(
         If ``out`` holds another simulation, or a video cannot be drawn. Nothing is
         written then.
     """
-    annotations = _timed(read_annotations(source), on_note)
+    file = source if isinstance(source, Source) else Source(source, None)
+    annotations = _timed(read_annotations(file.path, file.fps), on_note)
     chosen = chosen_videos(annotations, subsets, videos, settings.seed)
     for video in chosen.values():
         n_snippets(video)
     parameters: dict[str, Any] = {
         "generator": GENERATOR,
-        "annotations_sha256": sha256_of(source),
+        "annotations_sha256": sha256_of(file.path),
         "subsets": list(subsets),
         "videos": videos,
         "settings": dataclasses.asdict(settings),
     }
+    if file.fps is not None:  # otherwise as in simulations that know no such value
+        parameters["label_fps"] = file.fps
     _refuse_other(out, parameters)
     make_folder(out)
     write_json(out / SIMULATION, parameters)
