@@ -22,9 +22,9 @@ from acmnet.extraction.i3d.i3d_extractors import TwoStream
 from acmnet.extraction.i3d.i3d_weights import list_weights, load_i3d, weights_sha256
 from acmnet.extraction.optical_flow import FlowMethod, clamp_flow, flow_sequence
 from acmnet.extraction.shipped_extractors import make_extractor
-from acmnet.extraction.threads import prefetch
 from acmnet.extraction.video_task import BATCHES_AHEAD, FRAMES_AT_ONCE
 from acmnet.video.frames import Frame, FrameReader
+from acmnet.workers.prefetching_threads import prefetch
 from benchmarks.measure import Figure, interleaved, median_ratio, seconds
 
 SIZE: Final = (640, 480)

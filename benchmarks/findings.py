@@ -17,17 +17,17 @@ from acmnet.data.detections import read_detections
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.evaluation.reports import DetectionReport, evaluate
+from acmnet.inference.localized_videos import localize_videos
 from acmnet.localization.localization_settings import LocalizationSettings
+from acmnet.models.calibration import Wanted, calibrate
+from acmnet.models.stored_model import load
+from acmnet.models.trained_model import TrainedModel
 from acmnet.network.acm_net import Branch
-from acmnet.pipeline.ablation import AblationRequest
-from acmnet.pipeline.calibration import Wanted, calibrate
-from acmnet.pipeline.cross_validation import TIOU, Fold, folds_of
-from acmnet.pipeline.localized_videos import localize_videos
-from acmnet.pipeline.run_request import RunRequest
-from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.studies import study
-from acmnet.pipeline.trained_model import TrainedModel
+from acmnet.runs.run_request import RunRequest
 from acmnet.segments import BoolArray, Detections, FloatArray
+from acmnet.validation.ablation import AblationRequest
+from acmnet.validation.ablation_studies import study
+from acmnet.validation.cross_validation import TIOU, Fold, folds_of
 
 BF16: Final = {"training.precision": "bf16"}
 STEPS: Final[Mapping[str, tuple[str, ...]]] = {

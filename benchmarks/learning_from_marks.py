@@ -35,19 +35,19 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from acmnet.active_learning.suggestions import assess, shown_scores, suggestions_of
 from acmnet.data.annotations import Point, Video, WatchedSpan
 from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.data.supervision import Supervision
 from acmnet.evaluation.reports import evaluate
 from acmnet.files import written_whole
-from acmnet.pipeline.cross_validation import TIOU, spans_s
-from acmnet.pipeline.localized_videos import localize_videos
-from acmnet.pipeline.run_request import RunRequest
-from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.suggestions import assess, shown_scores, suggestions_of
-from acmnet.pipeline.training_run import train_run
+from acmnet.inference.localized_videos import localize_videos
+from acmnet.models.stored_model import load
 from acmnet.recipes import recipe
+from acmnet.runs.run_request import RunRequest
+from acmnet.runs.training_run import train_run
 from acmnet.segments import Segment
+from acmnet.validation.cross_validation import TIOU, spans_s
 
 SECONDS: Final = {"names": 45.0, "points": 50.0, "segments": 300.0}
 """Seconds that a person needs for a minute of video (Ma et al. 2020)."""

@@ -18,8 +18,8 @@ from acmnet.data.label_files import read_annotations
 from acmnet.evaluation.reports import evaluate
 from acmnet.extraction.records import forget
 from acmnet.extraction.video_search import find_videos
+from acmnet.fitting.listed_videos import ListedVideos, listed_files
 from acmnet.names import one_form, unfit
-from acmnet.pipeline.fit.listed_videos import ListedVideos, listed_files
 from acmnet.segments import Detections, SnippetGrid
 from acmnet.show.bench.bench_mark import MarkError
 from acmnet.show.bench.mark_store import MarkStore

@@ -267,7 +267,7 @@ def test_only_these_rooms_can_reach_a_network():
     }
     found = {path for path in found if not path.startswith("show/bench/")}
     assert found == {
-        "extraction/ray_engine.py",  # Ray's cluster
+        "workers/ray_engine.py",  # Ray's cluster
         "extraction/package_download.py",  # pip
-        "pipeline/training_run.py",  # torchrun
+        "runs/training_run.py",  # torchrun
     }

@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     from acmnet.extraction.records import ExtractionError
     from acmnet.localization.from_activations import localize_activations
     from acmnet.localization.video_activations import VideoActivations
-    from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch
-    from acmnet.pipeline.model_exchange.pretrained import (
+    from acmnet.model_exchange.pretrained import (
         from_pretrained,
         save_pretrained,
     )
-    from acmnet.pipeline.python_calls import fit, train
-    from acmnet.pipeline.run_request import RunError
-    from acmnet.pipeline.sklearn_estimator import ACMNetLocalizer
-    from acmnet.pipeline.stored_model import load
-    from acmnet.pipeline.trained_model import TrainedModel
+    from acmnet.models.stored_model import load
+    from acmnet.models.trained_model import TrainedModel
+    from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch
+    from acmnet.python_api.python_calls import fit, train
+    from acmnet.python_api.sklearn_estimator import ACMNetLocalizer
     from acmnet.recipes import RecipeError, recipe
+    from acmnet.runs.run_request import RunError
     from acmnet.segments import Detection, Detections, Segment, SnippetGrid
     from acmnet.training.checkpoint_folder import CheckpointError
     from acmnet.training.losses import acm_loss
@@ -69,14 +69,14 @@ _HOMES: Final = {
     "acmnet.extraction.records": ("ExtractionError",),
     "acmnet.localization.from_activations": ("localize_activations",),
     "acmnet.localization.video_activations": ("VideoActivations",),
+    "acmnet.model_exchange.pretrained": ("from_pretrained", "save_pretrained"),
+    "acmnet.models.stored_model": ("load",),
+    "acmnet.models.trained_model": ("TrainedModel",),
     "acmnet.network.acm_net": ("ACMNet", "ACMNetOutput", "Branch"),
-    "acmnet.pipeline.model_exchange.pretrained": ("from_pretrained", "save_pretrained"),
-    "acmnet.pipeline.python_calls": ("fit", "train"),
-    "acmnet.pipeline.run_request": ("RunError",),
-    "acmnet.pipeline.sklearn_estimator": ("ACMNetLocalizer",),
-    "acmnet.pipeline.stored_model": ("load",),
-    "acmnet.pipeline.trained_model": ("TrainedModel",),
+    "acmnet.python_api.python_calls": ("fit", "train"),
+    "acmnet.python_api.sklearn_estimator": ("ACMNetLocalizer",),
     "acmnet.recipes": ("RecipeError", "recipe"),
+    "acmnet.runs.run_request": ("RunError",),
     "acmnet.segments": ("Detection", "Detections", "Segment", "SnippetGrid"),
     "acmnet.training.checkpoint_folder": ("CheckpointError",),
     "acmnet.training.losses": ("acm_loss",),

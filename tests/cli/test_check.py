@@ -14,9 +14,9 @@ from acmnet.data.checks.refusals import DataError, problems
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.limits import LARGEST_SETTINGS
-from acmnet.pipeline import memory_needs
-from acmnet.pipeline.memory_needs import memory_bytes, needed_bytes, refuse_oversized
 from acmnet.recipes import RecipeError, Settings, recipe
+from acmnet.runs import memory_needs
+from acmnet.runs.memory_needs import memory_bytes, needed_bytes, refuse_oversized
 
 ROOMS = typing.get_type_hints(Settings)
 NUMBERS = [

@@ -21,7 +21,7 @@ from acmnet.evaluation.truth import read_intervals
 from acmnet.extraction.records import ExtractionError, read_records
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, finite, seconds
 from acmnet.localization.localization_settings import LocalizationSettings
-from acmnet.pipeline.stored_calibration import (
+from acmnet.models.stored_calibration import (
     CALIBRATION_FILE,
     CalibrationError,
     read_calibration,

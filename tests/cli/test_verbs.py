@@ -25,9 +25,9 @@ from acmnet.data.annotations import weak_labels
 from acmnet.data.detections import read_detections
 from acmnet.data.label_files import read_annotations
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
-from acmnet.pipeline.folds import stratified_folds
 from acmnet.training.checkpoint import load_config
 from acmnet.training.checkpoint_folder import has_checkpoint
+from acmnet.validation.folds import stratified_folds
 from support.commands import refused
 from support.places import ROOT
 from support.runs import edit_config, weights_file

@@ -20,7 +20,7 @@ from acmnet.data.feature_manifest import (
     write_manifest,
 )
 from acmnet.extraction.i3d.i3d_weights import list_weights
-from acmnet.pipeline.training_summary import shown_score
+from acmnet.models.training_summary import shown_score
 from acmnet.segments import SnippetGrid
 from acmnet.training.checkpoint import load_config
 from support.commands import refused

@@ -18,8 +18,8 @@ from acmnet.data.detections import DetectionFileError, read_detections
 from acmnet.data.shown_detections import Shown
 from acmnet.data.subtitles import srt_of, webvtt_of
 from acmnet.evaluation.reports import evaluate
+from acmnet.models.training_summary import shown_score
 from acmnet.names import one_form
-from acmnet.pipeline.training_summary import shown_score
 from acmnet.segments import Detections
 from support.commands import refused
 from support.worlds import truth_of

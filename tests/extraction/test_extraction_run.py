@@ -16,7 +16,6 @@ from acmnet.data.feature_store import open_store
 from acmnet.extraction.extraction_request import ExtractionProgress, ExtractionRequest
 from acmnet.extraction.extraction_run import extract_videos
 from acmnet.extraction.extractors import ExtractionSettings
-from acmnet.extraction.ray_engine import RayEngine
 from acmnet.extraction.records import (
     ExtractionError,
     FailureLog,
@@ -28,8 +27,9 @@ from acmnet.extraction.records import (
 )
 from acmnet.extraction.video_search import find_videos
 from acmnet.extraction.video_task import VideoWorker
-from acmnet.extraction.worker_engines import EngineError, cores
 from acmnet.segments import SnippetGrid
+from acmnet.workers.ray_engine import RayEngine
+from acmnet.workers.worker_engines import EngineError, cores
 from support.extractions import BACKBONES, write_movie
 from support.movies import damaged_movies
 

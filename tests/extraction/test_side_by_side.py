@@ -31,12 +31,12 @@ from acmnet.extraction.i3d import i3d_extractors
 from acmnet.extraction.i3d.i3d import I3D
 from acmnet.extraction.records import ExtractionError, claim_store
 from acmnet.extraction.shipped_extractors import make_extractor
-from acmnet.extraction.threads import Belt, SharedItems
 from acmnet.extraction.video_task import VideoTask, VideoWorker, extract_video
-from acmnet.pipeline.fit.extracted_videos import extraction_of
+from acmnet.fitting.extracted_videos import extraction_of
 from acmnet.segments import SnippetGrid
 from acmnet.video import frames as frames_module
 from acmnet.video.frames import FrameReader
+from acmnet.workers.prefetching_threads import Belt, SharedItems
 from support.commands import refused
 from support.movies import write_movie
 

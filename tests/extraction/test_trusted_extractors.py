@@ -15,7 +15,7 @@ import pytest
 import acmnet as package
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.feature_store import open_store
-from acmnet.pipeline.fit.extracted_videos import extraction_of
+from acmnet.fitting.extracted_videos import extraction_of
 from support.commands import refused
 from support.planted import plant
 from support.runs import edit_config

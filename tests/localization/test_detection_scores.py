@@ -11,10 +11,9 @@ from hypothesis import given
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.evaluation.calibration_curves import Curve
 from acmnet.evaluation.reports import evaluate
+from acmnet.inference.localized_videos import localize_videos
 from acmnet.localization.detection_scores import KEPT_UP_TO, NEGATIVE_SHARE, unit_scores
-from acmnet.pipeline.ablation import training_id
-from acmnet.pipeline.localized_videos import localize_videos
-from acmnet.pipeline.stored_calibration import (
+from acmnet.models.stored_calibration import (
     Calibration,
     CalibrationError,
     ClassCalibration,
@@ -22,10 +21,11 @@ from acmnet.pipeline.stored_calibration import (
     read_calibration,
     write_calibration,
 )
-from acmnet.pipeline.stored_model import load
+from acmnet.models.stored_model import load
 from acmnet.recipes import PROFILES, recipe
 from acmnet.segments import Detections
 from acmnet.training.checkpoint import weights_sha256
+from acmnet.validation.ablation import training_id
 from support.runs import edit_config
 from support.worlds import truth_of
 

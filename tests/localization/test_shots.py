@@ -11,9 +11,9 @@ from acmnet.localization.from_activations import activation_runs, localize_activ
 from acmnet.localization.from_boundaries import VideoCandidates, localize_candidates
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.localization.video_activations import VideoActivations
+from acmnet.models.trained_model import TrainedModel
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
-from acmnet.pipeline.trained_model import TrainedModel
 from acmnet.recipes import PROFILES, recipe
 from acmnet.segments import SnippetGrid
 

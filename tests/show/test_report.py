@@ -14,8 +14,8 @@ import pytest
 from acmnet.data.detections import read_detections
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data
-from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.training_summary import shown_score
+from acmnet.models.stored_model import load
+from acmnet.models.training_summary import shown_score
 from acmnet.segments import Detections
 from acmnet.show.report import page_contents as contents_room
 from acmnet.show.report.html_page import page_of, write_page

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 
-from acmnet.pipeline.worker_tasks import Task
+from acmnet.workers.worker_tasks import Task
 
 
 def square(n, dies_unless=None, fails=False):

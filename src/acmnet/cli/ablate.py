@@ -14,9 +14,9 @@ from acmnet.cli.terminal_tables import plain_table
 from acmnet.cli.training_options import Training
 from acmnet.cli.worker_options import AtATime, WorkerOptions
 from acmnet.files import refuse_unwritable, write_json, write_text
-from acmnet.pipeline.ablation import AblationRequest, ablate
-from acmnet.pipeline.studies import study, study_names
 from acmnet.show.figures.ablation_figures import write_choice_figure
+from acmnet.validation.ablation import AblationRequest, ablate
+from acmnet.validation.ablation_studies import study, study_names
 
 TABLES: Final = "The name of the table. " + "; ".join(
     f"{name}: {study(name).title}" for name in study_names()

@@ -24,14 +24,14 @@ from acmnet.evaluation.tables import Table
 from acmnet.evaluation.truth import reviews_note
 from acmnet.files import refuse_unwritable, write_json
 from acmnet.messages import counted, some
-from acmnet.pipeline.calibration import CalibrationReport, Wanted, calibrate
-from acmnet.pipeline.run_data import grid_of, taught_videos
-from acmnet.pipeline.stored_calibration import (
+from acmnet.models.calibration import CalibrationReport, Wanted, calibrate
+from acmnet.models.stored_calibration import (
     CALIBRATION_FILE,
     ClassCalibration,
     write_calibration,
 )
-from acmnet.pipeline.trained_model import TrainedModel
+from acmnet.models.trained_model import TrainedModel
+from acmnet.runs.run_data import grid_of, taught_videos
 from acmnet.training.checkpoint import weights_sha256
 
 FEW_CORRECT = 100

@@ -14,9 +14,9 @@ from acmnet.data.checks.refusals import problems as data_problems
 from acmnet.data.labelled_features import Data
 from acmnet.data.marks import what_it_holds
 from acmnet.messages import counted
-from acmnet.pipeline.folds import fold_problems
-from acmnet.pipeline.memory_needs import refuse_oversized
 from acmnet.recipes import Settings
+from acmnet.runs.memory_needs import refuse_oversized
+from acmnet.validation.folds import fold_problems
 
 
 @app.command(help_epilogue=TRAINING_EPILOGUE)

@@ -15,16 +15,16 @@ from acmnet.cli.worker_options import AtATime, WorkerOptions
 from acmnet.data.detections import write_detections
 from acmnet.evaluation.reports import parse_tiou
 from acmnet.files import refuse_unwritable, write_json
+from acmnet.fitting.fit_request import DETECTIONS
 from acmnet.messages import counted
-from acmnet.pipeline.cross_validation import (
+from acmnet.runs.run_request import RunRequest
+from acmnet.segments import FloatArray
+from acmnet.validation.cross_validation import (
     CrossValidation,
     cross_validate,
     ensemble_scores,
 )
-from acmnet.pipeline.fit.fit_request import DETECTIONS
-from acmnet.pipeline.run_request import RunRequest
-from acmnet.pipeline.worker_tasks import Workers, task_workers
-from acmnet.segments import FloatArray
+from acmnet.workers.worker_tasks import Workers, task_workers
 
 SPREAD: Final = "std over seeds"
 """Name of the row of standard deviations."""

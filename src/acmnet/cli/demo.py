@@ -7,10 +7,10 @@ from acmnet.cli.app import app, console, errors, note, quiet
 from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.progress import ExtractionBar, TrainingBar, Waiting
 from acmnet.cli.terminal_tables import map_table
-from acmnet.extraction.worker_engines import cores
 from acmnet.files import refuse_unwritable
-from acmnet.pipeline.demo import PROFILE, DemoHooks, demo
-from acmnet.pipeline.fit.fit_request import REPORT
+from acmnet.fitting.demo import PROFILE, DemoHooks, demo
+from acmnet.fitting.fit_request import REPORT
+from acmnet.workers.worker_engines import cores
 
 
 @app.command(name="demo")

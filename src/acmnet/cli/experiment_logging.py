@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from acmnet.cli.app import note, quiet
-from acmnet.pipeline.experiment_logs import ExperimentLogs, LogName
 from acmnet.recipes import Settings
+from acmnet.runs.experiment_logs import ExperimentLogs, LogName
 
 if TYPE_CHECKING:
     from acmnet.training.tasks import StepRecord

@@ -8,13 +8,13 @@ from acmnet.cli.app import UsageError, app, console
 from acmnet.cli.output_folders import OutputFolder
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
-from acmnet.pipeline.model_exchange.model_card import ModelCardError
-from acmnet.pipeline.model_exchange.model_export import (
+from acmnet.model_exchange.model_card import ModelCardError
+from acmnet.model_exchange.model_export import (
     Exported,
     export_onnx,
     export_torch,
 )
-from acmnet.pipeline.model_exchange.pretrained import save_pretrained
+from acmnet.model_exchange.pretrained import save_pretrained
 from acmnet.text_files import parse_json, read_text
 
 

@@ -26,14 +26,14 @@ from acmnet.cli.progress import ExtractionBar
 from acmnet.cli.shared_options import Device
 from acmnet.cli.terminal_tables import plain_table
 from acmnet.evaluation.tables import Table
-from acmnet.extraction.extraction_request import Engine, ExtractionRequest
+from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.extraction_run import extract_videos
 from acmnet.extraction.i3d.fastest_precision import with_fastest
 from acmnet.extraction.keypoints.keypoint_extractor import settled
 from acmnet.extraction.video_search import find_recordings
-from acmnet.extraction.worker_engines import cores
 from acmnet.messages import counted
-from acmnet.pipeline.training_run import join_processes
+from acmnet.runs.training_run import join_processes
+from acmnet.workers.worker_engines import Engine, cores
 
 
 @app.command(group_parameters=FIRST_OPTIONS)

@@ -15,8 +15,8 @@ from acmnet.cli.trained_run import RunData, RunDataOptions, loaded, localised, s
 from acmnet.data.labelled_features import Data
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
-from acmnet.pipeline.run_state import LOG_FILE
-from acmnet.pipeline.stored_model import TEACHERS
+from acmnet.models.stored_model import TEACHERS
+from acmnet.runs.run_state import LOG_FILE
 from acmnet.show.figures.score_figures import (
     write_class_figure,
     write_confusion_figure,

@@ -28,20 +28,20 @@ from acmnet.data.shown_detections import Shown
 from acmnet.data.supervision import Supervision
 from acmnet.evaluation.tables import Table
 from acmnet.extraction.extractors import KEYPOINTS
-from acmnet.extraction.worker_engines import cores
 from acmnet.files import refuse_unwritable
-from acmnet.messages import counted
-from acmnet.pipeline.fit.expectation import Expectation
-from acmnet.pipeline.fit.fit_request import (
+from acmnet.fitting.fit_request import (
     FEATURES,
     REPORT,
     FitRequest,
     FitResult,
     Hooks,
 )
-from acmnet.pipeline.fit.fit_videos import features_before, fit
-from acmnet.pipeline.training_run import join_processes
+from acmnet.fitting.fit_videos import features_before, fit
+from acmnet.messages import counted
+from acmnet.runs.training_run import join_processes
 from acmnet.show.bench.reviewed_precision import precision_of_reviews
+from acmnet.validation.expected_quality import Expectation
+from acmnet.workers.worker_engines import cores
 
 InTraining: Final = Parameter(group=TRAINING_OPTIONS)
 

@@ -9,9 +9,9 @@ from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.shared_options import LabelFps
 from acmnet.data.label_files import read_annotations
 from acmnet.messages import counted
-from acmnet.pipeline.model_exchange.authors_checkpoint import import_authors_checkpoint
-from acmnet.pipeline.run_request import LAST
+from acmnet.model_exchange.authors_checkpoint import import_authors_checkpoint
 from acmnet.recipes import Profile
+from acmnet.runs.run_request import LAST
 from acmnet.training.checkpoint import load_config
 
 

@@ -38,27 +38,27 @@ from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.data.videos_trained_on import TRAINED_ON_KEY
 from acmnet.extraction.video_search import find_recordings
-from acmnet.pipeline import kinetics_zero_shot
-from acmnet.pipeline.fit.extracted_videos import extraction_of
-from acmnet.pipeline.localized_videos import localize_videos
-from acmnet.pipeline.nothing_found import why_nothing
-from acmnet.pipeline.run_request import LAST
-from acmnet.pipeline.stored_calibration import (
+from acmnet.fitting.extracted_videos import extraction_of
+from acmnet.inference import kinetics_zero_shot
+from acmnet.inference.localized_videos import localize_videos
+from acmnet.inference.why_nothing_found import why_nothing
+from acmnet.inference.worker_localization import (
+    VIDEOS_TOGETHER,
+    StoredRun,
+    localize_on_workers,
+)
+from acmnet.models.stored_calibration import (
     CALIBRATION_FILE,
     Calibration,
     CalibrationError,
     read_calibration,
 )
-from acmnet.pipeline.trained_model import TrainedModel
-from acmnet.pipeline.training_run import join_processes
-from acmnet.pipeline.training_summary import shown_score
-from acmnet.pipeline.worker_localization import (
-    VIDEOS_TOGETHER,
-    StoredRun,
-    localize_on_workers,
-)
-from acmnet.pipeline.worker_tasks import Workers, task_workers
+from acmnet.models.trained_model import TrainedModel
+from acmnet.models.training_summary import shown_score
+from acmnet.runs.run_request import LAST
+from acmnet.runs.training_run import join_processes
 from acmnet.segments import Detections
+from acmnet.workers.worker_tasks import Workers, task_workers
 
 LIKELY: Final = 0.5
 """The default of --min-score for probabilities: more likely right than wrong."""

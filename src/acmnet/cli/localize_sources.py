@@ -14,14 +14,13 @@ from acmnet.cli.progress import ExtractionBar
 from acmnet.cli.shared_options import Grid, GridOptions, SkipMissing, note_reading
 from acmnet.data.failed_videos import Failure
 from acmnet.data.labelled_features import Data, DataSource, open_data, unlabelled
-from acmnet.extraction.extraction_request import Engine
 from acmnet.extraction.extractors import ExtractionSettings
-from acmnet.extraction.worker_engines import cores
-from acmnet.pipeline.fit.extracted_videos import extracted_data
-from acmnet.pipeline.fit.fit_request import Hooks
-from acmnet.pipeline.run_data import grid_of
-from acmnet.pipeline.worker_tasks import Workers
+from acmnet.fitting.extracted_videos import extracted_data
+from acmnet.fitting.fit_request import Hooks
+from acmnet.runs.run_data import grid_of
 from acmnet.training.checkpoint import load_config
+from acmnet.workers.worker_engines import Engine, cores
+from acmnet.workers.worker_tasks import Workers
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,9 +14,9 @@ from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.extraction.i3d.i3d_choices import RGB_WEIGHTS
 from acmnet.extraction.i3d.i3d_weights import load_i3d
+from acmnet.inference import kinetics_zero_shot
+from acmnet.inference.phrase_classes import classes_of_phrases
 from acmnet.messages import quoted
-from acmnet.pipeline import kinetics_zero_shot
-from acmnet.pipeline.phrase_classes import classes_of_phrases
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
 

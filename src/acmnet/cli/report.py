@@ -19,10 +19,10 @@ from acmnet.cli.trained_run import (
 from acmnet.data.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.files import refuse_unwritable
+from acmnet.inference.kept_detections import FoundFile, keep
+from acmnet.inference.localized_videos import refuse_other_features
 from acmnet.messages import counted
-from acmnet.pipeline.kept_detections import FoundFile, keep
-from acmnet.pipeline.localized_videos import refuse_other_features
-from acmnet.pipeline.trained_model import TrainedModel
+from acmnet.models.trained_model import TrainedModel
 from acmnet.segments import Detections
 from acmnet.show.report.html_page import write_page, write_paged
 from acmnet.show.report.network_curves import insides_of

@@ -12,8 +12,8 @@ from acmnet.cli.trained_run import RunDataOptions, loaded, note_unlike, scored
 from acmnet.data.labelled_features import Data
 from acmnet.extraction.video_search import find_videos
 from acmnet.messages import counted, some
-from acmnet.pipeline.trained_model import TrainedModel
-from acmnet.pipeline.training_summary import MOST_VIDEOS, shown_score
+from acmnet.models.trained_model import TrainedModel
+from acmnet.models.training_summary import MOST_VIDEOS, shown_score
 from acmnet.recipes import Settings, from_values
 from acmnet.segments import Detections
 from acmnet.show.report.page_contents import summary_of

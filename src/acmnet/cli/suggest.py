@@ -8,6 +8,12 @@ from typing import NamedTuple
 from rich.markup import escape
 from rich.table import Table
 
+from acmnet.active_learning.suggestions import (
+    Suggestion,
+    assess,
+    shown_scores,
+    suggestions_of,
+)
 from acmnet.cli.app import UsageError, app, console, fail_for_left_out
 from acmnet.cli.dotted_settings import RUN_EPILOGUE
 from acmnet.cli.progress import counting
@@ -26,13 +32,7 @@ from acmnet.data.marks import VideoMarks, given_marks, marks_from_values
 from acmnet.evaluation.time_budget import table_csv
 from acmnet.files import refuse_unwritable, write_json, write_text
 from acmnet.messages import counted
-from acmnet.pipeline.run_data import training_videos
-from acmnet.pipeline.suggestions import (
-    Suggestion,
-    assess,
-    shown_scores,
-    suggestions_of,
-)
+from acmnet.runs.run_data import training_videos
 from acmnet.show.bench.reviewed_precision import MARKS_FILE
 from acmnet.training.checkpoint import load_config
 from acmnet.training.checkpoint_config import CheckpointConfig

@@ -17,8 +17,8 @@ from acmnet.cli.training_options import Training
 from acmnet.data.labelled_features import open_data
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
-from acmnet.pipeline.run_request import LAST
-from acmnet.pipeline.training_run import train_run
+from acmnet.runs.run_request import LAST
+from acmnet.runs.training_run import train_run
 from acmnet.training.checkpoint import load_config
 
 

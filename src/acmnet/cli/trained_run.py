@@ -17,24 +17,24 @@ from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.data.videos_trained_on import TAUGHT_KEY, TRAINED_ON_KEY, taught_refusal
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.reports import DetectionReport, evaluate
+from acmnet.inference.localized_videos import localize_videos
 from acmnet.messages import counted, some
-from acmnet.pipeline.cross_validation import TIOU
-from acmnet.pipeline.localized_videos import localize_videos
-from acmnet.pipeline.run_data import (
+from acmnet.models.stored_model import load
+from acmnet.models.trained_model import TrainedModel
+from acmnet.models.training_summary import MOST_VIDEOS, unlike_training
+from acmnet.runs.run_data import (
     annotations_of,
     features_of,
     grid_of,
     taught_videos,
 )
-from acmnet.pipeline.run_data import trained_on as trained_on_of
-from acmnet.pipeline.stored_model import load
-from acmnet.pipeline.trained_model import TrainedModel
-from acmnet.pipeline.training_run import join_processes
-from acmnet.pipeline.training_summary import MOST_VIDEOS, unlike_training
+from acmnet.runs.run_data import trained_on as trained_on_of
+from acmnet.runs.training_run import join_processes
 from acmnet.segments import Detections
 from acmnet.show.bench.reviewed_precision import precision_of_reviews
 from acmnet.training.checkpoint import load_config
 from acmnet.training.checkpoint_config import CheckpointConfig
+from acmnet.validation.cross_validation import TIOU
 
 
 @dataclasses.dataclass(frozen=True)

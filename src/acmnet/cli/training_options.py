@@ -21,9 +21,9 @@ from acmnet.data.checks.label_checks import suspicions
 from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.data.marks import supervision_note
 from acmnet.devices import NO_BF16_NOTE, computed_in
-from acmnet.pipeline.run_request import RunRequest
-from acmnet.pipeline.training_run import join_processes
 from acmnet.recipes import Settings
+from acmnet.runs.run_request import RunRequest
+from acmnet.runs.training_run import join_processes
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,12 +30,12 @@ from acmnet.data.feature_files import FeatureError
 from acmnet.data.formats.format_table import target_format
 from acmnet.data.shown_detections import Shown
 from acmnet.files import refuse_unwritable
+from acmnet.inference.kept_detections import FoundFile, found_videos
 from acmnet.messages import counted
-from acmnet.pipeline.kept_detections import FoundFile, found_videos
-from acmnet.pipeline.run_data import annotations_of
-from acmnet.pipeline.trained_model import TrainedModel
-from acmnet.pipeline.training_summary import shown_score, training_stamp
+from acmnet.models.trained_model import TrainedModel
+from acmnet.models.training_summary import shown_score, training_stamp
 from acmnet.recipes import Settings, as_values
+from acmnet.runs.run_data import annotations_of
 from acmnet.segments import Detections
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_site import BenchSite, ShownVideo

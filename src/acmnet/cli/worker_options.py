@@ -5,8 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.extraction.extraction_request import Engine
-from acmnet.pipeline.worker_tasks import Workers
+from acmnet.workers.worker_engines import Engine
+from acmnet.workers.worker_tasks import Workers
 
 
 @dataclasses.dataclass(frozen=True)

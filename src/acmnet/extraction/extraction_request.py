@@ -4,16 +4,14 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 
 from acmnet.data.failed_videos import Failure
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.records import ExtractionError, VideoRecord
-from acmnet.extraction.worker_engines import cores
+from acmnet.workers.worker_engines import Engine, cores
 
 OnNote = Callable[[str], None]
-
-Engine = Literal["local", "ray"]
 
 STALL_S: Final = 60.0
 

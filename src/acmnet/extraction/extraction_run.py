@@ -26,7 +26,6 @@ from acmnet.extraction.extraction_request import (
 )
 from acmnet.extraction.extractors import ExtractionSettings, parts_of
 from acmnet.extraction.i3d.i3d_choices import without_search
-from acmnet.extraction.ray_engine import RayEngine
 from acmnet.extraction.records import (
     ExtractionError,
     FailureLog,
@@ -45,9 +44,10 @@ from acmnet.extraction.video_task import (
     VideoWorker,
     post_mortem,
 )
-from acmnet.extraction.worker_engines import LocalEngine, Lost
 from acmnet.files import FileError, make_folder, refuse_address, unwritten
 from acmnet.messages import counted
+from acmnet.workers.ray_engine import RayEngine
+from acmnet.workers.worker_engines import LocalEngine, Lost
 
 LOOK_S: Final = 2.0
 """Seconds between two reports of how far the workers have come."""

@@ -38,7 +38,7 @@ from acmnet.extraction.frame_measures import (
     Vector,
     measured_frames,
 )
-from acmnet.extraction.threads import one_opencv_thread
+from acmnet.workers.prefetching_threads import one_opencv_thread
 
 FREQUENCIES: Final = 8
 """Number of frequencies: k / 16 cycles a frame for k = 1 to 8, which are those of the

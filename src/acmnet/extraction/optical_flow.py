@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.extraction.threads import one_opencv_thread
+from acmnet.workers.prefetching_threads import one_opencv_thread
 
 FlowMethod = Literal["default", "mid", "fast", "dis"]
 

@@ -15,10 +15,10 @@ import numpy.typing as npt
 from acmnet.data.feature_files import FeatureError
 from acmnet.extraction.extractors import Extractor, ExtractorError
 from acmnet.extraction.file_readers import ReadsFiles
-from acmnet.extraction.threads import Belt, SharedItems
 from acmnet.messages import counted
 from acmnet.segments import SnippetGrid
 from acmnet.video.frames import Frame, FrameReader, Sizes
+from acmnet.workers.prefetching_threads import Belt, SharedItems
 
 FRAMES_BETWEEN: Final = 64
 """Frames that one extractor may be ahead of another, which limits memory. As many as

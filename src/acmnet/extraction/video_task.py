@@ -35,13 +35,13 @@ from acmnet.extraction.records import (
 )
 from acmnet.extraction.shot_boundaries import ShotBoundaries
 from acmnet.extraction.stall_watch import COMPUTE_FACTOR, Watch
-from acmnet.extraction.threads import prefetch
 from acmnet.files import FileError, sha256_of
 from acmnet.limits import LONGEST_NAME_BYTES
 from acmnet.messages import counted
 from acmnet.names import unfit
 from acmnet.video.containers import refuse_no_file
 from acmnet.video.frames import Frame, FrameReader, VideoError
+from acmnet.workers.prefetching_threads import prefetch
 
 FRAMES_AT_ONCE: Final = 8
 """Frames that are handed to the extractor together, because each handing over wakes a

@@ -28,9 +28,9 @@ from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.i3d_runner import network_input, torch_pass
 from acmnet.extraction.i3d.i3d_weights import load_i3d
 from acmnet.extraction.i3d.published_i3d_files import unfilled_network
-from acmnet.extraction.worker_engines import bound_to_us, environment
 from acmnet.quiet_export import quiet_export
 from acmnet.startup import SAFE_PATH
+from acmnet.workers.worker_engines import bound_to_us, environment
 
 Pass = Callable[[Tensor], Tensor]
 """Turns (n, T, 224, 224, 3) bytes into (n, 1024) features."""

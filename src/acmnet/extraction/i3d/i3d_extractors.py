@@ -15,8 +15,8 @@ from acmnet.extraction.i3d.i3d_runner import I3DRunner
 from acmnet.extraction.i3d.i3d_weights import load_i3d, weights_sha256
 from acmnet.extraction.optical_flow import clamp_flow, flow_sequence
 from acmnet.extraction.optical_flow_torch import flow_sequence_torch
-from acmnet.extraction.threads import prefetch
 from acmnet.video.frames import Frame
+from acmnet.workers.prefetching_threads import prefetch
 
 FRAME_SIDE: Final = 256
 """Shorter side in pixels of the frames from which I3D's 224 x 224 are cut (Carreira &

@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from acmnet.messages import counted
-from acmnet.pipeline.fit.expectation import ToReview, read_expectation
 from acmnet.segments import temporal_iou
 from acmnet.show.bench.bench_mark import Mark
 from acmnet.show.bench.label_file_intake import marks_in
 from acmnet.show.bench.older_reviews import REVIEWS_FILE, marks_of_reviews
+from acmnet.validation.expected_quality import ToReview, read_expectation
 
 MARKS_FILE: Final = "marks.json"
 """File of a run with what was marked in `acmnet view`."""

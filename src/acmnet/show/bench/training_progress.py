@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from acmnet.limits import finite
-from acmnet.pipeline.run_state import LOG_FILE
-from acmnet.pipeline.stored_model import TEACHERS, TRIAL
+from acmnet.models.stored_model import TEACHERS, TRIAL
+from acmnet.runs.run_state import LOG_FILE
 from acmnet.show.bench.log_tail import last_line
 from acmnet.training.checkpoint_folder import written_at
 

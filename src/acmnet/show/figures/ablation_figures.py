@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from acmnet.pipeline.ablation_table import Ablation
 from acmnet.show.figures.figure_style import PALETTE, drawing, fitted_name, save
+from acmnet.validation.ablation_table import Ablation
 
 MARKS: Final = "osD^vP*Xh<>dp8"
 """Markers of the rows, one for each."""

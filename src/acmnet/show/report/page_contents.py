@@ -13,9 +13,9 @@ from acmnet.data.shown_detections import Shown
 from acmnet.data.videos_trained_on import NOT_KNOWN_NOTE
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.messages import counted
-from acmnet.pipeline.run_data import trained_on
-from acmnet.pipeline.run_request import LAST
 from acmnet.recipes import Settings
+from acmnet.runs.run_data import trained_on
+from acmnet.runs.run_request import LAST
 from acmnet.segments import Detections
 from acmnet.show.report.page_media import Media
 from acmnet.show.report.poster_strips import FRAMES

@@ -1,0 +1,229 @@
+"""Where a run's networks are unsure of a video: the spans that a look would settle.
+
+Each network of a run says alone where the actions are. An action that they place
+differently, or whose score is near the score that decides whether it is shown, is a
+doubt (query by committee: Seung, Opper and Sompolinsky, COLT 1992).
+"""
+
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from acmnet.models.trained_model import Cuts, Features, TrainedModel
+from acmnet.segments import Detections, FloatArray, Segment, temporal_iou
+
+CONFIDENT_SHARE: Final = 0.5
+"""What a network alone finds counts if its score is at least this share of its highest
+score of the class in the video; what all find together, if its score is at least this
+share of the score from which detections are shown."""
+SAME_TIOU: Final = 0.5
+"""Two networks find the same action if what they find overlaps by at least this tIoU.
+Two findings of one class are in the same place if they share at least this part of the
+shorter one."""
+MOST_DOUBTS: Final = 200
+"""Most doubts of one class in one video; those that are found with higher scores come
+first."""
+LEAST_ODDS: Final = 1e-6
+"""Odds are limited to the range from this to its inverse, so that logarithms are
+finite."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Doubt:
+    """One action that may be somewhere in a video."""
+
+    label: str
+    segment: Segment
+    """Where it may be, in seconds; the whole video for an action that was not found."""
+    score: float
+    """Its score, in [0, 1]; 0 if only a single network finds it, or none."""
+    shown_from: float
+    """The score from which its class is shown, in [0, 1]."""
+    networks: int
+    """How many networks were asked; 1 if the run has a single one."""
+    finding: int
+    """How many of them find it there, to within the overlap `SAME_TIOU`."""
+    overlap: float
+    """Mean overlap (tIoU) of what the others find there, in [0, 1]; 1 if there are no
+    others."""
+
+    @property
+    def nearness(self) -> float:
+        """How near the score is to the one from which its class is shown, in [0, 1].
+
+        It is the ratio of the two odds: 1 where they are equal.
+        """
+        one, other = _odds(self.score), _odds(self.shown_from)
+        return min(one, other) / max(one, other)
+
+    @property
+    def worth(self) -> float:
+        """What a look at it teaches, in [0, 1].
+
+        It is the mean of three shares: of the networks that find it, so that a mark
+        will be an example of its class; of the time on which they disagree; and the
+        `nearness` of its score.
+        """
+        is_there = self.finding / self.networks
+        return (is_there + 1.0 - self.overlap + self.nearness) / 3.0
+
+
+def doubts_of(
+    model: TrainedModel,
+    features: Features,
+    names: Collection[str] | None,
+    shown_from: Mapping[str, float],
+    *,
+    cuts_s: Cuts = None,
+) -> list[Doubt]:
+    """Return the actions of one video that a person could confirm, correct or reject.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        The run's.
+    features : (L, D) array or tensor
+        The video's features.
+    names : collection of str or None
+        All actions that the video shows; None if nobody has named them yet.
+    shown_from : mapping from str to float
+        For each class, the score in [0, 1] from which its detections are shown.
+    cuts_s : tuple of float, optional
+        The video's cuts.
+
+    Returns
+    -------
+    list of Doubt
+        Ordered by class. An action that was named but is found nowhere is a doubt, too;
+        an action that was not named never is.
+
+    Raises
+    ------
+    ValueError
+        If the shape is not (L, D) or a value is not finite.
+    """
+    whole = _of_unit_scores(model)
+    together = whole.localize(features, cuts_s=cuts_s, classes=names)
+    apart = [
+        one.localize(features, cuts_s=cuts_s, classes=names) for one in _voices(whole)
+    ]
+    length_s = model.grid.span_s(len(features))
+    found = []
+    for name in model.class_names:
+        if names is not None and name not in names:
+            continue
+        least = CONFIDENT_SHARE * shown_from[name]
+        joint = _best(together, name, least)
+        if names is None and not len(joint):
+            continue
+        own = [_best(one, name, None) for one in apart]
+        found += _of_class(name, joint, own, shown_from[name])
+        if not len(joint) and not any(map(len, own)):
+            found.append(
+                Doubt(
+                    label=name,
+                    segment=Segment(0.0, length_s),
+                    score=0.0,
+                    shown_from=shown_from[name],
+                    networks=len(apart) + 1,
+                    finding=0,
+                    overlap=0.0,
+                )
+            )
+    return found
+
+
+def _of_unit_scores(model: TrainedModel) -> TrainedModel:
+    """Return a model whose scores are in [0, 1]."""
+    rules = dataclasses.replace(model.settings.localization, unit_scores=True)
+    settings = dataclasses.replace(model.settings, localization=rules)
+    return dataclasses.replace(model, settings=settings)
+
+
+def _voices(model: TrainedModel) -> list[TrainedModel]:
+    """Return each network of a model as a model of its own; none for a single one."""
+    if len(model.networks) + len(model.students) == 1:
+        return []
+    alone = [
+        dataclasses.replace(model, networks=(network,), students=())
+        for network in model.networks
+    ]
+    if len(model.students) > 1:
+        alone += [dataclasses.replace(model, students=(x,)) for x in model.students]
+    return alone
+
+
+def _best(found: Detections, name: str, least: float | None) -> FloatArray:
+    """Return start, end and score of a class's confident detections, (n, 3)."""
+    own = found.only(found.class_index == found.class_names.index(name))
+    if least is None:
+        least = max(CONFIDENT_SHARE * float(own.score.max(initial=0.0)), LEAST_ODDS)
+    own = own.only(own.score >= least)
+    own = own.only(np.argsort(-own.score, kind="stable")[:MOST_DOUBTS])
+    rows: FloatArray = np.stack([own.start_s, own.end_s, own.score], axis=1)
+    return rows
+
+
+def _of_class(
+    name: str, joint: FloatArray, apart: Sequence[FloatArray], shown_from: float
+) -> list[Doubt]:
+    """Return the doubts of one class.
+
+    Parameters
+    ----------
+    name : str
+        The class.
+    joint : (n, 3) array
+        What all networks find together: start, end, score.
+    apart : sequence of (m, 3) arrays
+        What each network finds alone.
+    shown_from : float
+        The score from which the class is shown.
+    """
+    found = []
+    said = [joint, *apart]
+    kept = np.zeros((0, 3))
+    for i, rows in enumerate(said):
+        overlaps = [_best_overlap(rows, other) for other in said]  # (n,) each
+        for k, row in enumerate(rows):
+            if len(kept) and _shared(row, kept) >= SAME_TIOU:
+                continue
+            kept = np.concatenate([kept, row[None]])
+            others = [one[k] for j, one in enumerate(overlaps) if j != i]
+            found.append(
+                Doubt(
+                    label=name,
+                    segment=Segment(*row[:2].tolist()),
+                    score=0.0 if i else float(row[2]),
+                    shown_from=shown_from,
+                    networks=len(said),
+                    finding=sum(float(one[k]) >= SAME_TIOU for one in overlaps),
+                    overlap=float(np.mean(others)) if others else 1.0,
+                )
+            )
+    return found[:MOST_DOUBTS]
+
+
+def _shared(row: FloatArray, others: FloatArray) -> float:
+    """Return the largest part of the shorter of two segments that both cover."""
+    (start, end), (starts, ends) = row[:2], others.T[:2]
+    both = np.minimum(end, ends) - np.maximum(start, starts)
+    return float((both / np.minimum(end - start, ends - starts)).max())
+
+
+def _best_overlap(rows: FloatArray, others: FloatArray) -> FloatArray:
+    """Return the best tIoU of each row with any other, (n,); 0 where there are none."""
+    if not len(rows) or not len(others):
+        return np.zeros(len(rows))
+    overlap = temporal_iou(
+        rows[:, None, 0], rows[:, None, 1], others[None, :, 0], others[None, :, 1]
+    )
+    best: FloatArray = overlap.max(axis=1)
+    return best
+
+
+def _odds(score: float) -> float:
+    """Return the odds of a score, kept within reason."""
+    return float(np.clip(score / max(1.0 - score, LEAST_ODDS), LEAST_ODDS, 1e6))

@@ -1,0 +1,186 @@
+"""What a run finds in its videos, kept in the run until anything about it changes.
+
+Localising thousands of videos takes minutes, and looking at a run should not. So the
+detections are kept beside the weights, each video's under a stamp of its feature file,
+and all of them under a key of everything else that they depend on: weights, settings,
+classes, grid and version. What does not match is found anew, never shown.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from acmnet.data.feature_files import FeatureError
+from acmnet.data.labelled_features import Data
+from acmnet.files import one_line, open_regular, written_whole
+from acmnet.inference.localized_videos import localize_videos
+from acmnet.models.stored_model import TEACHERS
+from acmnet.models.trained_model import TrainedModel
+from acmnet.recipes import Settings, as_values
+from acmnet.segments import Detections
+from acmnet.training.checkpoint import weights_sha256
+
+FOUND_FILE: Final = "found.safetensors"
+FORMAT_VERSION: Final = 1
+"""Version of the file. It is raised when the same weights and settings find other
+detections than before."""
+
+ARRAYS: Final = ("start_s", "end_s", "score", "class_index")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FoundFile:
+    """The detections that a run keeps of the videos in its data.
+
+    Parameters
+    ----------
+    run : Path
+        The run's directory.
+    settings : Settings
+        Those that it is used with.
+    class_names : tuple of str
+        The run's classes.
+    data : Data
+        The videos.
+    """
+
+    run: Path
+    settings: Settings
+    class_names: tuple[str, ...]
+    data: Data
+
+    def read(self) -> dict[str, Detections]:
+        """Return the kept detections that are still valid, by video."""
+        stamped = self._stamped()
+        return {
+            video: stamped[video][1]
+            for video in self.data.annotations.videos
+            if video in stamped and stamped[video][0] == self._stamp(video)
+        }
+
+    def keep(self, results: Mapping[str, Detections]) -> None:
+        """Keep detections, beside those of further videos that are kept already.
+
+        Raises
+        ------
+        OSError
+            If the run cannot be written to.
+        """
+        stamped = self._stamped() | {
+            video: (self._stamp(video), found) for video, found in results.items()
+        }
+        counts = [len(found) for _, found in stamped.values()]
+        arrays = {
+            name: np.concatenate(
+                [np.zeros(0), *(getattr(found, name) for _, found in stamped.values())]
+            )
+            for name in ARRAYS
+        }
+        arrays["counts"] = np.array(counts, dtype=np.int64)
+        videos = json.dumps([[video, stamp] for video, (stamp, _) in stamped.items()])
+        with written_whole(self.run / FOUND_FILE) as part:
+            part.write_bytes(save(arrays, {"key": self._key(), "videos": videos}))
+
+    def _stamped(self) -> dict[str, tuple[str, Detections]]:
+        """Return each kept video's stamp and detections, if the file can be used."""
+        try:
+            return self._read()
+        except (
+            *(OSError, ValueError, KeyError, TypeError, IndexError),
+            *(RecursionError, SafetensorError),
+        ):
+            return {}
+
+    def _read(self) -> dict[str, tuple[str, Detections]]:
+        """Return what the file holds under this key; fails where it is damaged."""
+        with open_regular(self.run / FOUND_FILE):  # a pipe would never be read
+            pass
+        with safe_open(self.run / FOUND_FILE, framework="np") as file:
+            known = file.metadata()
+            if known["key"] != self._key():
+                return {}
+            arrays = {name: file.get_tensor(name) for name in (*ARRAYS, "counts")}
+        arrays["class_index"] = arrays["class_index"].astype(np.int64)
+        counts = arrays["counts"]
+        if counts.min(initial=0) < 0 or counts.sum() != len(arrays["score"]):
+            raise ValueError("the counts do not fit the detections")
+        ends = np.cumsum(counts).tolist()
+        result = {}
+        for (video, stamp), start, end in zip(
+            json.loads(known["videos"]), [0, *ends[:-1]], ends, strict=True
+        ):
+            own = {name: arrays[name][start:end] for name in ARRAYS}
+            found = Detections(**own, class_names=self.class_names)
+            result[str(video)] = str(stamp), found
+        return result
+
+    def _key(self) -> str:
+        """Return a digest of all that the detections of every video depend on."""
+        networks = [self.run]
+        networks += [
+            self.run / TEACHERS / str(k) for k in range(self.settings.teachers.count)
+        ]
+        values: list[Any] = [FORMAT_VERSION, metadata.version("acmnet")]
+        values += [[weights_sha256(network) for network in networks]]
+        values += [as_values(self.settings), self.class_names]
+        values += [dataclasses.asdict(self.data.store.grid)]
+        return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+    def _stamp(self, video: str) -> str:
+        """Return what changes whenever a video's feature file is written."""
+        return self.data.store.stamp(video)
+
+
+def found_videos(
+    file: FoundFile,
+    model: Callable[[], TrainedModel],
+    *,
+    on_video: Callable[[str], None] = lambda _: None,
+    on_failure: Callable[[FeatureError], None] | None = None,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> dict[str, Detections]:
+    """Return the detections of every video, finding only those that are not kept.
+
+    Parameters
+    ----------
+    file : FoundFile
+        Where they are kept.
+    model : callable
+        Returns the model; not called where all detections are kept.
+    on_video, on_failure : callable
+        As for `localize_videos`; a kept video counts as done at once.
+    on_note : callable
+        Called with a sentence where the run cannot be written to.
+    """
+    data, kept = file.data, file.read()
+    missing = {video for video in data.annotations.videos if video not in kept}
+    for video in kept:
+        on_video(video)
+    if not missing:
+        return kept
+    found = localize_videos(model(), data.only(missing), on_video, on_failure)
+    keep(file, found, on_note)
+    both = kept | found
+    return {video: both[video] for video in data.annotations.videos if video in both}
+
+
+def keep(
+    file: FoundFile, results: Mapping[str, Detections], on_note: Callable[[str], None]
+) -> None:
+    """Keep detections in the run, or tell the user why that is impossible."""
+    try:
+        file.keep(results)
+    except OSError as error:
+        on_note(
+            f"the detections could not be kept in {file.run / FOUND_FILE} "
+            f"({one_line(error)}): they are found anew each time, until the run can "
+            "be written to"
+        )

@@ -1,0 +1,230 @@
+"""Whether teachers should learn a person's marks, tried before they are trained.
+
+With little video, teachers that learn marks learn those videos by heart, and teachers
+that learned the names alone help a student more. With more video it is the other way
+round. So half of the marks are learned first, and the other half is looked for.
+"""
+
+import dataclasses
+import math
+import shutil
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from acmnet.data.datasets import WeakDataset
+from acmnet.messages import counted
+from acmnet.models.stored_model import TEACHERS, TRIAL, load_network
+from acmnet.network.acm_net import ACMNet
+from acmnet.runs.earlier_run import has_same_marks
+from acmnet.runs.marks_on_grid import marks_on_grid
+from acmnet.runs.network_training import trained_model
+from acmnet.runs.run_request import RunRequest
+from acmnet.runs.teacher_training import (
+    as_teacher,
+    keeps_teachers,
+    trained_together,
+)
+from acmnet.startup import is_first_process
+from acmnet.training.checkpoint import load_config
+from acmnet.training.held_out_marks import Gain, gain, halves, log_densities
+from acmnet.training.marked_snippets import SnippetMarks
+from acmnet.training.pseudo_labels import pseudo_labels
+from acmnet.training.tasks import StepRecord
+
+EPOCHS: Final = 0.5
+"""Share of a teacher's epochs that a network of the trial takes. In a round, which is
+short already, it takes all of them."""
+NETWORKS: Final = 3
+"""Networks that a trial trains: one learns the names, and two each a half of the marks.
+"""
+LEAST_SCORE: Final = 1e-9
+"""Share of the best score of its class in a video that a proposal needs to count."""
+
+
+class Trial(NamedTuple):
+    """Whether a run's teachers learn marks, and what says so."""
+
+    learns_marks: bool
+    """Whether the teachers learn the marks, or the student alone does."""
+    gain: Gain | None = None
+    """What the trial found; None where nothing was tried."""
+
+    def values(self) -> dict[str, Any]:
+        """Return what a run keeps of it."""
+        found = None if self.gain is None else self.gain._asdict()
+        if found is not None and not math.isfinite(found["errors"]):
+            found["errors"] = None
+        return {"teachers_learn_marks": self.learns_marks, "trial": found}
+
+
+def sentence_of(values: Mapping[str, Any]) -> str:
+    """Return what `Trial.values` says, in words; empty where nothing was tried.
+
+    Examples
+    --------
+    >>> found = Gain(videos=23, of_names=1.6, of_marks=1.3, errors=-2.8)
+    >>> told = sentence_of(Trial(False, found).values())
+    >>> told.partition(":")[0]
+    'in a trial on 23 videos, half of your marks were held out'
+    >>> told.partition(", so ")[2]
+    'only the student learned your marks, not its teachers'
+    """
+    found = values.get("trial")
+    if not found:
+        return ""
+    verdict = "not clearly better, so only the student learned your marks, not its"
+    if values["teachers_learn_marks"]:
+        verdict = "clearly better, so the student learned your marks, and so did its"
+    return (
+        f"in a trial on {counted(found['videos'], 'video')}, half of your marks were "
+        f"held out: networks that had learned the other half found them "
+        f"{found['of_marks']:.1f} times as well as chance, and a network that had "
+        f"learned names alone {found['of_names']:.1f} times; that is {verdict} teachers"
+    )
+
+
+def try_marks(
+    request: RunRequest,
+    dataset: WeakDataset,
+    told_by_names: Callable[[], Mapping[str, SnippetMarks]],
+    on_step: Callable[[StepRecord], None],
+    on_note: Callable[[str], None],
+) -> Trial:
+    """Return whether the teachers of a run should learn its marks.
+
+    A network learns one half of the marks, another one the other half, and each is
+    compared, on the marks that it was not given, with a network that learned the names
+    alone. Teachers learn the marks only if that is a clear gain, see
+    `acmnet.training.held_out_marks`. Where it cannot be tried, they learn them.
+
+    Parameters
+    ----------
+    request : RunRequest
+        The run, which has a student and is given marks.
+    dataset : WeakDataset
+        What the teachers learn from.
+    told_by_names, on_step, on_note : callables
+        As for `acmnet.runs.teacher_training.trained_teachers`.
+    """
+    if not request.settings.loss.marks_weight:
+        return Trial(learns_marks=False)
+    parts = _parts(request)
+    if parts is None:
+        return Trial(learns_marks=True)
+    requests = _requests(request, parts)
+    networks = trained_together(requests, dataset, told_by_names, on_step, on_note)
+    if len(networks) > len(parts):
+        of_names, *of_halves = networks
+    else:
+        of_names, of_halves = _earlier_teacher(request), list(networks)
+    names: dict[str, list[float]] = {}
+    marks: dict[str, list[float]] = {}
+    for network, held_out in zip(of_halves, reversed(parts), strict=True):
+        names |= _found(request, of_names, held_out)
+        marks |= _found(request, network, held_out)
+    found = gain(names, marks)
+    return Trial(found.is_clear, found)
+
+
+def epochs_of_trial(request: RunRequest) -> int:
+    """Return the epochs of all networks of the trial of a run; 0 where none is done."""
+    if not request.settings.has_student or not request.settings.loss.marks_weight:
+        return 0
+    parts = _parts(request)
+    if parts is None:
+        return 0
+    requests = _requests(request, parts)
+    return len(requests) * requests[0].schedule.training.epochs
+
+
+def of_names_alone(request: RunRequest) -> RunRequest:
+    """Return a request for the same training without any mark."""
+    return dataclasses.replace(request, supervision="names")
+
+
+def remove_trial(run: Path) -> None:
+    """Remove the networks of a trial from a run."""
+    if is_first_process():
+        shutil.rmtree(run / TRIAL, ignore_errors=True)
+
+
+def _parts(request: RunRequest) -> tuple[frozenset[str], frozenset[str]] | None:
+    """Return the halves of the videos with marks; None where nothing is to be tried.
+
+    Teachers that learned marks in an earlier run go on doing so, as no network of names
+    is there to be compared with. So do teachers of classes that the earlier run did not
+    have, which only marks and a short training teach them.
+    """
+    if not request.marks:
+        return None
+    earlier = request.begin_from
+    if earlier is not None:
+        new = set(request.data.annotations.class_names)
+        new -= set(load_config(earlier).class_names)
+        teacher = earlier / TEACHERS / "0"
+        if new or not has_same_marks(of_names_alone(request), teacher):
+            return None
+    return halves(marks_on_grid(request))
+
+
+def _requests(
+    request: RunRequest, parts: Sequence[Collection[str]]
+) -> list[RunRequest]:
+    """Return the trainings of a trial: of names, unless known, and of each half."""
+    short = _short(request)
+    names = as_teacher(of_names_alone(short), request.out / TRIAL / "names", 0)
+    by_half = [
+        as_teacher(_given(short, part), request.out / TRIAL / f"half_{i}", 0)
+        for i, part in enumerate(parts)
+    ]
+    is_known = keeps_teachers(of_names_alone(request))
+    return by_half if is_known else [names, *by_half]
+
+
+def _short(request: RunRequest) -> RunRequest:
+    """Return the request with the epochs of a trial."""
+    if request.begin_from is not None:
+        return request
+    settings = request.settings
+    epochs = math.ceil(EPOCHS * settings.training.epochs)
+    training = dataclasses.replace(settings.training, epochs=epochs)
+    settings = dataclasses.replace(settings, training=training)
+    return dataclasses.replace(request, settings=settings)
+
+
+def _given(request: RunRequest, videos: Collection[str]) -> RunRequest:
+    """Return the request with the marks of some videos, and the names of all."""
+    kept = {
+        key: video
+        if key in videos
+        else dataclasses.replace(video, instances=(), points=(), watched=())
+        for key, video in request.data.annotations.videos.items()
+    }
+    annotations = dataclasses.replace(request.data.annotations, videos=kept)
+    data = dataclasses.replace(request.data, annotations=annotations)
+    return dataclasses.replace(request, data=data)
+
+
+def _earlier_teacher(request: RunRequest) -> ACMNet:
+    """Return the first teacher of the earlier run, which learned names alone."""
+    if request.begin_from is None:
+        raise ValueError("the request names no earlier run")
+    return load_network(request.begin_from / TEACHERS / "0", device=request.device)
+
+
+def _found(
+    request: RunRequest, network: ACMNet, videos: Collection[str]
+) -> dict[str, list[float]]:
+    """Return how densely a network's proposals lie at the marks of some videos."""
+    model, settings = trained_model(request, (network,)), request.settings
+    rules = dataclasses.replace(settings.pseudo_labels, relative_score=LEAST_SCORE)
+    column = {name: c for c, name in enumerate(model.class_names)}
+    marks = marks_on_grid(request)
+    found = {}
+    for video in sorted(videos):
+        said = model.activations(request.data.store.read(video))
+        classes = [column[name] for name in request.data.labels[video]]
+        proposed = pseudo_labels(said, classes, settings.localization, rules).instances
+        found[video] = log_densities(marks[video], proposed, said.n_snippets)
+    return found

@@ -1,0 +1,141 @@
+"""Training of the paper's network in a run's directory."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import nn
+
+from acmnet.data.datasets import WeakDataset
+from acmnet.models.trained_model import TrainedModel
+from acmnet.network.acm_net import ACMNet
+from acmnet.runs.earlier_run import begin_with_earlier
+from acmnet.runs.marks_on_grid import marks_on_grid
+from acmnet.runs.run_directory import RunDirectory
+from acmnet.runs.run_request import RunRequest
+from acmnet.runs.run_state import RunOnDisk
+from acmnet.training.loop import train
+from acmnet.training.marked_snippets import SnippetMarks
+from acmnet.training.tasks import StepRecord
+from acmnet.training.told_snippets import told_snippets
+from acmnet.training.weak_task import Plan
+
+DRAWING_LOCK: Final = threading.Lock()
+"""Held while first weights are drawn from torch's one generator for all threads."""
+MEMORY_SHARE: Final = 0.5
+"""Features that take more than this share of the free memory are mapped from their
+files rather than read into memory."""
+
+
+def train_network(
+    request: RunRequest,
+    found: RunOnDisk,
+    labels: bytes | None,
+    on_step: Callable[[StepRecord], None],
+    dataset: WeakDataset | None = None,
+    told: Mapping[str, SnippetMarks] | None = None,
+) -> None:
+    """Train the paper's network, or the epochs that are missing of it.
+
+    Parameters
+    ----------
+    request : RunRequest
+        What to train on, how, and where to.
+    found : RunOnDisk
+        What the training begins with.
+    labels : bytes, optional
+        The label file that the checkpoints keep for reports.
+    on_step : callable
+        Called after each step.
+    dataset : WeakDataset, optional
+        Features and labels of the request, which are read if they are not given.
+    told : mapping of video id to SnippetMarks, optional
+        What names tell of snippets; `names_tell` finds it if it is not given.
+    """
+    run = RunDirectory(request, found, labels)
+    dataset = dataset or weak_dataset(request)
+    run.prepare()
+    settings = request.settings
+    n_classes = len(request.data.annotations.class_names)
+    with DRAWING_LOCK:
+        torch.manual_seed(request.seed)
+        model = ACMNet(dataset.dimension, n_classes, settings.model)
+    begins = run.state is None and not begin_with_earlier(request, model)
+    if begins and settings.model.standardize:
+        model.standardize(*dataset.statistics())
+    plan = Plan(
+        training=request.schedule.training,
+        sampling=settings.sampling,
+        loss=settings.loss,
+        seed=request.seed,
+        marks={
+            **(names_tell(request, dataset) if told is None else told),
+            **marks_on_grid(request),
+        },
+    )
+
+    def as_model(network: nn.Module) -> TrainedModel:
+        if not isinstance(network, ACMNet):
+            raise TypeError(f"expected an ACMNet, got {type(network).__name__}")
+        return trained_model(request, (network,))
+
+    with run.opened() as log:
+        train(
+            model.to(request.device),
+            dataset,
+            plan,
+            resume=run.state,
+            on_step=run.logging(log, on_step),
+            on_epoch=lambda progress: run.end_epoch(log, progress, as_model),
+        )
+
+
+def names_tell(request: RunRequest, dataset: WeakDataset) -> dict[str, SnippetMarks]:
+    """Return what the names of long recordings tell of their snippets, by video."""
+    settings = request.settings
+    if not settings.loss.marks_weight:
+        return {}
+    return told_snippets(dataset, settings.model)
+
+
+def trained_model(request: RunRequest, networks: tuple[ACMNet, ...]) -> TrainedModel:
+    """Return the model that networks of a run make together."""
+    return TrainedModel(
+        networks=networks,
+        settings=request.settings,
+        class_names=request.data.annotations.class_names,
+        grid=request.data.store.grid,
+    )
+
+
+def weak_dataset(request: RunRequest) -> WeakDataset:
+    """Return features and labels to train on, in the device's memory if they fit."""
+    data = request.data
+    free = _free_memory(torch.device(request.device))
+    fits = data.store.total_bytes(data.labels) < MEMORY_SHARE * free
+    return WeakDataset(
+        data.store,
+        data.labels,
+        data.annotations.class_names,
+        device=request.device,
+        in_memory=fits,
+    )
+
+
+def _free_memory(device: torch.device) -> int:
+    """Return the bytes of a device that are free.
+
+    For a CPU this is the memory that is available without swapping; half of all memory
+    where the system does not tell.
+    """
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

@@ -1,0 +1,236 @@
+"""Training of the second stage in a run's directory: teachers and their student."""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from acmnet.data.datasets import WeakDataset
+from acmnet.data.detections import write_detections
+from acmnet.models.trained_model import TrainedModel
+from acmnet.network.network_settings import ModelSettings
+from acmnet.network.student import Student
+from acmnet.runs.earlier_run import begin_with_earlier
+from acmnet.runs.marks_on_grid import marks_on_grid
+from acmnet.runs.marks_trial import (
+    Trial,
+    epochs_of_trial,
+    of_names_alone,
+    remove_trial,
+    sentence_of,
+    try_marks,
+)
+from acmnet.runs.network_training import names_tell, trained_model, weak_dataset
+from acmnet.runs.run_directory import PSEUDO_LABELS, RunDirectory
+from acmnet.runs.run_request import RunRequest
+from acmnet.runs.run_state import RunOnDisk
+from acmnet.runs.teacher_training import trained_teachers
+from acmnet.segments import Detections
+from acmnet.training.boundary_shifts import Trust
+from acmnet.training.loop import optimize
+from acmnet.training.marked_labels import learned_with_marks
+from acmnet.training.marked_snippets import SnippetMarks
+from acmnet.training.pseudo_labels import (
+    StudentTask,
+    all_proposals,
+    pseudo_labels,
+    usual_best,
+)
+from acmnet.training.schedule import WARM_UP_STEPS, Schedule
+from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels
+from acmnet.training.tasks import StepRecord
+from acmnet.training.told_snippets import told_sentence
+
+
+def train_student(
+    request: RunRequest,
+    found: RunOnDisk,
+    given: bytes,
+    on_step: Callable[[StepRecord], None],
+    on_note: Callable[[str], None],
+) -> None:
+    """Train the teachers, each in a run of its own, and then the student on their mean.
+
+    Teachers that are trained are not trained again. Where marks are given, a trial says
+    first whether the teachers learn them, see `acmnet.runs.marks_trial`.
+
+    Parameters
+    ----------
+    request : RunRequest
+        What to train on, how, and where to.
+    found : RunOnDisk
+        What the training of the student begins with.
+    given : bytes
+        The label file that the checkpoints keep for reports.
+    on_step, on_note : callables
+        As for `acmnet.runs.training_run.train_run`.
+    """
+    run = RunDirectory(request, found, given)
+    run.prepare()
+    dataset = weak_dataset(request)
+    told_by_names = _told_once(request, dataset, on_note)
+    total = request.schedule.epochs
+    trial = Trial(learns_marks=False)
+    before = 0
+    if request.marks:
+        before = epochs_of_trial(request)
+        total += before
+        later = _later(on_step, 0, total)
+        trial = try_marks(request, dataset, told_by_names, later, on_note)
+        run.facts |= trial.values()
+    own = request if trial.learns_marks else of_names_alone(request)
+    later = _later(on_step, before, total)
+    networks = trained_teachers(own, dataset, told_by_names, later, on_note)
+    taught = trained_model(request, networks)
+    model, task = _student(request, taught, dataset, run, trial)
+
+    def as_model(network: nn.Module) -> TrainedModel:
+        if not isinstance(network, Student):
+            raise TypeError(f"expected a Student, got {type(network).__name__}")
+        return dataclasses.replace(taught, students=(network,))
+
+    before += len(networks) * request.schedule.training.epochs
+    with run.opened() as log:
+        optimize(
+            model.to(request.device),
+            task,
+            _schedule(request),
+            request.seed,
+            resume=run.state,
+            on_step=run.logging(log, _later(on_step, before, total)),
+            on_epoch=lambda progress: run.end_epoch(log, progress, as_model),
+        )
+    remove_trial(request.out)
+    if told := sentence_of(run.facts):
+        on_note(told)
+
+
+def _told_once(
+    request: RunRequest, dataset: WeakDataset, on_note: Callable[[str], None]
+) -> Callable[[], Mapping[str, SnippetMarks]]:
+    """Return what finds, and tells, what names say of snippets when it is first called.
+
+    A trial and the teachers learn from the same names.
+    """
+
+    @functools.cache
+    def told_by_names() -> Mapping[str, SnippetMarks]:
+        told = names_tell(request, dataset)
+        if told:
+            on_note(told_sentence(told, request.data.annotations.class_names))
+        return told
+
+    return told_by_names
+
+
+def _student(
+    request: RunRequest,
+    taught: TrainedModel,
+    dataset: WeakDataset,
+    run: RunDirectory,
+    trial: Trial,
+) -> tuple[Student, StudentTask]:
+    """Return the student before its first step, and what it learns."""
+    settings = request.settings
+    labels, trust = _what_to_learn(request, taught, run.writes)
+    if not trial.learns_marks:
+        trust = Trust()
+    torch.manual_seed(request.seed)
+    model = Student(dataset.dimension, len(taught.class_names), settings.student)
+    if run.state is None:
+        if not begin_with_earlier(request, model):
+            model.standardize(*dataset.statistics())
+        model.teachers_best.fill_(usual_best(labels.values()))
+    if request.marks:
+        model.trust = torch.tensor(trust)
+    task = StudentTask(
+        dataset,
+        labels,
+        central_share=settings.pseudo_labels.central_share,
+        marked_weight=settings.pseudo_labels.marked_weight,
+        snippets=settings.student_training.snippets,
+        precision=settings.training.precision,
+    )
+    return model, task
+
+
+def _schedule(request: RunRequest) -> Schedule:
+    """Return how the student is optimised."""
+    settings = request.schedule.student_training
+    share = request.settings.training.round_share if request.begin_from else 1.0
+    return Schedule(
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        weight_decay=request.settings.training.weight_decay,
+        averaging=settings.averaging,
+        is_cosine=True,
+        warm_up_steps=math.ceil(share * WARM_UP_STEPS),
+    )
+
+
+def _later(
+    on_step: Callable[[StepRecord], None], before: int, total: int
+) -> Callable[[StepRecord], None]:
+    """Return ``on_step`` for records that count the epochs of all trainings."""
+    return lambda record: on_step(
+        record._replace(epoch=record.epoch + before, of_epochs=total)
+    )
+
+
+def _what_to_learn(
+    request: RunRequest, taught: TrainedModel, writes: bool
+) -> tuple[dict[str, PseudoLabels], Trust]:
+    """Return what the student learns of each video; leave it to be looked at.
+
+    It is what a person marked, and beyond that what the teachers say. The second value
+    is how much the teachers count beside marks.
+    """
+    names, settings = taught.class_names, request.settings
+    column = {name: c for c, name in enumerate(names)}
+    marks = marks_on_grid(request)
+    labels: dict[str, PseudoLabels] = {}
+    proposals: dict[str, list[PseudoInstance]] = {}
+    for video, carried in request.data.labels.items():
+        said = taught.activations(request.data.store.read(video))
+        classes, rules = [column[name] for name in carried], settings.localization
+        most = _most_taught(said.n_snippets, settings.model)
+        labels[video] = pseudo_labels(
+            said, classes, rules, settings.pseudo_labels, most
+        )
+        if video in marks and marks[video].points:
+            proposals[video] = all_proposals(said, classes, rules)
+    trust = Trust()
+    if marks:
+        labels, trust = learned_with_marks(labels, marks, proposals)
+    if writes:
+        _write(request.out / PSEUDO_LABELS, labels, taught)
+    return labels, trust
+
+
+def _most_taught(n_snippets: int, rules: ModelSettings) -> int:
+    """Return how many snippets of a class a video teaches; 0 for any number.
+
+    Where the teachers judge a class by fewer snippets than one in ``instance_ratio``,
+    they have learned that no more of them show it, so no more are taught.
+    """
+    most = rules.most_pooled
+    return most if n_snippets // rules.instance_ratio > most else 0
+
+
+def _write(path: Path, labels: dict[str, PseudoLabels], taught: TrainedModel) -> None:
+    """Write what the student learns as detections."""
+    names, grid = taught.class_names, taught.grid
+    seen: dict[str, Detections] = {}
+    for video, own in labels.items():
+        rows = [
+            (grid.centre_s(x.start), grid.centre_s(x.end), x.weight, x.class_index)
+            for x in own.instances
+            if x.weight > 0.0
+        ]
+        seen[video] = Detections.of(names, rows)
+    write_detections(path, seen)

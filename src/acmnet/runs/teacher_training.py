@@ -1,0 +1,268 @@
+"""Training of the networks that teach a student, side by side where cores allow it."""
+
+import dataclasses
+import itertools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import distributed
+
+from acmnet.data.datasets import WeakDataset
+from acmnet.models.stored_model import TEACHERS, load_network
+from acmnet.network.acm_net import ACMNet
+from acmnet.runs.earlier_run import has_same_marks, has_same_names, keep_teacher
+from acmnet.runs.memory_needs import memory_bytes, needed_bytes
+from acmnet.runs.network_training import train_network
+from acmnet.runs.run_request import RunRequest
+from acmnet.runs.run_state import RunOnDisk, run_on_disk
+from acmnet.startup import is_first_process
+from acmnet.training.marked_snippets import SnippetMarks
+from acmnet.training.tasks import StepRecord
+
+MEMORY_SHARE: Final = 0.25
+"""Share of the memory that teachers which train side by side may need at the least; all
+that lies between their layers is not counted."""
+
+
+def trained_teachers(
+    request: RunRequest,
+    dataset: WeakDataset,
+    told_by_names: Callable[[], Mapping[str, SnippetMarks]],
+    on_step: Callable[[StepRecord], None],
+    on_note: Callable[[str], None],
+) -> tuple[ACMNet, ...]:
+    """Return the teachers of a run: those of the earlier run, or trained ones.
+
+    Teachers that are trained are not trained again. On a CPU, the others are trained at
+    the same time, each in a thread of its own, and read the same features. What a
+    teacher learns does not depend on the others.
+
+    Parameters
+    ----------
+    request : RunRequest
+        The run whose student they teach.
+    dataset : WeakDataset
+        What they learn from.
+    told_by_names : callable
+        Called if something is to be trained. Returns what names tell of snippets, by
+        video id (`acmnet.runs.network_training.names_tell`).
+    on_step : callable
+        Called after each step of each teacher, by one thread at a time. The epochs of a
+        record are those of all teachers together.
+    on_note : callable
+        Called with each sentence on teachers that go on where they stopped.
+
+    Raises
+    ------
+    RunError, TrainingError, ...
+        That of the first teacher that cannot be trained; the others are stopped.
+    """
+    places = range(request.settings.teachers.count)
+    if keeps_teachers(request):
+        return tuple(_kept_teacher(request, k) for k in places)
+    requests = [_request_of(request, k) for k in places]
+    return trained_together(requests, dataset, told_by_names, on_step, on_note)
+
+
+def trained_together(
+    requests: Sequence[RunRequest],
+    dataset: WeakDataset,
+    told_by_names: Callable[[], Mapping[str, SnippetMarks]],
+    on_step: Callable[[StepRecord], None],
+    on_note: Callable[[str], None],
+) -> tuple[ACMNet, ...]:
+    """Return the network of each request, trained where it is not trained already.
+
+    Parameters
+    ----------
+    requests : sequence of RunRequest
+        Trainings of the paper's network with the same settings on the same videos and
+        names; at least one.
+    dataset : WeakDataset
+        What they learn from.
+    told_by_names, on_step, on_note : callables
+        As for `trained_teachers`.
+    """
+    waiting = []
+    for own in requests:
+        found = run_on_disk(own)
+        if not found.is_trained:
+            if found.note:
+                on_note(found.note)
+            waiting.append((own, found))
+    first = requests[0]
+    done = (len(requests) - len(waiting)) * first.schedule.training.epochs
+    needed = needed_bytes(first.settings, first.data)
+    threads = threads_of_each(len(requests), dataset.device, needed)
+    told = told_by_names() if waiting else {}
+    _train(waiting, dataset, told, _Together(on_step, done), threads)
+    return tuple(_taught(own.out, own.device) for own in requests)
+
+
+def keeps_teachers(request: RunRequest) -> bool:
+    """Whether the teachers of the earlier run teach this one as they are.
+
+    They do where videos, names and the marks that they learn are the same. Otherwise
+    they learn again, from the weights that they have.
+    """
+    earlier = request.begin_from
+    return (
+        earlier is not None
+        and has_same_names(request, earlier)
+        and has_same_marks(request, earlier / TEACHERS / "0")
+    )
+
+
+class _Together:
+    """Tells one function of the steps of several trainings.
+
+    Parameters
+    ----------
+    on_step : callable
+        Called with each record, by one thread at a time.
+    done : int
+        Epochs of trainings that were finished before.
+    """
+
+    def __init__(self, on_step: Callable[[StepRecord], None], done: int) -> None:
+        self.is_over = threading.Event()
+        self._on_step, self._done = on_step, done
+        self._latest: dict[int, StepRecord] = {}
+        self._lock = threading.Lock()
+
+    def listener(self, number: int) -> Callable[[StepRecord], None]:
+        """Return what is called after each step of one of the trainings."""
+
+        def told(record: StepRecord) -> None:
+            if self.is_over.is_set():
+                raise _StoppedError
+            with self._lock:
+                self._latest[number] = record
+                epochs = sum(own.epoch for own in self._latest.values())
+                steps = sum(own.step for own in self._latest.values())
+                self._on_step(record._replace(epoch=self._done + epochs, step=steps))
+
+        return told
+
+
+class _StoppedError(Exception):
+    """A training that ends because another one failed, or a person stopped it."""
+
+
+def _train(
+    waiting: Sequence[tuple[RunRequest, RunOnDisk]],
+    dataset: WeakDataset,
+    told: Mapping[str, SnippetMarks],
+    together: _Together,
+    threads: int,
+) -> None:
+    """Train teachers, or what is missing of them.
+
+    Parameters
+    ----------
+    waiting : sequence of (RunRequest, RunOnDisk)
+        Each training, and what it begins with.
+    dataset : WeakDataset
+        What they learn from.
+    told : mapping of video id to SnippetMarks
+        What names tell of snippets of long recordings.
+    together : _Together
+        Is told of each step.
+    threads : int
+        Threads that each teacher computes in, if they are trained at the same time; 0
+        trains them one after another.
+    """
+    listeners = map(together.listener, itertools.count())
+    trainings = [
+        # no label file: a teacher is no run to report on
+        (own, found, None, listener, dataset, told)
+        for (own, found), listener in zip(waiting, listeners, strict=False)
+    ]
+    if not threads or not trainings:
+        for training in trainings:
+            train_network(*training)
+        return
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(
+            len(trainings), initializer=torch.set_num_threads, initargs=(threads,)
+        ) as pool:
+            jobs = [pool.submit(train_network, *training) for training in trainings]
+            try:
+                wait(jobs, return_when=FIRST_EXCEPTION)
+            finally:
+                together.is_over.set()
+    finally:
+        torch.set_num_threads(before)  # what a thread sets, later threads take over
+    failures = [job.exception() for job in jobs]
+    for failure in failures:
+        if failure is not None and not isinstance(failure, _StoppedError):
+            raise failure
+
+
+def threads_of_each(teachers: int, device: torch.device, needed: int = 0) -> int:
+    """Return in how many threads each of several teachers computes, all at once.
+
+    It depends on how many there are, not on how many are still to be trained, because
+    the last bits of a sum depend on the threads that compute it.
+
+    Parameters
+    ----------
+    teachers : int
+        How many there are, from 1.
+    device : torch.device
+        Where they compute.
+    needed : int
+        Bytes that one of them needs at the least.
+
+    Returns
+    -------
+    int
+        0 where they are trained one after another: on a GPU, which one of them keeps
+        busy, on a single core, in several processes, which wait for each other, and
+        where they would take much of the memory together.
+    """
+    threads = torch.get_num_threads()
+    if teachers * needed > MEMORY_SHARE * memory_bytes():
+        return 0
+    if device.type != "cpu" or threads == 1 or distributed.is_initialized():
+        return 0
+    return max(1, threads // teachers)
+
+
+def _kept_teacher(request: RunRequest, k: int) -> ACMNet:
+    """Return teacher ``k`` of the earlier run, which this run gets a copy of."""
+    if is_first_process():
+        keep_teacher(request, k)
+    return _taught(request.out / TEACHERS / str(k), request.device)
+
+
+def _request_of(request: RunRequest, k: int) -> RunRequest:
+    """Return the request for the training of teacher ``k``, or what it lacks."""
+    return as_teacher(request, request.out / TEACHERS / str(k), k)
+
+
+def as_teacher(request: RunRequest, out: Path, k: int) -> RunRequest:
+    """Return the request for a training like that of teacher ``k`` in another place."""
+    return dataclasses.replace(
+        request,
+        out=out,
+        settings=request.settings.without_student(),
+        seed=request.seed * request.settings.teachers.count + k,
+        resume=True,
+        resume_from=None,
+        overwrite=False,
+        selection=None,
+        begin_from=request.begin_from and request.begin_from / TEACHERS / str(k),
+    )
+
+
+def _taught(run: Path, device: str) -> ACMNet:
+    """Load a teacher, once the first process has written it."""
+    if distributed.is_initialized():
+        distributed.barrier()
+    return load_network(run, device=device)

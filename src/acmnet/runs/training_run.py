@@ -1,0 +1,128 @@
+"""A training from its request to a finished run, or what is missing of it."""
+
+import atexit
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import distributed
+
+from acmnet.data.checks.refusals import refuse_problems
+from acmnet.data.label_json import label_file
+from acmnet.messages import some
+from acmnet.models.stored_model import load
+from acmnet.models.training_summary import summarize_training
+from acmnet.runs.earlier_run import refuse_unlike
+from acmnet.runs.memory_needs import refuse_oversized
+from acmnet.runs.network_training import train_network
+from acmnet.runs.run_directory import locked
+from acmnet.runs.run_request import RunError, RunRequest
+from acmnet.runs.run_state import RunOnDisk, RunState, starting_point
+from acmnet.runs.student_training import train_student
+from acmnet.startup import is_first_process
+from acmnet.training.tasks import StepRecord
+
+
+def train_run(
+    request: RunRequest,
+    *,
+    on_step: Callable[[StepRecord], None] = lambda _: None,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Train a model and leave it in ``request.out``.
+
+    The directory then holds ``checkpoint/`` (see `acmnet.training.checkpoint`),
+    ``log.jsonl`` with every loss term of every step, ``checkpoints/`` where they were
+    to be kept, and ``training_summary.json``, see `acmnet.models.training_summary`.
+
+    With ``request.resume`` it may be called again and again: it trains the epochs that
+    are missing and writes the files that are missing. A finished run is left as it is.
+
+    Parameters
+    ----------
+    request : RunRequest
+        What to train on, how, and where to.
+    on_step : callable
+        Called after each step.
+    on_note : callable
+        Called with each sentence that the user should read before waiting.
+
+    Raises
+    ------
+    RunError, DataError, CheckpointError, FeatureError, TrainingError
+        With one sentence; the last good checkpoint is left in place.
+    """
+    with locked(request.out):
+        found = starting_point(request)
+        if found.state is RunState.FINISHED:
+            on_note(f"{request.out} is trained; --overwrite trains it anew")
+            return request.out
+        if not found.is_trained:
+            _train(request, found, on_step, on_note)
+        if is_first_process():
+            model = load(request.out, device=request.device)
+            summarize_training(request.out, model, request.data)
+    return request.out
+
+
+def _train(
+    request: RunRequest,
+    found: RunOnDisk,
+    on_step: Callable[[StepRecord], None],
+    on_note: Callable[[str], None],
+) -> None:
+    """Train the epochs that are missing, once the data is known to allow it."""
+    _refuse_taught_selection(request)
+    refuse_unlike(request)
+    for note in refuse_problems(request.data, for_training=True):
+        on_note(note)
+    refuse_oversized(request.settings, request.data, request.device)
+    if found.note:
+        on_note(found.note)
+    labels = label_file(request.data.whole)
+    if request.settings.has_student:
+        train_student(request, found, labels, on_step, on_note)
+    else:
+        train_network(request, found, labels, on_step)
+
+
+def _refuse_taught_selection(request: RunRequest) -> None:
+    """Refuse to choose the checkpoint on videos whose times the training is given."""
+    if request.selection is None:
+        return
+    taught = sorted(set(request.selection.annotations.videos) & set(request.marks))
+    if taught:
+        raise RunError(
+            f"the checkpoint cannot be chosen on the {request.selected_by}: the "
+            f"training is given the times of {some(taught)} of it; choose on other "
+            "videos, or give --supervision names"
+        )
+
+
+def join_processes(device: str) -> str:
+    """Join torchrun's other processes, if it started this one; return the device.
+
+    ``auto`` becomes "cuda" where there is a GPU, else "cpu". If torchrun started this
+    process, "cuda" becomes the process's own GPU, such as "cuda:1". Otherwise it stays
+    as it is, so that trainings side by side can each take another GPU.
+    """
+    cuda = torch.cuda.is_available()
+    try:
+        kind = "" if device == "auto" else torch.device(device).type
+    except RuntimeError:
+        raise RunError(f"unknown device {device!r}; give auto, cpu or cuda") from None
+    if kind == "cuda" and not cuda:
+        raise RunError(
+            f"device {device!r} was asked for, but torch {torch.__version__} sees no "
+            "GPU; give --device cpu, or install with make install TORCH=gpu"
+        )
+    if device == "auto":
+        device = "cuda" if cuda else "cpu"
+    if device == "cuda" and "LOCAL_RANK" in os.environ:
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not distributed.is_initialized():
+        distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        # its threads may abort a process that ends while they run
+        atexit.register(distributed.destroy_process_group)
+    return device

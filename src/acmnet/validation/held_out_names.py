@@ -1,0 +1,302 @@
+"""How well actions are named in videos that were not learned from, and what would help.
+
+The videos are dealt into three parts. A network learns from two of them and names the
+actions of the third, for each part; true segments, where there are any, only score it.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from acmnet.data.labelled_features import Data
+from acmnet.data.video_groups import VideoGroups
+from acmnet.evaluation.reports import evaluate
+from acmnet.inference.localized_videos import localize_videos
+from acmnet.messages import counted, quoted
+from acmnet.models.stored_model import load
+from acmnet.models.training_summary import shown_score, training_stamp
+from acmnet.runs.run_request import RunRequest
+from acmnet.runs.training_run import train_run
+from acmnet.validation.cross_validation import TIOU, folds_of
+from acmnet.validation.folds import fold_problems
+
+HELD_OUT: Final = "held_out"
+"""Folder of a run in which the trainings lie while names are checked with them."""
+HELD_OUT_PARTS: Final = 3
+"""Parts that the videos are dealt into; each is held out once."""
+CHECK_COST_SHARE: Final = 0.5
+"""What these trainings cost, as a share of the run's. They have at least half of the
+epochs of the run's network, which costs as much as a run of one network."""
+
+PARTS_IN_WORDS: Final = ("two thirds", "three times")
+"""What is learned from with `HELD_OUT_PARTS` parts, and how often, in words."""
+
+GOOD_F1: Final = 0.8
+"""From this share of right names on (F1), names are called good enough."""
+USABLE_F1: Final = 0.5
+"""From this share of right names on (F1), names are called usable with review."""
+LEAST_FOUND_SHARE: Final = 0.5
+"""A class is mentioned if it is named right in a smaller share of its videos."""
+FEW_VIDEOS: Final = 10
+"""More videos are asked for of a class that has fewer than this."""
+LEAST_CONFUSED_SHARE: Final = 0.5
+"""Two classes are called confused if at least this share of the videos of one is given
+the name of the other."""
+LEAST_CONFUSED_VIDEOS: Final = 3
+"""A confusion is mentioned if it happened in at least this many videos."""
+MOST_SENTENCES: Final = 3
+"""Classes, and pairs of classes, that are mentioned at most; the worst come first."""
+
+
+class ClassNaming(NamedTuple):
+    """How well one class was named in held-out videos."""
+
+    label: str
+    videos: int
+    """Number of videos that carry the label."""
+    found: int
+    """Number of those in which the class was named."""
+
+
+class Confusion(NamedTuple):
+    """A class whose videos are given the name of another class."""
+
+    label: str
+    """What the videos carry."""
+    other: str
+    """What is named in them, though they do not carry it."""
+    videos: int
+    """Number of videos that carry ``label`` and not ``other``."""
+    named: int
+    """Number of those in which ``other`` was named."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HeldOutNames:
+    """How well actions were named in videos that the network had not seen."""
+
+    videos: int
+    labels: int
+    """Number of labels that these videos carry, all videos together."""
+    named: int
+    """Number of actions that were named, all videos together."""
+    right: int
+    """Number of those that are among the labels of their video."""
+    classes: int
+    """Number of classes that could have been named in each video."""
+    each: tuple[ClassNaming, ...] = ()
+    """How well each class was named."""
+    confused: tuple[Confusion, ...] = ()
+    """Classes that are taken for another, the worst first."""
+    parts: int = HELD_OUT_PARTS
+    """Parts that the videos were dealt into; all but one were learned from."""
+    by_group: bool = False
+    """Whether videos that belong together were held out together."""
+    average_map: float | None = None
+    """Average mAP at tIoU 0.1 to 0.7 of the same networks on the same videos, in
+    [0, 1]; None where no true segments are known."""
+
+    @property
+    def share_right(self) -> float:
+        """The harmonic mean of precision and recall of the names (F1), in [0, 1]."""
+        return 2 * self.right / max(self.named + self.labels, 1)
+
+    def sentences(self, *, joins_networks: bool) -> list[str]:
+        """Return what a person should know, and what they can do about it."""
+        several = " and joins several networks" if joins_networks else ""
+        unseen = " (all videos of a group together)" if self.by_group else ""
+        share, times = ("half", "twice") if self.parts == 2 else PARTS_IN_WORDS
+        told = (
+            f"Names: one network learned from {share} of the videos and named the "
+            f"actions of the rest{unseen} {times} over. It found {self.right} of "
+            f"{counted(self.labels, 'label')}, and {self.right} of the {self.named} "
+            f"that it named were right; by naming every action everywhere, "
+            f"{self.labels} of {self.videos * self.classes} would be. The run itself "
+            f"learned from all{several}, so it should do better. {self._verdict()}"
+        )
+        if not self.by_group:
+            told += (
+                " New persons, cameras or days may be harder: --groups tests on videos "
+                "of such that were not learned from."
+            )
+        segments = []
+        if self.average_map is not None:
+            segments = [
+                f"Segments: on the same held-out videos the average mAP was "
+                f"{self.average_map:.0%} (tIoU 0.1 to 0.7)."
+            ]
+        return [told, *segments, *self._advice()]
+
+    def _verdict(self) -> str:
+        """Return whether the names are good enough, in words."""
+        if self.share_right >= GOOD_F1:
+            return "That is good enough: expect most names in new videos to be right."
+        if self.share_right >= USABLE_F1:
+            return (
+                "That is usable with review: expect wrong and missing names in new "
+                "videos."
+            )
+        return "That is not good enough yet: review what it finds in new videos."
+
+    def _advice(self) -> Iterator[str]:
+        """Yield what would help the classes that are named worst."""
+        missed = [
+            one for one in self.each if one.found < LEAST_FOUND_SHARE * one.videos
+        ]
+        missed.sort(key=lambda one: (one.found / one.videos, one.label))
+        for one in missed[:MOST_SENTENCES]:
+            rate = (
+                f"{quoted(one.label)} was named in {one.found} of the "
+                f"{counted(one.videos, 'held-out video')} that "
+                f"{'shows' if one.videos == 1 else 'show'} it"
+            )
+            if one.videos < FEW_VIDEOS:
+                yield f"More videos of {quoted(one.label)} would help: {rate}."
+            else:
+                yield f"{rate}: these features say little of it; try another extractor."
+        for pair in self.confused[:MOST_SENTENCES]:
+            yield (
+                f"These features do not tell {quoted(pair.label)} from "
+                f"{quoted(pair.other)}: {quoted(pair.other)} was named in {pair.named} "
+                f"of the {pair.videos} held-out videos that show {quoted(pair.label)} "
+                "without it. Check the labels of both, join them, or try another "
+                "extractor."
+            )
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "HeldOutNames":
+        """Return what `dataclasses.asdict` made and JSON kept."""
+        each = tuple(ClassNaming(*one) for one in values.get("each", ()))
+        confused = tuple(Confusion(*one) for one in values.get("confused", ()))
+        return cls(**values | {"each": each, "confused": confused})
+
+
+def confusions(
+    is_named: npt.NDArray[np.bool_],
+    carries: npt.NDArray[np.bool_],
+    names: Sequence[str],
+) -> tuple[Confusion, ...]:
+    """Return the classes that are taken for another, the worst first.
+
+    Parameters
+    ----------
+    is_named : (N, C) array of bool
+        Which classes were named in each of N videos.
+    carries : (N, C) array of bool
+        Which labels each video carries.
+    names : sequence of str
+        The C class names.
+
+    Examples
+    --------
+    >>> named = np.array([[1, 1], [1, 1], [0, 1], [1, 0]], dtype=bool)
+    >>> carries = np.array([[1, 0], [1, 0], [1, 0], [1, 0]], dtype=bool)
+    >>> confusions(named, carries, ["nod", "bow"])
+    (Confusion(label='nod', other='bow', videos=4, named=3),)
+    """
+    found = []
+    for i, label in enumerate(names):
+        for j, other in enumerate(names):
+            alone = carries[:, i] & ~carries[:, j]
+            n, wrong = int(alone.sum()), int(is_named[alone, j].sum())
+            if (
+                i != j
+                and n >= LEAST_CONFUSED_VIDEOS
+                and wrong >= LEAST_CONFUSED_SHARE * n
+            ):
+                found.append(Confusion(label, other, n, wrong))
+    return tuple(sorted(found, key=lambda pair: (-pair.named / pair.videos, pair)))
+
+
+def why_not_checked(data: Data, groups: VideoGroups | None) -> str:
+    """Return why names cannot be checked on held-out videos; empty where they can."""
+    labels, names = data.labels, data.annotations.class_names
+    if all(set(own) == set(names) for own in labels.values()):
+        return (
+            "Names: every video carries every label, so naming them is no test; add "
+            "videos without the action."
+        )
+    parts = _parts(groups)
+    if fold_problems(labels, parts, data.annotations.source, groups):
+        unit = "videos" if groups is None else "groups of videos"
+        return (
+            "Names: to check them on videos that were not learned from, every label "
+            f"must be in two {unit} or more."
+        )
+    return ""
+
+
+def _parts(groups: VideoGroups | None) -> int:
+    """Return how many parts the videos are dealt into."""
+    return HELD_OUT_PARTS if groups is None else min(HELD_OUT_PARTS, groups.n_groups)
+
+
+def held_out_names(request: RunRequest, groups: VideoGroups | None) -> HeldOutNames:
+    """Train on two thirds of a run's videos, name the rest, for each third.
+
+    Parameters
+    ----------
+    request : RunRequest
+        The run's, whose training is finished; `why_not_checked` of its data is empty.
+    groups : VideoGroups or None
+        Which videos belong together and are held out together.
+    """
+    names = request.data.annotations.class_names
+    part = _short(request)
+    named, carried, averages = [], [], []
+    folds = folds_of(part, folds=_parts(groups), groups=groups, seeds=(request.seed,))
+    for fold in folds:
+        train_run(fold.run)
+        model = load(fold.run.out, device=request.device)
+        least = shown_score(fold.run.out, model.settings)
+        for video, own in fold.test.labels.items():
+            store = fold.test.store
+            best = model.best_scores(store.read(video), cuts_s=store.cuts_s(video))
+            named.append(best >= (np.inf if least is None else least))
+            carried.append(np.isin(names, own))
+        if any(video.instances for video in fold.test.annotations.videos.values()):
+            found = localize_videos(model, fold.test)
+            report = evaluate(fold.test.annotations, found, tiou=TIOU)
+            averages.append(float(report.map.mean()))
+    # (videos, classes)
+    is_named, carries = np.array(named), np.array(carried)
+    is_right = is_named & carries
+    return HeldOutNames(
+        videos=len(carries),
+        labels=int(carries.sum()),
+        named=int(is_named.sum()),
+        right=int(is_right.sum()),
+        classes=len(names),
+        each=tuple(
+            ClassNaming(name, int(n), int(found))
+            for name, n, found in zip(
+                names, carries.sum(axis=0), is_right.sum(axis=0), strict=True
+            )
+        ),
+        confused=confusions(is_named, carries, names),
+        parts=_parts(groups),
+        by_group=groups is not None,
+        average_map=float(np.mean(averages)) if averages else None,
+    )
+
+
+def _short(request: RunRequest) -> RunRequest:
+    """Return the run's request for trainings of one network, with fewer epochs."""
+    settings = request.settings
+    full, affordable = (
+        settings.training.epochs,
+        CHECK_COST_SHARE * settings.epochs / (HELD_OUT_PARTS - 1),
+    )
+    epochs = min(full, max(int(affordable), full // 2, 1))
+    short = dataclasses.replace(
+        settings.without_student(),
+        training=dataclasses.replace(settings.training, epochs=epochs),
+    )
+    # what an earlier training left behind, cut short, is of no use to this one
+    out = request.out / HELD_OUT / training_stamp(request.out)
+    return dataclasses.replace(
+        request, out=out, settings=short, overwrite=False, begin_from=None
+    )

@@ -1,0 +1,72 @@
+"""A training of long recordings learns the snippets that names tell."""
+
+import json
+
+import numpy as np
+import pytest
+
+from acmnet.data.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.feature_store import write_features
+from acmnet.data.labelled_features import DataSource, open_data
+from acmnet.recipes import recipe
+from acmnet.runs.run_request import RunRequest
+from acmnet.runs.training_run import train_run
+from acmnet.segments import SnippetGrid
+
+RECORDINGS, SNIPPETS = 10, 200
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """Plant a rare class in every second recording, each longer than 167 snippets."""
+    folder = tmp_path_factory.mktemp("recordings")
+    random = np.random.default_rng(0)
+    database = {}
+    for i in range(RECORDINGS):
+        x = random.normal(size=(SNIPPETS, 4))
+        x[60:66, :2] += 6.0 * (i % 2 == 0)
+        write_features(folder / "features", f"v{i}", x.astype(np.float32))
+        labels = [{"label": "jump"}] if i % 2 == 0 else []
+        database[f"v{i}"] = {"subset": "training", "annotations": labels}
+    grid = SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)
+    write_manifest(folder / "features", FeatureManifest(grid=grid, dimension=4))
+    (folder / "labels.json").write_text(json.dumps({"database": database}))
+    return DataSource(folder / "labels.json", folder / "features", "training")
+
+
+@pytest.mark.parametrize(
+    ("changes", "learns"),
+    [
+        ({}, True),
+        ({"loss.marks_weight": 0.0}, False),
+        ({"model.most_pooled": 0}, False),
+    ],
+)
+def test_names_tell_snippets_of_long_recordings(source, tmp_path, changes, learns):
+    few = {"training.epochs": 1, "teachers.count": 0}
+    run = train_run(
+        RunRequest(
+            out=tmp_path / "run",
+            data=open_data(source),
+            recipe="default",
+            profile="best",
+            settings=recipe("default", profile="best", overrides=few | changes),
+        )
+    )
+    first = json.loads((run / "log.jsonl").read_text().splitlines()[0])
+    assert ("marks" in json.dumps(first)) == learns
+
+
+def test_it_is_said_of_which_classes_names_tell(source, tmp_path):
+    few = {"training.epochs": 1, "student_training.epochs": 1, "teachers.count": 1}
+    notes: list[str] = []
+    request = RunRequest(
+        out=tmp_path / "run",
+        data=open_data(source),
+        recipe="default",
+        profile="best",
+        settings=recipe("default", profile="best", overrides=few),
+    )
+    train_run(request, on_note=notes.append)
+    said = "in long recordings, names alone tell where 1 of 1 class may be: 'jump'"
+    assert said in notes
