@@ -127,7 +127,7 @@ def test_a_report_runs_each_network_once_a_video(
     """A video's features are read once, and seen once by each network."""
     run = copied(tiny_run, tmp_path / "run")
     seen, localised = [], []
-    says, localize = ACMNet.say_of_snippets, TrainedModel.localize
+    says, localize = ACMNet.snippet_outputs, TrainedModel.localize
 
     def counted(self, features):
         seen.append(features.shape)
@@ -137,7 +137,7 @@ def test_a_report_runs_each_network_once_a_video(
         localised.append(given)
         return localize(self, *given)
 
-    monkeypatch.setattr(ACMNet, "say_of_snippets", counted)
+    monkeypatch.setattr(ACMNet, "snippet_outputs", counted)
     monkeypatch.setattr(TrainedModel, "localize", located)
     code, out, _ = acmnet("report", run, "--out", "page.html")
     assert code == 0

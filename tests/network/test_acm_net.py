@@ -160,7 +160,7 @@ def test_the_instance_branch_pools_no_more_than_it_may(length, pooled):
         sorted_logits = output.branch_activation[0, branch].sort(0, descending=True)
         expected = sorted_logits.values[:k].mean(dim=0)
         assert torch.allclose(output.video_logits[0, branch], expected, atol=1e-6)
-    alone = model.say_of_snippets(features)  # nothing is pooled for it
+    alone = model.snippet_outputs(features)  # nothing is pooled for it
     assert torch.equal(alone[0], output.attention)
     assert torch.equal(alone[1], output.activation)
     said = acm_net_on_video(model, features[0]).video_scores

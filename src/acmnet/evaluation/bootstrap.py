@@ -149,7 +149,7 @@ def compare(
         raise ValueError("there is no report to compare; give at least one")
     if draws < 1:
         raise ValueError(f"draws must be at least 1, got {draws}")
-    _refuse_strangers(reports)
+    _refuse_incomparable(reports)
     first = next(iter(reports.values()))
     random = np.random.default_rng(seed)
     share = np.full(first.videos, 1 / first.videos)
@@ -254,7 +254,7 @@ def _interval(value: float, samples: FloatArray) -> Interval:
     return Interval(value, float(samples.mean()), float(low), float(high))
 
 
-def _refuse_strangers(reports: Mapping[str, DetectionReport]) -> None:
+def _refuse_incomparable(reports: Mapping[str, DetectionReport]) -> None:
     """Refuse reports that cannot be compared draw by draw."""
     (name, first), *others = reports.items()
     for other_name, other in others:

@@ -29,8 +29,8 @@ class Located(NamedTuple):
 
 
 DETECTIONS_AT_ONCE: Final = 2**19
-"""About this many detections are compared with instances at once: more would take
-gigabytes of memory, and no less time."""
+"""About how many detections are compared with instances at once. More would take
+gigabytes of memory and save no time."""
 Pairs = tuple[IntArray, IntArray, FloatArray]
 """Parallel arrays: index of the chooser, index of what can be chosen, and their
 tIoU."""
@@ -127,20 +127,22 @@ def match_instances(
     )
 
 
-def pieces(
+def group_batches(
     ranked: Located, truth: Located, together: int = DETECTIONS_AT_ONCE
 ) -> Iterator[tuple[IntArray, IntArray]]:
-    """Yield all groups, some at a time: indices of their detections and instances.
+    """Yield all groups in batches: indices of their detections and instances.
 
-    Matching one piece after the other gives what matching everything at once does,
-    because only intervals of one group can match.
+    Matching batch by batch gives the same as matching everything at once, because only
+    intervals of one group can match.
+
 
     Parameters
     ----------
     ranked, truth : Located
         Detections and instances, in any order.
     together : int
-        A piece has at most this many detections, or one group.
+        Largest number of detections in a batch; a group with more is a batch of its
+        own.
 
     Yields
     ------
@@ -152,17 +154,17 @@ def pieces(
     >>> times = np.zeros(4), np.ones(4)
     >>> found = Located(np.array([5, 2, 5, 7]), *times)
     >>> true = Located(np.array([7, 5, 5, 9]), *times)
-    >>> [(a.tolist(), b.tolist()) for a, b in pieces(found, true, 2)]
+    >>> [(a.tolist(), b.tolist()) for a, b in group_batches(found, true, 2)]
     [([1], []), ([0, 2], [1, 2]), ([3], [0, 3])]
     """
     if len(ranked.group) <= together:
         yield np.arange(len(ranked.group)), np.arange(len(truth.group))
         return
-    mine, theirs = sorting(ranked.group), sorting(truth.group)
+    mine, theirs = stable_order(ranked.group), stable_order(truth.group)
     groups, true_groups = ranked.group[mine], truth.group[theirs]
     low = true_low = 0
     while low < len(groups):
-        # the piece ends before the group that does not fit into it, if it has another
+        # the batch ends before the group that does not fit, unless it would be empty
         last = groups[min(low + together, len(groups) - 1)]
         high = int(np.searchsorted(groups, last))
         if high <= low or low + together >= len(groups):
@@ -175,12 +177,12 @@ def pieces(
         low, true_low = high, int(end)
 
 
-def sorting(numbers: IntArray) -> IntArray:
-    """Return the order in which whole numbers are ascending; equal ones keep theirs.
+def stable_order(numbers: IntArray) -> IntArray:
+    """Return the indices that sort whole numbers; equal numbers keep their order.
 
     It is that of ``np.argsort(numbers, kind="stable")``. NumPy sorts numbers of 16 bits
-    by counting them, so that sorting 16 bits after the other is several times as fast
-    for many millions of numbers.
+    by counting them, so that sorting by 16 bits at a time is several times as
+    fast for many millions of numbers.
 
     Parameters
     ----------
@@ -189,7 +191,7 @@ def sorting(numbers: IntArray) -> IntArray:
 
     Examples
     --------
-    >>> sorting(np.array([70_000, 2, 70_000, 1])).tolist()
+    >>> stable_order(np.array([70_000, 2, 70_000, 1])).tolist()
     [3, 1, 0, 2]
     """
     order = np.argsort(numbers.astype(np.uint16), kind="stable")
@@ -371,7 +373,7 @@ def _candidates(ranked: Located, truth: Located, least: float) -> Pairs:
 
 def _pairs(ranked: Located, truth: Located) -> tuple[IntArray, IntArray]:
     """Return all pairs (detection, instance) of one group, in that order."""
-    by_group = sorting(truth.group)
+    by_group = stable_order(truth.group)
     groups = truth.group[by_group]
     first = np.searchsorted(groups, ranked.group, side="left")
     n_pairs = np.searchsorted(groups, ranked.group, side="right") - first

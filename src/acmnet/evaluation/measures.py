@@ -8,9 +8,9 @@ import numpy as np
 from acmnet.evaluation.matching import (
     Located,
     average_precision,
+    group_batches,
     overlaps,
-    pieces,
-    sorting,
+    stable_order,
 )
 from acmnet.evaluation.ranking import Ranking
 from acmnet.segments import FloatArray, IntArray
@@ -49,7 +49,7 @@ def classification_ap(ranking: Ranking) -> FloatArray:
     """
     truth = ranking.truth
     # within a group, the detection with the highest score comes first
-    by_group = sorting(ranking.located.group)
+    by_group = stable_order(ranking.located.group)
     first = by_group[_starts(ranking.located.group[by_group])]
     del by_group
     first.sort()
@@ -101,10 +101,10 @@ def average_recall(
     of_video = truth._replace(group=truth.group // ranking.n_classes)
     found = ranking.located._replace(group=ranking.located.group // ranking.n_classes)
     n_found = np.zeros((len(ranking.tiou), len(proposals)), np.int64)
-    for mine, theirs in pieces(found, of_video):
+    for mine, theirs in group_batches(found, of_video):
         own, rank = _first_of_videos(found, ranking.place, mine, most)
         detection, instance, overlap = overlaps(own, of_video.only(theirs))
-        by_instance = sorting(instance)
+        by_instance = stable_order(instance)
         rank, overlap = rank[detection[by_instance]], overlap[by_instance]
         starts = _starts(instance[by_instance])
         for i, threshold in enumerate(ranking.tiou if len(starts) else ()):

@@ -15,10 +15,10 @@ from acmnet.data.detections import DetectionFile
 from acmnet.evaluation.matching import (
     Located,
     average_precision,
+    group_batches,
     match_detections,
     match_instances,
-    pieces,
-    sorting,
+    stable_order,
     touches,
 )
 from acmnet.evaluation.protocols import Protocol
@@ -116,7 +116,7 @@ def ranked_detections(
         names = np.array(truth.video_ids)
         by_name = np.argsort(np.argsort(names, kind="stable"), kind="stable")
         by_score = np.lexsort((by_name[group // n_classes], -score))
-    place = sorting(group[by_score] % n_classes)
+    place = stable_order(group[by_score] % n_classes)
     order = by_score[place]
     del by_score
     kept, group, score = kept[order], group[order], score[order]
@@ -176,7 +176,7 @@ def _kept(
 def _true(located: Located, truth: Truth, thresholds: FloatArray) -> BoolArray:
     """Return which detections find an instance by the protocol's matching."""
     is_true = np.zeros((len(thresholds), len(located.group)), dtype=np.bool_)
-    for mine, theirs in pieces(located, truth.instances):
+    for mine, theirs in group_batches(located, truth.instances):
         own, instances = located.only(mine), truth.instances.only(theirs)
         is_true[:, mine] = _true_of(own, instances, truth.protocol, thresholds)
     return is_true

@@ -1,4 +1,4 @@
-"""From what networks say of a video to detections in seconds.
+"""From the outputs of networks for a video to detections in seconds.
 
 In come activations and attention over the snippets of one video; out come
 `acmnet.segments.Detections`. The paper's way is in `from_activations`: choose classes,

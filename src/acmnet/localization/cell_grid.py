@@ -17,10 +17,11 @@ class CellGrid:
     Parameters
     ----------
     activations : VideoActivations
-        They tell how many snippets there are and where they lie in time.
+        Number of snippets and their times are read from them.
     settings : LocalizationSettings
-        ``upsampling`` cells make a snippet, whose score lies where ``time_alignment``
-        says. The video is one shot unless ``split_at_cuts`` is set.
+        ``upsampling`` is the number of cells in a snippet, and ``time_alignment`` says
+        where in the snippet its score lies. The video is one shot unless
+        ``split_at_cuts`` is set.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class CellGrid:
     def interval_s(
         self, start: IntArray, end: IntArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Return the times (P,) at which intervals of cells inside one shot lie.
+        """Return start and end (P,) in seconds of intervals of cells inside one shot.
 
         An interval that begins or ends at the cell of a cut begins or ends at the cut.
         """

@@ -12,9 +12,9 @@ KEPT_UP_TO: Final = 0.75
 """Scores from 0 to this keep their value, to within `NEGATIVE_SHARE`; the map bends all
 higher ones, so that they come ever closer to 1."""
 SHARE_OF_BEST: Final = 0.5
-"""Where every training video carries every action, no score can tell which do not.
-Detections are then shown from this share of the best score that an action usually has
-in a video: the share from which teachers' detections count for their student."""
+"""Share of an action's usual best score from which detections are shown where every
+training video shows every action, so that no threshold on scores can be learned. It is
+the share from which the teachers' detections become pseudo labels, too."""
 
 
 def unit_scores(score: FloatArray) -> FloatArray:
@@ -76,12 +76,13 @@ def separating_score(carried: FloatArray, absent: FloatArray) -> float | None:
     Returns
     -------
     float or None
-        Say that a video carries an action where its best score reaches a threshold. The
-        F1 of these statements is highest for thresholds in some gap between two
-        scores; the result is the middle of that gap, or of the widest if there are
-        several. Where every video carries every action, or the best threshold would say
-        so, the result is `SHARE_OF_BEST` of the median of the positive scores in
-        ``carried``. None where no action that a video carries was found in it.
+        Take an action as found in a video where its best score reaches a threshold. The
+        F1 of this decision is highest for thresholds in some gap between two scores;
+        the result is the middle of that gap, or of the widest if there are several.
+        Where every video shows every action, or the best threshold would find every
+        action in every video, the result is `SHARE_OF_BEST` of the median of the
+        positive scores in ``carried``. None where no action that a video carries was
+        found in it.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""From what a network says of a video to detections in seconds.
+"""From the outputs of a network for a video to detections in seconds.
 
 Classes are chosen by their video scores. Class activation sequences (CAS) and attention
 are cut at thresholds into proposals, each of which is scored by the contrast of its
@@ -31,8 +31,8 @@ from acmnet.localization.video_activations import VideoActivations
 from acmnet.segments import Detections, FloatArray, IntArray
 
 LEAST_CONTRAST: Final = 1e-3
-"""Least score that the teachers give a candidate of the student, relative to their
-usual best: what teachers do not see is ranked low, and not lost."""
+"""Lower bound on the teachers' score of a student's candidate, relative to their usual
+best score. Candidates that the teachers do not support are ranked low, and not lost."""
 
 
 def localize_activations(
@@ -44,7 +44,7 @@ def localize_activations(
     Parameters
     ----------
     activations : VideoActivations
-        What a network says of the video.
+        The network's outputs for the video.
     settings : LocalizationSettings
         Thresholds and rules.
 
@@ -79,7 +79,7 @@ def score_proposals(
     Parameters
     ----------
     activations : VideoActivations
-        What a network says of the video.
+        The network's outputs for the video.
     settings : LocalizationSettings
         Thresholds and rules.
     """
@@ -116,7 +116,7 @@ def scores_of_intervals(
     Parameters
     ----------
     activations : VideoActivations
-        What a network says of the video, of C classes.
+        The network's outputs for the video, with C classes.
     start_s, end_s : arrays of shape (P,)
         The stretches, in seconds inside the video; shorter ones than a cell count as
         one cell.
@@ -153,12 +153,12 @@ class ActivationRuns(NamedTuple):
 def activation_runs(
     activations: VideoActivations, settings: LocalizationSettings
 ) -> ActivationRuns:
-    """Return what is cut out of a video's CAS before anything is scored.
+    """Return the runs of snippets where a video's CAS reaches each threshold, unscored.
 
     Parameters
     ----------
     activations : VideoActivations
-        What a network says of the video.
+        The network's outputs for the video.
     settings : LocalizationSettings
         Thresholds and rules.
     """
@@ -214,7 +214,8 @@ def _proposals_of_attention(
 ) -> _Proposals:
     """Cut the attention (1, N) at every threshold, and score each run for each class.
 
-    Attention knows no classes, so that each of its runs stands for every chosen one.
+    Attention has no classes, so each of its runs becomes a proposal for every chosen
+    class.
     """
     runs = _runs_of(attention, settings.attention_thresholds, shots, settings)
     alpha, n_classes, n_runs = settings.attention_weight, len(cas), len(runs.start)

@@ -23,13 +23,14 @@ MOST_CANDIDATES: Final = 2000
 """Candidates of one class in one video that enter soft-NMS: those with the highest
 probability."""
 MOST_DETECTIONS: Final = 1000
-"""Detections of one video that are returned at the most, over all classes: those with
-the highest scores. A video of more snippets than this gives one for each snippet."""
+"""Largest number of detections returned for one video, over all classes: those with the
+highest scores are kept. For a video of more snippets than this, the limit is the number
+of its snippets."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class VideoCandidates:
-    """What a student, together with its teachers, says of one video.
+    """The candidates of a student for one video, and the proposals of its teachers.
 
     T is the number of the video's snippets, C that of its classes.
 
@@ -51,8 +52,7 @@ class VideoCandidates:
     """The C names of the columns of ``probability``."""
     of_teachers: Detections | None = None
     """Proposals of the teachers, of the same classes and on the scale of the
-    probabilities, which count as further candidates; None where only the student is
-    heard."""
+    probabilities, which become further candidates; None to use the student alone."""
     cuts_s: tuple[float, ...] = ()
     """Cuts of the video that no candidate of the student reaches across, in seconds.
     Proposals of the teachers are left as they are."""
@@ -72,11 +72,11 @@ class VideoCandidates:
     def only(self, wanted: BoolArray) -> "VideoCandidates":
         """Return the candidates of the classes that are wanted, a (C,) array."""
         probability = np.where(wanted, self.probability, 0.0)
-        heard = self.of_teachers
+        proposals = self.of_teachers
         return dataclasses.replace(
             self,
             probability=probability,
-            of_teachers=heard and heard.only(wanted[heard.class_index]),
+            of_teachers=proposals and proposals.only(wanted[proposals.class_index]),
         )
 
 
@@ -86,7 +86,7 @@ def localize_candidates(candidates: VideoCandidates, sigma: float) -> Detections
     Parameters
     ----------
     candidates : VideoCandidates
-        What a student says of the video.
+        The student's candidates, and the teachers' proposals.
     sigma : float
         How slowly soft-NMS decays scores: by exp(-tIoU^2 / sigma), above 0. The tIoU is
         the time that two candidates share over the time that either covers.
@@ -136,8 +136,8 @@ def localize_candidates(candidates: VideoCandidates, sigma: float) -> Detections
 def best_candidates(candidates: VideoCandidates) -> FloatArray:
     """Return the highest score of a detection of each class, (C,); -inf for none.
 
-    The scores are those of `localize_candidates`. Soft-NMS does not lower the highest
-    one of a class, so that it need not be done.
+    It is what `localize_candidates` would return. Soft-NMS is left out, because it does
+    not lower the highest score of a class.
     """
     start_s, end_s = candidate_intervals(candidates)
     is_interval = (end_s > start_s)[:, None]  # (T, 1) for every class

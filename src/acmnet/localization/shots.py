@@ -36,7 +36,7 @@ class Shots:
     def clip(
         self, start_s: FloatArray, end_s: FloatArray, inside_s: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Return intervals cut off at the ends of the shot in which a point of each is.
+        """Return intervals clipped to the shot in which a given time of each lies.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ class ShotCells:
     def snap(
         self, start: IntArray, end: IntArray, start_s: FloatArray, end_s: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Return seconds that reach the cut exactly where the cells reach its cell.
+        """Return times, exactly at a cut where the cells end at the cell of the cut.
 
         Parameters
         ----------

@@ -18,7 +18,7 @@ class ThresholdedSequences(NamedTuple):
     cas: FloatArray
     """(K, T). The instance branch's CAS of these classes, scaled and smoothed."""
     attention: FloatArray
-    """(1, T). The attention to instances, smoothed; it knows no classes."""
+    """(1, T). The attention to instances, smoothed; it has no classes."""
 
 
 def thresholded_sequences(
@@ -29,7 +29,7 @@ def thresholded_sequences(
     Parameters
     ----------
     activations : VideoActivations
-        What a network says of the video.
+        The network's outputs for the video.
     settings : LocalizationSettings
         Which classes are looked for, on which scale the CAS is, and how much the
         sequences are smoothed.
@@ -52,7 +52,7 @@ def scaled_cas(
     Parameters
     ----------
     activations : VideoActivations
-        What a network says of the video.
+        The network's outputs for the video.
     chosen : array of K class indices
         The classes.
     settings : LocalizationSettings

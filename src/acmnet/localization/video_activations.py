@@ -1,4 +1,4 @@
-"""What a network says of one video over time, and where that lies in seconds.
+"""The outputs of a network for one video over time, with their times in seconds.
 
 Localisation, pseudo labels and figures all take this one object.
 """
@@ -13,7 +13,7 @@ from acmnet.segments import BoolArray, FloatArray, SnippetGrid
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class VideoActivations:
-    """What a network, or the mean of several networks, says of one video.
+    """The outputs of a network, or the mean over several networks, for one video.
 
     T is the number of snippets that the network saw, C the number of action classes.
     A class activation sequence (CAS) gives each class a probability in each snippet;
@@ -87,7 +87,7 @@ class VideoActivations:
             raise ValueError(f"n_snippets must be at least 1, got {self.n_snippets}")
 
     def only(self, wanted: BoolArray) -> "VideoActivations":
-        """Return what is said, as if the video did not show the other classes.
+        """Return the activations as if the video did not show the other classes.
 
         Parameters
         ----------

@@ -19,10 +19,10 @@ from acmnet.network.pooling import (
     pool_attended,
     pool_top_k,
     pooled_snippets,
-    widened,
+    upcast,
 )
 from acmnet.network.standardization import StandardizingNetwork
-from acmnet.network.tiled_convolution import SnippetConvolution, few_outputs
+from acmnet.network.tiled_convolution import SnippetConvolution, linear_with_few_outputs
 from acmnet.network.video_dropout import VideoDropout
 
 
@@ -38,7 +38,7 @@ class Branch(enum.IntEnum):
 
 
 class ACMNetOutput(NamedTuple):
-    """What the network says about B videos of T snippets."""
+    """The outputs of the network for B videos of T snippets."""
 
     attention: Tensor
     """(B, T, 3). Probability of each `Branch`; sums to 1 over the last axis."""
@@ -116,7 +116,7 @@ class ACMNet(StandardizingNetwork):
         mask: Tensor | None = None,
         seeds: Tensor | Sequence[torch.Generator] | None = None,
     ) -> ACMNetOutput:
-        """Return what the network says about each video.
+        """Return the outputs for each video.
 
         Parameters
         ----------
@@ -126,10 +126,9 @@ class ACMNet(StandardizingNetwork):
             True where a snippet exists, False where there is padding; without a mask
             all snippets exist. Padding changes no number of a video.
         seeds : (B,) int64, or B generators, optional
-            The seed of each video's dropout, or what it is drawn with, for training
-            only; seeds are drawn from torch's global generator when left out. With one
-            seed a video, the draw does not depend on how a batch is split over
-            processes.
+            The seed or the generator of each video's dropout, for training only. When
+            left out, seeds are drawn from torch's global generator. With a seed for
+            each video, dropout does not depend on how a batch is split over processes.
 
         Returns
         -------
@@ -140,8 +139,8 @@ class ACMNet(StandardizingNetwork):
         ------
         ValueError
             If ``features`` does not have shape (B, T, D) with T at least 1, or the mask
-            leaves a video without any snippet; the latter is looked at on a CPU only,
-            because a GPU would have to be waited for.
+            leaves a video without any snippet. A mask on a GPU is not checked, because
+            that would wait for the GPU.
         """
         mask = self._checked_mask(features, mask)
         drop = VideoDropout(self.training, seeds, features)
@@ -150,7 +149,9 @@ class ACMNet(StandardizingNetwork):
         )
         weight = attention.transpose(1, 2).unsqueeze(-1)  # (B, 3, T, 1)
         branch_activation = weight * activation.unsqueeze(1)  # eq. 4: (B, 3, T, C + 1)
-        shares = [*zip(self.settings.ratios, self.settings.most_in_branch, strict=True)]
+        shares = [
+            *zip(self.settings.ratios, self.settings.most_pooled_by_branch, strict=True)
+        ]
         k = torch.stack([pooled_snippets(mask, *x) for x in shares], dim=1)  # (B, 3)
         most = [most_pooled_of(mask.shape[1], *x) for x in shares]
         pooled = [  # eq. 5: (B, C + 1) each; eq. 6 is their softmax
@@ -168,8 +169,8 @@ class ACMNet(StandardizingNetwork):
             is_shown=is_shown,
         )
 
-    def say_of_snippets(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the attention and the activation of `forward`, and pool nothing.
+    def snippet_outputs(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the attention and the activation of `forward` without pooling them.
 
         Parameters
         ----------
@@ -210,7 +211,7 @@ class ACMNet(StandardizingNetwork):
         training, and padding becomes 0, as the time beyond a video's end is.
         """
         seen = drop(self.standardized(features), self.settings.input_dropout)
-        if seen.device.type == "cpu" and mask.all():  # not asked of a GPU: no wait
+        if seen.device.type == "cpu" and mask.all():  # a GPU would be waited for
             return seen
         return seen.masked_fill(~mask.unsqueeze(-1), 0.0)
 
@@ -219,7 +220,7 @@ class ACMNet(StandardizingNetwork):
         seen = drop(embedding, self.settings.attention_dropout)
         # (3, D, 1): a convolution that sees one snippet is a product with a matrix
         weight = self.attention.weight.squeeze(-1)
-        logits = widened(few_outputs(seen, weight, self.attention.bias))
+        logits = upcast(linear_with_few_outputs(seen, weight, self.attention.bias))
         if not self.settings.attention:
             others = torch.arange(len(Branch), device=mask.device) != Branch.INSTANCE
             logits = logits.masked_fill(others, -torch.inf)
@@ -237,22 +238,26 @@ class ACMNet(StandardizingNetwork):
         here = mask.unsqueeze(-1)  # (B, T, 1)
         if not drop.active or whole == 0.0:
             seen, layer = drop(embedding, rate), self.classifier
-            return widened(few_outputs(seen, layer.weight, layer.bias)) * here, None
+            return upcast(
+                linear_with_few_outputs(seen, layer.weight, layer.bias)
+            ) * here, None
         is_shown = drop.snippets(embedding, whole)  # (B, T) bool
         if embedding.device.type != "cpu":
             # counting the shown snippets would wait for the GPU, which computes all
-            scores = few_outputs(drop(embedding, rate), self.classifier.weight)
-            scores = widened(scores) * (is_shown.unsqueeze(-1) / (1.0 - whole))
+            scores = linear_with_few_outputs(
+                drop(embedding, rate), self.classifier.weight
+            )
+            scores = upcast(scores) * (is_shown.unsqueeze(-1) / (1.0 - whole))
             return (scores + self.classifier.bias) * here, is_shown
-        # (M, D), the M shown snippets of all videos: the others, two thirds at a rate
-        # of 0.7, need neither a draw nor a product
+        # (M, D): only the M shown snippets of all videos are computed; at a rate of 0.7
+        # that leaves out 70 % of them
         counts = is_shown.sum(dim=1).tolist()
         rows = drop.rows(embedding[is_shown], counts, rate) / (1.0 - whole)
         weight = self.classifier.weight  # (C + 1, D)
         shown = functional.linear(rows, weight)  # (M, C + 1)
         hidden = shown.new_zeros(*is_shown.shape, len(weight))  # (B, T, C + 1)
         logits = hidden.index_put((is_shown,), shown) + self.classifier.bias
-        return widened(logits) * here, is_shown
+        return upcast(logits) * here, is_shown
 
     def _checked_mask(self, features: Tensor, mask: Tensor | None) -> Tensor:
         """Return the mask (B, T); reject features or a mask of a wrong shape."""

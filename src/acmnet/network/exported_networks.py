@@ -1,7 +1,7 @@
 """The networks of an exported file, computed by ONNX Runtime on the CPU.
 
-They stand in a trained model where the networks themselves would: one object for the
-mean of all teachers, and one for the mean of all students.
+A trained model that was read from an exported file has two objects in place of its
+networks: one for the mean of all teachers, and one for the mean of all students.
 """
 
 import dataclasses
@@ -17,14 +17,14 @@ from acmnet.network.whole_model import INPUT_NAME
 CPU: Final = torch.device("cpu")
 
 Outputs = dict[str, npt.NDArray[np.float32]]
-"""What the file says of one video, by the names of its outputs."""
+"""The outputs of the file for one video, by name."""
 
 
 class ExportedRunner:
     """Runs an exported file on one video after another.
 
-    What it said of the last video is kept, because a model with two stages asks for the
-    outputs of each stage in turn.
+    The outputs for the last video are kept, because a model with two stages needs those
+    of its first stage and then those of its second.
 
     Parameters
     ----------
@@ -37,14 +37,14 @@ class ExportedRunner:
         self.names = tuple(output.name for output in session.get_outputs())
         self.last: tuple[Tensor, Outputs] | None = None
 
-    def said(self, video: Tensor) -> Outputs:
+    def outputs(self, video: Tensor) -> Outputs:
         """Return all outputs for the features (T, D) of one video."""
         seen = video.detach().cpu().float()
         if self.last is None or not torch.equal(self.last[0], seen):
             batch = seen.unsqueeze(0).contiguous().numpy()  # (1, T, D)
             arrays = self.session.run(None, {INPUT_NAME: batch})
-            said = {n: x[0] for n, x in zip(self.names, arrays, strict=True)}
-            self.last = seen.clone(), said
+            outputs = {n: x[0] for n, x in zip(self.names, arrays, strict=True)}
+            self.last = seen.clone(), outputs
         return self.last[1]
 
 
@@ -64,6 +64,6 @@ class ExportedStudents:
 
     runner: ExportedRunner
     teachers_best: float
-    """As `acmnet.network.student.Student.teachers_best`, in the mean over students."""
+    """Mean of `acmnet.network.student.Student.teachers_best` over the students."""
     trust: torch.Tensor | None = None
-    """As `acmnet.network.student.Student.trust`, in the mean over students."""
+    """Mean of `acmnet.network.student.Student.trust` over the students."""

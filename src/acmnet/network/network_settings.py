@@ -1,6 +1,6 @@
-"""The settings of the two networks: of the paper's network and of the student.
+"""The settings of the paper's network and of the student.
 
-They lie apart from the networks so that they can be read without importing torch.
+They lie apart from the networks, so that they can be read without importing torch.
 """
 
 import dataclasses
@@ -17,9 +17,10 @@ class ModelSettings:
     itself and its neighbours. An odd number, at least 1."""
 
     width: int = 0
-    """Number of channels of the embedding (E), at least 0. 0 gives it as many as the
-    features have columns, as in the paper, and no width gives it more. Fewer make
-    trainings faster, and steadier where there are few videos (D-063)."""
+    """Number of channels of the embedding (E), at least 0, at most the number of
+    feature columns. 0 gives it as many as the features have columns, as in the paper.
+    Fewer channels make trainings faster, and steadier where there are few videos
+    (D-063)."""
 
     standardize: bool = False
     """Whether each feature column is shifted and scaled to mean 0 and standard
@@ -55,7 +56,7 @@ class ModelSettings:
     class in a video by the mean over the T // r_bak snippets with the highest logits.
     """
     most_pooled: int = 0
-    """The instance branch averages no more than so many snippets, however long the
+    """Largest number of snippets that the instance branch averages, however long the
     video is; 0 sets no limit, as in the paper. Without one, a class that fills 10 of
     1,800 snippets is judged by the mean over 225 of them (D-106)."""
 
@@ -98,8 +99,8 @@ class ModelSettings:
         return self.instance_ratio, self.context_ratio, self.background_ratio
 
     @property
-    def most_in_branch(self) -> tuple[int, int, int]:
-        """How many snippets each `Branch` pools at the most; 0 for no limit."""
+    def most_pooled_by_branch(self) -> tuple[int, int, int]:
+        """Largest number of snippets that each `Branch` pools; 0 for no limit."""
         return self.most_pooled, 0, 0
 
 
@@ -110,8 +111,8 @@ class StudentSettings:
     width: int = 256
     """Channels of every hidden layer, at least 1."""
     layers: int = 4
-    """Number of dilated convolutions, at least 1. Each one sees twice as far in time as
-    the one before it."""
+    """Number of dilated convolutions, at least 1. Each has twice the dilation of the
+    one before it."""
     dropout: float = 0.3
     """Share of the entries of the features and of every hidden layer that training sets
     to 0, in [0, 1)."""

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 
-def widened(x: Tensor) -> Tensor:
-    """Return a tensor in fp32 if autocast made it fp16 or bf16: sums need fp32."""
+def upcast(x: Tensor) -> Tensor:
+    """Return a tensor in fp32 if it is in fp16 or bf16, because sums need fp32."""
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
@@ -18,8 +18,8 @@ def video_logits(
 ) -> Tensor:
     """Return each video's class logits, pooled from those of its snippets.
 
-    For each class on its own, the snippets with the highest logits speak for the video:
-    one in ``ratio`` of them, and at least one.
+    The logit of a class is the mean over the snippets with the highest logits of that
+    class: one in ``ratio`` of all snippets, and at least one.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def video_logits(
         True where a snippet exists, False where it is padding; all exist when it is
         left out.
     most : int
-        As `pooled_snippets` takes it.
+        Largest number of snippets that are averaged; 0 sets no limit.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def pooled_snippets(mask: Tensor, ratio: int, most: int = 0) -> Tensor:
     ratio : int
         One in so many of a video's snippets is averaged, and at least one.
     most : int
-        No more snippets than this are averaged; 0 sets no limit.
+        Largest number of snippets that are averaged; 0 sets no limit.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def pooled_snippets(mask: Tensor, ratio: int, most: int = 0) -> Tensor:
 
 
 def most_pooled_of(snippets: int, ratio: int, most: int = 0) -> int:
-    """Return how many of T snippets `pooled_snippets` gives at most.
+    """Return the largest k that `pooled_snippets` can return for T snippets.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def most_pooled_of(snippets: int, ratio: int, most: int = 0) -> int:
 def _largest(k: Tensor, most: int) -> int:
     """Return how many snippets are sorted out: the largest k of the batch.
 
-    On a GPU it is what no k exceeds, because reading k would wait for the GPU.
+    On a GPU it is the upper bound ``most``, because reading k would wait for the GPU.
     """
     return int(k.max()) if k.device.type == "cpu" else most
 
@@ -100,7 +100,7 @@ def pool_top_k(activation: Tensor, k: Tensor, mask: Tensor, most: int) -> Tensor
     mask : (B, T) bool
         True where a snippet exists.
     most : int
-        What no ``k`` exceeds, by `most_pooled_of`; at most T.
+        Upper bound on ``k``, by `most_pooled_of`; at most T.
 
     Returns
     -------
@@ -136,7 +136,7 @@ def pool_attended(
     mask : (B, T) bool
         True where a snippet exists.
     most : int
-        What no ``k`` exceeds, by `most_pooled_of`; at most T.
+        Upper bound on ``k``, by `most_pooled_of`; at most T.
 
     Returns
     -------
@@ -157,4 +157,4 @@ def pool_attended(
     chosen.scatter_(1, found, is_counted.to(embedding.dtype))
     # the product with 0 and 1 sums the chosen snippets and reads the embedding once
     total = chosen.transpose(1, 2) @ embedding  # (B, 3, E)
-    return widened(total) / k.unsqueeze(-1)
+    return upcast(total) / k.unsqueeze(-1)

@@ -11,7 +11,7 @@ rounding errors of its mean."""
 
 
 class StandardizingNetwork(nn.Module):
-    """A network that standardises its features before it looks at them.
+    """A network that first standardises its features.
 
     Mean and scale of each feature column are buffers of the network, so that they are
     stored and loaded together with its weights. D is the number of feature columns.
@@ -50,7 +50,7 @@ class StandardizingNetwork(nn.Module):
         ----------
         mean, deviation : (D,)
             Mean and standard deviation of each column over all training snippets. A
-            column that does not vary tells nothing: it becomes 0 for every snippet.
+            column that does not vary becomes 0 for every snippet.
         """
         varies = deviation > SMALLEST_DEVIATION * (1.0 + mean.abs())
         self.feature_mean.copy_(mean)

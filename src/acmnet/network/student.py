@@ -22,10 +22,11 @@ INITIAL_CLASS_BIAS = -3.0
 
 
 class StudentOutput(NamedTuple):
-    """What the student says about each snippet of B videos."""
+    """The outputs of the student for each snippet of B videos."""
 
     logits: Tensor
-    """(B, T, C). Logit of each snippet lying inside an instance of each class."""
+    """(B, T, C). Logit of the probability that the snippet lies in an instance of the
+    class."""
     distance: Tensor
     """(B, T, 2). Snippets from each snippet back to the start of the instance that it
     lies in, and on to the end of that instance; at least 0."""
@@ -58,13 +59,13 @@ class Student(StandardizingNetwork):
     """
 
     teachers_best: Tensor
-    """Scalar above 0. The best score that the teachers usually give a class in a
-    training video (`acmnet.training.pseudo_labels.usual_best`). Dividing the teachers'
-    scores by it makes them comparable with the student's."""
+    """Scalar above 0. The mean, over training videos and their classes, of the best
+    score that the teachers give the class. The teachers' scores are divided by it,
+    which makes them comparable with the student's probabilities."""
     trust: Tensor | None
-    """(2,), in (0, 1]. How much the contrast and the proposals of the teachers count
-    beside a student that learned from marks, see `acmnet.training.boundary_shifts`.
-    None for one that learned from names alone: they count fully."""
+    """(2,), in (0, 1]. Factors on the weights `teachers.contrast_weight` and
+    `teachers.proposal_weight` for a student that learned from marks. None for a student
+    that learned from names alone: both factors are 1."""
 
     def __init__(
         self,
@@ -94,7 +95,7 @@ class Student(StandardizingNetwork):
         mask: Tensor | None = None,
         seeds: Tensor | Sequence[torch.Generator] | None = None,
     ) -> StudentOutput:
-        """Return what the student says about each snippet.
+        """Return the outputs for each snippet.
 
         Parameters
         ----------
@@ -104,8 +105,7 @@ class Student(StandardizingNetwork):
             True where a snippet exists, False where there is padding; without a mask
             all snippets exist.
         seeds : (B,) int64, or B generators, optional
-            The seed of each video's dropout, or what it is drawn with, for training
-            only.
+            The seed or the generator of each video's dropout, for training only.
         """
         drop = VideoDropout(self.training, seeds, features)
         rate = self.settings.dropout

@@ -35,7 +35,7 @@ class SnippetConvolution(nn.Conv1d):
     window_snippets : int
         Snippets that each output sees; odd.
     dilation : int
-        Snippets from one of those to the next, from 1.
+        Distance in snippets between neighbours in the window, from 1.
 
     Examples
     --------
@@ -68,11 +68,11 @@ class SnippetConvolution(nn.Conv1d):
             return convolve_in_tiles(
                 sequence, self.weight, self.bias, dilation=step, dtype=dtype
             )
-        # torch's own takes (B, D, T) and returns (B, E, T)
+        # torch.nn.Conv1d takes (B, D, T) and returns (B, E, T)
         return super().forward(sequence.transpose(1, 2)).transpose(1, 2)
 
     def _tile_dtype(self, sequence: Tensor) -> torch.dtype | None:
-        """Return the number format to compute tiles in; None to compute without."""
+        """Return the number format to compute in; None to compute without tiles."""
         if sequence.device.type != "cpu" or self.kernel_size != (WIDTH,):
             return None
         if torch.is_autocast_enabled("cpu"):
@@ -85,7 +85,7 @@ class SnippetConvolution(nn.Conv1d):
 def convolve_by_product(
     sequence: Tensor, weight: Tensor, bias: Tensor, *, dilation: int = 1
 ) -> Tensor:
-    """Return what `conv1d` with ``padding="same"`` does, along the middle axis.
+    """Return a convolution along the middle axis, with zeros beyond the ends.
 
     Parameters
     ----------
@@ -96,12 +96,13 @@ def convolve_by_product(
     bias : (E,)
         Added to each of the E outputs.
     dilation : int
-        Snippets from one of those that an output sees to the next, from 1.
+        Distance in snippets between neighbours in the window, from 1.
 
     Returns
     -------
     (B, T, E) tensor
-        In the format of numbers of autocast, where it is on, else of the sequence.
+        In the number format of autocast, where it is on, and otherwise that of the
+        sequence.
 
     Examples
     --------
@@ -124,11 +125,14 @@ def convolve_by_product(
     return functional.linear(seen, weight.permute(0, 2, 1).flatten(1), bias)
 
 
-def few_outputs(seen: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return the linear map (..., E) of (..., D) that has few outputs.
+def linear_with_few_outputs(
+    seen: Tensor, weight: Tensor, bias: Tensor | None = None
+) -> Tensor:
+    """Return a linear map (..., E) of (..., D), for small E.
 
-    A GPU has fast products only for multiples of eight outputs, so it computes some
-    more, which are left out.
+    A GPU has fast products only for multiples of eight outputs. It computes that many,
+    and those beyond E are dropped.
+
 
     Parameters
     ----------
@@ -155,7 +159,7 @@ def convolve_in_tiles(
     dilation: int = 1,
     dtype: torch.dtype = torch.bfloat16,
 ) -> Tensor:
-    """Return what `conv1d` with ``padding=dilation`` does, along the middle axis.
+    """Return a convolution along the middle axis, with zeros beyond the ends.
 
     Parameters
     ----------
@@ -166,7 +170,7 @@ def convolve_in_tiles(
     bias : (E,)
         Added to each of the E outputs.
     dilation : int
-        Snippets from one of the three that an output sees to the next, from 1.
+        Distance in snippets between neighbours in the window, from 1.
     dtype : torch.dtype
         The number format of the products and of the result.
 
@@ -235,7 +239,7 @@ class _Tiles(torch.autograd.Function):
             (part @ kernel.t()).view(videos, n, d, -1)
             for part, kernel in zip(seen, filters, strict=True)
         )
-        # not a view: whoever takes it may change it in place
+        # a copy, because the caller may change it in place
         output = padded.new_empty((videos, 2 * n * d, len(weight)))
         pairs = output.view(videos, n, 2, d, -1)
         torch.add(one.add_(two), three, out=pairs[:, :, 0])

@@ -1,4 +1,4 @@
-"""Dropout that depends on the video, not on the batch or the process it is in."""
+"""Dropout that does not depend on the batch or the process in which a video is."""
 
 from collections.abc import Sequence
 
@@ -10,15 +10,15 @@ class VideoDropout:
     """Dropout of B videos, each drawn from a seed of its own.
 
     A video's draw does not depend on the batch or the process that it is in (D-014).
-    Every call draws anew, from the state that the calls before it left.
+    Each call goes on drawing from the same generators.
 
     Parameters
     ----------
     active : bool
         False for a network that is not training: nothing is dropped or drawn.
     seeds : (B,) int64 tensor or sequence of B generators, optional
-        The seed of each video, or generators of the device that were given their seeds;
-        seeds are drawn from torch's global generator when left out.
+        The seed of each video, or a seeded generator on the device for each video. When
+        left out, seeds are drawn from torch's global generator.
     features : (B, ...) tensor
         Any tensor of the batch; only its length and its device are looked at.
     """

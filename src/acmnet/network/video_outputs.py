@@ -1,4 +1,4 @@
-"""What a trained network says of a whole video, however long it is.
+"""Run a trained network over a whole video, however long it is.
 
 T is the number of snippets, D their dimension, C the number of classes.
 """
@@ -19,12 +19,12 @@ from acmnet.network.student import Student, StudentOutput
 from acmnet.network.whole_model import STUDENT_OUTPUTS, TEACHER_OUTPUTS
 
 CHUNK_SNIPPETS: Final = 1024
-"""Snippets of one video that a network sees at once: they bound its memory and change
+"""Snippets of one video that a network computes at once. This limits memory and changes
 no result."""
 
 
 class ACMNetVideo(NamedTuple):
-    """What the paper's network says of one video, as probabilities."""
+    """The outputs of the paper's network for one video, as probabilities."""
 
     instance_cas: npt.NDArray[np.float32]
     """(T, C + 1). The probability of each class in each snippet, its logits weighted by
@@ -38,7 +38,7 @@ class ACMNetVideo(NamedTuple):
 
 
 class StudentVideo(NamedTuple):
-    """What a student says of one video."""
+    """The outputs of a student for one video."""
 
     probability: npt.NDArray[np.float32]
     """(T, C). The probability that a snippet lies in an instance of a class."""
@@ -47,7 +47,7 @@ class StudentVideo(NamedTuple):
 
 
 def acm_net_on_video(network: ACMNet | ExportedTeachers, video: Tensor) -> ACMNetVideo:
-    """Return what the paper's network says of one video.
+    """Return the outputs of the paper's network for one video.
 
     Parameters
     ----------
@@ -57,14 +57,14 @@ def acm_net_on_video(network: ACMNet | ExportedTeachers, video: Tensor) -> ACMNe
         The features of the video, on any device.
     """
     if isinstance(network, ExportedTeachers):
-        said = network.runner.said(video)
-        return ACMNetVideo(*(said[name] for name in TEACHER_OUTPUTS))
+        outputs = network.runner.outputs(video)
+        return ACMNetVideo(*(outputs[name] for name in TEACHER_OUTPUTS))
 
     network.eval()
     settings, device = network.settings, network.classifier.weight.device
     with torch.inference_mode():
         attention, activation = _in_chunks(
-            video, settings.reach_snippets, device, network.say_of_snippets
+            video, settings.reach_snippets, device, network.snippet_outputs
         )
         logits = attention[:, Branch.INSTANCE, None] * activation  # (T, C + 1)
         ratio, most = settings.instance_ratio, settings.most_pooled
@@ -80,7 +80,7 @@ def acm_net_on_video(network: ACMNet | ExportedTeachers, video: Tensor) -> ACMNe
 def student_on_video(
     student: Student | ExportedStudents, video: Tensor
 ) -> StudentVideo:
-    """Return what a student says of one video.
+    """Return the outputs of a student for one video.
 
     Parameters
     ----------
@@ -90,8 +90,8 @@ def student_on_video(
         The features of the video, on any device.
     """
     if isinstance(student, ExportedStudents):
-        said = student.runner.said(video)
-        return StudentVideo(*(said[name] for name in STUDENT_OUTPUTS))
+        exported = student.runner.outputs(video)
+        return StudentVideo(*(exported[name] for name in STUDENT_OUTPUTS))
 
     def outputs(seen: Tensor) -> tuple[Tensor, Tensor]:
         output: StudentOutput = student(seen)
@@ -112,20 +112,22 @@ def _in_chunks(
 ) -> tuple[Tensor, Tensor]:
     """Return two outputs of every snippet (T, ...), `CHUNK_SNIPPETS` at once.
 
-    What a network says of a snippet depends on ``reach`` neighbours on either side.
-    Each chunk is shown together with them, so that chunks change no number.
+    The outputs for a snippet depend on ``reach`` neighbours on either side. Each chunk
+    is computed together with these neighbours, so that the outputs do not depend on
+    where chunks begin.
     """
     n, size = len(video), min(len(video), CHUNK_SNIPPETS)
     one: list[Tensor] = []
     other: list[Tensor] = []
-    # the last chunk is moved back rather than cut: one shape, one order of sums
+    # the last chunk overlaps the one before it, so that all have one shape and sums
+    # are taken in one order
     for start in (*range(0, n - size, size), n - size):
         end, before = start + size, min(start, reach)
         seen = video[start - before : end + reach].to(device).float()
         with exact_fp32(device):
             both = outputs(seen.unsqueeze(0))  # (1, before + size + after, ...) each
         done = sum(map(len, one))
-        # of the chunk's snippets: not the neighbours, nor what is done already
+        # the snippets of this chunk, without neighbours and without those already done
         kept = slice(before + done - start, before + size)
         one.append(both[0][0, kept])
         other.append(both[1][0, kept])

@@ -1,4 +1,4 @@
-"""All networks of a trained model in one module, as other programs get them.
+"""All networks of a trained model in one torch module, which is what gets exported.
 
 B is the number of videos, T that of the snippets of each, D their dimension, C that of
 the classes. All videos of a batch have the same number of snippets: nothing is padded.
@@ -26,10 +26,11 @@ STUDENT_OUTPUTS: Final = ("probability", "distance")
 
 
 class WholeModel(nn.Module):
-    """What all networks of a model say of whole videos, in the mean over them.
+    """The outputs of a model for whole videos, averaged over its networks.
 
-    It computes what `acmnet.network.video_outputs` computes for one video, and can be
-    exported with a batch and a time of any length: no step looks at values.
+    It computes what `acmnet.network.video_outputs` computes for one video. No step
+    depends on the values of a tensor, so that it can be exported for any number of
+    videos and snippets.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ class WholeModel(nn.Module):
     Examples
     --------
     >>> model = WholeModel([ACMNet(8, 3), ACMNet(8, 3)], [Student(8, 3)])
-    >>> [tuple(said.shape) for said in model(torch.randn(2, 30, 8))]
+    >>> [tuple(outputs.shape) for outputs in model(torch.randn(2, 30, 8))]
     [(2, 30, 4), (2, 30, 3), (2, 4), (2, 30, 4), (2, 30, 3), (2, 30, 2)]
     """
 
@@ -53,23 +54,27 @@ class WholeModel(nn.Module):
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """The names of what `forward` returns, in its order."""
+        """The names of the outputs of `forward`, in order."""
         return (*TEACHER_OUTPUTS, *(STUDENT_OUTPUTS if len(self.students) else ()))
 
     def forward(self, features: Tensor) -> tuple[Tensor, ...]:
-        """Return what the networks say of features (B, T, D), by `output_names`."""
-        said = _means([_of_acm_net(network, features) for network in self.networks])
+        """Return the outputs for features (B, T, D), in the order of `output_names`."""
+        outputs = _means(
+            [_acm_net_outputs(network, features) for network in self.networks]
+        )
         if len(self.students):
-            said += _means([_of_student(one, features) for one in self.students])
-        return said
+            outputs += _means(
+                [_student_outputs(one, features) for one in self.students]
+            )
+        return outputs
 
 
-def _means(said: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+def _means(outputs: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
     """Return the mean of each output over several networks."""
-    return tuple(torch.stack(parts).mean(dim=0) for parts in zip(*said, strict=True))
+    return tuple(torch.stack(parts).mean(dim=0) for parts in zip(*outputs, strict=True))
 
 
-def _of_acm_net(network: nn.Module, features: Tensor) -> tuple[Tensor, ...]:
+def _acm_net_outputs(network: nn.Module, features: Tensor) -> tuple[Tensor, ...]:
     """Return the outputs `TEACHER_OUTPUTS` of one of the paper's networks."""
     if not isinstance(network, ACMNet):
         raise TypeError(f"must be an ACMNet, got a {type(network).__name__}")
@@ -93,7 +98,7 @@ def _of_acm_net(network: nn.Module, features: Tensor) -> tuple[Tensor, ...]:
     )
 
 
-def _of_student(student: nn.Module, features: Tensor) -> tuple[Tensor, ...]:
+def _student_outputs(student: nn.Module, features: Tensor) -> tuple[Tensor, ...]:
     """Return the outputs `STUDENT_OUTPUTS` of one student."""
     logits, distance = student(features)
     return logits.sigmoid(), distance

@@ -225,7 +225,7 @@ def _clock(video: OpenVideo) -> FrameClock:
     """Return the clock by which features are extracted from the video."""
     return FrameClock(
         nominal_duration((video.stream.average_rate, video.stream.guessed_rate)),
-        video.claimed_s if video.bears_out_its_clock else Fraction(0),
+        video.claimed_s if video.has_reliable_duration else Fraction(0),
     )
 
 

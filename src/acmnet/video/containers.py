@@ -76,11 +76,12 @@ class OpenVideo:
         return self.container.format.name == "avi"
 
     @property
-    def bears_out_its_clock(self) -> bool:
-        """Whether the claimed duration can tell a gap from a damaged timestamp.
+    def has_reliable_duration(self) -> bool:
+        """Whether the header's duration tells a gap from a damaged timestamp.
 
-        It cannot in formats whose clock may start again within a file, such as MPEG,
-        nor if it means less than one frame in 10 s, as a damaged unit of time does.
+        It cannot in formats whose clock may start again within a file, such as MPEG.
+        Nor can it if it would mean less than one frame in 10 s, as with a damaged time
+        unit.
         """
         may_jump = bool(self.container.format.flags & CLOCK_MAY_JUMP)
         rate = self.stream.average_rate
@@ -162,7 +163,7 @@ def opened_video(path: Path, count: DecodeCount) -> Iterator[OpenVideo]:
 
 
 def _video_stream(path: Path, container: InputContainer) -> VideoStream:
-    """Return the video stream that a player would choose, which is no cover picture."""
+    """Return the video stream that a player would choose, never a cover picture."""
     streams = [
         stream
         for stream in container.streams.video
@@ -194,7 +195,7 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
 
 
 def refuse_no_file(path: Path) -> None:
-    """Refuse a path that is missing, no regular file, not readable, or empty.
+    """Refuse a path that is missing, not a regular file, not readable, or empty.
 
     Raises
     ------

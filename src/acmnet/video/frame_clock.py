@@ -16,19 +16,19 @@ LONGEST_HOLD_S: Final = 3600
 LONGEST_CLAIM_S: Final = 86_400
 """Duration in seconds (a day) above which the claim of a header is ignored."""
 LATE_S: Final = 1
-"""Seconds by which a timestamp may lie before the last one, as of a frame that comes
-late. A larger step back means that the clock has changed."""
+"""Seconds by which a timestamp may lie before the last one, because a frame comes late.
+A larger step back means that the clock was reset."""
 DEFAULT_FPS: Final = 25
 PLAUSIBLE_FPS: Final = (1, 240)
 
 
 class FrameClock:
-    """Tells when each frame is shown, in exact seconds after the first frame.
+    """Computes when each frame is shown, in exact seconds after the first frame.
 
     Parameters
     ----------
     nominal_s : Fraction
-        Duration of a frame for which timestamps do not tell it.
+        Duration of a frame whose timestamps do not state one.
     claimed_s : Fraction
         Duration of the video that its header claims; 0 if it claims none. A step of
         more than 10 s, and up to an hour, is accepted if it ends within this duration.
@@ -76,7 +76,7 @@ class FrameClock:
 
         A duration that is not accepted is replaced by that of the frame before.
         """
-        is_known = self._is_believed(duration_s)
+        is_known = self._is_plausible(duration_s)
         return (self._time_s or 0) + (duration_s if is_known else self._step_s)
 
     def _step(self, before_s: Fraction, stamp_s: Fraction | None) -> Fraction:
@@ -85,7 +85,7 @@ class FrameClock:
             return self._nominal_s
         if self._shift_s is not None:
             step_s = stamp_s + self._shift_s - before_s
-            if self._is_believed(step_s):
+            if self._is_plausible(step_s):
                 return step_s
             if -LATE_S <= step_s <= 0:
                 return self._nominal_s / 2
@@ -98,7 +98,7 @@ class FrameClock:
         self._shift_s = before_s + self._nominal_s - stamp_s
         return self._nominal_s
 
-    def _is_believed(self, step_s: Fraction) -> bool:
+    def _is_plausible(self, step_s: Fraction) -> bool:
         """Return whether a frame may be shown for this duration."""
         if step_s <= HOLD_S:
             return step_s > 0

@@ -21,15 +21,15 @@ def opened_at(
 ) -> Iterator[tuple[OpenVideo, IndexedFrames]]:
     """Open a video, and decode it from a frame on.
 
-    Decoding begins at the last key frame before, if the time stamps of the video can be
-    trusted, and else at the start of the file.
+    Decoding begins at the last key frame before it if the time stamps of the video are
+    reliable, and otherwise at the start of the file.
 
     Parameters
     ----------
     path : Path
         The video file.
     known : StampedTimes
-        What `acmnet.video.frame_times.stamped_times` tells of it.
+        What `acmnet.video.frame_times.stamped_times` returns for the file.
     first : int
         Index of the first frame that is wanted.
     count : DecodeCount
@@ -47,7 +47,11 @@ def opened_at(
     """
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(opened_video(path, count))
-        frames = None if known.stamps is None else _sought(video, known.stamps[first])
+        frames = (
+            None
+            if known.stamps is None
+            else _frames_from_key_frame(video, known.stamps[first])
+        )
         if frames is None:
             stack.close()
             video = stack.enter_context(opened_video(path, count))
@@ -55,7 +59,9 @@ def opened_at(
         yield video, _indexed(frames, known, first)
 
 
-def _sought(video: OpenVideo, stamp: int) -> Iterator[av.VideoFrame] | None:
+def _frames_from_key_frame(
+    video: OpenVideo, stamp: int
+) -> Iterator[av.VideoFrame] | None:
     """Return frames from a key frame before a time stamp on; None if none is found."""
     try:
         video.container.seek(int(stamp), stream=video.stream, backward=True)

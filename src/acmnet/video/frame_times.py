@@ -35,7 +35,7 @@ class FrameTimes(NamedTuple):
 
 
 class _Packet(NamedTuple):
-    """What a packet tells of its frame, in units of the stream's clock."""
+    """The time stamps of a packet, in units of the stream's clock."""
 
     stamp: int | None
     duration: int
@@ -87,12 +87,12 @@ def frame_clock(video: OpenVideo) -> FrameClock:
     stream = video.stream
     return FrameClock(
         nominal_duration((stream.average_rate, stream.guessed_rate)),
-        video.claimed_s if video.bears_out_its_clock else Fraction(0),
+        video.claimed_s if video.has_reliable_duration else Fraction(0),
     )
 
 
 def _packets(video: OpenVideo) -> Iterator[_Packet]:
-    """Yield what the packets of shown frames tell, in the order of the file."""
+    """Yield the packets of shown frames, in the order of the file."""
     is_vp8 = video.stream.codec_context.name in ("vp8", "libvpx")
     for packet in video.packets():
         if packet is None or packet.is_discard:
@@ -126,9 +126,9 @@ def _sorted(group: list[_Packet], is_in_decoding_order: bool) -> list[_Packet]:
 
 
 def _regular(packets: Sequence[_Packet], unit_s: Fraction) -> FrameTimes | None:
-    """Return the times where all stamps rise by believable steps; None elsewhere.
+    """Return the times if all stamps rise by plausible steps, and None otherwise.
 
-    They are those of `FrameClock`, and an hour of video takes a tenth of a second.
+    They equal those of `FrameClock`, in a tenth of a second for an hour of video.
     """
     if any(packet.stamp is None for packet in packets):
         return None
@@ -146,7 +146,7 @@ def _regular(packets: Sequence[_Packet], unit_s: Fraction) -> FrameTimes | None:
 def _by_clock(
     video: OpenVideo, packets: Sequence[_Packet], unit_s: Fraction
 ) -> FrameTimes:
-    """Return the times that the clock of damaged timestamps tells."""
+    """Return the times from `FrameClock`, which handles damaged timestamps."""
     clock = frame_clock(video)
     times_s = [
         float(clock.time_of(None if x.stamp is None else x.stamp * unit_s))

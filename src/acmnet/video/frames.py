@@ -31,7 +31,7 @@ __all__ = [
 FPS_RANGE: Final = (0.01, 1000.0)
 
 MOST_REMEMBERED: Final = 10_000
-"""Files of which `probe` remembers what it found, those that were asked for last."""
+"""Number of files whose result `probe` keeps, the most recent ones."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,9 +57,10 @@ class VideoInfo:
 
 
 def probe(path: str | Path) -> VideoInfo:
-    """Return what the headers and the first frame of a video say of it.
+    """Return what the headers and the first frame of a video say about it.
 
-    A file is opened once, and again only after its size or time of change is another.
+    The result is kept until the size or the modification time of the file changes.
+
 
     Raises
     ------
@@ -69,7 +70,7 @@ def probe(path: str | Path) -> VideoInfo:
     try:
         state = os.stat(path)
     except (OSError, ValueError):
-        return _probe(Path(path))  # which says what is wrong
+        return _probe(Path(path))  # raises an error that says what is wrong
     return _probe_unchanged(Path(path), state.st_size, state.st_mtime_ns)
 
 
