@@ -237,6 +237,12 @@ def test_the_slider_hides_what_is_less_sure(opened, reported):
     expected = sorted(row for row in video["found"] if row[3] >= least)
     assert drawn(page) == expected
     assert 0 < len(expected) < len(video["found"])
+    told = f"{len(expected)} of {len(video['found'])}"
+    row = page.locator("#videos tbody tr", has_text=video["id"]).locator("td")
+    assert row.nth(4).inner_text() == told  # it said how many there are, shown or not
+    assert f", {told} found" in page.inner_text("#video-facts")
+    page.get_by_role("button", name="Show all").click()
+    assert row.nth(4).inner_text() == str(len(video["found"]))
 
 
 def test_filters_keep_what_matches(opened, reported):

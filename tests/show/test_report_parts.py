@@ -53,6 +53,8 @@ def test_a_part_is_loaded_when_one_of_its_videos_is_looked_at(opened, paged):
     assert len(drawn(page)) == 3
     assert loaded(page) == 1
     assert page.locator("#found-count").inner_text().startswith("254 of 254 detections")
+    found = page.locator("#videos tbody tr td:nth-child(5)")
+    assert found.nth(0).inner_text() == "3"
     page.fill("#video-filter", f"video {VIDEOS - 1}")
     page.locator("#videos tbody button").click()
     until(page, SHOWN)
@@ -108,3 +110,21 @@ def test_the_page_keeps_the_surest_and_old_parts_go(paged, tmp_path, monkeypatch
         [0, 15.0, 16.0, 0.1],
     ]
     assert json.loads(own[0]["insides_text"]) == contents.videos[0].insides
+
+
+def test_a_count_is_a_least_one_until_the_part_has_arrived(
+    opened, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(report_parts, "MOST_LISTED", 100)
+    contents = contents_of(ROWS, names=[f"video {i}" for i in range(120)])
+    parts = ReportParts(tmp_path / "page.parts", ("fight", "run"))
+    parts.add_all(contents.videos)
+    write_paged(contents.summary, parts, tmp_path / "page.html")
+    page = opened(tmp_path / "page.html")
+    found = page.locator("#videos tbody tr td:nth-child(5)")
+    assert found.nth(0).inner_text() == "3"  # its part is there
+    assert found.nth(1).inner_text() == "1"
+    assert found.nth(119).inner_text() == "0 or more of 1"
+    page.get_by_role("button", name="video 119", exact=True).first.click()
+    until(page, SHOWN)
+    assert found.nth(119).inner_text() == "1"

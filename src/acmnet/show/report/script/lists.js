@@ -4,7 +4,7 @@ const videoTable = table($("videos"), [
   ["labels", (v) => v.labels.join(", "), (v) => long(v.labels.join(", "))],
   ["seconds", (v) => v.duration_s, (v) => text(v.duration_s.toFixed(1))],
   ["true", (v) => v.instances ?? -1, (v) => text(v.instances ?? DASH)],
-  ["found", (v) => v.detections, (v) => text(v.detections)],
+  ["found", shownOf, (v) => text(foundWords(v))],
   ["best", (v) => v.best, (v) => text(v.best === null ? DASH : v.best.toFixed(3))],
 ], videos, { more: $("more-videos"), marks: (v) => (v.index === state.video ? "chosen" : "") });
 $("video-filter").addEventListener("input", filterVideos);
@@ -60,7 +60,8 @@ function showFrom(score, top) {
   $("hidden-count").textContent = !all.length ? nothing : hidden ? `${counted(hidden, "less sure detection")} of ${all.length} ${hidden === 1 ? "is" : "are"} hidden.` : "";
   $("show-all").hidden = !hidden;
   filterDetections();
-  if (state.video >= 0) stack();
+  videoTable.draw();
+  if (state.video >= 0) { $("video-facts").textContent = factsOf(current()); stack(); }
   draw();
   addressMoved(false);
 }

@@ -17,6 +17,16 @@ const state = {
 const isShown = (row) => row[4] >= state.score && row[5] < state.top;
 const current = () => videos[state.video];
 
+// How many detections of a video are shown. A large page lists the surest alone: it knows how many others there are
+// once the part of the video has arrived.
+const surestOnly = contents.parts && all.length < contents.parts.detections;
+const shownOf = (video) => rowsOf[video.index].reduce((n, row) => n + isShown(row), 0);
+function foundWords(video) {
+  const n = shownOf(video);
+  const isAll = !surestOnly || video.truth || state.score > all[all.length - 1][4] || n >= state.top;
+  return `${n}${isAll ? "" : " or more"}${n < video.detections ? ` of ${video.detections}` : ""}`;
+}
+
 // Choose a video; what is drawn of it follows from the state.
 function choose(index, { record = true } = {}) {
   if (index === state.video || !videos[index]) return;
@@ -31,6 +41,7 @@ function choose(index, { record = true } = {}) {
   state.bars = [];
   videoTable.draw();
   withPart(index, () => {
+    if (contents.parts) { $("video-facts").textContent = factsOf(video); videoTable.draw(); }
     openMedia(video);
     openPoster(video);
     layLanes();
@@ -44,5 +55,5 @@ function choose(index, { record = true } = {}) {
 function factsOf(video) {
   const left = video.left_out ? `, of which the ${video.left_out} least sure are not on this page` : "";
   const truth = video.instances === null ? "true segments not known" : `${video.instances} true`;
-  return `${seconds(video.duration_s)} s; labels: ${video.labels.join(", ") || "none"}; ${truth}, ${video.detections} found${left}`;
+  return `${seconds(video.duration_s)} s; labels: ${video.labels.join(", ") || "none"}; ${truth}, ${foundWords(video)} found${left}`;
 }
