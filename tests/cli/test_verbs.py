@@ -195,6 +195,25 @@ def test_crossvalidate(acmnet, tmp_path):
                 assert found[video] == again[video]
 
 
+def test_crossvalidate_tells_who_learned_the_marks(acmnet, tmp_path):
+    few = WorldSettings(training_videos=36, dimension=8, snippets=(20, 30))
+    labels, features = write_world(make_world(3, few), tmp_path)
+    small = {"teachers.count": 1, "student_training.epochs": 1, "student.width": 16}
+    code, out, err = acmnet(
+        *("crossvalidate", "--annotations", labels, "--features", features),
+        *("--subset", "training", "--supervision", "all", "--training.epochs", 1),
+        *(x for key, value in small.items() for x in (f"--{key}", value)),
+        *("--folds", 2, "--seeds", 0, "--out", "cv", "--profile", "best"),
+    )
+    assert code == 0, err
+    runs = [load_config(Path(f"cv/seed_0/fold_{fold}")).training for fold in (0, 1)]
+    better = sum(own["teachers_learn_marks"] for own in runs)
+    told = " ".join(out.split())
+    assert "was tried on held-out marks in 2 of 2 trainings" in told
+    assert f"in {better} it made the held-out marks clearly easier to find" in told
+    assert f"in {2 - better} it did not, so only the student learned them" in told
+
+
 def test_recipes(acmnet):
     code, out, _ = acmnet("recipes")
     assert code == 0

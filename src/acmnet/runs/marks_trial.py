@@ -84,6 +84,34 @@ def sentence_of(values: Mapping[str, Any]) -> str:
     )
 
 
+def sentence_of_trainings(values: Sequence[Mapping[str, Any]]) -> str:
+    """Return what `Trial.values` says of several trainings, in words.
+
+    Empty where nothing was tried in any of them.
+
+    Examples
+    --------
+    >>> tried = Gain(videos=23, of_names=1.6, of_marks=1.3, errors=-2.8)
+    >>> found = [Trial(False, tried), Trial(True, tried), Trial(True)]
+    >>> told = sentence_of_trainings([one.values() for one in found])
+    >>> told.partition(": ")[0][-47:]
+    'was tried on held-out marks in 2 of 3 trainings'
+    >>> told.partition(": ")[2].partition("; ")[2]
+    'in 1 it did not, so only the student learned them'
+    """
+    tried = [own for own in values if own.get("trial")]
+    if not tried:
+        return ""
+    better = sum(own["teachers_learn_marks"] for own in tried)
+    return (
+        "whether teachers should learn your marks, too, was tried on held-out marks in "
+        f"{len(tried)} of {counted(len(values), 'training')}: in {better} it made "
+        "the held-out marks clearly easier to find, so teachers and student learned "
+        f"your marks; in {len(tried) - better} it did not, so only the student learned "
+        "them"
+    )
+
+
 def try_marks(
     request: RunRequest,
     dataset: WeakDataset,

@@ -16,6 +16,7 @@ from acmnet.inference.localized_videos import localize_videos
 from acmnet.models.stored_model import load
 from acmnet.models.trained_model import TrainedModel, joined
 from acmnet.recipes import Settings
+from acmnet.runs.marks_trial import sentence_of_trainings
 from acmnet.runs.run_request import RunError, RunRequest
 from acmnet.runs.training_run import train_run
 from acmnet.segments import Detections, FloatArray
@@ -110,6 +111,9 @@ class CrossValidation:
     seed."""
     seconds: float
     """Training time of all runs together, as their checkpoints say."""
+    said_of_marks: str
+    """Who learned a person's marks in the trainings, in a sentence; empty where no
+    training tried it."""
     detections: Mapping[int, Mapping[str, Detections]]
     """Detections of every video, by seed and video. Each video was localised by the
     training that had not seen it."""
@@ -226,17 +230,21 @@ def cross_validate(
                 for seed in seeds
             ]
         ),
-        seconds=sum(own.found.seconds for row in in_order for own in row),
+        seconds=sum(own.found.training["seconds"] for own in scored.values()),
+        said_of_marks=sentence_of_trainings(
+            [own.found.training for own in scored.values()]
+        ),
         detections=together,
     )
 
 
 class _FoundInFold(NamedTuple):
-    """What the training of a fold took, and what it found in the held-out videos."""
+    """What is known of the training of a fold, and what it found in other videos."""
 
     detections: dict[str, Detections]
-    seconds: float
-    """Training time, as the checkpoint says."""
+    training: Mapping[str, Any]
+    """What the checkpoint says of the training: ``seconds``, and what
+    `acmnet.runs.marks_trial.Trial` keeps."""
 
 
 class _ScoredFold(NamedTuple):
@@ -252,8 +260,8 @@ def _train_and_find(fold: "Fold", settings: Settings) -> _FoundInFold:
     """Train a fold, unless it is done, and find the actions in its held-out videos."""
     train_run(fold.run)
     model = _model(fold.run, settings)
-    seconds = float(model.config.training["seconds"]) if model.config else 0.0
-    return _FoundInFold(localize_videos(model, fold.test), seconds)
+    found = localize_videos(model, fold.test)
+    return _FoundInFold(found, load_config(fold.run.out).training)
 
 
 def _score(found: _FoundInFold, test: Data, tiou: Sequence[float]) -> _ScoredFold:
