@@ -232,7 +232,7 @@ def test_training_sees_times_through_one_door():
         "training.losses",
         "training.loop",
         "training.pseudo_labels",
-        "training.told_snippets",
+        "training.snippet_mining",
     ):
         seen, waiting = set(), [start]
         while waiting:

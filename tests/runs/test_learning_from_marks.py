@@ -24,7 +24,7 @@ from acmnet.runs.training_run import train_run
 from acmnet.segments import Segment
 from acmnet.training import weak_task
 from acmnet.training.checkpoint import load_config, weights_sha256
-from acmnet.training.held_out_marks import CLEAR
+from acmnet.training.held_out_marks import CLEAR_GAIN
 
 FEW = {
     "training.epochs": 40,
@@ -218,7 +218,7 @@ def test_teachers_do_not_learn_marks_that_do_not_help_to_find_others(asked, name
 def test_a_round_after_one_whose_teachers_learned_marks_tries_nothing(asked, names):
     first = a_round(asked, "segments", names)
     train_run(first)
-    assert load_config(first.out).training["trial"]["errors"] > CLEAR
+    assert load_config(first.out).training["trial"]["errors"] > CLEAR_GAIN
     second = a_round(asked, "segments", (first,), name="second segments")
     assert epochs_of_trial(first) == 2 * 20
     assert epochs_of_trial(second) == 0

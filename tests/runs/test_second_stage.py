@@ -239,12 +239,12 @@ def test_a_candidate_counts_what_the_teachers_say_of_its_time(run, weight):
     assert (given > LEAST_CONTRAST).any()  # else the teachers said nothing
 
 
-def test_teachers_proposals_count_by_their_usual_best(
+def test_teachers_proposals_are_divided_by_their_mean_best_score(
     tiny_world, tmp_path, monkeypatch
 ):
     # every score that a teachers' proposal has is weight / usual best of what they say;
     # two epochs make nobody sure
-    monkeypatch.setattr(pseudo_labels, "LEAST_USUAL_BEST", 0.0)
+    monkeypatch.setattr(pseudo_labels, "LEAST_MEAN_BEST_SCORE", 0.0)
     run = train_run(request(tiny_world, tmp_path / "run"))
     data = open_data(DataSource(*tiny_world, "training"))
     model = acmnet.load(run)

@@ -5,9 +5,9 @@ import pytest
 
 from acmnet.training.boundary_shifts import (
     LARGEST_SHIFT,
-    LEAST_PROPOSALS,
-    POINT_WORTH,
-    USUAL_WORTH,
+    LEAST_PROPOSAL_FACTOR,
+    POINT_WEIGHT,
+    PRIOR_WEIGHT,
     Evidence,
     boundary_shifts,
     segment_evidence,
@@ -38,22 +38,24 @@ def test_no_marks_move_nothing():
 
 def test_segments_move_boundaries_as_far_as_they_are_many():
     found = boundary_shifts(segments(6, 0.1, 0.8))
-    usual = 6 / (6 + USUAL_WORTH)
-    assert found.usual == pytest.approx((0.1 * usual, -0.2 * usual))
-    own = (6 + USUAL_WORTH * usual) / (6 + USUAL_WORTH)
+    other_classes = 6 / (6 + PRIOR_WEIGHT)
+    assert found.other_classes == pytest.approx(
+        (0.1 * other_classes, -0.2 * other_classes)
+    )
+    own = (6 + PRIOR_WEIGHT * other_classes) / (6 + PRIOR_WEIGHT)
     assert found.of_class[0] == pytest.approx((0.1 * own, -0.2 * own))
 
 
 def test_teachers_count_less_the_more_marks_there_are():
     beside_segments = boundary_shifts(segments(6, 0.1, 0.8)).trust
     # segments teach the teachers, too, so that their proposals keep their weight
-    assert beside_segments == (USUAL_WORTH / (6 + USUAL_WORTH), 1.0)
+    assert beside_segments == (PRIOR_WEIGHT / (6 + PRIOR_WEIGHT), 1.0)
     few = boundary_shifts(points(np.linspace(0.05, 0.95, 2))).trust
-    beside = USUAL_WORTH / (2 * POINT_WORTH + USUAL_WORTH)
+    beside = PRIOR_WEIGHT / (2 * POINT_WEIGHT + PRIOR_WEIGHT)
     assert few == (beside, beside)
     many = boundary_shifts(points(np.linspace(0.05, 0.95, 12))).trust
-    beside = USUAL_WORTH / (12 * POINT_WORTH + USUAL_WORTH)
-    assert many == (beside, LEAST_PROPOSALS)
+    beside = PRIOR_WEIGHT / (12 * POINT_WEIGHT + PRIOR_WEIGHT)
+    assert many == (beside, LEAST_PROPOSAL_FACTOR)
 
 
 def test_each_class_has_a_shift_of_its_own():
@@ -62,7 +64,7 @@ def test_each_class_has_a_shift_of_its_own():
     )
     assert found.of_class[0].start == pytest.approx(0.2, abs=0.01)
     assert found.of_class[1].start == pytest.approx(-0.1, abs=0.02)
-    assert found.usual.start == pytest.approx(0.2, abs=0.01)
+    assert found.other_classes.start == pytest.approx(0.2, abs=0.01)
 
 
 def test_even_points_show_how_far_actions_reach():

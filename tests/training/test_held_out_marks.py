@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acmnet.training.held_out_marks import (
-    ANYWHERE,
+    UNIFORM_SHARE,
     gain,
     halves,
     log_densities,
@@ -66,7 +66,7 @@ def test_no_proposal_is_denser_at_the_marks_than_the_action_itself(kind, other):
         return np.mean(log_densities(marks, [PseudoInstance(0, start, end, 1.0)], 200))
 
     assert density(*other) < density(30.0, 50.0)
-    expected = ANYWHERE + (1.0 - ANYWHERE) * 200 / 20
+    expected = UNIFORM_SHARE + (1.0 - UNIFORM_SHARE) * 200 / 20
     assert density(30.0, 50.0) == pytest.approx(math.log(expected))
 
 
@@ -74,7 +74,7 @@ def test_surer_proposals_count_more_and_those_of_other_classes_not_at_all():
     marks = SnippetMarks(points=(MarkedPoint(1, 10.0), MarkedPoint(2, 10.0)))
     right, wrong = PseudoInstance(1, 5.0, 15.0, 3.0), PseudoInstance(1, 50.0, 60.0, 1.0)
     found = log_densities(marks, [right, wrong, right._replace(class_index=0)], 100)
-    expected = ANYWHERE + (1.0 - ANYWHERE) * 100 * 0.75 / 10
+    expected = UNIFORM_SHARE + (1.0 - UNIFORM_SHARE) * 100 * 0.75 / 10
     assert found == pytest.approx([math.log(expected), 0.0])
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from acmnet.training.marked_labels import UNKNOWN_REACH, with_marks
+from acmnet.training.marked_labels import ASSUMED_REACH, with_marks
 from acmnet.training.marked_snippets import (
     MarkedInstance,
     MarkedPoint,
@@ -60,7 +60,7 @@ def test_a_point_grows_to_the_best_proposal_around_it():
     found = learned(SnippetMarks((), points), proposals)
     assert PseudoInstance(0, 6.5, 9.5, 1.0) in found.instances
     # no proposal is left for the other one
-    other = (19.0 - UNKNOWN_REACH, 19.0 + UNKNOWN_REACH)
+    other = (19.0 - ASSUMED_REACH, 19.0 + ASSUMED_REACH)
     assert PseudoInstance(0, *other, 1.0, "unknown") in found.instances
 
 

@@ -115,7 +115,7 @@ def sentence_of_trainings(values: Sequence[Mapping[str, Any]]) -> str:
 def try_marks(
     request: RunRequest,
     dataset: WeakDataset,
-    told_by_names: Callable[[], Mapping[str, SnippetMarks]],
+    mined_snippets: Callable[[], Mapping[str, SnippetMarks]],
     on_step: Callable[[StepRecord], None],
     on_note: Callable[[str], None],
 ) -> Trial:
@@ -132,7 +132,7 @@ def try_marks(
         The run, which has a student and is given marks.
     dataset : WeakDataset
         What the teachers learn from.
-    told_by_names, on_step, on_note : callables
+    mined_snippets, on_step, on_note : callables
         As for `acmnet.runs.teacher_training.trained_teachers`.
     """
     if not request.settings.loss.marks_weight:
@@ -141,7 +141,7 @@ def try_marks(
     if parts is None:
         return Trial(learns_marks=True)
     requests = _requests(request, parts)
-    networks = trained_together(requests, dataset, told_by_names, on_step, on_note)
+    networks = trained_together(requests, dataset, mined_snippets, on_step, on_note)
     if len(networks) > len(parts):
         of_names, *of_halves = networks
     else:

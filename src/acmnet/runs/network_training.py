@@ -19,8 +19,8 @@ from acmnet.runs.run_request import RunRequest
 from acmnet.runs.run_state import RunOnDisk
 from acmnet.training.loop import train
 from acmnet.training.marked_snippets import SnippetMarks
+from acmnet.training.snippet_mining import mine_snippets
 from acmnet.training.tasks import StepRecord
-from acmnet.training.told_snippets import told_snippets
 from acmnet.training.weak_task import Plan
 
 DRAWING_LOCK: Final = threading.Lock()
@@ -36,7 +36,7 @@ def train_network(
     labels: bytes | None,
     on_step: Callable[[StepRecord], None],
     dataset: WeakDataset | None = None,
-    told: Mapping[str, SnippetMarks] | None = None,
+    mined: Mapping[str, SnippetMarks] | None = None,
 ) -> None:
     """Train the paper's network, or the epochs that are missing of it.
 
@@ -52,8 +52,9 @@ def train_network(
         Called after each step.
     dataset : WeakDataset, optional
         Features and labels of the request, which are read if they are not given.
-    told : mapping of video id to SnippetMarks, optional
-        What names tell of snippets; `names_tell` finds it if it is not given.
+    mined : mapping of video id to SnippetMarks, optional
+        Snippets that were mined from names; `snippets_mined_from_names` is called if
+        they are not given.
     """
     run = RunDirectory(request, found, labels)
     dataset = dataset or weak_dataset(request)
@@ -72,7 +73,7 @@ def train_network(
         loss=settings.loss,
         seed=request.seed,
         marks={
-            **(names_tell(request, dataset) if told is None else told),
+            **(snippets_mined_from_names(request, dataset) if mined is None else mined),
             **marks_on_grid(request),
         },
     )
@@ -93,12 +94,14 @@ def train_network(
         )
 
 
-def names_tell(request: RunRequest, dataset: WeakDataset) -> dict[str, SnippetMarks]:
-    """Return what the names of long recordings tell of their snippets, by video."""
+def snippets_mined_from_names(
+    request: RunRequest, dataset: WeakDataset
+) -> dict[str, SnippetMarks]:
+    """Return the snippets of long recordings that show a class, mined from names."""
     settings = request.settings
     if not settings.loss.marks_weight:
         return {}
-    return told_snippets(dataset, settings.model)
+    return mine_snippets(dataset, settings.model)
 
 
 def trained_model(request: RunRequest, networks: tuple[ACMNet, ...]) -> TrainedModel:

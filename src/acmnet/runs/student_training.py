@@ -24,7 +24,11 @@ from acmnet.runs.marks_trial import (
     sentence_of,
     try_marks,
 )
-from acmnet.runs.network_training import names_tell, trained_model, weak_dataset
+from acmnet.runs.network_training import (
+    snippets_mined_from_names,
+    trained_model,
+    weak_dataset,
+)
 from acmnet.runs.run_directory import PSEUDO_LABELS, RunDirectory
 from acmnet.runs.run_request import RunRequest
 from acmnet.runs.run_state import RunOnDisk
@@ -37,13 +41,13 @@ from acmnet.training.marked_snippets import SnippetMarks
 from acmnet.training.pseudo_labels import (
     StudentTask,
     all_proposals,
+    mean_best_score,
     pseudo_labels,
-    usual_best,
 )
 from acmnet.training.schedule import WARM_UP_STEPS, Schedule
+from acmnet.training.snippet_mining import mining_note
 from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels
 from acmnet.training.tasks import StepRecord
-from acmnet.training.told_snippets import told_sentence
 
 
 def train_student(
@@ -72,7 +76,7 @@ def train_student(
     run = RunDirectory(request, found, given)
     run.prepare()
     dataset = weak_dataset(request)
-    told_by_names = _told_once(request, dataset, on_note)
+    mined_snippets = _mined_once(request, dataset, on_note)
     total = request.schedule.epochs
     trial = Trial(learns_marks=False)
     before = 0
@@ -80,11 +84,11 @@ def train_student(
         before = epochs_of_trial(request)
         total += before
         later = _later(on_step, 0, total)
-        trial = try_marks(request, dataset, told_by_names, later, on_note)
+        trial = try_marks(request, dataset, mined_snippets, later, on_note)
         run.facts |= trial.values()
     own = request if trial.learns_marks else of_names_alone(request)
     later = _later(on_step, before, total)
-    networks = trained_teachers(own, dataset, told_by_names, later, on_note)
+    networks = trained_teachers(own, dataset, mined_snippets, later, on_note)
     taught = trained_model(request, networks)
     model, task = _student(request, taught, dataset, run, trial)
 
@@ -105,26 +109,26 @@ def train_student(
             on_epoch=lambda progress: run.end_epoch(log, progress, as_model),
         )
     remove_trial(request.out)
-    if told := sentence_of(run.facts):
-        on_note(told)
+    if trial_sentence := sentence_of(run.facts):
+        on_note(trial_sentence)
 
 
-def _told_once(
+def _mined_once(
     request: RunRequest, dataset: WeakDataset, on_note: Callable[[str], None]
 ) -> Callable[[], Mapping[str, SnippetMarks]]:
-    """Return what finds, and tells, what names say of snippets when it is first called.
+    """Return a function that mines snippets from names when it is first called.
 
-    A trial and the teachers learn from the same names.
+    The trial and the teachers share its result. It also notes what was found.
     """
 
     @functools.cache
-    def told_by_names() -> Mapping[str, SnippetMarks]:
-        told = names_tell(request, dataset)
-        if told:
-            on_note(told_sentence(told, request.data.annotations.class_names))
-        return told
+    def mined_snippets() -> Mapping[str, SnippetMarks]:
+        mined = snippets_mined_from_names(request, dataset)
+        if mined:
+            on_note(mining_note(mined, request.data.annotations.class_names))
+        return mined
 
-    return told_by_names
+    return mined_snippets
 
 
 def _student(
@@ -144,7 +148,7 @@ def _student(
     if run.state is None:
         if not begin_with_earlier(request, model):
             model.standardize(*dataset.statistics())
-        model.teachers_best.fill_(usual_best(labels.values()))
+        model.teachers_best.fill_(mean_best_score(labels.values()))
     if request.marks:
         model.trust = torch.tensor(trust)
     task = StudentTask(

@@ -31,7 +31,7 @@ that lies between their layers is not counted."""
 def trained_teachers(
     request: RunRequest,
     dataset: WeakDataset,
-    told_by_names: Callable[[], Mapping[str, SnippetMarks]],
+    mined_snippets: Callable[[], Mapping[str, SnippetMarks]],
     on_step: Callable[[StepRecord], None],
     on_note: Callable[[str], None],
 ) -> tuple[ACMNet, ...]:
@@ -47,9 +47,10 @@ def trained_teachers(
         The run whose student they teach.
     dataset : WeakDataset
         What they learn from.
-    told_by_names : callable
-        Called if something is to be trained. Returns what names tell of snippets, by
-        video id (`acmnet.runs.network_training.names_tell`).
+    mined_snippets : callable
+        Called if something is to be trained. Returns, by video id, the snippets that
+        were mined from names
+        (`acmnet.runs.network_training.snippets_mined_from_names`).
     on_step : callable
         Called after each step of each teacher, by one thread at a time. The epochs of a
         record are those of all teachers together.
@@ -65,13 +66,13 @@ def trained_teachers(
     if keeps_teachers(request):
         return tuple(_kept_teacher(request, k) for k in places)
     requests = [_request_of(request, k) for k in places]
-    return trained_together(requests, dataset, told_by_names, on_step, on_note)
+    return trained_together(requests, dataset, mined_snippets, on_step, on_note)
 
 
 def trained_together(
     requests: Sequence[RunRequest],
     dataset: WeakDataset,
-    told_by_names: Callable[[], Mapping[str, SnippetMarks]],
+    mined_snippets: Callable[[], Mapping[str, SnippetMarks]],
     on_step: Callable[[StepRecord], None],
     on_note: Callable[[str], None],
 ) -> tuple[ACMNet, ...]:
@@ -84,7 +85,7 @@ def trained_together(
         names; at least one.
     dataset : WeakDataset
         What they learn from.
-    told_by_names, on_step, on_note : callables
+    mined_snippets, on_step, on_note : callables
         As for `trained_teachers`.
     """
     waiting = []
@@ -98,8 +99,8 @@ def trained_together(
     done = (len(requests) - len(waiting)) * first.schedule.training.epochs
     needed = needed_bytes(first.settings, first.data)
     threads = threads_of_each(len(requests), dataset.device, needed)
-    told = told_by_names() if waiting else {}
-    _train(waiting, dataset, told, _Together(on_step, done), threads)
+    mined = mined_snippets() if waiting else {}
+    _train(waiting, dataset, mined, _Together(on_step, done), threads)
     return tuple(_taught(own.out, own.device) for own in requests)
 
 
@@ -137,7 +138,7 @@ class _Together:
     def listener(self, number: int) -> Callable[[StepRecord], None]:
         """Return what is called after each step of one of the trainings."""
 
-        def told(record: StepRecord) -> None:
+        def on_step_of_one(record: StepRecord) -> None:
             if self.is_over.is_set():
                 raise _StoppedError
             with self._lock:
@@ -146,7 +147,7 @@ class _Together:
                 steps = sum(own.step for own in self._latest.values())
                 self._on_step(record._replace(epoch=self._done + epochs, step=steps))
 
-        return told
+        return on_step_of_one
 
 
 class _StoppedError(Exception):
@@ -156,7 +157,7 @@ class _StoppedError(Exception):
 def _train(
     waiting: Sequence[tuple[RunRequest, RunOnDisk]],
     dataset: WeakDataset,
-    told: Mapping[str, SnippetMarks],
+    mined: Mapping[str, SnippetMarks],
     together: _Together,
     threads: int,
 ) -> None:
@@ -168,10 +169,10 @@ def _train(
         Each training, and what it begins with.
     dataset : WeakDataset
         What they learn from.
-    told : mapping of video id to SnippetMarks
-        What names tell of snippets of long recordings.
+    mined : mapping of video id to SnippetMarks
+        Snippets of long recordings that show a class, mined from names alone.
     together : _Together
-        Is told of each step.
+        Its listener is called after each step.
     threads : int
         Threads that each teacher computes in, if they are trained at the same time; 0
         trains them one after another.
@@ -179,7 +180,7 @@ def _train(
     listeners = map(together.listener, itertools.count())
     trainings = [
         # no label file: a teacher is no run to report on
-        (own, found, None, listener, dataset, told)
+        (own, found, None, listener, dataset, mined)
         for (own, found), listener in zip(waiting, listeners, strict=False)
     ]
     if not threads or not trainings:

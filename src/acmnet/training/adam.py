@@ -1,4 +1,4 @@
-"""Adam as torch has it, without the compiler that its methods would import."""
+"""torch's Adam, without importing torch's compiler."""
 
 import inspect
 
@@ -9,9 +9,9 @@ from torch.optim import Optimizer
 class Adam(torch.optim.Adam):
     """Adam for a network that is not compiled; the numbers are those of torch's own.
 
-    torch wraps these methods so that torch.compile leaves them out, and imports it for
-    that. This takes 1.5 s in each process that trains, which is longer than a short
-    training takes. A method that another version of torch does not wrap is as it is.
+    torch wraps these methods to exclude them from torch.compile, which imports the
+    compiler. That takes 1.5 s in each process that trains, longer than a short
+    training. Methods that another version of torch does not wrap are used as they are.
     """
 
     add_param_group = inspect.unwrap(Optimizer.add_param_group)

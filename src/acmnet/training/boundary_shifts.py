@@ -1,9 +1,10 @@
-"""How far the teachers' boundaries are off, class by class, as marks show it.
+"""Estimate from marks how far the teachers' boundaries are off, class by class.
 
-Networks that learn from names alone find where an action is told best, which is not
-where it starts and ends: of one class they see too much, of another too little, and
-nearly the same in every video. Marks in a few videos show by how much, and all videos
-gain. Positions in time are counted in snippets, shifts in lengths of the instance.
+Networks that learn from names alone find the most telling part of an action, not where
+it starts and ends. They see one class too long and another too short, by nearly the
+same share in every video. Marks in a few videos show by how much, so that the
+boundaries in all videos can be moved. Positions in time are counted in snippets, shifts
+as shares of the length of an instance.
 """
 
 import math
@@ -17,35 +18,36 @@ from acmnet.training.marked_snippets import MarkedInstance, MarkedPoint
 from acmnet.training.snippet_targets import PseudoInstance
 
 LEAST_TIOU: Final = 0.2
-"""An instance of the teachers is compared with a marked segment if their overlap is at
-least this large."""
-USUAL_WORTH: Final = 2.0
-"""The shift of all classes together counts as much for a class as this many segments of
-it, and no shift at all as much as this many segments of any class."""
-POINT_WORTH: Final = 0.5
-"""A point counts as much as this many segments."""
-LEAST_PROPOSALS: Final = 0.5
-"""However many points there are, the teachers' proposals count at least this much."""
-TAIL: Final = 0.05
-"""Share of the points on either side that may be misplaced."""
+"""Lowest tIoU at which a teachers' instance is compared with a marked segment."""
+PRIOR_WEIGHT: Final = 2.0
+"""Strength of shrinkage, as a number of segments: the shift of a class is shrunk
+towards that of all classes together, and that one towards 0, as if by this many
+segments."""
+POINT_WEIGHT: Final = 0.5
+"""Weight of a point, as a number of segments."""
+LEAST_PROPOSAL_FACTOR: Final = 0.5
+"""Lower bound on the factor of the teachers' proposals, for any number of points."""
+TRIMMED_SHARE: Final = 0.05
+"""Share of the points that is ignored at either end, because they may be misplaced."""
 LARGEST_SHIFT: Final = 0.4
-"""Shifts are at most this large, so that no instance is turned around."""
-MIDDLE: Final = (0.25, 0.75)
-"""The part of an instance that lies in the action, however long that is. There points
-must be spread evenly, or they do not tell how long actions are."""
-SPREAD_LIMIT: Final = 1.63
-"""Kolmogorov's statistic above which points are not evenly spread, at a level of 1 %.
+"""Largest shift of a boundary, so that an instance still starts before it ends."""
+CORE: Final = (0.25, 0.75)
+"""Part of a teachers' instance that surely lies in the action, as shares of its length.
+If points are not uniform there, people clicked at a preferred place, and points do not
+show how long actions are."""
+KOLMOGOROV_LIMIT: Final = 1.63
+"""Critical value of Kolmogorov's test for uniform points, at a level of 1 %.
 """
 
 
 class BoundaryShift(NamedTuple):
-    """What is added to an instance's start and end, as shares of its length."""
+    """Shift of an instance's start and end, as shares of its length."""
 
     start: float = 0.0
     end: float = 0.0
 
     def of(self, instance: PseudoInstance) -> PseudoInstance:
-        """Return an instance with other boundaries.
+        """Return an instance with its boundaries moved.
 
         Examples
         --------
@@ -60,39 +62,40 @@ class BoundaryShift(NamedTuple):
 
 
 class Trust(NamedTuple):
-    """How much teachers count beside a student that learned from marks, in (0, 1].
+    """Factors in (0, 1] on what the teachers contribute beside a student of marks.
 
-    Teachers that learned names alone, because a trial said so, count fully: then the
-    student's word alone is not better than theirs (D-130).
+    Both are 1 for teachers that learned names alone because a trial on held-out marks
+    decided so (D-130).
     """
 
     contrast: float = 1.0
-    """How much their contrast counts in the student's scores: the less the more marks
-    there are, as what a person marked tells better where an action is."""
+    """Factor on `teachers.contrast_weight`. It falls with the number of marks, because
+    a student that learned marks ranks its detections better than its teachers do."""
     proposals: float = 1.0
-    """How much their proposals count. Points do not tell the teachers where actions
-    start and end, and a student knows that better; segments they learn themselves."""
+    """Factor on `teachers.proposal_weight`. It falls with the number of points, because
+    teachers do not learn from points where actions start and end."""
 
 
 class BoundaryShifts(NamedTuple):
-    """How far the teachers' boundaries are off, as all marks together show it."""
+    """Corrections of the teachers' boundaries, estimated from all marks together."""
 
     of_class: Mapping[int, BoundaryShift]
-    """The shift of each class that marks show."""
-    usual: BoundaryShift
+    """The shift of each class that has marks."""
+    other_classes: BoundaryShift
     """The shift of every other class."""
     trust: Trust
-    """How much the teachers still count beside the marks."""
+    """Factors on the teachers' part in the student's detections."""
 
     def move(self, instances: Iterable[PseudoInstance]) -> tuple[PseudoInstance, ...]:
         """Return instances with the boundaries that the shifts give them."""
         return tuple(
-            self.of_class.get(x.class_index, self.usual).of(x) for x in instances
+            self.of_class.get(x.class_index, self.other_classes).of(x)
+            for x in instances
         )
 
 
 class Evidence(NamedTuple):
-    """What one mark says of the boundaries of the teachers' instance there."""
+    """One mark, and the teachers' instance at its place."""
 
     class_index: int
     instance: PseudoInstance
@@ -123,43 +126,43 @@ def _tiou(one: PseudoInstance, other: MarkedInstance) -> float:
 
 
 def boundary_shifts(evidence: Sequence[Evidence]) -> BoundaryShifts:
-    """Return the shifts of the classes of which there is evidence, and of the others.
+    """Return the shift of each class that has marks, and that of all other classes.
 
-    A class's shift is drawn to that of all classes together, and that one to none, the
-    more the fewer marks there are. A segment says where both boundaries belong. A point
-    is taken as drawn anywhere in its action, so that the outermost points show how far
-    actions reach (`TAIL` of them are passed over). Where points gather in a part of the
-    actions they do not show that, and are not used.
+    The shift of a class is shrunk towards that of all classes together, and that one
+    towards 0; the fewer marks there are, the stronger. A segment shows both boundaries.
+    Points are assumed to fall uniformly in their actions, so that the outermost ones
+    show how far actions reach, apart from `TRIMMED_SHARE` at either end. Points that
+    fail a test of this assumption are not used.
     """
-    segments, points = _by_kind(evidence)
-    if len(points) and not _are_spread(points[:, 1]):
+    segments, points = _relative_positions(evidence)
+    if len(points) and not _are_uniform(points[:, 1]):
         points = points[:0]
-    usual = _drawn_to(np.zeros(2), segments, points)
+    other_classes = _shrunk_to(np.zeros(2), segments, points)
     of_class = {}
     for c in sorted({int(x) for x in (*segments[:, 0], *points[:, 0])}):
         own = (rows[rows[:, 0] == c] for rows in (segments, points))
-        of_class[c] = _limited(_drawn_to(usual, *own))
-    beside_points = USUAL_WORTH / (USUAL_WORTH + POINT_WORTH * len(points))
+        of_class[c] = _limited(_shrunk_to(other_classes, *own))
+    beside_points = PRIOR_WEIGHT / (PRIOR_WEIGHT + POINT_WEIGHT * len(points))
     trust = Trust(
-        contrast=USUAL_WORTH / (USUAL_WORTH + _worth(segments, points)),
-        proposals=max(beside_points, LEAST_PROPOSALS),
+        contrast=PRIOR_WEIGHT / (PRIOR_WEIGHT + _evidence_weight(segments, points)),
+        proposals=max(beside_points, LEAST_PROPOSAL_FACTOR),
     )
-    return BoundaryShifts(of_class, _limited(usual), trust)
+    return BoundaryShifts(of_class, _limited(other_classes), trust)
 
 
 def _limited(shift: FloatArray) -> BoundaryShift:
     return BoundaryShift(*np.clip(shift, -LARGEST_SHIFT, LARGEST_SHIFT).tolist())
 
 
-def _worth(segments: FloatArray, points: FloatArray) -> float:
-    return len(segments) + POINT_WORTH * len(points)
+def _evidence_weight(segments: FloatArray, points: FloatArray) -> float:
+    return len(segments) + POINT_WEIGHT * len(points)
 
 
-def _by_kind(evidence: Sequence[Evidence]) -> tuple[FloatArray, FloatArray]:
-    """Return ``class, start, end`` of segments (N, 3), ``class, place`` of points.
+def _relative_positions(evidence: Sequence[Evidence]) -> tuple[FloatArray, FloatArray]:
+    """Return ``class, start, end`` of segments, (N, 3), and ``class, place`` of points.
 
-    The numbers are relative to the instance: 0 is its start for a start or a place, and
-    its end for an end; 1 is its length.
+    Starts and places are relative to the start of the teachers' instance, ends to its
+    end, as shares of its length.
     """
     segments, points = [], []
     for c, instance, mark in evidence:
@@ -172,31 +175,31 @@ def _by_kind(evidence: Sequence[Evidence]) -> tuple[FloatArray, FloatArray]:
     return np.array(segments).reshape(-1, 3), np.array(points).reshape(-1, 2)
 
 
-def _drawn_to(
-    usual: FloatArray, segments: FloatArray, points: FloatArray
+def _shrunk_to(
+    prior: FloatArray, segments: FloatArray, points: FloatArray
 ) -> FloatArray:
-    """Return the shift (2,) of some segments and points, drawn to a usual one."""
-    total = USUAL_WORTH * usual
+    """Return the shift (2,) of segments and points, shrunk towards a prior shift."""
+    total = PRIOR_WEIGHT * prior
     if len(segments):
         total = total + len(segments) * np.median(segments[:, 1:], axis=0)
     if len(points):
-        total = total + POINT_WORTH * len(points) * _reach(points[:, 1])
-    return total / (USUAL_WORTH + _worth(segments, points))
+        total = total + POINT_WEIGHT * len(points) * _extent_of_points(points[:, 1])
+    return total / (PRIOR_WEIGHT + _evidence_weight(segments, points))
 
 
-def _reach(places: FloatArray) -> FloatArray:
-    """Return where actions begin and end (2,) if points fall anywhere in them.
+def _extent_of_points(places: FloatArray) -> FloatArray:
+    """Return where actions begin and end (2,), if points fall uniformly in them.
 
-    Between two quantiles of a uniform distribution lies a known share of it.
+    It is extrapolated from two quantiles of the points.
     """
-    low, high = np.quantile(places, (TAIL, 1.0 - TAIL))
-    beyond = TAIL * (high - low) / (1.0 - 2.0 * TAIL)
+    low, high = np.quantile(places, (TRIMMED_SHARE, 1.0 - TRIMMED_SHARE))
+    beyond = TRIMMED_SHARE * (high - low) / (1.0 - 2.0 * TRIMMED_SHARE)
     return np.array([low - beyond, high + beyond - 1.0])
 
 
-def _are_spread(places: FloatArray) -> bool:
-    """Whether points are spread evenly over the middle of instances."""
-    first, last = MIDDLE
+def _are_uniform(places: FloatArray) -> bool:
+    """Whether points are uniform over the middle of instances, by Kolmogorov's test."""
+    first, last = CORE
     inside = np.sort(places[(places >= first) & (places <= last)])
     n = len(inside)
     if not n:
@@ -204,4 +207,4 @@ def _are_spread(places: FloatArray) -> bool:
     even = (inside - first) / (last - first)
     step = np.arange(n + 1) / n
     furthest = max((even - step[:-1]).max(), (step[1:] - even).max())
-    return bool(math.sqrt(n) * furthest <= SPREAD_LIMIT)
+    return bool(math.sqrt(n) * furthest <= KOLMOGOROV_LIMIT)

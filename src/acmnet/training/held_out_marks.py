@@ -1,8 +1,8 @@
-"""How well a network finds marks that it was not given.
+"""Measure how well networks find marks that they were not given.
 
-A person's marks are dealt into two halves. Networks that learned the names of all
-videos and the marks of one half are compared, on the other half, with a network that
-learned the names alone. Positions in time are counted in snippets.
+The videos with marks are divided into two halves. A network that learned the names of
+all videos and the marks of one half is scored on the marks of the other half, beside a
+network that learned the names alone. Positions in time are counted in snippets.
 """
 
 import math
@@ -15,46 +15,46 @@ from acmnet.training.marked_snippets import MarkedInstance, MarkedPoint, Snippet
 from acmnet.training.snippet_targets import PseudoInstance
 
 LEAST_VIDEOS: Final = 8
-"""Videos with marks of an action below which marks are not dealt into halves, because
-fewer do not show how much a gain differs from video to video."""
-ANYWHERE: Final = 0.1
-"""Share of the density that is spread evenly over a video, so that a mark that no
-proposal holds counts as badly missed, and not as impossible."""
-PLACES: Final = 10
-"""Places in a marked segment at which the density is asked for."""
-CLEAR: Final = 2.0
-"""A gain is clear if it is more than this many times its standard error (D-130)."""
+"""Least number of videos with marks of an action. With fewer, the standard error of the
+gain cannot be estimated, and nothing is compared."""
+UNIFORM_SHARE: Final = 0.1
+"""Share of the density that is uniform over the video, so that a mark outside all
+proposals has a low density and not 0, whose logarithm is infinite."""
+SAMPLES_PER_SEGMENT: Final = 10
+"""Number of times inside a marked segment at which the density is evaluated."""
+CLEAR_GAIN: Final = 2.0
+"""A gain is clear above this many standard errors (D-130)."""
 
 
 class Gain(NamedTuple):
-    """How much better networks that learned marks find other marks than names do."""
+    """How much better networks find held-out marks if they learned other marks."""
 
     videos: int
-    """Videos whose marks were looked for, at least `LEAST_VIDEOS`."""
+    """Number of videos with held-out marks, at least `LEAST_VIDEOS`."""
     of_names: float
-    """How many times denser than anywhere the proposals of a network that learned names
-    alone lie where the marks are; a geometric mean, above 0. 1 would be chance."""
+    """Density of the proposals at held-out marks, divided by the uniform density, for a
+    network that learned names alone: a geometric mean, above 0. 1 is chance."""
     of_marks: float
-    """The same of networks that learned the other half of the marks."""
+    """The same figure for networks that learned the other half of the marks."""
     errors: float
-    """The mean gain of a video in the logarithm of the density, divided by its standard
-    error; 0 or infinite if that is 0."""
+    """Mean gain over the videos in the logarithm of the density, in standard errors; 0
+    or infinite if the standard error is 0."""
 
     @property
     def is_clear(self) -> bool:
-        """Whether networks that learned marks clearly find other marks better."""
-        return self.errors > CLEAR
+        """Whether networks that learned marks find held-out marks clearly better."""
+        return self.errors > CLEAR_GAIN
 
 
 def halves(
     marks: Mapping[str, SnippetMarks],
 ) -> tuple[frozenset[str], frozenset[str]] | None:
-    """Deal the videos with marks into two halves; None if there are too few.
+    """Divide the videos with marks into two halves; None if there are too few.
 
-    The videos of each class are put in the order of their names and cut in the middle,
-    because videos with neighbouring names often show the same person, day or place, and
-    such videos should not be in both halves. A video with marks of several classes is
-    dealt with the rarest of them.
+    The videos of each class are sorted by name and cut in the middle, because videos
+    with neighbouring names often show one person, day or place, and such videos should
+    not be in both halves. A video with marks of several classes counts as one of the
+    rarest.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def halves(
     rarest_first = sorted(carriers, key=lambda c: (len(carriers[c]), c))
     dealt: dict[str, int] = {}
     sizes = [0, 0]
-    # what was watched and holds no action is dealt last
+    # last come watched videos without any action
     for videos in (*(carriers[c] for c in rarest_first), sorted(marks)):
         left = [video for video in videos if video not in dealt]
         first = len(left) // 2 + (len(left) % 2 if sizes[0] < sizes[1] else 0)
@@ -97,27 +97,28 @@ def _classes(marks: SnippetMarks) -> set[int]:
 def log_densities(
     marks: SnippetMarks, proposals: Sequence[PseudoInstance], n_snippets: int
 ) -> list[float]:
-    """Return how dense proposals lie where each mark of a video is, as a logarithm.
+    """Return the log density of the proposals at each mark of a video.
 
-    The proposals of a class are taken for a density in time: each one spreads its score
-    evenly over its length. If a mark is drawn from anywhere in its action, the mean
-    logarithm is highest for the proposal that is the action: a longer one is less
-    dense, and a shorter one misses marks. So points judge extents, too.
+    The proposals of a class form a density over time: each spreads its score evenly
+    over its length. For marks that fall uniformly in their actions, the mean log
+    density is highest for proposals that equal the actions: a longer one is less dense,
+    and a shorter one misses marks. So points measure extents, too.
 
     Parameters
     ----------
     marks : SnippetMarks
         What a person marked in the video.
     proposals : sequence of PseudoInstance
-        What a network proposes for the classes of the video, with scores as weights.
+        The proposals of a network for the classes of the video; weights are scores.
     n_snippets : int
         Length of the video.
 
     Returns
     -------
     list of float
-        For each segment, the mean over its places, and for each point: the logarithm of
-        the density divided by that of a class that may be anywhere, 0 for such a class.
+        For each segment and then each point: the logarithm of the density at the mark,
+        divided by the uniform density; for a segment, its mean over times inside it. 0
+        for a class without proposals.
 
     Examples
     --------
@@ -142,11 +143,11 @@ def log_densities(
 def _log_density(
     mark: MarkedInstance | MarkedPoint, own: Sequence[PseudoInstance], n_snippets: int
 ) -> float:
-    """Return the mean logarithm of the density at one mark, given its class's own."""
+    """Return the mean log density at one mark, from the proposals of its class."""
     if isinstance(mark, MarkedPoint):
         at = np.array([mark.position])
     else:
-        shares = (np.arange(PLACES) + 0.5) / PLACES
+        shares = (np.arange(SAMPLES_PER_SEGMENT) + 0.5) / SAMPLES_PER_SEGMENT
         at = mark.start + shares * (mark.end - mark.start)
     rows = [(x.start, x.end, x.weight) for x in own if x.weight > 0.0]
     if not rows:
@@ -154,21 +155,23 @@ def _log_density(
     start, end, weight = np.array(rows).T[:, :, None]  # (P, 1) each
     holds = (start <= at) & (at <= end)  # (P, places)
     each = weight / weight.sum() / np.maximum(end - start, 1.0)
-    density = ANYWHERE + (1.0 - ANYWHERE) * n_snippets * (each * holds).sum(axis=0)
+    density = UNIFORM_SHARE + (1.0 - UNIFORM_SHARE) * n_snippets * (each * holds).sum(
+        axis=0
+    )
     return float(np.log(density).mean())
 
 
 def gain(
     of_names: Mapping[str, Sequence[float]], of_marks: Mapping[str, Sequence[float]]
 ) -> Gain:
-    """Return how much better networks that learned marks find other marks.
+    """Compare networks that learned marks with a network of names, on held-out marks.
 
     Parameters
     ----------
     of_names, of_marks : mapping of video id to sequence of float
-        What `log_densities` says of each held-out video, for a network that learned
-        names alone, and for one that learned the marks of the other half. Both have the
-        same videos and marks. Videos without a mark are passed over.
+        Results of `log_densities` for each held-out video, of the network that learned
+        names alone, and of those that learned the other half of the marks. Both have
+        the same videos and marks. Videos without a mark are ignored.
 
     Examples
     --------

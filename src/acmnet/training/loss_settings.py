@@ -36,8 +36,9 @@ class LossSettings:
     with a common label should attend to similar snippets. 0 leaves the loss out. Above
     0, training must run in one process."""
     marks_weight: float = 1.0
-    """Weight of the loss on the snippets of which a person marked what they show (not
-    in the paper; D-080), at least 0. It counts only in a training that is given marks.
+    """Weight of the loss on snippets whose classes are known from a person's marks
+    (D-080) or were mined from names in long recordings (D-134), at least 0. It is not
+    in the paper.
     """
 
     feature_margin: float = 50.0

@@ -1,6 +1,7 @@
-"""What a student learns where a person marked times: marks before the teachers' word.
+"""Combine a person's marks with the teachers' pseudo labels, for a student to learn.
 
-A position in time is counted in snippets, and a whole number is the middle of one.
+Marks take precedence over what the teachers found. Positions in time are counted in
+snippets; a whole number is the middle of a snippet.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,9 +20,9 @@ from acmnet.training.marked_snippets import (
 )
 from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels
 
-UNKNOWN_REACH: Final = 2.0
-"""Snippets before and after a point that may belong to its action, where no teacher
-says how long that is."""
+ASSUMED_REACH: Final = 2.0
+"""Assumed reach of an action before and after a point, in snippets, where the teachers
+have no proposal around it."""
 
 
 def learned_with_marks(
@@ -29,38 +30,38 @@ def learned_with_marks(
     marks: Mapping[str, SnippetMarks],
     proposals: Mapping[str, Sequence[PseudoInstance]],
 ) -> tuple[dict[str, PseudoLabels], Trust]:
-    """Return what a student learns of each video, and how far teachers are trusted.
+    """Return pseudo labels with marks for each video, and how much teachers count.
 
-    The teachers' boundaries are first moved by what the marks show of them, in all
-    videos (`acmnet.training.boundary_shifts`). Then marks come before the teachers'
-    word, see `with_marks`.
+    The teachers' boundaries are first corrected in all videos by what the marks show
+    (`acmnet.training.boundary_shifts`). Then marks replace the teachers' instances, see
+    `with_marks`.
 
     Parameters
     ----------
     labels : mapping of video id to PseudoLabels
-        What the teachers say of each video.
+        The teachers' pseudo labels of each video.
     marks : mapping of video id to SnippetMarks
         What a person marked, in some videos.
     proposals : mapping of video id to PseudoInstances
-        All that the teachers propose in the videos with points.
+        All proposals of the teachers in the videos with points.
 
     Returns
     -------
     labels, trust
-        What the student learns of each video, and how much the teachers still count
-        beside the marks.
+        What the student learns for each video, and the factors on the teachers' part in
+        the student's detections.
     """
     evidence: list[Evidence] = []
     for video, own in marks.items():
         evidence += segment_evidence(own.instances, labels[video].instances)
         for point in own.points:
-            grown = _grown(point, own, proposals[video])
-            if grown.extent == "estimated":
-                evidence.append(Evidence(point.class_index, grown, point))
+            around_point = _instance_around(point, own, proposals[video])
+            if around_point.extent == "estimated":
+                evidence.append(Evidence(point.class_index, around_point, point))
     shifts = boundary_shifts(evidence)
     found = {
-        video: said._replace(instances=shifts.move(said.instances))
-        for video, said in labels.items()
+        video: own._replace(instances=shifts.move(own.instances))
+        for video, own in labels.items()
     }
     for video, own in marks.items():
         moved = shifts.move(proposals.get(video, ()))
@@ -71,19 +72,19 @@ def learned_with_marks(
 def with_marks(
     labels: PseudoLabels, marks: SnippetMarks, proposals: Sequence[PseudoInstance]
 ) -> PseudoLabels:
-    """Return what a student learns of one video in which a person marked times.
+    """Return the pseudo labels of one video, with a person's marks.
 
-    A marked segment is an instance of weight 1 and takes the place of all instances of
-    its class that the teachers see there. A point is an instance, too: the teachers'
-    best proposal of its class around it says how far it reaches, if that proposal holds
-    no other point or segment of its class; without one, nothing is taught of where it
-    starts and ends. In stretches that were watched for a class, the teachers' other
-    instances of that class are dropped. Everywhere else the teachers' word stands.
+    A marked segment becomes an instance of weight 1 and replaces all overlapping
+    instances of its class. A point becomes an instance, too. Its extent is that of the
+    teachers' best proposal of its class around it that holds no other mark of the
+    class; without such a proposal its extent is unknown. In stretches that were watched
+    for a class, the teachers' other instances of that class are dropped. All other
+    instances of the teachers stay.
 
     Parameters
     ----------
     labels : PseudoLabels
-        What the teachers say of the video.
+        The teachers' pseudo labels of the video.
     marks : SnippetMarks
         What the person marked in it.
     proposals : sequence of PseudoInstance
@@ -92,7 +93,7 @@ def with_marks(
     """
     marked = [PseudoInstance(*x, weight=1.0, extent="marked") for x in marks.instances]
     for point in marks.points:
-        marked.append(_grown(point, marks, proposals))
+        marked.append(_instance_around(point, marks, proposals))
     by_teachers: list[PseudoInstance] = []
     for instance in labels.instances:
         if any(_overlap(instance, x) for x in marked):
@@ -115,10 +116,10 @@ def _overlap(one: PseudoInstance, other: PseudoInstance) -> bool:
     )
 
 
-def _grown(
+def _instance_around(
     point: MarkedPoint, marks: SnippetMarks, proposals: Sequence[PseudoInstance]
 ) -> PseudoInstance:
-    """Return the instance around a point, as far as the teachers know its extent."""
+    """Return the instance around a point, with the teachers' extent if there is one."""
     c, at = point
     others = [p.position for p in marks.points if p.class_index == c and p != point]
     segments = [x for x in marks.instances if x.class_index == c]
@@ -133,7 +134,7 @@ def _grown(
     if around:
         best = max(around, key=lambda x: x.weight)
         return best._replace(weight=1.0, extent="estimated")
-    return PseudoInstance(c, at - UNKNOWN_REACH, at + UNKNOWN_REACH, 1.0, "unknown")
+    return PseudoInstance(c, at - ASSUMED_REACH, at + ASSUMED_REACH, 1.0, "unknown")
 
 
 def _unwatched(

@@ -1,4 +1,4 @@
-"""What a person's marks say of snippets, and the loss by which the network learns it.
+"""Labels of snippets from a person's marks, and the loss that teaches them.
 
 The times come from a person, through `acmnet.data.marks.given_marks` alone, and reach
 this module as positions in snippets: a whole number is the middle of a snippet.
@@ -85,20 +85,19 @@ class SnippetMarks(NamedTuple):
 
 
 class KnownLabels(NamedTuple):
-    """What marks determine of T snippets of a video, or of those of B videos."""
+    """Which classes are known to be present or absent in T snippets of a video."""
 
     label: Tensor
-    """(T, C) float32. 1 where the class is known to be there, else 0."""
+    """(T, C) float32. 1 where the class is known to be present, else 0."""
     is_known: Tensor
-    """(T, C) bool. Whether it is known if the class is there."""
+    """(T, C) bool. Whether marks determine if the class is present."""
 
 
 def known_labels(marks: SnippetMarks, position: Tensor, n_classes: int) -> KnownLabels:
-    """Return what a person's marks determine of some snippets of one video.
+    """Return which classes marks show to be present or absent in some snippets.
 
-    A segment determines the snippets inside of it, a point the snippet at that
-    instant. A watched stretch determines the rest of its snippets: its class is not
-    there. Everything else is unknown.
+    A class is present inside its segments and at its points. It is absent in the rest
+    of a watched stretch. Everything else is unknown.
 
     Parameters
     ----------
@@ -155,10 +154,9 @@ def snippets_around(
 
 
 def marked_loss(output: ACMNetOutput, known: KnownLabels) -> Tensor:
-    """Return how far the network is from what marks determine, (B,).
+    """Return the loss on the snippets that marks determine, (B,).
 
-    It is the sum of four means, each over the snippets of a video that it is about, and
-    0 where there are none:
+    It is the sum of four means over snippets of a video; a mean over no snippet is 0:
 
     - attention to instances where a class is known to be there,
     - cross-entropy of the CAS with the classes that are known to be there,
@@ -169,8 +167,8 @@ def marked_loss(output: ACMNetOutput, known: KnownLabels) -> Tensor:
     Parameters
     ----------
     output : ACMNetOutput
-        What the network says of the B videos. Snippets that were hidden from its
-        classifier teach nothing of classes.
+        The network's outputs for the B videos. Classes are not learned at snippets that
+        were hidden from the classifier.
     known : KnownLabels
         (B, T, C) each.
 
@@ -179,7 +177,8 @@ def marked_loss(output: ACMNetOutput, known: KnownLabels) -> Tensor:
     Ma et al., SF-Net, ECCV 2020 (arXiv 2003.06845), section 3.2: cross-entropy of the
     CAS and of the actionness at labelled frames. Lee and Byun, LACP, ICCV 2021 (arXiv
     2108.05029), section 3.2: the same with known background, where positives and
-    negatives are averaged apart. Here the background is only what a person ruled out.
+    negatives are averaged apart. Here only what a person watched and left unmarked is
+    background.
     """
     label, is_known = known
     n_present = label.sum(dim=-1)  # (B, T)

@@ -1,4 +1,4 @@
-"""What a student learns: instances its teachers found, as targets of every snippet.
+"""Make pseudo labels from the teachers' detections, and the student's training task.
 
 No temporal truth enters this module: instances come from detections of trained
 networks, restricted to the labels that each training video carries. Notation: T
@@ -33,12 +33,12 @@ from acmnet.training.snippet_targets import (
 
 FOCAL_EXPONENT: Final = 2.0
 """Exponent of the focal loss (Lin et al., ICCV 2017)."""
-LEAST_USUAL_BEST: Final = 0.5
-"""The usual best score of teachers counts as this at least, so that the proposals of
-teachers that are seldom sure are not scaled up (docs/decisions.md, D-032)."""
+LEAST_MEAN_BEST_SCORE: Final = 0.5
+"""Lower bound on `mean_best_score`, so that the scores of weak teachers are not
+inflated (docs/decisions.md, D-032)."""
 LEAST_VIDEO_SCORE: Final = 1e-9
-"""A class that a video is known to contain gets this video score at least, so that it
-is looked for."""
+"""Lower bound on the video score of a class that the video is known to contain, so that
+it is localised."""
 
 
 def pseudo_labels(
@@ -48,23 +48,23 @@ def pseudo_labels(
     settings: PseudoLabelSettings,
     most_snippets: int = 0,
 ) -> PseudoLabels:
-    """Return what the teachers say of one training video.
+    """Return the pseudo labels of one training video.
 
     Parameters
     ----------
     activations : VideoActivations
-        What the teachers say of the video, in the mean over them.
+        Mean outputs of the teachers for the video.
     labels : sequence of class indices
-        What the video is known to contain; other classes are not looked for.
+        The classes that the video is known to contain; others are ignored.
     localization : LocalizationSettings
         How the teachers localise; their NMS is replaced by hard NMS at
         `PseudoLabelSettings.nms_tiou`.
     settings : PseudoLabelSettings
         Which detections become instances.
     most_snippets : int
-        The instances of a class teach as long as they and surer ones cover at most so
-        many snippets together; the surest always does. Those beyond have weight 0. 0
-        for any number of snippets.
+        Upper bound on the snippets that the instances of a class cover together. Beyond
+        it, instances with lower scores get weight 0; the best one never does. 0 sets no
+        limit.
     """
     if not labels:
         return PseudoLabels((), ())
@@ -75,7 +75,7 @@ def pseudo_labels(
         nms_tiou=settings.nms_tiou,
         nms_padding_s=0.0,
     )
-    found = localize_activations(_looking_for(activations, labels), rules)
+    found = localize_activations(_restricted_to(activations, labels), rules)
     instances: list[PseudoInstance] = []
     unplaced: list[int] = []
     best_scores: list[float] = []
@@ -86,7 +86,7 @@ def pseudo_labels(
             best_scores.append(best)
             confident = own.only(own.score >= settings.relative_score * best)
             listed = _instances(confident, best, activations.grid)
-            instances += _surest(listed, most_snippets)
+            instances += _limited_coverage(listed, most_snippets)
         else:
             unplaced.append(c)
     return PseudoLabels(tuple(instances), tuple(unplaced), tuple(best_scores))
@@ -97,12 +97,12 @@ def all_proposals(
     labels: Sequence[int],
     localization: LocalizationSettings,
 ) -> list[PseudoInstance]:
-    """Return all that the teachers propose for some classes, before suppression.
+    """Return all proposals of the teachers for some classes, before suppression.
 
     Parameters
     ----------
     activations : VideoActivations
-        What the teachers say of the video, in the mean over them.
+        Mean outputs of the teachers for the video.
     labels : sequence of class indices
         The classes that are looked for.
     localization : LocalizationSettings
@@ -111,17 +111,17 @@ def all_proposals(
     if not labels:
         return []
     rules = dataclasses.replace(localization, class_threshold=0.0)
-    found = score_proposals(_looking_for(activations, labels), rules)
+    found = score_proposals(_restricted_to(activations, labels), rules)
     return _instances(found, 1.0, activations.grid)
 
 
-def _looking_for(
+def _restricted_to(
     activations: VideoActivations, labels: Sequence[int]
 ) -> VideoActivations:
-    """Return what teachers say, for localisation to look for given classes alone."""
-    carried, said = list(labels), activations.video_scores
-    known = np.zeros_like(said)  # (C + 1,)
-    known[carried] = np.maximum(said[carried], LEAST_VIDEO_SCORE)
+    """Return activations whose video scores are 0 for all but the given classes."""
+    carried, scores = list(labels), activations.video_scores
+    known = np.zeros_like(scores)  # (C + 1,)
+    known[carried] = np.maximum(scores[carried], LEAST_VIDEO_SCORE)
     return dataclasses.replace(activations, video_scores=known)
 
 
@@ -138,12 +138,14 @@ def _instances(
     return [PseudoInstance(*row) for row in zip(*columns, strict=True)]
 
 
-def _surest(instances: list[PseudoInstance], most: int) -> list[PseudoInstance]:
-    """Return instances from the surest down, with weight 0 beyond ``most`` snippets.
+def _limited_coverage(
+    instances: list[PseudoInstance], most: int
+) -> list[PseudoInstance]:
+    """Return instances, best first, with weight 0 once ``most`` snippets are covered.
 
     Examples
     --------
-    >>> [x.weight for x in _surest([
+    >>> [x.weight for x in _limited_coverage([
     ...     PseudoInstance(0, 0, 4, 1.0), PseudoInstance(0, 20, 22, 0.9),
     ...     PseudoInstance(0, 6, 9, 0.8)], most=6)]
     [1.0, 0.9, 0.0]
@@ -155,26 +157,26 @@ def _surest(instances: list[PseudoInstance], most: int) -> list[PseudoInstance]:
     ]
 
 
-def usual_best(labels: Iterable[PseudoLabels]) -> float:
-    """Return the score that the best detection of a class usually has in a video.
+def mean_best_score(labels: Iterable[PseudoLabels]) -> float:
+    """Return the mean best score of a class in a video, over videos and classes.
 
-    It is the mean over the classes that the teachers found in each video, and at least
-    `LEAST_USUAL_BEST`.
+    It is at least `LEAST_MEAN_BEST_SCORE`. Classes that were not found are left out.
 
     Parameters
     ----------
     labels : iterable of PseudoLabels
-        What the teachers say of each training video.
+        The pseudo labels of each training video.
 
     Examples
     --------
-    >>> usual_best([PseudoLabels((), (), (0.5, 0.75)), PseudoLabels((), (0,), (1.0,))])
+    >>> first = PseudoLabels((), (), (0.5, 0.75))
+    >>> mean_best_score([first, PseudoLabels((), (0,), (1.0,))])
     0.75
-    >>> usual_best([PseudoLabels((), (), (0.2,))])
+    >>> mean_best_score([PseudoLabels((), (), (0.2,))])
     0.5
     """
     best = [score for own in labels for score in own.best_scores]
-    return max(sum(best) / max(len(best), 1), LEAST_USUAL_BEST)
+    return max(sum(best) / max(len(best), 1), LEAST_MEAN_BEST_SCORE)
 
 
 class StudentTask:
@@ -185,7 +187,7 @@ class StudentTask:
     dataset : WeakDataset
         The features of the training videos; its labels are not looked at.
     labels : mapping of video id to PseudoLabels
-        What the teachers say of each video of the dataset.
+        The pseudo labels of each video of the dataset.
     central_share : float
         Middle part of a pseudo label that the student must recognise, as a share of its
         length; `PseudoLabelSettings.central_share`.
@@ -197,7 +199,7 @@ class StudentTask:
         epoch draws as many pieces of each video as cover its length, so that long
         videos are learned from in proportion to what they hold.
     precision : str
-        ``"fp32"`` or ``"bf16"``: the numbers in which the network is computed.
+        ``"fp32"`` or ``"bf16"``: the number format in which the network is computed.
     """
 
     terms: tuple[str, ...] = ("total", "classes", "boundaries")
@@ -234,8 +236,8 @@ class StudentTask:
             for own in self._labels
             for x in own.instances
         )
-        # about how many snippets near instances a piece has in the mean; losses are
-        # sums over snippets, divided by this
+        # mean number of snippets near instances in a piece; losses are sums over
+        # snippets, divided by this
         self._scale = max(middles / len(self.video_ids), 1e-9)
 
     @property
@@ -273,12 +275,12 @@ class StudentTask:
 
 
 def focal_loss(logits: Tensor, label: Tensor) -> Tensor:
-    """Return the focal loss: a cross-entropy to which known labels hardly add anything.
+    """Return the focal loss: a cross-entropy that gives little weight to easy labels.
 
     Parameters
     ----------
     logits, label : tensors of one shape
-        What the network says, and 0 or 1.
+        The network's logits, and 0 or 1.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Settings of the second stage: its teachers, what they teach, how the student trains.
+"""Settings of the second stage: teachers, pseudo labels, the student's training.
 
 The second stage is a network, the student, that learns where actions begin and end
 from the detections of other trained networks, its teachers. The settings of the student
@@ -12,21 +12,22 @@ from acmnet.limits import refuse_beyond
 
 @dataclasses.dataclass(frozen=True)
 class TeacherSettings:
-    """Who teaches the student, and what the teachers count once it is trained."""
+    """Number of the teachers, and their part in the student's detections."""
 
     count: int = 0
-    """Number of networks that teach the student. They differ in their random seed only,
-    and their mean scores teach. 0 trains no student: detections then come from one
-    network of the paper."""
+    """Number of teachers: networks of the paper that differ in their random seed only.
+    The student learns from their mean scores. 0 trains no student: detections then come
+    from one network of the paper."""
     contrast_weight: float = 0.0
-    """How much the teachers count in the score of a detection of the student, in [0,
-    1]. That score is a weighted geometric mean of the student's probability and of the
-    score that the teachers give the same stretch of time, divided by their usual best
-    score (D-073). 0 leaves the teachers out."""
+    """Weight of the teachers in the score of a student's detection, in [0, 1]. The
+    score is a weighted geometric mean of the student's probability and of the teachers'
+    score of the same stretch of time (D-073). The teachers' scores are divided by the
+    mean of their best score of each class in a training video. 0 leaves the teachers
+    out."""
     proposal_weight: float = 0.0
     """Weight of the teachers' proposals beside the student's detections, in [0, 1]. The
-    teachers' scores are scaled so that their usual best score becomes this value. 0
-    leaves their proposals out."""
+    teachers' scores are scaled so that the mean of their best score of each class in a
+    training video becomes this value. 0 leaves their proposals out."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
@@ -55,8 +56,8 @@ class PseudoLabelSettings:
     the teachers' boundaries are uncertain, and because near a boundary it is hard to
     tell where the other one is (D-091)."""
     marked_weight: float = 1.0
-    """How much the boundaries of a segment that a person marked count, if those of the
-    teachers' surest detection count 1; above 0 (D-081)."""
+    """Weight of the boundaries of a segment that a person marked, above 0. Those of the
+    teachers' best detection of a class in a video have weight 1 (D-081)."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""

@@ -1,9 +1,10 @@
 """A direction of the features that recordings with a class share and others lack.
 
-Of thousands of directions, some tell a few recordings apart by chance. So each one
-begins at a snippet of one recording and is judged by the other recordings, and what is
-found counts only if it tells recordings apart better than anything that is found after
-the names were dealt out anew.
+Among thousands of directions, some separate a few recordings by chance. So each
+candidate is a snippet of one recording and is scored on the other recordings, and the
+best one counts only if it passes a permutation test: it has to separate the recordings
+better than the best one that is found after the names were permuted among the
+recordings.
 
 Notation: V recordings, T snippets of one, E components, M candidates.
 """
@@ -16,22 +17,25 @@ from torch import Tensor
 
 CANDIDATES: Final = 400
 """About how many snippets are tried as directions of a class."""
-JUDGED_BY: Final = 5
-"""A recording is judged by so many snippets, the highest along a direction. Fewer are
-moved by a single outlier; more are not there in every recording with the class."""
-REFINED: Final = 40
-"""How many of the best candidates are moved to what recordings with the class share."""
-AVERAGED: Final = 10
-"""How many of the best directions are averaged if they are alike."""
-ALIKE: Final = 0.7
-"""Directions are alike if the cosine between them is above this."""
-SHUFFLES: Final = 9
-"""How often names are dealt out anew. A direction found by chance passes one in ten
-times."""
+TOP_SNIPPETS: Final = 5
+"""Number of snippets whose mean value along a direction is the score of a recording:
+those with the highest values. With fewer, single outliers decide; with more, some
+recordings do not have enough snippets of the class."""
+REFINED_CANDIDATES: Final = 40
+"""Number of best candidates that are refined: replaced by the difference between the
+mean top snippets of recordings with the class and without it."""
+AVERAGED_DIRECTIONS: Final = 10
+"""Number of best directions that may be averaged."""
+LEAST_COSINE: Final = 0.7
+"""Least cosine between the best direction and those that are averaged with it."""
+PERMUTATIONS: Final = 9
+"""Number of permutations of the names in the test. A direction that was found by chance
+passes in one of ten cases."""
 LEAST_RECORDINGS: Final = 4
-"""Fewer recordings than this with a class, or without it, tell nothing of it."""
+"""Least number of recordings with a class, and of recordings without it."""
 MOST_RECORDINGS: Final = 30
-"""No more recordings than this with a class, and without it, are searched."""
+"""Largest number of recordings with a class, and of recordings without it, that are
+searched."""
 
 
 def shared_direction(recordings: Sequence[Tensor], has: Tensor) -> Tensor | None:
@@ -48,58 +52,56 @@ def shared_direction(recordings: Sequence[Tensor], has: Tensor) -> Tensor | None
     Returns
     -------
     (E,) tensor of norm 1, or None
-        None if names do not tell: there are fewer than `LEAST_RECORDINGS` with the
-        class or without it, or names that were dealt out anew are told apart as well.
+        None if fewer than `LEAST_RECORDINGS` have the class or lack it, or if the
+        permutation test fails.
     """
     with_it, without = has.nonzero().ravel(), (~has).nonzero().ravel()
     if min(len(with_it), len(without)) < LEAST_RECORDINGS:
         return None
-    chosen = torch.cat([evenly(with_it), evenly(without)])
+    chosen = torch.cat([spread_evenly(with_it), spread_evenly(without)])
     searched = [recordings[v] for v in chosen.tolist()]
     of_chosen = has[chosen]
-    directions, gap = _searched(searched, of_chosen)
-    for seed in range(SHUFFLES):
+    directions, gap = _search(searched, of_chosen)
+    for seed in range(PERMUTATIONS):
         order = torch.randperm(
             len(chosen), generator=torch.Generator().manual_seed(seed)
         )
-        if _searched(searched, of_chosen[order])[1][0] >= gap[0]:
+        if _search(searched, of_chosen[order])[1][0] >= gap[0]:
             return None
-    best = directions[:AVERAGED]
-    mean = best[best @ best[0] > ALIKE].mean(dim=0)
+    best = directions[:AVERAGED_DIRECTIONS]
+    mean = best[best @ best[0] > LEAST_COSINE].mean(dim=0)
     unit: Tensor = mean / mean.norm()
     return unit
 
 
-def evenly(places: Tensor, most: int = MOST_RECORDINGS) -> Tensor:
-    """Return at most so many of some places, evenly spread.
+def spread_evenly(places: Tensor, most: int = MOST_RECORDINGS) -> Tensor:
+    """Return at most ``most`` of some indices, evenly spread.
 
     Examples
     --------
-    >>> evenly(torch.arange(10), most=4).tolist()
+    >>> spread_evenly(torch.arange(10), most=4).tolist()
     [0, 2, 5, 7]
     """
     n = min(len(places), most)
     return places[torch.arange(n) * len(places) // max(n, 1)]
 
 
-def _searched(recordings: Sequence[Tensor], has: Tensor) -> tuple[Tensor, Tensor]:
-    """Return directions (M, E), from the best one down, and how well each one tells.
-
-    How well is the difference of the means of the recordings with and without the
-    class, divided by how much recordings differ in either.
-    """
+def _search(recordings: Sequence[Tensor], has: Tensor) -> tuple[Tensor, Tensor]:
+    """Return directions (M, E), from the best one down, and the separation of each."""
     with_it = has.nonzero().ravel().tolist()
     directions, origin = _candidates(recordings, with_it)
     level, _ = _top_snippets(recordings, directions)  # (V, M)
     for column, v in enumerate(origin):
-        # a snippet is the highest along itself, so its own recording says nothing
+        # a snippet has the highest value along itself, so its own recording is left out
         others = [row for row in with_it if row != v]
         level[v, column] = level[others, column].median()
-    kept = _gap(level, has).argsort(descending=True, stable=True)[:REFINED]
+    kept = _separation(level, has).argsort(descending=True, stable=True)[
+        :REFINED_CANDIDATES
+    ]
     _, mean = _top_snippets(recordings, directions[kept])  # (V, M, E)
     moved = mean[has].mean(dim=0) - mean[~has].mean(dim=0)
     moved = moved / moved.norm(dim=1, keepdim=True).clamp(min=1e-9)
-    gap = _gap(_top_snippets(recordings, moved)[0], has)
+    gap = _separation(_top_snippets(recordings, moved)[0], has)
     order = gap.argsort(descending=True, stable=True)
     return moved[order], gap[order]
 
@@ -124,7 +126,7 @@ def _candidates(
 def _top_snippets(
     recordings: Sequence[Tensor], directions: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return what the highest snippets of each recording along directions are.
+    """Return the top snippets of each recording along each direction.
 
     Parameters
     ----------
@@ -136,22 +138,23 @@ def _top_snippets(
     Returns
     -------
     level : (V, M) tensor, on the CPU
-        Mean of the `JUDGED_BY` highest values.
+        Mean of the `TOP_SNIPPETS` highest values.
     mean : (V, M, E) tensor, on the CPU
         Mean of the snippets that have them.
     """
     level, mean = [], []
     for own in recordings:
-        values, places = (own @ directions.T).topk(min(JUDGED_BY, len(own)), dim=0)
+        values, places = (own @ directions.T).topk(min(TOP_SNIPPETS, len(own)), dim=0)
         level.append(values.mean(dim=0).cpu())
         mean.append(own[places].mean(dim=0).cpu())
     return torch.stack(level), torch.stack(mean)
 
 
-def _gap(level: Tensor, has: Tensor) -> Tensor:
-    """Return how far apart the levels (V, M) of the two kinds of recordings are, (M,).
+def _separation(level: Tensor, has: Tensor) -> Tensor:
+    """Return how well levels (V, M) separate recordings with the class, (M,).
 
-    It is the difference of their means, divided by the root of the sum of variances.
+    It is the difference of the two means, divided by the root of the sum of the
+    variances.
     """
     one, other = level[has], level[~has]
     spread = one.var(dim=0, correction=0) + other.var(dim=0, correction=0)

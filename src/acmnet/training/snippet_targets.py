@@ -1,4 +1,4 @@
-"""What a student is to say of each snippet, by what its teachers or a person say.
+"""Turn pseudo labels and marks into targets for each snippet of a video.
 
 Times are positions in snippets: a whole number is the middle of a snippet.
 """
@@ -13,8 +13,8 @@ from torch.nn import functional
 from acmnet.training.marked_snippets import WatchedStretch, snippets_around
 
 Extent = Literal["estimated", "marked", "unknown"]
-"""What is known of where an instance starts and ends: what the teachers say, what a
-person marked, or nothing."""
+"""How the start and end of an instance are known: estimated by the teachers, marked by
+a person, or unknown."""
 
 _BY_SURENESS: Final[tuple[Extent, ...]] = ("unknown", "estimated", "marked")
 
@@ -30,25 +30,25 @@ class PseudoInstance(NamedTuple):
     """Where it ends, in snippets."""
     weight: float
     """Its score divided by the best score of its class in its video, in (0, 1]; 1 for
-    an instance that a person marked; 0 for one of so many that it teaches nothing, not
-    even that the class is not there."""
+    an instance that a person marked; 0 for an instance whose snippets are ignored for
+    its class."""
     extent: Extent = "estimated"
     """How well its start and end are known. An instance of unknown extent teaches its
     class in the snippet nearest to its middle, and no boundaries."""
 
 
 class PseudoLabels(NamedTuple):
-    """What the teachers say of one training video."""
+    """The pseudo labels of one training video."""
 
     instances: tuple[PseudoInstance, ...]
     """The instances that the student learns from."""
     unplaced: tuple[int, ...]
-    """Classes that the video carries and that the teachers found nowhere in it. They
-    teach nothing, not even that a snippet does not show them."""
+    """Classes of the video that the teachers found nowhere in it. No snippet is learned
+    as showing or not showing them."""
     best_scores: tuple[float, ...] = ()
     """For each class that was found, the score of its best detection, above 0."""
     absent: tuple[WatchedStretch, ...] = ()
-    """Where a person saw that a class is only in its marked instances."""
+    """Stretches in which a person saw no instance of a class but the marked ones."""
 
 
 START: Final = 0
@@ -62,20 +62,20 @@ COUNTS: Final = 5
 
 
 class SnippetTargets(NamedTuple):
-    """What the student is to say of T snippets of one video, and how much that counts.
+    """Targets and weights of the student's losses, for T snippets of one video.
 
-    A loss is multiplied by its weight: what has the weight 0 is not learned.
+    A target with the weight 0 is not learned.
     """
 
     label: Tensor
     """(T, C). 1 for a snippet near the middle of an instance of the class, else 0."""
     label_weight: Tensor
-    """(T, C). How much the label counts, in [0, 1]."""
+    """(T, C). Weight of the label in the loss, in [0, 1]."""
     distance: Tensor
     """(T, 2). Snippets back to the start of the instance and on to its end."""
     distance_weight: Tensor
-    """(T,). How much the distances count: in [0, 1], or more near a marked segment; 0
-    where no instance is near."""
+    """(T,). Weight of the distances in the loss: in [0, 1], or more near a marked
+    segment; 0 where no instance is near."""
 
 
 def targets_of(
@@ -87,16 +87,16 @@ def targets_of(
 ) -> SnippetTargets:
     """Return the targets of some snippets of one video.
 
-    Snippets near the middle of an instance are to name its class and to tell how far
-    its start and end are; where several instances are near, those of the surest one.
-    The other snippets in an instance teach nothing of its class: teachers place
-    boundaries badly, and near a boundary the other one is far away and hard to tell.
-    All remaining snippets are to say that the class is not there.
+    Snippets near the middle of an instance learn its class, and the distances to its
+    start and end; where several instances are near, those of the one that is known
+    best. The other snippets of an instance are ignored for its class, because the
+    teachers place boundaries badly, and because the far boundary is hard to predict
+    from there. All remaining snippets learn that the class is absent.
 
     Parameters
     ----------
     labels : PseudoLabels
-        What the teachers say of the video.
+        The pseudo labels of the video.
     position : (T,) tensor
         The snippets, as whole numbers counted from the start of the video.
     n_classes : int
@@ -106,9 +106,9 @@ def targets_of(
         length, in (0, 1]. Where no snippet lies in that part, the nearest one is taken
         if it is at most half a snippet away from the middle.
     marked_weight : float
-        How much the boundaries of a marked segment count, above 0.
+        Weight of the boundaries of a marked segment, above 0.
     """
-    # numbered from 1; the surest is the last, and replaces all others
+    # numbered from 1; the one that is known best is the last, and replaces all others
     instances = sorted(labels.instances, key=_sureness)
     table = _table(instances, central_share, marked_weight)  # (1 + instances, 6)
     start, end, middle, reach, _, counts = table[1:].T.unsqueeze(-1)
@@ -143,11 +143,11 @@ class TargetsOfVideos:
     Parameters
     ----------
     labels : sequence of PseudoLabels
-        What the teachers say of each video.
+        The pseudo labels of each video.
     lengths : (videos,) int64 tensor
         Snippets of each video.
     n_classes, central_share, marked_weight
-        As `targets_of` takes them.
+        The parameters of `targets_of`.
     device : torch.device
         Where the targets are kept.
     """
@@ -208,10 +208,10 @@ def _classes_of(labels: PseudoLabels) -> list[int]:
 def _table(
     instances: Sequence[PseudoInstance], central_share: float, marked_weight: float
 ) -> Tensor:
-    """Return the numbers of instances in rows of six; row 0 is that of no instance.
+    """Return a row of six numbers for each instance; row 0 stands for no instance.
 
-    They are the start, the end, the middle, how far from the middle a snippet is near,
-    and how much the class and how much the boundaries count.
+    They are the start, the end, the middle, the distance from the middle up to which a
+    snippet is near, and the weights of the class and of the boundaries.
     """
     counts = {"estimated": 1.0, "marked": marked_weight, "unknown": 0.0}
     rows = [
@@ -226,7 +226,7 @@ def _table(
 
 
 def _last_of_class(chosen: Tensor, classes: Tensor, n_classes: int) -> Tensor:
-    """Return the number of the last instance that is chosen for each class, (C, T).
+    """Return the number of the last chosen instance of each class, (C, T); 0 for none.
 
     Parameters
     ----------
@@ -245,5 +245,5 @@ def _last_of_class(chosen: Tensor, classes: Tensor, n_classes: int) -> Tensor:
 
 
 def _sureness(instance: PseudoInstance) -> tuple[int, float]:
-    """Return what is higher the surer an instance's start and end are."""
+    """Return a sort key that is higher the better an instance's extent is known."""
     return _BY_SURENESS.index(instance.extent), instance.weight

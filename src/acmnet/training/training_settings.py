@@ -15,9 +15,9 @@ class TrainingSettings:
     batch_size: int = 16
     """Videos in one optimisation step, over all processes together; at least 1."""
     batch_snippets: int = 0
-    """About how many snippets one optimisation step sees at the most; 0 sets no limit.
-    Where videos are so long that ``batch_size`` of them have more, a step takes fewer
-    videos, at least one, so that long videos give more steps (D-106)."""
+    """Approximate upper bound on the snippets in one optimisation step; 0 sets no
+    limit. Where videos are so long that ``batch_size`` of them have more, a step takes
+    fewer videos, at least one, so that long videos give more steps (D-106)."""
     learning_rate: float = 1e-4
     """Learning rate of Adam, the same in every step, above 0."""
     weight_decay: float = 5e-5

@@ -1,4 +1,4 @@
-"""Features in which a direction means something: normal columns, uncorrelated.
+"""Whiten features: columns become normal, then uncorrelated, with the mean taken off.
 
 Notation: T snippets of a recording, D feature columns, E components that are kept.
 """
@@ -11,20 +11,21 @@ import torch
 from torch import Tensor
 
 REFERENCE: Final = 4096
-"""Number of snippets, at most, whose values say how each column is distributed."""
+"""Largest number of snippets that the distribution of a column is estimated from."""
 MOST_COMPONENTS: Final = 128
-"""No more components of the features than this are kept, those of largest variance."""
+"""Largest number of components that are kept: those of largest variance."""
 LEAST_VARIANCE: Final = 1e-6
-"""Components with a smaller share of the largest variance are rounding errors."""
+"""Components whose variance is a smaller share of the largest one are dropped as
+rounding errors."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Whitening:
     """Maps features to components of mean 0 and variance 1 that are not correlated.
 
-    Each column is replaced by the normal quantile of its rank first. A column with a
-    few huge values, as features of networks have, would otherwise be told by these
-    alone, and the sum of several columns by the largest of them.
+    Each column is replaced by the normal quantile of its rank first. Otherwise a few
+    huge values, which features of networks have, would dominate a column, and the
+    column with the largest values would dominate a sum of columns.
     """
 
     reference: Tensor
@@ -35,8 +36,8 @@ class Whitening:
     def recording(self, features: Tensor) -> Tensor:
         """Return the components (T, E) of a recording's features (T, D).
 
-        What all of its snippets have in common, such as the camera or the animal, is
-        taken off: the mean of each column over the recording.
+        The mean of each column over the recording is subtracted, because it shows what
+        all of its snippets have in common, such as the camera or the animal.
         """
         return self._centred(features) @ self.components
 

@@ -1,9 +1,9 @@
-"""Snippets of long recordings that show a class, as far as names alone can tell.
+"""Mine long recordings for snippets that show a class, from names alone.
 
-A training by names finds little in long recordings: too many snippets could be the ones
-that a name is about. But recordings that share a name share what it is about, and
-recordings without it lack that. Where this tells, networks learn the snippets as if
-somebody had marked them. Nothing but features and names enters.
+A training by names finds little in long recordings, because many snippets could be the
+ones that show the named action. But recordings with one name have similar snippets that
+recordings without the name lack. Where such snippets stand out clearly, networks learn
+them as if somebody had marked them. Only features and names are used.
 """
 
 import math
@@ -22,40 +22,45 @@ from acmnet.training.marked_snippets import (
     SnippetMarks,
     WatchedStretch,
 )
-from acmnet.training.shared_directions import JUDGED_BY, evenly, shared_direction
+from acmnet.training.shared_directions import (
+    TOP_SNIPPETS,
+    shared_direction,
+    spread_evenly,
+)
 from acmnet.training.whitened_recordings import whitening_of
 
 MOST_SNIPPETS: Final = 1_000_000
-"""Recordings are searched and taught up to so many snippets; of more, some are, evenly
-spread. They take up to 512 MB."""
+"""Largest number of snippets that are searched, in all recordings together. If there
+are more, some of the recordings are searched, evenly spread. They take up to 512 MB."""
 FALSE_SHARE: Final = 0.2
-"""Above the least value that counts, recordings without the class have at most this
-share of the snippets that recordings with it have."""
+"""Upper bound on the snippets above the lower limit in a recording without the class,
+as a share of those in a recording with it."""
 PEAK_SHARE: Final = 0.5
-"""A snippet shows the class if it reaches this share of what the highest ones of
-recordings with the class usually reach."""
-SEARCHED_ABOVE: Final = 100
-"""The least value that counts is among so many highest ones of each recording."""
+"""A snippet shows the class if its value reaches this share of the peak: the median,
+over recordings with the class, of their highest values."""
+LIMITS_TRIED: Final = 100
+"""Number of highest values of each recording that are tried as the lower limit."""
 
 
-def told_snippets(
+def mine_snippets(
     dataset: WeakDataset, settings: ModelSettings
 ) -> dict[str, SnippetMarks]:
-    """Return what names tell of the snippets of long recordings, by recording.
+    """Return the snippets of long recordings that show a class, and those that do not.
 
     Parameters
     ----------
     dataset : WeakDataset
         Features and names.
     settings : ModelSettings
-        A recording is long if ``most_pooled`` limits how many of its snippets judge a
-        class (D-106). Without that limit, none is.
+        A recording is long if ``most_pooled`` limits the number of snippets that are
+        averaged for its video score (D-106). Without that limit, no recording is long.
 
     Returns
     -------
     dict of video id to SnippetMarks
-        Snippets that show a class of the recording, and those that do not; what lies
-        between is unknown. Recordings of which names tell nothing are left out.
+        Runs of snippets that show a class, as marked instances, and runs that do not,
+        as watched stretches. All other snippets are unknown. Recordings without any
+        finding are left out.
     """
     places = _long(dataset, settings)
     if not len(places):
@@ -69,7 +74,7 @@ def told_snippets(
         if direction is None:
             continue
         values = [(own @ direction).cpu() for own in recordings]
-        least, peak = least_and_peak(values, has[:, c])
+        least, peak = score_limits(values, has[:, c])
         if least == math.inf:
             continue
         for v in has[:, c].nonzero().ravel().tolist():
@@ -81,39 +86,41 @@ def told_snippets(
     }
 
 
-def told_sentence(told: Mapping[str, SnippetMarks], class_names: Sequence[str]) -> str:
-    """Return of which classes names tell snippets, in words.
+def mining_note(mined: Mapping[str, SnippetMarks], class_names: Sequence[str]) -> str:
+    """Return a sentence on the classes that were found, and on those that were not.
 
     Parameters
     ----------
-    told : mapping of video id to SnippetMarks
-        What `told_snippets` found; not empty.
+    mined : mapping of video id to SnippetMarks
+        What `mine_snippets` found; not empty.
     class_names : sequence of str
         Names of the C classes.
 
     Examples
     --------
-    >>> told = {"monday": SnippetMarks(instances=(MarkedInstance(0, 2.5, 4.5),))}
-    >>> told_sentence(told, ["jump", "run"])[:72]
+    >>> mined = {"monday": SnippetMarks(instances=(MarkedInstance(0, 2.5, 4.5),))}
+    >>> mining_note(mined, ["jump", "run"])[:72]
     "in long recordings, names alone tell where 1 of 2 classes may be: 'jump'"
     """
-    found = sorted({i.class_index for own in told.values() for i in own.instances})
+    found = sorted({i.class_index for own in mined.values() for i in own.instances})
     known = [class_names[c] for c in found]
     others = [name for c, name in enumerate(class_names) if c not in found]
-    said = (
+    sentence = (
         f"in long recordings, names alone tell where {len(known)} of "
         f"{counted(len(class_names), 'class')} may be: {some(known)}"
     )
     if not others:
-        return said
+        return sentence
     return (
-        f"{said}; they tell nothing of where {some(others)} may be; mark some actions "
-        "of these (--supervision points), or add recordings with and without them"
+        f"{sentence}; they do not tell where {some(others)} may be: mark some of these "
+        "actions (--supervision points), or add recordings with and without them"
     )
 
 
-def least_and_peak(values: list[Tensor], has: Tensor) -> tuple[float, float]:
-    """Return the least value that counts, and what the highest usually reach.
+def score_limits(values: list[Tensor], has: Tensor) -> tuple[float, float]:
+    """Return the value below which a class is absent, and the peak of the class.
+
+    The first is infinite if no limit separates recordings with the class from others.
 
     Parameters
     ----------
@@ -125,18 +132,18 @@ def least_and_peak(values: list[Tensor], has: Tensor) -> tuple[float, float]:
     Examples
     --------
     >>> values = [torch.tensor([5.0] * 5 + [1.0] * 9), torch.tensor([2.0] + [1.0] * 9)]
-    >>> least_and_peak(values, torch.tensor([True, False]))
+    >>> score_limits(values, torch.tensor([True, False]))
     (5.0, 5.0)
     """
     is_named = has.tolist()
     named = [own for own, own_has in zip(values, is_named, strict=True) if own_has]
     others = [own for own, own_has in zip(values, is_named, strict=True) if not own_has]
-    top = [own.topk(min(JUDGED_BY, len(own))).values.mean() for own in named]
+    top = [own.topk(min(TOP_SNIPPETS, len(own))).values.mean() for own in named]
     peak = float(torch.stack(top).median())
     high = torch.cat(named).sort(descending=True).values
     low = torch.cat(others).sort().values
-    high = high[: SEARCHED_ABOVE * len(named)]
-    # of each candidate for the least value: how many snippets reach it, per recording
+    high = high[: LIMITS_TRIED * len(named)]
+    # for each candidate limit: how many snippets of a recording reach it
     reached = torch.arange(1, len(high) + 1) / len(named)
     by_others = (len(low) - torch.searchsorted(low, high)) / len(others)
     counts = (by_others <= FALSE_SHARE * reached).nonzero().ravel()
@@ -145,7 +152,7 @@ def least_and_peak(values: list[Tensor], has: Tensor) -> tuple[float, float]:
 
 
 def _long(dataset: WeakDataset, settings: ModelSettings) -> Tensor:
-    """Return the places of the long recordings that are searched, (V,)."""
+    """Return the indices of the long recordings that are searched, (V,)."""
     ratio, most = settings.instance_ratio, settings.most_pooled
     lengths = dataset.lengths.tolist()
     is_long = [
@@ -153,7 +160,9 @@ def _long(dataset: WeakDataset, settings: ModelSettings) -> Tensor:
     ]
     places = torch.tensor(is_long).nonzero().ravel()
     total = int(dataset.lengths[places].sum())
-    return evenly(places, most=max(len(places) * MOST_SNIPPETS // max(total, 1), 1))
+    return spread_evenly(
+        places, most=max(len(places) * MOST_SNIPPETS // max(total, 1), 1)
+    )
 
 
 def _certainty(values: Tensor, least: float, peak: float) -> Tensor:
@@ -165,7 +174,7 @@ def _certainty(values: Tensor, least: float, peak: float) -> Tensor:
 def _as_marks(shown: Tensor, named: Tensor) -> SnippetMarks:
     """Return what is known of a recording's snippets, (T, C), as marks.
 
-    A class that is not among the recording's names, (C,), is nowhere in it.
+    A class that is not among the recording's names, (C,), is absent everywhere in it.
     """
     instances, absent = [], []
     for c, is_named in enumerate(named.tolist()):

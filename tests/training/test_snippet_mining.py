@@ -10,7 +10,7 @@ from acmnet.network.network_settings import ModelSettings
 from acmnet.segments import SnippetGrid
 from acmnet.training.marked_snippets import known_labels
 from acmnet.training.shared_directions import LEAST_RECORDINGS, shared_direction
-from acmnet.training.told_snippets import told_snippets
+from acmnet.training.snippet_mining import mine_snippets
 from acmnet.training.whitened_recordings import whitening_of
 
 GRID = SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)
@@ -45,10 +45,10 @@ def dataset(planted):
 
 
 def test_a_planted_class_is_found_snippet_by_snippet(dataset):
-    told = told_snippets(dataset, BEST)
-    assert set(told) == {f"v{i:02d}" for i in range(RECORDINGS)[::2]}
+    mined = mine_snippets(dataset, BEST)
+    assert set(mined) == {f"v{i:02d}" for i in range(RECORDINGS)[::2]}
     right, shown = 0, 0
-    for marks in told.values():
+    for marks in mined.values():
         known = known_labels(marks, torch.arange(float(SNIPPETS)), 2)
         right += int(known.label[AT, 0].sum())
         shown += int(known.label[:, 0].sum())
@@ -56,24 +56,24 @@ def test_a_planted_class_is_found_snippet_by_snippet(dataset):
         assert not known.label[:, 1].any()
         assert known.is_known[:, 1].all()
         assert known.is_known[:, 0].float().mean() > 0.95
-    assert right > 0.9 * len(told) * len(AT)
+    assert right > 0.9 * len(mined) * len(AT)
     assert right > 0.9 * shown
-    assert told == told_snippets(dataset, BEST)
+    assert mined == mine_snippets(dataset, BEST)
 
 
 def test_names_that_were_dealt_out_anew_tell_nothing(planted):
     order = np.random.default_rng(1).permutation(RECORDINGS)
-    assert told_snippets(named(planted, order < RECORDINGS // 2), BEST) == {}
+    assert mine_snippets(named(planted, order < RECORDINGS // 2), BEST) == {}
 
 
 def test_a_direction_of_the_other_recordings_is_no_class(planted):
     # recordings without the name have what the others lack
-    assert told_snippets(named(planted, np.arange(RECORDINGS) % 2 == 1), BEST) == {}
+    assert mine_snippets(named(planted, np.arange(RECORDINGS) % 2 == 1), BEST) == {}
 
 
 @pytest.mark.parametrize("settings", [ModelSettings(), ModelSettings(most_pooled=25)])
 def test_short_recordings_are_learned_as_before(dataset, settings):
-    assert told_snippets(dataset, settings) == {}
+    assert mine_snippets(dataset, settings) == {}
 
 
 def test_too_few_recordings_tell_nothing(dataset):
@@ -94,7 +94,7 @@ def test_mapped_features_tell_the_same(dataset, planted):
     mapped = WeakDataset(
         open_store(planted, grid=GRID), labels, ["jump", "run"], in_memory=False
     )
-    assert told_snippets(mapped, BEST) == told_snippets(dataset, BEST)
+    assert mine_snippets(mapped, BEST) == mine_snippets(dataset, BEST)
 
 
 def test_whitening_looks_at_ranks_alone(dataset):
