@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from acmnet.data.annotations import Annotations, Instance, Video
+from acmnet.data.labels.annotations import Annotations, Instance, Video
 from acmnet.evaluation.reports import evaluate
 from acmnet.segments import Detections, FloatArray, IntArray, Segment
 from benchmarks.measure import Figure, against_twin, interleaved, spread

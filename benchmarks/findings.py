@@ -12,10 +12,10 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from acmnet import recipes
-from acmnet.data.annotations import Video
-from acmnet.data.detections import read_detections
+from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import Data, DataSource, open_data
+from acmnet.data.labels.annotations import Video
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.inference.localized_videos import localize_videos
 from acmnet.localization.localization_settings import LocalizationSettings

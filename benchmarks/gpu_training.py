@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from acmnet.data.datasets import WeakDataset
-from acmnet.data.feature_store import FeatureStore
+from acmnet.data.features.feature_store import FeatureStore
 from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.devices import exact_fp32
 from acmnet.network.acm_net import ACMNet

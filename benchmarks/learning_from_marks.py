@@ -36,9 +36,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from acmnet.active_learning.suggestions import assess, shown_scores, suggestions_of
-from acmnet.data.annotations import Point, Video, WatchedSpan
 from acmnet.data.labelled_features import Data, DataSource, open_data
-from acmnet.data.supervision import Supervision
+from acmnet.data.labels.annotations import Point, Video, WatchedSpan
+from acmnet.data.labels.supervision import Supervision
 from acmnet.evaluation.reports import evaluate
 from acmnet.files import written_whole
 from acmnet.inference.localized_videos import localize_videos

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from acmnet.data.datasets import WeakDataset
-from acmnet.data.feature_manifest import FeatureManifest, write_manifest
-from acmnet.data.feature_store import open_store, write_features
+from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.features.feature_store import open_store, write_features
 from acmnet.network.acm_net import ACMNet
 from acmnet.recipes import recipe
 from acmnet.segments import SnippetGrid

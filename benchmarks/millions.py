@@ -57,9 +57,9 @@ class Cost(NamedTuple):
 
 def draw(folder: Path, videos: int) -> None:
     """Write labels, detections and a store of shards of so many videos."""
-    from acmnet.data.arrow_detections import write_arrow_detections
-    from acmnet.data.arrow_files import named_column, number_column, write_arrow
-    from acmnet.data.detection_file import DetectionFile
+    from acmnet.data.detections.arrow_detections import write_arrow_detections
+    from acmnet.data.detections.detection_arrays import DetectionFile
+    from acmnet.data.tables.arrow_files import named_column, number_column, write_arrow
 
     folder.mkdir(parents=True)
     random = np.random.default_rng(0)
@@ -102,9 +102,9 @@ def _draw_store(
     folder: Path, ids: tuple[str, ...], random: np.random.Generator
 ) -> None:
     """Write shards with features of so many videos."""
-    from acmnet.data.feature_manifest import FeatureManifest, write_manifest
-    from acmnet.data.feature_packing import MOST_VIDEOS
-    from acmnet.data.feature_shards import shard_name, shard_of
+    from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
+    from acmnet.data.features.feature_packing import MOST_VIDEOS
+    from acmnet.data.features.feature_shards import shard_name, shard_of
     from acmnet.segments import SnippetGrid
 
     folder.mkdir()
@@ -131,7 +131,7 @@ def use(work: str, folder: Path) -> Cost:
 
         main(words[work])
         return Cost(time.process_time() - began_s, peak_memory_gb())
-    from acmnet.data.feature_store import open_store
+    from acmnet.data.features.feature_store import open_store
 
     store = open_store(folder / "features")
     opened_s, ids = time.process_time(), store.video_ids

@@ -26,9 +26,9 @@ from typing import Any, Final
 
 from playwright.sync_api import Page, sync_playwright
 
-from acmnet.data.annotations import Annotations
-from acmnet.data.detections import read_detections
+from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import Annotations
 from acmnet.data.made_up.drawn_videos import SceneSettings, write_scenes
 from acmnet.evaluation.reports import evaluate
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from acmnet.data.datasets import WeakDataset, drawn_numbers, sampled_positions
-from acmnet.data.feature_manifest import FeatureManifest, write_manifest
-from acmnet.data.feature_store import open_store, write_features
+from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.features.feature_store import open_store, write_features
 from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.segments import SnippetGrid
 from benchmarks.measure import Figure, against_twin, interleaved

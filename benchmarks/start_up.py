@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from acmnet.data.detections import write_detections
-from acmnet.data.label_json import label_entry
+from acmnet.data.detections.detection_files import write_detections
+from acmnet.data.labels.label_json import label_entry
 from acmnet.files import write_json
 from benchmarks.evaluation import made_up_thumos
 from benchmarks.measure import (

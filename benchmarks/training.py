@@ -17,8 +17,8 @@ from torch.optim.optimizer import (
 )
 
 from acmnet.data.datasets import WeakDataset
-from acmnet.data.feature_manifest import FeatureManifest, write_manifest
-from acmnet.data.feature_store import open_store, write_features
+from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.features.feature_store import open_store, write_features
 from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.devices import computed_in
 from acmnet.network.acm_net import ACMNet

@@ -148,7 +148,7 @@ MAY_IMPORT = {
     },
 }
 """Each folder, in the order of the data, and the folders before it that it knows."""
-GIVES_TIMES = "data.marks"
+GIVES_TIMES = "data.labels.marks"
 """The only door of times into training: it gives those that were asked for."""
 DOORS = {"__init__", "__main__"}
 """The package's door, and the one of ``python -m acmnet``."""
@@ -218,12 +218,12 @@ def test_training_sees_times_through_one_door():
     # neither segments of actions nor label files, not even through another room,
     # except for the times that `given_marks` returns because they were asked for
     truth = {
-        "data.annotations",
+        "data.labels.annotations",
         "data.label_files",
         "data.formats.reading",
-        "data.label_json",
-        "data.label_tables",
-        "data.detections",
+        "data.labels.label_json",
+        "data.labels.label_tables",
+        "data.detections.detection_files",
     }
     for start in (
         "data.datasets",

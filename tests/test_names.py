@@ -8,13 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acmnet.data.annotations import AnnotationError
 from acmnet.data.checks.examination import ExaminedFiles, examine
 from acmnet.data.checks.refusals import DataError
-from acmnet.data.detections import DetectionFile, DetectionFileError, read_detections
-from acmnet.data.feature_files import FeatureError
-from acmnet.data.feature_store import open_store, write_features
+from acmnet.data.detections.detection_files import (
+    DetectionFile,
+    DetectionFileError,
+    read_detections,
+)
+from acmnet.data.features.feature_files import FeatureError
+from acmnet.data.features.feature_store import open_store, write_features
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import AnnotationError
 from acmnet.evaluation.reports import evaluate
 from acmnet.extraction.records import forget
 from acmnet.extraction.video_search import find_videos

@@ -37,8 +37,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.feature_manifest import FeatureManifest, write_manifest
-from acmnet.data.feature_store import write_features
+from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.features.feature_store import write_features
 from acmnet.files import write_json
 from acmnet.segments import SnippetGrid
 

@@ -13,12 +13,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from acmnet.data.annotations import AnnotationError, Annotations
     from acmnet.data.checks.refusals import DataError
-    from acmnet.data.detections import DetectionFileError
-    from acmnet.data.feature_files import FeatureError
-    from acmnet.data.feature_store import FeatureStore, open_store
+    from acmnet.data.detections.detection_files import DetectionFileError
+    from acmnet.data.features.feature_files import FeatureError
+    from acmnet.data.features.feature_store import FeatureStore, open_store
     from acmnet.data.label_files import read_annotations
+    from acmnet.data.labels.annotations import AnnotationError, Annotations
     from acmnet.data.tables_in_memory import (
         annotations_from_table,
         detections_from_table,
@@ -51,11 +51,11 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES: Final = {
-    "acmnet.data.annotations": ("AnnotationError", "Annotations"),
+    "acmnet.data.labels.annotations": ("AnnotationError", "Annotations"),
     "acmnet.data.checks.refusals": ("DataError",),
-    "acmnet.data.detections": ("DetectionFileError",),
-    "acmnet.data.feature_files": ("FeatureError",),
-    "acmnet.data.feature_store": ("FeatureStore", "open_store"),
+    "acmnet.data.detections.detection_files": ("DetectionFileError",),
+    "acmnet.data.features.feature_files": ("FeatureError",),
+    "acmnet.data.features.feature_store": ("FeatureStore", "open_store"),
     "acmnet.data.label_files": ("read_annotations",),
     "acmnet.data.tables_in_memory": (
         "annotations_from_table",

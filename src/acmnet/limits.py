@@ -1,8 +1,8 @@
 """The limits of what a user's file may hold.
 
 A file beyond a limit is a mistake or an attack. The functions that read files
-(`acmnet.text_files`, `acmnet.data.feature_store`, `acmnet.data.label_files`) refuse it
-with a sentence that says so.
+(`acmnet.text_files`, `acmnet.data.features.feature_store`, `acmnet.data.label_files`)
+refuse it with a sentence that says so.
 """
 
 import itertools

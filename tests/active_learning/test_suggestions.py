@@ -17,9 +17,9 @@ from acmnet.active_learning.suggestions import (
     suggestions_of,
 )
 from acmnet.active_learning.uncertain_spans import Doubt, doubts_of
-from acmnet.data.annotations import Instance, Point, WatchedSpan
 from acmnet.data.labelled_features import DataSource, open_data
-from acmnet.data.marks import VideoMarks
+from acmnet.data.labels.annotations import Instance, Point, WatchedSpan
+from acmnet.data.labels.marks import VideoMarks
 from acmnet.models.stored_model import load
 from acmnet.models.trained_model import TrainedModel
 from acmnet.network.acm_net import ACMNet

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from benchmarks.sets import shrec22, surveillance
 
-from acmnet.data.feature_store import open_store
+from acmnet.data.features.feature_store import open_store
 from acmnet.data.label_files import read_annotations
 from acmnet.video.frames import FrameReader
 from support.places import SHARED

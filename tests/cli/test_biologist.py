@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 import pytest
 
-from acmnet.data.detections import read_detections
+from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.label_files import read_annotations
 
 BEETLE = "K\u00e4fer l\u00e4uft 1"

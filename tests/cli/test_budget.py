@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from acmnet.data.detections import write_detections
+from acmnet.data.detections.detection_files import write_detections
 from acmnet.evaluation.time_budget import (
     Bout,
     budget_of,

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from acmnet.data.annotations import AnnotationError
 from acmnet.data.detection_output import OutputError, output_of
-from acmnet.data.detections import write_detections
+from acmnet.data.detections.detection_files import write_detections
 from acmnet.data.formats.conversion import convert
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import AnnotationError
 from acmnet.messages import counted
 from acmnet.segments import Detections
 from support.commands import refused

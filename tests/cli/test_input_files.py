@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acmnet.data.annotations import AnnotationError
 from acmnet.data.checks.lenient_reading import read_leniently
-from acmnet.data.detections import DetectionFileError, read_detections
-from acmnet.data.failed_videos import read_failures
-from acmnet.data.feature_files import FeatureError
-from acmnet.data.feature_manifest import read_manifest
+from acmnet.data.detections.detection_files import DetectionFileError, read_detections
+from acmnet.data.features.failed_videos import read_failures
+from acmnet.data.features.feature_files import FeatureError
+from acmnet.data.features.feature_manifest import read_manifest
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import AnnotationError
 from acmnet.evaluation.truth import read_intervals
 from acmnet.extraction.records import ExtractionError, read_records
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, finite, seconds

@@ -21,9 +21,9 @@ from acmnet.cli.exit_codes import (
     USAGE,
 )
 from acmnet.cli.verbs import VERBS, WITH_SETTINGS
-from acmnet.data.annotations import weak_labels
-from acmnet.data.detections import read_detections
+from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import weak_labels
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.training.checkpoint import load_config
 from acmnet.training.checkpoint_folder import has_checkpoint

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from acmnet.cli import main
-from acmnet.data.feature_manifest import read_manifest
+from acmnet.data.features.feature_manifest import read_manifest
 from acmnet.data.label_files import read_annotations
 from acmnet.evaluation.reports import evaluate
 from acmnet.extraction.records import read_records

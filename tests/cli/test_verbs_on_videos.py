@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from acmnet.cli import main, progress
-from acmnet.data.detections import read_detections
-from acmnet.data.feature_manifest import (
+from acmnet.data.detections.detection_files import read_detections
+from acmnet.data.features.feature_manifest import (
     FeatureManifest,
     read_manifest,
     write_manifest,

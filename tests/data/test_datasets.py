@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from acmnet.data.annotations import weak_labels
 from acmnet.data.datasets import (
     WeakDataset,
     drawn_numbers,
@@ -15,8 +14,9 @@ from acmnet.data.datasets import (
     rounded_up,
     sampled_positions,
 )
-from acmnet.data.feature_store import open_store
+from acmnet.data.features.feature_store import open_store
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import weak_labels
 from acmnet.data.sampling_settings import SamplingSettings
 
 

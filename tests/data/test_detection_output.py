@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acmnet.data.detection_csv import csv_of
 from acmnet.data.detection_output import OutputError, output_of
-from acmnet.data.detections import DetectionFileError, read_detections
-from acmnet.data.shown_detections import Shown
-from acmnet.data.subtitles import srt_of, webvtt_of
+from acmnet.data.detections.detection_csv import csv_of
+from acmnet.data.detections.detection_files import DetectionFileError, read_detections
+from acmnet.data.detections.shown_detections import Shown
+from acmnet.data.detections.subtitles import srt_of, webvtt_of
 from acmnet.evaluation.reports import evaluate
 from acmnet.models.training_summary import shown_score
 from acmnet.names import one_form

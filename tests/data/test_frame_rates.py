@@ -6,9 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from acmnet.data.annotations import AnnotationError
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data
+from acmnet.data.labels.annotations import AnnotationError
 from acmnet.extraction.video_search import frame_rates
 from support.movies import plain, write_movie
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acmnet.data.annotations import (
+from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import (
     AnnotationError,
     Annotations,
     Instance,
     Video,
     weak_labels,
 )
-from acmnet.data.label_files import read_annotations
 from acmnet.names import one_form
 from acmnet.segments import Segment
 from support.places import SHARED

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import acmnet as package
-from acmnet.data.annotations import AnnotationError
-from acmnet.data.detections import DetectionFileError, read_detections
+from acmnet.data.detections.detection_files import DetectionFileError, read_detections
+from acmnet.data.labels.annotations import AnnotationError
 from acmnet.segments import Detections
 from support.commands import refused
 

@@ -9,7 +9,7 @@ import pytest
 
 from acmnet.cli import main
 from acmnet.cli.trained_run import scored as run_score
-from acmnet.data.detections import read_detections
+from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.evaluation.held_out import held_out

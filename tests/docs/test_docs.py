@@ -12,8 +12,8 @@ import pytest
 
 from acmnet import open_store, read_annotations
 from acmnet.cli import main
-from acmnet.data.annotations import Instance, Point, WatchedSpan
-from acmnet.data.supervision import Supervision
+from acmnet.data.labels.annotations import Instance, Point, WatchedSpan
+from acmnet.data.labels.supervision import Supervision
 from acmnet.recipes import recipe, setting_names
 from acmnet.segments import Segment
 from support.places import ROOT

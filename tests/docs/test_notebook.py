@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from acmnet.data.annotations import Annotations, Instance, Video
+from acmnet.data.labels.annotations import Annotations, Instance, Video
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.segments import MOST_SHOWN, Detections, Segment
 from support.places import ROOT

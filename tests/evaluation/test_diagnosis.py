@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acmnet.data.annotations import Annotations, Instance, Video
+from acmnet.data.labels.annotations import Annotations, Instance, Video
 from acmnet.evaluation.diagnosis import diagnose
 from acmnet.evaluation.false_positives import KINDS
 from acmnet.evaluation.reports import evaluate

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acmnet.data.annotations import AnnotationError
-from acmnet.data.detections import read_detections
+from acmnet.data.detections.detection_files import read_detections
+from acmnet.data.labels.annotations import AnnotationError
 from acmnet.evaluation.protocols import protocol, protocols
 from acmnet.evaluation.reports import evaluate
 from acmnet.segments import Detections

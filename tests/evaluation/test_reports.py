@@ -9,7 +9,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from acmnet.data.annotations import (
+from acmnet.data.detections.detection_files import DetectionFile, DetectionFileError
+from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import (
     AnnotationError,
     Annotations,
     Instance,
@@ -17,8 +19,6 @@ from acmnet.data.annotations import (
     Video,
     WatchedSpan,
 )
-from acmnet.data.detections import DetectionFile, DetectionFileError
-from acmnet.data.label_files import read_annotations
 from acmnet.evaluation.matching import Located, average_precision, match_detections
 from acmnet.evaluation.reports import evaluate, parse_tiou
 from acmnet.segments import Detections, Segment

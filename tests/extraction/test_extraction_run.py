@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from acmnet.data.failed_videos import Failure, fingerprint, read_failures
-from acmnet.data.feature_manifest import FeatureManifest
-from acmnet.data.feature_store import open_store
+from acmnet.data.features.failed_videos import Failure, fingerprint, read_failures
+from acmnet.data.features.feature_manifest import FeatureManifest
+from acmnet.data.features.feature_store import open_store
 from acmnet.extraction.extraction_request import ExtractionProgress, ExtractionRequest
 from acmnet.extraction.extraction_run import extract_videos
 from acmnet.extraction.extractors import ExtractionSettings

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acmnet.data.feature_manifest import FeatureManifest
+from acmnet.data.features.feature_manifest import FeatureManifest
 from acmnet.extraction.extractors import (
     ExtractionSettings,
     ExtractorError,

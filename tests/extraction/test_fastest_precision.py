@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from acmnet.data.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
 from acmnet.extraction.extractors import (
     ExtractionSettings,
     ExtractorError,

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from acmnet.data.feature_files import FeatureError
-from acmnet.data.feature_manifest import write_manifest
-from acmnet.data.feature_store import RECORDS, open_store
+from acmnet.data.features.feature_files import FeatureError
+from acmnet.data.features.feature_manifest import write_manifest
+from acmnet.data.features.feature_store import RECORDS, open_store
 from acmnet.extraction.extractors import ExtractionSettings, manifest_of
 from acmnet.extraction.records import finished
 from acmnet.extraction.shipped_extractors import make_extractor

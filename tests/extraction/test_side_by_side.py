@@ -17,8 +17,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acmnet.data.feature_files import FeatureError
-from acmnet.data.feature_manifest import FeatureManifest, read_manifest
+from acmnet.data.features.feature_files import FeatureError
+from acmnet.data.features.feature_manifest import FeatureManifest, read_manifest
 from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.extraction_run import extract_videos
 from acmnet.extraction.extractors import (

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import acmnet as package
-from acmnet.data.feature_files import FeatureError
-from acmnet.data.feature_store import open_store
+from acmnet.data.features.feature_files import FeatureError
+from acmnet.data.features.feature_store import open_store
 from acmnet.fitting.extracted_videos import extraction_of
 from support.commands import refused
 from support.planted import plant

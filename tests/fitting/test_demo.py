@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import acmnet
-from acmnet.data.detections import read_detections
+from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.made_up.drawn_videos import SceneSettings
 from acmnet.evaluation.reports import evaluate
 from acmnet.fitting.demo import DemoHooks, demo

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from acmnet import recipes
-from acmnet.data.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
 from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.shipped_extractors import make_extractor

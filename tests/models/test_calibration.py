@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from acmnet.cli import main
-from acmnet.data.annotations import Annotations, Instance, Video
+from acmnet.data.labels.annotations import Annotations, Instance, Video
 from acmnet.evaluation.calibration_curves import calibration_error, reliability
 from acmnet.evaluation.reports import evaluate
 from acmnet.localization.localization_settings import LocalizationSettings

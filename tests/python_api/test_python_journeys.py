@@ -9,12 +9,12 @@ import pytest
 import torch
 
 import acmnet
-from acmnet.data.annotations import Annotations, Instance, Video, weak_labels
 from acmnet.data.checks.refusals import DataError, bad_features, problems
-from acmnet.data.feature_files import FeatureError
-from acmnet.data.feature_store import write_features
+from acmnet.data.features.feature_files import FeatureError
+from acmnet.data.features.feature_store import write_features
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data
+from acmnet.data.labels.annotations import Annotations, Instance, Video, weak_labels
 from acmnet.data.made_up.feature_world import make_world, write_world
 from acmnet.evaluation.reports import evaluate
 from acmnet.inference.localized_videos import localize_videos

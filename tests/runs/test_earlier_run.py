@@ -5,8 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from acmnet.data.feature_manifest import FeatureManifest, write_manifest
-from acmnet.data.feature_store import open_store, write_features
+from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.features.feature_store import open_store, write_features
 from acmnet.runs import earlier_run
 from acmnet.runs.earlier_run import earlier_features, take_features
 from acmnet.runs.run_request import RunError

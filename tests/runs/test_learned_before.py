@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from acmnet.data.annotations import Point
 from acmnet.data.labelled_features import DataSource, open_data
-from acmnet.data.marks import marks_values
+from acmnet.data.labels.annotations import Point
+from acmnet.data.labels.marks import marks_values
 from acmnet.recipes import recipe
 from acmnet.runs.earlier_run import times_of_all_rounds
 from acmnet.runs.run_data import training_videos

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from acmnet.data.annotations import Point, WatchedSpan
 from acmnet.data.labelled_features import DataSource, open_data
+from acmnet.data.labels.annotations import Point, WatchedSpan
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.evaluation.reports import evaluate
 from acmnet.inference.localized_videos import localize_videos

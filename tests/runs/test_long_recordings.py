@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from acmnet.data.feature_manifest import FeatureManifest, write_manifest
-from acmnet.data.feature_store import write_features
+from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.features.feature_store import write_features
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.recipes import recipe
 from acmnet.runs.run_request import RunRequest

@@ -19,10 +19,10 @@ from safetensors.torch import save
 
 import acmnet as package
 from acmnet.cli.trained_run import RunDataOptions
-from acmnet.data.annotations import Annotations, Instance, Video
 from acmnet.data.label_files import read_annotations
-from acmnet.data.label_json import label_file
 from acmnet.data.labelled_features import DataSource, open_data
+from acmnet.data.labels.annotations import Annotations, Instance, Video
+from acmnet.data.labels.label_json import label_file
 from acmnet.models.training_summary import SUMMARY_FILE
 from acmnet.names import one_form
 from acmnet.recipes import recipe

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import acmnet
-from acmnet.data.detections import read_detections
+from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.evaluation.reports import evaluate

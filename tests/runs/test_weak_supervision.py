@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from acmnet.data.annotations import Instance, Point, WatchedSpan
 from acmnet.data.labelled_features import DataSource, open_data
+from acmnet.data.labels.annotations import Instance, Point, WatchedSpan
 from acmnet.models.stored_model import TEACHERS
 from acmnet.recipes import PROFILES, recipe
 from acmnet.runs.run_request import RunRequest

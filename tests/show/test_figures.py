@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acmnet.data.annotations import Instance, Video
+from acmnet.data.labels.annotations import Instance, Video
 from acmnet.evaluation.reports import evaluate
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.segments import Detections, Segment, SnippetGrid

@@ -4,9 +4,9 @@ import contextlib
 
 import pytest
 
-from acmnet.data.annotations import AnnotationError, Point
 from acmnet.data.formats.format_table import format_named
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import AnnotationError, Point
 from acmnet.show.bench.bench_labels import KnownVideo
 from acmnet.show.bench.label_export import LabelExport
 from acmnet.show.bench.mark_store import MarkStore

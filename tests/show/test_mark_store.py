@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acmnet.data.annotations import BENCH, Point
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import BENCH, Point
 from acmnet.files import FileError
 from acmnet.show.bench import mark_journal
 from acmnet.show.bench.bench_labels import KnownVideo

@@ -11,8 +11,8 @@ import av
 import numpy as np
 import pytest
 
-from acmnet.data.annotations import Instance
-from acmnet.data.detections import DetectionFile, read_detections
+from acmnet.data.detections.detection_files import DetectionFile, read_detections
+from acmnet.data.labels.annotations import Instance
 from acmnet.segments import Detection, Detections, Segment
 from acmnet.show.frame_overlay import LIGHT_LEFT, Overlay, class_colour, text_mask
 from acmnet.show.rendered_video import RenderError, detections_of, render_detections

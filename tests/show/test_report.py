@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from acmnet.data.detections import read_detections
+from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.models.stored_model import load

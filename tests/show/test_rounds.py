@@ -7,7 +7,7 @@ import time
 import pytest
 from filelock import FileLock, Timeout
 
-from acmnet.data.detections import write_detections
+from acmnet.data.detections.detection_files import write_detections
 from acmnet.recipes import recipe
 from acmnet.segments import Detections
 from acmnet.show.bench.bench_labels import KnownVideo, Labels, label_text, label_values

@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from acmnet.data.annotations import Annotations, Instance, Point, Video, WatchedSpan
+from acmnet.data.labels.annotations import (
+    Annotations,
+    Instance,
+    Point,
+    Video,
+    WatchedSpan,
+)
 from acmnet.segments import Detections, Segment
 
 CLASSES = ("jump", "kä", "run")

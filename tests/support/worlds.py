@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from acmnet.data.annotations import Annotations, Instance, Video
-from acmnet.data.detections import DetectionFile
+from acmnet.data.detections.detection_files import DetectionFile
+from acmnet.data.labels.annotations import Annotations, Instance, Video
 from acmnet.segments import Segment
 
 

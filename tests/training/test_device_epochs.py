@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from acmnet.data.annotations import weak_labels
 from acmnet.data.datasets import WeakDataset
-from acmnet.data.feature_store import open_store
+from acmnet.data.features.feature_store import open_store
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import weak_labels
 from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.network_settings import ModelSettings, StudentSettings

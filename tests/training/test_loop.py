@@ -7,10 +7,10 @@ import math
 import pytest
 import torch
 
-from acmnet.data.annotations import weak_labels
 from acmnet.data.datasets import WeakDataset
-from acmnet.data.feature_store import open_store
+from acmnet.data.features.feature_store import open_store
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import weak_labels
 from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.network.acm_net import ACMNet
 from acmnet.training.loop import train

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acmnet.data.datasets import WeakDataset
-from acmnet.data.feature_manifest import FeatureManifest, write_manifest
-from acmnet.data.feature_store import open_store, write_features
+from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.features.feature_store import open_store, write_features
 from acmnet.localization.from_activations import localize_activations
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.localization.video_activations import VideoActivations

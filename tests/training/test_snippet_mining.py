@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from acmnet.data.datasets import WeakDataset
-from acmnet.data.feature_store import open_store, write_features
+from acmnet.data.features.feature_store import open_store, write_features
 from acmnet.network.network_settings import ModelSettings
 from acmnet.segments import SnippetGrid
 from acmnet.training.marked_snippets import known_labels

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from acmnet.data.annotations import weak_labels
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import weak_labels
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.data.video_groups import VideoGroups
 from acmnet.training.checkpoint import load_config

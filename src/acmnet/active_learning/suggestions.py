@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from acmnet.active_learning.suggestion_reasons import FEW_MARKS, few_examples, reason_of
 from acmnet.active_learning.uncertain_spans import Doubt, doubts_of
-from acmnet.data.contradictions import covers_all
-from acmnet.data.feature_files import FeatureError
+from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
-from acmnet.data.marks import VideoMarks
+from acmnet.data.labels.contradictions import covers_all
+from acmnet.data.labels.marks import VideoMarks
 from acmnet.inference.localized_videos import refuse_other_features
 from acmnet.localization.detection_scores import unit_scores
 from acmnet.messages import counted

@@ -17,7 +17,7 @@ from acmnet.cli.shared_options import (
 from acmnet.cli.terminal_tables import plain_table
 from acmnet.cli.trained_run import loaded, localised, trained_on
 from acmnet.data.checks.refusals import DataError
-from acmnet.data.feature_files import FeatureError
+from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.data.videos_trained_on import NOT_KNOWN_NOTE, seen_note, taught_note
 from acmnet.evaluation.tables import Table

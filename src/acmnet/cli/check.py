@@ -12,7 +12,7 @@ from acmnet.data.checks.instance_checks import misplaced
 from acmnet.data.checks.refusals import bad_features
 from acmnet.data.checks.refusals import problems as data_problems
 from acmnet.data.labelled_features import Data
-from acmnet.data.marks import what_it_holds
+from acmnet.data.labels.marks import what_it_holds
 from acmnet.messages import counted
 from acmnet.recipes import Settings
 from acmnet.runs.memory_needs import refuse_oversized

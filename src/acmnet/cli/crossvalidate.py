@@ -12,7 +12,7 @@ from acmnet.cli.shared_options import Device, JsonPath, Seeds, fail_for_missing
 from acmnet.cli.terminal_tables import map_table
 from acmnet.cli.training_options import Training
 from acmnet.cli.worker_options import AtATime, WorkerOptions
-from acmnet.data.detections import write_detections
+from acmnet.data.detections.detection_files import write_detections
 from acmnet.evaluation.reports import parse_tiou
 from acmnet.files import refuse_unwritable, write_json
 from acmnet.fitting.fit_request import DETECTIONS

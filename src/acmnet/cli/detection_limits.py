@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from acmnet.cli.app import UsageError
-from acmnet.data.shown_detections import Shown
+from acmnet.data.detections.shown_detections import Shown
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,9 +9,9 @@ from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.shared_options import JsonPath, LabelFps
 from acmnet.cli.terminal_tables import plain_table
 from acmnet.cli.unpredicted_videos import note_unpredicted
-from acmnet.data.annotations import Annotations
-from acmnet.data.detections import read_detections
+from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import Annotations
 from acmnet.evaluation.diagnosis import Diagnosis, diagnose
 from acmnet.evaluation.false_positives import DETECTIONS_PER_INSTANCE, KINDS, MISFITS
 from acmnet.evaluation.tables import Cell, Table

@@ -12,9 +12,9 @@ from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import JsonPath, LabelFps
 from acmnet.cli.terminal_tables import comparison_lines, map_table, plain_table
 from acmnet.cli.unpredicted_videos import note_unpredicted
-from acmnet.data.annotations import Annotations
-from acmnet.data.detections import read_detections
+from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import Annotations
 from acmnet.evaluation.bootstrap import DRAWS, Comparison, compare
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.published import published_table, table_with_measured

@@ -7,7 +7,7 @@ from acmnet.cli.app import app, console, errors, fail_for_left_out, note, quiet
 from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import Grid, GridOptions, LabelFps
-from acmnet.data.feature_manifest import MANIFEST_NAME
+from acmnet.data.features.feature_manifest import MANIFEST_NAME
 from acmnet.data.label_files import read_annotations
 from acmnet.data.releases.collected_features import collect
 from acmnet.data.releases.release_table import release_named

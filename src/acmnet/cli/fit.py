@@ -23,9 +23,9 @@ from acmnet.cli.recipe_options import ProfileName, RecipeName
 from acmnet.cli.shared_options import Device, LabelFps
 from acmnet.cli.terminal_tables import map_table, plain_table
 from acmnet.cli.training_options import note_missing_bf16
-from acmnet.data.feature_manifest import MANIFEST_NAME
-from acmnet.data.shown_detections import Shown
-from acmnet.data.supervision import Supervision
+from acmnet.data.detections.shown_detections import Shown
+from acmnet.data.features.feature_manifest import MANIFEST_NAME
+from acmnet.data.labels.supervision import Supervision
 from acmnet.evaluation.tables import Table
 from acmnet.extraction.extractors import KEYPOINTS
 from acmnet.files import refuse_unwritable

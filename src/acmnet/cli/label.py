@@ -18,7 +18,7 @@ from acmnet.cli.shared_options import Device
 from acmnet.data.formats.exchange_format import Format
 from acmnet.data.formats.format_table import JSON, target_format
 from acmnet.data.label_files import read_annotations
-from acmnet.data.label_json import label_file
+from acmnet.data.labels.label_json import label_file
 from acmnet.extraction.extractors import KEYPOINTS
 from acmnet.extraction.records import ExtractionError
 from acmnet.extraction.video_search import (

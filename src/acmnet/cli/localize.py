@@ -34,7 +34,7 @@ from acmnet.cli.trained_run import (
     trained_on,
 )
 from acmnet.data.detection_output import Output
-from acmnet.data.feature_files import FeatureError
+from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.data.videos_trained_on import TRAINED_ON_KEY
 from acmnet.extraction.video_search import find_recordings

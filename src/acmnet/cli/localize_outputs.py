@@ -12,7 +12,7 @@ from acmnet.cli.detection_limits import LimitOptions
 from acmnet.cli.shared_options import refuse_wrong_rate
 from acmnet.cli.terminal_tables import MOST_ROWS, detections_table
 from acmnet.data.detection_output import UNFILTERED, Format, Output, output_of
-from acmnet.data.shown_detections import Shown
+from acmnet.data.detections.shown_detections import Shown
 from acmnet.inference.why_nothing_found import why_nothing_shown
 from acmnet.messages import counted
 from acmnet.segments import Detections

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from acmnet.cli.app import UsageError, errors, note, quiet
 from acmnet.cli.progress import ExtractionBar
 from acmnet.cli.shared_options import Grid, GridOptions, SkipMissing, note_reading
-from acmnet.data.failed_videos import Failure
+from acmnet.data.features.failed_videos import Failure
 from acmnet.data.labelled_features import Data, DataSource, open_data, unlabelled
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.fitting.extracted_videos import extracted_data

@@ -10,7 +10,7 @@ from acmnet.cli.app import UsageError, note
 from acmnet.cli.dotted_settings import RecipeSettings
 from acmnet.cli.progress import counting
 from acmnet.cli.trained_run import refuse_nothing_left
-from acmnet.data.feature_files import FeatureError
+from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.extraction.i3d.i3d_choices import RGB_WEIGHTS
 from acmnet.extraction.i3d.i3d_weights import load_i3d

@@ -9,8 +9,8 @@ from acmnet.cli.app import app, console, errors, fail_for_left_out, quiet
 from acmnet.cli.output_folders import refuse_file_name
 from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import Grid, GridOptions
-from acmnet.data.feature_packing import pack
-from acmnet.data.feature_store import open_store
+from acmnet.data.features.feature_packing import pack
+from acmnet.data.features.feature_store import open_store
 from acmnet.messages import counted
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.data.supervision import Supervision
+from acmnet.data.labels.supervision import Supervision
 from acmnet.recipes import Profile
 
 RecipeName = Annotated[

@@ -6,11 +6,11 @@ from acmnet.cli.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.detection_limits import LimitOptions, Limits
 from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import LabelFps
-from acmnet.data.annotations import Instance
-from acmnet.data.detections import read_detections
+from acmnet.data.detections.detection_files import read_detections
+from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.formats.exchange_format import FrameRates
 from acmnet.data.label_files import read_annotations
-from acmnet.data.shown_detections import Shown
+from acmnet.data.labels.annotations import Instance
 from acmnet.data.tracks.tracks import Tracks
 from acmnet.extraction.video_search import frame_rates
 from acmnet.files import refuse_unwritable

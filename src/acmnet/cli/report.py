@@ -16,7 +16,7 @@ from acmnet.cli.trained_run import (
     note_reviewed_precision,
     refuse_nothing_left,
 )
-from acmnet.data.feature_files import FeatureError
+from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.files import refuse_unwritable
 from acmnet.inference.kept_detections import FoundFile, keep

@@ -24,11 +24,11 @@ from acmnet.cli.trained_run import (
     loaded,
     refuse_nothing_left,
 )
-from acmnet.data.annotations import Video
-from acmnet.data.feature_files import FeatureError
+from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import Data
-from acmnet.data.marks import VideoMarks, given_marks, marks_from_values
+from acmnet.data.labels.annotations import Video
+from acmnet.data.labels.marks import VideoMarks, given_marks, marks_from_values
 from acmnet.evaluation.time_budget import table_csv
 from acmnet.files import refuse_unwritable, write_json, write_text
 from acmnet.messages import counted

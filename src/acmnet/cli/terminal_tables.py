@@ -6,7 +6,7 @@ from typing import Final
 from rich.markup import escape
 from rich.table import Table
 
-from acmnet.data.shown_detections import Shown
+from acmnet.data.detections.shown_detections import Shown
 from acmnet.evaluation import tables
 from acmnet.evaluation.bootstrap import Comparison
 from acmnet.segments import Detections

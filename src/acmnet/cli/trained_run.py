@@ -11,8 +11,8 @@ from acmnet.cli.app import UsageError, note
 from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
 from acmnet.cli.progress import counting
 from acmnet.cli.shared_options import LabelFps, note_reading
-from acmnet.data.detections import DetectionFile
-from acmnet.data.feature_files import FeatureError
+from acmnet.data.detections.detection_files import DetectionFile
+from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.data.videos_trained_on import TAUGHT_KEY, TRAINED_ON_KEY, taught_refusal
 from acmnet.evaluation.held_out import held_out

@@ -19,7 +19,7 @@ from acmnet.cli.shared_options import (
 )
 from acmnet.data.checks.label_checks import suspicions
 from acmnet.data.labelled_features import Data, DataSource, open_data
-from acmnet.data.marks import supervision_note
+from acmnet.data.labels.marks import supervision_note
 from acmnet.devices import NO_BF16_NOTE, computed_in
 from acmnet.recipes import Settings
 from acmnet.runs.run_request import RunRequest

@@ -24,11 +24,11 @@ from acmnet.cli.trained_run import (
     note_reviewed_precision,
     refuse_nothing_left,
 )
-from acmnet.data.annotations import Annotations
-from acmnet.data.detections import DetectionFile
-from acmnet.data.feature_files import FeatureError
+from acmnet.data.detections.detection_files import DetectionFile
+from acmnet.data.detections.shown_detections import Shown
+from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.formats.format_table import target_format
-from acmnet.data.shown_detections import Shown
+from acmnet.data.labels.annotations import Annotations
 from acmnet.files import refuse_unwritable
 from acmnet.inference.kept_detections import FoundFile, found_videos
 from acmnet.messages import counted

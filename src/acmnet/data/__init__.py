@@ -1,13 +1,17 @@
 """Labels, features and detections on disk: read strictly, written whole.
 
 In come files that users and other programs wrote; out come checked objects:
-`annotations.Annotations` (labels), `feature_store.FeatureStore` (features) and
+`labels.annotations.Annotations`, `features.feature_store.FeatureStore` and
 `acmnet.segments.Detections`. Whatever is wrong with a file ends in one sentence that
 names the file, the video and the field.
 
-Start at `label_files` (labels), `feature_store` (features), `labelled_features` (both
-together, as training needs them), `datasets` (batches for training) and `detections`.
-The folders hold what is apart from that path: ``formats`` (other programs), ``tracks``
-(tracked points), ``releases`` (features that others published), ``checks`` (what is
-wrong with data) and ``made_up`` (data that is drawn).
+Three folders hold what is on disk: ``labels``, ``features`` and ``detections``. They
+stand on ``tables``. Further folders read what others wrote: ``formats`` (labels and
+detections of other programs), ``releases`` (features that others published) and
+``tracks`` (tracked points). ``checks`` tells what is wrong with data, and ``made_up``
+draws data.
+
+The modules beside the folders put these together. Start at `label_files`, which reads
+labels of any form, and `labelled_features` (labels and features, as training needs
+them); `datasets` makes batches of these, and `detection_output` writes results.
 """

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from acmnet.data.arrow_files import needed_library
-from acmnet.data.detection_csv import csv_of
-from acmnet.data.detections import DetectionFileError, write_detections
+from acmnet.data.detections.detection_csv import csv_of
+from acmnet.data.detections.detection_files import DetectionFileError, write_detections
+from acmnet.data.detections.subtitles import srt_of, webvtt_of
 from acmnet.data.formats.exchange_format import RATE_OPTION
 from acmnet.data.formats.format_table import BY_NAME
 from acmnet.data.formats.writing import (
@@ -20,7 +20,7 @@ from acmnet.data.formats.writing import (
     content_of_detections,
     write_labels,
 )
-from acmnet.data.subtitles import srt_of, webvtt_of
+from acmnet.data.tables.arrow_files import needed_library
 from acmnet.files import make_folder, refuse_unwritable, written_whole
 from acmnet.limits import LARGEST_TEXT_BYTES
 from acmnet.messages import counted
@@ -139,7 +139,7 @@ class Output:
             Written if the format is another one, which people look at.
         external_data : mapping
             What JSON, Parquet and Arrow files keep as ``external_data``; see
-            `acmnet.data.detections.write_detections`.
+            `acmnet.data.detections.detection_files.write_detections`.
         """
         chosen = everything if self.format in UNFILTERED else shown
         files = {self.path: chosen}

@@ -1,9 +1,9 @@
 """Read label files: which actions a video shows and, if known, from when to when.
 
 Two formats are read here: JSON in the form of ActivityNet's files, which THUMOS-14's
-files have, too, and BMN's nearly (`acmnet.data.label_json`), and a table of video names
-with their labels (`acmnet.data.label_tables`). Files of other programs are read by
-`acmnet.data.formats`.
+files have, too, and BMN's nearly (`acmnet.data.labels.label_json`), and a table of
+video names with their labels (`acmnet.data.labels.label_tables`). Files of other
+programs are read by `acmnet.data.formats`.
 """
 
 import codecs
@@ -13,17 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from acmnet.data.annotations import AnnotationError, Annotations
-from acmnet.data.arrow_files import is_arrow
-from acmnet.data.arrow_labels import read_arrow_labels
-from acmnet.data.contradictions import contradictions
 from acmnet.data.formats.exchange_format import FrameRates
 from acmnet.data.formats.reading import foreign_format, read_foreign
-from acmnet.data.label_columns import EXAMPLE, LabelTableError, is_header
-from acmnet.data.label_json import KIND, no_video, read_label_json
-from acmnet.data.label_tables import read_label_table
-from acmnet.data.spreadsheets import SheetError, read_sheet
-from acmnet.data.tabled_videos import WATCHED, TabledVideos
+from acmnet.data.labels.annotations import AnnotationError, Annotations
+from acmnet.data.labels.arrow_labels import read_arrow_labels
+from acmnet.data.labels.contradictions import contradictions
+from acmnet.data.labels.label_columns import EXAMPLE, LabelTableError, is_header
+from acmnet.data.labels.label_json import KIND, no_video, read_label_json
+from acmnet.data.labels.label_tables import read_label_table
+from acmnet.data.labels.tabled_videos import WATCHED, TabledVideos
+from acmnet.data.tables.arrow_files import is_arrow
+from acmnet.data.tables.spreadsheets import SheetError, read_sheet
 from acmnet.text_files import read_content, read_text
 
 TABLES = (".csv", ".tsv", ".tab")
@@ -43,15 +43,15 @@ def read_annotations(path: str | Path, fps: FrameRates | None = None) -> Annotat
         annotations -> [{label, segment}]`` with times in seconds (numbers, or numbers
         as text), in which ``subset``, ``duration`` and ``segment`` may be missing, or
         ``point`` may be in the segment's place; a video may have ``watched``
-        (`acmnet.data.watched_json`). Or such videos without ``database``, as BMN's
-        files of ActivityNet have them (`acmnet.data.bmn_annotations`). Or a table with
-        the header ``video,labels``, labels separated by ``|``, and optional columns
-        ``subset``, ``duration``, ``start`` and ``end`` (`acmnet.data.row_marks`); a
-        known video suffix is taken off the video's name. Other separators, encodings
-        and names of these columns are recognised, and the notes of the returned
-        annotations state them. Or a Parquet or Arrow file (`acmnet.data.arrow_labels`),
-        which is the one for a million videos. Or a file in a format of another program,
-        or a folder with such a file for each video
+        (`acmnet.data.labels.watched_json`). Or such videos without ``database``, as
+        BMN's files of ActivityNet have them (`acmnet.data.labels.bmn_annotations`). Or
+        a table with the header ``video,labels``, labels separated by ``|``, and
+        optional columns ``subset``, ``duration``, ``start`` and ``end``
+        (`acmnet.data.labels.row_marks`); a known video suffix is taken off the video's
+        name. Other separators, encodings and names of these columns are recognised, and
+        the notes of the returned annotations state them. Or a Parquet or Arrow file
+        (`acmnet.data.labels.arrow_labels`), which is the one for a million videos. Or a
+        file in a format of another program, or a folder with such a file for each video
         (`acmnet.data.formats.format_table`).
 
     fps : float or callable, optional
@@ -69,7 +69,7 @@ def read_annotations(path: str | Path, fps: FrameRates | None = None) -> Annotat
     AnnotationError
         If the file cannot be read, or contradicts itself: a video is listed twice, a
         label is not in the class list, a segment ends before it starts, or a video's
-        marks contradict each other (`acmnet.data.contradictions`).
+        marks contradict each other (`acmnet.data.labels.contradictions`).
     """
     path = Path(path)
     if is_arrow(path):

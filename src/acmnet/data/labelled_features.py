@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from pathlib import Path
 
-from acmnet.data.annotations import Annotations, Video, weak_labels
-from acmnet.data.failed_videos import read_failures
-from acmnet.data.feature_files import FeatureError
-from acmnet.data.feature_store import FeatureStore, open_store
+from acmnet.data.features.failed_videos import read_failures
+from acmnet.data.features.feature_files import FeatureError
+from acmnet.data.features.feature_store import FeatureStore, open_store
 from acmnet.data.formats.exchange_format import RATE_OPTION
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import Annotations, Video, weak_labels
 from acmnet.messages import counted, some
 from acmnet.segments import SnippetGrid
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.annotations import Annotations
-from acmnet.data.detection_csv import COLUMNS
-from acmnet.data.detection_file import DetectionFile, DetectionFileError
-from acmnet.data.label_columns import column_meaning
+from acmnet.data.detections.detection_arrays import DetectionFile, DetectionFileError
+from acmnet.data.detections.detection_csv import COLUMNS
 from acmnet.data.label_files import annotations_of_table, refuse_row
+from acmnet.data.labels.annotations import Annotations
+from acmnet.data.labels.label_columns import column_meaning
 from acmnet.limits import LARGEST_SECONDS, finite
 from acmnet.messages import quoted, some
 from acmnet.names import one_form

@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.data.annotations import AnnotationError
-from acmnet.data.label_columns import LabelTableError, column_meaning
 from acmnet.data.label_files import EMPTY, TABLES
-from acmnet.data.label_json import KIND
-from acmnet.data.label_tables import video_id
-from acmnet.data.spreadsheets import Sheet, SheetError, read_sheet
+from acmnet.data.labels.annotations import AnnotationError
+from acmnet.data.labels.label_columns import LabelTableError, column_meaning
+from acmnet.data.labels.label_json import KIND
+from acmnet.data.labels.label_tables import video_id
+from acmnet.data.tables.spreadsheets import Sheet, SheetError, read_sheet
 from acmnet.messages import counted, quoted, some
 from acmnet.names import checked, one_form
 from acmnet.text_files import parse_json, read_content, read_text

@@ -14,9 +14,9 @@ from typing import Final
 
 import numpy as np
 
-from acmnet.data.annotations import Annotations
-from acmnet.data.detections import DetectionFile
+from acmnet.data.detections.detection_files import DetectionFile
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import Annotations
 from acmnet.evaluation.false_positives import (
     KINDS,
     LEAST_TIOU,
@@ -184,7 +184,7 @@ def diagnose(
 
     Examples
     --------
-    >>> from acmnet.data.annotations import Instance, Segment, Video
+    >>> from acmnet.data.labels.annotations import Instance, Segment, Video
     >>> truth = (Instance("jump", Segment(2.0, 4.0)),)
     >>> video = Video(
     ...     id="a", subset="test", duration_s=10.0, labels=("jump",), instances=truth

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from acmnet.data.annotations import Annotations
-from acmnet.data.detections import DetectionFile
+from acmnet.data.detections.detection_files import DetectionFile
+from acmnet.data.labels.annotations import Annotations
 from acmnet.data.videos_trained_on import taught_note
 from acmnet.evaluation.measures import (
     PROPOSALS,
@@ -274,7 +274,7 @@ def evaluate(
 
     Examples
     --------
-    >>> from acmnet.data.annotations import Instance, Segment, Video
+    >>> from acmnet.data.labels.annotations import Instance, Segment, Video
     >>> truth = (Instance("jump", Segment(2.0, 4.0)),)
     >>> video = Video(
     ...     id="a", subset="test", duration_s=9.0, labels=("jump",), instances=truth

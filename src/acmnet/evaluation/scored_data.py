@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from acmnet.data.annotations import Annotations
-from acmnet.data.detections import DetectionFile, read_detections
+from acmnet.data.detections.detection_files import DetectionFile, read_detections
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import Annotations
 from acmnet.data.videos_trained_on import (
     NOT_KNOWN_NOTE,
     is_unknown,

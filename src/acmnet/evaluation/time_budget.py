@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from acmnet.data.detection_csv import guarded
+from acmnet.data.detections.detection_csv import guarded
 from acmnet.segments import IntArray, Segment
 
 Cell = str | int | float | None

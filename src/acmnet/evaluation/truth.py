@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.annotations import Annotations, Video
-from acmnet.data.contradictions import covers_all
-from acmnet.data.tabled_videos import POINT, SEGMENT, WATCHED, TabledVideos
+from acmnet.data.labels.annotations import Annotations, Video
+from acmnet.data.labels.contradictions import covers_all
+from acmnet.data.labels.tabled_videos import POINT, SEGMENT, WATCHED, TabledVideos
 from acmnet.evaluation.matching import Located
 from acmnet.evaluation.protocols import Protocol
 from acmnet.files import open_regular

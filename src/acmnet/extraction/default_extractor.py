@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.data.feature_manifest import MANIFEST_NAME, read_manifest
+from acmnet.data.features.feature_manifest import MANIFEST_NAME, read_manifest
 from acmnet.extraction.extractors import ExtractionSettings, settings_of
 from acmnet.extraction.i3d.i3d_choices import RGB_WEIGHTS
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, get_args
 
-from acmnet.data.failed_videos import Failure
+from acmnet.data.features.failed_videos import Failure
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.records import ExtractionError, VideoRecord
 from acmnet.workers.worker_engines import Engine, cores

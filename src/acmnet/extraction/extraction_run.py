@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from acmnet.data.failed_videos import Failure
-from acmnet.data.feature_manifest import FeatureManifest
-from acmnet.data.feature_store import RECORDS
+from acmnet.data.features.failed_videos import Failure
+from acmnet.data.features.feature_manifest import FeatureManifest
+from acmnet.data.features.feature_store import RECORDS
 from acmnet.devices import NO_BF16_NOTE
 from acmnet.extraction.extraction_request import (
     ExtractionProgress,

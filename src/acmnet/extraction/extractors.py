@@ -21,7 +21,7 @@ from typing import Any, Final, Protocol, cast, get_args
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.feature_manifest import FeatureManifest
+from acmnet.data.features.feature_manifest import FeatureManifest
 from acmnet.extraction.i3d.i3d_choices import LEAST_COSINE, Crop, Precision
 from acmnet.extraction.keypoints.track_layout import TrackLayout
 from acmnet.extraction.optical_flow import FlowMethod

@@ -1,10 +1,10 @@
 """What an extraction leaves on disk: features, a record of each video, failures.
 
-A directory of features (`acmnet.data.feature_store`) that `acmnet extract` wrote also
-holds ``extracted/<id>.json``, the record of each finished video, and ``failed.jsonl``
-with a line for each video that failed. An extraction of one shard writes
-``failed.3-of-16.jsonl`` instead. A video is finished once it has both its record and
-its features; no video is both finished and failed.
+A directory of features (`acmnet.data.features.feature_store`) that `acmnet extract`
+wrote also holds ``extracted/<id>.json``, the record of each finished video, and
+``failed.jsonl`` with a line for each video that failed. An extraction of one shard
+writes ``failed.3-of-16.jsonl`` instead. A video is finished once it has both its record
+and its features; no video is both finished and failed.
 """
 
 import dataclasses
@@ -15,21 +15,21 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
-from acmnet.data.failed_videos import (
+from acmnet.data.features.failed_videos import (
     FAILED,
     Failure,
     failures_in,
     fingerprint,
     read_failures,
 )
-from acmnet.data.feature_manifest import (
+from acmnet.data.features.feature_manifest import (
     MANIFEST_NAME,
     FeatureManifest,
     read_manifest,
     write_manifest,
 )
-from acmnet.data.feature_store import RECORDS
-from acmnet.data.shot_cuts import cuts_of
+from acmnet.data.features.feature_store import RECORDS
+from acmnet.data.features.shot_cuts import cuts_of
 from acmnet.files import (
     PART,
     sha256_of,
@@ -58,7 +58,7 @@ class VideoRecord:
     source_bytes: int
     """Size of that file."""
     fingerprint: str
-    """What `acmnet.data.failed_videos.fingerprint` says of that file."""
+    """What `acmnet.data.features.failed_videos.fingerprint` says of that file."""
     n_frames: int
     """Frames, at the grid's rate, from which the snippets were cut."""
     n_decoded: int

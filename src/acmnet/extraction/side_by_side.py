@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.feature_files import FeatureError
+from acmnet.data.features.feature_files import FeatureError
 from acmnet.extraction.extractors import Extractor, ExtractorError
 from acmnet.extraction.file_readers import ReadsFiles
 from acmnet.messages import counted

@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.failed_videos import Failure, Kind, fingerprint
-from acmnet.data.feature_files import FeatureError
-from acmnet.data.feature_manifest import FeatureManifest
-from acmnet.data.feature_store import write_features
+from acmnet.data.features.failed_videos import Failure, Kind, fingerprint
+from acmnet.data.features.feature_files import FeatureError
+from acmnet.data.features.feature_manifest import FeatureManifest
+from acmnet.data.features.feature_store import write_features
 from acmnet.data.tracks.tracks import TrackError
 from acmnet.extraction.extractors import Extractor, manifest_of
 from acmnet.extraction.file_readers import Reader, opened

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from acmnet.data.datasets import WeakDataset
-from acmnet.data.feature_manifest import FeatureManifest, write_manifest
-from acmnet.data.feature_store import open_store, write_features
+from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.features.feature_store import open_store, write_features
 from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.extractors import Extractor
 from acmnet.extraction.file_readers import opened

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from acmnet.data.checks.refusals import DataError
-from acmnet.data.failed_videos import Failure
+from acmnet.data.features.failed_videos import Failure
 from acmnet.data.labelled_features import Data, DataSource, unlabelled
 from acmnet.extraction.extraction_request import ExtractionRequest, ExtractionSummary
 from acmnet.extraction.extraction_run import extract_videos

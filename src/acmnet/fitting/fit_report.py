@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.labelled_features import Data
-from acmnet.data.marks import given_in_words, given_marks
-from acmnet.data.shown_detections import Shown
+from acmnet.data.labels.marks import given_in_words, given_marks
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.files import written_whole
 from acmnet.fitting.fit_request import REPORT, FitRequest, FitResult

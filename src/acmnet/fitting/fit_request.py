@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from acmnet.data.annotations import Annotations
-from acmnet.data.marks import default_supervision
-from acmnet.data.supervision import Supervision
+from acmnet.data.labels.annotations import Annotations
+from acmnet.data.labels.marks import default_supervision
+from acmnet.data.labels.supervision import Supervision
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.extraction.extraction_request import ExtractionProgress
 from acmnet.extraction.extractors import ExtractionSettings

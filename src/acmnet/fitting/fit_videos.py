@@ -4,13 +4,13 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from acmnet.data.annotations import Annotations
 from acmnet.data.checks.label_checks import suspicions
-from acmnet.data.detections import write_detections
-from acmnet.data.feature_store import open_store
+from acmnet.data.detections.detection_files import write_detections
+from acmnet.data.features.feature_store import open_store
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import Data, DataSource
-from acmnet.data.marks import given_marks, supervision_note
+from acmnet.data.labels.annotations import Annotations
+from acmnet.data.labels.marks import given_marks, supervision_note
 from acmnet.data.video_groups import VideoGroups, read_groups
 from acmnet.data.videos_trained_on import TAUGHT_KEY, TRAINED_ON_KEY, taught_note
 from acmnet.evaluation.reports import DetectionReport, evaluate

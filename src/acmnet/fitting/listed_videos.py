@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from acmnet.data.annotations import Annotations
 from acmnet.data.checks.refusals import DataError
+from acmnet.data.labels.annotations import Annotations
 from acmnet.extraction.extractors import KEYPOINTS
 from acmnet.extraction.records import was_extracted
 from acmnet.extraction.video_search import find_recordings

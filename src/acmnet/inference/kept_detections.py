@@ -18,7 +18,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from acmnet.data.feature_files import FeatureError
+from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.files import one_line, open_regular, written_whole
 from acmnet.inference.localized_videos import localize_videos

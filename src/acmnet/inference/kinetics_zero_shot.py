@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from acmnet.data.feature_files import FeatureError
-from acmnet.data.feature_store import FeatureStore
+from acmnet.data.features.feature_files import FeatureError
+from acmnet.data.features.feature_store import FeatureStore
 from acmnet.data.labelled_features import Data
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.i3d.i3d import I3D, kinetics_classes

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from acmnet.data.feature_files import FeatureError
+from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.inference.localized_videos import localize_videos, refuse_other_features
 from acmnet.messages import counted

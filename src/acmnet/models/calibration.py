@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 
-from acmnet.data.annotations import Annotations, Video
+from acmnet.data.labels.annotations import Annotations, Video
 from acmnet.evaluation.calibration_curves import (
     Curve,
     ReliabilityBin,

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.feature_files import FeatureError
+from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.files import write_json
 from acmnet.localization.detection_scores import separating_score

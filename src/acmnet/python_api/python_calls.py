@@ -9,12 +9,12 @@ import numpy.typing as npt
 from torch import Tensor
 
 from acmnet import recipes
-from acmnet.data.annotations import AnnotationError, Annotations, Video
-from acmnet.data.feature_manifest import FeatureManifest, write_manifest
-from acmnet.data.feature_store import write_features
-from acmnet.data.label_json import label_file
+from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.features.feature_store import write_features
 from acmnet.data.labelled_features import DataSource, open_data
-from acmnet.data.supervision import Supervision
+from acmnet.data.labels.annotations import AnnotationError, Annotations, Video
+from acmnet.data.labels.label_json import label_file
+from acmnet.data.labels.supervision import Supervision
 from acmnet.extraction.default_extractor import AUTO, unnamed_extractor
 from acmnet.extraction.extractors import KEYPOINTS, ExtractionSettings
 from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from torch import Tensor, nn
 
-from acmnet.data.feature_files import SUFFIXES
+from acmnet.data.features.feature_files import SUFFIXES
 from acmnet.data.labelled_features import labels_sha256
-from acmnet.data.marks import marks_sha256, marks_values
+from acmnet.data.labels.marks import marks_sha256, marks_values
 from acmnet.files import make_folder, written_whole
 from acmnet.messages import some
 from acmnet.models.stored_model import TEACHERS, load
@@ -63,8 +63,8 @@ def earlier_videos(request: RunRequest) -> list[str]:
 def times_of_all_rounds(request: RunRequest) -> dict[str, dict[str, list[Any]]]:
     """Return the times that a training, or a run before it, was given, by video.
 
-    The form is that of `acmnet.data.marks.marks_values`. What an earlier run learned
-    stays in the weights, also where the mark was moved or removed since.
+    The form is that of `acmnet.data.labels.marks.marks_values`. What an earlier run
+    learned stays in the weights, also where the mark was moved or removed since.
     """
     times = marks_values(request.marks)
     if request.begin_from is None:

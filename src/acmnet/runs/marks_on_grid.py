@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from acmnet.data.marks import VideoMarks
+from acmnet.data.labels.marks import VideoMarks
 from acmnet.runs.run_request import RunRequest
 from acmnet.segments import Segment, SnippetGrid
 from acmnet.training.marked_snippets import (
@@ -34,7 +34,7 @@ def in_snippets(
 
     Examples
     --------
-    >>> from acmnet.data.annotations import Instance, Point
+    >>> from acmnet.data.labels.annotations import Instance, Point
     >>> grid = SnippetGrid(fps=10, snippet_frames=10, stride_frames=10)
     >>> jump = Instance("jump", Segment(2.5, 4.5))
     >>> marks = VideoMarks((jump,), (Point("jump", 3.0), Point("run", 3.0)))

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from torch import distributed, nn
 
 from acmnet.data.labelled_features import labels_sha256
-from acmnet.data.marks import marks_sha256
+from acmnet.data.labels.marks import marks_sha256
 from acmnet.devices import computed_in
 from acmnet.evaluation.reports import evaluate
 from acmnet.files import make_folder, written_whole

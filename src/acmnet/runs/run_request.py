@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from acmnet.data.labelled_features import Data
-from acmnet.data.marks import VideoMarks, given_marks
-from acmnet.data.supervision import Supervision
+from acmnet.data.labels.marks import VideoMarks, given_marks
+from acmnet.data.labels.supervision import Supervision
 from acmnet.recipes import Settings
 
 LAST: Final = "last"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from acmnet.data.labelled_features import labels_sha256
-from acmnet.data.marks import marks_sha256
+from acmnet.data.labels.marks import marks_sha256
 from acmnet.messages import quoted, some
 from acmnet.models.stored_model import TEACHERS, TRIAL
 from acmnet.models.training_summary import TrainingSummaryError, training_summary

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from acmnet.data.datasets import WeakDataset
-from acmnet.data.detections import write_detections
+from acmnet.data.detections.detection_files import write_detections
 from acmnet.models.trained_model import TrainedModel
 from acmnet.network.network_settings import ModelSettings
 from acmnet.network.student import Student

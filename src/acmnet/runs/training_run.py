@@ -9,7 +9,7 @@ import torch
 from torch import distributed
 
 from acmnet.data.checks.refusals import refuse_problems
-from acmnet.data.label_json import label_file
+from acmnet.data.labels.label_json import label_file
 from acmnet.messages import some
 from acmnet.models.stored_model import load
 from acmnet.models.training_summary import summarize_training

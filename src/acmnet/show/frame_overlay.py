@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.annotations import Instance
+from acmnet.data.labels.annotations import Instance
 from acmnet.segments import Detection
 
 Frame = npt.NDArray[np.uint8]

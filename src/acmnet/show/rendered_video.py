@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 import av
 import numpy as np
 
-from acmnet.data.annotations import Instance
-from acmnet.data.detections import DetectionFile
+from acmnet.data.detections.detection_files import DetectionFile
+from acmnet.data.labels.annotations import Instance
 from acmnet.data.tracks.tracks import Tracks
 from acmnet.files import written_whole
 from acmnet.segments import Detection

@@ -1,7 +1,7 @@
 """Labels of snippets from a person's marks, and the loss that teaches them.
 
-The times come from a person, through `acmnet.data.marks.given_marks` alone, and reach
-this module as positions in snippets: a whole number is the middle of a snippet.
+The times come from a person, through `acmnet.data.labels.marks.given_marks` alone, and
+reach this module as positions in snippets: a whole number is the middle of a snippet.
 Notation: B videos, T snippets, C classes; the background is index C.
 """
 

@@ -7,9 +7,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from acmnet.data.annotations import Annotations
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.labelled_features import Data
+from acmnet.data.labels.annotations import Annotations
 from acmnet.data.video_groups import VideoGroups
 from acmnet.evaluation.reports import evaluate
 from acmnet.inference.localized_videos import localize_videos

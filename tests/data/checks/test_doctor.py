@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acmnet.cli import main
-from acmnet.data.annotations import AnnotationError
 from acmnet.data.checks import duplicate_videos
 from acmnet.data.checks.duplicate_videos import (
     LEAST_SHARED,
@@ -21,8 +20,9 @@ from acmnet.data.checks.examination import ExaminedFiles, examine
 from acmnet.data.checks.feature_checks import DimensionSums
 from acmnet.data.checks.findings import Finding, in_order, summed_up
 from acmnet.data.checks.lenient_reading import read_leniently
-from acmnet.data.feature_store import open_store
+from acmnet.data.features.feature_store import open_store
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import AnnotationError
 
 FPS = 10  # with 10 frames a snippet: one snippet a second
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from acmnet.data.annotations import Annotations, Video
 from acmnet.data.checks.examination import ExaminedFiles, examine
 from acmnet.data.checks.label_checks import MOST_SAID_OF_A_KIND, suspicions
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import Annotations, Video
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 
 

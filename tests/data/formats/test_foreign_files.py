@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from acmnet.data.annotations import AnnotationError, Instance, Point
 from acmnet.data.checks.lenient_reading import read_leniently
 from acmnet.data.formats.format_table import BY_NAME, FORMATS, format_of_file
 from acmnet.data.formats.reading import read_foreign
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import AnnotationError, Instance, Point
 from acmnet.segments import Segment
 
 EAF = """<?xml version="1.0" encoding="UTF-8"?>

@@ -4,13 +4,13 @@ import tracemalloc
 
 import pytest
 
-from acmnet.data import label_tables
-from acmnet.data.annotations import AnnotationError
-from acmnet.data.detections import DetectionFileError, read_detections
+from acmnet.data.detections.detection_files import DetectionFileError, read_detections
 from acmnet.data.formats import mark_list
 from acmnet.data.formats.format_table import OWN, format_of_file
 from acmnet.data.formats.reading import read_foreign
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels import label_tables
+from acmnet.data.labels.annotations import AnnotationError
 
 SIZE = 200_000
 """Characters of a file. By hand, files of 100 MB were read (docs/formats.md)."""

@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acmnet.data.annotations import (
-    AnnotationError,
-    Instance,
-    Point,
-    Video,
-    WatchedSpan,
-)
 from acmnet.data.formats.exchange_format import Content
 from acmnet.data.formats.format_table import BY_NAME, NAMES
 from acmnet.data.formats.held_content import held
 from acmnet.data.formats.reading import OWN, read_foreign
 from acmnet.data.formats.writing import write_labels
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import (
+    AnnotationError,
+    Instance,
+    Point,
+    Video,
+    WatchedSpan,
+)
 from acmnet.segments import Segment
 
 LAST_S = 36_000.0

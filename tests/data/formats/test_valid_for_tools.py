@@ -8,12 +8,12 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from acmnet.data.annotations import Instance, Video
 from acmnet.data.detection_output import FORMATS
+from acmnet.data.detections.subtitles import webvtt_of
 from acmnet.data.formats import elan
 from acmnet.data.formats.exchange_format import Content
 from acmnet.data.formats.format_table import BY_NAME
-from acmnet.data.subtitles import webvtt_of
+from acmnet.data.labels.annotations import Instance, Video
 from acmnet.segments import Detections, Segment
 from support.browsing import until
 from support.places import ROOT

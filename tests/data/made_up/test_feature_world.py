@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from acmnet.data.feature_store import open_store
+from acmnet.data.features.feature_store import open_store
 from acmnet.data.label_files import read_annotations
 from acmnet.data.made_up.feature_world import (
     CLASS_NAMES,

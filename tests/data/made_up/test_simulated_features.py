@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from acmnet.data.annotations import Instance, Video
-from acmnet.data.feature_store import open_store
+from acmnet.data.features.feature_store import open_store
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import Instance, Video
 from acmnet.data.made_up.simulated_features import chosen_videos, simulate
 from acmnet.data.made_up.simulation_settings import SimulationError, SimulationSettings
 from acmnet.data.made_up.video_simulator import GRID, Simulator, n_snippets, noise

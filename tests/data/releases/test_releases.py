@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from acmnet.data.feature_store import open_store
+from acmnet.data.features.feature_store import open_store
 from acmnet.data.releases.collected_features import collect
 from acmnet.data.releases.object_arrays import read_objects
 from acmnet.data.releases.release_files import by_video, found_parts, read_video

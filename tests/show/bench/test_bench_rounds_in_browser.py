@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from acmnet.data.detections import DetectionFile, write_detections
+from acmnet.data.detections.detection_files import DetectionFile, write_detections
 from acmnet.segments import Detections
 from acmnet.show.bench.rounds import DETECTIONS, STATE, Request, round_of
 from support.benches import (

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from acmnet.data.annotations import AnnotationError, Annotations
 from acmnet.data.checks.feature_checks import Progress, feature_findings
 from acmnet.data.checks.findings import LEVELS, Finding, Level, in_order
 from acmnet.data.checks.instance_checks import instance_findings
@@ -19,10 +18,11 @@ from acmnet.data.checks.label_checks import (
     unpredicted,
 )
 from acmnet.data.checks.lenient_reading import read_leniently
-from acmnet.data.feature_store import FeatureStore, open_store
+from acmnet.data.features.feature_store import FeatureStore, open_store
 from acmnet.data.formats.exchange_format import FrameRates
 from acmnet.data.labelled_features import Data, DataSource
-from acmnet.data.marks import what_it_holds
+from acmnet.data.labels.annotations import AnnotationError, Annotations
+from acmnet.data.labels.marks import what_it_holds
 from acmnet.messages import counted, quoted, some
 from acmnet.names import spelt_otherwise
 from acmnet.segments import SnippetGrid

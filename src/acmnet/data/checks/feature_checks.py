@@ -11,7 +11,7 @@ from acmnet.data.checks.duplicate_videos import Features, TwinSearch
 from acmnet.data.checks.findings import SHOWN, Finding, Level
 from acmnet.data.checks.instance_checks import past_end
 from acmnet.data.checks.refusals import problems
-from acmnet.data.feature_files import FeatureError
+from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.messages import quoted
 from acmnet.segments import FloatArray

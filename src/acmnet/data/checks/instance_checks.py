@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from acmnet.data.annotations import Annotations, Video
 from acmnet.data.checks.findings import Finding, Level
-from acmnet.data.contradictions import SLACK_S
+from acmnet.data.labels.annotations import Annotations, Video
+from acmnet.data.labels.contradictions import SLACK_S
 from acmnet.messages import counted, quoted
 
 DUPLICATE_S: Final = 1e-3

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError, Annotations, Video
 from acmnet.data.checks.findings import Finding, Level
 from acmnet.data.checks.label_words import word_findings
-from acmnet.data.detections import read_detections
+from acmnet.data.detections.detection_files import read_detections
+from acmnet.data.labels.annotations import AnnotationError, Annotations, Video
 from acmnet.messages import counted, quoted, some
 from acmnet.names import one_form, spelt_otherwise
 from acmnet.text_files import read_text

@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from acmnet.data.annotations import Annotations
 from acmnet.data.checks.findings import Finding
+from acmnet.data.labels.annotations import Annotations
 from acmnet.messages import counted, quoted, some
 
 NO_ACTION_WORDS: Final = frozenset(

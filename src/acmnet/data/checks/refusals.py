@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from acmnet.data.checks.label_checks import few_long_videos
-from acmnet.data.feature_files import FeatureError
+from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.messages import counted, some
 

@@ -2,7 +2,8 @@
 
 It holds everything that acmnet knows of labels: subsets, durations, points, watched
 spans, classes without an example, and actions of which only the name is known.
-Detections are written by `acmnet.data.detections` as results JSON, with their scores.
+Detections are written by `acmnet.data.detections.detection_files` as results JSON, with
+their scores.
 
 References
 ----------
@@ -14,7 +15,7 @@ import json
 from typing import Final
 
 from acmnet.data.formats.exchange_format import Content, Format
-from acmnet.data.label_json import label_entry
+from acmnet.data.labels.label_json import label_entry
 
 
 def write(content: Content) -> str:

@@ -1,20 +1,20 @@
 """Parquet and Arrow tables of labels or of detections, which pandas and polars read.
 
-They hold everything that acmnet knows of labels. `acmnet.data.arrow_labels` and
-`acmnet.data.arrow_detections` say what the columns are, and read the files.
+They hold everything that acmnet knows of labels. `acmnet.data.labels.arrow_labels` and
+`acmnet.data.detections.arrow_detections` say what the columns are, and read the files.
 """
 
 import dataclasses
 from pathlib import Path
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError, Annotations
-from acmnet.data.arrow_detections import write_arrow_detections
-from acmnet.data.arrow_files import ARROW, PARQUET, is_arrow
-from acmnet.data.arrow_labels import write_arrow_labels
-from acmnet.data.detection_file import DetectionFile
+from acmnet.data.detections.arrow_detections import write_arrow_detections
+from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.formats.activitynet import FORMAT as JSON
 from acmnet.data.formats.exchange_format import Content, Format, as_detections
+from acmnet.data.labels.annotations import AnnotationError, Annotations
+from acmnet.data.labels.arrow_labels import write_arrow_labels
+from acmnet.data.tables.arrow_files import ARROW, PARQUET, is_arrow
 
 
 def write(path: Path, content: Content) -> None:

@@ -13,7 +13,6 @@ https://manual.audacityteam.org/man/importing_and_exporting_labels.html
 
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import (
     Content,
     Format,
@@ -30,6 +29,7 @@ from acmnet.data.formats.field_checks import (
     video_of,
 )
 from acmnet.data.formats.mark_list import MarkList
+from acmnet.data.labels.annotations import AnnotationError
 from acmnet.messages import quoted
 
 FREQUENCIES: Final = "\\"

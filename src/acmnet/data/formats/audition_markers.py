@@ -16,7 +16,6 @@ import io
 import re
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import (
     Content,
     Format,
@@ -26,6 +25,7 @@ from acmnet.data.formats.exchange_format import (
 )
 from acmnet.data.formats.field_checks import action_name, video_name, video_of
 from acmnet.data.formats.mark_list import MarkList
+from acmnet.data.labels.annotations import AnnotationError
 from acmnet.messages import quoted
 from acmnet.text_files import lines_with_ends
 

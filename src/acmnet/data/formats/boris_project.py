@@ -22,7 +22,6 @@ import reprlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from acmnet.data.annotations import AnnotationError, Instance, Point, Video
 from acmnet.data.formats.elan import lanes
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import (
@@ -34,6 +33,7 @@ from acmnet.data.formats.field_checks import (
 )
 from acmnet.data.formats.mark_list import MarkList
 from acmnet.data.formats.state_events import StateEvents
+from acmnet.data.labels.annotations import AnnotationError, Instance, Point, Video
 from acmnet.limits import seconds
 from acmnet.messages import quoted
 

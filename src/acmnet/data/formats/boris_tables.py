@@ -22,7 +22,6 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import (
     action_name,
@@ -33,6 +32,7 @@ from acmnet.data.formats.field_checks import (
 )
 from acmnet.data.formats.mark_list import MarkList, VideoMarks
 from acmnet.data.formats.state_events import StateEvents
+from acmnet.data.labels.annotations import AnnotationError
 from acmnet.limits import MOST_VIDEOS_OF_TEXT, seconds, too_many_videos
 from acmnet.messages import quoted
 from acmnet.text_files import lines_with_ends

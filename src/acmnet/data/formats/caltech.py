@@ -22,7 +22,6 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import (
     action_name,
@@ -34,6 +33,7 @@ from acmnet.data.formats.field_checks import (
     video_of,
 )
 from acmnet.data.formats.mark_list import MarkList
+from acmnet.data.labels.annotations import AnnotationError
 from acmnet.limits import finite
 from acmnet.messages import quoted
 

@@ -3,11 +3,10 @@
 import dataclasses
 from pathlib import Path
 
-from acmnet.data.annotations import AnnotationError
-from acmnet.data.arrow_detections import write_arrow_detections
-from acmnet.data.arrow_files import column_names, is_arrow
-from acmnet.data.detection_csv import COLUMNS
-from acmnet.data.detections import DetectionFile, read_detections
+from acmnet.data.detections.arrow_detections import write_arrow_detections
+from acmnet.data.detections.detection_csv import COLUMNS
+from acmnet.data.detections.detection_files import DetectionFile, read_detections
+from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.formats.arrow_tables import ARROW_FORMAT, PARQUET_FORMAT
 from acmnet.data.formats.exchange_format import Content, Format
 from acmnet.data.formats.format_table import (
@@ -30,7 +29,8 @@ from acmnet.data.formats.writing import (
     write_labels,
 )
 from acmnet.data.label_files import read_annotations, read_own
-from acmnet.data.shown_detections import Shown
+from acmnet.data.labels.annotations import AnnotationError
+from acmnet.data.tables.arrow_files import column_names, is_arrow
 from acmnet.messages import counted
 
 

@@ -19,11 +19,11 @@ https://docs.cvat.ai/docs/dataset_management/formats/xml_format/
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import action_name, frame, video_name, video_of
 from acmnet.data.formats.mark_list import MarkList
 from acmnet.data.formats.xml_events import attribute, escaped, read_xml, xml_name
+from acmnet.data.labels.annotations import AnnotationError
 from acmnet.messages import counted
 
 SHAPES: Final = frozenset(

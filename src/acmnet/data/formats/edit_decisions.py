@@ -20,7 +20,6 @@ DaVinci Resolve Reference Manual, "Importing and Exporting Marker EDLs".
 import re
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import (
     action_name,
@@ -29,6 +28,7 @@ from acmnet.data.formats.field_checks import (
     video_of,
 )
 from acmnet.data.formats.mark_list import MarkList
+from acmnet.data.labels.annotations import AnnotationError
 from acmnet.messages import quoted
 
 CODE: Final = r"(\d\d):([0-5]\d):([0-5]\d)([:;])(\d\d+)"

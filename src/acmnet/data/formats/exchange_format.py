@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from acmnet.data.annotations import AnnotationError, Video
-from acmnet.data.label_json import KIND
-from acmnet.data.text_encodings import EncodingError, decoded
+from acmnet.data.labels.annotations import AnnotationError, Video
+from acmnet.data.labels.label_json import KIND
+from acmnet.data.tables.text_encodings import EncodingError, decoded
 from acmnet.segments import Detections
 from acmnet.text_files import parse_json, read_content
 

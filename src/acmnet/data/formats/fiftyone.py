@@ -19,7 +19,6 @@ import reprlib
 import sys
 from typing import Any, Final, NamedTuple
 
-from acmnet.data.annotations import AnnotationError, Instance
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import (
     action_name,
@@ -29,6 +28,7 @@ from acmnet.data.formats.field_checks import (
     video_name,
     video_of,
 )
+from acmnet.data.labels.annotations import AnnotationError, Instance
 from acmnet.limits import finite
 from acmnet.messages import counted
 from acmnet.segments import Segment

@@ -30,8 +30,8 @@ from acmnet.data.formats import (
     via3,
 )
 from acmnet.data.formats.exchange_format import Format
-from acmnet.data.label_columns import is_header
-from acmnet.data.text_encodings import EncodingError, decoded
+from acmnet.data.labels.label_columns import is_header
+from acmnet.data.tables.text_encodings import EncodingError, decoded
 from acmnet.files import FileError, open_regular
 from acmnet.limits import finite
 from acmnet.messages import quoted

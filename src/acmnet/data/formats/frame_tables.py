@@ -29,10 +29,10 @@ import io
 from collections.abc import Iterator
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import action_name, video_name, video_of
 from acmnet.data.formats.mark_list import MarkList
+from acmnet.data.labels.annotations import AnnotationError
 from acmnet.limits import finite
 from acmnet.messages import counted, quoted, some
 from acmnet.text_files import lines_with_ends

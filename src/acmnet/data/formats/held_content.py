@@ -5,10 +5,16 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError, Instance, Point, Video, names_alone
 from acmnet.data.formats.exchange_format import Content, Format, Holding
-from acmnet.data.label_columns import LabelTableError
-from acmnet.data.label_tables import video_id
+from acmnet.data.labels.annotations import (
+    AnnotationError,
+    Instance,
+    Point,
+    Video,
+    names_alone,
+)
+from acmnet.data.labels.label_columns import LabelTableError
+from acmnet.data.labels.label_tables import video_id
 from acmnet.messages import counted, quoted
 from acmnet.names import one_form
 from acmnet.segments import Segment

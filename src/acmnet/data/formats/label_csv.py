@@ -1,9 +1,9 @@
-"""Tables for spreadsheets: labels, as `acmnet.data.label_tables` reads them.
+"""Tables for spreadsheets: labels, as `acmnet.data.labels.label_tables` reads them.
 
 Labels have a row for each mark, with the columns ``video,label,start,end,kind``, and
 ``subset`` and ``duration`` where a video has them. Names are written without ``|``,
 which separates labels. Classes without an example are not held. Detections have the
-columns ``video,label,start,end,score`` (`acmnet.data.detection_csv`).
+columns ``video,label,start,end,score`` (`acmnet.data.detections.detection_csv`).
 """
 
 import csv
@@ -11,10 +11,10 @@ import io
 from collections.abc import Iterator
 from typing import Final
 
-from acmnet.data.annotations import Video, names_alone
-from acmnet.data.detection_csv import csv_of
+from acmnet.data.detections.detection_csv import csv_of
 from acmnet.data.formats.exchange_format import Content, Format, as_detections
 from acmnet.data.formats.field_checks import plain
+from acmnet.data.labels.annotations import Video, names_alone
 
 HEADER: Final = ("video", "label", "start", "end", "kind", "subset", "duration")
 

@@ -19,7 +19,6 @@ import reprlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from acmnet.data.annotations import AnnotationError, Instance, Video, names_alone
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import (
     action_name,
@@ -28,6 +27,7 @@ from acmnet.data.formats.field_checks import (
     video_name,
     video_of,
 )
+from acmnet.data.labels.annotations import AnnotationError, Instance, Video, names_alone
 from acmnet.limits import finite
 from acmnet.messages import counted
 

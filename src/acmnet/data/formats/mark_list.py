@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from acmnet.data.annotations import AnnotationError, Instance, Point
 from acmnet.data.formats.field_checks import refuse_unended
+from acmnet.data.labels.annotations import AnnotationError, Instance, Point
 from acmnet.segments import Segment
 
 MOST_MARKS: Final = 2_000_000

@@ -5,11 +5,11 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from acmnet.data.annotations import AnnotationError, Annotations, Video
-from acmnet.data.contradictions import refuse_contradictions
 from acmnet.data.formats.exchange_format import Format, FrameRates, Parsed, Source
 from acmnet.data.formats.format_table import FORMATS, OWN, format_of_file
-from acmnet.data.label_json import assembled
+from acmnet.data.labels.annotations import AnnotationError, Annotations, Video
+from acmnet.data.labels.contradictions import refuse_contradictions
+from acmnet.data.labels.label_json import assembled
 from acmnet.messages import some
 
 

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.mark_list import MarkList
+from acmnet.data.labels.annotations import AnnotationError
 from acmnet.messages import quoted
 
 Key = tuple[str, str, str]

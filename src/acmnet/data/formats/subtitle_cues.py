@@ -4,7 +4,8 @@ One file is for one video, and its name is that of the video. The text of a cue 
 name of the action; styles, positions and markup are not read. Where every cue of a file
 ends with a score in brackets, as acmnet writes detections, the scores are taken off.
 Times are whole milliseconds, and scores have two digits. Files hold neither points,
-durations nor actions without a time. Detections are written by `acmnet.data.subtitles`.
+durations nor actions without a time. Detections are written by
+`acmnet.data.detections.subtitles`.
 
 References
 ----------
@@ -18,7 +19,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError, Instance
+from acmnet.data.detections.subtitles import srt_of, webvtt_of
 from acmnet.data.formats.exchange_format import (
     Content,
     Format,
@@ -33,7 +34,7 @@ from acmnet.data.formats.field_checks import (
     video_of,
 )
 from acmnet.data.formats.mark_list import MarkList
-from acmnet.data.subtitles import srt_of, webvtt_of
+from acmnet.data.labels.annotations import AnnotationError, Instance
 from acmnet.messages import quoted
 from acmnet.segments import Detections
 

@@ -15,7 +15,6 @@ test sets: http://crcv.ucf.edu/THUMOS14/download.html
 import dataclasses
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import (
     action_name,
@@ -26,6 +25,7 @@ from acmnet.data.formats.field_checks import (
     video_of,
 )
 from acmnet.data.formats.mark_list import MarkList
+from acmnet.data.labels.annotations import AnnotationError
 from acmnet.limits import MOST_VIDEOS_OF_TEXT, too_many_videos
 from acmnet.messages import quoted
 

@@ -22,7 +22,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from acmnet.data.annotations import AnnotationError, names_alone
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import (
     action_name,
@@ -31,6 +30,7 @@ from acmnet.data.formats.field_checks import (
     video_of,
 )
 from acmnet.data.formats.mark_list import MarkList, VideoMarks
+from acmnet.data.labels.annotations import AnnotationError, names_alone
 from acmnet.limits import finite
 from acmnet.messages import counted
 

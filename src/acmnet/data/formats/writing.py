@@ -6,19 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
-from acmnet.data.annotations import (
+from acmnet.data.detections.detection_files import DetectionFile
+from acmnet.data.formats import thumos_text
+from acmnet.data.formats.exchange_format import Content, Format
+from acmnet.data.formats.held_content import Held, held
+from acmnet.data.labels.annotations import (
     AnnotationError,
     Annotations,
     Instance,
     Video,
     names_alone,
 )
-from acmnet.data.detections import DetectionFile
-from acmnet.data.formats import thumos_text
-from acmnet.data.formats.exchange_format import Content, Format
-from acmnet.data.formats.held_content import Held, held
-from acmnet.data.label_columns import LabelTableError
-from acmnet.data.label_tables import video_id
+from acmnet.data.labels.label_columns import LabelTableError
+from acmnet.data.labels.label_tables import video_id
 from acmnet.files import make_folder, written_whole
 from acmnet.limits import LONGEST_NAME_BYTES
 from acmnet.messages import counted, quoted

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from xml.parsers import expat
 
-from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import Source
+from acmnet.data.labels.annotations import AnnotationError
 from acmnet.limits import DEEPEST_NESTING
 from acmnet.messages import quoted
 

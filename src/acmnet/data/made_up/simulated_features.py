@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from acmnet.data.annotations import Annotations, Video
-from acmnet.data.feature_manifest import FeatureManifest, write_manifest
-from acmnet.data.feature_store import write_features
+from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
+from acmnet.data.features.feature_store import write_features
 from acmnet.data.formats.exchange_format import Source
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import Annotations, Video
 from acmnet.data.made_up.simulation_settings import SimulationError, SimulationSettings
 from acmnet.data.made_up.video_simulator import (
     GRID,

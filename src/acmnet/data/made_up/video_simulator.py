@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from acmnet.data.annotations import Video
+from acmnet.data.labels.annotations import Video
 from acmnet.data.made_up.simulation_settings import SimulationError, SimulationSettings
 from acmnet.segments import FloatArray, SnippetGrid
 

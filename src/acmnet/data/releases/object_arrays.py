@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.feature_files import FeatureError
+from acmnet.data.features.feature_files import FeatureError
 from acmnet.files import one_line, open_regular
 
 MOST_VIDEOS: Final = 1_000_000

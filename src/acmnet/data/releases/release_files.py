@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.feature_files import FeatureError, read_values
+from acmnet.data.features.feature_files import FeatureError, read_values
 from acmnet.data.releases.object_arrays import is_object_array, read_objects
 from acmnet.files import one_line
 from acmnet.messages import counted, quoted, some

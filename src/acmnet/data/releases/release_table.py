@@ -12,7 +12,7 @@ OpenTAD's ``tools/prepare_data/activitynet/README.md`` for TSP (15 frames a seco
 import dataclasses
 from typing import Final
 
-from acmnet.data.feature_files import FeatureError
+from acmnet.data.features.feature_files import FeatureError
 from acmnet.messages import quoted
 from acmnet.segments import SnippetGrid
 

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.feature_files import MAGIC
+from acmnet.data.features.feature_files import MAGIC
 from acmnet.data.tracks.tracks import TrackError, Tracks, refuse_size
 from acmnet.files import open_regular, write_json, written_whole
 from acmnet.limits import LARGEST_NOTE_BYTES, finite

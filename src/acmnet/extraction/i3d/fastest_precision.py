@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 
-from acmnet.data.feature_manifest import MANIFEST_NAME, read_manifest
+from acmnet.data.features.feature_manifest import MANIFEST_NAME, read_manifest
 from acmnet.extraction.extractors import ExtractionSettings, parts_of
 from acmnet.extraction.i3d.i3d import Frames, I3DError
 from acmnet.extraction.i3d.i3d_back_ends import (

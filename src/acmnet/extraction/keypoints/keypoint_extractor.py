@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.feature_manifest import MANIFEST_NAME, read_manifest
+from acmnet.data.features.feature_manifest import MANIFEST_NAME, read_manifest
 from acmnet.data.tracks.track_files import read_tracks
 from acmnet.data.tracks.tracks import TrackError, Tracks
 from acmnet.extraction.extractors import (

@@ -1,7 +1,7 @@
 """The label file of the bench: what is marked, in the form of ActivityNet's files.
 
-`acmnet.data.annotations` reads it like any label file, and other programs can, too. Who
-marked what, when, and by which proposal stand beside the usual fields of each
+`acmnet.data.labels.annotations` reads it like any label file, and other programs can,
+too. Who marked what, when, and by which proposal stand beside the usual fields of each
 annotation; for watched spans, in ``watched_marks``, since a span is only two numbers.
 
 A video whose names nobody has given yet does not belong to the ``database``, where a
@@ -14,9 +14,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from acmnet.data.annotations import BENCH, Instance, Point, Video, WatchedSpan
-from acmnet.data.contradictions import covers_all
-from acmnet.data.watched_json import ALL_CLASSES
+from acmnet.data.labels.annotations import BENCH, Instance, Point, Video, WatchedSpan
+from acmnet.data.labels.contradictions import covers_all
+from acmnet.data.labels.watched_json import ALL_CLASSES
 from acmnet.files import digest_of
 from acmnet.segments import Segment
 from acmnet.show.bench.bench_mark import Mark

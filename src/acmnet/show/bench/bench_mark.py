@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple, get_args
 
-from acmnet.data.contradictions import SLACK_S
+from acmnet.data.labels.contradictions import SLACK_S
 from acmnet.limits import LARGEST_SECONDS, finite, seconds
 from acmnet.messages import quoted
 from acmnet.names import one_form, unfit

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from acmnet.data.detections import DetectionFile, read_detections
+from acmnet.data.detections.detection_files import DetectionFile, read_detections
 from acmnet.files import one_line
 from acmnet.show.bench.bench_labels import KnownVideo, Labels
 from acmnet.show.bench.bench_mark import MarkError

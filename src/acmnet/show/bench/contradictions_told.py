@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from acmnet.data.contradictions import contradictions
+from acmnet.data.labels.contradictions import contradictions
 from acmnet.show.bench.bench_labels import Labels, video_of
 
 

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from acmnet.data.annotations import AnnotationError
 from acmnet.data.formats.exchange_format import Content, Format, Holding
 from acmnet.data.formats.writing import (
     NothingHeldError,
     contents_of_files,
     write_files,
 )
-from acmnet.data.label_json import KIND
+from acmnet.data.labels.annotations import AnnotationError
+from acmnet.data.labels.label_json import KIND
 from acmnet.files import make_folder, sha256_of, write_json
 from acmnet.show.bench.bench_labels import Labels, is_named, video_of
 from acmnet.show.bench.mark_journal import JOURNAL_FILE

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from acmnet.data.annotations import AnnotationError, Annotations, names_alone
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import AnnotationError, Annotations, names_alone
 from acmnet.files import digest_of
 from acmnet.segments import Segment
 from acmnet.show.bench.bench_labels import KnownVideo, Labels

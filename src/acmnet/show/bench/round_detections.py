@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.data.detections import DetectionFile, read_detections
+from acmnet.data.detections.detection_files import DetectionFile, read_detections
 from acmnet.show.bench.bench_mark import Proposal
 
 MOST_DETECTIONS: Final = 500

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from acmnet.data.feature_store import RECORDS
+from acmnet.data.features.feature_store import RECORDS
 from acmnet.messages import counted
 from acmnet.recipes import Settings
 from acmnet.show.bench.log_tail import last_line, values_of

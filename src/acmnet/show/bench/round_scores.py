@@ -9,9 +9,9 @@ import dataclasses
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from acmnet.data.annotations import Annotations, Video
-from acmnet.data.contradictions import covers_all
-from acmnet.data.detections import DetectionFileError, read_detections
+from acmnet.data.detections.detection_files import DetectionFileError, read_detections
+from acmnet.data.labels.annotations import Annotations, Video
+from acmnet.data.labels.contradictions import covers_all
 from acmnet.evaluation.reports import evaluate
 from acmnet.files import write_json
 from acmnet.messages import counted

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.annotations import Video
+from acmnet.data.labels.annotations import Video
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.network.acm_net import Branch
 from acmnet.segments import Detections, FloatArray

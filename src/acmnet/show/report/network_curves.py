@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from acmnet.data.annotations import Video
+from acmnet.data.labels.annotations import Video
 from acmnet.localization.from_activations import activation_runs
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.localization.video_activations import VideoActivations

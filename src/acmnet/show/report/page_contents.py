@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from acmnet.data.annotations import Annotations, Video
+from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.labelled_features import Data
-from acmnet.data.shown_detections import Shown
+from acmnet.data.labels.annotations import Annotations, Video
 from acmnet.data.videos_trained_on import NOT_KNOWN_NOTE
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.messages import counted

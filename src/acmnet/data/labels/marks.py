@@ -1,0 +1,265 @@
+"""Times that a person marked, and which of them training is given.
+
+Training learns from the names of the actions in each video. `given_marks` is the only
+way by which times reach it, and it returns times only when they were asked for.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from acmnet.data.labels.annotations import (
+    BENCH,
+    Annotations,
+    Instance,
+    Point,
+    Video,
+    WatchedSpan,
+)
+from acmnet.data.labels.supervision import SUPERVISIONS, Supervision
+from acmnet.limits import LARGEST_SECONDS
+from acmnet.messages import counted
+from acmnet.segments import Segment
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoMarks:
+    """The times of one video that training is given."""
+
+    segments: tuple[Instance, ...] = ()
+    """Actions from start to end, in the order of the label file."""
+    points: tuple[Point, ...] = ()
+    """Instants inside further actions, in the order of the label file."""
+    watched: tuple[WatchedSpan, ...] = ()
+    """Spans in which every action without a segment or a point is absent."""
+
+    def __bool__(self) -> bool:
+        """Whether there is any mark."""
+        return bool(self.segments or self.points or self.watched)
+
+
+def given_marks(
+    annotations: Annotations, supervision: Supervision
+) -> dict[str, VideoMarks]:
+    """Return the times that training is given.
+
+    Parameters
+    ----------
+    annotations : Annotations
+        The videos to train on.
+    supervision : str
+        "names" gives no time. "points" gives points, "segments" gives segments and
+        watched spans, and "all" gives the three of them.
+
+    Returns
+    -------
+    dict of video id to VideoMarks
+        Only videos that have such a mark; empty for "names".
+
+    Raises
+    ------
+    ValueError
+        If ``supervision`` is none of the four.
+
+    Examples
+    --------
+    >>> from acmnet.segments import Segment
+    >>> fight = Instance("fight", Segment(2.0, 5.0))
+    >>> video = Video(
+    ...     id="a",
+    ...     subset=None,
+    ...     duration_s=9.0,
+    ...     labels=("fight",),
+    ...     instances=(fight,),
+    ...     points=(Point("fight", 7.0),),
+    ... )
+    >>> labels = Annotations("labels.json", {"a": video}, ("fight",))
+    >>> given_marks(labels, "names")
+    {}
+    >>> given_marks(labels, "points")["a"].points
+    (Point(label='fight', time_s=7.0),)
+    >>> given_marks(labels, "points")["a"].segments
+    ()
+    """
+    if supervision not in SUPERVISIONS:
+        raise ValueError(
+            f"supervision must be {', '.join(SUPERVISIONS[:-1])} or "
+            f"{SUPERVISIONS[-1]}, got {supervision!r}"
+        )
+    if supervision == "names":
+        return {}
+    found = {
+        video.id: _marks(video, supervision) for video in annotations.videos.values()
+    }
+    return {video: marks for video, marks in found.items() if marks}
+
+
+def _marks(video: Video, supervision: Supervision) -> VideoMarks:
+    """Return the times of one video that training is given."""
+    with_points = supervision in ("points", "all")
+    with_segments = supervision in ("segments", "all")
+    return VideoMarks(
+        segments=video.instances if with_segments else (),
+        points=video.points if with_points else (),
+        watched=video.watched if with_segments else (),
+    )
+
+
+def default_supervision(annotations: Annotations) -> Supervision:
+    """Return what `fit` gives a training when nobody says: names, or all at the bench.
+
+    People who mark times at the bench want them to be learned from.
+    """
+    return "all" if annotations.made_by == BENCH else "names"
+
+
+def what_it_holds(annotations: Annotations) -> str:
+    """Return how many names and marks a label file holds, in words.
+
+    A name is a label of a video. Watched time is told in minutes; a video of unknown
+    duration that was watched whole counts as a video instead.
+
+    Examples
+    --------
+    >>> from acmnet.segments import Segment
+    >>> fight = Instance("fight", Segment(2.0, 5.0))
+    >>> video = Video(
+    ...     id="a",
+    ...     subset=None,
+    ...     duration_s=90.0,
+    ...     labels=("fight", "run"),
+    ...     instances=(fight, fight),
+    ...     watched=(WatchedSpan(None, Segment(0.0, 90.0)),),
+    ... )
+    >>> what_it_holds(Annotations("labels.json", {"a": video}, ("fight", "run")))
+    '2 names, 2 segments, 1.5 min watched'
+    """
+    n_names = sum(len(video.labels) for video in annotations.videos.values())
+    marks = _told(given_marks(annotations, "all"))
+    return ", ".join([counted(n_names, "name"), *marks])
+
+
+def given_in_words(annotations: Annotations, supervision: Supervision) -> str:
+    """Return what training is given, in words, such as "names and 12 points"."""
+    return _listed(["names", *_told(given_marks(annotations, supervision))])
+
+
+def supervision_note(annotations: Annotations, supervision: Supervision) -> str | None:
+    """Return a sentence on what training is given; None where nothing need be said.
+
+    Parameters
+    ----------
+    annotations : Annotations
+        The videos to train on.
+    supervision : str
+        What was asked for.
+    """
+    if given_marks(annotations, supervision):
+        return (
+            f"training is given {given_in_words(annotations, supervision)} of "
+            f"{annotations.source} (supervision: {supervision})"
+        )
+    if supervision != "names":
+        what = {"points": "points", "segments": "segments or watched spans"}
+        return (
+            f"{annotations.source} holds no {what.get(supervision, 'times')}, so "
+            "training is given names alone"
+        )
+    unused = given_marks(annotations, "all")
+    is_benchmark = annotations.made_by != BENCH and not any(
+        own.points or own.watched for own in unused.values()
+    )
+    if not unused or is_benchmark:
+        return None
+    return (
+        f"{annotations.source} holds {_listed(_told(unused))}, of which nothing "
+        "is learned here; --supervision all learns from them"
+    )
+
+
+def _told(marks: Mapping[str, VideoMarks]) -> list[str]:
+    """Return how many marks there are of each kind, in words."""
+    n_points = sum(len(own.points) for own in marks.values())
+    n_segments = sum(len(own.segments) for own in marks.values())
+    lengths_s = [_watched_s(own) for own in marks.values()]
+    n_whole = lengths_s.count(LARGEST_SECONDS)
+    watched_s = sum(x for x in lengths_s if x != LARGEST_SECONDS)
+    parts = [counted(n_points, "point")] if n_points else []
+    parts += [counted(n_segments, "segment")] if n_segments else []
+    parts += [f"{watched_s / 60:.1f} min watched"] if watched_s else []
+    parts += [f"{counted(n_whole, 'whole video')} watched"] if n_whole else []
+    return parts
+
+
+def _listed(parts: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
+
+
+def _watched_s(marks: VideoMarks) -> float:
+    """Return how long a video was watched, in seconds, for whichever classes."""
+    watched_s = reached_s = 0.0
+    for span in sorted(x.segment for x in marks.watched):
+        watched_s += max(span.end_s - max(span.start_s, reached_s), 0.0)
+        reached_s = max(reached_s, span.end_s)
+    return watched_s
+
+
+def marks_values(marks: Mapping[str, VideoMarks]) -> dict[str, dict[str, list[Any]]]:
+    """Return the times that training is given as JSON values, each kind in order.
+
+    Examples
+    --------
+    >>> marks_values({"a": VideoMarks(points=(Point("jump", 3.0),))})
+    {'a': {'points': [['jump', 3.0]]}}
+    """
+    values: dict[str, dict[str, list[Any]]] = {}
+    for video, own in marks.items():
+        kinds = {
+            "segments": [
+                [x.label, x.segment.start_s, x.segment.end_s] for x in own.segments
+            ],
+            "points": [[x.label, x.time_s] for x in own.points],
+            "watched": [
+                [x.label or "", x.segment.start_s, x.segment.end_s] for x in own.watched
+            ],  # "" stands for all classes, as in a label file
+        }
+        values[video] = {kind: sorted(rows) for kind, rows in kinds.items() if rows}
+    return values
+
+
+def marks_from_values(
+    values: Mapping[str, Mapping[str, Sequence[Any]]],
+) -> dict[str, VideoMarks]:
+    """Return the times that `marks_values` gave as JSON values.
+
+    Examples
+    --------
+    >>> marks = {"a": VideoMarks(points=(Point("jump", 3.0),))}
+    >>> marks_from_values(marks_values(marks)) == marks
+    True
+    """
+    return {
+        video: VideoMarks(
+            segments=tuple(
+                Instance(label, Segment(start_s, end_s))
+                for label, start_s, end_s in kinds.get("segments", ())
+            ),
+            points=tuple(Point(*row) for row in kinds.get("points", ())),
+            watched=tuple(
+                WatchedSpan(label or None, Segment(start_s, end_s))
+                for label, start_s, end_s in kinds.get("watched", ())
+            ),
+        )
+        for video, kinds in values.items()
+    }
+
+
+def marks_sha256(marks: Mapping[str, VideoMarks]) -> str:
+    """Return a digest, in hexadecimal, of the times that training is given.
+
+    Neither the order of the videos nor that of the marks in a video counts.
+    """
+    text = json.dumps(marks_values(marks), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
