@@ -214,6 +214,18 @@ def test_no_imports_go_in_circles():
     graphlib.TopologicalSorter(graph).prepare()
 
 
+def test_rooms_inside_data_and_show_do_not_go_in_circles():
+    for folder in ("data", "show"):
+        graph = {}
+        for room in rooms():
+            if folder_of(room) == folder:
+                others = {x for x in imported(room) if folder_of(x) == folder}
+                inner = ".".join(room.split(".")[:2])
+                met = {".".join(other.split(".")[:2]) for other in others}
+                graph.setdefault(inner, set()).update(met - {inner, folder})
+        graphlib.TopologicalSorter(graph).prepare()
+
+
 def test_training_sees_times_through_one_door():
     # neither segments of actions nor label files, not even through another room,
     # except for the times that `given_marks` returns because they were asked for

@@ -7,7 +7,7 @@ import pytest
 
 from acmnet.data.detection_output import OutputError, output_of
 from acmnet.data.detections.detection_files import write_detections
-from acmnet.data.formats.conversion import convert
+from acmnet.data.format_conversion import convert
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError
 from acmnet.messages import counted

@@ -26,7 +26,7 @@ from acmnet.extraction.i3d.i3d_planes import PlaneI3D
 from acmnet.extraction.i3d.i3d_runner import I3DRunner
 from acmnet.extraction.i3d.i3d_weights import load_i3d
 from acmnet.extraction.i3d.published_i3d_files import WeightsError
-from acmnet.extraction.snippet_cutting import crop_centre, crop_ten, cut_snippets
+from acmnet.extraction.i3d.snippet_cutting import crop_centre, crop_ten, cut_snippets
 from support.places import SHARED
 
 VIDEOS = SHARED / "data" / "videos"

@@ -12,7 +12,7 @@ from acmnet.cli.app import app, console, note
 from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.shared_options import LabelFps
 from acmnet.data.detections.detection_files import DetectionFile, read_detections
-from acmnet.data.formats.conversion import holds_detections
+from acmnet.data.format_conversion import holds_detections
 from acmnet.data.formats.writing import detections_of
 from acmnet.data.label_files import read_annotations
 from acmnet.evaluation.time_budget import (

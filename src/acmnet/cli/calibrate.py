@@ -19,9 +19,9 @@ from acmnet.cli.trained_run import loaded, localised, trained_on
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data, DataSource, open_data
-from acmnet.data.videos_trained_on import NOT_KNOWN_NOTE, seen_note, taught_note
 from acmnet.evaluation.tables import Table
 from acmnet.evaluation.truth import reviews_note
+from acmnet.evaluation.videos_trained_on import NOT_KNOWN_NOTE, seen_note, taught_note
 from acmnet.files import refuse_unwritable, write_json
 from acmnet.messages import counted, some
 from acmnet.models.calibration import CalibrationReport, Wanted, calibrate

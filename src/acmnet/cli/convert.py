@@ -5,7 +5,7 @@ from pathlib import Path
 from acmnet.cli.app import app, console, fail, note
 from acmnet.cli.detection_limits import LimitOptions
 from acmnet.cli.exit_codes import LEFT_OUT
-from acmnet.data.formats.conversion import convert
+from acmnet.data.format_conversion import convert
 from acmnet.messages import counted
 
 

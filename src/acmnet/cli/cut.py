@@ -13,7 +13,7 @@ from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import LabelFps
 from acmnet.data.detections.detection_files import read_detections
-from acmnet.data.formats.conversion import holds_detections
+from acmnet.data.format_conversion import holds_detections
 from acmnet.data.formats.exchange_format import FrameRates
 from acmnet.data.formats.writing import detections_of
 from acmnet.data.label_files import read_annotations

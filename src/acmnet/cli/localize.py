@@ -36,7 +36,7 @@ from acmnet.cli.trained_run import (
 from acmnet.data.detection_output import Output
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
-from acmnet.data.videos_trained_on import TRAINED_ON_KEY
+from acmnet.evaluation.videos_trained_on import TRAINED_ON_KEY
 from acmnet.extraction.video_search import find_recordings
 from acmnet.fitting.extracted_videos import extraction_of
 from acmnet.inference import kinetics_zero_shot

@@ -14,9 +14,13 @@ from acmnet.cli.shared_options import LabelFps, note_reading
 from acmnet.data.detections.detection_files import DetectionFile
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data, DataSource, open_data
-from acmnet.data.videos_trained_on import TAUGHT_KEY, TRAINED_ON_KEY, taught_refusal
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.reports import DetectionReport, evaluate
+from acmnet.evaluation.videos_trained_on import (
+    TAUGHT_KEY,
+    TRAINED_ON_KEY,
+    taught_refusal,
+)
 from acmnet.inference.localized_videos import localize_videos
 from acmnet.messages import counted, some
 from acmnet.models.stored_model import load

@@ -13,5 +13,6 @@ draws data.
 
 The modules beside the folders put these together. Start at `label_files`, which reads
 labels of any form, and `labelled_features` (labels and features, as training needs
-them); `datasets` makes batches of these, and `detection_output` writes results.
+them); `datasets` makes batches of these, `detection_output` writes results, and
+`format_conversion` turns a file of one program into one of another.
 """

@@ -3,15 +3,15 @@
 import dataclasses
 from collections.abc import Callable, Collection, Mapping
 
-from acmnet.data.videos_trained_on import (
+from acmnet.evaluation.reports import DetectionReport
+from acmnet.evaluation.truth import videos_with_instances
+from acmnet.evaluation.videos_trained_on import (
     TAUGHT_KEY,
     TRAINED_ON_KEY,
     left_out_note,
     taught_note,
     training_videos_in,
 )
-from acmnet.evaluation.reports import DetectionReport
-from acmnet.evaluation.truth import videos_with_instances
 
 
 def held_out(

@@ -17,7 +17,6 @@ import numpy as np
 
 from acmnet.data.detections.detection_files import DetectionFile
 from acmnet.data.labels.annotations import Annotations
-from acmnet.data.videos_trained_on import taught_note
 from acmnet.evaluation.measures import (
     PROPOSALS,
     OperatingPoint,
@@ -41,6 +40,7 @@ from acmnet.evaluation.scored_data import (
 from acmnet.evaluation.tiou import checked_tiou, labelled_averages
 from acmnet.evaluation.tiou import parse_tiou as parse_tiou
 from acmnet.evaluation.truth import located_truth
+from acmnet.evaluation.videos_trained_on import taught_note
 from acmnet.segments import Detections, FloatArray, IntArray, figure_png
 
 

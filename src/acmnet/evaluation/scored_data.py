@@ -6,20 +6,20 @@ from pathlib import Path
 from acmnet.data.detections.detection_files import DetectionFile, read_detections
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import Annotations
-from acmnet.data.videos_trained_on import (
-    NOT_KNOWN_NOTE,
-    is_unknown,
-    seen_note,
-    taught_refusal,
-    taught_videos_in,
-    training_videos_in,
-)
 from acmnet.evaluation.protocols import Protocol
 from acmnet.evaluation.truth import (
     Truth,
     read_intervals,
     reviews_note,
     videos_with_instances,
+)
+from acmnet.evaluation.videos_trained_on import (
+    NOT_KNOWN_NOTE,
+    is_unknown,
+    seen_note,
+    taught_refusal,
+    taught_videos_in,
+    training_videos_in,
 )
 from acmnet.files import sha256_of
 from acmnet.segments import Detections, Segment

@@ -12,8 +12,8 @@ from acmnet.data.labelled_features import Data, DataSource
 from acmnet.data.labels.annotations import Annotations
 from acmnet.data.labels.marks import given_marks, supervision_note
 from acmnet.data.video_groups import VideoGroups, read_groups
-from acmnet.data.videos_trained_on import TAUGHT_KEY, TRAINED_ON_KEY, taught_note
 from acmnet.evaluation.reports import DetectionReport, evaluate
+from acmnet.evaluation.videos_trained_on import TAUGHT_KEY, TRAINED_ON_KEY, taught_note
 from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.i3d.fastest_precision import with_fastest
 from acmnet.extraction.keypoints.keypoint_extractor import settled

@@ -32,7 +32,7 @@ from acmnet.extraction.i3d.i3d_choices import UNMEASURED_FORMAT
 from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.i3d_runner import network_input
 from acmnet.extraction.i3d.i3d_weights import weights_directory
-from acmnet.extraction.snippet_cutting import crop_centre, cut_snippets
+from acmnet.extraction.i3d.snippet_cutting import crop_centre, cut_snippets
 from acmnet.files import write_json
 from acmnet.video.frames import FrameReader, VideoError, claimed_duration_s
 

@@ -23,7 +23,7 @@ from acmnet.extraction.i3d.i3d import (
 from acmnet.extraction.i3d.i3d_choices import Crop, Precision, Stream, without_search
 from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.i3d_planes import PlaneI3D
-from acmnet.extraction.snippet_cutting import crop_centre, crop_ten, cut_snippets
+from acmnet.extraction.i3d.snippet_cutting import crop_centre, crop_ten, cut_snippets
 
 FRAME_DTYPES: Final = {"rgb": np.dtype(np.uint8), "flow": np.dtype(np.float32)}
 

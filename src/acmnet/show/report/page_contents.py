@@ -10,8 +10,8 @@ import numpy as np
 from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.labelled_features import Data
 from acmnet.data.labels.annotations import Annotations, Video
-from acmnet.data.videos_trained_on import NOT_KNOWN_NOTE
 from acmnet.evaluation.reports import DetectionReport
+from acmnet.evaluation.videos_trained_on import NOT_KNOWN_NOTE
 from acmnet.messages import counted
 from acmnet.recipes import Settings
 from acmnet.runs.run_data import trained_on
