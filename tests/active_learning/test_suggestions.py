@@ -1,4 +1,4 @@
-"""What is worth a look: doubts of the networks, few examples, and no repetition."""
+"""What is worth a look: uncertain spans, few examples, and no repetition."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ from acmnet.active_learning.suggestions import (
     shown_scores,
     suggestions_of,
 )
-from acmnet.active_learning.uncertain_spans import Doubt, doubts_of
+from acmnet.active_learning.uncertain_spans import UncertainSpan, uncertain_spans_of
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.labels.annotations import Instance, Point, WatchedSpan
 from acmnet.data.labels.marks import VideoMarks
@@ -31,19 +31,19 @@ GRID = SnippetGrid(fps=10, snippet_frames=10, stride_frames=10)
 SHOWN = dict.fromkeys(NAMES, 0.5)
 
 
-def doubt(label, start_s=0.0, **changes):
+def uncertain_span(label, start_s=0.0, **changes):
     made = {"label": label, "segment": Segment(start_s, start_s + 1.0)}
     usual = {"score": 0.5, "shown_from": 0.5, "networks": 4, "finding": 4}
-    return Doubt(**(made | usual | {"overlap": 0.9} | changes))
+    return UncertainSpan(**(made | usual | {"overlap": 0.9} | changes))
 
 
-def assessed(doubts, pooled=None, marked=(0, 0, 0), touched=()):
+def assessed(uncertain, pooled=None, marked=(0, 0, 0), touched=()):
     """Return what is known of videos; each is unlike all others unless it is said."""
-    table = np.eye(len(doubts)) * 10.0
-    own = dict(zip(doubts, table, strict=True))
+    table = np.eye(len(uncertain)) * 10.0
+    own = dict(zip(uncertain, table, strict=True))
     own |= {k: np.asarray(v, dtype=float) for k, v in (pooled or {}).items()}
     return Assessed(
-        doubts={k: tuple(v) for k, v in doubts.items()},
+        uncertain={k: tuple(v) for k, v in uncertain.items()},
         pooled=own,
         marked=dict(zip(NAMES, marked, strict=True)),
         untouched=frozenset(own) - set(touched),
@@ -59,15 +59,15 @@ def order(known, count=99):
 
 def test_where_the_networks_disagree_comes_first():
     known = {
-        "sure": [doubt("jump", score=0.95)],
-        "near": [doubt("jump")],
-        "apart": [doubt("jump", overlap=0.2, finding=3)],
+        "sure": [uncertain_span("jump", score=0.95)],
+        "near": [uncertain_span("jump")],
+        "apart": [uncertain_span("jump", overlap=0.2, finding=3)],
     }
     assert order(assessed(known)) == ["apart", "near", "sure"]
 
 
 def test_a_class_without_examples_comes_before_one_with_many():
-    known = {"a": [doubt("jump", overlap=0.5)], "b": [doubt("run")]}
+    known = {"a": [uncertain_span("jump", overlap=0.5)], "b": [uncertain_span("run")]}
     assert order(assessed(known)) == ["a", "b"]
     assert order(assessed(known, marked=(9, 0, 0))) == ["b", "a"]
     (first, _) = suggestions_of(assessed(known, marked=(9, 0, 0)), 2)
@@ -78,11 +78,11 @@ def test_a_class_without_examples_comes_before_one_with_many():
 
 def test_ten_suggestions_are_not_ten_times_the_same():
     """Of videos that are equal one is taken before a lesser one of another kind."""
-    twins = {f"twin_{i}": [doubt("jump", overlap=0.5)] for i in range(10)}
-    known = {**twins, "other": [doubt("run")]}
+    twins = {f"twin_{i}": [uncertain_span("jump", overlap=0.5)] for i in range(10)}
+    known = {**twins, "other": [uncertain_span("run")]}
     assert order(assessed(known), 2) == ["twin_0", "other"]
     # and where the class is the same, the features tell them apart
-    known = {**twins, "other": [doubt("jump", overlap=0.6)]}
+    known = {**twins, "other": [uncertain_span("jump", overlap=0.6)]}
     pooled = {**{x: [0.0, 0.0] for x in twins}, "other": [9.0, 9.0]}
     first = suggestions_of(assessed(known, pooled), 2)
     assert [x.video for x in first] == ["twin_0", "other"]
@@ -91,7 +91,7 @@ def test_ten_suggestions_are_not_ten_times_the_same():
 
 
 def test_what_is_like_a_marked_video_is_worth_less():
-    known = {"a": [doubt("jump")], "b": [doubt("jump")], "marked": []}
+    known = {"a": [uncertain_span("jump")], "b": [uncertain_span("jump")], "marked": []}
     pooled = {"a": [0.0], "marked": [0.0], "b": [5.0]}
     assert order(assessed(known, pooled)) == ["a", "b"]
     assert order(assessed(known, pooled, touched=["marked"])) == ["b", "a"]
@@ -106,19 +106,21 @@ def test_what_is_like_a_marked_video_is_worth_less():
     st.tuples(*[st.integers(0, 5)] * 3),
 )
 def test_laws_of_the_order(videos, marked):
-    doubts = {
-        f"v{i}": [doubt(name, overlap=x) for name, x in own]
+    uncertain = {
+        f"v{i}": [uncertain_span(name, overlap=x) for name, x in own]
         for i, own in enumerate(videos)
     }
-    known = assessed(doubts, marked=marked)
+    known = assessed(uncertain, marked=marked)
     whole = suggestions_of(known, 99)
-    # every video with a doubt, once; fewer are the first of more
-    assert sorted(x.video for x in whole) == sorted(k for k, v in doubts.items() if v)
+    # every video with an uncertain span, once; fewer are the first of more
+    assert sorted(x.video for x in whole) == sorted(
+        k for k, v in uncertain.items() if v
+    )
     for count in range(1, len(whole) + 1):
         assert suggestions_of(known, count) == whole[:count]
     for one in whole:
         assert one.why.startswith(one.spans[0].why)
-        assert {x.doubt for x in one.spans} <= set(doubts[one.video])
+        assert {x.span for x in one.spans} <= set(uncertain[one.video])
 
 
 @pytest.mark.parametrize(
@@ -141,11 +143,13 @@ def test_laws_of_the_order(videos, marked):
     ],
 )
 def test_reasons_in_words(changes, words):
-    (one,) = suggestions_of(assessed({"a": [doubt("jump", 2.0, **changes)]}), 1)
+    (one,) = suggestions_of(
+        assessed({"a": [uncertain_span("jump", 2.0, **changes)]}), 1
+    )
     assert one.spans[0].why == words
 
 
-# ---- doubts of networks
+# ---- where networks are unsure
 
 
 def model_of(n_networks, names=NAMES):
@@ -156,15 +160,17 @@ def model_of(n_networks, names=NAMES):
     )
 
 
-def test_an_action_that_was_named_and_not_found_is_a_doubt():
+def test_an_action_that_was_named_and_not_found_is_uncertain():
     """Untrained, a network finds nothing with a score near the limit."""
     model = model_of(1)
     features = np.zeros((20, 8), dtype=np.float32)
-    (one,) = doubts_of(model, features, ["run"], SHOWN)
+    (one,) = uncertain_spans_of(model, features, ["run"], SHOWN)
     assert (one.label, one.finding, one.score) == ("run", 0, 0.0)
     assert one.segment == Segment(0.0, GRID.span_s(20))
-    assert doubts_of(model, features, [], SHOWN) == []  # nothing is in it
-    assert doubts_of(model, features, None, SHOWN) == []  # nobody knows what is
+    assert uncertain_spans_of(model, features, [], SHOWN) == []  # nothing is in it
+    assert (
+        uncertain_spans_of(model, features, None, SHOWN) == []
+    )  # nobody knows what is
 
 
 def test_equal_networks_agree_and_others_do_not():
@@ -172,16 +178,16 @@ def test_equal_networks_agree_and_others_do_not():
     limits = dict.fromkeys(NAMES, 0.1)
     three = model_of(3)
     alike = dataclasses.replace(three, networks=three.networks[:1] * 3)
-    found = doubts_of(alike, features, ["run"], limits)
+    found = uncertain_spans_of(alike, features, ["run"], limits)
     assert found
     joint = [x for x in found if x.score]
     assert {(x.overlap, x.finding, x.networks) for x in joint} == {(1.0, 4, 4)}
-    apart = doubts_of(three, features, ["run"], limits)
-    assert min(x.overlap for x in apart) < 0.5 < max(x.worth for x in found)
+    apart = uncertain_spans_of(three, features, ["run"], limits)
+    assert min(x.overlap for x in apart) < 0.5 < max(x.informativeness for x in found)
     single = dataclasses.replace(three, networks=three.networks[:1])
-    alone = doubts_of(single, features, ["run"], limits)
+    alone = uncertain_spans_of(single, features, ["run"], limits)
     assert {(x.overlap, x.networks) for x in alone} == {(1.0, 1)}
-    # no two doubts of a class are about the same place
+    # no two spans of a class are about the same place
     for i, one in enumerate(apart):
         for other in apart[:i]:
             a, b = one.segment, other.segment
@@ -191,9 +197,9 @@ def test_equal_networks_agree_and_others_do_not():
 
 @given(st.floats(0, 1), st.floats(0.01, 0.99))
 def test_a_score_is_nearest_at_the_limit(score, limit):
-    one, at = (doubt("run", score=x, shown_from=limit) for x in (score, limit))
+    one, at = (uncertain_span("run", score=x, shown_from=limit) for x in (score, limit))
     assert 0.0 <= one.nearness <= at.nearness == 1.0
-    assert 0.0 <= one.worth <= 1.0
+    assert 0.0 <= one.informativeness <= 1.0
 
 
 # ---- a run
@@ -223,7 +229,7 @@ def test_what_was_seen_is_not_suggested(known):
     model, data, limits = known
     before = assess(model, data, data.labels, {}, limits)
     (best, *_) = suggestions_of(before, 1)
-    here = best.spans[0].doubt.segment
+    here = best.spans[0].span.segment
     length_s = data.store.grid.span_s(data.store.shape(best.video)[0])
     near = here.end_s + SEEN_S / 2
     for marks in (
@@ -232,9 +238,9 @@ def test_what_was_seen_is_not_suggested(known):
         VideoMarks(watched=(WatchedSpan(None, Segment(0.0, length_s)),)),
     ):
         after = assess(model, data, data.labels, {best.video: marks}, limits)
-        left = [x.segment for x in after.doubts[best.video]]
+        left = [x.segment for x in after.uncertain[best.video]]
         assert here not in left
-        assert before.doubts.keys() == after.doubts.keys()
+        assert before.uncertain.keys() == after.uncertain.keys()
         assert best.video not in after.untouched
         n_marks = len(marks.points) + len(marks.segments)
         assert sum(after.marked.values()) == n_marks

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from acmnet.active_learning.uncertain_spans import Doubt
+from acmnet.active_learning.uncertain_spans import UncertainSpan
 from acmnet.messages import counted
 
 FEW_MARKS: Final = 3
@@ -10,7 +10,7 @@ FEW_MARKS: Final = 3
 DISAGREEMENT_TIOU: Final = 0.75
 """Networks whose findings overlap by less than this tIoU are said to disagree."""
 NEAR_LIMIT: Final = 0.5
-"""A score of at least this `Doubt.nearness` is said to be near the limit."""
+"""A score of at least this `UncertainSpan.nearness` is said to be near the limit."""
 
 
 def few_examples(name: str, n: int) -> str:
@@ -24,26 +24,26 @@ def few_examples(name: str, n: int) -> str:
     )
 
 
-def reason_of(doubt: Doubt) -> str:
+def reason_of(span: UncertainSpan) -> str:
     """Return in words why a span is worth a look."""
-    where = f"from {clock(doubt.segment.start_s)} to {clock(doubt.segment.end_s)}"
-    asked = f"{doubt.finding} of {doubt.networks} networks"
-    if not doubt.finding:
-        return f"{doubt.label!r} was named and found nowhere"
-    if doubt.finding < doubt.networks:
-        found = "finds" if doubt.finding == 1 else "find"
-        return f"{asked} {found} {doubt.label!r} {where}"
-    if doubt.overlap < DISAGREEMENT_TIOU:
+    where = f"from {clock(span.segment.start_s)} to {clock(span.segment.end_s)}"
+    asked = f"{span.finding} of {span.networks} networks"
+    if not span.finding:
+        return f"{span.label!r} was named and found nowhere"
+    if span.finding < span.networks:
+        found = "finds" if span.finding == 1 else "find"
+        return f"{asked} {found} {span.label!r} {where}"
+    if span.overlap < DISAGREEMENT_TIOU:
         return (
-            f"the networks place {doubt.label!r} differently {where}: what they find "
-            f"overlaps by {doubt.overlap:.0%}"
+            f"the networks place {span.label!r} differently {where}: what they find "
+            f"overlaps by {span.overlap:.0%}"
         )
-    if doubt.nearness >= NEAR_LIMIT:
+    if span.nearness >= NEAR_LIMIT:
         return (
-            f"the score {doubt.score:.2f} of {doubt.label!r} {where} is near "
-            f"{doubt.shown_from:.2f}, from which it is shown"
+            f"the score {span.score:.2f} of {span.label!r} {where} is near "
+            f"{span.shown_from:.2f}, from which it is shown"
         )
-    return f"an example of {doubt.label!r} {where}"
+    return f"an example of {span.label!r} {where}"
 
 
 def clock(time_s: float) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.active_learning.suggestion_reasons import FEW_MARKS, few_examples, reason_of
-from acmnet.active_learning.uncertain_spans import Doubt, doubts_of
+from acmnet.active_learning.uncertain_spans import UncertainSpan, uncertain_spans_of
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.data.labels.contradictions import covers_all
@@ -32,7 +32,7 @@ from acmnet.training.checkpoint import load_config
 
 SPREAD: Final = 0.5
 """How much it counts that a video is like many others of which none was chosen, beside
-1 for its doubts."""
+1 for its uncertain spans."""
 USUAL: Final = 0.5
 """The score from which detections are taken to be shown if a run knows none."""
 SEEN_S: Final = 60.0
@@ -50,7 +50,7 @@ other than those of all but this share of the pairs of videos."""
 class SuggestedSpan:
     """A span of a video that is worth a look, and why, in words."""
 
-    doubt: Doubt
+    span: UncertainSpan
     why: str
 
 
@@ -67,10 +67,10 @@ class Suggestion:
         """Return plain values, with the place of the suggestion from 1."""
         spans = [
             {
-                "label": one.doubt.label,
-                "start_s": round(one.doubt.segment.start_s, 3),
-                "end_s": round(one.doubt.segment.end_s, 3),
-                "score": round(one.doubt.score, 4),
+                "label": one.span.label,
+                "start_s": round(one.span.segment.start_s, 3),
+                "end_s": round(one.span.segment.end_s, 3),
+                "score": round(one.span.score, 4),
                 "why": one.why,
             }
             for one in self.spans
@@ -82,8 +82,8 @@ class Suggestion:
 class Assessed:
     """What a run's networks say of the videos that could be looked at."""
 
-    doubts: Mapping[str, tuple[Doubt, ...]]
-    """The doubts of each video."""
+    uncertain: Mapping[str, tuple[UncertainSpan, ...]]
+    """The uncertain spans of each video."""
     pooled: Mapping[str, FloatArray]
     """The mean and the standard deviation of each video's features, (2 D,)."""
     marked: Mapping[str, int]
@@ -113,7 +113,7 @@ def assess(
     names : mapping of video id to names
         The actions in each video whose actions are all named.
     marks : mapping of video id to VideoMarks
-        What was marked so far. Spans that were seen for it are no doubts.
+        What was marked so far. Spans that were seen for it are left out.
     shown_from : mapping of str to float
         For each class, the score in [0, 1] from which its detections are shown.
     on_video, on_failure : callable
@@ -125,7 +125,7 @@ def assess(
         As `acmnet.inference.localized_videos.localize_videos` does.
     """
     refuse_other_features(model, data.store)
-    doubts: dict[str, tuple[Doubt, ...]] = {}
+    uncertain: dict[str, tuple[UncertainSpan, ...]] = {}
     pooled: dict[str, FloatArray] = {}
     for video in data.annotations.videos:
         try:
@@ -138,16 +138,16 @@ def assess(
         pooled[video] = _pooled(features.numpy())
         seen = _seen(marks.get(video, VideoMarks()))
         length_s = data.store.grid.span_s(len(features))
-        found: list[Doubt] = []
+        found: list[UncertainSpan] = []
         if not covers_all(seen, length_s):
             cuts_s = data.store.cuts_s(video)
             own = names.get(video)
-            found = doubts_of(model, features, own, shown_from, cuts_s=cuts_s)
+            found = uncertain_spans_of(model, features, own, shown_from, cuts_s=cuts_s)
         unseen = [x for x in found if not any(_meet(x.segment, y) for y in seen)]
-        doubts[video] = tuple(sorted(unseen, key=lambda x: -x.worth))
+        uncertain[video] = tuple(sorted(unseen, key=lambda x: -x.informativeness))
         on_video(video)
     return Assessed(
-        doubts=doubts,
+        uncertain=uncertain,
         pooled=pooled,
         marked=marks_by_class(marks, model.class_names),
         untouched=frozenset(video for video in pooled if not marks.get(video)),
@@ -196,11 +196,11 @@ def marks_by_class(
 def suggestions_of(assessed: Assessed, count: int) -> list[Suggestion]:
     """Return at most so many videos that are worth a look, the best first.
 
-    Each is chosen for what it adds. Doubts of a class add less the more examples of the
-    class are marked or chosen already: their sum counts by its square root, class by
-    class (Wei, Iyer and Bilmes, "Submodularity in Data Subset Selection and Active
-    Learning", ICML 2015). To this comes, times `SPREAD`, how much better the chosen and
-    the marked videos then stand for all videos.
+    Each is chosen for what it adds. Uncertain spans of a class add less the more
+    examples of the class are marked or chosen already: their sum counts by its square
+    root, class by class (Wei, Iyer and Bilmes, "Submodularity in Data Subset Selection
+    and Active Learning", ICML 2015). To this comes, times `SPREAD`, how much better the
+    chosen and the marked videos then stand for all videos.
 
     Parameters
     ----------
@@ -212,20 +212,20 @@ def suggestions_of(assessed: Assessed, count: int) -> list[Suggestion]:
     Returns
     -------
     list of Suggestion
-        Only videos in which there is a doubt.
+        Only videos that have an uncertain span.
     """
-    videos = [video for video, own in assessed.doubts.items() if own]
+    videos = [video for video, own in assessed.uncertain.items() if own]
     if not videos:
         return []
     names = list(assessed.marked)
-    worth = _worth_by_class(assessed, videos, names)  # (V, C)
+    informativeness = _informativeness_by_class(assessed, videos, names)  # (V, C)
     likeness, covered = _likeness(assessed, videos)  # (V, U), (U,)
     have = np.array([float(assessed.marked[name]) for name in names])
     scale = [0.0, 0.0]
     chosen: list[int] = []
     result = []
     while len(chosen) < min(count, len(videos)):
-        by_class = np.sqrt(have + worth) - np.sqrt(have)  # (V, C)
+        by_class = np.sqrt(have + informativeness) - np.sqrt(have)  # (V, C)
         by_spread = np.maximum(likeness - covered, 0.0).sum(axis=1)  # (V,)
         gains = by_class.sum(axis=1), by_spread
         if not chosen:
@@ -238,7 +238,7 @@ def suggestions_of(assessed: Assessed, count: int) -> list[Suggestion]:
         result.append(
             _suggestion(videos[best], assessed, names, by_class[best], stands_for)
         )
-        have = have + worth[best]
+        have = have + informativeness[best]
         covered = np.maximum(covered, likeness[best])
     return result
 
@@ -261,14 +261,15 @@ def _suggestion(
     names : sequence of str
         The C classes.
     by_class : (C,) array
-        What its doubts of each class add.
+        What its uncertain spans of each class add.
     stands_for : int
         Of how many videos it is the first one like them that is looked at.
     """
     gain = dict(zip(names, by_class.tolist(), strict=True))
-    doubts = assessed.doubts[video]
-    in_order = sorted(doubts, key=lambda x: -x.worth * gain[x.label])[:SPANS]
-    spans = tuple(SuggestedSpan(doubt=x, why=reason_of(x)) for x in in_order)
+    best_first = sorted(
+        assessed.uncertain[video], key=lambda x: -x.informativeness * gain[x.label]
+    )
+    spans = tuple(SuggestedSpan(span=x, why=reason_of(x)) for x in best_first[:SPANS])
     reasons = [spans[0].why]
     few = [
         name
@@ -308,16 +309,16 @@ def _pooled(features: npt.NDArray[np.floating]) -> FloatArray:
     return both
 
 
-def _worth_by_class(
+def _informativeness_by_class(
     assessed: Assessed, videos: Sequence[str], names: Sequence[str]
 ) -> FloatArray:
-    """Return the summed worth of each video's doubts of each class, (V, C)."""
+    """Return the summed informativeness of each video's spans by class, (V, C)."""
     places = {name: i for i, name in enumerate(names)}
-    worth = np.zeros((len(videos), len(names)))
+    informativeness = np.zeros((len(videos), len(names)))
     for i, video in enumerate(videos):
-        for doubt in assessed.doubts[video]:
-            worth[i, places[doubt.label]] += doubt.worth
-    return worth
+        for span in assessed.uncertain[video]:
+            informativeness[i, places[span.label]] += span.informativeness
+    return informativeness
 
 
 def _likeness(

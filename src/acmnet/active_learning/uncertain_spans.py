@@ -1,8 +1,8 @@
-"""Where a run's networks are unsure of a video: the spans that a look would settle.
+"""The spans of a video in which the networks of a run are unsure what happens.
 
 Each network of a run says alone where the actions are. An action that they place
-differently, or whose score is near the score that decides whether it is shown, is a
-doubt (query by committee: Seung, Opper and Sompolinsky, COLT 1992).
+differently, or whose score is near the score that decides whether it is shown, is
+uncertain (query by committee: Seung, Opper and Sompolinsky, COLT 1992).
 """
 
 import dataclasses
@@ -22,16 +22,16 @@ SAME_TIOU: Final = 0.5
 """Two networks find the same action if what they find overlaps by at least this tIoU.
 Two findings of one class are in the same place if they share at least this part of the
 shorter one."""
-MOST_DOUBTS: Final = 200
-"""Most doubts of one class in one video; those that are found with higher scores come
-first."""
+MOST_SPANS: Final = 200
+"""Most uncertain spans of one class in a video; those with the highest scores are kept.
+"""
 LEAST_ODDS: Final = 1e-6
 """Odds are limited to the range from this to its inverse, so that logarithms are
 finite."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Doubt:
+class UncertainSpan:
     """One action that may be somewhere in a video."""
 
     label: str
@@ -59,7 +59,7 @@ class Doubt:
         return min(one, other) / max(one, other)
 
     @property
-    def worth(self) -> float:
+    def informativeness(self) -> float:
         """What a look at it teaches, in [0, 1].
 
         It is the mean of three shares: of the networks that find it, so that a mark
@@ -70,14 +70,14 @@ class Doubt:
         return (is_there + 1.0 - self.overlap + self.nearness) / 3.0
 
 
-def doubts_of(
+def uncertain_spans_of(
     model: TrainedModel,
     features: Features,
     names: Collection[str] | None,
     shown_from: Mapping[str, float],
     *,
     cuts_s: Cuts = None,
-) -> list[Doubt]:
+) -> list[UncertainSpan]:
     """Return the actions of one video that a person could confirm, correct or reject.
 
     Parameters
@@ -95,9 +95,9 @@ def doubts_of(
 
     Returns
     -------
-    list of Doubt
-        Ordered by class. An action that was named but is found nowhere is a doubt, too;
-        an action that was not named never is.
+    list of UncertainSpan
+        Ordered by class. An action that was named but is found nowhere is one, too; an
+        action that was not named never is.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def doubts_of(
         found += _of_class(name, joint, own, shown_from[name])
         if not len(joint) and not any(map(len, own)):
             found.append(
-                Doubt(
+                UncertainSpan(
                     label=name,
                     segment=Segment(0.0, length_s),
                     score=0.0,
@@ -161,15 +161,15 @@ def _best(found: Detections, name: str, least: float | None) -> FloatArray:
     if least is None:
         least = max(CONFIDENT_SHARE * float(own.score.max(initial=0.0)), LEAST_ODDS)
     own = own.only(own.score >= least)
-    own = own.only(np.argsort(-own.score, kind="stable")[:MOST_DOUBTS])
+    own = own.only(np.argsort(-own.score, kind="stable")[:MOST_SPANS])
     rows: FloatArray = np.stack([own.start_s, own.end_s, own.score], axis=1)
     return rows
 
 
 def _of_class(
     name: str, joint: FloatArray, apart: Sequence[FloatArray], shown_from: float
-) -> list[Doubt]:
-    """Return the doubts of one class.
+) -> list[UncertainSpan]:
+    """Return the uncertain spans of one class.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def _of_class(
             kept = np.concatenate([kept, row[None]])
             others = [one[k] for j, one in enumerate(overlaps) if j != i]
             found.append(
-                Doubt(
+                UncertainSpan(
                     label=name,
                     segment=Segment(*row[:2].tolist()),
                     score=0.0 if i else float(row[2]),
@@ -203,7 +203,7 @@ def _of_class(
                     overlap=float(np.mean(others)) if others else 1.0,
                 )
             )
-    return found[:MOST_DOUBTS]
+    return found[:MOST_SPANS]
 
 
 def _shared(row: FloatArray, others: FloatArray) -> float:

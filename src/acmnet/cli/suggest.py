@@ -160,9 +160,9 @@ def _write(out: Path, run: Path, found: Sequence[Suggestion]) -> None:
         (
             i,
             one.video,
-            x.doubt.label,
-            x.doubt.segment.start_s,
-            x.doubt.segment.end_s,
+            x.span.label,
+            x.span.segment.start_s,
+            x.span.segment.end_s,
             x.why,
         )
         for i, one in enumerate(found, 1)
