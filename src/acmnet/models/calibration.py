@@ -1,8 +1,9 @@
 """Calibrate a run's scores on labelled videos.
 
-Which detections are correct is told by the evaluator's own matching; where the videos
-have labels only, by the labels. What is reported is cross-fitted over videos: each
-video's figures come from curves and thresholds fitted on the others.
+A detection is correct if the evaluator matches it with an instance; for videos that
+have labels only, if its video has the label. Reported figures are cross-fitted over
+videos: each video's figures come from curves and thresholds that were fitted on the
+others.
 """
 
 import dataclasses
@@ -33,7 +34,7 @@ from acmnet.models.stored_calibration import (
 from acmnet.segments import BoolArray, Detections, FloatArray, IntArray
 
 FOLDS: Final = 5
-"""Parts that the videos are dealt into, so that each video is judged by the others."""
+"""Number of folds of videos; each is scored by curves fitted on the other folds."""
 
 
 class Threshold(NamedTuple):
@@ -181,7 +182,7 @@ def calibrate(
     model_sha256: str,
     localization: LocalizationSettings,
 ) -> CalibrationReport:
-    """Return what the scores of a run's detections are worth.
+    """Return the calibration of a run's scores, and how well it holds.
 
     Parameters
     ----------
@@ -247,7 +248,7 @@ def _by_class(
     thresholds: Sequence[Threshold],
     is_kept: BoolArray,
 ) -> dict[str, ClassCalibration]:
-    """Return what the scores of each class are worth, by its name."""
+    """Return the calibration of each class, by its name."""
     classes = {}
     for c, name in enumerate(names):
         own = judged.class_index == c
@@ -266,11 +267,13 @@ def _by_class(
 
 
 def _bins(
-    judged: Judged, told: Mapping[str, FloatArray]
+    judged: Judged, probabilities: Mapping[str, FloatArray]
 ) -> dict[str, list[ReliabilityBin]]:
-    """Return the bins of all detections and of the surest, for what each was told."""
-    bins = {name: reliability(p, judged.is_correct) for name, p in told.items()}
-    for name, p in told.items():
+    """Return the bins of all and of the surest detections, for each probability."""
+    bins = {
+        name: reliability(p, judged.is_correct) for name, p in probabilities.items()
+    }
+    for name, p in probabilities.items():
         surest = np.argsort(-p, kind="stable")[: judged.targets.sum()]
         bins[f"surest_{name}"] = reliability(p[surest], judged.is_correct[surest])
     return bins

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from acmnet.segments import FloatArray
 
 UNLIKE_RATIO: Final = 2.0
-"""A video whose distance from the training videos is this many times their usual
-distance is unlike them."""
+"""A video is unlike the training videos if its distance from them is more than this
+many times their usual distance."""
 USUAL_VIDEOS_SHARE: Final = 0.95
-"""Share of the training videos that lie within the usual distance."""
+"""Quantile of the training videos' distances that is the usual distance."""
 LEAST_DEVIATION: Final = 0.01
 """Least standard deviation of a feature, as a share of the root mean square of all
 features: a feature that hardly varied in training does not decide alone."""

@@ -34,16 +34,16 @@ from acmnet.training.checkpoint_folder import (
 from acmnet.training.exported_file import is_exported, metadata_text, session_of
 
 MOST_TRIES: Final = 3
-"""How often a checkpoint is read anew because a training has just replaced it."""
+"""How often a checkpoint is read again because a training has just replaced it."""
 TEACHERS: Final = "teachers"
 """Folder in a run of the networks that taught its student, each a run of its own."""
 TRIAL: Final = "marks_trial"
 """Folder in a run of the networks that try whether teachers should learn marks; it is
 removed once the run is trained."""
 TRUST: Final = "teachers_trust"
-"""Name, in the metadata of an exported file, of how much the teachers count."""
+"""Key of the factors on the teachers' part, in the metadata of an exported file."""
 TEACHERS_BEST: Final = "teachers_best"
-"""Name, in the metadata of an exported file, of the teachers' usual best score."""
+"""Key of the teachers' mean best score, in the metadata of an exported file."""
 
 
 def load(
@@ -126,7 +126,7 @@ def _exported(path: Path, settings: Callable[[Settings], Settings]) -> TrainedMo
 
 
 def _teachers_best(path: Path) -> float:
-    """Return the teachers' usual best score, as the file's metadata state it."""
+    """Return the teachers' mean best score from the file's metadata."""
     found = finite(metadata_text(path, TEACHERS_BEST), in_quotes=True)
     if found is None or found <= 0.0:
         raise CheckpointError(
@@ -137,7 +137,7 @@ def _teachers_best(path: Path) -> float:
 
 
 def _trust(path: Path) -> torch.Tensor:
-    """Return how much the teachers count, (2,), as the file's metadata state it."""
+    """Return the factors on the teachers' part, (2,), from the file's metadata."""
     text = metadata_text(path, TRUST) or "[1.0, 1.0]"
     parts = text.strip("[]").split(",")
     found = [finite(part.strip(), in_quotes=True) for part in parts]
@@ -151,7 +151,7 @@ def _trust(path: Path) -> torch.Tensor:
 
 
 def _identity(directory: Path) -> int | None:
-    """Return what changes when a training puts a newer checkpoint into its place."""
+    """Return a value that changes when a training replaces the checkpoint."""
     try:
         return folder_of(directory).stat().st_ino
     except OSError:
@@ -240,7 +240,7 @@ def _filled(
     directory: Path,
     config: CheckpointConfig,
 ) -> Network:
-    """Return a network with a checkpoint's weights, if they are what it says.
+    """Return a network with a checkpoint's weights, if they fit its settings.
 
     Their shapes are compared on a network without memory: a damaged ``config.json``
     can ask for any size.

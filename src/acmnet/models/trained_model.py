@@ -74,14 +74,14 @@ class TrainedModel:
     grid: SnippetGrid
     """Where the snippets of a video's features lie in time."""
     config: CheckpointConfig | None = None
-    """What the checkpoint says of itself; None for a model that came from none."""
+    """The ``config.json`` of its checkpoint; None for a model without a checkpoint."""
     students: tuple[Student | ExportedStudents, ...] = ()
     """The network of the second stage, or several that differ in their seed alone and
-    whose outputs are averaged. They localise instead of the others, or with the others'
-    proposals beside their own candidates; empty for a model without that stage."""
+    whose outputs are averaged. They localise, with proposals of the others beside their
+    own candidates if the settings say so; empty for a model without that stage."""
 
     def __post_init__(self) -> None:
-        """Refuse a model that could say nothing."""
+        """Refuse a model without a network."""
         if not self.networks:
             raise ValueError("networks must hold at least one network, got none")
 
@@ -99,7 +99,7 @@ class TrainedModel:
         return self.networks[0].feature_dim
 
     def activations(self, features: Features, cuts_s: Cuts = None) -> VideoActivations:
-        """Return what the networks say of one video, in the mean over them.
+        """Return the mean outputs of the networks for one video.
 
         Each network is run once.
 
@@ -108,7 +108,7 @@ class TrainedModel:
         features : (L, D) array or tensor
             The video's features.
         cuts_s : tuple of float, optional
-            The video's cuts, which are kept beside what the networks say.
+            The video's cuts, which are kept in the result.
 
         Raises
         ------
@@ -212,7 +212,7 @@ class TrainedModel:
         *,
         cuts_s: Cuts = None,
     ) -> VideoCandidates:
-        """Return what the students say of one video, and their teachers beside them.
+        """Return the students' candidates and the teachers' proposals in one video.
 
         Parameters
         ----------
@@ -245,8 +245,8 @@ class TrainedModel:
             class_names=self.class_names,
             cuts_s=(cuts_s or ()) if self.settings.localization.split_at_cuts else (),
         )
-        heard = self.settings.teachers
-        if not heard.proposal_weight and not heard.contrast_weight:
+        teachers = self.settings.teachers
+        if not teachers.proposal_weight and not teachers.contrast_weight:
             return found
         if activations is None:
             activations = self.activations(features, cuts_s)
@@ -255,25 +255,25 @@ class TrainedModel:
     def _beside_teachers(
         self, found: VideoCandidates, activations: VideoActivations
     ) -> VideoCandidates:
-        """Return a student's candidates with what its teachers say of them.
+        """Return candidates whose scores include the teachers', with their proposals.
 
-        Scores of the teachers are divided by their usual best score. Beside marks they
-        count less, see `acmnet.network.student.Student.trust`.
+        Scores of the teachers are divided by `Student.teachers_best`, and their weights
+        are multiplied by `Student.trust` (`acmnet.network.student`).
         """
-        heard, rules = self.settings.teachers, self.settings.localization
+        teachers, rules = self.settings.teachers, self.settings.localization
         n = len(self.students)
         best = sum(float(student.teachers_best) for student in self.students) / n
         contrast, proposal = self.trust_in_teachers()
-        weight = heard.contrast_weight * contrast
+        weight = teachers.contrast_weight * contrast
         if weight:
             where = candidate_intervals(found)
             given = scores_of_intervals(activations, *where, rules) / best  # (T, C)
             own = found.probability ** (1.0 - weight)
             score = own * given.clip(min=LEAST_CONTRAST) ** weight
             found = dataclasses.replace(found, probability=score)
-        if heard.proposal_weight:
+        if teachers.proposal_weight:
             proposals = score_proposals(activations, rules)
-            weight = heard.proposal_weight * proposal
+            weight = teachers.proposal_weight * proposal
             proposals = dataclasses.replace(
                 proposals, score=proposals.score * (weight / best)
             )
@@ -281,10 +281,11 @@ class TrainedModel:
         return found
 
     def trust_in_teachers(self) -> tuple[float, float]:
-        """Return how much contrast and proposals of the teachers count, (0, 1] each.
+        """Return the factors on the teachers' contrast and proposals, each in (0, 1].
 
-        Both are 1 for a model that learned from names alone, and beside marks less; see
-        `acmnet.training.boundary_shifts.Trust`. The model must have a student.
+        Both are 1 for a model that learned from names alone, and less for one that
+        learned from marks; see `acmnet.training.boundary_shifts.Trust`. The model must
+        have a student.
         """
         trust = [
             (1.0, 1.0) if student.trust is None else student.trust.tolist()
@@ -324,22 +325,22 @@ class TrainedModel:
 
 
 def _means(
-    said: Sequence[tuple[npt.NDArray[np.float32], ...]],
+    outputs: Sequence[tuple[npt.NDArray[np.float32], ...]],
 ) -> list[npt.NDArray[np.float32]]:
-    """Return the mean of each output over what several networks say of a video.
+    """Return the mean of each output over several networks.
 
-    It is computed in fp64, so that the mean of one network is what it says.
+    It is computed in fp64, so that the mean over one network equals its output.
     """
     return [
         np.stack(arrays).mean(axis=0, dtype=np.float64).astype(np.float32)
-        for arrays in zip(*said, strict=True)
+        for arrays in zip(*outputs, strict=True)
     ]
 
 
 def joined(models: Sequence[TrainedModel]) -> TrainedModel:
     """Return one model of several that differ in their seed alone: an ensemble.
 
-    What their networks say of a video is averaged, and so is what their students say.
+    The outputs of their networks are averaged, and so are those of their students.
 
     Parameters
     ----------
