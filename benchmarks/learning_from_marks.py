@@ -20,7 +20,8 @@ otherwise once, with the seed of the training. A row after ``+`` is a round: it 
 with the weights of the row ``names`` (``--from``). Each training is kept in --out, so
 that a call that was cut short goes on; ``table.md`` and ``figure.png`` are written
 there from all that is finished. A person's time is that which Ma et al. (ECCV 2020)
-measured for a minute of video: 45 s for names, 50 s for points, 300 s for segments.
+measured: 45 s for names, 50 s for points and 300 s for segments of a minute of video,
+which are as many minutes for an hour.
 """
 
 import argparse
@@ -29,9 +30,9 @@ import json
 import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -49,14 +50,20 @@ from acmnet.runs.training_run import train_run
 from acmnet.segments import Segment
 from acmnet.validation.cross_validation import TIOU, spans_s
 
-SECONDS: Final = {"names": 45.0, "points": 50.0, "segments": 300.0}
-"""Seconds that a person needs for a minute of video (Ma et al. 2020)."""
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MINUTES: Final = {"names": 45.0, "points": 50.0, "segments": 300.0}
+"""Minutes that a person needs for an hour of video (Ma et al. 2020)."""
 PERCENT: Final = (5, 10, 25, 50)
 ROWS: Final = (
     *("names", "points", *(f"segments {n}" for n in PERCENT)),
     *(*(f"suggested {n}" for n in PERCENT), "segments 100", "+points"),
     *(*(f"+segments {n}" for n in PERCENT), *(f"+suggested {n}" for n in PERCENT)),
+    "+segments 100",
 )
+ALL: Final = "segments 100"
+"""The row that has every true segment."""
 RESULT: Final = "scores.json"
 
 
@@ -76,12 +83,12 @@ class Row(NamedTuple):
         kind, _, percent = text.removeprefix("+").partition(" ")
         return cls(kind, float(percent or 100) / 100, text.startswith("+"))
 
-    def seconds_a_minute(self) -> float:
-        """Return a person's time, in seconds for a minute of video."""
+    def minutes_an_hour(self) -> float:
+        """Return a person's time, in minutes for an hour of video."""
         if self.kind in ("segments", "suggested"):
             rest = 1.0 - self.share
-            return self.share * SECONDS["segments"] + rest * SECONDS["names"]
-        return SECONDS[self.kind]
+            return self.share * MINUTES["segments"] + rest * MINUTES["names"]
+        return MINUTES[self.kind]
 
 
 def given(data: Data, row: Row, seed: int, names: Path) -> Data:
@@ -193,69 +200,118 @@ def _parts(asked: argparse.Namespace, block: int) -> tuple[Data, Data]:
     return data.only(set(videos) - held_out), data.only(held_out)
 
 
+class Scores(NamedTuple):
+    """What one training reached."""
+
+    map: tuple[float, ...]
+    """mAP at each threshold, in %."""
+    cpu_s: float
+    """Processor time of the training."""
+
+    @property
+    def average(self) -> float:
+        """Mean over the thresholds, in %."""
+        return float(np.mean(self.map))
+
+
+Finished = Mapping[str, Mapping[str, Scores]]
+"""Each row that has scores, in the order of `ROWS`, with those of each training by the
+name of its folder, such as "block_0_seed_1"."""
+
+
+def finished(out: Path) -> Finished:
+    """Return the scores of all trainings in a folder that are done."""
+    found: dict[str, dict[str, Scores]] = {}
+    for text in ROWS:
+        for file in sorted((out / text.replace(" ", "_")).glob(f"*/{RESULT}")):
+            said = json.loads(file.read_text())
+            of_row = found.setdefault(text, {})
+            of_row[file.parent.name] = Scores(
+                tuple(100 * x for x in said["map"]), said["cpu_s"]
+            )
+    return found
+
+
+def share_of_way(scores: Finished, text: str) -> float:
+    """Return how far a row comes on the way from names, 0, to all segments, 1.
+
+    Only trainings on blocks and with seeds that all three rows have are compared. NaN
+    if there are none.
+    """
+    full = scores.get(("+" if text.startswith("+") else "") + ALL, {})
+    names, own = scores.get("names", {}), scores[text]
+    both = [key for key in own if key in names and key in full]
+    way = sum(full[key].average - names[key].average for key in both)
+    gone = sum(own[key].average - names[key].average for key in both)
+    return gone / way if way else float("nan")
+
+
 def table(out: Path) -> list[str]:
     """Return a Markdown table of all finished trainings."""
     lines = [
-        "| given | a person's time (s a minute of video) | average mAP | at 0.5 | at "
-        "0.7 | CPU s of the training | trainings |",
-        "|---|---|---|---|---|---|---|",
+        "| given | a person's time (minutes for an hour of video) | average mAP | "
+        "share of the way to all segments | at 0.5 | at 0.7 | CPU s of the training | "
+        "trainings |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
-    for text, scores in _finished(out):
-        average = np.array([100 * one["average"] for one in scores])
-        by_tiou = 100 * np.mean([one["map"] for one in scores], axis=0)
+    scores = finished(out)
+    for text, of_row in scores.items():
+        average = np.array([one.average for one in of_row.values()])
+        by_tiou = np.mean([one.map for one in of_row.values()], axis=0)
         spread = f" ± {average.std(ddof=1):.1f}" if len(average) > 1 else ""
+        share = share_of_way(scores, text)
         lines.append(
-            f"| {text} | {Row.of(text).seconds_a_minute():.0f} | {average.mean():.1f}"
-            f"{spread} | {by_tiou[TIOU.index(0.5)]:.1f} | "
-            f"{by_tiou[TIOU.index(0.7)]:.1f} | "
-            f"{np.mean([one['cpu_s'] for one in scores]):.0f} | {len(scores)} |"
+            f"| {text} | {Row.of(text).minutes_an_hour():.0f} | {average.mean():.1f}"
+            f"{spread} | {'' if np.isnan(share) else f'{share:.2f}'} | "
+            f"{by_tiou[TIOU.index(0.5)]:.1f} | {by_tiou[TIOU.index(0.7)]:.1f} | "
+            f"{np.mean([one.cpu_s for one in of_row.values()]):.0f} | {len(average)} |"
         )
     return lines
 
 
-def _finished(out: Path) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Return each row that has scores, with them."""
-    found = []
-    for text in ROWS:
-        files = sorted((out / text.replace(" ", "_")).glob(f"*/{RESULT}"))
-        if files:
-            found.append((text, [json.loads(file.read_text()) for file in files]))
-    return found
-
-
-def draw_figure(out: Path) -> None:
-    """Draw average mAP over a person's time."""
+def draw_figure(sets: Mapping[str, Path], to: Path) -> None:
+    """Draw average mAP over a person's time, a panel for each folder of trainings."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6, 4), layout="tight")
-    axes = figure.add_subplot(
-        xlabel="a person's time (s for a minute of video)",
-        ylabel="average mAP (%)",
-        xscale="log",
-        xlim=(40, 700),
-    )
-    seconds = (45, 60, 100, 200, 300)
-    axes.set_xticks(seconds, [str(x) for x in seconds])
-    axes.set_xticks([], minor=True)
-    drawn = set()
-    for text, scores in _finished(out):
-        x = Row.of(text).seconds_a_minute()
-        y = 100 * float(np.mean([one["average"] for one in scores]))
-        is_round, is_suggested = text.startswith("+"), "suggested" in text
-        mark, color, up = ("^", "C1", -13) if is_round else ("o", "C0", 4)
-        kind = "a round after names" if is_round else "a whole training"
-        if is_suggested:
-            mark, color, kind = "s", "C2", f"{kind}, videos suggested"
-        label = "" if kind in drawn else kind
-        drawn.add(kind)
-        axes.plot(x, y, mark, color=color, label=label, linestyle="")
-        kind, _, percent = text.lstrip("+").partition(" ")
-        words = f"{kind}, {percent} %" if percent else kind
-        if not is_suggested:
-            axes.annotate(words, (x, y), xytext=(5, up), textcoords="offset points")
-    axes.legend(loc="lower right")
-    with written_whole(out / "figure.png") as part:
-        figure.savefig(part, format="png", dpi=150)
+    figure = Figure(figsize=(5.2 * len(sets), 4), layout="tight")
+    panels = figure.subplots(1, len(sets), squeeze=False)[0]
+    for axes, (title, out) in zip(panels, sets.items(), strict=True):
+        _draw_panel(axes, finished(out))
+        axes.set(title=title, xscale="log", ylabel="average mAP (%)")
+        axes.set_xlabel("a person's time (minutes for an hour of video)")
+        minutes = (45, 60, 75, 100, 150, 200, 300)
+        axes.set_xticks(minutes, [str(x) for x in minutes])
+        axes.set_xticks([], minor=True)
+        axes.legend(loc="lower right")
+    with written_whole(to) as part:
+        figure.savefig(part, format="png", dpi=130)
+
+
+def _draw_panel(axes: "Axes", scores: Finished) -> None:
+    """Draw rounds where there are some, and whole trainings otherwise.
+
+    Bars are standard errors of the mean over blocks and seeds.
+    """
+    plus = "+" if any(text.startswith("+") for text in scores) else ""
+    lines = {
+        "segments, videos suggested": ("s--", [f"suggested {n}" for n in PERCENT]),
+        "segments, videos drawn": ("o-", [f"segments {n}" for n in (*PERCENT, 100)]),
+        "a point in each action": ("^", ["points"]),
+    }
+    texts = {
+        key: (style, [plus + x for x in own]) for key, (style, own) in lines.items()
+    }
+    for label, (style, rows) in (texts | {"names": ("D", ["names"])}).items():
+        known = [text for text in rows if text in scores]
+        each = [[one.average for one in scores[text].values()] for text in known]
+        axes.errorbar(
+            [Row.of(text).minutes_an_hour() for text in known],
+            [np.mean(own) for own in each],
+            [np.std(own) / max(len(own) - 1, 1) ** 0.5 for own in each],
+            fmt=style,
+            label=label,
+            capsize=2,
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -283,7 +339,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     measure(asked, text, block, seed, draw)
     with written_whole(asked.out / "table.md") as part:
         part.write_text("\n".join(table(asked.out)) + "\n")
-    draw_figure(asked.out)
+    draw_figure({asked.recipe: asked.out}, asked.out / "figure.png")
     print("\n".join(table(asked.out)))
     return 0
 
