@@ -8,9 +8,13 @@ from acmnet.data.datasets import WeakDataset
 from acmnet.data.features.feature_store import open_store, write_features
 from acmnet.network.network_settings import ModelSettings
 from acmnet.segments import SnippetGrid
-from acmnet.training.marked_snippets import known_labels
+from acmnet.training.marked_snippets import (
+    MarkedInstance,
+    SnippetMarks,
+    known_labels,
+)
 from acmnet.training.shared_directions import LEAST_RECORDINGS, shared_direction
-from acmnet.training.snippet_mining import mine_snippets
+from acmnet.training.snippet_mining import mine_snippets, mining_note
 from acmnet.training.whitened_recordings import whitening_of
 
 GRID = SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)
@@ -112,3 +116,11 @@ def test_a_column_that_does_not_vary_is_left_out():
     torch.testing.assert_close(
         torch.cov(whitened.T, correction=0), torch.eye(3), atol=1e-4, rtol=0
     )
+
+
+def test_marked_classes_are_not_asked_to_be_marked():
+    told = {"monday": SnippetMarks(instances=(MarkedInstance(0, 2.5, 4.5),))}
+    names = ["jump", "run", "rest"]
+    assert "they do not tell where 'run', 'rest'" in mining_note(told, names)
+    assert "tell where 'rest' may be:" in mining_note(told, names, {"run"})
+    assert mining_note(told, names, {"run", "rest"}).endswith("may be: 'jump'")

@@ -62,7 +62,7 @@ class TrainingOptions:
         source = DataSource(*paths, self.subset, grid, self.label_fps)
         data = note_reading(_opened(source, self.skip_missing))
         given = supervision_note(data.annotations, self.supervision)
-        for sentence in (*suspicions(data.annotations), given):
+        for sentence in (*suspicions(data.annotations, self.supervision), given):
             if sentence is not None:
                 note(sentence)
         return data

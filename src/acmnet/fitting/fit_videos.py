@@ -137,7 +137,7 @@ def _labels(
         groups = read_groups(request.groups, request.labels, chosen.videos)
     for sentence in (
         *annotations.notes,
-        *suspicions(chosen),
+        *suspicions(chosen, request.given(annotations)),
         *_on_supervision(request, chosen),
     ):
         hooks.on_note(sentence)

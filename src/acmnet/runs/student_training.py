@@ -11,6 +11,7 @@ from torch import nn
 
 from acmnet.data.datasets import WeakDataset
 from acmnet.data.detections.detection_files import write_detections
+from acmnet.data.labels.marks import marked_classes
 from acmnet.models.trained_model import TrainedModel
 from acmnet.network.network_settings import ModelSettings
 from acmnet.network.student import Student
@@ -125,7 +126,8 @@ def _mined_once(
     def mined_snippets() -> Mapping[str, SnippetMarks]:
         mined = snippets_mined_from_names(request, dataset)
         if mined:
-            on_note(mining_note(mined, request.data.annotations.class_names))
+            class_names = request.data.annotations.class_names
+            on_note(mining_note(mined, class_names, marked_classes(request.marks)))
         return mined
 
     return mined_snippets

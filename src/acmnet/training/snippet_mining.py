@@ -7,7 +7,7 @@ them as if somebody had marked them. Only features and names are used.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import torch
@@ -86,7 +86,11 @@ def mine_snippets(
     }
 
 
-def mining_note(mined: Mapping[str, SnippetMarks], class_names: Sequence[str]) -> str:
+def mining_note(
+    mined: Mapping[str, SnippetMarks],
+    class_names: Sequence[str],
+    marked: Collection[str] = (),
+) -> str:
     """Return a sentence on the classes that were found, and on those that were not.
 
     Parameters
@@ -95,6 +99,8 @@ def mining_note(mined: Mapping[str, SnippetMarks], class_names: Sequence[str]) -
         What `mine_snippets` found; not empty.
     class_names : sequence of str
         Names of the C classes.
+    marked : collection of str
+        Classes whose times are learned from, so that nothing is amiss with them.
 
     Examples
     --------
@@ -105,6 +111,7 @@ def mining_note(mined: Mapping[str, SnippetMarks], class_names: Sequence[str]) -
     found = sorted({i.class_index for own in mined.values() for i in own.instances})
     known = [class_names[c] for c in found]
     others = [name for c, name in enumerate(class_names) if c not in found]
+    others = [name for name in others if name not in marked]
     sentence = (
         f"in long recordings, names alone tell where {len(known)} of "
         f"{counted(len(class_names), 'class')} may be: {some(known)}"

@@ -1,12 +1,19 @@
 """What training asks the doctor first: labels that may not be what is meant."""
 
+import dataclasses
+
 import pytest
 
 from acmnet.data.checks.examination import ExaminedFiles, examine
-from acmnet.data.checks.label_checks import MOST_SAID_OF_A_KIND, suspicions
+from acmnet.data.checks.label_checks import (
+    MOST_SAID_OF_A_KIND,
+    few_long_videos,
+    suspicions,
+)
 from acmnet.data.label_files import read_annotations
-from acmnet.data.labels.annotations import Annotations, Video
+from acmnet.data.labels.annotations import Annotations, Instance, Video
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
+from acmnet.segments import Segment
 
 
 def made(*rows):
@@ -152,3 +159,32 @@ def test_the_doctor_itself_says_the_same(suspicious):
     ]
     for words in SUSPECTED_HERE:
         assert sum(words in sentence for sentence in found) == 1
+
+
+def test_what_names_cannot_tell_is_not_said_of_marked_classes():
+    labels = made(*[["sniff", "bite"], ["sniff", "bite", "rest"]] * 2, ["sniff"])
+    first = dataclasses.replace(
+        labels.videos["v0"], instances=(Instance("sniff", Segment(1.0, 2.0)),)
+    )
+    labels = dataclasses.replace(labels, videos={**labels.videos, "v0": first})
+
+    def says(words, supervision):
+        return any(words in sentence for sentence in suspicions(labels, supervision))
+
+    for supervision in ("names", "points", "segments", "all"):
+        is_marked = supervision in ("segments", "all")
+        assert says("labelled 'sniff', so nothing", supervision) is not is_marked
+        assert says("'bite' is in 4 of 5 videos", supervision)
+
+
+def test_few_long_videos_are_not_named_for_marked_classes():
+    videos = [
+        dataclasses.replace(video, duration_s=660.0)
+        for video in made(["sniff", "bite"], ["sniff"]).videos.values()
+    ]
+    said = [few_long_videos(videos, None, marked) for marked in ((), {"sniff"})]
+    assert [words[1].split(" have ")[1].split(",")[0] for words in said] == [
+        "'sniff'",
+        "'bite'",
+    ]
+    assert few_long_videos(videos, None, {"sniff", "bite"}) is None

@@ -2,7 +2,7 @@
 
 import collections
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +10,8 @@ from acmnet.data.checks.findings import Finding, Level
 from acmnet.data.checks.label_words import word_findings
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.labels.annotations import AnnotationError, Annotations, Video
+from acmnet.data.labels.marks import given_marks, marked_classes
+from acmnet.data.labels.supervision import Supervision
 from acmnet.messages import counted, quoted, some
 from acmnet.names import one_form, spelt_otherwise
 from acmnet.text_files import read_text
@@ -32,6 +34,10 @@ found only where its actions stand out from the rest of the video (docs/results.
 MOST_LABELS: Final = 300
 """Videos with more labels than this are left out when labels are looked for that
 always occur together."""
+ONLY_OF_NAMES: Final = frozenset(
+    {"everywhere", "nearly-everywhere", "inseparable", "implied"}
+)
+"""Kinds of findings that do not hold for a class whose times are learned from."""
 MOST_SAID_OF_A_KIND: Final = 3
 """Sentences of one kind that are printed before a training; the rest is counted."""
 
@@ -70,15 +76,20 @@ def by_subset(videos: Iterable[Video]) -> dict[str | None, list[Video]]:
     return groups
 
 
-def suspicions(annotations: Annotations) -> list[str]:
+def suspicions(
+    annotations: Annotations, supervision: Supervision = "names"
+) -> list[str]:
     """Return what labels look wrong in, to be said before they are trained on.
 
-    Only what shows without features, and what training itself does not refuse.
+    Only what shows without features, and what training itself does not refuse. What
+    names alone cannot tell of a class is not said of one whose times are learned from.
 
     Parameters
     ----------
     annotations : Annotations
         Of the videos to train on.
+    supervision : str
+        What the training is given of them.
 
     Returns
     -------
@@ -88,7 +99,10 @@ def suspicions(annotations: Annotations) -> list[str]:
     groups: dict[str, list[str]] = {}
     videos = list(annotations.videos.values())
     found = [*word_findings(annotations), *_weak(annotations, None, videos)]
+    marked = marked_classes(given_marks(annotations, supervision))
     for finding in found:
+        if finding.kind in ONLY_OF_NAMES and finding.label in marked:
+            continue
         groups.setdefault(finding.kind, []).append(finding.sentence)
     sentences = []
     for kind, group in groups.items():
@@ -173,14 +187,22 @@ def _numbers(
             )
         if n == n_videos > 1 and len(names) > 1:
             says = f"every video is labelled {quoted(name)}, so nothing shows what is"
-            yield "everywhere", name, f"{says} not; add videos without it"
+            yield (
+                "everywhere",
+                name,
+                (
+                    f"{says} not; add videos without it, or mark it in some videos "
+                    "(--supervision all)"
+                ),
+            )
         elif n >= MOST_VIDEOS * n_videos and n_videos >= ENOUGH_VIDEOS and n < n_videos:
             yield (
                 "nearly-everywhere",
                 name,
                 f"{quoted(name)} is in {n} of {counted(n_videos, 'video')}, so that "
-                "names say little of where it is; add videos without it, or cut the "
-                "videos into shorter ones that are labelled each",
+                "names say little of where it is; add videos without it, cut the "
+                "videos into shorter ones that are labelled each, or mark it in some "
+                "(--supervision all)",
             )
     most = max(names, key=counts.__getitem__)
     least = min(names, key=counts.__getitem__)
@@ -230,12 +252,14 @@ def _pairs(
 
 
 def few_long_videos(
-    videos: Iterable[Video], length_s: Callable[[str], float] | None = None
+    videos: Iterable[Video],
+    length_s: Callable[[str], float] | None = None,
+    marked: Collection[str] = (),
 ) -> tuple[str, str] | None:
     """Return a label and words on the classes that few long videos are named for.
 
-    Nothing is said of a class with a video whose length is not known. One sentence
-    names all such classes.
+    Nothing is said of a class with a video whose length is not known, nor of one whose
+    times are learned from. One sentence names all such classes.
 
     Parameters
     ----------
@@ -244,6 +268,8 @@ def few_long_videos(
     length_s : callable, optional
         Returns the length of a video in seconds, by its id, where the annotations do
         not say it; 0 where it is not known.
+    marked : collection of str
+        Classes whose times are learned from.
 
     Returns
     -------
@@ -257,7 +283,7 @@ def few_long_videos(
     lengths = {
         label: [_length_s(video, length_s) for video in own]
         for label, own in shown.items()
-        if len(own) < ENOUGH_LONG_VIDEOS
+        if len(own) < ENOUGH_LONG_VIDEOS and label not in marked
     }
     few = [
         label

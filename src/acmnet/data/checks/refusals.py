@@ -1,6 +1,6 @@
 """What in a user's labels and features stops training, and what is only mentioned."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from acmnet.data.checks.label_checks import few_long_videos
@@ -18,10 +18,13 @@ class DataError(ValueError):
     """Annotations and features that do not fit together; the message names both."""
 
 
-def problems(data: Data, *, for_training: bool) -> Iterator[tuple[bool, str]]:
+def problems(
+    data: Data, *, for_training: bool, marked: Collection[str] = ()
+) -> Iterator[tuple[bool, str]]:
     """Yield what is wrong with the data: whether it must be refused, and a sentence.
 
-    Values of the features are not looked at; `bad_features` does that.
+    Values of the features are not looked at; `bad_features` does that. Classes in
+    ``marked`` have times that are learned from.
     """
     if for_training:
         yield from _classes_without_videos(data)
@@ -34,7 +37,7 @@ def problems(data: Data, *, for_training: bool) -> Iterator[tuple[bool, str]]:
                 f"{counted(n, 'video', ('carries', 'carry'), of=total)} no label, "
                 f"which means no action: {some(unlabelled)}",
             )
-        yield from _few_long_videos(data)
+        yield from _few_long_videos(data, marked)
     noted = []
     for video in data.annotations.videos.values():
         if video.duration_s is None:
@@ -71,15 +74,19 @@ def bad_features(data: Data) -> Iterator[str]:
             yield str(error)
 
 
-def refuse_problems(data: Data, *, for_training: bool) -> list[str]:
+def refuse_problems(
+    data: Data, *, for_training: bool, marked: Collection[str] = ()
+) -> list[str]:
     """Refuse data that cannot be used; return what should only be mentioned.
+
+    Classes in ``marked`` have times that are learned from.
 
     Raises
     ------
     DataError
         With the first problem, and how many more there are.
     """
-    found = list(problems(data, for_training=for_training))
+    found = list(problems(data, for_training=for_training, marked=marked))
     refused = [sentence for refuse, sentence in found if refuse]
     if refused:
         more = f" (and {len(refused) - 1} more: acmnet check)" if refused[1:] else ""
@@ -102,10 +109,10 @@ def _classes_without_videos(data: Data) -> Iterator[tuple[bool, str]]:
         )
 
 
-def _few_long_videos(data: Data) -> Iterator[tuple[bool, str]]:
+def _few_long_videos(data: Data, marked: Collection[str]) -> Iterator[tuple[bool, str]]:
     """Yield a sentence where a name says little of videos that are few and long."""
     try:
-        few = few_long_videos(data.annotations.videos.values(), data.length_s)
+        few = few_long_videos(data.annotations.videos.values(), data.length_s, marked)
     except FeatureError:
         return  # the file is refused elsewhere
     if few is not None:

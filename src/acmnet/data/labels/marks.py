@@ -96,6 +96,25 @@ def given_marks(
     return {video: marks for video, marks in found.items() if marks}
 
 
+def marked_classes(marks: Mapping[str, VideoMarks]) -> frozenset[str]:
+    """Return the classes of which training is given a segment or a point.
+
+    Parameters
+    ----------
+    marks : mapping of video id to VideoMarks
+        As `given_marks` returns them.
+
+    Examples
+    --------
+    >>> given = VideoMarks(points=(Point("fight", 7.0),))
+    >>> marked_classes({"a": given, "b": VideoMarks()})
+    frozenset({'fight'})
+    """
+    segments = (mark.label for own in marks.values() for mark in own.segments)
+    points = (mark.label for own in marks.values() for mark in own.points)
+    return frozenset((*segments, *points))
+
+
 def _marks(video: Video, supervision: Supervision) -> VideoMarks:
     """Return the times of one video that training is given."""
     with_points = supervision in ("points", "all")
