@@ -5,7 +5,7 @@
 # make docs      the documentation as a site, runs/docs/index.html
 # make audit     licences and known vulnerabilities of what is installed
 # make lock      write the newest versions and their hashes into constraints/
-# make results   measure the figures of docs/results.md again, in hours   (QUICK=1: minutes)
+# make results   measure the figures of docs/results*.md again, in hours   (QUICK=1: minutes)
 # make bench     speed and memory, each figure as a ratio to its limit; runs/bench.json   (DEVICE=cuda: of the GPU)
 # make clean     remove .venv, runs and caches
 

@@ -1,4 +1,4 @@
-"""Tables of docs/results.md that no command of acmnet prints, from finished trainings.
+"""Tables of docs/results-*.md that no command prints, made from finished trainings.
 
 Each function returns the lines of a Markdown table.
 """

@@ -1,4 +1,4 @@
-"""Measure again what docs/results.md says.
+"""Measure the figures of docs/results.md and docs/results-*.md again.
 
     python -m benchmarks.results --data data --out runs/results [--quick]
 
@@ -29,7 +29,7 @@ from benchmarks.findings import Validated
 EPOCHS: Final = ["--training.epochs", "2", "--student-training.epochs", "2"]
 QUICK: Final = ["--folds", "2", "--seeds", "0", *EPOCHS]
 DIALS: Final = (0.0, 0.5, 1.0)
-# with the authors' sampling an epoch takes six times as long (docs/results.md)
+# with the authors' sampling an epoch takes six times as long (docs/results-earlier.md)
 SHORTER: Final = ["--training.epochs", "60", "--training.checkpoint-every", "20"]
 BF16: Final = ["--training.precision", "bf16"]
 TABLES: Final = ("III", "IV", "V", "VI", "ideas", "profiles")

@@ -30,7 +30,8 @@ LONG_VIDEOS_S: Final = 600.0
 of where it is."""
 ENOUGH_LONG_VIDEOS: Final = 40
 """A class with at least this many long videos is not reported. With fewer, a class is
-found only where its actions stand out from the rest of the video (docs/results.md)."""
+found only where its actions stand out from the rest of the video
+(docs/results-long-recordings.md)."""
 MOST_LABELS: Final = 300
 """Videos with more labels than this are left out when labels are looked for that
 always occur together."""
