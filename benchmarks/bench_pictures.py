@@ -26,9 +26,9 @@ from acmnet.data.made_up.drawn_videos import SceneSettings, write_scenes
 from acmnet.segments import Detections
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_site import BenchSite, ShownVideo
-from acmnet.show.bench.page_server import SiteServer
-from acmnet.show.bench.round_plan import RoundPlan
-from acmnet.show.bench.suggesting import SUGGESTIONS
+from acmnet.show.bench.rounds.round_plan import RoundPlan
+from acmnet.show.bench.rounds.suggesting import SUGGESTIONS
+from acmnet.show.bench.server.page_server import SiteServer
 from benchmarks.round_by_keys import opened_bench_page
 
 SCENES: Final = SceneSettings(training_videos=12, test_videos=0)

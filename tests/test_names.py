@@ -25,8 +25,8 @@ from acmnet.extraction.video_search import find_videos
 from acmnet.fitting.listed_videos import ListedVideos, listed_files
 from acmnet.names import one_form, unfit
 from acmnet.segments import Detections, SnippetGrid
-from acmnet.show.bench.bench_mark import MarkError
-from acmnet.show.bench.mark_store import MarkStore
+from acmnet.show.bench.marks.bench_mark import MarkError
+from acmnet.show.bench.marks.mark_store import MarkStore
 
 COMPOSED = "K\u00e4fer 1"
 APART = unicodedata.normalize("NFD", COMPOSED)

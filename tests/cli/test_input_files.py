@@ -27,7 +27,7 @@ from acmnet.models.stored_calibration import (
     read_calibration,
 )
 from acmnet.recipes import RecipeError, recipe
-from acmnet.show.bench.training_progress import state_of
+from acmnet.show.bench.rounds.training_progress import state_of
 from acmnet.text_files import parse_json, parse_toml, read_text
 
 

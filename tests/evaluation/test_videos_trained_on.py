@@ -15,9 +15,9 @@ from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.reports import evaluate
 from acmnet.segments import Detections
-from acmnet.show.bench.bench_labels import KnownVideo
-from acmnet.show.bench.mark_store import MarkStore
-from acmnet.show.bench.round_detections import RoundDetections
+from acmnet.show.bench.marks.bench_labels import KnownVideo
+from acmnet.show.bench.marks.mark_store import MarkStore
+from acmnet.show.bench.rounds.round_detections import RoundDetections
 from acmnet.training.checkpoint import load_config
 from acmnet.training.checkpoint_folder import folder_of
 from support.commands import refused

@@ -14,7 +14,7 @@ from acmnet.cli.view import FROM_RUN, bench_of_run, export_of_run
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError
 from acmnet.show.bench.older_reviews import REVIEWS_FILE, ReviewError, marks_of_reviews
-from acmnet.show.bench.rounds import rounds_in
+from acmnet.show.bench.rounds.round_folders import rounds_in
 from acmnet.training.checkpoint import load_config
 
 

@@ -13,10 +13,10 @@ from acmnet.data.detections.detection_files import DetectionFile
 from acmnet.segments import Detections
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_site import BenchSite, ShownVideo, known_videos
-from acmnet.show.bench.learning import Learning, Method
-from acmnet.show.bench.mark_store import MarkStore
-from acmnet.show.bench.page_server import SiteServer
-from acmnet.show.bench.round_detections import RoundDetections
+from acmnet.show.bench.marks.mark_store import MarkStore
+from acmnet.show.bench.rounds.learning import Learning, Method
+from acmnet.show.bench.rounds.round_detections import RoundDetections
+from acmnet.show.bench.server.page_server import SiteServer
 from support.browsing import until
 from support.movies import FINE_TIME
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from acmnet.show.bench.bench_labels import KnownVideo
-from acmnet.show.bench.mark_store import MarkStore
+from acmnet.show.bench.marks.bench_labels import KnownVideo
+from acmnet.show.bench.marks.mark_store import MarkStore
 
 
 def serve_marks(folder, connection):

@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-from acmnet.show.bench.bench_labels import KnownVideo, Labels
-from acmnet.show.bench.bench_mark import Mark
-from acmnet.show.bench.learning import Learning, Method
+from acmnet.show.bench.marks.bench_labels import KnownVideo, Labels
+from acmnet.show.bench.marks.bench_mark import Mark
+from acmnet.show.bench.rounds.learning import Learning, Method
 
 
 def learn_until_killed(folder, words):

@@ -5,7 +5,7 @@ import http.client
 import json
 import threading
 
-from acmnet.show.bench.page_server import SiteServer
+from acmnet.show.bench.server.page_server import SiteServer
 
 
 @contextlib.contextmanager

@@ -18,9 +18,9 @@ from acmnet.recipes import recipe
 from acmnet.runs.run_request import RunRequest
 from acmnet.runs.training_run import train_run
 from acmnet.segments import Detections
-from acmnet.show.bench.bench_labels import KnownVideo
-from acmnet.show.bench.bench_mark import Proposal
-from acmnet.show.bench.mark_store import MarkStore
+from acmnet.show.bench.marks.bench_labels import KnownVideo
+from acmnet.show.bench.marks.bench_mark import Proposal
+from acmnet.show.bench.marks.mark_store import MarkStore
 from acmnet.show.bench.reviewed_precision import (
     MARKS_FILE,
     Reviewed,

@@ -10,8 +10,8 @@ from typing import Final
 from acmnet.cli.app import UsageError, console, note
 from acmnet.files import one_line, write_text
 from acmnet.show.bench.bench_site import BenchSite
-from acmnet.show.bench.mark_store import ADDRESS_FILE
-from acmnet.show.bench.page_server import Site, SiteServer
+from acmnet.show.bench.marks.mark_store import ADDRESS_FILE
+from acmnet.show.bench.server.page_server import Site, SiteServer
 
 FIRST_PORT: Final = 20_000
 """The lowest of the ports that benches are given."""

@@ -31,13 +31,12 @@ from acmnet.files import make_folder, refuse_unwritable, written_whole
 from acmnet.messages import counted, some
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_site import BenchSite, ShownVideo, known_videos
-from acmnet.show.bench.label_export import LabelExport
-from acmnet.show.bench.learning import Learning, Method
-from acmnet.show.bench.mark_journal import JOURNAL_FILE
-from acmnet.show.bench.mark_store import MarkStore
-from acmnet.show.bench.round_detections import RoundDetections
-from acmnet.show.bench.round_plan import RoundPlan
-from acmnet.show.bench.rounds import (
+from acmnet.show.bench.marks.label_export import LabelExport
+from acmnet.show.bench.marks.mark_journal import JOURNAL_FILE
+from acmnet.show.bench.marks.mark_store import MarkStore
+from acmnet.show.bench.rounds.learning import Learning, Method
+from acmnet.show.bench.rounds.round_detections import RoundDetections
+from acmnet.show.bench.rounds.round_folders import (
     DETECTIONS,
     FEATURES,
     FOLDER,
@@ -45,7 +44,8 @@ from acmnet.show.bench.rounds import (
     last_done,
     rounds_in,
 )
-from acmnet.show.bench.suggesting import SUGGESTIONS, Suggesting
+from acmnet.show.bench.rounds.round_plan import RoundPlan
+from acmnet.show.bench.rounds.suggesting import SUGGESTIONS, Suggesting
 
 MEDIA_FOLDER: Final = "seen"
 """Folder of a bench with frame times and pictures, which can be deleted."""

@@ -39,13 +39,13 @@ from acmnet.runs.run_data import annotations_of
 from acmnet.segments import Detections
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_site import BenchSite, ShownVideo
-from acmnet.show.bench.label_export import LabelExport
-from acmnet.show.bench.label_file_intake import UnsignedMark, new_mark, said_in
-from acmnet.show.bench.mark_store import MarkStore, present_time
+from acmnet.show.bench.marks.label_export import LabelExport
+from acmnet.show.bench.marks.label_file_intake import UnsignedMark, new_mark, said_in
+from acmnet.show.bench.marks.mark_store import MarkStore, present_time
 from acmnet.show.bench.older_reviews import REVIEWS_FILE, marks_of_reviews
 from acmnet.show.bench.reviewed_precision import MARKS_FILE
-from acmnet.show.bench.round_plan import RoundPlan
-from acmnet.show.bench.training_progress import state_of
+from acmnet.show.bench.rounds.round_plan import RoundPlan
+from acmnet.show.bench.rounds.training_progress import state_of
 from acmnet.training.checkpoint_config import CheckpointConfig
 
 LOOKED_AT: Final = 20

@@ -6,7 +6,7 @@ import pytest
 
 from acmnet.data.detections.detection_files import DetectionFile, write_detections
 from acmnet.segments import Detections
-from acmnet.show.bench.rounds import DETECTIONS, STATE, Request, round_of
+from acmnet.show.bench.rounds.round_folders import DETECTIONS, STATE, Request, round_of
 from support.benches import (
     N_FRAMES,
     TIMES,

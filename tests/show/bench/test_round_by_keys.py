@@ -11,7 +11,7 @@ from acmnet.data.label_files import read_annotations
 from acmnet.recipes import recipe
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_site import ShownVideo
-from acmnet.show.bench.round_plan import RoundPlan
+from acmnet.show.bench.rounds.round_plan import RoundPlan
 from support.drawn_mice import FPS, drawn_mice, write_deeplabcut, write_video_of
 from support.serving import served
 

@@ -10,25 +10,25 @@ from urllib.parse import parse_qs
 
 from acmnet.data.detections.detection_files import DetectionFile, read_detections
 from acmnet.files import one_line
-from acmnet.show.bench.bench_labels import KnownVideo, Labels
-from acmnet.show.bench.bench_mark import MarkError
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_page import bench_file, bench_page
-from acmnet.show.bench.contradictions_told import problems_in
-from acmnet.show.bench.learning import CannotLearnError, Learning
-from acmnet.show.bench.mark_changes import ConflictError
-from acmnet.show.bench.mark_store import InUseError, MarkStore
-from acmnet.show.bench.page_server import (
+from acmnet.show.bench.marks.bench_labels import KnownVideo, Labels
+from acmnet.show.bench.marks.bench_mark import MarkError
+from acmnet.show.bench.marks.contradictions_told import problems_in
+from acmnet.show.bench.marks.mark_changes import ConflictError
+from acmnet.show.bench.marks.mark_store import InUseError, MarkStore
+from acmnet.show.bench.rounds.learning import CannotLearnError, Learning
+from acmnet.show.bench.rounds.round_detections import RoundDetections, rows_of
+from acmnet.show.bench.rounds.round_folders import DETECTIONS, Round, rounds_in
+from acmnet.show.bench.rounds.round_scores import scores_of, truth_of
+from acmnet.show.bench.rounds.suggesting import Suggesting
+from acmnet.show.bench.server.page_server import (
     Answer,
     Refusal,
     json_answer,
     new_token,
     nothing_here,
 )
-from acmnet.show.bench.round_detections import RoundDetections, rows_of
-from acmnet.show.bench.round_scores import scores_of, truth_of
-from acmnet.show.bench.rounds import DETECTIONS, Round, rounds_in
-from acmnet.show.bench.suggesting import Suggesting
 from acmnet.video.containers import VideoError
 
 KEYS: Final = "1234567890qwertyuiopasdfghjklzxcvbnm"

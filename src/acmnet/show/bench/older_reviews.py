@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from acmnet.data.label_files import read_annotations
 from acmnet.names import one_form
-from acmnet.show.bench.bench_labels import KnownVideo
-from acmnet.show.bench.bench_mark import DIGITS, Mark, Proposal
-from acmnet.show.bench.label_file_intake import UnsignedMark, new_mark, said_in
-from acmnet.show.bench.round_detections import detection_id
+from acmnet.show.bench.marks.bench_labels import KnownVideo
+from acmnet.show.bench.marks.bench_mark import DIGITS, Mark, Proposal
+from acmnet.show.bench.marks.label_file_intake import UnsignedMark, new_mark, said_in
+from acmnet.show.bench.rounds.round_detections import detection_id
 from acmnet.text_files import parse_json, read_text
 
 REVIEWS_FILE: Final = "reviews.json"

@@ -9,8 +9,8 @@ import numpy as np
 
 from acmnet.messages import counted
 from acmnet.segments import temporal_iou
-from acmnet.show.bench.bench_mark import Mark
-from acmnet.show.bench.label_file_intake import marks_in
+from acmnet.show.bench.marks.bench_mark import Mark
+from acmnet.show.bench.marks.label_file_intake import marks_in
 from acmnet.show.bench.older_reviews import REVIEWS_FILE, marks_of_reviews
 from acmnet.validation.expected_quality import ToReview, read_expectation
 

@@ -12,10 +12,16 @@ from acmnet.data.detections.detection_files import DetectionFile, write_detectio
 from acmnet.segments import Detections
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_site import BenchSite, ShownVideo, known_videos
-from acmnet.show.bench.learning import Learning, Method
-from acmnet.show.bench.mark_store import MarkStore
-from acmnet.show.bench.round_detections import RoundDetections
-from acmnet.show.bench.rounds import DETECTIONS, LABELS, STATE, Request, round_of
+from acmnet.show.bench.marks.mark_store import MarkStore
+from acmnet.show.bench.rounds.learning import Learning, Method
+from acmnet.show.bench.rounds.round_detections import RoundDetections
+from acmnet.show.bench.rounds.round_folders import (
+    DETECTIONS,
+    LABELS,
+    STATE,
+    Request,
+    round_of,
+)
 from acmnet.video.frames import FrameReader
 from support.movies import number_in, numbers, write_movie
 from support.serving import ask, asked, posted, served

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from acmnet.messages import counted
-from acmnet.show.bench.bench_mark import (
+from acmnet.show.bench.marks.bench_mark import (
     Mark,
     MarkError,
     Proposal,

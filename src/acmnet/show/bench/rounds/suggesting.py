@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from acmnet.files import make_folder
-from acmnet.show.bench.round_process import ended
+from acmnet.show.bench.rounds.round_process import ended
 from acmnet.startup import SAFE_PATH
 
 SUGGESTIONS: Final = "suggestions.json"

@@ -8,7 +8,7 @@ from typing import Any, Final
 from acmnet.limits import finite
 from acmnet.models.stored_model import TEACHERS, TRIAL
 from acmnet.runs.run_state import LOG_FILE
-from acmnet.show.bench.log_tail import last_line
+from acmnet.show.bench.rounds.log_tail import last_line
 from acmnet.training.checkpoint_folder import written_at
 
 QUIET_S: Final = 60.0

@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, Protocol
 
 from acmnet.files import one_line
-from acmnet.show.bench.byte_ranges import OutsideError, span_of
-from acmnet.show.bench.timed_requests import TimedReader, TooMuchError
+from acmnet.show.bench.server.byte_ranges import OutsideError, span_of
+from acmnet.show.bench.server.timed_requests import TimedReader, TooMuchError
 
 HOST: Final = "127.0.0.1"
 MOST_BODY: Final = 4 << 20

@@ -10,12 +10,22 @@ from filelock import FileLock, Timeout
 from acmnet.data.detections.detection_files import write_detections
 from acmnet.recipes import recipe
 from acmnet.segments import Detections
-from acmnet.show.bench.bench_labels import KnownVideo, Labels, label_text, label_values
-from acmnet.show.bench.bench_mark import Mark
-from acmnet.show.bench.learning import CannotLearnError, Learning, Method
-from acmnet.show.bench.round_plan import RoundPlan
-from acmnet.show.bench.round_scores import scores_of, truth_of
-from acmnet.show.bench.rounds import DETECTIONS, Request, last_done, rounds_in
+from acmnet.show.bench.marks.bench_labels import (
+    KnownVideo,
+    Labels,
+    label_text,
+    label_values,
+)
+from acmnet.show.bench.marks.bench_mark import Mark
+from acmnet.show.bench.rounds.learning import CannotLearnError, Learning, Method
+from acmnet.show.bench.rounds.round_folders import (
+    DETECTIONS,
+    Request,
+    last_done,
+    rounds_in,
+)
+from acmnet.show.bench.rounds.round_plan import RoundPlan
+from acmnet.show.bench.rounds.round_scores import scores_of, truth_of
 from support.movies import numbers, write_movie
 from support.round_server import learn_until_killed
 
@@ -153,7 +163,7 @@ def test_only_one_round_at_a_time_and_it_can_be_stopped(tmp_path, forever):
 def test_a_killed_server_takes_its_round_with_it(tmp_path, forever):
     """SIGKILL tells nobody; the round sees that its pipe is closed."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["acmnet.show.bench.learning"])
+    context.set_forkserver_preload(["acmnet.show.bench.rounds.learning"])
     rounds = tmp_path / "rounds"
     server = context.Process(target=learn_until_killed, args=(str(rounds), forever))
     server.start()

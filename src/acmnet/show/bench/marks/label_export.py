@@ -19,8 +19,8 @@ from acmnet.data.formats.writing import (
 from acmnet.data.labels.annotations import AnnotationError
 from acmnet.data.labels.label_json import KIND
 from acmnet.files import make_folder, sha256_of, write_json
-from acmnet.show.bench.bench_labels import Labels, is_named, video_of
-from acmnet.show.bench.mark_journal import JOURNAL_FILE
+from acmnet.show.bench.marks.bench_labels import Labels, is_named, video_of
+from acmnet.show.bench.marks.mark_journal import JOURNAL_FILE
 from acmnet.text_files import parse_json, read_text
 
 LABELS_FILE: Final = "labels.json"

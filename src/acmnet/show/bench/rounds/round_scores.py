@@ -15,8 +15,8 @@ from acmnet.data.labels.contradictions import covers_all
 from acmnet.evaluation.reports import evaluate
 from acmnet.files import write_json
 from acmnet.messages import counted
-from acmnet.show.bench.bench_labels import Labels, video_of
-from acmnet.show.bench.rounds import DETECTIONS, SCORES, Round
+from acmnet.show.bench.marks.bench_labels import Labels, video_of
+from acmnet.show.bench.rounds.round_folders import DETECTIONS, SCORES, Round
 
 TIOU: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 

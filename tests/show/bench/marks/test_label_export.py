@@ -7,9 +7,9 @@ import pytest
 from acmnet.data.formats.format_table import format_named
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError, Point
-from acmnet.show.bench.bench_labels import KnownVideo
-from acmnet.show.bench.label_export import LabelExport
-from acmnet.show.bench.mark_store import MarkStore
+from acmnet.show.bench.marks.bench_labels import KnownVideo
+from acmnet.show.bench.marks.label_export import LabelExport
+from acmnet.show.bench.marks.mark_store import MarkStore
 
 VIDEOS = {"a": KnownVideo(20.0), "b": KnownVideo(10.0)}
 

@@ -12,9 +12,10 @@ import pytest
 
 from acmnet.cli.app import UsageError
 from acmnet.cli.bench_server import site_server
-from acmnet.show.bench import page_server
-from acmnet.show.bench.byte_ranges import OutsideError, Span, span_of
-from acmnet.show.bench.page_server import (
+from acmnet.show.bench.rounds.training_progress import state_of
+from acmnet.show.bench.server import page_server
+from acmnet.show.bench.server.byte_ranges import OutsideError, Span, span_of
+from acmnet.show.bench.server.page_server import (
     MOST_BODY,
     SAFETY_HEADERS,
     Answer,
@@ -24,7 +25,6 @@ from acmnet.show.bench.page_server import (
     new_token,
     nothing_here,
 )
-from acmnet.show.bench.training_progress import state_of
 from support.serving import ask
 
 

@@ -14,8 +14,8 @@ from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError, Annotations, names_alone
 from acmnet.files import digest_of
 from acmnet.segments import Segment
-from acmnet.show.bench.bench_labels import KnownVideo, Labels
-from acmnet.show.bench.bench_mark import DIGITS, Kind, Mark
+from acmnet.show.bench.marks.bench_labels import KnownVideo, Labels
+from acmnet.show.bench.marks.bench_mark import DIGITS, Kind, Mark
 from acmnet.text_files import parse_json, read_text
 
 KIND: Final = "label file"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from acmnet.data.detections.detection_files import DetectionFile, read_detections
-from acmnet.show.bench.bench_mark import Proposal
+from acmnet.show.bench.marks.bench_mark import Proposal
 
 MOST_DETECTIONS: Final = 500
 """Most detections of a video that the page gets: the highest scores."""

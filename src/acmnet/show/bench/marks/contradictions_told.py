@@ -3,7 +3,7 @@
 from typing import Any
 
 from acmnet.data.labels.contradictions import contradictions
-from acmnet.show.bench.bench_labels import Labels, video_of
+from acmnet.show.bench.marks.bench_labels import Labels, video_of
 
 
 def problems_in(labels: Labels) -> list[dict[str, Any]]:

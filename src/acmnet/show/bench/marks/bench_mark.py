@@ -1,7 +1,7 @@
 """One thing that a person says about a video: a name, a point, a segment, a look.
 
 Marks come from the page as JSON and are checked here. What training reads of them is
-the label file that `acmnet.show.bench.bench_labels` writes.
+the label file that `acmnet.show.bench.marks.bench_labels` writes.
 """
 
 import dataclasses

@@ -1,6 +1,7 @@
 """Learn again from the marks: starts rounds, tells how far they are, ends them.
 
-A round runs in a process of its own (`acmnet.show.bench.round_process`), one at a time.
+A round runs in a process of its own (`acmnet.show.bench.rounds.round_process`). Only
+one round runs at a time.
 """
 
 import contextlib
@@ -17,11 +18,10 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from acmnet.files import make_folder, write_text
-from acmnet.show.bench.bench_labels import Labels, label_text, label_values
-from acmnet.show.bench.contradictions_told import problems_in
-from acmnet.show.bench.mark_store import present_time
-from acmnet.show.bench.round_process import PATIENCE_S
-from acmnet.show.bench.rounds import (
+from acmnet.show.bench.marks.bench_labels import Labels, label_text, label_values
+from acmnet.show.bench.marks.contradictions_told import problems_in
+from acmnet.show.bench.marks.mark_store import present_time
+from acmnet.show.bench.rounds.round_folders import (
     FAILED,
     LABELS,
     STOPPED,
@@ -31,6 +31,7 @@ from acmnet.show.bench.rounds import (
     round_of,
     rounds_in,
 )
+from acmnet.show.bench.rounds.round_process import PATIENCE_S
 from acmnet.startup import SAFE_PATH
 
 
@@ -101,7 +102,12 @@ class Learning:
             self._prepare(one, before, labels, text)
             environment = os.environ | SAFE_PATH
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "acmnet.show.bench.round_process", one.folder],
+                [
+                    sys.executable,
+                    "-m",
+                    "acmnet.show.bench.rounds.round_process",
+                    one.folder,
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

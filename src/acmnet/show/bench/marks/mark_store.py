@@ -18,21 +18,21 @@ from filelock import FileLock, Timeout
 from acmnet.data.labels.annotations import AnnotationError
 from acmnet.files import FileError, make_folder, write_text
 from acmnet.messages import counted
-from acmnet.show.bench.bench_labels import (
+from acmnet.show.bench.marks.bench_labels import (
     KnownVideo,
     Labels,
     label_text,
     label_values,
 )
-from acmnet.show.bench.bench_mark import Mark, MarkError, Proposal, checked_name
-from acmnet.show.bench.label_export import LabelExport
-from acmnet.show.bench.label_file_intake import (
+from acmnet.show.bench.marks.bench_mark import Mark, MarkError, Proposal, checked_name
+from acmnet.show.bench.marks.label_export import LabelExport
+from acmnet.show.bench.marks.label_file_intake import (
     FROM_FILE,
     changes_to,
     read_label_file,
 )
-from acmnet.show.bench.mark_changes import changed_marks, checked_request
-from acmnet.show.bench.mark_journal import JOURNAL_FILE, Journal, JournalError
+from acmnet.show.bench.marks.mark_changes import changed_marks, checked_request
+from acmnet.show.bench.marks.mark_journal import JOURNAL_FILE, Journal, JournalError
 
 ADDRESS_FILE: Final = "address.txt"
 """File beside the journal with the address of the server that has it open."""

@@ -8,7 +8,7 @@ import pytest
 from acmnet.show.report import report_parts
 from acmnet.show.report.html_page import write_paged
 from acmnet.show.report.report_parts import PART_VIDEOS, ReportParts
-from show.test_page_in_browser import contents_of
+from show.report.test_page_in_browser import contents_of
 from support.browsing import drawn, until
 
 SHOWN = 'document.querySelector(".bar[data-kind=detection]")'

@@ -19,7 +19,7 @@ from acmnet.data.labels.contradictions import covers_all
 from acmnet.data.labels.watched_json import ALL_CLASSES
 from acmnet.files import digest_of
 from acmnet.segments import Segment
-from acmnet.show.bench.bench_mark import Mark
+from acmnet.show.bench.marks.bench_mark import Mark
 
 
 class KnownVideo(NamedTuple):

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import BENCH, Point
 from acmnet.files import FileError
-from acmnet.show.bench import mark_journal
-from acmnet.show.bench.bench_labels import KnownVideo
-from acmnet.show.bench.bench_mark import MarkError, Proposal
-from acmnet.show.bench.label_file_intake import read_own, said_by
-from acmnet.show.bench.mark_changes import ConflictError
-from acmnet.show.bench.mark_journal import Journal, JournalError
-from acmnet.show.bench.mark_store import InUseError, MarkStore
+from acmnet.show.bench.marks import mark_journal
+from acmnet.show.bench.marks.bench_labels import KnownVideo
+from acmnet.show.bench.marks.bench_mark import MarkError, Proposal
+from acmnet.show.bench.marks.label_file_intake import read_own, said_by
+from acmnet.show.bench.marks.mark_changes import ConflictError
+from acmnet.show.bench.marks.mark_journal import Journal, JournalError
+from acmnet.show.bench.marks.mark_store import InUseError, MarkStore
 from support.mark_server import serve_marks
 
 VIDEOS = {"a": KnownVideo(20.0), "b": KnownVideo(10.0, "test"), "c": KnownVideo()}
@@ -393,7 +393,7 @@ def test_twenty_kills_lose_nothing_that_was_acknowledged(tmp_path):
     """Marks arrive one after another; SIGKILL comes anywhere, also while writing."""
     draw, acknowledged, sent = random.Random(0), [], 0
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["acmnet.show.bench.mark_store"])
+    context.set_forkserver_preload(["acmnet.show.bench.marks.mark_store"])
     for _ in range(20):
         ours, theirs = context.Pipe()
         server = context.Process(target=serve_marks, args=(str(tmp_path), theirs))

@@ -3,8 +3,8 @@
 import json
 import threading
 
-from acmnet.show.bench.round_plan import RoundPlan
-from acmnet.show.bench.suggesting import Suggesting
+from acmnet.show.bench.rounds.round_plan import RoundPlan
+from acmnet.show.bench.rounds.suggesting import Suggesting
 
 
 def test_what_was_stopped_goes_on_when_it_is_resumed(tiny_run, tiny_world, tmp_path):

@@ -8,9 +8,9 @@ from typing import Final
 from acmnet.data.features.feature_store import RECORDS
 from acmnet.messages import counted
 from acmnet.recipes import Settings
-from acmnet.show.bench.log_tail import last_line, values_of
-from acmnet.show.bench.rounds import DETECTIONS, LABELS, Round
-from acmnet.show.bench.suggesting import MOST_SUGGESTED
+from acmnet.show.bench.rounds.log_tail import last_line, values_of
+from acmnet.show.bench.rounds.round_folders import DETECTIONS, LABELS, Round
+from acmnet.show.bench.rounds.suggesting import MOST_SUGGESTED
 
 LOG_FILE: Final = "log.jsonl"
 """The file of a run with the losses of every step."""
@@ -49,7 +49,7 @@ class RoundPlan:
     """The classes of that run."""
 
     def steps(self, one: Round, before: Round | None) -> list[list[str]]:
-        """Return the commands of a round; see `acmnet.show.bench.learning.Method`."""
+        """Return the commands of a round; see `learning.Method`."""
         where = ["--features", str(self.features), "--device", self.device]
         start, known = self.first, self.first_classes
         if before is not None:
@@ -98,7 +98,7 @@ class RoundPlan:
         return done | failed
 
     def progress(self, one: Round, step: str) -> tuple[float, str]:
-        """Return how much of a round is done; see `acmnet.show.bench.learning.Method`.
+        """Return how much of a round is done; see `learning.Method`.
 
         Parameters
         ----------

@@ -1,10 +1,10 @@
 """The process of a round: it runs the round's commands one after another.
 
-The server starts it as ``python -m acmnet.show.bench.round_process FOLDER`` with a pipe
-as its input. When the pipe closes, because the server ended or was killed, the present
-command is asked to stop and keeps what it has finished; the same round started again
-goes on from there. A lock beside the rounds lets one process learn at a time, whatever
-server started it.
+The server starts this module with ``python -m`` and the folder of the round, and with a
+pipe as its input. When the pipe closes, because the server ended or was killed, the
+present command is asked to stop and keeps what it has finished; the same round started
+again goes on from there. A lock beside the rounds lets one process learn at a time,
+whatever server started it.
 """
 
 import contextlib
@@ -18,7 +18,14 @@ from typing import BinaryIO, Final
 from filelock import FileLock, Timeout
 
 from acmnet.files import write_json
-from acmnet.show.bench.rounds import DONE, FAILED, LOG, STATE, STOPPED, Round
+from acmnet.show.bench.rounds.round_folders import (
+    DONE,
+    FAILED,
+    LOG,
+    STATE,
+    STOPPED,
+    Round,
+)
 
 SUCCESS_CODES: Final = (0, 3)
 """Exit codes of commands that did their work; with 3, some videos were left out."""
