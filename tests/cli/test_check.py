@@ -255,6 +255,29 @@ def test_with_no_features_at_all_nothing_is_skipped(acmnet, world):
     assert "ready" not in out
 
 
+def test_labels_that_name_no_action_are_refused_before_any_work(acmnet, world):
+    """`check` said "ready", and `fit` told after hours of extraction."""
+    labels, features, _ = world
+    given = ["--annotations", labels, "--features", features]
+    videos = json.loads(labels.read_text())["database"]
+    nothing = {video: {**one, "annotations": []} for video, one in videos.items()}
+    labels.write_text(json.dumps({"database": nothing}))
+    (labels.parent / "made.mp4").write_text("no video, which nobody notices")
+    for verb in (
+        ["check", *given],
+        ["train", *given, "--out", "run"],
+        ["crossvalidate", *given, "--out", "run"],
+        ["fit", labels.parent, labels, "--out", "run"],
+        ["doctor", *given],
+    ):
+        code, out, err = acmnet(*verb)
+        assert code == 1
+        told = f"{labels} names no action in 18 videos, so there is nothing to learn;"
+        assert told in out + err
+        assert "ready" not in out
+    assert not (labels.parent.parent / "run").exists()
+
+
 def test_few_long_videos_of_a_class_are_mentioned(tmp_path):
     # a row of features for 40 s: 15 rows are 10 min
     grid = {"fps": 25.0, "snippet_frames": 1000, "stride_frames": 1000}

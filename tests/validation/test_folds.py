@@ -94,6 +94,10 @@ def test_what_cannot_be_dealt_is_said():
     assert "needs 2 videos or more of every class" in one
     (few,) = fold_problems(rare_class(3, (0, 1)), 4, "labels.csv")
     assert "3 videos cannot be dealt into 4 folds; give from 2 to 3" in few
+    (few,) = fold_problems({"a": ["x"], "b": []}, 4, "labels.csv")
+    assert "2 videos cannot be dealt into 4 folds; give 2" in few
+    (few,) = fold_problems({"a": ["x"]}, 4, "labels.csv")
+    assert "1 video cannot be dealt into 4 folds; at least 2 are needed" in few
     assert fold_problems(rare_class(8, (3, 4)), 4, "labels.csv") == []
 
 

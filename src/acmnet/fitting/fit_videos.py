@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from acmnet.data.checks.label_checks import suspicions
+from acmnet.data.checks.label_checks import no_action, suspicions
+from acmnet.data.checks.refusals import DataError
 from acmnet.data.detections.detection_files import write_detections
 from acmnet.data.features.feature_store import open_store
 from acmnet.data.label_files import read_annotations
@@ -132,6 +133,9 @@ def _labels(
     rates = request.label_fps or frame_rates(request.videos)
     annotations = read_annotations(request.labels, rates)
     chosen = annotations.subset(request.subset)
+    nothing = no_action(chosen)
+    if nothing is not None:
+        raise DataError(nothing)
     groups = None
     if request.groups is not None:
         groups = read_groups(request.groups, request.labels, chosen.videos)

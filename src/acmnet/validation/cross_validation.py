@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from acmnet.data.checks.label_checks import no_action
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.labelled_features import Data
 from acmnet.data.labels.annotations import Annotations
@@ -346,6 +347,9 @@ def folds_of(
     """Yield every training of a cross-validation; see `cross_validate`."""
     data = request.data
     labels = data.labels
+    nothing = no_action(data.annotations)
+    if nothing is not None:
+        raise DataError(nothing)
     group_of = None if groups is None else groups.group_of
     dealt = stratified_folds(labels, folds, group_of)
     for problem in untrained_problems(dealt, labels, data.annotations.source, groups):

@@ -123,10 +123,12 @@ def fold_problems(
     group_of = None if groups is None else groups.group_of
     n_units = len(_units(labels, group_of))
     if not 2 <= folds <= n_units:
+        most = "2" if n_units == 2 else f"from 2 to {n_units}"
         units = counted(n_units, "video" if groups is None else "group")
         return [
             f"{source if groups is None else groups.source}: {units} cannot be dealt "
-            f"into {folds} folds; give from 2 to {n_units}"
+            f"into {folds} folds; "
+            + ("at least 2 are needed" if n_units < 2 else f"give {most}")
         ]
     dealt = stratified_folds(labels, folds, group_of)
     return untrained_problems(dealt, labels, source, groups)

@@ -64,9 +64,28 @@ def label_findings(annotations: Annotations) -> Iterator[Finding]:
         for name, videos in groups.items()
         if any(video.labels for video in videos)
     }
+    nothing = no_action(annotations)
+    if nothing is not None:
+        yield Finding(
+            level="error",
+            kind="no action",
+            sentence=nothing,
+            source=annotations.source,
+        )
     yield from _absent(annotations, labelled)
     for name, videos in labelled.items():
         yield from _weak(annotations, name, videos)
+
+
+def no_action(annotations: Annotations) -> str | None:
+    """Return what to do where no video of a label file has a label; None elsewhere."""
+    if any(video.labels for video in annotations.videos.values()):
+        return None
+    videos = counted(len(annotations.videos), "video")
+    return (
+        f"{annotations.source} names no action in {videos}, so there is nothing to "
+        "learn; name the actions that each video shows"
+    )
 
 
 def by_subset(videos: Iterable[Video]) -> dict[str | None, list[Video]]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from acmnet.data.checks.label_checks import few_long_videos
+from acmnet.data.checks.label_checks import few_long_videos, no_action
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.messages import counted, some
@@ -27,16 +27,7 @@ def problems(
     ``marked`` have times that are learned from.
     """
     if for_training:
-        yield from _classes_without_videos(data)
-        unlabelled = [video for video, labels in data.labels.items() if not labels]
-        if unlabelled:
-            n, total = len(unlabelled), len(data.labels)
-            yield (
-                False,
-                f"{data.annotations.source}: "
-                f"{counted(n, 'video', ('carries', 'carry'), of=total)} no label, "
-                f"which means no action: {some(unlabelled)}",
-            )
+        yield from _label_problems(data)
         yield from _few_long_videos(data, marked)
     noted = []
     for video in data.annotations.videos.values():
@@ -92,6 +83,24 @@ def refuse_problems(
         more = f" (and {len(refused) - 1} more: acmnet check)" if refused[1:] else ""
         raise DataError(refused[0] + more)
     return [sentence for _, sentence in found]
+
+
+def _label_problems(data: Data) -> Iterator[tuple[bool, str]]:
+    """Yield why labels cannot be learned, and which videos have none."""
+    nothing = no_action(data.annotations)
+    if nothing is not None:
+        yield True, nothing
+        return
+    yield from _classes_without_videos(data)
+    unlabelled = [video for video, labels in data.labels.items() if not labels]
+    if unlabelled:
+        n, total = len(unlabelled), len(data.labels)
+        yield (
+            False,
+            f"{data.annotations.source}: "
+            f"{counted(n, 'video', ('carries', 'carry'), of=total)} no label, "
+            f"which means no action: {some(unlabelled)}",
+        )
 
 
 def _classes_without_videos(data: Data) -> Iterator[tuple[bool, str]]:
