@@ -35,6 +35,7 @@ def test_videos_that_were_learned_from_are_suggested_with_reasons(acmnet, run):
             assert 0 <= span["start_s"] < span["end_s"]
             assert span["label"] in trained_on[one["video"]]
     assert "acmnet view" in out
+    assert out.endswith("4 suggestions: look.json\n")
     code, _, _ = acmnet("suggest", run, "--count", "4", "--out", "look.csv")
     assert code == 0
     with (run.parent / "look.csv").open(encoding="utf-8-sig") as file:

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 from fractions import Fraction
 
 import av
@@ -133,7 +134,7 @@ def test_cut_writes_clips_sheets_and_a_table(acmnet, place):
     code, out, err = acmnet("cut", "found.json", "videos", "--out", "clips")
     assert code == 0, err
     assert "2 clips of 2 videos: clips, with 1 contact sheet and clips.csv" in out
-    assert "2 of 3 detections are cut: a score of 0.5 or more; --all cuts" in err
+    assert "2 of 3 detections are cut: scores of 0.5 or more; --all cuts" in err
     names = ["a_00000.200-00000.900s.mp4", "b_00000.400-00000.600s.mp4"]
     folder = place / "clips" / "=jump"
     files = sorted(path.name for path in folder.iterdir())
@@ -191,10 +192,32 @@ def test_what_cannot_be_cut_is_named(acmnet, place):
     write_found(place / "found.json", {"a": [("run", 0, 1, 0.1)]})
     none = acmnet("cut", "found.json", "videos", "--out", "clips")
     refused(none, "found.json has nothing to cut; --all takes low scores, too")
+    (place / "only").mkdir()
+    shutil.copy(place / "videos" / "b.mp4", place / "only")
+    code, out, err = acmnet("cut", "found.json", "only", "--out", "new", "--all")
+    assert (code, out) == (1, ""), err  # it wrote a table of no clip, and said so
+    assert "left out: 'a': no file of this name was given" in err
+    assert not (place / "new").exists()
     (place / "videos" / "a.mp4").write_bytes(b"no video" * 99)
     code, _, err = acmnet("cut", "found.json", "videos", "--out", "new", "--all")
     assert (code, "a.mp4 is no video that can be read" in err) == (1, True)
     assert not list((place / "new").rglob("*.mp4"))
+
+
+@pytest.mark.usefixtures("place")
+def test_which_are_cut_is_said(acmnet):
+    cut = ("cut", "found.json", "videos", "--out", "clips", "--min-score", 0)
+    err = acmnet(*cut, "--top", 1)[2]
+    of_each = "the one with the highest score of each video, scores of 0 or more"
+    assert f"2 of 3 detections are cut: {of_each}; --all" in err
+
+
+def test_a_run_is_no_file_of_detections(acmnet, place):
+    (place / "run" / "checkpoint").mkdir(parents=True)
+    shutil.copy(place / "found.json", place / "run" / "detections.json")
+    told = "run is a run, not a file of detections or labels; give run/detections.json"
+    refused(acmnet("cut", "run", "videos", "--out", "clips"), told)
+    refused(acmnet("budget", "run"), told)
 
 
 def test_many_clips_take_several_sheets(acmnet, place):

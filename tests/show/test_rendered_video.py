@@ -358,6 +358,7 @@ def many(tmp_path, external_data):
         pytest.param(["--top", "3"], 3, id="top"),
         pytest.param(["--min-score", "0.9"], 2, id="score"),
         pytest.param(["--min-score", "0"], 20, id="the surest 20"),
+        pytest.param(["--min-score", "0.98"], 0, id="nothing"),
         pytest.param(["--all"], 25, id="all"),
     ],
 )
@@ -369,7 +370,9 @@ def test_render_draws_what_is_shown(acmnet, files, tmp_path, given, drawn):
     )
     assert code == 0
     assert f"{drawn} detection" in out
-    assert (f"{drawn} of 25 detections drawn" in err) == (drawn < 25)
+    assert (f"{drawn} of 25 detections drawn" in err) == (0 < drawn < 25)
+    nothing = "the highest score of 25 detections is 0.97, and scores below 0.98 are"
+    assert (nothing in err) == (drawn == 0)
 
 
 def test_a_score_to_show_from_that_is_none_is_passed_over(acmnet, files, tmp_path):

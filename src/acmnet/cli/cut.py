@@ -13,6 +13,7 @@ from acmnet.cli.output_folders import OutputFolder
 from acmnet.cli.progress import Waiting
 from acmnet.cli.shared_options import LabelFps
 from acmnet.data.detections.detection_files import read_detections
+from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.format_conversion import holds_detections
 from acmnet.data.formats.exchange_format import FrameRates
 from acmnet.data.formats.writing import detections_of
@@ -79,6 +80,8 @@ def cut(
         bar.total = len(wanted)
         for video in sorted(by_video):
             _cut_video(video, files.get(video), by_video[video], out, done, bar)
+    if not done.spans:
+        fail_for_left_out(done.reasons, 0)
     _write_table(out / TABLE, done.spans, wanted)
     n_sheets = _write_sheets(out, done.spans, wanted)
     if done.kept:
@@ -115,19 +118,24 @@ def _wanted(source: Path, limits: LimitOptions, rates: FrameRates) -> list[Clip]
     if n_empty:
         note(f"{counted(n_empty, 'detection')} without a length left out")
     if hidden:
-        those = [
-            ""
-            if rule.min_score is None
-            else f"a score of {rule.min_score:.3g} or more",
-            "" if rule.top is None else f"one of the {rule.top} highest of their video",
-        ]
         cut = counted(total - hidden, "detection", ("is", "are"), of=total)
-        note(f"{cut} cut: {' and '.join(filter(None, those))}; --all cuts every one")
+        note(f"{cut} cut{_limits_of(rule)}; --all cuts every one")
     return [
         Clip(video, one.label, Segment(one.start_s, one.end_s), one.score)
         for video, found in shown.items()
         for one in found
     ]
+
+
+def _limits_of(rule: Shown) -> str:
+    """Return which detections of a video are cut, in words; empty where all are."""
+    which = "" if rule.top is None else f"the {rule.top} with the highest scores"
+    if rule.top == 1:
+        which = "the one with the highest score"
+    least = rule.min_score
+    least_words = "" if least is None else f"scores of {least:.3g} or more"
+    words = f"{which} of each video" if which else ""
+    return ": " + ", ".join(filter(None, (words, least_words)))
 
 
 def _labelled(source: Path, rates: FrameRates) -> list[Clip]:

@@ -109,8 +109,10 @@ def _file_name(name: str) -> str:
     --------
     >>> _file_name("v_1-a"), _file_name("../x") == _file_name("/../x")
     ('v_1-a', False)
+    >>> _file_name("Straße 1").rpartition("_")[0]
+    'Straße_1'
     """
-    plain = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:60]
+    plain = re.sub(r"[^\w-]", "_", name)[:60]
     if plain == name:
         return plain
     return f"{plain}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -118,13 +118,24 @@ def _found(detections: Path, name: str, limits: LimitOptions) -> tuple[Detection
     if not total:
         note(f"{detections} has no detection of {name!r} to draw")
     elif len(found) < total:
-        _note_left_out(total, len(found), shown)
+        best = max(one.score for one in detections_of(file, name, top=None))
+        _note_left_out(total, len(found), shown, best)
     return found
 
 
-def _note_left_out(total: int, drawn: int, shown: Shown) -> None:
-    """Note how many detections of the video are drawn, and how to draw the others."""
+def _note_left_out(total: int, drawn: int, shown: Shown, best: float) -> None:
+    """Note how many detections of the video are drawn, and how to draw the others.
+
+    ``best`` is the highest score of any of them.
+    """
     least = shown.min_score
+    if not drawn and least is not None:
+        note(
+            f"nothing is drawn: the highest score of {counted(total, 'detection')} is "
+            f"{best:.3g}, and scores below {least:.3g} are left out; --all draws all "
+            "of them, --min-score X sets another limit"
+        )
+        return
     limit = "" if least is None else f" with a score of {least:.3g} or more"
     note(
         f"{drawn} of {counted(total, 'detection')} drawn, the highest scores{limit}; "

@@ -96,9 +96,10 @@ def suggest_command(
         )
     refuse_nothing_left(assessed.pooled, failures)
     found = suggestions_of(assessed, count)
+    _print(run, found, len(assessed.pooled))
     if out is not None:
         _write(out, run, found)
-    _print(run, found, len(assessed.pooled))
+        console.print(f"{counted(len(found), 'suggestion')}: {out}", markup=False)
     fail_for_left_out([str(x) for x in failures], len(assessed.pooled))
 
 

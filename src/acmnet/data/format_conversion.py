@@ -107,8 +107,19 @@ def convert(
 
 
 def holds_detections(path: Path) -> bool:
-    """Return whether a file holds detections, with scores, and not labels."""
+    """Return whether a file holds detections, with scores, and not labels.
+
+    Raises
+    ------
+    AnnotationError
+        If the path is the folder of a run.
+    """
     if path.is_dir():
+        found = path / "detections.json"
+        if found.is_file() and (path / "checkpoint").is_dir():
+            raise AnnotationError(
+                f"{path} is a run, not a file of detections or labels; give {found}"
+            )
         return False
     suffix = path.suffix.lower()
     if is_arrow(path):
