@@ -204,7 +204,7 @@ def refuse_address(path: Path) -> None:
             )
 
 
-def said(fault: OSError) -> str:
+def os_error_sentence(fault: OSError) -> str:
     """Return a sentence on an error of the operating system while using a file."""
     if isinstance(fault, FileError) or not fault.strerror:
         return str(fault)

@@ -257,8 +257,8 @@ def parse_toml(
     try:
         value = tomllib.loads(text)
     except (ValueError, RecursionError) as fault:
-        says = one_line(fault) if isinstance(fault, ValueError) else "nested too deep"
-        raise error(f"{source} is no {kind} in TOML: {says}; mend it there") from None
+        reason = one_line(fault) if isinstance(fault, ValueError) else "nested too deep"
+        raise error(f"{source} is no {kind} in TOML: {reason}; mend it there") from None
     level: list[object] = [value]
     for _ in range(DEEPEST_NESTING):
         level = [

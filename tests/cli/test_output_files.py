@@ -14,9 +14,9 @@ from acmnet import files
 from acmnet.files import (
     PART,
     FileError,
+    os_error_sentence,
     part_name,
     refuse_unwritable,
-    said,
     short_file_name,
     write_json,
     written_whole,
@@ -265,12 +265,12 @@ def test_files_get_ordinary_permissions(tmp_path):
 
 def test_what_the_system_says_becomes_a_sentence():
     fault = PermissionError(errno.EACCES, "Permission denied", "/x/y")
-    assert said(fault) == (
+    assert os_error_sentence(fault) == (
         "/x/y could not be used: Permission denied; check its path and permissions"
     )
     full = OSError(errno.ENOSPC, "No space left on device")
-    assert said(full).startswith("No space left on device; check the disk")
-    assert said(FileError("a sentence", full)) == "a sentence"
+    assert os_error_sentence(full).startswith("No space left on device; check the disk")
+    assert os_error_sentence(FileError("a sentence", full)) == "a sentence"
     assert FileError("a sentence", full).errno == errno.ENOSPC
 
 

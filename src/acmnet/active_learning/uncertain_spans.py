@@ -107,7 +107,8 @@ def uncertain_spans_of(
     whole = _of_unit_scores(model)
     together = whole.localize(features, cuts_s=cuts_s, classes=names)
     apart = [
-        one.localize(features, cuts_s=cuts_s, classes=names) for one in _voices(whole)
+        one.localize(features, cuts_s=cuts_s, classes=names)
+        for one in _single_networks(whole)
     ]
     length_s = model.grid.span_s(len(features))
     found = []
@@ -142,7 +143,7 @@ def _of_unit_scores(model: TrainedModel) -> TrainedModel:
     return dataclasses.replace(model, settings=settings)
 
 
-def _voices(model: TrainedModel) -> list[TrainedModel]:
+def _single_networks(model: TrainedModel) -> list[TrainedModel]:
     """Return each network of a model as a model of its own; none for a single one."""
     if len(model.networks) + len(model.students) == 1:
         return []
@@ -183,10 +184,10 @@ def _of_class(
         The score from which the class is shown.
     """
     found = []
-    said = [joint, *apart]
+    results = [joint, *apart]
     kept = np.zeros((0, 3))
-    for i, rows in enumerate(said):
-        overlaps = [_best_overlap(rows, other) for other in said]  # (n,) each
+    for i, rows in enumerate(results):
+        overlaps = [_best_overlap(rows, other) for other in results]  # (n,) each
         for k, row in enumerate(rows):
             if len(kept) and _shared(row, kept) >= SAME_TIOU:
                 continue
@@ -198,7 +199,7 @@ def _of_class(
                     segment=Segment(*row[:2].tolist()),
                     score=0.0 if i else float(row[2]),
                     shown_from=shown_from,
-                    networks=len(said),
+                    networks=len(results),
                     finding=sum(float(one[k]) >= SAME_TIOU for one in overlaps),
                     overlap=float(np.mean(others)) if others else 1.0,
                 )

@@ -11,7 +11,7 @@ from acmnet.cli.exit_codes import USAGE
 from acmnet.cli.interrupts import exit_code_of, interruptible, what_is_kept
 from acmnet.cli.usage_sentences import usage_sentence
 from acmnet.cli.verbs import COMPLETION, HELP, VERBS, VERSION, import_verb, named_verb
-from acmnet.files import one_line, said
+from acmnet.files import one_line, os_error_sentence
 from acmnet.messages import did_you_mean
 from acmnet.training.training_error import TrainingError
 
@@ -35,7 +35,7 @@ def run(tokens: Sequence[str]) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        fail(said(error))
+        fail(os_error_sentence(error))
     except (ValueError, TrainingError) as error:
         fail(str(error))
     except MemoryError:

@@ -40,7 +40,11 @@ from acmnet.segments import Detections
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_site import BenchSite, ShownVideo
 from acmnet.show.bench.marks.label_export import LabelExport
-from acmnet.show.bench.marks.label_file_intake import UnsignedMark, new_mark, said_in
+from acmnet.show.bench.marks.label_file_intake import (
+    UnsignedMark,
+    marks_in_annotations,
+    new_mark,
+)
 from acmnet.show.bench.marks.mark_store import MarkStore, present_time
 from acmnet.show.bench.older_reviews import REVIEWS_FILE, marks_of_reviews
 from acmnet.show.bench.reviewed_precision import MARKS_FILE
@@ -295,7 +299,7 @@ def _said_of(
     chosen = everything.videos if config.trained_on is None else config.trained_on
     videos = {k: v for k, v in everything.videos.items() if k in chosen}
     if config.taught_times:
-        yield from said_in(dataclasses.replace(everything, videos=videos))
+        yield from marks_in_annotations(dataclasses.replace(everything, videos=videos))
         return
     for video in videos.values():
         for label in video.labels:

@@ -181,18 +181,18 @@ def _figures(
     run: Path, model: TrainedModel, given: Mapping[str, object] | None
 ) -> list[str]:
     """Return what was measured; says so where nothing was."""
-    told = list(_evaluated(given)) if given is not None else []
+    lines = list(_evaluated(given)) if given is not None else []
     expected = read_expectation(run)
     if expected is not None:
-        told += [f"- {sentence}" for sentence in expected.sentences()]
+        lines += [f"- {sentence}" for sentence in expected.sentences()]
     calibration = read_calibration(run, model.settings.localization)
     if calibration is not None:
-        told.append(
+        lines.append(
             f"- Scores were calibrated on {counted(calibration.videos, 'video')}; "
             f"`calibration.json` has a threshold of each class for a precision of "
             f"{calibration.precision:g}."
         )
-    return told or ["Nothing was measured: judge the model on your own videos."]
+    return lines or ["Nothing was measured: judge the model on your own videos."]
 
 
 def _evaluated(report: Mapping[str, Any]) -> Iterator[str]:

@@ -117,7 +117,7 @@ def export_torch(run: str | Path, path: str | Path) -> Exported:
 
     def computed(batch: npt.NDArray[np.float32]) -> Arrays:
         with torch.inference_mode():
-            return [said.numpy() for said in again(torch.from_numpy(batch))]
+            return [output.numpy() for output in again(torch.from_numpy(batch))]
 
     return _written(path, written.getvalue(), whole, computed)
 
@@ -252,7 +252,7 @@ def _difference(
     """Return the `Exported.difference` on one made-up batch."""
     batch = _made_up(whole, videos, snippets)
     with torch.inference_mode():
-        expected = [said.numpy() for said in whole(batch)]
+        expected = [output.numpy() for output in whole(batch)]
     try:
         found = computed(batch.numpy())
     except Exception as error:

@@ -311,8 +311,8 @@ def _changed_videos(
     if before is None:
         return []
     changes = [
-        *_told("no longer listed", [v for v in before if v not in now]),
-        *_told("new", [v for v in now if v not in before]),
+        *_difference("no longer listed", [v for v in before if v not in now]),
+        *_difference("new", [v for v in now if v not in before]),
     ]
     other = [v for v in now if v in before and set(before[v]) != set(now[v])]
     for video in other[:1]:
@@ -328,13 +328,13 @@ def _changed_classes(before: Sequence[str], now: Sequence[str]) -> list[str]:
     """Return what became of the classes that a run was trained on."""
     if set(before) != set(now):
         return [
-            *_told("no longer a class", [x for x in before if x not in now]),
-            *_told("a new class", [x for x in now if x not in before]),
+            *_difference("no longer a class", [x for x in before if x not in now]),
+            *_difference("a new class", [x for x in now if x not in before]),
         ]
     return [] if before == now else ["the classes come in another order"]
 
 
-def _told(what: str, names: list[str]) -> list[str]:
+def _difference(what: str, names: list[str]) -> list[str]:
     """Return what became of some names, if there are any."""
     return [f"{what}: {some(names)}"] if names else []
 

@@ -96,10 +96,10 @@ class DeviceEpochs:
         """
         started = time.perf_counter()
         videos, losses = self.queue(plans)
-        said = [own.cpu() for own in losses]  # waits for the device
-        seconds = (time.perf_counter() - started) / len(said)
+        losses_on_cpu = [own.cpu() for own in losses]  # waits for the device
+        seconds = (time.perf_counter() - started) / len(losses_on_cpu)
         for step, (index, own) in enumerate(
-            zip(videos, said, strict=True), start=first_step
+            zip(videos, losses_on_cpu, strict=True), start=first_step
         ):
             means = (own.sum(dim=1) / own.shape[1]).tolist()
             named = dict(zip(self._task.terms, means, strict=True))

@@ -120,15 +120,15 @@ class Ablation:
         true = np.array([row.averages.mean() for row in self.rows])
         made = []
         for criterion in self.rows[0].label_free:
-            told = np.array([row.label_free[criterion].mean() for row in self.rows])
-            i = int(told.argmax())
+            criteria = np.array([row.label_free[criterion].mean() for row in self.rows])
+            i = int(criteria.argmax())
             made.append(
                 Choice(
                     criterion=criterion,
                     chosen=self.rows[i].variant.name,
                     average=float(true[i]),
                     best=float(true.max()),
-                    correlation=rank_correlation(told, true),
+                    correlation=rank_correlation(criteria, true),
                 )
             )
         return tuple(made)

@@ -82,20 +82,20 @@ class Expectation:
 
     def sentences(self) -> list[str]:
         """Return what a person should know, a sentence or two on each matter."""
-        told = [self.why_not]
+        sentences = [self.why_not]
         if self.names is not None:
             is_joined = self.agreement is not None
-            told = self.names.sentences(joins_networks=is_joined)
+            sentences = self.names.sentences(joins_networks=is_joined)
         if self.agreement is not None:
             words = next(
                 words for least, words in AGREEMENT_WORDS if self.agreement >= least
             )
-            told.append(
+            sentences.append(
                 f"Where: its networks, trained apart from each other, {words} on where "
                 f"the actions are: what two of them find overlaps by "
                 f"{self.agreement:.0%} on average."
             )
-        return told
+        return sentences
 
 
 def expect(

@@ -150,22 +150,22 @@ def _why_untrained(
 ) -> str:
     """Return why the training of a fold has no video of a class, and what to do."""
     videos = [video for video, own in labels.items() if name in own]
-    told = f"class {quoted(name)} is in {counted(len(videos), 'video')}, "
+    known = f"class {quoted(name)} is in {counted(len(videos), 'video')}, "
     of = f"fold {fold} of {folds}"
     own = [] if groups is None else [groups.group_of[video] for video in videos]
     if len(set(own)) == 1:
         return (
-            f"{told}all of group {quoted(own[0])}, which {of} tests on, so that "
+            f"{known}all of group {quoted(own[0])}, which {of} tests on, so that "
             "its training would lack the class; a cross-validation by groups needs "
             f"every class in {LEAST_UNITS} groups or more"
         )
     if len(videos) < LEAST_UNITS:
         return (
-            f"{told}which {of} tests on, so that its training would lack the class; "
+            f"{known}which {of} tests on, so that its training would lack the class; "
             f"cross-validation needs {LEAST_UNITS} videos or more of every class"
         )
     return (
-        f"{told}all of them in {of}, as their other classes allow no better deal; add "
+        f"{known}all of them in {of}, as their other classes allow no better deal; add "
         "a video of it, or give another number of folds"
     )
 

@@ -109,7 +109,7 @@ class HeldOutNames:
         several = " and joins several networks" if joins_networks else ""
         unseen = " (all videos of a group together)" if self.by_group else ""
         share, times = ("half", "twice") if self.parts == 2 else PARTS_IN_WORDS
-        told = (
+        sentence = (
             f"Names: one network learned from {share} of the videos and named the "
             f"actions of the rest{unseen} {times} over. It found {self.right} of "
             f"{counted(self.labels, 'label')}, and {self.right} of the {self.named} "
@@ -118,7 +118,7 @@ class HeldOutNames:
             f"learned from all{several}, so it should do better. {self._verdict()}"
         )
         if not self.by_group:
-            told += (
+            sentence += (
                 " New persons, cameras or days may be harder: --groups tests on videos "
                 "of such that were not learned from."
             )
@@ -128,7 +128,7 @@ class HeldOutNames:
                 f"Segments: on the same held-out videos the average mAP was "
                 f"{self.average_map:.0%} (tIoU 0.1 to 0.7)."
             ]
-        return [told, *segments, *self._advice()]
+        return [sentence, *segments, *self._advice()]
 
     def _verdict(self) -> str:
         """Return whether the names are good enough, in words."""

@@ -6,7 +6,7 @@ import pytest
 
 from acmnet.data.checks.examination import ExaminedFiles, examine
 from acmnet.data.checks.label_checks import (
-    MOST_SAID_OF_A_KIND,
+    MOST_SENTENCES_OF_A_KIND,
     few_long_videos,
     suspicions,
 )
@@ -107,9 +107,9 @@ def test_many_of_a_kind_are_summed_up():
     rows = [[f"{x}{y}"] for x in "abcdefg" for y in "hijklmn"]
     sentences = suspicions(made(*FIGHTS, *rows))
     few = [x for x in sentences if "to 3 or more" in x]
-    assert len(few) == MOST_SAID_OF_A_KIND
-    assert sentences[MOST_SAID_OF_A_KIND] == (
-        f"labels.csv: {49 - MOST_SAID_OF_A_KIND} more of this kind (few-videos); "
+    assert len(few) == MOST_SENTENCES_OF_A_KIND
+    assert sentences[MOST_SENTENCES_OF_A_KIND] == (
+        f"labels.csv: {49 - MOST_SENTENCES_OF_A_KIND} more of this kind (few-videos); "
         "acmnet doctor --annotations labels.csv names them all"
     )
 

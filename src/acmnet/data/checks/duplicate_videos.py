@@ -111,8 +111,8 @@ class TwinSearch:
         copies = {}
         for pair, share in self._copies():
             copies[pair] = share
-            says = f"{share:.0%} of the shorter one's features are equal"
-            yield self._finding(store, pair, says, is_copy=True)
+            why = f"{share:.0%} of the shorter one's features are equal"
+            yield self._finding(store, pair, why, is_copy=True)
         scale = np.where(scale > 0, scale, np.inf).astype(np.float32)
         candidates = [pair for pair in self._nearest(scale) if pair not in copies]
 
@@ -128,11 +128,11 @@ class TwinSearch:
             on_pair(done, len(candidates))
             share = shared(first(pair[0]), scaled(pair[1]))
             if share >= LEAST_SHARED:
-                says = f"{share:.0%} of the shorter one's features run in step with it"
-                yield self._finding(store, pair, says, is_copy=False)
+                why = f"{share:.0%} of the shorter one's features run in step with it"
+                yield self._finding(store, pair, why, is_copy=False)
 
     def _finding(
-        self, store: FeatureStore, pair: Pair, says: str, *, is_copy: bool
+        self, store: FeatureStore, pair: Pair, why: str, *, is_copy: bool
     ) -> Finding:
         names = []
         for v in pair:
@@ -144,7 +144,7 @@ class TwinSearch:
             level="error" if is_copy else "warning",
             kind="twins",
             sentence=f"{store.place}: videos {' and '.join(names)} look like one "
-            f"video: {says}; a test on what was trained on measures nothing, so leave "
+            f"video: {why}; a test on what was trained on measures nothing, so leave "
             "one out or put both into one subset or fold",
             source=store.place,
             video=self.videos[pair[0]],

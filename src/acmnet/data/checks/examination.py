@@ -1,4 +1,4 @@
-"""The dataset doctor: all that is wrong with a data set, at once, before training."""
+"""The dataset doctor: find everything that is wrong with a data set before training."""
 
 import dataclasses
 import functools
@@ -49,7 +49,7 @@ class ExaminedFiles:
 
 @dataclasses.dataclass(frozen=True)
 class Examination:
-    """What was found wrong with a data set, and how much was looked at."""
+    """The findings on a data set, and how much was examined."""
 
     findings: tuple[Finding, ...]
     """Errors first; those of one kind together."""
@@ -88,17 +88,17 @@ class Examination:
 def examine(
     examined: ExaminedFiles, on_progress: Progress = lambda *_: None
 ) -> Examination:
-    """Look at a data set and say all that is wrong with it.
+    """Examine a data set and return everything that is wrong with it.
 
-    Nothing is raised for what files say: a file that cannot be read is a finding, and
-    the rest is looked at still.
+    Faulty files raise no error: a file that cannot be read is a finding, and the rest
+    is examined all the same.
 
     Parameters
     ----------
     examined : ExaminedFiles
         The files.
     on_progress : callable
-        Told what is being done, how many were done, and of how many.
+        Called with the step, the number of videos done, and their total.
     """
     reading = read_leniently(examined.annotations, _frame_rates(examined))
     findings, annotations = list(reading.findings), reading.annotations
@@ -199,8 +199,8 @@ def _lengths(annotations: Annotations, store: FeatureStore | None) -> Iterator[F
 def _coverage(annotations: Annotations, store: FeatureStore) -> Iterator[Finding]:
     """Yield videos without features, and features without a video."""
     where = store.place
-    says = f"no features in {where}"
-    yield from unpredicted(annotations, store.files, says, "error")
+    where_missing = f"no features in {where}"
+    yield from unpredicted(annotations, store.files, where_missing, "error")
     is_known = any(video in store.files for video in annotations.videos)
     for subset, videos in by_subset(annotations.videos.values()).items():
         missing = [video.id for video in videos if video.id not in store.files]

@@ -1,4 +1,4 @@
-"""What the features say: dimensions that say nothing, and what does not fit labels."""
+"""Check features: useless dimensions, and lengths that do not fit the labels."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -17,14 +17,16 @@ from acmnet.messages import quoted
 from acmnet.segments import FloatArray
 
 LARGEST_ZERO_SHARE: Final = 0.999
-"""Share of zeros above which a dimension is reported, because it tells nothing."""
+"""Share of zeros above which a dimension is reported as holding hardly any
+information."""
 LARGEST_SPREAD_RATIO: Final = 100.0
 """A dimension is reported if its standard deviation is more than this many times the
-median one, because it drowns the others."""
+median one, because it dominates the others."""
 FEWEST_SNIPPETS: Final = 8
-"""In a shorter video, equal snippets are not reported."""
+"""Least number of snippets of a video in which equal snippets are reported."""
 SNIPPETS_AT_ONCE: Final = 1024
-"""Snippets that are taken at once, so that a long video takes no more memory."""
+"""Snippets that are read at once, so that memory does not depend on the length of a
+video."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -39,7 +41,7 @@ def feature_findings(
     Parameters
     ----------
     on_progress : callable
-        Told what is being done, how many were done, and of how many.
+        Called with the step, the number of videos done, and their total.
     """
     where, grid = data.store.place, data.store.grid
     sums = DimensionSums.empty(data.store.dimension)
@@ -61,12 +63,12 @@ def feature_findings(
         readable.add(video.id)
         sums.add(features)
         twins.add(video.id, video.subset, features)
-        yield from _still(where, video.id, features)
+        yield from _constant(where, video.id, features)
         span_s = grid.span_s(len(features))
-        says = f"its features, which cover {span_s:g} s"
+        bound = f"its features, which cover {span_s:g} s"
         # a last snippet that was not whole has no feature
         end_s = span_s + max(grid.window_s, grid.stride_s)
-        yield from past_end(data.annotations.source, video, end_s, says)
+        yield from past_end(data.annotations.source, video, end_s, bound)
     for is_refused, sentence in problems(data.only(readable), for_training=False):
         level: Level = "error" if is_refused else "warning"
         yield Finding(
@@ -81,8 +83,8 @@ def feature_findings(
     )
 
 
-def _still(where: str, video: str, features: Features) -> Iterator[Finding]:
-    """Yield that all snippets of a video are the same."""
+def _constant(where: str, video: str, features: Features) -> Iterator[Finding]:
+    """Yield a finding if all snippets of a video are equal."""
     if len(features) < FEWEST_SNIPPETS or (features[-1] != features[0]).any():
         return
     if (features == features[0]).all():
@@ -140,7 +142,7 @@ class DimensionSums:
 
 
 def _dimensions(where: str, sums: DimensionSums) -> Iterator[Finding]:
-    """Yield dimensions that say nothing, or drown the others."""
+    """Yield findings on dimensions without information, and on those that dominate."""
     if sums.n < 2:
         return
     n_dimensions, deviation = len(sums.mean), sums.deviation
@@ -171,11 +173,11 @@ def _dimensions(where: str, sums: DimensionSums) -> Iterator[Finding]:
             "the others: scale each dimension to one deviation",
         ),
     )
-    for kind, which, says in faults:
+    for kind, which, bound in faults:
         found = np.flatnonzero(which).tolist()
         if found:
             shown = ", ".join(map(str, found[:SHOWN])) + ", ..." * (len(found) > SHOWN)
             sentence = (
-                f"{where}: {len(found)} of {n_dimensions} dimensions ({shown}) {says}"
+                f"{where}: {len(found)} of {n_dimensions} dimensions ({shown}) {bound}"
             )
             yield Finding(level="warning", kind=kind, sentence=sentence, source=where)

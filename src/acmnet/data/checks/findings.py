@@ -1,4 +1,4 @@
-"""What the dataset doctor says: findings, each with what to do."""
+"""The findings of the dataset doctor, each with what to do about it."""
 
 import collections
 import dataclasses
@@ -10,7 +10,7 @@ LEVELS: Final[tuple[Level, ...]] = ("error", "warning", "note")
 """Most serious first."""
 
 SHOWN: Final = 5
-"""Findings of one kind that are printed; the rest is counted."""
+"""Largest number of findings of one kind that are printed; the rest is counted."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

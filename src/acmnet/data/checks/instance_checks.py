@@ -1,4 +1,4 @@
-"""Instances that cannot be meant: beyond their video, or twice; or that fill it."""
+"""Check instances: beyond their video, listed twice, or filling the video."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -9,13 +9,13 @@ from acmnet.data.labels.contradictions import SLACK_S
 from acmnet.messages import counted, quoted
 
 DUPLICATE_S: Final = 1e-3
-"""Times that are this close are one time, as in ActionFormer's and OpenTAD's readers
-(shared/method.md, section 2.4)."""
+"""Times that differ by less than this many seconds count as equal, as in ActionFormer's
+and OpenTAD's readers."""
 WHOLE_VIDEO_SHARE: Final = 0.95
-"""Share of a video above which an instance is reported: nothing is left to tell it
-from."""
+"""Share of a video above which an instance is reported, because hardly any background
+is left to learn from."""
 FPS_RATIO: Final = 30 / 24
-"""How much too short a duration is if frames at 24 a second are taken for 30."""
+"""Ratio of durations if frames at 24 a second are taken for 30."""
 
 
 def instance_findings(annotations: Annotations) -> Iterator[Finding]:
@@ -34,19 +34,22 @@ def misplaced(annotations: Annotations) -> Iterator[Finding]:
     for video in annotations.videos.values():
         yield from _before_start(source, video)
         if video.duration_s is not None:
-            says = f"the video's duration of {video.duration_s:g} s"
-            yield from past_end(source, video, video.duration_s, says)
+            bound = f"the video's duration of {video.duration_s:g} s"
+            yield from past_end(source, video, video.duration_s, bound)
 
 
-def past_end(source: str, video: Video, end_s: float, says: str) -> Iterator[Finding]:
-    """Yield that instances leave a video, which ends at ``end_s`` as something says."""
+def past_end(source: str, video: Video, end_s: float, bound: str) -> Iterator[Finding]:
+    """Yield a finding on instances that end after ``end_s``, the end of their video.
+
+    ``bound`` names what the end was taken from.
+    """
     ends = [x.segment.end_s for x in video.instances]
     past = [end for end in ends if end > end_s + SLACK_S]
     if not past:
         return
     outside = sum(x.segment.start_s >= end_s for x in video.instances)
     counts = (
-        f"{counted(len(past), 'instance', ('ends', 'end'), of=len(ends))} after {says}"
+        f"{counted(len(past), 'instance', ('ends', 'end'), of=len(ends))} after {bound}"
     )
     counts += f" ({outside} start after it), the last at {max(past):g} s"
     level: Level = "warning"
@@ -66,7 +69,7 @@ def past_end(source: str, video: Video, end_s: float, says: str) -> Iterator[Fin
 
 
 def _before_start(source: str, video: Video) -> Iterator[Finding]:
-    """Yield that instances start before their video does."""
+    """Yield a finding on instances that start before their video does."""
     starts = [x.segment.start_s for x in video.instances]
     early = [start for start in starts if start < -SLACK_S]
     if early:
@@ -82,7 +85,7 @@ def _before_start(source: str, video: Video) -> Iterator[Finding]:
 
 
 def _filling(source: str, video: Video, duration_s: float) -> Iterator[Finding]:
-    """Yield that an instance leaves no background."""
+    """Yield a finding on an instance that leaves no background."""
     for index, instance in enumerate(video.instances):
         start_s = max(instance.segment.start_s, 0.0)
         inside_s = min(instance.segment.end_s, duration_s) - start_s

@@ -1,4 +1,4 @@
-"""What labels alone cannot teach, and videos that one file has and another lacks."""
+"""Check labels: what they cannot teach, and how they fit other lists of videos."""
 
 import collections
 import itertools
@@ -17,30 +17,32 @@ from acmnet.names import one_form, spelt_otherwise
 from acmnet.text_files import read_text
 
 FEW_VIDEOS: Final = 3
-"""A class in fewer videos than this is reported."""
+"""Least number of videos of a class; fewer are reported."""
 IMBALANCE: Final = 10.0
-"""It is reported if the most frequent class has more than this many times the videos of
-the rarest."""
+"""Largest ratio of videos between the most frequent and the rarest class; a larger one
+is reported."""
 MOST_VIDEOS: Final = 0.8
-"""From this share of the videos on, a class is said to be in nearly all of them."""
+"""Share of the videos from which on a class is reported as being in nearly all of
+them."""
 ENOUGH_VIDEOS: Final = 5
 """With fewer videos in all, `MOST_VIDEOS` is not checked."""
 LONG_VIDEOS_S: Final = 600.0
-"""Mean length of the videos of a class, in seconds, beyond which its names say little
-of where it is."""
+"""Mean length of the videos of a class, in seconds, above which names hardly tell where
+in a video the class is."""
 ENOUGH_LONG_VIDEOS: Final = 40
 """A class with at least this many long videos is not reported. With fewer, a class is
 found only where its actions stand out from the rest of the video
 (docs/results-long-recordings.md)."""
 MOST_LABELS: Final = 300
-"""Videos with more labels than this are left out when labels are looked for that
-always occur together."""
+"""Videos with more labels than this are left out of the search for labels that always
+occur together."""
 ONLY_OF_NAMES: Final = frozenset(
     {"everywhere", "nearly-everywhere", "inseparable", "implied"}
 )
 """Kinds of findings that do not hold for a class whose times are learned from."""
-MOST_SAID_OF_A_KIND: Final = 3
-"""Sentences of one kind that are printed before a training; the rest is counted."""
+MOST_SENTENCES_OF_A_KIND: Final = 3
+"""Largest number of sentences of one kind that are printed before a training; the rest
+is counted."""
 
 
 def label_findings(annotations: Annotations) -> Iterator[Finding]:
@@ -99,9 +101,9 @@ def by_subset(videos: Iterable[Video]) -> dict[str | None, list[Video]]:
 def suspicions(
     annotations: Annotations, supervision: Supervision = "names"
 ) -> list[str]:
-    """Return what labels look wrong in, to be said before they are trained on.
+    """Return sentences on what looks wrong in labels, to be printed before a training.
 
-    Only what shows without features, and what training itself does not refuse. What
+    Only problems are looked for that need no features and that training accepts. What
     names alone cannot tell of a class is not said of one whose times are learned from.
 
     Parameters
@@ -114,7 +116,8 @@ def suspicions(
     Returns
     -------
     list of str
-        A sentence each; of one kind no more than a few, and how many more there are.
+        A sentence for each problem; beyond `MOST_SENTENCES_OF_A_KIND` of one kind,
+        their number.
     """
     groups: dict[str, list[str]] = {}
     videos = list(annotations.videos.values())
@@ -126,8 +129,8 @@ def suspicions(
         groups.setdefault(finding.kind, []).append(finding.sentence)
     sentences = []
     for kind, group in groups.items():
-        sentences += group[:MOST_SAID_OF_A_KIND]
-        more = len(group) - MOST_SAID_OF_A_KIND
+        sentences += group[:MOST_SENTENCES_OF_A_KIND]
+        more = len(group) - MOST_SENTENCES_OF_A_KIND
         if more > 0:
             sentences.append(
                 f"{annotations.source}: {more} more of this kind ({kind}); acmnet "
@@ -148,9 +151,9 @@ def _absent(
         inside = [_subset(name) for name, labels in present.items() if label in labels]
         outside = [_subset(x) for x, labels in present.items() if label not in labels]
         if not inside:
-            says = "has no video; add some or take it off the class list"
+            words = "has no video; add some or take it off the class list"
         elif len(inside) == 1 and outside:
-            says = (
+            words = (
                 f"is in {inside[0]} only, not in {', '.join(outside)}: it is learned "
                 "and never tested, or tested and never learned; split the videos anew "
                 "or leave the class out"
@@ -158,7 +161,7 @@ def _absent(
         else:
             continue
         kind = "one-subset" if inside else "no-video"
-        sentence = f"{annotations.source}: class {quoted(label)} {says}"
+        sentence = f"{annotations.source}: class {quoted(label)} {words}"
         source = annotations.source
         yield Finding(
             level="warning", kind=kind, sentence=sentence, source=source, label=label
@@ -179,14 +182,14 @@ def _weak(
     names = [name for name in annotations.class_names if name in counts]
     if not names:
         return
-    for kind, label, says in (
+    for kind, label, words in (
         *_numbers(names, counts, len(videos)),
         *_pairs(names, counts, videos),
     ):
         yield Finding(
             level="warning",
             kind=kind,
-            sentence=f"{where}: {says}",
+            sentence=f"{where}: {words}",
             source=source,
             label=label,
         )
@@ -199,19 +202,19 @@ def _numbers(
     for name in names:
         n = counts[name]
         if n < FEW_VIDEOS:
-            says = f"class {quoted(name)} has only {counted(n, 'video')} to learn from"
+            words = f"class {quoted(name)} has only {counted(n, 'video')} to learn from"
             yield (
                 "few-videos",
                 name,
-                f"{says}; add some, to {FEW_VIDEOS} or more",
+                f"{words}; add some, to {FEW_VIDEOS} or more",
             )
         if n == n_videos > 1 and len(names) > 1:
-            says = f"every video is labelled {quoted(name)}, so nothing shows what is"
+            words = f"every video is labelled {quoted(name)}, so nothing shows what is"
             yield (
                 "everywhere",
                 name,
                 (
-                    f"{says} not; add videos without it, or mark it in some videos "
+                    f"{words} not; add videos without it, or mark it in some videos "
                     "(--supervision all)"
                 ),
             )
@@ -313,13 +316,13 @@ def few_long_videos(
     if not few:
         return None
     each = [seconds for label in few for seconds in lengths[label]]
-    says = (
+    words = (
         f"a name stands for {sum(each) / len(each) / 60:.0f} minutes of video, and "
         f"fewer than {ENOUGH_LONG_VIDEOS} videos have {some(few)}, so that names "
         "may say little of where that is; cut the videos into shorter ones that are "
         "labelled each, mark some of the actions (--supervision points), or add videos"
     )
-    return few[0], says
+    return few[0], words
 
 
 def _length_s(video: Video, length_s: Callable[[str], float] | None) -> float:
@@ -330,7 +333,7 @@ def _length_s(video: Video, length_s: Callable[[str], float] | None) -> float:
 
 
 def unpredicted(
-    annotations: Annotations, known: Iterable[str], says: str, level: Level
+    annotations: Annotations, known: Iterable[str], words: str, level: Level
 ) -> Iterator[Finding]:
     """Yield videos with instances that are not in ``known``, though others are.
 
@@ -340,7 +343,7 @@ def unpredicted(
     Parameters
     ----------
     says : str
-        Where they are missing, such as ``"no entry in detections.json"``.
+        Where the videos are missing, such as ``"no entry in detections.json"``.
     """
     known = set(known)
     for videos in by_subset(annotations.videos.values()).values():
@@ -354,7 +357,7 @@ def unpredicted(
                     level=level,
                     kind="never-predicted",
                     sentence=f"{annotations.source}: video {quoted(video.id)} has "
-                    f"{counted(n, 'instance')} but {says}, so that {n} of {total} can "
+                    f"{counted(n, 'instance')} but {words}, so that {n} of {total} can "
                     "never be found; predict "
                     "it, or leave it out of the ground truth",
                     source=annotations.source,
@@ -371,9 +374,9 @@ def detection_findings(annotations: Annotations, path: Path) -> Iterator[Finding
             level="error", kind="refused", sentence=str(error), source=str(path)
         )
         return
-    says = f"no entry in {path}"
-    yield from unpredicted(annotations, found.video_ids, says, "warning")
-    yield from _strangers(annotations, found.video_ids, path)
+    words = f"no entry in {path}"
+    yield from unpredicted(annotations, found.video_ids, words, "warning")
+    yield from _unknown_videos(annotations, found.video_ids, path)
     labels = sorted(set(found.labels) - set(annotations.class_names))
     if labels:
         sentence = f"{path}: labels that no class has: {some(labels)}; rename them"
@@ -395,13 +398,13 @@ def split_findings(annotations: Annotations, path: Path) -> Iterator[Finding]:
         return
     names = [one_form(line.strip()) for line in text.splitlines() if line.strip()]
     yield from unpredicted(annotations, names, f"is not in {path}", "error")
-    yield from _strangers(annotations, names, path)
+    yield from _unknown_videos(annotations, names, path)
 
 
-def _strangers(
+def _unknown_videos(
     annotations: Annotations, names: Iterable[str], path: Path
 ) -> Iterator[Finding]:
-    """Yield that a file names videos which are not annotated."""
+    """Yield a finding on videos that a file names and that are not annotated."""
     strangers = [name for name in names if name not in annotations.videos]
     if strangers:
         yield Finding(

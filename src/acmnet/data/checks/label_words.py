@@ -1,4 +1,4 @@
-"""What the words of labels give away: no action, several in one, one spelt twice."""
+"""Check the words of labels: no action, several in one, two spellings of one."""
 
 import collections
 import re
@@ -18,11 +18,11 @@ NO_ACTION_WORDS: Final = frozenset(
         *("aucun", "aucune", "rien", "ninguno", "ninguna", "nada", "tbd", "todo"),
     )
 )
-"""Words that people write where a video shows no action, as `folded` returns them."""
+"""Words for a video without any action, as `folded` returns them."""
 
 SHORTEST_MISSPELT: Final = 5
-"""Two labels that differ in one letter count as one, misspelt, from this length on;
-shorter ones may be two words."""
+"""Least length of labels that count as misspelt if they differ in one letter; shorter
+ones may be different words."""
 LEAST_RARITY: Final = 4
 """A misspelt label must be in this many times fewer videos than the right one."""
 
@@ -32,7 +32,7 @@ _AND: Final = re.compile(r"\s+and\s+")
 
 
 def word_findings(annotations: Annotations) -> Iterator[Finding]:
-    """Yield labels that may not be what is meant, by their words alone."""
+    """Yield findings on labels whose words look wrong."""
     videos = collections.Counter(
         label for video in annotations.videos.values() for label in video.labels
     )
@@ -43,7 +43,7 @@ def word_findings(annotations: Annotations) -> Iterator[Finding]:
         *_joined(videos),
         *_blanks(videos),
         *_alike(annotations),
-        *_slips(videos),
+        *_misspelt(videos),
     ):
         yield Finding(
             level="warning",
@@ -156,7 +156,7 @@ def _alike(annotations: Annotations) -> Iterator[tuple[str, str, str]]:
             )
 
 
-def _slips(videos: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
+def _misspelt(videos: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
     """Yield rare labels that are one letter away from a frequent one."""
     by_rest: dict[str, list[str]] = collections.defaultdict(list)
     for label in videos:
@@ -165,15 +165,16 @@ def _slips(videos: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
             for i in range(len(word)):
                 by_rest[word[:i] + word[i + 1 :]].append(label)
             by_rest[word].append(label)
-    told = set()
+    reported = set()
     for group in by_rest.values():
         for rare in group:
             for label in group:
                 is_slip = (
-                    LEAST_RARITY * videos[rare] <= videos[label] and rare not in told
+                    LEAST_RARITY * videos[rare] <= videos[label]
+                    and rare not in reported
                 )
                 if is_slip and _is_one_letter_off(folded(rare), folded(label)):
-                    told.add(rare)
+                    reported.add(rare)
                     yield (
                         "spelling",
                         rare,

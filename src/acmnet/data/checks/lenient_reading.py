@@ -1,8 +1,8 @@
-"""Read a label file as far as it goes: all that the strict reader would refuse.
+"""Read a label file as far as possible, and find all that the strict reader refuses.
 
-`acmnet.data.label_files.read_annotations` stops at the first fault. Here it is asked
-again about parts of the file until each fault has its place; what remains is read by
-it, too. So there is one set of rules, and one wording.
+`acmnet.data.label_files.read_annotations` stops at the first fault. Here it is given
+parts of the file until every fault is located, and then what remains. So there is one
+set of rules, and one wording.
 """
 
 import collections

@@ -1,4 +1,4 @@
-"""What in a user's labels and features stops training, and what is only mentioned."""
+"""Which problems of labels and features stop training, and which are only noted."""
 
 from collections.abc import Collection, Iterator
 from typing import Final

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.files import one_line, open_regular, said, written_whole
+from acmnet.files import one_line, open_regular, os_error_sentence, written_whole
 
 _ADDRESS: Final = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)", re.DOTALL)
 """Pattern of an address, also of one that a `Path` has made a single slash of."""
@@ -136,7 +136,9 @@ class Storage:
                 f"{where} cannot be opened: {one_line(fault)}; install that package"
             ) from None
         except OSError as fault:
-            raise self.error(f"{where} could not be used: {said(fault)}") from None
+            raise self.error(
+                f"{where} could not be used: {os_error_sentence(fault)}"
+            ) from None
         except Exception as fault:  # noqa: BLE001 - each storage raises errors of its own
             raise self.error(
                 f"{where} could not be used: {one_line(fault)}; check the address and "

@@ -107,8 +107,8 @@ def _unused(path: Path, columns: Iterable[str]) -> Iterator[str]:
     """Yield a sentence on the columns of a file that are not read, if there are any."""
     others = [name for name in columns if name not in (*TEXTS, *NUMBERS)]
     if others:
-        told = counted(len(others), "column")
-        yield f"{path}: {told} not used: {some(others)}"
+        stated = counted(len(others), "column")
+        yield f"{path}: {stated} not used: {some(others)}"
 
 
 def _sorted_by_video(
@@ -245,7 +245,7 @@ def _kinds(
     into them, and ``label`` and ``numbers`` are the row's other columns.
     """
     n_times = (~np.isnan([numbers["start"], numbers["end"]])).sum(axis=0)
-    told = np.array(
+    stated = np.array(
         [KINDS.index(x.casefold()) if x.casefold() in KINDS else UNKNOWN for x in spelt]
         + [-1],
         np.int64,
@@ -253,7 +253,7 @@ def _kinds(
     has_label = label >= 0
     both = np.where(has_label, SEGMENT, WATCHED)
     inferred = np.select([n_times == 0, n_times == 1], [NAME, POINT], both)
-    kinds = np.where(told == -1, inferred, told)
+    kinds = np.where(stated == -1, inferred, stated)
     return np.where((kinds == NAME) & ~has_label & (n_times == 0), NO_MARK, kinds)
 
 

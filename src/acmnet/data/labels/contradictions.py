@@ -89,7 +89,7 @@ def _outside_the_video(video: Video) -> Iterator[str]:
         if span.segment.start_s < -SLACK_S or span.segment.end_s > last_s + SLACK_S:
             of = "" if span.label is None else f", class {span.label!r}"
             yield (
-                f"video {video.id!r}{of}: the watched span {_told(span.segment)} lies "
+                f"video {video.id!r}{of}: the watched span {_words(span.segment)} lies "
                 f"outside of the video, which {ends}; correct the times or the duration"
             )
 
@@ -111,7 +111,7 @@ def _outside_the_segments(video: Video) -> Iterator[str]:
             if span is not None and segments.around(time_s) is None:
                 yield (
                     f"video {video.id!r}, class {label!r}: the point at {time_s:g} s "
-                    f"lies in a watched span ({_told(span)}) but outside of every "
+                    f"lies in a watched span ({_words(span)}) but outside of every "
                     "segment of the class; remove the point, or give it its segment"
                 )
 
@@ -162,7 +162,7 @@ def covers_all(spans: Iterable[Segment], duration_s: float | None) -> bool:
     return reached_s > 0 and reached_s >= end_s - SLACK_S
 
 
-def _told(span: Segment) -> str:
+def _words(span: Segment) -> str:
     end = "its end" if span.end_s == LARGEST_SECONDS else f"{span.end_s:g} s"
     return f"{span.start_s:g} to {end}"
 

@@ -156,13 +156,13 @@ def what_it_holds(annotations: Annotations) -> str:
     '2 names, 2 segments, 1.5 min watched'
     """
     n_names = sum(len(video.labels) for video in annotations.videos.values())
-    marks = _told(given_marks(annotations, "all"))
+    marks = _mark_counts(given_marks(annotations, "all"))
     return ", ".join([counted(n_names, "name"), *marks])
 
 
 def given_in_words(annotations: Annotations, supervision: Supervision) -> str:
     """Return what training is given, in words, such as "names and 12 points"."""
-    return _listed(["names", *_told(given_marks(annotations, supervision))])
+    return _listed(["names", *_mark_counts(given_marks(annotations, supervision))])
 
 
 def supervision_note(annotations: Annotations, supervision: Supervision) -> str | None:
@@ -193,12 +193,12 @@ def supervision_note(annotations: Annotations, supervision: Supervision) -> str 
     if not unused or is_benchmark:
         return None
     return (
-        f"{annotations.source} holds {_listed(_told(unused))}, of which nothing "
+        f"{annotations.source} holds {_listed(_mark_counts(unused))}, of which nothing "
         "is learned here; --supervision all learns from them"
     )
 
 
-def _told(marks: Mapping[str, VideoMarks]) -> list[str]:
+def _mark_counts(marks: Mapping[str, VideoMarks]) -> list[str]:
     """Return how many marks there are of each kind, in words."""
     n_points = sum(len(own.points) for own in marks.values())
     n_segments = sum(len(own.segments) for own in marks.values())

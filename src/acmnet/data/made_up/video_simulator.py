@@ -47,7 +47,7 @@ class Simulator:
         own, length = self.settings, n_snippets(video)
         _refuse_untimed(video)
         random = _random(own.seed, "video", video.id)
-        covered, told = _covered(video, length), np.zeros(length)
+        covered, covered_or_near = _covered(video, length), np.zeros(length)
         reached: dict[str, FloatArray] = {}
         shown = np.zeros((length, own.dimension))
         scenery = np.zeros((length, own.dimension))
@@ -71,18 +71,20 @@ class Simulator:
             action = self._action(instance.label, (middle - start) / (end - start))
             shown += strength * (shares + partial)[:, None] * action
             scene = self._scene(instance.label)
-            nearer = (near > told)[:, None]
+            nearer = (near > covered_or_near)[:, None]
             scenery = np.where(nearer, near[:, None] * scene, scenery)
-            told = np.maximum(told, near)
+            covered_or_near = np.maximum(covered_or_near, near)
         if video.labels:
-            away = self._elsewhere(random, length) * (told == 0)
+            away = self._elsewhere(random, length) * (covered_or_near == 0)
             label = video.labels[int(random.integers(len(video.labels)))]
             scenery += away[:, None] * self._scene(label)
-            told = told + away
+            covered_or_near = covered_or_near + away
         x = shown + own.scene * gain * scenery
-        x += (1.0 - told)[:, None] * self._background(random, length)
+        x += (1.0 - covered_or_near)[:, None] * self._background(random, length)
         x += own.offset * _direction(random, own.dimension) + noise(random, length, own)
-        return SimulatedVideo(np.exp(own.spread * x), covered, told - covered)
+        return SimulatedVideo(
+            np.exp(own.spread * x), covered, covered_or_near - covered
+        )
 
     def _strength(self, label: str) -> float:
         own = self.settings

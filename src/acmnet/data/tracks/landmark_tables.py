@@ -299,10 +299,10 @@ def _refuse_repeated(
     same = np.flatnonzero((np.diff(keys[:, order], axis=1) == 0).all(axis=0))
     if same.size:
         line = int(order[same[0] + 1]) + 2
-        told = [] if columns.individual is None else ["individual"]
-        told += [] if columns.point is None else ["point"]
+        parts = [] if columns.individual is None else ["individual"]
+        parts += [] if columns.point is None else ["point"]
         raise TrackError(
-            f"{table.path}: row {line} has the same {' and '.join(['frame', *told])} "
+            f"{table.path}: row {line} has the same {' and '.join(['frame', *parts])} "
             "as a row before; if they are different individuals, add a column "
             "individual that tells them apart"
         )

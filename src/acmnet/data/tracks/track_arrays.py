@@ -50,8 +50,8 @@ def read_track_array(path: Path) -> Tracks:
         If the array has another shape or holds no real numbers, or the manifest says
         what does not fit it.
     """
-    says = _manifest(path)
-    has_likelihood = says.get("has_likelihood", False)
+    stated = _manifest(path)
+    has_likelihood = stated.get("has_likelihood", False)
     if not isinstance(has_likelihood, bool):
         raise TrackError(
             f"{path}: has_likelihood in its manifest must be true or false, got "
@@ -71,16 +71,18 @@ def read_track_array(path: Path) -> Tracks:
     try:
         return Tracks(
             np.ascontiguousarray(values[..., :n_axes]),
-            _names(path, says, "points", n_points, "point_"),
-            _names(path, says, "individuals", n_individuals, "individual_"),
+            _names(path, stated, "points", n_points, "point_"),
+            _names(path, stated, "individuals", n_individuals, "individual_"),
             values[..., n_axes] if has_likelihood else None,
-            _number(path, says, "min_likelihood", LEAST_LIKELIHOOD),
-            _number(path, says, "fps", None),
-            _times(path, says),
+            _number(path, stated, "min_likelihood", LEAST_LIKELIHOOD),
+            _number(path, stated, "fps", None),
+            _times(path, stated),
         )
     except TrackError as error:
-        told = str(error)
-        raise TrackError(told if str(path) in told else f"{path}: {told}") from None
+        reason = str(error)
+        raise TrackError(
+            reason if str(path) in reason else f"{path}: {reason}"
+        ) from None
 
 
 def write_track_array(path: Path, tracks: Tracks) -> None:
@@ -96,17 +98,17 @@ def write_track_array(path: Path, tracks: Tracks) -> None:
         values = np.concatenate([values, tracks.likelihood[..., None]], axis=3)
     with written_whole(path) as part, part.open("wb") as file:
         np.save(file, values.astype(np.float32))
-    says: dict[str, object] = {
+    stated: dict[str, object] = {
         "points": list(tracks.points),
         "individuals": list(tracks.individuals),
         "has_likelihood": tracks.likelihood is not None,
         "min_likelihood": tracks.least_likelihood,
     }
     if tracks.fps is not None:
-        says["fps"] = tracks.fps
+        stated["fps"] = tracks.fps
     if tracks.times_s is not None:
-        says["times_s"] = tracks.times_s.tolist()
-    write_json(path.with_suffix(".json"), says)
+        stated["times_s"] = tracks.times_s.tolist()
+    write_json(path.with_suffix(".json"), stated)
 
 
 def _array(path: Path) -> npt.NDArray[np.float32]:
@@ -140,7 +142,7 @@ def _array(path: Path) -> npt.NDArray[np.float32]:
 
 def _manifest(path: Path) -> Mapping[str, object]:
     """Return what the folder's manifest and then the file's own say."""
-    says: dict[str, object] = {}
+    stated: dict[str, object] = {}
     for manifest in (path.with_name(FOLDER_MANIFEST), path.with_suffix(".json")):
         if not manifest.exists():
             continue
@@ -157,15 +159,15 @@ def _manifest(path: Path) -> Mapping[str, object]:
                 f"{manifest} has the unknown key {some(unknown)}; the keys are "
                 f"{', '.join(KEYS)}"
             )
-        says |= found
-    return says
+        stated |= found
+    return stated
 
 
 def _names(
-    path: Path, says: Mapping[str, object], key: str, n: int, prefix: str
+    path: Path, stated: Mapping[str, object], key: str, n: int, prefix: str
 ) -> tuple[str, ...]:
     """Return n names, numbered ones where the manifest gives none."""
-    given = says.get(key)
+    given = stated.get(key)
     if given is None:
         return tuple(f"{prefix}{i}" for i in range(n))
     if not isinstance(given, list) or not all(isinstance(x, str) for x in given):
@@ -177,23 +179,23 @@ def _names(
 
 
 def _number(
-    path: Path, says: Mapping[str, object], key: str, otherwise: Number
+    path: Path, stated: Mapping[str, object], key: str, otherwise: Number
 ) -> float | Number:
     """Return a number that a manifest gives, or ``otherwise`` where it gives none."""
-    if key not in says:
+    if key not in stated:
         return otherwise
-    number = finite(says[key])
+    number = finite(stated[key])
     if number is None:
         raise TrackError(
             f"{path}: {key} in its manifest must be a number, got "
-            f"{quoted(str(says[key]))}"
+            f"{quoted(str(stated[key]))}"
         )
     return number
 
 
-def _times(path: Path, says: Mapping[str, object]) -> npt.NDArray[np.float64] | None:
+def _times(path: Path, stated: Mapping[str, object]) -> npt.NDArray[np.float64] | None:
     """Return the times of frames that a manifest gives, if it does."""
-    given = says.get("times_s")
+    given = stated.get("times_s")
     if given is None:
         return None
     numbers = [finite(x) for x in given] if isinstance(given, list) else [None]

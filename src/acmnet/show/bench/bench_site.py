@@ -95,7 +95,7 @@ class BenchSite:
         whole = {
             "/bench.json": self._everything,
             "/detections.json": self._found,
-            "/learn.json": self._how_far,
+            "/learn.json": self._learning_state,
             "/rounds.json": self._rounds,
         }.get(path)
         if whole is not None:
@@ -250,10 +250,10 @@ class BenchSite:
         videos = {video: rows.get(video, []) for video in self.videos}
         return {"round": number, "shown_from": file.shown_from, "videos": videos}
 
-    def _how_far(self) -> dict[str, Any]:
+    def _learning_state(self) -> dict[str, Any]:
         """Return how far learning is."""
-        told = self.learning.state()
-        return told | {
+        learning = self.learning.state()
+        return learning | {
             "detections_version": self.detections.version,
             "outside": self.outside(),
         }
@@ -268,7 +268,7 @@ class BenchSite:
         rounds = []
         for one in done:
             learned |= one.learned_from
-            rounds.append(_told(one, scores_of(one, learned, truth)))
+            rounds.append(_round_values(one, scores_of(one, learned, truth)))
         return {"rounds": rounds}
 
     # ---- answers to POST
@@ -336,7 +336,7 @@ def _with_keys(classes: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _told(one: Round, scores: Mapping[str, Any] | None) -> dict[str, Any]:
+def _round_values(one: Round, scores: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what the page shows of a round."""
     request = one.request
     return {

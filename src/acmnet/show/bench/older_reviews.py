@@ -13,7 +13,11 @@ from acmnet.data.label_files import read_annotations
 from acmnet.names import one_form
 from acmnet.show.bench.marks.bench_labels import KnownVideo
 from acmnet.show.bench.marks.bench_mark import DIGITS, Mark, Proposal
-from acmnet.show.bench.marks.label_file_intake import UnsignedMark, new_mark, said_in
+from acmnet.show.bench.marks.label_file_intake import (
+    UnsignedMark,
+    marks_in_annotations,
+    new_mark,
+)
 from acmnet.show.bench.rounds.round_detections import detection_id
 from acmnet.text_files import parse_json, read_text
 
@@ -47,7 +51,7 @@ def marks_of_reviews(
     """
     marks = [
         new_mark(one, REVIEWS_FILE, at)
-        for one in said_in(read_annotations(path))
+        for one in marks_in_annotations(read_annotations(path))
         if one.kind == "name"
     ]
     text = read_text(path, KIND, ReviewError, REMEDY)
@@ -76,10 +80,10 @@ def _marks(
             end_s = min(end_s, duration_s)
         if start_s >= end_s:
             continue
-        said = UnsignedMark(
+        unsigned = UnsignedMark(
             video, "watched" if is_wrong else "segment", label, start_s, end_s
         )
-        mark = new_mark(said, REVIEWS_FILE, at)
+        mark = new_mark(unsigned, REVIEWS_FILE, at)
         yield Mark(**vars(mark) | {"proposal": proposal})
 
 

@@ -37,10 +37,10 @@ def write_choice_figure(ablation: Ablation, path: Path) -> tuple[Path, ...]:
                 for i, row in enumerate(ablation.rows):
                     if true[i] < least:
                         continue
-                    told = 100 * float(row.label_free[choice.criterion].mean())
+                    value = 100 * float(row.label_free[choice.criterion].mean())
                     is_chosen = row.variant.name == choice.chosen
                     own.plot(
-                        *([told], [true[i]]),
+                        *([value], [true[i]]),
                         marker=MARKS[i % len(MARKS)],
                         linestyle="none",
                         color=PALETTE[i % len(PALETTE)],

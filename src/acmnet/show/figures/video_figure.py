@@ -128,16 +128,18 @@ def _remarks(
     video: Video, teachers: int, classes: Sequence[int], found: Detections
 ) -> list[str]:
     """Return the lines of the title that explain what is drawn and what is not."""
-    said = []
+    remarks = []
     if teachers:
         mean = f"the mean of its {teachers} teachers"
         who = mean if teachers > 1 else "its teacher"
-        said.append(f"attention and CAS: {who}; detections: the student")
+        remarks.append(f"attention and CAS: {who}; detections: the student")
     drawn = {found.class_names[c] for c in classes}
     absent = len(set(video.labels) - drawn)
     if absent:
-        said.append(f"{absent} of {len(set(video.labels))} labelled classes not shown")
-    return said
+        remarks.append(
+            f"{absent} of {len(set(video.labels))} labelled classes not shown"
+        )
+    return remarks
 
 
 def _attention(

@@ -21,7 +21,7 @@ from acmnet.files import FileError
 from acmnet.show.bench.marks import mark_journal
 from acmnet.show.bench.marks.bench_labels import KnownVideo
 from acmnet.show.bench.marks.bench_mark import MarkError, Proposal
-from acmnet.show.bench.marks.label_file_intake import read_own, said_by
+from acmnet.show.bench.marks.label_file_intake import content_of, read_own
 from acmnet.show.bench.marks.mark_changes import ConflictError
 from acmnet.show.bench.marks.mark_journal import Journal, JournalError
 from acmnet.show.bench.marks.mark_store import InUseError, MarkStore
@@ -155,7 +155,7 @@ def test_begun_labels_of_another_program_are_continued(tmp_path):
     }
     (tmp_path / "labels.json").write_text(json.dumps(given))
     with stored(tmp_path) as store:
-        said = {said_by(x) for x in store.snapshot().marks}
+        said = {content_of(x) for x in store.snapshot().marks}
         assert said == {
             ("a", "segment", "run", 1.0, 2.0),
             ("b", "name", "fall", None, None),
@@ -176,7 +176,7 @@ def test_a_file_that_was_edited_by_hand_wins_and_is_told(tmp_path):
     with stored(tmp_path) as store:
         (note,) = store.notes
         assert "changed by another program" in note
-        marks = {said_by(x)[2:]: x for x in store.snapshot().marks}
+        marks = {content_of(x)[2:]: x for x in store.snapshot().marks}
         assert set(marks) == {("run", 1.0, 3.0), ("run", 5.0, 6.0), ("run", None, None)}
         assert marks["run", 5.0, 6.0].id == "m2"
         assert marks["run", 1.0, 3.0].who == "label file"

@@ -144,7 +144,7 @@ def checked_mark(one: object, durations_s: Mapping[str, float | None]) -> Mark:
     if not isinstance(video, str) or one_form(video) not in durations_s:
         raise MarkError(f"there is no video {video!r} here; reload the page")
     video = one_form(video)
-    where = f"video {quoted(video)}, {_told(one)}"
+    where = f"video {quoted(video)}, {_in_words(one)}"
     if kind not in KINDS:
         raise MarkError(
             f"{where}: kind must be one of {', '.join(KINDS)}, got {kind!r}"
@@ -239,7 +239,7 @@ def _refuse_beyond(where: str, last_s: float | None, duration_s: float | None) -
     )
 
 
-def _told(one: Values) -> str:
+def _in_words(one: Values) -> str:
     """Return a mark as a person knows it, as far as it can be read."""
     numbers = [finite(one.get(name)) for name in ("start_s", "end_s")]
     times = " to ".join(f"{x:.2f}" for x in numbers if x is not None)

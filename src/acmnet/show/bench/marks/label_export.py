@@ -85,9 +85,9 @@ class LabelExport:
     def limits(self) -> str:
         """Return a sentence on what the format cannot hold."""
         lacks = [name for key, name in MARKED.items() if key not in self.format.holds]
-        told = ", ".join([*lacks, "who marked what, and when"])
+        lost = ", ".join([*lacks, "who marked what, and when"])
         return (
-            f"{self.format.title} cannot hold {told}: {self.labels} holds all of it, "
+            f"{self.format.title} cannot hold {lost}: {self.labels} holds all of it, "
             f"and {self.path} the rest"
         )
 

@@ -39,7 +39,7 @@ class FileContent(NamedTuple):
 
     classes: tuple[str, ...]
     videos: Mapping[str, KnownVideo]
-    said: Mapping[UnsignedMark, Mark | None]
+    marked: Mapping[UnsignedMark, Mark | None]
     """What is marked, each with the mark that says it if the bench wrote the file."""
     revision: int = 0
     """The revision that the file is of; 0 if another program wrote it."""
@@ -59,14 +59,17 @@ def read_label_file(path: Path) -> FileContent:
     """
     own = read_own(path)
     if own is not None:
-        said: dict[UnsignedMark, Mark | None] = {
-            said_by(mark): mark for mark in own.marks
+        marked: dict[UnsignedMark, Mark | None] = {
+            content_of(mark): mark for mark in own.marks
         }
-        return FileContent(own.classes, own.videos, said, own.revision, own.journal)
+        return FileContent(own.classes, own.videos, marked, own.revision, own.journal)
     found = read_annotations(path)
     videos = {k: KnownVideo(v.duration_s, v.subset) for k, v in found.videos.items()}
     return FileContent(
-        found.class_names, videos, dict.fromkeys(said_in(found)), notes=found.notes
+        found.class_names,
+        videos,
+        dict.fromkeys(marks_in_annotations(found)),
+        notes=found.notes,
     )
 
 
@@ -87,9 +90,9 @@ def changes_to(
     at : str
         The present time, for new marks.
     """
-    left = {said_by(mark): mark for mark in marks}
+    left = {content_of(mark): mark for mark in marks}
     changed = []
-    for one, theirs in content.said.items():
+    for one, theirs in content.marked.items():
         if left.pop(one, None) is not None:
             continue
         mark = theirs or new_mark(one, FROM_FILE, at, content.classes)
@@ -102,7 +105,7 @@ def changes_to(
     ]
 
 
-def said_by(mark: Mark) -> UnsignedMark:
+def content_of(mark: Mark) -> UnsignedMark:
     """Return what a mark says."""
     return UnsignedMark(mark.video, mark.kind, mark.label, mark.start_s, mark.end_s)
 
@@ -186,7 +189,7 @@ def _mark(video: str, entry: Mapping[str, Any]) -> Mark:
     return Mark.from_record(values)
 
 
-def said_in(annotations: Annotations) -> Iterator[UnsignedMark]:
+def marks_in_annotations(annotations: Annotations) -> Iterator[UnsignedMark]:
     """Yield the marks that a label file holds.
 
     A label that a segment or a point gives already is no name of its own. A video

@@ -78,7 +78,7 @@ class Learning:
         self._on_done, self._on_given_up = on_done, on_given_up
         self._process: subprocess.Popen[bytes] | None = None
         self._round: Round | None = None
-        self._told: dict[str, Any] | None = None
+        self._last_state: dict[str, Any] | None = None
         self._lock = threading.Lock()
 
     def start(self, labels: Labels) -> int:
@@ -113,7 +113,7 @@ class Learning:
                 stderr=subprocess.DEVNULL,
                 env=environment,
             )
-            self._round, self._told = one, None
+            self._round, self._last_state = one, None
             threading.Thread(
                 target=self._wait, args=(self._process, one), daemon=True
             ).start()
@@ -136,8 +136,8 @@ class Learning:
             step = str(one.state.get("step") or "")
             done, sentence = self.method.progress(one, step)
             return _values("running", min(max(done, 0.0), 1.0), sentence, one.number)
-        if self._told is not None:
-            return self._told
+        if self._last_state is not None:
+            return self._last_state
         rounds = rounds_in(self.folder)
         if self._is_busy():
             number = rounds[-1].number if rounds else 0
@@ -187,21 +187,21 @@ class Learning:
             try:
                 self._on_done(one)
             except (OSError, ValueError) as error:
-                self._told = _values(FAILED, 1.0, str(error), one.number)
+                self._last_state = _values(FAILED, 1.0, str(error), one.number)
             else:
-                self._told = _values("done", 1.0, "", one.number)
+                self._last_state = _values("done", 1.0, "", one.number)
         elif state.get("state") == STOPPED:
             message = f"round {one.number} was stopped; it can go on"
-            self._told = _values("idle", 0.0, message, one.number)
+            self._last_state = _values("idle", 0.0, message, one.number)
             self._on_given_up()
         else:
             message = str(state.get("message") or "the process of learning was killed")
-            self._told = _values(FAILED, 0.0, message, one.number)
+            self._last_state = _values(FAILED, 0.0, message, one.number)
             self._on_given_up()
 
     def _is_running(self) -> bool:
         """Whether this server's round is being learned, or its end is being read."""
-        return self._process is not None and self._told is None
+        return self._process is not None and self._last_state is None
 
     def _is_busy(self) -> bool:
         """Whether any process learns in these rounds."""

@@ -45,7 +45,7 @@ def main(folder: Path, orders: BinaryIO) -> None:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        _tell(one, FAILED, "", BUSY_MESSAGE, 0.0)
+        _write_state(one, FAILED, "", BUSY_MESSAGE, 0.0)
         return
     stop = threading.Event()
     threading.Thread(target=_wait_for_end, args=(orders, stop), daemon=True).start()
@@ -67,26 +67,26 @@ def _run(one: Round, stop: threading.Event) -> None:
     """Run the commands; write how each begins and how the round ended."""
     request, began = one.request, time.monotonic()
     if request is None:
-        _tell(one, FAILED, "", f"{one.folder} says nothing of what to do", 0.0)
+        _write_state(one, FAILED, "", f"{one.folder} says nothing of what to do", 0.0)
         return
     before_s = float(one.state.get("seconds") or 0.0)
     with (one.folder / LOG).open("ab") as log:
         for step in request.steps:
             took_s = before_s + time.monotonic() - began
-            _tell(one, "running", step[0], "", took_s)
+            _write_state(one, "running", step[0], "", took_s)
             start = log.tell()
             code = _command(step, log, stop)
             took_s = before_s + time.monotonic() - began
             if stop.is_set():
-                _tell(one, STOPPED, step[0], "stopped; it can go on", took_s)
+                _write_state(one, STOPPED, step[0], "stopped; it can go on", took_s)
                 return
             if code not in SUCCESS_CODES:
-                said = _said(one.folder / LOG, start)
-                why = said or f"acmnet {step[0]} ended with exit code {code}"
-                _tell(one, FAILED, step[0], why, took_s)
+                reasons = _reason_of_failure(one.folder / LOG, start)
+                why = reasons or f"acmnet {step[0]} ended with exit code {code}"
+                _write_state(one, FAILED, step[0], why, took_s)
                 return
     last = request.steps[-1][0] if request.steps else ""
-    _tell(one, DONE, last, "", before_s + time.monotonic() - began)
+    _write_state(one, DONE, last, "", before_s + time.monotonic() - began)
 
 
 def _command(step: tuple[str, ...], log: BinaryIO, stop: threading.Event) -> int:
@@ -116,20 +116,22 @@ def ended(process: "subprocess.Popen[bytes]", patience_s: float) -> int:
         return process.wait()
 
 
-def _said(log: Path, start: int) -> str:
+def _reason_of_failure(log: Path, start: int) -> str:
     """Return the sentence in which the last command said why it failed."""
     with log.open("rb") as file:
         file.seek(start)
         lines = file.read().decode(errors="replace").splitlines()
-    said = (
+    reasons = (
         x.removeprefix(REASON_PREFIX)
         for x in reversed(lines)
         if x.startswith(REASON_PREFIX)
     )
-    return next(said, "")
+    return next(reasons, "")
 
 
-def _tell(one: Round, state: str, step: str, message: str, seconds: float) -> None:
+def _write_state(
+    one: Round, state: str, step: str, message: str, seconds: float
+) -> None:
     """Write how the round is."""
     values = {"state": state, "step": step, "message": message}
     write_json(one.folder / STATE, values | {"seconds": round(seconds, 1)})
