@@ -18,7 +18,7 @@ from acmnet.network.student import Student
 from acmnet.recipes import from_values, recipe
 from acmnet.runs import student_training, teacher_training
 from acmnet.runs.earlier_run import begin_with_earlier
-from acmnet.runs.marks_trial import epochs_of_trial
+from acmnet.runs.marks_trial import trial_plan
 from acmnet.runs.run_request import RunError, RunRequest
 from acmnet.runs.training_run import train_run
 from acmnet.segments import Segment
@@ -220,10 +220,10 @@ def test_a_round_after_one_whose_teachers_learned_marks_tries_nothing(asked, nam
     train_run(first)
     assert load_config(first.out).training["trial"]["errors"] > CLEAR_GAIN
     second = a_round(asked, "segments", (first,), name="second segments")
-    assert epochs_of_trial(first) == 2 * 20
-    assert epochs_of_trial(second) == 0
+    assert trial_plan(first).epochs == 2 * 20
+    assert trial_plan(second) is None
     new = renamed(a_round(asked, "segments", names, name="new class"), "yawn")
-    assert epochs_of_trial(new) == 0
+    assert trial_plan(new) is None
 
 
 def test_a_round_after_a_round_takes_as_many_epochs(asked, names):

@@ -112,8 +112,45 @@ def sentence_of_trainings(values: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+class TrialPlan(NamedTuple):
+    """What the trial of a run trains."""
+
+    parts: tuple[frozenset[str], frozenset[str]]
+    """The halves of the videos with marks."""
+    trainings: tuple[RunRequest, ...]
+    """The trainings: of the names alone, unless a network that learned them is there
+    from an earlier run, and of each half."""
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all trainings together."""
+        return sum(one.schedule.training.epochs for one in self.trainings)
+
+
+def trial_plan(request: RunRequest) -> TrialPlan | None:
+    """Return what the trial of a run trains; None where nothing is to be tried.
+
+    Nothing is tried where marks have no weight, or in too few videos. Teachers that
+    learned marks in an earlier run go on doing so, as no network of names is there to
+    be compared with. So do teachers of classes that the earlier run did not have, which
+    only marks and a short training teach them.
+    """
+    if not request.marks or not request.settings.loss.marks_weight:
+        return None
+    earlier = request.begin_from
+    if earlier is not None:
+        new = set(request.data.annotations.class_names)
+        new -= set(load_config(earlier).class_names)
+        teacher = earlier / TEACHERS / "0"
+        if new or not has_same_marks(of_names_alone(request), teacher):
+            return None
+    parts = halves(marks_on_grid(request))
+    return None if parts is None else TrialPlan(parts, _trainings(request, parts))
+
+
 def try_marks(
     request: RunRequest,
+    plan: TrialPlan | None,
     dataset: WeakDataset,
     mined_snippets: Callable[[], Mapping[str, SnippetMarks]],
     on_step: Callable[[StepRecord], None],
@@ -124,46 +161,35 @@ def try_marks(
     A network learns one half of the marks, another one the other half, and each is
     compared, on the marks that it was not given, with a network that learned the names
     alone. Teachers learn the marks only if that is a clear gain, see
-    `acmnet.training.held_out_marks`. Where it cannot be tried, they learn them.
+    `acmnet.training.held_out_marks`. Without a plan, they learn marks that have weight.
 
     Parameters
     ----------
     request : RunRequest
         The run, which has a student and is given marks.
+    plan : TrialPlan or None
+        What `trial_plan` returns for the run.
     dataset : WeakDataset
         What the teachers learn from.
     mined_snippets, on_step, on_note : callables
         As for `acmnet.runs.teacher_training.trained_teachers`.
     """
-    if not request.settings.loss.marks_weight:
-        return Trial(learns_marks=False)
-    parts = _parts(request)
-    if parts is None:
-        return Trial(learns_marks=True)
-    requests = _requests(request, parts)
-    networks = trained_together(requests, dataset, mined_snippets, on_step, on_note)
-    if len(networks) > len(parts):
+    if plan is None:
+        return Trial(learns_marks=request.settings.loss.marks_weight > 0.0)
+    networks = trained_together(
+        plan.trainings, dataset, mined_snippets, on_step, on_note
+    )
+    if len(networks) > len(plan.parts):
         of_names, *of_halves = networks
     else:
         of_names, of_halves = _earlier_teacher(request), list(networks)
     names: dict[str, list[float]] = {}
     marks: dict[str, list[float]] = {}
-    for network, held_out in zip(of_halves, reversed(parts), strict=True):
+    for network, held_out in zip(of_halves, reversed(plan.parts), strict=True):
         names |= _found(request, of_names, held_out)
         marks |= _found(request, network, held_out)
     found = gain(names, marks)
     return Trial(found.is_clear, found)
-
-
-def epochs_of_trial(request: RunRequest) -> int:
-    """Return the epochs of all networks of the trial of a run; 0 where none is done."""
-    if not request.settings.has_student or not request.settings.loss.marks_weight:
-        return 0
-    parts = _parts(request)
-    if parts is None:
-        return 0
-    requests = _requests(request, parts)
-    return len(requests) * requests[0].schedule.training.epochs
 
 
 def of_names_alone(request: RunRequest) -> RunRequest:
@@ -177,28 +203,9 @@ def remove_trial(run: Path) -> None:
         shutil.rmtree(run / TRIAL, ignore_errors=True)
 
 
-def _parts(request: RunRequest) -> tuple[frozenset[str], frozenset[str]] | None:
-    """Return the halves of the videos with marks; None where nothing is to be tried.
-
-    Teachers that learned marks in an earlier run go on doing so, as no network of names
-    is there to be compared with. So do teachers of classes that the earlier run did not
-    have, which only marks and a short training teach them.
-    """
-    if not request.marks:
-        return None
-    earlier = request.begin_from
-    if earlier is not None:
-        new = set(request.data.annotations.class_names)
-        new -= set(load_config(earlier).class_names)
-        teacher = earlier / TEACHERS / "0"
-        if new or not has_same_marks(of_names_alone(request), teacher):
-            return None
-    return halves(marks_on_grid(request))
-
-
-def _requests(
+def _trainings(
     request: RunRequest, parts: Sequence[Collection[str]]
-) -> list[RunRequest]:
+) -> tuple[RunRequest, ...]:
     """Return the trainings of a trial: of names, unless known, and of each half."""
     short = _short(request)
     names = as_teacher(of_names_alone(short), request.out / TRIAL / "names", 0)
@@ -207,7 +214,7 @@ def _requests(
         for i, part in enumerate(parts)
     ]
     is_known = keeps_teachers(of_names_alone(request))
-    return by_half if is_known else [names, *by_half]
+    return tuple(by_half if is_known else [names, *by_half])
 
 
 def _short(request: RunRequest) -> RunRequest:

@@ -19,10 +19,10 @@ from acmnet.runs.earlier_run import begin_with_earlier
 from acmnet.runs.marks_on_grid import marks_on_grid
 from acmnet.runs.marks_trial import (
     Trial,
-    epochs_of_trial,
     of_names_alone,
     remove_trial,
     sentence_of,
+    trial_plan,
     try_marks,
 )
 from acmnet.runs.network_training import (
@@ -82,10 +82,11 @@ def train_student(
     trial = Trial(learns_marks=False)
     before = 0
     if request.marks:
-        before = epochs_of_trial(request)
+        plan = trial_plan(request)
+        before = 0 if plan is None else plan.epochs
         total += before
         later = _later(on_step, 0, total)
-        trial = try_marks(request, dataset, mined_snippets, later, on_note)
+        trial = try_marks(request, plan, dataset, mined_snippets, later, on_note)
         run.facts |= trial.values()
     own = request if trial.learns_marks else of_names_alone(request)
     later = _later(on_step, before, total)
