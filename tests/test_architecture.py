@@ -3,6 +3,7 @@
 import ast
 import functools
 import graphlib
+import re
 
 import acmnet
 from support.places import ROOT
@@ -207,6 +208,12 @@ def test_the_table_follows_the_data():
     for folder, others in MAY_IMPORT.items():
         assert others <= before, folder
         before.add(folder)
+
+
+def test_contributing_has_a_map_of_the_folders():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    folders = re.findall(r"^\| `(\w+)/` \|", text, re.MULTILINE)
+    assert folders == [f for f in MAY_IMPORT if (PACKAGE / f).is_dir()]
 
 
 def test_no_imports_go_in_circles():

@@ -1,7 +1,13 @@
 """Learn when actions happen in untrimmed videos from nothing but their names.
 
-The journey: annotations and features -> datasets -> model and losses -> training ->
-localization -> evaluation. `acmnet --help` is the same journey on the command line.
+The folders stand in the order of the data. ``data`` reads labels, features and
+detections; ``video`` and ``extraction`` make features of video files. The method is in
+``network`` (ACM-Net), ``localization`` (detections from its outputs), ``training`` and
+``evaluation``; ``recipes`` hold its settings. A run is one training, kept in a
+directory: ``runs`` trains it, ``models`` reads it, ``inference`` finds actions with it,
+and ``validation`` tells how good it is. ``active_learning`` (what to mark next),
+``model_exchange`` and ``fitting`` (the verb fit) use runs. ``python_api``, ``show`` and
+``cli`` are what users meet.
 
 Each name is imported when it is first used, so that `import acmnet` is quick.
 """
