@@ -48,8 +48,9 @@ _SHAPE: Final = bytes(
 """Translation that turns every digit into one digit, and E into e, so that long numbers
 can be searched for as text."""
 _LARGE_EXPONENT: Final = re.compile(r"(?:^|[\[:,\s])-?\d+(?:\.\d+)?[eE]\+?\d{3}")
-_LOOKED_AT: Final = 2**20
-"""Characters of a text that are looked at together, so that no whole copy is made."""
+_LOOKED_AT: Final = 2**17
+"""Characters of a text that are looked at together, so that no whole copy is made, and
+what is made of them stays in the processor's cache."""
 _STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 

@@ -67,7 +67,7 @@ def read_text(
             f"{path} is not UTF-8: byte {fault.object[fault.start]:#04x} at offset "
             f"{fault.start}; save it as UTF-8"
         ) from None
-    if not text.strip():
+    if not text or text.isspace():  # strip would copy a large text
         raise error(f"{path} is empty; {empty}")
     return text
 

@@ -28,9 +28,9 @@ class Located(NamedTuple):
         return Located(self.group[chosen], self.start_s[chosen], self.end_s[chosen])
 
 
-DETECTIONS_AT_ONCE: Final = 2**19
-"""About how many detections are compared with instances at once. More would take
-gigabytes of memory and save no time."""
+DETECTIONS_AT_ONCE: Final = 2**16
+"""About how many detections are compared with instances at once. Their arrays stay in
+the processor's cache and take little memory."""
 Pairs = tuple[IntArray, IntArray, FloatArray]
 """Parallel arrays: index of the chooser, index of what can be chosen, and their
 tIoU."""
