@@ -1,4 +1,4 @@
-"""Let Python's garbage collector rest where many objects are made and none is dropped.
+"""Pause Python's garbage collector while many objects are made that all stay in use.
 
 The collector looks for objects that refer to each other in a circle. While a file with
 a million videos is read, it looks at all objects made so far again and again, and finds

@@ -1,4 +1,4 @@
-"""Networks are exported without what torch tells of its own internals meanwhile."""
+"""Keep torch from printing messages about its internals during an export."""
 
 import contextlib
 import logging

@@ -1,4 +1,4 @@
-"""Why a video or a span is worth a look, in words."""
+"""Say in words why a video or a span is worth a look."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Which videos, and which spans in them, are worth a person's look next.
+"""Choose the videos, and the spans in them, that a person should look at next.
 
 A look is worth much where the run's networks are unsure, in classes of which few
 examples are marked, and in videos that stand for many others. The videos are chosen one

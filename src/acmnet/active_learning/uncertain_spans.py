@@ -1,4 +1,4 @@
-"""The spans of a video in which the networks of a run are unsure what happens.
+"""Find the spans of a video of which the networks of a run are unsure.
 
 Each network of a run says alone where the actions are. An action that they place
 differently, or whose score is near the score that decides whether it is shown, is

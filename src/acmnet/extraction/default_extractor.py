@@ -1,4 +1,4 @@
-"""Which extractor is taken when the user names none."""
+"""Choose the extractor when the user names none."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping

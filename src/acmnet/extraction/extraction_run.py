@@ -1,4 +1,4 @@
-"""Extract the features of many videos: in parallel, resumable, past broken videos."""
+"""Extract features of many videos: in parallel, resumable, skipping broken videos."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""What an extractor gets of a file: the frames of a video, or the tracks in it."""
+"""Read what an extractor needs from a file: the frames of a video, or tracks."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Download a Python package with pip, and take it only if it is the known one."""
+"""Download a Python package with pip, and refuse it if its SHA-256 is another one."""
 
 import os
 import subprocess

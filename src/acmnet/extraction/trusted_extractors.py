@@ -1,4 +1,4 @@
-"""The list of a user's own extractors that may run although only a file names them.
+"""The list of a user's own extractor classes that may run if a file names them.
 
 A directory of features and a trained run state which extractor made the features. They
 may come from somebody else. Therefore a ``module:Class`` that they state is imported

@@ -1,4 +1,4 @@
-"""The whole journey on videos that are drawn for it, with a control and a floor."""
+"""The demo: draw videos, train, score, compare with a control and a chance floor."""
 
 import dataclasses
 from collections.abc import Callable

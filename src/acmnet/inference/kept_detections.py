@@ -1,4 +1,4 @@
-"""What a run finds in its videos, kept in the run until anything about it changes.
+"""Keep a run's detections in its folder until anything that they depend on changes.
 
 Localising thousands of videos takes minutes, and looking at a run should not. So the
 detections are kept beside the weights, each video's under a stamp of its feature file,

@@ -1,4 +1,4 @@
-"""Find the actions in the videos of a data set by a trained model."""
+"""Find the actions in the videos of a data set with a trained model."""
 
 from collections.abc import Callable
 

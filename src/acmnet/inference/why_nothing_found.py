@@ -1,4 +1,4 @@
-"""Why a run finds nothing in videos, and what to try, from what its networks say."""
+"""Explain why a run finds nothing in videos, and say what to try."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple

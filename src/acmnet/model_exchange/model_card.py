@@ -1,4 +1,4 @@
-"""The model card of a run: what it was trained on, how well it does, its limits."""
+"""Write the model card of a run: what it was trained on, how good it is, its limits."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What leaves the house with a model: a run's notes without names of videos and paths.
+"""A run's notes as they are published with a model: without names of videos and paths.
 
 A model that is handed to others says how it was trained and how its scores are meant.
 Names of videos, their labels and times, and paths of this machine stay with the run.

@@ -1,4 +1,4 @@
-"""A calibration as it lies in a run: applied to detections, written, read, refused."""
+"""The calibration file of a run: write it, read it, apply it to detections."""
 
 import dataclasses
 import json

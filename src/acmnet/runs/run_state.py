@@ -1,4 +1,4 @@
-"""How far the training in a run's directory has come, and whether it is the same one.
+"""How far a run's training has come, and whether a request asks for the same one.
 
 Before a training starts, this module answers: is the directory empty, is its training
 finished, can it go on, or does it hold another training, which is refused?

@@ -1,4 +1,4 @@
-"""Cut a part of a video out: its frames to the frame, and its sound to the sample."""
+"""Cut a part out of a video, exact to the frame, with sound exact to the sample."""
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction

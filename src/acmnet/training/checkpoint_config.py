@@ -1,4 +1,4 @@
-"""What the ``config.json`` of a checkpoint says of the weights beside it."""
+"""The ``config.json`` of a checkpoint, which describes the weights beside it."""
 
 import dataclasses
 import reprlib

@@ -1,4 +1,4 @@
-"""Exported files (.onnx): their metadata, which says what a checkpoint's files say.
+"""Read the metadata of exported files (.onnx), which hold a checkpoint's small files.
 
 The metadata of an ONNX file are texts by name. ``config.json`` is there under its own
 name, and so are the small files of a run that localisation looks at.

@@ -1,4 +1,4 @@
-"""A direction of the features that recordings with a class share and others lack.
+"""Find a direction of the features that separates recordings with a class from others.
 
 Among thousands of directions, some separate a few recordings by chance. So each
 candidate is a snippet of one recording and is scored on the other recordings, and the

@@ -1,4 +1,4 @@
-"""The error of a training that cannot go on; it is known without importing torch."""
+"""The error of a training that cannot go on; importing it does not import torch."""
 
 import math
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""A study on real folds: every variant trained, scored, and compared with the full one.
+"""Run an ablation study: train and score every variant, compare it with the full one.
 
 Variants that train alike share their trainings, also between studies: a training lies
 in a folder named after the settings that it depends on, and after what it is given

@@ -1,4 +1,4 @@
-"""Comparisons that say what a score is worth: floors, controls, folds and seeds."""
+"""Cross-validate a recipe over folds and seeds, beside a chance floor and a control."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""Folds of a cross-validation: videos dealt so that every fold has every class.
+"""Deal videos into the folds of a cross-validation, every class into every fold.
 
 Videos that belong together (one person, one camera, one day) stay in one fold, where
 their groups are given.

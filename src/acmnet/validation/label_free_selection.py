@@ -1,4 +1,4 @@
-"""Choosing between settings by what video-level labels alone can tell."""
+"""Criteria to choose between settings that need no true segment, only names."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""Trainings of several cross-validations, each of them done once."""
+"""Do the trainings of several cross-validations, each of them once."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""Videos that are one video: copied, cut or encoded again, and named differently.
+"""Find videos that are copies of one another under other names, cut or encoded again.
 
 A copy across subsets is tested on what was learned. Two looks: snippets that are equal
 to the last bit, and videos that, snippet by snippet and in step, are closer to each

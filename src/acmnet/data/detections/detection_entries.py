@@ -1,4 +1,4 @@
-"""Entries of a results JSON, and messages on bad ones."""
+"""Check the entries of a results JSON, and say what is wrong with bad ones."""
 
 import math
 import reprlib

@@ -1,4 +1,4 @@
-"""Segments and points as arrays while a file is read, and as objects when it was.
+"""Collect segments and points in arrays while a file is read; make objects at its end.
 
 A file that is refused in its last line has then taken little more memory than its text.
 """

@@ -1,4 +1,4 @@
-"""Read XML piece by piece, with nothing fetched and nothing expanded on its behalf.
+"""Read XML piece by piece; nothing that it refers to is fetched or expanded.
 
 A file with a document type declaration is refused: such a declaration can name files
 and addresses to read, and entities that grow to any size. Elements are handed over one

@@ -1,4 +1,4 @@
-"""Marks of one video that cannot all be true."""
+"""Find marks of a video that contradict each other, or its duration."""
 
 import bisect
 from collections.abc import Iterable, Iterator

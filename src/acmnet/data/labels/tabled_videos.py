@@ -1,4 +1,4 @@
-"""Labels of a million videos as arrays: a video is an object while it is used."""
+"""Labels of a million videos as arrays; a video becomes an object when asked for."""
 
 import dataclasses
 import itertools

@@ -1,4 +1,4 @@
-"""What can be chosen of I3D; it is read without importing torch."""
+"""The options of the I3D extractors, which can be read without importing torch."""
 
 from typing import Final, Literal
 

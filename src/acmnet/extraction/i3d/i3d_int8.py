@@ -1,4 +1,4 @@
-"""I3D with bytes for numbers: its convolutions in int8, computed by OpenVINO.
+"""I3D with its convolutions in int8, computed by OpenVINO.
 
 A convolution in int8 multiplies bytes, which processors with VNNI instructions do twice
 as fast as bf16. The weights of each output channel are scaled so that the largest one

@@ -1,4 +1,4 @@
-"""I3D as convolutions of pictures: what a GPU computes it by.
+"""I3D as convolutions of pictures, which a GPU computes faster than those of volumes.
 
 cuDNN has fast kernels for convolutions of pictures and slow ones for those of volumes.
 A kernel that sees k frames is the same as one that sees a single frame which has the

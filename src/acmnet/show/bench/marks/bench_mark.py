@@ -1,4 +1,4 @@
-"""One thing that a person says about a video: a name, a point, a segment, a look.
+"""A mark at the bench: a name, a point, a segment or a watched span of one video.
 
 Marks come from the page as JSON and are checked here. What training reads of them is
 the label file that `acmnet.show.bench.marks.bench_labels` writes.

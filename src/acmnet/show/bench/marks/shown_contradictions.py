@@ -1,4 +1,4 @@
-"""Marks that contradict each other: they are stored, and the page tells of them."""
+"""Find marks that contradict each other, for the page to show; they stay stored."""
 
 from typing import Any
 
