@@ -105,7 +105,7 @@ def refuse_wrong_settings(tokens: Sequence[str]) -> None:
         value of it, or the verb takes no settings. That sentence lists the verbs that
         do.
     """
-    verb = _verb_of(tokens)
+    verb = verb_of(tokens)
     for token, after in zip(tokens, [*tokens[1:], "--"], strict=True):
         option, has_value, value = token.partition("=")
         if token == "--":
@@ -133,7 +133,7 @@ def _refuse_wrong(name: str, text: object) -> None:
         raise UsageError(str(error)) from error
 
 
-def _verb_of(tokens: Sequence[str]) -> str:
+def verb_of(tokens: Sequence[str]) -> str:
     """Return the verb of a command line: of several words, such as ``recipes show``."""
     asked = list(itertools.dropwhile(HELP.__contains__, tokens))
     words = list(itertools.takewhile(lambda word: not word.startswith("-"), asked))

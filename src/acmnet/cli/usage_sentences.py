@@ -4,6 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from acmnet.cli.dotted_settings import verb_of
+from acmnet.cli.verbs import WITH_SETTINGS
+from acmnet.recipes import setting_names
+
 KINDS: Final = {"int": "a whole number", "float": "a number"}
 """Words for the types of values that texts are converted to."""
 _LACKING: Final = re.compile(
@@ -21,6 +25,14 @@ _REFUSED: Final = re.compile(
     r'Invalid value "(?P<value>.*)" for (?P<name>\S+)\. (?P<why>must .*)', re.DOTALL
 )
 """What our own validators refuse: their messages begin with "must"."""
+_UNKNOWN: Final = re.compile(
+    r'Unknown option: "?(?P<name>[^"\s=]+)[^"\s]*?"?\.'
+    r"(?: Did you mean (?P<near>\S+)\?)?"
+)
+_CHOICE: Final = re.compile(
+    r'Invalid value "(?P<value>.*)" for (?P<name>\S+)\. Choose from: '
+    r'(?P<known>.*?)\.(?: Did you mean "(?P<near>.*)"\?)?'
+)
 
 
 def usage_sentence(told: str, tokens: Sequence[str]) -> str:
@@ -60,6 +72,31 @@ def usage_sentence(told: str, tokens: Sequence[str]) -> str:
         )
     if (found := _UNFIT.fullmatch(told)) and found["kind"] in KINDS:
         return f"{found['name']} must be {KINDS[found['kind']]}, got {found['value']!r}"
+    if found := _UNKNOWN.fullmatch(told):
+        verb = verb_of(tokens)
+        near = _setting_called(found["name"], verb) or found["near"]
+        meant = f"did you mean {near}? " if near else ""
+        return (
+            f"acmnet {verb} has no option {found['name']}; {meant}acmnet {verb} --help "
+            "lists all options"
+        )
+    if found := _CHOICE.fullmatch(told):
+        near = found["near"]
+        meant = f"; did you mean {near!r}?" if near else ""
+        known = found["known"].replace('"', "")
+        return f"{found['name']} must be one of {known}, got {found['value']!r}{meant}"
     if found := _REFUSED.fullmatch(told):
         return f"{found['name']} {found['why']}, got {found['value']!r}"
     return told
+
+
+def _setting_called(option: str, verb: str) -> str | None:
+    """Return the option of a setting that was given without its group.
+
+    That of ``--epochs`` is ``--training.epochs``. None where no setting is called so,
+    or the verb takes no settings.
+    """
+    name = option.removeprefix("--").replace("-", "_")
+    named = (x for x in setting_names() if x.rpartition(".")[2] == name)
+    setting = next(named, None) if verb in WITH_SETTINGS else None
+    return None if setting is None else "--" + setting.replace("_", "-")
