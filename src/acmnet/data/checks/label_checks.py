@@ -342,7 +342,7 @@ def unpredicted(
 
     Parameters
     ----------
-    says : str
+    words : str
         Where the videos are missing, such as ``"no entry in detections.json"``.
     """
     known = set(known)
