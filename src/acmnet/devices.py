@@ -14,7 +14,7 @@ NO_BF16_NOTE: Final = "this processor has no bf16: fp32 is used instead"
 def computed_in(
     precision: Asked, device: "str | torch.device"
 ) -> Asked | Literal["fp32"]:
-    """Return the number format to compute in, given the one that is asked for.
+    """Return the number format to compute in, given the requested one.
 
     A CPU without AVX-512 only emulates bf16. There I3D takes 220 times as long as in
     fp32, and a training step 5 times as long (docs/decisions.md, D-038). Such a device
@@ -23,7 +23,7 @@ def computed_in(
     Parameters
     ----------
     precision : str
-        The number format that is asked for. All but ``"bf16"`` are returned unchanged.
+        The number format that is requested. All but ``"bf16"`` are returned unchanged.
     device : str or torch.device
         A device of torch, such as ``"cuda"``.
     """

@@ -49,7 +49,7 @@ _SHAPE: Final = bytes(
 can be searched for as text."""
 _LARGE_EXPONENT: Final = re.compile(r"(?:^|[\[:,\s])-?\d+(?:\.\d+)?[eE]\+?\d{3}")
 _LOOKED_AT: Final = 2**17
-"""Characters of a text that are looked at together, so that no whole copy is made, and
+"""Characters of a text that are checked at a time, so that no whole copy is made, and
 what is made of them stays in the processor's cache."""
 _STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
@@ -105,7 +105,7 @@ def finite(value: object, *, in_quotes: bool = False) -> float | None:
 
 
 def seconds(value: object, *, in_quotes: bool = False) -> float | None:
-    """Return a time from a file in seconds; None if it is no number or out of range.
+    """Return a time from a file in seconds; None if it is not a number or out of range.
 
     ``value`` is read as by `finite`. Its absolute value is at most `LARGEST_SECONDS`.
     """

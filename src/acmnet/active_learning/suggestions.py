@@ -40,7 +40,7 @@ SEEN_S: Final = 60.0
 SPANS: Final = 5
 """Most spans of a video that are named."""
 COMPARED: Final = 1000
-"""Most videos, evenly spread over all, that the chosen ones are to stand for."""
+"""Largest number of videos that the chosen ones represent, evenly spread over all."""
 ALIKE: Final = 0.1
 """Two videos are alike, with a likeness above 0.5, if their features are nearer to each
 other than those of all but this share of the pairs of videos."""
@@ -80,7 +80,7 @@ class Suggestion:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Assessed:
-    """What a run's networks say of the videos that could be looked at."""
+    """Uncertain spans, features and marks of the videos that could be suggested."""
 
     uncertain: Mapping[str, tuple[UncertainSpan, ...]]
     """The uncertain spans of each video."""
@@ -109,7 +109,7 @@ def assess(
     model : TrainedModel
         The run's.
     data : Data
-        The videos that could be looked at, and their features.
+        The videos that could be suggested, and their features.
     names : mapping of video id to names
         The actions in each video whose actions are all named.
     marks : mapping of video id to VideoMarks
@@ -194,7 +194,7 @@ def marks_by_class(
 
 
 def suggestions_of(assessed: Assessed, count: int) -> list[Suggestion]:
-    """Return at most so many videos that are worth a look, the best first.
+    """Return at most ``count`` videos that are worth a look, the best first.
 
     Each is chosen for what it adds. Uncertain spans of a class add less the more
     examples of the class are marked or chosen already: their sum counts by its square
@@ -263,7 +263,7 @@ def _suggestion(
     by_class : (C,) array
         What its uncertain spans of each class add.
     stands_for : int
-        Of how many videos it is the first one like them that is looked at.
+        Number of videos that it represents and that nothing represented before.
     """
     gain = dict(zip(names, by_class.tolist(), strict=True))
     best_first = sorted(

@@ -2,7 +2,7 @@
 
 A table is anything with named columns: a mapping of arrays or lists, a DataFrame of
 pandas or polars, or a table of pyarrow. Columns have the names that they have in CSV
-and Parquet files. Neither pandas nor polars is imported until it is asked for.
+and Parquet files. Neither pandas nor polars is imported until it is requested.
 """
 
 import csv

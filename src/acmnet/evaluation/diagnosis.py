@@ -42,7 +42,7 @@ from acmnet.messages import counted
 from acmnet.segments import BoolArray, Detections, FloatArray, IntArray
 
 TIOU: Final = (0.5,)
-"""The tIoU threshold, unless others are asked for."""
+"""The tIoU threshold, unless others are requested."""
 
 SHARED_KEYS: Final = (
     "protocol",

@@ -48,7 +48,7 @@ class Protocol:
     rules: str
     """A paragraph with all rules and their source."""
     tiou: tuple[float, ...]
-    """tIoU thresholds, unless others are asked for."""
+    """tIoU thresholds, unless others are requested."""
     subsets: tuple[str, ...] = ()
     """Possible names, in lower case, of the subset that is scored; empty for all
     videos."""

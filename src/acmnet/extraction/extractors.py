@@ -55,7 +55,7 @@ def parts_of(name: str) -> tuple[str, ...]:
     ------
     ExtractorError
         If a name is missing or given twice, or if ``keypoints`` is one of several: its
-        files are no videos.
+        files are not videos.
 
     Examples
     --------

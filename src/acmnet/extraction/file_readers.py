@@ -37,7 +37,7 @@ class Reader(Protocol):
 
 @runtime_checkable
 class ReadsFiles(Protocol):
-    """An extractor of files that are no videos."""
+    """An extractor of files that are not videos."""
 
     def reader(self, path: Path) -> Reader:
         """Return what `Extractor.describe` gets of a file."""

@@ -136,7 +136,7 @@ def measured_frames(
 
 
 def _refuse_frame(i: int, frame: Frame, shape: tuple[int, ...]) -> None:
-    """Refuse a frame that is no picture, or has another size than the first frame."""
+    """Refuse a frame that is not a picture, or not of the size of the first one."""
     is_picture = frame.ndim == 3 and frame.shape[-1] == 3 and frame.size
     if not is_picture or frame.dtype != np.uint8:
         raise MotionError(

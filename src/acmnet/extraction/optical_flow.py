@@ -133,7 +133,7 @@ def flow_between(before: Picture, after: Picture, method: FlowMethod) -> FlowFie
     Raises
     ------
     FlowError
-        If the frames differ in size, are too small or are no grey levels.
+        If the frames differ in size, are too small or are not grey levels.
 
     Notes
     -----

@@ -49,7 +49,7 @@ class SideBySide:
     ------
     ExtractorError
         If an extractor cuts snippets in another way than the first, or reads files
-        that are no videos.
+        that are not videos.
     """
 
     def __init__(self, parts: Mapping[str, Extractor]) -> None:

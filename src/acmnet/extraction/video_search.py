@@ -122,7 +122,7 @@ def frame_rates(*places: Path) -> Callable[[str], float | None]:
     The videos are files, or those of folders. The rate is what the file claims, or
     None where it claims none or cannot be read. A video without a file, of which
     nothing is used, gets the rate of the first file. No file is looked for before the
-    first video is asked for.
+    first video is requested.
     """
 
     @functools.cache

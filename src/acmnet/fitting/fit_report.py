@@ -21,7 +21,7 @@ def write_report(request: FitRequest, result: FitResult, training: Data) -> None
     Parameters
     ----------
     request : FitRequest
-        What was asked for.
+        What was requested.
     result : FitResult
         What came of it.
     training : Data

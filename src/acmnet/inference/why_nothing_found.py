@@ -14,7 +14,8 @@ from acmnet.models.trained_model import TrainedModel
 from acmnet.segments import Detections
 
 MOST_EXAMINED: Final = 20
-"""Videos that are looked at again, evenly spread over those where nothing was found."""
+"""Largest number of videos that are examined, evenly spread over those without a
+detection."""
 
 SEQUENCE_WORDS: Final = {
     "activation": "activation of an action (how much a moment looks like it)",

@@ -1,4 +1,4 @@
-"""From what a student says of a video to detections in seconds.
+"""From the outputs of a student for a video to detections in seconds.
 
 The student gives every snippet a probability of lying in an action, and the distances
 to that action's start and end: one candidate a snippet and class. Candidates that

@@ -97,7 +97,7 @@ def import_authors_checkpoint(
     Raises
     ------
     CheckpointError
-        If the file is no such checkpoint, or the number of classes is another one.
+        If the file is not such a checkpoint, or the number of classes is another one.
     RecipeError
         If there is no such recipe.
     """

@@ -181,7 +181,7 @@ def _name_axes(graph: Any) -> None:
 
 
 def _metadata(run: Path, model: TrainedModel) -> dict[str, str]:
-    """Return what a file says of itself, by name: texts, most of them JSON."""
+    """Return the metadata of an exported file, by name: texts, most of them JSON."""
     config, notes = model.config, published_notes(run)
     if config is None:
         raise ExportError(f"{run} does not say what it is; train it again")

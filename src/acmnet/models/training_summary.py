@@ -28,7 +28,7 @@ from acmnet.training.checkpoint import load_config
 SUMMARY_FILE: Final = "training_summary.json"
 FORMAT_VERSION: Final = 1
 MOST_VIDEOS: Final = 500
-"""Most training videos that are looked at, evenly spread over all of them."""
+"""Largest number of training videos that are read, evenly spread over all of them."""
 
 
 class TrainingSummaryError(ValueError):

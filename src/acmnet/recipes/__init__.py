@@ -117,7 +117,7 @@ you mean 'training.epochs'?
 
 
 def default_profile(name: str | Path) -> str:
-    """Return the profile that a recipe is used with unless another one is asked for.
+    """Return the profile that a recipe is used with unless another one is requested.
 
     A recipe names it in the field ``profile``. A recipe that names none is used with
     ``corrected``, which leaves every value of the recipe as it is.

@@ -76,7 +76,7 @@ def typed_value(value: object, wanted: object, where: str) -> object:
     Raises
     ------
     RecipeError
-        If the value has another type, or is none of the field's choices.
+        If the value has another type, or is not one of the field's choices.
     """
     if typing.get_origin(wanted) is typing.Literal:
         choices = typing.get_args(wanted)

@@ -14,7 +14,7 @@ FORMAT_VERSION: Final = 2
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CheckpointConfig:
-    """What ``config.json`` says of the weights beside it."""
+    """The content of ``config.json``, which describes the weights beside it."""
 
     recipe: str
     """Name of the recipe, or of its file."""
@@ -60,7 +60,7 @@ def config_values(config: CheckpointConfig) -> dict[str, Any]:
 
 
 def config_from(values: dict[str, Any]) -> CheckpointConfig:
-    """Return what a ``config.json`` says, once each value has its type and range.
+    """Return the content of a ``config.json``, after checking types and ranges.
 
     Raises
     ------

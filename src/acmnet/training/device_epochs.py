@@ -87,7 +87,7 @@ class DeviceEpochs:
         first_step : int
             The number of its first step, from 1.
         plans : iterable of StepPlan
-            The steps, drawn as they are asked for.
+            The steps, drawn as they are requested.
 
         Raises
         ------

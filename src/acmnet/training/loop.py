@@ -160,7 +160,7 @@ def optimize(
 
 
 class _Plans:
-    """What each step of a training is given, drawn as it is asked for."""
+    """What each step of a training is given, drawn as it is requested."""
 
     def __init__(self, task: Task, schedule: Schedule, seed: int) -> None:
         self._task, self._schedule, self._seed = task, schedule, seed

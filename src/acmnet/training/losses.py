@@ -64,7 +64,7 @@ def acm_loss(
     Parameters
     ----------
     output : ACMNetOutput
-        What the network says of the B videos of the batch.
+        The network's outputs for the B videos of the batch.
     labels : (B, C) floating point
         1 where the video contains the class, else 0; a row of zeros is a video
         without any action.

@@ -67,8 +67,7 @@ class TrainingSettings:
         Parameters
         ----------
         snippets : float
-            How many snippets of a video a step sees in the mean over the videos, from
-            1.
+            Mean number of snippets of a video that a step uses, from 1.
 
         Examples
         --------

@@ -308,7 +308,7 @@ def ensemble_scores(
 
 
 def _model(run: RunRequest, settings: Settings) -> TrainedModel:
-    """Load the model of a fold, to localise with the settings that are asked for."""
+    """Load the model of a fold, to localise with the settings that are requested."""
     return load(run.out, settings=lambda _: settings, device=run.device)
 
 

@@ -114,7 +114,7 @@ def fold_problems(
     labels : mapping of video id to class names
         What each video carries.
     folds : int
-        The number of folds that is asked for.
+        The number of folds that is requested.
     source : str
         The label file, for the sentences.
     groups : VideoGroups, optional

@@ -41,7 +41,7 @@ USABLE_F1: Final = 0.5
 LEAST_FOUND_SHARE: Final = 0.5
 """A class is mentioned if it is named right in a smaller share of its videos."""
 FEW_VIDEOS: Final = 10
-"""More videos are asked for of a class that has fewer than this."""
+"""More videos are requested of a class that has fewer than this."""
 LEAST_CONFUSED_SHARE: Final = 0.5
 """Two classes are called confused if at least this share of the videos of one is given
 the name of the other."""

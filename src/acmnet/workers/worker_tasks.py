@@ -25,7 +25,7 @@ class Workers:
     Raises
     ------
     ValueError
-        If the number is below 1, or the engine is none of them.
+        If the number is below 1, or there is no such engine.
     """
 
     count: int = 1

@@ -40,7 +40,8 @@ _EXPONENTS: Final = {
 }
 """By bytes of a number: the bits that NaN and infinity have set, and their type."""
 _LOOKED_AT: Final = 2**17
-"""Numbers that are looked at together for NaN: they stay in a processor's cache."""
+"""How many numbers are checked for NaN at a time, so that they fit a processor's
+cache."""
 _USUAL_HEADER: Final = re.compile(
     r"\{'descr': '([<>|=]?[a-zA-Z]\d{0,9})', 'fortran_order': (True|False), "
     r"'shape': \(((?:\d{1,19}L?, ?)*(?:\d{1,19}L?)?)\),? ?\}\s*",
@@ -79,7 +80,7 @@ def read_header(path: Path) -> Header:
     Raises
     ------
     FeatureError
-        If the file is no regular file, its size contradicts its header, or it holds
+        If the file is not a regular file, its size contradicts its header, or it holds
         something else than floating-point numbers of shape ``(T, D)``.
     """
     try:
@@ -181,7 +182,7 @@ def checked_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def wrong_dtype(path: Path, dtype: object) -> FeatureError:
-    """Return the error of values that are no floating-point numbers."""
+    """Return the error of values that are not floating-point numbers."""
     return FeatureError(
         f"{path} holds {dtype}; features are float16 or float32 in native byte order: "
         "write the file again"

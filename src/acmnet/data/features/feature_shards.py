@@ -169,7 +169,7 @@ class Shards:
 
 
 Note = Mapping[str, Mapping[str, Any]]
-"""What a shard says of its videos: ``sha256`` and ``cuts_s``, each by video id."""
+"""What a shard states about its videos: ``sha256`` and ``cuts_s``, each by video id."""
 
 
 def shard_of(features: Mapping[str, Values], cuts: Mapping[str, object]) -> bytes:
@@ -191,7 +191,7 @@ def shard_name(content: bytes) -> str:
 
 
 def _note_of(where: str, metadata: object) -> Note:
-    """Return what a shard says of its videos."""
+    """Return what a shard states about its videos."""
     text = metadata.get(METADATA_KEY, "{}") if isinstance(metadata, dict) else "{}"
     found = parse_json(where, str(text), "note of a shard", FeatureError)
     values = found if isinstance(found, dict) else {}

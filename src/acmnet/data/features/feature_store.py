@@ -65,7 +65,7 @@ def write_features(
     Raises
     ------
     FeatureError
-        If the id is no name of a file, or the features have another shape or type, or a
+        If the id is not a file name, or the features have another shape or type, or a
         value that is not finite.
     """
     refuse_path(video_id)

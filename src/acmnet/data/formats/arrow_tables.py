@@ -23,7 +23,7 @@ def write(path: Path, content: Content) -> None:
     Raises
     ------
     AnnotationError
-        If the suffix is none of a Parquet or Arrow file, or pyarrow is missing.
+        If the suffix is not that of a Parquet or Arrow file, or pyarrow is missing.
     """
     if not is_arrow(path):
         raise AnnotationError(

@@ -116,7 +116,7 @@ class Source(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Parsed:
-    """What a file says."""
+    """The content of a file."""
 
     videos: Sequence[Video]
     """The labels of a video are those of its segments and points, too."""
@@ -196,6 +196,6 @@ class Format:
     """Writes content that `acmnet.data.formats.held_content.held` returned; None if
     the format is only read, or ``write_file`` writes it."""
     write_file: Callable[[Path, Content], None] | None = None
-    """Writes such content to a path; for formats that are no text."""
+    """Writes such content to a path; for formats that are not text."""
     spelt: Callable[[str], str] = same
     """Returns how the name of an action is written."""

@@ -79,7 +79,7 @@ _VIDEO_AND_TIMES: Final = re.compile(r"\S.*[ \t]\d+(\.\d+)?[ \t]+\d+(\.\d+)?\s*"
 
 
 class FormatError(ValueError):
-    """A format that is not known or does not do what it is asked for."""
+    """A format that is not known or cannot do what is requested."""
 
 
 def format_named(name: str) -> Format:

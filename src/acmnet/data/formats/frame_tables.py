@@ -41,7 +41,7 @@ BACKGROUND: Final = "background"
 PROBABILITY: Final = "probability_"
 """Start of the names of SimBA's columns of probabilities, in lower case."""
 FEATURES: Final = ("low_prob", PROBABILITY)
-"""Starts of names of columns that are no behaviours though they may hold 0 and 1."""
+"""Starts of names of columns that are not behaviours though they may hold 0 and 1."""
 SEPARATORS: Final = ",\t;"
 ONE: Final = frozenset({"1", "1.0"})
 ZERO: Final = frozenset({"0", "0.0", ""})

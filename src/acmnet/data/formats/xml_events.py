@@ -40,7 +40,7 @@ def read_xml(source: Source, on_start: OnStart, on_end: OnEnd) -> None:
     Raises
     ------
     AnnotationError
-        If the file is no well-formed XML, has a document type declaration, or has
+        If the file is not well-formed XML, has a document type declaration, or has
         elements nested too deep.
     """
     _Reader(source, on_start, on_end).read()

@@ -1,7 +1,7 @@
 """Times that a person marked, and which of them training is given.
 
 Training learns from the names of the actions in each video. `given_marks` is the only
-way by which times reach it, and it returns times only when they were asked for.
+way by which times reach it, and it returns times only when they were requested.
 """
 
 import dataclasses
@@ -61,7 +61,7 @@ def given_marks(
     Raises
     ------
     ValueError
-        If ``supervision`` is none of the four.
+        If ``supervision`` is not one of the four.
 
     Examples
     --------
@@ -173,7 +173,7 @@ def supervision_note(annotations: Annotations, supervision: Supervision) -> str 
     annotations : Annotations
         The videos to train on.
     supervision : str
-        What was asked for.
+        What was requested.
     """
     if given_marks(annotations, supervision):
         return (

@@ -115,7 +115,7 @@ def _kind(where: str, labels: tuple[str, ...], n_times: int, kind: str) -> str:
 
 
 def not_seconds(where: str, meaning: str, cell: str) -> LabelTableError:
-    """Return the error for a time or a duration that is no number of seconds."""
+    """Return the error for a time or a duration that is not a number of seconds."""
     rule = "seconds from 0" if meaning == "duration" else "seconds, such as 83.5"
     return LabelTableError(
         f"{where}: {meaning} must be {rule}, got {quoted(cell)}; correct it or leave "

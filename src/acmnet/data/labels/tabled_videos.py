@@ -80,7 +80,7 @@ class MarkTable:
         )
 
     def without(self, videos: Collection[str]) -> "MarkTable":
-        """Return the table without some videos, and without classes of theirs alone."""
+        """Return the table without some videos and the classes that only they have."""
         stays = np.array([x not in videos for x in self.ids], np.bool_)
         lengths = np.diff(self.first)
         rows = np.repeat(stays, lengths)
@@ -103,7 +103,7 @@ class MarkTable:
 
 
 class TabledVideos(ManyVideos):
-    """Videos by id, each of them made from a table whenever it is asked for.
+    """Videos by id, each of them made from a table whenever it is requested.
 
     Parameters
     ----------

@@ -122,7 +122,8 @@ def times(what: str, value: object, remedy: str) -> Segment:
     Raises
     ------
     AnnotationError
-        If the value is no list of two finite numbers, or does not end after it starts.
+        If the value is not a list of two finite numbers, or does not end after it
+        starts.
     """
     given = value if isinstance(value, list) else []
     numbers = [seconds(x, in_quotes=True) for x in given]

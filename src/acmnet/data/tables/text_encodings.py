@@ -81,7 +81,7 @@ _WORD: Final = re.compile(rb"[^\s,;|\"]*[\x80-\xff][^\s,;|\"]*")
 
 
 class EncodingError(ValueError):
-    """Bytes that are no text, or text of an encoding that cannot be recognised."""
+    """Bytes that are not text, or text of an encoding that cannot be recognised."""
 
 
 @dataclasses.dataclass(frozen=True)

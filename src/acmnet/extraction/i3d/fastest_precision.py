@@ -77,7 +77,7 @@ def with_fastest(
     Parameters
     ----------
     settings : ExtractionSettings
-        As they were asked for.
+        As they were requested.
     files : mapping of str to Path
         The videos that will be extracted, by id.
     store : Path
@@ -93,7 +93,7 @@ def with_fastest(
     Raises
     ------
     I3DError
-        If int8 was asked for, and changes features of these videos by more than
+        If int8 was requested, and changes features of these videos by more than
         ``settings.least_cosine`` allows.
     """
     if settings.precision not in ("auto", INT8) or settings.peaks:

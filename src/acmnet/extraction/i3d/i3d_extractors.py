@@ -103,7 +103,7 @@ class TwoStream:
 def _runner(
     weights: str, stream: Stream, settings: ExtractionSettings, device: str
 ) -> I3DRunner:
-    """Return I3D with installed weights, to run on one stream as it was asked for."""
+    """Return I3D with installed weights, to run on one stream as it was requested."""
     at_once = BATCH_SNIPPETS if device == "cpu" else GPU_BATCH_SNIPPETS
     return I3DRunner(
         load_i3d(weights),

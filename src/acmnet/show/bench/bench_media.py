@@ -150,7 +150,7 @@ class BenchMedia:
         return strip
 
     def _make_strips(self) -> None:
-        """Make the strips that are asked for, one after another, without end."""
+        """Make the strips that are requested, one after another, without end."""
         while True:
             with self._more:
                 self._more.wait_for(lambda: self._waiting)

@@ -12,7 +12,7 @@ from acmnet.show.figures.figure_style import PALETTE, FigureError, drawing, save
 FEW_EPOCHS: Final = 10
 """Up to this many epochs are marked by dots: a line through one is invisible."""
 NOT_TERMS: Final = ("epoch", "step", "videos", "seconds")
-"""Values of a line of the log that are no terms of the loss."""
+"""Values of a line of the log that are not terms of the loss."""
 
 
 def write_training_figure(log: Path, path: Path) -> tuple[Path, ...]:

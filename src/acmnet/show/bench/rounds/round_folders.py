@@ -35,7 +35,7 @@ class Request:
     """What a round learns from, and the commands that it consists of."""
 
     at: str
-    """When it was asked for, in UTC."""
+    """When it was requested, in UTC."""
     revision: int
     """The revision of the marks that it learns from."""
     n_marks: int
@@ -58,7 +58,7 @@ class Round:
 
     @property
     def request(self) -> Request | None:
-        """What was asked for; None if it cannot be read."""
+        """What was requested; None if it cannot be read."""
         values = _read(self.folder / REQUEST)
         try:
             steps = tuple(tuple(map(str, step)) for step in values.pop("steps"))

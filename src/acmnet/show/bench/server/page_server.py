@@ -328,7 +328,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _send_file(self, path: Path) -> None:
-        """Send a file, or the range of bytes that is asked for."""
+        """Send a file, or the range of bytes that is requested."""
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         with _opened(path) as file:
             size = os.fstat(file.fileno()).st_size
