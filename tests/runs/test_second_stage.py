@@ -135,7 +135,7 @@ def test_teachers_learn_the_same_side_by_side_as_one_after_another(
     monkeypatch.setattr(teacher_training, "threads_of_each", lambda *_: 1)
     asked, records = request(tiny_world, tmp_path), []
     beside = trained_teachers(asked, weak_dataset(asked), dict, records.append, print)
-    for k, network in enumerate(beside):
+    for k, network in enumerate(beside.networks):
         alone = load_network(run / f"teachers/{k}").state_dict()
         assert are_equal(alone, network.state_dict())
     epochs = [record.epoch for record in records]

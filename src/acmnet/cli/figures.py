@@ -83,7 +83,7 @@ def figures_command(
             model.activations(data.store.read(name), data.store.cuts_s(name)),
             results[name],
             out / f"video_{_file_name(name)}",
-            teachers,
+            len(model.networks) if teachers else 0,
         )
     console.print(f"{counted(len(written), 'file')}: {out}", markup=False)
     fail_for_missing(data)

@@ -10,6 +10,7 @@ from acmnet.files import written_whole
 from acmnet.fitting.fit_request import REPORT, FitRequest, FitResult
 from acmnet.messages import counted
 from acmnet.runs.marks_trial import sentence_of
+from acmnet.runs.silent_teachers import sentence_of_teachers
 from acmnet.segments import Detections
 from acmnet.training.checkpoint import load_config
 from acmnet.validation.expected_quality import Expectation
@@ -61,8 +62,14 @@ def _training(request: FitRequest, training: Data) -> list[str]:
     times = ""
     if given_marks(training.annotations, supervision):
         times = f" It was given {given_in_words(training.annotations, supervision)}."
-    tried = sentence_of(load_config(request.out).training)
-    told = [f"{tried[0].upper()}{tried[1:]}.", ""] if tried else []
+    config = load_config(request.out)
+    teachers = config.settings.get("teachers", {}).get("count", 0)
+    told = []
+    for said in (
+        sentence_of(config.training),
+        sentence_of_teachers(config.training, teachers),
+    ):
+        told += [f"{said[0].upper()}{said[1:]}.", ""] if said else []
     return [
         f"Trained on {videos} ({labelled} with a label) from "
         f"`{request.labels}`, {classes}, recipe "

@@ -37,6 +37,8 @@ MOST_TRIES: Final = 3
 """How often a checkpoint is read again because a training has just replaced it."""
 TEACHERS: Final = "teachers"
 """Folder in a run of the networks that taught its student, each a run of its own."""
+SILENT_TEACHERS: Final = "silent_teachers"
+"""What a run keeps the places of teachers under whose instance branch guesses."""
 TRIAL: Final = "marks_trial"
 """Folder in a run of the networks that try whether teachers should learn marks; it is
 removed once the run is trained."""
@@ -99,6 +101,18 @@ def load_network(run: Path, *, device: torch.device | str = "cpu") -> ACMNet:
             "run that it was exported from"
         )
     return network
+
+
+def teaching(config: CheckpointConfig, teachers: int) -> list[int]:
+    """Return the places of those of a run's teachers that its student learned from.
+
+    Teachers that never started to learn are left out, unless all of them are.
+    """
+    silent = config.training.get(SILENT_TEACHERS)
+    places = [*range(teachers)]
+    if not isinstance(silent, list):
+        return places
+    return [k for k in places if k not in silent] or places
 
 
 def _exported(path: Path, settings: Callable[[Settings], Settings]) -> TrainedModel:
@@ -209,7 +223,7 @@ def _networks(
     student = _filled(empty_student, weights, directory, config)
     teachers = [
         _teacher(directory / TEACHERS / str(k), config)
-        for k in range(used.teachers.count)
+        for k in teaching(config, used.teachers.count)
     ]
     return teachers, student
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from acmnet.data.datasets import WeakDataset
 from acmnet.messages import counted
-from acmnet.models.stored_model import TEACHERS, TRIAL, load_network
+from acmnet.models.stored_model import TEACHERS, TRIAL, load_network, teaching
 from acmnet.network.acm_net import ACMNet
 from acmnet.runs.earlier_run import has_same_marks
 from acmnet.runs.marks_on_grid import marks_on_grid
@@ -245,7 +245,9 @@ def _earlier_teacher(request: RunRequest) -> ACMNet:
     """Return the first teacher of the earlier run, which learned names alone."""
     if request.begin_from is None:
         raise ValueError("the request names no earlier run")
-    return load_network(request.begin_from / TEACHERS / "0", device=request.device)
+    config = load_config(request.begin_from)
+    k = teaching(config, request.settings.teachers.count)[0]
+    return load_network(request.begin_from / TEACHERS / str(k), device=request.device)
 
 
 def _found(

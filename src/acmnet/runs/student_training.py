@@ -33,6 +33,7 @@ from acmnet.runs.network_training import (
 from acmnet.runs.run_directory import PSEUDO_LABELS, RunDirectory
 from acmnet.runs.run_request import RunRequest
 from acmnet.runs.run_state import RunOnDisk
+from acmnet.runs.silent_teachers import sentence_of_teachers
 from acmnet.runs.teacher_training import trained_teachers
 from acmnet.segments import Detections
 from acmnet.training.boundary_shifts import Trust
@@ -90,8 +91,9 @@ def train_student(
         run.facts |= trial.values()
     own = request if trial.learns_marks else of_names_alone(request)
     later = _later(on_step, before, total)
-    networks = trained_teachers(own, dataset, mined_snippets, later, on_note)
-    taught = trained_model(request, networks)
+    teachers = trained_teachers(own, dataset, mined_snippets, later, on_note)
+    run.facts |= teachers.values()
+    taught = trained_model(request, teachers.networks)
     model, task = _student(request, taught, dataset, run, trial)
 
     def as_model(network: nn.Module) -> TrainedModel:
@@ -99,7 +101,7 @@ def train_student(
             raise TypeError(f"expected a Student, got {type(network).__name__}")
         return dataclasses.replace(taught, students=(network,))
 
-    before += len(networks) * request.schedule.training.epochs
+    before += request.settings.teachers.count * request.schedule.training.epochs
     with run.opened() as log:
         optimize(
             model.to(request.device),
@@ -113,6 +115,8 @@ def train_student(
     remove_trial(request.out)
     if trial_sentence := sentence_of(run.facts):
         on_note(trial_sentence)
+    if told := sentence_of_teachers(run.facts, request.settings.teachers.count):
+        on_note(told)
 
 
 def _mined_once(

@@ -18,9 +18,17 @@ from acmnet.runs.earlier_run import has_same_marks, has_same_names, keep_teacher
 from acmnet.runs.memory_needs import memory_bytes, needed_bytes
 from acmnet.runs.network_training import train_network
 from acmnet.runs.run_request import RunRequest
-from acmnet.runs.run_state import RunOnDisk, run_on_disk
+from acmnet.runs.run_state import RunOnDisk, starting_point
+from acmnet.runs.silent_teachers import (
+    Teachers,
+    further_tries,
+    sentence_before,
+)
 from acmnet.startup import is_first_process
+from acmnet.training.checkpoint import load_config
+from acmnet.training.checkpoint_folder import has_checkpoint
 from acmnet.training.marked_snippets import SnippetMarks
+from acmnet.training.silent_networks import guessing, mean_spread
 from acmnet.training.tasks import StepRecord
 
 MEMORY_SHARE: Final = 0.25
@@ -34,10 +42,11 @@ def trained_teachers(
     mined_snippets: Callable[[], Mapping[str, SnippetMarks]],
     on_step: Callable[[StepRecord], None],
     on_note: Callable[[str], None],
-) -> tuple[ACMNet, ...]:
+) -> Teachers:
     """Return the teachers of a run: those of the earlier run, or trained ones.
 
-    Teachers that are trained are not trained again. On a CPU, the others are trained at
+    Teachers that are trained are not trained again, unless they guess
+    and another one has started to learn. On a CPU, the others are trained at
     the same time, each in a thread of its own, and read the same features. What a
     teacher learns does not depend on the others.
 
@@ -64,9 +73,31 @@ def trained_teachers(
     """
     places = range(request.settings.teachers.count)
     if keeps_teachers(request):
-        return tuple(_kept_teacher(request, k) for k in places)
+        kept = [_kept_teacher(request, k) for k in places]
+        return Teachers.of(kept, guessing([mean_spread(x, dataset) for x in kept]))
     requests = [_request_of(request, k) for k in places]
-    return trained_together(requests, dataset, mined_snippets, on_step, on_note)
+
+    def trained(some: Sequence[RunRequest]) -> tuple[ACMNet, ...]:
+        return trained_together(
+            some, dataset, mined_snippets, on_step, on_note, of=len(places)
+        )
+
+    networks = [*trained(requests)]
+    spreads = [mean_spread(x, dataset) for x in networks]
+    while 0 < len(silent := guessing(spreads)) < len(places):
+        tries = {
+            k: own
+            for k in sorted(silent)
+            if (own := _next_try(request, requests[k], k))
+        }
+        if not tries:
+            break
+        on_note(sentence_before(tries, len(places)))
+        for k, network in zip(tries, trained([*tries.values()]), strict=True):
+            requests[k], networks[k] = tries[k], network
+            spreads[k] = mean_spread(network, dataset)
+    again = [k for k in places if requests[k].seed != _first_try(request, k).seed]
+    return Teachers.of(networks, silent, again)
 
 
 def trained_together(
@@ -75,6 +106,7 @@ def trained_together(
     mined_snippets: Callable[[], Mapping[str, SnippetMarks]],
     on_step: Callable[[StepRecord], None],
     on_note: Callable[[str], None],
+    of: int = 0,
 ) -> tuple[ACMNet, ...]:
     """Return the network of each request, trained where it is not trained already.
 
@@ -87,18 +119,21 @@ def trained_together(
         What they learn from.
     mined_snippets, on_step, on_note : callables
         As for `trained_teachers`.
+    of : int
+        Networks that the requests are some of; they are all of them when left out. The
+        threads of each and the epochs that are told follow it.
     """
-    waiting = []
+    total, waiting = of or len(requests), []
     for own in requests:
-        found = run_on_disk(own)
+        found = starting_point(own)
         if not found.is_trained:
             if found.note:
                 on_note(found.note)
             waiting.append((own, found))
     first = requests[0]
-    done = (len(requests) - len(waiting)) * first.schedule.training.epochs
+    done = (total - len(waiting)) * first.schedule.training.epochs
     needed = needed_bytes(first.settings, first.data)
-    threads = threads_of_each(len(requests), dataset.device, needed)
+    threads = threads_of_each(total, dataset.device, needed)
     mined = mined_snippets() if waiting else {}
     _train(waiting, dataset, mined, _Together(on_step, done), threads)
     return tuple(_taught(own.out, own.device) for own in requests)
@@ -243,8 +278,32 @@ def _kept_teacher(request: RunRequest, k: int) -> ACMNet:
 
 
 def _request_of(request: RunRequest, k: int) -> RunRequest:
-    """Return the request for the training of teacher ``k``, or what it lacks."""
+    """Return the request for the training of teacher ``k``, or what it lacks.
+
+    It is a further try if one is on the disk.
+    """
+    first = _first_try(request, k)
+    if has_checkpoint(first.out):
+        seed = load_config(first.out).seed
+        for own in further_tries(first):
+            if own.seed == seed:
+                return own
+    return first
+
+
+def _first_try(request: RunRequest, k: int) -> RunRequest:
+    """Return the request for the training of teacher ``k`` from its own seed."""
     return as_teacher(request, request.out / TEACHERS / str(k), k)
+
+
+def _next_try(request: RunRequest, own: RunRequest, k: int) -> RunRequest | None:
+    """Return the try of teacher ``k`` that replaces ``own``; None after the last."""
+    first = _first_try(request, k)
+    tries = [first, *further_tries(first)]
+    later = [x.seed for x in tries].index(own.seed) + 1
+    if later == len(tries):
+        return None
+    return dataclasses.replace(tries[later], resume=False, overwrite=True)
 
 
 def as_teacher(request: RunRequest, out: Path, k: int) -> RunRequest:

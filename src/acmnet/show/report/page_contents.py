@@ -13,6 +13,7 @@ from acmnet.data.labels.annotations import Annotations, Video
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.evaluation.videos_trained_on import NOT_KNOWN_NOTE
 from acmnet.messages import counted
+from acmnet.models.stored_model import teaching
 from acmnet.recipes import Settings
 from acmnet.runs.run_data import trained_on
 from acmnet.runs.run_request import LAST
@@ -125,7 +126,7 @@ def _facts(
         yield "given besides names", f"{times} (supervision: {known['supervision']})"
     yield "extractor", str((known.get("manifest") or {}).get("extractor", "?"))
     yield "versions", ", ".join(f"{k} {v}" for k, v in config.versions.items())
-    n_teachers = settings.teachers.count
+    n_teachers = len(teaching(config, settings.teachers.count))
     yield (
         "what the model sees",
         f"the mean of the student's {counted(n_teachers, 'teacher')}; the detections "

@@ -1,0 +1,121 @@
+"""Teachers that never started to learn: trained again, and left out if that fails too.
+
+One draw of first weights in about ten ends in a network whose instance branch guesses,
+see `acmnet.training.silent_networks`. A mean over teachers would take it in silently.
+"""
+
+import dataclasses
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from acmnet.messages import counted
+from acmnet.models.stored_model import SILENT_TEACHERS
+from acmnet.network.acm_net import ACMNet
+from acmnet.runs.run_request import RunRequest
+
+MOST_TRIES: Final = 2
+"""How often a teacher is trained again, each time from another seed."""
+TRAINED_AGAIN: Final = "teachers_trained_again"
+"""What a run keeps the places of teachers under that were trained again."""
+
+
+class Teachers(NamedTuple):
+    """The networks that teach a student, and what became of those that do not."""
+
+    networks: tuple[ACMNet, ...]
+    """Those that teach: without the silent ones, unless all of them are silent."""
+    silent: tuple[int, ...] = ()
+    """Places, from 0, of teachers whose instance branch guesses."""
+    trained_again: tuple[int, ...] = ()
+    """Places of teachers that were trained from another seed than their own."""
+
+    @classmethod
+    def of(
+        cls,
+        networks: Sequence[ACMNet],
+        silent: Collection[int],
+        trained_again: Collection[int] = (),
+    ) -> "Teachers":
+        """Return teachers without the silent ones, unless all of them are silent."""
+        teaching = [x for k, x in enumerate(networks) if k not in silent] or networks
+        return cls(tuple(teaching), tuple(sorted(silent)), tuple(sorted(trained_again)))
+
+    def values(self) -> dict[str, Any]:
+        """Return what a run keeps of them; nothing if all started from their seed."""
+        found = {SILENT_TEACHERS: self.silent, TRAINED_AGAIN: self.trained_again}
+        return {name: list(places) for name, places in found.items() if places}
+
+
+def further_tries(teacher: RunRequest) -> Iterator[RunRequest]:
+    """Yield the trainings that may follow where the training of a teacher fails.
+
+    Their seeds follow from the teacher's own. They begin with drawn weights, also in a
+    round, because the weights of a network that guesses lead nowhere.
+    """
+    for number in range(1, MOST_TRIES + 1):
+        drawn = np.random.SeedSequence([teacher.seed, number]).generate_state(1)
+        yield dataclasses.replace(teacher, seed=int(drawn[0]), begin_from=None)
+
+
+def sentence_before(places: Collection[int], teachers: int) -> str:
+    """Return what is told before silent teachers are trained again.
+
+    Examples
+    --------
+    >>> sentence_before([1], 3)
+    'teacher 1 of 0 to 2 did not start to learn; it is trained again from another seed'
+    """
+    return (
+        f"{_named(places)} of 0 to {teachers - 1} did not start to learn; "
+        f"{'it is' if len(places) == 1 else 'they are'} trained again from another seed"
+    )
+
+
+def sentence_of_teachers(values: Mapping[str, Any], teachers: int) -> str:
+    """Return what `Teachers.values` says, in words; empty if all started at once.
+
+    Examples
+    --------
+    >>> found = Teachers((), silent=(1,), trained_again=(1, 2))
+    >>> sentence_of_teachers(found.values(), 3)
+    'of 3 teachers, 2 were trained again because they had not started to learn; 1 of \
+them never did, so it is left out'
+    >>> sentence_of_teachers(Teachers((), (0, 1, 2)).values(), 3).partition(";")[0]
+    'none of the 3 teachers started to learn what tells the classes apart'
+    """
+    silent = values.get(SILENT_TEACHERS, [])
+    again = values.get(TRAINED_AGAIN, [])
+    if silent and len(silent) == teachers:
+        return (
+            f"none of the {teachers} teachers started to learn what tells the classes "
+            "apart; train for more epochs (--training.epochs), and look at labels and "
+            "features with acmnet doctor"
+        )
+    if not silent and not again:
+        return ""
+    told = f"of {counted(teachers, 'teacher')}, "
+    if not again:
+        return told + f"{len(silent)} did not start to learn and {_left_out(silent)}"
+    told += (
+        f"{len(again)} {'was' if len(again) == 1 else 'were'} trained again because "
+        f"{'it' if len(again) == 1 else 'they'} had not started to learn"
+    )
+    if not silent:
+        return told
+    return f"{told}; {len(silent)} of them never did, so {_left_out(silent, it='it ')}"
+
+
+def _left_out(silent: Collection[int], it: str = "") -> str:
+    """Return that silent teachers are left out."""
+    if len(silent) == 1:
+        return f"{it}is left out"
+    return f"{'they ' if it else ''}are left out"
+
+
+def _named(places: Collection[int]) -> str:
+    """Return the numbers of teachers in words."""
+    if len(places) == 1:
+        return f"teacher {min(places)}"
+    return f"teachers {' and '.join(map(str, sorted(places)))}"

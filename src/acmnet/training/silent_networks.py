@@ -1,0 +1,78 @@
+"""Networks whose instance branch learned nothing, told from those that learned.
+
+In the first steps of a training the background branch wins: its class gets a high logit
+in every snippet, and the attention to instances falls to nearly 0 before any class is
+learned. Attention near 0 gets hardly any gradient. Most networks leave this state after
+some hundred steps; a few never do, and their instance loss stays at ln(C + 1), that of
+a uniform guess (D-136).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+
+from acmnet.data.datasets import WeakDataset
+from acmnet.network.acm_net import ACMNet, Branch
+
+GUESS: Final = math.log(1.25)
+"""A network whose `mean_spread` is below this guesses. On SHREC'22 networks that never
+started reach 0.07, and the weakest one that did start 0.93; the weakest of recordings
+that nearly all carry the same names reaches 0.62."""
+STARTED: Final = math.log(2.0)
+"""A network whose `mean_spread` is at least this has started to learn. One in between
+may only have been trained for too short a time."""
+MOST_VIDEOS: Final = 500
+"""Most training videos that are looked at, evenly spread over all of them."""
+
+
+def guessing(spreads: Sequence[float]) -> frozenset[int]:
+    """Return which of several networks guess, by their places.
+
+    The networks differ in their seed alone. Where none of them has started to learn,
+    it is not the seed that is at fault: then either all of them guess, or none is said
+    to.
+
+    Parameters
+    ----------
+    spreads : sequence of float
+        The `mean_spread` of each.
+
+    Examples
+    --------
+    >>> guessing([1.95, 0.02, 0.93]), guessing([0.3, 0.2]), guessing([0.0, 0.1])
+    (frozenset({1}), frozenset(), frozenset({0, 1}))
+    """
+    low = frozenset(k for k, spread in enumerate(spreads) if spread < GUESS)
+    if len(low) == len(spreads) or max(spreads) >= STARTED:
+        return low
+    return frozenset()
+
+
+def mean_spread(network: ACMNet, dataset: WeakDataset) -> float:
+    """Return how far apart a network's video-level logits are in its training videos.
+
+    Parameters
+    ----------
+    network : ACMNet
+        A trained network, on the dataset's device. It is left in evaluation mode.
+    dataset : WeakDataset
+        The videos that it was trained on.
+
+    Returns
+    -------
+    float
+        The highest less the lowest logit of the instance branch, in the mean over the
+        videos; from 0. It is the logarithm of how many times as likely as the least
+        likely class the branch holds the likeliest one.
+    """
+    network.eval()
+    places = range(0, len(dataset), math.ceil(len(dataset) / MOST_VIDEOS))
+    total = 0.0
+    with torch.no_grad():
+        for place in places:
+            features = dataset.video(place).float().unsqueeze(0)  # (1, T, D)
+            logits = network(features).video_logits[0, Branch.INSTANCE]  # (C + 1,)
+            total += float(logits.max() - logits.min())
+    return total / len(places)
