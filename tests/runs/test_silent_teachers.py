@@ -76,8 +76,7 @@ def test_a_silent_teacher_is_trained_again_from_a_seed_of_its_own(asked, tmp_pat
     found, notes = teachers_of(asked)
     assert (found.silent, found.trained_again) == ((), (1,))
     assert notes == [
-        "teacher 1 of 0 to 1 did not start to learn; it is trained again from another "
-        "seed"
+        "teachers/1 did not start to learn; it is trained again from another seed"
     ]
     assert are_equal(found.networks[0], before.networks[0])
     assert not are_equal(found.networks[1], before.networks[1])

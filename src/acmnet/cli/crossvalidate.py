@@ -98,8 +98,8 @@ def crossvalidate_command(
         f"average mAP {100 * values['average']:.2f} ± "
         f"{100 * values['average_std']:.2f} %, {result.seconds:.0f} s of training"
     )
-    if result.said_of_marks:
-        console.print(result.said_of_marks, markup=False, highlight=False)
+    for sentence in filter(None, (result.said_of_marks, result.said_of_teachers)):
+        console.print(sentence, markup=False, highlight=False)
     console.print(
         f"detections of every video, by a run that was not trained on it: {out}/seed_*/"
         f"{DETECTIONS}, for acmnet evaluate and acmnet diagnose"

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from acmnet.messages import counted
-from acmnet.models.stored_model import SILENT_TEACHERS
+from acmnet.models.stored_model import SILENT_TEACHERS, TEACHERS
 from acmnet.network.acm_net import ACMNet
 from acmnet.runs.run_request import RunRequest
 
@@ -59,17 +59,18 @@ def further_tries(teacher: RunRequest) -> Iterator[RunRequest]:
         yield dataclasses.replace(teacher, seed=int(drawn[0]), begin_from=None)
 
 
-def sentence_before(places: Collection[int], teachers: int) -> str:
+def sentence_before(places: Collection[int]) -> str:
     """Return what is told before silent teachers are trained again.
 
     Examples
     --------
-    >>> sentence_before([1], 3)
-    'teacher 1 of 0 to 2 did not start to learn; it is trained again from another seed'
+    >>> sentence_before([1])
+    'teachers/1 did not start to learn; it is trained again from another seed'
     """
+    are = "it is" if len(places) == 1 else "they are"
     return (
-        f"{_named(places)} of 0 to {teachers - 1} did not start to learn; "
-        f"{'it is' if len(places) == 1 else 'they are'} trained again from another seed"
+        f"{' and '.join(f'{TEACHERS}/{k}' for k in sorted(places))} did not start to "
+        f"learn; {are} trained again from another seed"
     )
 
 
@@ -81,41 +82,50 @@ def sentence_of_teachers(values: Mapping[str, Any], teachers: int) -> str:
     >>> found = Teachers((), silent=(1,), trained_again=(1, 2))
     >>> sentence_of_teachers(found.values(), 3)
     'of 3 teachers, 2 were trained again because they had not started to learn; 1 of \
-them never did, so it is left out'
+them never did and is left out'
     >>> sentence_of_teachers(Teachers((), (0, 1, 2)).values(), 3).partition(";")[0]
     'none of the 3 teachers started to learn what tells the classes apart'
     """
-    silent = values.get(SILENT_TEACHERS, [])
-    again = values.get(TRAINED_AGAIN, [])
-    if silent and len(silent) == teachers:
+    silent = len(values.get(SILENT_TEACHERS, []))
+    again = len(values.get(TRAINED_AGAIN, []))
+    if silent and silent == teachers:
+        none = f"none of the {teachers} teachers started"
         return (
-            f"none of the {teachers} teachers started to learn what tells the classes "
-            "apart; train for more epochs (--training.epochs), and look at labels and "
-            "features with acmnet doctor"
+            f"{'the teacher did not start' if teachers == 1 else none} to learn what "
+            "tells the classes apart; train for more epochs (--training.epochs), and "
+            "look at labels and features with acmnet doctor"
         )
-    if not silent and not again:
-        return ""
-    told = f"of {counted(teachers, 'teacher')}, "
+    return _sentence(silent, again, teachers)
+
+
+def sentence_of_trainings(values: Sequence[Mapping[str, Any]], teachers: int) -> str:
+    """Return what `Teachers.values` says of several trainings, in words.
+
+    It is empty if all teachers of all trainings started at once.
+
+    Examples
+    --------
+    >>> found = [Teachers((), (), (1,)), Teachers(()), Teachers((), (0, 1, 2))]
+    >>> sentence_of_trainings([one.values() for one in found], 3)
+    'of 9 teachers, 1 was trained again because it had not started to learn; in 1 of 3 \
+trainings none of the teachers started to learn'
+    """
+    silent = [len(own.get(SILENT_TEACHERS, [])) for own in values]
+    again = sum(len(own.get(TRAINED_AGAIN, [])) for own in values)
+    none = sum(bool(n) and n == teachers for n in silent)
+    said = [_sentence(sum(silent) - none * teachers, again, len(values) * teachers)]
+    if none:
+        n = counted(len(values), "training")
+        said.append(f"in {none} of {n} none of the teachers started to learn")
+    return "; ".join(filter(None, said))
+
+
+def _sentence(silent: int, again: int, teachers: int) -> str:
+    """Return how many teachers were trained again and left out, in words."""
+    left_out = f"{'is' if silent == 1 else 'are'} left out"
+    of = f"of {counted(teachers, 'teacher')}, "
     if not again:
-        return told + f"{len(silent)} did not start to learn and {_left_out(silent)}"
-    told += (
-        f"{len(again)} {'was' if len(again) == 1 else 'were'} trained again because "
-        f"{'it' if len(again) == 1 else 'they'} had not started to learn"
-    )
-    if not silent:
-        return told
-    return f"{told}; {len(silent)} of them never did, so {_left_out(silent, it='it ')}"
-
-
-def _left_out(silent: Collection[int], it: str = "") -> str:
-    """Return that silent teachers are left out."""
-    if len(silent) == 1:
-        return f"{it}is left out"
-    return f"{'they ' if it else ''}are left out"
-
-
-def _named(places: Collection[int]) -> str:
-    """Return the numbers of teachers in words."""
-    if len(places) == 1:
-        return f"teacher {min(places)}"
-    return f"teachers {' and '.join(map(str, sorted(places)))}"
+        return f"{of}{silent} did not start to learn and {left_out}" if silent else ""
+    was, it = ("was", "it") if again == 1 else ("were", "they")
+    told = f"{of}{again} {was} trained again because {it} had not started to learn"
+    return f"{told}; {silent} of them never did and {left_out}" if silent else told

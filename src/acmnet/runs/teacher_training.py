@@ -92,7 +92,7 @@ def trained_teachers(
         }
         if not tries:
             break
-        on_note(sentence_before(tries, len(places)))
+        on_note(sentence_before(tries))
         for k, network in zip(tries, trained([*tries.values()]), strict=True):
             requests[k], networks[k] = tries[k], network
             spreads[k] = mean_spread(network, dataset)

@@ -17,7 +17,7 @@ from acmnet.inference.localized_videos import localize_videos
 from acmnet.models.stored_model import load
 from acmnet.models.trained_model import TrainedModel, joined
 from acmnet.recipes import Settings
-from acmnet.runs.marks_trial import sentence_of_trainings
+from acmnet.runs import marks_trial, silent_teachers
 from acmnet.runs.run_request import RunError, RunRequest
 from acmnet.runs.training_run import train_run
 from acmnet.segments import Detections, FloatArray
@@ -115,6 +115,9 @@ class CrossValidation:
     said_of_marks: str
     """Who learned a person's marks in the trainings, in a sentence; empty where no
     training tried it."""
+    said_of_teachers: str
+    """How many teachers were trained again or left out because they did not start to
+    learn, in a sentence; empty where all of them started."""
     detections: Mapping[int, Mapping[str, Detections]]
     """Detections of every video, by seed and video. Each video was localised by the
     training that had not seen it."""
@@ -207,6 +210,7 @@ def cross_validate(
     }
     in_order = [[scored[seed, fold] for fold in range(folds)] for seed in seeds]
     labels = [runs[fold].test.labels for fold in range(folds)]
+    trainings = [own.found.training for own in scored.values()]
     return CrossValidation(
         tiou=tuple(tiou),
         map=np.array([[own.map for own in row] for row in in_order]),
@@ -232,8 +236,9 @@ def cross_validate(
             ]
         ),
         seconds=sum(own.found.training["seconds"] for own in scored.values()),
-        said_of_marks=sentence_of_trainings(
-            [own.found.training for own in scored.values()]
+        said_of_marks=marks_trial.sentence_of_trainings(trainings),
+        said_of_teachers=silent_teachers.sentence_of_trainings(
+            trainings, request.settings.teachers.count
         ),
         detections=together,
     )
@@ -245,7 +250,7 @@ class _FoundInFold(NamedTuple):
     detections: dict[str, Detections]
     training: Mapping[str, Any]
     """What the checkpoint says of the training: ``seconds``, and what
-    `acmnet.runs.marks_trial.Trial` keeps."""
+    `acmnet.runs.marks_trial.Trial` and `acmnet.runs.silent_teachers.Teachers` keep."""
 
 
 class _ScoredFold(NamedTuple):
