@@ -261,7 +261,8 @@ def videos_of_tracks(videos: Path, tracks: Path) -> dict[str, Path]:
             f"no video in {videos} belongs to the tracks in {tracks}, and nothing can "
             f"be marked without seeing it; name the folder of the videos, in which "
             f"that of {file.name} is called {name}.mp4, and the folder of the tracks "
-            "with --tracks"
+            f"with --tracks; acmnet render {tracks} --out DRAWN/ draws tracks as "
+            "videos where there are none"
         )
     for what, lacking, others in (
         ("recording", recordings, f"no video in {videos}"),

@@ -5,6 +5,7 @@ from pathlib import Path
 from acmnet.cli.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.detection_limits import LimitOptions, Limits
 from acmnet.cli.progress import Waiting
+from acmnet.cli.render_tracks import is_of_tracks, render_tracks
 from acmnet.cli.shared_options import LabelFps
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.detections.shown_detections import Shown
@@ -38,10 +39,13 @@ def render(
     video: str | None = None,
     limits: Limits = LimitOptions(),
     label_fps: LabelFps = None,
+    fps: float | None = None,
 ) -> None:
     """Draw detections into a video: their labels, scores, and a timeline below.
 
-    With --tracks, the points of people or animals are drawn as well, or alone.
+    With --tracks, the points of people or animals are drawn as well, or alone. A file
+    or a folder of tracks in place of a video is drawn on a plain ground, so that
+    recordings without video can be looked at and marked, too.
 
     While an action lasts, its label and score are in the picture. The timeline has a
     lane for each class, and a white line at the current time. The sound is copied.
@@ -55,9 +59,9 @@ def render(
     Parameters
     ----------
     path
-        The video file.
+        The video file. Or a file of tracks, or a folder of them.
     out
-        The MP4 file to write.
+        The MP4 file to write; for a folder of tracks, the folder for the videos.
     detections
         ActivityNet results JSON with detections of this video, and perhaps of others.
     tracks
@@ -71,7 +75,19 @@ def render(
     label_fps
         Frames per second of the video, for labels that count frames, such as SimBA's.
         When left out, what the video file says.
+    fps
+        Frames per second of tracks that are drawn without a video and do not state it.
     """
+    if is_of_tracks(path):
+        if detections or tracks or annotations:
+            raise UsageError(
+                f"{path} holds tracks, which are drawn alone first; then draw the "
+                "detections into the video of them"
+            )
+        render_tracks(path, out, fps)
+        return
+    if fps is not None:
+        raise UsageError(f"--fps is for tracks without a video, and {path} is a video")
     refuse_unwritable(out)
     if detections is None and tracks is None:
         raise UsageError("nothing to draw; give --detections or --tracks, or both")

@@ -24,8 +24,10 @@ CLOCK: Final = Fraction(1, 90_000)
 """A tick of the new file's clock, in seconds, if that of the video is too fine."""
 
 # some builds of ffmpeg lack x264, because it is under the GPL
-_CODEC: Final = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-_QUALITY: Final = {"preset": "veryfast", "crf": "20"}
+CODEC: Final = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+"""Codec of new videos."""
+QUALITY: Final = {"preset": "veryfast", "crf": "20"}
+"""Options of the codec."""
 
 
 class EncodedPicture:
@@ -61,7 +63,7 @@ class EncodedPicture:
         rates = video.stream.average_rate, video.stream.guessed_rate
         rate = (1 / nominal_duration(rates)).limit_denominator(10_000)
         # added before the sound, because some players take the first for the picture
-        self._stream = target.add_stream(_CODEC, rate=rate, options=dict(_QUALITY))
+        self._stream = target.add_stream(CODEC, rate=rate, options=dict(QUALITY))
         self.first_s = Fraction(0)
         """The time of the first frame, in seconds from the start of the file."""
 

@@ -20,7 +20,7 @@ from acmnet.extraction.extractors import (
 from acmnet.extraction.keypoints.body_sizes import bodies
 from acmnet.extraction.keypoints.keypoint_features import keypoint_features, n_columns
 from acmnet.extraction.keypoints.steady_bodies import STEADY_DIRECTION, steadiness
-from acmnet.extraction.keypoints.track_gaps import FilledTracks, filled, stated_fps
+from acmnet.extraction.keypoints.track_gaps import FilledTracks, filled, required_fps
 from acmnet.extraction.keypoints.track_layout import TrackLayout, arranged, layout_of
 from acmnet.messages import counted
 
@@ -171,7 +171,7 @@ class KeypointRequest:
                 unstated_fps=self.fps,
             )
             held = arranged(tracks, layout)
-            fps = self.fps or self._stated(path, tracks)
+            fps = self.fps or required_fps(tracks, path)
             directions = self._directions(held, fps, layout)
         except TrackError as error:
             raise TrackError(_named(path, error)) from None
@@ -204,23 +204,6 @@ class KeypointRequest:
         others = len(refused) - 1
         more = f"; {counted(others, 'other file')} cannot be read either"
         raise TrackError(str(refused[0]) + (more if others else "")) from None
-
-    def _stated(self, path: Path, tracks: Tracks) -> float:
-        """Return the frame rate that the first file states, or refuse it."""
-        fps = stated_fps(tracks)
-        if fps is not None:
-            return fps
-        if tracks.times_s is not None and tracks.n_frames > 1:
-            steps = np.diff(tracks.times_s)
-            raise TrackError(
-                f"{path}: the time between its frames varies from {steps.min():.3g} to "
-                f"{steps.max():.3g} s; give --fps, the frames a second to resample it "
-                "to"
-            )
-        raise TrackError(
-            f"{path} does not state its frame rate; give --fps, the frames a second of "
-            "the recordings"
-        )
 
 
 def _at_rate(held: Tracks, fps: float, layout: TrackLayout) -> FilledTracks:

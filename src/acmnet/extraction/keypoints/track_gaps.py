@@ -3,6 +3,7 @@
 Notation as in `acmnet.data.tracks.tracks`.
 """
 
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -58,6 +59,29 @@ def stated_fps(tracks: Tracks) -> float | None:
     if np.abs(intervals - mean).max() > LARGEST_JITTER * mean:
         return None
     return round(1 / mean, 4)
+
+
+def required_fps(tracks: Tracks, path: Path) -> float:
+    """Return the frame rate that a file states, or that its steady clock has.
+
+    Raises
+    ------
+    TrackError
+        If it has none; the message names the file.
+    """
+    fps = stated_fps(tracks)
+    if fps is not None:
+        return fps
+    if tracks.times_s is not None and tracks.n_frames > 1:
+        steps = np.diff(tracks.times_s)
+        raise TrackError(
+            f"{path}: the time between its frames varies from {steps.min():.3g} to "
+            f"{steps.max():.3g} s; give --fps, the frames a second to resample it to"
+        )
+    raise TrackError(
+        f"{path} does not state its frame rate; give --fps, the frames a second of "
+        "the recordings"
+    )
 
 
 def filled(
