@@ -98,7 +98,7 @@ def crossvalidate_command(
         f"average mAP {100 * values['average']:.2f} ± "
         f"{100 * values['average_std']:.2f} %, {result.seconds:.0f} s of training"
     )
-    for sentence in filter(None, (result.said_of_marks, result.said_of_teachers)):
+    for sentence in filter(None, (result.note_on_marks, result.note_on_teachers)):
         console.print(sentence, markup=False, highlight=False)
     console.print(
         f"detections of every video, by a run that was not trained on it: {out}/seed_*/"

@@ -1,7 +1,7 @@
-"""Kinetics-400 actions in a video without any training, by I3D's own head.
+"""Find actions of Kinetics-400 in videos without any training, with I3D's own head.
 
-The head's class probabilities, snippet by snippet, take the place of a trained CAS and
-go through the same thresholds, outer-inner contrast and NMS.
+The head's class probabilities of each snippet are used as the CAS, and go through the
+same thresholds, outer-inner contrast and NMS.
 """
 
 import dataclasses

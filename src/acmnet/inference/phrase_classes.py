@@ -1,4 +1,4 @@
-"""Which classes of Kinetics-400 a phrase means, by a sentence encoder."""
+"""Find the classes of Kinetics-400 that a phrase means, with a sentence encoder."""
 
 import dataclasses
 import functools
@@ -22,9 +22,9 @@ LEAST_FURTHER: Final = 0.6
 ZERO_WEIGHT_SIMILARITY: Final = 0.5
 """Similarity at which the weight of a class would reach 0."""
 MOST_CLASSES_OF_PHRASE: Final = 5
-"""A phrase means at most this many classes."""
+"""Largest number of classes that a phrase means."""
 NAMED: Final = 3
-"""How many of the nearest classes a refusal names."""
+"""Number of nearest classes that an error message names."""
 
 
 class PhraseError(ValueError):

@@ -21,7 +21,8 @@ SEQUENCE_WORDS: Final = {
     "activation": "activation of an action (how much a moment looks like it)",
     "attention": "attention to actions (how much a moment looks like any)",
 }
-"""How a message calls what thresholds cut; the keys are names as in the settings
+"""What messages call the sequences that thresholds cut; the keys are names as in the
+settings
 ``activation_thresholds`` and ``attention_thresholds``."""
 
 
@@ -109,7 +110,7 @@ def _highest(model: TrainedModel, data: Data, videos: list[str]) -> _Highest:
 def _reasons(
     highest: _Highest, rules: LocalizationSettings
 ) -> tuple[list[str], list[str]]:
-    """Return what did not reach which threshold, and options that would find it."""
+    """Return which values stayed below a threshold, and options that would help."""
     if highest.probability is not None:
         reason = (
             "the second stage gives no moment of them a probability of being in an "

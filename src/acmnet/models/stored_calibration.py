@@ -25,8 +25,7 @@ Refused = Literal["nothing", "everything"]
 """Why a class has no operating point: no score reaches the precision, or one that keeps
 a detection in every video does, so that the scores decide nothing."""
 OLDER_SETTINGS: Final = {"unit_scores": False}
-"""The settings of localisation that calibrations of older versions, which did not keep
-them, were made with."""
+"""Settings of localisation that calibrations of older versions did not store."""
 CALIBRATE_AGAIN: Final = "run acmnet calibrate again, or give --no-calibration"
 
 
@@ -164,7 +163,7 @@ def read_calibration(
 
 
 def _parsed(path: Path, content: Any) -> Calibration:
-    """Return what a file's JSON says."""
+    """Return the calibration in the JSON of a file."""
     try:
         values = dict(content)
         recorded = values.pop("sha256", None)

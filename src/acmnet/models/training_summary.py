@@ -1,8 +1,8 @@
-"""What a run keeps of its training videos for the verbs that use it later.
+"""Summarise the training videos of a run once, for the commands that use the run later.
 
-Found once, when training ends, from features and video-level labels alone: the score
-from which detections are shown, and what tells videos that are unlike those of the
-training.
+The summary is made when training ends, from features and video-level labels alone. It
+has the score from which detections are shown, and statistics of the features, by which
+videos that are unlike the training videos are recognised.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class TrainingSummaryError(ValueError):
 
 
 def summarize_training(run: Path, model: TrainedModel, data: Data) -> None:
-    """Look at the training videos once more and keep in the run what is found.
+    """Summarise the training videos and keep the summary in the run.
 
     Parameters
     ----------
@@ -75,8 +75,8 @@ def summarize_training(run: Path, model: TrainedModel, data: Data) -> None:
 def shown_score(run: Path, used: Settings | None = None) -> float | None:
     """Return the lowest score that a run's detections are shown with by default.
 
-    It was chosen without true segments: at this score the training videos that carry an
-    action are told best from those that do not, see
+    It was chosen without true segments: this score best separates the training videos
+    with an action from those without it, see
     `acmnet.localization.detection_scores.separating_score`.
 
     Parameters
@@ -90,7 +90,7 @@ def shown_score(run: Path, used: Settings | None = None) -> float | None:
     Returns
     -------
     float or None
-        None where nobody knows: the run found none of its actions, was trained by an
+        None where it is not known: the run found none of its actions, was trained by an
         earlier version, was trained on since, or is used with scores on another scale.
 
     Raises
@@ -109,8 +109,8 @@ def shown_score(run: Path, used: Settings | None = None) -> float | None:
 def unlike_training(run: Path, data: Data, most: int = MOST_VIDEOS) -> str | None:
     """Return a warning of videos that are unlike those that a run was trained on.
 
-    A video is unlike them when the mean of its features is twice as far from theirs as
-    theirs usually are from each other (`acmnet.models.feature_likeness`).
+    A video is unlike them if the mean of its features is more than twice as far from
+    theirs as 95 % of theirs are from each other (`acmnet.models.feature_likeness`).
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def _is_whole(values: dict[str, Any]) -> bool:
 
 
 def training_stamp(run: Path) -> str:
-    """Return a text that another training of the same run would not have."""
+    """Return a text that differs between trainings of the same run."""
     config = load_config(run)
     what = [config.seed, config.epoch, config.metrics, config.training.get("seconds")]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]

@@ -52,13 +52,13 @@ class PseudoLabels(NamedTuple):
 
 
 START: Final = 0
-
+"""Column of `_table` with the start of an instance, in snippets."""
 END: Final = 1
-
+"""Column of `_table` with the end of an instance, in snippets."""
 WEIGHT: Final = 4
-
-COUNTS: Final = 5
-"""Columns of the table of instances."""
+"""Column of `_table` with the weight of an instance's class."""
+BOUNDARY_WEIGHT: Final = 5
+"""Column of `_table` with the weight of an instance's start and end."""
 
 
 class SnippetTargets(NamedTuple):
@@ -131,7 +131,9 @@ def targets_of(
     by = table[placed_by]
     distance = torch.stack((position - by[:, START], by[:, END] - position), dim=1)
     distance = distance.clamp(min=0.0) * (placed_by > 0).unsqueeze(-1)
-    return SnippetTargets((named_by > 0).float().T, weight.T, distance, by[:, COUNTS])
+    return SnippetTargets(
+        (named_by > 0).float().T, weight.T, distance, by[:, BOUNDARY_WEIGHT]
+    )
 
 
 class TargetsOfVideos:

@@ -1,4 +1,4 @@
-"""What the paper's network learns: video-level labels, and times that people marked."""
+"""The training task of the paper's network: video-level labels, and marks."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from acmnet.training.training_settings import TrainingSettings
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What fixes a training of the paper's network beside data and first weights."""
+    """Everything that determines a training besides the data and the first weights."""
 
     training: TrainingSettings
     sampling: SamplingSettings
@@ -31,7 +31,7 @@ class Plan:
     seed: int
     """Seed of the order of videos, of sampling and of dropout."""
     marks: Mapping[str, SnippetMarks] = dataclasses.field(default_factory=dict)
-    """What a person marked in some of the videos; empty if names alone are learned."""
+    """Marks of a person, or mined from names, by video; empty to learn names alone."""
 
 
 class WeakTask:
@@ -76,14 +76,14 @@ class WeakTask:
 
 
 class _KnownOfVideos:
-    """What marks determine of every snippet of the videos that have some.
+    """The classes that marks show to be present or absent, for each snippet of a video.
 
     Parameters
     ----------
     dataset : WeakDataset
         The training videos.
     marks : mapping of video id to SnippetMarks
-        What a person marked in some of them; other videos are passed over.
+        The marks of some of them; those of other videos are ignored.
     """
 
     def __init__(self, dataset: WeakDataset, marks: Mapping[str, SnippetMarks]) -> None:
@@ -102,7 +102,7 @@ class _KnownOfVideos:
         self.is_empty = len(parts) == 1
 
     def of(self, index: Tensor, position: Tensor) -> KnownLabels:
-        """Return what is known of the snippets (B, T) of the videos ``index`` (B,)."""
+        """Return the known classes at snippets (B, T) of the videos ``index`` (B,)."""
         first = self._first[index].unsqueeze(1)  # (B, 1); -1 without marks
         row = torch.where(first < 0, 0, first + position.round().long())
         return KnownLabels(*(x[row] for x in self._known))

@@ -138,7 +138,7 @@ def _row(study: Study, variant: Variant, scored: CrossValidation) -> AblationRow
 
 
 def _label_free(scored: CrossValidation) -> dict[str, FloatArray]:
-    """Return what tells variants apart without true segments.
+    """Return the label-free criteria of a variant.
 
     Agreement between seeds needs more than one of them.
     """

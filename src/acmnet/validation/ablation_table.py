@@ -41,7 +41,7 @@ class AblationRow:
 
 
 class Choice(NamedTuple):
-    """What would be chosen without a true segment, and what that costs."""
+    """The variant that a label-free criterion chooses, and what that choice costs."""
 
     criterion: str
     """What the variant is chosen by: `CLASSIFICATION` or `AGREEMENT`."""
@@ -62,7 +62,7 @@ class Ablation:
     study: Study
     rows: tuple[AblationRow, ...]
     facts: Mapping[str, str]
-    """What must be known to quote the table, by its name."""
+    """Facts that are needed to quote the table, by name."""
 
     def difference(self, row: AblationRow) -> tuple[float, float]:
         """Return the mean difference from the full variant, and its p-value.

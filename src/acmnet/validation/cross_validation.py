@@ -112,10 +112,10 @@ class CrossValidation:
     seed."""
     seconds: float
     """Training time of all runs together, as their checkpoints say."""
-    said_of_marks: str
+    note_on_marks: str
     """Who learned a person's marks in the trainings, in a sentence; empty where no
     training tried it."""
-    said_of_teachers: str
+    note_on_teachers: str
     """How many teachers were trained again or left out because they did not start to
     learn, in a sentence; empty where all of them started."""
     detections: Mapping[int, Mapping[str, Detections]]
@@ -236,8 +236,8 @@ def cross_validate(
             ]
         ),
         seconds=sum(own.found.training["seconds"] for own in scored.values()),
-        said_of_marks=marks_trial.sentence_of_trainings(trainings),
-        said_of_teachers=silent_teachers.sentence_of_trainings(
+        note_on_marks=marks_trial.sentence_of_trainings(trainings),
+        note_on_teachers=silent_teachers.sentence_of_trainings(
             trainings, request.settings.teachers.count
         ),
         detections=together,

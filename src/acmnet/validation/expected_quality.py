@@ -1,9 +1,9 @@
-"""How good a run should be on new videos, and what a person should look at.
+"""Estimate how good a run is on new videos, and choose detections to review.
 
 Names are checked on held-out videos: a network is trained on two thirds of the videos
-and names the actions of the rest, for each third. Where actions are is checked by how
-well the run's networks agree. How many detections are right is left to a person, who is
-given ten of them that stand for all.
+and names the actions of the rest, for each third. Times are checked by how well the
+run's networks agree. Precision is left to a person, who gets ten detections that
+represent all.
 """
 
 import dataclasses
@@ -62,7 +62,7 @@ class ToReview(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What can be said of a run without any true segment."""
+    """What is known about the quality of a run without any true segment."""
 
     names: HeldOutNames | None
     """How well held-out videos were named; None where that cannot be checked, see
