@@ -235,8 +235,10 @@ def test_partial_features_are_used_when_asked_for(acmnet, world, tmp_path):
         assert code == 1, (verb, err)
         assert "2 of 12 videos have no features in" in err, verb
         assert "; --skip-missing leaves them out" in err, verb
-        code, _, err = acmnet(*arguments, "--skip-missing")
+        code, out, err = acmnet(*arguments, "--skip-missing")
         assert code == 3, (verb, err)
+        assert "±" not in out, verb  # one seed has no spread
+        assert "std over seeds" not in out, verb
         assert "note: 2 of 12 videos have no features in" in err, verb
         assert all(f"left out: '{video}': it has no" in err for video in gone), verb
         assert "acmnet: 2 of 12 videos were left out" in err, verb

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -191,18 +192,22 @@ def test_the_help_of_fit_shows_first_what_matters_first(acmnet):
 
 
 def test_fit_goes_on_where_it_stopped(acmnet, fitted, tiny_scenes):
-    shutil.copytree(fitted, "run")
-    before = weights_file(Path("run")).read_bytes()
+    shutil.copytree(fitted, "my run")
+    before = weights_file(Path("my run")).read_bytes()
     command = ["fit", tiny_scenes / "videos", tiny_scenes / "labels.json"]
-    command += ["--subset", "training", "--out", "run"]
-    code, _, err = acmnet(*command, *FEW)
+    command += ["--subset", "training", "--out", "my run"]
+    code, out, err = acmnet(*command, *FEW)
     assert code == 0
+    (line,) = (x for x in out.splitlines() if x.startswith("next: acmnet report"))
+    report = line.removeprefix("next: ").partition(" shows")[0]  # as it is pasted
+    folder = str(tiny_scenes / "videos")
+    assert shlex.split(report) == ["acmnet", "report", "my run", "--videos", folder]
     assert "8 videos finished before" in err
     assert "run is trained; --overwrite trains it anew" in err
-    assert weights_file(Path("run")).read_bytes() == before
+    assert weights_file(Path("my run")).read_bytes() == before
     code, _, _ = acmnet(*command, "--overwrite", "--seed", 1, *FEW)
     assert code == 0
-    assert weights_file(Path("run")).read_bytes() != before
+    assert weights_file(Path("my run")).read_bytes() != before
 
 
 def test_fit_that_finds_nothing_says_why_and_what_to_try(acmnet, fitted, tiny_scenes):

@@ -93,10 +93,11 @@ def crossvalidate_command(
         write_json(json_path, values)
     each = f"{deal.words}, {counted(len(seeds), 'seed')}"
     title = f"{each}, {given.recipe} ({request.profile})"
-    _print_scores(title, result.tiou, values)
+    _print_scores(title, result.tiou, values, has_spread=len(seeds) > 1)
+    spread = f" ± {100 * values['average_std']:.2f}" if len(seeds) > 1 else ""
     console.print(
-        f"average mAP {100 * values['average']:.2f} ± "
-        f"{100 * values['average_std']:.2f} %, {result.seconds:.0f} s of training"
+        f"average mAP {100 * values['average']:.2f}{spread} %, {result.seconds:.0f} s "
+        "of training"
     )
     for sentence in filter(None, (result.note_on_marks, result.note_on_teachers)):
         console.print(sentence, markup=False, highlight=False)
@@ -138,14 +139,14 @@ def _with_bar(
         )
 
 
-def _print_scores(title: str, tiou: Sequence[float], values: Mapping[str, Any]) -> None:
+def _print_scores(
+    title: str, tiou: Sequence[float], values: Mapping[str, Any], *, has_spread: bool
+) -> None:
     """Print mAP in both ways of counting, its spread, chance, and the ensemble."""
-    rows = {
-        "mAP, mean over folds": values["map"],
-        SPREAD: values["std"],
-        "chance": values["chance"],
-        POOLED: values["pooled"],
-    }
+    rows = {"mAP, mean over folds": values["map"]}
+    if has_spread:
+        rows[SPREAD] = values["std"]
+    rows |= {"chance": values["chance"], POOLED: values["pooled"]}
     if "ensemble" in values:
         rows["one ensemble of the seeds"] = values["ensemble"]
         rows["the ensemble, one ranking"] = values["ensemble_pooled"]

@@ -1,6 +1,7 @@
 """The verb fit: from video files and labels to a trained run and its detections."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Final
 
 from cyclopts import Parameter
@@ -194,12 +195,14 @@ def _print_result(request: FitRequest, result: FitResult) -> None:
     console.print(
         f"{total} in {counted(len(shown), 'video')}{above}; read {out / REPORT}"
     )
+    is_of_tracks = request.extraction.extractor == KEYPOINTS
+    kind, others = ("TRACKS", "tracks") if is_of_tracks else ("VIDEO", "videos")
     shows = _videos_option(request)
     shows += " shows them beside the videos" if shows else " shows them"
+    run = quote(str(out))
     console.print(
-        f"next: acmnet report {out}{shows}; "
-        f"acmnet localize VIDEO --run {out} --out detections.json finds actions in "
-        "other videos",
+        f"next: acmnet report {run}{shows}; acmnet localize {kind} --run {run} --out "
+        f"detections.json finds actions in other {others}",
         markup=False,
     )
 
@@ -217,7 +220,7 @@ def _videos_option(request: FitRequest) -> str:
     """
     if request.extraction.extractor == KEYPOINTS:
         return ""
-    return f" --videos {request.videos}"
+    return f" --videos {quote(str(request.videos))}"
 
 
 def _print_to_review(request: FitRequest, expected: Expectation) -> None:
@@ -238,7 +241,7 @@ def _print_to_review(request: FitRequest, expected: Expectation) -> None:
         title = f"review these {asked} to measure the precision"
         console.print(plain_table(title, Table(columns, rows, {})))
         console.print(
-            f"accept or reject each of them in acmnet view {run}"
+            f"accept or reject each of them in acmnet view {quote(str(run))}"
             f"{_videos_option(request)}; after that, view, report and fit print the "
             "precision",
             markup=False,

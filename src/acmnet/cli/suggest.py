@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 from rich.markup import escape
@@ -191,4 +192,4 @@ def _print(run: Path, found: Sequence[Suggestion], n_videos: int) -> None:
     for i, one in enumerate(found, 1):
         table.add_row(str(i), escape(one.video), escape(one.why))
     console.print(table)
-    console.print(f"mark them with acmnet view {run}", markup=False)
+    console.print(f"mark them with acmnet view {quote(str(run))}", markup=False)

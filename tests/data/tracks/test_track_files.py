@@ -256,6 +256,14 @@ def test_manifests_that_are_refused(tmp_path, manifest, words):
         read_tracks(tmp_path / "m.npy")
 
 
+def test_a_video_is_no_file_of_tracks(tmp_path):
+    (tmp_path / "mouse.mp4").write_bytes(b"\0\0\0\x20ftypisom\xae")
+    with pytest.raises(
+        TrackError, match=r"mouse\.mp4 is a video, and a file of tracks"
+    ):
+        read_tracks(tmp_path / "mouse.mp4")
+
+
 def test_other_files_are_refused(tmp_path):
     np.save(tmp_path / "flat.npy", np.ones((4, 2)))
     with pytest.raises(TrackError, match=r"must have the shape .* got \(4, 2\)"):

@@ -19,7 +19,7 @@ from acmnet.data.tracks.sleap_tracks import (
 )
 from acmnet.data.tracks.track_arrays import is_array, read_track_array
 from acmnet.data.tracks.tracks import TrackError, Tracks
-from acmnet.files import FileError, one_line, open_regular
+from acmnet.files import VIDEO_SUFFIXES, FileError, one_line, open_regular
 
 HDF5_START: Final = b"\x89HDF\r\n\x1a\n"
 LONGEST_START: Final = 16
@@ -54,6 +54,11 @@ def read_tracks(path: Path, *, needs_clock: bool = True) -> Tracks:
             f"{path} could not be read: {error.strerror}; check the path and its "
             "permissions"
         ) from None
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        raise TrackError(
+            f"{path} is a video, and a file of tracks is needed; give the file that "
+            "your tracking program made of it"
+        )
     if start.startswith(HDF5_START):
         return _read_hdf5(path)
     if is_array(start):
