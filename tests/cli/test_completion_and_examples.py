@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from acmnet.cli.app import app
+from acmnet.cli.terminal.app import app
 from acmnet.cli.verbs import VERBS, import_verb
 
 

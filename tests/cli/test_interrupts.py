@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from acmnet.cli.interrupts import what_is_kept
+from acmnet.cli.terminal.interrupts import what_is_kept
 from acmnet.data.made_up.feature_world import make_world, write_world
 from acmnet.training.checkpoint_folder import has_checkpoint
 from support.extractions import BACKBONES, write_movie

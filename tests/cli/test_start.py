@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import acmnet
-from acmnet.cli.first_page import first_page
+from acmnet.cli.terminal.first_page import first_page
 from acmnet.cli.verbs import VERBS
 from acmnet.data.made_up.drawn_videos import SceneSettings, write_scenes
 from support.places import ROOT

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from acmnet.cli import main
-from acmnet.cli.exit_codes import (
+from acmnet.cli.terminal.exit_codes import (
     INTERRUPTED,
     LEFT_OUT,
     NOTHING_DONE,

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acmnet.cli import main, progress
+from acmnet.cli import main
+from acmnet.cli.terminal import progress
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.features.feature_manifest import (
     FeatureManifest,

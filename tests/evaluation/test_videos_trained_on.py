@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from acmnet.cli import main
-from acmnet.cli.trained_run import scored as run_score
+from acmnet.cli.options.trained_run import scored as run_score
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data

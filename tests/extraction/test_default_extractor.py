@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 import acmnet
-from acmnet.cli.extractor_options import ExtractorOptions
+from acmnet.cli.options.extractor_options import ExtractorOptions
 from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
 from acmnet.extraction.default_extractor import AUTO, unnamed_extractor
 from acmnet.extraction.i3d.i3d_choices import RGB_WEIGHTS

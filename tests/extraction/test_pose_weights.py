@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
-from acmnet.cli.app import UsageError
-from acmnet.cli.extractor_options import ExtractorOptions
+from acmnet.cli.options.extractor_options import ExtractorOptions
+from acmnet.cli.terminal.app import UsageError
 from acmnet.data.tracks.person_points import BODY_AND_HANDS
 from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.i3d.published_i3d_files import WeightsError

@@ -18,7 +18,7 @@ from hypothesis import given
 from safetensors.torch import save
 
 import acmnet as package
-from acmnet.cli.trained_run import RunDataOptions
+from acmnet.cli.options.trained_run import RunDataOptions
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.labels.annotations import Annotations, Instance, Video

@@ -7,9 +7,9 @@ import shutil
 import pytest
 
 from acmnet.cli.bench_server import closing
-from acmnet.cli.detection_limits import LimitOptions
+from acmnet.cli.options.detection_limits import LimitOptions
+from acmnet.cli.options.trained_run import RunDataOptions
 from acmnet.cli.run_page import opened_page
-from acmnet.cli.trained_run import RunDataOptions
 from acmnet.cli.view import FROM_RUN, bench_of_run, export_of_run
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError

@@ -1,6 +1,6 @@
 """The application with all of its verbs, which otherwise are imported when called."""
 
-from acmnet.cli.app import app
+from acmnet.cli.terminal.app import app
 from acmnet.cli.verbs import VERBS, import_verb
 
 for verb in VERBS:

@@ -1,13 +1,17 @@
 """The command line: a module for each verb, and `main`, which runs them.
 
-A mistake ends with one sentence on stderr and a code of `acmnet.cli.exit_codes`.
+`verbs` lists the verbs, and `program` imports and runs the one that was asked for;
+`usage_sentences` words what is wrong with a command line. Each verb is a module of its
+name, such as ``train``. Two folders serve them: ``terminal`` is
+what all verbs show, and ``options`` are the options that several verbs share. A mistake
+ends with one sentence on stderr and a code of `terminal.exit_codes`.
 """
 
 import os
 import sys
 from collections.abc import Sequence
 
-from acmnet.cli.first_page import show_first_page
+from acmnet.cli.terminal.first_page import show_first_page
 from acmnet.cli.verbs import HELP, named_verb
 from acmnet.startup import SAFE_PATH
 

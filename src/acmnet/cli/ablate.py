@@ -4,15 +4,15 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import app, console, errors, note, quiet
-from acmnet.cli.dotted_settings import TRAINING_EPILOGUE
-from acmnet.cli.fold_options import Folding, FoldOptions
-from acmnet.cli.output_folders import OutputFolder
-from acmnet.cli.progress import Waiting
-from acmnet.cli.shared_options import Device, JsonPath, Seeds, fail_for_missing
-from acmnet.cli.terminal_tables import plain_table
-from acmnet.cli.training_options import Training
-from acmnet.cli.worker_options import AtATime, WorkerOptions
+from acmnet.cli.options.dotted_settings import TRAINING_EPILOGUE
+from acmnet.cli.options.fold_options import Folding, FoldOptions
+from acmnet.cli.options.output_folders import OutputFolder
+from acmnet.cli.options.shared_options import Device, JsonPath, Seeds, fail_for_missing
+from acmnet.cli.options.training_options import Training
+from acmnet.cli.options.worker_options import AtATime, WorkerOptions
+from acmnet.cli.terminal.app import app, console, errors, note, quiet
+from acmnet.cli.terminal.progress import Waiting
+from acmnet.cli.terminal.terminal_tables import plain_table
 from acmnet.files import refuse_unwritable, write_json, write_text
 from acmnet.show.figures.ablation_figures import write_choice_figure
 from acmnet.validation.ablation import AblationRequest, ablate

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from acmnet.cli.app import UsageError, console, note
+from acmnet.cli.terminal.app import UsageError, console, note
 from acmnet.files import one_line, write_text
 from acmnet.show.bench.bench_site import BenchSite
 from acmnet.show.bench.marks.mark_store import ADDRESS_FILE

@@ -8,9 +8,9 @@ from cyclopts import Parameter
 from rich.markup import escape
 from rich.table import Table
 
-from acmnet.cli.app import app, console, note
-from acmnet.cli.output_folders import OutputFolder
-from acmnet.cli.shared_options import LabelFps
+from acmnet.cli.options.output_folders import OutputFolder
+from acmnet.cli.options.shared_options import LabelFps
+from acmnet.cli.terminal.app import app, console, note
 from acmnet.data.detections.detection_files import DetectionFile, read_detections
 from acmnet.data.format_conversion import holds_detections
 from acmnet.data.formats.writing import detections_of

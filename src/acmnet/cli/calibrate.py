@@ -3,9 +3,12 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from acmnet.cli.app import app, console, fail_for_left_out, note
-from acmnet.cli.dotted_settings import RUN_EPILOGUE, GivenSettings, RecipeSettings
-from acmnet.cli.shared_options import (
+from acmnet.cli.options.dotted_settings import (
+    RUN_EPILOGUE,
+    GivenSettings,
+    RecipeSettings,
+)
+from acmnet.cli.options.shared_options import (
     Device,
     Grid,
     GridOptions,
@@ -14,8 +17,9 @@ from acmnet.cli.shared_options import (
     missing_videos,
     note_reading,
 )
-from acmnet.cli.terminal_tables import plain_table
-from acmnet.cli.trained_run import loaded, localised, trained_on
+from acmnet.cli.options.trained_run import loaded, localised, trained_on
+from acmnet.cli.terminal.app import app, console, fail_for_left_out, note
+from acmnet.cli.terminal.terminal_tables import plain_table
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data, DataSource, open_data

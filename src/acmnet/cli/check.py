@@ -2,11 +2,11 @@
 
 import torch
 
-from acmnet.cli.app import app, console, errors, fail, note
-from acmnet.cli.dotted_settings import TRAINING_EPILOGUE
-from acmnet.cli.fold_options import FoldOptions
-from acmnet.cli.shared_options import fail_for_missing
-from acmnet.cli.training_options import Training
+from acmnet.cli.options.dotted_settings import TRAINING_EPILOGUE
+from acmnet.cli.options.fold_options import FoldOptions
+from acmnet.cli.options.shared_options import fail_for_missing
+from acmnet.cli.options.training_options import Training
+from acmnet.cli.terminal.app import app, console, errors, fail, note
 from acmnet.data.checks.findings import summed_up
 from acmnet.data.checks.instance_checks import misplaced
 from acmnet.data.checks.refusals import bad_features

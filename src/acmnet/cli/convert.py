@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from acmnet.cli.app import app, console, fail, note
-from acmnet.cli.detection_limits import LimitOptions
-from acmnet.cli.exit_codes import LEFT_OUT
+from acmnet.cli.options.detection_limits import LimitOptions
+from acmnet.cli.terminal.app import app, console, fail, note
+from acmnet.cli.terminal.exit_codes import LEFT_OUT
 from acmnet.data.format_conversion import convert
 from acmnet.messages import counted
 

@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from acmnet.cli.app import app, console, errors, note, quiet
-from acmnet.cli.dotted_settings import TRAINING_EPILOGUE
-from acmnet.cli.fold_options import Deal, Folding, FoldOptions
-from acmnet.cli.output_folders import OutputFolder
-from acmnet.cli.progress import Waiting
-from acmnet.cli.shared_options import Device, JsonPath, Seeds, fail_for_missing
-from acmnet.cli.terminal_tables import map_table
-from acmnet.cli.training_options import Training
-from acmnet.cli.worker_options import AtATime, WorkerOptions
+from acmnet.cli.options.dotted_settings import TRAINING_EPILOGUE
+from acmnet.cli.options.fold_options import Deal, Folding, FoldOptions
+from acmnet.cli.options.output_folders import OutputFolder
+from acmnet.cli.options.shared_options import Device, JsonPath, Seeds, fail_for_missing
+from acmnet.cli.options.training_options import Training
+from acmnet.cli.options.worker_options import AtATime, WorkerOptions
+from acmnet.cli.terminal.app import app, console, errors, note, quiet
+from acmnet.cli.terminal.progress import Waiting
+from acmnet.cli.terminal.terminal_tables import map_table
 from acmnet.data.detections.detection_files import write_detections
 from acmnet.evaluation.reports import parse_tiou
 from acmnet.files import refuse_unwritable, write_json

@@ -7,11 +7,11 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import app, console, errors, fail_for_left_out, note, quiet
-from acmnet.cli.detection_limits import LimitOptions, Limits
-from acmnet.cli.output_folders import OutputFolder
-from acmnet.cli.progress import Waiting
-from acmnet.cli.shared_options import LabelFps
+from acmnet.cli.options.detection_limits import LimitOptions, Limits
+from acmnet.cli.options.output_folders import OutputFolder
+from acmnet.cli.options.shared_options import LabelFps
+from acmnet.cli.terminal.app import app, console, errors, fail_for_left_out, note, quiet
+from acmnet.cli.terminal.progress import Waiting
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.format_conversion import holds_detections

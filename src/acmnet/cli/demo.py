@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from acmnet import recipes
-from acmnet.cli.app import app, console, errors, note, quiet
-from acmnet.cli.output_folders import OutputFolder
-from acmnet.cli.progress import ExtractionBar, TrainingBar, Waiting
-from acmnet.cli.terminal_tables import map_table
+from acmnet.cli.options.output_folders import OutputFolder
+from acmnet.cli.terminal.app import app, console, errors, note, quiet
+from acmnet.cli.terminal.progress import ExtractionBar, TrainingBar, Waiting
+from acmnet.cli.terminal.terminal_tables import map_table
 from acmnet.files import refuse_unwritable
 from acmnet.fitting.demo import PROFILE, DemoHooks, demo
 from acmnet.fitting.fit_request import REPORT

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from acmnet.cli.app import app, console, note
-from acmnet.cli.output_folders import OutputFolder
-from acmnet.cli.shared_options import JsonPath, LabelFps
-from acmnet.cli.terminal_tables import plain_table
+from acmnet.cli.options.output_folders import OutputFolder
+from acmnet.cli.options.shared_options import JsonPath, LabelFps
+from acmnet.cli.terminal.app import app, console, note
+from acmnet.cli.terminal.terminal_tables import plain_table
 from acmnet.cli.unpredicted_videos import note_unpredicted
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.label_files import read_annotations

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from acmnet.cli.app import app, console, errors, fail, note, quiet
-from acmnet.cli.progress import Waiting
-from acmnet.cli.shared_options import Grid, GridOptions, JsonPath, LabelFps
+from acmnet.cli.options.shared_options import Grid, GridOptions, JsonPath, LabelFps
+from acmnet.cli.terminal.app import app, console, errors, fail, note, quiet
+from acmnet.cli.terminal.progress import Waiting
 from acmnet.data.checks.examination import ExaminedFiles, examine
 from acmnet.data.checks.findings import summed_up
 from acmnet.files import refuse_unwritable, write_json

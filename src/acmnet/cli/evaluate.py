@@ -7,10 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import UsageError, app, console, errors, note, quiet
-from acmnet.cli.progress import Waiting
-from acmnet.cli.shared_options import JsonPath, LabelFps
-from acmnet.cli.terminal_tables import comparison_lines, map_table, plain_table
+from acmnet.cli.options.shared_options import JsonPath, LabelFps
+from acmnet.cli.terminal.app import UsageError, app, console, errors, note, quiet
+from acmnet.cli.terminal.progress import Waiting
+from acmnet.cli.terminal.terminal_tables import comparison_lines, map_table, plain_table
 from acmnet.cli.unpredicted_videos import note_unpredicted
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.label_files import read_annotations

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from acmnet.cli.app import UsageError, app, console
-from acmnet.cli.output_folders import OutputFolder
+from acmnet.cli.options.output_folders import OutputFolder
+from acmnet.cli.terminal.app import UsageError, app, console
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.model_exchange.model_card import ModelCardError

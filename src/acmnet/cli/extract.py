@@ -5,7 +5,16 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import (
+from acmnet.cli.options.extractor_options import (
+    FIRST_OPTIONS,
+    Extracting,
+    ExtractorOptions,
+    Running,
+    RunningFlag,
+)
+from acmnet.cli.options.output_folders import OutputFolder
+from acmnet.cli.options.shared_options import Device
+from acmnet.cli.terminal.app import (
     UsageError,
     app,
     console,
@@ -14,17 +23,8 @@ from acmnet.cli.app import (
     note,
     quiet,
 )
-from acmnet.cli.extractor_options import (
-    FIRST_OPTIONS,
-    Extracting,
-    ExtractorOptions,
-    Running,
-    RunningFlag,
-)
-from acmnet.cli.output_folders import OutputFolder
-from acmnet.cli.progress import ExtractionBar
-from acmnet.cli.shared_options import Device
-from acmnet.cli.terminal_tables import plain_table
+from acmnet.cli.terminal.progress import ExtractionBar
+from acmnet.cli.terminal.terminal_tables import plain_table
 from acmnet.evaluation.tables import Table
 from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.extraction_run import extract_videos

@@ -7,11 +7,17 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import UsageError, app, console, note
-from acmnet.cli.dotted_settings import RUN_EPILOGUE
-from acmnet.cli.output_folders import OutputFolder
-from acmnet.cli.shared_options import Device, fail_for_missing
-from acmnet.cli.trained_run import RunData, RunDataOptions, loaded, localised, scored
+from acmnet.cli.options.dotted_settings import RUN_EPILOGUE
+from acmnet.cli.options.output_folders import OutputFolder
+from acmnet.cli.options.shared_options import Device, fail_for_missing
+from acmnet.cli.options.trained_run import (
+    RunData,
+    RunDataOptions,
+    loaded,
+    localised,
+    scored,
+)
+from acmnet.cli.terminal.app import UsageError, app, console, note
 from acmnet.data.labelled_features import Data
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted

@@ -7,10 +7,13 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from acmnet import recipes
-from acmnet.cli.app import app, console, errors, fail_for_left_out, note, quiet
-from acmnet.cli.dotted_settings import TRAINING_EPILOGUE, GivenSettings, RecipeSettings
-from acmnet.cli.experiment_logging import Logs, both, logging
-from acmnet.cli.extractor_options import (
+from acmnet.cli.options.dotted_settings import (
+    TRAINING_EPILOGUE,
+    GivenSettings,
+    RecipeSettings,
+)
+from acmnet.cli.options.experiment_logging import Logs, both, logging
+from acmnet.cli.options.extractor_options import (
     FIRST_OPTIONS,
     TRAINING_OPTIONS,
     Extracting,
@@ -18,12 +21,13 @@ from acmnet.cli.extractor_options import (
     Running,
     RunningFlag,
 )
-from acmnet.cli.output_folders import OutputFolder
-from acmnet.cli.progress import ExtractionBar, TrainingBar, Waiting
-from acmnet.cli.recipe_options import ProfileName, RecipeName
-from acmnet.cli.shared_options import Device, LabelFps
-from acmnet.cli.terminal_tables import map_table, plain_table
-from acmnet.cli.training_options import note_missing_bf16
+from acmnet.cli.options.output_folders import OutputFolder
+from acmnet.cli.options.recipe_options import ProfileName, RecipeName
+from acmnet.cli.options.shared_options import Device, LabelFps
+from acmnet.cli.options.training_options import note_missing_bf16
+from acmnet.cli.terminal.app import app, console, errors, fail_for_left_out, note, quiet
+from acmnet.cli.terminal.progress import ExtractionBar, TrainingBar, Waiting
+from acmnet.cli.terminal.terminal_tables import map_table, plain_table
 from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.features.feature_manifest import MANIFEST_NAME
 from acmnet.data.labels.supervision import Supervision

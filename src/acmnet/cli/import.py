@@ -4,9 +4,9 @@
 
 from pathlib import Path
 
-from acmnet.cli.app import app, console, note
-from acmnet.cli.output_folders import OutputFolder
-from acmnet.cli.shared_options import LabelFps
+from acmnet.cli.options.output_folders import OutputFolder
+from acmnet.cli.options.shared_options import LabelFps
+from acmnet.cli.terminal.app import app, console, note
 from acmnet.data.label_files import read_annotations
 from acmnet.messages import counted
 from acmnet.model_exchange.authors_checkpoint import import_authors_checkpoint

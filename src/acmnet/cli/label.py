@@ -8,13 +8,17 @@ from typing import Annotated, Any, Final
 from cyclopts import Parameter
 
 from acmnet import recipes
-from acmnet.cli.app import UsageError, app, errors, note, quiet
 from acmnet.cli.bench_server import serve
-from acmnet.cli.dotted_settings import TRAINING_EPILOGUE, GivenSettings, RecipeSettings
-from acmnet.cli.extractor_options import Extracting, ExtractorOptions
-from acmnet.cli.progress import Waiting
-from acmnet.cli.recipe_options import ProfileName, RecipeName
-from acmnet.cli.shared_options import Device
+from acmnet.cli.options.dotted_settings import (
+    TRAINING_EPILOGUE,
+    GivenSettings,
+    RecipeSettings,
+)
+from acmnet.cli.options.extractor_options import Extracting, ExtractorOptions
+from acmnet.cli.options.recipe_options import ProfileName, RecipeName
+from acmnet.cli.options.shared_options import Device
+from acmnet.cli.terminal.app import UsageError, app, errors, note, quiet
+from acmnet.cli.terminal.progress import Waiting
 from acmnet.data.formats.exchange_format import Format
 from acmnet.data.formats.format_table import JSON, target_format
 from acmnet.data.label_files import read_annotations

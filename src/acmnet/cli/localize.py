@@ -9,23 +9,26 @@ from typing import Annotated, Final, NamedTuple
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import UsageError, app, fail_for_left_out, note
-from acmnet.cli.detection_limits import LimitOptions, Limits
-from acmnet.cli.dotted_settings import RUN_EPILOGUE, GivenSettings, RecipeSettings
-from acmnet.cli.localize_outputs import (
+from acmnet.cli.options.detection_limits import LimitOptions, Limits
+from acmnet.cli.options.dotted_settings import (
+    RUN_EPILOGUE,
+    GivenSettings,
+    RecipeSettings,
+)
+from acmnet.cli.options.localize_outputs import (
     OutputOptions,
     Outputs,
     features_beside,
     write_or_print,
 )
-from acmnet.cli.localize_sources import Source, SourceOptions
-from acmnet.cli.localize_untrained import (
+from acmnet.cli.options.localize_sources import Source, SourceOptions
+from acmnet.cli.options.localize_untrained import (
     Untrained,
     UntrainedOptions,
     untrained_detections,
 )
-from acmnet.cli.shared_options import Device, missing_videos
-from acmnet.cli.trained_run import (
+from acmnet.cli.options.shared_options import Device, missing_videos
+from acmnet.cli.options.trained_run import (
     Find,
     loaded,
     localised,
@@ -33,6 +36,7 @@ from acmnet.cli.trained_run import (
     taught_times,
     trained_on,
 )
+from acmnet.cli.terminal.app import UsageError, app, fail_for_left_out, note
 from acmnet.data.detection_output import Output
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data

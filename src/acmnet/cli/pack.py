@@ -5,10 +5,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import app, console, errors, fail_for_left_out, quiet
-from acmnet.cli.output_folders import refuse_file_name
-from acmnet.cli.progress import Waiting
-from acmnet.cli.shared_options import Grid, GridOptions
+from acmnet.cli.options.output_folders import refuse_file_name
+from acmnet.cli.options.shared_options import Grid, GridOptions
+from acmnet.cli.terminal.app import app, console, errors, fail_for_left_out, quiet
+from acmnet.cli.terminal.progress import Waiting
 from acmnet.data.features.feature_packing import pack
 from acmnet.data.features.feature_store import open_store
 from acmnet.messages import counted

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import app, console, errors, fail_for_left_out, quiet
-from acmnet.cli.output_folders import OutputFolder
-from acmnet.cli.progress import Waiting
+from acmnet.cli.options.output_folders import OutputFolder
+from acmnet.cli.terminal.app import app, console, errors, fail_for_left_out, quiet
+from acmnet.cli.terminal.progress import Waiting
 from acmnet.extraction.pose.hand_networks import HandNetworks
 from acmnet.extraction.pose.pose_extractor import MOST_PEOPLE
 from acmnet.extraction.pose.pose_files import (

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from cyclopts import CycloptsError
 
-from acmnet.cli.app import UsageError, app, fail
-from acmnet.cli.dotted_settings import refuse_wrong_settings
-from acmnet.cli.exit_codes import USAGE
-from acmnet.cli.interrupts import exit_code_of, interruptible, what_is_kept
+from acmnet.cli.options.dotted_settings import refuse_wrong_settings
+from acmnet.cli.terminal.app import UsageError, app, fail
+from acmnet.cli.terminal.exit_codes import USAGE
+from acmnet.cli.terminal.interrupts import exit_code_of, interruptible, what_is_kept
 from acmnet.cli.usage_sentences import usage_sentence
 from acmnet.cli.verbs import COMPLETION, HELP, VERBS, VERSION, import_verb, named_verb
 from acmnet.files import one_line, os_error_sentence

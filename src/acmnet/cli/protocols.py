@@ -1,6 +1,6 @@
 """The verb protocols: the rules of every evaluation protocol."""
 
-from acmnet.cli.app import app, console
+from acmnet.cli.terminal.app import app, console
 from acmnet.evaluation.protocols import protocols
 
 

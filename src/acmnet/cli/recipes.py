@@ -3,9 +3,13 @@
 from cyclopts import App
 
 from acmnet import recipes
-from acmnet.cli.app import app, console
-from acmnet.cli.dotted_settings import TRAINING_EPILOGUE, GivenSettings, RecipeSettings
-from acmnet.cli.recipe_options import ProfileName
+from acmnet.cli.options.dotted_settings import (
+    TRAINING_EPILOGUE,
+    GivenSettings,
+    RecipeSettings,
+)
+from acmnet.cli.options.recipe_options import ProfileName
+from acmnet.cli.terminal.app import app, console
 from acmnet.recipes import Settings
 
 recipes_app = App(

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from acmnet.cli.app import UsageError, app, console, errors, note, quiet
-from acmnet.cli.detection_limits import LimitOptions, Limits
-from acmnet.cli.progress import Waiting
+from acmnet.cli.options.detection_limits import LimitOptions, Limits
+from acmnet.cli.options.shared_options import LabelFps
 from acmnet.cli.render_tracks import is_of_tracks, render_tracks
-from acmnet.cli.shared_options import LabelFps
+from acmnet.cli.terminal.app import UsageError, app, console, errors, note, quiet
+from acmnet.cli.terminal.progress import Waiting
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.formats.exchange_format import FrameRates

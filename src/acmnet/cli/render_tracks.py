@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from acmnet.cli.app import UsageError, console, errors, quiet
-from acmnet.cli.progress import Waiting
+from acmnet.cli.terminal.app import UsageError, console, errors, quiet
+from acmnet.cli.terminal.progress import Waiting
 from acmnet.files import TRACK_SUFFIXES, VIDEO_SUFFIXES, make_folder, refuse_unwritable
 from acmnet.messages import counted
 

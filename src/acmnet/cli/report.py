@@ -4,18 +4,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.cli.app import app, console, fail_for_left_out, note
-from acmnet.cli.detection_limits import LimitOptions, Limits
-from acmnet.cli.dotted_settings import RUN_EPILOGUE
-from acmnet.cli.progress import counting
-from acmnet.cli.run_page import RunPage, opened_page
-from acmnet.cli.shared_options import Device, missing_videos
-from acmnet.cli.trained_run import (
+from acmnet.cli.options.detection_limits import LimitOptions, Limits
+from acmnet.cli.options.dotted_settings import RUN_EPILOGUE
+from acmnet.cli.options.shared_options import Device, missing_videos
+from acmnet.cli.options.trained_run import (
     RunData,
     RunDataOptions,
     note_reviewed_precision,
     refuse_nothing_left,
 )
+from acmnet.cli.run_page import RunPage, opened_page
+from acmnet.cli.terminal.app import app, console, fail_for_left_out, note
+from acmnet.cli.terminal.progress import counting
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.files import refuse_unwritable

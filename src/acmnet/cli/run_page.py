@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from acmnet.cli.app import note
-from acmnet.cli.detection_limits import LimitOptions
-from acmnet.cli.dotted_settings import RecipeSettings
-from acmnet.cli.trained_run import RunDataOptions, loaded, note_unlike, scored
+from acmnet.cli.options.detection_limits import LimitOptions
+from acmnet.cli.options.dotted_settings import RecipeSettings
+from acmnet.cli.options.trained_run import RunDataOptions, loaded, note_unlike, scored
+from acmnet.cli.terminal.app import note
 from acmnet.data.labelled_features import Data
 from acmnet.extraction.video_search import find_videos
 from acmnet.messages import counted, some

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import UsageError, app, console, errors, note, quiet
-from acmnet.cli.output_folders import OutputFolder
-from acmnet.cli.progress import Waiting
-from acmnet.cli.shared_options import LabelFps
+from acmnet.cli.options.output_folders import OutputFolder
+from acmnet.cli.options.shared_options import LabelFps
+from acmnet.cli.terminal.app import UsageError, app, console, errors, note, quiet
+from acmnet.cli.terminal.progress import Waiting
 from acmnet.data.formats.exchange_format import Source
 from acmnet.data.made_up.drawn_recordings import CLASSES, write_recordings
 from acmnet.data.made_up.simulated_features import simulate

@@ -15,16 +15,16 @@ from acmnet.active_learning.suggestions import (
     shown_scores,
     suggestions_of,
 )
-from acmnet.cli.app import UsageError, app, console, fail_for_left_out
-from acmnet.cli.dotted_settings import RUN_EPILOGUE
-from acmnet.cli.progress import counting
-from acmnet.cli.shared_options import Device
-from acmnet.cli.trained_run import (
+from acmnet.cli.options.dotted_settings import RUN_EPILOGUE
+from acmnet.cli.options.shared_options import Device
+from acmnet.cli.options.trained_run import (
     RunData,
     RunDataOptions,
     loaded,
     refuse_nothing_left,
 )
+from acmnet.cli.terminal.app import UsageError, app, console, fail_for_left_out
+from acmnet.cli.terminal.progress import counting
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import Data

@@ -7,13 +7,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import UsageError, app, console, errors, note, quiet
-from acmnet.cli.dotted_settings import TRAINING_EPILOGUE
-from acmnet.cli.experiment_logging import Logs, both, logging
-from acmnet.cli.output_folders import OutputFolder
-from acmnet.cli.progress import TrainingBar
-from acmnet.cli.shared_options import Device, fail_for_missing
-from acmnet.cli.training_options import Training
+from acmnet.cli.options.dotted_settings import TRAINING_EPILOGUE
+from acmnet.cli.options.experiment_logging import Logs, both, logging
+from acmnet.cli.options.output_folders import OutputFolder
+from acmnet.cli.options.shared_options import Device, fail_for_missing
+from acmnet.cli.options.training_options import Training
+from acmnet.cli.terminal.app import UsageError, app, console, errors, note, quiet
+from acmnet.cli.terminal.progress import TrainingBar
 from acmnet.data.labelled_features import open_data
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted

@@ -1,6 +1,6 @@
 """The note on videos that are scored without a prediction."""
 
-from acmnet.cli.app import note
+from acmnet.cli.terminal.app import note
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.messages import counted, some
 

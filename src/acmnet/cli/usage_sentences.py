@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from acmnet.cli.dotted_settings import verb_of
+from acmnet.cli.options.dotted_settings import verb_of
 from acmnet.cli.verbs import WITH_SETTINGS
 from acmnet.recipes import setting_names
 

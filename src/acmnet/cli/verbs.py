@@ -95,5 +95,5 @@ def named_verb(tokens: Sequence[str]) -> str:
 
 
 def import_verb(name: str) -> None:
-    """Import the module of a verb, by which `acmnet.cli.app.app` knows the verb."""
+    """Import the module of a verb, by which `terminal.app.app` knows the verb."""
     import_module(f"acmnet.cli.{name}")

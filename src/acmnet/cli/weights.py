@@ -4,8 +4,8 @@ from pathlib import Path
 
 from cyclopts import App
 
-from acmnet.cli.app import app, console, errors, quiet
-from acmnet.cli.progress import Waiting
+from acmnet.cli.terminal.app import app, console, errors, quiet
+from acmnet.cli.terminal.progress import Waiting
 from acmnet.extraction.weights_by_name import (
     all_weights,
     import_by_name,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import note, quiet
+from acmnet.cli.terminal.app import note, quiet
 from acmnet.recipes import Settings
 from acmnet.runs.experiment_logs import ExperimentLogs, LogName
 

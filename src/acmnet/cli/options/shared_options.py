@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import UsageError, fail_for_left_out, note
+from acmnet.cli.terminal.app import UsageError, fail_for_left_out, note
 from acmnet.data.labelled_features import Data
 from acmnet.messages import quoted
 from acmnet.segments import SnippetGrid

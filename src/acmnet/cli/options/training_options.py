@@ -7,16 +7,16 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from acmnet import recipes
-from acmnet.cli.app import note
-from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
-from acmnet.cli.recipe_options import ProfileName, RecipeName, SupervisionName
-from acmnet.cli.shared_options import (
+from acmnet.cli.options.dotted_settings import GivenSettings, RecipeSettings
+from acmnet.cli.options.recipe_options import ProfileName, RecipeName, SupervisionName
+from acmnet.cli.options.shared_options import (
     Grid,
     GridOptions,
     LabelFps,
     SkipMissing,
     note_reading,
 )
+from acmnet.cli.terminal.app import note
 from acmnet.data.checks.label_checks import suspicions
 from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.data.labels.marks import supervision_note

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import UsageError
+from acmnet.cli.terminal.app import UsageError
 from acmnet.data.detections.shown_detections import Shown
 
 

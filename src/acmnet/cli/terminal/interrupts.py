@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from acmnet.cli.exit_codes import INTERRUPTED, TERMINATED
+from acmnet.cli.terminal.exit_codes import INTERRUPTED, TERMINATED
 from acmnet.startup import end_before_it_began
 
 KEPT_AND_RESUMABLE: Final = (

@@ -9,9 +9,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import UsageError, errors, note, quiet
-from acmnet.cli.progress import ExtractionBar
-from acmnet.cli.shared_options import Grid, GridOptions, SkipMissing, note_reading
+from acmnet.cli.options.shared_options import (
+    Grid,
+    GridOptions,
+    SkipMissing,
+    note_reading,
+)
+from acmnet.cli.terminal.app import UsageError, errors, note, quiet
+from acmnet.cli.terminal.progress import ExtractionBar
 from acmnet.data.features.failed_videos import Failure
 from acmnet.data.labelled_features import Data, DataSource, open_data, unlabelled
 from acmnet.extraction.extractors import ExtractionSettings

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import UsageError, note
-from acmnet.cli.dotted_settings import GivenSettings, RecipeSettings
-from acmnet.cli.progress import counting
-from acmnet.cli.shared_options import LabelFps, note_reading
+from acmnet.cli.options.dotted_settings import GivenSettings, RecipeSettings
+from acmnet.cli.options.shared_options import LabelFps, note_reading
+from acmnet.cli.terminal.app import UsageError, note
+from acmnet.cli.terminal.progress import counting
 from acmnet.data.detections.detection_files import DetectionFile
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data, DataSource, open_data

@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Final
 
-from acmnet.cli.exit_codes import EXIT_CODES
+from acmnet.cli.terminal.exit_codes import EXIT_CODES
 from acmnet.cli.verbs import COMPLETION, HELP, VERBS, VERSION
 
 PURPOSE: Final = "Learn when actions happen in videos from nothing but their names."

@@ -8,8 +8,8 @@ from typing import Final, NoReturn
 from cyclopts import App
 from rich.console import Console
 
-from acmnet.cli.exit_codes import EXIT_CODES, LEFT_OUT, NOTHING_DONE
-from acmnet.cli.first_page import PURPOSE
+from acmnet.cli.terminal.exit_codes import EXIT_CODES, LEFT_OUT, NOTHING_DONE
+from acmnet.cli.terminal.first_page import PURPOSE
 from acmnet.cli.verbs import COMPLETION
 from acmnet.messages import counted
 from acmnet.startup import is_first_process

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import UsageError, console, note
-from acmnet.cli.detection_limits import LimitOptions
-from acmnet.cli.shared_options import refuse_wrong_rate
-from acmnet.cli.terminal_tables import MOST_ROWS, detections_table
+from acmnet.cli.options.detection_limits import LimitOptions
+from acmnet.cli.options.shared_options import refuse_wrong_rate
+from acmnet.cli.terminal.app import UsageError, console, note
+from acmnet.cli.terminal.terminal_tables import MOST_ROWS, detections_table
 from acmnet.data.detection_output import UNFILTERED, Format, Output, output_of
 from acmnet.data.detections.shown_detections import Shown
 from acmnet.inference.why_nothing_found import why_nothing_shown

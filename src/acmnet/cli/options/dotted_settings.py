@@ -8,8 +8,8 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from acmnet import recipes
-from acmnet.cli.app import UsageError
-from acmnet.cli.exit_codes import EXIT_CODES
+from acmnet.cli.terminal.app import UsageError
+from acmnet.cli.terminal.exit_codes import EXIT_CODES
 from acmnet.cli.verbs import HELP, WITH_SETTINGS
 from acmnet.recipes import RecipeError, Settings, setting_names
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final, NamedTuple
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import note
+from acmnet.cli.terminal.app import note
 from acmnet.data.labelled_features import Data
 from acmnet.data.video_groups import VideoGroups, read_groups
 

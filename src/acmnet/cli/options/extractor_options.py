@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from cyclopts import Group, Parameter
 
-from acmnet.cli.app import UsageError, note
+from acmnet.cli.terminal.app import UsageError, note
 from acmnet.extraction.default_extractor import AUTO, unnamed_extractor
 from acmnet.extraction.extractors import KEYPOINTS, PLUS, POSE, ExtractionSettings
 from acmnet.extraction.i3d.i3d_choices import Crop, Precision

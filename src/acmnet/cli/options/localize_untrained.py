@@ -6,10 +6,10 @@ from typing import Annotated, NamedTuple
 
 from cyclopts import Parameter
 
-from acmnet.cli.app import UsageError, note
-from acmnet.cli.dotted_settings import RecipeSettings
-from acmnet.cli.progress import counting
-from acmnet.cli.trained_run import refuse_nothing_left
+from acmnet.cli.options.dotted_settings import RecipeSettings
+from acmnet.cli.options.trained_run import refuse_nothing_left
+from acmnet.cli.terminal.app import UsageError, note
+from acmnet.cli.terminal.progress import counting
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.extraction.i3d.i3d_choices import RGB_WEIGHTS

@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from acmnet.cli.app import errors, quiet
+from acmnet.cli.terminal.app import errors, quiet
 
 if TYPE_CHECKING:
     from acmnet.data.labelled_features import Data
