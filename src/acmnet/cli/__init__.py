@@ -2,9 +2,9 @@
 
 `verbs` lists the verbs, and `program` imports and runs the one that was asked for;
 `usage_sentences` words what is wrong with a command line. Each verb is a module of its
-name, such as ``train``. Two folders serve them: ``terminal`` is
-what all verbs show, and ``options`` are the options that several verbs share. A mistake
-ends with one sentence on stderr and a code of `terminal.exit_codes`.
+name, such as ``train``. Two folders serve them: ``terminal`` is what all verbs show,
+and ``options`` are the options that several verbs share. A mistake ends with one
+sentence on stderr and a code of `terminal.exit_codes`.
 """
 
 import os
