@@ -10,6 +10,7 @@ from acmnet.data.detections.detection_files import write_detections
 from acmnet.data.format_conversion import convert
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError
+from acmnet.data.labels.marks import unwatched_note
 from acmnet.messages import counted
 from acmnet.segments import Detections
 from support.commands import refused
@@ -161,3 +162,21 @@ def test_a_named_format_of_our_own_is_not_recognised_again(acmnet, tmp_path):
     code, out, err = acmnet(*convert, "csv")
     assert (code, "(csv to boris)" in out) == (0, True), err
     refused(acmnet(*convert, "json"), "labels.json", "JSON")
+
+
+def test_what_was_watched_is_said_where_a_file_cannot_say_it(acmnet, tmp_path):
+    given = tmp_path / "scored.csv"
+    given.write_text("video,label,start,end\na,run,1,2.5\nb,sit,,\n")
+    labels = read_annotations(given)
+    says = "any video was watched, so that what lies outside of the segments in 1 video"
+    assert says in (unwatched_note(labels, "all") or "")
+    assert unwatched_note(labels, "names") is unwatched_note(labels, "points") is None
+
+    watched = tmp_path / "watched.json"
+    code, _, _ = acmnet("convert", given, watched, "--watched")
+    found = read_annotations(watched)
+    assert code == 0
+    assert found.videos["b"] == labels.videos["b"]
+    assert found.videos["a"].instances == labels.videos["a"].instances
+    assert json.loads(watched.read_text())["database"]["a"]["watched"] is True
+    assert unwatched_note(found, "all") is None

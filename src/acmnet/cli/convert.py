@@ -1,6 +1,9 @@
 """The verb convert: labels and detections of other programs, to and from."""
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from acmnet.cli.options.detection_limits import LimitOptions
 from acmnet.cli.terminal.app import app, console, fail, note
@@ -20,6 +23,7 @@ def convert_command(
     fps: float | None = None,
     min_score: float | None = None,
     top: int | None = None,
+    watched: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Turn labels or detections into the format of another program.
 
@@ -47,6 +51,9 @@ def convert_command(
         Leave out detections with a lower score.
     top
         Keep at most this many detections of a video, those with the highest scores.
+    watched
+        All actions of each video that has a segment are marked: the video counts as
+        watched from start to end. Other programs cannot write this into their files.
     """
     limits = LimitOptions(min_score, top).given()
     done = convert(
@@ -56,6 +63,7 @@ def convert_command(
         to_format=to_format,
         fps=fps,
         limits=limits,
+        watched=watched,
     )
     for sentence in done.notes:
         note(sentence)

@@ -29,7 +29,8 @@ from acmnet.data.formats.writing import (
     write_labels,
 )
 from acmnet.data.label_files import read_annotations, read_own
-from acmnet.data.labels.annotations import AnnotationError
+from acmnet.data.labels.annotations import AnnotationError, Annotations
+from acmnet.data.labels.marks import watched_where_marked
 from acmnet.data.tables.arrow_files import column_names, is_arrow
 from acmnet.messages import counted
 
@@ -53,6 +54,7 @@ def convert(
     to_format: str | None = None,
     fps: float | None = None,
     limits: Shown = Shown(),
+    watched: bool = False,
 ) -> Conversion:
     """Convert a file, or a folder with a file for each video, to another format.
 
@@ -70,6 +72,9 @@ def convert(
         Frames per second of the videos, for formats that count frames.
     limits : Shown
         Which detections are written.
+    watched : bool
+        Whether each video of the labels that has a segment was watched from start to
+        end, so that it is without all actions that are not marked.
 
     Raises
     ------
@@ -87,6 +92,11 @@ def convert(
         raise FormatError(f"{out} is the file that is read; name another one to write")
     given = None if from_format is None else format_named(from_format)
     if holds_detections(source) and given in (None, *OWN):
+        if watched:
+            raise FormatError(
+                f"{source} holds detections, of which nobody says what was watched; "
+                "leave out --watched, or give labels"
+            )
         file = read_detections(source).shown(limits)
         origin = own_format(source)
         if is_arrow(out) and target in (PARQUET_FORMAT, ARROW_FORMAT):
@@ -101,7 +111,11 @@ def convert(
             "--top, or give detections"
         )
     else:
-        content, notes, origin = _labels(source, given, fps)
+        annotations, origin = _labels(source, given, fps)
+        notes = annotations.notes
+        if watched:
+            annotations = watched_where_marked(annotations)
+        content = content_of_labels(annotations, fps)
     written = write_labels(out, content, target)
     return Conversion(origin, target, written, notes)
 
@@ -147,17 +161,13 @@ def _detections(
 
 def _labels(
     path: Path, given: Format | None, fps: float | None
-) -> tuple[Content, tuple[str, ...], Format]:
-    """Return the labels of a file or a folder, notes on them, and their format."""
+) -> tuple[Annotations, Format]:
+    """Return the labels of a file or a folder, and their format."""
     if not path.exists():
         raise AnnotationError(f"there is no file or folder {path}; check the path")
     if given is not None and given in (CSV, JSON):
-        annotations = read_own(path, as_json=given == JSON)
-        return content_of_labels(annotations, fps), annotations.notes, given
+        return read_own(path, as_json=given == JSON), given
     foreign = foreign_format(path) if given is None else given
     if foreign is None or foreign in OWN:
-        annotations = read_annotations(path)
-        foreign = own_format(path)
-    else:
-        annotations = read_foreign(path, foreign, fps)
-    return content_of_labels(annotations, fps), annotations.notes, foreign
+        return read_annotations(path), own_format(path)
+    return read_foreign(path, foreign, fps), foreign

@@ -11,7 +11,7 @@ from acmnet.data.features.feature_store import open_store
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import Data, DataSource
 from acmnet.data.labels.annotations import Annotations
-from acmnet.data.labels.marks import given_marks, supervision_note
+from acmnet.data.labels.marks import given_marks, supervision_note, unwatched_note
 from acmnet.data.video_groups import VideoGroups, read_groups
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.evaluation.videos_trained_on import TAUGHT_KEY, TRAINED_ON_KEY, taught_note
@@ -156,9 +156,10 @@ def _on_supervision(request: FitRequest, annotations: Annotations) -> Iterator[s
             f"{request.labels} was made by acmnet label, so all that it holds is "
             "learned from; --supervision names leaves the times out"
         )
-    sentence = supervision_note(annotations, supervision)
-    if sentence is not None:
-        yield sentence
+    for tell in (supervision_note, unwatched_note):
+        sentence = tell(annotations, supervision)
+        if sentence is not None:
+            yield sentence
 
 
 def _extracted(

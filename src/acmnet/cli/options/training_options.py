@@ -19,7 +19,7 @@ from acmnet.cli.options.shared_options import (
 from acmnet.cli.terminal.app import note
 from acmnet.data.checks.label_checks import suspicions
 from acmnet.data.labelled_features import Data, DataSource, open_data
-from acmnet.data.labels.marks import supervision_note
+from acmnet.data.labels.marks import supervision_note, unwatched_note
 from acmnet.devices import NO_BF16_NOTE, computed_in
 from acmnet.recipes import Settings
 from acmnet.runs.run_request import RunRequest
@@ -61,8 +61,12 @@ class TrainingOptions:
         paths = self.annotations, self.features
         source = DataSource(*paths, self.subset, grid, self.label_fps)
         data = note_reading(_opened(source, self.skip_missing))
-        given = supervision_note(data.annotations, self.supervision)
-        for sentence in (*suspicions(data.annotations, self.supervision), given):
+        annotations, supervision = data.annotations, self.supervision
+        for sentence in (
+            *suspicions(annotations, supervision),
+            supervision_note(annotations, supervision),
+            unwatched_note(annotations, supervision),
+        ):
             if sentence is not None:
                 note(sentence)
         return data

@@ -212,6 +212,54 @@ def _mark_counts(marks: Mapping[str, VideoMarks]) -> list[str]:
     return parts
 
 
+def unwatched_note(annotations: Annotations, supervision: Supervision) -> str | None:
+    """Return a sentence if segments are learned from and no span was watched.
+
+    Files of other programs cannot say what was watched, although most hold all actions
+    of each video.
+    """
+    marks = given_marks(annotations, supervision)
+    n = sum(bool(own.segments) for own in marks.values())
+    if not n or any(own.watched for own in marks.values()):
+        return None
+    return (
+        f"{annotations.source} does not say that any video was watched, so that what "
+        f"lies outside of the segments in {counted(n, 'video')} counts as unknown; if "
+        "they hold all actions of these videos, acmnet convert FILE watched.json "
+        "--watched says so, and teaches more"
+    )
+
+
+def watched_where_marked(annotations: Annotations) -> Annotations:
+    """Return labels that say that each video with a segment was watched whole.
+
+    Examples
+    --------
+    >>> from acmnet.segments import Segment
+    >>> fight = Instance("fight", Segment(2.0, 5.0))
+    >>> video = Video(
+    ...     id="a",
+    ...     subset=None,
+    ...     duration_s=9.0,
+    ...     labels=("fight",),
+    ...     instances=(fight,),
+    ... )
+    >>> labels = Annotations("labels.json", {"a": video}, ("fight",))
+    >>> watched_where_marked(labels).videos["a"].watched
+    (WatchedSpan(label=None, segment=Segment(start_s=0.0, end_s=9.0)),)
+    """
+
+    def watched(video: Video) -> Video:
+        if not video.instances:
+            return video
+        end_s = LARGEST_SECONDS if video.duration_s is None else video.duration_s
+        whole = WatchedSpan(None, Segment(0.0, end_s))
+        return dataclasses.replace(video, watched=(whole,))
+
+    videos = {video.id: watched(video) for video in annotations.videos.values()}
+    return dataclasses.replace(annotations, videos=videos)
+
+
 def _listed(parts: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
