@@ -231,12 +231,16 @@ def _nearest_in_leaves(
         found += [_nearest_of(means, groups, leaf) for leaf in leaves]
     share, first, second = (np.concatenate(own) for own in zip(*found, strict=True))
     order = np.lexsort((second, first, share))[::-1]  # those most alike come first
-    left = collections.Counter[int]()
-    pairs: set[Pair] = set()
-    for pair in zip(first[order].tolist(), second[order].tolist(), strict=True):
-        if pair not in pairs and min(left[v] for v in pair) < COMPARED_WITH:
-            left.update(pair)
-            pairs.add(pair)
+    # several sets of directions find the same pair: it is looked at once
+    pair = first[order] * len(means) + second[order]
+    order = order[np.sort(np.unique(pair, return_index=True)[1])]
+    taken = [0] * len(means)
+    pairs: list[Pair] = []
+    for a, b in zip(first[order].tolist(), second[order].tolist(), strict=True):
+        if taken[a] < COMPARED_WITH or taken[b] < COMPARED_WITH:
+            taken[a] += 1
+            taken[b] += 1
+            pairs.append((a, b))
     return sorted(pairs)
 
 
