@@ -1,5 +1,8 @@
 """What names tell of the snippets of long recordings; on tiny planted recordings."""
 
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +10,8 @@ import torch
 from acmnet.data.datasets import WeakDataset
 from acmnet.data.features.feature_store import open_store, write_features
 from acmnet.network.network_settings import ModelSettings
+from acmnet.recipes import recipe
+from acmnet.runs import network_training
 from acmnet.segments import SnippetGrid
 from acmnet.training.marked_snippets import (
     MarkedInstance,
@@ -14,7 +19,7 @@ from acmnet.training.marked_snippets import (
     known_labels,
 )
 from acmnet.training.shared_directions import LEAST_RECORDINGS, shared_direction
-from acmnet.training.snippet_mining import mine_snippets, mining_note
+from acmnet.training.snippet_mining import mine_snippets, mining_bytes, mining_note
 from acmnet.training.whitened_recordings import whitening_of
 
 GRID = SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)
@@ -62,7 +67,27 @@ def test_a_planted_class_is_found_snippet_by_snippet(dataset):
         assert known.is_known[:, 0].float().mean() > 0.95
     assert right > 0.9 * len(mined) * len(AT)
     assert right > 0.9 * shown
-    assert mined == mine_snippets(dataset, BEST)
+    told = []
+    assert mined == mine_snippets(dataset, BEST, lambda *n: told.append(n))
+    assert told == [(1, 2), (2, 2)]
+
+
+def test_the_search_says_how_far_it_has_come(dataset, monkeypatch):
+    monkeypatch.setattr(network_training, "MINING_PAUSE_S", 0.0)
+    settings = dataclasses.replace(recipe(profile="best"), model=BEST)
+    told = []
+    request = SimpleNamespace(settings=settings)
+    assert network_training.snippets_mined_from_names(request, dataset, told.append)
+    assert [sentence[-21:] for sentence in told] == [": 1 of 2 classes done"]
+
+
+def test_memory_of_the_search_is_that_of_long_recordings():
+    assert mining_bytes([SNIPPETS] * RECORDINGS, COLUMNS, BEST) == (
+        4 * RECORDINGS * SNIPPETS * COLUMNS
+    )
+    assert mining_bytes([SNIPPETS, 100], COLUMNS, BEST) == 4 * SNIPPETS * COLUMNS
+    assert mining_bytes([SNIPPETS], COLUMNS, ModelSettings()) == 0
+    assert mining_bytes([10_000] * 1_000, 2_048, BEST) == 512_000_000
 
 
 def test_names_that_were_dealt_out_anew_tell_nothing(planted):

@@ -11,6 +11,7 @@ from acmnet.data.labelled_features import Data
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
 from acmnet.recipes import Settings
+from acmnet.training.snippet_mining import mining_bytes
 
 NUMBERS_PER_WEIGHT: Final = 4
 """Numbers that training keeps for each weight: the weight, its gradient and the two
@@ -49,10 +50,12 @@ def refuse_oversized(settings: Settings, data: Data, device: str = "cpu") -> Non
 
 
 def needed_bytes(settings: Settings, data: Data) -> int:
-    """Return bytes that a training takes at the least: weights and one batch.
+    """Return bytes that a training takes at the least.
 
-    Only the input and the output of each layer are counted, not what lies between
-    them. So a training that is refused could not have run.
+    Counted are weights and one batch, and, before the training, what is held while
+    snippets are mined from names. Of each layer only the input and the output are
+    counted, not what lies between them. So a training that is refused could not have
+    run.
     """
     dimension, n_classes = data.store.dimension, len(data.annotations.class_names)
     lengths = [data.store.shape(video)[0] for video in data.annotations.videos]
@@ -76,6 +79,9 @@ def needed_bytes(settings: Settings, data: Data) -> int:
                 Student(dimension, max(n_classes, 1), student)
             )
             numbers = max(numbers, own + rows * (dimension + student.width))
+    if settings.loss.marks_weight:
+        mined = mining_bytes(lengths, dimension, settings.model)
+        return max(4 * numbers, mined)
     return 4 * numbers
 
 

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from acmnet.data.datasets import WeakDataset
+from acmnet.messages import counted
 from acmnet.models.trained_model import TrainedModel
 from acmnet.network.acm_net import ACMNet
 from acmnet.runs.earlier_run import begin_with_earlier
@@ -25,6 +27,8 @@ from acmnet.training.weak_task import Plan
 
 DRAWING_LOCK: Final = threading.Lock()
 """Held while first weights are drawn from torch's one generator for all threads."""
+MINING_PAUSE_S: Final = 10.0
+"""Least seconds between two sentences on how far the mining of snippets has come."""
 MEMORY_SHARE: Final = 0.5
 """Features that take more than this share of the free memory are mapped from their
 files rather than read into memory."""
@@ -37,6 +41,7 @@ def train_network(
     on_step: Callable[[StepRecord], None],
     dataset: WeakDataset | None = None,
     mined: Mapping[str, SnippetMarks] | None = None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Train the paper's network, or the epochs that are missing of it.
 
@@ -55,6 +60,8 @@ def train_network(
     mined : mapping of video id to SnippetMarks, optional
         Snippets that were mined from names; `snippets_mined_from_names` is called if
         they are not given.
+    on_note : callable
+        Called with sentences on how far this mining has come.
     """
     run = RunDirectory(request, found, labels)
     dataset = dataset or weak_dataset(request)
@@ -67,15 +74,14 @@ def train_network(
     begins = run.state is None and not begin_with_earlier(request, model)
     if begins and settings.model.standardize:
         model.standardize(*dataset.statistics())
+    if mined is None:
+        mined = snippets_mined_from_names(request, dataset, on_note)
     plan = Plan(
         training=request.schedule.training,
         sampling=settings.sampling,
         loss=settings.loss,
         seed=request.seed,
-        marks={
-            **(snippets_mined_from_names(request, dataset) if mined is None else mined),
-            **marks_on_grid(request),
-        },
+        marks={**mined, **marks_on_grid(request)},
     )
 
     def as_model(network: nn.Module) -> TrainedModel:
@@ -95,13 +101,28 @@ def train_network(
 
 
 def snippets_mined_from_names(
-    request: RunRequest, dataset: WeakDataset
+    request: RunRequest, dataset: WeakDataset, on_note: Callable[[str], None]
 ) -> dict[str, SnippetMarks]:
-    """Return the snippets of long recordings that show a class, mined from names."""
+    """Return the snippets of long recordings that show a class, mined from names.
+
+    ``on_note`` is told from time to time how far the search has come, because it takes
+    about a second of a core for each class.
+    """
     settings = request.settings
     if not settings.loss.marks_weight:
         return {}
-    return mine_snippets(dataset, settings.model)
+    told = time.monotonic()
+
+    def tell(done: int, of: int) -> None:
+        nonlocal told
+        if done < of and time.monotonic() - told >= MINING_PAUSE_S:
+            told = time.monotonic()
+            on_note(
+                "long recordings are searched for snippets that only their names "
+                f"tell of: {done} of {counted(of, 'class')} done"
+            )
+
+    return mine_snippets(dataset, settings.model, tell)
 
 
 def trained_model(request: RunRequest, networks: tuple[ACMNet, ...]) -> TrainedModel:

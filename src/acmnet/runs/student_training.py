@@ -129,7 +129,7 @@ def _mined_once(
 
     @functools.cache
     def mined_snippets() -> Mapping[str, SnippetMarks]:
-        mined = snippets_mined_from_names(request, dataset)
+        mined = snippets_mined_from_names(request, dataset, on_note)
         if mined:
             class_names = request.data.annotations.class_names
             on_note(mining_note(mined, class_names, marked_classes(request.marks)))

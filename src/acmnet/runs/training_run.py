@@ -86,7 +86,7 @@ def _train(
     if request.settings.has_student:
         train_student(request, found, labels, on_step, on_note)
     else:
-        train_network(request, found, labels, on_step)
+        train_network(request, found, labels, on_step, on_note=on_note)
 
 
 def _refuse_taught_selection(request: RunRequest) -> None:

@@ -7,7 +7,7 @@ them as if somebody had marked them. Only features and names are used.
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import torch
@@ -27,7 +27,7 @@ from acmnet.training.shared_directions import (
     shared_direction,
     spread_evenly,
 )
-from acmnet.training.whitened_recordings import whitening_of
+from acmnet.training.whitened_recordings import MOST_COMPONENTS, whitening_of
 
 MOST_SNIPPETS: Final = 1_000_000
 """Largest number of snippets that are searched, in all recordings together. If there
@@ -43,7 +43,9 @@ LIMITS_TRIED: Final = 100
 
 
 def mine_snippets(
-    dataset: WeakDataset, settings: ModelSettings
+    dataset: WeakDataset,
+    settings: ModelSettings,
+    on_class: Callable[[int, int], None] = lambda *_: None,
 ) -> dict[str, SnippetMarks]:
     """Return the snippets of long recordings that show a class, and those that do not.
 
@@ -54,6 +56,9 @@ def mine_snippets(
     settings : ModelSettings
         A recording is long if ``most_pooled`` limits the number of snippets that are
         averaged for its video score (D-106). Without that limit, no recording is long.
+    on_class : callable
+        Called after each class with the number of classes that were searched for, and
+        that of all classes.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def mine_snippets(
         as watched stretches. All other snippets are unknown. Recordings without any
         finding are left out.
     """
-    places = _long(dataset, settings)
+    places = _searched(dataset.lengths, settings)
     if not len(places):
         return {}
     whitening = whitening_of([dataset.video(v) for v in places.tolist()])
@@ -70,20 +75,33 @@ def mine_snippets(
     has = dataset.labels[places.to(dataset.device)].bool().cpu()  # (V, C)
     shown = [torch.full((len(own), has.shape[1]), torch.nan) for own in recordings]
     for c in range(has.shape[1]):
-        direction = shared_direction(recordings, has[:, c])
-        if direction is None:
-            continue
-        values = [(own @ direction).cpu() for own in recordings]
-        least, peak = score_limits(values, has[:, c])
-        if least == math.inf:
-            continue
-        for v in has[:, c].nonzero().ravel().tolist():
-            shown[v][:, c] = _certainty(values[v], least, peak)
+        for v, own in _certainties(recordings, has[:, c]).items():
+            shown[v][:, c] = own
+        on_class(c + 1, has.shape[1])
     return {
         dataset.video_ids[place]: _as_marks(own, named)
         for place, own, named in zip(places.tolist(), shown, has, strict=True)
         if not own.isnan().all()
     }
+
+
+def mining_bytes(
+    lengths: Sequence[int], dimension: int, settings: ModelSettings
+) -> int:
+    """Return the bytes that `mine_snippets` holds at the least, besides the features.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Snippets of each video, from 1.
+    dimension : int
+        Columns of the features.
+    settings : ModelSettings
+        As for `mine_snippets`.
+    """
+    snippets = torch.tensor(lengths, dtype=torch.int64)
+    places = _searched(snippets, settings)
+    return 4 * int(snippets[places].sum()) * min(dimension, MOST_COMPONENTS)
 
 
 def mining_note(
@@ -158,18 +176,39 @@ def score_limits(values: list[Tensor], has: Tensor) -> tuple[float, float]:
     return least, peak
 
 
-def _long(dataset: WeakDataset, settings: ModelSettings) -> Tensor:
-    """Return the indices of the long recordings that are searched, (V,)."""
+def _searched(lengths: Tensor, settings: ModelSettings) -> Tensor:
+    """Return the indices (V,) of the long recordings that are searched.
+
+    ``lengths`` has the number of snippets of each video.
+    """
     ratio, most = settings.instance_ratio, settings.most_pooled
-    lengths = dataset.lengths.tolist()
     is_long = [
-        most_pooled_of(n, ratio) > most_pooled_of(n, ratio, most) for n in lengths
+        most_pooled_of(n, ratio) > most_pooled_of(n, ratio, most)
+        for n in lengths.tolist()
     ]
-    places = torch.tensor(is_long).nonzero().ravel()
-    total = int(dataset.lengths[places].sum())
+    places = torch.tensor(is_long, dtype=torch.bool).nonzero().ravel()
+    total = int(lengths[places].sum())
     return spread_evenly(
         places, most=max(len(places) * MOST_SNIPPETS // max(total, 1), 1)
     )
+
+
+def _certainties(recordings: Sequence[Tensor], has: Tensor) -> dict[int, Tensor]:
+    """Return what is known of a class by recording, as `_certainty` gives it.
+
+    ``has`` (V,) tells which recordings have the class. It is empty if names do not tell
+    where the class is.
+    """
+    direction = shared_direction(recordings, has)
+    if direction is None:
+        return {}
+    values = [(own @ direction).cpu() for own in recordings]
+    least, peak = score_limits(values, has)
+    if least == math.inf:
+        return {}
+    return {
+        v: _certainty(values[v], least, peak) for v in has.nonzero().ravel().tolist()
+    }
 
 
 def _certainty(values: Tensor, least: float, peak: float) -> Tensor:
