@@ -186,6 +186,18 @@ def test_shortest_cells_drops_short_runs():
     assert len(detect(heights, replace(rules, shortest_cells=5))) == 0
 
 
+@pytest.mark.parametrize(("runs", "kept"), [(250, 250), (300, 250), (2400, 600)])
+def test_soft_nms_returns_so_many_of_a_class_and_the_best(runs, kept):
+    # every second snippet is a run of its own, and none overlaps another
+    heights = np.zeros(2 * runs)
+    heights[::2] = np.random.default_rng(0).permutation(np.linspace(0.6, 1.0, runs))
+    every = detect(heights, PLAIN)
+    assert len(every) == runs
+    found = detect(heights, replace(PLAIN, nms="soft"))
+    assert len(found) == kept
+    assert found.score.tolist() == sorted(every.score.tolist(), reverse=True)[:kept]
+
+
 def test_soft_nms_keeps_what_hard_nms_drops():
     # one run of the CAS, one of attention, both fill the video: tIoU 1
     rules = replace(PLAIN, attention_thresholds=(0.5,))

@@ -360,6 +360,16 @@ def test_suppress_softly_equals_its_twin(rows, sigma, seed):
 
 
 @repeatable
+@given(cases, st.integers(1, 6))
+def test_suppress_softly_returns_the_first_of_all(rows, most):
+    start, length, quarters = np.array(rows, dtype=float).reshape(-1, 3).T
+    every = suppress_softly(start, start + length, quarters / 4, sigma=0.5)
+    few = suppress_softly(start, start + length, quarters / 4, sigma=0.5, most=most)
+    for whole, part in zip(every, few, strict=True):
+        assert part.tolist() == whole[:most].tolist()
+
+
+@repeatable
 @given(cases)
 def test_suppress_softly_keeps_all_and_raises_none(rows):
     intervals = [(start, start + length) for start, length, _ in rows]

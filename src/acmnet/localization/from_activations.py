@@ -30,6 +30,12 @@ from acmnet.localization.thresholded_sequences import (
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.segments import Detections, FloatArray, IntArray
 
+MOST_OF_CLASS: Final = 250
+"""Soft NMS drops no proposal, so in long videos it would return thousands that are next
+to worthless. It returns at most so many of a class (D-137), or one for every
+`SNIPPETS_A_DETECTION` snippets if that is more."""
+SNIPPETS_A_DETECTION: Final = 8
+"""Snippets of a long video for each detection of a class that soft NMS may return."""
 LEAST_CONTRAST: Final = 1e-3
 """Lower bound on the teachers' score of a student's candidate, relative to their usual
 best score. Candidates that the teachers do not support are ranked low, and not lost."""
@@ -60,7 +66,8 @@ def localize_activations(
     Qu et al. 2021, section III-D and eq. 15; `main_thu.py:164-260`.
     """
     found = score_proposals(activations, settings)
-    index, score = _suppress_by_class(found, settings)
+    most = max(MOST_OF_CLASS, activations.n_snippets // SNIPPETS_A_DETECTION)
+    index, score = _suppress_by_class(found, settings, most)
     return Detections(
         start_s=found.start_s[index],
         end_s=found.end_s[index],
@@ -306,9 +313,12 @@ def _contrast(
 
 
 def _suppress_by_class(
-    found: Detections, settings: LocalizationSettings
+    found: Detections, settings: LocalizationSettings, most: int
 ) -> tuple[IntArray, FloatArray]:
-    """Suppress within each class: indices into ``found``, and final scores."""
+    """Suppress within each class: indices into ``found``, and final scores.
+
+    Soft suppression, which drops nothing, returns ``most`` of a class at the most.
+    """
     if settings.nms != "soft":
         kept = suppress(
             found.start_s,
@@ -323,7 +333,8 @@ def _suppress_by_class(
     for label in np.unique(found.class_index):
         own = np.flatnonzero(found.class_index == label)
         of_class = found.start_s[own], found.end_s[own], found.score[own]
-        kept, score = suppress_softly(*of_class, sigma=settings.soft_nms_sigma)
+        sigma = settings.soft_nms_sigma
+        kept, score = suppress_softly(*of_class, sigma=sigma, most=most)
         indices.append(own[kept])
         scores.append(score)
     return np.concatenate(indices), np.concatenate(scores)

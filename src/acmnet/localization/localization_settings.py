@@ -94,7 +94,8 @@ class LocalizationSettings:
 
     nms: Literal["hard", "soft"] = "hard"
     """With "hard", a proposal that overlaps a better one of its class is dropped. With
-    "soft", its score is lowered."""
+    "soft", its score is lowered; only the best 250 of a class are kept then, or in long
+    videos one for every 8 snippets (D-137)."""
     nms_tiou: float = 0.55
     """With hard NMS, the overlap with a better proposal from which on a proposal is
     dropped, in (0, 1]. The overlap is their tIoU: the time that both cover, divided by

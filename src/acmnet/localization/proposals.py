@@ -224,21 +224,29 @@ def _near_pairs(
 
 
 def suppress_softly(
-    start_s: FloatArray, end_s: FloatArray, score: FloatArray, *, sigma: float
+    start_s: FloatArray,
+    end_s: FloatArray,
+    score: FloatArray,
+    *,
+    sigma: float,
+    most: int | None = None,
 ) -> tuple[IntArray, FloatArray]:
-    """Return every proposal of one class with its score decayed by better ones.
+    """Return the proposals of one class with their scores decayed by better ones.
 
     Parameters
     ----------
     start_s, end_s, score : arrays of shape (P,)
         Start and end of each proposal, in seconds, and its score. Only positive scores
-        decay; no proposal is dropped.
+        decay.
     sigma : float
         Each better proposal multiplies a score by ``exp(-tIoU ** 2 / sigma)``.
+    most : int, optional
+        No more proposals than this are returned, from 1; those with the highest decayed
+        scores. All P are returned when it is left out.
 
     Returns
     -------
-    index, score : arrays of shape (P,)
+    index, score : arrays of shape (P,), or (most,) if that is less
         The proposals and their decayed scores, from the highest of these down.
 
     References
@@ -247,8 +255,9 @@ def suppress_softly(
     """
     score = score.copy()
     left = np.arange(len(score))
-    order = np.empty(len(score), dtype=np.int64)
-    for place in range(len(score)):
+    n = len(score) if most is None else min(most, len(score))
+    order = np.empty(n, dtype=np.int64)
+    for place in range(n):
         best = left[score[left].argmax()]
         order[place] = best
         left = left[left != best]
