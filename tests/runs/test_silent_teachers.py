@@ -38,6 +38,7 @@ def asked(tiny_world, tmp_path, monkeypatch):
     """Ask for two teachers of 2 epochs; the limits are lowered for so short ones."""
     monkeypatch.setattr(silent_networks, "GUESS", 1e-3)
     monkeypatch.setattr(silent_networks, "STARTED", 1e-3)
+    monkeypatch.setattr(silent_teachers, "BACKGROUND_AFTER", 0.5)
     return RunRequest(
         out=tmp_path / "run",
         data=open_data(DataSource(*tiny_world, "training")),
@@ -76,12 +77,13 @@ def test_a_silent_teacher_is_trained_again_from_a_seed_of_its_own(asked, tmp_pat
     found, notes = teachers_of(asked)
     assert (found.silent, found.trained_again) == ((), (1,))
     assert notes == [
-        "teachers/1 did not start to learn; it is trained again from another seed"
+        "teachers/1 did not start to learn; it is trained again in another way"
     ]
     assert are_equal(found.networks[0], before.networks[0])
     assert not are_equal(found.networks[1], before.networks[1])
     own = next(further_tries(as_teacher(asked, place, 1)))
     assert load_config(place).seed == own.seed
+    assert load_config(place).settings["loss"]["background_after"] == 0.5
     # it is what a training from that seed alone gives
     alone = train_run(dataclasses.replace(own, out=tmp_path / "alone"))
     assert are_equal(found.networks[1], load_network(alone))
@@ -121,15 +123,22 @@ def test_a_teacher_that_stays_silent_is_left_out_and_told(asked, monkeypatch):
     assert "teachers_trained_again" not in model.config.training
 
 
-def test_where_no_teacher_starts_none_is_trained_again_or_left_out(asked, monkeypatch):
+def test_where_no_teacher_starts_one_more_try_is_made_of_each(asked, monkeypatch):
     monkeypatch.setattr(silent_networks, "GUESS", 1e9)
     notes = []
     run = train_run(asked, on_note=notes.append)
-    assert notes[-1].startswith("none of the 2 teachers started to learn")
+    assert notes[0].startswith("teachers/0 and teachers/1 did not start to learn; they")
+    assert notes[1].startswith("none of the 2 teachers started to learn")
     model = acmnet.load(run)
     assert len(model.networks) == 2
-    seeds = [load_config(run / f"teachers/{k}").seed for k in (0, 1)]
-    assert seeds == [0, 1]
+    for k in (0, 1):
+        again = next(further_tries(as_teacher(asked, run, k)))
+        assert load_config(run / f"teachers/{k}").seed == again.seed
+
+
+def test_too_short_a_training_is_not_tried_again(asked, monkeypatch):
+    monkeypatch.setattr(silent_teachers, "BACKGROUND_AFTER", 0.4)  # of 2 epochs
+    assert [*further_tries(asked)] == []
 
 
 def test_seeds_of_further_tries_meet_no_other(asked):

@@ -18,7 +18,7 @@ from acmnet.training.loss_settings import LossSettings
 from acmnet.training.losses import LossTerms
 from acmnet.training.training_error import TrainingError
 from acmnet.training.training_settings import TrainingSettings
-from acmnet.training.weak_task import Plan
+from acmnet.training.weak_task import Plan, WeakTask
 
 PLAN = Plan(
     training=TrainingSettings(epochs=4, batch_size=5, learning_rate=1e-3),
@@ -61,21 +61,54 @@ def test_another_seed_does_not(dataset):
     assert not are_equal(trained(dataset)[0], trained(dataset, other)[0])
 
 
-def test_resuming_equals_never_having_stopped(dataset, tmp_path):
-    whole, _ = trained(dataset)
+@pytest.mark.parametrize("after", [0.0, 0.5])
+def test_resuming_equals_never_having_stopped(dataset, tmp_path, after):
+    plan = dataclasses.replace(PLAN, loss=LossSettings(background_after=after))
+    whole, _ = trained(dataset, plan)
     model, states = new_model(dataset), {}
 
     def keep(progress):
         torch.save(progress.state(), tmp_path / f"{progress.epoch}.pt")
         states[progress.epoch] = tmp_path / f"{progress.epoch}.pt"
 
-    train(model, dataset, PLAN, on_epoch=keep)
-    for epoch in (1, 3):
+    train(model, dataset, plan, on_epoch=keep)
+    for epoch in (1, 2, 3):
         state = torch.load(states[epoch], weights_only=True)
         torch.manual_seed(99)  # what was drawn before must not matter
-        weights, records = trained(dataset, resume=state)
+        weights, records = trained(dataset, plan, resume=state)
         assert are_equal(weights, whole)
         assert records[0].epoch == epoch + 1
+
+
+def test_the_background_loss_of_labelled_videos_counts_later(dataset):
+    loss = LossSettings(background_after=0.5, background_weight=2.0)
+    _, records = trained(dataset, dataclasses.replace(PLAN, loss=loss))
+    assert [(r.epoch, r.step) for r in records] == [
+        (1 + n // 3, 1 + n) for n in range(12)
+    ]
+    assert (dataset.labels.sum(dim=1) > 0).all()
+    for record in records:
+        terms = dict(record.losses)
+        total = terms.pop("total")
+        if record.epoch <= 2:
+            terms["background"] = 0.0
+        weighed = [getattr(loss, f"{name}_weight") * x for name, x in terms.items()]
+        assert total == pytest.approx(sum(weighed), rel=1e-5)
+
+
+def test_videos_without_a_label_are_background_from_the_first_epoch(dataset):
+    task = WeakTask(dataset, PLAN), WeakTask(dataset, PLAN, is_early=True)
+    labels = dataset.labels.clone()
+    drawn = task[0].draw(torch.arange(4), slice(None), torch.Generator())
+    try:
+        dataset.labels[2] = 0.0
+        whole, early = (own.losses(new_model(dataset).train(), drawn) for own in task)
+    finally:
+        dataset.labels.copy_(labels)
+    background = whole[task[0].terms.index("background")]
+    beyond = background * torch.tensor([1.0, 1.0, 0.0, 1.0])
+    torch.testing.assert_close(early[0], whole[0] - beyond)
+    assert torch.equal(early[1:], whole[1:])
 
 
 def test_every_video_is_seen_once_an_epoch(dataset):

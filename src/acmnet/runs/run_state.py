@@ -257,6 +257,8 @@ def _may_change(key: str, request: RunRequest) -> bool:
         return request.begin_from is None or not request.settings.has_student
     if request.settings.has_student:
         return key in MAY_CHANGE_WITH_STUDENT
+    if key == "training.epochs" and request.settings.loss.background_after:
+        return False  # a share of them is trained in another way
     chooses = key.startswith("localization.") and request.selection is None
     return chooses or key in MAY_CHANGE
 

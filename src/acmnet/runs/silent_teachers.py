@@ -17,6 +17,9 @@ from acmnet.runs.run_request import RunRequest
 
 MOST_TRIES: Final = 2
 """How often a teacher is trained again, each time from another seed."""
+BACKGROUND_AFTER: Final = 0.15
+"""`LossSettings.background_after` of teachers that are trained again. On SHREC'22 it
+starts every network that was tried, two that never start among them."""
 TRAINED_AGAIN: Final = "teachers_trained_again"
 """What a run keeps the places of teachers under that were trained again."""
 
@@ -51,12 +54,22 @@ class Teachers(NamedTuple):
 def further_tries(teacher: RunRequest) -> Iterator[RunRequest]:
     """Yield the trainings that may follow where the training of a teacher fails.
 
-    Their seeds follow from the teacher's own. They begin with drawn weights, also in a
-    round, because the weights of a network that guesses lead nowhere.
+    Their seeds follow from the teacher's own, and the loss of the background branch,
+    which keeps networks from starting, counts later. They begin with drawn weights,
+    also in a round, because the weights of a network that guesses lead nowhere. There
+    are none where a training has too few epochs for that.
     """
+    loss = teacher.settings.loss
+    later = max(loss.background_after, BACKGROUND_AFTER)
+    if int(later * teacher.settings.training.epochs) == 0:
+        return
+    loss = dataclasses.replace(loss, background_after=later)
+    settings = dataclasses.replace(teacher.settings, loss=loss)
     for number in range(1, MOST_TRIES + 1):
         drawn = np.random.SeedSequence([teacher.seed, number]).generate_state(1)
-        yield dataclasses.replace(teacher, seed=int(drawn[0]), begin_from=None)
+        yield dataclasses.replace(
+            teacher, seed=int(drawn[0]), settings=settings, begin_from=None
+        )
 
 
 def sentence_before(places: Collection[int]) -> str:
@@ -65,12 +78,12 @@ def sentence_before(places: Collection[int]) -> str:
     Examples
     --------
     >>> sentence_before([1])
-    'teachers/1 did not start to learn; it is trained again from another seed'
+    'teachers/1 did not start to learn; it is trained again in another way'
     """
     are = "it is" if len(places) == 1 else "they are"
     return (
         f"{' and '.join(f'{TEACHERS}/{k}' for k in sorted(places))} did not start to "
-        f"learn; {are} trained again from another seed"
+        f"learn; {are} trained again in another way"
     )
 
 

@@ -75,16 +75,44 @@ def trained_teachers(
     if keeps_teachers(request):
         kept = [_kept_teacher(request, k) for k in places]
         return Teachers.of(kept, guessing([mean_spread(x, dataset) for x in kept]))
-    requests = [_request_of(request, k) for k in places]
 
     def trained(some: Sequence[RunRequest]) -> tuple[ACMNet, ...]:
         return trained_together(
             some, dataset, mined_snippets, on_step, on_note, of=len(places)
         )
 
+    return _until_they_start(request, dataset, trained, on_note)
+
+
+def _until_they_start(
+    request: RunRequest,
+    dataset: WeakDataset,
+    trained: Callable[[Sequence[RunRequest]], tuple[ACMNet, ...]],
+    on_note: Callable[[str], None],
+) -> Teachers:
+    """Return the teachers, once those that never started were trained again.
+
+    Parameters
+    ----------
+    request : RunRequest
+        The run whose student they teach.
+    dataset : WeakDataset
+        What they learn from.
+    trained : callable
+        Returns the network of each training, trained where it is not trained already.
+    on_note : callable
+        Called with a sentence before teachers are trained again.
+    """
+    places = range(request.settings.teachers.count)
+    first = [_first_try(request, k) for k in places]
+    requests = [_request_of(request, k) for k in places]
     networks = [*trained(requests)]
-    spreads = [mean_spread(x, dataset) for x in networks]
-    while 0 < len(silent := guessing(spreads)) < len(places):
+    spreads = [mean_spread(network, dataset) for network in networks]
+    while True:
+        silent = guessing(spreads)
+        again = [k for k in places if requests[k].seed != first[k].seed]
+        if len(silent) == len(places) and again:
+            break  # neither the seeds nor the first epochs are at fault
         tries = {
             k: own
             for k in sorted(silent)
@@ -96,7 +124,6 @@ def trained_teachers(
         for k, network in zip(tries, trained([*tries.values()]), strict=True):
             requests[k], networks[k] = tries[k], network
             spreads[k] = mean_spread(network, dataset)
-    again = [k for k in places if requests[k].seed != _first_try(request, k).seed]
     return Teachers.of(networks, silent, again)
 
 

@@ -1,6 +1,7 @@
 """The training loop: batches, steps and epochs of any network, and exact resumption."""
 
 import copy
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -111,16 +112,40 @@ def train(
         weight_decay=settings.weight_decay,
         averaging=settings.averaging,
     )
-    task = WeakTask(dataset, plan)
+    early = int(plan.loss.background_after * settings.epochs)
+    if early and _epochs_done(resume) < early:
+        begun: list[dict[str, object]] = []
+
+        def on_early_epoch(progress: Progress) -> None:
+            on_epoch(progress)
+            if progress.epoch == early:
+                begun.append(copy.deepcopy(progress.state()))
+
+        optimize(
+            model,
+            WeakTask(dataset, plan, is_early=True),
+            dataclasses.replace(schedule, epochs=early),
+            plan.seed,
+            resume=resume,
+            on_step=on_step,
+            on_epoch=on_early_epoch,
+        )
+        resume = begun[0]
     optimize(
         model,
-        task,
+        WeakTask(dataset, plan),
         schedule,
         plan.seed,
         resume=resume,
         on_step=on_step,
         on_epoch=on_epoch,
     )
+
+
+def _epochs_done(resume: Mapping[str, object] | None) -> int:
+    """Return how many epochs were done before a training goes on."""
+    done = resume["epoch"] if resume else 0
+    return done if isinstance(done, int) else 0
 
 
 def optimize(

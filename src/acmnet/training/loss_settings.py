@@ -19,6 +19,12 @@ class LossSettings:
     """Weight of the classification loss of the background branch (eq. 8), at least 0.
     """
 
+    background_after: float = 0.0
+    """Share of the epochs after which the loss of the background branch counts in
+    videos with a label, in [0, 1); in videos without one it counts from the first
+    epoch. 0 is the paper's training. Above 0, networks start that otherwise guess to
+    the last epoch (D-136)."""
+
     guide_weight: float = 1.5
     """Lambda 1 of eq. 10, at least 0: weight of the attention guide (eq. 11), which
     pulls the instance branch's scores towards its attention. The authors' 2e-3 is for a
@@ -58,6 +64,10 @@ class LossSettings:
             value = getattr(self, field.name)
             if field.name.endswith("_weight") and not value >= 0.0:
                 raise ValueError(f"{field.name} must be at least 0, got {value}")
+        if not 0.0 <= self.background_after < 1.0:
+            raise ValueError(
+                f"background_after must be in [0, 1), got {self.background_after}"
+            )
         if not self.feature_margin > 0.0:
             raise ValueError(
                 f"feature_margin must be above 0, got {self.feature_margin}"

@@ -30,9 +30,8 @@ MOST_VIDEOS: Final = 500
 def guessing(spreads: Sequence[float]) -> frozenset[int]:
     """Return which of several networks guess, by their places.
 
-    The networks differ in their seed alone. Where none of them has started to learn,
-    it is not the seed that is at fault: then either all of them guess, or none is said
-    to.
+    The networks differ in their seed alone. If some are in between, and none has
+    started, their training may only have been too short, and none is said to guess.
 
     Parameters
     ----------

@@ -39,13 +39,26 @@ class WeakTask:
 
     Where a person marked times, `marked_loss` is added; see
     `acmnet.training.marked_snippets`.
+
+    Parameters
+    ----------
+    dataset : WeakDataset
+        Features and labels.
+    plan : Plan
+        Settings and seed.
+    is_early : bool
+        Whether the loss of the background branch does not count yet in videos with a
+        label, see `LossSettings.background_after`.
     """
 
-    def __init__(self, dataset: WeakDataset, plan: Plan) -> None:
+    def __init__(
+        self, dataset: WeakDataset, plan: Plan, is_early: bool = False
+    ) -> None:
         self.video_ids = dataset.video_ids
         self.device = dataset.device
         self._dataset = dataset
         self._plan = plan
+        self._is_early = is_early
         known = _KnownOfVideos(dataset, plan.marks if plan.loss.marks_weight else {})
         self._known = None if known.is_empty else known
         self.terms = terms_of(plan.loss) + (("marks",) if self._known else ())
@@ -68,6 +81,10 @@ class WeakTask:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_bf16):
             output: ACMNetOutput = network(batch.features, batch.mask, drawn.seeds)
         losses = video_losses(output, batch.labels, plan.loss)._asdict()
+        if self._is_early:
+            is_labelled = (batch.labels.sum(dim=1) > 0).float()  # (B,)
+            beyond = plan.loss.background_weight * losses["background"]
+            losses["total"] = losses["total"] - is_labelled * beyond
         if self._known is not None:
             known = self._known.of(drawn.videos.to(self.device), batch.position)
             losses["marks"] = marked_loss(output, known)
