@@ -36,7 +36,7 @@ def n_directed(plan: SignalPlan) -> int:
     if not plan.has_directions:
         return 0
     points = len(PATH_AT) + len(SHAPE_AT) * len(plan.described)
-    return plan.n_told * points * plan.n_axes
+    return plan.n_with_columns * points * plan.n_axes
 
 
 def directed_shapes(
@@ -70,16 +70,16 @@ def directed_shapes(
         away = np.round(np.array(at) * grid.snippet_frames).astype(np.int64)
         return np.asarray((middle[:, None] + away).clip(0, last), np.int64)
 
-    told: list[Places] = []
+    described: list[Places] = []
     for i in range(plan.n_individuals):
         path = held.centres[frames(PATH_AT), i] - held.centres[middle, i][:, None]
         points = held.positions[frames(SHAPE_AT), i]  # (n, times, P, A)
         arms = points - points.mean(axis=2, keepdims=True)
         shape = arms[:, :, plan.described].reshape(len(middle), -1, plan.n_axes)
         both = np.concatenate([path, shape], axis=1)
-        told.append(both.reshape(len(middle), -1) * (not held.is_absent[i]))
+        described.append(both.reshape(len(middle), -1) * (not held.is_absent[i]))
     if not plan.are_pooled:
-        return np.concatenate(told, axis=1)
+        return np.concatenate(described, axis=1)
     seen = ~held.missing[middle].all(axis=2)  # (n, I)
-    total = np.einsum("ni,inc->nc", seen, np.stack(told))
+    total = np.einsum("ni,inc->nc", seen, np.stack(described))
     return np.asarray(total / np.maximum(seen.sum(axis=1), 1)[:, None])

@@ -1,4 +1,4 @@
-"""Keypoint features: what a snippet of tracks says, over windows of several lengths.
+"""Keypoint features: statistics of a snippet's signals over several windows.
 
 Each signal of `acmnet.extraction.keypoints.keypoint_signals` is summed up over windows
 around the middle of the snippet (`WINDOWS`). Beside them stand the directed shapes of
@@ -23,10 +23,10 @@ WINDOWS: Final[tuple[tuple[float, tuple[str, ...]], ...]] = (
     (0.5, ("mean",)),
     (1.0, ("mean", "deviation", "least", "largest", "change")),
 )
-"""Windows in lengths of a snippet, and what is told of each signal in them. None is
-longer than a snippet: it would tell what happens outside, and so blur where actions
+"""Windows in lengths of a snippet, and the statistics of each signal in them. None is
+longer than a snippet: it would include what happens outside, and so blur where actions
 begin and end."""
-COLUMNS_A_SIGNAL: Final = sum(len(told) for _, told in WINDOWS)
+COLUMNS_A_SIGNAL: Final = sum(len(statistics) for _, statistics in WINDOWS)
 GAP_COLUMNS: Final = 2
 """For each individual, or once where they are pooled: the square roots of the share of
 a snippet's points that were interpolated, and of the share of its frames in which none
@@ -50,8 +50,8 @@ def n_columns(plan: SignalPlan) -> int:
 
 
 def _n_gaps(plan: SignalPlan) -> int:
-    """Return the columns that tell gaps, which are the last ones."""
-    return GAP_COLUMNS * plan.n_told
+    """Return the number of columns on gaps, which are the last ones."""
+    return GAP_COLUMNS * plan.n_with_columns
 
 
 def keypoint_features(
@@ -78,11 +78,11 @@ def keypoint_features(
     at_once = max(1, NUMBERS_AT_ONCE // (longest * plan.n_signals))
     for first in range(0, n_snippets, at_once):
         snippets = np.arange(first, min(first + at_once, n_snippets))
-        told = _told(held, plan, grid, snippets)
+        statistics = _window_statistics(held, plan, grid, snippets)
         if plan.has_directions:
-            told.append(directed_shapes(held, plan, grid, snippets))
+            statistics.append(directed_shapes(held, plan, grid, snippets))
         gaps = _gaps(tracks.missing, plan, _window(snippets, grid, 1.0))
-        yield np.concatenate([*told, gaps], axis=1).astype(np.float32)
+        yield np.concatenate([*statistics, gaps], axis=1).astype(np.float32)
 
 
 def features_of_nobody(plan: SignalPlan, n_snippets: int) -> npt.NDArray[np.float32]:
@@ -102,13 +102,13 @@ def features_of_nobody(plan: SignalPlan, n_snippets: int) -> npt.NDArray[np.floa
     return features
 
 
-def _told(
+def _window_statistics(
     held: Bodies,
     plan: SignalPlan,
     grid: SnippetGrid,
     snippets: npt.NDArray[np.int64],
 ) -> list[Places]:
-    """Return (n, S) arrays: of each window, each of what is told of it."""
+    """Return (n, S) arrays: the statistics by window, in the order of WINDOWS."""
     last = len(held.positions) - 1
     windows = [_window(snippets, grid, length).clip(0, last) for length, _ in WINDOWS]
     low = int(min(window.min() for window in windows))
@@ -116,13 +116,13 @@ def _told(
     values = signals(held, plan, low, high)
     return [
         STATISTICS[name](values[window - low])
-        for window, (_, told) in zip(windows, WINDOWS, strict=True)
-        for name in told
+        for window, (_, statistics) in zip(windows, WINDOWS, strict=True)
+        for name in statistics
     ]
 
 
 def _frames(length: float, grid: SnippetGrid) -> int:
-    """Return the frames of a window of so many snippet lengths, at least 1."""
+    """Return the frames of a window of ``length`` snippet lengths, at least 1."""
     return max(1, round(length * grid.snippet_frames))
 
 
@@ -148,11 +148,11 @@ STATISTICS: Final[dict[str, Callable[[Places], Places]]] = {
     "largest": lambda values: np.asarray(values.max(axis=1)),
     "change": _change,
 }
-"""What is told of (n, W, S) signals in windows of W frames: (n, S)."""
+"""Statistics of (n, W, S) signals over windows of W frames: (n, S)."""
 
 
 def _gaps(missing: Flags, plan: SignalPlan, window: npt.NDArray[np.int64]) -> Places:
-    """Return (n, `GAP_COLUMNS` for each individual): what was not seen."""
+    """Return the columns on gaps, (n, `GAP_COLUMNS` for each individual)."""
     held = missing[window.clip(0, len(missing) - 1)]  # (n, W, I, P)
     shares = np.stack(
         [held.mean(axis=(1, 3)), held.all(axis=3).mean(axis=1)], axis=2

@@ -1,4 +1,4 @@
-"""Keypoint signals: what a frame of tracks says, without size, place and heading.
+"""Keypoint signals: a frame of tracks, independently of size, place and heading.
 
 All signals are made of lengths and of angles between directions within the recording,
 never of coordinates, so they stay the same when a whole recording is moved, turned or

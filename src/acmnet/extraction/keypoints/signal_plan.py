@@ -42,8 +42,8 @@ class SignalPlan(NamedTuple):
     `acmnet.extraction.keypoints.directed_shapes`."""
 
     @property
-    def n_told(self) -> int:
-        """Individuals with columns of their own: 1 where they are pooled."""
+    def n_with_columns(self) -> int:
+        """Number of individuals with columns of their own: 1 where they are pooled."""
         return 1 if self.are_pooled else self.n_individuals
 
     @property
@@ -87,5 +87,5 @@ class SignalPlan(NamedTuple):
 
 
 def _spread(n: int, most: int) -> list[int]:
-    """Return at most so many of n indices, evenly spread, with the first and last."""
+    """Return at most ``most`` of n indices, evenly spread, with the first and last."""
     return sorted({round(float(x)) for x in np.linspace(0, n - 1, min(n, most))})
