@@ -89,6 +89,7 @@ def test_extract_writes_a_store_and_goes_on(acmnet, tiny_scenes):
     code, out, _ = acmnet(*command)
     assert code == 0
     assert "2 videos extracted" in out
+    assert "next: acmnet train --annotations LABELS --features features --out" in out
     manifest = read_manifest("features")
     assert manifest.extractor == "motion"
     assert np.load("features/test_000.npy").shape[1] == manifest.dimension
@@ -322,6 +323,8 @@ def test_localizing_a_file_equals_localizing_its_features(acmnet, fitted, tiny_s
     video = tiny_scenes / "videos" / "test_000.mp4"
     code, out, _ = acmnet("localize", video, "--run", fitted, "--out", "holiday.json")
     assert (code, "in 1 video: holiday.json" in out) == (0, True)
+    then = f"next: acmnet render {video} --detections holiday.json --out drawn.mp4"
+    assert then in out
     mine = json.loads(Path("holiday.json").read_text())["results"]
     theirs = json.loads((fitted / "detections.json").read_text())["results"]
     assert mine == {"test_000": theirs["test_000"]}
@@ -348,6 +351,7 @@ def test_localizing_a_folder_goes_on_past_a_broken_video(
     result = acmnet("localize", "videos", "--run", fitted, "--out", "d.json", *ONE)
     refused(result, "1 of 2 videos was left out", code=3)
     assert "left out: broken: " in result[2]
+    assert "next: acmnet cut d.json videos --out clips" in result[1]
     assert list(json.loads(Path("d.json").read_text())["results"]) == ["test_001"]
     assert walked.count(Path("videos")) == 1
 

@@ -1,6 +1,7 @@
 """The verb extract: video files become features."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -116,6 +117,12 @@ def extract(
         f"{summary.wall_s:.0f} s, {rate:.1f} x real time), {summary.already} were "
         f"there already: {out}"
     )
+    if summary.done + summary.already:
+        console.print(
+            f"next: acmnet train --annotations LABELS --features {quote(str(out))} "
+            "--out runs/first learns from them",
+            markup=False,
+        )
     reasons = [f"{failure.video}: {failure.reason}" for failure in summary.failures]
     n_done = summary.done + summary.already
     fail_for_left_out(reasons, n_done, listed=f"{out}/failed*.jsonl")

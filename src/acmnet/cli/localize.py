@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
@@ -19,6 +19,7 @@ from acmnet.cli.options.localize_outputs import (
     OutputOptions,
     Outputs,
     features_beside,
+    print_next,
     write_or_print,
 )
 from acmnet.cli.options.localize_sources import Source, SourceOptions
@@ -41,6 +42,7 @@ from acmnet.data.detection_output import Output
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.evaluation.videos_trained_on import TRAINED_ON_KEY
+from acmnet.extraction.extractors import KEYPOINTS
 from acmnet.extraction.video_search import find_recordings
 from acmnet.fitting.extracted_videos import extraction_of
 from acmnet.inference import kinetics_zero_shot
@@ -124,12 +126,15 @@ def localize(
     outputs = given.outputs()
     where = join_processes(device)
     chosen = untrained.choice() if is_untrained else None
+    pictures: Sequence[Path] = ()
     with contextlib.ExitStack() as stack:
         if videos:
             extraction = kinetics_zero_shot.EXTRACTION
             if run is not None:
                 extraction = extraction_of(run, source.extractor)
             files = find_recordings(videos, extraction.extractor)
+            if extraction.extractor != KEYPOINTS:
+                pictures = tuple(files.values())
             _refuse_outputs(outputs, len(files))
             beside = features_beside(outputs)
             opened = source.extracted(files, extraction, beside, where)
@@ -147,6 +152,8 @@ def localize(
             found = _by_run(model, stored.run, data, calibrated, find)
         missing = [] if videos else missing_videos(data)
     write_or_print(found.results, outputs, limits, found.from_score, found.used)
+    if any(map(len, found.results.values())):
+        print_next(videos or (), pictures, outputs)
     left_out = [*missing, *(f"{x.video}: {x.reason}" for x in unread)]
     fail_for_left_out([*map(str, found.failures), *left_out], len(found.results))
 

@@ -1,9 +1,10 @@
 """Options and output of the verb localize: files, or tables on the terminal."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from shlex import quote
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
@@ -16,6 +17,9 @@ from acmnet.data.detections.shown_detections import Shown
 from acmnet.inference.why_nothing_found import why_nothing_shown
 from acmnet.messages import counted
 from acmnet.segments import Detections
+
+MOST_NAMED: Final = 3
+"""Videos and folders that a proposed command names, at most."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +108,32 @@ def write_or_print(
     if all(output.format in UNFILTERED for output in outputs) and outputs:
         shown = everything
     _note_left_out(results, shown, rule)
+
+
+def print_next(
+    given: Sequence[Path], files: Sequence[Path], outputs: Sequence[Output]
+) -> None:
+    """Print the command that shows the detections of videos, if JSON was written.
+
+    Parameters
+    ----------
+    given : sequence of Path
+        The videos and folders that the user named.
+    files : sequence of Path
+        The files of the videos; empty where these are files of tracks.
+    outputs : sequence of Output
+        What was written.
+    """
+    written = next((x.path for x in outputs if x.path.suffix == ".json"), None)
+    if written is None or not files:
+        return
+    found, one = quote(str(written)), quote(str(files[0]))
+    next_one = f"render {one} --detections {found} --out drawn.mp4 draws them"
+    if len(files) > 1:
+        named = len(given) <= MOST_NAMED
+        places = " ".join(quote(str(x)) for x in given) if named else "VIDEOS"
+        next_one = f"cut {found} {places} --out clips cuts them out"
+    console.print(f"next: acmnet {next_one}", markup=False)
 
 
 def _note_left_out(
