@@ -104,15 +104,15 @@ def budget_command(
 
 def _on_unknown(videos: Sequence[str], durations: Path | None) -> str:
     """Return what is blank for these videos, and how their durations can be given."""
-    told = f"the durations of {counted(len(videos), 'video')} are not known"
+    sentence = f"the durations of {counted(len(videos), 'video')} are not known"
     remedy = "--durations FILE names a label file that states them"
     if durations is not None:
-        told = f"{durations} states no duration of {some(videos)}"
+        sentence = f"{durations} states no duration of {some(videos)}"
         remedy = (
             "give it there in seconds, in the column duration of a CSV or the field "
             "duration of JSON"
         )
-    return f"{told}, so their rates and shares of time are blank: {remedy}"
+    return f"{sentence}, so their rates and shares of time are blank: {remedy}"
 
 
 def _transition_rows(

@@ -72,11 +72,11 @@ def convert_command(
         note(f"{out}: {sentence}")
     n = len(written.files)
     files = "" if n == 1 else f", {counted(n, 'file')}"
-    told = [counted(written.marks, "mark")] * (written.marks > 0 or not written.names)
+    parts = [counted(written.marks, "mark")] * (written.marks > 0 or not written.names)
     if written.names:
-        told.append(f"{counted(written.names, 'name')} without a time")
+        parts.append(f"{counted(written.names, 'name')} without a time")
     console.print(
-        f"{' and '.join(told)} in {counted(written.videos, 'video')}: "
+        f"{' and '.join(parts)} in {counted(written.videos, 'video')}: "
         f"{out}{files} ({done.source.name} to {done.target.name})",
         markup=False,
     )

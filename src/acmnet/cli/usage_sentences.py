@@ -35,29 +35,29 @@ _CHOICE: Final = re.compile(
 )
 
 
-def usage_sentence(told: str, tokens: Sequence[str]) -> str:
+def usage_sentence(message: str, tokens: Sequence[str]) -> str:
     """Return a sentence of cyclopts in plain words, or unchanged if it is not known.
 
     Parameters
     ----------
-    told : str
-        What cyclopts says.
+    message : str
+        The message of cyclopts.
     tokens : sequence of str
         The words of the command line.
 
     Examples
     --------
-    >>> told = 'Command "fit" parameter --out requires an argument.'
-    >>> usage_sentence(told, ["fit", "videos", "labels.csv"])
+    >>> message = 'Command "fit" parameter --out requires an argument.'
+    >>> usage_sentence(message, ["fit", "videos", "labels.csv"])
     'acmnet fit needs --out; acmnet fit --help explains it'
-    >>> usage_sentence(told, ["fit", "videos", "labels.csv", "--out"])
+    >>> usage_sentence(message, ["fit", "videos", "labels.csv", "--out"])
     '--out needs a value; acmnet fit --help explains it'
     >>> usage_sentence('Invalid value for --top: unable to convert "x" into int.', [])
     "--top must be a whole number, got 'x'"
     >>> usage_sentence('Invalid value "c.csv" for --out. must name a folder', [])
     "--out must name a folder, got 'c.csv'"
     """
-    if found := _LACKING.fullmatch(told):
+    if found := _LACKING.fullmatch(message):
         verb, name, rest = found["verb"], found["name"], found["rest"].strip()
         what = (
             f"{name} needs a value" if name in tokens else f"acmnet {verb} needs {name}"
@@ -65,14 +65,14 @@ def usage_sentence(told: str, tokens: Sequence[str]) -> str:
         return f"{what}; acmnet {verb} --help explains it" + (
             f". {rest}" if rest else ""
         )
-    if found := _UNUSED.fullmatch(told):
+    if found := _UNUSED.fullmatch(message):
         return (
             f"more words were given than acmnet {' '.join(tokens[:1])} takes: "
             f"{found['words']}; put names that have blanks into quotes"
         )
-    if (found := _UNFIT.fullmatch(told)) and found["kind"] in KINDS:
+    if (found := _UNFIT.fullmatch(message)) and found["kind"] in KINDS:
         return f"{found['name']} must be {KINDS[found['kind']]}, got {found['value']!r}"
-    if found := _UNKNOWN.fullmatch(told):
+    if found := _UNKNOWN.fullmatch(message):
         verb = verb_of(tokens)
         near = _setting_called(found["name"], verb) or found["near"]
         meant = f"did you mean {near}? " if near else ""
@@ -80,14 +80,14 @@ def usage_sentence(told: str, tokens: Sequence[str]) -> str:
             f"acmnet {verb} has no option {found['name']}; {meant}acmnet {verb} --help "
             "lists all options"
         )
-    if found := _CHOICE.fullmatch(told):
+    if found := _CHOICE.fullmatch(message):
         near = found["near"]
         meant = f"; did you mean {near!r}?" if near else ""
         known = found["known"].replace('"', "")
         return f"{found['name']} must be one of {known}, got {found['value']!r}{meant}"
-    if found := _REFUSED.fullmatch(told):
+    if found := _REFUSED.fullmatch(message):
         return f"{found['name']} {found['why']}, got {found['value']!r}"
-    return told
+    return message
 
 
 def _setting_called(option: str, verb: str) -> str | None:

@@ -34,7 +34,9 @@ def write_report(request: FitRequest, result: FitResult, training: Data) -> None
     elif result.is_taught:
         lines += [f"Nothing is scored: {result.scored}.", ""]
     if result.expectation is not None:
-        lines += [x for told in result.expectation.sentences() for x in (told, "")]
+        lines += [
+            x for sentence in result.expectation.sentences() for x in (sentence, "")
+        ]
         if result.report is None:
             lines += _to_review(result.expectation, request.out)
     for video, reason in result.left_out.items():
@@ -64,19 +66,19 @@ def _training(request: FitRequest, training: Data) -> list[str]:
         times = f" It was given {given_in_words(training.annotations, supervision)}."
     config = load_config(request.out)
     teachers = config.settings.get("teachers", {}).get("count", 0)
-    told = []
-    for said in (
+    remarks = []
+    for sentence in (
         sentence_of(config.training),
         sentence_of_teachers(config.training, teachers),
     ):
-        told += [f"{said[0].upper()}{said[1:]}.", ""] if said else []
+        remarks += [f"{sentence[0].upper()}{sentence[1:]}.", ""] if sentence else []
     return [
         f"Trained on {videos} ({labelled} with a label) from "
         f"`{request.labels}`, {classes}, recipe "
         f"`{request.recipe}` ({request.profile}), seed {request.seed}, features "
         f"`{request.extraction.extractor}`.{times}",
         "",
-        *told,
+        *remarks,
         f"Localise other videos: `acmnet localize VIDEO --run {request.out} "
         "--out detections.json`",
         "",
@@ -113,7 +115,7 @@ def _to_review(expectation: Expectation, run: Path) -> list[str]:
     if expectation.to_review:
         n = counted(len(expectation.to_review), "detection")
         lines += [
-            f"Review these {n} with `acmnet view {run}`, and the precision is told:",
+            f"Review these {n} with `acmnet view {run}`, which tells the precision:",
             "",
             "| video | label | start s | end s | score |",
             "|---|---|--:|--:|--:|",

@@ -260,8 +260,10 @@ def _found(
     marks = marks_on_grid(request)
     found = {}
     for video in sorted(videos):
-        said = model.activations(request.data.store.read(video))
+        outputs = model.activations(request.data.store.read(video))
         classes = [column[name] for name in request.data.labels[video]]
-        proposed = pseudo_labels(said, classes, settings.localization, rules).instances
-        found[video] = log_densities(marks[video], proposed, said.n_snippets)
+        proposed = pseudo_labels(
+            outputs, classes, settings.localization, rules
+        ).instances
+        found[video] = log_densities(marks[video], proposed, outputs.n_snippets)
     return found

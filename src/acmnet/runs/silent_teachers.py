@@ -126,11 +126,13 @@ trainings none of the teachers started to learn'
     silent = [len(own.get(SILENT_TEACHERS, [])) for own in values]
     again = sum(len(own.get(TRAINED_AGAIN, [])) for own in values)
     none = sum(bool(n) and n == teachers for n in silent)
-    said = [_sentence(sum(silent) - none * teachers, again, len(values) * teachers)]
+    sentences = [
+        _sentence(sum(silent) - none * teachers, again, len(values) * teachers)
+    ]
     if none:
         n = counted(len(values), "training")
-        said.append(f"in {none} of {n} none of the teachers started to learn")
-    return "; ".join(filter(None, said))
+        sentences.append(f"in {none} of {n} none of the teachers started to learn")
+    return "; ".join(filter(None, sentences))
 
 
 def _sentence(silent: int, again: int, teachers: int) -> str:
@@ -140,5 +142,7 @@ def _sentence(silent: int, again: int, teachers: int) -> str:
     if not again:
         return f"{of}{silent} did not start to learn and {left_out}" if silent else ""
     was, it = ("was", "it") if again == 1 else ("were", "they")
-    told = f"{of}{again} {was} trained again because {it} had not started to learn"
-    return f"{told}; {silent} of them never did and {left_out}" if silent else told
+    sentence = f"{of}{again} {was} trained again because {it} had not started to learn"
+    return (
+        f"{sentence}; {silent} of them never did and {left_out}" if silent else sentence
+    )

@@ -207,14 +207,14 @@ def _what_to_learn(
     labels: dict[str, PseudoLabels] = {}
     proposals: dict[str, list[PseudoInstance]] = {}
     for video, carried in request.data.labels.items():
-        said = taught.activations(request.data.store.read(video))
+        outputs = taught.activations(request.data.store.read(video))
         classes, rules = [column[name] for name in carried], settings.localization
-        most = _most_taught(said.n_snippets, settings.model)
+        most = _most_taught(outputs.n_snippets, settings.model)
         labels[video] = pseudo_labels(
-            said, classes, rules, settings.pseudo_labels, most
+            outputs, classes, rules, settings.pseudo_labels, most
         )
         if video in marks and marks[video].points:
-            proposals[video] = all_proposals(said, classes, rules)
+            proposals[video] = all_proposals(outputs, classes, rules)
     trust = Trust()
     if marks:
         labels, trust = learned_with_marks(labels, marks, proposals)

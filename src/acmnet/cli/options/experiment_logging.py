@@ -43,8 +43,8 @@ def both(
 ) -> "Callable[[StepRecord], None]":
     """Return a function that tells two others of each step."""
 
-    def told(record: "StepRecord") -> None:
+    def log_too(record: "StepRecord") -> None:
         first(record)
         second(record)
 
-    return told
+    return log_too

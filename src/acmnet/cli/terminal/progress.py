@@ -50,7 +50,7 @@ class Waiting:
     def __init__(self, console: Console, what: str, unit: str, *, silent: bool) -> None:
         self.console, self.what, self.unit = console, what, unit
         self.silent = silent
-        self.told, self.has_told = time.monotonic(), False
+        self.printed_s, self.has_printed = time.monotonic(), False
         self.done, self.total = 0, 1
         self.progress = Progress(
             TextColumn("{task.description}"),
@@ -92,15 +92,15 @@ class Waiting:
         )
         if done * MOST_LINES // total > (done - 1) * MOST_LINES // total:
             # whoever has read "9/10" is told that the job ended, however soon that is
-            is_end = done == total and self.has_told
+            is_end = done == total and self.has_printed
             self._print(0.0 if is_end else PAUSE_S, done, total, note)
 
     def _print(self, pause_s: float, done: int, total: int, note: str) -> None:
         """Print a line if no bar is drawn and the last line is ``pause_s`` old."""
         if self.silent or self.console.is_terminal:
             return
-        if time.monotonic() - self.told >= pause_s:
-            self.told, self.has_told = time.monotonic(), True
+        if time.monotonic() - self.printed_s >= pause_s:
+            self.printed_s, self.has_printed = time.monotonic(), True
             self.console.print(
                 f"{self.what}: {done}/{total} {self.unit} {note}".rstrip()
             )
