@@ -20,6 +20,7 @@ from acmnet.runs.training_run import train_run
 from acmnet.training import silent_networks
 from acmnet.training.checkpoint import load_config
 from acmnet.training.checkpoint_folder import MODEL_FILE
+from acmnet.training.silent_networks import GUESS, mean_spread
 
 FEW = {
     "training.epochs": 2,
@@ -150,3 +151,23 @@ def test_seeds_of_further_tries_meet_no_other(asked):
     ]
     assert len(set(drawn)) == len(drawn) == 2000 * MOST_TRIES
     assert not set(drawn) & set(range(2000))
+
+
+def test_a_network_without_a_student_that_guesses_is_told(tiny_world, tmp_path):
+    rules = {
+        "training.epochs": 7,
+        "training.batch_size": 12,
+        "training.learning_rate": 1e-9,  # it stays at its first weights
+        "loss.marks_weight": 0.0,
+    }
+    request = RunRequest(
+        out=tmp_path / "run",
+        data=open_data(DataSource(*tiny_world, "training")),
+        recipe="default",
+        profile="corrected",
+        settings=recipe("default", profile="corrected", overrides=rules),
+    )
+    notes = []
+    run = train_run(request, on_note=notes.append)
+    assert mean_spread(load_network(run), weak_dataset(request)) < GUESS
+    assert notes[-1].startswith("the network did not start to learn")

@@ -1,5 +1,6 @@
 """Training of the paper's network in a run's directory."""
 
+import math
 import os
 import threading
 import time
@@ -21,6 +22,7 @@ from acmnet.runs.run_request import RunRequest
 from acmnet.runs.run_state import RunOnDisk
 from acmnet.training.loop import train
 from acmnet.training.marked_snippets import SnippetMarks
+from acmnet.training.silent_networks import GUESS, mean_spread
 from acmnet.training.snippet_mining import mine_snippets
 from acmnet.training.tasks import StepRecord
 from acmnet.training.weak_task import Plan
@@ -29,6 +31,11 @@ DRAWING_LOCK: Final = threading.Lock()
 """Held while first weights are drawn from torch's one generator for all threads."""
 MINING_PAUSE_S: Final = 10.0
 """Least seconds between two sentences on how far the mining of snippets has come."""
+BACKGROUND_AFTER: Final = 0.15
+"""`LossSettings.background_after` of trainings that a network did not start in. On
+SHREC'22 it starts every network that was tried, two that never start among them."""
+FEWEST_EPOCHS: Final = math.ceil(1.0 / BACKGROUND_AFTER)
+"""A network of fewer epochs is not said to have failed to start."""
 MEMORY_SHARE: Final = 0.5
 """Features that take more than this share of the free memory are mapped from their
 files rather than read into memory."""
@@ -61,7 +68,8 @@ def train_network(
         Snippets that were mined from names; `snippets_mined_from_names` is called if
         they are not given.
     on_note : callable
-        Called with sentences on how far this mining has come.
+        Called with sentences on how far this mining has come, and on a network that
+        did not start to learn.
     """
     run = RunDirectory(request, found, labels)
     dataset = dataset or weak_dataset(request)
@@ -97,6 +105,16 @@ def train_network(
             resume=run.state,
             on_step=run.logging(log, on_step),
             on_epoch=lambda progress: run.end_epoch(log, progress, as_model),
+        )
+    is_teacher = labels is None
+    is_long = request.schedule.training.epochs >= FEWEST_EPOCHS
+    if is_teacher or not is_long or not run.writes:
+        return
+    if mean_spread(model, dataset) < GUESS:
+        on_note(
+            "the network did not start to learn what tells the classes apart; train "
+            f"it with --loss.background_after {BACKGROUND_AFTER:g}, or with another "
+            "--seed, and look at labels and features with acmnet doctor"
         )
 
 

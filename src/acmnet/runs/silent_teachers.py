@@ -13,13 +13,11 @@ import numpy as np
 from acmnet.messages import counted
 from acmnet.models.stored_model import SILENT_TEACHERS, TEACHERS
 from acmnet.network.acm_net import ACMNet
+from acmnet.runs.network_training import BACKGROUND_AFTER
 from acmnet.runs.run_request import RunRequest
 
 MOST_TRIES: Final = 2
 """How often a teacher is trained again, each time from another seed."""
-BACKGROUND_AFTER: Final = 0.15
-"""`LossSettings.background_after` of teachers that are trained again. On SHREC'22 it
-starts every network that was tried, two that never start among them."""
 TRAINED_AGAIN: Final = "teachers_trained_again"
 """What a run keeps the places of teachers under that were trained again."""
 
