@@ -113,7 +113,7 @@ def train_network(
     if mean_spread(model, dataset) < GUESS:
         on_note(
             "the network did not start to learn what tells the classes apart; train "
-            f"it with --loss.background_after {BACKGROUND_AFTER:g}, or with another "
+            f"it with --loss.background-after {BACKGROUND_AFTER:g}, or with another "
             "--seed, and look at labels and features with acmnet doctor"
         )
 
