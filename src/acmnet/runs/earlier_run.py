@@ -1,4 +1,4 @@
-"""An earlier run that a training begins with: its weights, its teachers, its features.
+"""Begin a training with an earlier run: with its weights, its teachers, its features.
 
 Such a training is a round after corrections, and most of what the earlier run learned
 still holds. So it takes a share of the epochs, keeps what the corrections do not
@@ -38,7 +38,7 @@ COPYING: Final = ".copying"
 
 
 def stated_beginning(request: RunRequest) -> dict[str, str] | None:
-    """Return what a run keeps of the run that it began with; None if it began anew.
+    """Return what a run records about the run that it began with, if there is one.
 
     Raises
     ------
@@ -161,9 +161,9 @@ def has_same_marks(request: RunRequest, earlier: Path) -> bool:
 
 
 def begin_with_earlier(request: RunRequest, network: nn.Module) -> bool:
-    """Give a network the weights of the earlier run, if there is one; say whether.
+    """Give a network the weights of the earlier run; return whether there is one.
 
-    What is particular to a class is taken over by the name of the class. Classes that
+    Weights of a class are taken over by the name of the class. Classes that
     the earlier run did not have keep the first weights of the network.
     """
     if request.begin_from is None:

@@ -1,8 +1,9 @@
-"""Whether teachers should learn a person's marks, tried before they are trained.
+"""Decide by a trial whether a run's teachers learn a person's marks.
 
 With little video, teachers that learn marks learn those videos by heart, and teachers
 that learned the names alone help a student more. With more video it is the other way
-round. So half of the marks are learned first, and the other half is looked for.
+round. So before the teachers are trained, networks learn one half of the marks and are
+scored on the other half.
 """
 
 import dataclasses
@@ -39,19 +40,20 @@ NETWORKS: Final = 3
 """Networks that a trial trains: one learns the names, and two each a half of the marks.
 """
 LEAST_SCORE: Final = 1e-9
-"""Share of the best score of its class in a video that a proposal needs to count."""
+"""Least score of a proposal that counts, as a share of the best score of its class in
+the video."""
 
 
 class Trial(NamedTuple):
-    """Whether a run's teachers learn marks, and what says so."""
+    """The result of a trial: whether a run's teachers learn marks, and the gain."""
 
     learns_marks: bool
     """Whether the teachers learn the marks, or the student alone does."""
     gain: Gain | None = None
-    """What the trial found; None where nothing was tried."""
+    """The gain that was measured; None where nothing was tried."""
 
     def values(self) -> dict[str, Any]:
-        """Return what a run keeps of it."""
+        """Return it as plain values, for the checkpoint."""
         found = None if self.gain is None else self.gain._asdict()
         if found is not None and not math.isfinite(found["errors"]):
             found["errors"] = None
@@ -59,7 +61,7 @@ class Trial(NamedTuple):
 
 
 def sentence_of(values: Mapping[str, Any]) -> str:
-    """Return what `Trial.values` says, in words; empty where nothing was tried.
+    """Return the values of a trial in words; empty where nothing was tried.
 
     Examples
     --------
@@ -85,9 +87,10 @@ def sentence_of(values: Mapping[str, Any]) -> str:
 
 
 def sentence_of_trainings(values: Sequence[Mapping[str, Any]]) -> str:
-    """Return what `Trial.values` says of several trainings, in words.
+    """Return the values of the trials of several trainings in words.
 
     Empty where nothing was tried in any of them.
+
 
     Examples
     --------
@@ -253,7 +256,7 @@ def _earlier_teacher(request: RunRequest) -> ACMNet:
 def _found(
     request: RunRequest, network: ACMNet, videos: Collection[str]
 ) -> dict[str, list[float]]:
-    """Return how densely a network's proposals lie at the marks of some videos."""
+    """Return the log densities of a network's proposals at the marks of some videos."""
     model, settings = trained_model(request, (network,)), request.settings
     rules = dataclasses.replace(settings.pseudo_labels, relative_score=LEAST_SCORE)
     column = {name: c for c, name in enumerate(model.class_names)}

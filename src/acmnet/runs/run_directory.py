@@ -281,7 +281,7 @@ class RunDirectory:
         return True
 
     def _config(self, epoch: int, metrics: Mapping[str, Any]) -> CheckpointConfig:
-        """Return what the checkpoint of an epoch says of itself."""
+        """Return the ``config.json`` of an epoch's checkpoint."""
         request = self.request
         annotations, store = request.data.annotations, request.data.store
         seconds = self.spent_s + time.time() - self.started

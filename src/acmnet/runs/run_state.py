@@ -82,9 +82,9 @@ class RunOnDisk:
 
     state: RunState
     config: CheckpointConfig | None = None
-    """What the checkpoint says of itself; None where there is no checkpoint."""
+    """The ``config.json`` of the checkpoint; None where there is no checkpoint."""
     training_state: Mapping[str, Any] | None = None
-    """What training goes on from; None where it begins anew."""
+    """The state from which training continues; None where there is none."""
     note: str = ""
     """A sentence for the user where something is not as expected."""
 
