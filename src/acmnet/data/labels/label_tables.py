@@ -133,8 +133,11 @@ class _Reader:
         """The number of each video."""
         self.first_line = array.array("i")
         """Line of the table that names a video first, for each video."""
-        self.cells: dict[int, str] = {}
-        """How that line names a video, if it does not use the id."""
+        self.spellings: dict[tuple[str, ...], int] = {}
+        """What stands before and after the id in the cell of a video, such as ``""``
+        and ``".mp4"``; or the whole cell, if the id is not in it. These are few."""
+        self.spelling = array.array("i")
+        """Which of them that line has, for each video."""
         self.is_repeated = bytearray()
         """Whether a video has several rows, for each video."""
         self.subsets: dict[str, int] = {}
@@ -188,6 +191,8 @@ class _Reader:
 
     def _number(self, where: str, line: int, video: str, cell: str) -> int:
         """Return the number of a video that a row names by a cell."""
+        parts = tuple(cell.rsplit(video, 1))
+        spelling = self.spellings.setdefault(parts, len(self.spellings))
         known = self.place.get(video)
         if known is None:
             known = self.place[video] = len(self.place)
@@ -197,15 +202,15 @@ class _Reader:
             self.is_repeated.append(False)
             self.subset_index.append(-1)
             self.duration_s.append(math.nan)
-            if cell != video:
-                self.cells[known] = cell
+            self.spelling.append(spelling)
             return known
-        before = self.cells.get(known, video)
-        if before != cell or not (self.is_one_each or self.has_times):
+        before = self.spelling[known]
+        if before != spelling or not (self.is_one_each or self.has_times):
+            cell_before = video.join(list(self.spellings)[before])
             raise LabelTableError(
                 f"{where}: video {quoted(cell)} was listed before, as "
-                f"{quoted(before)} in line {self.first_line[known]}; keep one row a "
-                "video, with its labels separated by |"
+                f"{quoted(cell_before)} in line {self.first_line[known]}; keep one row "
+                "a video, with its labels separated by |"
             )
         self.is_repeated[known] = True
         return known
