@@ -1,4 +1,4 @@
-"""Networks whose instance branch learned nothing, told from those that learned.
+"""Recognise networks whose instance branch learned nothing.
 
 In the first steps of a training the background branch wins: its class gets a high logit
 in every snippet, and the attention to instances falls to nearly 0 before any class is
@@ -17,21 +17,22 @@ from acmnet.data.datasets import WeakDataset
 from acmnet.network.acm_net import ACMNet, Branch
 
 GUESS: Final = math.log(1.25)
-"""A network whose `mean_spread` is below this guesses. On SHREC'22 networks that never
-started reach 0.07, and the weakest one that did start 0.93; the weakest of recordings
-that nearly all carry the same names reaches 0.62."""
+"""Upper bound on the `mean_spread` of a network that guesses. On SHREC'22 networks that
+never started reach 0.07, and the weakest one that did start 0.93; the weakest of
+recordings that nearly all carry the same names reaches 0.62."""
 STARTED: Final = math.log(2.0)
-"""A network whose `mean_spread` is at least this has started to learn. One in between
-may only have been trained for too short a time."""
+"""Lower bound on the `mean_spread` of a network that has started to learn. A network
+between the two bounds may only have been trained for too short a time."""
 MOST_VIDEOS: Final = 500
-"""Most training videos that are looked at, evenly spread over all of them."""
+"""Largest number of training videos that are used, evenly spread over all of them."""
 
 
 def guessing(spreads: Sequence[float]) -> frozenset[int]:
-    """Return which of several networks guess, by their places.
+    """Return the indices of the networks that guess.
 
-    The networks differ in their seed alone. If some are in between, and none has
-    started, their training may only have been too short, and none is said to guess.
+    The networks differ in their seed alone. If no network has started and some are
+    between the two bounds, the training may only have been too short, and none counts
+    as guessing.
 
     Parameters
     ----------
