@@ -236,14 +236,14 @@ def share_of_way(scores: Finished, text: str) -> float:
     """Return how far a row comes on the way from names, 0, to all segments, 1.
 
     Only trainings on blocks and with seeds that all three rows have are compared. NaN
-    if there are none.
+    if there are none, or if all segments are no better than names.
     """
     full = scores.get(("+" if text.startswith("+") else "") + ALL, {})
     names, own = scores.get("names", {}), scores[text]
     both = [key for key in own if key in names and key in full]
     way = sum(full[key].average - names[key].average for key in both)
     gone = sum(own[key].average - names[key].average for key in both)
-    return gone / way if way else float("nan")
+    return gone / way if way > 0.0 else float("nan")
 
 
 def table(out: Path) -> list[str]:
