@@ -282,7 +282,7 @@ def draw_figure(sets: Mapping[str, Path], to: Path) -> None:
         minutes = (45, 60, 75, 100, 150, 200, 300)
         axes.set_xticks(minutes, [str(x) for x in minutes])
         axes.set_xticks([], minor=True)
-        axes.legend(loc="lower right")
+    panels[0].legend(loc="lower right")
     with written_whole(to) as part:
         figure.savefig(part, format="png", dpi=130)
 
@@ -290,7 +290,7 @@ def draw_figure(sets: Mapping[str, Path], to: Path) -> None:
 def _draw_panel(axes: "Axes", scores: Finished) -> None:
     """Draw rounds where there are some, and whole trainings otherwise.
 
-    Bars are standard errors of the mean over blocks and seeds.
+    Bars are standard errors of the gain over names, over blocks and seeds.
     """
     plus = "+" if any(text.startswith("+") for text in scores) else ""
     lines = {
@@ -303,15 +303,21 @@ def _draw_panel(axes: "Axes", scores: Finished) -> None:
     }
     for label, (style, rows) in (texts | {"names": ("D", ["names"])}).items():
         known = [text for text in rows if text in scores]
-        each = [[one.average for one in scores[text].values()] for text in known]
         axes.errorbar(
             [Row.of(text).minutes_an_hour() for text in known],
-            [np.mean(own) for own in each],
-            [np.std(own) / max(len(own) - 1, 1) ** 0.5 for own in each],
+            [np.mean([x.average for x in scores[text].values()]) for text in known],
+            [_error_of_gain(scores, text) for text in known],
             fmt=style,
             label=label,
             capsize=2,
         )
+
+
+def _error_of_gain(scores: Finished, text: str) -> float:
+    """Return the standard error of a row's gain over names."""
+    names, own = scores.get("names", {}), scores[text]
+    gains = [own[key].average - names[key].average for key in own if key in names]
+    return float(np.std(gains, ddof=1)) / len(gains) ** 0.5 if len(gains) > 1 else 0.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -22,8 +22,9 @@ UNIFORM_SHARE: Final = 0.1
 proposals has a low density and not 0, whose logarithm is infinite."""
 SAMPLES_PER_SEGMENT: Final = 10
 """Number of times inside a marked segment at which the density is evaluated."""
-CLEAR_GAIN: Final = 2.0
-"""A gain is clear above this many standard errors (D-130)."""
+CLEAR_GAIN: Final = 1.25
+"""A gain is clear above this many standard errors (D-130, D-140). A gain that a single
+video shows alone has one."""
 
 
 class Gain(NamedTuple):
