@@ -142,10 +142,11 @@ class ACMNet(StandardizingNetwork):
             leaves a video without any snippet. A mask on a GPU is not checked, because
             that would wait for the GPU.
         """
+        has_padding = mask is not None
         mask = self._checked_mask(features, mask)
         drop = VideoDropout(self.training, seeds, features)
         embedding, attention, activation, is_shown = self._snippets(
-            features, mask, drop
+            features, mask, drop, has_padding=has_padding
         )
         weight = attention.transpose(1, 2).unsqueeze(-1)  # (B, 3, T, 1)
         branch_activation = weight * activation.unsqueeze(1)  # eq. 4: (B, 3, T, C + 1)
@@ -189,31 +190,27 @@ class ACMNet(StandardizingNetwork):
         """
         mask = self._checked_mask(features, None)
         drop = VideoDropout(self.training, None, features)
-        _, attention, activation, _ = self._snippets(features, mask, drop)
+        _, attention, activation, _ = self._snippets(
+            features, mask, drop, has_padding=False
+        )
         return attention, activation
 
     def _snippets(
-        self, features: Tensor, mask: Tensor, drop: VideoDropout
+        self, features: Tensor, mask: Tensor, drop: VideoDropout, *, has_padding: bool
     ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Return embedding, attention and activation, and which snippets were shown."""
-        seen = self._prepared(features, mask, drop)  # F, (B, T, D)
+        """Return embedding, attention and activation, and which snippets were shown.
+
+        Without padding, all of the mask is True.
+        """
+        seen = drop(self.standardized(features), self.settings.input_dropout)
+        if has_padding:
+            seen = _without_padding(seen, mask)
         embedding = self.embedding(seen).relu_()  # eq. 1: X, (B, T, E)
         # the attention comes first, because dropout is drawn in this order
         attention = self.attend(embedding, mask, drop)  # eq. 3: A, (B, T, 3)
         # eq. 2: CAS, (B, T, C + 1)
         activation, is_shown = self.classify(embedding, mask, drop)
         return embedding, attention, activation, is_shown
-
-    def _prepared(self, features: Tensor, mask: Tensor, drop: VideoDropout) -> Tensor:
-        """Return the features (B, T, D) as the embedding takes them.
-
-        They are standardised if the settings say so, some entries are dropped in
-        training, and padding becomes 0, as the time beyond a video's end is.
-        """
-        seen = drop(self.standardized(features), self.settings.input_dropout)
-        if seen.device.type == "cpu" and mask.all():  # a GPU would be waited for
-            return seen
-        return seen.masked_fill(~mask.unsqueeze(-1), 0.0)
 
     def attend(self, embedding: Tensor, mask: Tensor, drop: VideoDropout) -> Tensor:
         """Return each branch's attention (B, T, 3); 0 at padding."""
@@ -283,3 +280,13 @@ class ACMNet(StandardizingNetwork):
                 "its row of the mask is all False"
             )
         return mask
+
+
+def _without_padding(features: Tensor, mask: Tensor) -> Tensor:
+    """Return features (B, T, D) that are 0 where the mask (B, T) is False.
+
+    The time beyond a video's end is 0 to a convolution, too.
+    """
+    if features.device.type == "cpu" and mask.all():  # a GPU would be waited for
+        return features
+    return features.masked_fill(~mask.unsqueeze(-1), 0.0)

@@ -19,6 +19,8 @@ WIDTH: Final = 3
 """Window of `convolve_in_tiles`, in snippets."""
 GPU_MULTIPLE: Final = 8
 """A GPU multiplies matrices fast if the number of outputs is a multiple of this."""
+BLOCK_BYTES: Final = 16
+"""A GPU copies memory fastest in blocks of so many bytes."""
 
 
 class SnippetConvolution(nn.Conv1d):
@@ -119,10 +121,28 @@ def convolve_by_product(
     length, window = sequence.shape[1], weight.shape[2]
     around = window // 2 * dilation
     padded = functional.pad(sequence, (0, 0, around, around))
-    # (B, T, window * D): what each output sees
-    places = range(0, window * dilation, dilation)
-    seen = torch.cat([padded[:, i : i + length] for i in places], dim=-1)
+    block = BLOCK_BYTES // padded.element_size()
+    if (
+        window > 1 == dilation
+        and padded.shape[2] % block == 0
+        and not padded.requires_grad
+    ):
+        seen = _windows_by_blocks(padded, window)
+    else:
+        places = range(0, window * dilation, dilation)
+        seen = torch.cat([padded[:, i : i + length] for i in places], dim=-1)
     return functional.linear(seen, weight.permute(0, 2, 1).flatten(1), bias)
+
+
+def _windows_by_blocks(padded: Tensor, window: int) -> Tensor:
+    """Return (B, T, window * D) windows of a sequence (B, T + window - 1, D).
+
+    They are copied as numbers of 16 bytes, which takes a GPU a quarter of the time of a
+    copy of narrow numbers.
+    """
+    blocks = padded.contiguous().view(torch.complex128).unfold(1, window, 1)
+    # (B, T, window, D / block): the unfolded axis comes last
+    return blocks.transpose(2, 3).contiguous().flatten(2).view(padded.dtype)
 
 
 def linear_with_few_outputs(

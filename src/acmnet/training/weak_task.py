@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from acmnet.data.datasets import Draws, WeakDataset
+from acmnet.data.datasets import FIXED_LENGTH, Draws, WeakDataset
 from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.devices import computed_in
 from acmnet.network.acm_net import ACMNetOutput
@@ -78,8 +78,10 @@ class WeakTask:
         """Return the terms of `LossTerms` of each video of this process."""
         plan = self._plan
         batch = self._dataset.batch(drawn, plan.sampling)
+        # without padding there is nothing to hide, which saves a GPU a pass
+        mask = None if plan.sampling.method in FIXED_LENGTH else batch.mask
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_bf16):
-            output: ACMNetOutput = network(batch.features, batch.mask, drawn.seeds)
+            output: ACMNetOutput = network(batch.features, mask, drawn.seeds)
         losses = video_losses(output, batch.labels, plan.loss)._asdict()
         if self._is_early:
             is_labelled = (batch.labels.sum(dim=1) > 0).float()  # (B,)
