@@ -208,7 +208,9 @@ def sampled_snippets(
     found: list[Frames] = []
     for path in chosen:
         try:
-            cut = list(_beginning(path, settings))
+            # of one snippet it is the first, so that no more has to be decoded
+            most = 1 if each == 1 else None
+            cut = list(itertools.islice(_beginning(path, settings), most))
         except (VideoError, OSError):
             continue
         spread = np.linspace(0, len(cut) - 1, min(each, len(cut))).round()
