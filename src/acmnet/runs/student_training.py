@@ -50,6 +50,7 @@ from acmnet.training.schedule import WARM_UP_STEPS, Schedule
 from acmnet.training.snippet_mining import mining_note
 from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels
 from acmnet.training.tasks import StepRecord
+from acmnet.training.unmarked_stretches import filling_classes, without_fragments
 
 
 def train_student(
@@ -206,6 +207,7 @@ def _what_to_learn(
     marks = marks_on_grid(request)
     labels: dict[str, PseudoLabels] = {}
     proposals: dict[str, list[PseudoInstance]] = {}
+    long: dict[str, int] = {}
     for video, carried in request.data.labels.items():
         outputs = taught.activations(request.data.store.read(video))
         classes, rules = [column[name] for name in carried], settings.localization
@@ -213,11 +215,19 @@ def _what_to_learn(
         labels[video] = pseudo_labels(
             outputs, classes, rules, settings.pseudo_labels, most
         )
+        if most:
+            long[video] = outputs.n_snippets
         if video in marks and marks[video].points:
             proposals[video] = all_proposals(outputs, classes, rules)
     trust = Trust()
     if marks:
         labels, trust = learned_with_marks(labels, marks, proposals)
+    if marks and long:
+        mean = sum(long.values()) / len(long)
+        filling = filling_classes(marks.values(), mean, settings.model.most_pooled)
+        for video in long:
+            named = [column[name] for name in request.data.labels[video]]
+            labels[video] = without_fragments(labels[video], filling, named)
     if writes:
         _write(request.out / PSEUDO_LABELS, labels, taught)
     return labels, trust
