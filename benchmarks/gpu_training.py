@@ -16,14 +16,14 @@ from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
 from acmnet.network.video_outputs import acm_net_on_video
 from acmnet.recipes import recipe
-from acmnet.training import loop
-from acmnet.training.device_epochs import DeviceEpochs
-from acmnet.training.loss_settings import LossSettings
-from acmnet.training.pseudo_labels import StudentTask
-from acmnet.training.schedule import Schedule
-from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels
-from acmnet.training.tasks import StepRecord, Task
-from acmnet.training.weak_task import Plan, WeakTask
+from acmnet.training.first_stage.loss_settings import LossSettings
+from acmnet.training.first_stage.weak_task import Plan, WeakTask
+from acmnet.training.optimisation import training_loop as loop
+from acmnet.training.optimisation.device_epochs import DeviceEpochs
+from acmnet.training.optimisation.schedule import Schedule
+from acmnet.training.optimisation.tasks import StepRecord, Task
+from acmnet.training.second_stage.pseudo_labels import StudentTask
+from acmnet.training.second_stage.snippet_targets import PseudoInstance, PseudoLabels
 from benchmarks.gpu_clock import DEVICE, in_turns, matrix_rates, peak_gb
 from benchmarks.localization import _lengths as thumos_lengths
 from benchmarks.measure import Figure, spread

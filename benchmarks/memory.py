@@ -21,9 +21,9 @@ from acmnet.data.features.feature_store import open_store, write_features
 from acmnet.network.acm_net import ACMNet
 from acmnet.recipes import recipe
 from acmnet.segments import SnippetGrid
-from acmnet.training.loop import train
-from acmnet.training.tasks import StepRecord
-from acmnet.training.weak_task import Plan
+from acmnet.training.first_stage.weak_task import Plan
+from acmnet.training.optimisation.tasks import StepRecord
+from acmnet.training.optimisation.training_loop import train
 from benchmarks.measure import ROOT, Figure, peak_memory_gb
 
 VIDEOS: Final = 1_000

@@ -23,11 +23,11 @@ from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.devices import computed_in
 from acmnet.network.acm_net import ACMNet
 from acmnet.segments import SnippetGrid
-from acmnet.training.loop import train
-from acmnet.training.loss_settings import LossSettings
-from acmnet.training.tasks import StepRecord
-from acmnet.training.training_settings import TrainingSettings
-from acmnet.training.weak_task import Plan
+from acmnet.training.first_stage.loss_settings import LossSettings
+from acmnet.training.first_stage.training_settings import TrainingSettings
+from acmnet.training.first_stage.weak_task import Plan
+from acmnet.training.optimisation.tasks import StepRecord
+from acmnet.training.optimisation.training_loop import train
 from benchmarks.measure import Figure, median_ratio, seconds
 
 VIDEOS: Final = 4

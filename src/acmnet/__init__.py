@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from acmnet.checkpoints.checkpoint_folder import CheckpointError
     from acmnet.data.checks.refusals import DataError
     from acmnet.data.detections.detection_files import DetectionFileError
     from acmnet.data.features.feature_files import FeatureError
@@ -49,14 +50,14 @@ if TYPE_CHECKING:
     from acmnet.recipes import RecipeError, recipe
     from acmnet.runs.run_request import RunError
     from acmnet.segments import Detection, Detections, Segment, SnippetGrid
-    from acmnet.training.checkpoint_folder import CheckpointError
-    from acmnet.training.losses import acm_loss
-    from acmnet.training.training_error import TrainingError
+    from acmnet.training.first_stage.losses import acm_loss
+    from acmnet.training.optimisation.training_error import TrainingError
     from acmnet.video.frames import VideoError
 
     __version__: str
 
 _HOMES: Final = {
+    "acmnet.checkpoints.checkpoint_folder": ("CheckpointError",),
     "acmnet.data.labels.annotations": ("AnnotationError", "Annotations"),
     "acmnet.data.checks.refusals": ("DataError",),
     "acmnet.data.detections.detection_files": ("DetectionFileError",),
@@ -84,9 +85,8 @@ _HOMES: Final = {
     "acmnet.recipes": ("RecipeError", "recipe"),
     "acmnet.runs.run_request": ("RunError",),
     "acmnet.segments": ("Detection", "Detections", "Segment", "SnippetGrid"),
-    "acmnet.training.checkpoint_folder": ("CheckpointError",),
-    "acmnet.training.losses": ("acm_loss",),
-    "acmnet.training.training_error": ("TrainingError",),
+    "acmnet.training.first_stage.losses": ("acm_loss",),
+    "acmnet.training.optimisation.training_error": ("TrainingError",),
     "acmnet.video.frames": ("VideoError",),
 }
 """The public names in each module."""

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from acmnet.checkpoints.checkpoint_folder import has_checkpoint
 from acmnet.cli.terminal.interrupts import what_is_kept
 from acmnet.data.made_up.feature_world import make_world, write_world
-from acmnet.training.checkpoint_folder import has_checkpoint
 from support.extractions import BACKBONES, write_movie
 from support.runs import edit_config
 

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
+from acmnet.checkpoints.checkpoint import load_config
 from acmnet.data.label_files import read_annotations
 from acmnet.show.bench.reviewed_precision import MARKS_FILE
-from acmnet.training.checkpoint import load_config
 
 
 @pytest.fixture

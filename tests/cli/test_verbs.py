@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from acmnet.checkpoints.checkpoint import load_config
+from acmnet.checkpoints.checkpoint_folder import has_checkpoint
 from acmnet.cli import main
 from acmnet.cli.terminal.exit_codes import (
     INTERRUPTED,
@@ -25,8 +27,6 @@ from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import weak_labels
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
-from acmnet.training.checkpoint import load_config
-from acmnet.training.checkpoint_folder import has_checkpoint
 from acmnet.validation.folds import stratified_folds
 from support.commands import refused
 from support.places import ROOT

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from acmnet.checkpoints.checkpoint import load_config
 from acmnet.cli import main
 from acmnet.cli.terminal import progress
 from acmnet.data.detections.detection_files import read_detections
@@ -24,7 +25,6 @@ from acmnet.data.features.feature_manifest import (
 from acmnet.extraction.i3d.i3d_weights import list_weights
 from acmnet.models.training_summary import shown_score
 from acmnet.segments import SnippetGrid
-from acmnet.training.checkpoint import load_config
 from support.commands import refused
 from support.runs import weights_file
 

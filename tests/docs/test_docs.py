@@ -124,11 +124,11 @@ def test_every_dotted_name_is_a_setting_or_can_be_imported(path):
 
 def test_names_that_do_not_exist_are_noticed():
     assert not resolved("evaluation.evaluate")
-    assert not resolved("training.losses.no_such_loss")
+    assert not resolved("training.first_stage.losses.no_such_loss")
     assert not resolved("no_such_module.thing")
     assert resolved("network.acm_net.ACMNet.embedding")
-    text = "`--training.epochs 50`, `features.json`, `training.loop.train`, `net.py:3`"
-    assert list(dotted_names(text)) == ["training.epochs", "training.loop.train"]
+    text = "`--training.epochs 50`, `features.json`, `evaluation.reports`, `net.py:3`"
+    assert list(dotted_names(text)) == ["training.epochs", "evaluation.reports"]
 
 
 def commands(name):

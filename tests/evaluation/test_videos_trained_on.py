@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from acmnet.checkpoints.checkpoint import load_config
+from acmnet.checkpoints.checkpoint_folder import folder_of
 from acmnet.cli import main
 from acmnet.cli.options.trained_run import scored as run_score
 from acmnet.data.detections.detection_files import read_detections
@@ -18,8 +20,6 @@ from acmnet.segments import Detections
 from acmnet.show.bench.marks.bench_labels import KnownVideo
 from acmnet.show.bench.marks.mark_store import MarkStore
 from acmnet.show.bench.rounds.round_detections import RoundDetections
-from acmnet.training.checkpoint import load_config
-from acmnet.training.checkpoint_folder import folder_of
 from support.commands import refused
 from support.worlds import file_of, truth_of
 

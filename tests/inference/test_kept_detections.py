@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from acmnet.checkpoints.checkpoint import load_config
 from acmnet.cli import report
 from acmnet.data.features.feature_store import write_features
 from acmnet.data.labelled_features import DataSource, open_data
@@ -16,7 +17,6 @@ from acmnet.models.stored_model import load
 from acmnet.models.trained_model import TrainedModel
 from acmnet.network.acm_net import ACMNet
 from acmnet.recipes import from_values
-from acmnet.training.checkpoint import load_config
 from support.runs import replace_file, weights_file
 
 

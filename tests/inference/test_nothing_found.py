@@ -17,7 +17,7 @@ from acmnet.inference.why_nothing_found import why_nothing, why_nothing_shown
 from acmnet.network.network_settings import StudentSettings
 from acmnet.network.student import Student
 from acmnet.segments import Detections
-from acmnet.training.second_stage_settings import TeacherSettings
+from acmnet.training.second_stage.second_stage_settings import TeacherSettings
 from support.commands import refused
 
 GROUND_TRUTH = {

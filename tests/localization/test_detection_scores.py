@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from acmnet.checkpoints.checkpoint import weights_sha256
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.evaluation.calibration_curves import Curve
 from acmnet.evaluation.reports import evaluate
@@ -24,7 +25,6 @@ from acmnet.models.stored_calibration import (
 from acmnet.models.stored_model import load
 from acmnet.recipes import PROFILES, recipe
 from acmnet.segments import Detections
-from acmnet.training.checkpoint import weights_sha256
 from acmnet.validation.ablation import training_id
 from support.runs import edit_config
 from support.worlds import truth_of

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import acmnet as package
+from acmnet.checkpoints.checkpoint import load_config
+from acmnet.checkpoints.checkpoint_folder import CheckpointError
 from acmnet.model_exchange.authors_checkpoint import import_authors_checkpoint
-from acmnet.training.checkpoint import load_config
-from acmnet.training.checkpoint_folder import CheckpointError
 from support.commands import refused
 from support.places import REFERENCE
 

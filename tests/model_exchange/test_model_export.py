@@ -10,6 +10,9 @@ import pytest
 import torch
 
 import acmnet as package
+from acmnet.checkpoints.checkpoint import load_config
+from acmnet.checkpoints.checkpoint_folder import CheckpointError
+from acmnet.checkpoints.exported_file import ExportedFileError
 from acmnet.cli import main
 from acmnet.folders import DIGESTS_FILE
 from acmnet.model_exchange import model_export
@@ -19,9 +22,6 @@ from acmnet.models import stored_model
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.whole_model import INPUT_NAME, WholeModel
 from acmnet.runs.run_data import taught_videos, trained_on
-from acmnet.training.checkpoint import load_config
-from acmnet.training.checkpoint_folder import CheckpointError
-from acmnet.training.exported_file import ExportedFileError
 from support.commands import refused
 
 GRID = package.SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)

@@ -15,7 +15,7 @@ from acmnet.network.network_settings import ModelSettings
 from acmnet.network.student import Student
 from acmnet.recipes import Settings
 from acmnet.segments import SnippetGrid
-from acmnet.training.second_stage_settings import TeacherSettings
+from acmnet.training.second_stage.second_stage_settings import TeacherSettings
 
 GRID = SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)
 

@@ -10,7 +10,7 @@ from acmnet.network.network_settings import ModelSettings
 from acmnet.network.pooling import pool_attended, pool_top_k, video_logits
 from acmnet.network.video_outputs import acm_net_on_video
 from acmnet.recipes import recipe
-from acmnet.training.losses import acm_loss
+from acmnet.training.first_stage.losses import acm_loss
 from support.places import REFERENCE
 
 RECIPES = {"thumos": "thumos14", "activitynet": "activitynet13"}

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 import acmnet
+from acmnet.checkpoints.checkpoint import load_config
+from acmnet.checkpoints.checkpoint_folder import CheckpointError
 from acmnet.data.checks.refusals import DataError, bad_features, problems
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.features.feature_store import write_features
@@ -22,8 +24,6 @@ from acmnet.recipes import override, recipe
 from acmnet.runs.run_request import RunError, RunRequest
 from acmnet.runs.training_run import train_run
 from acmnet.segments import Detections, Segment, SnippetGrid
-from acmnet.training.checkpoint import load_config
-from acmnet.training.checkpoint_folder import CheckpointError
 from acmnet.validation.cross_validation import (
     chance_map,
     cross_validate,

@@ -9,7 +9,7 @@ import pytest
 from acmnet.recipes import Settings
 from acmnet.runs import experiment_logs
 from acmnet.runs.experiment_logs import ExperimentLogs, LogError
-from acmnet.training.tasks import StepRecord
+from acmnet.training.optimisation.tasks import StepRecord
 from support.commands import refused
 
 FEW = ("--training.epochs", 2, "--profile", "corrected", "--model.width", 8)

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from acmnet.checkpoints.checkpoint import load_config
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.labels.annotations import Point
 from acmnet.data.labels.marks import marks_values
@@ -12,7 +13,6 @@ from acmnet.runs.earlier_run import times_of_all_rounds
 from acmnet.runs.run_data import training_videos
 from acmnet.runs.run_request import RunRequest
 from acmnet.runs.training_run import train_run
-from acmnet.training.checkpoint import load_config
 
 FEW = {"training.epochs": 1, "training.batch_size": 6}
 

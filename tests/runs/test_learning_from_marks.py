@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from acmnet.checkpoints.checkpoint import load_config, weights_sha256
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.labels.annotations import Point, WatchedSpan
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
@@ -22,9 +23,8 @@ from acmnet.runs.marks_trial import trial_plan
 from acmnet.runs.run_request import RunError, RunRequest
 from acmnet.runs.training_run import train_run
 from acmnet.segments import Segment
-from acmnet.training import weak_task
-from acmnet.training.checkpoint import load_config, weights_sha256
-from acmnet.training.held_out_marks import CLEAR_GAIN
+from acmnet.training.first_stage import weak_task
+from acmnet.training.second_stage.held_out_marks import CLEAR_GAIN
 
 FEW = {
     "training.epochs": 40,

@@ -18,6 +18,15 @@ from hypothesis import given
 from safetensors.torch import save
 
 import acmnet as package
+from acmnet.checkpoints.checkpoint import (
+    load_config,
+    load_training_state,
+    load_weights,
+)
+from acmnet.checkpoints.checkpoint_folder import (
+    CheckpointError,
+    folder_of,
+)
 from acmnet.cli.options.trained_run import RunDataOptions
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data
@@ -32,15 +41,6 @@ from acmnet.runs.run_request import RunError, RunRequest
 from acmnet.runs.run_state import RunState, run_on_disk
 from acmnet.runs.training_run import train_run
 from acmnet.segments import Segment
-from acmnet.training.checkpoint import (
-    load_config,
-    load_training_state,
-    load_weights,
-)
-from acmnet.training.checkpoint_folder import (
-    CheckpointError,
-    folder_of,
-)
 from support.commands import refused
 from support.runs import edit_config, make_old, replace_file, weights_file
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from acmnet.checkpoints.checkpoint import load_config
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.models.training_summary import SUMMARY_FILE
 from acmnet.recipes import recipe
@@ -11,7 +12,6 @@ from acmnet.runs.run_request import RunError, RunRequest
 from acmnet.runs.run_state import RunState, run_on_disk
 from acmnet.runs.training_run import train_run
 from acmnet.segments import Segment
-from acmnet.training.checkpoint import load_config
 from support.runs import weights_file
 
 FEW = {"training.epochs": 2, "training.batch_size": 6, "training.checkpoint_every": 1}

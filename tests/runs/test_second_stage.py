@@ -31,8 +31,8 @@ from acmnet.runs.run_request import RunError, RunRequest
 from acmnet.runs.run_state import RunState, run_on_disk
 from acmnet.runs.teacher_training import trained_teachers
 from acmnet.runs.training_run import train_run
-from acmnet.training import pseudo_labels
-from acmnet.training.tasks import StepRecord
+from acmnet.training.optimisation.tasks import StepRecord
+from acmnet.training.second_stage import pseudo_labels
 from acmnet.validation.cross_validation import (
     chance_map,
     cross_validate,

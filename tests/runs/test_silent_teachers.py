@@ -8,6 +8,8 @@ from safetensors.torch import load_file, save
 from tests.support.runs import replace_file, weights_file
 
 import acmnet
+from acmnet.checkpoints.checkpoint import load_config
+from acmnet.checkpoints.checkpoint_folder import MODEL_FILE
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.models.stored_model import load_network
 from acmnet.recipes import recipe
@@ -17,10 +19,8 @@ from acmnet.runs.run_request import RunRequest
 from acmnet.runs.silent_teachers import MOST_TRIES, further_tries
 from acmnet.runs.teacher_training import as_teacher, trained_teachers
 from acmnet.runs.training_run import train_run
-from acmnet.training import silent_networks
-from acmnet.training.checkpoint import load_config
-from acmnet.training.checkpoint_folder import MODEL_FILE
-from acmnet.training.silent_networks import GUESS, mean_spread
+from acmnet.training.first_stage import silent_networks
+from acmnet.training.first_stage.silent_networks import GUESS, mean_spread
 
 FEW = {
     "training.epochs": 2,

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from acmnet.checkpoints.checkpoint import weights_sha256
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.labels.annotations import Instance, Point, WatchedSpan
 from acmnet.models.stored_model import TEACHERS
@@ -13,7 +14,6 @@ from acmnet.recipes import PROFILES, recipe
 from acmnet.runs.run_request import RunRequest
 from acmnet.runs.training_run import train_run
 from acmnet.segments import Segment
-from acmnet.training.checkpoint import weights_sha256
 
 FEW = {"training.epochs": 1, "training.batch_size": 6}
 FEW_OF_TWO_STAGES = {

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from acmnet.checkpoints.checkpoint import load_config
 from acmnet.cli.bench_server import closing
 from acmnet.cli.options.detection_limits import LimitOptions
 from acmnet.cli.options.trained_run import RunDataOptions
@@ -15,7 +16,6 @@ from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError
 from acmnet.show.bench.older_reviews import REVIEWS_FILE, ReviewError, marks_of_reviews
 from acmnet.show.bench.rounds.round_folders import rounds_in
-from acmnet.training.checkpoint import load_config
 
 
 @pytest.fixture

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import torch
 
+from acmnet.checkpoints.checkpoint import load_training_state
+from acmnet.checkpoints.checkpoint_folder import FOLDER
 from acmnet.cli import main
 from acmnet.data.made_up.drawn_videos import SceneSettings, write_scenes
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
-from acmnet.training.checkpoint import load_training_state
-from acmnet.training.checkpoint_folder import FOLDER
 
 FEW = [
     *("--training.epochs", "2", "--training.batch-size", "16"),

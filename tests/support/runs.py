@@ -2,13 +2,13 @@
 
 import json
 
-from acmnet.folders import DIGESTS_FILE, write_folder
-from acmnet.training.checkpoint_folder import (
+from acmnet.checkpoints.checkpoint_folder import (
     CONFIG_FILE,
     MODEL_FILE,
     STATE_FILE,
     folder_of,
 )
+from acmnet.folders import DIGESTS_FILE, write_folder
 
 
 def weights_file(run):

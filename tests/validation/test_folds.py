@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from acmnet.checkpoints.checkpoint import load_config
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import weak_labels
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.data.video_groups import VideoGroups
-from acmnet.training.checkpoint import load_config
 from acmnet.validation.folds import fold_problems, stratified_folds
 from support.commands import refused
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from acmnet.active_learning.suggestion_reasons import FEW_MARKS, few_examples, reason_of
 from acmnet.active_learning.uncertain_spans import UncertainSpan, uncertain_spans_of
+from acmnet.checkpoints.checkpoint import load_config
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.data.labels.contradictions import covers_all
@@ -28,7 +29,6 @@ from acmnet.models.trained_model import TrainedModel
 from acmnet.models.training_summary import shown_score
 from acmnet.recipes import Settings
 from acmnet.segments import FloatArray, Segment
-from acmnet.training.checkpoint import load_config
 
 SPREAD: Final = 0.5
 """How much it counts that a video is like many others of which none was chosen, beside

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from acmnet.checkpoints.checkpoint import weights_sha256
 from acmnet.cli.options.dotted_settings import (
     RUN_EPILOGUE,
     GivenSettings,
@@ -36,7 +37,6 @@ from acmnet.models.stored_calibration import (
 )
 from acmnet.models.trained_model import TrainedModel
 from acmnet.runs.run_data import grid_of, taught_videos
-from acmnet.training.checkpoint import weights_sha256
 
 FEW_CORRECT = 100
 """With fewer correct detections than this, a note says that the numbers are rough."""

@@ -4,6 +4,7 @@
 
 from pathlib import Path
 
+from acmnet.checkpoints.checkpoint import load_config
 from acmnet.cli.options.output_folders import OutputFolder
 from acmnet.cli.options.shared_options import LabelFps
 from acmnet.cli.terminal.app import app, console, note
@@ -12,7 +13,6 @@ from acmnet.messages import counted
 from acmnet.model_exchange.authors_checkpoint import import_authors_checkpoint
 from acmnet.recipes import Profile
 from acmnet.runs.run_request import LAST
-from acmnet.training.checkpoint import load_config
 
 
 @app.command(name="import")

@@ -13,7 +13,7 @@ from acmnet.cli.usage_sentences import usage_sentence
 from acmnet.cli.verbs import COMPLETION, HELP, VERBS, VERSION, import_verb, named_verb
 from acmnet.files import one_line, os_error_sentence
 from acmnet.messages import did_you_mean
-from acmnet.training.training_error import TrainingError
+from acmnet.training.optimisation.training_error import TrainingError
 
 
 def run(tokens: Sequence[str]) -> None:

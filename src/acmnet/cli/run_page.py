@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from acmnet.checkpoints.checkpoint import load_config
+from acmnet.checkpoints.checkpoint_config import CheckpointConfig
 from acmnet.cli.options.detection_limits import LimitOptions
 from acmnet.cli.options.dotted_settings import RecipeSettings
 from acmnet.cli.options.trained_run import RunDataOptions, loaded, note_unlike, scored
@@ -18,8 +20,6 @@ from acmnet.recipes import Settings, from_values
 from acmnet.segments import Detections
 from acmnet.show.report.page_contents import summary_of
 from acmnet.show.report.poster_strips import poster_strip
-from acmnet.training.checkpoint import load_config
-from acmnet.training.checkpoint_config import CheckpointConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,8 @@ from acmnet.active_learning.suggestions import (
     shown_scores,
     suggestions_of,
 )
+from acmnet.checkpoints.checkpoint import load_config
+from acmnet.checkpoints.checkpoint_config import CheckpointConfig
 from acmnet.cli.options.dotted_settings import RUN_EPILOGUE
 from acmnet.cli.options.shared_options import Device
 from acmnet.cli.options.trained_run import (
@@ -35,8 +37,6 @@ from acmnet.files import refuse_unwritable, write_json, write_text
 from acmnet.messages import counted
 from acmnet.runs.run_data import training_videos
 from acmnet.show.bench.reviewed_precision import MARKS_FILE
-from acmnet.training.checkpoint import load_config
-from acmnet.training.checkpoint_config import CheckpointConfig
 
 COLUMNS = ("rank", "video", "label", "start", "end", "why")
 """The columns of the table that --out writes as CSV, a row a span."""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from acmnet.checkpoints.checkpoint import load_config
 from acmnet.cli.options.dotted_settings import TRAINING_EPILOGUE
 from acmnet.cli.options.experiment_logging import Logs, both, logging
 from acmnet.cli.options.output_folders import OutputFolder
@@ -19,7 +20,6 @@ from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.runs.run_request import LAST
 from acmnet.runs.training_run import train_run
-from acmnet.training.checkpoint import load_config
 
 
 @app.command(help_epilogue=TRAINING_EPILOGUE)

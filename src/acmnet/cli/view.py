@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 from cyclopts import Parameter
 
 from acmnet import recipes
+from acmnet.checkpoints.checkpoint_config import CheckpointConfig
 from acmnet.cli.bench_server import serve
 from acmnet.cli.label import MEDIA_FOLDER, label_export, opened_bench
 from acmnet.cli.options.detection_limits import LimitOptions, Limits
@@ -50,7 +51,6 @@ from acmnet.show.bench.older_reviews import REVIEWS_FILE, marks_of_reviews
 from acmnet.show.bench.reviewed_precision import MARKS_FILE
 from acmnet.show.bench.rounds.round_plan import RoundPlan
 from acmnet.show.bench.rounds.training_progress import state_of
-from acmnet.training.checkpoint_config import CheckpointConfig
 
 LOOKED_AT: Final = 20
 """Most videos that are compared with the training videos before the page opens, for a

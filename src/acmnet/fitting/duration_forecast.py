@@ -27,12 +27,12 @@ from acmnet.recipes import Settings
 from acmnet.runs.marks_trial import EPOCHS, NETWORKS
 from acmnet.runs.teacher_training import threads_of_each
 from acmnet.segments import SnippetGrid
-from acmnet.training.loop import optimize
-from acmnet.training.pseudo_labels import StudentTask
-from acmnet.training.schedule import Schedule
-from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels
-from acmnet.training.tasks import Task
-from acmnet.training.weak_task import Plan, WeakTask
+from acmnet.training.first_stage.weak_task import Plan, WeakTask
+from acmnet.training.optimisation.schedule import Schedule
+from acmnet.training.optimisation.tasks import Task
+from acmnet.training.optimisation.training_loop import optimize
+from acmnet.training.second_stage.pseudo_labels import StudentTask
+from acmnet.training.second_stage.snippet_targets import PseudoInstance, PseudoLabels
 from acmnet.validation.held_out_names import CHECK_COST_SHARE
 from acmnet.video.frames import VideoError, claimed_duration_s
 from acmnet.workers.worker_engines import cores

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from acmnet.checkpoints.checkpoint import load_config
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.features.failed_videos import Failure
 from acmnet.data.labelled_features import Data, DataSource, unlabelled
@@ -18,7 +19,6 @@ from acmnet.extraction.extractors import (
 from acmnet.extraction.shipped_extractors import SHIPPED
 from acmnet.fitting.fit_request import NO_HOOKS, Hooks
 from acmnet.messages import quoted
-from acmnet.training.checkpoint import load_config
 from acmnet.workers.worker_tasks import Workers
 
 

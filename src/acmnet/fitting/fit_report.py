@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from acmnet.checkpoints.checkpoint import load_config
 from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.labelled_features import Data
 from acmnet.data.labels.marks import given_in_words, given_marks
@@ -12,7 +13,6 @@ from acmnet.messages import counted
 from acmnet.runs.marks_trial import sentence_of
 from acmnet.runs.silent_teachers import sentence_of_teachers
 from acmnet.segments import Detections
-from acmnet.training.checkpoint import load_config
 from acmnet.validation.expected_quality import Expectation
 
 

@@ -14,7 +14,7 @@ from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
-from acmnet.training.tasks import StepRecord
+from acmnet.training.optimisation.tasks import StepRecord
 from acmnet.validation.expected_quality import Expectation
 
 FEATURES: Final = "features"

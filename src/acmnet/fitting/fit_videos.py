@@ -4,6 +4,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from acmnet.checkpoints.checkpoint import load_config
+from acmnet.checkpoints.checkpoint_config import CheckpointConfig
+from acmnet.checkpoints.checkpoint_folder import has_checkpoint
 from acmnet.data.checks.label_checks import no_action, suspicions
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.detections.detection_files import write_detections
@@ -50,9 +53,6 @@ from acmnet.runs.run_directory import tidy
 from acmnet.runs.run_request import RunRequest
 from acmnet.runs.training_run import train_run
 from acmnet.segments import Detections
-from acmnet.training.checkpoint import load_config
-from acmnet.training.checkpoint_config import CheckpointConfig
-from acmnet.training.checkpoint_folder import has_checkpoint
 from acmnet.validation.cross_validation import TIOU
 from acmnet.validation.expected_quality import expect
 

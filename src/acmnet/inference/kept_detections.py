@@ -18,6 +18,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from acmnet.checkpoints.checkpoint import weights_sha256
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.files import one_line, open_regular, written_whole
@@ -26,7 +27,6 @@ from acmnet.models.stored_model import TEACHERS
 from acmnet.models.trained_model import TrainedModel
 from acmnet.recipes import Settings, as_values
 from acmnet.segments import Detections
-from acmnet.training.checkpoint import weights_sha256
 
 FOUND_FILE: Final = "found.safetensors"
 FORMAT_VERSION: Final = 1

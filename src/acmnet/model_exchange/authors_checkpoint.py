@@ -23,6 +23,16 @@ import torch
 from torch import Tensor
 
 from acmnet import recipes
+from acmnet.checkpoints.checkpoint import (
+    UNREADABLE,
+    model_files,
+    save_checkpoint,
+)
+from acmnet.checkpoints.checkpoint_config import CheckpointConfig
+from acmnet.checkpoints.checkpoint_folder import (
+    FOLDER,
+    CheckpointError,
+)
 from acmnet.files import one_line
 from acmnet.folders import refuse_filled
 from acmnet.limits import LARGEST_CHECKPOINT_BYTES
@@ -32,16 +42,6 @@ from acmnet.recipes import as_values
 from acmnet.runs.run_request import LAST
 from acmnet.segments import SnippetGrid
 from acmnet.text_files import read_content
-from acmnet.training.checkpoint import (
-    UNREADABLE,
-    model_files,
-    save_checkpoint,
-)
-from acmnet.training.checkpoint_config import CheckpointConfig
-from acmnet.training.checkpoint_folder import (
-    FOLDER,
-    CheckpointError,
-)
 
 GRID: Final = SnippetGrid(fps=25.0, snippet_frames=16, stride_frames=16)
 """Where the snippets of the authors' features lie in time, for both data sets."""

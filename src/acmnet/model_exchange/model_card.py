@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any, Final
 
+from acmnet.checkpoints.checkpoint import load_config
+from acmnet.checkpoints.checkpoint_config import CheckpointConfig
 from acmnet.limits import finite
 from acmnet.messages import counted, quoted
 from acmnet.models.stored_calibration import read_calibration
 from acmnet.models.trained_model import TrainedModel
 from acmnet.models.training_summary import shown_score
 from acmnet.runs.run_request import LAST
-from acmnet.training.checkpoint import load_config
-from acmnet.training.checkpoint_config import CheckpointConfig
 from acmnet.validation.expected_quality import read_expectation
 
 NO_LICENCE: Final = (

@@ -17,6 +17,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from acmnet.checkpoints.checkpoint import weights_sha256
+from acmnet.checkpoints.checkpoint_folder import CONFIG_FILE
+from acmnet.checkpoints.exported_file import SHA256_KEY, SUFFIX, import_onnx
 from acmnet.files import one_line, written_whole
 from acmnet.model_exchange.published_notes import config_text, published_notes
 from acmnet.models.stored_calibration import CALIBRATION_FILE
@@ -27,9 +30,6 @@ from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
 from acmnet.network.whole_model import INPUT_NAME, WholeModel
 from acmnet.quiet_export import quiet_export
-from acmnet.training.checkpoint import weights_sha256
-from acmnet.training.checkpoint_folder import CONFIG_FILE
-from acmnet.training.exported_file import SHA256_KEY, SUFFIX, import_onnx
 
 TORCH_SUFFIX: Final = ".pt2"
 """Suffix of programs of torch.export."""

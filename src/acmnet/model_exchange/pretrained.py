@@ -10,19 +10,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from acmnet.checkpoints.checkpoint import (
+    load_config,
+    load_weights,
+    model_files,
+)
+from acmnet.checkpoints.checkpoint_folder import CheckpointError
+from acmnet.checkpoints.exported_file import is_exported
 from acmnet.files import FileError, make_folder, part_name, unwritten, write_text
 from acmnet.folders import refuse_filled, write_folder
 from acmnet.model_exchange.model_card import model_card
 from acmnet.model_exchange.published_notes import published, published_notes
 from acmnet.models.stored_model import TEACHERS, load
 from acmnet.models.trained_model import TrainedModel
-from acmnet.training.checkpoint import (
-    load_config,
-    load_weights,
-    model_files,
-)
-from acmnet.training.checkpoint_folder import CheckpointError
-from acmnet.training.exported_file import is_exported
 
 CARD_FILE: Final = "README.md"
 

@@ -9,6 +9,7 @@ import json
 from pathlib import Path, PurePath
 from typing import Any, Final
 
+from acmnet.checkpoints.checkpoint_config import CheckpointConfig, config_values
 from acmnet.files import digest_of
 from acmnet.models.stored_calibration import CALIBRATION_FILE, CalibrationError
 from acmnet.models.training_summary import SUMMARY_FILE, training_summary
@@ -19,7 +20,6 @@ from acmnet.runs.run_data import (
     training_videos,
 )
 from acmnet.text_files import parse_json, read_text
-from acmnet.training.checkpoint_config import CheckpointConfig, config_values
 
 PRIVATE_KEYS: Final = (
     *("annotations", "features", "features_from_run", "left_out", "begun_from"),

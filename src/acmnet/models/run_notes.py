@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+from acmnet.checkpoints.exported_file import (
+    ExportedFileError,
+    is_exported,
+    metadata_text,
+)
 from acmnet.text_files import read_text
-from acmnet.training.exported_file import ExportedFileError, is_exported, metadata_text
 
 
 def note_of(

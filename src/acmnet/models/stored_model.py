@@ -7,6 +7,18 @@ from typing import Final, TypeVar
 import torch
 from torch import Tensor, nn
 
+from acmnet.checkpoints.checkpoint import (
+    load_config,
+    load_weights,
+)
+from acmnet.checkpoints.checkpoint_config import CheckpointConfig
+from acmnet.checkpoints.checkpoint_folder import (
+    ADVICE_IF_DAMAGED,
+    CONFIG_FILE,
+    CheckpointError,
+    folder_of,
+)
+from acmnet.checkpoints.exported_file import is_exported, metadata_text, session_of
 from acmnet.files import one_line
 from acmnet.limits import finite
 from acmnet.messages import counted, some
@@ -20,18 +32,6 @@ from acmnet.network.exported_networks import (
 from acmnet.network.student import Student
 from acmnet.network.whole_model import STUDENT_OUTPUTS, TEACHER_OUTPUTS
 from acmnet.recipes import RecipeError, Settings, from_values
-from acmnet.training.checkpoint import (
-    load_config,
-    load_weights,
-)
-from acmnet.training.checkpoint_config import CheckpointConfig
-from acmnet.training.checkpoint_folder import (
-    ADVICE_IF_DAMAGED,
-    CONFIG_FILE,
-    CheckpointError,
-    folder_of,
-)
-from acmnet.training.exported_file import is_exported, metadata_text, session_of
 
 MOST_TRIES: Final = 3
 """How often a checkpoint is read again because a training has just replaced it."""

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from acmnet.checkpoints.checkpoint_config import CheckpointConfig
 from acmnet.localization.detection_scores import unit_scores
 from acmnet.localization.from_activations import (
     LEAST_CONTRAST,
@@ -29,7 +30,6 @@ from acmnet.network.student import Student
 from acmnet.network.video_outputs import acm_net_on_video, student_on_video
 from acmnet.recipes import Settings
 from acmnet.segments import Detections, SnippetGrid
-from acmnet.training.checkpoint_config import CheckpointConfig
 
 Features = npt.NDArray[np.floating] | Tensor
 """The features of one video, (L, D), as an array or a tensor."""
@@ -284,8 +284,8 @@ class TrainedModel:
         """Return the factors on the teachers' contrast and proposals, each in (0, 1].
 
         Both are 1 for a model that learned from names alone, and less for one that
-        learned from marks; see `acmnet.training.boundary_shifts.Trust`. The model must
-        have a student.
+        learned from marks; see `acmnet.training.second_stage.boundary_shifts.Trust`.
+        The model must have a student.
         """
         trust = [
             (1.0, 1.0) if student.trust is None else student.trust.tolist()

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from acmnet.checkpoints.checkpoint import load_config
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.files import write_json
@@ -23,7 +24,6 @@ from acmnet.models.run_notes import note_of
 from acmnet.models.trained_model import TrainedModel
 from acmnet.recipes import Settings
 from acmnet.text_files import parse_json
-from acmnet.training.checkpoint import load_config
 
 SUMMARY_FILE: Final = "training_summary.json"
 FORMAT_VERSION: Final = 1

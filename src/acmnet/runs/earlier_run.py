@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from torch import Tensor, nn
 
+from acmnet.checkpoints.checkpoint import load_config, weights_sha256
+from acmnet.checkpoints.exported_file import is_exported
 from acmnet.data.features.feature_files import SUFFIXES
 from acmnet.data.labelled_features import labels_sha256
 from acmnet.data.labels.marks import marks_sha256, marks_values
@@ -24,8 +26,6 @@ from acmnet.network.student import Student
 from acmnet.recipes import RecipeError, Settings, from_values
 from acmnet.runs.run_data import features_of, training_videos
 from acmnet.runs.run_request import RunError, RunRequest
-from acmnet.training.checkpoint import load_config, weights_sha256
-from acmnet.training.exported_file import is_exported
 
 CLASS_WEIGHTS: Final = frozenset(
     f"{layer}.{part}"

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Protocol, Self
 
 from acmnet.files import one_line
 from acmnet.recipes import Settings
-from acmnet.training.tasks import StepRecord
+from acmnet.training.optimisation.tasks import StepRecord
 
 LogName = Literal["tensorboard", "mlflow", "wandb"]
 PROJECT: Final = "acmnet"

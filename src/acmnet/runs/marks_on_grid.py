@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from acmnet.data.labels.marks import VideoMarks
 from acmnet.runs.run_request import RunRequest
 from acmnet.segments import Segment, SnippetGrid
-from acmnet.training.marked_snippets import (
+from acmnet.training.first_stage.marked_snippets import (
     MarkedInstance,
     MarkedPoint,
     SnippetMarks,

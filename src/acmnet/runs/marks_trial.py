@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from acmnet.checkpoints.checkpoint import load_config
 from acmnet.data.datasets import WeakDataset
 from acmnet.messages import counted
 from acmnet.models.stored_model import TEACHERS, TRIAL, load_network, teaching
@@ -27,11 +28,15 @@ from acmnet.runs.teacher_training import (
     trained_together,
 )
 from acmnet.startup import is_first_process
-from acmnet.training.checkpoint import load_config
-from acmnet.training.held_out_marks import Gain, gain, halves, log_densities
-from acmnet.training.marked_snippets import SnippetMarks
-from acmnet.training.pseudo_labels import pseudo_labels
-from acmnet.training.tasks import StepRecord
+from acmnet.training.first_stage.marked_snippets import SnippetMarks
+from acmnet.training.optimisation.tasks import StepRecord
+from acmnet.training.second_stage.held_out_marks import (
+    Gain,
+    gain,
+    halves,
+    log_densities,
+)
+from acmnet.training.second_stage.pseudo_labels import pseudo_labels
 
 EPOCHS: Final = 0.5
 """Share of a teacher's epochs that a network of the trial takes. In a round, which is
@@ -164,7 +169,8 @@ def try_marks(
     A network learns one half of the marks, another one the other half, and each is
     compared, on the marks that it was not given, with a network that learned the names
     alone. Teachers learn the marks only if that is a clear gain, see
-    `acmnet.training.held_out_marks`. Without a plan, they learn marks that have weight.
+    `acmnet.training.second_stage.held_out_marks`. Without a plan, they learn marks that
+    have weight.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from acmnet.data.labelled_features import Data
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
 from acmnet.recipes import Settings
-from acmnet.training.snippet_mining import mining_bytes
+from acmnet.training.mining.snippet_mining import mining_bytes
 
 NUMBERS_PER_WEIGHT: Final = 4
 """Numbers that training keeps for each weight: the weight, its gradient and the two

@@ -20,12 +20,12 @@ from acmnet.runs.marks_on_grid import marks_on_grid
 from acmnet.runs.run_directory import RunDirectory
 from acmnet.runs.run_request import RunRequest
 from acmnet.runs.run_state import RunOnDisk
-from acmnet.training.loop import train
-from acmnet.training.marked_snippets import SnippetMarks
-from acmnet.training.silent_networks import GUESS, mean_spread
-from acmnet.training.snippet_mining import mine_snippets
-from acmnet.training.tasks import StepRecord
-from acmnet.training.weak_task import Plan
+from acmnet.training.first_stage.marked_snippets import SnippetMarks
+from acmnet.training.first_stage.silent_networks import GUESS, mean_spread
+from acmnet.training.first_stage.weak_task import Plan
+from acmnet.training.mining.snippet_mining import mine_snippets
+from acmnet.training.optimisation.tasks import StepRecord
+from acmnet.training.optimisation.training_loop import train
 
 DRAWING_LOCK: Final = threading.Lock()
 """Held while first weights are drawn from torch's one generator for all threads."""

@@ -10,16 +10,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from acmnet.checkpoints.checkpoint_config import CheckpointConfig
+from acmnet.checkpoints.checkpoint_folder import (
+    FOLDER,
+    labels_file,
+)
 from acmnet.data.features.feature_store import has_manifest
 from acmnet.data.features.object_storage import address_of
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError
 from acmnet.segments import SnippetGrid
-from acmnet.training.checkpoint_config import CheckpointConfig
-from acmnet.training.checkpoint_folder import (
-    FOLDER,
-    labels_file,
-)
 
 CHECKPOINTS = "checkpoints"
 """Folder of a run's earlier checkpoints, where they are kept."""

@@ -18,6 +18,21 @@ import torch
 from filelock import FileLock, Timeout
 from torch import distributed, nn
 
+from acmnet.checkpoints.checkpoint import (
+    kept_model_files,
+    model_files,
+    save_checkpoint,
+    state_files,
+)
+from acmnet.checkpoints.checkpoint_config import CheckpointConfig
+from acmnet.checkpoints.checkpoint_folder import (
+    CONFIG_FILE,
+    FOLDER,
+    MODEL_FILE,
+    STATE_FILE,
+    remove_checkpoint,
+    remove_loose_files,
+)
 from acmnet.data.labelled_features import labels_sha256
 from acmnet.data.labels.marks import marks_sha256
 from acmnet.devices import computed_in
@@ -37,23 +52,8 @@ from acmnet.runs.run_data import CHECKPOINTS, place_of_features
 from acmnet.runs.run_request import RunError, RunRequest
 from acmnet.runs.run_state import LOG_FILE, RunOnDisk
 from acmnet.startup import is_first_process
-from acmnet.training.checkpoint import (
-    kept_model_files,
-    model_files,
-    save_checkpoint,
-    state_files,
-)
-from acmnet.training.checkpoint_config import CheckpointConfig
-from acmnet.training.checkpoint_folder import (
-    CONFIG_FILE,
-    FOLDER,
-    MODEL_FILE,
-    STATE_FILE,
-    remove_checkpoint,
-    remove_loose_files,
-)
-from acmnet.training.loop import Progress
-from acmnet.training.tasks import StepRecord
+from acmnet.training.optimisation.tasks import StepRecord
+from acmnet.training.optimisation.training_loop import Progress
 
 LOCK_FILE: Final = ".training.lock"
 PSEUDO_LABELS: Final = "pseudo_labels.json"

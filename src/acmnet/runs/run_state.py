@@ -11,6 +11,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from acmnet.checkpoints.checkpoint import (
+    load_config,
+    load_training_state,
+)
+from acmnet.checkpoints.checkpoint_config import CheckpointConfig
+from acmnet.checkpoints.checkpoint_folder import (
+    LABELS_FILE,
+    CheckpointError,
+    folder_of,
+    has_checkpoint,
+    is_left_of_a_kill,
+)
 from acmnet.data.labelled_features import labels_sha256
 from acmnet.data.labels.marks import marks_sha256
 from acmnet.messages import quoted, some
@@ -20,18 +32,6 @@ from acmnet.recipes import RecipeError, Settings, as_values, from_values
 from acmnet.runs.earlier_run import stated_beginning
 from acmnet.runs.run_request import RunError, RunRequest
 from acmnet.startup import is_first_process
-from acmnet.training.checkpoint import (
-    load_config,
-    load_training_state,
-)
-from acmnet.training.checkpoint_config import CheckpointConfig
-from acmnet.training.checkpoint_folder import (
-    LABELS_FILE,
-    CheckpointError,
-    folder_of,
-    has_checkpoint,
-    is_left_of_a_kill,
-)
 
 LOG_FILE: Final = "log.jsonl"
 """The file of a run with the losses of every step, one line of JSON a step."""

@@ -1,7 +1,8 @@
 """Teachers that never started to learn: trained again, and left out if that fails too.
 
 One draw of first weights in about ten ends in a network whose instance branch guesses,
-see `acmnet.training.silent_networks`. A mean over teachers would take it in silently.
+see `acmnet.training.first_stage.silent_networks`. A mean over teachers would take it in
+silently.
 """
 
 import dataclasses

@@ -36,21 +36,24 @@ from acmnet.runs.run_state import RunOnDisk
 from acmnet.runs.silent_teachers import sentence_of_teachers
 from acmnet.runs.teacher_training import trained_teachers
 from acmnet.segments import Detections
-from acmnet.training.boundary_shifts import Trust
-from acmnet.training.loop import optimize
-from acmnet.training.marked_labels import learned_with_marks
-from acmnet.training.marked_snippets import SnippetMarks
-from acmnet.training.pseudo_labels import (
+from acmnet.training.first_stage.marked_snippets import SnippetMarks
+from acmnet.training.mining.snippet_mining import mining_note
+from acmnet.training.optimisation.schedule import WARM_UP_STEPS, Schedule
+from acmnet.training.optimisation.tasks import StepRecord
+from acmnet.training.optimisation.training_loop import optimize
+from acmnet.training.second_stage.boundary_shifts import Trust
+from acmnet.training.second_stage.marked_labels import learned_with_marks
+from acmnet.training.second_stage.pseudo_labels import (
     StudentTask,
     all_proposals,
     mean_best_score,
     pseudo_labels,
 )
-from acmnet.training.schedule import WARM_UP_STEPS, Schedule
-from acmnet.training.snippet_mining import mining_note
-from acmnet.training.snippet_targets import PseudoInstance, PseudoLabels
-from acmnet.training.tasks import StepRecord
-from acmnet.training.unmarked_stretches import filling_classes, without_fragments
+from acmnet.training.second_stage.snippet_targets import PseudoInstance, PseudoLabels
+from acmnet.training.second_stage.unmarked_stretches import (
+    filling_classes,
+    without_fragments,
+)
 
 
 def train_student(

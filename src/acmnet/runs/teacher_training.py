@@ -11,6 +11,8 @@ from typing import Final
 import torch
 from torch import distributed
 
+from acmnet.checkpoints.checkpoint import load_config
+from acmnet.checkpoints.checkpoint_folder import has_checkpoint
 from acmnet.data.datasets import WeakDataset
 from acmnet.models.stored_model import TEACHERS, load_network
 from acmnet.network.acm_net import ACMNet
@@ -25,11 +27,9 @@ from acmnet.runs.silent_teachers import (
     sentence_before,
 )
 from acmnet.startup import is_first_process
-from acmnet.training.checkpoint import load_config
-from acmnet.training.checkpoint_folder import has_checkpoint
-from acmnet.training.marked_snippets import SnippetMarks
-from acmnet.training.silent_networks import guessing, mean_spread
-from acmnet.training.tasks import StepRecord
+from acmnet.training.first_stage.marked_snippets import SnippetMarks
+from acmnet.training.first_stage.silent_networks import guessing, mean_spread
+from acmnet.training.optimisation.tasks import StepRecord
 
 MEMORY_SHARE: Final = 0.25
 """Share of the memory that teachers which train side by side may need at the least; all

@@ -22,7 +22,7 @@ from acmnet.runs.run_request import RunError, RunRequest
 from acmnet.runs.run_state import RunOnDisk, RunState, starting_point
 from acmnet.runs.student_training import train_student
 from acmnet.startup import is_first_process
-from acmnet.training.tasks import StepRecord
+from acmnet.training.optimisation.tasks import StepRecord
 
 
 def train_run(
@@ -33,7 +33,7 @@ def train_run(
 ) -> Path:
     """Train a model and leave it in ``request.out``.
 
-    The directory then holds ``checkpoint/`` (see `acmnet.training.checkpoint`),
+    The directory then holds ``checkpoint/`` (see `acmnet.checkpoints.checkpoint`),
     ``log.jsonl`` with every loss term of every step, ``checkpoints/`` where they were
     to be kept, and ``training_summary.json``, see `acmnet.models.training_summary`.
 

@@ -1,9 +1,10 @@
-"""How networks learn: losses, the loop, pseudo labels, checkpoints.
+"""How networks learn: losses, marks, the training loop, the student's pseudo labels.
 
-In come features and the names of the actions in each video; out come weights in a
-checkpoint. Times of actions are used only if the user asked for it with
-`--supervision`. `loop` runs the epochs of any task. `weak_task` and `losses` are what
-the paper's network learns; `pseudo_labels` and `snippet_targets` are what the student
-learns from its teachers; `marked_snippets` and `marked_labels` add what a person
-marked.
+In come features and the names of the actions in each video; out come trained networks.
+Times of actions are used only if the user asked for it with `--supervision`.
+
+In the order of a training, the folders are: ``mining`` (which snippets of long
+recordings show a class, from names alone), ``first_stage`` (what the paper's network
+learns from names and marks), ``optimisation`` (the loop that runs the epochs of any
+task), and ``second_stage`` (what the student learns from its teachers and from marks).
 """

@@ -7,6 +7,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from acmnet.checkpoints.checkpoint import load_config
+from acmnet.checkpoints.checkpoint_folder import has_checkpoint
 from acmnet.data.checks.label_checks import no_action
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.labelled_features import Data
@@ -21,8 +23,6 @@ from acmnet.runs import marks_trial, silent_teachers
 from acmnet.runs.run_request import RunError, RunRequest
 from acmnet.runs.training_run import train_run
 from acmnet.segments import Detections, FloatArray
-from acmnet.training.checkpoint import load_config
-from acmnet.training.checkpoint_folder import has_checkpoint
 from acmnet.validation.folds import stratified_folds, untrained_problems
 from acmnet.validation.label_free_selection import agreement
 from acmnet.workers.worker_tasks import DoTasks, Task, in_this_process

@@ -11,7 +11,7 @@ from acmnet.recipes import Settings
 from acmnet.runs.experiment_logs import ExperimentLogs, LogName
 
 if TYPE_CHECKING:
-    from acmnet.training.tasks import StepRecord
+    from acmnet.training.optimisation.tasks import StepRecord
 
 Logs = Annotated[
     tuple[LogName, ...],

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from acmnet.checkpoints.checkpoint import load_config
 from acmnet.cli.options.shared_options import (
     Grid,
     GridOptions,
@@ -23,7 +24,6 @@ from acmnet.extraction.extractors import ExtractionSettings
 from acmnet.fitting.extracted_videos import extracted_data
 from acmnet.fitting.fit_request import Hooks
 from acmnet.runs.run_data import grid_of
-from acmnet.training.checkpoint import load_config
 from acmnet.workers.worker_engines import Engine, cores
 from acmnet.workers.worker_tasks import Workers
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from acmnet.checkpoints.checkpoint import load_config
+from acmnet.checkpoints.checkpoint_config import CheckpointConfig
 from acmnet.cli.options.dotted_settings import GivenSettings, RecipeSettings
 from acmnet.cli.options.shared_options import LabelFps, note_reading
 from acmnet.cli.terminal.app import UsageError, note
@@ -36,8 +38,6 @@ from acmnet.runs.run_data import trained_on as trained_on_of
 from acmnet.runs.training_run import join_processes
 from acmnet.segments import Detections
 from acmnet.show.bench.reviewed_precision import precision_of_reviews
-from acmnet.training.checkpoint import load_config
-from acmnet.training.checkpoint_config import CheckpointConfig
 from acmnet.validation.cross_validation import TIOU
 
 

@@ -105,7 +105,7 @@ def what_is_kept(tokens: Sequence[str]) -> str:
 def _trained(tokens: Sequence[str]) -> str:
     """Return what `acmnet train` keeps: the newest checkpoint in --out, if any."""
     # imports torch, which is there by then: checkpoints are what `train` writes
-    from acmnet.training.checkpoint_folder import has_checkpoint
+    from acmnet.checkpoints.checkpoint_folder import has_checkpoint
 
     out = ""
     for token, value in zip(tokens, [*tokens[1:], ""], strict=True):

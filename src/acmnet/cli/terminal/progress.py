@@ -22,7 +22,7 @@ from acmnet.cli.terminal.app import errors, quiet
 if TYPE_CHECKING:
     from acmnet.data.labelled_features import Data
     from acmnet.extraction.extraction_request import ExtractionProgress
-    from acmnet.training.tasks import StepRecord
+    from acmnet.training.optimisation.tasks import StepRecord
 
 MOST_LINES: Final = 10
 """How many lines report the progress of a job where there is no terminal."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from acmnet.checkpoints.checkpoint_config import CheckpointConfig
 from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.labelled_features import Data
 from acmnet.data.labels.annotations import Annotations, Video
@@ -20,7 +21,6 @@ from acmnet.runs.run_request import LAST
 from acmnet.segments import Detections
 from acmnet.show.report.page_media import Media
 from acmnet.show.report.poster_strips import FRAMES
-from acmnet.training.checkpoint_config import CheckpointConfig
 
 MOST_DETECTIONS: Final = 500
 """At most this many detections of a video are on the page: the highest scores."""

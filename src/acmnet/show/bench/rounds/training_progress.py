@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from acmnet.checkpoints.checkpoint_folder import written_at
 from acmnet.limits import finite
 from acmnet.models.stored_model import TEACHERS, TRIAL
 from acmnet.runs.run_state import LOG_FILE
 from acmnet.show.bench.rounds.log_tail import last_line
-from acmnet.training.checkpoint_folder import written_at
 
 QUIET_S: Final = 60.0
 """If a log was not written to for this long, its training no longer runs."""
