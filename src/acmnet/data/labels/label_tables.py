@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from acmnet.data.labels.label_columns import (
     TIMED,
@@ -277,29 +278,26 @@ class _Reader:
         names = tuple(sorted(self.classes))
         place = {name: c for c, name in enumerate(names)}
         new_index = np.array([*(place[x] for x in self.classes), -1], np.int64)
-        n = len(self.named_video)
-        alone = (
-            np.array(self.named_video, np.int64),
-            np.full(n, NAME),
-            np.array(self.named_class, np.int64),
-            *np.full((2, n), math.nan),
-        )
-        video, kind, old_index, start_s, end_s = (
-            np.concatenate([np.array(own), more])
-            for own, more in zip(self.marks.values(), alone, strict=True)
-        )
+        video = np.array(self.marks["video"] + self.named_video)
         order = np.argsort(video, kind="stable")
+        first = np.searchsorted(video[order], np.arange(len(self.place) + 1))
+        n = len(self.named_video)
+
+        def column(name: str, of_names: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            """Return a column of all marks, and what it has for names without times."""
+            return np.concatenate([np.array(self.marks[name]), of_names])[order]
+
         return MarkTable(
             ids=tuple(self.place),
             class_names=names,
             subsets=tuple(self.subsets),
             subset_index=np.array(self.subset_index, np.int64),
             duration_s=np.array(self.duration_s, np.float64),
-            first=np.searchsorted(video[order], np.arange(len(self.place) + 1)),
-            kind=kind[order].astype(np.int64),
-            class_index=new_index[old_index[order].astype(np.int64)],
-            start_s=start_s[order],
-            end_s=end_s[order],
+            first=first,
+            kind=column("kind", np.full(n, NAME, np.int8)).astype(np.int64),
+            class_index=new_index[column("class", np.array(self.named_class))],
+            start_s=column("start", np.full(n, math.nan)),
+            end_s=column("end", np.full(n, math.nan)),
         )
 
     def _refuse_other_length(self, where: str, row: SheetRow) -> None:
