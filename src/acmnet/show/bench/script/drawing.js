@@ -178,9 +178,10 @@ export function drawOverview() {
   brush.lineWidth = 1;
 }
 
-// Pictures keep their shape: each place shows the picture that is nearest to its time.
-export function drawStrip(image) {
-  const height = image ? 54 : 0, [brush, width] = pen("strip", height);
+// Pictures keep their shape: each place shows the picture that is nearest to its time. While
+// they are being made, their place is kept free, so that the lanes below do not move.
+export function drawStrip(image, isExpected) {
+  const height = isExpected ? 54 : 0, [brush, width] = pen("strip", height);
   if (!image) return;
   const own = image.naturalWidth / PICTURES, wide = Math.max(20, (own / image.naturalHeight) * height), whole = state.video.duration_s;
   for (let x = 0; x < width; x += wide) {

@@ -22,6 +22,7 @@ const lanes = $("lanes");
 const pointers = new Map(); // id -> {x, y}
 let drag = null; // {kind: "edge" | "pan" | "scrub" | "pinch", ...}
 let image = null; // the strip of pictures
+let isStripExpected = false; // it is shown or may still come
 
 const width = () => lanes.clientWidth;
 const timeAt = (x) => state.from + (x / width()) * (state.to - state.from);
@@ -147,9 +148,15 @@ dragging($("overview"), (share) => look(share * state.video.duration_s - (state.
 
 export async function openStrip(video) {
   image = null;
-  if (!video.strip_url) return;
+  isStripExpected = Boolean(video.strip_url);
+  drawn = "";
+  if (!isStripExpected) return;
   const made = await stripOf(video.strip_url, () => state.video === video);
-  if (made && state.video === video) { image = made; drawn = ""; draw(); }
+  if (state.video !== video) return;
+  image = made;
+  isStripExpected = made !== null;
+  drawn = "";
+  draw();
 }
 
 function layNames() {
@@ -177,7 +184,7 @@ onDraw(() => {
   if (seen !== laid) layNames();
   drawLanes();
   const key = [state.video.id, state.from, state.to, width(), window.devicePixelRatio, state.frames.times !== null].join();
-  if (key !== drawn) { drawRuler(); drawStrip(image); }
+  if (key !== drawn) { drawRuler(); drawStrip(image, isStripExpected); }
   if (key !== drawn || seen !== laid) drawOverview();
   [drawn, seen] = [key, laid];
   drawPlayhead();
