@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import json
 import math
+import shlex
 import shutil
 import typing
 
@@ -160,6 +161,21 @@ def test_times_outside_of_their_video_are_said(acmnet, world):
     assert "warning: " in err
     assert "after the video's duration of" in err
     assert "before 0, the first at -9 s" in err
+
+
+def test_the_training_to_start_next_is_told_with_the_same_options(acmnet, world):
+    labels, features, _ = world
+    apart = features.rename(features.with_name("my features"))
+    given = ["--annotations", str(labels), "--features", str(apart)]
+    given += ["--subset", "training", "--skip-missing", "--supervision", "points"]
+    given += ["--training.learning-rate", "0.002"]
+    code, out, _ = acmnet("check", *given)
+    assert code == 0
+    told = out.splitlines()[-1]
+    assert "'" in told
+    words = shlex.split(told.removeprefix("next: "))
+    assert words == ["acmnet", "train", *given, "--out", "runs/first"]
+    assert "next: " not in acmnet("check", *given[:2], "--features", labels.parent)[1]
 
 
 def test_each_file_is_opened_once(acmnet, world, monkeypatch):

@@ -42,6 +42,18 @@ FIT = ("fit", "videos", "labels.csv", "--out", "run")
             "--label-fps must be more than 0 and at most 10000, got '0.0'",
             id="a number out of its range",
         ),
+        pytest.param(
+            ("weights", "instal", "pose"),
+            "there is no acmnet weights 'instal'; did you mean 'install'? there is "
+            "acmnet weights import or acmnet weights install or acmnet weights list",
+            id="a misspelt second word",
+        ),
+        pytest.param(
+            ("weights", "install", "pose", "i3d"),
+            "more words were given than acmnet weights install takes: 'i3d'; put names "
+            "that have blanks into quotes",
+            id="too many words after a right second one",
+        ),
     ],
 )
 def test_a_mistake_is_answered_with_one_sentence(acmnet, words, sentence):

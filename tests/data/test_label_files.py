@@ -421,6 +421,16 @@ def test_csv_video_names(tmp_path, name, video_id):
             r"header video,labels, got 'video:labels'; add it, with commas, semicol",
             id="colons",
         ),
+        pytest.param(
+            "video\na.mp4\n",
+            r"video,labels, got 'video', which has no column 'labels'; add the column$",
+            id="no column of labels",
+        ),
+        pytest.param(
+            "start;labels\n1;jump\n",
+            r"got 'start;labels', which has no column 'video'; add the column$",
+            id="no column of videos",
+        ),
         pytest.param(",\n", r"header video,labels, got ''", id="nothing but commas"),
         pytest.param(
             "video,labels,Start (frames)\na,jump,1\n",

@@ -1,12 +1,14 @@
 """The verb check: reports every problem that would stop a training."""
 
+import shlex
+
 import torch
 
 from acmnet.cli.options.dotted_settings import TRAINING_EPILOGUE
 from acmnet.cli.options.fold_options import FoldOptions
 from acmnet.cli.options.shared_options import fail_for_missing
 from acmnet.cli.options.training_options import Training
-from acmnet.cli.terminal.app import app, console, errors, fail, note
+from acmnet.cli.terminal.app import app, console, errors, fail, note, quiet
 from acmnet.data.checks.findings import summed_up
 from acmnet.data.checks.instance_checks import misplaced
 from acmnet.data.checks.refusals import bad_features
@@ -70,6 +72,9 @@ def check(
         f"ready: {counted(len(data.labels), 'video')}, {shape}{data.store.dimension}, "
         f"{counted(settings.epochs, 'epoch')}"
     )
+    if not quiet():
+        options = shlex.join(given.words())
+        console.print(f"next: acmnet train {options} --out runs/first", markup=False)
     fail_for_missing(data)
 
 

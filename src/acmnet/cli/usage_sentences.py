@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from acmnet.cli.options.dotted_settings import verb_of
-from acmnet.cli.verbs import WITH_SETTINGS
+from acmnet.cli.verbs import SECOND_WORDS, WITH_SETTINGS
+from acmnet.messages import did_you_mean, quoted
 from acmnet.recipes import setting_names
 
 KINDS: Final = {"int": "a whole number", "float": "a number"}
@@ -66,8 +67,8 @@ def usage_sentence(message: str, tokens: Sequence[str]) -> str:
             f". {rest}" if rest else ""
         )
     if found := _UNUSED.fullmatch(message):
-        return (
-            f"more words were given than acmnet {' '.join(tokens[:1])} takes: "
+        return _wrong_second_word(tokens) or (
+            f"more words were given than acmnet {_called(tokens)} takes: "
             f"{found['words']}; put names that have blanks into quotes"
         )
     if (found := _UNFIT.fullmatch(message)) and found["kind"] in KINDS:
@@ -88,6 +89,23 @@ def usage_sentence(message: str, tokens: Sequence[str]) -> str:
     if found := _REFUSED.fullmatch(message):
         return f"{found['name']} {found['why']}, got {found['value']!r}"
     return message
+
+
+def _wrong_second_word(tokens: Sequence[str]) -> str | None:
+    """Return a sentence on a second word that its verb does not know, or None."""
+    verb, *words = tokens
+    known = SECOND_WORDS.get(verb, ())
+    if not known or not words or words[0] in known or words[0].startswith("-"):
+        return None
+    can = " or ".join(f"acmnet {verb} {word}" for word in known)
+    meant = did_you_mean(words[0], known)
+    return f"there is no acmnet {verb} {quoted(words[0])}; {meant}there is {can}"
+
+
+def _called(tokens: Sequence[str]) -> str:
+    """Return the words of a command line that name what is called."""
+    is_of_two = tokens[1:2] and tokens[1] in SECOND_WORDS.get(tokens[0], ())
+    return " ".join(tokens[: 2 if is_of_two else 1])
 
 
 def _setting_called(option: str, verb: str) -> str | None:

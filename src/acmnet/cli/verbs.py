@@ -75,6 +75,11 @@ WITH_SETTINGS: Final = (
     "view",
 )
 """The verbs that take settings of a recipe by their dotted names."""
+SECOND_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "recipes": ("show",),
+    "weights": ("import", "install", "list"),
+}
+"""The words that can follow a verb which does several things, by the verb's name."""
 HELP: Final = ("--help", "-h")
 """The options that ask for help."""
 VERSION: Final = "--version"

@@ -68,6 +68,11 @@ FIGHTS = [["fight"]] * 8 + [["run"]] * 8 + [[]]
             id="slip",
         ),
         pytest.param(
+            [["chase"]] * 3 + [["chas\u00e9r"]],
+            "'chas\u00e9r' is the label of 1 video and 'chase' of 3; if it is misspelt",
+            id="slip beside few",
+        ),
+        pytest.param(
             [["1"]] * 4 + [["2"]] * 4,
             "2 labels are numbers ('1', '2'): write the name of the action, if one is",
             id="numbers",
@@ -96,6 +101,7 @@ def test_suspicions_are_said(rows, words):
         pytest.param([["sit"]] * 3 + [["hit"]] * 9, id="short words"),
         pytest.param([["walking"]] * 5 + [["waking"]] * 5, id="as frequent"),
         pytest.param([["class 1"]] * 3 + [["class 2"]] * 3, id="numbered"),
+        pytest.param([["class_1"]] * 3 + [["class_2"]] * 9, id="numbered and rarer"),
         pytest.param([["драка"]] * 3 + [["打架"]] * 3, id="other scripts"),
     ],
 )

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from acmnet import recipes
 from acmnet.cli.terminal.app import UsageError
 from acmnet.cli.terminal.exit_codes import EXIT_CODES
-from acmnet.cli.verbs import HELP, WITH_SETTINGS
+from acmnet.cli.verbs import HELP, SECOND_WORDS, WITH_SETTINGS
 from acmnet.recipes import RecipeError, Settings, setting_names
 
 GroupValues = Annotated[dict[str, str] | None, Parameter(show=False, negative=())]
@@ -137,5 +137,4 @@ def verb_of(tokens: Sequence[str]) -> str:
     """Return the verb of a command line: of several words, such as ``recipes show``."""
     asked = list(itertools.dropwhile(HELP.__contains__, tokens))
     words = list(itertools.takewhile(lambda word: not word.startswith("-"), asked))
-    both = " ".join(words[:2])
-    return both if words[:1] in (["recipes"], ["weights"]) else " ".join(words[:1])
+    return " ".join(words[: 2 if set(words[:1]) & SECOND_WORDS.keys() else 1])

@@ -51,6 +51,29 @@ class TrainingOptions:
         given = self.given.by_name()
         return recipes.recipe(self.recipe, profile=self.profile, overrides=given)
 
+    def words(self) -> list[str]:
+        """Return the options that were given, as the words of a command line."""
+        values: dict[str, object] = {
+            "annotations": self.annotations,
+            "features": self.features,
+            "recipe": self.recipe,
+            "profile": self.profile,
+            "subset": self.subset,
+            **dataclasses.asdict(self.grid),
+            "skip_missing": self.skip_missing,
+            "supervision": self.supervision,
+            "label_fps": self.label_fps,
+            **self.given.by_name(),
+        }
+        usual = {field.name: field.default for field in dataclasses.fields(self)}
+        words: list[str] = []
+        for name, value in values.items():
+            if value in (None, usual.get(name)):
+                continue
+            words.append("--" + name.replace("_", "-"))
+            words += [] if value is True else [str(value)]
+        return words
+
     def used_profile(self) -> str:
         """Return the given profile, or else the profile that the recipe names."""
         return self.profile or recipes.default_profile(self.recipe)

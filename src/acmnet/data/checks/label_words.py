@@ -23,7 +23,7 @@ NO_ACTION_WORDS: Final = frozenset(
 SHORTEST_MISSPELT: Final = 5
 """Least length of labels that count as misspelt if they differ in one letter; shorter
 ones may be different words."""
-LEAST_RARITY: Final = 4
+LEAST_RARITY: Final = 3
 """A misspelt label must be in this many times fewer videos than the right one."""
 
 _NUMBER: Final = re.compile(r"[+-]?\d+(?:[.,]\d+)?", re.ASCII)

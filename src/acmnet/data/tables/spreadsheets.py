@@ -124,8 +124,8 @@ def read_sheet(
     if separator is None:
         got = next((x.strip() for x in text.splitlines() if x.strip(" ,;\t")), "")
         raise SheetError(
-            f"{source} must start with the header {example}, got {quoted(got)}; add "
-            "it, with commas, semicolons or tabs between the columns"
+            f"{source} must start with the header {example}, got {quoted(got)}"
+            + _how_to_mend(got, candidates, example)
         )
     header = next(_rows(source, text, separator, first_line))
     recognised = []
@@ -143,6 +143,21 @@ def read_sheet(
         recognised=tuple(recognised),
         doubt=found.doubt,
     )
+
+
+def _how_to_mend(first_row: str, candidates: str, example: str) -> str:
+    """Return the end of the message on a first row that is no header.
+
+    Where the row has one of the columns of the example, the others are named.
+    """
+    cells = re.split(f"[{re.escape(candidates)}]", first_row)
+    cells = [cell.strip(' "').casefold() for cell in cells]
+    wanted = example.split(",")
+    missing = [name for name in wanted if name not in cells]
+    if len(missing) in (0, len(wanted)):
+        return "; add it, with commas, semicolons or tabs between the columns"
+    columns = " and ".join(map(quoted, missing))
+    return f", which has no column {columns}; add the column"
 
 
 def _separator(
