@@ -267,7 +267,11 @@ def test_with_other_names_teachers_are_not_kept(asked, names):
 
 @pytest.mark.parametrize(
     ("override", "words"),
-    [({"student.width": 16}, "student = "), ({"teachers.count": 2}, "teachers.count")],
+    [
+        ({"student.width": 16}, "student.width = 32, now it is 16;"),
+        ({"model.width": 64}, "model.width = 128, now it is 64;"),
+        ({"teachers.count": 2}, "teachers.count = 1, now it is 2;"),
+    ],
 )
 def test_other_networks_are_no_beginning(asked, names, override, words):
     request = a_round(asked, "names", names, name="refused")

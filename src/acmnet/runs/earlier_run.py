@@ -5,6 +5,7 @@ still holds. So it takes a share of the epochs, keeps what the corrections do no
 concern, and extracts nothing that is extracted already.
 """
 
+import dataclasses
 import os
 import shutil
 from collections.abc import Sequence
@@ -130,9 +131,13 @@ def refuse_unlike(request: RunRequest) -> None:
 def _refuse_other_networks(request: RunRequest, trained: Settings, remedy: str) -> None:
     """Refuse an earlier run with other sizes or numbers of networks."""
     settings, earlier = request.settings, request.begin_from
-    for name in ("model", "student", "teachers.count"):
+    names = [f"model.{field.name}" for field in dataclasses.fields(settings.model)]
+    if settings.has_student:
+        of_student = dataclasses.fields(settings.student)
+        names += [f"student.{field.name}" for field in of_student]
+    for name in (*names, "teachers.count"):
         was, now = _setting(trained, name), _setting(settings, name)
-        if was != now and (name != "student" or settings.has_student):
+        if was != now:
             raise RunError(
                 f"{earlier} was trained with {name} = {was}, now it is {now}; train "
                 f"with the same recipe, profile and settings, or {remedy}"
