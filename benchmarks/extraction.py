@@ -14,15 +14,19 @@ import numpy as np
 
 from acmnet.data.made_up.drawn_videos import SceneSettings, plan_videos, render_video
 from acmnet.devices import computed_in
-from acmnet.extraction.extractors import ExtractionSettings, Extractor
+from acmnet.extraction.extractors.extractor import ExtractionSettings, Extractor
+from acmnet.extraction.extractors.i3d_choices import (
+    FLOW_WEIGHTS,
+    RGB_WEIGHTS,
+    Precision,
+)
+from acmnet.extraction.flow.optical_flow import FlowMethod, clamp_flow, flow_sequence
 from acmnet.extraction.i3d import i3d_extractors
 from acmnet.extraction.i3d.i3d import I3D
-from acmnet.extraction.i3d.i3d_choices import FLOW_WEIGHTS, RGB_WEIGHTS, Precision
 from acmnet.extraction.i3d.i3d_extractors import TwoStream
 from acmnet.extraction.i3d.i3d_weights import list_weights, load_i3d, weights_sha256
-from acmnet.extraction.optical_flow import FlowMethod, clamp_flow, flow_sequence
+from acmnet.extraction.many_videos.video_task import BATCHES_AHEAD, FRAMES_AT_ONCE
 from acmnet.extraction.shipped_extractors import make_extractor
-from acmnet.extraction.video_task import BATCHES_AHEAD, FRAMES_AT_ONCE
 from acmnet.video.frames import Frame, FrameReader
 from acmnet.workers.prefetching_threads import prefetch
 from benchmarks.measure import Figure, interleaved, median_ratio, seconds

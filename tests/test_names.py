@@ -20,8 +20,8 @@ from acmnet.data.features.feature_store import open_store, write_features
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError
 from acmnet.evaluation.reports import evaluate
-from acmnet.extraction.records import forget
-from acmnet.extraction.video_search import find_videos
+from acmnet.extraction.many_videos.records import forget
+from acmnet.extraction.many_videos.video_search import find_videos
 from acmnet.fitting.listed_videos import ListedVideos, listed_files
 from acmnet.names import one_form, unfit
 from acmnet.segments import Detections, SnippetGrid

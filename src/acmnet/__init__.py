@@ -34,8 +34,8 @@ if TYPE_CHECKING:
         detections_to_polars,
     )
     from acmnet.evaluation.reports import DetectionReport, evaluate
-    from acmnet.extraction.extractors import Extractor, ExtractorError
-    from acmnet.extraction.records import ExtractionError
+    from acmnet.extraction.extractors.extractor import Extractor, ExtractorError
+    from acmnet.extraction.many_videos.records import ExtractionError
     from acmnet.localization.from_activations import localize_activations
     from acmnet.localization.video_activations import VideoActivations
     from acmnet.model_exchange.pretrained import (
@@ -72,8 +72,8 @@ _HOMES: Final = {
         "detections_to_polars",
     ),
     "acmnet.evaluation.reports": ("DetectionReport", "evaluate"),
-    "acmnet.extraction.extractors": ("Extractor", "ExtractorError"),
-    "acmnet.extraction.records": ("ExtractionError",),
+    "acmnet.extraction.extractors.extractor": ("Extractor", "ExtractorError"),
+    "acmnet.extraction.many_videos.records": ("ExtractionError",),
     "acmnet.localization.from_activations": ("localize_activations",),
     "acmnet.localization.video_activations": ("VideoActivations",),
     "acmnet.model_exchange.pretrained": ("from_pretrained", "save_pretrained"),

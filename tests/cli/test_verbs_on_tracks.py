@@ -11,7 +11,7 @@ from acmnet.cli import main
 from acmnet.data.features.feature_manifest import read_manifest
 from acmnet.data.label_files import read_annotations
 from acmnet.evaluation.reports import evaluate
-from acmnet.extraction.records import read_records
+from acmnet.extraction.many_videos.records import read_records
 from acmnet.segments import Detections
 from support.commands import refused
 from support.drawn_mice import FPS, LENGTH_S, POINTS, drawn_mice, write_deeplabcut

@@ -9,7 +9,7 @@ import pytest
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.labels.annotations import AnnotationError
-from acmnet.extraction.video_search import frame_rates
+from acmnet.extraction.many_videos.video_search import frame_rates
 from support.movies import plain, write_movie
 
 FRAMES = 40

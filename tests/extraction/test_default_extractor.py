@@ -8,7 +8,7 @@ import acmnet
 from acmnet.cli.options.extractor_options import ExtractorOptions
 from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
 from acmnet.extraction.default_extractor import AUTO, unnamed_extractor
-from acmnet.extraction.i3d.i3d_choices import RGB_WEIGHTS
+from acmnet.extraction.extractors.i3d_choices import RGB_WEIGHTS
 from acmnet.extraction.i3d.i3d_weights import list_weights
 from acmnet.segments import SnippetGrid
 

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from acmnet.extraction.extractors import ExtractionSettings, ExtractorError
+from acmnet.extraction.extractors.extractor import ExtractionSettings, ExtractorError
+from acmnet.extraction.extractors.i3d_choices import FLOW_WEIGHTS, RGB_WEIGHTS
+from acmnet.extraction.flow.optical_flow import clamp_flow, flow_sequence
 from acmnet.extraction.i3d import i3d_extractors
 from acmnet.extraction.i3d.i3d import I3D
-from acmnet.extraction.i3d.i3d_choices import FLOW_WEIGHTS, RGB_WEIGHTS
 from acmnet.extraction.i3d.i3d_runner import I3DRunner
-from acmnet.extraction.i3d.i3d_weights import WeightsError, load_i3d
-from acmnet.extraction.optical_flow import clamp_flow, flow_sequence
+from acmnet.extraction.i3d.i3d_weights import load_i3d
 from acmnet.extraction.shipped_extractors import make_extractor
+from acmnet.extraction.weights.weights_error import WeightsError
 
 
 def drawn(n_frames, side=256):

@@ -5,8 +5,8 @@ import torch
 
 from acmnet import recipes
 from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
-from acmnet.extraction.extraction_request import ExtractionRequest
-from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.extraction.extractors.extractor import ExtractionSettings
+from acmnet.extraction.many_videos.extraction_request import ExtractionRequest
 from acmnet.extraction.shipped_extractors import make_extractor
 from acmnet.fitting import duration_forecast as forecasts
 from acmnet.fitting.duration_forecast import Forecast, forecast, trained_in

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from acmnet.data.labelled_features import DataSource, open_data
-from acmnet.extraction.extraction_request import ExtractionRequest
-from acmnet.extraction.extraction_run import extract_videos
-from acmnet.extraction.extractors import ExtractionSettings
-from acmnet.extraction.records import read_records
-from acmnet.extraction.video_search import find_videos
+from acmnet.extraction.extractors.extractor import ExtractionSettings
+from acmnet.extraction.many_videos.extraction_request import ExtractionRequest
+from acmnet.extraction.many_videos.extraction_run import extract_videos
+from acmnet.extraction.many_videos.records import read_records
+from acmnet.extraction.many_videos.video_search import find_videos
 from acmnet.inference.localized_videos import localize_videos
 from acmnet.inference.worker_localization import StoredRun, localize_on_workers
 from acmnet.models.stored_model import load

@@ -27,11 +27,11 @@ from acmnet.cli.terminal.app import (
 from acmnet.cli.terminal.progress import ExtractionBar
 from acmnet.cli.terminal.terminal_tables import plain_table
 from acmnet.evaluation.tables import Table
-from acmnet.extraction.extraction_request import ExtractionRequest
-from acmnet.extraction.extraction_run import extract_videos
 from acmnet.extraction.i3d.fastest_precision import with_fastest
 from acmnet.extraction.keypoints.keypoint_extractor import settled
-from acmnet.extraction.video_search import find_recordings
+from acmnet.extraction.many_videos.extraction_request import ExtractionRequest
+from acmnet.extraction.many_videos.extraction_run import extract_videos
+from acmnet.extraction.many_videos.video_search import find_recordings
 from acmnet.messages import counted
 from acmnet.runs.training_run import join_processes
 from acmnet.workers.worker_engines import Engine, cores

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from acmnet.cli.options.output_folders import OutputFolder
 from acmnet.cli.terminal.app import app, console, errors, fail_for_left_out, quiet
 from acmnet.cli.terminal.progress import Waiting
+from acmnet.extraction.many_videos.video_search import find_videos
 from acmnet.extraction.pose.hand_networks import HandNetworks
 from acmnet.extraction.pose.pose_extractor import MOST_PEOPLE
 from acmnet.extraction.pose.pose_files import (
@@ -18,7 +19,6 @@ from acmnet.extraction.pose.pose_files import (
 )
 from acmnet.extraction.pose.pose_networks import PoseNetworks
 from acmnet.extraction.pose.pose_tracker import refuse_people
-from acmnet.extraction.video_search import find_videos
 from acmnet.files import make_folder
 from acmnet.messages import counted
 

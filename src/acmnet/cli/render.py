@@ -13,7 +13,7 @@ from acmnet.data.formats.exchange_format import FrameRates
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import Instance
 from acmnet.data.tracks.tracks import Tracks
-from acmnet.extraction.video_search import frame_rates
+from acmnet.extraction.many_videos.video_search import frame_rates
 from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.names import one_form

@@ -26,7 +26,7 @@ def render_tracks(path: Path, out: Path, fps: float | None) -> None:
     # what reads tracks is imported only where there are some
     from acmnet.data.tracks.track_files import read_tracks
     from acmnet.extraction.keypoints.track_gaps import required_fps, stated_fps
-    from acmnet.extraction.video_search import find_tracks
+    from acmnet.extraction.many_videos.video_search import find_tracks
     from acmnet.show.drawn_tracks import draw_tracks
 
     if path.is_dir():

@@ -12,7 +12,7 @@ from acmnet.cli.options.dotted_settings import RecipeSettings
 from acmnet.cli.options.trained_run import RunDataOptions, loaded, note_unlike, scored
 from acmnet.cli.terminal.app import note
 from acmnet.data.labelled_features import Data
-from acmnet.extraction.video_search import find_videos
+from acmnet.extraction.many_videos.video_search import find_videos
 from acmnet.messages import counted, some
 from acmnet.models.trained_model import TrainedModel
 from acmnet.models.training_summary import MOST_VIDEOS, shown_score

@@ -1,8 +1,9 @@
 """From a video file to snippet features: decode, flow, networks and descriptors.
 
 In come video files; out comes a directory with the features ``(T, D)`` of each video.
-`extractors` says what an extractor is, `shipped_extractors` lists those of acmnet.
-`extraction_run` extracts many videos in several processes and can be interrupted at any
-time; `video_task` does one video; `records` is what lies on disk afterwards. Each
-network has a folder: ``i3d``, ``pose``, and ``keypoints`` for tracked points.
+Start with ``extractors``, which says what an extractor is; `shipped_extractors` lists
+those of acmnet and `default_extractor` chooses one. Each has a folder: ``motion``,
+``i3d`` (with ``flow``), ``pose``, and ``keypoints`` for tracked points; ``phrases`` is
+the network for texts. `weights_by_name` installs their ``weights``. ``many_videos``
+extracts many videos and can be interrupted at any time.
 """

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from acmnet.data.features.feature_manifest import MANIFEST_NAME, read_manifest
-from acmnet.extraction.extractors import ExtractionSettings, settings_of
-from acmnet.extraction.i3d.i3d_choices import RGB_WEIGHTS
+from acmnet.extraction.extractors.extractor import ExtractionSettings, settings_of
+from acmnet.extraction.extractors.i3d_choices import RGB_WEIGHTS
 
 AUTO: Final = "auto"
 """The name that stands for the extractor that `unnamed_extractor` chooses."""

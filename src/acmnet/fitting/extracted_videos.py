@@ -8,14 +8,17 @@ from acmnet.checkpoints.checkpoint import load_config
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.features.failed_videos import Failure
 from acmnet.data.labelled_features import Data, DataSource, unlabelled
-from acmnet.extraction.extraction_request import ExtractionRequest, ExtractionSummary
-from acmnet.extraction.extraction_run import extract_videos
-from acmnet.extraction.extractors import (
+from acmnet.extraction.extractors.extractor import (
     ExtractionSettings,
     ExtractorError,
     parts_of,
     settings_of,
 )
+from acmnet.extraction.many_videos.extraction_request import (
+    ExtractionRequest,
+    ExtractionSummary,
+)
+from acmnet.extraction.many_videos.extraction_run import extract_videos
 from acmnet.extraction.shipped_extractors import SHIPPED
 from acmnet.fitting.fit_request import NO_HOOKS, Hooks
 from acmnet.messages import quoted
@@ -36,7 +39,8 @@ def extraction_of(run: Path, named: str | None = None) -> ExtractionSettings:
     """Return how the features of a trained run were extracted.
 
     ``named`` is the extractor that the user names, where they do: a class that is not
-    acmnet's has to be named, or trusted (`acmnet.extraction.trusted_extractors`).
+    acmnet's has to be named, or trusted
+    (`acmnet.extraction.extractors.trusted_extractors`).
 
     Raises
     ------
@@ -79,7 +83,7 @@ def extracted_data(
     features : Path
         The store; finished videos are not extracted again.
     extraction, device, retry_failed
-        As for `acmnet.extraction.extraction_run.extract_videos`.
+        As for `acmnet.extraction.many_videos.extraction_run.extract_videos`.
     workers : Workers
         How many processes extract at the same time, and where.
 

@@ -9,9 +9,9 @@ from acmnet.data.labels.annotations import Annotations
 from acmnet.data.labels.marks import default_supervision
 from acmnet.data.labels.supervision import Supervision
 from acmnet.evaluation.reports import DetectionReport
-from acmnet.extraction.extraction_request import ExtractionProgress
-from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.extraction.extractors.extractor import ExtractionSettings
 from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
+from acmnet.extraction.many_videos.extraction_request import ExtractionProgress
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
 from acmnet.training.optimisation.tasks import StepRecord

@@ -18,11 +18,11 @@ from acmnet.data.labels.marks import given_marks, supervision_note, unwatched_no
 from acmnet.data.video_groups import VideoGroups, read_groups
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.evaluation.videos_trained_on import TAUGHT_KEY, TRAINED_ON_KEY, taught_note
-from acmnet.extraction.extraction_request import ExtractionRequest
 from acmnet.extraction.i3d.fastest_precision import with_fastest
 from acmnet.extraction.keypoints.keypoint_extractor import settled
-from acmnet.extraction.records import was_extracted
-from acmnet.extraction.video_search import frame_rates
+from acmnet.extraction.many_videos.extraction_request import ExtractionRequest
+from acmnet.extraction.many_videos.records import was_extracted
+from acmnet.extraction.many_videos.video_search import frame_rates
 from acmnet.files import write_json
 from acmnet.fitting.duration_forecast import forecast
 from acmnet.fitting.extracted_videos import extract_with_hooks

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.labels.annotations import Annotations
-from acmnet.extraction.extractors import KEYPOINTS
-from acmnet.extraction.records import was_extracted
-from acmnet.extraction.video_search import find_recordings
+from acmnet.extraction.extractors.extractor import KEYPOINTS
+from acmnet.extraction.many_videos.records import was_extracted
+from acmnet.extraction.many_videos.video_search import find_recordings
 from acmnet.messages import counted, some
 from acmnet.names import spelt_otherwise
 from acmnet.video.frames import VideoError, probe

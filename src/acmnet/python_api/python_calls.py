@@ -16,7 +16,7 @@ from acmnet.data.labels.annotations import AnnotationError, Annotations, Video
 from acmnet.data.labels.label_json import label_file
 from acmnet.data.labels.supervision import Supervision
 from acmnet.extraction.default_extractor import AUTO, unnamed_extractor
-from acmnet.extraction.extractors import KEYPOINTS, ExtractionSettings
+from acmnet.extraction.extractors.extractor import KEYPOINTS, ExtractionSettings
 from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
 from acmnet.files import written_whole
 from acmnet.fitting import fit_videos

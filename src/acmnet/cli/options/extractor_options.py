@@ -7,12 +7,17 @@ from typing import Annotated, Final
 from cyclopts import Group, Parameter
 
 from acmnet.cli.terminal.app import UsageError, note
+from acmnet.data.tracks.track_layout import TrackLayout
 from acmnet.extraction.default_extractor import AUTO, unnamed_extractor
-from acmnet.extraction.extractors import KEYPOINTS, PLUS, POSE, ExtractionSettings
-from acmnet.extraction.i3d.i3d_choices import Crop, Precision
+from acmnet.extraction.extractors.extractor import (
+    KEYPOINTS,
+    PLUS,
+    POSE,
+    ExtractionSettings,
+)
+from acmnet.extraction.extractors.i3d_choices import Crop, Precision
+from acmnet.extraction.flow.optical_flow import FlowMethod
 from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
-from acmnet.extraction.keypoints.track_layout import TrackLayout
-from acmnet.extraction.optical_flow import FlowMethod
 
 FIRST_OPTIONS: Final = Group("Parameters", sort_key=1)
 FEATURE_OPTIONS: Final = Group("Features", sort_key=2)

@@ -12,7 +12,7 @@ from acmnet.cli.terminal.app import UsageError, note
 from acmnet.cli.terminal.progress import counting
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
-from acmnet.extraction.i3d.i3d_choices import RGB_WEIGHTS
+from acmnet.extraction.extractors.i3d_choices import RGB_WEIGHTS
 from acmnet.extraction.i3d.i3d_weights import load_i3d
 from acmnet.inference import kinetics_zero_shot
 from acmnet.inference.phrase_classes import classes_of_phrases

@@ -21,7 +21,7 @@ from acmnet.cli.terminal.app import errors, quiet
 
 if TYPE_CHECKING:
     from acmnet.data.labelled_features import Data
-    from acmnet.extraction.extraction_request import ExtractionProgress
+    from acmnet.extraction.many_videos.extraction_request import ExtractionProgress
     from acmnet.training.optimisation.tasks import StepRecord
 
 MOST_LINES: Final = 10

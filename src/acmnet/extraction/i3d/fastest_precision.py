@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from acmnet.data.features.feature_manifest import MANIFEST_NAME, read_manifest
-from acmnet.extraction.extractors import ExtractionSettings, parts_of
+from acmnet.extraction.extractors.extractor import ExtractionSettings, parts_of
+from acmnet.extraction.extractors.i3d_choices import UNMEASURED_FORMAT
 from acmnet.extraction.i3d.i3d import Frames, I3DError
 from acmnet.extraction.i3d.i3d_back_ends import (
     BACK_ENDS,
@@ -28,11 +29,10 @@ from acmnet.extraction.i3d.i3d_back_ends import (
     measured,
     peaks_of,
 )
-from acmnet.extraction.i3d.i3d_choices import UNMEASURED_FORMAT
 from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.i3d_runner import network_input
-from acmnet.extraction.i3d.i3d_weights import weights_directory
 from acmnet.extraction.i3d.snippet_cutting import crop_centre, cut_snippets
+from acmnet.extraction.weights.weights_folder import weights_directory
 from acmnet.files import write_json
 from acmnet.video.frames import FrameReader, VideoError, claimed_duration_s
 

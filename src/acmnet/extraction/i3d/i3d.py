@@ -286,5 +286,6 @@ def kinetics_classes() -> tuple[str, ...]:
     >>> kinetics_classes()[:2]
     ('abseiling', 'air drumming')
     """
-    file = importlib.resources.files("acmnet.extraction") / "kinetics400_classes.txt"
-    return tuple(file.read_text(encoding="utf-8").splitlines())
+    folder = importlib.resources.files("acmnet.extraction.i3d")
+    text = (folder / "kinetics400_classes.txt").read_text(encoding="utf-8")
+    return tuple(text.splitlines())

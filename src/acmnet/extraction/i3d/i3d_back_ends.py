@@ -21,8 +21,8 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from acmnet.devices import computed_in
+from acmnet.extraction.extractors.i3d_choices import RGB_WEIGHTS, Precision
 from acmnet.extraction.i3d.i3d import I3D, INPUT_SIDE, Frames, I3DError
-from acmnet.extraction.i3d.i3d_choices import RGB_WEIGHTS, Precision
 from acmnet.extraction.i3d.i3d_int8 import measured_peaks
 from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.i3d_runner import network_input, torch_pass

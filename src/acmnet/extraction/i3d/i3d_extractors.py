@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from acmnet.extraction.extractors import ExtractionSettings
-from acmnet.extraction.i3d.i3d_choices import FLOW_WEIGHTS, RGB_WEIGHTS, Stream
+from acmnet.extraction.extractors.extractor import ExtractionSettings
+from acmnet.extraction.extractors.i3d_choices import FLOW_WEIGHTS, RGB_WEIGHTS, Stream
+from acmnet.extraction.flow.optical_flow import clamp_flow, flow_sequence
+from acmnet.extraction.flow.optical_flow_torch import flow_sequence_torch
 from acmnet.extraction.i3d.i3d_runner import I3DRunner
 from acmnet.extraction.i3d.i3d_weights import load_i3d, weights_sha256
-from acmnet.extraction.optical_flow import clamp_flow, flow_sequence
-from acmnet.extraction.optical_flow_torch import flow_sequence_torch
 from acmnet.video.frames import Frame
 from acmnet.workers.prefetching_threads import prefetch
 

@@ -3,22 +3,19 @@
 import contextlib
 import importlib
 import importlib.resources
-import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from acmnet.extraction.extractors.i3d_choices import Precision
 from acmnet.extraction.i3d.i3d import CHANNELS, I3D, INPUT_SIDE, I3DError
-from acmnet.extraction.i3d.i3d_choices import Precision
 from acmnet.extraction.i3d.i3d_int8 import quantize
-
-_ALONE: Final = threading.RLock()
-"""Held by the one thread that imports OpenVINO or makes a model for it."""
+from acmnet.extraction.openvino_on_cpu import cpu_settings, without_reports
 
 
 def openvino_pass(
@@ -60,19 +57,6 @@ def openvino_pass(
         return torch.from_numpy(np.concatenate([compiled([one])[0] for one in each]))
 
     return run
-
-
-def cpu_settings(precision: str) -> dict[str, Any]:
-    """Return OpenVINO's settings for one of several processes on a machine.
-
-    OpenVINO binds its threads to cores unless told not to. Processes that have one
-    thread each are all bound to the first core, and two then take as long as one.
-    """
-    return {
-        "INFERENCE_PRECISION_HINT": precision,
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        "ENABLE_CPU_PINNING": False,
-    }
 
 
 def openvino_model(openvino: Any, network: I3D, snippet_frames: int) -> Any:
@@ -145,25 +129,3 @@ def _keep_bars_to_this_process() -> None:
     """
     with contextlib.suppress(ImportError):  # torch does without it
         importlib.import_module("tqdm").tqdm.set_lock(threading.RLock())
-
-
-@contextlib.contextmanager
-def without_reports() -> Iterator[None]:
-    """Keep OpenVINO from reporting its use to its makers without being asked.
-
-    OpenVINO sends such reports on import and on conversion. It works without them where
-    its module for reports cannot be imported, so that module is hidden.
-
-    Only one thread at a time gets in: a hidden module is hidden from all threads, and
-    torch, which makes models for OpenVINO in here, cannot trace two networks at once.
-    """
-    name = "openvino_telemetry"
-    with _ALONE:
-        reporter = sys.modules.get(name)
-        sys.modules[name] = None  # type: ignore[assignment]
-        try:
-            yield
-        finally:
-            del sys.modules[name]
-            if reporter is not None:
-                sys.modules[name] = reporter

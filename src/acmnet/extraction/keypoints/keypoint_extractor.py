@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from acmnet.data.features.feature_manifest import MANIFEST_NAME, read_manifest
 from acmnet.data.tracks.track_files import read_tracks
+from acmnet.data.tracks.track_layout import TrackLayout, arranged, layout_of
 from acmnet.data.tracks.tracks import TrackError, Tracks
-from acmnet.extraction.extractors import (
+from acmnet.extraction.extractors.extractor import (
     KEYPOINTS,
     ExtractionSettings,
     ExtractorError,
@@ -19,9 +20,9 @@ from acmnet.extraction.extractors import (
 )
 from acmnet.extraction.keypoints.body_sizes import bodies
 from acmnet.extraction.keypoints.keypoint_features import keypoint_features, n_columns
+from acmnet.extraction.keypoints.signal_plan import plan_of
 from acmnet.extraction.keypoints.steady_bodies import STEADY_DIRECTION, steadiness
 from acmnet.extraction.keypoints.track_gaps import FilledTracks, filled, required_fps
-from acmnet.extraction.keypoints.track_layout import TrackLayout, arranged, layout_of
 from acmnet.messages import counted
 
 SNIPPET_S: Final = 0.6
@@ -75,7 +76,7 @@ class Keypoints:
             )
         self.layout = settings.tracks
         self.grid = settings.grid
-        self.dimension = n_columns(self.layout.plan)
+        self.dimension = n_columns(plan_of(self.layout))
         self.versions: Mapping[str, str] = {"numpy": np.__version__}
         self.settings: Mapping[str, Any] = {"tracks": self.layout.to_json()}
 
@@ -86,7 +87,7 @@ class Keypoints:
     def describe(self, frames: Iterable[Any]) -> Iterator[npt.NDArray[np.float32]]:
         """Yield (n, D) blocks of the features of what `reader` gives."""
         for tracks in frames:
-            yield from keypoint_features(tracks, self.layout.plan, self.grid)
+            yield from keypoint_features(tracks, plan_of(self.layout), self.grid)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from acmnet.data.tracks.track_layout import TrackLayout
+
 MOST_PAIRED: Final = 8
 """Points of an individual whose distances to each other are all signals."""
 MOST_DESCRIBED: Final = 32
@@ -84,6 +86,18 @@ class SignalPlan(NamedTuple):
             return 2 * (self.n_own + SHARED_RELATIONS + self.n_toward)
         relations = n * (n - 1) // 2 * (SHARED_RELATIONS + 2 * self.n_toward)
         return n * self.n_own + relations
+
+
+def plan_of(layout: TrackLayout) -> SignalPlan:
+    """Return which signals describe a frame of tracks of a layout."""
+    pooled = layout.are_pooled and layout.n_individuals > 1
+    return SignalPlan(
+        layout.n_individuals,
+        len(layout.points),
+        layout.n_axes,
+        pooled,
+        layout.has_directions,
+    )
 
 
 def _spread(n: int, most: int) -> list[int]:

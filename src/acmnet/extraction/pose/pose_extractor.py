@@ -16,15 +16,16 @@ from acmnet.data.tracks.person_points import (
     BODY_POINTS,
     PERSON_POINTS,
 )
+from acmnet.data.tracks.track_layout import TrackLayout, arranged
 from acmnet.data.tracks.tracks import Tracks
-from acmnet.extraction.extractors import ExtractionSettings
+from acmnet.extraction.extractors.extractor import ExtractionSettings
 from acmnet.extraction.keypoints.keypoint_features import (
     features_of_nobody,
     keypoint_features,
     n_columns,
 )
+from acmnet.extraction.keypoints.signal_plan import plan_of
 from acmnet.extraction.keypoints.track_gaps import filled
-from acmnet.extraction.keypoints.track_layout import TrackLayout, arranged
 from acmnet.extraction.pose.hand_networks import HandNetworks
 from acmnet.extraction.pose.pose_networks import PoseNetworks
 from acmnet.extraction.pose.pose_tracker import PoseTracker
@@ -70,7 +71,7 @@ class Pose:
     def __init__(self, settings: ExtractionSettings) -> None:
         self.layout = settings.tracks or pose_layout()
         self.grid = settings.grid
-        self.dimension = n_columns(self.layout.plan)
+        self.dimension = n_columns(plan_of(self.layout))
         self.networks = PoseNetworks()
         has_hands = not set(self.layout.points) <= set(PERSON_POINTS)
         self.hands = HandNetworks() if has_hands else None
@@ -92,7 +93,7 @@ class Pose:
 
     def _features(self, tracks: Tracks) -> Iterator[npt.NDArray[np.float32]]:
         held = arranged(tracks, self.layout)
-        plan, least = self.layout.plan, self.layout.min_likelihood
+        plan, least = plan_of(self.layout), self.layout.min_likelihood
         if not held.seen(least).any():
             yield features_of_nobody(plan, self.grid.n_snippets(held.n_frames))
             return

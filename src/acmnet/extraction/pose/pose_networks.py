@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.data.tracks.person_points import PERSON_POINTS
-from acmnet.extraction.i3d.i3d_openvino import cpu_settings, without_reports
-from acmnet.extraction.i3d.published_i3d_files import WeightsError
+from acmnet.extraction.openvino_on_cpu import cpu_settings, without_reports
 from acmnet.extraction.pose.pose_geometry import (
     DETECTOR_SIDE,
     Candidates,
@@ -28,6 +27,7 @@ from acmnet.extraction.pose.pose_geometry import (
     whole_frame,
 )
 from acmnet.extraction.pose.pose_weights import pose_network_files
+from acmnet.extraction.weights.weights_error import WeightsError
 from acmnet.video.frames import Frame
 
 LANDMARK_SIDE: Final = 256

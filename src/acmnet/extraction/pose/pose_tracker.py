@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 
 from acmnet.data.tracks.person_points import PERSON_POINTS, PERSON_WITH_HANDS
+from acmnet.data.tracks.track_layout import MOST_INDIVIDUALS
 from acmnet.data.tracks.tracks import TrackError, Tracks
-from acmnet.extraction.keypoints.track_layout import MOST_INDIVIDUALS
 from acmnet.extraction.pose.hand_tracker import HandFinder, HandTracker
 from acmnet.extraction.pose.pose_geometry import Region
 from acmnet.extraction.pose.pose_networks import PersonPose, PoseNetworks

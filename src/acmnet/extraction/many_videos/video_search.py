@@ -1,0 +1,195 @@
+"""Find the files of videos, or of tracks, below folders, and give each its id."""
+
+import functools
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from acmnet.extraction.extractors.extractor import KEYPOINTS
+from acmnet.extraction.many_videos.records import ExtractionError
+from acmnet.files import TRACK_SUFFIXES, VIDEO_SUFFIXES
+from acmnet.names import one_form
+from acmnet.video.containers import VideoError
+from acmnet.video.frames import probe
+
+HDF5_SUFFIXES: Final = (".h5", ".hdf5")
+TRACKER_NAMES: Final = (
+    re.compile(r"(.+?)_?DLC_.*shuffle\d.*", re.DOTALL),
+    re.compile(r".+\.\d{3}_(.+)\.analysis", re.DOTALL),
+)
+"""Names, without suffix, that DeepLabCut and SLEAP give to the tracks of a video, whose
+own name is the group: ``mouse1DLC_resnet50_openfieldOct30shuffle1_100000_filtered`` and
+``labels.v001.000_mouse1.analysis``."""
+
+
+def find_videos(
+    paths: Sequence[str | Path], hint: str = "give --extractor keypoints"
+) -> dict[str, Path]:
+    """Return each video's file by its id, the file's name without the suffix; sorted.
+
+    The id is brought to its composed Unicode form, whichever form the file system has.
+
+    Parameters
+    ----------
+    paths : sequence of paths
+        Files, which are taken whatever their suffix, and folders, which are searched
+        with all their subfolders for files with the suffix of a video. Hidden files and
+        folders are skipped.
+    hint : str
+        What to do about a folder that holds files of tracks instead; empty to say
+        nothing.
+
+    Raises
+    ------
+    ExtractionError
+        If a path does not exist, a folder holds no video, or two files have one id.
+    """
+    found: dict[str, Path] = {}
+    for path in map(Path, paths):
+        if not path.exists():
+            raise ExtractionError(f"no video and no folder at {path}; check the path")
+        files = _files_in(path, VIDEO_SUFFIXES) if path.is_dir() else [path]
+        if not files:
+            has_tracks = next(iter(_files_in(path, TRACK_SUFFIXES)), None)
+            told = (
+                f"; it has {has_tracks.name}: if that is a file of tracks, {hint}"
+                if has_tracks and hint
+                else ""
+            )
+            raise ExtractionError(
+                f"{path} holds no video ({', '.join(VIDEO_SUFFIXES[:4])} and the like);"
+                f" name the folder of the videos, or the files themselves{told}"
+            )
+        _add(found, {file: one_form(file.stem) for file in files}, "videos")
+    return dict(sorted(found.items()))
+
+
+def find_tracks(paths: Sequence[str | Path]) -> dict[str, Path]:
+    """Return each file of tracks by the id of its recording; sorted.
+
+    The id is the file's name without the suffix, and without what DeepLabCut and SLEAP
+    add to the name of the video (`TRACKER_NAMES`). Where a folder has the same tracks
+    as HDF5 and as text under one name, as DeepLabCut writes them, HDF5 is read.
+
+    Parameters
+    ----------
+    paths : sequence of paths
+        Files, taken whatever their suffix, and folders, searched with all they hold
+        for `acmnet.files.TRACK_SUFFIXES`.
+
+    Raises
+    ------
+    ExtractionError
+        If a path does not exist, a folder holds no such file, or two files have one id.
+    """
+    found: dict[str, Path] = {}
+    for path in map(Path, paths):
+        if not path.exists():
+            raise ExtractionError(f"no file of tracks at {path}; check the path")
+        files = _files_in(path, TRACK_SUFFIXES) if path.is_dir() else [path]
+        if not files:
+            raise ExtractionError(
+                f"{path} holds no file of tracks ({', '.join(TRACK_SUFFIXES)}); name "
+                "the folder of the tracks, or the files themselves"
+            )
+        binary = {f.with_suffix("") for f in files if f.suffix.lower() in HDF5_SUFFIXES}
+        kept = [
+            file
+            for file in files
+            if file.suffix.lower() in HDF5_SUFFIXES
+            or file.with_suffix("") not in binary
+        ]
+        _add(found, {file: _recording(file) for file in kept}, "files of tracks")
+    return dict(sorted(found.items()))
+
+
+def find_recordings(paths: Sequence[str | Path], extractor: str) -> dict[str, Path]:
+    """Return the files that an extractor reads, by id: tracks for keypoints, or videos.
+
+    Raises
+    ------
+    ExtractionError
+        As `find_videos` and `find_tracks`.
+    """
+    return find_tracks(paths) if extractor == KEYPOINTS else find_videos(paths)
+
+
+def frame_rates(*places: Path) -> Callable[[str], float | None]:
+    """Return a function that returns the frames per second of a video by its id.
+
+    The videos are files, or those of folders. The rate is what the file claims, or
+    None where it claims none or cannot be read. A video without a file, of which
+    nothing is used, gets the rate of the first file. No file is looked for before the
+    first video is requested.
+    """
+
+    @functools.cache
+    def files() -> dict[str, Path]:
+        try:
+            return find_videos(places, hint="")
+        except ExtractionError:
+            return {}
+
+    @functools.cache
+    def rate(video: str) -> float | None:
+        file = files().get(video) or next(iter(files().values()), None)
+        try:
+            return None if file is None else probe(file).fps
+        except (VideoError, OSError):
+            return None
+
+    return rate
+
+
+def common_frame_rate(files: Iterable[Path]) -> float | None:
+    """Return the frames per second of videos; None if they differ or are not known."""
+    rates = set()
+    for file in files:
+        try:
+            rates.add(probe(file).fps)
+        except (VideoError, OSError):
+            return None
+        if len(rates) > 1:
+            return None
+    return next(iter(rates), None)
+
+
+def _recording(file: Path) -> str:
+    """Return the id of the recording that a file of tracks is of.
+
+    Examples
+    --------
+    >>> _recording(Path("m1DLC_resnet50_cageMay1shuffle1_500_el.h5"))
+    'm1'
+    >>> _recording(Path("labels.v1.000_m1.analysis.h5")), _recording(Path("m1.csv"))
+    ('m1', 'm1')
+    """
+    name = one_form(file.stem)
+    matches = (pattern.fullmatch(name) for pattern in TRACKER_NAMES)
+    return next((match[1] for match in matches if match), name)
+
+
+def _add(found: dict[str, Path], files: dict[Path, str], kind: str) -> None:
+    """Add files under their ids, or refuse a second file of one id."""
+    for file, video in files.items():
+        other = found.setdefault(video, file)
+        if other != file and not other.samefile(file):
+            raise ExtractionError(
+                f"two {kind} have the id {video!r}: {other} and {file}; rename "
+                "one, or leave it out"
+            )
+
+
+def _files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Return the files below a folder that have one of these suffixes, sorted."""
+    return sorted(_walked(folder, suffixes))
+
+
+def _walked(folder: Path, suffixes: Sequence[str]) -> Iterator[Path]:
+    for root, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "."]
+        for name in files:
+            if name[0] != "." and Path(name).suffix.lower() in suffixes:
+                yield Path(root, name)

