@@ -426,4 +426,6 @@ def test_the_verb_with_several_thresholds(acmnet, files):
 def test_what_the_verb_refuses(acmnet, files):
     refused(acmnet("diagnose", *files, "--tiou", "0.05"), "at least 0.1", "0.05")
     refused(acmnet("diagnose", *files, "--protocol", "thumos"), "no protocol 'thumos'")
-    refused(acmnet("diagnose", *files, "--figures", "gt.json"), "folder", "gt.json")
+    refused(
+        acmnet("diagnose", *files, "--figures", "gt.json"), "folder", "gt.json", code=2
+    )

@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from acmnet.data.detections.detection_files import DetectionFile, DetectionFileError
+from acmnet.data.formats.exchange_format import Source
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import (
     AnnotationError,
@@ -196,6 +197,20 @@ def test_only_the_subset_counts():
     assert report.dropped == {"video outside the subset": 1}
     assert report.unpredicted == ("c",)
     assert evaluate(truth, found, tiou=(0.5,)).class_names == ("jump", "run")
+
+
+def test_the_subset_of_all_predicted_videos_is_named():
+    truth = truth_of(a=[("jump", 0, 10)], b=[("run", 0, 10)], c=[("jump", 0, 10)])
+    other = dataclasses.replace(truth.videos["b"], subset="my training")
+    truth = dataclasses.replace(truth, videos={**truth.videos, "b": other})
+    found = file_of(b=[("run", 0, 10, 1)])
+    assert evaluate(truth, found).notes == (
+        "all predicted videos are of the subset 'my training'; give --subset 'my "
+        "training' (in Python, subset='my training') to score that alone",
+    )
+    assert evaluate(truth, found, subset="my training").notes == ()
+    both = file_of(a=[("jump", 0, 10, 1)], b=[("run", 0, 10, 1)])
+    assert evaluate(truth, both).notes == ()
 
 
 @pytest.mark.parametrize(
@@ -399,6 +414,25 @@ def test_report_as_json(files):
         "average_recall": dict.fromkeys(("1", "5", "10", "50", "100"), 0.5),
         "best_f1": [{"tiou": 0.3, **best}, {"tiou": 0.7, **none}],
     }
+
+
+def test_the_digest_is_told_with_a_frame_rate_and_of_a_folder(tmp_path):
+    is_jump = [int(2 <= i < 4) for i in range(8)]
+    rows = "".join(f"{i},{1 - x},{x}\n" for i, x in enumerate(is_jump))
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    for name in "ba":
+        (folder / f"{name}.csv").write_text(f",background,jump\n{rows}")
+    (folder / "readme.md").write_text("not a label file")
+    found = file_of(a=[("jump", 1, 2, 1)])
+    report = evaluate(Source(folder, 2.0), found)
+    names = "a.csv", "b.csv"
+    own = {name: hashlib.sha256((folder / name).read_bytes()) for name in names}
+    lines = "".join(f"{sha.hexdigest()}  {name}\n" for name, sha in own.items())
+    assert report.ground_truth_sha256 == hashlib.sha256(lines.encode()).hexdigest()
+    one = evaluate(Source(folder / "a.csv", 2.0), found)
+    assert one.ground_truth_sha256 == own["a.csv"].hexdigest()
+    assert one.map[0] == 1.0
 
 
 def test_paths_may_be_text_and_content_may_be_read_before(files):

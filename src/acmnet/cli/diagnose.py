@@ -10,8 +10,7 @@ from acmnet.cli.terminal.app import app, console, note
 from acmnet.cli.terminal.terminal_tables import plain_table
 from acmnet.cli.unpredicted_videos import note_unpredicted
 from acmnet.data.detections.detection_files import read_detections
-from acmnet.data.label_files import read_annotations
-from acmnet.data.labels.annotations import Annotations
+from acmnet.data.formats.exchange_format import Source
 from acmnet.evaluation.diagnosis import Diagnosis, diagnose
 from acmnet.evaluation.false_positives import DETECTIONS_PER_INSTANCE, KINDS, MISFITS
 from acmnet.evaluation.tables import Cell, Table
@@ -67,11 +66,8 @@ def diagnose_command(
         Also draw the results into this folder, as PNG, SVG and PDF.
     """
     refuse_unwritable(json_path)
-    truth: Path | Annotations = ground_truth
-    if label_fps is not None:
-        truth = read_annotations(ground_truth, label_fps)
     diagnosis = diagnose(
-        truth,
+        Source(ground_truth, label_fps),
         read_detections(detections),
         subset=subset,
         tiou=parse_tiou(tiou),

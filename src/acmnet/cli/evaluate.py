@@ -13,8 +13,7 @@ from acmnet.cli.terminal.progress import Waiting
 from acmnet.cli.terminal.terminal_tables import comparison_lines, map_table, plain_table
 from acmnet.cli.unpredicted_videos import note_unpredicted
 from acmnet.data.detections.detection_files import read_detections
-from acmnet.data.label_files import read_annotations
-from acmnet.data.labels.annotations import Annotations
+from acmnet.data.formats.exchange_format import Source
 from acmnet.evaluation.bootstrap import DRAWS, Comparison, compare
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.published import published_table, table_with_measured
@@ -113,14 +112,10 @@ def evaluate_command(
     thresholds = None if tiou is None else parse_tiou(tiou)
     files = {name: read_detections(path) for name, path in _named(detections).items()}
 
-    truth: Path | Annotations = ground_truth
-    if label_fps is not None:
-        truth = read_annotations(ground_truth, label_fps)
-
     def evaluated(leave_out: Collection[str] = ()) -> dict[str, DetectionReport]:
         return {
             name: evaluate(
-                truth,
+                Source(ground_truth, label_fps),
                 file,
                 subset=subset,
                 tiou=thresholds,

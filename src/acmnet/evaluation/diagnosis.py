@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from acmnet.data.detections.detection_files import DetectionFile
-from acmnet.data.label_files import read_annotations
+from acmnet.data.formats.exchange_format import Source
 from acmnet.data.labels.annotations import Annotations
 from acmnet.evaluation.false_positives import (
     KINDS,
@@ -31,6 +31,7 @@ from acmnet.evaluation.false_positives import (
 from acmnet.evaluation.protocols import Protocol
 from acmnet.evaluation.ranking import Ranking
 from acmnet.evaluation.reports import DetectionReport, evaluate
+from acmnet.evaluation.scored_data import read_truth
 from acmnet.evaluation.sensitivity import (
     Characteristic,
     characteristics,
@@ -155,7 +156,7 @@ class Diagnosis:
 
 
 def diagnose(
-    ground_truth: str | Path | Annotations,
+    ground_truth: str | Path | Source | Annotations,
     detections: str | Path | DetectionFile | Mapping[str, Detections],
     *,
     subset: str | None = None,
@@ -210,11 +211,7 @@ def diagnose(
         protocol=protocol,
         ambiguous=ambiguous,
     )
-    annotations = (
-        ground_truth
-        if isinstance(ground_truth, Annotations)
-        else read_annotations(ground_truth)
-    )
+    annotations, _ = read_truth(ground_truth)
     durations_s = {x.id: x.duration_s for x in annotations.videos.values()}
     ranking = report.ranking
     nearest = nearest_instances(ranking)

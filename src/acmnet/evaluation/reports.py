@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from acmnet.data.detections.detection_files import DetectionFile
+from acmnet.data.formats.exchange_format import Source
 from acmnet.data.labels.annotations import Annotations
 from acmnet.evaluation.measures import (
     PROPOSALS,
@@ -34,6 +35,7 @@ from acmnet.evaluation.scored_data import (
     notes_of,
     read_found,
     read_truth,
+    subset_note,
     taught_videos,
     without_videos,
 )
@@ -68,7 +70,8 @@ class DetectionReport:
     """Number of evaluated videos without any entry in the detections; an empty list of
     detections is an entry."""
     ground_truth_sha256: str | None
-    """SHA-256 of the annotation file; None if it was not given as a path."""
+    """SHA-256 of the annotation file; None if it was not given as a path. For a folder
+    of label files, see `acmnet.data.formats.reading.sha256_of_labels`."""
     external_data: Mapping[str, object]
     """The detections' ``external_data``: data used beyond the benchmark's."""
     taught: tuple[str, ...]
@@ -212,7 +215,7 @@ class DetectionReport:
 
 
 def evaluate(
-    ground_truth: str | Path | Annotations,
+    ground_truth: str | Path | Source | Annotations,
     detections: str | Path | DetectionFile | Mapping[str, Detections],
     *,
     subset: str | None = None,
@@ -225,8 +228,9 @@ def evaluate(
 
     Parameters
     ----------
-    ground_truth : path or Annotations
-        The videos with their instances. An instance that is listed twice counts twice,
+    ground_truth : path, Source or Annotations
+        The videos with their instances; a `Source` is a path with a frame rate, for
+        labels that count frames. An instance that is listed twice counts twice,
         as in the code of the paper's authors.
     detections : path, DetectionFile or mapping from video id to Detections
         The detections. Their order decides between equal scores.
@@ -301,6 +305,9 @@ def evaluate(
     ranking = ranked_detections(found, truth, thresholds)
     ap = ranking.ap()
     predicted = set(rules.ids_of(found.video_ids))
+    ids = zip(truth.video_ids, rules.ids_of(truth.video_ids), strict=True)
+    has_entry = {video: name in predicted for video, name in ids}
+    of_subset = subset_note(truth, annotations, [x for x in has_entry if has_entry[x]])
     return DetectionReport(
         tiou=ranking.tiou,
         map=ap.mean(axis=1),
@@ -310,13 +317,7 @@ def evaluate(
         instances=len(truth.instances.group),
         detections=len(ranking.score),
         dropped=ranking.dropped,
-        unpredicted=tuple(
-            video
-            for video, own in zip(
-                truth.video_ids, rules.ids_of(truth.video_ids), strict=True
-            )
-            if own not in predicted
-        ),
+        unpredicted=tuple(video for video, has in has_entry.items() if not has),
         ground_truth_sha256=sha256,
         external_data=found.external_data,
         taught=tuple(taught),
@@ -325,6 +326,7 @@ def evaluate(
             *truth.notes,
             *((taught_note(taught),) if taught else ()),
             *notes_of(annotations.source, found, truth),
+            *((of_subset,) if of_subset else ()),
         ),
         ranking=ranking,
     )

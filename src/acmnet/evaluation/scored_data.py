@@ -1,9 +1,12 @@
 """What an evaluation reads, which videos it leaves out, and what it notes of them."""
 
+import shlex
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from acmnet.data.detections.detection_files import DetectionFile, read_detections
+from acmnet.data.formats.exchange_format import Source
+from acmnet.data.formats.reading import sha256_of_labels
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import Annotations
 from acmnet.evaluation.protocols import Protocol
@@ -21,7 +24,7 @@ from acmnet.evaluation.videos_trained_on import (
     taught_videos_in,
     training_videos_in,
 )
-from acmnet.files import sha256_of
+from acmnet.messages import quoted
 from acmnet.segments import Detections, Segment
 
 
@@ -94,12 +97,40 @@ def read_found(
 
 
 def read_truth(
-    ground_truth: str | Path | Annotations,
+    ground_truth: str | Path | Source | Annotations,
 ) -> tuple[Annotations, str | None]:
-    """Return the annotations and, if they come from a file, its SHA-256."""
+    """Return the annotations and, if they come from a file or folder, its SHA-256."""
     if isinstance(ground_truth, Annotations):
         return ground_truth, None
-    annotations = read_annotations(ground_truth)
-    if Path(ground_truth).is_dir():
-        return annotations, None
-    return annotations, sha256_of(Path(ground_truth))
+    if not isinstance(ground_truth, Source):
+        ground_truth = Source(Path(ground_truth), None)
+    annotations = read_annotations(ground_truth.path, ground_truth.fps)
+    return annotations, sha256_of_labels(ground_truth.path)
+
+
+def subset_note(truth: Truth, annotations: Annotations, own: Collection[str]) -> str:
+    """Return how to score only the subset that the predicted videos are of.
+
+    Empty where they are of several subsets or of none, or no video of another subset is
+    scored.
+
+    Parameters
+    ----------
+    truth : Truth
+        What is scored.
+    annotations : Annotations
+        The same videos with their subsets.
+    own : collection of str
+        The scored videos that have a prediction.
+    """
+    if not own or len(own) == len(truth.video_ids):
+        return ""
+    of = {video: annotations.videos[video].subset for video in truth.video_ids}
+    predicted = {of[video] for video in own}
+    if len(predicted) != 1 or len(set(of.values())) == 1 or None in predicted:
+        return ""
+    name = str(predicted.pop())
+    return (
+        f"all predicted videos are of the subset {quoted(name)}; give --subset "
+        f"{shlex.quote(name)} (in Python, subset={quoted(name)}) to score that alone"
+    )

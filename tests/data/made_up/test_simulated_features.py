@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from acmnet.data.features.feature_store import open_store
+from acmnet.data.formats.exchange_format import Source
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import Instance, Video
 from acmnet.data.made_up.simulated_features import chosen_videos, simulate
@@ -53,6 +54,20 @@ def label_file(tmp_path):
 
 def content(directory):
     return {p.name: p.read_bytes() for p in sorted(directory.iterdir())}
+
+
+def test_a_folder_of_label_files_is_simulated(tmp_path):
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    table = ",background,jump\n" + "0,1,0\n" * 30 + "1,0,1\n" * 30 + "2,1,0\n" * 30
+    lines = table.splitlines()
+    rows = [f"{i - 1}{x[1:]}" for i, x in enumerate(lines[1:], 1)]
+    (folder / "a.csv").write_text("\n".join([lines[0], *rows]) + "\n")
+    source = Source(folder, 2.0)
+    assert simulate(source, tmp_path / "out", SMALL) == 1
+    (folder / "b.csv").write_bytes((folder / "a.csv").read_bytes())
+    with pytest.raises(SimulationError):  # two files are another simulation
+        simulate(source, tmp_path / "out", SMALL)
 
 
 def test_the_same_video_is_drawn_whenever_it_is_drawn():

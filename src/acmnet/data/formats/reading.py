@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from acmnet.data.formats.format_table import FORMATS, OWN, format_of_file
 from acmnet.data.labels.annotations import AnnotationError, Annotations, Video
 from acmnet.data.labels.contradictions import refuse_contradictions
 from acmnet.data.labels.label_json import assembled
+from acmnet.files import sha256_of
 from acmnet.messages import some
 
 
@@ -79,6 +81,19 @@ def read_foreign(
     for own in paths:
         parsed.append(read(Source(own, fps)))
     return _annotations(str(path), parsed, file_format)
+
+
+def sha256_of_labels(path: Path) -> str:
+    """Return the SHA-256 of a label file, or of a folder's label files together.
+
+    That of a folder is the one of a text with a line for each file, by name: the file's
+    own SHA-256, two blanks, and its name, as the command sha256sum prints them.
+    """
+    if not path.is_dir():
+        return sha256_of(path)
+    own = [file for _, file in _files(path, foreign_format(path))]
+    lines = [f"{sha256_of(file)}  {file.name}\n" for file in own]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _annotations(

@@ -16,6 +16,7 @@ import numpy as np
 from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.features.feature_store import write_features
 from acmnet.data.formats.exchange_format import Source
+from acmnet.data.formats.reading import sha256_of_labels
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import Annotations, Video
 from acmnet.data.made_up.simulation_settings import SimulationError, SimulationSettings
@@ -26,7 +27,7 @@ from acmnet.data.made_up.video_simulator import (
     n_snippets,
     name_digest,
 )
-from acmnet.files import make_folder, sha256_of, write_json
+from acmnet.files import make_folder, write_json
 from acmnet.messages import counted
 from acmnet.text_files import parse_json, read_text
 
@@ -110,7 +111,7 @@ def simulate(
         n_snippets(video)
     parameters: dict[str, Any] = {
         "generator": GENERATOR,
-        "annotations_sha256": sha256_of(file.path),
+        "annotations_sha256": sha256_of_labels(file.path),
         "subsets": list(subsets),
         "videos": videos,
         "settings": dataclasses.asdict(settings),
