@@ -11,13 +11,15 @@ from acmnet.data.checks.findings import LEVELS, Finding, Level, in_order
 from acmnet.data.checks.instance_checks import instance_findings
 from acmnet.data.checks.label_checks import (
     by_subset,
-    detection_findings,
     few_long_videos,
     label_findings,
+)
+from acmnet.data.checks.lenient_reading import read_leniently
+from acmnet.data.checks.missing_videos import (
+    detection_findings,
     split_findings,
     unpredicted,
 )
-from acmnet.data.checks.lenient_reading import read_leniently
 from acmnet.data.features.feature_store import FeatureStore, open_store
 from acmnet.data.formats.exchange_format import FrameRates
 from acmnet.data.labelled_features import Data, DataSource
