@@ -34,7 +34,7 @@ def test_videos_that_were_learned_from_are_suggested_with_reasons(acmnet, run):
         for span in one["spans"]:
             assert 0 <= span["start_s"] < span["end_s"]
             assert span["label"] in trained_on[one["video"]]
-    assert "acmnet view" in out
+    assert f"mark them with acmnet view {run}; add --videos and the folder" in out
     assert out.endswith("4 suggestions: look.json\n")
     code, _, _ = acmnet("suggest", run, "--count", "4", "--out", "look.csv")
     assert code == 0

@@ -307,6 +307,16 @@ def test_fit_refuses_rows_without_a_file(acmnet, tiny_scenes):
     assert not Path("run").exists()
 
 
+def test_localize_leaves_no_folder_of_features_where_no_video_is_read(acmnet, fitted):
+    Path("broken.mp4").write_bytes(b"nothing")
+    localize = ["localize", "broken.mp4", "--run", fitted, "--out", "d.json", *ONE]
+    refused(acmnet(*localize), "broken.mp4 is no video that can be read")
+    assert list(Path().iterdir()) == [Path("broken.mp4")]
+    Path("d.features").mkdir()  # a folder of the user's own stays
+    refused(acmnet(*localize), "broken.mp4 is no video that can be read")
+    assert Path("d.features").exists()
+
+
 def test_localize_tries_again_what_failed(acmnet, fitted, tiny_scenes):
     copy_videos(tiny_scenes, "test_001")
     Path("videos/broken.mp4").write_bytes(b"nothing")

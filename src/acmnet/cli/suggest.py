@@ -192,4 +192,8 @@ def _print(run: Path, found: Sequence[Suggestion], n_videos: int) -> None:
     for i, one in enumerate(found, 1):
         table.add_row(str(i), escape(one.video), escape(one.why))
     console.print(table)
-    console.print(f"mark them with acmnet view {quote(str(run))}", markup=False)
+    console.print(
+        f"mark them with acmnet view {quote(str(run))}; add --videos and the folder of "
+        "the video files to play them there",
+        markup=False,
+    )

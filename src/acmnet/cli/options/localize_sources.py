@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from acmnet.cli.options.shared_options import (
 from acmnet.cli.terminal.app import UsageError, errors, note, quiet
 from acmnet.cli.terminal.progress import ExtractionBar
 from acmnet.data.features.failed_videos import Failure
+from acmnet.data.features.feature_store import RECORDS
 from acmnet.data.labelled_features import Data, DataSource, open_data, unlabelled
 from acmnet.extraction.extractors.extractor import ExtractionSettings
 from acmnet.fitting.extracted_videos import extracted_data
@@ -138,15 +140,33 @@ class SourceOptions:
         with tempfile.TemporaryDirectory(prefix="acmnet-") as scratch:
             features = self.features or beside or Path(scratch)
             with ExtractionBar(errors, silent=quiet()) as bar:
-                yield extracted_data(
-                    files,
-                    features,
-                    extraction,
-                    self._workers(cores()),
-                    Hooks(on_note=note, on_video=bar.video, on_working=bar.working),
-                    device,
-                    retry_failed=self.retry_failed,
-                )
+                with _nothing_left_if_refused(features):
+                    extracted = extracted_data(
+                        files,
+                        features,
+                        extraction,
+                        self._workers(cores()),
+                        Hooks(on_note=note, on_video=bar.video, on_working=bar.working),
+                        device,
+                        retry_failed=self.retry_failed,
+                    )
+                yield extracted
+
+
+@contextlib.contextmanager
+def _nothing_left_if_refused(features: Path) -> Iterator[None]:
+    """Remove a folder of features that was made in vain.
+
+    That is one which was not there before, and in which no video was finished when an
+    error ended the extraction.
+    """
+    was_there = features.exists()
+    try:
+        yield
+    except Exception:
+        if not was_there and not any((features / RECORDS).glob("*.json")):
+            shutil.rmtree(features, ignore_errors=True)
+        raise
 
 
 Source = Annotated[SourceOptions, Parameter(name="*")]
