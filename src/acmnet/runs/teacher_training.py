@@ -12,7 +12,7 @@ import torch
 from torch import distributed
 
 from acmnet.checkpoints.checkpoint import load_config
-from acmnet.checkpoints.checkpoint_folder import has_checkpoint
+from acmnet.checkpoints.checkpoint_folder import CONFIG_FILE, folder_of
 from acmnet.data.datasets import WeakDataset
 from acmnet.models.stored_model import TEACHERS, load_network
 from acmnet.network.acm_net import ACMNet
@@ -310,7 +310,7 @@ def _request_of(request: RunRequest, k: int) -> RunRequest:
     It is a further try if one is on the disk.
     """
     first = _first_try(request, k)
-    if has_checkpoint(first.out):
+    if (folder_of(first.out) / CONFIG_FILE).exists():  # a kill can leave none
         seed = load_config(first.out).seed
         for own in further_tries(first):
             if own.seed == seed:
