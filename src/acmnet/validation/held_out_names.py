@@ -49,6 +49,8 @@ LEAST_CONFUSED_VIDEOS: Final = 3
 """A confusion is mentioned if it happened in at least this many videos."""
 MOST_SENTENCES: Final = 3
 """Classes, and pairs of classes, that are mentioned at most; the worst come first."""
+OTHER_FEATURES: Final = "another extractor or, with tracks, more points"
+"""What to try where features do not show a class."""
 
 
 class ClassNaming(NamedTuple):
@@ -156,14 +158,14 @@ class HeldOutNames:
             if one.videos < FEW_VIDEOS:
                 yield f"More videos of {quoted(one.label)} would help: {rate}."
             else:
-                yield f"{rate}: these features say little of it; try another extractor."
+                yield f"{rate}: these features say little of it; try {OTHER_FEATURES}."
         for pair in self.confused[:MOST_SENTENCES]:
             yield (
                 f"These features do not tell {quoted(pair.label)} from "
                 f"{quoted(pair.other)}: {quoted(pair.other)} was named in {pair.named} "
                 f"of the {pair.videos} held-out videos that show {quoted(pair.label)} "
-                "without it. Check the labels of both, join them, or try another "
-                "extractor."
+                "without it. Check the labels of both, join them, or try "
+                f"{OTHER_FEATURES}."
             )
 
     @classmethod
