@@ -7,7 +7,6 @@ programs are read by `acmnet.data.formats`.
 """
 
 import codecs
-import difflib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from acmnet.data.labels.label_tables import read_label_table
 from acmnet.data.labels.tabled_videos import WATCHED, TabledVideos
 from acmnet.data.tables.arrow_files import is_arrow
 from acmnet.data.tables.spreadsheets import SheetError, read_sheet
+from acmnet.messages import did_you_mean
 from acmnet.text_files import read_content, read_text
 
 TABLES = (".csv", ".tsv", ".tab")
@@ -182,8 +182,8 @@ def _never_named(videos: TabledVideos) -> Iterator[str]:
     for video in videos.with_spans_or_points():
         for span in video.watched:
             if span.label is not None and span.label not in named:
-                near = difflib.get_close_matches(span.label, named, n=1)
-                hint = f" (did you mean {near[0]!r}?)" if near else ""
+                meant = did_you_mean(span.label, named).strip()
+                hint = f" ({meant})" if meant else ""
                 yield (
                     f"video {video.id!r} was watched for {span.label!r}, which no row "
                     f"names as an action{hint}; correct the class or remove the row"

@@ -1,12 +1,12 @@
 """Values of settings: checked against the types of their fields, read from texts."""
 
-import difflib
 import reprlib
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from acmnet.limits import finite
+from acmnet.messages import did_you_mean
 
 KINDS: Final[Mapping[object, str]] = {
     int: "a whole number",
@@ -57,8 +57,7 @@ def nearest(name: str, known: tuple[str, ...]) -> str:
     >>> nearest("epoch", ("epochs", "batch_size"))
     "did you mean 'epochs'?"
     """
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    return did_you_mean(name, known).strip() or f"known: {', '.join(known)}"
 
 
 def typed_value(value: object, wanted: object, where: str) -> object:

@@ -1,13 +1,12 @@
 """The class list of a label file in JSON, and labels that are not in it."""
 
 import collections
-import difflib
 import reprlib
 from collections.abc import Mapping
 from typing import Any, Final
 
 from acmnet.data.labels.annotations import Instance
-from acmnet.messages import counted
+from acmnet.messages import counted, did_you_mean
 from acmnet.names import checked, is_name, one_form
 
 SHOWN: Final = 5
@@ -86,9 +85,8 @@ def refuse_unknown_labels(
         return
     shown = []
     for label, where in list(first.items())[:SHOWN]:
-        near = difflib.get_close_matches(label, declared, n=1)
-        hint = f", did you mean {near[0]!r}?" if near else ""
-        shown.append(f"{label!r} ({where}{hint})")
+        meant = did_you_mean(label, declared).strip()
+        shown.append(f"{label!r} ({', '.join(filter(None, (where, meant)))})")
     if len(first) > len(shown):
         shown.append(f"and {len(first) - len(shown)} more")
     raise error(
