@@ -19,8 +19,11 @@ from typing import Final
 
 from acmnet.limits import LONGEST_NAME_BYTES
 
+MP4_SUFFIXES: Final = (".mp4", ".m4v")
+"""Suffixes that a video which acmnet writes can have; it is always MP4."""
 VIDEO_SUFFIXES: Final = (
-    *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"),
+    *MP4_SUFFIXES,
+    *(".mov", ".3gp", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"),
     *(".ts", ".m2ts", ".mts", ".vob", ".wmv", ".asf", ".flv", ".f4v", ".ogv"),
     *(".mxf", ".gif", ".dv", ".dav", ".h264", ".264", ".hevc", ".ivf"),
 )

@@ -4,7 +4,13 @@ from pathlib import Path
 
 from acmnet.cli.terminal.app import UsageError, console, errors, quiet
 from acmnet.cli.terminal.progress import Waiting
-from acmnet.files import TRACK_SUFFIXES, VIDEO_SUFFIXES, make_folder, refuse_unwritable
+from acmnet.files import (
+    MP4_SUFFIXES,
+    TRACK_SUFFIXES,
+    VIDEO_SUFFIXES,
+    make_folder,
+    refuse_unwritable,
+)
 from acmnet.messages import counted
 
 
@@ -41,7 +47,7 @@ def render_tracks(path: Path, out: Path, fps: float | None) -> None:
         }
     else:
         refuse_unwritable(out)
-        if out.suffix.lower() not in (".mp4", ".m4v"):
+        if out.suffix.lower() not in MP4_SUFFIXES:
             raise UsageError(
                 f"--out must end in .mp4, because MP4 is written, got {out}"
             )

@@ -18,7 +18,7 @@ import numpy as np
 from acmnet.data.detections.detection_files import DetectionFile
 from acmnet.data.labels.annotations import Instance
 from acmnet.data.tracks.tracks import Tracks
-from acmnet.files import written_whole
+from acmnet.files import MP4_SUFFIXES, written_whole
 from acmnet.segments import Detection
 from acmnet.show.encoded_picture import EncodedPicture, opened_target
 from acmnet.show.frame_overlay import Frame, Overlay
@@ -263,7 +263,7 @@ def _refuse_out(path: Path, out: Path) -> None:
         )
     if out.is_dir():
         raise RenderError(f"{out} is a directory; name the MP4 file itself")
-    if out.suffix.lower() not in (".mp4", ".m4v"):
+    if out.suffix.lower() not in MP4_SUFFIXES:
         raise RenderError(f"{out} must end in .mp4, because MP4 is written; name it so")
     if not out.parent.is_dir():
         raise RenderError(
