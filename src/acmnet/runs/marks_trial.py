@@ -96,7 +96,6 @@ def sentence_of_trainings(values: Sequence[Mapping[str, Any]]) -> str:
 
     Empty where nothing was tried in any of them.
 
-
     Examples
     --------
     >>> tried = Gain(videos=23, of_names=1.6, of_marks=1.3, errors=-2.8)

@@ -21,7 +21,7 @@ from acmnet.runs.run_directory import RunDirectory
 from acmnet.runs.run_request import RunRequest
 from acmnet.runs.run_state import RunOnDisk
 from acmnet.training.first_stage.marked_snippets import SnippetMarks
-from acmnet.training.first_stage.silent_networks import GUESS, mean_spread
+from acmnet.training.first_stage.silent_networks import guessing, mean_spread
 from acmnet.training.first_stage.weak_task import Plan
 from acmnet.training.mining.snippet_mining import mine_snippets
 from acmnet.training.optimisation.tasks import StepRecord
@@ -110,7 +110,7 @@ def train_network(
     is_long = request.schedule.training.epochs >= FEWEST_EPOCHS
     if is_teacher or not is_long or not run.writes:
         return
-    if mean_spread(model, dataset) < GUESS:
+    if guessing([mean_spread(model, dataset)]):
         on_note(
             "the network did not start to learn what tells the classes apart; train "
             f"it with --loss.background-after {BACKGROUND_AFTER:g}, or with another "

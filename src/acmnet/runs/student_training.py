@@ -205,23 +205,26 @@ def _what_to_learn(
     It is what a person marked, and beyond that what the teachers say. The second value
     is how much the teachers count beside marks.
     """
-    names, settings = taught.class_names, request.settings
-    column = {name: c for c, name in enumerate(names)}
+    settings, rules = request.settings, request.settings.localization
+    column = {name: c for c, name in enumerate(taught.class_names)}
+    classes = {
+        video: [column[name] for name in carried]
+        for video, carried in request.data.labels.items()
+    }
     marks = marks_on_grid(request)
     labels: dict[str, PseudoLabels] = {}
     proposals: dict[str, list[PseudoInstance]] = {}
     long: dict[str, int] = {}
-    for video, carried in request.data.labels.items():
+    for video, named in classes.items():
         outputs = taught.activations(request.data.store.read(video))
-        classes, rules = [column[name] for name in carried], settings.localization
         most = _most_taught(outputs.n_snippets, settings.model)
         labels[video] = pseudo_labels(
-            outputs, classes, rules, settings.pseudo_labels, most
+            outputs, named, rules, settings.pseudo_labels, most
         )
         if most:
             long[video] = outputs.n_snippets
         if video in marks and marks[video].points:
-            proposals[video] = all_proposals(outputs, classes, rules)
+            proposals[video] = all_proposals(outputs, named, rules)
     trust = Trust()
     if marks:
         labels, trust = learned_with_marks(labels, marks, proposals)
@@ -229,8 +232,7 @@ def _what_to_learn(
         mean = sum(long.values()) / len(long)
         filling = filling_classes(marks.values(), mean, settings.model.most_pooled)
         for video in long:
-            named = [column[name] for name in request.data.labels[video]]
-            labels[video] = without_fragments(labels[video], filling, named)
+            labels[video] = without_fragments(labels[video], filling, classes[video])
     if writes:
         _write(request.out / PSEUDO_LABELS, labels, taught)
     return labels, trust

@@ -114,9 +114,7 @@ def _until_they_start(
         if len(silent) == len(places) and again:
             break  # neither the seeds nor the first epochs are at fault
         tries = {
-            k: own
-            for k in sorted(silent)
-            if (own := _next_try(request, requests[k], k))
+            k: own for k in sorted(silent) if (own := _next_try(first[k], requests[k]))
         }
         if not tries:
             break
@@ -323,9 +321,8 @@ def _first_try(request: RunRequest, k: int) -> RunRequest:
     return as_teacher(request, request.out / TEACHERS / str(k), k)
 
 
-def _next_try(request: RunRequest, own: RunRequest, k: int) -> RunRequest | None:
-    """Return the try of teacher ``k`` that replaces ``own``; None after the last."""
-    first = _first_try(request, k)
+def _next_try(first: RunRequest, own: RunRequest) -> RunRequest | None:
+    """Return the try of a teacher that replaces ``own``; None after the last."""
     tries = [first, *further_tries(first)]
     later = [x.seed for x in tries].index(own.seed) + 1
     if later == len(tries):
