@@ -14,7 +14,8 @@ import numpy as np
 
 from acmnet.data.made_up.drawn_videos import SceneSettings, plan_videos, render_video
 from acmnet.devices import computed_in
-from acmnet.extraction.extractors.extractor import ExtractionSettings, Extractor
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
+from acmnet.extraction.extractors.extractor import Extractor
 from acmnet.extraction.extractors.i3d_choices import (
     FLOW_WEIGHTS,
     RGB_WEIGHTS,

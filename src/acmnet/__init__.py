@@ -34,7 +34,8 @@ if TYPE_CHECKING:
         detections_to_polars,
     )
     from acmnet.evaluation.reports import DetectionReport, evaluate
-    from acmnet.extraction.extractors.extractor import Extractor, ExtractorError
+    from acmnet.extraction.extractors.extractor import Extractor
+    from acmnet.extraction.extractors.extractor_names import ExtractorError
     from acmnet.extraction.many_videos.records import ExtractionError
     from acmnet.localization.from_activations import localize_activations
     from acmnet.localization.video_activations import VideoActivations
@@ -72,7 +73,8 @@ _HOMES: Final = {
         "detections_to_polars",
     ),
     "acmnet.evaluation.reports": ("DetectionReport", "evaluate"),
-    "acmnet.extraction.extractors.extractor": ("Extractor", "ExtractorError"),
+    "acmnet.extraction.extractors.extractor": ("Extractor",),
+    "acmnet.extraction.extractors.extractor_names": ("ExtractorError",),
     "acmnet.extraction.many_videos.records": ("ExtractionError",),
     "acmnet.localization.from_activations": ("localize_activations",),
     "acmnet.localization.video_activations": ("VideoActivations",),

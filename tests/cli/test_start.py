@@ -112,7 +112,7 @@ def test_importing_acmnet_imports_no_library():
 
 def test_a_worker_that_needs_no_network_imports_no_torch():
     made = "from acmnet.extraction.shipped_extractors import make_extractor\n"
-    made += "from acmnet.extraction.extractors.extractor import ExtractionSettings\n"
+    made += "from acmnet.extraction.extractors.extraction_settings import *\n"
     made += "import acmnet.extraction.many_videos.video_task\n"
     made += "import acmnet.workers.worker_engines\n"
     (found,) = imported_after((made + 'make_extractor(ExtractionSettings("motion"))',))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from acmnet.extraction.extractors.extractor import ExtractionSettings, ExtractorError
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
+from acmnet.extraction.extractors.extractor_names import ExtractorError
 from acmnet.extraction.extractors.i3d_choices import FLOW_WEIGHTS, RGB_WEIGHTS
 from acmnet.extraction.flow.optical_flow import clamp_flow, flow_sequence
 from acmnet.extraction.i3d import i3d_extractors

@@ -5,7 +5,7 @@ import torch
 
 from acmnet import recipes
 from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
-from acmnet.extraction.extractors.extractor import ExtractionSettings
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.many_videos.extraction_request import ExtractionRequest
 from acmnet.extraction.shipped_extractors import make_extractor
 from acmnet.fitting import duration_forecast as forecasts

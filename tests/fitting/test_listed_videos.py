@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from acmnet.data.label_files import read_annotations
-from acmnet.extraction.extractors.extractor import ExtractionSettings
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.many_videos.extraction_request import ExtractionRequest
 from acmnet.extraction.many_videos.extraction_run import extract_videos
 from acmnet.fitting.listed_videos import ListedVideos, listed_files

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from acmnet.data.labelled_features import DataSource, open_data
-from acmnet.extraction.extractors.extractor import ExtractionSettings
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.many_videos.extraction_request import ExtractionRequest
 from acmnet.extraction.many_videos.extraction_run import extract_videos
 from acmnet.extraction.many_videos.records import read_records

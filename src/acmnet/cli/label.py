@@ -23,7 +23,7 @@ from acmnet.data.formats.exchange_format import Format
 from acmnet.data.formats.format_table import JSON, target_format
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.label_json import label_file
-from acmnet.extraction.extractors.extractor import KEYPOINTS
+from acmnet.extraction.extractors.extractor_names import KEYPOINTS
 from acmnet.extraction.many_videos.records import ExtractionError
 from acmnet.extraction.many_videos.video_search import (
     common_frame_rate,

@@ -42,7 +42,7 @@ from acmnet.data.detection_output import Output
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.evaluation.videos_trained_on import TRAINED_ON_KEY
-from acmnet.extraction.extractors.extractor import KEYPOINTS
+from acmnet.extraction.extractors.extractor_names import KEYPOINTS
 from acmnet.extraction.many_videos.video_search import find_recordings
 from acmnet.fitting.extracted_videos import extraction_of
 from acmnet.inference import kinetics_zero_shot

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from acmnet.data.features.feature_manifest import MANIFEST_NAME, read_manifest
-from acmnet.extraction.extractors.extractor import ExtractionSettings, settings_of
+from acmnet.extraction.extractors.extraction_settings import (
+    ExtractionSettings,
+    settings_of,
+)
 from acmnet.extraction.extractors.i3d_choices import RGB_WEIGHTS
 
 AUTO: Final = "auto"

@@ -6,15 +6,15 @@ Each is imported when it is made: only some of them need torch, OpenVINO or HDF5
 from collections.abc import Callable
 from typing import Final
 
-from acmnet.extraction.extractors.extractor import (
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
+from acmnet.extraction.extractors.extractor import Extractor
+from acmnet.extraction.extractors.extractor_names import (
     KEYPOINTS,
     POSE,
-    ExtractionSettings,
-    Extractor,
     ExtractorError,
-    own_extractor,
     parts_of,
 )
+from acmnet.extraction.extractors.own_extractors import own_extractor
 from acmnet.extraction.extractors.side_by_side import SideBySide
 from acmnet.extraction.motion.motion_extractor import Motion
 from acmnet.messages import did_you_mean

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.data.made_up.drawn_videos import TEST, TRAINING, SceneSettings, write_scenes
 from acmnet.evaluation.reports import DetectionReport, evaluate
-from acmnet.extraction.extractors.extractor import ExtractionSettings
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.files import write_json
 from acmnet.fitting.fit_request import FEATURES, FitRequest, Hooks
 from acmnet.fitting.fit_videos import fit

@@ -8,12 +8,11 @@ from acmnet.checkpoints.checkpoint import load_config
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.features.failed_videos import Failure
 from acmnet.data.labelled_features import Data, DataSource, unlabelled
-from acmnet.extraction.extractors.extractor import (
+from acmnet.extraction.extractors.extraction_settings import (
     ExtractionSettings,
-    ExtractorError,
-    parts_of,
     settings_of,
 )
+from acmnet.extraction.extractors.extractor_names import ExtractorError, parts_of
 from acmnet.extraction.many_videos.extraction_request import (
     ExtractionRequest,
     ExtractionSummary,

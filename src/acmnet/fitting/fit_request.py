@@ -9,7 +9,7 @@ from acmnet.data.labels.annotations import Annotations
 from acmnet.data.labels.marks import default_supervision
 from acmnet.data.labels.supervision import Supervision
 from acmnet.evaluation.reports import DetectionReport
-from acmnet.extraction.extractors.extractor import ExtractionSettings
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
 from acmnet.extraction.many_videos.extraction_request import ExtractionProgress
 from acmnet.recipes import Settings

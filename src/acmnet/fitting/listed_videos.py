@@ -6,7 +6,7 @@ from pathlib import Path
 
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.labels.annotations import Annotations
-from acmnet.extraction.extractors.extractor import KEYPOINTS
+from acmnet.extraction.extractors.extractor_names import KEYPOINTS
 from acmnet.extraction.many_videos.records import was_extracted
 from acmnet.extraction.many_videos.video_search import find_recordings
 from acmnet.messages import counted, some

@@ -16,7 +16,7 @@ import torch
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.features.feature_store import FeatureStore
 from acmnet.data.labelled_features import Data
-from acmnet.extraction.extractors.extractor import ExtractionSettings
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.i3d.i3d import I3D, kinetics_classes
 from acmnet.inference.phrase_classes import PhraseClasses
 from acmnet.localization.detection_scores import unit_scores

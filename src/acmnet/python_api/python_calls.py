@@ -16,7 +16,8 @@ from acmnet.data.labels.annotations import AnnotationError, Annotations, Video
 from acmnet.data.labels.label_json import label_file
 from acmnet.data.labels.supervision import Supervision
 from acmnet.extraction.default_extractor import AUTO, unnamed_extractor
-from acmnet.extraction.extractors.extractor import KEYPOINTS, ExtractionSettings
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
+from acmnet.extraction.extractors.extractor_names import KEYPOINTS
 from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
 from acmnet.files import written_whole
 from acmnet.fitting import fit_videos

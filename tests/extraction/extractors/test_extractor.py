@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from acmnet.data.features.feature_manifest import FeatureManifest
-from acmnet.extraction.extractors.extractor import (
+from acmnet.extraction.extractors.extraction_settings import (
     ExtractionSettings,
-    ExtractorError,
-    manifest_of,
-    own_extractor,
     settings_of,
 )
+from acmnet.extraction.extractors.extractor import manifest_of
+from acmnet.extraction.extractors.extractor_names import ExtractorError
+from acmnet.extraction.extractors.own_extractors import own_extractor
 from acmnet.extraction.extractors.trusted_extractors import trusted_file
 from acmnet.extraction.shipped_extractors import make_extractor
 from acmnet.segments import SnippetGrid

@@ -19,12 +19,11 @@ from hypothesis import strategies as st
 
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.features.feature_manifest import FeatureManifest, read_manifest
-from acmnet.extraction.extractors.extractor import (
+from acmnet.extraction.extractors.extraction_settings import (
     ExtractionSettings,
-    ExtractorError,
-    parts_of,
     settings_of,
 )
+from acmnet.extraction.extractors.extractor_names import ExtractorError, parts_of
 from acmnet.extraction.i3d import i3d_extractors
 from acmnet.extraction.i3d.i3d import I3D
 from acmnet.extraction.many_videos.extraction_request import ExtractionRequest

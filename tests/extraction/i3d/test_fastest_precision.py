@@ -5,11 +5,11 @@ import json
 import pytest
 
 from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
-from acmnet.extraction.extractors.extractor import (
+from acmnet.extraction.extractors.extraction_settings import (
     ExtractionSettings,
-    ExtractorError,
     settings_of,
 )
+from acmnet.extraction.extractors.extractor_names import ExtractorError
 from acmnet.extraction.i3d import fastest_precision, i3d_back_ends
 from acmnet.extraction.i3d.fastest_precision import machine_key, with_fastest
 from acmnet.extraction.i3d.i3d import I3DError

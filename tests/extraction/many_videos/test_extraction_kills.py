@@ -18,7 +18,7 @@ VIDEOS = 50
 KILLS = 20
 CALL = """
 from pathlib import Path
-from acmnet.extraction.extractors.extractor import ExtractionSettings
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.many_videos.extraction_request import ExtractionRequest
 from acmnet.extraction.many_videos.extraction_run import extract_videos
 from acmnet.extraction.many_videos.video_search import find_videos

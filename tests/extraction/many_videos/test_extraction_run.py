@@ -13,7 +13,7 @@ import pytest
 from acmnet.data.features.failed_videos import Failure, fingerprint, read_failures
 from acmnet.data.features.feature_manifest import FeatureManifest
 from acmnet.data.features.feature_store import open_store
-from acmnet.extraction.extractors.extractor import ExtractionSettings
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.many_videos.extraction_request import (
     ExtractionProgress,
     ExtractionRequest,

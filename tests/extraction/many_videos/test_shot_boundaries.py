@@ -9,7 +9,8 @@ import pytest
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.features.feature_manifest import write_manifest
 from acmnet.data.features.feature_store import RECORDS, open_store
-from acmnet.extraction.extractors.extractor import ExtractionSettings, manifest_of
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
+from acmnet.extraction.extractors.extractor import manifest_of
 from acmnet.extraction.many_videos.records import finished
 from acmnet.extraction.many_videos.shot_boundaries import ShotBoundaries
 from acmnet.extraction.many_videos.video_task import VideoTask, extract_video

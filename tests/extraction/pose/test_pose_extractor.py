@@ -7,7 +7,10 @@ import pytest
 
 from acmnet.data.tracks.person_points import PERSON_POINTS, PERSON_WITH_HANDS
 from acmnet.data.tracks.track_files import read_tracks
-from acmnet.extraction.extractors.extractor import ExtractionSettings, settings_of
+from acmnet.extraction.extractors.extraction_settings import (
+    ExtractionSettings,
+    settings_of,
+)
 from acmnet.extraction.keypoints.keypoint_features import n_columns
 from acmnet.extraction.keypoints.signal_plan import plan_of
 from acmnet.extraction.pose.hand_networks import HandNetworks

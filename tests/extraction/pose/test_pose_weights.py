@@ -9,7 +9,7 @@ import pytest
 from acmnet.cli.options.extractor_options import ExtractorOptions
 from acmnet.cli.terminal.app import UsageError
 from acmnet.data.tracks.person_points import BODY_AND_HANDS
-from acmnet.extraction.extractors.extractor import ExtractionSettings
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
 from acmnet.extraction.pose import pose_weights
 from acmnet.extraction.pose.pose_weights import (

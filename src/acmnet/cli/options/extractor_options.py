@@ -9,12 +9,8 @@ from cyclopts import Group, Parameter
 from acmnet.cli.terminal.app import UsageError, note
 from acmnet.data.tracks.track_layout import TrackLayout
 from acmnet.extraction.default_extractor import AUTO, unnamed_extractor
-from acmnet.extraction.extractors.extractor import (
-    KEYPOINTS,
-    PLUS,
-    POSE,
-    ExtractionSettings,
-)
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
+from acmnet.extraction.extractors.extractor_names import KEYPOINTS, PLUS, POSE
 from acmnet.extraction.extractors.i3d_choices import Crop, Precision
 from acmnet.extraction.flow.optical_flow import FlowMethod
 from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest

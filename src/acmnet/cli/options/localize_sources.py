@@ -22,7 +22,7 @@ from acmnet.cli.terminal.progress import ExtractionBar
 from acmnet.data.features.failed_videos import Failure
 from acmnet.data.features.feature_store import RECORDS
 from acmnet.data.labelled_features import Data, DataSource, open_data, unlabelled
-from acmnet.extraction.extractors.extractor import ExtractionSettings
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.fitting.extracted_videos import extracted_data
 from acmnet.fitting.fit_request import Hooks
 from acmnet.runs.run_data import grid_of

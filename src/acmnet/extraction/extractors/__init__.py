@@ -1,7 +1,9 @@
 """What an extractor is: it turns the frames of one video into snippet features.
 
-Start with `extractor`, which says what an extractor has to offer and which settings
-there are. `trusted_extractors` lists a user's own classes that may run. `file_readers`
-opens what an extractor reads, and `side_by_side` joins several extractors. In
-`i3d_choices` are the options of I3D, which can be read without importing torch.
+Start with `extractor`, which says what an extractor has to offer, and
+`extraction_settings`, which says what can be set. `extractor_names` takes names such as
+``i3d-rgb+motion`` apart, and `side_by_side` joins such extractors. `own_extractors`
+imports a user's own class, and `trusted_extractors` lists those that may run.
+`file_readers` opens what an extractor reads. In `i3d_choices` are the options of I3D,
+which can be read without importing torch.
 """

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.data.features.feature_files import FeatureError
-from acmnet.extraction.extractors.extractor import Extractor, ExtractorError
+from acmnet.extraction.extractors.extractor import Extractor
+from acmnet.extraction.extractors.extractor_names import ExtractorError
 from acmnet.extraction.extractors.file_readers import ReadsFiles
 from acmnet.messages import counted
 from acmnet.segments import SnippetGrid

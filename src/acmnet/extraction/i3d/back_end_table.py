@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from acmnet.extraction.extractors.extractor import ExtractionSettings
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.i3d.fastest_precision import sampled_snippets
 from acmnet.extraction.i3d.i3d import I3DError
 from acmnet.extraction.i3d.i3d_back_ends import (

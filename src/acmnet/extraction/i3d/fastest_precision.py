@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from acmnet.data.features.feature_manifest import MANIFEST_NAME, read_manifest
-from acmnet.extraction.extractors.extractor import ExtractionSettings, parts_of
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
+from acmnet.extraction.extractors.extractor_names import parts_of
 from acmnet.extraction.extractors.i3d_choices import UNMEASURED_FORMAT
 from acmnet.extraction.i3d.i3d import Frames, I3DError
 from acmnet.extraction.i3d.i3d_back_ends import (

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from acmnet.extraction.extractors.extractor import ExtractionSettings
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.extractors.i3d_choices import FLOW_WEIGHTS, RGB_WEIGHTS, Stream
 from acmnet.extraction.flow.optical_flow import clamp_flow, flow_sequence
 from acmnet.extraction.flow.optical_flow_torch import flow_sequence_torch

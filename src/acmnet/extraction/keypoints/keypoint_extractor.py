@@ -12,12 +12,11 @@ from acmnet.data.features.feature_manifest import MANIFEST_NAME, read_manifest
 from acmnet.data.tracks.track_files import read_tracks
 from acmnet.data.tracks.track_layout import TrackLayout, arranged, layout_of
 from acmnet.data.tracks.tracks import TrackError, Tracks
-from acmnet.extraction.extractors.extractor import (
-    KEYPOINTS,
+from acmnet.extraction.extractors.extraction_settings import (
     ExtractionSettings,
-    ExtractorError,
     settings_of,
 )
+from acmnet.extraction.extractors.extractor_names import KEYPOINTS, ExtractorError
 from acmnet.extraction.keypoints.body_sizes import bodies
 from acmnet.extraction.keypoints.keypoint_features import keypoint_features, n_columns
 from acmnet.extraction.keypoints.signal_plan import plan_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, get_args
 
 from acmnet.data.features.failed_videos import Failure
-from acmnet.extraction.extractors.extractor import ExtractionSettings
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.many_videos.records import ExtractionError, VideoRecord
 from acmnet.workers.worker_engines import Engine, cores
 

@@ -16,7 +16,8 @@ from acmnet.data.features.failed_videos import Failure
 from acmnet.data.features.feature_manifest import FeatureManifest
 from acmnet.data.features.feature_store import RECORDS
 from acmnet.devices import NO_BF16_NOTE
-from acmnet.extraction.extractors.extractor import ExtractionSettings, parts_of
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
+from acmnet.extraction.extractors.extractor_names import parts_of
 from acmnet.extraction.extractors.i3d_choices import without_search
 from acmnet.extraction.many_videos.extraction_request import (
     ExtractionProgress,

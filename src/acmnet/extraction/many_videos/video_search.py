@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from acmnet.extraction.extractors.extractor import KEYPOINTS
+from acmnet.extraction.extractors.extractor_names import KEYPOINTS
 from acmnet.extraction.many_videos.records import ExtractionError
 from acmnet.files import TRACK_SUFFIXES, VIDEO_SUFFIXES
 from acmnet.names import one_form

@@ -18,7 +18,7 @@ from acmnet.data.tracks.person_points import (
 )
 from acmnet.data.tracks.track_layout import TrackLayout, arranged
 from acmnet.data.tracks.tracks import Tracks
-from acmnet.extraction.extractors.extractor import ExtractionSettings
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.keypoints.keypoint_features import (
     features_of_nobody,
     keypoint_features,
