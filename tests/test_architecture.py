@@ -20,7 +20,7 @@ LIBRARY = {
     "devices",
     "quiet_export",
     "startup",
-    "collection",
+    "garbage_collection",
 }
 """Modules that know nothing of videos and are open to every folder."""
 MAY_IMPORT = {

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.collection import without_collection
 from acmnet.files import FileError, one_line, open_regular
+from acmnet.garbage_collection import without_collection
 from acmnet.limits import (
     DEEPEST_NESTING,
     LARGEST_TEXT_BYTES,

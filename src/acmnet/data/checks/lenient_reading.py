@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from acmnet.collection import without_collection
 from acmnet.data.checks.findings import Finding
 from acmnet.data.formats.exchange_format import Format, FrameRates
 from acmnet.data.formats.reading import foreign_format, read_foreign
 from acmnet.data.label_files import is_json, read_annotations, read_table
 from acmnet.data.labels import bmn_annotations
 from acmnet.data.labels.annotations import AnnotationError, Annotations
+from acmnet.garbage_collection import without_collection
 from acmnet.messages import quoted
 from acmnet.text_files import parse_json, read_text
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from acmnet.collection import without_collection
 from acmnet.data.labels import bmn_annotations
 from acmnet.data.labels.annotations import (
     AnnotationError,
@@ -22,6 +21,7 @@ from acmnet.data.labels.annotations import (
 from acmnet.data.labels.class_lists import declared_classes, refuse_unknown_labels
 from acmnet.data.labels.contradictions import refuse_contradictions
 from acmnet.data.labels.watched_json import times, watched_entry, watched_spans
+from acmnet.garbage_collection import without_collection
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
 from acmnet.names import checked, is_name, listed_twice
 from acmnet.text_files import outline, parse_json
