@@ -170,10 +170,120 @@ def test_mediapipe_by_number_and_with_times(tmp_path):
 )
 def test_wide_tables_by_their_names(tmp_path, header):
     mark = next(x for x in ";\t," if x in header)
-    text = header + "\n7,1,2,3,4\n8,5,6,7,8".replace(",", mark)
+    text = header + "\n1,1,2,3,4\n2,5,6,7,8".replace(",", mark)
     tracks = read_tracks(written(tmp_path / "m.csv", text))
     assert tracks.points == ("NOSE", "LEFT_EYE")
     assert tracks.positions[:, 0].tolist() == [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]
+
+
+SLEAP_IO = {
+    "instances": (
+        "frame_idx,track,track_score,score,nose.x,nose.y,nose.score,tail.x,tail.y,tail.score\n"
+        "1,female,,0.9,1,2,.4,3,4,.3\n1,male,,0.9,5,6,.4,7,8,.1\n"
+        "2,male,,0.9,9,10,.4,11,12,.3\n"
+    ),
+    "points": (
+        "frame_idx,node,x,y,track,track_score,instance_score,score\n"
+        "1,nose,1,2,female,,.9,.4\n1,tail,3,4,female,,.9,.3\n1,nose,5,6,male,,.9,.4\n"
+        "1,tail,7,8,male,,.9,.1\n2,nose,9,10,male,,.9,.4\n2,tail,11,12,male,,.9,.3\n"
+    ),
+    "frames": (
+        "frame_idx,inst0.track,inst0.score,inst0.nose.x,inst0.nose.y,inst0.nose.score,"
+        "inst0.tail.x,inst0.tail.y,inst0.tail.score,inst1.track,inst1.score,inst1.nose.x,"
+        "inst1.nose.y,inst1.nose.score,inst1.tail.x,inst1.tail.y,inst1.tail.score\n"
+        "1,female,.9,1,2,.4,3,4,.3,male,.9,5,6,.4,7,8,.1\n"
+        "2,male,.9,9,10,.4,11,12,.3,,,,,,,,\n"
+    ),
+}
+"""The same two flies as sleap-io 0.9.5 writes them with ``save_csv(format=...)``."""
+
+
+@pytest.mark.parametrize("form", SLEAP_IO)
+def test_csv_of_sleap_io(tmp_path, form):
+    tracks = read_tracks(written(tmp_path / "m.csv", SLEAP_IO[form]))
+    assert (tracks.points, tracks.individuals) == (
+        ("nose", "tail"),
+        ("male", "female"),
+    )
+    first = tracks.n_frames - 2
+    assert tracks.positions[first].tolist() == [[[5, 6], [7, 8]], [[1, 2], [3, 4]]]
+    assert tracks.positions[-1, 0].tolist() == [[9, 10], [11, 12]]
+    assert tracks.seen()[first].tolist() == [[True, False], [True, True]]
+    assert not tracks.seen()[-1, 1].any()
+    assert tracks.are_fragments
+
+
+def test_frames_of_sleap_without_instances_have_no_track(tmp_path):
+    text = SLEAP_CSV.replace("\na,0,", "\n,0,,,,,,,\nb,1,", 1) + ",3,,,,,,,\n"
+    tracks = read_tracks(written(tmp_path / "m.csv", text))
+    assert tracks.individuals == ("a", "b")
+    assert tracks.n_frames == 4
+
+
+@pytest.mark.parametrize("frames", [(0, 5, 6), (5, 6, 8)])
+def test_frames_count_from_the_start_of_the_video(tmp_path, frames):
+    a, b, c = frames
+    landmarks = f"frame,a_x,a_y,b_x,b_y\n{a},1,2,3,4\n{b},1,2,3,4\n{c},1,2,3,4\n"
+    columns = [(c[0], *c[2:]) for c in COLUMNS[:6]]
+    deeplabcut = deeplabcut_csv(columns, NUMBERS[:, :6], 3, frames=frames)
+    for text in (landmarks, deeplabcut):
+        tracks = read_tracks(written(tmp_path / "m.csv", text))
+        seen = tracks.seen(0).all(axis=(1, 2))
+        assert np.flatnonzero(seen).tolist() == list(frames)
+
+
+def test_individuals_side_by_side(tmp_path):
+    header = ",".join(f"person{i}_{p}_{a}" for i in (0, 1) for p in "ab" for a in "xy")
+    tracks = read_tracks(written(tmp_path / "m.csv", f"{header}\n1,2,3,4,5,6,7,8\n"))
+    assert (tracks.points, tracks.individuals) == (("a", "b"), ("person0", "person1"))
+    assert tracks.positions[0].tolist() == [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]
+
+
+def test_points_of_a_picture_beside_points_in_space_are_left_out(tmp_path):
+    # NTU RGB+D recorders write where each joint is in the depth picture, too
+    header = ",".join(
+        f"{p}_{a}" for p in "abc" for a in ("x", "y", "z", "depthX", "depthY")
+    )
+    tracks = read_tracks(
+        written(
+            tmp_path / "m.csv", header + "\n" + ",".join(map(str, range(15))) + "\n"
+        )
+    )
+    assert tracks.points == ("a", "b", "c")
+    assert tracks.positions[0, 0].tolist() == [[0, 1, 2], [5, 6, 7], [10, 11, 12]]
+
+
+def test_a_header_after_the_settings_of_a_recorder(tmp_path):
+    # as LSL-Kinect writes it
+    text = (
+        "Software : LSL_Kinect,Version : 1.0.4.1,Stream nominal rate : 15\n\n"
+        "Timestamp;Head_X;Head_Y;Head_Z;Head_Conf\n17.1;1;2;3;1\n17.2;1;2;3;{last}\n"
+    )
+    path = written(tmp_path / "m.csv", text.format(last="0"))
+    tracks = read_tracks(path, needs_clock=False)
+    assert tracks.seen()[:, 0, 0].tolist() == [True, False]
+    with pytest.raises(TrackError, match="row 5, column 'Head_Conf' must be a number"):
+        read_tracks(written(path, text.format(last="sure")), needs_clock=False)
+
+
+def test_several_rows_of_one_time_are_one_frame(tmp_path):
+    # Nuitrack's recorder: times without a unit, users in a column id
+    text = (
+        "timestamp,serial,id,HEAD.x,HEAD.y,NECK.x,NECK.y\n"
+        "900,A1,1,1,2,3,4\n900,A1,2,5,6,7,8\n933,A1,1,1,2,3,4\n933,A1,2,5,6,7,9\n"
+    )
+    tracks = read_tracks(written(tmp_path / "m.csv", text), needs_clock=False)
+    assert tracks.positions.shape == (2, 2, 2, 2)
+    assert tracks.positions[1, 1].tolist() == [[5, 6], [7, 9]]
+    # DumpKinectSkeleton: a row for each joint
+    text = "Timestamp, JointID, Position.X, Position.Y\n1, 0, 1, 2\n1, 1, 3, 4\n"
+    tracks = read_tracks(written(tmp_path / "j.csv", text), needs_clock=False)
+    assert tracks.positions.tolist() == [[[[1, 2], [3, 4]]]]
+
+
+def test_a_clock_in_a_column_that_is_called_by_its_unit(tmp_path):
+    text = "frame_idx,ms,lmk0_x,lmk0_y\n0,0,1,2\n1,40,1,2\n"
+    assert read_tracks(written(tmp_path / "m.csv", text)).times_s.tolist() == [0, 0.04]
 
 
 def test_kinect_with_a_row_a_joint(tmp_path):
@@ -212,6 +322,8 @@ def test_array_and_manifests(tmp_path):
 
 REFUSALS = {
     "nothing.csv": ("", "is empty"),
+    "blank.csv": ("\n \n", "is empty"),
+    "later.csv": ("\n\nvideo,labels\na,run\n", "no two columns are the x and y"),
     "labels.csv": ("video,labels\na,run\n", "no two columns are the x and y"),
     "short.csv": ("a_x,a_y\n1,2\n3\n", "row 3 has 1 cells, the header has 2"),
     "word.csv": ("a_x,a_y\n1,two\n", "row 2, column 'a_y' must be a number"),
@@ -222,6 +334,25 @@ REFUSALS = {
     "back.csv": ("time_s,a_x,a_y\n1,1,2\n0,1,2\n", "not later than 1 s of the frame"),
     "scorer.csv": ("scorer,a\nx,b\n", "has no rows 'bodyparts' and 'coords'"),
     "twin.csv": (SLEAP_CSV + "a,2,1,1,1,1,1,1,1\n", "has two instances of 'a'"),
+    "half.csv": ("frame,a_x,a_y\n0.5,1,2\n", "'frame' must be whole numbers"),
+    "order.csv": (
+        deeplabcut_csv(
+            [("n", "a", "x"), ("n", "a", "y")], NUMBERS[:, :2], 3, (0, 2, 2)
+        ),
+        "order.csv: frame 2 follows frame 2, but frames must rise",
+    ),
+    "two.csv": (
+        deeplabcut_csv([("n", "a", "x")] * 2 + [("n", "a", "y")], NUMBERS[:, :3], 3),
+        "two columns are the x of 'a'",
+    ),
+    "flat.csv": (
+        deeplabcut_csv([("n", "a", "x")], NUMBERS[:, :1], 3),
+        "no column has the coordinate y",
+    ),
+    "labelled.csv": (
+        "scorer,,,n,n\nbodyparts,,,a,a\ncoords,,,x,y\nlabeled-data,v,img1.png,1,2\n",
+        "the pictures that were labelled to train DeepLabCut",
+    ),
     "node.csv": ("track,frame_idx,instance.score\n", "no node has the columns"),
 }
 
@@ -268,6 +399,9 @@ def test_other_files_are_refused(tmp_path):
     np.save(tmp_path / "flat.npy", np.ones((4, 2)))
     with pytest.raises(TrackError, match=r"must have the shape .* got \(4, 2\)"):
         read_tracks(tmp_path / "flat.npy")
+    np.save(tmp_path / "turned.npy", np.ones((2, 101, 4, 2)))
+    with pytest.raises(TrackError, match="101 individuals in 2 frames; put its axes"):
+        read_tracks(tmp_path / "turned.npy")
     np.save(tmp_path / "object.npy", np.array([{}], object), allow_pickle=True)
     with pytest.raises(TrackError, match="must hold real numbers, got object"):
         read_tracks(tmp_path / "object.npy")

@@ -25,7 +25,12 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.data.tracks.number_tables import NumberTable
-from acmnet.data.tracks.tracks import TrackError, Tracks, refuse_size
+from acmnet.data.tracks.tracks import (
+    TrackError,
+    Tracks,
+    frames_of_video,
+    refuse_size,
+)
 from acmnet.messages import quoted, some
 
 LEAST_LIKELIHOOD: Final = 0.6
@@ -73,6 +78,8 @@ def read_deeplabcut_csv(table: NumberTable) -> Tracks:
             f"'bodyparts' and 'coords' (it has {some(list(rows))}); save it with "
             "DeepLabCut again"
         )
+    if not levels[0][0]:  # folders and pictures in columns before the points
+        _refuse_pictures(table.path)
     columns = [_column(names) for names in zip(*levels, strict=False)]
     values = table.numbers(range(1, len(columns) + 1), len(levels))
     frames = [_frame(cell) for cell in table.texts(0, len(levels))]
@@ -152,6 +159,8 @@ def _fixed_table(path: Path, group: h5py.Group) -> _Table:
         refuse_size(held.shape)
         columns += [_column(found) for found in zip(*levels, strict=True)]
         values.append(np.asarray(held[:], np.float64))
+    if "axis1" not in group:  # several levels: folders and pictures
+        _refuse_pictures(path)
     if not columns:
         _refuse_table(path)
     return _checked(path, columns, np.concatenate(values, axis=1), group["axis1"][:])
@@ -174,6 +183,13 @@ def _refuse_table(path: Path) -> NoReturn:
     raise TrackError(
         f"{path} holds a pandas table that is none of DeepLabCut's; convert it to CSV "
         "with deeplabcut.analyze_videos_converth5_to_csv and name that file"
+    )
+
+
+def _refuse_pictures(path: Path) -> NoReturn:
+    raise TrackError(
+        f"{path} holds the pictures that were labelled to train DeepLabCut, not the "
+        "tracks of a recording; name the file that deeplabcut.analyze_videos wrote"
     )
 
 
@@ -220,11 +236,7 @@ def _tracks(
     individuals = tuple(dict.fromkeys(c.individual for c in kept))
     points = tuple(dict.fromkeys(c.point for c in kept))
     axes = AXES[: 3 if any(c.coordinate == "z" for c in kept) else 2]
-    if not any(c.coordinate in axes for c in kept):
-        raise TrackError(
-            f"{source}: no column has the coordinate x or y (it has "
-            f"{some(sorted({c.coordinate for c in columns}))}); is it the right file?"
-        )
+    _refuse_columns(source, columns, kept)
     rows = _rows(source, frames)
     shape = (int(rows.max()) + 1, len(individuals), len(points), len(axes))
     refuse_size(shape)
@@ -248,13 +260,32 @@ def _tracks(
     )
 
 
-def _rows(source: str, frames: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Return the frame numbers of rows, counted from the first, as whole numbers."""
-    is_whole = np.isfinite(frames).all() and (frames == np.floor(frames)).all()
-    if not is_whole or (np.diff(frames) <= 0).any():
-        bad = quoted(str(frames[:3].tolist()))
+def _refuse_columns(source: str, columns: list[_Column], kept: list[_Column]) -> None:
+    """Refuse columns that are no places, or are there twice."""
+    found = {c.coordinate for c in kept}
+    if missing := [axis for axis in ("x", "y") if axis not in found]:
         raise TrackError(
-            f"{source}: the first column must count frames, each once and upwards, it "
-            f"begins with {bad}; sort the rows, or track the video again"
+            f"{source}: no column has the coordinate {' or '.join(missing)} (it has "
+            f"{some(sorted({c.coordinate for c in columns}))}); is it the right file?"
         )
-    return np.asarray(frames - frames[0], np.int64)
+    seen: set[_Column] = set()
+    for column in kept:
+        if column in seen:
+            raise TrackError(
+                f"{source}: two columns are the {column.coordinate} of "
+                f"{quoted(column.point)} of {quoted(column.individual)}; take one out"
+            )
+        seen.add(column)
+
+
+def _rows(source: str, frames: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return the frame of each row, which must come in their order."""
+    rows = frames_of_video(source, frames, "the frames in its first column")
+    back = np.flatnonzero(np.diff(rows) <= 0)
+    if back.size:
+        i = int(back[0])
+        raise TrackError(
+            f"{source}: frame {rows[i + 1]} follows frame {rows[i]}, but frames must "
+            "rise from row to row; sort the rows, and keep one of each frame"
+        )
+    return rows

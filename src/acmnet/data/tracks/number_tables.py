@@ -34,13 +34,22 @@ class NumberTable:
     """
 
     def __init__(self, path: Path) -> None:
-        text = read_text(
-            path, KIND, TrackError, "it needs a header and rows of numbers"
-        )
-        first = text[: text.find("\n")] if "\n" in text else text
+        remedy = "it needs a header and rows of numbers"
+        text = read_text(path, KIND, TrackError, remedy)
         self.path = path
-        self.separator = max(SEPARATORS, key=first.count)
         self.lines = text.splitlines()
+        self.n_before = 0
+        """Lines of the file before the first of `lines`."""
+        blank = sum(1 for _ in itertools.takewhile(_is_blank, self.lines))
+        if blank == len(self.lines):
+            raise TrackError(f"{path} is empty; {remedy}")
+        self.begins_after(blank)
+
+    def begins_after(self, n_lines: int) -> None:
+        """Leave the first lines out, which some recorders write before the header."""
+        self.lines = self.lines[n_lines:]
+        self.n_before += n_lines
+        self.separator = _separator(self.lines[0])
 
     def rows(self, start: int = 0, end: int | None = None) -> Iterator[list[str]]:
         """Yield the cells of lines that are not blank, by their place in the file."""
@@ -50,8 +59,8 @@ class NumberTable:
             yield from (row for row in reader if any(map(str.strip, row)))
         except csv.Error as error:
             raise TrackError(
-                f"{self.path}: a line after line {start} is no row of a table "
-                f"({error}); save it as CSV again"
+                f"{self.path}: a line after line {start + self.n_before} is no row of "
+                f"a table ({error}); save it as CSV again"
             ) from None
 
     def header(self, n_lines: int = 1) -> list[list[str]]:
@@ -76,7 +85,7 @@ class NumberTable:
         """
         wanted = list(columns)
         values = array.array("d")
-        for number, row in enumerate(self.rows(n_header), n_header + 1):
+        for number, row in enumerate(self.rows(n_header), self.n_before + n_header + 1):
             try:
                 values.extend([self._number(row[i]) for i in wanted])
             except (ValueError, IndexError):
@@ -125,6 +134,29 @@ class NumberTable:
                     f"{self.path}: row {number}, column {quoted(header[i])} must be a "
                     f"number or blank, got {quoted(row[i])}; correct it"
                 ) from None
+
+
+def _is_blank(line: str) -> bool:
+    return not line.strip()
+
+
+def _separator(line: str) -> str:
+    return max(SEPARATORS, key=line.count)
+
+
+def cells_of(line: str) -> list[str]:
+    """Return the cells of one line, whatever separates them, without blanks around.
+
+    Examples
+    --------
+    >>> cells_of("frame; nose_x ;nose_y")
+    ['frame', 'nose_x', 'nose_y']
+    """
+    try:
+        reader = csv.reader([line], delimiter=_separator(line))
+        return [cell.strip() for row in reader for cell in row]
+    except csv.Error:  # a cell that no header has
+        return []
 
 
 _WORDS: Final = re.compile(r"[^a-z0-9µ]+")

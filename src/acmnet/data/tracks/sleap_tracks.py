@@ -4,7 +4,9 @@ Analysis HDF5: ``tracks`` (tracks, 2, nodes, frames), ``node_names``, ``track_na
 and, from SLEAP 1.2 on, ``point_scores`` (tracks, nodes, frames). sleap-io also writes
 other orders of axes, which the attribute ``dims`` then names. Analysis CSV: a row for
 each instance with the columns ``track``, ``frame_idx``, ``instance.score`` and
-``NODE.x``, ``NODE.y``, ``NODE.score`` for each node. Neither states a frame rate.
+``NODE.x``, ``NODE.y``, ``NODE.score`` for each node. sleap-io writes the same with the
+columns ``track_score`` and ``score`` in place of ``instance.score`` (its other CSV
+formats are read by `acmnet.data.tracks.landmark_tables`). None states a frame rate.
 
 References
 ----------
@@ -22,7 +24,12 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.data.tracks.number_tables import NumberTable
-from acmnet.data.tracks.tracks import TrackError, Tracks, refuse_size
+from acmnet.data.tracks.tracks import (
+    TrackError,
+    Tracks,
+    frames_of_video,
+    refuse_size,
+)
 from acmnet.messages import counted, quoted, some
 
 LEAST_LIKELIHOOD: Final = 0.2
@@ -33,8 +40,18 @@ SCORE_DIMS: Final = ("track", "node", "frame")
 
 
 def is_sleap_table(table: NumberTable) -> bool:
-    """Return whether a text table has the columns of SLEAP's analysis CSV."""
-    return {"track", "frame_idx", "instance.score"} <= set(table.header()[0])
+    """Return whether a text table has a row for each instance, as SLEAP writes it.
+
+    Those are SLEAP's analysis CSV and the format "instances" of sleap-io.
+    """
+    header = set(table.header()[0])
+    has_node = any(
+        f"{name.removesuffix('.x')}.y" in header
+        for name in header
+        if name.endswith(".x")
+    )
+    is_csv = {"track", "frame_idx", "instance.score"} <= header
+    return is_csv or ({"track", "frame_idx", "track_score"} <= header and has_node)
 
 
 def read_sleap_hdf5(path: Path, file: h5py.File) -> Tracks | None:
@@ -105,7 +122,8 @@ def read_sleap_csv(table: NumberTable) -> Tracks:
     """Return the tracks of an analysis CSV file.
 
     Instances without a track are one track in each frame; a frame in which several
-    have none is refused.
+    have none is refused. Tracks are ordered by name, so that they stand in the same
+    order in all files. Rows in which nothing is seen only lengthen the recording.
 
     Raises
     ------
@@ -127,13 +145,19 @@ def read_sleap_csv(table: NumberTable) -> Tracks:
     has_scores = set(scores) <= set(header)
     wanted += scores if has_scores else []
     values = table.numbers([header.index(name) for name in wanted], 1)
-    names = table.texts(header.index("track"), 1)
-    tracks = tuple(dict.fromkeys(name or "track" for name in names))
-    frames = _frames(table.path, values[:, 0])
-    which = np.array([tracks.index(name or "track") for name in names])
+    names = [name or "track" for name in table.texts(header.index("track"), 1)]
+    frames = frames_of_video(str(table.path), values[:, 0], "frame_idx")
+    n_frames = int(frames.max()) + 1
+    held = np.asarray(np.isfinite(values[:, 1:]).any(axis=1))
+    if held.any():  # a frame without instances is a row without a track
+        names = [name for name, is_held in zip(names, held, strict=True) if is_held]
+        frames, values = frames[held], values[held]
+    tracks = tuple(sorted(set(names), key=lambda name: (len(name), name)))
+    place = {name: i for i, name in enumerate(tracks)}
+    which = np.array([place[name] for name in names])
     _refuse_twice(table.path, frames, which, tracks)
     n = len(nodes)
-    shape = (int(frames.max()) + 1, len(tracks), n, 2)
+    shape = (n_frames, len(tracks), n, 2)
     refuse_size(shape)
     positions = np.full(shape, np.nan, np.float32)
     positions[frames, which] = values[:, 1 : 2 * n + 1].reshape(-1, n, 2)
@@ -149,17 +173,6 @@ def read_sleap_csv(table: NumberTable) -> Tracks:
         LEAST_LIKELIHOOD,
         are_fragments=True,
     )
-
-
-def _frames(path: Path, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Return frame numbers as whole numbers from 0."""
-    is_whole = np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all()
-    if not is_whole or numbers.min() < 0:
-        raise TrackError(
-            f"{path}: frame_idx must be whole numbers from 0, got "
-            f"{quoted(str(numbers[:3].tolist()))}; export the file again"
-        )
-    return numbers.astype(np.int64)
 
 
 def _refuse_twice(

@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.data.features.feature_files import MAGIC
+from acmnet.data.tracks.track_layout import MOST_INDIVIDUALS
 from acmnet.data.tracks.tracks import TrackError, Tracks, refuse_size
 from acmnet.files import open_regular, write_json, written_whole
 from acmnet.limits import LARGEST_NOTE_BYTES, finite
-from acmnet.messages import quoted, some
+from acmnet.messages import counted, quoted, some
 from acmnet.text_files import parse_json, read_text
 
 FOLDER_MANIFEST: Final = "tracks.json"
@@ -67,7 +68,13 @@ def read_track_array(path: Path) -> Tracks:
             f"{path} must have the shape (frames, individuals, points, {last}), got "
             f"{values.shape}; put its axes into that order"
         )
-    _, n_individuals, n_points, _ = values.shape
+    n_frames, n_individuals, n_points, _ = values.shape
+    if n_individuals > max(MOST_INDIVIDUALS, n_frames):
+        raise TrackError(
+            f"{path} has the shape {values.shape}, so {n_individuals} individuals in "
+            f"{counted(n_frames, 'frame')}; put its axes into the order (frames, "
+            "individuals, points, coordinates)"
+        )
     try:
         return Tracks(
             np.ascontiguousarray(values[..., :n_axes]),

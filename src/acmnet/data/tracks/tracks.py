@@ -138,6 +138,36 @@ def refuse_fps(fps: float) -> None:
         raise TrackError(f"fps must be from {low:g} to {high:g}, got {fps:g}")
 
 
+def frames_of_video(
+    source: str, numbers: npt.NDArray[np.float64], column: str
+) -> npt.NDArray[np.int64]:
+    """Return frame numbers of rows, counted from 0 at the start of the video (D-155).
+
+    Parameters
+    ----------
+    source : str
+        The file, for messages.
+    numbers : (n,) array of float
+        What the rows say, in any order, with or without gaps.
+    column : str
+        What the file calls the column.
+
+    Raises
+    ------
+    TrackError
+        If a number is not whole, or negative.
+    """
+    is_frame = np.isfinite(numbers) & (numbers == np.floor(numbers)) & (numbers >= 0)
+    if not is_frame.all():
+        bad = float(numbers[~is_frame][0])
+        raise TrackError(
+            f"{source}: {column} must be whole numbers from 0, one has "
+            f"{'no number' if math.isnan(bad) else f'{bad:g}'}; correct the file, or "
+            "write it again"
+        )
+    return numbers.astype(np.int64)
+
+
 def refuse_size(shape: tuple[int, ...]) -> None:
     """Refuse, before memory is taken, more coordinates than `MOST_NUMBERS`."""
     if math.prod(shape) > MOST_NUMBERS:
