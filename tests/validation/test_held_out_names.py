@@ -55,6 +55,39 @@ def test_more_videos_are_asked_for_where_there_are_few():
     ]
 
 
+def test_a_class_that_is_named_everywhere_is_spoken_of():
+    few, many = ClassNaming("nod", 4, 3, 11, 7), ClassNaming("bow", 12, 10, 20, 11)
+    right = ClassNaming("run", 12, 10, 20, 10)
+    _, *advice = names_of(20, 8, each=(right, few, many)).sentences(
+        joins_networks=False
+    )
+    assert advice == [
+        "More videos of 'nod' would help: 'nod' was named in 3 of the 4 held-out "
+        "videos that show it, and in 7 of the 11 that do not.",
+        "'bow' was named in 10 of the 12 held-out videos that show it, and in 11 of "
+        "the 20 that do not: these features do not tell it from what else happens; "
+        "try another extractor or, with tracks, more points.",
+    ]
+    # the other class says it already
+    pair = Confusion("run", "bow", 12, 8)
+    told = names_of(20, 8, each=(many,), confused=(pair,)).sentences(
+        joins_networks=False
+    )
+    assert [line.startswith("These features do not tell 'run'") for line in told] == [
+        *(False, True),
+    ]
+
+
+@pytest.mark.parametrize("right", [15, 16])
+def test_names_that_are_not_good_enough_come_with_advice(right):
+    each = (ClassNaming("nod", 4, 3, 11, 0), ClassNaming("bow", 4, 3, 11, 1))
+    _, *advice = names_of(20, right, each=each).sentences(joins_networks=False)
+    is_good = right == 16
+    assert [line[:20] for line in advice] == (
+        [] if is_good else ["More videos of 'bow'"]
+    )
+
+
 def test_three_classes_at_most_are_spoken_of():
     each = tuple(ClassNaming(f"c{i}", 10, i) for i in range(5))
     told = names_of(20, 10, each=each).sentences(joins_networks=False)

@@ -61,6 +61,40 @@ class ClassNaming(NamedTuple):
     """Number of videos that carry the label."""
     found: int
     """Number of those in which the class was named."""
+    others: int = 0
+    """Number of videos that do not carry the label."""
+    wrong: int = 0
+    """Number of those in which the class was named all the same."""
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether it is found in few of its videos, or named wrong more than right."""
+        return self.found < LEAST_FOUND_SHARE * self.videos or self.wrong > self.found
+
+    @property
+    def share_right(self) -> float:
+        """The harmonic mean of precision and recall (F1), in [0, 1]."""
+        return 2 * self.found / max(self.found + self.wrong + self.videos, 1)
+
+    def sentence(self) -> str:
+        """Return what would help this class, and why."""
+        label = quoted(self.label)
+        shows = "shows" if self.videos == 1 else "show"
+        rate = (
+            f"{label} was named in {self.found} of the "
+            f"{counted(self.videos, 'held-out video')} that {shows} it"
+        )
+        if self.wrong:
+            does = "does" if self.others == 1 else "do"
+            rate += f", and in {self.wrong} of the {self.others} that {does} not"
+        if self.videos < FEW_VIDEOS:
+            return f"More videos of {label} would help: {rate}."
+        reason = (
+            "do not tell it from what else happens"
+            if self.wrong > self.found
+            else "say little of it"
+        )
+        return f"{rate}: these features {reason}; try {OTHER_FEATURES}."
 
 
 class Confusion(NamedTuple):
@@ -144,21 +178,21 @@ class HeldOutNames:
         return "That is not good enough yet: review what it finds in new videos."
 
     def _advice(self) -> Iterator[str]:
-        """Yield what would help the classes that are named worst."""
-        missed = [
-            one for one in self.each if one.found < LEAST_FOUND_SHARE * one.videos
+        """Yield what would help the classes that are named worst.
+
+        Where names are not good enough, it says so of one class at least, unless two
+        classes are confused.
+        """
+        taken_for = {pair.other for pair in self.confused}
+        ranked = sorted(self.each, key=lambda one: (one.share_right, one.label))
+        weak = [
+            one
+            for one in ranked
+            if one.is_weak and (one.wrong <= one.found or one.label not in taken_for)
         ]
-        missed.sort(key=lambda one: (one.found / one.videos, one.label))
-        for one in missed[:MOST_SENTENCES]:
-            rate = (
-                f"{quoted(one.label)} was named in {one.found} of the "
-                f"{counted(one.videos, 'held-out video')} that "
-                f"{'shows' if one.videos == 1 else 'show'} it"
-            )
-            if one.videos < FEW_VIDEOS:
-                yield f"More videos of {quoted(one.label)} would help: {rate}."
-            else:
-                yield f"{rate}: these features say little of it; try {OTHER_FEATURES}."
+        if not weak and not self.confused and self.share_right < GOOD_F1:
+            weak = ranked[:1]
+        yield from (one.sentence() for one in weak[:MOST_SENTENCES])
         for pair in self.confused[:MOST_SENTENCES]:
             yield (
                 f"These features do not tell {quoted(pair.label)} from "
@@ -273,9 +307,13 @@ def held_out_names(request: RunRequest, groups: VideoGroups | None) -> HeldOutNa
         right=int(is_right.sum()),
         classes=len(names),
         each=tuple(
-            ClassNaming(name, int(n), int(found))
-            for name, n, found in zip(
-                names, carries.sum(axis=0), is_right.sum(axis=0), strict=True
+            ClassNaming(name, *map(int, (n, found, len(carries) - n, all_ - found)))
+            for name, n, found, all_ in zip(
+                names,
+                carries.sum(axis=0),
+                is_right.sum(axis=0),
+                is_named.sum(axis=0),
+                strict=True,
             )
         ),
         confused=confusions(is_named, carries, names),
