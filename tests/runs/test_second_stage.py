@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import acmnet
+from acmnet.checkpoints.checkpoint import load_config
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
@@ -31,6 +32,7 @@ from acmnet.runs.run_request import RunError, RunRequest
 from acmnet.runs.run_state import RunState, run_on_disk
 from acmnet.runs.teacher_training import trained_teachers
 from acmnet.runs.training_run import train_run
+from acmnet.training.first_stage import early_end
 from acmnet.training.optimisation.tasks import StepRecord
 from acmnet.training.second_stage import pseudo_labels
 from acmnet.validation.cross_validation import (
@@ -119,6 +121,42 @@ def test_a_run_holds_its_teachers_and_what_they_say(run, tiny_world):
     pieces = sum(-(-data.store.shape(video)[0] // 20) for video in data.labels)
     epochs = [epoch for epoch in (1, 2, 3) for _ in range(-(-pieces // 8))]
     assert [line["epoch"] for line in log] == epochs
+
+
+def test_a_student_takes_the_share_of_epochs_that_its_teachers_took(
+    tiny_world, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(early_end, "LEARNED", 9.0)  # in the first epoch
+    monkeypatch.setattr(early_end, "FEWEST_STEPS", 1)
+    epochs = {"training.epochs": 4, "training.early_end": 2.0}
+    asked = request(tiny_world, tmp_path / "run", o=epochs, resume=True)
+    records, notes = [], []
+    train_run(asked, on_step=records.append, on_note=notes.append)
+    assert notes[-1] == (
+        "the teachers learned the names of the videos early, so they took 50% of "
+        "their epochs, and the student takes 2 of 3"
+    )
+    teachers = [load_config(asked.out / f"teachers/{k}").epoch for k in range(2)]
+    assert teachers == [2, 2]
+    assert load_config(asked.out).epoch == 2  # half of 3, rounded up
+    last = records[-1]
+    assert last.epoch == last.of_epochs == 2 * 4 + 2
+    assert run_on_disk(asked).state is RunState.FINISHED
+    again = []
+    train_run(asked, on_step=again.append)
+    assert not again
+
+
+def test_a_student_learns_marks_in_all_of_its_epochs(tiny_world, tmp_path, monkeypatch):
+    monkeypatch.setattr(early_end, "LEARNED", 9.0)
+    monkeypatch.setattr(early_end, "FEWEST_STEPS", 1)
+    epochs = {"training.epochs": 4, "training.early_end": 2.0}
+    # without weight, marks are learned by the student alone
+    changes = epochs | {"loss.marks_weight": 0.0}
+    asked = request(tiny_world, tmp_path / "run", o=changes, supervision="all")
+    train_run(asked)
+    assert load_config(asked.out / "teachers/0").epoch == 2
+    assert load_config(asked.out).epoch == 3
 
 
 def test_epochs_are_counted_over_all_trainings(trained, tiny_world):

@@ -62,7 +62,9 @@ class Settings:
         return dataclasses.replace(
             self,
             training=dataclasses.replace(
-                self.training, epochs=math.ceil(share * self.training.epochs)
+                self.training,
+                epochs=math.ceil(share * self.training.epochs),
+                early_end=0.0,
             ),
             student_training=dataclasses.replace(
                 student, epochs=math.ceil(share * student.epochs)

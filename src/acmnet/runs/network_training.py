@@ -25,7 +25,7 @@ from acmnet.training.first_stage.silent_networks import guessing, mean_spread
 from acmnet.training.first_stage.weak_task import Plan
 from acmnet.training.mining.snippet_mining import mine_snippets
 from acmnet.training.optimisation.tasks import StepRecord
-from acmnet.training.optimisation.training_loop import train
+from acmnet.training.optimisation.training_loop import Progress, train
 
 DRAWING_LOCK: Final = threading.Lock()
 """Held while first weights are drawn from torch's one generator for all threads."""
@@ -97,6 +97,13 @@ def train_network(
             raise TypeError(f"expected an ACMNet, got {type(network).__name__}")
         return trained_model(request, (network,))
 
+    epochs, taken = request.schedule.training.epochs, 0
+
+    def on_epoch(progress: Progress) -> None:
+        nonlocal taken
+        taken = progress.epoch
+        run.end_epoch(log, progress, as_model)
+
     with run.opened() as log:
         train(
             model.to(request.device),
@@ -104,11 +111,17 @@ def train_network(
             plan,
             resume=run.state,
             on_step=run.logging(log, on_step),
-            on_epoch=lambda progress: run.end_epoch(log, progress, as_model),
+            on_epoch=on_epoch,
         )
     is_teacher = labels is None
-    is_long = request.schedule.training.epochs >= FEWEST_EPOCHS
-    if is_teacher or not is_long or not run.writes:
+    if is_teacher or not run.writes:
+        return
+    if 0 < taken < epochs:
+        on_note(
+            "the network learned the names of the videos early, so it took "
+            f"{taken} of {epochs} epochs"
+        )
+    if epochs < FEWEST_EPOCHS:
         return
     if guessing([mean_spread(model, dataset)]):
         on_note(

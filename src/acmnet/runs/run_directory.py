@@ -242,7 +242,8 @@ class RunDirectory:
         losses = {name: total / self.steps for name, total in self.sums.items()}
         self.sums, self.steps = {}, 0
         due = progress.epoch % settings.checkpoint_every == 0
-        if not self.writes or not (due or progress.epoch == self.request.last_epoch):
+        ends = progress.epoch in (self.request.last_epoch, progress.early_end)
+        if not self.writes or not (due or ends):
             return
         metrics: dict[str, Any] = {"losses": losses}
         chosen = self._is_chosen(log, progress, metrics, as_model)

@@ -142,9 +142,10 @@ def run_on_disk(request: RunRequest) -> RunOnDisk:
             "begins anew",
         )
     found = _checkpoint(out, request)
-    if found.training_state is None or (
-        int(found.training_state["epoch"]) < request.last_epoch
-    ):
+    if found.training_state is None:
+        return found
+    end = int(found.training_state.get("early_end", 0)) or request.last_epoch
+    if int(found.training_state["epoch"]) < min(end, request.last_epoch):
         return found
     state = RunState.FINISHED if _is_summarized(out) else RunState.TRAINED
     return dataclasses.replace(found, state=state)

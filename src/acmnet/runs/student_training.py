@@ -34,7 +34,7 @@ from acmnet.runs.run_directory import PSEUDO_LABELS, RunDirectory
 from acmnet.runs.run_request import RunRequest
 from acmnet.runs.run_state import RunOnDisk
 from acmnet.runs.silent_teachers import sentence_of_teachers
-from acmnet.runs.teacher_training import trained_teachers
+from acmnet.runs.teacher_training import share_of_epochs, trained_teachers
 from acmnet.segments import Detections
 from acmnet.training.first_stage.marked_snippets import SnippetMarks
 from acmnet.training.mining.snippet_mining import mining_note
@@ -106,11 +106,21 @@ def train_student(
         return dataclasses.replace(taught, students=(network,))
 
     before += request.settings.teachers.count * request.schedule.training.epochs
+    share = 1.0 if request.marks else share_of_epochs(request)
+    schedule = _schedule(request, share)
+    total = before + schedule.epochs
+    if schedule.is_shortened:
+        usual = request.schedule.student_training.epochs
+        on_note(
+            "the teachers learned the names of the videos early, so they took "
+            f"{share:.0%} of their epochs, and the student takes {schedule.epochs} of "
+            f"{usual}"
+        )
     with run.opened() as log:
         optimize(
             model.to(request.device),
             task,
-            _schedule(request),
+            schedule,
             request.seed,
             resume=run.state,
             on_step=run.logging(log, _later(on_step, before, total)),
@@ -173,12 +183,13 @@ def _student(
     return model, task
 
 
-def _schedule(request: RunRequest) -> Schedule:
-    """Return how the student is optimised."""
+def _schedule(request: RunRequest, share_of_epochs: float) -> Schedule:
+    """Return how the student is optimised, in a share of its epochs."""
     settings = request.schedule.student_training
     share = request.settings.training.round_share if request.begin_from else 1.0
     return Schedule(
-        epochs=settings.epochs,
+        epochs=math.ceil(share_of_epochs * settings.epochs),
+        is_shortened=share_of_epochs < 1.0,
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         weight_decay=request.settings.training.weight_decay,

@@ -178,6 +178,19 @@ def keeps_teachers(request: RunRequest) -> bool:
     )
 
 
+def share_of_epochs(request: RunRequest) -> float:
+    """Return which share of their epochs the trained teachers of a run took.
+
+    It is the mean over them, and below 1 if they had learned the names before, see
+    `TrainingSettings.early_end`. In a round it is 1.
+    """
+    if request.begin_from is not None:
+        return 1.0
+    places = range(request.settings.teachers.count)
+    taken = [load_config(request.out / TEACHERS / str(k)).epoch for k in places]
+    return sum(taken) / (len(taken) * request.schedule.training.epochs)
+
+
 class _Together:
     """Tells one function of the steps of several trainings.
 

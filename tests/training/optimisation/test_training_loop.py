@@ -13,8 +13,10 @@ from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import weak_labels
 from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.network.acm_net import ACMNet
+from acmnet.training.first_stage import early_end
 from acmnet.training.first_stage.loss_settings import LossSettings
 from acmnet.training.first_stage.losses import LossTerms
+from acmnet.training.first_stage.marked_snippets import SnippetMarks, WatchedStretch
 from acmnet.training.first_stage.training_settings import TrainingSettings
 from acmnet.training.first_stage.weak_task import Plan, WeakTask
 from acmnet.training.optimisation.training_error import TrainingError
@@ -78,6 +80,51 @@ def test_resuming_equals_never_having_stopped(dataset, tmp_path, after):
         weights, records = trained(dataset, plan, resume=state)
         assert are_equal(weights, whole)
         assert records[0].epoch == epoch + 1
+
+
+def ending(monkeypatch, factor):
+    """Return a plan of five epochs, in which names count as learned in the first one.
+
+    A world this small learns them in hundreds of epochs.
+    """
+    monkeypatch.setattr(early_end, "LEARNED", 9.0)
+    monkeypatch.setattr(early_end, "FEWEST_STEPS", 1)
+    training = dataclasses.replace(PLAN.training, epochs=5, early_end=factor)
+    return dataclasses.replace(PLAN, training=training)
+
+
+@pytest.mark.parametrize(
+    ("factor", "epochs"), [(0.0, 5), (1.0, 1), (2.0, 2), (3.5, 4), (9.0, 5)]
+)
+def test_a_training_ends_once_names_are_learned(dataset, monkeypatch, factor, epochs):
+    weights, records = trained(dataset, ending(monkeypatch, factor))
+    assert records[-1].epoch == epochs
+    training = dataclasses.replace(PLAN.training, epochs=epochs)
+    shorter = dataclasses.replace(PLAN, training=training)
+    assert are_equal(weights, trained(dataset, shorter)[0])
+
+
+def test_resuming_keeps_the_early_end(dataset, monkeypatch):
+    plan, states = ending(monkeypatch, 3.0), {}
+    model = new_model(dataset)
+
+    def keep(progress):
+        states[progress.epoch] = copy.deepcopy(progress.state())
+
+    train(model, dataset, plan, on_epoch=keep)
+    assert [state["early_end"] for state in states.values()] == [3, 3, 3]
+    monkeypatch.setattr(early_end, "LEARNED", 0.0)  # it is known already
+    for epoch in (1, 2, 3):
+        weights, records = trained(dataset, plan, resume=states[epoch])
+        assert are_equal(weights, model.state_dict())
+        assert len({record.epoch for record in records}) == 3 - epoch
+
+
+def test_marks_are_learned_in_all_epochs(dataset, monkeypatch):
+    watched = SnippetMarks(watched=(WatchedStretch(0, 0.0, 5.0),))
+    marks = {dataset.video_ids[0]: watched}
+    plan = dataclasses.replace(ending(monkeypatch, 1.0), marks=marks)
+    assert trained(dataset, plan)[1][-1].epoch == 5
 
 
 def test_the_background_loss_of_labelled_videos_counts_later(dataset):

@@ -34,6 +34,12 @@ class TrainingSettings:
     round_share: float = 0.15
     """Share of the epochs, of this and of the second stage, that a training takes which
     begins with the weights of an earlier run (``--from``); in (0, 1]."""
+    early_end: float = 0.0
+    """Once the network has learned the names of its videos, the training goes on until
+    it has taken this many times the epochs that it needed for that, and ends there if
+    ``epochs`` does not end it before. At least 1, or 0 to take all ``epochs``. A
+    training that learns more than names, or begins with an earlier run, takes all of
+    them (D-157)."""
     keep_checkpoints: bool = False
     """Whether every checkpoint is kept, in ``checkpoints/epoch_NNNN`` of the run. If
     false, only the newest one is."""
@@ -58,6 +64,8 @@ class TrainingSettings:
             )
         if not 0.0 < self.round_share <= 1.0:
             raise ValueError(f"round_share must be in (0, 1], got {self.round_share}")
+        if self.early_end and not self.early_end >= 1.0:
+            raise ValueError(f"early_end must be 0 or at least 1, got {self.early_end}")
         if not 0.0 <= self.averaging < 1.0:
             raise ValueError(f"averaging must be in [0, 1), got {self.averaging}")
 

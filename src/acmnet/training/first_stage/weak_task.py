@@ -1,7 +1,7 @@
 """The training task of the paper's network: video-level labels, and marks."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from acmnet.data.datasets import FIXED_LENGTH, Draws, WeakDataset
 from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.devices import computed_in
 from acmnet.network.acm_net import ACMNetOutput
+from acmnet.training.first_stage.early_end import EarlyEnd
 from acmnet.training.first_stage.loss_settings import LossSettings
 from acmnet.training.first_stage.losses import terms_of, video_losses
 from acmnet.training.first_stage.marked_snippets import (
@@ -19,6 +20,7 @@ from acmnet.training.first_stage.marked_snippets import (
     marked_loss,
 )
 from acmnet.training.first_stage.training_settings import TrainingSettings
+from acmnet.training.optimisation.tasks import StepRecord
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,8 @@ class WeakTask:
         known = _KnownOfVideos(dataset, plan.marks if plan.loss.marks_weight else {})
         self._known = None if known.is_empty else known
         self.terms = terms_of(plan.loss) + (("marks",) if self._known else ())
+        factor = plan.training.early_end if self._known is None else 0.0
+        self._early_end = EarlyEnd(dataset.labels, factor) if factor else None
         precision = computed_in(plan.training.precision, self.device)
         self._is_bf16 = precision == "bf16"
 
@@ -69,6 +73,10 @@ class WeakTask:
     def is_on_device(self) -> bool:
         """Whether a step reads nothing that lies elsewhere than on the device."""
         return self._dataset.is_on_device
+
+    def early_end(self, records: Sequence[StepRecord], /) -> int:
+        """Return the epoch at which a training ends that has learned the names."""
+        return 0 if self._early_end is None else self._early_end(records)
 
     def draw(self, index: Tensor, part: slice, generator: torch.Generator) -> Draws:
         """Draw which snippets of the videos are seen, and the seeds of the dropout."""

@@ -14,6 +14,8 @@ class Schedule:
 
     epochs: int
     """Passes over the training videos, from 1."""
+    is_shortened: bool = False
+    """Whether ``epochs`` are fewer than the settings of the run say."""
     batch_size: int
     """Videos in each step, over all processes together, from 1."""
     learning_rate: float

@@ -1,6 +1,6 @@
 """What a training loop needs of a task, and what it records of a step."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -48,6 +48,17 @@ class Task(Protocol):
             The network that learns.
         drawn : Draws
             What `draw` returned; its tensors may have been copied to the device.
+        """
+
+    def early_end(self, records: Sequence["StepRecord"], /) -> int:
+        """Return the epoch, from 1, at which the training may end; 0 if not known.
+
+        It is asked after each epoch until it knows.
+
+        Parameters
+        ----------
+        records : sequence of StepRecord
+            All steps of the epoch.
         """
 
 

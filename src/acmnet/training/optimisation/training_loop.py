@@ -35,6 +35,9 @@ class Progress(NamedTuple):
     averaged: nn.Module | None
     """The same network with the running mean of the weights; None where no mean is
     kept."""
+    early_end: int = 0
+    """The epoch at which the training ends if it has not ended before; 0 where only the
+    number of its epochs ends it."""
 
     @property
     def kept(self) -> nn.Module:
@@ -46,6 +49,7 @@ class Progress(NamedTuple):
         return {
             "epoch": self.epoch,
             "step": self.step,
+            "early_end": self.early_end,
             "model": self.model.state_dict(),
             "averaged": self.averaged and self.averaged.state_dict(),
             "optimizer": self._moments(),
@@ -142,6 +146,12 @@ def train(
     )
 
 
+def _early_end(state: Mapping[str, object] | None) -> int:
+    """Return `Progress.early_end` from a `Progress.state`; 0 where none is known."""
+    end = state.get("early_end", 0) if state else 0
+    return end if isinstance(end, int) else 0
+
+
 def _epochs_done(resume: Mapping[str, object] | None) -> int:
     """Return how many epochs were done before a training goes on."""
     done = resume["epoch"] if resume else 0
@@ -166,6 +176,7 @@ def optimize(
         fused=True,
     )
     epoch, step = _restore(model, optimizer, resume) if resume else (0, 0)
+    end = _early_end(resume) or (schedule.epochs if schedule.is_shortened else 0)
     averaged = _averaged(model, schedule, resume)
     plans = _Plans(task, schedule, seed)
     learner = Learner(model, optimizer, task, averaged)
@@ -173,13 +184,16 @@ def optimize(
     is_queued = is_on_gpu and _world() == 1
     epochs = DeviceEpochs(learner) if is_queued else _PlainEpochs(learner)
     with exact_fp32(task.device):
-        while epoch < schedule.epochs:
+        while epoch < min(schedule.epochs, end or schedule.epochs):
             epoch += 1
             model.train()
+            records = []
             for record in epochs.run(epoch, step + 1, plans.of_epoch(epoch, step)):
                 step = record.step
+                records.append(record)
                 on_step(record)
-            on_epoch(Progress(epoch, step, model, optimizer, averaged))
+            end = end or task.early_end(records)
+            on_epoch(Progress(epoch, step, model, optimizer, averaged, end))
     if averaged is not None:
         model.load_state_dict(averaged.state_dict())
 

@@ -24,6 +24,7 @@ from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.network.student import StudentOutput
 from acmnet.segments import Detections, SnippetGrid
+from acmnet.training.optimisation.tasks import StepRecord
 from acmnet.training.second_stage.second_stage_settings import PseudoLabelSettings
 from acmnet.training.second_stage.snippet_targets import (
     PseudoInstance,
@@ -244,6 +245,10 @@ class StudentTask:
     def is_on_device(self) -> bool:
         """Whether a step reads nothing that lies elsewhere than on the device."""
         return self._dataset.is_on_device
+
+    def early_end(self, _: Sequence[StepRecord], /) -> int:
+        """Return 0, because a student takes all epochs of its schedule."""
+        return 0
 
     def draw(self, index: Tensor, part: slice, generator: torch.Generator) -> Draws:
         """Draw where each piece lies in its video, and the seed of its dropout."""

@@ -1,0 +1,83 @@
+"""When a training that learns names alone has taken enough epochs."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from acmnet.training.first_stage.losses import branch_targets
+from acmnet.training.optimisation.tasks import StepRecord
+
+LEARNED: Final = 0.25
+"""The names are learned once the instance branch loses less than this share of what it
+would lose by saying the same of every video (D-157)."""
+FEWEST_STEPS: Final = 50
+"""Least number of steps of a training that ends early."""
+
+
+@dataclasses.dataclass(frozen=True)
+class EarlyEnd:
+    """Finds the epoch at which a training may end, from the losses of each epoch.
+
+    A network that has learned which video carries which name goes on to learn single
+    videos by heart: their places, persons and cameras.
+
+    Parameters
+    ----------
+    labels : (videos, C) tensor
+        1 where a video contains the class, else 0.
+    factor : float
+        How many times as many epochs a training takes as it needs to learn the names;
+        at least 1.
+    """
+
+    labels: Tensor
+    factor: float
+
+    def __call__(self, records: Sequence[StepRecord]) -> int:
+        """Return the epoch, from 1, at which the training may end; 0 if not yet known.
+
+        Parameters
+        ----------
+        records : sequence of StepRecord
+            All steps of one epoch, with the loss ``instance``.
+        """
+        videos = sum(record.videos for record in records)
+        lost = sum(record.losses["instance"] * record.videos for record in records)
+        least, constant = bounds(self.labels)
+        if lost / videos - least >= LEARNED * (constant - least):
+            return 0
+        epoch = math.ceil(self.factor * records[-1].epoch)
+        return max(epoch, math.ceil(FEWEST_STEPS / len(records)))
+
+
+def bounds(labels: Tensor) -> tuple[float, float]:
+    """Return two losses of the instance branch, in the mean over the training videos.
+
+    Parameters
+    ----------
+    labels : (videos, C) tensor
+        1 where a video contains the class, else 0.
+
+    Returns
+    -------
+    tuple of float
+        The least possible one, which is not 0 where videos contain several classes,
+        and the least one of a network that says the same of every video. They are
+        equal if all videos have the same labels, and such labels teach nothing.
+
+    Examples
+    --------
+    Of four videos, two show only the one class and two show nothing.
+
+    >>> least, constant = bounds(torch.tensor([[1.0], [1.0], [0.0], [0.0]]))
+    >>> least, round(constant, 4) == round(math.log(2), 4)
+    (0.0, True)
+    """
+    target, _, _ = branch_targets(labels.double())  # (videos, C + 1)
+    least = torch.special.entr(target).sum(dim=1).mean()
+    constant = torch.special.entr(target.mean(dim=0)).sum()
+    return float(least), float(constant)

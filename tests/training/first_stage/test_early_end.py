@@ -1,0 +1,72 @@
+"""When the names of training videos count as learned, with losses summed on paper."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acmnet.training.first_stage.early_end import EarlyEnd, bounds
+from acmnet.training.first_stage.training_settings import TrainingSettings
+from acmnet.training.optimisation.tasks import StepRecord
+
+HALF = torch.tensor([[1.0], [1.0], [0.0], [0.0]])
+
+
+def epoch(number, *steps):
+    """Return the records of one epoch from the loss and the videos of each step."""
+    return [
+        StepRecord(number, n + 1, {"total": 9.0, "instance": lost}, videos, 0.0)
+        for n, (lost, videos) in enumerate(steps)
+    ]
+
+
+def test_a_class_in_half_of_the_videos_is_worth_ln_2():
+    least, constant = bounds(HALF)
+    assert least == 0.0
+    assert constant == pytest.approx(math.log(2))
+
+
+def test_two_classes_in_a_video_cannot_be_told_with_less_than_ln_2():
+    # targets (1/2, 1/2, 0) and (0, 1, 0); their mean is (1/4, 3/4, 0)
+    least, constant = bounds(torch.tensor([[1.0, 1.0], [0.0, 1.0]]))
+    assert least == pytest.approx(math.log(2) / 2)
+    assert constant == pytest.approx(-0.25 * math.log(0.25) - 0.75 * math.log(0.75))
+
+
+@given(
+    st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=6)
+)
+def test_a_constant_answer_is_never_better_than_the_best_one(videos):
+    least, constant = bounds(torch.tensor(videos, dtype=torch.float64))
+    assert constant >= least - 1e-12
+    if all(video == videos[0] for video in videos):
+        assert constant == pytest.approx(least)
+
+
+def test_names_are_learned_below_a_quarter_of_what_a_constant_answer_loses():
+    threshold = 0.25 * math.log(2)
+    ends = EarlyEnd(HALF, 2.0)
+    assert ends(epoch(40, (threshold + 1e-6, 4))) == 0
+    assert ends(epoch(40, (threshold - 1e-6, 4))) == 80
+    # steps count by their videos: (3 x 0.1 + 1 x 0.4) / 4 = 0.175 > 0.1733
+    assert ends(epoch(40, (0.1, 3), (0.4, 1))) == 0
+    assert ends(epoch(40, (0.1, 3), (0.39, 1))) == 80
+
+
+def test_a_training_that_ends_early_has_taken_50_steps():
+    ends = EarlyEnd(HALF, 2.0)
+    assert ends(epoch(3, (0.0, 4))) == 50
+    assert ends(epoch(3, (0.0, 2), (0.0, 2))) == 25
+    assert ends(epoch(3, *[(0.0, 1)] * 20)) == 6  # 60 steps, and 3 epochs are 40
+
+
+def test_labels_that_are_the_same_in_all_videos_are_never_learned():
+    assert EarlyEnd(torch.ones(4, 1), 2.0)(epoch(90, (0.0, 4))) == 0
+
+
+@pytest.mark.parametrize("factor", [0.5, -1.0, math.nan])
+def test_a_factor_below_1_is_refused(factor):
+    with pytest.raises(ValueError, match="early_end"):
+        TrainingSettings(early_end=factor)
