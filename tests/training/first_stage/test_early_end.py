@@ -9,17 +9,8 @@ from hypothesis import strategies as st
 
 from acmnet.training.first_stage.early_end import EarlyEnd, bounds
 from acmnet.training.first_stage.training_settings import TrainingSettings
-from acmnet.training.optimisation.tasks import StepRecord
 
 HALF = torch.tensor([[1.0], [1.0], [0.0], [0.0]])
-
-
-def epoch(number, *steps):
-    """Return the records of one epoch from the loss and the videos of each step."""
-    return [
-        StepRecord(number, n + 1, {"total": 9.0, "instance": lost}, videos, 0.0)
-        for n, (lost, videos) in enumerate(steps)
-    ]
 
 
 def test_a_class_in_half_of_the_videos_is_worth_ln_2():
@@ -48,22 +39,28 @@ def test_a_constant_answer_is_never_better_than_the_best_one(videos):
 def test_names_are_learned_below_a_quarter_of_what_a_constant_answer_loses():
     threshold = 0.25 * math.log(2)
     ends = EarlyEnd(HALF, 2.0)
-    assert ends(epoch(40, (threshold + 1e-6, 4))) == 0
-    assert ends(epoch(40, (threshold - 1e-6, 4))) == 80
-    # steps count by their videos: (3 x 0.1 + 1 x 0.4) / 4 = 0.175 > 0.1733
-    assert ends(epoch(40, (0.1, 3), (0.4, 1))) == 0
-    assert ends(epoch(40, (0.1, 3), (0.39, 1))) == 80
+    assert ends(40, 3, threshold + 1e-6) == 0
+    assert ends(40, 3, threshold - 1e-6) == 80
+
+
+def test_losses_count_from_the_least_possible_one():
+    # of two videos, one shows two classes: bounds above
+    labels = torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+    least, constant = bounds(labels)
+    ends = EarlyEnd(labels, 1.5)
+    assert ends(41, 3, 0.74 * least + 0.26 * constant) == 0
+    assert ends(41, 3, 0.76 * least + 0.24 * constant) == 62
 
 
 def test_a_training_that_ends_early_has_taken_50_steps():
     ends = EarlyEnd(HALF, 2.0)
-    assert ends(epoch(3, (0.0, 4))) == 50
-    assert ends(epoch(3, (0.0, 2), (0.0, 2))) == 25
-    assert ends(epoch(3, *[(0.0, 1)] * 20)) == 6  # 60 steps, and 3 epochs are 40
+    assert ends(3, 1, 0.0) == 50
+    assert ends(3, 2, 0.0) == 25
+    assert ends(3, 20, 0.0) == 6  # 120 steps
 
 
 def test_labels_that_are_the_same_in_all_videos_are_never_learned():
-    assert EarlyEnd(torch.ones(4, 1), 2.0)(epoch(90, (0.0, 4))) == 0
+    assert EarlyEnd(torch.ones(4, 1), 2.0)(90, 3, 0.0) == 0
 
 
 @pytest.mark.parametrize("factor", [0.5, -1.0, math.nan])

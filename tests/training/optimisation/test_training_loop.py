@@ -120,6 +120,24 @@ def test_resuming_keeps_the_early_end(dataset, monkeypatch):
         assert len({record.epoch for record in records}) == 3 - epoch
 
 
+def test_losses_of_steps_count_by_their_videos(dataset, monkeypatch):
+    seen = []
+
+    def early_end(_, epoch, steps, losses):
+        seen.append((epoch, steps, losses["instance"]))
+        return 0
+
+    monkeypatch.setattr(WeakTask, "early_end", early_end)
+    _, records = trained(dataset)
+    for epoch, steps, lost in seen:
+        own = [x for x in records if x.epoch == epoch]
+        assert [x.videos for x in own] == [5, 5, 2]
+        assert steps == 3
+        first, second, third = (x.losses["instance"] for x in own)
+        assert lost == pytest.approx((5 * first + 5 * second + 2 * third) / 12)
+    assert len(seen) == 4
+
+
 def test_marks_are_learned_in_all_epochs(dataset, monkeypatch):
     watched = SnippetMarks(watched=(WatchedStretch(0, 0.0, 5.0),))
     marks = {dataset.video_ids[0]: watched}

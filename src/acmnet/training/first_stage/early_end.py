@@ -2,14 +2,12 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from typing import Final
 
 import torch
 from torch import Tensor
 
 from acmnet.training.first_stage.losses import branch_targets
-from acmnet.training.optimisation.tasks import StepRecord
 
 LEARNED: Final = 0.25
 """The names are learned once the instance branch loses less than this share of what it
@@ -37,21 +35,20 @@ class EarlyEnd:
     labels: Tensor
     factor: float
 
-    def __call__(self, records: Sequence[StepRecord]) -> int:
+    def __call__(self, epoch: int, steps: int, lost: float) -> int:
         """Return the epoch, from 1, at which the training may end; 0 if not yet known.
 
         Parameters
         ----------
-        records : sequence of StepRecord
-            All steps of one epoch, with the loss ``instance``.
+        epoch, steps : int
+            The epoch that was just finished, from 1, and the steps of each epoch.
+        lost : float
+            What the instance branch lost in it, in the mean over the videos.
         """
-        videos = sum(record.videos for record in records)
-        lost = sum(record.losses["instance"] * record.videos for record in records)
         least, constant = bounds(self.labels)
-        if lost / videos - least >= LEARNED * (constant - least):
+        if lost - least >= LEARNED * (constant - least):
             return 0
-        epoch = math.ceil(self.factor * records[-1].epoch)
-        return max(epoch, math.ceil(FEWEST_STEPS / len(records)))
+        return max(math.ceil(self.factor * epoch), math.ceil(FEWEST_STEPS / steps))
 
 
 def bounds(labels: Tensor) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """The training task of the paper's network: video-level labels, and marks."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,6 @@ from acmnet.training.first_stage.marked_snippets import (
     marked_loss,
 )
 from acmnet.training.first_stage.training_settings import TrainingSettings
-from acmnet.training.optimisation.tasks import StepRecord
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,9 +73,11 @@ class WeakTask:
         """Whether a step reads nothing that lies elsewhere than on the device."""
         return self._dataset.is_on_device
 
-    def early_end(self, records: Sequence[StepRecord], /) -> int:
+    def early_end(self, epoch: int, steps: int, losses: Mapping[str, float], /) -> int:
         """Return the epoch at which a training ends that has learned the names."""
-        return 0 if self._early_end is None else self._early_end(records)
+        if self._early_end is None:
+            return 0
+        return self._early_end(epoch, steps, losses["instance"])
 
     def draw(self, index: Tensor, part: slice, generator: torch.Generator) -> Draws:
         """Draw which snippets of the videos are seen, and the seeds of the dropout."""

@@ -1,6 +1,6 @@
 """What a training loop needs of a task, and what it records of a step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import torch
@@ -50,15 +50,17 @@ class Task(Protocol):
             What `draw` returned; its tensors may have been copied to the device.
         """
 
-    def early_end(self, records: Sequence["StepRecord"], /) -> int:
+    def early_end(self, epoch: int, steps: int, losses: Mapping[str, float], /) -> int:
         """Return the epoch, from 1, at which the training may end; 0 if not known.
 
         It is asked after each epoch until it knows.
 
         Parameters
         ----------
-        records : sequence of StepRecord
-            All steps of the epoch.
+        epoch, steps : int
+            The epoch, from 1, and how many steps it had.
+        losses : mapping of str to float
+            Each loss by name, in the mean over the videos of the epoch.
         """
 
 

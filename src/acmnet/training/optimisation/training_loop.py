@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -146,6 +146,15 @@ def train(
     )
 
 
+def _mean_losses(records: Sequence[StepRecord]) -> dict[str, float]:
+    """Return each loss of some steps, in the mean over their videos."""
+    videos = sum(record.videos for record in records)
+    return {
+        name: sum(record.losses[name] * record.videos for record in records) / videos
+        for name in records[0].losses
+    }
+
+
 def _early_end(state: Mapping[str, object] | None) -> int:
     """Return `Progress.early_end` from a `Progress.state`; 0 where none is known."""
     end = state.get("early_end", 0) if state else 0
@@ -192,7 +201,7 @@ def optimize(
                 step = record.step
                 records.append(record)
                 on_step(record)
-            end = end or task.early_end(records)
+            end = end or task.early_end(epoch, len(records), _mean_losses(records))
             on_epoch(Progress(epoch, step, model, optimizer, averaged, end))
     if averaged is not None:
         model.load_state_dict(averaged.state_dict())
