@@ -398,6 +398,27 @@ def test_two_people_see_each_other_and_overwrite_nothing_unseen(opened, bench):
     until(anna, "document.getElementById('told').textContent.includes('arrived')")
 
 
+def test_the_same_segment_marked_twice_is_one_mark_and_told(opened, bench):
+    anna = at_bench(opened, bench, "jump")
+    for _ in range(2):
+        marked(anna, 10, 20)
+    all_saved(anna)
+    already = "segment of jump is marked already: it stays one mark"
+    assert already in anna.inner_text("#told")
+    assert spans(bench) == [("jump", 10, 20)]
+    # a second person, who cannot see the first one's mark yet
+    ben = opened(bench.address)
+    frames_known(ben)
+    ben.route("**/marks.json*", lambda route: route.abort())
+    opened.expected.append("ERR_FAILED")
+    marked(anna, 30, 35)
+    all_saved(anna)
+    marked(ben, 30, 35)
+    until(ben, "document.getElementById('told').textContent.includes('it stays one')")
+    assert [x["kind"] for x in bench.marks()] == ["segment", "segment"]
+    assert spans(bench) == [("jump", 10, 20), ("jump", 30, 35)]
+
+
 # ---- words
 
 

@@ -263,7 +263,8 @@ def test_eight_persons_at_once_lose_nothing(server):
 
     def work(i):
         for k in range(10):
-            statuses.append(put(server, mark(f"m{i}-{k}"), who=f"person {i}")[0])
+            one = mark(f"m{i}-{k}", end_s=0.5 + i / 10 + k / 100)
+            statuses.append(put(server, one, who=f"person {i}")[0])
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
     for thread in threads:

@@ -299,6 +299,7 @@ class BenchSite:
             {
                 "revision": stored.revision,
                 "marks": [mark.to_json() for mark in stored.marks],
+                "twins": [mark.to_json() for mark in stored.twins],
                 "problems": self._problems(self.store.snapshot()),
             }
         )

@@ -134,7 +134,7 @@ def _entry(
     marks: Iterable[Mark], known: KnownVideo, classes: tuple[str, ...]
 ) -> dict[str, Any]:
     """Return the entry of a video in the label file."""
-    marks = list(marks)
+    marks = _without_repeats(marks)
     entry: dict[str, Any] = {}
     if known.subset is not None:
         entry["subset"] = known.subset
@@ -152,7 +152,7 @@ def video_of(
     video: str, marks: Iterable[Mark], known: KnownVideo, classes: Sequence[str]
 ) -> Video:
     """Return what marks say of a video, as a label file is read."""
-    marks = list(marks)
+    marks = _without_repeats(marks)
     names = {x.label for x in marks if x.kind != "watched" and x.label is not None}
     return Video(
         id=video,
@@ -172,6 +172,21 @@ def video_of(
             for label in looked_for(x, classes)
         ),
     )
+
+
+def _without_repeats(marks: Iterable[Mark]) -> list[Mark]:
+    """Return marks without those that say again what an earlier one says.
+
+    Such marks were moved to where another one is. Watched spans all stay, because equal
+    ones can stand for different classes.
+    """
+    said: set[object] = set()
+    kept = []
+    for mark in marks:
+        if mark.kind == "watched" or mark.statement not in said:
+            kept.append(mark)
+        said.add(mark.statement)
+    return kept
 
 
 def looked_for(mark: Mark, classes: Sequence[str]) -> tuple[str | None, ...]:

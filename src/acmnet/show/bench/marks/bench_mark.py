@@ -108,12 +108,14 @@ class Mark:
         return mark
 
     @property
+    def statement(self) -> tuple[object, ...]:
+        """What the mark says about the video, wherever that comes from."""
+        return (self.video, self.kind, self.label, self.start_s, self.end_s)
+
+    @property
     def content(self) -> tuple[object, ...]:
         """What the person said, without who said it and when."""
-        return (
-            *(self.video, self.kind, self.label, self.start_s, self.end_s),
-            *(self.proposal and self.proposal.id, self.gone),
-        )
+        return (*self.statement, self.proposal and self.proposal.id, self.gone)
 
 
 def checked_mark(one: object, durations_s: Mapping[str, float | None]) -> Mark:

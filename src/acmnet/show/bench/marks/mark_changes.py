@@ -68,11 +68,15 @@ def checked_request(values: object, durations_s: Mapping[str, float | None]) -> 
 def changed_marks(
     request: Request,
     known: Mapping[str, Mark],
+    twins: Mapping[str, Mark],
     classes: Sequence[str],
     proposal: Callable[[str, str], Proposal | None],
     at: str,
 ) -> list[Mark]:
     """Return the marks as they are to be stored, without those that are already.
+
+    A new mark that says what another one says already is stored as gone, so that there
+    is one mark. If the new one accepts a detection, the other one then does.
 
     Parameters
     ----------
@@ -80,6 +84,8 @@ def changed_marks(
         What the page sent.
     known : mapping of str to Mark
         All marks by id, gone ones among them.
+    twins : mapping of str to Mark
+        What `present_twins` returns for the request.
     classes : sequence of str
         The classes that there are.
     proposal : callable
@@ -101,14 +107,62 @@ def changed_marks(
         found = None if proposed is None else proposal(mark.video, proposed)
         made = _completed(mark, before, found, proposed, classes)
         made = dataclasses.replace(made, who=request.who, at=at)
+        twin = twins.get(mark.id)
+        if twin is not None:
+            made = dataclasses.replace(made, gone=True)
         if before is not None and _is_stored(made, base, before):
             continue
         if before is not None and base != before.version:
             conflicts.append(before)
         changed.append(made)
+        if twin is not None and twin is known.get(twin.id):
+            changed += _with_proposal(twin, made)
     if conflicts:
         raise ConflictError(conflicts)
     return changed
+
+
+def present_twins(marks: Sequence[Mark], known: Mapping[str, Mark]) -> dict[str, Mark]:
+    """Return the marks that say already what new marks say, by the ids of the new ones.
+
+    Only names, points and segments have twins: two equal watched spans can stand for
+    different classes, or for different detections that were rejected. A mark that is
+    moved to where another one is has none, either: it may be on its way. A point that
+    becomes a segment counts as new.
+
+    Parameters
+    ----------
+    marks : sequence of Mark
+        The marks of one request, as they are to be.
+    known : mapping of str to Mark
+        All marks by id, gone ones among them.
+    """
+    videos = {one.video for one in marks}
+    present = {
+        key: one for key, one in known.items() if one.video in videos and not one.gone
+    }
+    new = []
+    for one in marks:
+        before = present.pop(one.id, None)
+        if before is not None and before.kind == one.kind:
+            present[one.id] = one
+        elif not one.gone:
+            new.append(one)
+    said = {one.statement: one for one in present.values() if not one.gone}
+    twins = {}
+    for one in new:
+        twin = said.setdefault(one.statement, one)
+        if one.kind != "watched" and twin is not one:
+            twins[one.id] = twin
+    return twins
+
+
+def _with_proposal(twin: Mark, new: Mark) -> list[Mark]:
+    """Return a mark with the detection that a new mark accepts, where it has none."""
+    if new.proposal is None or twin.proposal is not None:
+        return []
+    changed = dataclasses.replace(twin, proposal=new.proposal, who=new.who, at=new.at)
+    return [dataclasses.replace(changed, version=twin.version + 1)]
 
 
 def _is_stored(made: Mark, base: int, before: Mark) -> bool:

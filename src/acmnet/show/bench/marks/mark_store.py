@@ -31,7 +31,11 @@ from acmnet.show.bench.marks.label_file_intake import (
     changes_to,
     read_label_file,
 )
-from acmnet.show.bench.marks.mark_changes import changed_marks, checked_request
+from acmnet.show.bench.marks.mark_changes import (
+    changed_marks,
+    checked_request,
+    present_twins,
+)
 from acmnet.show.bench.marks.mark_journal import JOURNAL_FILE, Journal, JournalError
 
 ADDRESS_FILE: Final = "address.txt"
@@ -46,6 +50,9 @@ class Stored(NamedTuple):
     revision: int
     marks: tuple[Mark, ...]
     """The marks of the request as they are stored."""
+    twins: tuple[Mark, ...] = ()
+    """The marks that said already what marks of the request say, which are gone then.
+    """
 
 
 class MarkStore:
@@ -201,9 +208,11 @@ class MarkStore:
         with self._lock:
             durations_s = {k: v.duration_s for k, v in self._videos.items()}
             request = checked_request(values, durations_s)
+            twins = present_twins(request.marks, self._marks)
             changed = changed_marks(
                 request,
                 self._marks,
+                twins,
                 tuple(self._classes),
                 self._proposal,
                 present_time(),
@@ -212,7 +221,8 @@ class MarkStore:
                 entry = {"marks": [mark.to_record() for mark in changed]}
                 self._commit(request.who, entry, self._revision + 1)
             stored = tuple(self._marks[mark.id] for mark in request.marks)
-            return Stored(self._revision, stored)
+            same = tuple(self._marks[twin.id] for twin in twins.values())
+            return Stored(self._revision, stored, same)
 
     def add_class(self, values: object) -> tuple[str, ...]:
         """Add a class, or with ``gone`` remove one that no mark has; return all.

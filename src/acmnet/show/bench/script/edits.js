@@ -1,5 +1,6 @@
 // Every way in which a person makes, alters or removes marks by intent: split, merge, reject ...
 import { counted, tell } from "./elements.js";
+import { sameStatement } from "./marks.js";
 import { chosenItem, marks, marksHere, state } from "./state.js";
 
 export const newMark = (values) => ({ id: crypto.randomUUID(), video: state.video.id, kind: "segment", label: null, start_s: null, end_s: null, who: state.who, at: new Date().toISOString(), from: null, gone: false, version: 0, ...values });
@@ -11,32 +12,50 @@ export function choose(id, part = "whole") {
   state.part = part;
 }
 
-function make(values) {
-  const [mark] = marks.change([newMark(values)]);
-  choose(mark.id);
-  return mark;
+// The mark that says the same already: what is marked twice is one mark.
+const twinOf = (values) => marksHere().find((mark) => mark.id !== values.id && mark.kind !== "watched" && sameStatement(mark, values));
+const chooseTwin = (twin) => {
+  choose(twin.id);
+  tell(`This ${twin.kind} of ${twin.label} is marked already: it stays one mark.`);
+  return twin;
+};
+
+function make(values, sentence = null) {
+  const made = newMark(values), twin = twinOf(made);
+  if (twin) return chooseTwin(twin);
+  marks.change([made]);
+  choose(made.id);
+  if (sentence) tell(sentence);
+  return marks.get(made.id);
 }
 
-export function addPoint(label, time) {
-  const same = marksHere().find((mark) => mark.kind === "point" && mark.label === label && mark.start_s === time);
-  if (same) { choose(same.id); tell(`There is a point of ${label} at this time already.`); return same; }
-  return make({ kind: "point", label, start_s: time });
+export const addPoint = (label, time) => make({ kind: "point", label, start_s: time }, `Marked a point of ${label}.`);
+export const addSegment = (label, start_s, end_s) => make({ label, start_s, end_s }, `Marked ${label}.`);
+
+// Change one mark. Where it then says what another one says, both stay until they are moved
+// apart or one is deleted; the label file has it once.
+function alter(mark, values, sentence = null, join = null) {
+  const [now] = marks.change([altered(mark, values)], join);
+  if (twinOf(now)) tell(`Two marks of ${now.label} are the same now: they count once.`);
+  else if (sentence) tell(sentence);
 }
-export const addSegment = (label, start_s, end_s) => make({ label, start_s, end_s });
 
 // A point becomes the segment between it and a second time.
 export function stretchPoint(point, time) {
   if (time === point.start_s) return;
   const [start_s, end_s] = [point.start_s, time].sort((a, b) => a - b);
+  const twin = twinOf({ ...point, kind: "segment", start_s, end_s });
+  if (twin) { marks.change([altered(point, { gone: true })]); chooseTwin(twin); return; }
   marks.change([altered(point, { kind: "segment", start_s, end_s })]);
   choose(point.id);
+  tell(`Marked ${point.label}.`);
 }
 
 // Give the chosen mark other times; changes that follow each other closely are undone as one.
 export function setTimes(mark, start_s, end_s, join = null) {
   if (mark.kind === "detection") { acceptWith(mark, { start_s, end_s }); return; }
   if (start_s === mark.start_s && end_s === mark.end_s) return;
-  marks.change([altered(mark, { start_s, end_s })], join);
+  alter(mark, { start_s, end_s }, null, join);
 }
 
 // Move the chosen part by frames.
@@ -64,9 +83,10 @@ export function setEdge(part) {
 export function relabel(label) {
   const mark = chosenItem();
   if (!mark) { tell("Choose a mark first: it will get the class."); return; }
+  const sentence = label === null ? null : `The chosen mark is ${label} now.`;
+  if (mark.kind !== "detection" && mark.label !== label) { alter(mark, { label }, sentence); return; }
   if (mark.kind === "detection") acceptWith(mark, { label });
-  else if (mark.label !== label) marks.change([altered(mark, { label })]);
-  if (label !== null) tell(`The chosen mark is ${label} now.`);
+  if (sentence) tell(sentence);
 }
 
 export function split() {
@@ -119,8 +139,11 @@ export function acceptWith(detection, values = {}) {
   const times = { start_s: frames.nearest(start_s), end_s: frames.nearest(end_s), ...values };
   if (before) { marks.change([altered(before, values)]); choose(before.id); return; }
   const rejected = marksHere().filter((mark) => mark.from === id && mark.kind === "watched");
-  const [mark] = marks.change([newMark({ label, from: id, ...times }), ...rejected.map((one) => altered(one, { gone: true }))]);
-  choose(mark.id);
+  const made = newMark({ label, from: id, ...times }), twin = twinOf(made);
+  // a segment that a person marked there without the detection accepts it now
+  const kept = twin ? altered(twin, { from: twin.from ?? id }) : made;
+  marks.change([kept, ...rejected.map((one) => altered(one, { gone: true }))]);
+  choose(kept.id);
 }
 export function accept() {
   const item = chosenItem();

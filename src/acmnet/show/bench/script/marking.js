@@ -24,7 +24,6 @@ export function release(label) {
   held.delete(label);
   if (one.wasPlaying && performance.now() - one.at >= HOLD_MS && state.now > one.start) {
     addSegment(label, one.start, state.now);
-    tell(`Marked ${label}.`);
   } else tap(label, one.start);
   grow();
 }
@@ -32,12 +31,11 @@ export function releaseAll() { for (const label of [...held.keys()]) release(lab
 
 export function tap(label, time) {
   state.label = label;
-  if (!tapTwice) { addPoint(label, time); tell(`Marked a point of ${label}.`); return; }
+  if (!tapTwice) { addPoint(label, time); return; }
   const first = marks.get(begun.get(label));
   begun.delete(label);
   if (first && !first.gone && first.kind === "point" && first.video === state.video.id && first.start_s !== time) {
     stretchPoint(first, time);
-    tell(`Marked ${label}.`);
   } else {
     begun.set(label, addPoint(label, time).id);
     choose(null); // so that the arrows go on through the video

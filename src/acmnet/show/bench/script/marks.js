@@ -2,13 +2,16 @@
 //
 // A mark is never altered in place: a change puts a new object under its id. Deleting is a
 // change to `gone: true`, so undoing a deletion is one more change.
-const CONTENT = ["video", "kind", "label", "start_s", "end_s", "from", "gone"];
+const STATEMENT = ["video", "kind", "label", "start_s", "end_s"];
+const CONTENT = [...STATEMENT, "from", "gone"];
 const JOIN_MS = 800; // changes with one join key within this time are one step of undo
 
 const SAME_S = 1e-5; // the server rounds times to a millionth of a second
 
 const isSame = (one, other) => one === other || (typeof one === "number" && typeof other === "number" && Math.abs(one - other) < SAME_S);
-export const sameContent = (one, other) => CONTENT.every((name) => isSame(one[name] ?? null, other[name] ?? null));
+const sameIn = (names, one, other) => names.every((name) => isSame(one[name] ?? null, other[name] ?? null));
+export const sameContent = (one, other) => sameIn(CONTENT, one, other);
+export const sameStatement = (one, other) => sameIn(STATEMENT, one, other);
 const byStart = (one, other) => (one.start_s ?? -1) - (other.start_s ?? -1) || (one.end_s ?? 0) - (other.end_s ?? 0);
 
 export class Marks {

@@ -1,6 +1,6 @@
 // Every change is sent at once. What the server has not acknowledged is kept in this browser
 // and sent again; a mark that somebody else changed meanwhile is never overwritten unseen.
-import { memory } from "./elements.js";
+import { counted, memory, tell } from "./elements.js";
 import { sameContent } from "./marks.js";
 
 const MOST = 1000; // marks in one request
@@ -109,7 +109,7 @@ export class Saving {
       const { status, told } = await this.post("marks", body, KEEPALIVE_BYTES);
       this.#failures = 0;
       this.trouble = "";
-      if (status === 200) this.#stored(batch, told.marks);
+      if (status === 200) this.#stored(batch, told.marks, told.twins ?? []);
       else if (status === 409 && this.#conflicting(told.conflicts ?? [])) this.trouble = "";
       else this.#refuse(batch, told.error ?? `The server answered with status ${status}.`, status);
     } catch {
@@ -123,9 +123,13 @@ export class Saving {
     this.changed();
   }
 
-  #stored(batch, stored) {
+  // Where another mark said the same already, the server keeps that one alone.
+  #stored(batch, stored, twins) {
     const sent = new Map(batch.map(({ mark }) => [mark.id, mark]));
     for (const mark of stored) this.#acknowledge(mark, this.#waiting.get(mark.id)?.mark === sent.get(mark.id));
+    if (!twins.length) return;
+    this.receive(twins);
+    tell(`${counted(twins.length, "mark")} of ${[...new Set(twins.map((mark) => mark.who))].join(", ")} said the same already: it stays one mark.`);
   }
   #acknowledge(stored, isNewest) {
     this.marks.acknowledge(stored, isNewest);
