@@ -78,7 +78,7 @@ def fit_says_what_is_left_out(acmnet):
     )
     assert "acmnet: 2 of 6 videos were left out" in err.splitlines()[-1]
     assert "Verhalten.csv: read as semicolon-separated, with the columns 'Datei'" in err
-    assert "Verhalten.csv: 1 column not used: 'Beobachter'" in err
+    assert "Verhalten.csv: 1 column not read as labels or times: 'Beobachter'" in err
     assert "1 file is not listed in Verhalten.csv and not used: 'Urlaub'" in err
     assert "in 4 videos" in out
     known = read_detections("runs/lauf/detections.json").video_ids

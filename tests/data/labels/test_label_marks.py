@@ -358,7 +358,10 @@ def test_a_class_that_is_watched_for_and_never_named_is_misspelt(tmp_path):
 def test_a_column_kind_without_times_means_nothing(tmp_path):
     found = read(tmp_path, "video,label,kind\na,jump,wild\n", "labels.csv")
     assert found.videos["a"].labels == ("jump",)
-    assert found.notes[-1] == f"{tmp_path}/labels.csv: 1 column not used: 'kind'"
+    assert (
+        found.notes[-1]
+        == f"{tmp_path}/labels.csv: 1 column not read as labels or times: 'kind'"
+    )
 
 
 def test_marks_in_the_form_of_bmn(tmp_path):

@@ -178,7 +178,7 @@ def test_what_was_recognised_is_said_in_one_note(tmp_path):
         "decimal commas, with the columns 'Datei' for video, 'Verhalten' for labels, "
         "'Länge [s]' for duration"
     )
-    assert unused.endswith("1 column not used: 'Beobachter'")
+    assert unused.endswith("1 column not read as labels or times: 'Beobachter'")
 
 
 @pytest.mark.parametrize(

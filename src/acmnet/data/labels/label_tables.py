@@ -386,7 +386,10 @@ class _Reader:
         names = [x for i, x in enumerate(self.sheet.header.cells) if i not in used]
         names = [name for name in names if name]
         columns = counted(len(names), "column")
-        return f"{self.source}: {columns} not used: {some(names)}" if names else ""
+        sentence = (
+            f"{self.source}: {columns} not read as labels or times: {some(names)}"
+        )
+        return sentence if names else ""
 
 
 def _labels(where: str, cell: str) -> tuple[str, ...]:
