@@ -329,6 +329,17 @@ TAXONOMY = {"taxonomy": ["jump", "run"]}
             id="segment of no length",
         ),
         pytest.param(
+            one_entry(label="jump", segmnt=[0, 1]),
+            r"video 'a', annotations\[1\] has the key 'segmnt', which is not read; "
+            "write 'segment', or remove it",
+            id="key misspelt",
+        ),
+        pytest.param(
+            one_video(durations=9.5),
+            r"video 'a' has the key 'durations', which is not read; write 'duration'",
+            id="key of the video misspelt",
+        ),
+        pytest.param(
             {**one_entry(label="jum"), **TAXONOMY},
             r"json: label not in the file's list of 2 classes: 'jum' \(video 'a', "
             r"annotations\[1\], did you mean 'jump'\?\); correct the label or add it",
@@ -366,6 +377,15 @@ def test_json_refusals(tmp_path, content, message):
         read_json(tmp_path, content)
     assert "\n" not in str(caught.value)
     assert str(tmp_path / "labels.json") in str(caught.value)
+
+
+def test_keys_of_other_programs_are_left_alone(tmp_path):
+    """As in the label files of ActionFormer, BMN and ActivityNet."""
+    entry = {"label": "jump", "segment": [0, 1], "segment(frames)": [0, 25]}
+    entry |= {"label_id": 3, "points": None}
+    video = {"duration": 9.5, "duration_second": 9.5, "duration_frame": 237, "fps": 25}
+    content = {"database": {"a": {"annotations": [entry | {"point": None}], **video}}}
+    assert read_json(tmp_path, content).videos["a"].duration_s == 9.5
 
 
 def test_csv_is_read_whole(tmp_path):
@@ -413,12 +433,12 @@ def test_csv_video_names(tmp_path, name, video_id):
         pytest.param("video,labels\n", r"labels\.csv has no video; a", id="no video"),
         pytest.param(
             "a.mp4,jump\nb.mp4,run\n",
-            r"must start with the header video,labels, got 'a\.mp4,jump'; add it",
+            r"must start with the header video,labels, got 'a\.mp4,jump'; give the",
             id="no header",
         ),
         pytest.param(
             "video:labels\na:jump\n",
-            r"header video,labels, got 'video:labels'; add it, with commas, semicol",
+            r"header video,labels, got 'video:labels'; give the columns these names",
             id="colons",
         ),
         pytest.param(

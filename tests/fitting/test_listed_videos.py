@@ -1,6 +1,7 @@
 """Which files `fit` opens before it extracts: those that were not read before."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,9 @@ from acmnet.data.label_files import read_annotations
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.many_videos.extraction_request import ExtractionRequest
 from acmnet.extraction.many_videos.extraction_run import extract_videos
+from acmnet.fitting.fit_request import FitRequest
 from acmnet.fitting.listed_videos import ListedVideos, listed_files
+from acmnet.recipes import recipe
 
 
 @pytest.fixture
@@ -33,6 +36,28 @@ def listed(tiny_scenes, tmp_path):
         subset=None,
         features=features,
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"extractor": "i3d"}, r"unknown extractor 'i3d'; did you mean 'i3d-rgb'"),
+        ({"workers": 0}, "workers must be at least 1, got 0"),
+    ],
+)
+def test_what_cannot_extract_is_refused_before_a_video_is_opened(asked, message):
+    """Opening the videos of a large folder takes minutes."""
+    with pytest.raises(ValueError, match=message):
+        FitRequest(
+            videos=Path("videos"),
+            labels=Path("labels.csv"),
+            out=Path("run"),
+            extraction=ExtractionSettings(asked.get("extractor", "motion")),
+            recipe="default",
+            profile="best",
+            settings=recipe("default"),
+            workers=asked.get("workers", 1),
+        )
 
 
 def opened(listed):

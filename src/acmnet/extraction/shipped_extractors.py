@@ -53,6 +53,23 @@ SHIPPED: Final[dict[str, Callable[[ExtractionSettings, str], Extractor]]] = {
 }
 
 
+def refuse_unknown(extractor: str) -> None:
+    """Refuse the name of an extractor that does not exist.
+
+    Raises
+    ------
+    ExtractorError
+        If a part of the name is neither an extractor of acmnet nor ``module:Class``.
+    """
+    for name in parts_of(extractor):
+        if ":" not in name and name not in SHIPPED:
+            raise ExtractorError(
+                f"unknown extractor {name!r}; {did_you_mean(name, SHIPPED)}give "
+                f"{', '.join(SHIPPED)}, module:Class of your own, or several of these "
+                "joined by +"
+            )
+
+
 def make_extractor(settings: ExtractionSettings, device: str = "cpu") -> Extractor:
     """Return the extractor that the settings name, with its weights loaded.
 
@@ -70,14 +87,8 @@ def make_extractor(settings: ExtractionSettings, device: str = "cpu") -> Extract
         If no extractor has that name, its weights are not installed, or several
         extractors do not fit together.
     """
+    refuse_unknown(settings.extractor)
     names = parts_of(settings.extractor)
-    for name in names:
-        if ":" not in name and name not in SHIPPED:
-            raise ExtractorError(
-                f"unknown extractor {name!r}; {did_you_mean(name, SHIPPED)}give "
-                f"{', '.join(SHIPPED)}, module:Class of your own, or several of these "
-                "joined by +"
-            )
     made = {
         name: own_extractor(name, is_named=settings.is_named)
         if ":" in name

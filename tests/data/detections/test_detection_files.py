@@ -169,6 +169,11 @@ def test_files_without_detections(write, content):
             id="without results",
         ),
         pytest.param(
+            {"database": {"a": {"annotations": []}}},
+            "is a label file, which holds no detections; give a file of detections",
+            id="labels",
+        ),
+        pytest.param(
             {"results": [1]},
             r"'results' by video, got 'results' \[1\]; wrap the detections",
             id="results in a list",

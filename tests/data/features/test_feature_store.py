@@ -543,3 +543,9 @@ def test_real_store():
     shapes = [store.shape(video_id) for video_id in store.video_ids]
     assert {dimension for _, dimension in shapes} == {573}
     assert store.read("training_0001").shape == shapes[0]
+
+
+def test_a_folder_of_videos_is_no_directory_of_features(tmp_path):
+    (tmp_path / "a.MP4").touch()
+    with pytest.raises(FeatureError, match=r"holds videos, not .*: acmnet extract /"):
+        open_store(tmp_path)

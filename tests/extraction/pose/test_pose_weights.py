@@ -161,5 +161,5 @@ def test_without_openvino_it_is_said_what_to_install(tmp_path, monkeypatch):
 
 
 def test_unknown_weights_are_told_all_names(acmnet):
-    words = "no weights are called 'poses'; known are i3d-rgb-kinetics400, i3d-rgb, "
-    refused(acmnet("weights", "install", "poses"), f"{words}i3d-flow, pose, phrases")
+    words = "no weights are called 'poses'; did you mean 'pose'? known are "
+    refused(acmnet("weights", "install", "poses"), f"{words}i3d-rgb-kinetics400, i3d-")

@@ -90,6 +90,11 @@ def read_detections(path: str | Path) -> DetectionFile:
     del text  # as large as all that was read from it
     results = content.get("results") if isinstance(content, dict) else None
     if not isinstance(content, dict) or not isinstance(results, dict):
+        if isinstance(content, dict) and "database" in content:
+            raise DetectionFileError(
+                f"{source} is a label file, which holds no detections; give a file of "
+                "detections, as acmnet localize --out writes it"
+            )
         raise DetectionFileError(
             f"{source} must be a JSON object with 'results' by video, got "
             f"{outline(content, 'results')}; wrap the detections as "

@@ -36,7 +36,7 @@ from acmnet.data.features.object_storage import Storage, address_of, on_disk
 from acmnet.data.features.stored_features import RECORDS as RECORDS
 from acmnet.data.features.stored_features import FeatureStore as FeatureStore
 from acmnet.data.features.stored_features import refuse_path
-from acmnet.files import written_whole
+from acmnet.files import VIDEO_SUFFIXES, written_whole
 from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.names import one_form
 from acmnet.segments import SnippetGrid
@@ -110,6 +110,11 @@ def open_store(
         )
     known = manifest.grid if manifest else grid
     if known is None:
+        if shards is None and _holds_videos(directory):
+            raise FeatureError(
+                f"{directory} holds videos, not features; make features of them first: "
+                f"acmnet extract {directory} --out features/"
+            )
         inner = directory / "features"
         meant = f"; did you mean {inner}?" if (inner / MANIFEST_NAME).is_file() else ""
         raise FeatureError(
@@ -156,6 +161,11 @@ def read_storage_manifest(
         )
     text = storage.read(MANIFEST_NAME, 0, size).decode("utf-8", "replace")
     return manifest_of(storage.where(MANIFEST_NAME), text)
+
+
+def _holds_videos(directory: Path) -> bool:
+    """Return whether a directory holds video files."""
+    return any(path.suffix.lower() in VIDEO_SUFFIXES for path in directory.iterdir())
 
 
 def _opened(place: str | Path) -> tuple[Path, Shards | None]:

@@ -2,12 +2,14 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import reprlib
 import sys
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from acmnet.data.labels import bmn_annotations
 from acmnet.data.labels.annotations import (
@@ -23,10 +25,19 @@ from acmnet.data.labels.contradictions import refuse_contradictions
 from acmnet.data.labels.watched_json import times, watched_entry, watched_spans
 from acmnet.garbage_collection import without_collection
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
+from acmnet.messages import quoted
 from acmnet.names import checked, is_name, listed_twice
 from acmnet.text_files import outline, parse_json
 
 KIND = "label file"
+OF_VIDEO: Final = ("annotations", "subset", "duration", "watched")
+"""Keys of a video's entry that are read; others are left alone."""
+OF_MARK: Final = ("label", "segment", "point")
+"""Keys of an annotation that are read; others are left alone."""
+NEARLY: Final = 0.8
+"""How alike a key must be to one that is read to be taken for a misspelling of it, as
+difflib's ratio. "segmnt" and "segments" are, "duration_frame" and "label_id" are not.
+"""
 
 
 def label_file(annotations: Annotations) -> bytes:
@@ -145,6 +156,7 @@ def _json_video(source: str, key: str, entry: object) -> Video:
         raise AnnotationError(
             f"{where} must be an object with 'annotations', got {_shown(entry)}"
         )
+    _refuse_misspelt(where, entry, OF_VIDEO)
     subset = entry.get("subset")
     if subset is not None and not is_name(subset):
         raise AnnotationError(
@@ -194,6 +206,7 @@ def _mark(where: str, annotation: object) -> Instance | Point | str:
         )
     # one object for each name, however often a large file has it
     label = sys.intern(checked(where, "label", label, AnnotationError))
+    _refuse_misspelt(where, annotation, OF_MARK)
     segment, point = annotation.get("segment"), annotation.get("point")
     if segment is not None and point is not None:
         raise AnnotationError(
@@ -215,6 +228,29 @@ def _mark(where: str, annotation: object) -> Instance | Point | str:
     return Point(label, time_s)
 
 
+def _refuse_misspelt(
+    where: str, entry: dict[str, object], known: tuple[str, ...]
+) -> None:
+    """Refuse an object with a key that is nearly one that is read, but not quite.
+
+    It would be left alone without a word, and with it the times that it holds.
+    """
+    for key in entry:
+        if key not in known:
+            meant = _nearly(key, known)
+            if meant is not None and meant not in entry:
+                raise AnnotationError(
+                    f"{where} has the key {quoted(key)}, which is not read; write "
+                    f"{meant!r}, or remove it"
+                )
+
+
+@functools.lru_cache(maxsize=1024)
+def _nearly(key: str, known: tuple[str, ...]) -> str | None:
+    """Return the key that a misspelt one stands for; None where it is like none."""
+    return next(iter(get_close_matches(key, known, n=1, cutoff=NEARLY)), None)
+
+
 def _duration(where: str, value: object) -> float | None:
     """Return a video's duration in seconds."""
     if value is None:
@@ -223,7 +259,7 @@ def _duration(where: str, value: object) -> float | None:
     if duration_s is None or duration_s < 0:
         raise AnnotationError(
             f"{where}: duration must be seconds from 0, got {reprlib.repr(value)}; "
-            f"correct it or leave it out (the most are {LARGEST_SECONDS:,.0f} s)"
+            f"correct it or leave it out (at most {LARGEST_SECONDS:,.0f} s)"
         )
     return duration_s
 

@@ -119,5 +119,5 @@ def not_seconds(where: str, meaning: str, cell: str) -> LabelTableError:
     rule = "seconds from 0" if meaning == "duration" else "seconds, such as 83.5"
     return LabelTableError(
         f"{where}: {meaning} must be {rule}, got {quoted(cell)}; correct it or leave "
-        f"it out (the most are {LARGEST_SECONDS:,.0f} s)"
+        f"it out (at most {LARGEST_SECONDS:,.0f} s)"
     )

@@ -155,7 +155,10 @@ def _how_to_mend(first_row: str, candidates: str, example: str) -> str:
     wanted = example.split(",")
     missing = [name for name in wanted if name not in cells]
     if len(missing) in (0, len(wanted)):
-        return "; add it, with commas, semicolons or tabs between the columns"
+        return (
+            "; give the columns these names in the first line, separated by commas, "
+            "semicolons or tabs"
+        )
     columns = " and ".join(map(quoted, missing))
     return f", which has no column {columns}; add the column"
 

@@ -165,6 +165,8 @@ def import_weights(name: str, file: str | Path) -> Path:
     known, path = _known(name), Path(file)
     try:
         content = published_content(path, archived=name == REGISTRY_WEIGHTS)
+    except FileNotFoundError as error:
+        raise WeightsError(f"there is no file {path}; check the path") from error
     except DAMAGED as error:
         raise WeightsError(
             f"{path} could not be read ({one_line(error)}); give {known.published}, "
