@@ -52,7 +52,7 @@ def test_without_any_video_the_refusal_says_what_to_do(acmnet, cages):
     [
         ("x.eaf", (), ("for one video, so --out must be a folder: --out x/ ", "elan")),
         ("x/", ("--to-format", "cvat"), ("counts frames", "one known frame rate")),
-        ("x.labels", (), ("does not tell the format to write", "--to-format")),
+        ("x.boriss", (), ("does not tell the format", "did you mean '.boris'? name")),
     ],
 )
 def test_a_label_file_that_could_not_be_written_is_refused(
@@ -60,7 +60,7 @@ def test_a_label_file_that_could_not_be_written_is_refused(
 ):
     """The files have no frames, so nobody knows how many there are in a second."""
     asked = acmnet("label", cages / "videos", "--out", out, *named)
-    refused(asked, *words, code=1 if out == "x.labels" else 2)
+    refused(asked, *words, code=1 if out == "x.boriss" else 2)
 
 
 def test_an_empty_folder_gets_the_labels_that_are_given(acmnet, cages):

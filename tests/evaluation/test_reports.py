@@ -498,10 +498,16 @@ def test_parses_thresholds(text, expected):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"tiou must be decimal numbers, got ''; write such as 0\.5, 0\.1,0\.3"),
-        ("half", r"tiou must be decimal numbers, got 'half'; write such as 0\.5"),
+        ("", r"tiou must be decimal numbers, got ''; write one value such as 0\.5"),
+        (
+            "half",
+            r"tiou must be decimal numbers, got 'half'; write one value",
+        ),
         ("0.1,,0.3", r"decimal numbers, got '0\.1,,0\.3'"),
-        ("50", r"tiou must be in \(0, 1\], got 50; write such as 0\.5"),
+        (
+            "50",
+            r"tiou must be in \(0, 1\], got 50; write one value",
+        ),
         ("nan", r"tiou must be in \(0, 1\], got nan"),
         ("0.5,0", r"tiou must be in \(0, 1\], got 0;"),
         ("0.5,0.50", r"tiou 0\.5 is listed twice; list it once"),
@@ -523,7 +529,7 @@ def test_refuses_thresholds(text, message):
 @pytest.mark.parametrize(
     ("tiou", "message"),
     [
-        ((), r"tiou lists no threshold; write such as 0\.5"),
+        ((), r"tiou lists no threshold; write one value such as"),
         ((0.5, 1.5), r"tiou must be in \(0, 1\], got 1\.5;"),
         ((0.3, 0.1 + 0.2), r"tiou 0\.3 is listed twice"),
     ],

@@ -13,7 +13,7 @@ from acmnet.cli.evaluate import FileOptions, evaluate_command
 from acmnet.cli.terminal.app import console
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.inference.localized_videos import localize_videos
-from acmnet.inference.why_nothing_found import why_nothing, why_nothing_shown
+from acmnet.inference.why_nothing_found import why_nothing
 from acmnet.network.network_settings import StudentSettings
 from acmnet.network.student import Student
 from acmnet.segments import Detections
@@ -196,18 +196,8 @@ def test_the_second_stage_says_why(tiny_run, tiny_world):
     assert why_nothing(model, data, {"a": found}) is None
 
 
-def test_what_is_below_the_shown_score_is_said():
-    found = {"a": Detections.of(["x"], [(0, 1, 0.2, 0), (1, 2, 0.1, 0)])}
-    reason = why_nothing_shown(found, 0.31)
-    assert "the highest score of 2 detections is 0.2" in reason
-    assert "scores below 0.31 are left out" in reason
-    assert why_nothing_shown(found, 0.2) is None
-    assert why_nothing_shown(found, None) is None
-    assert why_nothing_shown({"a": Detections.of(["x"])}, 0.5) is None
-
-
 def test_localize_says_that_all_is_below(localize):
     _, out, err = localize("--out", "d.csv", "--min-score", "5")
     assert "0 detections in 6 videos: d.csv" in out
     assert "and scores below 5 are left out" in err
-    assert "--all shows them" in err
+    assert "--all shows all of them" in err

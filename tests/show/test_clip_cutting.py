@@ -191,7 +191,10 @@ def test_what_cannot_be_cut_is_named(acmnet, place):
     assert "left out: 'c': no file of this name was given" in err
     write_found(place / "found.json", {"a": [("run", 0, 1, 0.1)]})
     none = acmnet("cut", "found.json", "videos", "--out", "clips")
-    refused(none, "found.json has nothing to cut; --all takes low scores, too")
+    refused(none, "found.json: none of 1 detection is cut: the highest score is 0.1")
+    (place / "names.csv").write_text("video,labels\na,run\n")
+    none = acmnet("cut", "names.csv", "videos", "--out", "clips")
+    refused(none, "names.csv has no action with a start and an end", "with times")
     (place / "only").mkdir()
     shutil.copy(place / "videos" / "b.mp4", place / "only")
     code, out, err = acmnet("cut", "found.json", "only", "--out", "new", "--all")

@@ -370,8 +370,8 @@ def test_render_draws_what_is_shown(acmnet, files, tmp_path, given, drawn):
     )
     assert code == 0
     assert f"{drawn} detection" in out
-    assert (f"{drawn} of 25 detections drawn" in err) == (0 < drawn < 25)
-    nothing = "the highest score of 25 detections is 0.97, and scores below 0.98 are"
+    assert (f"{drawn} of 25 detections are drawn" in err) == (0 < drawn < 25)
+    nothing = "none of 25 detections is drawn: the highest score is 0.97, and scores"
     assert (nothing in err) == (drawn == 0)
 
 
@@ -396,9 +396,16 @@ def test_render_writes_the_video(acmnet, files):
         *("render", files, "--detections", "d.json", "--out", "o.mp4"),
         *("--annotations", "l.json"),
     )
-    assert (code, out.strip(), err) == (0, "25 frames with 1 detection: o.mp4", "")
+    what = "1 detection and 1 true segment"
+    assert (code, out.strip(), err) == (0, f"25 frames with {what}: o.mp4", "")
     assert decoded("o.mp4")[0] == even_times(25, 25)
     assert sound("o.mp4") == sound(files)
+
+
+def test_true_segments_are_drawn_alone(acmnet, files):
+    code, out, _ = acmnet("render", files, "--annotations", "l.json", "--out", "t.mp4")
+    assert (code, out.strip()) == (0, "25 frames with 1 true segment: t.mp4")
+    assert np.any(decoded("t.mp4")[1][5] != decoded(files)[1][5])
 
 
 def test_render_says_where_there_is_nothing_to_draw(acmnet, files):
@@ -438,7 +445,8 @@ def test_render_says_where_there_is_nothing_to_draw(acmnet, files):
 def test_render_refuses_in_one_sentence(acmnet, files, changed, words, tmp_path):
     (tmp_path / "d.mp4").mkdir()
     options = {"--detections": "d.json", "--out": "o.mp4"} | changed
-    refused(acmnet("render", files, *sum(options.items(), ())), *words)
+    code = 2 if options["--out"].endswith(".avi") else 1
+    refused(acmnet("render", files, *sum(options.items(), ())), *words, code=code)
     assert not (tmp_path / "o.mp4").exists()
 
 

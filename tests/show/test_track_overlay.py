@@ -72,6 +72,6 @@ def test_render_draws_tracks(acmnet, tmp_path):
 def test_render_of_nothing_is_refused(acmnet, tmp_path):
     refused(
         acmnet("render", tmp_path / "a.mp4", "--out", tmp_path / "b.mp4"),
-        "nothing to draw; give --detections or --tracks, or both",
+        "nothing to draw; give --detections, --tracks or --annotations, or several",
         code=2,
     )

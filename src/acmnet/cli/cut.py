@@ -5,15 +5,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Annotated, Final
 
+import numpy as np
 from cyclopts import Parameter
 
-from acmnet.cli.options.detection_limits import LimitOptions, Limits
+from acmnet.cli.options.detection_limits import (
+    LimitOptions,
+    Limits,
+    left_out_sentence,
+)
 from acmnet.cli.options.output_folders import OutputFolder
 from acmnet.cli.options.shared_options import LabelFps
 from acmnet.cli.terminal.app import app, console, errors, fail_for_left_out, note, quiet
 from acmnet.cli.terminal.progress import Waiting
 from acmnet.data.detections.detection_files import read_detections
-from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.format_conversion import holds_detections
 from acmnet.data.formats.exchange_format import FrameRates
 from acmnet.data.formats.writing import detections_of
@@ -68,8 +72,8 @@ def cut(
     wanted = placed_clips(_wanted(source, limits, rates))
     if not wanted:
         raise ValueError(
-            f"{source} has nothing to cut; --all takes low scores, too, and labels "
-            "need times"
+            f"{source} has no action with a start and an end, so there is nothing to "
+            "cut; give detections of acmnet localize, or labels with times"
         )
     files = find_videos(videos)
     by_video: dict[str, dict[PurePath, Clip]] = {}
@@ -113,29 +117,20 @@ def _wanted(source: Path, limits: LimitOptions, rates: FrameRates) -> list[Clip]
     results, n_empty = detections_of(file)
     rule = limits.shown(file.shown_from)
     shown = rule.of_all(results)
-    total = sum(map(len, results.values()))
-    hidden = total - sum(map(len, shown.values()))
     if n_empty:
         note(f"{counted(n_empty, 'detection')} without a length left out")
-    if hidden:
-        cut = counted(total - hidden, "detection", ("is", "are"), of=total)
-        note(f"{cut} cut{_limits_of(rule)}; --all cuts every one")
+    score = np.concatenate([np.zeros(0), *(x.score for x in results.values())])
+    n_shown = sum(map(len, shown.values()))
+    left_out = left_out_sentence(score, n_shown, rule, "cut", "cuts")
+    if left_out is not None and not n_shown:
+        raise ValueError(f"{source}: {left_out}")
+    if left_out is not None:
+        note(left_out)
     return [
         Clip(video, one.label, Segment(one.start_s, one.end_s), one.score)
         for video, found in shown.items()
         for one in found
     ]
-
-
-def _limits_of(rule: Shown) -> str:
-    """Return which detections of a video are cut, in words; empty where all are."""
-    which = "" if rule.top is None else f"the {rule.top} with the highest scores"
-    if rule.top == 1:
-        which = "the one with the highest score"
-    least = rule.min_score
-    least_words = "" if least is None else f"scores of {least:.3g} or more"
-    words = f"{which} of each video" if which else ""
-    return ": " + ", ".join(filter(None, (words, least_words)))
 
 
 def _labelled(source: Path, rates: FrameRates) -> list[Clip]:

@@ -2,19 +2,27 @@
 
 from pathlib import Path
 
-from acmnet.cli.options.detection_limits import LimitOptions, Limits
+import numpy as np
+
+from acmnet.cli.options.detection_limits import (
+    LimitOptions,
+    Limits,
+    left_out_sentence,
+)
 from acmnet.cli.options.shared_options import LabelFps
-from acmnet.cli.render_tracks import is_of_tracks, render_tracks
+from acmnet.cli.render_tracks import (
+    is_of_tracks,
+    refuse_other_than_mp4,
+    render_tracks,
+)
 from acmnet.cli.terminal.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.terminal.progress import Waiting
 from acmnet.data.detections.detection_files import read_detections
-from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.formats.exchange_format import FrameRates
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import Instance
 from acmnet.data.tracks.tracks import Tracks
 from acmnet.extraction.many_videos.video_search import frame_rates
-from acmnet.files import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.names import one_form
 from acmnet.segments import Detection
@@ -68,7 +76,8 @@ def render(
         File of tracks of this video, in its pixels: of `acmnet pose`, DeepLabCut, SLEAP
         or an array.
     annotations
-        Label file. The video's true segments are drawn in one more lane, the last.
+        Label file. The video's true segments are drawn in one more lane, the last; or
+        alone, without --detections.
     video
         The id of the video in these files. When left out, the name of the video file
         without its suffix.
@@ -88,9 +97,11 @@ def render(
         return
     if fps is not None:
         raise UsageError(f"--fps is for tracks without a video, and {path} is a video")
-    refuse_unwritable(out)
-    if detections is None and tracks is None:
-        raise UsageError("nothing to draw; give --detections or --tracks, or both")
+    refuse_other_than_mp4(out)
+    if detections is None and tracks is None and annotations is None:
+        raise UsageError(
+            "nothing to draw; give --detections, --tracks or --annotations, or several"
+        )
     points = None if tracks is None else _points(tracks)
     name = one_form(path.stem if video is None else video)
     found = () if detections is None else _found(detections, name, limits)
@@ -112,6 +123,8 @@ def render(
     drawn = [] if detections is None else [counted(len(found), "detection")]
     if points is not None:
         drawn.append(f"tracks of {counted(len(points.individuals), 'individual')}")
+    if annotations is not None:
+        drawn.append(counted(len(truth), "true segment"))
     console.print(
         f"{counted(done.frames, 'frame')} with {' and '.join(drawn)}: {out}",
         markup=False,
@@ -130,33 +143,14 @@ def _found(detections: Path, name: str, limits: LimitOptions) -> tuple[Detection
     file = read_detections(detections)
     shown = limits.shown(file.shown_from, MOST_DRAWN)
     found = detections_of(file, name, min_score=shown.min_score, top=shown.top)
-    total = len(detections_of(file, name, top=None))
-    if not total:
+    every = detections_of(file, name, top=None)
+    if not every:
         note(f"{detections} has no detection of {name!r} to draw")
-    elif len(found) < total:
-        best = max(one.score for one in detections_of(file, name, top=None))
-        _note_left_out(total, len(found), shown, best)
+    score = np.array([one.score for one in every])
+    left_out = left_out_sentence(score, len(found), shown, "drawn", "draws")
+    if left_out is not None:
+        note(left_out)
     return found
-
-
-def _note_left_out(total: int, drawn: int, shown: Shown, best: float) -> None:
-    """Note how many detections of the video are drawn, and how to draw the others.
-
-    ``best`` is the highest score of any of them.
-    """
-    least = shown.min_score
-    if not drawn and least is not None:
-        note(
-            f"nothing is drawn: the highest score of {counted(total, 'detection')} is "
-            f"{best:.3g}, and scores below {least:.3g} are left out; --all draws all "
-            "of them, --min-score X sets another limit"
-        )
-        return
-    limit = "" if least is None else f" with a score of {least:.3g} or more"
-    note(
-        f"{drawn} of {counted(total, 'detection')} drawn, the highest scores{limit}; "
-        "--all draws all of them, --min-score X and --top N set other limits"
-    )
 
 
 def _true_instances(

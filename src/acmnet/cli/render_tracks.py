@@ -19,6 +19,21 @@ def is_of_tracks(path: Path) -> bool:
     return path.is_dir() or path.suffix.lower() in TRACK_SUFFIXES
 
 
+def refuse_other_than_mp4(out: Path) -> None:
+    """Refuse a file that cannot be written, or whose name is not that of an MP4 file.
+
+    Raises
+    ------
+    UsageError
+        If the suffix is another one.
+    OSError
+        If the file cannot be written.
+    """
+    if out.suffix.lower() not in MP4_SUFFIXES:
+        raise UsageError(f"--out must end in .mp4, because MP4 is written, got {out}")
+    refuse_unwritable(out)
+
+
 def render_tracks(path: Path, out: Path, fps: float | None) -> None:
     """Draw a file of tracks into the video ``out``, or those of a folder into a folder.
 
@@ -46,11 +61,7 @@ def render_tracks(path: Path, out: Path, fps: float | None) -> None:
             file: out / f"{name}.mp4" for name, file in find_tracks([path]).items()
         }
     else:
-        refuse_unwritable(out)
-        if out.suffix.lower() not in MP4_SUFFIXES:
-            raise UsageError(
-                f"--out must end in .mp4, because MP4 is written, got {out}"
-            )
+        refuse_other_than_mp4(out)
         targets = {path: out}
     is_one = len(targets) == 1
     unit = "frames" if is_one else "videos"

@@ -38,10 +38,10 @@ def train(
 ) -> None:
     """Learn from videos that carry only the names of their actions.
 
-    No true segments are used: neither for learning nor, unless --select asks for it,
-    for choosing a checkpoint. At the end, a score is chosen from which detections are
-    shown by default: the one that best tells, by labels alone, which training videos
-    contain an action. Under torchrun, each process takes a GPU of its own.
+    True segments are used only if --supervision asks to learn from them, or --select
+    to choose a checkpoint by them. At the end, a score is chosen from which detections
+    are shown by default: the one that best tells, by labels alone, which training
+    videos contain an action. Under torchrun, each process takes a GPU of its own.
 
     For example: acmnet train --annotations labels.json --features features/ --out
     runs/first

@@ -18,7 +18,10 @@ AVERAGES: Final = (
 """Ranges over which papers average mAP: those of THUMOS14, then ActivityNet's."""
 
 MAX_THRESHOLDS: Final = 1000
-TIOU_EXAMPLE: Final = "write such as 0.5, 0.1,0.3,0.5 or 0.1:0.7:0.1"
+TIOU_EXAMPLE: Final = (
+    "write one value such as 0.5, a list such as 0.1,0.3,0.5, or a range such as "
+    "0.1:0.7:0.1"
+)
 
 
 def parse_tiou(text: str) -> tuple[float, ...]:

@@ -140,24 +140,3 @@ def _reasons(
             if value > 0.0:
                 options.append(f"--localization.{name}-thresholds {value / 2:.2g}")
     return reasons, list(dict.fromkeys(options))
-
-
-def why_nothing_shown(
-    results: Mapping[str, Detections], from_score: float | None
-) -> str | None:
-    """Return why none of what was found is shown; None where something is shown.
-
-    Parameters
-    ----------
-    results : mapping from video id to Detections
-        Everything that was found.
-    from_score : float or None
-        The lowest score that is shown.
-    """
-    scores = np.concatenate([np.zeros(0), *(x.score for x in results.values())])
-    if from_score is None or not len(scores) or scores.max() >= from_score:
-        return None
-    return (
-        f"nothing is shown: the highest score of {counted(len(scores), 'detection')} "
-        f"is {scores.max():.3g}, and scores below {from_score:.3g} are left out"
-    )

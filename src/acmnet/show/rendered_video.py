@@ -264,7 +264,7 @@ def _refuse_out(path: Path, out: Path) -> None:
     if out.is_dir():
         raise RenderError(f"{out} is a directory; name the MP4 file itself")
     if out.suffix.lower() not in MP4_SUFFIXES:
-        raise RenderError(f"{out} must end in .mp4, because MP4 is written; name it so")
+        raise RenderError(f"{out} must end in .mp4, because MP4 is written")
     if not out.parent.is_dir():
         raise RenderError(
             f"the folder of {out} does not exist; make it, or name another one"

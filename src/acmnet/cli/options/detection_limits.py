@@ -1,4 +1,7 @@
-"""The options --min-score, --top and --all, of every verb that shows detections."""
+"""The options --min-score, --top and --all, of every verb that shows detections.
+
+`left_out_sentence` says what these limits left out, in the same words for every verb.
+"""
 
 import dataclasses
 from typing import Annotated
@@ -7,6 +10,8 @@ from cyclopts import Parameter
 
 from acmnet.cli.terminal.app import UsageError
 from acmnet.data.detections.shown_detections import Shown
+from acmnet.messages import counted
+from acmnet.segments import FloatArray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,3 +65,47 @@ class LimitOptions:
 
 
 Limits = Annotated[LimitOptions, Parameter(name="*")]
+
+
+def left_out_sentence(
+    score: FloatArray, n_shown: int, rule: Shown, done: str, does: str
+) -> str | None:
+    """Return how many detections are left out, why, and how to see them.
+
+    Parameters
+    ----------
+    score : array of shape (N,)
+        The scores of everything that was found, in any order.
+    n_shown : int
+        How many of the N detections are shown; None is returned if all are.
+    rule : Shown
+        The limits.
+    done, does : str
+        What the verb does with what it shows, such as "drawn" and "draws".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> score = np.array([0.9, 0.4, 0.2])
+    >>> left_out_sentence(score, 1, Shown(min_score=0.5), "cut", "cuts")[:55]
+    '1 of 3 detections is cut: scores of 0.5 or more; --all '
+    """
+    if n_shown == len(score):
+        return None
+    least = rule.min_score
+    if not n_shown and least is not None:
+        return (
+            f"none of {counted(len(score), 'detection')} is {done}: the highest score "
+            f"is {score.max():.3g}, and scores below {least:.3g} are left out; --all "
+            f"{does} all of them, --min-score X sets another limit"
+        )
+    which = "" if rule.top is None else f"the {rule.top} with the highest scores"
+    if rule.top == 1:
+        which = "the one with the highest score"
+    limits = [f"{which} of each video"] if which else []
+    limits += [] if least is None else [f"scores of {least:.3g} or more"]
+    shown = counted(n_shown, "detection", ("is", "are"), of=len(score))
+    return (
+        f"{shown} {done}: {', '.join(limits)}; --all {does} all of them, --min-score X "
+        "and --top N set other limits"
+    )

@@ -6,16 +6,15 @@ from pathlib import Path
 from shlex import quote
 from typing import Annotated, Final
 
+import numpy as np
 from cyclopts import Parameter
 
-from acmnet.cli.options.detection_limits import LimitOptions
+from acmnet.cli.options.detection_limits import LimitOptions, left_out_sentence
 from acmnet.cli.options.shared_options import refuse_wrong_rate
 from acmnet.cli.terminal.app import UsageError, console, note
 from acmnet.cli.terminal.terminal_tables import MOST_ROWS, detections_table
 from acmnet.data.detection_output import UNFILTERED, Format, Output, output_of
 from acmnet.data.detections.shown_detections import Shown
-from acmnet.inference.why_nothing_found import why_nothing_shown
-from acmnet.messages import counted
 from acmnet.segments import Detections
 
 MOST_NAMED: Final = 3
@@ -107,7 +106,11 @@ def write_or_print(
             console.print(detections_table(video, found, most))
     if all(output.format in UNFILTERED for output in outputs) and outputs:
         shown = everything
-    _note_left_out(results, shown, rule)
+    found = np.concatenate([np.zeros(0), *(x.score for x in results.values())])
+    n_shown = sum(map(len, shown.values()))
+    left_out = left_out_sentence(found, n_shown, rule, "shown", "shows")
+    if left_out is not None:
+        note(left_out)
 
 
 def print_next(
@@ -134,26 +137,3 @@ def print_next(
         places = " ".join(quote(str(x)) for x in given) if named else "VIDEOS"
         next_one = f"cut {found} {places} --out clips cuts them out"
     console.print(f"next: acmnet {next_one}", markup=False)
-
-
-def _note_left_out(
-    results: Mapping[str, Detections], shown: Mapping[str, Detections], rule: Shown
-) -> None:
-    """Note how many detections are left out, why, and how to see them."""
-    total = sum(map(len, results.values()))
-    hidden = total - sum(map(len, shown.values()))
-    if not hidden:
-        return
-    reason = why_nothing_shown(results, rule.min_score)
-    if reason is not None:
-        note(f"{reason}; --all shows them, --min-score X sets another limit")
-        return
-    why = []
-    if rule.min_score is not None:
-        why.append(f"scores below {rule.min_score:.3g}")
-    if rule.top is not None:
-        why.append(f"more than {rule.top} in a video")
-    note(
-        f"{hidden} of {counted(total, 'detection')} left out ({' or '.join(why)}); "
-        "--all shows all of them, --min-score X sets another limit"
-    )

@@ -34,7 +34,7 @@ from acmnet.data.labels.label_columns import is_header
 from acmnet.data.tables.text_encodings import EncodingError, decoded
 from acmnet.files import FileError, open_regular
 from acmnet.limits import finite
-from acmnet.messages import quoted
+from acmnet.messages import did_you_mean, quoted
 from acmnet.text_files import lines_with_ends
 
 JSON: Final = activitynet.FORMAT
@@ -130,9 +130,11 @@ def target_format(out: Path, named: str | None) -> Format:
     found = format_to_write(out)
     if found is None or out.suffix.lower() == ".txt":
         got = f"ends with {out.suffix!r}" if out.suffix else "has no suffix"
+        suffixes = [suffix for one in FORMATS for suffix in one.suffixes]
         raise FormatError(
-            f"{out} {got}, which does not tell the format to write; name it with "
-            "--to-format, such as --to-format audacity"
+            f"{out} {got}, which does not tell the format to write; "
+            f"{did_you_mean(out.suffix, suffixes)}name the format with --to-format, "
+            f"one of {', '.join(NAMES)}"
         )
     return found
 

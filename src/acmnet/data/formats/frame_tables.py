@@ -183,7 +183,8 @@ def _table(content: Content, first: tuple[str, ...]) -> str:
     if n > MOST_FRAMES:
         raise AnnotationError(
             f"video {quoted(video.id)} has too many frames for a table of frames "
-            f"({n:,}, the most are {MOST_FRAMES:,}); check its duration and --fps"
+            f"({n:,}, at most {MOST_FRAMES:,} are written); check its "
+            "duration and --fps"
         )
     names = content.class_names
     if not names:

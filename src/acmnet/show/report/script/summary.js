@@ -3,7 +3,8 @@ const scores = contents.scores;
 $("warning").textContent = contents.notes.join(" ");
 if (scores) {
   const counts = `${counted(scores.videos, "video")}, ${counted(scores.instances, "true segment")}, ${counted(scores.detections, "detection")}`;
-  $("headline").textContent = `average mAP ${percent(scores.average)} % (${counts}; rules: ${scores.protocol})`;
+  const rules = scores.protocol === "custom" ? "" : `; protocol ${scores.protocol}`;
+  $("headline").textContent = `average mAP ${percent(scores.average)} % (${counts}${rules})`;
   const head = make("tr"), row = make("tr");
   head.append(make("th", "mAP in % at an overlap of"), ...scores.tiou.map((t) => make("th", String(t), { scope: "col" })), make("th", "average", { scope: "col" }));
   row.append(make("th", "all classes", { scope: "row" }), ...[...scores.map, scores.average].map((x) => make("td", percent(x))));
