@@ -85,8 +85,8 @@ def left_out_note(seen: Collection[str], average: float) -> str:
     is_out = "is" if len(seen) == 1 else "are"
     return (
         f"{counted(len(seen), 'video')} that {were} trained on {is_out} left out "
-        f"({some(sorted(seen))}); with {it} the average mAP is {100 * average:.2f} %, "
-        "which new videos will not reach"
+        f"({some(sorted(seen))}); with {it} the average mAP would be "
+        f"{100 * average:.2f} %, which says less of new videos"
     )
 
 
