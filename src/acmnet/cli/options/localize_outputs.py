@@ -105,10 +105,10 @@ def write_or_print(
         for video, found in shown.items():
             console.print(detections_table(video, found, most))
     if all(output.format in UNFILTERED for output in outputs) and outputs:
-        shown = everything
-    found = np.concatenate([np.zeros(0), *(x.score for x in results.values())])
+        shown, rule = everything, given
+    score = np.concatenate([np.zeros(0), *(x.score for x in results.values())])
     n_shown = sum(map(len, shown.values()))
-    left_out = left_out_sentence(found, n_shown, rule, "shown", "shows")
+    left_out = left_out_sentence(score, n_shown, rule, "shown", "shows")
     if left_out is not None:
         note(left_out)
 
