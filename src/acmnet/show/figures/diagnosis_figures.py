@@ -191,14 +191,16 @@ def _bars(axes: "Axes", diagnosis: Diagnosis, values: Sequence[FloatArray]) -> N
         axes.annotate(
             CHARACTERISTIC_NAMES[one.name],
             ((place[0] + place[-1]) / 2, 0),
-            (0, -40),
+            (0, -50),
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
             ha="center",
             color=BUCKET_COLOURS[one.name],
         )
         ticks += place
-        names += map("\n".join, zip(one.buckets, one.spans, strict=True))
+        # a span on two lines, since one would run into those beside it
+        spans = [x.replace("<=", "≤").replace("-", "-\n") for x in one.spans]
+        names += map("\n".join, zip(one.buckets, spans, strict=True))
     axes.set_xticks(ticks, names, fontsize=8)
     axes.set_ylim(0, max(1.2 * max(map(np.max, map(_percent, values))), 1.0))
 
