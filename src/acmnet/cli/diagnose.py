@@ -40,6 +40,10 @@ def diagnose_command(
     The overlap of a detection with a true segment is their tIoU: the time that both
     cover, divided by the time that either covers.
 
+    The kinds: double detection of an action that another one finds; wrong label;
+    localisation (right label, wrong boundaries); confusion (both wrong); background (a
+    tIoU of less than 0.1 with every action).
+
     For example: acmnet diagnose --ground-truth labels.json --detections found.json
 
     Parameters
@@ -82,7 +86,7 @@ def diagnose_command(
     at = ", ".join(f"{x:g}" for x in report.tiou)
     many = " (means over tIoU)" if len(report.tiou) > 1 else ""
     console.print(
-        f"{detections} against {ground_truth}, {report.protocol.name}: mAP "
+        f"{detections} against {ground_truth}{report.protocol.phrase}: mAP "
         f"{100 * report.average:.2f} % at tIoU {at}, normalised "
         f"{100 * diagnosis.map_n.mean():.2f} %{many}",
         markup=False,

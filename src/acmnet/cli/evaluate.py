@@ -136,7 +136,7 @@ def evaluate_command(
     beside = table_with_measured(reports) if published else None
     _write_files(written, reports, comparison, beside, left_out)
     if comparison is None:
-        title = f"{detections[0]} against {ground_truth}, {first.protocol.name}"
+        title = f"{detections[0]} against {ground_truth}{first.protocol.phrase}"
         _print_scores(first, title, score_threshold)
     else:
         _print_comparison(comparison, ground_truth)
@@ -214,7 +214,7 @@ def _print_comparison(comparison: Comparison, ground_truth: Path) -> None:
     """Print the mAP of several systems and how they differ from the first."""
     first = next(iter(comparison.reports.values()))
     rows = {name: report.map.tolist() for name, report in comparison.reports.items()}
-    title = f"mAP by {first.protocol.name}, against {ground_truth}"
+    title = f"mAP against {ground_truth}{first.protocol.phrase}"
     console.print(map_table(title, first.tiou.tolist(), rows))
     for line in comparison_lines(comparison):
         console.print(line, markup=False)

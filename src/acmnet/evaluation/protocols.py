@@ -81,6 +81,17 @@ class Protocol:
     classes: int | None = None
     """Number of classes in a complete ground truth."""
 
+    @property
+    def phrase(self) -> str:
+        """What a title says of the rules: nothing for "custom", which adds none.
+
+        Examples
+        --------
+        >>> protocol("thumos14").phrase, protocol("custom").phrase
+        (' by the protocol thumos14', '')
+        """
+        return "" if self.name == "custom" else f" by the protocol {self.name}"
+
     def video_id(self, name: str) -> str:
         """Return the id by which a video of both files is compared.
 
