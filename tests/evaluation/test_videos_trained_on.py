@@ -46,7 +46,9 @@ def test_held_out_videos_make_the_headline():
     assert (report.average, report.videos, report.instances) == (0.0, 1, 1)
     assert report.dropped == {}  # what is left out is no fault of the detections
     (note,) = report.notes
-    assert note.startswith("1 video that was trained on is left out ('a'); with it")
+    assert note.startswith(
+        "1 video that was trained on is left out of the scores ('a'); with it"
+    )
     assert "50.00 %" in note
     expected = {"left_out": ["a"], "average_with_them": {"x": pytest.approx(0.5)}}
     assert extra == {"trained_on": expected}
@@ -120,7 +122,10 @@ def test_two_systems_are_scored_on_the_same_videos():
         assert report.notes[0] == (
             "2 videos are left out, as the training was given their times ('a', 'b')"
         )
-        assert "1 video that was trained on is left out ('c')" in report.notes[1]
+        assert (
+            "1 video that was trained on is left out of the scores ('c')"
+            in report.notes[1]
+        )
     assert extra["taught_times"] == {"left_out": ["a", "b"]}
     assert extra["trained_on"]["left_out"] == ["c"]
 
@@ -143,7 +148,10 @@ def test_evaluate_leaves_them_out(acmnet, localized):
     code, out, err = acmnet(*score, "--json", "s.json", "--csv", "s.csv")
     assert code == 0
     assert "\n6 videos, " in out
-    assert "12 videos that were trained on are left out ('training_000'" in err
+    assert (
+        "12 videos that were trained on are left out of the scores ('training_000'"
+        in err
+    )
     held_out_score = json.loads(Path("s.json").read_text())
     assert held_out_score["trained_on"]["left_out"] == listed
     assert "trained on are left out" in Path("s.csv").read_text()
@@ -235,7 +243,10 @@ def test_no_verb_scores_videos_whose_times_were_given(acmnet, taught_run, tiny_w
     assert code == 0
     assert "\n6 videos, " in out
     assert left_out in err
-    assert "2 videos that were trained on are left out ('training_000'" in err
+    assert (
+        "2 videos that were trained on are left out of the scores ('training_000'"
+        in err
+    )
     values = json.loads(Path("s.json").read_text())
     assert len(values["taught_times"]["left_out"]) == 10
     _, out, err = acmnet("evaluate", *score, "--subset", "training")

@@ -77,7 +77,10 @@ def write_confusion_figure(report: DetectionReport, path: Path) -> tuple[Path, .
         image = axes.imshow(100 * shares, cmap="cividis", vmin=0, vmax=100)
         axes.set_xticks(range(n + 1), [*names, "nothing"], rotation=90)
         axes.set_yticks(range(n), names)
-        axes.set(xlabel=f"found at tIoU {NAMED_TIOU:g}, surest", ylabel="true")
+        axes.set(
+            xlabel=f"class of its surest detection (tIoU {NAMED_TIOU:g} or more)",
+            ylabel="true",
+        )
         if n <= 20:
             for (i, j), value in np.ndenumerate(100 * shares):
                 if value >= 0.5:

@@ -45,6 +45,7 @@ def write_training_figure(log: Path, path: Path) -> tuple[Path, ...]:
             # then the panel above is the lowest one of its column
             axes[len(terms) - 1 - (columns - 1)].tick_params(labelbottom=True)
         figure.supxlabel("epoch", fontsize=9)
+        figure.supylabel("loss, by term", fontsize=9)
         return save(figure, path)
 
 
