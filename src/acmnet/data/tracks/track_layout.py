@@ -120,13 +120,7 @@ def arranged(tracks: Tracks, layout: TrackLayout) -> Tracks:
             f"features are made of have {layout.n_axes}; extract it into another "
             "directory"
         )
-    missing = [name for name in layout.points if name not in tracks.points]
-    if missing:
-        raise TrackError(
-            f"it has no {counted(len(missing), 'point').split(' ', 1)[1]} "
-            f"{some(missing)} (it has {some(tracks.points)}); the features are made "
-            f"of {counted(len(layout.points), 'point')} that all recordings have"
-        )
+    _refuse_missing(tracks, layout)
     columns = [tracks.points.index(name) for name in layout.points]
     slots = _slots(tracks, layout)
     shape = (tracks.n_frames, layout.n_individuals, len(columns), layout.n_axes)
@@ -144,6 +138,25 @@ def arranged(tracks: Tracks, layout: TrackLayout) -> Tracks:
         points=layout.points,
         individuals=tuple(map(str, range(layout.n_individuals))),
         likelihood=None if tracks.likelihood is None else likelihood,
+    )
+
+
+def _refuse_missing(tracks: Tracks, layout: TrackLayout) -> None:
+    """Refuse a recording that lacks a point; say which points it shares."""
+    missing = [name for name in layout.points if name not in tracks.points]
+    if not missing:
+        return
+    shared = ",".join(name for name in layout.points if name in tracks.points)
+    remedy = (
+        f"to use those that all have, give --points {shared} and another directory "
+        "for the features"
+        if shared
+        else "is it of another kind of recordings?"
+    )
+    raise TrackError(
+        f"it has no {counted(len(missing), 'point').split(' ', 1)[1]} {some(missing)} "
+        f"(it has {some(tracks.points)}), but the features are made of "
+        f"{some(layout.points)}; {remedy}"
     )
 
 

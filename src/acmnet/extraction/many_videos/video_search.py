@@ -15,13 +15,20 @@ from acmnet.video.containers import VideoError
 from acmnet.video.frames import probe
 
 HDF5_SUFFIXES: Final = (".h5", ".hdf5")
+SLEAP_PROJECT: Final = (".slp",)
+"""Suffix of files that are no tracks but are kept beside them, or instead of them."""
 TRACKER_NAMES: Final = (
     re.compile(r"(.+?)_?DLC_.*shuffle\d.*", re.DOTALL),
     re.compile(r".+\.\d{3}_(.+)\.analysis", re.DOTALL),
+    re.compile(
+        r"(.+?)(?:\.(?:avi|mkv|mov|mp4))?"
+        r"(?:\.predictions|\.analysis|\.predictions\.analysis)",
+        re.DOTALL,
+    ),
 )
 """Names, without suffix, that DeepLabCut and SLEAP give to the tracks of a video, whose
-own name is the group: ``mouse1DLC_resnet50_openfieldOct30shuffle1_100000_filtered`` and
-``labels.v001.000_mouse1.analysis``."""
+own name is the group: ``mouse1DLC_resnet50_openfieldOct30shuffle1_100000_filtered``,
+``labels.v001.000_mouse1.analysis``, ``mouse1.mp4.predictions.analysis``."""
 
 
 def find_videos(
@@ -89,6 +96,8 @@ def find_tracks(paths: Sequence[str | Path]) -> dict[str, Path]:
         if not path.exists():
             raise ExtractionError(f"no file of tracks at {path}; check the path")
         files = _files_in(path, TRACK_SUFFIXES) if path.is_dir() else [path]
+        # a reader says of projects how to export them
+        files = files or _files_in(path, SLEAP_PROJECT)
         if not files:
             raise ExtractionError(
                 f"{path} holds no file of tracks ({', '.join(TRACK_SUFFIXES)}); name "
@@ -165,6 +174,8 @@ def _recording(file: Path) -> str:
     'm1'
     >>> _recording(Path("labels.v1.000_m1.analysis.h5")), _recording(Path("m1.csv"))
     ('m1', 'm1')
+    >>> _recording(Path("m1.mp4.predictions.analysis.h5"))
+    'm1'
     """
     name = one_form(file.stem)
     matches = (pattern.fullmatch(name) for pattern in TRACKER_NAMES)
