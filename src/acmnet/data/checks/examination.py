@@ -13,6 +13,7 @@ from acmnet.data.checks.label_checks import (
     by_subset,
     few_long_videos,
     label_findings,
+    learned_from,
 )
 from acmnet.data.checks.lenient_reading import read_leniently
 from acmnet.data.checks.missing_videos import (
@@ -186,7 +187,8 @@ def _lengths(annotations: Annotations, store: FeatureStore | None) -> Iterator[F
             return 0.0  # it is said elsewhere that it cannot be read
 
     source = annotations.source
-    for videos in by_subset(annotations.videos.values()).values():
+    groups = learned_from(by_subset(annotations.videos.values()))
+    for videos in groups.values():
         few = few_long_videos(videos, length_s)
         if few is not None:
             yield Finding(

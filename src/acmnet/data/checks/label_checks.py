@@ -32,6 +32,8 @@ found only where its actions stand out from the rest of the video
 MOST_LABELS: Final = 300
 """Videos with more labels than this are left out of the search for labels that always
 occur together."""
+SUBSETS_TO_SCORE: Final = frozenset({"test", "testing"})
+"""Names, in lower case, of subsets that are scored and seldom learned from."""
 ONLY_OF_NAMES: Final = frozenset(
     {"everywhere", "nearly-everywhere", "inseparable", "implied"}
 )
@@ -71,7 +73,7 @@ def label_findings(annotations: Annotations) -> Iterator[Finding]:
             source=annotations.source,
         )
     yield from _absent(annotations, labelled)
-    for name, videos in labelled.items():
+    for name, videos in learned_from(labelled).items():
         yield from _weak(annotations, name, videos)
 
 
@@ -92,6 +94,22 @@ def by_subset(videos: Iterable[Video]) -> dict[str | None, list[Video]]:
     for video in videos:
         groups.setdefault(video.subset, []).append(video)
     return groups
+
+
+def learned_from(
+    groups: Mapping[str | None, list[Video]],
+) -> Mapping[str | None, list[Video]]:
+    """Return the subsets that a training may learn from.
+
+    What names cannot teach is of no concern in a subset that is there to be scored, as
+    its name says. It is left out, unless there is no other one.
+    """
+    learned = {
+        name: videos
+        for name, videos in groups.items()
+        if name is None or name.lower() not in SUBSETS_TO_SCORE
+    }
+    return learned or groups
 
 
 def suspicions(
