@@ -9,7 +9,7 @@ from typing import Any, Final
 import torch
 
 _ALONE: Final = threading.RLock()
-"""Held by the one thread that imports OpenVINO or makes a model for it."""
+"""Held by the one thread that imports OpenVINO or reads a model."""
 
 
 def cpu_settings(precision: str) -> dict[str, Any]:
@@ -29,11 +29,11 @@ def cpu_settings(precision: str) -> dict[str, Any]:
 def without_reports() -> Iterator[None]:
     """Keep OpenVINO from reporting its use to its makers without being asked.
 
-    OpenVINO sends such reports on import and on conversion. It works without them where
-    its module for reports cannot be imported, so that module is hidden.
+    OpenVINO sends such reports on import and when it reads a model. It works without
+    them where its module for reports cannot be imported, so that module is hidden.
 
-    Only one thread at a time gets in: a hidden module is hidden from all threads, and
-    torch, which makes models for OpenVINO in here, cannot trace two networks at once.
+    Only one thread at a time gets in, because a hidden module is hidden from all
+    threads.
     """
     name = "openvino_telemetry"
     with _ALONE:

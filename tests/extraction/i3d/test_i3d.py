@@ -5,7 +5,6 @@ import importlib.util
 import itertools
 import math
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,8 +15,16 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from acmnet.extraction.i3d.i3d import I3D, INPUT_SIDE, I3DError, kinetics_classes
-from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_model
+from acmnet.extraction.i3d.i3d import (
+    I3D,
+    INPUT_SIDE,
+    I3DError,
+    MaxPool,
+    Mixed,
+    Unit,
+    kinetics_classes,
+)
+from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.i3d_planes import PlaneI3D
 from acmnet.extraction.i3d.i3d_runner import I3DRunner
 from acmnet.extraction.i3d.i3d_weights import load_i3d
@@ -465,27 +472,34 @@ def test_openvino_does_not_bind_processes_to_the_same_core():
     assert compiled.get_property("INFERENCE_NUM_THREADS") == torch.get_num_threads()
 
 
-def test_openvino_makes_models_in_several_threads(monkeypatch):
-    """`fit` times its extractors in a thread each before it begins."""
+def test_openvino_gets_the_same_network():
+    """Each kind of layer, on odd and even numbers of frames and pixels."""
     if importlib.util.find_spec("openvino") is None:
         pytest.skip("openvino is not installed")
+    torch.manual_seed(0)
+    network = I3D(2)
+    network.layers = nn.Sequential(
+        Unit(2, 8, 7, 2),
+        MaxPool((1, 3, 3), (1, 4, 4)),
+        Mixed(8, (3, 2, 4, 2, 3, 2)),
+        MaxPool((2, 2, 2), (2, 2, 2)),
+        nn.Conv3d(12, 5, 3, padding=1),
+        nn.ReLU(),
+    )
+    network = randomised(network).float().folded()
     openvino = import_openvino("cpu")
-    network = nn.Conv3d(3, 1, (9, INPUT_SIDE, INPUT_SIDE)).requires_grad_(False)
-    network.in_channels = 3
-    together = threading.Barrier(3)
-    bars = pytest.importorskip("tqdm.std")
-    # as in a new process: in this one torch may have traced something before
-    monkeypatch.delattr(bars.tqdm, "_lock", raising=False)
-    monkeypatch.delattr(bars.TqdmDefaultWriteLock, "mp_lock", raising=False)
-
-    def outputs(_):
-        together.wait()
-        return len(openvino_model(openvino, network, 9).outputs)
-
-    with ThreadPoolExecutor(3) as threads:
-        assert list(threads.map(outputs, range(3))) == [1, 1, 1]
-    # workers make these models, and one that is killed would leave its semaphore
-    assert not hasattr(bars.TqdmDefaultWriteLock, "mp_lock")
+    frames = torch.randn(1, 11, INPUT_SIDE, INPUT_SIDE, 2)
+    with ThreadPoolExecutor(2) as threads:  # as `fit` does where it makes a forecast
+        runs = threads.map(
+            lambda _: openvino_pass(openvino, network, "openvino", 11), range(2)
+        )
+    exact = network(frames.permute(0, 4, 1, 2, 3))
+    assert exact.shape == (1, 5)
+    for run in runs:
+        torch.testing.assert_close(run(frames), exact, rtol=1e-4, atol=1e-6)
+    network.layers.append(nn.Tanh())
+    with pytest.raises(TypeError, match="no node of OpenVINO is known for Tanh"):
+        openvino_pass(openvino, network, "openvino", 11)
 
 
 def test_openvino_missing_is_refused(monkeypatch):

@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from acmnet.extraction.i3d.i3d import I3D, I3DError
-from acmnet.extraction.i3d.i3d_int8 import convolutions, measured_peaks, quantize
-from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_model
+from acmnet.extraction.i3d.i3d_int8 import convolutions
+from acmnet.extraction.i3d.i3d_openvino import import_openvino, measured_peaks
+from acmnet.extraction.i3d.i3d_openvino_model import openvino_model
 from acmnet.extraction.i3d.i3d_runner import I3DRunner, network_input
 
 pytestmark = pytest.mark.skipif(
@@ -41,8 +42,8 @@ def frames():
 
 @pytest.fixture(scope="module")
 def peaks(network, frames):
-    snippets = torch.from_numpy(frames.reshape(2, 16, 224, 224, 3))
-    return measured_peaks(network, [network_input(snippets)])
+    snippets = frames.reshape(2, 16, 224, 224, 3)
+    return measured_peaks(import_openvino("cpu"), network, snippets)
 
 
 def described(network, frames, **options):
@@ -60,25 +61,33 @@ def test_int8_is_near_fp32(network, frames, peaks):
 
 
 def test_peaks_are_what_each_convolution_reads(network, frames, peaks):
-    assert len(peaks) == len(convolutions(network)) - 1
+    tops = {}
+
+    def see(layer, inputs):
+        tops[layer] = float(inputs[0].max())
+
+    for layer in convolutions(network)[1:]:
+        layer.register_forward_pre_hook(see)
     with torch.inference_mode():
-        read = network_input(torch.from_numpy(frames.reshape(2, 16, 224, 224, 3)))
-        for layer in network.layers[:2]:
-            read = layer(read)
-    assert peaks[0] == pytest.approx(float(read.max()), rel=1e-4)
+        network(network_input(torch.from_numpy(frames.reshape(2, 16, 224, 224, 3))))
+    assert peaks == pytest.approx(list(tops.values()), rel=1e-4)
+    assert len(peaks) == 2
 
 
-def test_convolutions_of_many_pixels_are_rounded_to_bytes(network, peaks):
-    model, other = openvino_model(import_openvino("cpu"), network, 16), network.folded()
+def test_what_a_pooling_layer_reads_is_rounded_rather_than_its_result(network, peaks):
     with pytest.raises(I3DError, match="the peaks of 2 convolutions, got 0; let acmne"):
-        quantize(model, network, [])
-    nn.init.zeros_(convolutions(other)[1].weight)
-    with pytest.raises(I3DError, match="orders I3D's convolutions in another way"):
-        quantize(model, other, peaks)
-    quantize(model, network, peaks)
+        openvino_model(network, 16, [])
+    model = openvino_model(network, 16, peaks)
     layers = [x for x in model.get_ordered_ops() if x.get_type_name() == "Convolution"]
-    kinds = [layer.input_value(0).get_node().get_type_name() for layer in layers]
-    assert [kind == "FakeQuantize" for kind in kinds] == [True, True, False]
+    reads = [layer.input_value(0).get_node() for layer in layers]
+    assert [read.get_type_name() for read in reads] == [
+        "FakeQuantize",
+        "MaxPool",
+        "Relu",
+    ]
+    assert reads[1].input_value(0).get_node().get_type_name() == "FakeQuantize"
+    kernels = [layer.input_value(1).get_node().get_type_name() for layer in layers]
+    assert kernels == ["FakeQuantize", "FakeQuantize", "Constant"]  # 7 x 7 pixels
 
 
 def test_flow_is_not_computed_in_int8(peaks):

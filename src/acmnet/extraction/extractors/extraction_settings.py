@@ -40,7 +40,7 @@ class ExtractionSettings:
     `acmnet.extraction.i3d.fastest_precision.with_fastest` has chosen another one."""
     peaks: tuple[float, ...] = ()
     """Only for "openvino-int8": what the convolutions of I3D read at most, as
-    `acmnet.extraction.i3d.i3d_int8.measured_peaks` returns it."""
+    `acmnet.extraction.i3d.i3d_openvino.measured_peaks` returns it."""
     least_cosine: float = LEAST_COSINE
     """Only for "auto" and "openvino-int8": the least cosine between the I3D features of
     a snippet and those in fp32, in (0, 1]. A format that changes them more is not

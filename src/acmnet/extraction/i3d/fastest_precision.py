@@ -30,8 +30,11 @@ from acmnet.extraction.i3d.i3d_back_ends import (
     measured,
     peaks_of,
 )
-from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
-from acmnet.extraction.i3d.i3d_runner import network_input
+from acmnet.extraction.i3d.i3d_openvino import (
+    import_openvino,
+    measured_peaks,
+    openvino_pass,
+)
 from acmnet.extraction.i3d.snippet_cutting import crop_centre, cut_snippets
 from acmnet.extraction.weights.weights_folder import weights_directory
 from acmnet.files import write_json
@@ -179,14 +182,12 @@ def _in_int8(settings: ExtractionSettings, snippets: Frames) -> ExtractionSettin
         )
     openvino = import_openvino("cpu")
     network = installed_rgb()
-    peaks = peaks_of(network, snippets[::2])
+    peaks = measured_peaks(openvino, network, snippets[::2])
     n_frames = settings.snippet_frames
     run = openvino_pass(openvino, network, INT8, n_frames, peaks)
-    with torch.inference_mode():
-        others = [torch.from_numpy(one[None]) for one in snippets[1::2]]
-        exact = np.concatenate([network(network_input(x)).numpy() for x in others])
-        found = np.concatenate([run(x).numpy() for x in others])
-    worst = cosines(found, exact).min()
+    run_exactly = openvino_pass(openvino, network, "openvino", n_frames)
+    others = torch.from_numpy(snippets[1::2])
+    worst = cosines(run(others).numpy(), run_exactly(others).numpy()).min()
     if worst < settings.least_cosine:
         raise I3DError(
             f"in int8 the features of a snippet of these videos have a cosine of "

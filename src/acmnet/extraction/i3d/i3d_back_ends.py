@@ -23,8 +23,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from acmnet.devices import computed_in
 from acmnet.extraction.extractors.i3d_choices import RGB_WEIGHTS, Precision
 from acmnet.extraction.i3d.i3d import I3D, INPUT_SIDE, Frames, I3DError
-from acmnet.extraction.i3d.i3d_int8 import measured_peaks
-from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
+from acmnet.extraction.i3d.i3d_openvino import (
+    import_openvino,
+    measured_peaks,
+    openvino_pass,
+)
 from acmnet.extraction.i3d.i3d_runner import network_input, torch_pass
 from acmnet.extraction.i3d.i3d_weights import load_i3d
 from acmnet.extraction.i3d.published_i3d_files import unfilled_network
@@ -154,7 +157,7 @@ def measured(
     snippets : (n, T, 224, 224, 3) uint8 array
         The snippets that each is to compute, at least one.
     peaks : sequence of float
-        For int8; see `acmnet.extraction.i3d.i3d_int8.measured_peaks`.
+        For int8; see `acmnet.extraction.i3d.i3d_openvino.measured_peaks`.
     """
     context = multiprocessing.get_context("spawn")
     for name in names:
@@ -186,13 +189,13 @@ def installed_rgb() -> I3D:
 
 
 def peaks_of(network: I3D, snippets: Frames) -> tuple[float, ...]:
-    """Return the peaks for int8 on (n, T, 224, 224, 3) snippets; see `measured_peaks`.
+    """Return the peaks for int8 on some snippets, as `measured_peaks` measures them.
 
-    The snippets are scaled and computed one at a time.
+    Without OpenVINO, nothing is computed in int8, and there are none.
     """
-    return measured_peaks(
-        network, (network_input(torch.from_numpy(one[None])) for one in snippets)
-    )
+    if importlib.util.find_spec("openvino") is None:
+        return ()
+    return measured_peaks(import_openvino("cpu"), network, snippets)
 
 
 def measure(name: str, snippets: Frames, peaks: Sequence[float]) -> Measured:

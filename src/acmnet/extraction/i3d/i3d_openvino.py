@@ -1,10 +1,6 @@
 """I3D computed by OpenVINO on the CPU; needs the extra ``acmnet[openvino]``."""
 
-import contextlib
 import importlib
-import importlib.resources
-import threading
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,8 +9,9 @@ import torch
 from torch import Tensor
 
 from acmnet.extraction.extractors.i3d_choices import Precision
-from acmnet.extraction.i3d.i3d import CHANNELS, I3D, INPUT_SIDE, I3DError
-from acmnet.extraction.i3d.i3d_int8 import quantize
+from acmnet.extraction.i3d.i3d import I3D, Frames, I3DError
+from acmnet.extraction.i3d.i3d_int8 import kept_peak
+from acmnet.extraction.i3d.i3d_openvino_model import openvino_model
 from acmnet.extraction.openvino_on_cpu import cpu_settings, without_reports
 
 
@@ -40,14 +37,16 @@ def openvino_pass(
     snippet_frames : int
         Frames in a snippet T.
     peaks : sequence of float
-        For "openvino-int8", what `acmnet.extraction.i3d.i3d_int8.measured_peaks`
-        returns.
+        For "openvino-int8", what `measured_peaks` returns.
+
+    Raises
+    ------
+    I3DError
+        If there are not as many peaks as convolutions that need one.
     """
-    model = openvino_model(openvino, network, snippet_frames)
-    if precision == "openvino-int8":
-        quantize(model, network, peaks)
+    is_int8 = precision == "openvino-int8"
     compiled = openvino.compile_model(
-        taking_frames(model, network.in_channels),
+        openvino_model(network, snippet_frames, peaks if is_int8 else None),
         "CPU",
         cpu_settings("f32" if precision == "openvino" else "bf16"),
     )
@@ -59,43 +58,22 @@ def openvino_pass(
     return run
 
 
-def openvino_model(openvino: Any, network: I3D, snippet_frames: int) -> Any:
-    """Return the network as a model of OpenVINO, for (1, C, T, 224, 224) in fp32.
+def measured_peaks(openvino: Any, network: I3D, snippets: Frames) -> tuple[float, ...]:
+    """Return the largest number that each convolution but the first one reads, in fp32.
 
-    OpenVINO is faster with one snippet at a time, and with a shape that is fixed.
+    Parameters
+    ----------
+    openvino : module
+        What `import_openvino` returns.
+    network : I3D
+        A folded network of the RGB stream.
+    snippets : (n, T, 224, 224, 3) uint8 array
+        A few snippets of each kind of video that will be described, at least one.
     """
-    example = torch.zeros(
-        1, network.in_channels, snippet_frames, INPUT_SIDE, INPUT_SIDE
-    )
-    # torch warns here of changes to its own internals
-    with without_reports(), warnings.catch_warnings():
-        _keep_bars_to_this_process()
-        warnings.simplefilter("ignore", FutureWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
-        model = openvino.convert_model(torch.export.export(network, (example,)))
-    model.reshape(list(example.shape))
-    return model
-
-
-def taking_frames(model: Any, channels: int) -> Any:
-    """Return a model that takes (1, T, 224, 224, C) frames: bytes, or flow in fp32.
-
-    The scaling of bytes to ``[-1, 1]`` and the change of axes become part of the model,
-    which does both faster than torch does.
-    """
-    openvino = importlib.import_module("openvino")
-    opset13 = importlib.import_module("openvino.opset13")
-    (former,) = model.inputs
-    n_frames = former.get_shape()[2]
-    kind = np.uint8 if channels == CHANNELS["rgb"] else np.float32
-    taken = opset13.parameter([1, n_frames, INPUT_SIDE, INPUT_SIDE, channels], kind)
-    moved = opset13.transpose(taken, [0, 4, 1, 2, 3])
-    if kind is np.uint8:
-        scaled = opset13.divide(opset13.convert(moved, "f32"), np.float32(127.5))
-        moved = opset13.subtract(scaled, np.float32(1))
-    for reader in former.get_target_inputs():
-        reader.replace_source_output(moved.output(0))
-    return openvino.Model(model.get_results(), [taken], "i3d")
+    model = openvino_model(network, snippets.shape[1], returns_peaks=True)
+    compiled = openvino.compile_model(model, "CPU", cpu_settings("f32"))
+    found = [compiled([snippet[None]])[1] for snippet in snippets]
+    return tuple(kept_peak(peak) for peak in np.max(found, axis=0).tolist())
 
 
 def import_openvino(device: str) -> Any:
@@ -119,13 +97,3 @@ def import_openvino(device: str) -> Any:
             "precision openvino needs OpenVINO, which is not installed; run: pip "
             "install 'acmnet[openvino]'"
         ) from None
-
-
-def _keep_bars_to_this_process() -> None:
-    """Keep tqdm, by which torch counts what it has traced, from sharing its lock.
-
-    The lock would be a semaphore of the system. When a worker that has one is killed,
-    Python warns at the end of the program that it was never closed.
-    """
-    with contextlib.suppress(ImportError):  # torch does without it
-        importlib.import_module("tqdm").tqdm.set_lock(threading.RLock())

@@ -57,7 +57,7 @@ class I3DRunner:
     device : str
         A device of torch, such as ``"cuda"``; OpenVINO needs ``"cpu"``.
     peaks : sequence of float
-        For int8, what `acmnet.extraction.i3d.i3d_int8.measured_peaks` returns.
+        For int8, what `acmnet.extraction.i3d.i3d_openvino.measured_peaks` returns.
 
     Raises
     ------
