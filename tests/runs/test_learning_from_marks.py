@@ -157,9 +157,9 @@ def test_a_round_learns_again_what_changed_and_says_what_it_began_with(asked, na
         "weights_sha256": weights_sha256(names[0].out),
     }
     teacher = load_config(request.out / "teachers" / "0")
-    assert teacher.epoch == 20
+    assert teacher.epoch == 6  # after the 14 of the trial, which its weights are from
     began = teacher.training["begun_from"]["run"]
-    assert began == str(names[0].out / "teachers" / "0")
+    assert began == str(request.out / "marks_trial" / "without_0")
     again = dataclasses.replace(request, begin_from=None)
     with pytest.raises(RunError, match="began with the weights of "):
         train_run(again)
@@ -210,7 +210,7 @@ def test_teachers_do_not_learn_marks_that_do_not_help_to_find_others(asked, name
     assert not kept["teachers_learn_marks"]
     assert kept["trial"]["videos"] == 24
     assert kept["trial"]["of_marks"] < kept["trial"]["of_names"]
-    assert notes[-1].startswith("in a trial on 24 videos, half of your marks were ")
+    assert notes[-1].startswith("in a trial on 24 videos, each of your marks was ")
     assert notes[-1].endswith("only the student learned your marks, not its teachers")
     assert not (request.out / "marks_trial").exists()
 
@@ -220,10 +220,26 @@ def test_a_round_after_one_whose_teachers_learned_marks_tries_nothing(asked, nam
     train_run(first)
     assert load_config(first.out).training["trial"]["errors"] > CLEAR_GAIN
     second = a_round(asked, "segments", (first,), name="second segments")
-    assert trial_plan(first).epochs == 2 * 20
+    assert trial_plan(first).epochs == 2 * 14
     assert trial_plan(second) is None
     new = renamed(a_round(asked, "segments", names, name="new class"), "yawn")
     assert trial_plan(new) is None
+
+
+def test_a_trial_is_a_part_of_the_round_of_three_teachers(asked, names):
+    three = recipe("default", profile="best", overrides=FEW | {"teachers.count": 3})
+    request = a_round(asked, "segments", names, name="of three")
+    request = dataclasses.replace(request, settings=three)
+    plan = trial_plan(request)
+    assert [one.seed for one in plan.of_marks] == [0, 1, 2]
+    assert [*map(set, plan.parts)] == [
+        set(request.marks) - set(one.marks) for one in plan.of_marks
+    ]
+    after = plan.request_after(request).schedule.training.epochs
+    assert plan.epochs + 3 * after == 3 * request.schedule.training.epochs
+    # what a trial tried, its teachers go on from
+    trial = request.out / "marks_trial"
+    assert plan.beginnings() == {k: trial / f"without_{k}" for k in range(3)}
 
 
 def test_a_round_after_a_round_takes_as_many_epochs(asked, names):

@@ -16,6 +16,10 @@ from acmnet.training.second_stage.second_stage_settings import (
     TeacherSettings,
 )
 
+TRIAL_SHARE: Final = 2 / 3
+"""Share of a teacher's epochs in a round that a trial of marks takes, where there is
+one. The teachers take the rest."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -63,13 +67,48 @@ class Settings:
             self,
             training=dataclasses.replace(
                 self.training,
-                epochs=math.ceil(share * self.training.epochs),
+                epochs=_rounded_up(share * self.training.epochs),
                 early_end=0.0,
             ),
             student_training=dataclasses.replace(
-                student, epochs=math.ceil(share * student.epochs)
+                student, epochs=_rounded_up(share * student.epochs)
             ),
         )
+
+    def of_a_trial_in_a_round(self) -> "Settings":
+        """Return the settings of networks that try marks in a round.
+
+        They take the share `TRIAL_SHARE` of a teacher's epochs in the round.
+        """
+        return self._of_round_epochs(self._epochs_of_a_trial)
+
+    def after_a_trial_in_a_round(self) -> "Settings":
+        """Return the settings of teachers for what a trial leaves of a round.
+
+        Examples
+        --------
+        >>> tried, rest = (
+        ...     own.of_a_round().training.epochs
+        ...     for own in (
+        ...         Settings().of_a_trial_in_a_round(),
+        ...         Settings().after_a_trial_in_a_round(),
+        ...     )
+        ... )
+        >>> tried, rest, Settings().of_a_round().training.epochs
+        (100, 50, 150)
+        """
+        left = self.of_a_round().training.epochs - self._epochs_of_a_trial
+        return self._of_round_epochs(max(left, 1))
+
+    @property
+    def _epochs_of_a_trial(self) -> int:
+        return _rounded_up(TRIAL_SHARE * self.of_a_round().training.epochs)
+
+    def _of_round_epochs(self, epochs: int) -> "Settings":
+        """Return the settings with a round in which a network takes these epochs."""
+        share = epochs / self.training.epochs
+        training = dataclasses.replace(self.training, round_share=share)
+        return dataclasses.replace(self, training=training)
 
     def without_student(self) -> "Settings":
         """Return the settings for one network of the paper and no second stage."""
@@ -80,6 +119,17 @@ class Settings:
             training=self.training,
             localization=self.localization,
         )
+
+
+def _rounded_up(epochs: float) -> int:
+    """Return the next whole number, or the same one where rounding errors exceed it.
+
+    Examples
+    --------
+    >>> 0.07 * 100, _rounded_up(0.07 * 100), _rounded_up(7.1)
+    (7.000000000000001, 7, 8)
+    """
+    return math.ceil(round(epochs, 9))
 
 
 SECOND_STAGE: Final = ("teachers", "pseudo_labels", "student", "student_training")

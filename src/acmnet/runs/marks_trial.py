@@ -2,8 +2,8 @@
 
 With little video, teachers that learn marks learn those videos by heart, and teachers
 that learned the names alone help a student more. With more video it is the other way
-round. So before the teachers are trained, networks learn one half of the marks and are
-scored on the other half.
+round. So before the teachers are trained, networks learn the marks of some videos and
+are scored on those of the others.
 """
 
 import dataclasses
@@ -16,33 +16,32 @@ from typing import Any, Final, NamedTuple
 from acmnet.checkpoints.checkpoint import load_config
 from acmnet.data.datasets import WeakDataset
 from acmnet.messages import counted
-from acmnet.models.stored_model import TEACHERS, TRIAL, load_network, teaching
+from acmnet.models.stored_model import TEACHERS, TRIAL, teaching
 from acmnet.network.acm_net import ACMNet
-from acmnet.runs.earlier_run import has_same_marks
+from acmnet.runs.earlier_run import begin_with_earlier, has_same_marks
 from acmnet.runs.marks_on_grid import marks_on_grid
 from acmnet.runs.network_training import trained_model
 from acmnet.runs.run_request import RunRequest
-from acmnet.runs.teacher_training import (
-    as_teacher,
-    keeps_teachers,
-    trained_together,
-)
+from acmnet.runs.teacher_training import as_teacher, trained_together
 from acmnet.startup import is_first_process
 from acmnet.training.first_stage.marked_snippets import SnippetMarks
 from acmnet.training.optimisation.tasks import StepRecord
 from acmnet.training.second_stage.held_out_marks import (
     Gain,
     gain,
-    halves,
     log_densities,
+    parts,
 )
 from acmnet.training.second_stage.pseudo_labels import pseudo_labels
 
 EPOCHS: Final = 0.5
-"""Share of a teacher's epochs that a network of the trial takes. In a round, which is
-short already, it takes all of them."""
+"""Share of a teacher's epochs that a network of the trial takes in a training that
+begins with nothing. In a round it is `acmnet.recipes.settings.TRIAL_SHARE`."""
 NETWORKS: Final = 3
-"""Networks that a trial trains: one learns the names, and two each a half of the marks.
+"""Networks that a trial trains where a training begins with nothing: one learns the
+names, and two the marks of a half of the videos each."""
+FEWEST_PARTS: Final = 2
+"""Fewest parts of the marked videos: one network learns the marks of all parts but one.
 """
 LEAST_SCORE: Final = 1e-9
 """Least score of a proposal that counts, as a share of the best score of its class in
@@ -73,7 +72,7 @@ def sentence_of(values: Mapping[str, Any]) -> str:
     >>> found = Gain(videos=23, of_names=1.6, of_marks=1.3, errors=-2.8)
     >>> told = sentence_of(Trial(False, found).values())
     >>> told.partition(":")[0]
-    'in a trial on 23 videos, half of your marks were held out'
+    'in a trial on 23 videos, each of your marks was held out once'
     >>> told.partition(", so ")[2]
     'only the student learned your marks, not its teachers'
     """
@@ -84,9 +83,9 @@ def sentence_of(values: Mapping[str, Any]) -> str:
     if values["teachers_learn_marks"]:
         verdict = "clearly better, so the student learned your marks, and so did its"
     return (
-        f"in a trial on {counted(found['videos'], 'video')}, half of your marks were "
-        f"held out: networks that had learned the other half found them "
-        f"{found['of_marks']:.1f} times as well as chance, and a network that had "
+        f"in a trial on {counted(found['videos'], 'video')}, each of your marks was "
+        "held out once: networks that had learned marks of other videos found them "
+        f"{found['of_marks']:.1f} times as well as chance, and networks that had "
         f"learned names alone {found['of_names']:.1f} times; that is {verdict} teachers"
     )
 
@@ -122,16 +121,50 @@ def sentence_of_trainings(values: Sequence[Mapping[str, Any]]) -> str:
 class TrialPlan(NamedTuple):
     """What the trial of a run trains."""
 
-    parts: tuple[frozenset[str], frozenset[str]]
-    """The halves of the videos with marks."""
-    trainings: tuple[RunRequest, ...]
-    """The trainings: of the names alone, unless a network that learned them is there
-    from an earlier run, and of each half."""
+    parts: tuple[frozenset[str], ...]
+    """The parts of the videos with marks."""
+    of_marks: tuple[RunRequest, ...]
+    """A training for each part: of all names, and of the marks of all other parts."""
+    of_names: RunRequest | None
+    """The training of names alone; None in a round, where the teachers of the earlier
+    run have learned them."""
+
+    @property
+    def trainings(self) -> tuple[RunRequest, ...]:
+        """All trainings of the trial."""
+        return (
+            self.of_marks if self.of_names is None else (self.of_names, *self.of_marks)
+        )
 
     @property
     def epochs(self) -> int:
         """Epochs of all trainings together."""
         return sum(one.schedule.training.epochs for one in self.trainings)
+
+    def request_after(self, request: RunRequest) -> RunRequest:
+        """Return the request for the teachers that follow the trial.
+
+        In a round they take the epochs that the trial leaves, so that a round with a
+        trial takes as many as one without.
+        """
+        if self.of_names is not None:
+            return request
+        settings = request.settings.after_a_trial_in_a_round()
+        return dataclasses.replace(request, settings=settings)
+
+    def beginnings(self) -> dict[int, Path]:
+        """Return the networks that teachers go on from, by the places of the teachers.
+
+        In a round, each network of the trial begins with the weights of a teacher. If
+        the teachers learn the marks, they go on from there.
+        """
+        if self.of_names is not None:
+            return {}
+        return {
+            int(one.begin_from.name): one.out
+            for one in reversed(self.of_marks)
+            if one.begin_from is not None
+        }
 
 
 def trial_plan(request: RunRequest) -> TrialPlan | None:
@@ -151,8 +184,15 @@ def trial_plan(request: RunRequest) -> TrialPlan | None:
         teacher = earlier / TEACHERS / "0"
         if new or not has_same_marks(of_names_alone(request), teacher):
             return None
-    parts = halves(marks_on_grid(request))
-    return None if parts is None else TrialPlan(parts, _trainings(request, parts))
+    marks = marks_on_grid(request)
+    if earlier is None:
+        held_out = parts(marks, FEWEST_PARTS)
+        return (
+            None if held_out is None else _plan_of_a_whole_training(request, held_out)
+        )
+    places = teaching(load_config(earlier), request.settings.teachers.count)
+    held_out = parts(marks, max(FEWEST_PARTS, len(places)))
+    return None if held_out is None else _plan_of_a_round(request, held_out, places)
 
 
 def try_marks(
@@ -165,9 +205,9 @@ def try_marks(
 ) -> Trial:
     """Return whether the teachers of a run should learn its marks.
 
-    A network learns one half of the marks, another one the other half, and each is
-    compared, on the marks that it was not given, with a network that learned the names
-    alone. Teachers learn the marks only if that is a clear gain, see
+    Each network learns the marks of all videos with marks but one part of them. On that
+    part it is compared with a network that learned the names alone. Teachers learn the
+    marks only if that is a clear gain, see
     `acmnet.training.second_stage.held_out_marks`. Without a plan, they learn marks that
     have weight.
 
@@ -187,15 +227,15 @@ def try_marks(
     networks = trained_together(
         plan.trainings, dataset, mined_snippets, on_step, on_note
     )
-    if len(networks) > len(plan.parts):
-        of_names, *of_halves = networks
-    else:
-        of_names, of_halves = _earlier_teacher(request), list(networks)
+    of_marks = networks[-len(plan.parts) :]
+    of_names = networks[:1] * len(plan.parts)
+    if plan.of_names is None:
+        of_names = tuple(_as_it_begins(one, dataset) for one in plan.of_marks)
     names: dict[str, list[float]] = {}
     marks: dict[str, list[float]] = {}
-    for network, held_out in zip(of_halves, reversed(plan.parts), strict=True):
-        names |= _found(request, of_names, held_out)
-        marks |= _found(request, network, held_out)
+    for one, other, part in zip(of_names, of_marks, plan.parts, strict=True):
+        names |= _found(request, one, part)
+        marks |= _found(request, other, part)
     found = gain(names, marks)
     return Trial(found.is_clear, found)
 
@@ -211,37 +251,60 @@ def remove_trial(run: Path) -> None:
         shutil.rmtree(run / TRIAL, ignore_errors=True)
 
 
-def _trainings(
-    request: RunRequest, parts: Sequence[Collection[str]]
-) -> tuple[RunRequest, ...]:
-    """Return the trainings of a trial: of names, unless known, and of each half."""
-    short = _short(request)
-    names = as_teacher(of_names_alone(short), request.out / TRIAL / "names", 0)
-    by_half = [
-        as_teacher(_given(short, part), request.out / TRIAL / f"half_{i}", 0)
-        for i, part in enumerate(parts)
-    ]
-    is_known = keeps_teachers(of_names_alone(request))
-    return tuple(by_half if is_known else [names, *by_half])
+def _plan_of_a_whole_training(
+    request: RunRequest, held_out: tuple[frozenset[str], ...]
+) -> TrialPlan:
+    """Return the trial of a training that begins with nothing.
 
-
-def _short(request: RunRequest) -> RunRequest:
-    """Return the request with the epochs of a trial."""
-    if request.begin_from is not None:
-        return request
+    All its networks have the first teacher's seed, and a share of its epochs.
+    """
     settings = request.settings
     epochs = math.ceil(EPOCHS * settings.training.epochs)
     training = dataclasses.replace(settings.training, epochs=epochs)
     settings = dataclasses.replace(settings, training=training)
-    return dataclasses.replace(request, settings=settings)
+    short = dataclasses.replace(request, settings=settings)
+    of_names = as_teacher(of_names_alone(short), request.out / TRIAL / "names", 0)
+    places = [0] * len(held_out)
+    return TrialPlan(held_out, _of_marks(short, held_out, places), of_names)
 
 
-def _given(request: RunRequest, videos: Collection[str]) -> RunRequest:
-    """Return the request with the marks of some videos, and the names of all."""
+def _plan_of_a_round(
+    request: RunRequest, held_out: tuple[frozenset[str], ...], places: Sequence[int]
+) -> TrialPlan:
+    """Return the trial of a round: each teacher learns what another part leaves.
+
+    Parameters
+    ----------
+    request : RunRequest
+        The round.
+    held_out : tuple of sets of str
+        The parts of the marked videos.
+    places : sequence of int
+        The places of the earlier run's teachers. Where they are fewer than the parts,
+        several networks begin with the same one.
+    """
+    settings = request.settings.of_a_trial_in_a_round()
+    short = dataclasses.replace(request, settings=settings)
+    begun = [places[i % len(places)] for i in range(len(held_out))]
+    return TrialPlan(held_out, _of_marks(short, held_out, begun), None)
+
+
+def _of_marks(
+    request: RunRequest, held_out: Sequence[Collection[str]], places: Sequence[int]
+) -> tuple[RunRequest, ...]:
+    """Return a training for each part, like that of the teacher in each place."""
+    return tuple(
+        as_teacher(_without(request, part), request.out / TRIAL / f"without_{i}", k)
+        for i, (part, k) in enumerate(zip(held_out, places, strict=True))
+    )
+
+
+def _without(request: RunRequest, videos: Collection[str]) -> RunRequest:
+    """Return the request without the marks of some videos, whose names stay."""
     kept = {
-        key: video
+        key: dataclasses.replace(video, instances=(), points=(), watched=())
         if key in videos
-        else dataclasses.replace(video, instances=(), points=(), watched=())
+        else video
         for key, video in request.data.annotations.videos.items()
     }
     annotations = dataclasses.replace(request.data.annotations, videos=kept)
@@ -249,13 +312,12 @@ def _given(request: RunRequest, videos: Collection[str]) -> RunRequest:
     return dataclasses.replace(request, data=data)
 
 
-def _earlier_teacher(request: RunRequest) -> ACMNet:
-    """Return the first teacher of the earlier run, which learned names alone."""
-    if request.begin_from is None:
-        raise ValueError("the request names no earlier run")
-    config = load_config(request.begin_from)
-    k = teaching(config, request.settings.teachers.count)[0]
-    return load_network(request.begin_from / TEACHERS / str(k), device=request.device)
+def _as_it_begins(request: RunRequest, dataset: WeakDataset) -> ACMNet:
+    """Return the network that a training from an earlier run begins with."""
+    n_classes = len(request.data.annotations.class_names)
+    network = ACMNet(dataset.dimension, n_classes, request.settings.model)
+    begin_with_earlier(request, network)
+    return network.to(request.device).eval()
 
 
 def _found(

@@ -83,19 +83,20 @@ def train_student(
     run.prepare()
     dataset = weak_dataset(request)
     mined_snippets = _mined_once(request, dataset, on_note)
-    total = request.schedule.epochs
+    plan = trial_plan(request)
+    own = request if plan is None else plan.request_after(request)
+    before = 0 if plan is None else plan.epochs
+    of_teachers = own.settings.teachers.count * own.schedule.training.epochs
+    total = before + of_teachers + request.schedule.student_training.epochs
     trial = Trial(learns_marks=False)
-    before = 0
     if request.marks:
-        plan = trial_plan(request)
-        before = 0 if plan is None else plan.epochs
-        total += before
         later = _later(on_step, 0, total)
         trial = try_marks(request, plan, dataset, mined_snippets, later, on_note)
         run.facts |= trial.values()
-    own = request if trial.learns_marks else of_names_alone(request)
+    tried = {} if plan is None or not trial.learns_marks else plan.beginnings()
+    own = own if trial.learns_marks else of_names_alone(own)
     later = _later(on_step, before, total)
-    teachers = trained_teachers(own, dataset, mined_snippets, later, on_note)
+    teachers = trained_teachers(own, dataset, mined_snippets, later, on_note, tried)
     run.facts |= teachers.values()
     taught = trained_model(request, teachers.networks)
     model, task = _student(request, taught, dataset, run, trial)
@@ -105,7 +106,7 @@ def train_student(
             raise TypeError(f"expected a Student, got {type(network).__name__}")
         return dataclasses.replace(taught, students=(network,))
 
-    before += request.settings.teachers.count * request.schedule.training.epochs
+    before += of_teachers
     share = 1.0 if request.marks else share_of_epochs(request)
     schedule = _schedule(request, share)
     total = before + schedule.epochs

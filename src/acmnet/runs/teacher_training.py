@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import torch
@@ -42,6 +43,7 @@ def trained_teachers(
     mined_snippets: Callable[[], Mapping[str, SnippetMarks]],
     on_step: Callable[[StepRecord], None],
     on_note: Callable[[str], None],
+    tried: Mapping[int, Path] = MappingProxyType({}),
 ) -> Teachers:
     """Return the teachers of a run: those of the earlier run, or trained ones.
 
@@ -65,6 +67,9 @@ def trained_teachers(
         record are those of all teachers together.
     on_note : callable
         Called with each sentence on teachers that go on where they stopped.
+    tried : mapping of int to Path
+        The networks of a trial whose weights teachers begin with, by the places of the
+        teachers; empty if there are none.
 
     Raises
     ------
@@ -81,11 +86,12 @@ def trained_teachers(
             some, dataset, mined_snippets, on_step, on_note, of=len(places)
         )
 
-    return _until_they_start(request, dataset, trained, on_note)
+    first = {k: _first_try(request, k, tried.get(k)) for k in places}
+    return _until_they_start(first, dataset, trained, on_note)
 
 
 def _until_they_start(
-    request: RunRequest,
+    first: Mapping[int, RunRequest],
     dataset: WeakDataset,
     trained: Callable[[Sequence[RunRequest]], tuple[ACMNet, ...]],
     on_note: Callable[[str], None],
@@ -94,8 +100,8 @@ def _until_they_start(
 
     Parameters
     ----------
-    request : RunRequest
-        The run whose student they teach.
+    first : mapping of int to RunRequest
+        The training of each teacher from its own seed, by the places 0, 1, ...
     dataset : WeakDataset
         What they learn from.
     trained : callable
@@ -103,9 +109,8 @@ def _until_they_start(
     on_note : callable
         Called with a sentence before teachers are trained again.
     """
-    places = range(request.settings.teachers.count)
-    first = [_first_try(request, k) for k in places]
-    requests = [_request_of(request, k) for k in places]
+    places = range(len(first))
+    requests = [_present_try(first[k]) for k in places]
     networks = [*trained(requests)]
     spreads = [mean_spread(network, dataset) for network in networks]
     while True:
@@ -315,12 +320,8 @@ def _kept_teacher(request: RunRequest, k: int) -> ACMNet:
     return _taught(request.out / TEACHERS / str(k), request.device)
 
 
-def _request_of(request: RunRequest, k: int) -> RunRequest:
-    """Return the request for the training of teacher ``k``, or what it lacks.
-
-    It is a further try if one is on the disk.
-    """
-    first = _first_try(request, k)
+def _present_try(first: RunRequest) -> RunRequest:
+    """Return the training of a teacher that is on the disk, or else its first one."""
     if (folder_of(first.out) / CONFIG_FILE).exists():  # a kill can leave none
         seed = load_config(first.out).seed
         for own in further_tries(first):
@@ -329,9 +330,13 @@ def _request_of(request: RunRequest, k: int) -> RunRequest:
     return first
 
 
-def _first_try(request: RunRequest, k: int) -> RunRequest:
-    """Return the request for the training of teacher ``k`` from its own seed."""
-    return as_teacher(request, request.out / TEACHERS / str(k), k)
+def _first_try(request: RunRequest, k: int, tried: Path | None) -> RunRequest:
+    """Return the request for the training of teacher ``k`` from its own seed.
+
+    It begins with the network of a trial if there is one.
+    """
+    own = as_teacher(request, request.out / TEACHERS / str(k), k)
+    return own if tried is None else dataclasses.replace(own, begin_from=tried)
 
 
 def _next_try(first: RunRequest, own: RunRequest) -> RunRequest | None:

@@ -1,4 +1,4 @@
-"""Marks dealt into halves, and how well proposals find those that were held out."""
+"""Marks dealt into parts, and how well proposals find those that were held out."""
 
 import math
 import string
@@ -17,8 +17,8 @@ from acmnet.training.first_stage.marked_snippets import (
 from acmnet.training.second_stage.held_out_marks import (
     UNIFORM_SHARE,
     gain,
-    halves,
     log_densities,
+    parts,
 )
 from acmnet.training.second_stage.snippet_targets import PseudoInstance
 
@@ -30,26 +30,28 @@ def marks_of(classes):
     return SnippetMarks(tuple(MarkedInstance(c, 2.0, 5.0) for c in sorted(classes)))
 
 
-@given(SETS)
-def test_halves_hold_each_video_once_and_are_of_one_size(classes):
-    found = halves({video: marks_of(own) for video, own in classes.items()})
+@given(SETS, st.integers(2, 4))
+def test_parts_hold_each_video_once_and_are_of_one_size(classes, count):
+    found = parts({video: marks_of(own) for video, own in classes.items()}, count)
     if sum(map(bool, classes.values())) < 8:
         assert found is None
         return
-    one, other = found
-    assert one | other == set(classes)
-    assert not one & other
-    assert abs(len(one) - len(other)) <= len(set.union(*map(set, classes.values())))
+    assert len(found) == count
+    assert sorted(video for part in found for video in part) == sorted(classes)
+    sizes = [len(part) for part in found]
+    assert max(sizes) - min(sizes) <= 1
 
 
-def test_neighbours_stay_together_and_each_half_has_every_class():
+def test_neighbours_stay_together_and_each_part_has_every_class():
     videos = {f"{name}_{i}": {c} for c, name in enumerate("rj") for i in range(6)}
     marks = {video: marks_of(own) for video, own in videos.items()}
     watched = SnippetMarks(watched=(WatchedStretch(0, 0.0, 9.0),))
     marks |= {f"x_{i}": watched for i in range(2)}
-    one, other = halves(marks)
+    one, other = parts(marks, 2)
     assert one == {*(f"{name}_{i}" for name in "rj" for i in range(3)), "x_0"}
     assert other == {*(f"{name}_{i}" for name in "rj" for i in (3, 4, 5)), "x_1"}
+    thirds = [{f"{name}_{i}" for name in "rj" for i in (k, k + 1)} for k in (0, 2, 4)]
+    assert [part - {"x_0", "x_1"} for part in parts(marks, 3)] == thirds
 
 
 @pytest.mark.parametrize("kind", ["points", "segments"])

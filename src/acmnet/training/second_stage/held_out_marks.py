@@ -1,10 +1,11 @@
 """Measure how well networks find marks that they were not given.
 
-The videos with marks are divided into two halves. A network that learned the names of
-all videos and the marks of one half is scored on the marks of the other half, beside a
+The videos with marks are divided into parts. A network that learned the names of all
+videos and the marks of all parts but one is scored on the marks of that part, beside a
 network that learned the names alone. Positions in time are counted in snippets.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
@@ -40,7 +41,7 @@ class Gain(NamedTuple):
     """Density of the proposals at held-out marks, divided by the uniform density, for a
     network that learned names alone: a geometric mean, above 0. 1 is chance."""
     of_marks: float
-    """The same figure for networks that learned the other half of the marks."""
+    """The same figure for networks that learned marks of other videos."""
     errors: float
     """Mean gain over the videos in the logarithm of the density, in standard errors; 0
     or infinite if the standard error is 0."""
@@ -51,27 +52,31 @@ class Gain(NamedTuple):
         return self.errors > CLEAR_GAIN
 
 
-def halves(
-    marks: Mapping[str, SnippetMarks],
-) -> tuple[frozenset[str], frozenset[str]] | None:
-    """Divide the videos with marks into two halves; None if there are too few.
+def parts(
+    marks: Mapping[str, SnippetMarks], count: int
+) -> tuple[frozenset[str], ...] | None:
+    """Divide the videos with marks into parts; None if there are too few videos.
 
-    The videos of each class are sorted by name and cut in the middle, because videos
-    with neighbouring names often show one person, day or place, and such videos should
-    not be in both halves. A video with marks of several classes counts as one of the
-    rarest.
+    The videos of each class are sorted by name and cut into pieces of neighbours,
+    because videos with neighbouring names often show one person, day or place, and such
+    videos should be in one part. A video with marks of several classes counts as one of
+    the rarest.
 
     Parameters
     ----------
     marks : mapping of video id to SnippetMarks
         What a person marked.
+    count : int
+        Number of parts, from 2.
 
     Examples
     --------
     >>> jump = SnippetMarks((MarkedInstance(0, 2.0, 4.0),))
-    >>> [sorted(half) for half in halves({v: jump for v in "abcdefgh"}) or ()]
+    >>> [sorted(part) for part in parts({v: jump for v in "abcdefgh"}, 2) or ()]
     [['a', 'b', 'c', 'd'], ['e', 'f', 'g', 'h']]
-    >>> halves({"a": jump})
+    >>> [sorted(part) for part in parts({v: jump for v in "abcdefgh"}, 3) or ()]
+    [['a', 'b'], ['c', 'd', 'e'], ['f', 'g', 'h']]
+    >>> parts({"a": jump}, 2)
     """
     classes = {video: _classes(own) for video, own in marks.items()}
     if sum(map(bool, classes.values())) < LEAST_VIDEOS:
@@ -81,17 +86,18 @@ def halves(
         for c in classes[video]:
             carriers.setdefault(c, []).append(video)
     rarest_first = sorted(carriers, key=lambda c: (len(carriers[c]), c))
-    dealt: dict[str, int] = {}
-    sizes = [0, 0]
+    found: list[list[str]] = [[] for _ in range(count)]
+    dealt: set[str] = set()
     # last come watched videos without any action
     for videos in (*(carriers[c] for c in rarest_first), sorted(marks)):
         left = [video for video in videos if video not in dealt]
-        first = len(left) // 2 + (len(left) % 2 if sizes[0] < sizes[1] else 0)
-        for i, video in enumerate(left):
-            dealt[video] = int(i >= first)
-            sizes[dealt[video]] += 1
-    one, other = (frozenset(v for v in dealt if dealt[v] == k) for k in (0, 1))
-    return one, other
+        smallest_first = sorted(range(count), key=lambda k: (len(found[k]), -k))
+        larger = smallest_first[: len(left) % count]
+        in_order = iter(left)
+        for k, part in enumerate(found):
+            part += itertools.islice(in_order, len(left) // count + (k in larger))
+        dealt.update(left)
+    return tuple(map(frozenset, found))
 
 
 def _classes(marks: SnippetMarks) -> set[int]:
@@ -175,8 +181,8 @@ def gain(
     ----------
     of_names, of_marks : mapping of video id to sequence of float
         Results of `log_densities` for each held-out video, of the network that learned
-        names alone, and of those that learned the other half of the marks. Both have
-        the same videos and marks. Videos without a mark are ignored.
+        names alone, and of those that learned marks of other videos. Both have the
+        same videos and marks. Videos without a mark are ignored.
 
     Examples
     --------

@@ -18,9 +18,9 @@ TEACHERS: Final = "teachers"
 """Folder of a run with those of its teachers."""
 TRIAL: Final = "marks_trial"
 """Folder of a run with the networks that try whether teachers should learn marks."""
-TRIAL_SHARE: Final = {False: 1.5, True: 2.0}
-"""Epochs of all networks of such a trial, as a share of those of one teacher: in a
-training that begins with nothing, and in one from an earlier run."""
+TRIAL_SHARE: Final = 1.5
+"""Epochs of all networks of such a trial, as a share of those of one teacher, in a
+training that begins with nothing. In a round they are part of the teachers' epochs."""
 COMMAND_SHARES: Final = {"extract": 0.75, "train": 0.22, "localize": 0.03}
 """Shares of a round that the commands take, about: extraction takes the longest."""
 
@@ -131,14 +131,19 @@ class RoundPlan:
     def _of_training(self, run: Path, is_from: bool) -> tuple[float, str]:
         """Return how much of a training is done, which may be from an earlier run."""
         settings = self.settings.of_a_round() if is_from else self.settings
+        tried = [_last_epoch(log) for log in run.glob(f"{TRIAL}/*/{LOG_FILE}")]
+        total = settings.epochs
+        of_a_teacher = settings.training.epochs
+        if tried and is_from:
+            rest = self.settings.after_a_trial_in_a_round()
+            of_a_teacher = rest.of_a_round().training.epochs
+        elif tried:
+            total += round(TRIAL_SHARE * of_a_teacher)
         # a teacher that was kept has the log of the earlier run, which may be longer
         teachers = [
-            min(_last_epoch(log), settings.training.epochs)
+            min(_last_epoch(log), of_a_teacher)
             for log in run.glob(f"{TEACHERS}/*/{LOG_FILE}")
         ]
-        tried = [_last_epoch(log) for log in run.glob(f"{TRIAL}/*/{LOG_FILE}")]
-        share = TRIAL_SHARE[is_from] if tried else 0.0
-        total = settings.epochs + round(share * settings.training.epochs)
         done = min(sum(tried) + sum(teachers) + _last_epoch(run / LOG_FILE), total)
         return done / total, f"training: {counted(done, 'epoch', of=total)}"
 
