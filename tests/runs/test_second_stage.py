@@ -145,6 +145,13 @@ def test_a_student_takes_the_share_of_epochs_that_its_teachers_took(
     again = []
     train_run(asked, on_step=again.append)
     assert not again
+    # rounds after it, and rounds after those, are as short beside it
+    whole = epochs | {"training.round_share": 1.0}
+    for one, before in (("second", "run"), ("third", "second")):
+        begin_from = tmp_path / before
+        asked = request(tiny_world, tmp_path / one, o=whole, begin_from=begin_from)
+        train_run(asked)
+        assert load_config(asked.out).epoch == 2
 
 
 def test_a_student_learns_marks_in_all_of_its_epochs(tiny_world, tmp_path, monkeypatch):

@@ -34,7 +34,11 @@ from acmnet.runs.run_directory import PSEUDO_LABELS, RunDirectory
 from acmnet.runs.run_request import RunRequest
 from acmnet.runs.run_state import RunOnDisk
 from acmnet.runs.silent_teachers import sentence_of_teachers
-from acmnet.runs.teacher_training import share_of_epochs, trained_teachers
+from acmnet.runs.teacher_training import (
+    SHARE_OF_EPOCHS,
+    share_of_epochs,
+    trained_teachers,
+)
 from acmnet.segments import Detections
 from acmnet.training.first_stage.marked_snippets import SnippetMarks
 from acmnet.training.mining.snippet_mining import mining_note
@@ -83,8 +87,10 @@ def train_student(
     run.prepare()
     dataset = weak_dataset(request)
     mined_snippets = _mined_once(request, dataset, on_note)
-    plan = trial_plan(request)
-    own = request if plan is None else plan.request_after(request)
+    share = 1.0 if request.begin_from is None else share_of_epochs(request)
+    own = _in_share_of_epochs(request, share)
+    plan = trial_plan(own)
+    own = own if plan is None else plan.request_after(own)
     before = 0 if plan is None else plan.epochs
     of_teachers = own.settings.teachers.count * own.schedule.training.epochs
     total = before + of_teachers + request.schedule.student_training.epochs
@@ -107,10 +113,13 @@ def train_student(
         return dataclasses.replace(taught, students=(network,))
 
     before += of_teachers
-    share = 1.0 if request.marks else share_of_epochs(request)
+    if not request.marks:
+        share = share_of_epochs(request)
+    if share < 1.0:
+        run.facts[SHARE_OF_EPOCHS] = share
     schedule = _schedule(request, share)
     total = before + schedule.epochs
-    if schedule.is_shortened:
+    if schedule.is_shortened and request.begin_from is None:
         usual = request.schedule.student_training.epochs
         on_note(
             "the teachers learned the names of the videos early, so they took "
@@ -182,6 +191,15 @@ def _student(
         precision=settings.training.precision,
     )
     return model, task
+
+
+def _in_share_of_epochs(request: RunRequest, share: float) -> RunRequest:
+    """Return a round's request for teachers that take a share of its epochs."""
+    settings = request.settings
+    shorter = share * settings.training.round_share
+    training = dataclasses.replace(settings.training, round_share=shorter)
+    settings = dataclasses.replace(settings, training=training)
+    return dataclasses.replace(request, settings=settings)
 
 
 def _schedule(request: RunRequest, share_of_epochs: float) -> Schedule:

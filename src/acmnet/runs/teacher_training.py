@@ -32,6 +32,9 @@ from acmnet.training.first_stage.marked_snippets import SnippetMarks
 from acmnet.training.first_stage.silent_networks import guessing, mean_spread
 from acmnet.training.optimisation.tasks import StepRecord
 
+SHARE_OF_EPOCHS: Final = "share_of_epochs"
+"""What a run keeps the share of its epochs under that its teachers took, where they had
+learned the names early."""
 MEMORY_SHARE: Final = 0.25
 """Share of the memory that teachers which train side by side may need at the least; all
 that lies between their layers is not counted."""
@@ -187,10 +190,12 @@ def share_of_epochs(request: RunRequest) -> float:
     """Return which share of their epochs the trained teachers of a run took.
 
     It is the mean over them, and below 1 if they had learned the names before, see
-    `TrainingSettings.early_end`. In a round it is 1.
+    `TrainingSettings.early_end`. In a round it is that of the first run, so that a
+    round is as short beside a short training as beside a long one.
     """
     if request.begin_from is not None:
-        return 1.0
+        known = load_config(request.begin_from).training.get(SHARE_OF_EPOCHS, 1.0)
+        return float(known)
     places = range(request.settings.teachers.count)
     taken = [load_config(request.out / TEACHERS / str(k)).epoch for k in places]
     return sum(taken) / (len(taken) * request.schedule.training.epochs)
