@@ -34,9 +34,9 @@ def detections(external_data):
     return file
 
 
-def scored(external_data, truth=TRUTH):
+def scored(external_data, truth=TRUTH, **options):
     file = detections(external_data)
-    return held_out(lambda out: {"x": evaluate(truth, file, leave_out=out)})
+    return held_out(lambda out: {"x": evaluate(truth, file, leave_out=out)}, **options)
 
 
 def test_held_out_videos_make_the_headline():
@@ -71,6 +71,27 @@ def test_all_videos_are_scored_where_none_is_left_or_known(external_data, note):
     assert (reports["x"].average, reports["x"].videos, extra) == (0.5, 2, {})
     assert len(reports["x"].notes) == (note is not None)
     assert note is None or note in reports["x"].notes[0]
+
+
+def test_videos_that_were_trained_on_are_scored_or_refused_as_asked():
+    both = {"trained_on": ["a", "b"]}
+    message = (
+        r"labels\.json: all 2 videos with true segments were trained on \('a', 'b'\), "
+        r"so a score would be better than that of new videos; .* --score-trained-on to"
+    )
+    with pytest.raises(ValueError, match=message):
+        scored(both, trained_on="refuse if alone")
+    one = scored({"trained_on": ["a"]}, trained_on="refuse if alone")[0]["x"]
+    assert (one.videos, one.average) == (1, 0.0)
+    every = scored({"trained_on": ["a"]}, trained_on="score")[0]["x"]
+    assert (every.videos, every.average) == (2, 0.5)
+    assert "1 of 2 scored videos was trained on ('a')" in every.notes[0]
+    taught = {"trained_on": ["a", "b"], "taught_times": ["a"]}
+    assert scored(taught, trained_on="score")[0]["x"].videos == 1
+    with pytest.raises(
+        ValueError, match=r"its only video .* was trained on \('b'\), so"
+    ):
+        scored(taught, trained_on="refuse if alone")
 
 
 def test_videos_without_an_instance_make_no_headline():
@@ -159,9 +180,14 @@ def test_evaluate_leaves_them_out(acmnet, localized):
     test_score = json.loads(Path("test.json").read_text())
     assert held_out_score["map"] == test_score["map"]
     assert "trained_on" not in test_score
+    code, _, err = acmnet(*score, "--subset", "training")
+    assert code == 1
+    assert "all 12 videos with true segments were trained on ('training_000'" in err
+    score += ["--score-trained-on"]
     _, out, err = acmnet(*score, "--subset", "training")
     assert "\n12 videos, " in out
     assert "12 of 12 scored videos were trained on" in err
+    assert "\n18 videos, " in acmnet(*score)[1]
 
 
 def test_diagnose_says_so(acmnet, localized):
@@ -249,7 +275,10 @@ def test_no_verb_scores_videos_whose_times_were_given(acmnet, taught_run, tiny_w
     )
     values = json.loads(Path("s.json").read_text())
     assert len(values["taught_times"]["left_out"]) == 10
-    _, out, err = acmnet("evaluate", *score, "--subset", "training")
+    training = [*score, "--subset", "training"]
+    words = "all 2 videos with true segments were trained on ('training_000'"
+    refused(acmnet("evaluate", *training), words)
+    _, out, err = acmnet("evaluate", *training, "--score-trained-on")
     assert "\n2 videos, " in out  # by their names alone
     assert left_out in err
     assert left_out in acmnet("diagnose", *score)[2]

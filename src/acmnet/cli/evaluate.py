@@ -15,7 +15,7 @@ from acmnet.cli.unpredicted_videos import note_unpredicted
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.formats.exchange_format import Source
 from acmnet.evaluation.bootstrap import DRAWS, Comparison, compare
-from acmnet.evaluation.held_out import held_out
+from acmnet.evaluation.held_out import TrainedOn, held_out
 from acmnet.evaluation.published import published_table, table_with_measured
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.evaluation.tables import (
@@ -63,6 +63,7 @@ def evaluate_command(
     ambiguous: Path | None = None,
     score_threshold: float | None = None,
     published: Annotated[bool, Parameter(negative=())] = False,
+    score_trained_on: Annotated[bool, Parameter(negative=())] = False,
     draws: int = DRAWS,
     seed: int = 0,
     label_fps: LabelFps = None,
@@ -103,6 +104,10 @@ def evaluate_command(
     published
         Also show what published systems scored on the benchmark, each with its
         protocol. CSV, Markdown and LaTeX files get these rows, too.
+    score_trained_on
+        Also score videos that the run learned from by their names, which the file of
+        detections lists: new videos will not reach such a score. Without it they are
+        left out, or refused if no other video has a true segment.
     draws
         How many times the videos are drawn at random, with repeats, to compare systems.
     seed
@@ -126,7 +131,8 @@ def evaluate_command(
             for name, file in files.items()
         }
 
-    reports, left_out = held_out(evaluated)
+    trained_on: TrainedOn = "score" if score_trained_on else "refuse if alone"
+    reports, left_out = held_out(evaluated, trained_on)
     files.clear()  # twenty million detections take a gigabyte
     first = next(iter(reports.values()))
     comparison = None

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping
+from typing import Literal
 
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.evaluation.truth import videos_with_instances
@@ -10,12 +11,19 @@ from acmnet.evaluation.videos_trained_on import (
     TRAINED_ON_KEY,
     left_out_note,
     taught_note,
+    trained_on_refusal,
     training_videos_in,
 )
+
+TrainedOn = Literal["score", "score if alone", "refuse if alone"]
+"""What becomes of videos that a system was trained on by their names. ``score`` scores
+them like others. The other two leave them out where other videos have instances; where
+none has, they are scored, or refused."""
 
 
 def held_out(
     evaluated: Callable[[Collection[str]], dict[str, DetectionReport]],
+    trained_on: TrainedOn = "score if alone",
 ) -> tuple[dict[str, DetectionReport], dict[str, object]]:
     """Return reports on the videos that no system was trained on, if any are scored.
 
@@ -23,15 +31,21 @@ def held_out(
     ----------
     evaluated : callable
         Takes the videos to leave out, and returns the reports of all systems.
+    trained_on : TrainedOn
+        What becomes of videos that a system learned from by their names. Those whose
+        times a training was given are never scored.
 
     Returns
     -------
     reports
-        The reports on the videos that no system was trained on, with a note on the
-        videos that were left out. If none of those has an instance, the reports on all
-        videos but those whose times a training was given.
+        The reports on the videos that are scored, with notes on those that are not.
     left_out
         What is to be added to the JSON; empty if no video was left out.
+
+    Raises
+    ------
+    ValueError
+        If no video is left to be scored; the message names those that were trained on.
     """
     reports = evaluated(())
     taught = sorted({video for report in reports.values() for video in report.taught})
@@ -47,7 +61,12 @@ def held_out(
     }
     own = [x for x in truth.video_ids if seen and rules.video_id(x) in seen]
     extra: dict[str, object] = {TAUGHT_KEY: {"left_out": taught}} if taught else {}
-    if not own or videos_with_instances(truth) <= set(own):
+    known = videos_with_instances(truth)
+    if not own or trained_on == "score":
+        return reports, extra
+    if known <= set(own):
+        if known and trained_on == "refuse if alone":
+            raise ValueError(trained_on_refusal(truth.where, known))
         return reports, extra
     averages = {name: report.average for name, report in reports.items()}
     extra[TRAINED_ON_KEY] = {"left_out": own, "average_with_them": averages}

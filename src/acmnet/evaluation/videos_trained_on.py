@@ -105,6 +105,26 @@ def taught_note(taught: Collection[str]) -> str:
     )
 
 
+def trained_on_refusal(where: str, seen: Collection[str]) -> str:
+    """Return why nothing can be scored, where every video was trained on by its names.
+
+    Parameters
+    ----------
+    where : str
+        The label file, and its subset if there is one.
+    seen : collection of str
+        The videos with true segments, all of which were trained on.
+    """
+    every = "its only video" if len(seen) == 1 else f"all {counted(len(seen), 'video')}"
+    were = "was" if len(seen) == 1 else "were"
+    return (
+        f"{where}: {every} with true segments {were} trained on ({some(sorted(seen))}),"
+        " so a score would be better than that of new videos; score other videos, hold "
+        "videos out with acmnet crossvalidate, or give --score-trained-on to score "
+        f"{'it' if len(seen) == 1 else 'them'} nevertheless"
+    )
+
+
 def taught_refusal(where: str, taught: Collection[str]) -> str:
     """Return why nothing can be scored, where every video gave its times to training.
 
