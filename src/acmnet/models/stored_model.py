@@ -278,6 +278,8 @@ def _filled(
             "dimension "
             f"{config.feature_dim}); {ADVICE_IF_DAMAGED}"
         )
-    # memory as torch aligns it: results depend on that in their last bits
-    network.to_empty(device="cpu").load_state_dict(weights)
+    # memory as torch aligns it: results depend on that in their last bits.
+    # Module.to_empty would import sympy, which takes as long as reading twenty networks
+    aligned = {name: value.clone() for name, value in weights.items()}
+    network.load_state_dict(aligned, assign=True)
     return network
