@@ -92,6 +92,12 @@ def test_nothing_is_set_up_where_all_videos_have_features(tmp_path, monkeypatch)
     write_manifest(asked.out, FeatureManifest(grid=grid, dimension=6))
     found = forecast({}, asked, small("corrected"), 2)
     assert found == Forecast(0.0, 20.0)
+    # names are learned before the last epoch, but not marks
+    early = small("corrected", **{"training.early_end": 2.0})
+    assert forecast({}, asked, early, 2) == Forecast(0.0, 20.0, may_end_early=True)
+    assert forecast({}, asked, early, 2, has_marks=True) == found
+    words = "this will take about 1 minute: 1 for features, at most 1 for training"
+    assert Forecast(0.0, 20.0, may_end_early=True).sentence() == words
 
 
 def test_teachers_that_share_the_cores_take_their_share_of_the_time(monkeypatch):

@@ -56,6 +56,9 @@ class Forecast(NamedTuple):
     """Time of extraction."""
     training_s: float
     """Time of training, and of the check of names on held-out videos."""
+    may_end_early: bool = False
+    """Whether the training ends as soon as names are learned (D-157), and then takes
+    less time."""
 
     def sentence(self) -> str:
         """Return the forecast in words.
@@ -65,12 +68,15 @@ class Forecast(NamedTuple):
         >>> Forecast(300.0, 95.0).sentence()
         'this will take about 7 minutes: 5 for features, 2 for training'
         """
-        parts = (self.extraction_s + self.training_s, *self)
-        total, extraction, training = (max(1, round(part / 60)) for part in parts)
+        parts = self.extraction_s, self.training_s
+        total, extraction, training = (
+            max(1, round(part / 60)) for part in (sum(parts), *parts)
+        )
         unit = "minute" if total == 1 else "minutes"
+        most = "at most " if self.may_end_early else ""
         return (
             f"this will take about {total} {unit}: {extraction} for features, "
-            f"{training} for training"
+            f"{most}{training} for training"
         )
 
 
@@ -124,7 +130,8 @@ def forecast(
         lengths, described.dimension, n_classes, settings, has_marks
     )
     again = CHECK_COST_SHARE if settings.has_student else CHECK_COST_SHARE_OF_ONE
-    return Forecast(extraction_s, training_s * (1 + again))
+    ends_early = bool(settings.training.early_end) and not has_marks
+    return Forecast(extraction_s, training_s * (1 + again), ends_early)
 
 
 def _set_up(
