@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 
+from acmnet.active_learning.other_speeds import SPEEDS, found_at_speed
 from acmnet.active_learning.suggestions import (
     SEEN_S,
     Assessed,
@@ -33,7 +34,7 @@ SHOWN = dict.fromkeys(NAMES, 0.5)
 
 def uncertain_span(label, start_s=0.0, **changes):
     made = {"label": label, "segment": Segment(start_s, start_s + 1.0)}
-    usual = {"score": 0.5, "shown_from": 0.5, "networks": 4, "finding": 4}
+    usual = {"score": 0.5, "shown_from": 0.5, "passes": 4, "finding": 4}
     return UncertainSpan(**(made | usual | {"overlap": 0.9} | changes))
 
 
@@ -126,13 +127,19 @@ def test_laws_of_the_order(videos, marked):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"finding": 1}, "1 of 4 networks finds 'jump' from 2.0 s to 3.0 s"),
-        ({"finding": 3}, "3 of 4 networks find 'jump' from 2.0 s to 3.0 s"),
+        (
+            {"finding": 1},
+            "1 of 4 passes over the video finds 'jump' from 2.0 s to 3.0 s",
+        ),
+        (
+            {"finding": 3},
+            "3 of 4 passes over the video find 'jump' from 2.0 s to 3.0 s",
+        ),
         ({"finding": 0, "score": 0.0}, "'jump' was named and found nowhere"),
         (
             {"overlap": 0.6},
-            "the networks place 'jump' differently from 2.0 s to 3.0 s: what they find "
-            "overlaps by 60%",
+            "the passes over the video place 'jump' differently from 2.0 s to 3.0 s: "
+            "what they find overlaps by 60%",
         ),
         (
             {"score": 0.55},
@@ -181,18 +188,34 @@ def test_equal_networks_agree_and_others_do_not():
     found = uncertain_spans_of(alike, features, ["run"], limits)
     assert found
     joint = [x for x in found if x.score]
-    assert {(x.overlap, x.finding, x.networks) for x in joint} == {(1.0, 4, 4)}
+    assert {x.passes for x in joint} == {6}  # all, each alone, and two other speeds
+    assert min(x.finding for x in joint) >= 4
     apart = uncertain_spans_of(three, features, ["run"], limits)
     assert min(x.overlap for x in apart) < 0.5 < max(x.informativeness for x in found)
     single = dataclasses.replace(three, networks=three.networks[:1])
     alone = uncertain_spans_of(single, features, ["run"], limits)
-    assert {(x.overlap, x.networks) for x in alone} == {(1.0, 1)}
+    assert {x.passes for x in alone} == {3}
     # no two spans of a class are about the same place
     for i, one in enumerate(apart):
         for other in apart[:i]:
             a, b = one.segment, other.segment
             both = min(a.end_s, b.end_s) - max(a.start_s, b.start_s)
             assert both < 0.5 * min(a.length_s, b.length_s)
+
+
+@pytest.mark.parametrize("speed", SPEEDS)
+def test_another_speed_finds_a_slow_action_at_its_own_times(speed):
+    """What lasts long is the same at any speed, so only its edges can move."""
+    features = np.zeros((60, 8), dtype=np.float32)
+    features[20:40] = np.random.default_rng(1).normal(0, 9, 8)
+    model = model_of(1)
+    usual = model.localize(features, classes=["run"])
+    other = found_at_speed(model, features, speed, ["run"])
+    best = [x.only(np.argsort(-x.score)[:1]) for x in (usual, other)]
+    assert abs(best[0].start_s - best[1].start_s) < 2 * GRID.stride_frames / GRID.fps
+    assert abs(best[0].end_s - best[1].end_s) < 2 * GRID.stride_frames / GRID.fps
+    # the last snippet, and a video of a single one, are no special case
+    assert found_at_speed(model, features[:1], speed, None).class_names == NAMES
 
 
 @given(st.floats(0, 1), st.floats(0.01, 0.99))

@@ -8,7 +8,7 @@ from acmnet.messages import counted
 FEW_MARKS: Final = 3
 """A class with fewer marks than this has few examples."""
 DISAGREEMENT_TIOU: Final = 0.75
-"""Networks whose findings overlap by less than this tIoU are said to disagree."""
+"""Passes whose findings overlap by less than this tIoU are said to disagree."""
 NEAR_LIMIT: Final = 0.5
 """A score of at least this `UncertainSpan.nearness` is said to be near the limit."""
 
@@ -27,16 +27,16 @@ def few_examples(name: str, n: int) -> str:
 def reason_of(span: UncertainSpan) -> str:
     """Return in words why a span is worth a look."""
     where = f"from {clock(span.segment.start_s)} to {clock(span.segment.end_s)}"
-    asked = f"{span.finding} of {span.networks} networks"
+    asked = f"{span.finding} of {span.passes} passes over the video"
     if not span.finding:
         return f"{span.label!r} was named and found nowhere"
-    if span.finding < span.networks:
+    if span.finding < span.passes:
         found = "finds" if span.finding == 1 else "find"
         return f"{asked} {found} {span.label!r} {where}"
     if span.overlap < DISAGREEMENT_TIOU:
         return (
-            f"the networks place {span.label!r} differently {where}: what they find "
-            f"overlaps by {span.overlap:.0%}"
+            f"the passes over the video place {span.label!r} differently {where}: what "
+            f"they find overlaps by {span.overlap:.0%}"
         )
     if span.nearness >= NEAR_LIMIT:
         return (

@@ -1,6 +1,7 @@
 """Find the spans of a video of which the networks of a run are unsure.
 
-Each network of a run says alone where the actions are. An action that they place
+Each network of a run says alone where the actions are, and all together say it again
+of the video played slower and faster. An action that these passes over the video place
 differently, or whose score is near the score that decides whether it is shown, is
 uncertain (query by committee: Seung, Opper and Sompolinsky, COLT 1992).
 """
@@ -11,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from acmnet.active_learning.other_speeds import SPEEDS, found_at_speed
 from acmnet.models.trained_model import Cuts, Features, TrainedModel
 from acmnet.segments import Detections, FloatArray, Segment, temporal_iou
 
@@ -19,7 +21,7 @@ CONFIDENT_SHARE: Final = 0.5
 score of the class in the video; what all find together, if its score is at least this
 share of the score from which detections are shown."""
 SAME_TIOU: Final = 0.5
-"""Two networks find the same action if what they find overlaps by at least this tIoU.
+"""Two passes find the same action if what they find overlaps by at least this tIoU.
 Two findings of one class are in the same place if they share at least this part of the
 shorter one."""
 MOST_SPANS: Final = 200
@@ -38,11 +40,13 @@ class UncertainSpan:
     segment: Segment
     """Where it may be, in seconds; the whole video for an action that was not found."""
     score: float
-    """Its score, in [0, 1]; 0 if only a single network finds it, or none."""
+    """Its score, in [0, 1]; 0 if only other passes find it than that of all networks
+    together at the video's own speed, or none."""
     shown_from: float
     """The score from which its class is shown, in [0, 1]."""
-    networks: int
-    """How many networks were asked; 1 if the run has a single one."""
+    passes: int
+    """How many passes over the video there were: of all networks together, of each
+    alone if there are several, and of all at each of `other_speeds.SPEEDS`."""
     finding: int
     """How many of them find it there, to within the overlap `SAME_TIOU`."""
     overlap: float
@@ -62,11 +66,11 @@ class UncertainSpan:
     def informativeness(self) -> float:
         """What a look at it teaches, in [0, 1].
 
-        It is the mean of three shares: of the networks that find it, so that a mark
+        It is the mean of three shares: of the passes that find it, so that a mark
         will be an example of its class; of the time on which they disagree; and the
         `nearness` of its score.
         """
-        is_there = self.finding / self.networks
+        is_there = self.finding / self.passes
         return (is_there + 1.0 - self.overlap + self.nearness) / 3.0
 
 
@@ -110,6 +114,7 @@ def uncertain_spans_of(
         one.localize(features, cuts_s=cuts_s, classes=names)
         for one in _single_networks(whole)
     ]
+    at_speeds = [found_at_speed(whole, features, x, names, cuts_s) for x in SPEEDS]
     length_s = model.grid.span_s(len(features))
     found = []
     for name in model.class_names:
@@ -120,6 +125,7 @@ def uncertain_spans_of(
         if names is None and not len(joint):
             continue
         own = [_best(one, name, None) for one in apart]
+        own += [_best(one, name, least) for one in at_speeds]
         found += _of_class(name, joint, own, shown_from[name])
         if not len(joint) and not any(map(len, own)):
             found.append(
@@ -128,7 +134,7 @@ def uncertain_spans_of(
                     segment=Segment(0.0, length_s),
                     score=0.0,
                     shown_from=shown_from[name],
-                    networks=len(apart) + 1,
+                    passes=len(own) + 1,
                     finding=0,
                     overlap=0.0,
                 )
@@ -179,7 +185,7 @@ def _of_class(
     joint : (n, 3) array
         What all networks find together: start, end, score.
     apart : sequence of (m, 3) arrays
-        What each network finds alone.
+        What each other pass finds.
     shown_from : float
         The score from which the class is shown.
     """
@@ -199,7 +205,7 @@ def _of_class(
                     segment=Segment(*row[:2].tolist()),
                     score=0.0 if i else float(row[2]),
                     shown_from=shown_from,
-                    networks=len(results),
+                    passes=len(results),
                     finding=sum(float(one[k]) >= SAME_TIOU for one in overlaps),
                     overlap=float(np.mean(others)) if others else 1.0,
                 )
