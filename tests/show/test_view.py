@@ -14,6 +14,7 @@ from acmnet.cli.run_page import opened_page
 from acmnet.cli.view import FROM_RUN, bench_of_run, export_of_run
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError
+from acmnet.show.bench.marks.bench_labels import label_values
 from acmnet.show.bench.older_reviews import REVIEWS_FILE, ReviewError, marks_of_reviews
 from acmnet.show.bench.rounds.round_folders import rounds_in
 
@@ -75,6 +76,36 @@ def test_what_a_run_was_trained_on_is_not_forgotten_by_its_rounds(run):
     with bench(run) as site:  # once, not each time
         assert len(site.store.snapshot().marks) == len(marks)
         assert site.store.snapshot().classes == config.class_names
+
+
+def test_a_round_goes_on_learning_from_videos_without_an_action(
+    tiny_world, tmp_path, acmnet
+):
+    values = json.loads(tiny_world[0].read_text())
+    videos = {name: video["subset"] for name, video in values["database"].items()}
+    first, second = [v for v, subset in videos.items() if subset == "training"][:2]
+    rows = [
+        (name, label["label"])
+        for name, video in values["database"].items()
+        for label in video["annotations"]
+        if name not in (first, second)
+    ]
+    rows += [(first, ""), (second, "")]  # tables state no length
+    labels = tmp_path / "labels.csv"
+    labels.write_text("video,label\n" + "".join(f"{v},{x}\n" for v, x in set(rows)))
+    out = tmp_path / "own"
+    given = ["--annotations", labels, "--features", tiny_world[1], "--out", out]
+    few = ["--profile", "corrected", "--training.epochs", "1"]
+    assert acmnet("train", *given, *few)[0] == 0
+    with bench(out, subset=None) as site:
+        site.store.flush()
+        written = label_values(site.store.snapshot())
+    assert set(written["database"]) == set(videos)
+    assert written["unnamed"] == {}
+    for name in (first, second):
+        entry = written["database"][name]
+        assert entry["annotations"] == []
+        assert entry["watched"] == [[0.0, entry["duration"]]]
 
 
 def test_marks_of_a_run_are_written_for_other_programs_too(run, tiny_world, tmp_path):

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -28,6 +28,7 @@ from acmnet.cli.terminal.progress import Waiting, counting
 from acmnet.data.detections.detection_files import DetectionFile
 from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.features.feature_files import FeatureError
+from acmnet.data.features.feature_store import FeatureStore
 from acmnet.data.formats.format_table import target_format
 from acmnet.data.labels.annotations import Annotations
 from acmnet.files import refuse_unwritable
@@ -281,9 +282,14 @@ def _take_in(store: MarkStore, page: RunPage, config: CheckpointConfig) -> None:
     if store.revision > 1:  # 1: its classes
         return
     at, everything = present_time(), page.data.everything or page.data.annotations
-    said = list(_said_of(everything, config))
+    on_page = store.snapshot().videos
+    known_s = {name: own.duration_s for name, own in on_page.items() if own.duration_s}
+    said = list(_said_of(everything, config, known_s, page.data.store))
     marks = [new_mark(one, FROM_RUN, at, config.class_names) for one in said]
-    store.take_in(marks, FROM_RUN)
+    durations_s = {
+        one.video: one.end_s for one in said if one.kind == "watched" and not one.label
+    }
+    store.take_in(marks, FROM_RUN, durations_s)
     reviews = page.run / REVIEWS_FILE
     if reviews.exists():
         marks = marks_of_reviews(reviews, store.snapshot().videos, at)
@@ -293,17 +299,30 @@ def _take_in(store: MarkStore, page: RunPage, config: CheckpointConfig) -> None:
 
 
 def _said_of(
-    everything: Annotations, config: CheckpointConfig
+    everything: Annotations,
+    config: CheckpointConfig,
+    known_s: Mapping[str, float],
+    store: FeatureStore,
 ) -> Iterator[UnsignedMark]:
-    """Yield what a run was trained on: names, and times if it was given times."""
+    """Yield what a run was trained on: names, and times if it was given times.
+
+    A video without a label is one in which nothing happens, so it is watched as a
+    whole. Its length is the known one, else that in the label file, else that of its
+    features.
+    """
     chosen = everything.videos if config.trained_on is None else config.trained_on
-    videos = {k: v for k, v in everything.videos.items() if k in chosen}
-    if config.taught_times:
-        yield from marks_in_annotations(dataclasses.replace(everything, videos=videos))
-        return
-    for video in videos.values():
-        for label in video.labels:
-            yield UnsignedMark(video.id, "name", label, None, None)
+    videos = {}
+    for name, video in everything.videos.items():
+        if name not in chosen:
+            continue
+        duration_s = known_s.get(name) or video.duration_s
+        if not (duration_s or video.labels) and name in store.files:
+            duration_s = store.grid.span_s(store.shape(name)[0])
+        own = dataclasses.replace(video, duration_s=duration_s)
+        if not config.taught_times:
+            own = dataclasses.replace(own, instances=(), points=(), watched=())
+        videos[name] = own
+    yield from marks_in_annotations(dataclasses.replace(everything, videos=videos))
 
 
 def _plan(page: RunPage, config: CheckpointConfig, settings: Settings) -> RoundPlan:

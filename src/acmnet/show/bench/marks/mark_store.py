@@ -251,12 +251,28 @@ class MarkStore:
                 self._commit(who, {"classes": rest, "marks": []}, self._revision + 1)
             return tuple(self._classes)
 
-    def take_in(self, marks: Sequence[Mark], who: str) -> None:
-        """Store marks that another file held, such as the names of a run."""
+    def take_in(
+        self,
+        marks: Sequence[Mark],
+        who: str,
+        durations_s: Mapping[str, float | None] | None = None,
+    ) -> None:
+        """Store marks that another file held, such as the names of a run.
+
+        Lengths of videos are kept with them where they were not known before.
+        """
         with self._lock:
-            if marks:
-                entry = {"marks": [mark.to_record() for mark in marks]}
-                self._commit(who, entry, self._revision + 1)
+            if not marks:
+                return
+            known = {
+                video: self._videos.get(video, KnownVideo())._replace(duration_s=own)
+                for video, own in (durations_s or {}).items()
+            }
+            entry = {
+                "videos": {video: one._asdict() for video, one in known.items()},
+                "marks": [mark.to_record() for mark in marks],
+            }
+            self._commit(who, entry, self._revision + 1)
 
     def set_duration(self, video: str, duration_s: float) -> None:
         """Tell the length of a video, once its frames are known."""
