@@ -49,7 +49,7 @@ CANDIDATES: Final = ("torch fp32", "torch bf16", "OpenVINO fp32", "OpenVINO bf16
 WITH_INT8: Final = (*CANDIDATES, "OpenVINO int8")
 LEAST_VIDEO_S: Final = 300.0
 """Seconds of video from which it pays to look for the fastest format: the measurement
-takes up to a minute of one core, and int8 saves a fifth of a second of a core for
+takes half a minute of one core, and int8 saves a fifth of a second of a core for
 each second of video."""
 MEASURED_SNIPPETS: Final = 12
 """Snippets of the user's videos on which int8 is measured: every second one gives the
@@ -243,7 +243,7 @@ def _speeds(snippets: Frames, on_note: OnNote) -> dict[str, Speed]:
     remembered, here = _remembered(path), machine_key()
     if here in remembered:
         return remembered[here]
-    on_note("how fast this machine computes I3D is measured once (about a minute)")
+    on_note("how fast this machine computes I3D is measured once (half a minute)")
     speeds = measured_speeds(snippets[:4])
     content = {
         key: {name: speed._asdict() for name, speed in own.items()}
