@@ -157,7 +157,7 @@ def test_a_round_learns_again_what_changed_and_says_what_it_began_with(asked, na
         "weights_sha256": weights_sha256(names[0].out),
     }
     teacher = load_config(request.out / "teachers" / "0")
-    assert teacher.epoch == 10  # after the 10 of the trial, which its weights are from
+    assert teacher.epoch == 6  # after the 14 of the trial, which its weights are from
     began = teacher.training["begun_from"]["run"]
     assert began == str(request.out / "marks_trial" / "without_0")
     again = dataclasses.replace(request, begin_from=None)
@@ -220,7 +220,7 @@ def test_a_round_after_one_whose_teachers_learned_marks_tries_nothing(asked, nam
     train_run(first)
     assert load_config(first.out).training["trial"]["errors"] > CLEAR_GAIN
     second = a_round(asked, "segments", (first,), name="second segments")
-    assert trial_plan(first).epochs == 2 * 10
+    assert trial_plan(first).epochs == 2 * 14
     assert trial_plan(second) is None
     new = renamed(a_round(asked, "segments", names, name="new class"), "yawn")
     assert trial_plan(new) is None

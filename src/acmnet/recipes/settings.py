@@ -16,7 +16,7 @@ from acmnet.training.second_stage.second_stage_settings import (
     TeacherSettings,
 )
 
-TRIAL_SHARE: Final = 1 / 2
+TRIAL_SHARE: Final = 2 / 3
 """Share of a teacher's epochs in a round that a trial of marks takes, where there is
 one. The teachers take the rest."""
 
@@ -95,7 +95,7 @@ class Settings:
         ...     )
         ... )
         >>> tried, rest, Settings().of_a_round().training.epochs
-        (75, 75, 150)
+        (100, 50, 150)
         """
         left = self.of_a_round().training.epochs - self._epochs_of_a_trial
         return self._of_round_epochs(max(left, 1))
