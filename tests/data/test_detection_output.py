@@ -271,7 +271,7 @@ def test_every_suffix_gets_its_format(localize, tiny_run):
         cues = read_srt(Path("subs", f"{video}.srt").read_text())
         assert len(cues) == sum(own == video for own, _ in told)
     assert f"{len(told)} detections in 6 videos: subs, 6 files" in out
-    assert f"{len(file) - len(told)} of {len(file)} detections left out" in err
+    assert f"note: {len(told)} of {len(file)} detections are shown: scores of" in err
     # everything where it is asked for
     localize("--out", "d.csv", "--all")
     assert len(read_detections("d.csv")) == len(file)
@@ -319,7 +319,7 @@ def test_json_keeps_everything_unless_limits_are_given(localize):
     file = read_detections("d.json")
     assert len(file) == len(read_detections("d.csv")) == kept < total
     assert file.external_data["left_out"] == {"min_score": limit, "top": None}
-    assert f"{total - kept} of {total} detections left out" in err
+    assert f"note: {kept} of {total} detections are shown: scores of" in err
     assert "--all" in err
     _, _, err = localize("--out", "d.json", "--top", "1")
     assert np.bincount(read_detections("d.json").video_index).tolist() == [1] * 6
