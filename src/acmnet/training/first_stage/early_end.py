@@ -1,6 +1,5 @@
 """When a training that learns names alone has taken enough epochs."""
 
-import dataclasses
 import math
 from typing import Final
 
@@ -16,7 +15,6 @@ FEWEST_STEPS: Final = 50
 """Least number of steps of a training that ends early."""
 
 
-@dataclasses.dataclass(frozen=True)
 class EarlyEnd:
     """Finds the epoch at which a training may end, from the losses of each epoch.
 
@@ -32,8 +30,10 @@ class EarlyEnd:
         at least 1.
     """
 
-    labels: Tensor
-    factor: float
+    def __init__(self, labels: Tensor, factor: float) -> None:
+        self._least, constant = bounds(labels)
+        self._learned = LEARNED * (constant - self._least)
+        self._factor = factor
 
     def __call__(self, epoch: int, steps: int, lost: float) -> int:
         """Return the epoch, from 1, at which the training may end; 0 if not yet known.
@@ -45,10 +45,9 @@ class EarlyEnd:
         lost : float
             What the instance branch lost in it, in the mean over the videos.
         """
-        least, constant = bounds(self.labels)
-        if lost - least >= LEARNED * (constant - least):
+        if lost - self._least >= self._learned:
             return 0
-        return max(math.ceil(self.factor * epoch), math.ceil(FEWEST_STEPS / steps))
+        return max(math.ceil(self._factor * epoch), math.ceil(FEWEST_STEPS / steps))
 
 
 def bounds(labels: Tensor) -> tuple[float, float]:
