@@ -52,8 +52,9 @@ class RunPage:
         if video not in self.files:
             return None
         known_s = self.data.annotations.videos[video].duration_s
-        span_s = self.data.store.grid.span_s(self.data.store.shape(video)[0])
-        return poster_strip(self.files[video], float(known_s or span_s))
+        return poster_strip(
+            self.files[video], float(known_s or self.data.length_s(video))
+        )
 
     def summary(
         self,

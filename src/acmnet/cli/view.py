@@ -28,8 +28,8 @@ from acmnet.cli.terminal.progress import Waiting, counting
 from acmnet.data.detections.detection_files import DetectionFile
 from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.features.feature_files import FeatureError
-from acmnet.data.features.feature_store import FeatureStore
 from acmnet.data.formats.format_table import target_format
+from acmnet.data.labelled_features import Data
 from acmnet.data.labels.annotations import Annotations
 from acmnet.files import refuse_unwritable
 from acmnet.inference.kept_detections import FoundFile, found_videos
@@ -259,7 +259,6 @@ def _shown(page: RunPage, config: CheckpointConfig, name: str) -> ShownVideo:
     """Return what the label file says of a video, to be looked at."""
     video = page.data.annotations.videos[name]
     is_new = config.trained_on is not None and name not in config.trained_on
-    span_s = page.data.store.grid.span_s(page.data.store.shape(name)[0])
     return ShownVideo(
         truth=tuple(
             {
@@ -270,7 +269,7 @@ def _shown(page: RunPage, config: CheckpointConfig, name: str) -> ShownVideo:
             for one in video.instances
         ),
         names=video.labels if is_new else (),
-        duration_s=float(video.duration_s or span_s),
+        duration_s=float(video.duration_s or page.data.length_s(name)),
     )
 
 
@@ -284,7 +283,7 @@ def _take_in(store: MarkStore, page: RunPage, config: CheckpointConfig) -> None:
     at, everything = present_time(), page.data.everything or page.data.annotations
     on_page = store.snapshot().videos
     known_s = {name: own.duration_s for name, own in on_page.items() if own.duration_s}
-    said = list(_said_of(everything, config, known_s, page.data.store))
+    said = list(_said_of(everything, config, known_s, page.data))
     marks = [new_mark(one, FROM_RUN, at, config.class_names) for one in said]
     durations_s = {
         one.video: one.end_s for one in said if one.kind == "watched" and not one.label
@@ -302,7 +301,7 @@ def _said_of(
     everything: Annotations,
     config: CheckpointConfig,
     known_s: Mapping[str, float],
-    store: FeatureStore,
+    data: Data,
 ) -> Iterator[UnsignedMark]:
     """Yield what a run was trained on: names, and times if it was given times.
 
@@ -316,8 +315,8 @@ def _said_of(
         if name not in chosen:
             continue
         duration_s = known_s.get(name) or video.duration_s
-        if not (duration_s or video.labels) and name in store.files:
-            duration_s = store.grid.span_s(store.shape(name)[0])
+        if not (duration_s or video.labels) and name in data.store.files:
+            duration_s = data.length_s(name)
         own = dataclasses.replace(video, duration_s=duration_s)
         if not config.taught_times:
             own = dataclasses.replace(own, instances=(), points=(), watched=())

@@ -34,7 +34,7 @@ def problems(
         if video.duration_s is None:
             continue
         try:
-            span_s = data.store.grid.span_s(data.store.shape(video.id)[0])
+            span_s = data.length_s(video.id)
         except FeatureError as error:
             yield True, str(error)
             continue

@@ -174,7 +174,7 @@ def video_contents(
     media, insides, poster
         The fields of `VideoContents` with these names.
     """
-    span_s = data.store.grid.span_s(data.store.shape(video.id)[0])
+    span_s = data.length_s(video.id)
     order = np.argsort(-found.score, kind="stable")[:MOST_DETECTIONS]
     is_known = truth_is_known(video, data.annotations)
     rows = [
