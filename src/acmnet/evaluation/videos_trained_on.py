@@ -115,13 +115,12 @@ def trained_on_refusal(where: str, seen: Collection[str]) -> str:
     seen : collection of str
         The videos with true segments, all of which were trained on.
     """
-    every = "its only video" if len(seen) == 1 else f"all {counted(len(seen), 'video')}"
     were = "was" if len(seen) == 1 else "were"
     return (
-        f"{where}: {every} with true segments {were} trained on ({some(sorted(seen))}),"
-        " so a score would be better than that of new videos; score other videos, hold "
-        "videos out with acmnet crossvalidate, or give --score-trained-on to score "
-        f"{'it' if len(seen) == 1 else 'them'} nevertheless"
+        f"{where}: {_every(seen)} with true segments {were} trained on "
+        f"({some(sorted(seen))}), so a score would be better than that of new videos; "
+        "score other videos, hold videos out with acmnet crossvalidate, or give "
+        f"--score-trained-on to score {'it' if len(seen) == 1 else 'them'} nevertheless"
     )
 
 
@@ -135,11 +134,15 @@ def taught_refusal(where: str, taught: Collection[str]) -> str:
     taught : collection of str
         The videos with true segments, all of which gave times.
     """
-    every = (
-        "its only video" if len(taught) == 1 else f"all {counted(len(taught), 'video')}"
-    )
     return (
-        f"{where}: the training was given the times of {every} with true segments "
-        f"({some(sorted(taught))}), so a score would not tell how good the run is; "
-        "score other videos, or hold videos out with acmnet crossvalidate"
+        f"{where}: the training was given the times of {_every(taught)} with true "
+        f"segments ({some(sorted(taught))}), so a score would not tell how good the "
+        "run is; score other videos, or hold videos out with acmnet crossvalidate"
+    )
+
+
+def _every(videos: Collection[str]) -> str:
+    """Return how a refusal speaks of videos that are all that a label file has."""
+    return (
+        "its only video" if len(videos) == 1 else f"all {counted(len(videos), 'video')}"
     )
