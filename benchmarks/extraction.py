@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 
 from acmnet.data.made_up.drawn_videos import SceneSettings, plan_videos, render_video
-from acmnet.devices import computed_in
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.extractors.extractor import Extractor
 from acmnet.extraction.extractors.i3d_choices import (
@@ -28,6 +27,7 @@ from acmnet.extraction.i3d.i3d_extractors import TwoStream
 from acmnet.extraction.i3d.i3d_weights import list_weights, load_i3d, weights_sha256
 from acmnet.extraction.many_videos.video_task import BATCHES_AHEAD, FRAMES_AT_ONCE
 from acmnet.extraction.shipped_extractors import make_extractor
+from acmnet.runtime.devices import computed_in
 from acmnet.video.frames import Frame, FrameReader
 from acmnet.workers.prefetching_threads import prefetch
 from benchmarks.measure import Figure, interleaved, median_ratio, seconds

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from acmnet.devices import exact_fp32
 from acmnet.extraction.extractors.i3d_choices import RGB_WEIGHTS
 from acmnet.extraction.flow import optical_flow_torch
 from acmnet.extraction.flow.optical_flow import TVL1_PRESETS, FlowMethod
@@ -21,6 +20,7 @@ from acmnet.extraction.i3d.i3d_back_ends import cosines, work_of_a_snippet
 from acmnet.extraction.i3d.i3d_planes import PlaneI3D
 from acmnet.extraction.i3d.i3d_runner import network_input, scaled, torch_pass
 from acmnet.extraction.i3d.i3d_weights import list_weights, load_i3d
+from acmnet.runtime.devices import exact_fp32
 from benchmarks.gpu_clock import DEVICE, in_turns, matrix_rates, peak_gb
 from benchmarks.measure import Figure, median_ratio, spread
 

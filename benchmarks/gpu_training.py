@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from acmnet.data.datasets import WeakDataset
 from acmnet.data.features.feature_store import FeatureStore
 from acmnet.data.sampling_settings import SamplingSettings
-from acmnet.devices import exact_fp32
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
 from acmnet.network.video_outputs import acm_net_on_video
 from acmnet.recipes import recipe
+from acmnet.runtime.devices import exact_fp32
 from acmnet.training.first_stage.loss_settings import LossSettings
 from acmnet.training.first_stage.weak_task import Plan, WeakTask
 from acmnet.training.optimisation import training_loop as loop

@@ -41,7 +41,7 @@ from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.data.labels.annotations import Point, Video, WatchedSpan
 from acmnet.data.labels.supervision import Supervision
 from acmnet.evaluation.reports import evaluate
-from acmnet.files import written_whole
+from acmnet.files.file_access import written_whole
 from acmnet.inference.localized_videos import localize_videos
 from acmnet.models.stored_model import load
 from acmnet.recipes import recipe

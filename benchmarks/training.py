@@ -20,8 +20,8 @@ from acmnet.data.datasets import WeakDataset
 from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.features.feature_store import open_store, write_features
 from acmnet.data.sampling_settings import SamplingSettings
-from acmnet.devices import computed_in
 from acmnet.network.acm_net import ACMNet
+from acmnet.runtime.devices import computed_in
 from acmnet.segments import SnippetGrid
 from acmnet.training.first_stage.loss_settings import LossSettings
 from acmnet.training.first_stage.training_settings import TrainingSettings

@@ -39,7 +39,7 @@ import numpy.typing as npt
 
 from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.features.feature_store import write_features
-from acmnet.files import write_json
+from acmnet.files.file_access import write_json
 from acmnet.segments import SnippetGrid
 
 Array = npt.NDArray[np.float64]

@@ -30,7 +30,7 @@ import av
 import cv2
 import numpy as np
 
-from acmnet.files import write_json, write_text, written_whole
+from acmnet.files.file_access import write_json, write_text, written_whole
 from acmnet.video.frames import Frame, FrameReader
 
 LABEL: Final = "fight"

@@ -12,7 +12,7 @@ and ``validation`` tells how good it is. ``active_learning`` (what to mark next)
 Each name is imported when it is first used, so that `import acmnet` is quick.
 """
 
-import acmnet.startup  # noqa: F401 - it has to come before all others
+import acmnet.runtime.startup  # noqa: F401 - it has to come before all others
 
 # isort: split
 from importlib import import_module

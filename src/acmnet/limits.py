@@ -1,11 +1,9 @@
 """The limits of what a user's file may hold.
 
-A file beyond a limit is a mistake or an attack. The functions that read files
-(`acmnet.text_files`, `acmnet.data.features.feature_store`, `acmnet.data.label_files`)
-refuse it with a sentence that says so.
+A file beyond a limit is a mistake or an attack. The functions that read files, such as
+those of `acmnet.files`, refuse it with a sentence that says so.
 """
 
-import itertools
 import math
 import re
 from collections.abc import Mapping
@@ -39,19 +37,6 @@ LONGEST_NAME_BYTES: Final = 255
 _PLAIN_NUMBER: Final = re.compile(
     r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII
 )
-_STRING: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
-_SHAPE: Final = bytes(
-    ord("0") if chr(x).isdigit() and x < 128 else ord("e") if x in b"eE" else x
-    for x in range(256)
-)
-"""Translation that turns every digit into one digit, and E into e, so that long numbers
-can be searched for as text."""
-_LARGE_EXPONENT: Final = re.compile(r"(?:^|[\[:,\s])-?\d+(?:\.\d+)?[eE]\+?\d{3}")
-_LOOKED_AT: Final = 2**17
-"""Characters of a text that are checked at a time, so that no whole copy is made, and
-what is made of them stays in the processor's cache."""
-_STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def too_many_videos(where: str) -> str:
@@ -111,46 +96,6 @@ def seconds(value: object, *, in_quotes: bool = False) -> float | None:
     """
     number = finite(value, in_quotes=in_quotes)
     return None if number is None or abs(number) > LARGEST_SECONDS else number
-
-
-def has_strange_numbers(text: str) -> bool:
-    """Return whether a JSON text may spell a number that is too long or not finite.
-
-    Examples
-    --------
-    >>> has_strange_numbers('{"ve123": [1e10, 1.5e-300]}')
-    False
-    >>> has_strange_numbers("[1e999]")
-    True
-    """
-    has_exponent = False
-    for start in range(0, len(text), _LOOKED_AT):
-        # what begins at the end of a part is found in that part, too
-        part = text[start : start + _LOOKED_AT + LONGEST_NUMBER]
-        shape = part.encode("utf-8", "replace").translate(_SHAPE)
-        if b"0" * LONGEST_NUMBER in shape:
-            return True
-        has_exponent |= b"0e000" in shape or b"0e+000" in shape
-    return has_exponent and _LARGE_EXPONENT.search(text) is not None
-
-
-def is_too_deep(text: str) -> bool:
-    """Return whether a JSON text is nested more than `DEEPEST_NESTING` deep."""
-    return (
-        _depth(text) > DEEPEST_NESTING
-        and _depth(_STRING.sub("", text)) > DEEPEST_NESTING
-    )
-
-
-def _depth(text: str) -> int:
-    """Return how many brackets are open at most; those in strings count, too."""
-    depth = most = 0
-    for start in range(0, len(text), _LOOKED_AT):
-        part = text[start : start + _LOOKED_AT].encode("utf-8", "replace")
-        steps = map(_STEP.__getitem__, part.translate(None, _NOT_BRACKETS))
-        levels = list(itertools.accumulate(steps, initial=depth))
-        depth, most = levels[-1], max(most, max(levels))
-    return most
 
 
 LARGEST_SETTINGS: Final[Mapping[str, float]] = {

@@ -79,3 +79,9 @@ def counted(
     is_one = (n if of is None else of) == 1
     does = "" if verb is None else f" {verb[n != 1]}"
     return f"{n}{among} {noun}" + plural * (not is_one) + does
+
+
+def one_line(error: BaseException) -> str:
+    """Return the first line of an error's text, without a full stop."""
+    lines = str(error).splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

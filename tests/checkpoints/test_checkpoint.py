@@ -17,7 +17,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from acmnet import folders
 from acmnet.checkpoints.checkpoint import (
     load_config,
     load_training_state,
@@ -32,7 +31,8 @@ from acmnet.checkpoints.checkpoint_folder import (
     has_checkpoint,
     labels_file,
 )
-from acmnet.folders import digests, recover, whole_folder, write_folder
+from acmnet.files import whole_folders
+from acmnet.files.whole_folders import digests, recover, whole_folder, write_folder
 from acmnet.recipes import Settings, as_values, from_values
 from acmnet.segments import SnippetGrid
 from support.runs import edit_config, replace_file
@@ -105,7 +105,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(saved, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     newer = files_of(dataclasses.replace(CONFIG, epoch=8), {"a": torch.zeros(1)})
-    monkeypatch.setattr(folders.os, "fsync", full)
+    monkeypatch.setattr(whole_folders.os, "fsync", full)
     with pytest.raises(CheckpointError, match="No space left on device; the last good"):
         save_checkpoint(saved, newer)
     monkeypatch.undo()
@@ -260,7 +260,7 @@ def test_a_kill_anywhere_leaves_one_whole_checkpoint(
 
         return call_or_die
 
-    home = {"fsync": folders.os, "rmtree": folders.shutil}.get(call, Path)
+    home = {"fsync": whole_folders.os, "rmtree": whole_folders.shutil}.get(call, Path)
     monkeypatch.setattr(home, call, killed(getattr(home, call)))
     with contextlib.suppress(KilledError):
         write_folder(saved, newer)

@@ -187,7 +187,7 @@ def test_each_file_is_opened_once(acmnet, world, monkeypatch):
         opened.append(str(path))
         return real(path, *rest, **more)
 
-    monkeypatch.setattr("acmnet.files.os.open", counted)
+    monkeypatch.setattr("acmnet.files.file_access.os.open", counted)
     assert acmnet("check", *world[2])[0] == 0
     paths = [path for path in opened if path.endswith(".npy")]
     assert len(paths) == len(set(paths)) == 12

@@ -19,6 +19,8 @@ from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError
 from acmnet.evaluation.truth import read_intervals
 from acmnet.extraction.many_videos.records import ExtractionError, read_records
+from acmnet.files.strict_json import parse_json
+from acmnet.files.text_files import parse_toml, read_text
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, finite, seconds
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.models.stored_calibration import (
@@ -28,7 +30,6 @@ from acmnet.models.stored_calibration import (
 )
 from acmnet.recipes import RecipeError, recipe
 from acmnet.show.bench.rounds.training_progress import state_of
-from acmnet.text_files import parse_json, parse_toml, read_text
 
 
 def calibration_in(path):

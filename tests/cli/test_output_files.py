@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from acmnet import files
-from acmnet.files import (
+from acmnet.files import file_access
+from acmnet.files.file_access import (
     PART,
     FileError,
     os_error_sentence,
@@ -151,7 +151,7 @@ def test_a_full_disk(acmnet, place, verb, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(file_access.os, "fsync", full)
     code, _, err = acmnet(*with_out(place[verb], "new/x"))
     assert code == 1, err
     (sentence,) = [line for line in err.splitlines() if line.startswith("acmnet: ")]

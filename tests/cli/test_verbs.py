@@ -485,7 +485,7 @@ def test_a_device_that_is_not_there(acmnet, data, device, words, monkeypatch):
 
 def test_training_without_bf16_says_fp32(acmnet, data, monkeypatch):
     train = ["train", *data, *FEW, "--training.precision"]
-    monkeypatch.setattr("acmnet.devices._computes_bf16", lambda _: False)
+    monkeypatch.setattr("acmnet.runtime.devices._computes_bf16", lambda _: False)
     _, _, err = acmnet(*train, "bf16", "--out", "held")
     assert "this processor has no bf16: fp32 is used instead" in err
     _, _, err = acmnet(*train, "fp32", "--out", "plain")

@@ -14,7 +14,7 @@ from acmnet.checkpoints.checkpoint import load_config
 from acmnet.checkpoints.checkpoint_folder import CheckpointError
 from acmnet.checkpoints.exported_file import ExportedFileError
 from acmnet.cli import main
-from acmnet.folders import DIGESTS_FILE
+from acmnet.files.whole_folders import DIGESTS_FILE
 from acmnet.model_exchange import model_export
 from acmnet.model_exchange.model_export import ExportError, export_onnx
 from acmnet.model_exchange.pretrained import from_pretrained, save_pretrained

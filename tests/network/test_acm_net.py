@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from acmnet.devices import exact_fp32
 from acmnet.network.acm_net import ACMNet, Branch
 from acmnet.network.network_settings import ModelSettings
 from acmnet.network.pooling import pool_attended, pool_top_k, video_logits
 from acmnet.network.video_outputs import acm_net_on_video
 from acmnet.recipes import recipe
+from acmnet.runtime.devices import exact_fp32
 from acmnet.training.first_stage.losses import acm_loss
 from support.places import REFERENCE
 

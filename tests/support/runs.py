@@ -8,7 +8,7 @@ from acmnet.checkpoints.checkpoint_folder import (
     STATE_FILE,
     folder_of,
 )
-from acmnet.folders import DIGESTS_FILE, write_folder
+from acmnet.files.whole_folders import DIGESTS_FILE, write_folder
 
 
 def weights_file(run):

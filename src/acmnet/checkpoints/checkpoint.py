@@ -48,10 +48,11 @@ from acmnet.checkpoints.exported_file import (
     is_exported,
     metadata_text,
 )
-from acmnet.files import one_line
-from acmnet.folders import DIGESTS_FILE, digests, write_folder
+from acmnet.files.strict_json import parse_json
+from acmnet.files.text_files import read_text
+from acmnet.files.whole_folders import DIGESTS_FILE, digests, write_folder
 from acmnet.limits import LARGEST_NOTE_BYTES
-from acmnet.text_files import parse_json, read_text
+from acmnet.messages import one_line
 
 FIRST_WITH_DIGESTS: Final = 2
 """The first format in which a checkpoint is a folder with the SHA-256 of its files."""

@@ -7,7 +7,13 @@ have its files in the run itself.
 from pathlib import Path
 from typing import Final
 
-from acmnet.folders import DamagedError, digests, read_file, remove_folder, whole_folder
+from acmnet.files.whole_folders import (
+    DamagedError,
+    digests,
+    read_file,
+    remove_folder,
+    whole_folder,
+)
 from acmnet.messages import counted
 
 FOLDER: Final = "checkpoint"

@@ -9,7 +9,8 @@ import importlib
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.files import one_line, open_regular
+from acmnet.files.file_access import open_regular
+from acmnet.messages import one_line
 
 SUFFIX: Final = ".onnx"
 """Suffix of exported files that can stand in the place of a run."""

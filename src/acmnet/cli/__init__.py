@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from acmnet.cli.terminal.first_page import show_first_page
 from acmnet.cli.verbs import HELP, named_verb
-from acmnet.startup import SAFE_PATH
+from acmnet.runtime.startup import SAFE_PATH
 
 __all__ = ["main"]
 

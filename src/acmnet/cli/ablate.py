@@ -13,7 +13,7 @@ from acmnet.cli.options.worker_options import AtATime, WorkerOptions
 from acmnet.cli.terminal.app import app, console, errors, note, quiet
 from acmnet.cli.terminal.progress import Waiting
 from acmnet.cli.terminal.terminal_tables import plain_table
-from acmnet.files import refuse_unwritable, write_json, write_text
+from acmnet.files.file_access import refuse_unwritable, write_json, write_text
 from acmnet.show.figures.ablation_figures import write_choice_figure
 from acmnet.validation.ablation import AblationRequest, ablate
 from acmnet.validation.ablation_studies import study, study_names

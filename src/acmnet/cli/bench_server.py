@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from acmnet.cli.terminal.app import UsageError, console, note
-from acmnet.files import one_line, write_text
+from acmnet.files.file_access import write_text
+from acmnet.messages import one_line
 from acmnet.show.bench.bench_site import BenchSite
 from acmnet.show.bench.marks.mark_store import ADDRESS_FILE
 from acmnet.show.bench.server.page_server import Site, SiteServer

@@ -25,7 +25,7 @@ from acmnet.evaluation.time_budget import (
     table_csv,
     transitions,
 )
-from acmnet.files import refuse_unwritable, write_text
+from acmnet.files.file_access import refuse_unwritable, write_text
 from acmnet.messages import counted, some
 from acmnet.segments import Segment
 from acmnet.show.figures.ethogram_figure import write_ethogram

@@ -27,7 +27,7 @@ from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.evaluation.tables import Table
 from acmnet.evaluation.truth import reviews_note
 from acmnet.evaluation.videos_trained_on import NOT_KNOWN_NOTE, seen_note, taught_note
-from acmnet.files import refuse_unwritable, write_json
+from acmnet.files.file_access import refuse_unwritable, write_json
 from acmnet.messages import counted, some
 from acmnet.models.calibration import CalibrationReport, Wanted, calibrate
 from acmnet.models.stored_calibration import (

@@ -14,7 +14,7 @@ from acmnet.cli.terminal.progress import Waiting
 from acmnet.cli.terminal.terminal_tables import map_table
 from acmnet.data.detections.detection_files import write_detections
 from acmnet.evaluation.reports import parse_tiou
-from acmnet.files import refuse_unwritable, write_json
+from acmnet.files.file_access import refuse_unwritable, write_json
 from acmnet.fitting.fit_request import DETECTIONS
 from acmnet.messages import counted
 from acmnet.runs.run_request import RunRequest

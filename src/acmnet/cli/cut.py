@@ -24,7 +24,7 @@ from acmnet.data.formats.writing import detections_of
 from acmnet.data.label_files import read_annotations
 from acmnet.evaluation.time_budget import Cell, table_csv
 from acmnet.extraction.many_videos.video_search import find_videos, frame_rates
-from acmnet.files import refuse_unwritable, write_text
+from acmnet.files.file_access import refuse_unwritable, write_text
 from acmnet.messages import counted, quoted
 from acmnet.segments import Segment
 from acmnet.show.clip_cutting import ClipError, Span, cut_clips

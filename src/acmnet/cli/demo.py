@@ -7,7 +7,7 @@ from acmnet.cli.options.output_folders import OutputFolder
 from acmnet.cli.terminal.app import app, console, errors, note, quiet
 from acmnet.cli.terminal.progress import ExtractionBar, TrainingBar, Waiting
 from acmnet.cli.terminal.terminal_tables import map_table
-from acmnet.files import refuse_unwritable
+from acmnet.files.file_access import refuse_unwritable
 from acmnet.fitting.demo import PROFILE, DemoHooks, demo
 from acmnet.fitting.fit_request import REPORT
 from acmnet.workers.worker_engines import cores

@@ -15,7 +15,7 @@ from acmnet.evaluation.diagnosis import Diagnosis, diagnose
 from acmnet.evaluation.false_positives import DETECTIONS_PER_INSTANCE, KINDS, MISFITS
 from acmnet.evaluation.tables import Cell, Table
 from acmnet.evaluation.tiou import parse_tiou
-from acmnet.files import refuse_unwritable, write_json
+from acmnet.files.file_access import refuse_unwritable, write_json
 from acmnet.messages import counted
 from acmnet.show.figures.diagnosis_figures import write_diagnosis_figures
 

@@ -7,7 +7,7 @@ from acmnet.cli.terminal.app import app, console, errors, fail, note, quiet
 from acmnet.cli.terminal.progress import Waiting
 from acmnet.data.checks.examination import ExaminedFiles, examine
 from acmnet.data.checks.findings import summed_up
-from acmnet.files import refuse_unwritable, write_json
+from acmnet.files.file_access import refuse_unwritable, write_json
 from acmnet.messages import counted
 
 

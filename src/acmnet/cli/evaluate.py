@@ -26,7 +26,7 @@ from acmnet.evaluation.tables import (
     with_column,
 )
 from acmnet.evaluation.tiou import parse_tiou
-from acmnet.files import refuse_unwritable, write_json, write_text
+from acmnet.files.file_access import refuse_unwritable, write_json, write_text
 from acmnet.messages import counted
 
 RECALLED = (1, 5, 10, 50, 100)

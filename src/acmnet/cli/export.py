@@ -6,7 +6,9 @@ from pathlib import Path
 
 from acmnet.cli.options.output_folders import OutputFolder
 from acmnet.cli.terminal.app import UsageError, app, console
-from acmnet.files import refuse_unwritable
+from acmnet.files.file_access import refuse_unwritable
+from acmnet.files.strict_json import parse_json
+from acmnet.files.text_files import read_text
 from acmnet.messages import counted
 from acmnet.model_exchange.model_card import ModelCardError
 from acmnet.model_exchange.model_export import (
@@ -15,7 +17,6 @@ from acmnet.model_exchange.model_export import (
     export_torch,
 )
 from acmnet.model_exchange.pretrained import save_pretrained
-from acmnet.text_files import parse_json, read_text
 
 
 @app.command(name="export")

@@ -11,7 +11,7 @@ from acmnet.data.features.feature_manifest import MANIFEST_NAME
 from acmnet.data.label_files import read_annotations
 from acmnet.data.releases.collected_features import collect
 from acmnet.data.releases.release_table import release_named
-from acmnet.files import refuse_unwritable
+from acmnet.files.file_access import refuse_unwritable
 from acmnet.messages import counted
 
 MOST_NAMED: Final = 5

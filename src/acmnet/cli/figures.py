@@ -19,7 +19,7 @@ from acmnet.cli.options.trained_run import (
 )
 from acmnet.cli.terminal.app import UsageError, app, console, note
 from acmnet.data.labelled_features import Data
-from acmnet.files import refuse_unwritable
+from acmnet.files.file_access import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.models.stored_model import TEACHERS
 from acmnet.runs.run_state import LOG_FILE

@@ -33,7 +33,7 @@ from acmnet.data.features.feature_manifest import MANIFEST_NAME
 from acmnet.data.labels.supervision import Supervision
 from acmnet.evaluation.tables import Table
 from acmnet.extraction.extractors.extractor_names import KEYPOINTS
-from acmnet.files import refuse_unwritable
+from acmnet.files.file_access import refuse_unwritable
 from acmnet.fitting.fit_request import (
     FEATURES,
     REPORT,

@@ -31,7 +31,7 @@ from acmnet.extraction.many_videos.video_search import (
     find_videos,
     frame_rates,
 )
-from acmnet.files import make_folder, refuse_unwritable, written_whole
+from acmnet.files.file_access import make_folder, refuse_unwritable, written_whole
 from acmnet.messages import counted, some
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_site import BenchSite, ShownVideo, known_videos

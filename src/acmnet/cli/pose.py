@@ -19,7 +19,7 @@ from acmnet.extraction.pose.pose_files import (
 )
 from acmnet.extraction.pose.pose_networks import PoseNetworks
 from acmnet.extraction.pose.pose_tracker import refuse_people
-from acmnet.files import make_folder
+from acmnet.files.file_access import make_folder
 from acmnet.messages import counted
 
 

@@ -4,13 +4,8 @@ from pathlib import Path
 
 from acmnet.cli.terminal.app import UsageError, console, errors, quiet
 from acmnet.cli.terminal.progress import Waiting
-from acmnet.files import (
-    MP4_SUFFIXES,
-    TRACK_SUFFIXES,
-    VIDEO_SUFFIXES,
-    make_folder,
-    refuse_unwritable,
-)
+from acmnet.files.file_access import make_folder, refuse_unwritable
+from acmnet.files.file_suffixes import MP4_SUFFIXES, TRACK_SUFFIXES, VIDEO_SUFFIXES
 from acmnet.messages import counted
 
 

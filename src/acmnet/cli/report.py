@@ -18,7 +18,7 @@ from acmnet.cli.terminal.app import app, console, fail_for_left_out, note
 from acmnet.cli.terminal.progress import counting
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
-from acmnet.files import refuse_unwritable
+from acmnet.files.file_access import refuse_unwritable
 from acmnet.inference.kept_detections import FoundFile, keep
 from acmnet.inference.localized_videos import refuse_other_features
 from acmnet.messages import counted

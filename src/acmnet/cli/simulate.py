@@ -13,7 +13,7 @@ from acmnet.data.formats.exchange_format import Source
 from acmnet.data.made_up.drawn_recordings import CLASSES, write_recordings
 from acmnet.data.made_up.simulated_features import simulate
 from acmnet.data.made_up.simulation_settings import SimulationSettings
-from acmnet.files import refuse_unwritable
+from acmnet.files.file_access import refuse_unwritable
 from acmnet.messages import counted
 
 

@@ -33,7 +33,7 @@ from acmnet.data.labelled_features import Data
 from acmnet.data.labels.annotations import Video
 from acmnet.data.labels.marks import VideoMarks, given_marks, marks_from_values
 from acmnet.evaluation.time_budget import table_csv
-from acmnet.files import refuse_unwritable, write_json, write_text
+from acmnet.files.file_access import refuse_unwritable, write_json, write_text
 from acmnet.messages import counted
 from acmnet.runs.run_data import training_videos
 from acmnet.show.bench.reviewed_precision import MARKS_FILE

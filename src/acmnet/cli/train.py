@@ -16,7 +16,7 @@ from acmnet.cli.options.training_options import Training
 from acmnet.cli.terminal.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.terminal.progress import TrainingBar
 from acmnet.data.labelled_features import open_data
-from acmnet.files import refuse_unwritable
+from acmnet.files.file_access import refuse_unwritable
 from acmnet.messages import counted
 from acmnet.runs.run_request import LAST
 from acmnet.runs.training_run import train_run

@@ -31,7 +31,7 @@ from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.formats.format_table import target_format
 from acmnet.data.labelled_features import Data
 from acmnet.data.labels.annotations import Annotations
-from acmnet.files import refuse_unwritable
+from acmnet.files.file_access import refuse_unwritable
 from acmnet.inference.kept_detections import FoundFile, found_videos
 from acmnet.messages import counted
 from acmnet.models.trained_model import TrainedModel

@@ -21,7 +21,7 @@ from acmnet.data.formats.writing import (
     write_labels,
 )
 from acmnet.data.tables.arrow_files import needed_library
-from acmnet.files import make_folder, refuse_unwritable, written_whole
+from acmnet.files.file_access import make_folder, refuse_unwritable, written_whole
 from acmnet.limits import LARGEST_TEXT_BYTES
 from acmnet.messages import counted
 from acmnet.segments import Detections

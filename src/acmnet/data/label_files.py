@@ -23,8 +23,8 @@ from acmnet.data.labels.label_tables import read_label_table
 from acmnet.data.labels.tabled_videos import WATCHED, TabledVideos
 from acmnet.data.tables.arrow_files import is_arrow
 from acmnet.data.tables.spreadsheets import SheetError, read_sheet
+from acmnet.files.text_files import read_content, read_text
 from acmnet.messages import did_you_mean
-from acmnet.text_files import read_content, read_text
 
 TABLES = (".csv", ".tsv", ".tab")
 """Suffixes of label files that are read as tables, whatever their content."""

@@ -15,9 +15,10 @@ from acmnet.data.labels.label_columns import LabelTableError, column_meaning
 from acmnet.data.labels.label_json import KIND
 from acmnet.data.labels.label_tables import video_id
 from acmnet.data.tables.spreadsheets import Sheet, SheetError, read_sheet
+from acmnet.files.strict_json import parse_json
+from acmnet.files.text_files import read_content, read_text
 from acmnet.messages import counted, quoted, some
 from acmnet.names import checked, one_form
-from acmnet.text_files import parse_json, read_content, read_text
 
 LEAST_GROUPS: Final = 2
 """Number of groups below which nothing can be held out."""

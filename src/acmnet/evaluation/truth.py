@@ -14,11 +14,11 @@ from acmnet.data.labels.contradictions import covers_all
 from acmnet.data.labels.tabled_videos import POINT, SEGMENT, WATCHED, TabledVideos
 from acmnet.evaluation.matching import Located
 from acmnet.evaluation.protocols import Protocol
-from acmnet.files import open_regular
+from acmnet.files.file_access import open_regular
+from acmnet.files.text_files import read_text
 from acmnet.limits import seconds
 from acmnet.messages import counted, some
 from acmnet.segments import BoolArray, FloatArray, Segment
-from acmnet.text_files import read_text
 
 Intervals = Mapping[str, Sequence[Segment]]
 """Ambiguous intervals by video, in seconds."""

@@ -9,7 +9,7 @@ from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.data.made_up.drawn_videos import TEST, TRAINING, SceneSettings, write_scenes
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
-from acmnet.files import write_json
+from acmnet.files.file_access import write_json
 from acmnet.fitting.fit_request import FEATURES, FitRequest, Hooks
 from acmnet.fitting.fit_videos import fit
 from acmnet.inference.localized_videos import localize_videos

@@ -7,7 +7,7 @@ from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.labelled_features import Data
 from acmnet.data.labels.marks import given_in_words, given_marks
 from acmnet.evaluation.reports import DetectionReport
-from acmnet.files import written_whole
+from acmnet.files.file_access import written_whole
 from acmnet.fitting.fit_request import REPORT, FitRequest, FitResult
 from acmnet.messages import counted
 from acmnet.runs.marks_trial import sentence_of

@@ -23,7 +23,7 @@ from acmnet.extraction.keypoints.keypoint_extractor import settled
 from acmnet.extraction.many_videos.extraction_request import ExtractionRequest
 from acmnet.extraction.many_videos.records import was_extracted
 from acmnet.extraction.many_videos.video_search import frame_rates
-from acmnet.files import write_json
+from acmnet.files.file_access import write_json
 from acmnet.fitting.duration_forecast import forecast
 from acmnet.fitting.extracted_videos import extract_with_hooks
 from acmnet.fitting.fit_report import write_report

@@ -21,8 +21,9 @@ from safetensors.numpy import save
 from acmnet.checkpoints.checkpoint import weights_sha256
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
-from acmnet.files import one_line, open_regular, written_whole
+from acmnet.files.file_access import open_regular, written_whole
 from acmnet.inference.localized_videos import localize_videos
+from acmnet.messages import one_line
 from acmnet.models.stored_model import TEACHERS
 from acmnet.models.trained_model import TrainedModel
 from acmnet.recipes import Settings, as_values

@@ -33,15 +33,14 @@ from acmnet.checkpoints.checkpoint_folder import (
     FOLDER,
     CheckpointError,
 )
-from acmnet.files import one_line
-from acmnet.folders import refuse_filled
+from acmnet.files.text_files import read_content
+from acmnet.files.whole_folders import refuse_filled
 from acmnet.limits import LARGEST_CHECKPOINT_BYTES
-from acmnet.messages import counted, some
+from acmnet.messages import counted, one_line, some
 from acmnet.network.acm_net import ACMNet
 from acmnet.recipes import as_values
 from acmnet.runs.run_request import LAST
 from acmnet.segments import SnippetGrid
-from acmnet.text_files import read_content
 
 GRID: Final = SnippetGrid(fps=25.0, snippet_frames=16, stride_frames=16)
 """Where the snippets of the authors' features lie in time, for both data sets."""

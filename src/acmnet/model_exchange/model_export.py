@@ -20,7 +20,8 @@ from torch import Tensor
 from acmnet.checkpoints.checkpoint import weights_sha256
 from acmnet.checkpoints.checkpoint_folder import CONFIG_FILE
 from acmnet.checkpoints.exported_file import SHA256_KEY, SUFFIX, import_onnx
-from acmnet.files import one_line, written_whole
+from acmnet.files.file_access import written_whole
+from acmnet.messages import one_line
 from acmnet.model_exchange.published_notes import config_text, published_notes
 from acmnet.models.stored_calibration import CALIBRATION_FILE
 from acmnet.models.stored_model import TEACHERS_BEST, TRUST, load
@@ -29,7 +30,7 @@ from acmnet.models.training_summary import shown_score
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student
 from acmnet.network.whole_model import INPUT_NAME, WholeModel
-from acmnet.quiet_export import quiet_export
+from acmnet.runtime.quiet_export import quiet_export
 
 TORCH_SUFFIX: Final = ".pt2"
 """Suffix of programs of torch.export."""

@@ -17,8 +17,14 @@ from acmnet.checkpoints.checkpoint import (
 )
 from acmnet.checkpoints.checkpoint_folder import CheckpointError
 from acmnet.checkpoints.exported_file import is_exported
-from acmnet.files import FileError, make_folder, part_name, unwritten, write_text
-from acmnet.folders import refuse_filled, write_folder
+from acmnet.files.file_access import (
+    FileError,
+    make_folder,
+    part_name,
+    unwritten,
+    write_text,
+)
+from acmnet.files.whole_folders import refuse_filled, write_folder
 from acmnet.model_exchange.model_card import model_card
 from acmnet.model_exchange.published_notes import published, published_notes
 from acmnet.models.stored_model import TEACHERS, load

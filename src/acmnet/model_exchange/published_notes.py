@@ -10,7 +10,9 @@ from pathlib import Path, PurePath
 from typing import Any, Final
 
 from acmnet.checkpoints.checkpoint_config import CheckpointConfig, config_values
-from acmnet.files import digest_of
+from acmnet.files.file_access import digest_of
+from acmnet.files.strict_json import parse_json
+from acmnet.files.text_files import read_text
 from acmnet.models.stored_calibration import CALIBRATION_FILE, CalibrationError
 from acmnet.models.training_summary import SUMMARY_FILE, training_summary
 from acmnet.runs.run_data import (
@@ -19,7 +21,6 @@ from acmnet.runs.run_data import (
     name_digest,
     training_videos,
 )
-from acmnet.text_files import parse_json, read_text
 
 PRIVATE_KEYS: Final = (
     *("annotations", "features", "features_from_run", "left_out", "begun_from"),

@@ -7,7 +7,7 @@ from acmnet.checkpoints.exported_file import (
     is_exported,
     metadata_text,
 )
-from acmnet.text_files import read_text
+from acmnet.files.text_files import read_text
 
 
 def note_of(
@@ -22,7 +22,7 @@ def note_of(
     name : str
         The name of the file, such as ``"calibration.json"``.
     kind, error, empty
-        As for `acmnet.text_files.read_text`.
+        As for `acmnet.files.text_files.read_text`.
     """
     if is_exported(run):
         try:

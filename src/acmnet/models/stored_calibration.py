@@ -10,12 +10,12 @@ import numpy as np
 
 from acmnet.checkpoints.checkpoint import weights_sha256
 from acmnet.evaluation.calibration_curves import Curve
-from acmnet.files import digest_of, write_json
+from acmnet.files.file_access import digest_of, write_json
+from acmnet.files.strict_json import parse_json
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.models.run_notes import note_of
 from acmnet.recipes.older_settings import modernised
 from acmnet.segments import Detections
-from acmnet.text_files import parse_json
 
 CALIBRATION_FILE: Final = "calibration.json"
 FORMAT_VERSION: Final = 1

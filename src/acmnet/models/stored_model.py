@@ -19,9 +19,8 @@ from acmnet.checkpoints.checkpoint_folder import (
     folder_of,
 )
 from acmnet.checkpoints.exported_file import is_exported, metadata_text, session_of
-from acmnet.files import one_line
 from acmnet.limits import finite
-from acmnet.messages import counted, some
+from acmnet.messages import counted, one_line, some
 from acmnet.models.trained_model import TrainedModel
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.exported_networks import (

@@ -16,14 +16,14 @@ import numpy.typing as npt
 from acmnet.checkpoints.checkpoint import load_config
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
-from acmnet.files import write_json
+from acmnet.files.file_access import write_json
+from acmnet.files.strict_json import parse_json
 from acmnet.localization.detection_scores import separating_score
 from acmnet.messages import some
 from acmnet.models.feature_likeness import Likeness
 from acmnet.models.run_notes import note_of
 from acmnet.models.trained_model import TrainedModel
 from acmnet.recipes import Settings
-from acmnet.text_files import parse_json
 
 SUMMARY_FILE: Final = "training_summary.json"
 FORMAT_VERSION: Final = 1

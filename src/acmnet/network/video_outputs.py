@@ -11,12 +11,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from acmnet.devices import exact_fp32
 from acmnet.network.acm_net import ACMNet, Branch
 from acmnet.network.exported_networks import ExportedStudents, ExportedTeachers
 from acmnet.network.pooling import video_logits
 from acmnet.network.student import Student, StudentOutput
 from acmnet.network.whole_model import STUDENT_OUTPUTS, TEACHER_OUTPUTS
+from acmnet.runtime.devices import exact_fp32
 
 CHUNK_SNIPPETS: Final = 1024
 """Snippets of one video that a network computes at once. This limits memory and changes

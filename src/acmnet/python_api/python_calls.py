@@ -19,7 +19,7 @@ from acmnet.extraction.default_extractor import AUTO, unnamed_extractor
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.extractors.extractor_names import KEYPOINTS
 from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
-from acmnet.files import written_whole
+from acmnet.files.file_access import written_whole
 from acmnet.fitting import fit_videos
 from acmnet.fitting.fit_request import FEATURES, FitRequest, FitResult, Hooks
 from acmnet.fitting.fit_videos import features_before

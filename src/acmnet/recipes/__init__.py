@@ -17,6 +17,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from acmnet.files.text_files import parse_toml, read_text
 from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.recipes.older_settings import modernised, outdated
 from acmnet.recipes.recipe_text import as_toml
@@ -28,7 +29,6 @@ from acmnet.recipes.setting_values import (
     value_of_text,
 )
 from acmnet.recipes.settings import SECOND_STAGE, Settings, as_values, setting_names
-from acmnet.text_files import parse_toml, read_text
 
 __all__ = [
     "CORRECTED",

@@ -19,7 +19,7 @@ from acmnet.checkpoints.exported_file import is_exported
 from acmnet.data.features.feature_files import SUFFIXES
 from acmnet.data.labelled_features import labels_sha256
 from acmnet.data.labels.marks import marks_sha256, marks_values
-from acmnet.files import make_folder, written_whole
+from acmnet.files.file_access import make_folder, written_whole
 from acmnet.messages import some
 from acmnet.models.stored_model import TEACHERS, load
 from acmnet.network.acm_net import ACMNet

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, Self
 
-from acmnet.files import one_line
+from acmnet.messages import one_line
 from acmnet.recipes import Settings
 from acmnet.training.optimisation.tasks import StepRecord
 

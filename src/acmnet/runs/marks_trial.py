@@ -23,7 +23,7 @@ from acmnet.runs.marks_on_grid import marks_on_grid
 from acmnet.runs.network_training import trained_model
 from acmnet.runs.run_request import RunRequest
 from acmnet.runs.teacher_training import as_teacher, trained_together
-from acmnet.startup import is_first_process
+from acmnet.runtime.startup import is_first_process
 from acmnet.training.first_stage.marked_snippets import SnippetMarks
 from acmnet.training.optimisation.tasks import StepRecord
 from acmnet.training.second_stage.held_out_marks import (

@@ -35,10 +35,9 @@ from acmnet.checkpoints.checkpoint_folder import (
 )
 from acmnet.data.labelled_features import labels_sha256
 from acmnet.data.labels.marks import marks_sha256
-from acmnet.devices import computed_in
 from acmnet.evaluation.reports import evaluate
-from acmnet.files import make_folder, written_whole
-from acmnet.folders import recover, recover_all
+from acmnet.files.file_access import make_folder, written_whole
+from acmnet.files.whole_folders import recover, recover_all
 from acmnet.inference.localized_videos import localize_videos
 from acmnet.models.stored_model import TEACHERS, TRIAL
 from acmnet.models.trained_model import TrainedModel
@@ -51,7 +50,8 @@ from acmnet.runs.earlier_run import (
 from acmnet.runs.run_data import CHECKPOINTS, place_of_features
 from acmnet.runs.run_request import RunError, RunRequest
 from acmnet.runs.run_state import LOG_FILE, RunOnDisk
-from acmnet.startup import is_first_process
+from acmnet.runtime.devices import computed_in
+from acmnet.runtime.startup import is_first_process
 from acmnet.training.optimisation.tasks import StepRecord
 from acmnet.training.optimisation.training_loop import Progress
 

@@ -31,7 +31,7 @@ from acmnet.models.training_summary import TrainingSummaryError, training_summar
 from acmnet.recipes import RecipeError, Settings, as_values, from_values
 from acmnet.runs.earlier_run import stated_beginning
 from acmnet.runs.run_request import RunError, RunRequest
-from acmnet.startup import is_first_process
+from acmnet.runtime.startup import is_first_process
 
 LOG_FILE: Final = "log.jsonl"
 """The file of a run with the losses of every step, one line of JSON a step."""

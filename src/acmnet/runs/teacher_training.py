@@ -27,7 +27,7 @@ from acmnet.runs.silent_teachers import (
     further_tries,
     sentence_before,
 )
-from acmnet.startup import is_first_process
+from acmnet.runtime.startup import is_first_process
 from acmnet.training.first_stage.marked_snippets import SnippetMarks
 from acmnet.training.first_stage.silent_networks import guessing, mean_spread
 from acmnet.training.optimisation.tasks import StepRecord

@@ -21,7 +21,7 @@ from acmnet.runs.run_directory import locked
 from acmnet.runs.run_request import RunError, RunRequest
 from acmnet.runs.run_state import RunOnDisk, RunState, starting_point
 from acmnet.runs.student_training import train_student
-from acmnet.startup import is_first_process
+from acmnet.runtime.startup import is_first_process
 from acmnet.training.optimisation.tasks import StepRecord
 
 

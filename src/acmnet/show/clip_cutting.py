@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import av
 import numpy as np
 
-from acmnet.files import written_whole
+from acmnet.files.file_access import written_whole
 from acmnet.segments import Segment
 from acmnet.show.clip_sound import ClipSound
 from acmnet.show.encoded_picture import EncodedPicture, opened_target

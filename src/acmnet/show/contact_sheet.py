@@ -7,7 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from acmnet.files import written_whole
+from acmnet.files.file_access import written_whole
 from acmnet.show.frame_overlay import Frame, text_mask
 from acmnet.video.containers import DecodeCount
 from acmnet.video.frame_seeking import opened_at

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.data.tracks.tracks import TrackError, Tracks
-from acmnet.files import written_whole
+from acmnet.files.file_access import written_whole
 from acmnet.show.encoded_picture import CODEC, QUALITY
 from acmnet.show.frame_overlay import Frame, class_colour
 from acmnet.show.track_overlay import FARTHEST, TrackOverlay

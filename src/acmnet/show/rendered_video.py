@@ -18,7 +18,8 @@ import numpy as np
 from acmnet.data.detections.detection_files import DetectionFile
 from acmnet.data.labels.annotations import Instance
 from acmnet.data.tracks.tracks import Tracks
-from acmnet.files import MP4_SUFFIXES, written_whole
+from acmnet.files.file_access import written_whole
+from acmnet.files.file_suffixes import MP4_SUFFIXES
 from acmnet.segments import Detection
 from acmnet.show.encoded_picture import EncodedPicture, opened_target
 from acmnet.show.frame_overlay import Frame, Overlay

@@ -16,14 +16,15 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from acmnet.data.video_groups import VideoGroups
-from acmnet.files import write_json
+from acmnet.files.file_access import write_json
+from acmnet.files.strict_json import parse_json
+from acmnet.files.text_files import read_text
 from acmnet.inference.localized_videos import localize_videos
 from acmnet.models.trained_model import TrainedModel
 from acmnet.models.training_summary import shown_score, training_stamp
 from acmnet.runs.earlier_run import has_same_names
 from acmnet.runs.run_request import RunRequest
 from acmnet.segments import Detections
-from acmnet.text_files import parse_json, read_text
 from acmnet.validation.held_out_names import (
     HELD_OUT,
     HeldOutNames,

@@ -18,7 +18,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from acmnet.files import one_line
+from acmnet.messages import one_line
 
 CONTAINERS: Final = (
     *("mov", "matroska", "webm", "avi", "mpeg", "mpegts", "mpegvideo", "asf", "flv"),

@@ -15,8 +15,8 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, Final, Generic, Self
 
-from acmnet.files import one_line
-from acmnet.startup import SAFE_PATH
+from acmnet.messages import one_line
+from acmnet.runtime.startup import SAFE_PATH
 from acmnet.workers.worker_engines import (
     EngineError,
     Lost,

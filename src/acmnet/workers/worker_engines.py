@@ -20,7 +20,7 @@ from typing import Any, Final, Generic, Literal, NamedTuple, Self, TypeVar
 
 import cv2
 
-from acmnet.startup import PARENT, SAFE_PATH
+from acmnet.runtime.startup import PARENT, SAFE_PATH
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -21,7 +21,7 @@ from acmnet.data.features.feature_files import (
 )
 from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.features.feature_store import open_store
-from acmnet.files import write_json
+from acmnet.files.file_access import write_json
 from acmnet.segments import SnippetGrid
 
 GRID = SnippetGrid(fps=25.0, snippet_frames=16, stride_frames=16)

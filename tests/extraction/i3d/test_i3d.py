@@ -384,7 +384,7 @@ def test_frames_are_taken_as_they_come():
 
 
 def test_bf16_is_near(monkeypatch):
-    monkeypatch.setattr("acmnet.devices._computes_bf16", lambda _: True)
+    monkeypatch.setattr("acmnet.runtime.devices._computes_bf16", lambda _: True)
     frames = rgb_frames(16)
     (exact,), (near,) = described(frames), described(frames, precision="bf16")
     assert near.dtype == np.float32
@@ -393,7 +393,7 @@ def test_bf16_is_near(monkeypatch):
 
 
 def test_bf16_is_fp32_where_it_would_be_imitated(monkeypatch):
-    monkeypatch.setattr("acmnet.devices._computes_bf16", lambda _: False)
+    monkeypatch.setattr("acmnet.runtime.devices._computes_bf16", lambda _: False)
     frames = rgb_frames(16)
     (exact,), (found,) = described(frames), described(frames, precision="bf16")
     assert np.array_equal(exact, found)

@@ -227,7 +227,7 @@ def test_the_loss_falls(dataset):
 
 
 def test_bf16_trains_close_to_fp32(dataset, monkeypatch):
-    monkeypatch.setattr("acmnet.devices._computes_bf16", lambda _: True)
+    monkeypatch.setattr("acmnet.runtime.devices._computes_bf16", lambda _: True)
     bf16 = dataclasses.replace(PLAN.training, precision="bf16")
     _, wide = trained(dataset)
     _, narrow = trained(dataset, dataclasses.replace(PLAN, training=bf16))
@@ -235,7 +235,7 @@ def test_bf16_trains_close_to_fp32(dataset, monkeypatch):
     # bf16 keeps 8 bits, 0.4 %; the first step has had no time to drift apart
     assert narrow[0].losses["total"] == pytest.approx(wide[0].losses["total"], rel=0.02)
 
-    monkeypatch.setattr("acmnet.devices._computes_bf16", lambda _: False)
+    monkeypatch.setattr("acmnet.runtime.devices._computes_bf16", lambda _: False)
     _, held = trained(dataset, dataclasses.replace(PLAN, training=bf16))
     assert held[-1].losses == wide[-1].losses
 

@@ -20,10 +20,10 @@ from acmnet.cli.terminal.app import note
 from acmnet.data.checks.label_checks import suspicions
 from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.data.labels.marks import supervision_note, unwatched_note
-from acmnet.devices import NO_BF16_NOTE, computed_in
 from acmnet.recipes import Settings
 from acmnet.runs.run_request import RunRequest
 from acmnet.runs.training_run import join_processes
+from acmnet.runtime.devices import NO_BF16_NOTE, computed_in
 
 
 @dataclasses.dataclass(frozen=True)

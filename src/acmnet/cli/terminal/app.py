@@ -12,7 +12,7 @@ from acmnet.cli.terminal.exit_codes import EXIT_CODES, LEFT_OUT, NOTHING_DONE
 from acmnet.cli.terminal.first_page import PURPOSE
 from acmnet.cli.verbs import COMPLETION
 from acmnet.messages import counted
-from acmnet.startup import is_first_process
+from acmnet.runtime.startup import is_first_process
 
 MOST_NAMED: Final = 20
 """How many left-out videos are named on the terminal when a file lists all of them."""

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Final
 
 from acmnet.cli.terminal.exit_codes import INTERRUPTED, TERMINATED
-from acmnet.startup import end_before_it_began
+from acmnet.runtime.startup import end_before_it_began
 
 KEPT_AND_RESUMABLE: Final = (
     "what is finished is kept: the same command goes on where it stopped"

@@ -20,9 +20,10 @@ from acmnet.data.formats.reading import foreign_format, read_foreign
 from acmnet.data.label_files import is_json, read_annotations, read_table
 from acmnet.data.labels import bmn_annotations
 from acmnet.data.labels.annotations import AnnotationError, Annotations
-from acmnet.garbage_collection import without_collection
+from acmnet.files.strict_json import parse_json
+from acmnet.files.text_files import read_text
 from acmnet.messages import quoted
-from acmnet.text_files import parse_json, read_text
+from acmnet.runtime.garbage_collection import without_collection
 
 Item = TypeVar("Item")
 

@@ -7,9 +7,9 @@ from acmnet.data.checks.findings import Finding, Level
 from acmnet.data.checks.label_checks import by_subset
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.labels.annotations import AnnotationError, Annotations
+from acmnet.files.text_files import read_text
 from acmnet.messages import counted, quoted, some
 from acmnet.names import one_form, spelt_otherwise
-from acmnet.text_files import read_text
 
 
 def unpredicted(

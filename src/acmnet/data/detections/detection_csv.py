@@ -12,10 +12,10 @@ from typing import Any, Final
 import numpy as np
 
 from acmnet.data.detections.detection_entries import entry_of, fault_of
+from acmnet.files.text_files import lines_with_ends
 from acmnet.messages import quoted
 from acmnet.names import listed_twice, one_form
 from acmnet.segments import Detections
-from acmnet.text_files import lines_with_ends
 
 COLUMNS: Final = ("video", "label", "start", "end", "score")
 """Columns of the table; ``start`` and ``end`` are in seconds."""

@@ -31,10 +31,11 @@ from acmnet.data.detections.detection_entries import (
     faults,
 )
 from acmnet.data.tables.arrow_files import is_arrow
-from acmnet.files import FileError, written_whole
+from acmnet.files.file_access import FileError, written_whole
+from acmnet.files.strict_json import outline, parse_json
+from acmnet.files.text_files import read_text
 from acmnet.names import listed_twice, one_form
 from acmnet.segments import Detections
-from acmnet.text_files import outline, parse_json, read_text
 
 VERSION = "acmnet"
 """Value of ``version`` in the files written here; nothing reads it."""

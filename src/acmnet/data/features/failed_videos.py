@@ -14,8 +14,9 @@ from typing import Final, Literal
 
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.features.feature_store import RECORDS
-from acmnet.files import open_regular
-from acmnet.text_files import parse_json, read_content
+from acmnet.files.file_access import open_regular
+from acmnet.files.strict_json import parse_json
+from acmnet.files.text_files import read_content
 
 SAMPLE_BYTES: Final = 1 << 16
 """Length of each stretch of a file that its fingerprint covers."""

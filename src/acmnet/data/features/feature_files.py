@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, deserialize, safe_open
 
-from acmnet.files import FileError, one_line, open_regular
+from acmnet.files.file_access import FileError, open_regular
+from acmnet.messages import one_line
 
 SUFFIXES: Final = (".npy", ".safetensors")
 STORED_DTYPES: Final = (

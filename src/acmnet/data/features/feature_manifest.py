@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from acmnet.data.features.feature_files import FeatureError as FeatureError
-from acmnet.files import digest_of, write_json
+from acmnet.files.file_access import digest_of, write_json
+from acmnet.files.strict_json import parse_json
+from acmnet.files.text_files import read_text
 from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.segments import SnippetGrid
-from acmnet.text_files import parse_json, read_text
 
 MANIFEST_NAME = "features.json"
 

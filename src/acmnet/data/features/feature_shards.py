@@ -26,8 +26,8 @@ from acmnet.data.features.feature_files import (
 )
 from acmnet.data.features.object_storage import Storage
 from acmnet.data.features.shot_cuts import cuts_of
+from acmnet.files.strict_json import parse_json
 from acmnet.messages import counted, quoted
-from acmnet.text_files import parse_json
 
 SHARD: Final = re.compile(r"shard-[0-9a-f]{20}\.safetensors")
 """Pattern of the name of a shard."""

@@ -36,7 +36,8 @@ from acmnet.data.features.object_storage import Storage, address_of, on_disk
 from acmnet.data.features.stored_features import RECORDS as RECORDS
 from acmnet.data.features.stored_features import FeatureStore as FeatureStore
 from acmnet.data.features.stored_features import refuse_path
-from acmnet.files import VIDEO_SUFFIXES, written_whole
+from acmnet.files.file_access import written_whole
+from acmnet.files.file_suffixes import VIDEO_SUFFIXES
 from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.names import one_form
 from acmnet.segments import SnippetGrid

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.files import one_line, open_regular, os_error_sentence, written_whole
+from acmnet.files.file_access import open_regular, os_error_sentence, written_whole
+from acmnet.messages import one_line
 
 _ADDRESS: Final = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)", re.DOTALL)
 """Pattern of an address, also of one that a `Path` has made a single slash of."""

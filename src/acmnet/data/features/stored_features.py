@@ -20,11 +20,12 @@ from acmnet.data.features.feature_manifest import FeatureManifest
 from acmnet.data.features.feature_shards import Shards
 from acmnet.data.features.object_storage import address_of
 from acmnet.data.features.shot_cuts import cuts_of
+from acmnet.files.strict_json import parse_json
+from acmnet.files.text_files import read_text
 from acmnet.limits import LARGEST_NOTE_BYTES
 from acmnet.messages import counted, some
 from acmnet.names import one_form, spelt_otherwise
 from acmnet.segments import SnippetGrid
-from acmnet.text_files import parse_json, read_text
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -26,8 +26,8 @@ from acmnet.data.formats.exchange_format import (
 from acmnet.data.formats.field_checks import action_name, video_name, video_of
 from acmnet.data.formats.mark_list import MarkList
 from acmnet.data.labels.annotations import AnnotationError
+from acmnet.files.text_files import lines_with_ends
 from acmnet.messages import quoted
-from acmnet.text_files import lines_with_ends
 
 HEADER: Final = ("Name", "Start", "Duration", "Time Format", "Type", "Description")
 DECIMAL: Final = re.compile(r"(?:(\d+):)?(\d+):(\d\d)\.(\d{3})", re.ASCII)

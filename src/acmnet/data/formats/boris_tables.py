@@ -33,9 +33,9 @@ from acmnet.data.formats.field_checks import (
 from acmnet.data.formats.mark_list import MarkList, VideoMarks
 from acmnet.data.formats.state_events import StateEvents
 from acmnet.data.labels.annotations import AnnotationError
+from acmnet.files.text_files import lines_with_ends
 from acmnet.limits import MOST_VIDEOS_OF_TEXT, seconds, too_many_videos
 from acmnet.messages import quoted
-from acmnet.text_files import lines_with_ends
 
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "observation": ("observation id",),

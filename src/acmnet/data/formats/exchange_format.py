@@ -8,8 +8,9 @@ from typing import Final, Literal, NamedTuple
 from acmnet.data.labels.annotations import AnnotationError, Video
 from acmnet.data.labels.label_json import KIND
 from acmnet.data.tables.text_encodings import EncodingError, decoded
+from acmnet.files.strict_json import parse_json
+from acmnet.files.text_files import read_content
 from acmnet.segments import Detections
-from acmnet.text_files import parse_json, read_content
 
 Holding = Literal[
     "names",

@@ -32,10 +32,10 @@ from acmnet.data.formats import (
 from acmnet.data.formats.exchange_format import Format
 from acmnet.data.labels.label_columns import is_header
 from acmnet.data.tables.text_encodings import EncodingError, decoded
-from acmnet.files import FileError, open_regular
+from acmnet.files.file_access import FileError, open_regular
+from acmnet.files.text_files import lines_with_ends
 from acmnet.limits import finite
 from acmnet.messages import did_you_mean, quoted
-from acmnet.text_files import lines_with_ends
 
 JSON: Final = activitynet.FORMAT
 CSV: Final = label_csv.FORMAT

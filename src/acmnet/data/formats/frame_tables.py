@@ -33,9 +33,9 @@ from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import action_name, video_name, video_of
 from acmnet.data.formats.mark_list import MarkList
 from acmnet.data.labels.annotations import AnnotationError
+from acmnet.files.text_files import lines_with_ends
 from acmnet.limits import finite
 from acmnet.messages import counted, quoted, some
-from acmnet.text_files import lines_with_ends
 
 BACKGROUND: Final = "background"
 PROBABILITY: Final = "probability_"

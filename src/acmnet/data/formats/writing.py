@@ -19,7 +19,7 @@ from acmnet.data.labels.annotations import (
 )
 from acmnet.data.labels.label_columns import LabelTableError
 from acmnet.data.labels.label_tables import video_id
-from acmnet.files import make_folder, written_whole
+from acmnet.files.file_access import make_folder, written_whole
 from acmnet.limits import LONGEST_NAME_BYTES
 from acmnet.messages import counted, quoted
 from acmnet.names import one_form

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from acmnet.text_files import read_text
+from acmnet.files.text_files import read_text
 
 VIDEO_INFO = "*video_info*.csv"
 """Pattern of the name of the CSV file that lists each video's subset."""

@@ -23,11 +23,11 @@ from acmnet.data.labels.annotations import (
 from acmnet.data.labels.class_lists import declared_classes, refuse_unknown_labels
 from acmnet.data.labels.contradictions import refuse_contradictions
 from acmnet.data.labels.watched_json import times, watched_entry, watched_spans
-from acmnet.garbage_collection import without_collection
+from acmnet.files.strict_json import outline, parse_json
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
 from acmnet.messages import quoted
 from acmnet.names import checked, is_name, listed_twice
-from acmnet.text_files import outline, parse_json
+from acmnet.runtime.garbage_collection import without_collection
 
 KIND = "label file"
 OF_VIDEO: Final = ("annotations", "subset", "duration", "watched")

@@ -27,7 +27,7 @@ from acmnet.data.labels.label_columns import (
 from acmnet.data.labels.row_marks import RowMarks, not_seconds, row_marks
 from acmnet.data.labels.tabled_videos import NAME, POINT, SEGMENT, WATCHED, MarkTable
 from acmnet.data.tables.spreadsheets import SAVE_AS, Sheet, SheetRow
-from acmnet.files import TRACK_SUFFIXES, VIDEO_SUFFIXES
+from acmnet.files.file_suffixes import TRACK_SUFFIXES, VIDEO_SUFFIXES
 from acmnet.limits import (
     MOST_CLASSES,
     MOST_VIDEOS_OF_TEXT,

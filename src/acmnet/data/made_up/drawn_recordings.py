@@ -13,9 +13,10 @@ import numpy as np
 
 from acmnet.data.made_up.simulation_settings import SimulationError
 from acmnet.data.made_up.video_simulator import GRID
-from acmnet.files import make_folder, write_json
+from acmnet.files.file_access import make_folder, write_json
+from acmnet.files.strict_json import parse_json
+from acmnet.files.text_files import read_text
 from acmnet.segments import FloatArray
-from acmnet.text_files import parse_json, read_text
 
 RECORDINGS_FILE: Final = "recordings.json"
 """Name of the label file in the folder of a simulation."""

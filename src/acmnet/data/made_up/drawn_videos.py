@@ -29,7 +29,7 @@ from acmnet.data.made_up.drawn_pictures import (
     Frame,
     draw_place,
 )
-from acmnet.files import make_folder, write_json, written_whole
+from acmnet.files.file_access import make_folder, write_json, written_whole
 
 CLASS_NAMES: Final = tuple(sorted(REPETITIONS_PER_S))
 PLACES: Final = ("theatre", "gym", "street")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.features.feature_store import write_features
-from acmnet.files import make_folder, write_json
+from acmnet.files.file_access import make_folder, write_json
 from acmnet.segments import SnippetGrid
 
 GRID: Final = SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)

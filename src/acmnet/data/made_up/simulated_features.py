@@ -27,9 +27,10 @@ from acmnet.data.made_up.video_simulator import (
     n_snippets,
     name_digest,
 )
-from acmnet.files import make_folder, write_json
+from acmnet.files.file_access import make_folder, write_json
+from acmnet.files.strict_json import parse_json
+from acmnet.files.text_files import read_text
 from acmnet.messages import counted
-from acmnet.text_files import parse_json, read_text
 
 SIMULATION: Final = "simulation.json"
 

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.data.features.feature_files import FeatureError
-from acmnet.files import one_line, open_regular
+from acmnet.files.file_access import open_regular
+from acmnet.messages import one_line
 
 MOST_VIDEOS: Final = 1_000_000
 """Most entries of an array of objects."""

@@ -14,8 +14,7 @@ import numpy.typing as npt
 
 from acmnet.data.features.feature_files import FeatureError, read_values
 from acmnet.data.releases.object_arrays import is_object_array, read_objects
-from acmnet.files import one_line
-from acmnet.messages import counted, quoted, some
+from acmnet.messages import counted, one_line, quoted, some
 from acmnet.names import one_form
 
 Array = npt.NDArray[Any]

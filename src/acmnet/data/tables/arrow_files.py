@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from acmnet.files import one_line, open_regular, written_whole
+from acmnet.files.file_access import open_regular, written_whole
+from acmnet.files.strict_json import parse_json
 from acmnet.limits import LARGEST_NOTE_BYTES
-from acmnet.messages import quoted
+from acmnet.messages import one_line, quoted
 from acmnet.names import listed_twice, one_form
 from acmnet.segments import FloatArray, IntArray
-from acmnet.text_files import parse_json
 
 if TYPE_CHECKING:
     import pyarrow

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from acmnet.data.tables.text_encodings import PLAIN, EncodingError, decoded
+from acmnet.files.text_files import lines_with_ends
 from acmnet.messages import quoted
-from acmnet.text_files import lines_with_ends
 
 SAVE_AS: Final = (
     'in Excel, File > Save As > "CSV UTF-8 (Comma delimited)"; in LibreOffice, File > '

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.data.tracks.tracks import MOST_NUMBERS, TrackError
+from acmnet.files.text_files import read_text
 from acmnet.messages import quoted
-from acmnet.text_files import read_text
 
 KIND: Final = "file of tracks"
 SEPARATORS: Final = (",", ";", "\t")

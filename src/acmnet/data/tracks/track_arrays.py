@@ -17,10 +17,11 @@ import numpy.typing as npt
 from acmnet.data.features.feature_files import MAGIC
 from acmnet.data.tracks.track_layout import MOST_INDIVIDUALS
 from acmnet.data.tracks.tracks import TrackError, Tracks, refuse_size
-from acmnet.files import open_regular, write_json, written_whole
+from acmnet.files.file_access import open_regular, write_json, written_whole
+from acmnet.files.strict_json import parse_json
+from acmnet.files.text_files import read_text
 from acmnet.limits import LARGEST_NOTE_BYTES, finite
 from acmnet.messages import counted, quoted, some
-from acmnet.text_files import parse_json, read_text
 
 FOLDER_MANIFEST: Final = "tracks.json"
 """Manifest of all arrays in its folder."""

@@ -19,7 +19,9 @@ from acmnet.data.tracks.sleap_tracks import (
 )
 from acmnet.data.tracks.track_arrays import is_array, read_track_array
 from acmnet.data.tracks.tracks import TrackError, Tracks
-from acmnet.files import VIDEO_SUFFIXES, FileError, one_line, open_regular
+from acmnet.files.file_access import FileError, open_regular
+from acmnet.files.file_suffixes import VIDEO_SUFFIXES
+from acmnet.messages import one_line
 
 HDF5_START: Final = b"\x89HDF\r\n\x1a\n"
 LONGEST_START: Final = 16

@@ -37,7 +37,7 @@ from acmnet.extraction.i3d.i3d_openvino import (
 )
 from acmnet.extraction.i3d.snippet_cutting import crop_centre, cut_snippets
 from acmnet.extraction.weights.weights_folder import weights_directory
-from acmnet.files import write_json
+from acmnet.files.file_access import write_json
 from acmnet.video.frames import FrameReader, VideoError, claimed_duration_s
 
 OnNote = Callable[[str], None]

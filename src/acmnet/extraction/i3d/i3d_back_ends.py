@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from acmnet.devices import computed_in
 from acmnet.extraction.extractors.i3d_choices import RGB_WEIGHTS, Precision
 from acmnet.extraction.i3d.i3d import I3D, INPUT_SIDE, Frames, I3DError
 from acmnet.extraction.i3d.i3d_openvino import (
@@ -31,8 +30,9 @@ from acmnet.extraction.i3d.i3d_openvino import (
 from acmnet.extraction.i3d.i3d_runner import network_input, torch_pass
 from acmnet.extraction.i3d.i3d_weights import load_i3d
 from acmnet.extraction.i3d.published_i3d_files import unfilled_network
-from acmnet.quiet_export import quiet_export
-from acmnet.startup import SAFE_PATH
+from acmnet.runtime.devices import computed_in
+from acmnet.runtime.quiet_export import quiet_export
+from acmnet.runtime.startup import SAFE_PATH
 from acmnet.workers.worker_engines import bound_to_us, environment
 
 Pass = Callable[[Tensor], Tensor]

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from acmnet.devices import computed_in, exact_fp32
 from acmnet.extraction.extractors.i3d_choices import (
     Crop,
     Precision,
@@ -29,6 +28,7 @@ from acmnet.extraction.i3d.i3d import (
 from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.i3d_planes import PlaneI3D
 from acmnet.extraction.i3d.snippet_cutting import crop_centre, crop_ten, cut_snippets
+from acmnet.runtime.devices import computed_in, exact_fp32
 
 FRAME_DTYPES: Final = {"rgb": np.dtype(np.uint8), "flow": np.dtype(np.float32)}
 

@@ -33,7 +33,8 @@ from acmnet.extraction.weights.weights_folder import (
     weights_directory,
     writing_weights,
 )
-from acmnet.files import one_line, write_json, written_whole
+from acmnet.files.file_access import write_json, written_whole
+from acmnet.messages import one_line
 
 REGISTRY_WEIGHTS: Final = "i3d-rgb-kinetics400"
 

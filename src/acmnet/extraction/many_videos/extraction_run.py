@@ -15,7 +15,6 @@ from typing import Final
 from acmnet.data.features.failed_videos import Failure
 from acmnet.data.features.feature_manifest import FeatureManifest
 from acmnet.data.features.feature_store import RECORDS
-from acmnet.devices import NO_BF16_NOTE
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.extractors.extractor_names import parts_of
 from acmnet.extraction.extractors.i3d_choices import without_search
@@ -45,8 +44,9 @@ from acmnet.extraction.many_videos.video_task import (
     post_mortem,
 )
 from acmnet.extraction.shipped_extractors import SHIPPED, make_extractor
-from acmnet.files import FileError, make_folder, refuse_address, unwritten
+from acmnet.files.file_access import FileError, make_folder, refuse_address, unwritten
 from acmnet.messages import counted
+from acmnet.runtime.devices import NO_BF16_NOTE
 from acmnet.workers.ray_engine import RayEngine
 from acmnet.workers.worker_engines import LocalEngine, Lost
 

@@ -30,15 +30,16 @@ from acmnet.data.features.feature_manifest import (
 )
 from acmnet.data.features.feature_store import RECORDS
 from acmnet.data.features.shot_cuts import cuts_of
-from acmnet.files import (
+from acmnet.files.file_access import (
     PART,
     sha256_of,
     short_file_name,
     write_json,
     write_text,
 )
+from acmnet.files.strict_json import parse_json
+from acmnet.files.text_files import read_text
 from acmnet.limits import LARGEST_NOTE_BYTES
-from acmnet.text_files import parse_json, read_text
 
 TRACE: Final = re.compile(r"\.(.+)\.(trace|at)")
 

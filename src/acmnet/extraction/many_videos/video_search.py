@@ -9,7 +9,7 @@ from typing import Final
 
 from acmnet.extraction.extractors.extractor_names import KEYPOINTS
 from acmnet.extraction.many_videos.records import ExtractionError
-from acmnet.files import TRACK_SUFFIXES, VIDEO_SUFFIXES
+from acmnet.files.file_suffixes import TRACK_SUFFIXES, VIDEO_SUFFIXES
 from acmnet.names import one_form
 from acmnet.video.containers import VideoError
 from acmnet.video.frames import probe
@@ -84,7 +84,7 @@ def find_tracks(paths: Sequence[str | Path]) -> dict[str, Path]:
     ----------
     paths : sequence of paths
         Files, taken whatever their suffix, and folders, searched with all they hold
-        for `acmnet.files.TRACK_SUFFIXES`.
+        for `acmnet.files.file_suffixes.TRACK_SUFFIXES`.
 
     Raises
     ------

@@ -35,7 +35,7 @@ from acmnet.extraction.many_videos.records import (
 )
 from acmnet.extraction.many_videos.shot_boundaries import ShotBoundaries
 from acmnet.extraction.many_videos.stall_watch import COMPUTE_FACTOR, Watch
-from acmnet.files import FileError, sha256_of
+from acmnet.files.file_access import FileError, sha256_of
 from acmnet.limits import LONGEST_NAME_BYTES
 from acmnet.messages import counted
 from acmnet.names import unfit

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from acmnet.extraction.weights.weights_error import WeightsError
-from acmnet.files import one_line
-from acmnet.startup import SAFE_PATH
+from acmnet.messages import one_line
+from acmnet.runtime.startup import SAFE_PATH
 
 DOWNLOAD_S: Final = 600
 """Seconds that a download may take."""

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from safetensors import SafetensorError
 
 from acmnet.extraction.weights.weights_error import WeightsError
-from acmnet.files import FileError, one_line
+from acmnet.files.file_access import FileError
+from acmnet.messages import one_line
 
 
 class WeightsEntry(NamedTuple):

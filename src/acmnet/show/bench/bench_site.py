@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from acmnet.data.detections.detection_files import DetectionFile, read_detections
-from acmnet.files import one_line
+from acmnet.messages import one_line
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_page import bench_file, bench_page
 from acmnet.show.bench.marks.bench_labels import KnownVideo, Labels

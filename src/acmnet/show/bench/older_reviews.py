@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from acmnet.data.label_files import read_annotations
+from acmnet.files.strict_json import parse_json
+from acmnet.files.text_files import read_text
 from acmnet.names import one_form
 from acmnet.show.bench.marks.bench_labels import KnownVideo
 from acmnet.show.bench.marks.bench_mark import DIGITS, Mark, Proposal
@@ -19,7 +21,6 @@ from acmnet.show.bench.marks.label_file_intake import (
     new_mark,
 )
 from acmnet.show.bench.rounds.round_detections import detection_id
-from acmnet.text_files import parse_json, read_text
 
 REVIEWS_FILE: Final = "reviews.json"
 REMEDY: Final = "mend it, or move it away to begin anew"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from acmnet.files import written_whole
+from acmnet.files.file_access import written_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup
 
-from acmnet.files import write_text
+from acmnet.files.file_access import write_text
 from acmnet.show.report.page_contents import Contents
 from acmnet.show.report.report_parts import ReportParts
 

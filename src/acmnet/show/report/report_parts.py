@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from acmnet.files import make_folder, write_text
+from acmnet.files.file_access import make_folder, write_text
 from acmnet.show.report.page_contents import VideoContents
 
 MOST_IN_ONE: Final = 2_000

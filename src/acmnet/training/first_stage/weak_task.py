@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from acmnet.data.datasets import FIXED_LENGTH, Draws, WeakDataset
 from acmnet.data.sampling_settings import SamplingSettings
-from acmnet.devices import computed_in
 from acmnet.network.acm_net import ACMNetOutput
+from acmnet.runtime.devices import computed_in
 from acmnet.training.first_stage.early_end import EarlyEnd
 from acmnet.training.first_stage.loss_settings import LossSettings
 from acmnet.training.first_stage.losses import terms_of, video_losses

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, distributed, nn
 
 from acmnet.data.datasets import WeakDataset
-from acmnet.devices import exact_fp32
 from acmnet.network.acm_net import ACMNet
+from acmnet.runtime.devices import exact_fp32
 from acmnet.training.first_stage.weak_task import Plan, WeakTask
 from acmnet.training.optimisation.adam import Adam
 from acmnet.training.optimisation.device_epochs import DeviceEpochs, Learner, StepPlan

@@ -18,11 +18,11 @@ from torch.nn import functional
 
 from acmnet.data.datasets import Draws, WeakDataset
 from acmnet.data.sampling_settings import SamplingSettings
-from acmnet.devices import computed_in
 from acmnet.localization.from_activations import localize_activations, score_proposals
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.network.student import StudentOutput
+from acmnet.runtime.devices import computed_in
 from acmnet.segments import Detections, SnippetGrid
 from acmnet.training.second_stage.second_stage_settings import PseudoLabelSettings
 from acmnet.training.second_stage.snippet_targets import (

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import BENCH, Point
-from acmnet.files import FileError
+from acmnet.files.file_access import FileError
 from acmnet.show.bench.marks import mark_journal
 from acmnet.show.bench.marks.bench_labels import KnownVideo
 from acmnet.show.bench.marks.bench_mark import MarkError, Proposal

@@ -18,10 +18,11 @@ from acmnet.data.formats.writing import (
 )
 from acmnet.data.labels.annotations import AnnotationError
 from acmnet.data.labels.label_json import KIND
-from acmnet.files import make_folder, sha256_of, write_json
+from acmnet.files.file_access import make_folder, sha256_of, write_json
+from acmnet.files.strict_json import parse_json
+from acmnet.files.text_files import read_text
 from acmnet.show.bench.marks.bench_labels import Labels, is_named, video_of
 from acmnet.show.bench.marks.mark_journal import JOURNAL_FILE
-from acmnet.text_files import parse_json, read_text
 
 LABELS_FILE: Final = "labels.json"
 """File in the folder of a bench with everything that is marked, if its label file has

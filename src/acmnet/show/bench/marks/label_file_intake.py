@@ -12,11 +12,12 @@ from typing import Any, Final, NamedTuple
 
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError, Annotations, names_alone
-from acmnet.files import digest_of
+from acmnet.files.file_access import digest_of
+from acmnet.files.strict_json import parse_json
+from acmnet.files.text_files import read_text
 from acmnet.segments import Segment
 from acmnet.show.bench.marks.bench_labels import KnownVideo, Labels
 from acmnet.show.bench.marks.bench_mark import DIGITS, Kind, Mark
-from acmnet.text_files import parse_json, read_text
 
 KIND: Final = "label file"
 REMEDY: Final = "mend it, or name another file"

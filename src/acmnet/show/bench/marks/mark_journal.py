@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.files import FileError, make_folder, open_regular, unwritten
+from acmnet.files.file_access import FileError, make_folder, open_regular, unwritten
 
 JOURNAL_FILE: Final = "journal.jsonl"
 """Name of the journal in the folder of a bench."""

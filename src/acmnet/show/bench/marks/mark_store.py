@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from filelock import FileLock, Timeout
 
 from acmnet.data.labels.annotations import AnnotationError
-from acmnet.files import FileError, make_folder, write_text
+from acmnet.files.file_access import FileError, make_folder, write_text
 from acmnet.messages import counted
 from acmnet.show.bench.marks.bench_labels import (
     KnownVideo,

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from acmnet.files import make_folder, write_text
+from acmnet.files.file_access import make_folder, write_text
+from acmnet.runtime.startup import SAFE_PATH
 from acmnet.show.bench.marks.bench_labels import Labels, label_text, label_values
 from acmnet.show.bench.marks.mark_store import present_time
 from acmnet.show.bench.marks.shown_contradictions import problems_in
@@ -32,7 +33,6 @@ from acmnet.show.bench.rounds.round_folders import (
     rounds_in,
 )
 from acmnet.show.bench.rounds.round_process import PATIENCE_S
-from acmnet.startup import SAFE_PATH
 
 
 class CannotLearnError(ValueError):

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.files import open_regular
+from acmnet.files.file_access import open_regular
 
 TAIL_BYTES: Final = 4096
 """How much of the end of a log is read to find its last line."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.files import write_json
+from acmnet.files.file_access import write_json
 
 FOLDER: Final = "rounds"
 LABELS: Final = "labels.json"

@@ -17,7 +17,7 @@ from typing import BinaryIO, Final
 
 from filelock import FileLock, Timeout
 
-from acmnet.files import write_json
+from acmnet.files.file_access import write_json
 from acmnet.show.bench.rounds.round_folders import (
     DONE,
     FAILED,

@@ -13,7 +13,7 @@ from acmnet.data.detections.detection_files import DetectionFileError, read_dete
 from acmnet.data.labels.annotations import Annotations, Video
 from acmnet.data.labels.contradictions import covers_all
 from acmnet.evaluation.reports import evaluate
-from acmnet.files import write_json
+from acmnet.files.file_access import write_json
 from acmnet.messages import counted
 from acmnet.show.bench.marks.bench_labels import Labels, video_of
 from acmnet.show.bench.rounds.round_folders import DETECTIONS, SCORES, Round

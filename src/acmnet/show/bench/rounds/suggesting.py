@@ -15,9 +15,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.files import make_folder
+from acmnet.files.file_access import make_folder
+from acmnet.runtime.startup import SAFE_PATH
 from acmnet.show.bench.rounds.round_process import ended
-from acmnet.startup import SAFE_PATH
 
 SUGGESTIONS: Final = "suggestions.json"
 """The file with what is suggested, in the folder of a round or of the bench."""

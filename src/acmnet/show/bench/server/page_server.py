@@ -26,7 +26,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, Protocol
 
-from acmnet.files import one_line
+from acmnet.messages import one_line
 from acmnet.show.bench.server.byte_ranges import OutsideError, span_of
 from acmnet.show.bench.server.timed_requests import TimedReader, TooMuchError
 

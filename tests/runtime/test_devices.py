@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from acmnet.devices import computed_in, exact_fp32
+from acmnet.runtime.devices import computed_in, exact_fp32
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_a_gpu_that_imitates_bf16_takes_fp32(monkeypatch, has):
 
 @pytest.mark.parametrize("precision", ["fp32", "openvino", "openvino-bf16"])
 def test_another_precision_is_what_was_asked_for(monkeypatch, precision):
-    monkeypatch.setattr("acmnet.devices._computes_bf16", lambda _: False)
+    monkeypatch.setattr("acmnet.runtime.devices._computes_bf16", lambda _: False)
     assert computed_in(precision, "cpu") == precision
 
 

@@ -1,7 +1,7 @@
 """Open regular files only, write files whole or not at all, and explain what failed.
 
 A file is written under a temporary name and then renamed, so that no reader sees half
-of it. `acmnet.text_files` reads text, JSON and TOML.
+of it.
 """
 
 import contextlib
@@ -18,24 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from acmnet.limits import LONGEST_NAME_BYTES
-
-MP4_SUFFIXES: Final = (".mp4", ".m4v")
-"""Suffixes that a video which acmnet writes can have; it is always MP4."""
-VIDEO_SUFFIXES: Final = (
-    *MP4_SUFFIXES,
-    *(".mov", ".3gp", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"),
-    *(".ts", ".m2ts", ".mts", ".vob", ".wmv", ".asf", ".flv", ".f4v", ".ogv"),
-    *(".mxf", ".gif", ".dv", ".dav", ".h264", ".264", ".hevc", ".ivf"),
-)
-"""Suffixes of video files. Files with such a suffix are found in folders, and the
-suffix is no part of a video's id.
-
-A file that is given by its path is recognised by its content, whatever its suffix.
-"""
-
-TRACK_SUFFIXES: Final = (".csv", ".tsv", ".h5", ".hdf5", ".npy")
-"""Suffixes of files of tracks, which the extractor ``keypoints`` reads in place of
-videos."""
+from acmnet.messages import one_line
 
 PART: Final = re.compile(r"\.(.+)\.\d+(?:-[0-9a-f]{8})?\.part", re.DOTALL)
 """Pattern of the temporary name of a file that is being written. Its group is the
@@ -239,12 +222,6 @@ def unwritten(path: Path, fault: OSError) -> FileError:
     else:
         why = f"{fault.strerror or one_line(fault)}; check the disk"
     return FileError(f"{path} could not be written: {why}", fault)
-
-
-def one_line(error: BaseException) -> str:
-    """Return the first line of an error's text, without a full stop."""
-    lines = str(error).splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def write_text(path: Path, text: str, *, newline: str | None = None) -> None:

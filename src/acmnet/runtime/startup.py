@@ -62,11 +62,9 @@ def _forget_working_directory() -> None:
     """
     try:
         here = os.getcwd()
-    except (
-        FileNotFoundError
-    ):  # a directory that was removed: nothing can be imported from it
+    except FileNotFoundError:  # it was removed, so nothing can be imported from it
         return
-    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    ours = os.path.abspath(f"{__file__}/../../..")  # the folder that holds acmnet
     if _is_module() and not sys.flags.safe_path and sys.path[0] == here != ours:
         del sys.path[0]
 

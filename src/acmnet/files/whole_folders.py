@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from acmnet.files import open_regular
+from acmnet.files.file_access import open_regular
 from acmnet.limits import LARGEST_CHECKPOINT_BYTES, LARGEST_NOTE_BYTES
 
 DIGESTS_FILE: Final = "SHA256SUMS"

@@ -1,125 +1,34 @@
-"""Read text, JSON and TOML files strictly.
-
-Files have to be in UTF-8, and within the limits of `acmnet.limits`. A file that is
-refused raises the error class that the caller passes, with one sentence that names the
-file.
-"""
+"""Read JSON strictly: refuse what JSON does not allow, or what must be a mistake."""
 
 import collections
+import itertools
 import json
 import math
-import os
 import re
 import reprlib
-import tomllib
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from acmnet.files import FileError, one_line, open_regular
-from acmnet.garbage_collection import without_collection
-from acmnet.limits import (
-    DEEPEST_NESTING,
-    LARGEST_TEXT_BYTES,
-    LONGEST_NUMBER,
-    has_strange_numbers,
-    is_text,
-    is_too_deep,
-)
+from acmnet.limits import DEEPEST_NESTING, LONGEST_NUMBER, is_text
+from acmnet.runtime.garbage_collection import without_collection
 
 _LONE_SURROGATE: Final = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
     r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
 )
-
-
-_LINE: Final = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
-
-
-def read_text(
-    path: Path,
-    kind: str,
-    error: type[ValueError],
-    empty: str,
-    most_bytes: int = LARGEST_TEXT_BYTES,
-) -> str:
-    """Return the text of a UTF-8 file that is not empty.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    kind : str
-        What the file is, for messages, such as ``"label file"``.
-    error : type
-        The exception to raise.
-    empty : str
-        What even the smallest file of this kind holds, for the message on an empty one.
-    most_bytes : int
-        The largest size that is accepted. For files that acmnet itself writes it is
-        `LARGEST_NOTE_BYTES`.
-    """
-    content = read_content(path, kind, error, most_bytes)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as fault:
-        raise error(
-            f"{path} is not UTF-8: byte {fault.object[fault.start]:#04x} at offset "
-            f"{fault.start}; save it as UTF-8"
-        ) from None
-    if not text or text.isspace():  # strip would copy a large text
-        raise error(f"{path} is empty; {empty}")
-    return text
-
-
-def read_content(
-    path: Path,
-    kind: str,
-    error: type[ValueError],
-    most_bytes: int = LARGEST_TEXT_BYTES,
-) -> bytes:
-    """Return the bytes of a regular file that is not too large.
-
-    The parameters are those of `read_text`.
-    """
-    try:
-        with open_regular(path, kind) as file:
-            size = os.fstat(file.fileno()).st_size
-            # no more than the file has, because as much memory is taken for it at once
-            content = file.read(size + 1) if size <= most_bytes else b""
-            if len(content) > size:  # a file that grows, or that does not say its size
-                content += file.read(most_bytes + 1 - len(content))
-    except FileError as fault:
-        raise error(str(fault)) from None
-    except FileNotFoundError:
-        raise error(
-            f"no {kind} at {path}; check the path, or the working directory "
-            f"({Path.cwd()})"
-        ) from None
-    except OSError as fault:
-        raise error(
-            f"{path} could not be read: {fault.strerror}; check its permissions"
-        ) from fault
-    if max(size, len(content)) > most_bytes:
-        raise error(
-            f"{path} holds more than {most_bytes / 2**20:,.0f} MiB, the most that a "
-            f"{kind} may; is it the right file?"
-        )
-    return content
-
-
-def lines_with_ends(text: str) -> Iterator[str]:
-    r"""Yield the lines of a text with their line breaks, for a reader of CSV.
-
-    Unlike `io.StringIO` this makes no copy of the text, whose every character would
-    take four bytes there.
-
-    Examples
-    --------
-    >>> list(lines_with_ends("a\r\n\rb"))
-    ['a\r\n', '\r', 'b']
-    """
-    return (match[0] for match in _LINE.finditer(text))
+_STRING: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_SHAPE: Final = bytes(
+    ord("0") if chr(x).isdigit() and x < 128 else ord("e") if x in b"eE" else x
+    for x in range(256)
+)
+"""Translation that turns every digit into one digit, and E into e, so that long numbers
+can be searched for as text."""
+_LARGE_EXPONENT: Final = re.compile(r"(?:^|[\[:,\s])-?\d+(?:\.\d+)?[eE]\+?\d{3}")
+_LOOKED_AT: Final = 2**17
+"""Characters of a text that are checked at a time, so that no whole copy is made, and
+what is made of them stays in the processor's cache."""
+_STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def parse_json(
@@ -250,31 +159,6 @@ def _strange(value: object, where: str = "") -> Iterator[str]:
             yield from _strange(inner, f"{where}[{index}]")
 
 
-def parse_toml(
-    source: str, text: str, kind: str, error: type[ValueError]
-) -> dict[str, Any]:
-    """Return the values of a TOML file, nested at most `DEEPEST_NESTING` deep."""
-    try:
-        value = tomllib.loads(text)
-    except (ValueError, RecursionError) as fault:
-        reason = one_line(fault) if isinstance(fault, ValueError) else "nested too deep"
-        raise error(f"{source} is no {kind} in TOML: {reason}; mend it there") from None
-    level: list[object] = [value]
-    for _ in range(DEEPEST_NESTING):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-    if level:
-        raise error(
-            f"{source} is nested more than {DEEPEST_NESTING} deep, which no {kind} is; "
-            "check what wrote it"
-        )
-    return value
-
-
 def outline(content: object, key: str) -> str:
     """Return a short description of a JSON value that is no object with ``key``.
 
@@ -288,3 +172,43 @@ def outline(content: object, key: str) -> str:
     if key in content:
         return f"{key!r} {reprlib.repr(content[key])}"
     return f"the keys {reprlib.repr(list(content))}"
+
+
+def has_strange_numbers(text: str) -> bool:
+    """Return whether a JSON text may spell a number that is too long or not finite.
+
+    Examples
+    --------
+    >>> has_strange_numbers('{"ve123": [1e10, 1.5e-300]}')
+    False
+    >>> has_strange_numbers("[1e999]")
+    True
+    """
+    has_exponent = False
+    for start in range(0, len(text), _LOOKED_AT):
+        # what begins at the end of a part is found in that part, too
+        part = text[start : start + _LOOKED_AT + LONGEST_NUMBER]
+        shape = part.encode("utf-8", "replace").translate(_SHAPE)
+        if b"0" * LONGEST_NUMBER in shape:
+            return True
+        has_exponent |= b"0e000" in shape or b"0e+000" in shape
+    return has_exponent and _LARGE_EXPONENT.search(text) is not None
+
+
+def is_too_deep(text: str) -> bool:
+    """Return whether a JSON text is nested more than `DEEPEST_NESTING` deep."""
+    return (
+        _depth(text) > DEEPEST_NESTING
+        and _depth(_STRING.sub("", text)) > DEEPEST_NESTING
+    )
+
+
+def _depth(text: str) -> int:
+    """Return how many brackets are open at most; those in strings count, too."""
+    depth = most = 0
+    for start in range(0, len(text), _LOOKED_AT):
+        part = text[start : start + _LOOKED_AT].encode("utf-8", "replace")
+        steps = map(_STEP.__getitem__, part.translate(None, _NOT_BRACKETS))
+        levels = list(itertools.accumulate(steps, initial=depth))
+        depth, most = levels[-1], max(most, max(levels))
+    return most
