@@ -7,7 +7,6 @@ from acmnet.data.detections.arrow_detections import write_arrow_detections
 from acmnet.data.detections.detection_csv import COLUMNS
 from acmnet.data.detections.detection_files import DetectionFile, read_detections
 from acmnet.data.detections.shown_detections import Shown
-from acmnet.data.formats.arrow_tables import ARROW_FORMAT, PARQUET_FORMAT
 from acmnet.data.formats.exchange_format import Content, Format
 from acmnet.data.formats.format_table import (
     CSV,
@@ -20,6 +19,7 @@ from acmnet.data.formats.format_table import (
     start_of,
     target_format,
 )
+from acmnet.data.formats.own_formats.arrow_tables import ARROW_FORMAT, PARQUET_FORMAT
 from acmnet.data.formats.reading import foreign_format, read_foreign
 from acmnet.data.formats.writing import (
     Written,

@@ -10,7 +10,7 @@ import pytest
 
 from acmnet.data.detection_output import FORMATS
 from acmnet.data.detections.subtitles import webvtt_of
-from acmnet.data.formats import elan
+from acmnet.data.formats.annotation_files import elan
 from acmnet.data.formats.exchange_format import Content
 from acmnet.data.formats.format_table import BY_NAME
 from acmnet.data.labels.annotations import Instance, Video

@@ -10,26 +10,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from acmnet.data.formats import (
-    activitynet,
-    arrow_tables,
-    audacity,
-    audition_markers,
+from acmnet.data.formats.annotation_files import (
     boris_project,
     boris_tables,
     caltech,
     cvat,
-    edit_decisions,
     elan,
     fiftyone,
     frame_tables,
-    label_csv,
     label_studio,
-    subtitle_cues,
     thumos_text,
     via3,
 )
 from acmnet.data.formats.exchange_format import Format
+from acmnet.data.formats.media_editors import (
+    audacity,
+    audition_markers,
+    edit_decisions,
+    subtitle_cues,
+)
+from acmnet.data.formats.own_formats import activitynet, arrow_tables, label_csv
 from acmnet.data.labels.label_columns import is_header
 from acmnet.data.tables.text_encodings import EncodingError, decoded
 from acmnet.files.file_access import FileError, open_regular

@@ -10,8 +10,8 @@ from typing import Final
 
 from acmnet.data.detections.arrow_detections import write_arrow_detections
 from acmnet.data.detections.detection_arrays import DetectionFile
-from acmnet.data.formats.activitynet import FORMAT as JSON
 from acmnet.data.formats.exchange_format import Content, Format, as_detections
+from acmnet.data.formats.own_formats.activitynet import FORMAT as JSON
 from acmnet.data.labels.annotations import AnnotationError, Annotations
 from acmnet.data.labels.arrow_labels import write_arrow_labels
 from acmnet.data.tables.arrow_files import ARROW, PARQUET, is_arrow

@@ -20,10 +20,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import unquote
 
+from acmnet.data.formats.annotation_files.xml_events import (
+    attribute,
+    escaped,
+    read_xml,
+    xml_name,
+)
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import action_name, video_name, video_of
 from acmnet.data.formats.mark_list import MarkList
-from acmnet.data.formats.xml_events import attribute, escaped, read_xml, xml_name
 from acmnet.data.labels.annotations import AnnotationError, Instance
 from acmnet.limits import finite
 from acmnet.messages import counted, some

@@ -22,6 +22,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from acmnet.data.formats.annotation_files.state_events import StateEvents
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import (
     action_name,
@@ -31,7 +32,6 @@ from acmnet.data.formats.field_checks import (
     video_of,
 )
 from acmnet.data.formats.mark_list import MarkList, VideoMarks
-from acmnet.data.formats.state_events import StateEvents
 from acmnet.data.labels.annotations import AnnotationError
 from acmnet.files.text_files import lines_with_ends
 from acmnet.limits import MOST_VIDEOS_OF_TEXT, seconds, too_many_videos

@@ -19,10 +19,15 @@ https://docs.cvat.ai/docs/dataset_management/formats/xml_format/
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from acmnet.data.formats.annotation_files.xml_events import (
+    attribute,
+    escaped,
+    read_xml,
+    xml_name,
+)
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import action_name, frame, video_name, video_of
 from acmnet.data.formats.mark_list import MarkList
-from acmnet.data.formats.xml_events import attribute, escaped, read_xml, xml_name
 from acmnet.data.labels.annotations import AnnotationError
 from acmnet.messages import counted
 

@@ -22,7 +22,8 @@ import reprlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from acmnet.data.formats.elan import lanes
+from acmnet.data.formats.annotation_files.elan import lanes
+from acmnet.data.formats.annotation_files.state_events import StateEvents
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
 from acmnet.data.formats.field_checks import (
     action_name,
@@ -32,7 +33,6 @@ from acmnet.data.formats.field_checks import (
     video_of,
 )
 from acmnet.data.formats.mark_list import MarkList
-from acmnet.data.formats.state_events import StateEvents
 from acmnet.data.labels.annotations import AnnotationError, Instance, Point, Video
 from acmnet.limits import seconds
 from acmnet.messages import quoted
@@ -208,7 +208,7 @@ def _behaviour(code: str, is_point: bool) -> dict[str, Any]:
 
 
 Lanes = dict[tuple[str, int], list[Instance]]
-"""Segments by action and lane; see `acmnet.data.formats.elan.lanes`."""
+"""Segments by action and lane, as `lanes` returns them."""
 
 
 def _observation(video: Video, own_lanes: Lanes) -> dict[str, Any]:
