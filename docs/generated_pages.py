@@ -21,7 +21,7 @@ FOUNDATIONS: Final = "api/foundations.md"
 FOUNDATIONS_HEAD: Final = """\
 # Foundations
 
-Modules that the others stand on: time, files, names, messages and limits.
+Modules that the others stand on: time, names, messages and limits.
 """
 
 
