@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from acmnet.cli.terminal.app import app
-from acmnet.cli.verbs import VERBS, import_verb
+from acmnet.cli.verb_table import VERBS, import_verb
 
 
 def example_of(verb):

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from acmnet.cli.label import videos_of_tracks
 from acmnet.cli.options.extractor_options import ExtractorOptions
+from acmnet.cli.verbs.label import videos_of_tracks
 from acmnet.data.label_files import read_annotations
 from support.commands import refused
 

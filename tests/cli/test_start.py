@@ -9,7 +9,7 @@ import pytest
 
 import acmnet
 from acmnet.cli.terminal.first_page import first_page
-from acmnet.cli.verbs import VERBS
+from acmnet.cli.verb_table import VERBS
 from acmnet.data.made_up.drawn_videos import SceneSettings, write_scenes
 from support.places import ROOT
 

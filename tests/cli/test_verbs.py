@@ -22,7 +22,7 @@ from acmnet.cli.terminal.exit_codes import (
     TERMINATED,
     USAGE,
 )
-from acmnet.cli.verbs import VERBS, WITH_SETTINGS
+from acmnet.cli.verb_table import VERBS, WITH_SETTINGS
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import weak_labels

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from acmnet.checkpoints.checkpoint import load_config
-from acmnet.cli import report
+from acmnet.cli.verbs import report
 from acmnet.data.features.feature_store import write_features
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.inference.kept_detections import FOUND_FILE, FoundFile, found_videos

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import acmnet as acmnet_package
-from acmnet.cli.diagnose import diagnose_command
-from acmnet.cli.evaluate import FileOptions, evaluate_command
 from acmnet.cli.terminal.app import console
+from acmnet.cli.verbs.diagnose import diagnose_command
+from acmnet.cli.verbs.evaluate import FileOptions, evaluate_command
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.inference.localized_videos import localize_videos
 from acmnet.inference.why_nothing_found import why_nothing

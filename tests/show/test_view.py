@@ -7,11 +7,11 @@ import shutil
 import pytest
 
 from acmnet.checkpoints.checkpoint import load_config
-from acmnet.cli.bench_server import closing
 from acmnet.cli.options.detection_limits import LimitOptions
 from acmnet.cli.options.trained_run import RunDataOptions
-from acmnet.cli.run_page import opened_page
-from acmnet.cli.view import FROM_RUN, bench_of_run, export_of_run
+from acmnet.cli.verb_parts.bench_server import closing
+from acmnet.cli.verb_parts.run_page import opened_page
+from acmnet.cli.verbs.view import FROM_RUN, bench_of_run, export_of_run
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError
 from acmnet.show.bench.marks.bench_labels import label_values

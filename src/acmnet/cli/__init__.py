@@ -1,9 +1,10 @@
 """The command line: a module for each verb, and `main`, which runs them.
 
-`verbs` lists the verbs, and `program` imports and runs the one that was asked for;
-`usage_sentences` words what is wrong with a command line. Each verb is a module of its
-name, such as ``train``. Two folders serve them: ``terminal`` is what all verbs show,
-and ``options`` are the options that several verbs share. A mistake ends with one
+`verb_table` lists the verbs, and `program` imports and runs the one that was asked for;
+`usage_sentences` words what is wrong with a command line. Each verb is a module in
+``verbs``, such as ``verbs.train``. Three folders serve them: ``terminal`` is what all
+verbs show, ``options`` are the options that several verbs share, and ``verb_parts`` are
+steps that verbs share or that are too long for one file. A mistake ends with one
 sentence on stderr and a code of `terminal.exit_codes`.
 """
 
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from acmnet.cli.terminal.first_page import show_first_page
-from acmnet.cli.verbs import HELP, named_verb
+from acmnet.cli.verb_table import HELP, named_verb
 from acmnet.runtime.startup import SAFE_PATH
 
 __all__ = ["main"]

@@ -10,7 +10,14 @@ from acmnet.cli.terminal.app import UsageError, app, fail
 from acmnet.cli.terminal.exit_codes import USAGE
 from acmnet.cli.terminal.interrupts import exit_code_of, interruptible, what_is_kept
 from acmnet.cli.usage_sentences import usage_sentence
-from acmnet.cli.verbs import COMPLETION, HELP, VERBS, VERSION, import_verb, named_verb
+from acmnet.cli.verb_table import (
+    COMPLETION,
+    HELP,
+    VERBS,
+    VERSION,
+    import_verb,
+    named_verb,
+)
 from acmnet.files.file_access import os_error_sentence
 from acmnet.messages import did_you_mean, one_line
 from acmnet.training.optimisation.training_error import TrainingError

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from acmnet.cli.options.dotted_settings import verb_of
-from acmnet.cli.verbs import SECOND_WORDS, WITH_SETTINGS
+from acmnet.cli.verb_table import SECOND_WORDS, WITH_SETTINGS
 from acmnet.messages import did_you_mean, quoted
 from acmnet.recipes import setting_names
 

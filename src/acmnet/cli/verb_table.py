@@ -1,7 +1,7 @@
 """The verbs and what each is for: enough for the first page of help.
 
-The verb NAME lies in the module ``acmnet.cli.NAME``, which is imported when the verb is
-called. This module imports little, because every command waits for it.
+The verb NAME lies in the module ``acmnet.cli.verbs.NAME``, which is imported when the
+verb is called. This module imports little, because every command waits for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -101,4 +101,4 @@ def named_verb(tokens: Sequence[str]) -> str:
 
 def import_verb(name: str) -> None:
     """Import the module of a verb, by which `terminal.app.app` knows the verb."""
-    import_module(f"acmnet.cli.{name}")
+    import_module(f"acmnet.cli.verbs.{name}")

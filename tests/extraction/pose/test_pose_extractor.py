@@ -36,7 +36,7 @@ def networks():
 @pytest.fixture
 def loaded(networks, monkeypatch):
     """Have the networks loaded once, because that takes seconds."""
-    for room in ("acmnet.extraction.pose.pose_extractor", "acmnet.cli.pose"):
+    for room in ("acmnet.extraction.pose.pose_extractor", "acmnet.cli.verbs.pose"):
         monkeypatch.setattr(f"{room}.PoseNetworks", lambda: networks)
 
 

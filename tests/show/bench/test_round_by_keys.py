@@ -6,7 +6,7 @@ import pytest
 from benchmarks.round_by_keys import score, work
 
 from acmnet.cli import main
-from acmnet.cli.label import opened_bench
+from acmnet.cli.verbs.label import opened_bench
 from acmnet.data.label_files import read_annotations
 from acmnet.recipes import recipe
 from acmnet.show.bench.bench_media import BenchMedia

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from acmnet import recipes
 from acmnet.cli.terminal.app import UsageError
 from acmnet.cli.terminal.exit_codes import EXIT_CODES
-from acmnet.cli.verbs import HELP, SECOND_WORDS, WITH_SETTINGS
+from acmnet.cli.verb_table import HELP, SECOND_WORDS, WITH_SETTINGS
 from acmnet.recipes import RecipeError, Settings, setting_names
 
 GroupValues = Annotated[dict[str, str] | None, Parameter(show=False, negative=())]

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from acmnet.cli.terminal.exit_codes import EXIT_CODES, LEFT_OUT, NOTHING_DONE
 from acmnet.cli.terminal.first_page import PURPOSE
-from acmnet.cli.verbs import COMPLETION
+from acmnet.cli.verb_table import COMPLETION
 from acmnet.messages import counted
 from acmnet.runtime.startup import is_first_process
 

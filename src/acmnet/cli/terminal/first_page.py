@@ -5,7 +5,7 @@ import sys
 from typing import Final
 
 from acmnet.cli.terminal.exit_codes import EXIT_CODES
-from acmnet.cli.verbs import COMPLETION, HELP, VERBS, VERSION
+from acmnet.cli.verb_table import COMPLETION, HELP, VERBS, VERSION
 
 PURPOSE: Final = "Learn when actions happen in videos from nothing but their names."
 """What the program is for."""

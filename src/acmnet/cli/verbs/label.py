@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final
 from cyclopts import Parameter
 
 from acmnet import recipes
-from acmnet.cli.bench_server import serve
 from acmnet.cli.options.dotted_settings import (
     TRAINING_EPILOGUE,
     GivenSettings,
@@ -19,6 +18,7 @@ from acmnet.cli.options.recipe_options import ProfileName, RecipeName
 from acmnet.cli.options.shared_options import Device
 from acmnet.cli.terminal.app import UsageError, app, errors, note, quiet
 from acmnet.cli.terminal.progress import Waiting
+from acmnet.cli.verb_parts.bench_server import serve
 from acmnet.data.formats.exchange_format import Format
 from acmnet.data.formats.format_table import JSON, target_format
 from acmnet.data.label_files import read_annotations

@@ -10,13 +10,13 @@ from acmnet.cli.options.detection_limits import (
     left_out_sentence,
 )
 from acmnet.cli.options.shared_options import LabelFps
-from acmnet.cli.render_tracks import (
+from acmnet.cli.terminal.app import UsageError, app, console, errors, note, quiet
+from acmnet.cli.terminal.progress import Waiting
+from acmnet.cli.verb_parts.render_tracks import (
     is_of_tracks,
     refuse_other_than_mp4,
     render_tracks,
 )
-from acmnet.cli.terminal.app import UsageError, app, console, errors, note, quiet
-from acmnet.cli.terminal.progress import Waiting
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.formats.exchange_format import FrameRates
 from acmnet.data.label_files import read_annotations

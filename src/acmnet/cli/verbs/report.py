@@ -13,9 +13,9 @@ from acmnet.cli.options.trained_run import (
     note_reviewed_precision,
     refuse_nothing_left,
 )
-from acmnet.cli.run_page import RunPage, opened_page
 from acmnet.cli.terminal.app import app, console, fail_for_left_out, note
 from acmnet.cli.terminal.progress import counting
+from acmnet.cli.verb_parts.run_page import RunPage, opened_page
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.files.file_access import refuse_unwritable

@@ -556,6 +556,6 @@ def test_a_journal_that_is_a_link_is_not_followed(tmp_path):
 
 def test_the_bench_starts_without_torch():
     """A person who marks by hand does not wait for it; nor does each kill of a test."""
-    code = "import sys, acmnet.cli.label; print('torch' in sys.modules)"
+    code = "import sys, acmnet.cli.verbs.label; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "False\n", done.stderr

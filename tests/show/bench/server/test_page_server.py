@@ -10,8 +10,8 @@ from http import HTTPStatus
 
 import pytest
 
-from acmnet.cli.bench_server import site_server
 from acmnet.cli.terminal.app import UsageError
+from acmnet.cli.verb_parts.bench_server import site_server
 from acmnet.show.bench.rounds.training_progress import state_of
 from acmnet.show.bench.server import page_server
 from acmnet.show.bench.server.byte_ranges import OutsideError, Span, span_of
