@@ -43,7 +43,7 @@ def render_tracks(path: Path, out: Path, fps: float | None) -> None:
     from acmnet.data.tracks.track_files import read_tracks
     from acmnet.extraction.keypoints.track_gaps import required_fps, stated_fps
     from acmnet.extraction.many_videos.video_search import find_tracks
-    from acmnet.show.drawn_tracks import draw_tracks
+    from acmnet.show.rendering.drawn_tracks import draw_tracks
 
     if path.is_dir():
         if out.suffix.lower() in VIDEO_SUFFIXES:

@@ -26,7 +26,7 @@ from acmnet.extraction.many_videos.video_search import frame_rates
 from acmnet.messages import counted
 from acmnet.names import one_form
 from acmnet.segments import Detection
-from acmnet.show.rendered_video import (
+from acmnet.show.rendering.rendered_video import (
     MOST_DRAWN,
     RenderError,
     detections_of,

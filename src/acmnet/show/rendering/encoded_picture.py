@@ -13,8 +13,8 @@ import numpy as np
 from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
-from acmnet.show.frame_overlay import Frame
-from acmnet.show.sound_copy import start_s
+from acmnet.show.rendering.frame_overlay import Frame
+from acmnet.show.rendering.sound_copy import start_s
 from acmnet.video.containers import OpenVideo, VideoError
 from acmnet.video.frame_clock import nominal_duration
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from acmnet.data.tracks.tracks import Tracks
-from acmnet.show.frame_overlay import class_colour
-from acmnet.show.rendered_video import render_detections
-from acmnet.show.track_overlay import TrackOverlay
+from acmnet.show.rendering.frame_overlay import class_colour
+from acmnet.show.rendering.rendered_video import render_detections
+from acmnet.show.rendering.track_overlay import TrackOverlay
 from support.commands import refused
 from support.movies import plain, write_movie
 

@@ -12,7 +12,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 
-from acmnet.show.sound_copy import AAC_SAMPLES, added_aac, audible, packets
+from acmnet.show.rendering.sound_copy import AAC_SAMPLES, added_aac, audible, packets
 
 LEAD_S: Final = 1
 """Seconds before the clip from which sound is decoded: the first packet that a decoder

@@ -14,8 +14,17 @@ import pytest
 from acmnet.data.detections.detection_files import DetectionFile, read_detections
 from acmnet.data.labels.annotations import Instance
 from acmnet.segments import Detection, Detections, Segment
-from acmnet.show.frame_overlay import LIGHT_LEFT, Overlay, class_colour, text_mask
-from acmnet.show.rendered_video import RenderError, detections_of, render_detections
+from acmnet.show.rendering.frame_overlay import (
+    LIGHT_LEFT,
+    Overlay,
+    class_colour,
+    text_mask,
+)
+from acmnet.show.rendering.rendered_video import (
+    RenderError,
+    detections_of,
+    render_detections,
+)
 from acmnet.video.containers import VideoError
 from support.commands import refused
 from support.movies import DAMAGES, even_times, plain, write_audio, write_movie

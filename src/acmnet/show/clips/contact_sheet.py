@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from acmnet.files.file_access import written_whole
-from acmnet.show.frame_overlay import Frame, text_mask
+from acmnet.show.rendering.frame_overlay import Frame, text_mask
 from acmnet.video.containers import DecodeCount
 from acmnet.video.frame_seeking import opened_at
 from acmnet.video.frame_times import stamped_times

@@ -10,8 +10,8 @@ import numpy as np
 
 from acmnet.files.file_access import written_whole
 from acmnet.segments import Segment
-from acmnet.show.clip_sound import ClipSound
-from acmnet.show.encoded_picture import EncodedPicture, opened_target
+from acmnet.show.clips.clip_sound import ClipSound
+from acmnet.show.rendering.encoded_picture import EncodedPicture, opened_target
 from acmnet.video.containers import DecodeCount, OpenVideo, VideoError, opened_video
 from acmnet.video.frame_seeking import IndexedFrames, opened_at
 from acmnet.video.frame_times import StampedTimes, stamped_times

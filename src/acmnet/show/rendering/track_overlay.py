@@ -10,7 +10,7 @@ import numpy as np
 
 from acmnet.data.tracks.person_points import BONES, HAND_BONES
 from acmnet.data.tracks.tracks import Tracks
-from acmnet.show.frame_overlay import Frame, class_colour
+from acmnet.show.rendering.frame_overlay import Frame, class_colour
 
 THICKNESS_SHARE: Final = 240
 """Lines are as thick as this fraction (1/240) of the height of the picture."""

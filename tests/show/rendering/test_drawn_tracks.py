@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from acmnet.data.tracks.tracks import Tracks
-from acmnet.show.drawn_tracks import GROUND, LONGER_SIDE, draw_tracks
-from acmnet.show.frame_overlay import class_colour
+from acmnet.show.rendering.drawn_tracks import GROUND, LONGER_SIDE, draw_tracks
+from acmnet.show.rendering.frame_overlay import class_colour
 from support.commands import refused
 
 

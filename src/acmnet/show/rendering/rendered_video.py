@@ -21,10 +21,10 @@ from acmnet.data.tracks.tracks import Tracks
 from acmnet.files.file_access import written_whole
 from acmnet.files.file_suffixes import MP4_SUFFIXES
 from acmnet.segments import Detection
-from acmnet.show.encoded_picture import EncodedPicture, opened_target
-from acmnet.show.frame_overlay import Frame, Overlay
-from acmnet.show.sound_copy import Sound, packets
-from acmnet.show.track_overlay import TrackOverlay
+from acmnet.show.rendering.encoded_picture import EncodedPicture, opened_target
+from acmnet.show.rendering.frame_overlay import Frame, Overlay
+from acmnet.show.rendering.sound_copy import Sound, packets
+from acmnet.show.rendering.track_overlay import TrackOverlay
 from acmnet.video.containers import DecodeCount, OpenVideo, opened_video
 from acmnet.video.frame_clock import FrameClock, nominal_duration
 

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from acmnet.data.tracks.tracks import TrackError, Tracks
 from acmnet.files.file_access import written_whole
-from acmnet.show.encoded_picture import CODEC, QUALITY
-from acmnet.show.frame_overlay import Frame, class_colour
-from acmnet.show.track_overlay import FARTHEST, TrackOverlay
+from acmnet.show.rendering.encoded_picture import CODEC, QUALITY
+from acmnet.show.rendering.frame_overlay import Frame, class_colour
+from acmnet.show.rendering.track_overlay import FARTHEST, TrackOverlay
 
 LONGER_SIDE: Final = 640
 """Pixels of the longer side of the picture."""
