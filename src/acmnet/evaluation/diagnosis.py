@@ -31,7 +31,6 @@ from acmnet.evaluation.false_positives import (
 from acmnet.evaluation.protocols import Protocol
 from acmnet.evaluation.ranking import Ranking
 from acmnet.evaluation.reports import DetectionReport, evaluate
-from acmnet.evaluation.scored_data import read_truth
 from acmnet.evaluation.sensitivity import (
     Characteristic,
     characteristics,
@@ -211,16 +210,13 @@ def diagnose(
         protocol=protocol,
         ambiguous=ambiguous,
     )
-    annotations, _ = read_truth(ground_truth)
-    durations_s = {x.id: x.duration_s for x in annotations.videos.values()}
     ranking = report.ranking
     nearest = nearest_instances(ranking)
     kinds = detection_kinds(ranking, nearest)
     found = found_instances(ranking)
     missed = missed_instances(ranking, found)
     buckets = [
-        _bucket_results(one, ranking, found, missed)
-        for one in characteristics(ranking, durations_s)
+        _bucket_results(one, ranking, found, missed) for one in characteristics(ranking)
     ]
     return Diagnosis(
         report=report,

@@ -93,9 +93,7 @@ class Characteristic(NamedTuple):
         return np.bincount(known, minlength=len(self.edges) - 1)
 
 
-def characteristics(
-    ranking: Ranking, durations_s: Mapping[str, float | None]
-) -> tuple[Characteristic, ...]:
+def characteristics(ranking: Ranking) -> tuple[Characteristic, ...]:
     """Return the instances in buckets, by length, coverage and number in their video.
 
     The length is in seconds. The coverage is the length divided by the video's
@@ -108,14 +106,12 @@ def characteristics(
     ----------
     ranking : Ranking
         The ranked detections; only their ground truth is used.
-    durations_s : mapping from video to float
-        Duration by the video's name in the ground truth; None or 0 if it is not known.
-        The coverage of that video's instances is then not known, either.
 
     Returns
     -------
     tuple of Characteristic
-        Coverage is left out if no duration is known.
+        Coverage is left out if no duration is known. Where only some are, instances in
+        the other videos are in no bucket of it.
 
     References
     ----------
@@ -125,8 +121,7 @@ def characteristics(
     truth = ranking.truth
     grid_s = float(truth.protocol.grid_s or 1)
     length_s = (truth.instances.end_s - truth.instances.start_s) * grid_s
-    known = [durations_s.get(video) or np.nan for video in truth.video_ids]
-    duration_s = np.array(known, np.float64)[truth.instances.group // ranking.n_classes]
+    duration_s = truth.durations_s[truth.instances.group // ranking.n_classes]
     _, which, count = np.unique(
         truth.instances.group, return_inverse=True, return_counts=True
     )

@@ -35,6 +35,8 @@ class Truth(NamedTuple):
     """The file and the subset, for messages."""
     video_ids: tuple[str, ...]
     """Names of the V scored videos in the ground truth."""
+    durations_s: FloatArray
+    """(V,) length of each video in seconds; NaN where it is not known."""
     class_names: tuple[str, ...]
     """The C classes with an instance in the scored videos, in annotation order."""
     instances: Located
@@ -157,6 +159,7 @@ def located_truth(
         protocol=protocol,
         where=where,
         video_ids=tuple(ids),
+        durations_s=np.array(gathered.durations_s, np.float64),
         class_names=class_names,
         instances=_located(group, gathered.times, protocol),
         labelled=labelled,
@@ -187,6 +190,8 @@ class _Gathered:
     def __init__(self, protocol: Protocol, intervals: Intervals) -> None:
         self.protocol, self.intervals = protocol, intervals
         self.ids: list[str] = []
+        self.durations_s = array("d")
+        """Length of each video in seconds; NaN where it is not known."""
         self.place: dict[str, int] = {}
         """The labels by name, numbered in the order of first use."""
         self.video, self.label = array("q"), array("q")
@@ -220,6 +225,7 @@ class _Gathered:
             return
         v = len(self.ids)
         self.ids.append(video.id)
+        self.durations_s.append(video.duration_s or np.nan)
         for instance in video.instances:
             segment = instance.segment
             if instance.label == self.protocol.ambiguous_label:
@@ -252,9 +258,11 @@ class _Gathered:
             [*(x == self.protocol.ambiguous_label for x in table.class_names), False]
         )[label]
         times = np.stack([table.start_s[rows], table.end_s[rows]], axis=1)
+        lengths_s = videos.durations_s()
         own, unsure = is_segment & ~is_ambiguous, is_segment & is_ambiguous
         named = (kind != WATCHED) & has_label
         for kept, values in (
+            (self.durations_s, np.where(lengths_s > 0, lengths_s, np.nan)),
             (self.video, of[own]),
             (self.label, number[label[own]]),
             (self.times, times[own]),

@@ -165,6 +165,10 @@ class TabledVideos(ManyVideos):
         rows: IntArray = np.arange(len(video)) + (first - before)[video]
         return rows, video
 
+    def durations_s(self) -> FloatArray:
+        """Return the length of each video in seconds; NaN where it is not known."""
+        return self.table.duration_s[self._chosen]
+
     def at(self, i: int) -> Video:
         """Return a video by its index among these videos."""
         return self.table.video(int(self._chosen[i]))
