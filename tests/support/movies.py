@@ -13,7 +13,6 @@ import av
 import numpy as np
 
 CELLS = 4
-N_NUMBERS = 1 << 12
 AUDIO_RATE = 48_000
 FINE_TIME = Fraction(1, 12_800)
 # Looking ahead, x264 does not give the same bytes each time for such small pictures.

@@ -13,7 +13,6 @@ from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
 from acmnet.extraction.pose import pose_weights
 from acmnet.extraction.pose.pose_weights import (
-    HANDS,
     MEMBERS,
     hand_network_files,
     install_pose,
@@ -63,9 +62,9 @@ def test_install_takes_only_the_networks(tmp_path, monkeypatch, home):
 def test_weights_of_before_hands_still_serve_for_people(tmp_path, monkeypatch):
     contents = {name: name.encode() for name in MEMBERS}
     admit(monkeypatch, contents)
-    folder = install_pose(wheel(tmp_path, contents))
-    for name in HANDS:
-        (folder / name).unlink()
+    install_pose(wheel(tmp_path, contents))
+    for path in hand_network_files():
+        path.unlink()
     assert len(pose_network_files()) == 2
     assert not pose_entry().installed
     with pytest.raises(WeightsError, match="run: acmnet weights install pose"):

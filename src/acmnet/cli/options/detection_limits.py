@@ -4,14 +4,16 @@
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Annotated
 
+import numpy as np
 from cyclopts import Parameter
 
 from acmnet.cli.terminal.app import UsageError
 from acmnet.data.detections.shown_detections import Shown
 from acmnet.messages import counted
-from acmnet.segments import FloatArray
+from acmnet.segments import Detections, FloatArray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +69,22 @@ class LimitOptions:
 Limits = Annotated[LimitOptions, Parameter(name="*")]
 
 
+def left_out_of_all(
+    found: Mapping[str, Detections],
+    shown: Mapping[str, Detections],
+    rule: Shown,
+    done: str,
+    does: str,
+) -> str | None:
+    """Return `left_out_sentence` of the detections of many videos.
+
+    ``found`` are all detections of each video, and ``shown`` those that are shown.
+    """
+    score = np.concatenate([np.zeros(0), *(x.score for x in found.values())])
+    n_shown = sum(map(len, shown.values()))
+    return left_out_sentence(score, n_shown, rule, done, does)
+
+
 def left_out_sentence(
     score: FloatArray, n_shown: int, rule: Shown, done: str, does: str
 ) -> str | None:
@@ -85,7 +103,6 @@ def left_out_sentence(
 
     Examples
     --------
-    >>> import numpy as np
     >>> score = np.array([0.9, 0.4, 0.2])
     >>> left_out_sentence(score, 1, Shown(min_score=0.5), "cut", "cuts")[:55]
     '1 of 3 detections is cut: scores of 0.5 or more; --all '

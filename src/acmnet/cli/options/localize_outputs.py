@@ -6,10 +6,9 @@ from pathlib import Path
 from shlex import quote
 from typing import Annotated, Final
 
-import numpy as np
 from cyclopts import Parameter
 
-from acmnet.cli.options.detection_limits import LimitOptions, left_out_sentence
+from acmnet.cli.options.detection_limits import LimitOptions, left_out_of_all
 from acmnet.cli.options.shared_options import refuse_wrong_rate
 from acmnet.cli.terminal.app import UsageError, console, note
 from acmnet.cli.terminal.terminal_tables import MOST_ROWS, detections_table
@@ -106,9 +105,7 @@ def write_or_print(
             console.print(detections_table(video, found, most))
     if all(output.format in UNFILTERED for output in outputs) and outputs:
         shown, rule = everything, given
-    score = np.concatenate([np.zeros(0), *(x.score for x in results.values())])
-    n_shown = sum(map(len, shown.values()))
-    left_out = left_out_sentence(score, n_shown, rule, "shown", "shows")
+    left_out = left_out_of_all(results, shown, rule, "shown", "shows")
     if left_out is not None:
         note(left_out)
 

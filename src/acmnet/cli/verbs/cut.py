@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Annotated, Final
 
-import numpy as np
 from cyclopts import Parameter
 
 from acmnet.cli.options.detection_limits import (
     LimitOptions,
     Limits,
-    left_out_sentence,
+    left_out_of_all,
 )
 from acmnet.cli.options.output_folders import OutputFolder
 from acmnet.cli.options.shared_options import LabelFps
@@ -119,10 +118,8 @@ def _wanted(source: Path, limits: LimitOptions, rates: FrameRates) -> list[Clip]
     shown = rule.of_all(results)
     if n_empty:
         note(f"{counted(n_empty, 'detection')} without a length left out")
-    score = np.concatenate([np.zeros(0), *(x.score for x in results.values())])
-    n_shown = sum(map(len, shown.values()))
-    left_out = left_out_sentence(score, n_shown, rule, "cut", "cuts")
-    if left_out is not None and not n_shown:
+    left_out = left_out_of_all(results, shown, rule, "cut", "cuts")
+    if left_out is not None and not any(map(len, shown.values())):
         raise ValueError(f"{source}: {left_out}")
     if left_out is not None:
         note(left_out)

@@ -19,8 +19,6 @@ KIND: Final = "file of tracks"
 SEPARATORS: Final = (",", ";", "\t")
 NO_NUMBER: Final = frozenset(("", "nan", "na", "n/a", "null", "none", "-", "#n/a"))
 """Cells, in lower case, that say that a number is not known."""
-LONGEST_CELL: Final = 1 << 20
-"""Characters of a cell that the csv module reads at the most."""
 
 
 class NumberTable:

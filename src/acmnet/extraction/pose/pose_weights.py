@@ -58,8 +58,6 @@ MEMBERS: Final = {
 """Each network's file: its place in the package, and its SHA-256."""
 PEOPLE: Final = (PERSON_DETECTOR, PERSON_LANDMARKS)
 """The networks for people."""
-HANDS: Final = (PALM_DETECTOR, HAND_LANDMARKS)
-"""The networks for hands."""
 ORIGIN: Final = "BlazePose and hands, from the registry's package mediapipe 0.10.21"
 
 
