@@ -41,7 +41,7 @@ from acmnet.evaluation.scored_data import (
 )
 from acmnet.evaluation.tiou import checked_tiou, labelled_averages
 from acmnet.evaluation.tiou import parse_tiou as parse_tiou
-from acmnet.evaluation.truth import located_truth
+from acmnet.evaluation.truth import Truth, located_truth
 from acmnet.evaluation.videos_trained_on import taught_note
 from acmnet.segments import Detections, FloatArray, IntArray, figure_png
 
@@ -304,10 +304,8 @@ def evaluate(
         truth = located_truth(annotations, rules, subset, intervals)
     ranking = ranked_detections(found, truth, thresholds)
     ap = ranking.ap()
-    predicted = set(rules.ids_of(found.video_ids))
-    ids = zip(truth.video_ids, rules.ids_of(truth.video_ids), strict=True)
-    has_entry = {video: name in predicted for video, name in ids}
-    of_subset = subset_note(truth, annotations, [x for x in has_entry if has_entry[x]])
+    predicted, unpredicted = _divided(truth, found)
+    of_subset = subset_note(truth, annotations, predicted)
     return DetectionReport(
         tiou=ranking.tiou,
         map=ap.mean(axis=1),
@@ -317,7 +315,7 @@ def evaluate(
         instances=len(truth.instances.group),
         detections=len(ranking.score),
         dropped=ranking.dropped,
-        unpredicted=tuple(video for video, has in has_entry.items() if not has),
+        unpredicted=tuple(unpredicted),
         ground_truth_sha256=sha256,
         external_data=found.external_data,
         taught=tuple(taught),
@@ -330,3 +328,14 @@ def evaluate(
         ),
         ranking=ranking,
     )
+
+
+def _divided(truth: Truth, found: DetectionFile) -> tuple[list[str], list[str]]:
+    """Return the scored videos with an entry in the detections, and those without."""
+    rules = truth.protocol
+    entries = set(rules.ids_of(found.video_ids))
+    predicted: list[str] = []
+    unpredicted: list[str] = []
+    for video, name in zip(truth.video_ids, rules.ids_of(truth.video_ids), strict=True):
+        (predicted if name in entries else unpredicted).append(video)
+    return predicted, unpredicted

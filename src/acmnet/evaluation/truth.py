@@ -18,7 +18,7 @@ from acmnet.files.file_access import open_regular
 from acmnet.files.text_files import read_text
 from acmnet.limits import seconds
 from acmnet.messages import counted, some
-from acmnet.segments import BoolArray, FloatArray, Segment
+from acmnet.segments import BoolArray, FloatArray, IntArray, Segment
 
 Intervals = Mapping[str, Sequence[Segment]]
 """Ambiguous intervals by video, in seconds."""
@@ -144,10 +144,6 @@ def located_truth(
     # of each label, in the order of first use, the index of its class; -1 for none
     place = {name: c for c, name in enumerate(class_names)}
     classes = np.array([place.get(name, -1) for name in gathered.place], np.int64)
-    labelled = np.zeros((len(ids), len(place)), dtype=np.bool_)
-    v, label = (np.array(x, np.int64) for x in gathered.labelled)
-    is_scored = classes[label] >= 0
-    labelled[v[is_scored], classes[label[is_scored]]] = True
     group = np.array(gathered.video, np.int64) * len(place)
     group += classes[np.array(gathered.label, np.int64)]
     n_ambiguous = len(gathered.ambiguous_video)
@@ -162,7 +158,7 @@ def located_truth(
         durations_s=np.array(gathered.durations_s, np.float64),
         class_names=class_names,
         instances=_located(group, gathered.times, protocol),
-        labelled=labelled,
+        labelled=gathered.is_labelled(classes, len(place)),
         ambiguous=_located(
             gathered.ambiguous_video, gathered.ambiguous_times, protocol
         ),
@@ -291,6 +287,17 @@ class _Gathered:
         """Add an ambiguous interval of a video."""
         self.ambiguous_video.append(v)
         self.ambiguous_times.extend((segment.start_s, segment.end_s))
+
+    def is_labelled(self, classes: IntArray, n_classes: int) -> BoolArray:
+        """Return (V, C) whether each video has each label.
+
+        ``classes`` has the index of each label's class; -1 for none.
+        """
+        labelled = np.zeros((len(self.ids), n_classes), dtype=np.bool_)
+        v, label = (np.array(x, np.int64) for x in self.labelled)
+        is_scored = classes[label] >= 0
+        labelled[v[is_scored], classes[label[is_scored]]] = True
+        return labelled
 
     def unknown(self, source: str) -> Iterator[str]:
         """Yield sentences on actions that the videos may hold besides segments."""

@@ -204,43 +204,30 @@ def cross_validate(
         at = runs[i].seed, runs[i].fold
         scored[at] = _score(found, runs[i].test, tiou)
         on_run(*at, scored[at].map)
-    found_of = {at: own.found.detections for at, own in scored.items()}
-    together = {
-        seed: _together(found_of[seed, fold] for fold in range(folds)) for seed in seeds
+    by_seed = [[scored[seed, fold] for fold in range(folds)] for seed in seeds]
+    detections = {
+        seed: _together(own.found.detections for own in row)
+        for seed, row in zip(seeds, by_seed, strict=True)
     }
-    in_order = [[scored[seed, fold] for fold in range(folds)] for seed in seeds]
-    labels = [runs[fold].test.labels for fold in range(folds)]
     trainings = [own.found.training for own in scored.values()]
     return CrossValidation(
         tiou=tuple(tiou),
-        map=np.array([[own.map for own in row] for row in in_order]),
+        map=np.array([[own.map for own in row] for row in by_seed]),
         pooled=np.array(
             [
                 evaluate(request.data.annotations, own, tiou=tiou).map
-                for own in together.values()
+                for own in detections.values()
             ]
         ),
-        chance=np.array([[own.chance for own in row] for row in in_order]),
-        classification=np.array([[x.classification for x in row] for row in in_order]),
-        agreement=np.array(
-            [
-                [
-                    _agreement_of_seeds(
-                        {other: found_of[other, fold] for other in seeds},
-                        seed,
-                        labels[fold],
-                    )
-                    for fold in range(folds)
-                ]
-                for seed in seeds
-            ]
-        ),
-        seconds=sum(own.found.training["seconds"] for own in scored.values()),
+        chance=np.array([[own.chance for own in row] for row in by_seed]),
+        classification=np.array([[x.classification for x in row] for row in by_seed]),
+        agreement=_agreements(by_seed, [run.test.labels for run in runs[:folds]]),
+        seconds=sum(training["seconds"] for training in trainings),
         note_on_marks=marks_trial.sentence_of_trainings(trainings),
         note_on_teachers=silent_teachers.sentence_of_trainings(
             trainings, request.settings.teachers.count
         ),
-        detections=together,
+        detections=detections,
     )
 
 
@@ -322,15 +309,23 @@ def _together(parts: Iterable[Mapping[str, Detections]]) -> dict[str, Detections
     return dict(sorted(item for part in parts for item in part.items()))
 
 
-def _agreement_of_seeds(
-    found: Mapping[int, Mapping[str, Detections]],
-    seed: int,
-    labels: Mapping[str, Sequence[str]],
-) -> float:
-    """Return a seed's mean agreement with the others on one fold."""
-    others = [own for other, own in found.items() if other != seed]
-    each = [agreement(found[seed], other, labels) for other in others]
-    return float(np.mean(each)) if each else float("nan")
+def _agreements(
+    by_seed: Sequence[Sequence[_ScoredFold]],
+    labels: Sequence[Mapping[str, Sequence[str]]],
+) -> FloatArray:
+    """Return each seed's mean agreement with the others on each fold, (seeds, folds).
+
+    NaN with a single seed. ``labels`` has the labels of each fold's videos.
+    """
+    agreements = np.full((len(by_seed), len(labels)), np.nan)
+    for fold, labels_of_fold in enumerate(labels):
+        found = [row[fold].found.detections for row in by_seed]
+        for seed, own in enumerate(found):
+            others = found[:seed] + found[seed + 1 :]
+            each = [agreement(own, other, labels_of_fold) for other in others]
+            if each:
+                agreements[seed, fold] = np.mean(each)
+    return agreements
 
 
 class Fold(NamedTuple):

@@ -7,7 +7,7 @@ distributed, and how that was chosen, is described in
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -133,18 +133,27 @@ def simulate(
     )
     write_manifest(out / "features", manifest)
     simulator = Simulator(settings, annotations.class_names)
-    waiting = [
-        video
-        for video in chosen.values()
-        if not (out / "features" / f"{video.id}.npy").exists()
-    ]
-    there = len(chosen) - len(waiting)
-    on_video(there, len(chosen))
+    return _write_missing(simulator, list(chosen.values()), out / "features", on_video)
+
+
+def _write_missing(
+    simulator: Simulator,
+    videos: Sequence[Video],
+    features: Path,
+    on_video: Callable[[int, int], None],
+) -> int:
+    """Write the features of the videos that have none yet; return how many these are.
+
+    ``on_video`` is that of `simulate`.
+    """
+    waiting = [x for x in videos if not (features / f"{x.id}.npy").exists()]
+    there = len(videos) - len(waiting)
+    on_video(there, len(videos))
     for done, video in enumerate(waiting, start=there + 1):
         values = simulator.video(video).features
         values = np.minimum(values, np.finfo(np.float16).max).astype(np.float16)
-        write_features(out / "features", video.id, values)
-        on_video(done, len(chosen))
+        write_features(features, video.id, values)
+        on_video(done, len(videos))
     return len(waiting)
 
 

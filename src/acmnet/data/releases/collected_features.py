@@ -79,10 +79,10 @@ def collect(
     grid = release.grid
     if grid is None:
         raise FeatureError(f"the grid of the release {release.name!r} is not known")
-    known = {} if annotations is None else _durations(annotations)
+    rows = _ComparedRows(grid, {} if annotations is None else _durations(annotations))
     videos = by_video(found_parts(source, names))
     dimension, done = release.dimension, 0
-    left_out, unlike, ratios = [], [], []
+    left_out = []
     for index, (name, streams) in enumerate(videos.items(), start=1):
         video = _labelled_as(name, annotations)
         try:
@@ -93,18 +93,12 @@ def collect(
             left_out.append(f"{quoted(name)}: {error}")
         else:
             done += 1
-            if video in known:
-                expected = grid.n_snippets(round(known[video] * grid.fps))
-                ratios.append(len(features) / expected)
-                if abs(len(features) - expected) > max(
-                    SLACK_ROWS, SLACK_SHARE * expected
-                ):
-                    unlike.append(_unlike(video, len(features), expected, known[video]))
+            rows.compare(video, len(features))
         on_video(index, len(videos))
     if dimension is None or not done:
         raise FeatureError(left_out[0] if left_out else f"{source} has no features")
-    if 2 * len(unlike) > len(ratios):
-        raise FeatureError(_other_grid(release, grid, unlike, ratios))
+    if 2 * len(rows.unlike) > len(rows.ratios):
+        raise FeatureError(rows.other_grid(release))
     has_streams = any(set(streams) == set(STREAMS) for streams in videos.values())
     write_manifest(
         out,
@@ -115,7 +109,46 @@ def collect(
             settings={"release": release.name},
         ),
     )
-    return Collected(done, dimension, tuple(left_out), tuple(unlike), len(ratios))
+    return Collected(
+        done, dimension, tuple(left_out), tuple(rows.unlike), len(rows.ratios)
+    )
+
+
+class _ComparedRows:
+    """The numbers of rows of videos, compared with what their durations tell."""
+
+    def __init__(self, grid: SnippetGrid, durations_s: Mapping[str, float]) -> None:
+        self.unlike: list[str] = []
+        """A sentence on each video that has other rows than its duration tells."""
+        self.ratios: list[float] = []
+        """Rows divided by those that the duration tells, of each compared video."""
+        self._grid, self._durations_s = grid, durations_s
+
+    def compare(self, video: str, rows: int) -> None:
+        """Compare the rows of a video, if its duration is known."""
+        duration_s = self._durations_s.get(video)
+        if duration_s is None:
+            return
+        expected = self._grid.n_snippets(round(duration_s * self._grid.fps))
+        self.ratios.append(rows / expected)
+        if abs(rows - expected) > max(SLACK_ROWS, SLACK_SHARE * expected):
+            self.unlike.append(
+                f"{quoted(video)} has {counted(rows, 'row')}, and its {duration_s:g} s "
+                f"make {expected}"
+            )
+
+    def other_grid(self, release: Release) -> str:
+        """Return the refusal of features that are not on the grid of their release."""
+        factor, grid = float(np.median(self.ratios)), self._grid
+        return (
+            f"{len(self.unlike)} of {counted(len(self.ratios), 'video')} have other "
+            f"numbers of rows than their durations tell, such as "
+            f"{'; '.join(self.unlike[:2])}: on the grid of {release.name!r}, "
+            f"{grid.fps:g} frames a second and a row every {grid.stride_frames}, there "
+            f"are {factor:.2f} times as many as there should be; is it another "
+            "release, or is the frame rate another one: --fps "
+            f"{grid.fps * factor:.4g}?"
+        )
 
 
 def _durations(annotations: Annotations) -> Mapping[str, float]:
@@ -144,25 +177,3 @@ def _checked_dimension(
             "release, or only one of two streams?"
         )
     return got
-
-
-def _unlike(video: str, rows: int, expected: int, duration_s: float) -> str:
-    return (
-        f"{quoted(video)} has {counted(rows, 'row')}, and its {duration_s:g} s make "
-        f"{expected}"
-    )
-
-
-def _other_grid(
-    release: Release, grid: SnippetGrid, unlike: list[str], ratios: list[float]
-) -> str:
-    """Return the refusal of features that are not on the grid of their release."""
-    factor = float(np.median(ratios))
-    return (
-        f"{len(unlike)} of {counted(len(ratios), 'video')} have other numbers of rows "
-        f"than their durations tell, such as {'; '.join(unlike[:2])}: on the grid of "
-        f"{release.name!r}, {grid.fps:g} frames a second and a row every "
-        f"{grid.stride_frames}, there are {factor:.2f} times as many as there should "
-        "be; is it another release, or is the frame rate another one: --fps "
-        f"{grid.fps * factor:.4g}?"
-    )
