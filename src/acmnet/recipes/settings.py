@@ -75,6 +75,24 @@ class Settings:
             ),
         )
 
+    def of_shorter_rounds(self, share: float) -> "Settings":
+        """Return the settings with rounds in which networks take a share of the epochs.
+
+        Parameters
+        ----------
+        share : float
+            Of the epochs of a round, above 0 and at most 1: what the first training
+            took of its own (D-157).
+
+        Examples
+        --------
+        >>> Settings().of_shorter_rounds(0.5).of_a_round().training.epochs
+        75
+        """
+        shorter = share * self.training.round_share
+        training = dataclasses.replace(self.training, round_share=shorter)
+        return dataclasses.replace(self, training=training)
+
     def of_a_trial_in_a_round(self) -> "Settings":
         """Return the settings of networks that try marks in a round.
 

@@ -195,10 +195,7 @@ def _student(
 
 def _in_share_of_epochs(request: RunRequest, share: float) -> RunRequest:
     """Return a round's request for teachers that take a share of its epochs."""
-    settings = request.settings
-    shorter = share * settings.training.round_share
-    training = dataclasses.replace(settings.training, round_share=shorter)
-    settings = dataclasses.replace(settings, training=training)
+    settings = request.settings.of_shorter_rounds(share)
     return dataclasses.replace(request, settings=settings)
 
 

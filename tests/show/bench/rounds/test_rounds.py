@@ -282,7 +282,7 @@ def test_progress_counts_videos_and_epochs(tmp_path):
     done, sentence = plan.progress(one, "train")
     assert (done, sentence) == (
         pytest.approx(0.75 + 0.22 / 6),
-        "training: 10 of 60 epochs",
+        "training: 10 of at most 60 epochs",
     )
     assert plan.progress(one, "localize")[0] == pytest.approx(0.97)
 
@@ -303,6 +303,42 @@ def test_progress_of_a_round_counts_the_epochs_of_a_round(tmp_path):
         teacher.parent.mkdir(parents=True)
         teacher.write_text(f'{{"epoch": {epoch}}}\n')
     assert plan.progress(one, "train") == (0.6, "training: 30 of 50 epochs")
+
+
+def logged(run, epoch):
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "log.jsonl").write_text(f'{{"epoch": {epoch}}}\n')
+
+
+def test_progress_follows_a_training_that_ends_early(tmp_path):
+    """Teachers take 20 and 30 of 40 epochs, so the student takes 5/8 of its own 20."""
+    overrides = {
+        "training.epochs": 40,
+        "training.round_share": 0.5,
+        "teachers.count": 2,
+        "student_training.epochs": 20,
+    }
+    settings = recipe("default", profile="best", overrides=overrides)
+    plan = RoundPlan(features=tmp_path, settings=settings)
+    one = begun(tmp_path / "rounds", 1, NAMED, (("train",),))
+    logged(one.folder / "teachers" / "0", 20)
+    logged(one.folder / "teachers" / "1", 30)
+    assert plan.progress(one, "train") == (0.5, "training: 50 of at most 100 epochs")
+    logged(one.folder, 3)
+    done, sentence = plan.progress(one, "train")
+    assert (done, sentence) == (pytest.approx(53 / 63), "training: 53 of 63 epochs")
+    logged(one.folder, 13)
+    assert plan.progress(one, "train")[0] == 1.0
+    checkpoint = one.folder / "checkpoint"
+    checkpoint.mkdir()
+    told = {"training": {"share_of_epochs": 5 / 8}}
+    (checkpoint / "config.json").write_text(json.dumps(told))
+    # teachers take 5/8 of the 20 epochs of a round, rounded up, the student of 10
+    steps = (("train", "--from", str(one.folder)),)
+    second = begun(tmp_path / "rounds", 2, NAMED, steps)
+    logged(second.folder / "teachers" / "0", 13)
+    done, sentence = plan.progress(second, "train")
+    assert (done, sentence) == (pytest.approx(13 / 33), "training: 13 of 33 epochs")
 
 
 def test_a_round_is_scored_on_watched_videos_that_it_did_not_learn_from(tmp_path):

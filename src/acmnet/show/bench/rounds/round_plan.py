@@ -1,26 +1,18 @@
 """Which commands a round of learning consists of, and how much of them is done."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from acmnet.data.features.feature_store import RECORDS
 from acmnet.messages import counted
 from acmnet.recipes import Settings
-from acmnet.show.bench.rounds.log_tail import last_line, values_of
+from acmnet.show.bench.rounds.log_tail import values_of
 from acmnet.show.bench.rounds.round_folders import DETECTIONS, LABELS, Round
 from acmnet.show.bench.rounds.suggesting import MOST_SUGGESTED
+from acmnet.show.bench.rounds.training_epochs import epochs_of
 
-LOG_FILE: Final = "log.jsonl"
-"""The file of a run with the losses of every step."""
-TEACHERS: Final = "teachers"
-"""Folder of a run with those of its teachers."""
-TRIAL: Final = "marks_trial"
-"""Folder of a run with the networks that try whether teachers should learn marks."""
-TRIAL_SHARE: Final = 1.5
-"""Epochs of all networks of such a trial, as a share of those of one teacher, in a
-training that begins with nothing. In a round they are part of the teachers' epochs."""
 COMMAND_SHARES: Final = {"extract": 0.75, "train": 0.22, "localize": 0.03}
 """Shares of a round that the commands take, about: extraction takes the longest."""
 
@@ -117,8 +109,7 @@ class RoundPlan:
         if step == "extract":
             done, sentence = self._of_extraction()
         elif step == "train":
-            is_from = any("--from" in x for x in steps)
-            done, sentence = self._of_training(one.folder, is_from)
+            done, sentence = self._of_training(one.folder, _earlier_run(steps))
         else:
             done, sentence = 0.0, "finding actions in all videos"
         return (before + done * COMMAND_SHARES[step]) / total, sentence
@@ -128,27 +119,16 @@ class RoundPlan:
         total = len(self.files)
         return n / max(total, 1), f"extracting features: {n} of {total} videos"
 
-    def _of_training(self, run: Path, is_from: bool) -> tuple[float, str]:
+    def _of_training(self, run: Path, earlier: Path | None) -> tuple[float, str]:
         """Return how much of a training is done, which may be from an earlier run."""
-        settings = self.settings.of_a_round() if is_from else self.settings
-        tried = [_last_epoch(log) for log in run.glob(f"{TRIAL}/*/{LOG_FILE}")]
-        total = settings.epochs
-        of_a_teacher = settings.training.epochs
-        if tried and is_from:
-            rest = self.settings.after_a_trial_in_a_round()
-            of_a_teacher = rest.of_a_round().training.epochs
-        elif tried:
-            total += round(TRIAL_SHARE * of_a_teacher)
-        # a teacher that was kept has the log of the earlier run, which may be longer
-        teachers = [
-            min(_last_epoch(log), of_a_teacher)
-            for log in run.glob(f"{TEACHERS}/*/{LOG_FILE}")
-        ]
-        done = min(sum(tried) + sum(teachers) + _last_epoch(run / LOG_FILE), total)
-        return done / total, f"training: {counted(done, 'epoch', of=total)}"
+        done, total, may_end_early = epochs_of(run, self.settings, earlier)
+        of = "at most " * may_end_early + counted(total, "epoch")
+        return done / total, f"training: {done} of {of}"
 
 
-def _last_epoch(log: Path) -> int:
-    """Return the epoch of a log's last whole line; 0 if there is none."""
-    epoch = last_line(log).get("epoch")
-    return epoch if isinstance(epoch, int) else 0
+def _earlier_run(steps: Sequence[Sequence[str]]) -> Path | None:
+    """Return the run that the training of a round begins with, from its commands."""
+    for words in steps:
+        if "--from" in words:
+            return Path(words[list(words).index("--from") + 1])
+    return None

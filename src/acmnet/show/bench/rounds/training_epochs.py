@@ -1,0 +1,109 @@
+"""How many epochs a training has done and will do, read from the files of its run."""
+
+import json
+import math
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from acmnet.recipes import Settings
+from acmnet.show.bench.rounds.log_tail import last_line
+
+LOG_FILE: Final = "log.jsonl"
+"""The file of a run with the losses of every step."""
+TEACHERS: Final = "teachers"
+"""Folder of a run with those of its teachers."""
+TRIAL: Final = "marks_trial"
+"""Folder of a run with the networks that try whether teachers should learn marks."""
+TRIAL_SHARE: Final = 1.5
+"""Epochs of all networks of such a trial, as a share of those of one teacher, in a
+training that begins with nothing. In a round they are part of the teachers' epochs."""
+CONFIG_FILE: Final = "checkpoint/config.json"
+"""The file of a run that says how it was trained."""
+SHARE_OF_EPOCHS: Final = "share_of_epochs"
+"""What that file says of a training that ended early (D-157): the share of their epochs
+that its networks took. Rounds that begin with the run take the same share."""
+
+
+class Epochs(NamedTuple):
+    """Epochs of all networks of a run together."""
+
+    done: int
+    total: int
+    may_end_early: bool = False
+    """Whether the training may end earlier, see `TrainingSettings.early_end`."""
+
+
+class _Logs(NamedTuple):
+    """The last epochs in the logs of a run's networks; the student's is 0 at first."""
+
+    trial: list[int]
+    teachers: list[int]
+    student: int
+
+
+def epochs_of(run: Path, settings: Settings, earlier: Path | None) -> Epochs:
+    """Return how far a training is.
+
+    Parameters
+    ----------
+    run : Path
+        The folder of the run.
+    settings : Settings
+        Those of a training that begins with nothing.
+    earlier : Path, optional
+        The run that the training begins with; None if it begins with nothing.
+    """
+    logs = _Logs(
+        [_last_epoch(log) for log in run.glob(f"{TRIAL}/*/{LOG_FILE}")],
+        [_last_epoch(log) for log in run.glob(f"{TEACHERS}/*/{LOG_FILE}")],
+        _last_epoch(run / LOG_FILE),
+    )
+    if earlier is None:
+        return _of_first_training(logs, settings)
+    return _of_round(logs, settings, _share_of_epochs(earlier))
+
+
+def _of_first_training(logs: _Logs, settings: Settings) -> Epochs:
+    """Return how far a training is that begins with nothing."""
+    total, of_student = settings.epochs, settings.student_training.epochs
+    done = sum(logs.trial) + sum(logs.teachers) + logs.student
+    if logs.trial:
+        total += round(TRIAL_SHARE * settings.training.epochs)
+    elif settings.has_student and logs.student:
+        # the teachers are trained: the student takes the share of its epochs that they
+        # took of theirs
+        of_teachers = total - of_student
+        share = sum(logs.teachers) / of_teachers
+        total = sum(logs.teachers) + math.ceil(share * of_student)
+    may_end_early = bool(settings.training.early_end) and not logs.student
+    return Epochs(min(done, total), total, may_end_early)
+
+
+def _of_round(logs: _Logs, settings: Settings, share: float) -> Epochs:
+    """Return how far a round is after a run that took a share of its epochs."""
+    own = settings.of_shorter_rounds(share)
+    of_teacher = own.of_a_round().training.epochs
+    of_student = settings.of_a_round().student_training.epochs
+    total = of_teacher
+    if settings.has_student:
+        total = settings.teachers.count * of_teacher + math.ceil(share * of_student)
+    if logs.trial:
+        of_teacher = own.after_a_trial_in_a_round().of_a_round().training.epochs
+    # a teacher that was kept has the log of the earlier run, which may be longer
+    of_teachers = sum(min(epoch, of_teacher) for epoch in logs.teachers)
+    return Epochs(min(sum(logs.trial) + of_teachers + logs.student, total), total)
+
+
+def _share_of_epochs(run: Path) -> float:
+    """Return the share of epochs that the networks of a run took; 1 if unknown."""
+    try:
+        training = json.loads((run / CONFIG_FILE).read_bytes())["training"]
+        return float(training.get(SHARE_OF_EPOCHS, 1.0))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return 1.0
+
+
+def _last_epoch(log: Path) -> int:
+    """Return the epoch of a log's last whole line; 0 if there is none."""
+    epoch = last_line(log).get("epoch")
+    return epoch if isinstance(epoch, int) else 0
