@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import numpy as np
 import pytest
@@ -338,6 +339,44 @@ def test_every_video_is_named_by_two_keys(opened, bench, size):
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
 
 
+def test_classes_are_added_and_removed_beside_the_grid(opened, bench):
+    opened.expected.append("409")
+    page = opened(bench.address)
+    page.keyboard.press("Shift+G")
+    assert page.inner_text("#names-told").startswith("Begin with a class")
+    for name in ("jump", "fal", "fall"):
+        page.fill("#class-name", name)
+        page.keyboard.press("Enter")
+        page.wait_for_selector(f"#names-keys [data-label='{name}']")
+    page.select_option("#remove-class", "fal")
+    page.wait_for_selector("#names-keys [data-label='fal']", state="detached")
+    page.locator(".card.now").focus()
+    page.keyboard.press("2")
+    all_saved(page)
+    assert [x["label"] for x in bench.marks("name")] == ["fall"]
+    page.select_option("#remove-class", "fall")
+    used = "1 mark is of 'fall'; remove it first"
+    until(page, f'document.getElementById("names-told").textContent === "{used}"')
+    page.keyboard.press("Shift+G")
+    assert page.is_visible("#watch #class-name")
+
+
+def test_what_was_named_is_told_above_a_grid_that_scrolls(opened, bench):
+    page = opened(bench.address)
+    page.set_viewport_size({"width": 640, "height": 420})
+    add_classes(page, "jump")
+    page.keyboard.press("Shift+G")
+    page.keyboard.press("End")
+    page.keyboard.press("1")
+    told, card, keys = (
+        page.locator(x).bounding_box()
+        for x in ("#names-told", ".card.now", "#names-keys")
+    )
+    assert told["y"] >= 0
+    assert keys["y"] + keys["height"] <= card["y"]
+    assert page.inner_text("#names-told").startswith("film_5 is jump")
+
+
 # ---- saving
 
 
@@ -438,3 +477,38 @@ def test_every_control_has_a_name_and_a_phone_has_room(opened, bench):
     ]
     assert len(named) > 20
     assert [role for role, name in named if not name] == []
+
+
+def luminance(colour):
+    """Return the relative luminance of "rgb(r, g, b)", by WCAG 2."""
+    parts = [int(x) / 255 for x in re.findall(r"\d+", colour)[:3]]
+    linear = [
+        x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts
+    ]
+    return sum(w * x for w, x in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_a_class_that_is_held_can_be_read_in_each_colour(opened, bench):
+    page = at_bench(opened, bench, *(f"class {i}" for i in range(8)))
+    page.keyboard.press("Shift+P")
+    for i in range(8):
+        page.keyboard.press(str(i + 1))
+    frame(page)
+    colours = page.eval_on_selector_all(
+        ".chip.on",
+        "(x) => x.map(getComputedStyle).map((s) => [s.color, s.backgroundColor])",
+    )
+    assert len(colours) == 8
+    for pair in colours:
+        dark, light = sorted(map(luminance, pair))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
+def test_a_point_is_at_a_time_and_a_segment_from_one_to_another(opened, bench):
+    page = at_bench(opened, bench, "jump")
+    page.keyboard.press("1")
+    frame(page)
+    assert page.inner_text("#chosen-start-field").startswith("at")
+    marked(page, 3, 9)
+    frame(page)
+    assert page.inner_text("#chosen-start-field").startswith("from")

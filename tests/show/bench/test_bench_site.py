@@ -221,7 +221,7 @@ def test_classes_are_added_and_removed(server):
     status, told = posted(server, "/classes", {"name": "fall", "gone": True})
     assert (status, told["error"]) == (
         409,
-        "1 mark of 'fall' are there; remove them first",
+        "1 mark is of 'fall'; remove it first",
     )
     assert posted(server, "/classes", {"name": ""})[0] == 400
 

@@ -195,7 +195,7 @@ def test_without_its_journal_the_file_still_tells_who(tmp_path):
 def test_a_class_with_marks_cannot_be_removed(tmp_path):
     with stored(tmp_path, classes=["run", "fall"]) as store:
         put(store, mark("m1"))
-        with pytest.raises(InUseError, match="1 mark of 'run' are there; remove"):
+        with pytest.raises(InUseError, match="1 mark is of 'run'; remove it"):
             store.add_class({"name": "run", "gone": True})
         assert store.add_class({"name": "fall", "gone": True}) == ("run",)
         assert store.add_class({"name": " jump "}) == ("run", "jump")

@@ -242,8 +242,9 @@ class MarkStore:
                 return tuple(self._classes)
             users = [x for x in self._marks.values() if x.label == name and not x.gone]
             if users:
+                n, them = len(users), "it" if len(users) == 1 else "them"
                 raise InUseError(
-                    f"{counted(len(users), 'mark')} of {name!r} are there; remove them "
+                    f"{counted(n, 'mark', ('is', 'are'))} of {name!r}; remove {them} "
                     "first"
                 )
             if name in self._classes:

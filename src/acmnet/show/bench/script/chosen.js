@@ -40,7 +40,7 @@ function actsFor(item) {
   }
   if (edits.isCopied()) acts.push(act("Paste", edits.paste, "Shift+V"));
   if (label) acts.push(act(`Nothing else of ${label} here`, edits.nothingElse, "Shift+N"));
-  acts.push(act("Watched here", edits.watchedHere, "Shift+W"), act("Whole video watched", edits.watchedAll, "Shift+D"));
+  acts.push(act("I watched this part", edits.watchedHere, "Shift+W"), act("I watched the whole video", edits.watchedAll, "Shift+D"));
   return acts;
 }
 
@@ -58,6 +58,7 @@ function drawChosen() {
   const select = $("chosen-label"), none = item.kind === "watched" ? [new Option("all classes", "")] : [];
   select.replaceChildren(...none, ...state.classes.map((one) => new Option(one.name, one.name)));
   select.value = item.label ?? "";
+  $("chosen-start-word").textContent = item.kind === "point" ? "at" : "from";
   $("chosen-start").value = clockText(item.start_s, 3);
   $("chosen-end-field").hidden = item.kind === "point";
   if (item.kind !== "point") $("chosen-end").value = clockText(item.end_s, 3);

@@ -18,6 +18,12 @@ export const button = (words, act, attributes = {}) => make("button", { type: "b
 export const counted = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
 export const colourAt = (index) => COLOURS[Math.max(0, index) % COLOURS.length];
 
+// Black or white, whichever stands out more from a colour "#rrggbb" (luminance of WCAG 2).
+export function inkOn(colour) {
+  const [r, g, b] = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16) / 255).map((x) => (x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
+}
+
 // 75.5 is "1:15.50"; with hours "1:01:15.50".
 export function clockText(seconds, digits = 2) {
   const parts = 10 ** digits, whole = Math.round(Math.max(0, seconds) * parts);

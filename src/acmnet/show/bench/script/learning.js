@@ -31,7 +31,7 @@ export async function askLearning() {
   $("learn-progress").hidden = !isRunning;
   $("learn-progress").value = told.progress ?? 0;
   $("learn").textContent = isRunning ? "Stop learning" : "Learn from all marks";
-  $("open-learning").textContent = isRunning ? `Learning ${Math.round(100 * (told.progress ?? 0))} %` : "Learn again";
+  $("open-learning").textContent = isRunning ? `Learning ${Math.round(100 * (told.progress ?? 0))} %` : rounds.length || state.hasRun ? "Learn again" : "Learn";
   const isDone = told.state === "done";
   const words = told.message || (isDone && `Round ${told.round} is done: the timeline shows what it found.`) || told.outside || "";
   // the page's own words, such as why a round cannot begin, stay until the server says something else
@@ -55,6 +55,7 @@ export async function readRounds() {
     const cells = [one.number, one.at ? new Date(one.at).toLocaleString() : DASH, one.n_marks, Number.isFinite(one.seconds) ? (one.seconds / 60).toFixed(1) : DASH, percent(one.scores?.average_map), one.scores?.of ?? DASH];
     return make("tr", {}, ...cells.map((cell) => make("td", {}, String(cell ?? DASH))));
   }));
+  $("rounds-told").hidden = !rounds.length || rounds.every((one) => one.scores);
   const older = others();
   const chosen = $("compare").value;
   $("compare-field").hidden = !older.length;

@@ -76,7 +76,8 @@ export function drawList() {
   $("filters").querySelector("[data-filter=suggested]").hidden = filter !== "suggested" && !state.videos.some(FILTERS.suggested);
   const list = $("videos");
   if (nodes.length !== list.children.length || nodes.some((node, i) => list.children[i] !== node)) list.replaceChildren(...nodes);
-  const part = shown.length === state.videos.length ? "" : `${shown.length} shown; `;
+  const none = filter === "suggested" ? "Nothing is suggested now; a minute after each round there is more. " : "";
+  const part = !shown.length ? none : shown.length === state.videos.length ? "" : `${shown.length} shown; `;
   $("list-count").textContent = `${part}${named} of ${counted(state.videos.length, "video")} named`;
 }
 

@@ -1,5 +1,5 @@
 // Marking while it plays: a tap makes a point, a hold makes a segment, and so do two taps.
-import { $, button, make, memory, tell } from "./elements.js";
+import { $, button, inkOn, make, memory, tell } from "./elements.js";
 import { addPoint, addSegment, choose, stretchPoint } from "./edits.js";
 import { isPlaying } from "./player.js";
 import { colourOf, draw, marks, onChange, state } from "./state.js";
@@ -74,6 +74,7 @@ export function classChip(one, act) {
   if (one.key) chip.append(make("kbd", {}, one.key));
   chip.append(make("span", {}, one.name));
   chip.style.setProperty("--colour", colourOf(one.name));
+  chip.style.setProperty("--on-colour", inkOn(colourOf(one.name)));
   return chip;
 }
 

@@ -57,16 +57,21 @@ async function load(node) {
   node.prepend(canvas);
 }
 
+// The form of a new class stands on the page that is shown.
 export function showNames(isShown) {
+  const before = isShown ? $("names-top") : $("chips");
+  if (before.nextElementSibling !== $("new-class")) before.after($("new-class"));
   if (!isShown) { film.removeAttribute("src"); film.remove(); return; }
   order = listed();
   $("grid").replaceChildren(...order.map(cardOf));
   layKeys();
+  tell(state.classes.length ? "Choose a video, then tap or press the key of each class in it. Arrows go on to the next video, Enter opens it." : "Begin with a class: write what happens in your videos into “New class”.");
   choose(Math.max(0, order.indexOf(state.video)));
 }
 function layKeys() {
   const none = make("button", { type: "button", onclick: nothingInChosen, title: "Shift+N" }, "None of these");
   const next = make("button", { type: "button", onclick: nextUnnamed, title: "Shift+U" }, "Next without a name");
+  $("names-keys").hidden = !state.classes.length;
   $("names-keys").replaceChildren(...state.classes.map((one) => classChip(one, () => nameChosen(one.name))), none, next);
 }
 
@@ -78,6 +83,7 @@ function choose(index) {
   const video = order[at], { node } = cards.get(video.id);
   node.classList.add("now");
   node.setAttribute("tabindex", "0");
+  node.style.scrollMarginTop = `${$("names-top").offsetHeight + 8}px`; // it covers the cards
   node.focus({ preventScroll: true });
   node.scrollIntoView({ block: "nearest" });
   if (video.url) {

@@ -62,7 +62,7 @@ function switchTo(page) {
 function takeClasses(classes) {
   if (JSON.stringify(classes) === JSON.stringify(state.classes)) return;
   state.classes = classes;
-  layChips();
+  layClasses();
   layNamesHere();
   if (state.page === "names") showNames(true);
   relay();
@@ -124,20 +124,41 @@ function drawProblems(problems, fault) {
   $("problems").hidden = !sentence;
 }
 
+// The buttons of the classes, and the list from which one is removed.
+function layClasses() {
+  layChips();
+  document.body.classList.toggle("no-class", !state.classes.length);
+  $("new-class").querySelector("button").classList.toggle("strong", !state.classes.length);
+  $("remove-class").hidden = !state.classes.length;
+  $("remove-class").replaceChildren(new Option("Remove a class …", ""), ...state.classes.map((one) => new Option(one.name, one.name)));
+}
+
+// Resolves to whether the server took the change.
+async function changeClasses(change) {
+  try {
+    const { status, told } = await post("classes", { ...change, who: state.who });
+    if (status !== 200) { tell(told.error); return false; }
+    takeClasses(told.classes);
+    return true;
+  } catch {
+    tell("The server does not answer: the classes stay as they are.");
+    return false;
+  }
+}
 async function addClass(event) {
   event.preventDefault();
   const name = $("class-name").value.trim().normalize("NFC");
   if (!name) { tell("Write the name of the class first."); return; }
-  try {
-    const { status, told } = await post("classes", { name, who: state.who });
-    if (status !== 200) { tell(told.error); return; }
-    takeClasses(told.classes);
-    $("class-name").value = "";
-    const key = told.classes.find((one) => one.name === name)?.key;
-    tell(key ? `${name} has the key ${key}.` : `${name} is a class now.`);
-  } catch {
-    tell("The server does not answer: the class was not added.");
-  }
+  if (!await changeClasses({ name })) return;
+  $("class-name").value = "";
+  $("class-name").focus(); // for the next one
+  const key = state.classes.find((one) => one.name === name)?.key;
+  tell(key ? `${name} has the key ${key}.` : `${name} is a class now.`);
+}
+async function removeClass() {
+  const name = $("remove-class").value;
+  $("remove-class").value = "";
+  if (name && await changeClasses({ name, gone: true })) tell(`${name} is no class any more.`);
 }
 
 function showDrawer(isShown) {
@@ -163,7 +184,7 @@ async function begin() {
   onChange((changed) => { if (state.video?.suggestion && changed.some((mark) => mark.video === state.video.id)) drawWhy(); });
   const ids = new Set(state.videos.map((video) => video.id));
   const back = await saving.adopt((mark) => ids.has(mark.video));
-  layChips();
+  layClasses();
   setScores(bench.shown_from);
   forgetSummaries();
   drawList();
@@ -191,6 +212,7 @@ $("view-watch").addEventListener("click", () => switchTo("watch"));
 $("view-names").addEventListener("click", () => switchTo("names"));
 $("open-list").addEventListener("click", () => showDrawer(!document.body.classList.contains("drawer")));
 $("new-class").addEventListener("submit", addClass);
+$("remove-class").addEventListener("change", removeClass);
 $("sure").addEventListener("input", () => showFrom(Number($("sure").value)));
 $("who").addEventListener("change", () => { state.who = $("who").value.trim() || state.who; memory.write(WHO, state.who); });
 for (const name of ["search", "filters"]) $(name).addEventListener(name === "search" ? "input" : "click", () => { if (state.page === "names") showNames(true); });

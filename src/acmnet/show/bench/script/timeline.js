@@ -172,7 +172,7 @@ function layNames() {
   const rows = new Set(all.flatMap((lane) => [...lane.rows.values()].filter((row) => row.items.length).map((row) => row.row)));
   $("legend").textContent = Object.entries(LEGEND).filter(([row]) => rows.has(row)).map(([, words]) => words).join(" · ");
   $("empty").hidden = all.length > 0;
-  $("empty").textContent = state.classes.length ? "Nothing is marked yet. Play, and tap the key of a class where it happens, or hold it as long as it lasts." : "Add a class first: what happens in your videos?";
+  $("empty").textContent = state.classes.length ? "Nothing is marked yet. Play, and tap the key of a class where it happens, or hold it as long as it lasts." : "Begin with a class: write what happens in your videos into “New class”.";
 }
 
 let laid = 0, seen = -1, drawn = "", grown = 0;
