@@ -19,7 +19,7 @@ from typing import Any, Final
 from playwright.sync_api import Page
 
 from acmnet.cli.verbs.label import opened_bench
-from acmnet.data.detections.detection_files import DetectionFile
+from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import Annotations, Video
 from acmnet.data.made_up.drawn_videos import SceneSettings, write_scenes

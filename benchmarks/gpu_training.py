@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from acmnet.data.datasets import WeakDataset
-from acmnet.data.features.feature_store import FeatureStore
+from acmnet.data.features.stored_features import FeatureStore
 from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.student import Student

@@ -10,11 +10,8 @@ from hypothesis import strategies as st
 
 from acmnet.data.checks.examination import ExaminedFiles, examine
 from acmnet.data.checks.refusals import DataError
-from acmnet.data.detections.detection_files import (
-    DetectionFile,
-    DetectionFileError,
-    read_detections,
-)
+from acmnet.data.detections.detection_arrays import DetectionFile
+from acmnet.data.detections.detection_files import DetectionFileError, read_detections
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.features.feature_store import open_store, write_features
 from acmnet.data.label_files import read_annotations

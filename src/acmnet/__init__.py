@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from acmnet.data.checks.refusals import DataError
     from acmnet.data.detections.detection_files import DetectionFileError
     from acmnet.data.features.feature_files import FeatureError
-    from acmnet.data.features.feature_store import FeatureStore, open_store
+    from acmnet.data.features.feature_store import open_store
+    from acmnet.data.features.stored_features import FeatureStore
     from acmnet.data.label_files import read_annotations
     from acmnet.data.labels.annotations import AnnotationError, Annotations
     from acmnet.data.tables_in_memory import (
@@ -63,7 +64,8 @@ _HOMES: Final = {
     "acmnet.data.checks.refusals": ("DataError",),
     "acmnet.data.detections.detection_files": ("DetectionFileError",),
     "acmnet.data.features.feature_files": ("FeatureError",),
-    "acmnet.data.features.feature_store": ("FeatureStore", "open_store"),
+    "acmnet.data.features.feature_store": ("open_store",),
+    "acmnet.data.features.stored_features": ("FeatureStore",),
     "acmnet.data.label_files": ("read_annotations",),
     "acmnet.data.tables_in_memory": (
         "annotations_from_table",

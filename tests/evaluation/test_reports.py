@@ -9,7 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from acmnet.data.detections.detection_files import DetectionFile, DetectionFileError
+from acmnet.data.detections.detection_arrays import DetectionFile
+from acmnet.data.detections.detection_files import DetectionFileError
 from acmnet.data.formats.exchange_format import Source
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import (
@@ -21,7 +22,8 @@ from acmnet.data.labels.annotations import (
     WatchedSpan,
 )
 from acmnet.evaluation.matching import Located, average_precision, match_detections
-from acmnet.evaluation.reports import evaluate, parse_tiou
+from acmnet.evaluation.reports import evaluate
+from acmnet.evaluation.tiou import parse_tiou
 from acmnet.segments import Detections, Segment
 from support.twins_evaluation import Row, naive_class_ap, naive_match
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import pytest
 
-from acmnet.data.detections.detection_files import DetectionFile
+from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.segments import Detections
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_site import BenchSite, ShownVideo, known_videos

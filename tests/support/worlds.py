@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from acmnet.data.detections.detection_files import DetectionFile
+from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.labels.annotations import Annotations, Instance, Video
 from acmnet.segments import Segment
 

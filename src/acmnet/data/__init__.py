@@ -1,7 +1,7 @@
 """Labels, features and detections on disk: read strictly, written whole.
 
 In come files that users and other programs wrote; out come checked objects:
-`labels.annotations.Annotations`, `features.feature_store.FeatureStore` and
+`labels.annotations.Annotations`, `features.stored_features.FeatureStore` and
 `acmnet.segments.Detections`. Whatever is wrong with a file ends in one sentence that
 names the file, the video and the field.
 

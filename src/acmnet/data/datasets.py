@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
-from acmnet.data.features.feature_store import FeatureStore
+from acmnet.data.features.stored_features import FeatureStore
 from acmnet.data.sampling_settings import Sampling, SamplingSettings
 from acmnet.messages import counted
 

@@ -4,8 +4,9 @@ import dataclasses
 from pathlib import Path
 
 from acmnet.data.detections.arrow_detections import write_arrow_detections
+from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.detections.detection_csv import COLUMNS
-from acmnet.data.detections.detection_files import DetectionFile, read_detections
+from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.formats.exchange_format import Content, Format
 from acmnet.data.formats.format_table import (

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from acmnet.data.features.failed_videos import read_failures
 from acmnet.data.features.feature_files import FeatureError
-from acmnet.data.features.feature_store import FeatureStore, open_store
+from acmnet.data.features.feature_store import open_store
+from acmnet.data.features.stored_features import FeatureStore
 from acmnet.data.formats.exchange_format import RATE_OPTION
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import Annotations, Video, weak_labels

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from acmnet.data.detections.detection_files import DetectionFile
+from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.formats.exchange_format import Source
 from acmnet.data.labels.annotations import Annotations
 from acmnet.evaluation.false_positives import (

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from acmnet.data.detections.detection_files import DetectionFile
+from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.evaluation.matching import (
     Located,
     average_precision,

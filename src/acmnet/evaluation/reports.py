@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from acmnet.data.detections.detection_files import DetectionFile
+from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.formats.exchange_format import Source
 from acmnet.data.labels.annotations import Annotations
 from acmnet.evaluation.measures import (
@@ -28,7 +28,6 @@ from acmnet.evaluation.measures import (
 )
 from acmnet.evaluation.protocols import Protocol
 from acmnet.evaluation.protocols import protocol as named_protocol
-from acmnet.evaluation.ranking import DROP_REASONS as DROP_REASONS
 from acmnet.evaluation.ranking import Ranking, ranked_detections
 from acmnet.evaluation.scored_data import (
     ambiguous_intervals,
@@ -40,7 +39,6 @@ from acmnet.evaluation.scored_data import (
     without_videos,
 )
 from acmnet.evaluation.tiou import checked_tiou, labelled_averages
-from acmnet.evaluation.tiou import parse_tiou as parse_tiou
 from acmnet.evaluation.truth import Truth, located_truth
 from acmnet.evaluation.videos_trained_on import taught_note
 from acmnet.segments import Detections, FloatArray, IntArray, figure_png

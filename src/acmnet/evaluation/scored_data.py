@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from acmnet.data.detections.detection_files import DetectionFile, read_detections
+from acmnet.data.detections.detection_arrays import DetectionFile
+from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.formats.exchange_format import Source
 from acmnet.data.formats.reading import sha256_of_labels
 from acmnet.data.label_files import read_annotations

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from acmnet.data.features.feature_files import FeatureError
-from acmnet.data.features.feature_store import FeatureStore
+from acmnet.data.features.stored_features import FeatureStore
 from acmnet.data.labelled_features import Data
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.i3d.i3d import I3D, kinetics_classes

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from acmnet.data.features.feature_files import FeatureError
-from acmnet.data.features.feature_store import FeatureStore
+from acmnet.data.features.stored_features import FeatureStore
 from acmnet.data.labelled_features import Data
 from acmnet.models.trained_model import TrainedModel
 from acmnet.segments import Detections, SnippetGrid

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.detections.detection_files import (
-    DetectionFile,
     DetectionFileError,
     read_detections,
     write_detections,

@@ -15,8 +15,9 @@ from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.features.feature_packing import pack
 from acmnet.data.features.feature_shards import shard_name, shard_of
-from acmnet.data.features.feature_store import RECORDS, open_store, write_features
+from acmnet.data.features.feature_store import open_store, write_features
 from acmnet.data.features.object_storage import Storage
+from acmnet.data.features.stored_features import RECORDS
 from acmnet.segments import SnippetGrid
 
 GRID = SnippetGrid(25, 16, 16)

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.detections.detection_files import (
-    DetectionFile,
     DetectionFileError,
     read_detections,
     write_detections,

@@ -8,7 +8,8 @@ import pytest
 
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.features.feature_manifest import write_manifest
-from acmnet.data.features.feature_store import RECORDS, open_store
+from acmnet.data.features.feature_store import open_store
+from acmnet.data.features.stored_features import RECORDS
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.extractors.extractor import manifest_of
 from acmnet.extraction.many_videos.records import finished

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from acmnet.data.detections.detection_files import DetectionFile, write_detections
+from acmnet.data.detections.detection_arrays import DetectionFile
+from acmnet.data.detections.detection_files import write_detections
 from acmnet.segments import Detections
 from acmnet.show.bench.rounds.round_folders import DETECTIONS, STATE, Request, round_of
 from support.benches import (

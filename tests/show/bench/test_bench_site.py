@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from acmnet.data.detections.detection_files import DetectionFile, write_detections
+from acmnet.data.detections.detection_arrays import DetectionFile
+from acmnet.data.detections.detection_files import write_detections
 from acmnet.segments import Detections
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_site import BenchSite, ShownVideo, known_videos

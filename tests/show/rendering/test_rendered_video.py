@@ -11,7 +11,8 @@ import av
 import numpy as np
 import pytest
 
-from acmnet.data.detections.detection_files import DetectionFile, read_detections
+from acmnet.data.detections.detection_arrays import DetectionFile
+from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.labels.annotations import Instance
 from acmnet.segments import Detection, Detections, Segment
 from acmnet.show.rendering.frame_overlay import (

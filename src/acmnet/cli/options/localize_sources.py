@@ -20,7 +20,7 @@ from acmnet.cli.options.shared_options import (
 from acmnet.cli.terminal.app import UsageError, errors, note, quiet
 from acmnet.cli.terminal.progress import ExtractionBar
 from acmnet.data.features.failed_videos import Failure
-from acmnet.data.features.feature_store import RECORDS
+from acmnet.data.features.stored_features import RECORDS
 from acmnet.data.labelled_features import Data, DataSource, open_data, unlabelled
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.fitting.extracted_videos import extracted_data

@@ -13,7 +13,7 @@ from acmnet.cli.options.dotted_settings import GivenSettings, RecipeSettings
 from acmnet.cli.options.shared_options import LabelFps, note_reading
 from acmnet.cli.terminal.app import UsageError, note
 from acmnet.cli.terminal.progress import counting
-from acmnet.data.detections.detection_files import DetectionFile
+from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.evaluation.held_out import held_out

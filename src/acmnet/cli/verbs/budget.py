@@ -11,7 +11,8 @@ from rich.table import Table
 from acmnet.cli.options.output_folders import OutputFolder
 from acmnet.cli.options.shared_options import LabelFps
 from acmnet.cli.terminal.app import app, console, note
-from acmnet.data.detections.detection_files import DetectionFile, read_detections
+from acmnet.data.detections.detection_arrays import DetectionFile
+from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.format_conversion import holds_detections
 from acmnet.data.formats.writing import detections_of
 from acmnet.data.label_files import read_annotations

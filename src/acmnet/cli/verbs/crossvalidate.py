@@ -13,7 +13,7 @@ from acmnet.cli.terminal.app import app, console, errors, note, quiet
 from acmnet.cli.terminal.progress import Waiting
 from acmnet.cli.terminal.terminal_tables import map_table
 from acmnet.data.detections.detection_files import write_detections
-from acmnet.evaluation.reports import parse_tiou
+from acmnet.evaluation.tiou import parse_tiou
 from acmnet.files.file_access import refuse_unwritable, write_json
 from acmnet.fitting.fit_request import DETECTIONS
 from acmnet.messages import counted

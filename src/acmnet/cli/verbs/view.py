@@ -25,7 +25,7 @@ from acmnet.cli.terminal.progress import Waiting, counting
 from acmnet.cli.verb_parts.bench_server import serve
 from acmnet.cli.verb_parts.run_page import RunPage, opened_page
 from acmnet.cli.verbs.label import MEDIA_FOLDER, label_export, opened_bench
-from acmnet.data.detections.detection_files import DetectionFile
+from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.formats.format_table import target_format

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.data.checks.findings import Finding
-from acmnet.data.features.feature_store import FeatureStore
+from acmnet.data.features.stored_features import FeatureStore
 from acmnet.messages import quoted
 from acmnet.segments import FloatArray
 

@@ -21,7 +21,8 @@ from acmnet.data.checks.missing_videos import (
     split_findings,
     unpredicted,
 )
-from acmnet.data.features.feature_store import FeatureStore, open_store
+from acmnet.data.features.feature_store import open_store
+from acmnet.data.features.stored_features import FeatureStore
 from acmnet.data.formats.exchange_format import FrameRates
 from acmnet.data.labelled_features import Data, DataSource
 from acmnet.data.labels.annotations import AnnotationError, Annotations

@@ -20,7 +20,7 @@ from acmnet.data.detections.arrow_detections import (
     read_arrow_detections,
     write_arrow_detections,
 )
-from acmnet.data.detections.detection_arrays import DetectionFile as DetectionFile
+from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.detections.detection_arrays import (
     DetectionFileError as DetectionFileError,
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from acmnet.data.features.feature_files import FeatureError
-from acmnet.data.features.feature_store import RECORDS
+from acmnet.data.features.stored_features import RECORDS
 from acmnet.files.file_access import open_regular
 from acmnet.files.strict_json import parse_json
 from acmnet.files.text_files import read_content

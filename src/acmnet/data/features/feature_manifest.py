@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from acmnet.data.features.feature_files import FeatureError as FeatureError
+from acmnet.data.features.feature_files import FeatureError
 from acmnet.files.file_access import digest_of, write_json
 from acmnet.files.strict_json import parse_json
 from acmnet.files.text_files import read_text

@@ -12,8 +12,9 @@ from acmnet.data.features.feature_manifest import (
     manifest_content,
 )
 from acmnet.data.features.feature_shards import Shards, shard_name, shard_of
-from acmnet.data.features.feature_store import FeatureStore, read_storage_manifest
+from acmnet.data.features.feature_store import read_storage_manifest
 from acmnet.data.features.object_storage import Storage
+from acmnet.data.features.stored_features import FeatureStore
 
 SHARD_BYTES: Final = 256 * 2**20
 """A shard is complete once its features have at least this many bytes."""

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from acmnet.data.features.feature_files import (
     STORED_DTYPES,
     SUFFIXES,
+    FeatureError,
     Values,
     as_read,
     checked_shape,
@@ -24,7 +25,6 @@ from acmnet.data.features.feature_files import (
     refuse_infinite,
     wrong_dtype,
 )
-from acmnet.data.features.feature_files import FeatureError as FeatureError
 from acmnet.data.features.feature_manifest import (
     MANIFEST_NAME,
     FeatureManifest,
@@ -33,9 +33,7 @@ from acmnet.data.features.feature_manifest import (
 )
 from acmnet.data.features.feature_shards import SHARD, Shards
 from acmnet.data.features.object_storage import Storage, address_of, on_disk
-from acmnet.data.features.stored_features import RECORDS as RECORDS
-from acmnet.data.features.stored_features import FeatureStore as FeatureStore
-from acmnet.data.features.stored_features import refuse_path
+from acmnet.data.features.stored_features import RECORDS, FeatureStore, refuse_path
 from acmnet.files.file_access import written_whole
 from acmnet.files.file_suffixes import VIDEO_SUFFIXES
 from acmnet.limits import LARGEST_NOTE_BYTES

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from acmnet.data.detections.detection_files import DetectionFile
+from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.formats.annotation_files import thumos_text
 from acmnet.data.formats.exchange_format import Content, Format
 from acmnet.data.formats.held_content import Held, held

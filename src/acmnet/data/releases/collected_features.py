@@ -7,8 +7,9 @@ from typing import Final
 
 import numpy as np
 
+from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
-from acmnet.data.features.feature_store import FeatureError, write_features
+from acmnet.data.features.feature_store import write_features
 from acmnet.data.labels.annotations import Annotations
 from acmnet.data.releases.release_files import (
     STREAMS,

@@ -14,7 +14,7 @@ from typing import Final
 
 from acmnet.data.features.failed_videos import Failure
 from acmnet.data.features.feature_manifest import FeatureManifest
-from acmnet.data.features.feature_store import RECORDS
+from acmnet.data.features.stored_features import RECORDS
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.extractors.extractor_names import parts_of
 from acmnet.extraction.extractors.i3d_choices import without_search

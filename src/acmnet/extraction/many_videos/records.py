@@ -28,8 +28,8 @@ from acmnet.data.features.feature_manifest import (
     read_manifest,
     write_manifest,
 )
-from acmnet.data.features.feature_store import RECORDS
 from acmnet.data.features.shot_cuts import cuts_of
+from acmnet.data.features.stored_features import RECORDS
 from acmnet.files.file_access import (
     PART,
     sha256_of,

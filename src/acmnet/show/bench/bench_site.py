@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from acmnet.data.detections.detection_files import DetectionFile, read_detections
+from acmnet.data.detections.detection_arrays import DetectionFile
+from acmnet.data.detections.detection_files import read_detections
 from acmnet.messages import one_line
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_page import bench_file, bench_page

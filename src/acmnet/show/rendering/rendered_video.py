@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import av
 import numpy as np
 
-from acmnet.data.detections.detection_files import DetectionFile
+from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.labels.annotations import Instance
 from acmnet.data.tracks.tracks import Tracks
 from acmnet.files.file_access import written_whole

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.data.detections.detection_files import DetectionFile, read_detections
+from acmnet.data.detections.detection_arrays import DetectionFile
+from acmnet.data.detections.detection_files import read_detections
 from acmnet.show.bench.marks.bench_mark import Proposal
 
 MOST_DETECTIONS: Final = 500

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from acmnet.data.features.feature_store import RECORDS
+from acmnet.data.features.stored_features import RECORDS
 from acmnet.messages import counted
 from acmnet.recipes import Settings
 from acmnet.show.bench.rounds.log_tail import values_of
