@@ -237,6 +237,14 @@ def test_a_label_of_every_video(tmp_path):
     assert not found(examined(tmp_path, videos), "everywhere")
 
 
+def test_the_only_class_is_in_every_video(tmp_path):
+    videos = {f"x{i}": video(at("a"), duration=20.0) for i in range(3)}
+    (finding,) = examined(tmp_path, videos).findings
+    assert (finding.kind, finding.label) == ("everywhere", "a")
+    videos["y"] = video(duration=20.0)
+    assert not found(examined(tmp_path, videos), "everywhere")
+
+
 def test_a_class_in_nearly_every_video_is_named(tmp_path):
     # "z" in 4 of 5 videos, which is the share from which it is said; "a" in 3
     videos = {f"x{i}": video(at("z"), *[at("a")] * (i < 2)) for i in range(4)}

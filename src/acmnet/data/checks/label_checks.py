@@ -222,7 +222,7 @@ def _numbers(
                 name,
                 f"{words}; add some, to {FEW_VIDEOS} or more",
             )
-        if n == n_videos > 1 and len(names) > 1:
+        if n == n_videos > 1:
             words = f"every video is labelled {quoted(name)}, so nothing shows what is"
             yield (
                 "everywhere",
