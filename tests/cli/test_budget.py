@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from acmnet.data.detections.detection_files import write_detections
+from acmnet.data.tables.csv_tables import table_csv
 from acmnet.evaluation.time_budget import (
     Bout,
     budget_of,
     observed,
     over_videos,
-    table_csv,
     transitions,
 )
 from acmnet.segments import Detections, Segment

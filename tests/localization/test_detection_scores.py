@@ -10,10 +10,10 @@ from hypothesis import given
 
 from acmnet.checkpoints.checkpoint import weights_sha256
 from acmnet.data.labelled_features import DataSource, open_data
-from acmnet.evaluation.calibration_curves import Curve
 from acmnet.evaluation.reports import evaluate
 from acmnet.inference.localized_videos import localize_videos
 from acmnet.localization.detection_scores import KEPT_UP_TO, NEGATIVE_SHARE, unit_scores
+from acmnet.models.calibration_curves import Curve
 from acmnet.models.stored_calibration import (
     Calibration,
     CalibrationError,

@@ -10,10 +10,10 @@ import pytest
 
 from acmnet.cli import main
 from acmnet.data.labels.annotations import Annotations, Instance, Video
-from acmnet.evaluation.calibration_curves import calibration_error, reliability
 from acmnet.evaluation.reports import evaluate
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.models.calibration import Wanted, calibrate, judge
+from acmnet.models.calibration_curves import calibration_error, reliability
 from acmnet.models.stored_calibration import CALIBRATION_FILE, CalibrationError
 from acmnet.segments import Detections, Segment
 from support.commands import refused

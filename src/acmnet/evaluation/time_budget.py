@@ -5,20 +5,16 @@ touch are one bout. Bouts are cut at the start and the end of their video, where
 duration is known.
 """
 
-import csv
 import dataclasses
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from acmnet.data.detections.detection_csv import guarded
+from acmnet.data.tables.csv_tables import Cell
 from acmnet.segments import IntArray, Segment
 
-Cell = str | int | float | None
-"""A cell of a table; None becomes a blank cell."""
 BUDGET_COLUMNS: Final = (
     *("video", "class", "bouts", "total_s", "mean_s", "latency_s", "rate_per_min"),
     "share_of_time",
@@ -177,37 +173,3 @@ def budget_rows(
     by_class = zip(*budgets.values(), strict=True)
     rows += [("all videos", *over_videos(own).cells()) for own in by_class]
     return rows
-
-
-def table_csv(
-    columns: Sequence[str],
-    rows: Iterable[Sequence[Cell]],
-    *,
-    decimal_comma: bool = False,
-) -> str:
-    """Return a table for spreadsheets, with a byte order mark.
-
-    Parameters
-    ----------
-    columns : sequence of str
-        The header.
-    rows : iterable of sequences of cells
-        The rows. Numbers with a fraction get up to six digits after the point.
-    decimal_comma : bool
-        Write decimal commas, and semicolons between the cells, for spreadsheets in
-        languages that have decimal commas.
-    """
-
-    def cell(value: Cell) -> str:
-        if value is None:
-            return ""
-        if isinstance(value, str):
-            return guarded(value)
-        text = str(round(value, 6))
-        return text.replace(".", ",") if decimal_comma else text
-
-    out = io.StringIO()
-    writer = csv.writer(out, delimiter=";" if decimal_comma else ",")
-    writer.writerow([guarded(x) for x in columns])
-    writer.writerows([cell(x) for x in row] for row in rows)
-    return "\ufeff" + out.getvalue()

@@ -13,7 +13,10 @@ from typing import Any, Final, NamedTuple, Self
 import numpy as np
 
 from acmnet.data.labels.annotations import Annotations, Video
-from acmnet.evaluation.calibration_curves import (
+from acmnet.evaluation.matching import Located, match_detections
+from acmnet.localization.localization_settings import LocalizationSettings
+from acmnet.messages import counted
+from acmnet.models.calibration_curves import (
     Curve,
     ReliabilityBin,
     calibration_error,
@@ -21,9 +24,6 @@ from acmnet.evaluation.calibration_curves import (
     lowest_score,
     reliability,
 )
-from acmnet.evaluation.matching import Located, match_detections
-from acmnet.localization.localization_settings import LocalizationSettings
-from acmnet.messages import counted
 from acmnet.models.stored_calibration import (
     Calibration,
     CalibrationError,

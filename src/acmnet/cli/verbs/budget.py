@@ -16,14 +16,13 @@ from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.format_conversion import holds_detections
 from acmnet.data.formats.writing import detections_of
 from acmnet.data.label_files import read_annotations
+from acmnet.data.tables.csv_tables import Cell, table_csv
 from acmnet.evaluation.time_budget import (
     BOUT_COLUMNS,
     BUDGET_COLUMNS,
-    Cell,
     Observed,
     budget_rows,
     observed,
-    table_csv,
     transitions,
 )
 from acmnet.files.file_access import refuse_unwritable, write_text

@@ -21,7 +21,7 @@ from acmnet.data.format_conversion import holds_detections
 from acmnet.data.formats.exchange_format import FrameRates
 from acmnet.data.formats.writing import detections_of
 from acmnet.data.label_files import read_annotations
-from acmnet.evaluation.time_budget import Cell, table_csv
+from acmnet.data.tables.csv_tables import Cell, table_csv
 from acmnet.extraction.many_videos.video_search import find_videos, frame_rates
 from acmnet.files.file_access import refuse_unwritable, write_text
 from acmnet.messages import counted, quoted

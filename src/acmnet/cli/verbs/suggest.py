@@ -32,7 +32,7 @@ from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import Data
 from acmnet.data.labels.annotations import Video
 from acmnet.data.labels.marks import VideoMarks, given_marks, marks_from_values
-from acmnet.evaluation.time_budget import table_csv
+from acmnet.data.tables.csv_tables import table_csv
 from acmnet.files.file_access import refuse_unwritable, write_json, write_text
 from acmnet.messages import counted
 from acmnet.runs.run_data import training_videos

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from acmnet.data.detections.detection_entries import entry_of, fault_of
+from acmnet.data.tables.csv_tables import guarded, unguarded
 from acmnet.files.text_files import lines_with_ends
 from acmnet.messages import quoted
 from acmnet.names import listed_twice, one_form
@@ -19,10 +20,6 @@ from acmnet.segments import Detections
 
 COLUMNS: Final = ("video", "label", "start", "end", "score")
 """Columns of the table; ``start`` and ``end`` are in seconds."""
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""Characters at the start of a cell that make a spreadsheet compute it as a formula. A
-name that starts with one is written with an apostrophe in front, which
-`detections_of` removes again."""
 
 
 def csv_of(results: Mapping[str, Detections]) -> str:
@@ -101,7 +98,7 @@ class _Columns:
 
     def add(self, video: str, label: str, start: str, end: str, score: str) -> None:
         """Add a row."""
-        video, label = _plain(video), _plain(label)
+        video, label = unguarded(video), unguarded(label)
         name = one_form(video)
         number = self.video.setdefault(name, len(self.video))
         if name != video and number == len(self.video) - 1:
@@ -153,14 +150,3 @@ def milliseconds(start_s: float, end_s: float) -> tuple[int, int]:
     """
     start = round(1000 * start_s)
     return start, max(round(1000 * end_s), start + 1)
-
-
-def guarded(name: str) -> str:
-    """Return a name that spreadsheets do not take for a formula."""
-    return f"'{name}" if name.lstrip("'").startswith(FORMULA) else name
-
-
-def _plain(name: str) -> str:
-    """Return a name without the apostrophe that `guarded` put in front."""
-    is_guarded = name[:1] == "'" and name.lstrip("'").startswith(FORMULA)
-    return name[1:] if is_guarded else name

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acmnet.evaluation.calibration_curves import (
+from acmnet.models.calibration_curves import (
     Curve,
     calibration_error,
     class_curves,
