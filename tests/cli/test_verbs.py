@@ -176,6 +176,10 @@ def test_crossvalidate(acmnet, tmp_path):
     # below the average stands its own deviation, not the mean of the others
     (spread,) = (line for line in out.splitlines() if "std over seeds" in line)
     assert spread.split()[-1] == f"{100 * scores['average_std']:.1f}"
+    (spread,) = (line for line in out.splitlines() if "std, one ranking" in line)
+    rankings = 100 * np.array(scores["pooled_by_seed"])
+    assert spread.split()[-8] == f"{rankings[:, 0].std(ddof=1):.1f}"
+    assert spread.split()[-1] == f"{rankings.mean(axis=1).std(ddof=1):.1f}"
     # every video once, by the run of its own fold
     annotations = read_annotations(labels).subset("training")
     labels_of = weak_labels(annotations)

@@ -130,23 +130,30 @@ class CrossValidation:
     def to_json(self) -> dict[str, Any]:
         """Return means and standard deviations over seeds as plain values."""
         seeds = self.by_seed()
-        spread = (
-            seeds.std(axis=0, ddof=1) if len(seeds) > 1 else np.zeros(len(self.tiou))
-        )
-        averages = seeds.mean(axis=1)
+        averages, pooled_averages = seeds.mean(axis=1), self.pooled.mean(axis=1)
         return {
             "tiou": list(self.tiou),
             "map": seeds.mean(axis=0).tolist(),
-            "std": spread.tolist(),
+            "std": _spread(seeds).tolist(),
             "pooled": self.pooled.mean(axis=0).tolist(),
+            "pooled_std": _spread(self.pooled).tolist(),
             "pooled_by_seed": self.pooled.tolist(),
             "average": float(averages.mean()),
-            "average_std": float(averages.std(ddof=1)) if len(averages) > 1 else 0.0,
+            "average_std": float(_spread(averages)),
+            "pooled_average_std": float(_spread(pooled_averages)),
             "chance": self.chance.mean(axis=(0, 1)).tolist(),
             "by_seed_and_fold": self.map.tolist(),
             "classification_by_seed_and_fold": self.classification.tolist(),
             "seconds": self.seconds,
         }
+
+
+def _spread(by_seed: FloatArray) -> FloatArray:
+    """Return the standard deviation over seeds, the first axis; 0 of a single seed."""
+    if len(by_seed) == 1:
+        return np.zeros(by_seed.shape[1:])
+    spread: FloatArray = by_seed.std(axis=0, ddof=1)
+    return spread
 
 
 def cross_validate(

@@ -30,6 +30,8 @@ SPREAD: Final = "std over seeds"
 """Name of the row of standard deviations."""
 POOLED: Final = "mAP, one ranking for all"
 """Name of the row in which the detections of all folds share one ranking."""
+POOLED_SPREAD: Final = "std, one ranking"
+"""Name of the row of its standard deviations over seeds."""
 
 
 @app.command(name="crossvalidate", help_epilogue=TRAINING_EPILOGUE)
@@ -147,8 +149,13 @@ def _print_scores(
     if has_spread:
         rows[SPREAD] = values["std"]
     rows |= {"chance": values["chance"], POOLED: values["pooled"]}
+    if has_spread:
+        rows[POOLED_SPREAD] = values["pooled_std"]
     if "ensemble" in values:
         rows["one ensemble of the seeds"] = values["ensemble"]
         rows["the ensemble, one ranking"] = values["ensemble_pooled"]
-    spread = {SPREAD: values["average_std"]}
+    spread = {
+        SPREAD: values["average_std"],
+        POOLED_SPREAD: values["pooled_average_std"],
+    }
     console.print(map_table(title, tiou, rows, spread))
