@@ -163,6 +163,36 @@ def test_times_outside_of_their_video_are_said(acmnet, world):
     assert "before 0, the first at -9 s" in err
 
 
+@pytest.mark.parametrize(
+    ("mark", "what"),
+    [
+        pytest.param({"point": 900.0}, "the point of {!r}", id="point"),
+        pytest.param({"segment": [3.0, 900.0]}, "the segment of {!r}", id="segment"),
+        pytest.param(None, "the watched span", id="watched"),
+    ],
+)
+def test_a_mark_past_the_features_is_refused_where_it_is_learned(
+    acmnet, world, mark, what
+):
+    """Tables hold no durations: times in frames would teach nothing, unnoticed."""
+    labels, _, given = world
+    content = json.loads(labels.read_text())
+    database = content["database"]
+    name = next(x for x, y in database.items() if y["subset"] == "training")
+    for video in database.values():
+        del video["duration"]
+        video["annotations"] = [{"label": a["label"]} for a in video["annotations"]]
+    label = database[name]["annotations"][0]["label"]
+    database[name] |= {"watched": [[0.0, 900.0]]} if mark is None else {}
+    database[name]["annotations"].append({"label": label} | (mark or {}))
+    labels.write_text(json.dumps(content))
+    assert acmnet("check", *given)[0] == 0
+    code, _, err = acmnet("check", *given, "--supervision", "all")
+    assert code == 1
+    expected = f"video {name!r}: {what.format(label)} at 900 s lies outside of the"
+    assert expected in " ".join(err.split())
+
+
 def test_the_training_to_start_next_is_told_with_the_same_options(acmnet, world):
     labels, features, _ = world
     apart = features.rename(features.with_name("my features"))

@@ -10,7 +10,6 @@ from torch import distributed
 
 from acmnet.data.checks.refusals import refuse_problems
 from acmnet.data.labels.label_json import label_file
-from acmnet.data.labels.marks import marked_classes
 from acmnet.messages import some
 from acmnet.models.stored_model import load
 from acmnet.models.training_summary import summarize_training
@@ -76,8 +75,8 @@ def _train(
     """Train the epochs that are missing, once the data is known to allow it."""
     _refuse_taught_selection(request)
     refuse_unlike(request)
-    marked = marked_classes(request.marks)
-    for note in refuse_problems(request.data, for_training=True, marked=marked):
+    marks = request.marks
+    for note in refuse_problems(request.data, for_training=True, marks=marks):
         on_note(note)
     refuse_oversized(request.settings, request.data, request.device)
     if found.note:

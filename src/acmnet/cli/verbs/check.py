@@ -14,7 +14,7 @@ from acmnet.data.checks.instance_checks import misplaced
 from acmnet.data.checks.refusals import bad_features
 from acmnet.data.checks.refusals import problems as data_problems
 from acmnet.data.labelled_features import Data
-from acmnet.data.labels.marks import what_it_holds
+from acmnet.data.labels.marks import given_marks, what_it_holds
 from acmnet.messages import counted
 from acmnet.recipes import Settings
 from acmnet.runs.memory_needs import refuse_oversized
@@ -43,7 +43,8 @@ def check(
     """
     settings, data = given.settings(), given.data()
     unread = list(bad_features(data))
-    found = list(data_problems(data, for_training=True))
+    marks = given_marks(data.annotations, given.supervision)
+    found = list(data_problems(data, for_training=True, marks=marks))
     # a file whose header is damaged is in both lists: report it once
     refusals = [says for refuse, says in found if refuse and says not in unread]
     refusals += unread

@@ -1,11 +1,14 @@
 """Which problems of labels and features stop training, and which are only noted."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from acmnet.data.checks.label_checks import few_long_videos, no_action
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
+from acmnet.data.labels.contradictions import SLACK_S
+from acmnet.data.labels.marks import VideoMarks, marked_classes
+from acmnet.limits import LARGEST_SECONDS
 from acmnet.messages import counted, some
 
 REFUSED_MISMATCH: Final = 0.3
@@ -19,16 +22,17 @@ class DataError(ValueError):
 
 
 def problems(
-    data: Data, *, for_training: bool, marked: Collection[str] = ()
+    data: Data, *, for_training: bool, marks: Mapping[str, VideoMarks] | None = None
 ) -> Iterator[tuple[bool, str]]:
     """Yield what is wrong with the data: whether it must be refused, and a sentence.
 
-    Values of the features are not looked at; `bad_features` does that. Classes in
-    ``marked`` have times that are learned from.
+    Values of the features are not looked at; `bad_features` does that. The times in
+    ``marks`` are learned from.
     """
     if for_training:
         yield from _label_problems(data)
-        yield from _few_long_videos(data, marked)
+        yield from _few_long_videos(data, marked_classes(marks or {}))
+        yield from _marks_past_the_end(data, marks or {})
     noted = []
     for video in data.annotations.videos.values():
         if video.duration_s is None:
@@ -66,18 +70,18 @@ def bad_features(data: Data) -> Iterator[str]:
 
 
 def refuse_problems(
-    data: Data, *, for_training: bool, marked: Collection[str] = ()
+    data: Data, *, for_training: bool, marks: Mapping[str, VideoMarks] | None = None
 ) -> list[str]:
     """Refuse data that cannot be used; return what should only be mentioned.
 
-    Classes in ``marked`` have times that are learned from.
+    The times in ``marks`` are learned from.
 
     Raises
     ------
     DataError
         With the first problem, and how many more there are.
     """
-    found = list(problems(data, for_training=for_training, marked=marked))
+    found = list(problems(data, for_training=for_training, marks=marks))
     refused = [sentence for refuse, sentence in found if refuse]
     if refused:
         more = f" (and {len(refused) - 1} more: acmnet check)" if refused[1:] else ""
@@ -126,6 +130,43 @@ def _few_long_videos(data: Data, marked: Collection[str]) -> Iterator[tuple[bool
         return  # the file is refused elsewhere
     if few is not None:
         yield False, f"{data.annotations.source}: {few[1]}"
+
+
+def _marks_past_the_end(
+    data: Data, marks: Mapping[str, VideoMarks]
+) -> Iterator[tuple[bool, str]]:
+    """Yield the first mark of each video that lies past the end of its features.
+
+    Times of a video whose duration is in the label file are compared with that when the
+    file is read; tables have no durations.
+    """
+    grid = data.store.grid
+    for video_id, own in marks.items():
+        video = data.annotations.videos.get(video_id)
+        if video is None or video.duration_s is not None:
+            continue
+        try:
+            span_s = data.length_s(video_id)
+        except FeatureError:
+            continue  # the file is refused elsewhere
+        # a last snippet that was not whole has no feature, and rates may differ
+        end_s = (1 + NOTED_MISMATCH) * span_s + max(grid.window_s, grid.stride_s)
+        ends = [(x.time_s, f"the point of {x.label!r}") for x in own.points]
+        ends += [(x.segment.end_s, f"the segment of {x.label!r}") for x in own.segments]
+        ends += [
+            (x.segment.end_s, "the watched span")
+            for x in own.watched
+            if x.segment.end_s < LARGEST_SECONDS  # a whole video of unknown length
+        ]
+        last_s, what = max(ends, default=(0.0, ""))
+        if last_s > end_s + SLACK_S:
+            yield (
+                True,
+                f"{data.annotations.source}: video {video_id!r}: {what} at "
+                f"{last_s:g} s lies outside of the video, whose features end at "
+                f"{span_s:g} s; "
+                "correct the time, which is in seconds",
+            )
 
 
 def _mismatch(data: Data, video: str, duration_s: float, span_s: float) -> str:
