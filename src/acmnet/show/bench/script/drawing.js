@@ -23,7 +23,7 @@ function pen(id, height) {
 let ink = {};
 export function readInk() {
   const style = getComputedStyle(document.documentElement);
-  ink = Object.fromEntries(["ink", "paper", "soft", "line", "quiet", "mark", "bad"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+  ink = Object.fromEntries(["ink", "paper", "lane", "soft", "line", "quiet", "mark", "bad"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
 export const xOf = (time, width) => ((time - state.from) / (state.to - state.from)) * width;
@@ -32,7 +32,7 @@ export function drawLanes() {
   const { lanes, height } = lanesOf();
   const [brush, width] = pen("lanes", height);
   for (const lane of lanes) {
-    brush.fillStyle = ink.soft;
+    brush.fillStyle = ink.lane;
     brush.fillRect(0, lane.top, width, lane.bottom - lane.top);
     const colour = lane.label === WATCHED_LANE ? ink.quiet : colourOf(lane.label);
     for (const row of lane.rows.values()) drawRow(brush, width, row, colour);
@@ -53,6 +53,11 @@ const ROW_DRAWERS = {
     if (item.kind === "watched") { hatch(brush, x, w, row, colour); return; }
     brush.fillStyle = colour;
     brush.fillRect(x, row.top, w, row.height);
+    if (w <= 3) return;
+    brush.strokeStyle = ink.ink; // tells light colours from the lane, and marks that touch
+    brush.globalAlpha = 0.5;
+    brush.strokeRect(x + 0.5, row.top + 0.5, w - 1, row.height - 1);
+    brush.globalAlpha = 1;
   },
   watched(brush, x, w, row, item, colour) { hatch(brush, x, w, row, colour); },
   found(brush, x, w, row, item, colour) {

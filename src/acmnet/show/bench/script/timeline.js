@@ -12,9 +12,9 @@ const MOVES_PX = { mouse: 2, pen: 4, touch: 8 }; // a shorter way is a click
 const WHEEL = 0.0016; // how fast the wheel zooms
 
 const LEGEND = {
-  found: "light: found by the model, faded once you decided",
+  found: "thin bar: found by the model, faded once you decided",
   other: "dashed: found by another round",
-  truth: "dark line: given by the label file",
+  truth: "line without colour: given by the label file",
   watched: "thin line with ends: watched, nothing else of this class",
 };
 
