@@ -7,8 +7,6 @@ import socket
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from acmnet.data.checks.lenient_reading import read_leniently
 from acmnet.data.detections.detection_files import DetectionFileError, read_detections
@@ -19,8 +17,6 @@ from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError
 from acmnet.evaluation.truth import read_intervals
 from acmnet.extraction.many_videos.records import ExtractionError, read_records
-from acmnet.files.strict_json import parse_json
-from acmnet.files.text_files import parse_toml, read_text
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, finite, seconds
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.models.stored_calibration import (
@@ -150,41 +146,6 @@ def test_toml_that_nobody_means(tmp_path, text, says):
     assert says in in_place_of(path, lambda path: path.write_text(text))
 
 
-def test_brackets_in_names_are_no_nesting():
-    text = json.dumps({f'[[[[ {i} \\" {{': i for i in range(1000)})
-    assert len(parse_json("x", text, "file", ValueError)) == 1000
-
-
-def test_emoji_escaped_as_two_surrogates_are_text():
-    assert parse_json("x", '["\\ud83d\\ude00", "\\\\ud800"]', "file", ValueError) == [
-        "\N{GRINNING FACE}",
-        "\\ud800",
-    ]
-
-
-values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(10**300), 10**300)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text("ab\\[{\"'"), inner),
-)
-
-
-@given(values, st.booleans())
-def test_every_value_that_json_has_is_read_as_python_reads_it(value, ascii_only):
-    text = json.dumps(value, ensure_ascii=ascii_only)
-    found = parse_json("x", text, "file", ValueError)
-    assert json.dumps(found) == json.dumps(value)
-
-
-def test_a_key_is_found_twice_in_a_moment_among_many():
-    text = json.dumps({str(i): i for i in range(200_000)})[:-1] + ', "199999": 0}'
-    with pytest.raises(ValueError, match="key '199999' is listed twice"):
-        parse_json("x", text, "file", ValueError)
-
-
 @pytest.mark.parametrize(
     "spelt",
     [
@@ -312,13 +273,6 @@ def test_doctor_says_it_too(tmp_path):
         path.write_text(text)
         (finding,) = read_leniently(path).findings
         assert says in finding.sentence
-
-
-def test_what_is_read_is_the_text(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_bytes("\N{BYTE ORDER MARK}Übung\n".encode())
-    assert read_text(path, "file", ValueError, "") == "Übung\n"
-    assert parse_toml("a", 'x = 1_000\ny = "ä"', "file", ValueError)["x"] == 1000
 
 
 @pytest.mark.parametrize("name", ["SHA256SUMS", "config.json", "model.safetensors"])
