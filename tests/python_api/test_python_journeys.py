@@ -497,6 +497,12 @@ def test_cross_validation_covers_every_video_once_and_resumes(tmp_path):
     )
 
 
+def test_cross_validation_refuses_a_seed_that_is_given_twice(tiny_world, tmp_path):
+    # its scores counted twice, and the spread over seeds came out too small
+    with pytest.raises(ValueError, match="seed 3 is given twice; give each seed once"):
+        cross_validate(request(tiny_world, tmp_path), folds=2, seeds=(3, 1, 3))
+
+
 def test_cross_validation_refuses_more_folds_than_videos(tiny_world, tmp_path):
     with pytest.raises(ValueError, match="folds must be from 2 to 12, got 13"):
         cross_validate(request(tiny_world, tmp_path), folds=13, seeds=(0,))

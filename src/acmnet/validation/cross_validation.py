@@ -193,7 +193,7 @@ def cross_validate(
     Raises
     ------
     ValueError
-        If ``folds`` does not fit the videos.
+        If ``folds`` does not fit the videos, or a seed is given twice.
     DataError
         If the training part of a fold would lack a class: with its name, the fold, and
         how many videos it needs.
@@ -352,6 +352,12 @@ def folds_of(
     seeds: Sequence[int],
 ) -> Iterator[Fold]:
     """Yield every training of a cross-validation; see `cross_validate`."""
+    for seed in seeds:
+        if list(seeds).count(seed) > 1:
+            raise ValueError(
+                f"seed {seed} is given twice; give each seed once, as in --seeds 0 "
+                "--seeds 1"
+            )
     data = request.data
     labels = data.labels
     nothing = no_action(data.annotations)
