@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from acmnet.cli.options.trained_run import localised
+from acmnet.cli.verb_parts.trained_run import localised
 from acmnet.data.features.feature_store import write_features
 from acmnet.data.labelled_features import DataSource, unlabelled
 from acmnet.models.trained_model import TrainedModel

@@ -8,7 +8,7 @@ import pytest
 
 from acmnet.checkpoints.checkpoint import load_config
 from acmnet.cli.options.detection_limits import LimitOptions
-from acmnet.cli.options.trained_run import RunDataOptions
+from acmnet.cli.options.run_data import RunDataOptions
 from acmnet.cli.verb_parts.bench_server import closing
 from acmnet.cli.verb_parts.run_page import opened_page
 from acmnet.cli.verbs.view import FROM_RUN, bench_of_run, export_of_run

@@ -10,7 +10,7 @@ import pytest
 from acmnet.checkpoints.checkpoint import load_config
 from acmnet.checkpoints.checkpoint_folder import folder_of
 from acmnet.cli import main
-from acmnet.cli.options.trained_run import scored as run_score
+from acmnet.cli.verb_parts.trained_run import scored as run_score
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data

@@ -27,7 +27,7 @@ from acmnet.checkpoints.checkpoint_folder import (
     CheckpointError,
     folder_of,
 )
-from acmnet.cli.options.trained_run import RunDataOptions
+from acmnet.cli.options.run_data import RunDataOptions
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.labels.annotations import Annotations, Instance, Video

@@ -9,8 +9,9 @@ from acmnet.checkpoints.checkpoint import load_config
 from acmnet.checkpoints.checkpoint_config import CheckpointConfig
 from acmnet.cli.options.detection_limits import LimitOptions
 from acmnet.cli.options.dotted_settings import RecipeSettings
-from acmnet.cli.options.trained_run import RunDataOptions, loaded, note_unlike, scored
+from acmnet.cli.options.run_data import RunDataOptions
 from acmnet.cli.terminal.app import note
+from acmnet.cli.verb_parts.trained_run import loaded, note_unlike, scored
 from acmnet.data.labelled_features import Data
 from acmnet.extraction.many_videos.video_search import find_videos
 from acmnet.messages import counted, some

@@ -18,9 +18,9 @@ from acmnet.cli.options.shared_options import (
     missing_videos,
     note_reading,
 )
-from acmnet.cli.options.trained_run import loaded, localised, trained_on
 from acmnet.cli.terminal.app import app, console, fail_for_left_out, note
 from acmnet.cli.terminal.terminal_tables import plain_table
+from acmnet.cli.verb_parts.trained_run import loaded, localised, trained_on
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data, DataSource, open_data

@@ -11,11 +11,7 @@ from acmnet.files.strict_json import parse_json
 from acmnet.files.text_files import read_text
 from acmnet.messages import counted
 from acmnet.model_exchange.model_card import ModelCardError
-from acmnet.model_exchange.model_export import (
-    Exported,
-    export_onnx,
-    export_torch,
-)
+from acmnet.model_exchange.model_export import Exported, export_onnx, export_torch
 from acmnet.model_exchange.pretrained import save_pretrained
 
 

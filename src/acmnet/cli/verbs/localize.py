@@ -15,21 +15,22 @@ from acmnet.cli.options.dotted_settings import (
     GivenSettings,
     RecipeSettings,
 )
-from acmnet.cli.options.localize_outputs import (
+from acmnet.cli.options.shared_options import Device, missing_videos
+from acmnet.cli.terminal.app import UsageError, app, fail_for_left_out, note
+from acmnet.cli.verb_parts.localize_outputs import (
     OutputOptions,
     Outputs,
     features_beside,
     print_next,
     write_or_print,
 )
-from acmnet.cli.options.localize_sources import Source, SourceOptions
-from acmnet.cli.options.localize_untrained import (
+from acmnet.cli.verb_parts.localize_sources import Source, SourceOptions
+from acmnet.cli.verb_parts.localize_untrained import (
     Untrained,
     UntrainedOptions,
     untrained_detections,
 )
-from acmnet.cli.options.shared_options import Device, missing_videos
-from acmnet.cli.options.trained_run import (
+from acmnet.cli.verb_parts.trained_run import (
     Find,
     loaded,
     localised,
@@ -37,7 +38,6 @@ from acmnet.cli.options.trained_run import (
     taught_times,
     trained_on,
 )
-from acmnet.cli.terminal.app import UsageError, app, fail_for_left_out, note
 from acmnet.data.detection_output import Output
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data

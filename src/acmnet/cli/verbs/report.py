@@ -6,16 +6,15 @@ from typing import Any, Final
 
 from acmnet.cli.options.detection_limits import LimitOptions, Limits
 from acmnet.cli.options.dotted_settings import RUN_EPILOGUE
+from acmnet.cli.options.run_data import RunData, RunDataOptions
 from acmnet.cli.options.shared_options import Device, missing_videos
-from acmnet.cli.options.trained_run import (
-    RunData,
-    RunDataOptions,
-    note_reviewed_precision,
-    refuse_nothing_left,
-)
 from acmnet.cli.terminal.app import app, console, fail_for_left_out, note
 from acmnet.cli.terminal.progress import counting
 from acmnet.cli.verb_parts.run_page import RunPage, opened_page
+from acmnet.cli.verb_parts.trained_run import (
+    note_reviewed_precision,
+    refuse_nothing_left,
+)
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.files.file_access import refuse_unwritable

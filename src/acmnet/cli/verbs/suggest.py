@@ -18,15 +18,11 @@ from acmnet.active_learning.suggestions import (
 from acmnet.checkpoints.checkpoint import load_config
 from acmnet.checkpoints.checkpoint_config import CheckpointConfig
 from acmnet.cli.options.dotted_settings import RUN_EPILOGUE
+from acmnet.cli.options.run_data import RunData, RunDataOptions
 from acmnet.cli.options.shared_options import Device
-from acmnet.cli.options.trained_run import (
-    RunData,
-    RunDataOptions,
-    loaded,
-    refuse_nothing_left,
-)
 from acmnet.cli.terminal.app import UsageError, app, console, fail_for_left_out
 from acmnet.cli.terminal.progress import counting
+from acmnet.cli.verb_parts.trained_run import loaded, refuse_nothing_left
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import Data

@@ -13,17 +13,16 @@ from acmnet import recipes
 from acmnet.checkpoints.checkpoint_config import CheckpointConfig
 from acmnet.cli.options.detection_limits import LimitOptions, Limits
 from acmnet.cli.options.dotted_settings import RUN_EPILOGUE
+from acmnet.cli.options.run_data import RunData, RunDataOptions
 from acmnet.cli.options.shared_options import Device
-from acmnet.cli.options.trained_run import (
-    RunData,
-    RunDataOptions,
-    note_reviewed_precision,
-    refuse_nothing_left,
-)
 from acmnet.cli.terminal.app import UsageError, app, errors, note, quiet
 from acmnet.cli.terminal.progress import Waiting, counting
 from acmnet.cli.verb_parts.bench_server import serve
 from acmnet.cli.verb_parts.run_page import RunPage, opened_page
+from acmnet.cli.verb_parts.trained_run import (
+    note_reviewed_precision,
+    refuse_nothing_left,
+)
 from acmnet.cli.verbs.label import MEDIA_FOLDER, label_export, opened_bench
 from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.detections.shown_detections import Shown

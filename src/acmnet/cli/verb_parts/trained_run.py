@@ -1,21 +1,15 @@
-"""Use of a trained run, as several verbs need it: data, model, detections, scores."""
+"""Use a trained run: load it, find actions with it, score what it found."""
 
-import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from acmnet.checkpoints.checkpoint import load_config
 from acmnet.checkpoints.checkpoint_config import CheckpointConfig
-from acmnet.cli.options.dotted_settings import GivenSettings, RecipeSettings
-from acmnet.cli.options.shared_options import LabelFps, note_reading
-from acmnet.cli.terminal.app import UsageError, note
+from acmnet.cli.options.dotted_settings import RecipeSettings
+from acmnet.cli.terminal.app import note
 from acmnet.cli.terminal.progress import counting
 from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.features.feature_files import FeatureError
-from acmnet.data.labelled_features import Data, DataSource, open_data
+from acmnet.data.labelled_features import Data
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.evaluation.videos_trained_on import (
@@ -29,9 +23,6 @@ from acmnet.models.stored_model import load
 from acmnet.models.trained_model import TrainedModel
 from acmnet.models.training_summary import MOST_VIDEOS, unlike_training
 from acmnet.runs.run_data import (
-    annotations_of,
-    features_of,
-    grid_of,
     taught_videos,
 )
 from acmnet.runs.run_data import trained_on as trained_on_of
@@ -39,56 +30,6 @@ from acmnet.runs.training_run import join_processes
 from acmnet.segments import Detections
 from acmnet.show.bench.reviewed_precision import precision_of_reviews
 from acmnet.validation.cross_validation import TIOU
-
-
-@dataclasses.dataclass(frozen=True)
-class RunDataOptions:
-    """The data that a run is used on: its own, unless others are given."""
-
-    annotations: Path | None = None
-    """Label file, with or without true segments. When left out, the copy that was made
-    of it when the run was trained: give the file if you have changed it since."""
-    features: Path | None = None
-    """Directory with the features of the videos. When left out, the directory that the
-    run was trained on."""
-    subset: str | None = None
-    "Only the videos of this subset of the label file."
-    label_fps: LabelFps = None
-    settings: GivenSettings = RecipeSettings()
-
-    def source(self, run: Path) -> DataSource:
-        """Return where the data are: as given, or else where they were for training.
-
-        Raises
-        ------
-        UsageError
-            If the data that the run was trained on are not there any more.
-        """
-        config = load_config(run)
-        annotations = self.annotations or annotations_of(run, config)
-        features = self.features or features_of(run, config)
-        for name, path in (("annotations", annotations), ("features", features)):
-            if path is None and name in config.training:
-                raise UsageError(
-                    f"the {name} that {run} was trained on are not at "
-                    f"{config.training[name]} any more: give them with "
-                    f"--{name}"
-                )
-        if annotations is None or features is None:
-            raise UsageError(
-                f"{run} does not say what it was trained on: give --annotations and "
-                "--features"
-            )
-        grid = grid_of(features, config)
-        return DataSource(annotations, features, self.subset, grid, self.label_fps)
-
-    def opened(self, run: Path) -> Data:
-        """Open the data; print a note on videos that could not be extracted."""
-        without = load_config(run).training.get("left_out", ())
-        return note_reading(
-            open_data(self.source(run), on_left_out=note, without=without)
-        )
-
 
 Find = Callable[
     [
@@ -100,7 +41,6 @@ Find = Callable[
     dict[str, Detections],
 ]
 """Finds the actions in videos, as `localize_videos` does."""
-RunData = Annotated[RunDataOptions, Parameter(name="*")]
 
 
 def loaded(run: Path, device: str, given: RecipeSettings) -> TrainedModel:

@@ -7,9 +7,9 @@ from typing import Annotated, NamedTuple
 from cyclopts import Parameter
 
 from acmnet.cli.options.dotted_settings import RecipeSettings
-from acmnet.cli.options.trained_run import refuse_nothing_left
 from acmnet.cli.terminal.app import UsageError, note
 from acmnet.cli.terminal.progress import counting
+from acmnet.cli.verb_parts.trained_run import refuse_nothing_left
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.extraction.extractors.i3d_choices import RGB_WEIGHTS
