@@ -7,7 +7,8 @@ detections; ``video`` and ``extraction`` make features of video files. The metho
 directory: ``runs`` trains it, ``models`` reads it, ``inference`` finds actions with it,
 and ``validation`` tells how good it is. ``active_learning`` (what to mark next),
 ``model_exchange`` and ``fitting`` (the verb fit) use runs. ``python_api``, ``show`` and
-``cli`` are what users meet.
+``cli`` are what users meet. ``runtime`` and ``files``, and the modules beside the
+folders, serve all others.
 
 Each name is imported when it is first used, so that `import acmnet` is quick.
 """

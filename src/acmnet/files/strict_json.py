@@ -48,8 +48,9 @@ def parse_json(
     ``is_video`` returns for a key and its value whether the key is the name of a video.
     The message on a repeated key then calls it a video.
 
-    ``made_of`` returns what an object is to be replaced with as soon as it was read, or
-    the object itself. A file with a million small objects takes less memory so.
+    ``made_of`` is called with each object as soon as it was read, and returns what
+    replaces it, or the object itself. Smaller values in place of a million small
+    objects save memory.
     """
     strange: list[_NoNumber] = []
 

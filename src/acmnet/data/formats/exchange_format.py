@@ -169,6 +169,17 @@ def as_detections(video: Video, scores: Sequence[float]) -> Detections:
     return Detections.of(names, rows)
 
 
+def without_bars(name: str) -> str:
+    """Return a name without ``|``, which separates or ends names in some formats.
+
+    Examples
+    --------
+    >>> without_bars("a|b")
+    'a/b'
+    """
+    return name.replace("|", "/")
+
+
 def same(name: str) -> str:
     """Return the name as it is."""
     return name

@@ -20,7 +20,13 @@ DaVinci Resolve Reference Manual, "Importing and Exporting Marker EDLs".
 import re
 from typing import Final
 
-from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
+from acmnet.data.formats.exchange_format import (
+    Content,
+    Format,
+    Parsed,
+    Source,
+    without_bars,
+)
 from acmnet.data.formats.field_checks import (
     action_name,
     lines_of,
@@ -174,17 +180,6 @@ def write(content: Content) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
-def spelt(name: str) -> str:
-    """Return a name without the sign that ends a marker's name.
-
-    Examples
-    --------
-    >>> spelt("a|b")
-    'a/b'
-    """
-    return name.replace("|", "/")
-
-
 FORMAT: Final = Format(
     name="edl",
     title="an edit decision list",
@@ -196,5 +191,5 @@ FORMAT: Final = Format(
     one_file="video",
     read=read,
     write=write,
-    spelt=spelt,
+    spelt=without_bars,
 )

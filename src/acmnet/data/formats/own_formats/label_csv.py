@@ -12,7 +12,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from acmnet.data.detections.detection_csv import csv_of
-from acmnet.data.formats.exchange_format import Content, Format, as_detections
+from acmnet.data.formats.exchange_format import (
+    Content,
+    Format,
+    as_detections,
+    without_bars,
+)
 from acmnet.data.formats.field_checks import plain
 from acmnet.data.labels.annotations import Video, names_alone
 
@@ -48,17 +53,6 @@ def write(content: Content) -> str:
     return "\ufeff" + out.getvalue()
 
 
-def spelt(name: str) -> str:
-    """Return a name without the sign that separates labels.
-
-    Examples
-    --------
-    >>> spelt("a|b")
-    'a/b'
-    """
-    return name.replace("|", "/")
-
-
 FORMAT: Final = Format(
     name="csv",
     title="a CSV table",
@@ -71,5 +65,5 @@ FORMAT: Final = Format(
     ),
     subsets=None,
     write=write,
-    spelt=spelt,
+    spelt=without_bars,
 )
