@@ -167,6 +167,15 @@ def shared_data():
     return data
 
 
+@pytest.fixture
+def stpn(shared_data):
+    """Give the folder with STPN's detections on THUMOS14 and the truth, or skip."""
+    folder = shared_data / "thumos14"
+    if not (folder / "stpn_detections.json").is_file():
+        pytest.skip(f"no STPN detections in {folder}")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def browser():
     """Start the system's Chromium, or skip."""

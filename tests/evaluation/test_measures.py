@@ -16,7 +16,7 @@ from support.twins_protocols import (
     literal_recall,
     literal_world,
 )
-from support.worlds import file_of, truth_of
+from support.worlds import HALVES, file_of, instances, truth_of
 
 PLAIN = "video_test_0000004"
 
@@ -100,19 +100,10 @@ def test_without_detections():
 
 TIOU = (0.25, 0.5, 0.75)
 NAMES = ("custom", "thumos14-authors", "thumos14-rounded", "thumos14-2014")
-halves = st.integers(0, 12).map(lambda x: x / 2)
-truths = st.lists(
-    st.builds(
-        lambda label, start, length: (label, start / 2, (start + length) / 2),
-        st.sampled_from(("jump", "run", "Ambiguous")),
-        st.integers(0, 11),
-        st.integers(1, 8),
-    ),
-    max_size=4,
-)
+truths = instances(most=4)
 shown = truths.map(lambda rows: [("jump", 0.0, 2.0), *rows])
 labels = st.sampled_from(("jump", "run", "fly"))
-rows = st.lists(st.builds(Row, labels, halves, halves, st.integers(0, 4)), max_size=6)
+rows = st.lists(st.builds(Row, labels, HALVES, HALVES, st.integers(0, 4)), max_size=6)
 
 
 @settings(deadline=None, max_examples=120)

@@ -19,7 +19,7 @@ from support.twins_protocols import (
     ONLY_AMBIGUOUS,
     literal_protocol_ap,
 )
-from support.worlds import file_of, truth_of
+from support.worlds import HALVES, file_of, instances, truth_of
 
 PLAIN = "video_test_0000004"
 VIDEOS = (PLAIN, NO_CRICKET, ONLY_AMBIGUOUS, NO_HAMMER)
@@ -294,19 +294,10 @@ def test_custom_takes_an_ambiguous_label_for_a_class():
 # Twins
 
 TIOU = (0.1, 0.2, 0.25, 0.3, 0.5, 0.6, 0.75, 1.0)
-halves = st.integers(0, 12).map(lambda x: x / 2)
-truths = st.lists(
-    st.builds(
-        lambda label, start, length: (label, start / 2, (start + length) / 2),
-        st.sampled_from(("jump", "run", "Ambiguous")),
-        st.integers(0, 11),
-        st.integers(1, 8),
-    ),
-    max_size=5,
-)
+truths = instances(most=5)
 shown = truths.map(lambda rows: [("jump", 0.0, 2.0), *rows])
 labels = st.sampled_from(("jump", "jump", "run", "fly"))
-rows = st.lists(st.builds(Row, labels, halves, halves, st.integers(0, 4)), max_size=7)
+rows = st.lists(st.builds(Row, labels, HALVES, HALVES, st.integers(0, 4)), max_size=7)
 worlds = st.tuples(
     st.fixed_dictionaries({PLAIN: shown}, optional=dict.fromkeys(VIDEOS[1:], truths)),
     st.fixed_dictionaries(
@@ -333,15 +324,6 @@ def test_every_protocol_agrees_with_its_literal_twin(world):
 
 
 # Real detections
-
-
-@pytest.fixture
-def stpn(shared_data):
-    """Give the folder with STPN's detections and the complete truth; skip without."""
-    folder = shared_data / "thumos14"
-    if not (folder / "stpn_detections.json").is_file():
-        pytest.skip(f"no STPN detections in {folder}")
-    return folder
 
 
 # In percent at 0.1 to 0.9; the first row is the published one. Instances that cannot

@@ -9,16 +9,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.detections.detection_files import DetectionFileError
 from acmnet.data.formats.exchange_format import Source
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import (
     AnnotationError,
-    Annotations,
     Instance,
     Point,
-    Video,
     WatchedSpan,
 )
 from acmnet.evaluation.matching import Located, average_precision, match_detections
@@ -26,37 +23,7 @@ from acmnet.evaluation.reports import evaluate
 from acmnet.evaluation.tiou import parse_tiou
 from acmnet.segments import Detections, Segment
 from support.twins_evaluation import Row, naive_class_ap, naive_match
-
-CLASSES = ("jump", "run", "swim")
-
-
-def truth_of(**videos):
-    """Return annotations of ``(label, start, end)`` by video, all of subset 'test'."""
-    made = {}
-    for name, found in videos.items():
-        instances = tuple(Instance(x, Segment(a, b)) for x, a, b in found)
-        labels = tuple(c for c in CLASSES if c in {x for x, _, _ in found})
-        made[name] = Video(
-            id=name, subset="test", duration_s=None, labels=labels, instances=instances
-        )
-    return Annotations("labels.json", made, CLASSES)
-
-
-def file_of(**videos):
-    """Return a detection file of ``(label, start, end, score)`` by video."""
-    rows = [(v, *row) for v, found in videos.items() for row in found]
-    labels = tuple(sorted({row[1] for row in rows}))
-    numbers = np.array([row[2:] for row in rows], dtype=float).reshape(-1, 3)
-    return DetectionFile(
-        source="found.json",
-        video_ids=tuple(videos),
-        labels=labels,
-        video_index=np.array([list(videos).index(row[0]) for row in rows], np.int64),
-        label_index=np.array([labels.index(row[1]) for row in rows], np.int64),
-        start_s=numbers[:, 0],
-        end_s=numbers[:, 1],
-        score=numbers[:, 2],
-    )
+from support.worlds import file_of, truth_of
 
 
 def located(*intervals):
@@ -219,8 +186,10 @@ def test_the_subset_of_all_predicted_videos_is_named():
     ("found", "unpredicted"),
     [
         pytest.param({}, ("a", "b"), id="no videos"),
-        pytest.param({"b": Detections.of(CLASSES)}, ("a",), id="an empty list"),
-        pytest.param({"x": Detections.of(CLASSES)}, ("a", "b"), id="an empty stranger"),
+        pytest.param({"b": Detections.of(("jump", "run"))}, ("a",), id="an empty list"),
+        pytest.param(
+            {"x": Detections.of(("jump", "run"))}, ("a", "b"), id="an empty stranger"
+        ),
     ],
 )
 def test_no_detections_score_zero(found, unpredicted):
@@ -236,11 +205,13 @@ def test_no_detections_score_zero(found, unpredicted):
 ticks = st.integers(0, 5)
 THRESHOLDS = (0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.75, 0.8, 1.0)
 instances = st.lists(
-    st.tuples(st.sampled_from(CLASSES[:2]), ticks, ticks).filter(lambda x: x[1] < x[2]),
+    st.tuples(st.sampled_from(("jump", "run")), ticks, ticks).filter(
+        lambda x: x[1] < x[2]
+    ),
     max_size=6,
 )
 rows = st.lists(
-    st.builds(Row, st.sampled_from((*CLASSES[:2], "fly")), ticks, ticks, ticks),
+    st.builds(Row, st.sampled_from(("jump", "run", "fly")), ticks, ticks, ticks),
     max_size=9,
 )
 
@@ -573,15 +544,6 @@ def test_refuses_files_as_their_rooms_do(files, tmp_path):
 NINE = parse_tiou("0.1:0.9:0.1")
 
 
-@pytest.fixture
-def thumos(shared_data):
-    """Give the folder with THUMOS14's truth and STPN's detections; skip without."""
-    folder = shared_data / "thumos14"
-    if not (folder / "stpn_detections.json").is_file():
-        pytest.skip(f"no STPN detections in {folder}")
-    return folder
-
-
 PUBLISHED = {
     "gt_210.json": [52.1, 44.2, 34.7, 26.1, 17.7, 10.1, 5.0, 1.3, 0.1],
     "gt_212.json": [51.44, 43.61, 34.18, 25.61, 17.34, 9.84, 4.84],
@@ -592,9 +554,9 @@ PUBLISHED = {
     ("name", "digits", "size"),
     [("gt_210.json", 1, (210, 3311)), ("gt_212.json", 2, (212, 3358))],
 )
-def test_gives_the_published_row(thumos, name, digits, size):
+def test_gives_the_published_row(stpn, name, digits, size):
     tiou = NINE[: len(PUBLISHED[name])]
-    found, truth = thumos / "stpn_detections.json", read_annotations(thumos / name)
+    found, truth = stpn / "stpn_detections.json", read_annotations(stpn / name)
     report = evaluate(truth, found, subset="test", tiou=tiou)
     assert (report.videos, report.instances, report.dropped) == (*size, {})
     assert (100 * report.map).round(digits).tolist() == PUBLISHED[name]

@@ -355,7 +355,8 @@ def test_the_readme_journey_in_python(run, tiny_world):
 
 
 def test_a_one_snippet_video_is_localised(run):
-    acmnet.load(run).localize(np.zeros((1, 16), dtype=np.float32))
+    found = acmnet.load(run).localize(np.zeros((1, 16), dtype=np.float32))
+    assert all(0 <= one.start_s < one.end_s <= 0.64 + 1e-9 for one in found)
 
 
 def test_sampled_tests_keep_the_clock(run, tiny_world):

@@ -1,10 +1,27 @@
 """Small worlds for tests of evaluation: annotations and detections from tuples."""
 
 import numpy as np
+from hypothesis import strategies as st
 
 from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.labels.annotations import Annotations, Instance, Video
 from acmnet.segments import Segment
+
+HALVES = st.integers(0, 12).map(lambda x: x / 2)
+"""Times that are multiples of 0.5 s, so that many are equal."""
+
+
+def instances(most):
+    """Return lists of up to ``most`` instances ``(label, start, end)``, to be drawn."""
+    return st.lists(
+        st.builds(
+            lambda label, start, length: (label, start / 2, (start + length) / 2),
+            st.sampled_from(("jump", "run", "Ambiguous")),
+            st.integers(0, 11),
+            st.integers(1, 8),
+        ),
+        max_size=most,
+    )
 
 
 def truth_of(**videos):
