@@ -39,21 +39,24 @@ def read_annotations(path: str | Path, fps: FrameRates | None = None) -> Annotat
     Parameters
     ----------
     path : str or Path
-        Either ActivityNet-style JSON, ``database -> video -> subset, duration,
-        annotations -> [{label, segment}]`` with times in seconds (numbers, or numbers
-        as text), in which ``subset``, ``duration`` and ``segment`` may be missing, or
-        ``point`` may be in the segment's place; a video may have ``watched``
-        (`acmnet.data.labels.watched_json`). Or such videos without ``database``, as
-        BMN's files of ActivityNet have them (`acmnet.data.labels.bmn_annotations`). Or
-        a table with the header ``video,labels``, labels separated by ``|``, and
-        optional columns ``subset``, ``duration``, ``start`` and ``end``
-        (`acmnet.data.labels.row_marks`); a known video suffix is taken off the video's
-        name. Other separators, encodings and names of these columns are recognised, and
-        the notes of the returned annotations state them. Or a Parquet or Arrow file
-        (`acmnet.data.labels.arrow_labels`), which is the one for a million videos. Or a
-        file in a format of another program, or a folder with such a file for each video
-        (`acmnet.data.formats.format_table`).
+        One of these:
 
+        - JSON as ActivityNet's, ``database -> video -> subset, duration, annotations ->
+          [{label, segment}]``, with times in seconds, as numbers or as text. A video
+          may lack ``subset`` and ``duration``, and may have ``watched``
+          (`acmnet.data.labels.watched_json`). An annotation may have a ``point`` in
+          place of the segment, or neither.
+        - Such videos without ``database``, as BMN's files of ActivityNet have them
+          (`acmnet.data.labels.bmn_annotations`).
+        - A table with the header ``video,labels``, labels separated by ``|``, and
+          optional columns ``subset``, ``duration``, ``start`` and ``end``
+          (`acmnet.data.labels.row_marks`). A known video suffix is taken off the
+          video's name. Other separators, encodings and names of these columns are
+          recognised, and the notes of the returned annotations state them.
+        - A Parquet or Arrow file (`acmnet.data.labels.arrow_labels`), which is the one
+          for a million videos.
+        - A file in a format of another program, or a folder with such a file for each
+          video (`acmnet.data.formats.format_table`).
     fps : float or callable, optional
         Frames per second of the videos, which is needed for labels that count frames;
         or a function that returns them for a video by its id.

@@ -167,9 +167,9 @@ def shrunk_curve(
 
     Notes
     -----
-    Let b be the block of the class's own isotonic regression that a score s lies in,
-    with n_b detections of which a share y_b is correct (n_b = 0 between two blocks and
-    beyond them), and m the curve of everyone. Then ::
+    A score s lies in a block b of the class's own isotonic regression, or in none. The
+    block has n_b detections, of which a share y_b is correct; without a block, n_b is
+    0. With the curve m of everyone, ::
 
         p(s) = (n_b y_b + prior m(s)) / (n_b + prior),
 

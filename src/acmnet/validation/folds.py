@@ -53,11 +53,11 @@ def stratified_folds(
     Returns
     -------
     Folds
-        A class with two videos or more is in the training part of every fold, and one
-        with as many videos as folds in every fold, unless videos with several labels
-        cannot be dealt so (`ORDERS_TRIED` orders are tried). With groups the same holds
-        for classes in as many groups; of equal deals the one with the most even sizes
-        is taken.
+        A class with two videos or more is in the training part of every fold. A class
+        with as many videos as there are folds is in every fold. With groups, what
+        counts is how many groups have the class. Videos with several labels may make
+        this impossible; `ORDERS_TRIED` orders of dealing are tried, and of equally good
+        ones the one whose folds are most even in size is taken.
 
     Raises
     ------

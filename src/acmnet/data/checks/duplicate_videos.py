@@ -262,10 +262,10 @@ def _nearest_of(
 def shared(a: Scaled, b: Scaled) -> float:
     """Return which share of the shorter video runs in step with the other.
 
-    Snippets of the shorter one are looked up in the other. A snippet counts if the
-    nearest is no further off than its own neighbours in time are on average, and if
-    it lies as far into the other video as the nearest of most other snippets do,
-    within two.
+    For up to `PROBED_SNIPPETS` snippets of the shorter video, the nearest snippet of
+    the other one is found. A snippet counts if the features of the two differ no more
+    than those of its own neighbours in time do on average, and if the two are shifted
+    in time by the median shift, within two snippets.
 
     Parameters
     ----------

@@ -12,13 +12,15 @@ of a point have, in place of ``x``, one of `SURE_WORDS`, or Kinect's ``state`` o
 ``trackingstate`` (0 or NotTracked, 1 or Inferred, 2 or Tracked). Where three points or
 more have a ``z``, points without one are left out: they are places in a picture.
 
-A row is a frame. Where a column ``person``, ``body``, ``track``, ``individual``,
-``animal``, ``skeleton``, ``user``, ``hand`` or ``handedness`` (each also with ``_id``)
-tells individuals apart, a row is one of them in a frame. So is a column ``id`` in which
-numbers occur again and again. Where a column ``joint``, ``landmark``, ``bodypart``,
-``keypoint``, ``point`` or ``node`` (each also with ``_id``, ``_name`` or ``_index``)
-names points, as Kinect recorders write it, a row is one point and the coordinates are
-``x``, ``y``, ``z`` (or ``position_x``, ...).
+What a row holds depends on two columns:
+
+- Without either, a row is a frame.
+- A column ``person``, ``body``, ``track``, ``individual``, ``animal``, ``skeleton``,
+  ``user``, ``hand`` or ``handedness`` (each also with ``_id``) tells individuals apart:
+  a row is one of them in a frame. A column ``id`` does so if its numbers recur.
+- A column ``joint``, ``landmark``, ``bodypart``, ``keypoint``, ``point`` or ``node``
+  (each also with ``_id``, ``_name`` or ``_index``) names points, as Kinect recorders
+  write it: a row is one point, at ``x``, ``y``, ``z`` (or ``position_x``, ...).
 
 Several individuals may also stand side by side in a row, as ``person0_nose_x`` or
 sleap-io's ``inst0.nose.x``; a column ``inst0.track`` says who each of them is.

@@ -99,10 +99,10 @@ def write_confusion_figure(report: DetectionReport, path: Path) -> tuple[Path, .
 def confusion(report: DetectionReport, tiou: float = NAMED_TIOU) -> FloatArray:
     """Return which class is detected at each true instance, (C, C + 1).
 
-    An instance counts for the class of the detection, of any class, with the highest
-    score among those that overlap it with a tIoU of ``tiou`` or more and whose score is
-    at least half the highest score in the video. If there is none, it counts for the
-    last column, "nothing".
+    Detections of all classes compete for an instance. One is a candidate if its tIoU
+    with the instance is ``tiou`` or more, and its score is at least half the highest
+    score in the video. The instance counts for the class of the candidate with the
+    highest score, or without a candidate for the last column, "nothing".
 
     Parameters
     ----------

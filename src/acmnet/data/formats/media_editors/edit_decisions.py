@@ -1,8 +1,8 @@
 """Edit decision lists for video editors (.edl, CMX 3600), with markers for Resolve.
 
-One file is for one video, whose name is the title. Every segment is an event with times
-as time codes of hours, minutes, seconds and frames, and the line below it has the name
-of the action as a marker, which Resolve reads with Import > Timeline Markers from EDL.
+One file is for one video, whose name is the title. Every segment is an event. Its times
+are time codes: hours, minutes, seconds and frames. The line below it is a marker with
+the name of the action, which Resolve reads with Import > Timeline Markers from EDL.
 Other programs show the events. Time codes count from 00:00:00:00, so the timeline has
 to start there. The frame rate has to be stated; drop-frame time codes are not read.
 
