@@ -87,6 +87,7 @@ SLOW = {
     "video/test_damaged_videos",
     "video/test_frames",
     "workers/test_ray_workers",
+    "workers/test_torchrun",
     "workers/test_worker_tasks",
 }
 """Files whose tests are marked slow, so that ``make test-fast`` leaves them out."""

@@ -14,7 +14,6 @@ import pytest
 
 from acmnet.checkpoints.checkpoint import load_config
 from acmnet.checkpoints.checkpoint_folder import has_checkpoint
-from acmnet.cli import main
 from acmnet.cli.terminal.exit_codes import (
     INTERRUPTED,
     LEFT_OUT,
@@ -535,36 +534,6 @@ def test_as_a_module_and_its_exit_code():
     assert done.returncode == 1
     assert re.fullmatch(r"acmnet: .*nowhere\.json.*\n", done.stderr)
     assert done.stdout == ""
-
-
-def test_two_processes_give_the_losses_of_one(data, tmp_path):
-    # 12 videos in batches of 5: the second process's last batch is its smallest, 1
-    common = ["train", *map(str, data), "--subset", "training", "--training.epochs=3"]
-    common += ["--profile", "corrected"]
-    common += ["--training.batch-size=5", "--sampling.method=random"]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    torchrun += ["--standalone"]  # takes a port that is free
-    main([*common, "--out", str(tmp_path / "one")])
-    done = subprocess.run(
-        [*torchrun, "-m", "acmnet", *common, "--out", str(tmp_path / "two")],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=environment() | {"OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    logs = [
-        [
-            json.loads(x)
-            for x in (tmp_path / name / "log.jsonl").read_text().splitlines()
-        ]
-        for name in ("one", "two")
-    ]
-    assert len(logs[0]) == len(logs[1]) == 9
-    for one, two in zip(*logs, strict=True):
-        one.pop("seconds")
-        two.pop("seconds")
-        assert one == pytest.approx(two, rel=1e-5)
 
 
 SCORED = ("--ground-truth", "labels.json", "--detections", "found.json")

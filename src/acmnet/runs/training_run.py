@@ -1,12 +1,16 @@
 """A training from its request to a finished run, or what is missing of it."""
 
 import atexit
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import distributed
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from acmnet.data.checks.refusals import refuse_problems
 from acmnet.data.labels.label_json import label_file
@@ -22,6 +26,11 @@ from acmnet.runs.run_state import RunOnDisk, RunState, starting_point
 from acmnet.runs.student_training import train_student
 from acmnet.runtime.startup import is_first_process
 from acmnet.training.optimisation.tasks import StepRecord
+
+RESTARTS: Final = "TORCHELASTIC_RESTART_COUNT"
+"""Environment variable of a process of torchrun: how often all were started anew."""
+LOST: Final = ("gloo", "nccl")
+"""Words of torch's error where another process of the training cannot be reached."""
 
 
 def train_run(
@@ -59,7 +68,8 @@ def train_run(
             on_note(f"{request.out} is trained; --overwrite trains it anew")
             return request.out
         if not found.is_trained:
-            _train(request, found, on_step, on_note)
+            with _told_of_lost_processes(request.out):
+                _train(request, found, on_step, on_note)
         if is_first_process():
             model = load(request.out, device=request.device)
             summarize_training(request.out, model, request.data)
@@ -86,6 +96,21 @@ def _train(
         train_student(request, found, labels, on_step, on_note)
     else:
         train_network(request, found, labels, on_step, on_note=on_note)
+
+
+@contextlib.contextmanager
+def _told_of_lost_processes(out: Path) -> Iterator[None]:
+    """Say in one sentence that another process of torchrun has ended, if it has."""
+    try:
+        yield
+    except RuntimeError as error:
+        is_lost = any(word in str(error).casefold() for word in LOST)
+        if not (distributed.is_initialized() and is_lost):
+            raise
+        raise RunError(
+            f"another process of the training of {out} has ended, so this one cannot "
+            "go on; the same command with --resume goes on from the last checkpoint"
+        ) from error
 
 
 def _refuse_taught_selection(request: RunRequest) -> None:
@@ -123,7 +148,11 @@ def join_processes(device: str) -> str:
     if device == "cuda" and "LOCAL_RANK" in os.environ:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not distributed.is_initialized():
-        distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        backend = "nccl" if device.startswith("cuda") else "gloo"
+        store, rank, size = next(rendezvous("env://"))
+        # torchrun keeps one store for all restarts, with addresses of the dead in it
+        store = PrefixStore(os.environ.get(RESTARTS, "0"), store)
+        distributed.init_process_group(backend, store=store, rank=rank, world_size=size)
         # its threads may abort a process that ends while they run
         atexit.register(distributed.destroy_process_group)
     return device
