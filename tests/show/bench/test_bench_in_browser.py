@@ -462,7 +462,8 @@ def test_the_same_segment_marked_twice_is_one_mark_and_told(opened, bench):
 
 
 def test_every_control_has_a_name_and_a_phone_has_room(opened, bench):
-    page = at_bench(opened, bench, "jump")
+    long = "jump from the lower to the upper board, and back again to the lower one"
+    page = at_bench(opened, bench, "jump", long)
     marked(page, 3, 9)
     page.set_viewport_size(PHONE)
     frame(page)
