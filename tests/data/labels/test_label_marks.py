@@ -171,6 +171,12 @@ SEGMENT, POINT = {"label": "jump", "segment": [1, 2]}, {"label": "jump", "point"
             id="outside of its class's segment",
         ),
         pytest.param(
+            [SEGMENT, {"label": "jump", "point": 10 / 3}],
+            [[1 / 30, 9]],
+            r"the point at 3\.333 s lies in a watched span \(0\.033 to 9 s\)",
+            id="times of frames",
+        ),
+        pytest.param(
             [SEGMENT, POINT],
             {"jump": [[1.5, 6]]},
             r"the point .* \(1\.5 to 6 s\) but",

@@ -77,13 +77,13 @@ def _outside_the_video(video: Video) -> Iterator[str]:
     end_s = video.duration_s
     is_known = end_s is not None
     last_s = LARGEST_SECONDS if end_s is None else end_s
-    ends = f"ends at {last_s:g} s" if is_known else "starts at 0"
+    ends = f"ends at {_seconds(last_s)} s" if is_known else "starts at 0"
     for point in video.points:
         if not -SLACK_S <= point.time_s <= last_s + SLACK_S:
             yield (
                 f"video {video.id!r}, class {point.label!r}: the point at "
-                f"{point.time_s:g} s lies outside of the video, which {ends}; correct "
-                "the time or the duration"
+                f"{_seconds(point.time_s)} s lies outside of the video, which {ends}; "
+                "correct the time or the duration"
             )
     for span in video.watched:
         if span.segment.start_s < -SLACK_S or span.segment.end_s > last_s + SLACK_S:
@@ -110,9 +110,10 @@ def _outside_the_segments(video: Video) -> Iterator[str]:
             span = spans.around(time_s)
             if span is not None and segments.around(time_s) is None:
                 yield (
-                    f"video {video.id!r}, class {label!r}: the point at {time_s:g} s "
-                    f"lies in a watched span ({_words(span)}) but outside of every "
-                    "segment of the class; remove the point, or give it its segment"
+                    f"video {video.id!r}, class {label!r}: the point at "
+                    f"{_seconds(time_s)} s lies in a watched span ({_words(span)}) but "
+                    "outside of every segment of the class; remove the point, or give "
+                    "it its segment"
                 )
 
 
@@ -163,8 +164,19 @@ def covers_all(spans: Iterable[Segment], duration_s: float | None) -> bool:
 
 
 def _words(span: Segment) -> str:
-    end = "its end" if span.end_s == LARGEST_SECONDS else f"{span.end_s:g} s"
-    return f"{span.start_s:g} to {end}"
+    end = "its end" if span.end_s == LARGEST_SECONDS else f"{_seconds(span.end_s)} s"
+    return f"{_seconds(span.start_s)} to {end}"
+
+
+def _seconds(time_s: float) -> str:
+    """Return a time in seconds to the millisecond, without zeros at its end.
+
+    Examples
+    --------
+    >>> _seconds(1 / 30), _seconds(7.0), _seconds(12345.25)
+    ('0.033', '7', '12345.25')
+    """
+    return f"{time_s:.3f}".rstrip("0").rstrip(".")
 
 
 class _Cover:
