@@ -82,13 +82,20 @@ def diagnose_command(
         write_json(json_path, diagnosis.to_json())
     if figures is not None:
         write_diagnosis_figures(diagnosis, figures)
+    _print_diagnosis(f"{detections} against {ground_truth}", diagnosis)
+
+
+def _print_diagnosis(subject: str, diagnosis: Diagnosis) -> None:
+    """Print mAP, both tables, and what a reader of them should know.
+
+    ``subject`` names the detections and the ground truth.
+    """
     report = diagnosis.report
     at = ", ".join(f"{x:g}" for x in report.tiou)
     many = " (means over tIoU)" if len(report.tiou) > 1 else ""
     console.print(
-        f"{detections} against {ground_truth}{report.protocol.phrase}: mAP "
-        f"{100 * report.average:.2f} % at tIoU {at}, normalised "
-        f"{100 * diagnosis.map_n.mean():.2f} %{many}",
+        f"{subject}{report.protocol.phrase}: mAP {100 * report.average:.2f} % at tIoU "
+        f"{at}, normalised {100 * diagnosis.map_n.mean():.2f} %{many}",
         markup=False,
     )
     title = "kinds of detections in %, and points of mAP gained without that kind"

@@ -28,6 +28,7 @@ from acmnet.names import one_form
 from acmnet.segments import Detection
 from acmnet.show.rendering.rendered_video import (
     MOST_DRAWN,
+    Rendered,
     RenderError,
     detections_of,
     not_among,
@@ -113,13 +114,7 @@ def render(
         done = render_detections(
             path, found, out, truth=truth, tracks=points, on_frame=waiting.update
         )
-    lost = {
-        "of the picture left out because of damage": done.skipped_packets,
-        "of the sound left out because of damage": done.dropped_sound,
-    }
-    for what, n in lost.items():
-        if n:
-            note(f"{path}: {counted(n, 'packet')} {what}")
+    _note_damage(path, done)
     drawn = [] if detections is None else [counted(len(found), "detection")]
     if points is not None:
         drawn.append(f"tracks of {counted(len(points.individuals), 'individual')}")
@@ -129,6 +124,15 @@ def render(
         f"{counted(done.frames, 'frame')} with {' and '.join(drawn)}: {out}",
         markup=False,
     )
+
+
+def _note_damage(path: Path, done: Rendered) -> None:
+    """Print a note on what was left out of a video because of damage."""
+    lost = {"picture": done.skipped_packets, "sound": done.dropped_sound}
+    for what, n in lost.items():
+        if n:
+            packets = counted(n, "packet")
+            note(f"{path}: {packets} of the {what} left out because of damage")
 
 
 def _points(tracks: Path) -> Tracks:
