@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from acmnet.data.labelled_features import DataSource
-from acmnet.show.figures.ablation_figures import write_dial_figure
 from benchmarks import findings
+from benchmarks.context_figure import write_context_figure
 from benchmarks.findings import Validated
 
 EPOCHS: Final = ["--training.epochs", "2", "--student-training.epochs", "2"]
 QUICK: Final = ["--folds", "2", "--seeds", "0", *EPOCHS]
-DIALS: Final = (0.0, 0.5, 1.0)
+CONTEXTS: Final = (0.0, 0.5, 1.0)
+"""Amounts of context in the simulated features."""
 # with the authors' sampling an epoch takes six times as long (docs/results-earlier.md)
 SHORTER: Final = ["--training.epochs", "60", "--training.checkpoint-every", "20"]
 BF16: Final = ["--training.precision", "bf16"]
@@ -161,11 +162,12 @@ def simulated(data: Path, out: Path) -> Iterator[Named]:
     """Yield the commands for simulated features."""
     thumos = [*("--annotations", f"{data}/thumos14/gt_212.json")]
     thumos += ["--subset", "validation", "--videos", "100"]
-    for dial in DIALS:
-        world = f"{out}/simulation_{dial:g}"
-        amount = ["--dimension", "128", "--context", f"{dial:g}"]
-        yield f"simulation at {dial:g}", ["simulate", *thumos, *amount, "--out", world]
-        yield _studied(_drawn(out, dial), out, "III", ["--training.epochs", "40"])
+    for context in CONTEXTS:
+        world = f"{out}/simulation_{context:g}"
+        amount = ["--dimension", "128", "--context", f"{context:g}"]
+        command = ["simulate", *thumos, *amount, "--out", world]
+        yield f"simulation at {context:g}", command
+        yield _studied(_drawn(out, context), out, "III", ["--training.epochs", "40"])
     longer = ["--training.epochs", "200"]
     trained_longer = _drawn(out, 0.5, 1)._replace(name="simulation_0.5_200")
     yield _studied(trained_longer, out, "III", longer)
@@ -208,12 +210,12 @@ def published(data: Path, out: Path) -> Iterator[Named]:
     yield "diagnosis", ["diagnose", *truth, *detections, *figures]
 
 
-def _drawn(out: Path, dial: float, n_seeds: int = 2) -> SetOfVideos:
-    where = f"{out}/simulation_{dial:g}"
+def _drawn(out: Path, context: float, n_seeds: int = 2) -> SetOfVideos:
+    where = f"{out}/simulation_{context:g}"
     given = ["--annotations", f"{where}/annotations.json"]
     given += ["--features", f"{where}/features", "--folds", "2"]
     given += [word for seed in range(n_seeds) for word in ("--seeds", f"{seed}")]
-    return SetOfVideos(f"simulation_{dial:g}", [*given, *BF16], [], [])
+    return SetOfVideos(f"simulation_{context:g}", [*given, *BF16], [], [])
 
 
 def _validated(
@@ -316,13 +318,13 @@ def tables(
     }
 
 
-def draw_dial(out: Path) -> None:
+def draw_context(out: Path) -> None:
     """Draw mAP over the amount of context, if the studies for it are finished."""
-    files = {dial: out / f"simulation_{dial:g}_III.json" for dial in DIALS}
+    files = {x: out / f"simulation_{x:g}_III.json" for x in CONTEXTS}
     if all(path.exists() for path in files.values()):
-        studies = {dial: json.loads(path.read_text()) for dial, path in files.items()}
-        write_dial_figure(studies, "amount of context (the dial)", out / "dial")
-        print(f"\n{out}/dial.png")
+        studies = {x: json.loads(path.read_text()) for x, path in files.items()}
+        write_context_figure(studies, out / "context")
+        print(f"\n{out}/context.png")
 
 
 def main() -> int:
@@ -353,7 +355,7 @@ def main() -> int:
         print(f"{(time.monotonic() - began) / 60:.1f} minutes", flush=True)
     for name, table in tables(given.data, out, given.quick).items():
         print(f"\n## {name} (benchmarks/findings.py)", *table(), sep="\n", flush=True)
-    draw_dial(out)
+    draw_context(out)
     for name in failed:
         print(f"failed: {name}", file=sys.stderr)
     return bool(failed)

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from benchmarks import results
+from benchmarks import context_figure, results
 from support.whole_program import app
 
 COMMANDS = results.commands(Path("data"), Path("out"))
@@ -39,3 +40,16 @@ def test_every_result_has_a_name_and_a_place_of_its_own():
     outs = [c[c.index("--json") + 1] for _, c in COMMANDS if "--json" in c]
     assert len(set(outs)) == len(outs)
     assert len(outs) == sum(c[0] in ("ablate", "crossvalidate") for _, c in COMMANDS)
+
+
+def test_the_figure_of_context_has_a_point_for_each_amount(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(context_figure, "save", lambda figure, _: drawn.append(figure))
+    # the mean over folds, then over seeds: (10 + 30) / 2 = 20 %, and 40 %
+    studies = {
+        1.0: {"rows": [{"name": "full", "average_by_seed_and_fold": [[0.4, 0.4]]}]},
+        0.0: {"rows": [{"name": "full", "average_by_seed_and_fold": [[0.1], [0.3]]}]},
+    }
+    context_figure.write_context_figure(studies, tmp_path / "context")
+    points = drawn[0].axes[0].lines[0].get_xydata()
+    assert points == pytest.approx(np.array([[0, 20], [1, 40]]))

@@ -234,11 +234,6 @@ def test_the_figures_show_the_rows(tmp_path, monkeypatch):
     studies_room.write_choice_figure(result, tmp_path / "choice")
     points = [line.get_xydata().tolist()[0] for line in kept["choice"].axes[0].lines]
     assert np.array(points) == pytest.approx(np.array([[20, 10], [90, 40], [30, 50]]))
-    more = rows_of(told=(0.2, 0.9, 0.3), true=(0.2, 0.3, 0.6))
-    studies = {1.0: more.to_json(), 0.0: result.to_json()}
-    studies_room.write_dial_figure(studies, "dial", tmp_path / "dial")
-    first = kept["dial"].axes[0].lines[0]
-    assert first.get_xydata() == pytest.approx(np.array([[0, 10], [1, 20]]))
 
 
 # ---- trained and scored

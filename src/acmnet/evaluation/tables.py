@@ -42,7 +42,7 @@ class Table:
     Examples
     --------
     >>> table = Table(("class", "0.5"), (("run", 0.25),), {"protocol": "custom"})
-    >>> print(table.to_csv(), end="")
+    >>> print(stacked_csv([table]), end="")
     class,0.5,protocol
     run,0.25,custom
     >>> print(table.to_markdown(), end="")
@@ -57,10 +57,6 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     facts: Mapping[str, str]
     """What is true for all rows, by name."""
-
-    def to_csv(self) -> str:
-        """Return comma-separated values; each row ends with the facts."""
-        return stacked_csv([self])
 
     def to_markdown(self) -> str:
         """Return a Markdown table, followed by the facts."""

@@ -1,8 +1,7 @@
-"""Figures of ablations: choices without true segments, and the effect of a dial."""
+"""The figure of an ablation: what criteria without true segments would choose."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -56,45 +55,4 @@ def write_choice_figure(ablation: Ablation, path: Path) -> tuple[Path, ...]:
             below.set(xlabel=f"{choice.criterion} (%)")
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper", fontsize=7)
-        return save(figure, path)
-
-
-def write_dial_figure(
-    studies: Mapping[float, Mapping[str, Any]], name: str, path: Path
-) -> tuple[Path, ...]:
-    """Write the average mAP of each row of a study over the values of a setting.
-
-    Parameters
-    ----------
-    studies : mapping of dial to `Ablation.to_json`
-        The same study at each value of the setting. Error bars are standard deviations
-        over seeds.
-    name : str
-        The name of the setting, below the axis.
-    path : Path
-        The files without their suffix.
-    """
-    dials = sorted(studies)
-    rows = [row["name"] for row in studies[dials[0]]["rows"]]
-    with drawing(13.0, 8.0) as figure:
-        axes = figure.subplots()
-        for i, row in enumerate(rows):
-            by_seed = [
-                np.mean(found["average_by_seed_and_fold"], axis=1)
-                for dial in dials
-                for found in studies[dial]["rows"]
-                if found["name"] == row
-            ]
-            axes.errorbar(
-                dials,
-                [100 * x.mean() for x in by_seed],
-                [100 * x.std(ddof=1) if len(x) > 1 else 0.0 for x in by_seed],
-                color=PALETTE[i % len(PALETTE)],
-                marker=MARKS[i % len(MARKS)],
-                capsize=2,
-                label=fitted_name(row),
-            )
-        axes.set(xlabel=name, ylabel="average mAP (%)")
-        axes.set_ylim(bottom=0)
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), title="Exp")
         return save(figure, path)
