@@ -293,7 +293,7 @@ def test_an_exception_leaves_nothing(tmp_path):
 
 KILLED = """
 import os, signal, sys
-from acmnet.show.rendered_video import render_detections
+from acmnet.show.rendering.rendered_video import render_detections
 def die(done, _total):
     if done == 140:
         os.kill(os.getpid(), signal.SIGKILL)
