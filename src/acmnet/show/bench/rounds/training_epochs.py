@@ -14,9 +14,10 @@ TEACHERS: Final = "teachers"
 """Folder of a run with those of its teachers."""
 TRIAL: Final = "marks_trial"
 """Folder of a run with the networks that try whether teachers should learn marks."""
-TRIAL_SHARE: Final = 1.5
-"""Epochs of all networks of such a trial, as a share of those of one teacher, in a
-training that begins with nothing. In a round they are part of the teachers' epochs."""
+TEACHERS_A_TRIAL: Final = 1.5
+"""Epochs of all networks of such a trial, divided by those of one teacher, in a
+training that begins with nothing: `acmnet.runs.marks_trial` trains three networks for
+half as long. In a round they are part of the teachers' epochs."""
 CONFIG_FILE: Final = "checkpoint/config.json"
 """The file of a run that says how it was trained."""
 SHARE_OF_EPOCHS: Final = "share_of_epochs"
@@ -68,7 +69,7 @@ def _of_first_training(logs: _Logs, settings: Settings) -> Epochs:
     total, of_student = settings.epochs, settings.student_training.epochs
     done = sum(logs.trial) + sum(logs.teachers) + logs.student
     if logs.trial:
-        total += round(TRIAL_SHARE * settings.training.epochs)
+        total += round(TEACHERS_A_TRIAL * settings.training.epochs)
     elif settings.has_student and logs.student:
         # the teachers are trained: the student takes the share of its epochs that they
         # took of theirs
