@@ -115,6 +115,14 @@ def test_teachers_that_share_the_cores_take_their_share_of_the_time(monkeypatch)
     assert alone - together == steps / 2
 
 
+def test_a_forecast_knows_that_few_videos_take_more_epochs(monkeypatch):
+    stepping(monkeypatch)
+    settings = small("corrected", **{"training.fewest_steps": 44})
+    # 3 steps an epoch: 15 epochs instead of 10
+    assert trained_in([20] * 5, 6, 3, settings) == 45
+    assert trained_in([20] * 5, 6, 3, small("corrected")) == 30
+
+
 def test_the_trial_describes_a_video_that_can_be_read(tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")

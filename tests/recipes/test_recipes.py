@@ -316,3 +316,37 @@ def test_best_learns_long_videos_snippet_by_snippet():
         other = recipe("default", profile=profile)
         assert (other.model.most_pooled, other.training.batch_snippets) == (0, 0)
         assert other.sampling.snippets == 750
+
+
+def test_few_videos_take_more_epochs_in_best_alone():
+    best = recipe("default", profile="best")
+    # 16 videos a step: 12 videos have 1 step an epoch, 33 have 3, 64 have 4, 65 have 5
+    for videos, epochs in ((12, 500), (33, 167), (64, 125), (65, 100), (144, 100)):
+        taken = best.of_videos([90] * videos)
+        assert taken.training.epochs == epochs
+        assert taken.student_training.epochs == best.student_training.epochs
+    # 4 recordings of 1,800 snippets, 2 a step: 2 steps an epoch
+    assert best.of_videos([1800] * 4).training.epochs == 250
+    for profile in ("corrected", "official", "paper"):
+        other = recipe("default", profile=profile)
+        assert other.of_videos([90]) == other
+
+
+@pytest.mark.parametrize(
+    ("given", "epochs"),
+    [
+        ({"training.epochs": 7}, 7),
+        ({"training.epochs": 7, "training.fewest-steps": 12}, 12),
+        ({"training.fewest_steps": 12, "training.epochs": 20}, 20),
+        ({"training.fewest_steps": 120}, 120),
+        ({"training.learning_rate": 0.1}, 500),
+    ],
+)
+def test_epochs_that_are_given_are_taken(given, epochs):
+    settings = recipe("default", profile="best", overrides=given)
+    assert settings.of_videos([90]).training.epochs == epochs
+
+
+def test_steps_below_0_are_refused():
+    with pytest.raises(RecipeError, match=r"fewest_steps must be at least 0, got -1"):
+        recipe("default", overrides={"training.fewest_steps": -1})

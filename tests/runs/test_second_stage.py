@@ -91,6 +91,11 @@ def weights_of(run):
     return acmnet.load(run).students[0].state_dict()
 
 
+def networks(asked):
+    model = acmnet.load(asked.out)
+    return model.networks + model.students
+
+
 def are_equal(one, other):
     return all(torch.equal(one[name], other[name]) for name in one)
 
@@ -152,6 +157,61 @@ def test_a_student_takes_the_share_of_epochs_that_its_teachers_took(
         asked = request(tiny_world, tmp_path / one, o=whole, begin_from=begin_from)
         train_run(asked)
         assert load_config(asked.out).epoch == 2
+
+
+def test_few_videos_give_teachers_more_epochs_and_the_student_as_many(
+    tiny_world, tmp_path
+):
+    # an epoch of 12 videos, 4 a step, has 3 steps: 10 steps take 4 epochs
+    few = {"training.epochs": 2, "training.fewest_steps": 10}
+    asked = request(tiny_world, tmp_path / "few", o=few, resume=True)
+    records, notes, steps = [], [], iter(range(2 * 12 - 3))
+    train_run(asked, on_step=records.append, on_note=notes.append)
+    assert notes == []
+    assert records[-1].epoch == records[-1].of_epochs == 2 * 4 + 3
+    same = request(tiny_world, tmp_path / "same", o={"training.epochs": 4})
+    train_run(same)
+    cut = request(tiny_world, tmp_path / "cut", o=few, resume=True)
+    with pytest.raises(StopIteration):  # beyond the 2 epochs of the settings
+        train_run(cut, on_step=lambda _: next(steps))
+    train_run(cut)
+    for other in (same, cut):
+        for left, right in zip(networks(asked), networks(other), strict=True):
+            assert are_equal(left.state_dict(), right.state_dict())
+    assert run_on_disk(asked).state is RunState.FINISHED
+    # a round takes a share of the epochs that the settings say
+    whole = few | {"training.round_share": 1.0}
+    later = request(tiny_world, tmp_path / "later", o=whole, begin_from=asked.out)
+    assert later.schedule.training.epochs == 2
+
+
+def test_few_videos_of_which_the_names_are_learned_end_early(
+    tiny_world, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(early_end, "LEARNED", 9.0)  # in the first epoch
+    monkeypatch.setattr(early_end, "FEWEST_STEPS", 1)
+    settings = {"training.epochs": 2, "training.fewest_steps": 30}
+    for factor, epochs, of_student in ((1.0, 1, 2), (2.0, 2, 3), (5.0, 5, 3)):
+        changes = settings | {"training.early_end": factor}
+        asked = request(tiny_world, tmp_path / str(epochs), o=changes)
+        train_run(asked)
+        taken = [load_config(asked.out / f"teachers/{k}").epoch for k in range(2)]
+        assert taken == [epochs, epochs]
+        assert load_config(asked.out).epoch == of_student  # a half of 3, or all
+
+
+def test_marks_are_learned_in_no_more_epochs_but_names_beside_them_are(
+    tiny_world, tmp_path
+):
+    few = {"training.epochs": 2, "training.fewest_steps": 10}
+    asked = request(tiny_world, tmp_path / "run", o=few, supervision="all")
+    assert asked.schedule.training.epochs == 2
+    few["loss.marks_weight"] = 0.0  # without weight, the student alone learns marks
+    asked = request(tiny_world, tmp_path / "run", o=few, supervision="all")
+    records = []
+    train_run(asked, on_step=records.append)
+    assert load_config(asked.out / "teachers/0").epoch == 4
+    assert records[-1].epoch == records[-1].of_epochs == 2 * 4 + 3
 
 
 def test_a_student_learns_marks_in_all_of_its_epochs(tiny_world, tmp_path, monkeypatch):

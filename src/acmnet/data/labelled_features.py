@@ -55,6 +55,11 @@ class Data:
         """The class names of each video, which is all that training is given."""
         return weak_labels(self.annotations)
 
+    @property
+    def lengths(self) -> list[int]:
+        """The snippets of each video, in the order of `labels`."""
+        return [self.store.shape(video)[0] for video in self.labels]
+
     def length_s(self, video_id: str) -> float:
         """Return how long a video is by its features, in seconds."""
         return self.store.grid.span_s(self.store.shape(video_id)[0])

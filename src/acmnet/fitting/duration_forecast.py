@@ -231,16 +231,19 @@ def trained_in(
         network = ACMNet(dimension, n_classes, settings.model)
         seen = [min(length, settings.sampling.snippets) for length in lengths]
         batch = training.videos_a_step(sum(seen) / len(seen))
-        steps = training.epochs * math.ceil(len(lengths) / batch)
+        steps = math.ceil(len(lengths) / batch)
+        epochs = settings.of_videos(lengths).training.epochs  # marks take no more
         task: Task = WeakTask(dataset, plan)
         if not settings.has_student:
-            return steps * _step_s(network, task, batch)
+            return epochs * steps * _step_s(network, task, batch)
         teachers = settings.teachers.count
         each = threads_of_each(teachers, dataset.device)
         threads = torch.get_num_threads()
         with _threads(each or threads):
-            networks = teachers + (NETWORKS * EPOCHS if has_marks else 0.0)
-            total_s = steps * _step_s(network, task, batch) * networks
+            epochs *= teachers
+            if has_marks:
+                epochs += math.ceil(NETWORKS * EPOCHS * training.epochs)
+            total_s = epochs * steps * _step_s(network, task, batch)
         if each:  # they are trained at the same time
             total_s *= max(each / threads, 1 / teachers)
         pupil = Student(dimension, n_classes, settings.student)

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import typing
+from collections.abc import Sequence
 from typing import Any, Final
 
 from acmnet.data.sampling_settings import SamplingSettings
@@ -50,6 +51,19 @@ class Settings:
         if not self.has_student:
             return self.training.epochs
         return self.teachers.count * self.training.epochs + self.student_training.epochs
+
+    def of_videos(self, lengths: Sequence[int]) -> "Settings":
+        """Return the settings with the epochs that a training from nothing takes.
+
+        Parameters
+        ----------
+        lengths : sequence of int
+            Snippets of each training video, from 1.
+        """
+        seen = [min(length, self.sampling.snippets) for length in lengths]
+        epochs = self.training.epochs_of(len(seen), sum(seen) / len(seen))
+        training = dataclasses.replace(self.training, epochs=epochs)
+        return dataclasses.replace(self, training=training)
 
     def of_a_round(self) -> "Settings":
         """Return the settings with the epochs of a training from an earlier run.

@@ -260,7 +260,7 @@ def _plan_of_a_whole_training(
     """
     settings = request.settings
     epochs = math.ceil(EPOCHS * settings.training.epochs)
-    training = dataclasses.replace(settings.training, epochs=epochs)
+    training = dataclasses.replace(settings.training, epochs=epochs, fewest_steps=0)
     settings = dataclasses.replace(settings, training=training)
     short = dataclasses.replace(request, settings=settings)
     of_names = as_teacher(of_names_alone(short), request.out / TRIAL / "names", 0)

@@ -1,6 +1,7 @@
 """What is asked of a training: data, settings, and the directory of the run."""
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Final
 
@@ -55,16 +56,18 @@ class RunRequest:
         """The times that the training is given, by video; empty for names alone."""
         return given_marks(self.data.annotations, self.supervision)
 
-    @property
+    @functools.cached_property
     def schedule(self) -> Settings:
         """The settings with the epochs that the training takes.
 
         Those are fewer than the run's ``settings`` say if it begins with an earlier
-        run.
+        run, and more if its videos are few, see `TrainingSettings.fewest_steps`.
         """
-        if self.begin_from is None:
+        if self.begin_from is not None:
+            return self.settings.of_a_round()
+        if not self.settings.training.fewest_steps or self.marks:
             return self.settings
-        return self.settings.of_a_round()
+        return self.settings.of_videos(self.data.lengths)
 
     @property
     def last_epoch(self) -> int:

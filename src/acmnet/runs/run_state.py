@@ -35,8 +35,10 @@ from acmnet.runtime.startup import is_first_process
 
 LOG_FILE: Final = "log.jsonl"
 """The file of a run with the losses of every step, one line of JSON a step."""
+LENGTH: Final = ("training.epochs", "training.fewest_steps")
+"""Settings that say how many epochs a training takes."""
 MAY_CHANGE: Final = (
-    "training.epochs",
+    *LENGTH,
     "training.checkpoint_every",
     "training.keep_checkpoints",
 )
@@ -258,7 +260,7 @@ def _may_change(key: str, request: RunRequest) -> bool:
         return request.begin_from is None or not request.settings.has_student
     if request.settings.has_student:
         return key in MAY_CHANGE_WITH_STUDENT
-    if key == "training.epochs" and request.settings.loss.background_after:
+    if key in LENGTH and request.settings.loss.background_after:
         return False  # a share of them is trained in another way
     chooses = key.startswith("localization.") and request.selection is None
     return chooses or key in MAY_CHANGE

@@ -92,8 +92,7 @@ def train_student(
     plan = trial_plan(own)
     own = own if plan is None else plan.request_after(own)
     before = 0 if plan is None else plan.epochs
-    of_teachers = own.settings.teachers.count * own.schedule.training.epochs
-    total = before + of_teachers + request.schedule.student_training.epochs
+    total = before + _epochs_after_a_trial(request, own)
     trial = Trial(learns_marks=False)
     if request.marks:
         later = _later(on_step, 0, total)
@@ -101,6 +100,7 @@ def train_student(
         run.facts |= trial.values()
     tried = {} if plan is None or not trial.learns_marks else plan.beginnings()
     own = own if trial.learns_marks else of_names_alone(own)
+    total = before + _epochs_after_a_trial(request, own)
     later = _later(on_step, before, total)
     teachers = trained_teachers(own, dataset, mined_snippets, later, on_note, tried)
     run.facts |= teachers.values()
@@ -112,7 +112,7 @@ def train_student(
             raise TypeError(f"expected a Student, got {type(network).__name__}")
         return dataclasses.replace(taught, students=(network,))
 
-    before += of_teachers
+    before += _epochs_of_teachers(own)
     if not request.marks:
         share = share_of_epochs(request)
     if share < 1.0:
@@ -197,6 +197,16 @@ def _in_share_of_epochs(request: RunRequest, share: float) -> RunRequest:
     """Return a round's request for teachers that take a share of its epochs."""
     settings = request.settings.of_shorter_rounds(share)
     return dataclasses.replace(request, settings=settings)
+
+
+def _epochs_of_teachers(own: RunRequest) -> int:
+    """Return how many epochs all teachers together take at most, by their request."""
+    return own.settings.teachers.count * own.schedule.training.epochs
+
+
+def _epochs_after_a_trial(request: RunRequest, own: RunRequest) -> int:
+    """Return how many epochs the teachers and the student of a run take at most."""
+    return _epochs_of_teachers(own) + request.schedule.student_training.epochs
 
 
 def _schedule(request: RunRequest, share_of_epochs: float) -> Schedule:

@@ -189,16 +189,17 @@ def keeps_teachers(request: RunRequest) -> bool:
 def share_of_epochs(request: RunRequest) -> float:
     """Return which share of their epochs the trained teachers of a run took.
 
-    It is the mean over them, and below 1 if they had learned the names before, see
-    `TrainingSettings.early_end`. In a round it is that of the first run, so that a
-    round is as short beside a short training as beside a long one.
+    It is the mean over them, of the epochs that the settings say, and below 1 if they
+    had learned the names before, see `TrainingSettings.early_end`. It is 1 if they took
+    more, see `TrainingSettings.fewest_steps`. In a round it is that of the first run,
+    so that a round is as short beside a short training as beside a long one.
     """
     if request.begin_from is not None:
         known = load_config(request.begin_from).training.get(SHARE_OF_EPOCHS, 1.0)
         return float(known)
     places = range(request.settings.teachers.count)
     taken = [load_config(request.out / TEACHERS / str(k)).epoch for k in places]
-    return sum(taken) / (len(taken) * request.schedule.training.epochs)
+    return min(1.0, sum(taken) / (len(taken) * request.settings.training.epochs))
 
 
 class _Together:

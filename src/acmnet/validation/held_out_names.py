@@ -325,15 +325,15 @@ def held_out_names(request: RunRequest, groups: VideoGroups | None) -> HeldOutNa
 
 def _short(request: RunRequest) -> RunRequest:
     """Return the run's request for trainings of one network, with fewer epochs."""
-    settings = request.settings
+    whole = dataclasses.replace(request, begin_from=None).schedule
     full, affordable = (
-        settings.training.epochs,
-        CHECK_COST_SHARE * settings.epochs / (HELD_OUT_PARTS - 1),
+        whole.training.epochs,
+        CHECK_COST_SHARE * whole.epochs / (HELD_OUT_PARTS - 1),
     )
     epochs = min(full, max(int(affordable), full // 2, 1))
     short = dataclasses.replace(
-        settings.without_student(),
-        training=dataclasses.replace(settings.training, epochs=epochs),
+        whole.without_student(),
+        training=dataclasses.replace(whole.training, epochs=epochs, fewest_steps=0),
     )
     # what an earlier training left behind, cut short, is of no use to this one
     out = request.out / HELD_OUT / training_stamp(request.out)

@@ -1,6 +1,7 @@
 """The settings of the paper's training: how long, how fast, in which precision."""
 
 import dataclasses
+import math
 from typing import Literal
 
 from acmnet.limits import refuse_beyond
@@ -40,6 +41,11 @@ class TrainingSettings:
     ``epochs`` does not end it before. At least 1, or 0 to take all ``epochs``. A
     training that learns more than names, or begins with an earlier run, takes all of
     them (D-157)."""
+    fewest_steps: int = 0
+    """A training takes more than ``epochs`` where those have fewer optimisation steps
+    than this, because the videos are few; at least 0. A training that learns more than
+    names, or begins with an earlier run, does not, nor does one whose ``epochs`` a
+    person gives without this (D-158)."""
     keep_checkpoints: bool = False
     """Whether every checkpoint is kept, in ``checkpoints/epoch_NNNN`` of the run. If
     false, only the newest one is."""
@@ -55,6 +61,10 @@ class TrainingSettings:
         if self.batch_snippets < 0:
             raise ValueError(
                 f"batch_snippets must be at least 0, got {self.batch_snippets}"
+            )
+        if self.fewest_steps < 0:
+            raise ValueError(
+                f"fewest_steps must be at least 0, got {self.fewest_steps}"
             )
         if not self.learning_rate > 0.0:
             raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
@@ -86,3 +96,24 @@ class TrainingSettings:
         if not self.batch_snippets:
             return self.batch_size
         return min(self.batch_size, max(int(self.batch_snippets / snippets), 1))
+
+    def epochs_of(self, videos: int, snippets: float) -> int:
+        """Return how many epochs a training takes that nothing ends early.
+
+        Parameters
+        ----------
+        videos : int
+            How many videos it learns from, from 1.
+        snippets : float
+            Mean number of snippets of a video that a step uses, from 1.
+
+        Examples
+        --------
+        An epoch of 64 videos has 4 steps, and one of 144 videos has 9.
+
+        >>> settings = TrainingSettings(epochs=100, batch_size=16, fewest_steps=500)
+        >>> [settings.epochs_of(videos, 100.0) for videos in (12, 24, 64, 144)]
+        [500, 250, 125, 100]
+        """
+        steps = math.ceil(videos / self.videos_a_step(snippets))
+        return max(self.epochs, math.ceil(self.fewest_steps / steps))

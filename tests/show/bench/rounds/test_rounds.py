@@ -287,6 +287,29 @@ def test_progress_counts_videos_and_epochs(tmp_path):
     assert plan.progress(one, "localize")[0] == pytest.approx(0.97)
 
 
+def test_progress_counts_the_epochs_that_few_videos_take(tmp_path):
+    overrides = {
+        **{"training.epochs": 40, "training.fewest_steps": 150},
+        **{"teachers.count": 2, "student_training.epochs": 20},
+    }
+    settings = recipe("default", profile="best", overrides=overrides)
+    plan = RoundPlan(features=tmp_path, settings=settings)
+    one = begun(tmp_path / "rounds", 1, NAMED, (("train",),))
+    teacher = one.folder / "teachers" / "0" / "log.jsonl"
+    teacher.parent.mkdir(parents=True)
+    # the second of 2 steps an epoch, which are 75 epochs
+    for epoch, step in ((10, 19), (10, 20)):
+        teacher.write_text(f'{{"epoch": {epoch}, "step": {step}}}\n')
+        sentence = plan.progress(one, "train")[1]
+        assert sentence == "training: 10 of at most 170 epochs"
+    other = one.folder / "teachers" / "1" / "log.jsonl"
+    other.parent.mkdir()
+    for log in (teacher, other):
+        log.write_text('{"epoch": 75, "step": 150}\n')
+    (one.folder / "log.jsonl").write_text('{"epoch": 5, "step": 5}\n')
+    assert plan.progress(one, "train")[1] == "training: 155 of 170 epochs"
+
+
 def test_progress_of_a_round_counts_the_epochs_of_a_round(tmp_path):
     overrides = {
         "training.epochs": 40,

@@ -40,6 +40,8 @@ class _Logs(NamedTuple):
     trial: list[int]
     teachers: list[int]
     student: int
+    steps: int
+    """Steps of an epoch of a teacher; 0 if that is not known."""
 
 
 def epochs_of(run: Path, settings: Settings, earlier: Path | None) -> Epochs:
@@ -54,10 +56,12 @@ def epochs_of(run: Path, settings: Settings, earlier: Path | None) -> Epochs:
     earlier : Path, optional
         The run that the training begins with; None if it begins with nothing.
     """
+    of_teachers = list(run.glob(f"{TEACHERS}/*/{LOG_FILE}"))
     logs = _Logs(
         [_last_epoch(log) for log in run.glob(f"{TRIAL}/*/{LOG_FILE}")],
-        [_last_epoch(log) for log in run.glob(f"{TEACHERS}/*/{LOG_FILE}")],
+        [_last_epoch(log) for log in of_teachers],
         _last_epoch(run / LOG_FILE),
+        max(map(_steps_of_an_epoch, of_teachers), default=0),
     )
     if earlier is None:
         return _of_first_training(logs, settings)
@@ -72,10 +76,14 @@ def _of_first_training(logs: _Logs, settings: Settings) -> Epochs:
         total += round(TEACHERS_A_TRIAL * settings.training.epochs)
     elif settings.has_student and logs.student:
         # the teachers are trained: the student takes the share of its epochs that they
-        # took of theirs
+        # took of those of the settings
         of_teachers = total - of_student
-        share = sum(logs.teachers) / of_teachers
+        share = min(1.0, sum(logs.teachers) / of_teachers)
         total = sum(logs.teachers) + math.ceil(share * of_student)
+    elif logs.steps:
+        fewest = math.ceil(settings.training.fewest_steps / logs.steps)
+        more = max(0, fewest - settings.training.epochs)
+        total += settings.teachers.count * more
     may_end_early = bool(settings.training.early_end) and not logs.student
     return Epochs(min(done, total), total, may_end_early)
 
@@ -108,3 +116,12 @@ def _last_epoch(log: Path) -> int:
     """Return the epoch of a log's last whole line; 0 if there is none."""
     epoch = last_line(log).get("epoch")
     return epoch if isinstance(epoch, int) else 0
+
+
+def _steps_of_an_epoch(log: Path) -> int:
+    """Return how many steps an epoch has by a log's last whole line; 0 if unknown."""
+    line = last_line(log)
+    epoch, step = line.get("epoch"), line.get("step")
+    if not isinstance(epoch, int) or not isinstance(step, int) or epoch < 1:
+        return 0
+    return math.ceil(step / epoch)
