@@ -26,6 +26,7 @@ from acmnet.show.bench.reviewed_precision import (
     Reviewed,
     precision_of_reviews,
 )
+from acmnet.validation import expected_quality
 from acmnet.validation.expected_quality import (
     EXPECTATION_FILE,
     ExpectationError,
@@ -34,6 +35,7 @@ from acmnet.validation.expected_quality import (
     to_review,
 )
 from acmnet.validation.held_out_names import HELD_OUT
+from support.runs import edit_config
 
 NAMES = ("jump", "run")
 
@@ -259,6 +261,30 @@ def test_what_an_earlier_training_left_is_not_used(made, tmp_path):
     again = expect(dataclasses.replace(request, out=run), model, results)
     assert again == expected
     assert not (run / HELD_OUT).exists()
+
+
+def test_a_round_with_the_same_networks_does_not_compare_them_again(
+    made, tmp_path, monkeypatch
+):
+    request, _, _, expected = made
+    again = dataclasses.replace(request, begin_from=request.out, out=tmp_path / "again")
+    train_run(again)
+    model = load(again.out)
+    results = localize_videos(model, again.data)
+    compared = []
+
+    def counted(*given):
+        compared.append(given)
+        return localize_videos(*given)
+
+    monkeypatch.setattr(expected_quality, "localize_videos", counted)
+    assert expect(again, model, results).agreement == expected.agreement
+    assert compared == []
+    # what they would say is the same, to the last bit
+    (again.out / EXPECTATION_FILE).unlink()
+    edit_config(again.out, lambda x: x["settings"]["localization"].pop("nms_tiou"))
+    assert expect(again, model, results).agreement == expected.agreement
+    assert len(compared) == len(model.networks) == 2
 
 
 def test_another_training_expects_anew_and_damage_is_refused(made, tmp_path):

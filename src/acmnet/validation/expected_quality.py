@@ -15,11 +15,13 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from acmnet.checkpoints.checkpoint import load_config, weights_sha256
 from acmnet.data.video_groups import VideoGroups
 from acmnet.files.file_access import write_json
 from acmnet.files.strict_json import parse_json
 from acmnet.files.text_files import read_text
 from acmnet.inference.localized_videos import localize_videos
+from acmnet.models.stored_model import TEACHERS, teaching
 from acmnet.models.trained_model import TrainedModel
 from acmnet.models.training_summary import shown_score, training_stamp
 from acmnet.runs.earlier_run import has_same_names
@@ -149,7 +151,9 @@ def expect(
     shown, chosen = to_review(
         others or untaught or results, shown_score(request.out, model.settings)
     )
-    agreed = _agreement_of_networks(model, request)
+    agreed = _agreement_of_earlier(request)
+    if agreed is None:
+        agreed = _agreement_of_networks(model, request)
     made = Expectation(
         names=names,
         why_not=why_not,
@@ -180,6 +184,31 @@ def _names_of_earlier(
     if known is None or known.names is None:
         return None
     return known.names if known.names.by_group == (groups is not None) else None
+
+
+def _agreement_of_earlier(request: RunRequest) -> float | None:
+    """Return how well the networks of the run that this one begins with agree.
+
+    It is None unless this run has the same networks, which find the same in the same
+    videos, or where nothing is known.
+    """
+    earlier = request.begin_from
+    if earlier is None or not has_same_names(request, earlier):
+        return None
+    before, now = load_config(earlier), load_config(request.out)
+    used = "localization"
+    if before.settings.get(used) != now.settings.get(used):
+        return None
+    count = request.settings.teachers.count
+    places = teaching(before, count)
+    if not count or places != teaching(now, count):
+        return None
+    of_both = [
+        [weights_sha256(run / TEACHERS / str(k)) for k in places]
+        for run in (earlier, request.out)
+    ]
+    known = read_expectation(earlier)
+    return known.agreement if known and of_both[0] == of_both[1] else None
 
 
 def _known(request: RunRequest, groups: VideoGroups | None) -> Expectation | None:
