@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 
@@ -154,3 +155,23 @@ def test_a_wrong_verb_is_told_the_nearest(acmnet):
     code, _, err = acmnet("--quick", "train")
     assert code == 2
     assert "there is no verb '--quick'; acmnet --help lists all verbs" in err
+
+
+@pytest.mark.parametrize("name", ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"])
+def test_idle_threads_sleep_soon_unless_the_user_says_how_they_wait(name):
+    told = "import os; from acmnet.cli import main; main(['protocols']); print()"
+    told += (
+        "; print(*(os.environ.get(x) for x in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY')))"
+    )
+    known = {k: v for k, v in os.environ.items() if not k.startswith(("GOMP", "OMP_W"))}
+    for given, expected in (({}, "1000 None"), ({name: "active"}, None)):
+        done = subprocess.run(
+            [sys.executable, "-c", told],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=known | given,
+        )
+        pair = [given.get(x) for x in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")]
+        expected = expected or " ".join(map(str, pair))
+        assert done.stdout.splitlines()[-1] == expected

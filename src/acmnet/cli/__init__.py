@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from acmnet.cli.terminal.first_page import show_first_page
 from acmnet.cli.verb_table import HELP, named_verb
-from acmnet.runtime.startup import SAFE_PATH
+from acmnet.runtime.startup import SAFE_PATH, SHORT_WAIT
 
 __all__ = ["main"]
 
@@ -23,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
     tokens = list(sys.argv[1:] if argv is None else argv)
     os.environ.update(SAFE_PATH)  # for every process that a verb starts
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault(*SHORT_WAIT)
     try:
         if not tokens or (tokens[0] in HELP and not named_verb(tokens)):
             show_first_page()

@@ -19,6 +19,10 @@ from typing import Final
 SAFE_PATH: Final = {"PYTHONSAFEPATH": "1"}
 """Environment variable for a Python process that must not import from the working
 directory."""
+SHORT_WAIT: Final = ("GOMP_SPINCOUNT", "1000")
+"""Environment variable, and its value, for how often a thread of torch checks whether
+there is work before it sleeps. Unset, a thread keeps a core busy for milliseconds,
+which other programs may need (docs/decisions.md, D-161)."""
 PARENT: Final = "ACMNET_WORKER_OF"
 """Environment variable of a worker: the number of the parent process. The worker ends
 when its parent ends."""
