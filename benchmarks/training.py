@@ -1,6 +1,5 @@
 """Time a training step against its convolution alone, which it cannot do without."""
 
-import statistics
 import tempfile
 import time
 from collections.abc import Iterator
@@ -28,7 +27,7 @@ from acmnet.training.first_stage.training_settings import TrainingSettings
 from acmnet.training.first_stage.weak_task import Plan
 from acmnet.training.optimisation.tasks import StepRecord
 from acmnet.training.optimisation.training_loop import train
-from benchmarks.measure import Figure, median_ratio, seconds
+from benchmarks.measure import Figure, median_ratio, seconds, spread
 
 VIDEOS: Final = 4
 SNIPPETS: Final = 750
@@ -62,21 +61,19 @@ def rows(repeats: int = 9) -> Iterator[Figure]:
         if computed_in("bf16", "cpu") == "bf16":
             bf16 = _steps(dataset, "bf16", repeats)
     shape = f"B {VIDEOS}, T {SNIPPETS}, D {DIMENSION}, C {CLASSES}"
-    step_s = statistics.median(fp32.whole)
-    convolution_s = statistics.median(fp32.convolution)
     over_convolution = median_ratio(fp32.whole, fp32.convolution)
     yield Figure(
         name=f"training step, fp32, {shape}",
         value=over_convolution,
         unit="of its convolution",
         limit=STEP_LIMIT,
-        detail=f"{step_s:.3f} s over {convolution_s:.3f} s",
+        detail=f"{spread(fp32.whole)} over {spread(fp32.convolution)}",
     )
     yield Figure(
         name="fused Adam's part of that step",
         value=median_ratio(fp32.adam, fp32.whole),
         unit="of the step",
-        detail=f"{statistics.median(fp32.adam):.3f} s",
+        detail=f"{spread(fp32.adam)} of {spread(fp32.whole)}",
     )
     if bf16 is None:
         return
@@ -85,14 +82,13 @@ def rows(repeats: int = 9) -> Iterator[Figure]:
         value=median_ratio(bf16.whole, bf16.products),
         unit="of the convolution's products in bf16",
         limit=BF16_LIMIT,
-        detail=f"{statistics.median(bf16.whole):.3f} s over "
-        f"{statistics.median(bf16.products):.3f} s",
+        detail=f"{spread(bf16.whole)} over {spread(bf16.products)}",
     )
     yield Figure(
         name="the same step under bf16 autocast",
         value=median_ratio(bf16.whole, bf16.convolution) / over_convolution,
         unit="of the fp32 step",
-        detail=f"{statistics.median(bf16.whole):.3f} s over {step_s:.3f} s",
+        detail=f"{spread(bf16.whole)} over {spread(fp32.whole)}",
     )
 
 
