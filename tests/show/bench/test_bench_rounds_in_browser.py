@@ -152,6 +152,11 @@ def test_two_rounds_are_compared(opened, films, tmp_path):
         assert [row.split()[0] for row in rows] == ["1", "2"]
         options = page.locator("#compare option").all_inner_texts()
         assert options == ["nothing", "round 1"]
+        assert page.is_visible("#rounds-told")
+        page.set_viewport_size({"width": 390, "height": 844})
+        row = page.locator("#rounds thead tr").bounding_box()
+        assert row["height"] < 30, "words of the table are broken on a phone"
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
         # stopped before the page could see that it was being learned
         one = round_of(bench.site.learning.folder, 3)
         one.folder.mkdir()
