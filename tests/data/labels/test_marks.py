@@ -16,6 +16,7 @@ from acmnet.data.labels.annotations import (
 from acmnet.data.labels.marks import (
     VideoMarks,
     given_marks,
+    held_marks,
     marks_sha256,
     supervision_note,
     what_it_holds,
@@ -53,6 +54,26 @@ def test_times_are_given_only_when_asked_for(supervision, expected):
 def test_videos_without_such_marks_are_not_listed():
     assert given_marks(labels(points=(POINT,)), "segments") == {}
     assert given_marks(labels(instances=(FIGHT,)), "points") == {}
+
+
+def test_that_videos_without_an_action_were_watched_is_known_from_their_names():
+    """Naming at the bench was a training with times where it named videos as empty."""
+    named = labels()
+    empty = Video(
+        id="c", subset=None, duration_s=9.0, labels=(), instances=(), watched=(SPAN,)
+    )
+    videos = {**named.videos, "c": empty}
+    nothing = dataclasses.replace(named, videos=videos)
+    assert given_marks(nothing, "all") == {}
+    assert held_marks(nothing) == {"c": VideoMarks(watched=(SPAN,))}
+    assert supervision_note(nothing, "all") == (
+        "only videos without an action are marked as watched in labels.json, which "
+        "says no more than names do, so training is given names alone"
+    )
+    assert what_it_holds(nothing) == "3 names, 0.1 min watched"
+    marked = labels(points=(POINT,)).videos["a"]
+    both = dataclasses.replace(named, videos={**videos, "a": marked})
+    assert sorted(given_marks(both, "all")) == ["a", "c"]
 
 
 def test_another_word_is_refused():

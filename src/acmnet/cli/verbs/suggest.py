@@ -27,7 +27,7 @@ from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import Data
 from acmnet.data.labels.annotations import Video
-from acmnet.data.labels.marks import VideoMarks, given_marks, marks_from_values
+from acmnet.data.labels.marks import VideoMarks, held_marks, marks_from_values
 from acmnet.data.tables.csv_tables import table_csv
 from acmnet.files.file_access import refuse_unwritable, write_json, write_text
 from acmnet.messages import counted
@@ -144,7 +144,7 @@ def _marked(
     if marks is not None:
         since = read_annotations(marks, label_fps)
         names |= {video.id: video.labels for video in since.videos.values()}
-        times |= given_marks(since, "all")
+        times |= held_marks(since)
     return _Marked(names, times)
 
 

@@ -56,7 +56,9 @@ def given_marks(
     Returns
     -------
     dict of video id to VideoMarks
-        Only videos that have such a mark; empty for "names".
+        Only videos that have such a mark; empty for "names". Empty, too, if only videos
+        without any action have marks: that they were watched says no more than their
+        names do (D-163).
 
     Raises
     ------
@@ -90,6 +92,18 @@ def given_marks(
         )
     if supervision == "names":
         return {}
+    held = held_marks(annotations, supervision)
+    is_more_than_names = any(annotations.videos[video].labels for video in held)
+    return held if is_more_than_names else {}
+
+
+def held_marks(
+    annotations: Annotations, supervision: Supervision = "all"
+) -> dict[str, VideoMarks]:
+    """Return the times that a label file holds, of the kinds of a supervision.
+
+    Videos without such a mark are left out.
+    """
     found = {
         video.id: _marks(video, supervision) for video in annotations.videos.values()
     }
@@ -156,7 +170,7 @@ def what_it_holds(annotations: Annotations) -> str:
     '2 names, 2 segments, 1.5 min watched'
     """
     n_names = sum(len(video.labels) for video in annotations.videos.values())
-    marks = _mark_counts(given_marks(annotations, "all"))
+    marks = _mark_counts(held_marks(annotations))
     return ", ".join([counted(n_names, "name"), *marks])
 
 
@@ -182,11 +196,17 @@ def supervision_note(annotations: Annotations, supervision: Supervision) -> str 
         )
     if supervision != "names":
         what = {"points": "points", "segments": "segments or watched spans"}
+        if held_marks(annotations, supervision):
+            return (
+                f"only videos without an action are marked as watched in "
+                f"{annotations.source}, which says no more than names do, so training "
+                "is given names alone"
+            )
         return (
             f"{annotations.source} holds no {what.get(supervision, 'times')}, so "
             "training is given names alone"
         )
-    unused = given_marks(annotations, "all")
+    unused = held_marks(annotations)
     is_benchmark = annotations.made_by != BENCH and not any(
         own.points or own.watched for own in unused.values()
     )

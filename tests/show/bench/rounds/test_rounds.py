@@ -258,6 +258,14 @@ def test_extraction_is_of_what_is_missing_and_weights_of_known_classes(tmp_path)
     assert "--from" not in plan.steps(fourth, second)[0]
 
 
+def test_what_a_round_was_watched_in_is_not_suggested_after_it(tmp_path):
+    plan = RoundPlan(features=tmp_path)
+    one, run = begun(tmp_path / "rounds", 1, NAMED), tmp_path / "run"
+    words = plan.suggest(one.folder, tmp_path / "suggestions.json")
+    assert words[words.index("--marks") + 1] == str(one.folder / "labels.json")
+    assert "--marks" not in plan.suggest(run, tmp_path / "suggestions.json")
+
+
 def test_progress_counts_videos_and_epochs(tmp_path):
     steps = (("extract",), ("train",), ("localize",))
     one = begun(tmp_path / "rounds", 1, NAMED, steps)

@@ -9,7 +9,7 @@ from acmnet.data.features.stored_features import RECORDS
 from acmnet.messages import counted
 from acmnet.recipes import Settings
 from acmnet.show.bench.rounds.log_tail import values_of
-from acmnet.show.bench.rounds.round_folders import DETECTIONS, LABELS, Round
+from acmnet.show.bench.rounds.round_folders import DETECTIONS, LABELS, REQUEST, Round
 from acmnet.show.bench.rounds.suggesting import MOST_SUGGESTED
 from acmnet.show.bench.rounds.training_epochs import epochs_of
 
@@ -59,12 +59,19 @@ class RoundPlan:
         return [*self._extract(), train, localize]
 
     def suggest(self, run: Path, file: Path) -> list[str]:
-        """Return the command that writes which videos are worth a look by a run."""
+        """Return the command that writes which videos are worth a look by a run.
+
+        All that the labels of a round hold counts as seen, also watched spans that it
+        was not given (D-163).
+        """
+        is_round = (run / REQUEST).is_file()
+        seen = ["--marks", str(run / LABELS)] if is_round else []
         where = ["--features", str(self.features), "--device", self.device]
         return [
             "suggest",
             str(run),
             *where,
+            *seen,
             "--count",
             str(MOST_SUGGESTED),
             "--out",
