@@ -86,39 +86,12 @@ def train_student(
     run = RunDirectory(request, found, given)
     run.prepare()
     dataset = weak_dataset(request)
-    mined_snippets = _mined_once(request, dataset, on_note)
-    share = 1.0 if request.begin_from is None else share_of_epochs(request)
-    own = _in_share_of_epochs(request, share)
-    plan = trial_plan(own)
-    own = own if plan is None else plan.request_after(own)
-    before = 0 if plan is None else plan.epochs
-    total = before + _epochs_after_a_trial(request, own)
-    trial = Trial(learns_marks=False)
-    if request.marks:
-        later = _later(on_step, 0, total)
-        trial = try_marks(request, plan, dataset, mined_snippets, later, on_note)
-        run.facts |= trial.values()
-    tried = {} if plan is None or not trial.learns_marks else plan.beginnings()
-    own = own if trial.learns_marks else of_names_alone(own)
-    total = before + _epochs_after_a_trial(request, own)
-    later = _later(on_step, before, total)
-    teachers = trained_teachers(own, dataset, mined_snippets, later, on_note, tried)
-    run.facts |= teachers.values()
-    taught = trained_model(request, teachers.networks)
+    taught, trial, before = _taught(request, run, dataset, on_step, on_note)
     model, task = _student(request, taught, dataset, run, trial)
-
-    def as_model(network: nn.Module) -> TrainedModel:
-        if not isinstance(network, Student):
-            raise TypeError(f"expected a Student, got {type(network).__name__}")
-        return dataclasses.replace(taught, students=(network,))
-
-    before += _epochs_of_teachers(own)
-    if not request.marks:
-        share = share_of_epochs(request)
+    share = _share_of_student(request)
     if share < 1.0:
         run.facts[SHARE_OF_EPOCHS] = share
     schedule = _schedule(request, share)
-    total = before + schedule.epochs
     if schedule.is_shortened and request.begin_from is None:
         usual = request.schedule.student_training.epochs
         on_note(
@@ -126,14 +99,21 @@ def train_student(
             f"{share:.0%} of their epochs, and the student takes {schedule.epochs} of "
             f"{usual}"
         )
+
+    def as_model(network: nn.Module) -> TrainedModel:
+        if not isinstance(network, Student):
+            raise TypeError(f"expected a Student, got {type(network).__name__}")
+        return dataclasses.replace(taught, students=(network,))
+
     with run.opened() as log:
+        later = _later(on_step, before, before + schedule.epochs)
         optimize(
             model.to(request.device),
             task,
             schedule,
             request.seed,
             resume=run.state,
-            on_step=run.logging(log, _later(on_step, before, total)),
+            on_step=run.logging(log, later),
             on_epoch=lambda progress: run.end_epoch(log, progress, as_model),
         )
     remove_trial(request.out)
@@ -141,6 +121,38 @@ def train_student(
         on_note(trial_sentence)
     if told := sentence_of_teachers(run.facts, request.settings.teachers.count):
         on_note(told)
+
+
+def _taught(
+    request: RunRequest,
+    run: RunDirectory,
+    dataset: WeakDataset,
+    on_step: Callable[[StepRecord], None],
+    on_note: Callable[[str], None],
+) -> tuple[TrainedModel, Trial, int]:
+    """Return the trained teachers, without a student yet.
+
+    The second value says whether they learned marks, the third one how many epochs the
+    trial and the teachers take at most.
+    """
+    mined_snippets = _mined_once(request, dataset, on_note)
+    own = _as_short_as_the_first_run(request)
+    plan = trial_plan(own)
+    own = own if plan is None else plan.request_after(own)
+    before = 0 if plan is None else plan.epochs
+    trial = Trial(learns_marks=False)
+    if request.marks:
+        total = before + _epochs_after_a_trial(request, own)
+        later = _later(on_step, 0, total)
+        trial = try_marks(request, plan, dataset, mined_snippets, later, on_note)
+        run.facts |= trial.values()
+    tried = {} if plan is None or not trial.learns_marks else plan.beginnings()
+    own = own if trial.learns_marks else of_names_alone(own)
+    later = _later(on_step, before, before + _epochs_after_a_trial(request, own))
+    teachers = trained_teachers(own, dataset, mined_snippets, later, on_note, tried)
+    run.facts |= teachers.values()
+    taught = trained_model(request, teachers.networks)
+    return taught, trial, before + _epochs_of_teachers(own)
 
 
 def _mined_once(
@@ -193,10 +205,23 @@ def _student(
     return model, task
 
 
-def _in_share_of_epochs(request: RunRequest, share: float) -> RunRequest:
-    """Return a round's request for teachers that take a share of its epochs."""
-    settings = request.settings.of_shorter_rounds(share)
+def _as_short_as_the_first_run(request: RunRequest) -> RunRequest:
+    """Return a round's request with the share of its epochs that its first run took."""
+    if request.begin_from is None:
+        return request
+    settings = request.settings.of_shorter_rounds(share_of_epochs(request))
     return dataclasses.replace(request, settings=settings)
+
+
+def _share_of_student(request: RunRequest) -> float:
+    """Return which share of its epochs the student of trained teachers takes.
+
+    Names that are learned early say nothing of how long marks are to be learned, so a
+    first training with marks takes all of them.
+    """
+    if request.marks and request.begin_from is None:
+        return 1.0
+    return share_of_epochs(request)
 
 
 def _epochs_of_teachers(own: RunRequest) -> int:
