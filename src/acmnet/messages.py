@@ -1,4 +1,4 @@
-"""Parts of messages to the user: names that are safe to show, and counts."""
+"""Parts of messages to the user: names that are safe to show, counts and times."""
 
 import reprlib
 from collections.abc import Collection, Iterable
@@ -85,3 +85,14 @@ def one_line(error: BaseException) -> str:
     """Return the first line of an error's text, without a full stop."""
     lines = str(error).splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def seconds(time_s: float) -> str:
+    """Return a time in seconds to the millisecond, without zeros at its end.
+
+    Examples
+    --------
+    >>> seconds(1 / 30), seconds(7.0), seconds(12345.25)
+    ('0.033', '7', '12345.25')
+    """
+    return f"{time_s:.3f}".rstrip("0").rstrip(".")

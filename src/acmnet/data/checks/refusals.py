@@ -9,7 +9,7 @@ from acmnet.data.labelled_features import Data
 from acmnet.data.labels.contradictions import SLACK_S
 from acmnet.data.labels.marks import VideoMarks, marked_classes
 from acmnet.limits import LARGEST_SECONDS
-from acmnet.messages import counted, some
+from acmnet.messages import counted, seconds, some
 
 REFUSED_MISMATCH: Final = 0.3
 """A video whose duration and features differ by more than this share is refused."""
@@ -163,9 +163,8 @@ def _marks_past_the_end(
             yield (
                 True,
                 f"{data.annotations.source}: video {video_id!r}: {what} at "
-                f"{last_s:g} s lies outside of the video, whose features end at "
-                f"{span_s:g} s; "
-                "correct the time, which is in seconds",
+                f"{seconds(last_s)} s lies outside of the video, whose features end "
+                f"at {seconds(span_s)} s; correct the time, which is in seconds",
             )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from acmnet.data.labels.annotations import AnnotationError, Video
 from acmnet.limits import LARGEST_SECONDS
+from acmnet.messages import seconds
 from acmnet.segments import Segment
 
 SLACK_S: Final = 0.5
@@ -77,12 +78,12 @@ def _outside_the_video(video: Video) -> Iterator[str]:
     end_s = video.duration_s
     is_known = end_s is not None
     last_s = LARGEST_SECONDS if end_s is None else end_s
-    ends = f"ends at {_seconds(last_s)} s" if is_known else "starts at 0"
+    ends = f"ends at {seconds(last_s)} s" if is_known else "starts at 0"
     for point in video.points:
         if not -SLACK_S <= point.time_s <= last_s + SLACK_S:
             yield (
                 f"video {video.id!r}, class {point.label!r}: the point at "
-                f"{_seconds(point.time_s)} s lies outside of the video, which {ends}; "
+                f"{seconds(point.time_s)} s lies outside of the video, which {ends}; "
                 "correct the time or the duration"
             )
     for span in video.watched:
@@ -111,7 +112,7 @@ def _outside_the_segments(video: Video) -> Iterator[str]:
             if span is not None and segments.around(time_s) is None:
                 yield (
                     f"video {video.id!r}, class {label!r}: the point at "
-                    f"{_seconds(time_s)} s lies in a watched span ({_words(span)}) but "
+                    f"{seconds(time_s)} s lies in a watched span ({_words(span)}) but "
                     "outside of every segment of the class; remove the point, or give "
                     "it its segment"
                 )
@@ -164,19 +165,8 @@ def covers_all(spans: Iterable[Segment], duration_s: float | None) -> bool:
 
 
 def _words(span: Segment) -> str:
-    end = "its end" if span.end_s == LARGEST_SECONDS else f"{_seconds(span.end_s)} s"
-    return f"{_seconds(span.start_s)} to {end}"
-
-
-def _seconds(time_s: float) -> str:
-    """Return a time in seconds to the millisecond, without zeros at its end.
-
-    Examples
-    --------
-    >>> _seconds(1 / 30), _seconds(7.0), _seconds(12345.25)
-    ('0.033', '7', '12345.25')
-    """
-    return f"{time_s:.3f}".rstrip("0").rstrip(".")
+    end = "its end" if span.end_s == LARGEST_SECONDS else f"{seconds(span.end_s)} s"
+    return f"{seconds(span.start_s)} to {end}"
 
 
 class _Cover:
