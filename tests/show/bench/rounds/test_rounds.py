@@ -53,6 +53,12 @@ def labels_of(*marks, revision=5, classes=("run", "jump")):
     )
 
 
+FEW_EPOCHS = {
+    "training.epochs": 40,
+    "training.round_share": 0.5,
+    "teachers.count": 2,
+    "student_training.epochs": 20,
+}
 NAMED = labels_of(name("m1", "a", "run"))
 
 
@@ -319,13 +325,7 @@ def test_progress_counts_the_epochs_that_few_videos_take(tmp_path):
 
 
 def test_progress_of_a_round_counts_the_epochs_of_a_round(tmp_path):
-    overrides = {
-        "training.epochs": 40,
-        "training.round_share": 0.5,
-        "teachers.count": 2,
-        "student_training.epochs": 20,
-    }
-    settings = recipe("default", profile="best", overrides=overrides)
+    settings = recipe("default", profile="best", overrides=FEW_EPOCHS)
     plan = RoundPlan(features=tmp_path, settings=settings)
     one = begun(tmp_path / "rounds", 1, NAMED, (("train", "--from", "RUN"),))
     assert plan.progress(one, "train") == (0.0, "training: 0 of 50 epochs")
@@ -343,13 +343,7 @@ def logged(run, epoch):
 
 def test_progress_follows_a_training_that_ends_early(tmp_path):
     """Teachers take 20 and 30 of 40 epochs, so the student takes 5/8 of its own 20."""
-    overrides = {
-        "training.epochs": 40,
-        "training.round_share": 0.5,
-        "teachers.count": 2,
-        "student_training.epochs": 20,
-    }
-    settings = recipe("default", profile="best", overrides=overrides)
+    settings = recipe("default", profile="best", overrides=FEW_EPOCHS)
     plan = RoundPlan(features=tmp_path, settings=settings)
     one = begun(tmp_path / "rounds", 1, NAMED, (("train",),))
     logged(one.folder / "teachers" / "0", 20)
