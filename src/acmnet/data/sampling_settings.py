@@ -1,6 +1,7 @@
 """How videos are sampled in training, which can be read without importing torch."""
 
 import dataclasses
+from collections.abc import Collection
 from typing import Literal
 
 from acmnet.limits import refuse_beyond
@@ -27,3 +28,18 @@ class SamplingSettings:
         refuse_beyond(dataclasses.asdict(self))
         if self.snippets < 1:
             raise ValueError(f"snippets must be at least 1, got {self.snippets}")
+
+    def mean_snippets(self, lengths: Collection[int]) -> float:
+        """Return how many snippets of a video a step shows, in the mean.
+
+        Parameters
+        ----------
+        lengths : collection of int
+            Snippets of each training video, from 1; at least one video.
+
+        Examples
+        --------
+        >>> SamplingSettings(snippets=100).mean_snippets([40, 1800])
+        70.0
+        """
+        return sum(min(length, self.snippets) for length in lengths) / len(lengths)

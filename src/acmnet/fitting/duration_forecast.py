@@ -229,10 +229,9 @@ def trained_in(
             training=training, sampling=settings.sampling, loss=settings.loss, seed=0
         )
         network = ACMNet(dimension, n_classes, settings.model)
-        seen = [min(length, settings.sampling.snippets) for length in lengths]
-        batch = training.videos_a_step(sum(seen) / len(seen))
+        batch = training.videos_a_step(settings.sampling.mean_snippets(lengths))
         steps = math.ceil(len(lengths) / batch)
-        epochs = settings.of_videos(lengths).training.epochs  # marks take no more
+        epochs = settings.of_videos(lengths).training.epochs  # with marks, at most
         task: Task = WeakTask(dataset, plan)
         if not settings.has_student:
             return epochs * steps * _step_s(network, task, batch)

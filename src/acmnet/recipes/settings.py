@@ -60,8 +60,8 @@ class Settings:
         lengths : sequence of int
             Snippets of each training video, from 1.
         """
-        seen = [min(length, self.sampling.snippets) for length in lengths]
-        epochs = self.training.epochs_of(len(seen), sum(seen) / len(seen))
+        batch = self.training.videos_a_step(self.sampling.mean_snippets(lengths))
+        epochs = self.training.epochs_of(math.ceil(len(lengths) / batch))
         training = dataclasses.replace(self.training, epochs=epochs)
         return dataclasses.replace(self, training=training)
 

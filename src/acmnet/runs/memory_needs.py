@@ -62,8 +62,8 @@ def needed_bytes(settings: Settings, data: Data) -> int:
     most = max(lengths, default=1)
     sampling, training, student = settings.sampling, settings.training, settings.student
     kept = sampling.method in ("uniform", "crop")  # shorter videos stay as they are
-    seen = [min(sampling.snippets, length) for length in lengths] or [1]
-    batch = min(training.videos_a_step(sum(seen) / len(seen)), len(lengths))
+    seen = sampling.mean_snippets(lengths or [1])
+    batch = min(training.videos_a_step(seen), len(lengths))
     snippets = min(sampling.snippets, most) if kept else sampling.snippets
     with torch.device("meta"):  # weights without memory
         numbers = NUMBERS_PER_WEIGHT * _size(

@@ -68,8 +68,7 @@ def check(
         fail(f"{counted(len(refusals), 'problem')} would stop training")
     holds = what_it_holds(data.annotations)
     console.print(f"{data.annotations.source} holds {holds}", markup=False)
-    marked = given_marks(data.annotations, given.supervision)
-    taken = settings if marked else settings.of_videos(data.lengths)
+    taken = settings if marks else settings.of_videos(data.lengths)
     shape = f"{counted(len(data.annotations.class_names), 'class')}, dimension "
     console.print(
         f"ready: {counted(len(data.labels), 'video')}, {shape}{data.store.dimension}, "

@@ -97,23 +97,18 @@ class TrainingSettings:
             return self.batch_size
         return min(self.batch_size, max(int(self.batch_snippets / snippets), 1))
 
-    def epochs_of(self, videos: int, snippets: float) -> int:
+    def epochs_of(self, steps: int) -> int:
         """Return how many epochs a training takes that nothing ends early.
 
         Parameters
         ----------
-        videos : int
-            How many videos it learns from, from 1.
-        snippets : float
-            Mean number of snippets of a video that a step uses, from 1.
+        steps : int
+            Optimisation steps of an epoch, from 1.
 
         Examples
         --------
-        An epoch of 64 videos has 4 steps, and one of 144 videos has 9.
-
-        >>> settings = TrainingSettings(epochs=100, batch_size=16, fewest_steps=500)
-        >>> [settings.epochs_of(videos, 100.0) for videos in (12, 24, 64, 144)]
+        >>> settings = TrainingSettings(epochs=100, fewest_steps=500)
+        >>> [settings.epochs_of(steps) for steps in (1, 2, 4, 9)]
         [500, 250, 125, 100]
         """
-        steps = math.ceil(videos / self.videos_a_step(snippets))
         return max(self.epochs, math.ceil(self.fewest_steps / steps))

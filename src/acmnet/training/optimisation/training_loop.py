@@ -108,10 +108,10 @@ def train(
             f"split, got {_world()} processes; train in one, without torchrun"
         )
     settings = plan.training
-    seen = dataset.lengths.clamp(max=plan.sampling.snippets).double().mean()
+    seen = plan.sampling.mean_snippets(dataset.lengths.tolist())
     schedule = Schedule(
         epochs=settings.epochs,
-        batch_size=settings.videos_a_step(float(seen)),
+        batch_size=settings.videos_a_step(seen),
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         averaging=settings.averaging,

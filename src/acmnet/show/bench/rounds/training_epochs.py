@@ -81,8 +81,7 @@ def _of_first_training(logs: _Logs, settings: Settings) -> Epochs:
         share = min(1.0, sum(logs.teachers) / of_teachers)
         total = sum(logs.teachers) + math.ceil(share * of_student)
     elif logs.steps:
-        fewest = math.ceil(settings.training.fewest_steps / logs.steps)
-        more = max(0, fewest - settings.training.epochs)
+        more = settings.training.epochs_of(logs.steps) - settings.training.epochs
         total += settings.teachers.count * more
     may_end_early = bool(settings.training.early_end) and not logs.student
     return Epochs(min(done, total), total, may_end_early)
