@@ -127,8 +127,8 @@ def default_profile(name: str | Path) -> str:
 def override(settings: Settings, overrides: Mapping[str, object]) -> Settings:
     """Return settings with single values replaced.
 
-    Epochs are given to be taken: with them, and without ``training.fewest_steps``, few
-    videos do not make a training longer (D-158).
+    A training takes exactly the ``training.epochs`` that are given here: few videos do
+    not make it longer unless ``training.fewest_steps`` is given as well (D-158).
 
     Parameters
     ----------
@@ -146,13 +146,11 @@ def override(settings: Settings, overrides: Mapping[str, object]) -> Settings:
     for key, value in overrides.items():
         settings = _replace(settings, _nested(key, value), "")
     given = {key.replace("-", "_") for key in overrides}
-    if _EPOCHS in given and _FEWEST_STEPS not in given:
-        settings = _replace(settings, _nested(_FEWEST_STEPS, 0), "")
+    if "training.epochs" in given and "training.fewest_steps" not in given:
+        settings = settings.of_exactly(settings.training.epochs)
     return settings
 
 
-_EPOCHS: Final = "training.epochs"
-_FEWEST_STEPS: Final = "training.fewest_steps"
 _NOT_SETTINGS: Final = ("summary", "profile", "profiles")
 
 

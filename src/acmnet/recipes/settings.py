@@ -65,6 +65,14 @@ class Settings:
         training = dataclasses.replace(self.training, epochs=epochs)
         return dataclasses.replace(self, training=training)
 
+    def of_exactly(self, epochs: int) -> "Settings":
+        """Return the settings in which the paper's network takes so many epochs.
+
+        Few videos do not make that training longer.
+        """
+        training = dataclasses.replace(self.training, epochs=epochs, fewest_steps=0)
+        return dataclasses.replace(self, training=training)
+
     def of_a_round(self) -> "Settings":
         """Return the settings with the epochs of a training from an earlier run.
 

@@ -258,10 +258,8 @@ def _plan_of_a_whole_training(
 
     All its networks have the first teacher's seed, and a share of its epochs.
     """
-    settings = request.settings
-    epochs = math.ceil(EPOCHS * settings.training.epochs)
-    training = dataclasses.replace(settings.training, epochs=epochs, fewest_steps=0)
-    settings = dataclasses.replace(settings, training=training)
+    epochs = math.ceil(EPOCHS * request.settings.training.epochs)
+    settings = request.settings.of_exactly(epochs)
     short = dataclasses.replace(request, settings=settings)
     of_names = as_teacher(of_names_alone(short), request.out / TRIAL / "names", 0)
     places = [0] * len(held_out)

@@ -326,15 +326,10 @@ def held_out_names(request: RunRequest, groups: VideoGroups | None) -> HeldOutNa
 def _short(request: RunRequest) -> RunRequest:
     """Return the run's request for trainings of one network, with fewer epochs."""
     whole = dataclasses.replace(request, begin_from=None).schedule
-    full, affordable = (
-        whole.training.epochs,
-        CHECK_COST_SHARE * whole.epochs / (HELD_OUT_PARTS - 1),
-    )
-    epochs = min(full, max(int(affordable), full // 2, 1))
-    short = dataclasses.replace(
-        whole.without_student(),
-        training=dataclasses.replace(whole.training, epochs=epochs, fewest_steps=0),
-    )
+    full = whole.training.epochs
+    affordable = int(CHECK_COST_SHARE * whole.epochs / (HELD_OUT_PARTS - 1))
+    epochs = min(full, max(affordable, full // 2, 1))
+    short = whole.without_student().of_exactly(epochs)
     # what an earlier training left behind, cut short, is of no use to this one
     out = request.out / HELD_OUT / training_stamp(request.out)
     return dataclasses.replace(
