@@ -90,6 +90,28 @@ def told(videos):
     }
 
 
+def test_a_spreadsheet_computes_no_name_of_a_label_file(tmp_path):
+    video = Video(
+        id="@home",
+        subset="+all",
+        duration_s=None,
+        labels=("=1+1", "-wave", "jump"),
+        instances=(Instance("=1+1", Segment(2.0, 5.0)),),
+        points=(Point("-wave", 7.0),),
+    )
+    content = Content(videos=[video], class_names=video.labels, fps=None)
+    write_labels(tmp_path / "labels.csv", content, BY_NAME["csv"])
+    _, *rows = (tmp_path / "labels.csv").read_text("utf-8-sig").splitlines()
+    assert rows == [
+        "'@home,'=1+1,2.0,5.0,segment,'+all,",
+        "'@home,'-wave,7.0,,point,'+all,",
+        "'@home,jump,,,name,'+all,",
+    ]
+    assert told(read_annotations(tmp_path / "labels.csv").videos.values()) == told(
+        [video]
+    )
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_held_comes_back(name, tmp_path_factory):
     file_format = BY_NAME[name]

@@ -26,6 +26,7 @@ from acmnet.data.labels.label_columns import (
 )
 from acmnet.data.labels.row_marks import RowMarks, not_seconds, row_marks
 from acmnet.data.labels.tabled_videos import NAME, POINT, SEGMENT, WATCHED, MarkTable
+from acmnet.data.tables.csv_tables import unguarded
 from acmnet.data.tables.spreadsheets import SAVE_AS, Sheet, SheetRow
 from acmnet.files.file_suffixes import TRACK_SUFFIXES, VIDEO_SUFFIXES
 from acmnet.limits import (
@@ -170,7 +171,7 @@ class _Reader:
         where = f"{self.source}, line {row.line}"
         self._refuse_other_length(where, row)
         cells = {
-            meaning: row.cells[place] if place < len(row.cells) else ""
+            meaning: unguarded(row.cells[place]) if place < len(row.cells) else ""
             for meaning, place in self.columns.items()
         }
         duration_s = self._seconds(where, "duration", cells)

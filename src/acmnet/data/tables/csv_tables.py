@@ -49,6 +49,9 @@ def table_csv(
 def guarded(name: str) -> str:
     """Return a name that spreadsheets do not take for a formula.
 
+    Tables for other programs have names as they are: such a program would take the
+    apostrophe for a part of the name.
+
     Examples
     --------
     >>> guarded("=1+1"), guarded("jump")

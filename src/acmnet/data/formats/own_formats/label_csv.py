@@ -20,6 +20,7 @@ from acmnet.data.formats.exchange_format import (
 )
 from acmnet.data.formats.field_checks import plain
 from acmnet.data.labels.annotations import Video, names_alone
+from acmnet.data.tables.csv_tables import guarded
 
 HEADER: Final = ("video", "label", "start", "end", "kind", "subset", "duration")
 
@@ -48,8 +49,9 @@ def write(content: Content) -> str:
     writer.writerow(HEADER)
     for video in content.videos:
         lasts = "" if video.duration_s is None else plain(video.duration_s)
-        for row in list(_rows(video)) or [("", "", "", "name")]:
-            writer.writerow([video.id, *row, video.subset or "", lasts])
+        names = guarded(video.id), guarded(video.subset or "")
+        for label, *when in list(_rows(video)) or [("", "", "", "name")]:
+            writer.writerow([names[0], guarded(label), *when, names[1], lasts])
     return "\ufeff" + out.getvalue()
 
 
