@@ -15,7 +15,7 @@ from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.features.feature_manifest import read_manifest
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError
-from acmnet.evaluation.truth import read_intervals
+from acmnet.evaluation.scoring.truth import read_intervals
 from acmnet.extraction.many_videos.records import ExtractionError, read_records
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, finite, seconds
 from acmnet.localization.localization_settings import LocalizationSettings

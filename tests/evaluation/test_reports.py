@@ -18,8 +18,12 @@ from acmnet.data.labels.annotations import (
     Point,
     WatchedSpan,
 )
-from acmnet.evaluation.matching import Located, average_precision, match_detections
 from acmnet.evaluation.reports import evaluate
+from acmnet.evaluation.scoring.matching import (
+    Located,
+    average_precision,
+    match_detections,
+)
 from acmnet.evaluation.tiou import parse_tiou
 from acmnet.segments import Detections, Segment
 from support.twins_evaluation import Row, naive_class_ap, naive_match

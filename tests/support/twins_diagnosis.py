@@ -1,7 +1,7 @@
 """Slow, literal versions of a diagnosis: one detection at a time, no NumPy.
 
-Written from the definitions, not from `acmnet.evaluation.false_positives`. ``truth``
-has ``(label, start, end)`` by video, ``results`` has `Row` by video.
+Written from the definitions, not from `acmnet.evaluation.diagnosis.false_positives`.
+``truth`` has ``(label, start, end)`` by video, ``results`` has `Row` by video.
 """
 
 from typing import NamedTuple

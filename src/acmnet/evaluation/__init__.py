@@ -1,8 +1,9 @@
-"""Evaluation: protocols, matching, AP and mAP, comparisons, tables.
+"""Evaluation: scores of detections against true segments, and what lies behind them.
 
 In come detections of any system and true segments; out come scores. `reports` is the
-door. It takes the rules of a protocol (`protocols`), matches detections with true
-segments (`matching`) and computes average precision. `diagnosis` says why detections
-are wrong, `bootstrap` whether a difference is chance, and `time_budget` counts
+door. It takes the rules of a protocol (`protocols`), reads what they say is to be
+scored (`scored_data`) and ranks, matches and counts (``scoring/``). ``diagnosis/`` says
+why detections are wrong, and ``comparison/`` whether one system is better than another.
+`held_out` scores a run on videos that it was not trained on. `time_budget` counts
 behaviours.
 """

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
 from acmnet.evaluation.reports import DetectionReport
-from acmnet.evaluation.truth import videos_with_instances
+from acmnet.evaluation.scoring.truth import videos_with_instances
 from acmnet.evaluation.videos_trained_on import (
     TAUGHT_KEY,
     TRAINED_ON_KEY,

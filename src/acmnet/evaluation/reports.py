@@ -18,17 +18,8 @@ import numpy as np
 from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.formats.exchange_format import Source
 from acmnet.data.labels.annotations import Annotations
-from acmnet.evaluation.measures import (
-    PROPOSALS,
-    OperatingPoint,
-    average_recall,
-    best_f1,
-    classification_ap,
-    f1_at,
-)
 from acmnet.evaluation.protocols import Protocol
 from acmnet.evaluation.protocols import protocol as named_protocol
-from acmnet.evaluation.ranking import Ranking, ranked_detections
 from acmnet.evaluation.scored_data import (
     ambiguous_intervals,
     notes_of,
@@ -38,8 +29,17 @@ from acmnet.evaluation.scored_data import (
     taught_videos,
     without_videos,
 )
+from acmnet.evaluation.scoring.measures import (
+    PROPOSALS,
+    OperatingPoint,
+    average_recall,
+    best_f1,
+    classification_ap,
+    f1_at,
+)
+from acmnet.evaluation.scoring.ranking import Ranking, ranked_detections
+from acmnet.evaluation.scoring.truth import Truth, located_truth
 from acmnet.evaluation.tiou import checked_tiou, labelled_averages
-from acmnet.evaluation.truth import Truth, located_truth
 from acmnet.evaluation.videos_trained_on import taught_note
 from acmnet.segments import Detections, FloatArray, IntArray, figure_png
 
@@ -96,7 +96,7 @@ class DetectionReport:
 
     @cached_property
     def classification_ap(self) -> FloatArray:
-        """(C,) AP of ranking videos by `acmnet.evaluation.measures`."""
+        """(C,) AP of ranking videos by `acmnet.evaluation.scoring.measures`."""
         return classification_ap(self.ranking)
 
     @property
@@ -116,7 +116,7 @@ class DetectionReport:
         """Return the recall of the first N detections of each video, by N.
 
         It is averaged over ``tiou`` and ignores classes. See
-        `acmnet.evaluation.measures.average_recall`.
+        `acmnet.evaluation.scoring.measures.average_recall`.
         """
         recalls = average_recall(self.ranking, proposals).tolist()
         return dict(zip(proposals, recalls, strict=True))

@@ -11,7 +11,7 @@ from acmnet.data.formats.reading import sha256_of_labels
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import Annotations
 from acmnet.evaluation.protocols import Protocol
-from acmnet.evaluation.truth import (
+from acmnet.evaluation.scoring.truth import (
     Truth,
     read_intervals,
     reviews_note,

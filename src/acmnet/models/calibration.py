@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, Self
 import numpy as np
 
 from acmnet.data.labels.annotations import Annotations, Video
-from acmnet.evaluation.matching import Located, match_detections
+from acmnet.evaluation.scoring.matching import Located, match_detections
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.messages import counted
 from acmnet.models.calibration_curves import (

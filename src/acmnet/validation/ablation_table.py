@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from acmnet.evaluation.tables import Cell, Table
+from acmnet.evaluation.comparison.tables import Cell, Table
 from acmnet.segments import FloatArray
 from acmnet.validation.ablation_studies import Study, Variant
 from acmnet.validation.label_free_selection import rank_correlation

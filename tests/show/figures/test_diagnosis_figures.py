@@ -5,7 +5,7 @@ import itertools
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from acmnet.evaluation.diagnosis import diagnose
+from acmnet.evaluation.diagnosis.diagnosis import diagnose
 from acmnet.show.figures import diagnosis_figures
 from support.worlds import file_of, truth_of
 

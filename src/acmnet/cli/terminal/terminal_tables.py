@@ -7,8 +7,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from acmnet.data.detections.shown_detections import Shown
-from acmnet.evaluation import tables
-from acmnet.evaluation.bootstrap import Comparison
+from acmnet.evaluation.comparison import tables
+from acmnet.evaluation.comparison.bootstrap import Comparison
 from acmnet.segments import Detections
 
 MOST_ROWS: Final = 20

@@ -24,8 +24,8 @@ from acmnet.cli.verb_parts.trained_run import loaded, localised, trained_on
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data, DataSource, open_data
-from acmnet.evaluation.tables import Table
-from acmnet.evaluation.truth import reviews_note
+from acmnet.evaluation.comparison.tables import Table
+from acmnet.evaluation.scoring.truth import reviews_note
 from acmnet.evaluation.videos_trained_on import NOT_KNOWN_NOTE, seen_note, taught_note
 from acmnet.files.file_access import refuse_unwritable, write_json
 from acmnet.messages import counted, some

@@ -11,9 +11,13 @@ from acmnet.cli.terminal.terminal_tables import plain_table
 from acmnet.cli.verb_parts.unpredicted_videos import note_unpredicted
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.formats.exchange_format import Source
-from acmnet.evaluation.diagnosis import Diagnosis, diagnose
-from acmnet.evaluation.false_positives import DETECTIONS_PER_INSTANCE, KINDS, MISFITS
-from acmnet.evaluation.tables import Cell, Table
+from acmnet.evaluation.comparison.tables import Cell, Table
+from acmnet.evaluation.diagnosis.diagnosis import Diagnosis, diagnose
+from acmnet.evaluation.diagnosis.false_positives import (
+    DETECTIONS_PER_INSTANCE,
+    KINDS,
+    MISFITS,
+)
 from acmnet.evaluation.tiou import parse_tiou
 from acmnet.files.file_access import refuse_unwritable, write_json
 from acmnet.messages import counted

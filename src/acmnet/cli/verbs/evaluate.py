@@ -14,17 +14,17 @@ from acmnet.cli.terminal.terminal_tables import comparison_lines, map_table, pla
 from acmnet.cli.verb_parts.unpredicted_videos import note_unpredicted
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.formats.exchange_format import Source
-from acmnet.evaluation.bootstrap import DRAWS, Comparison, compare
-from acmnet.evaluation.held_out import TrainedOn, held_out
-from acmnet.evaluation.published import published_table, table_with_measured
-from acmnet.evaluation.reports import DetectionReport, evaluate
-from acmnet.evaluation.tables import (
+from acmnet.evaluation.comparison.bootstrap import DRAWS, Comparison, compare
+from acmnet.evaluation.comparison.published import published_table, table_with_measured
+from acmnet.evaluation.comparison.tables import (
     Table,
     comparison_table,
     report_table,
     stacked_csv,
     with_column,
 )
+from acmnet.evaluation.held_out import TrainedOn, held_out
+from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.evaluation.tiou import parse_tiou
 from acmnet.files.file_access import refuse_unwritable, write_json, write_text
 from acmnet.messages import counted

@@ -26,7 +26,7 @@ from acmnet.cli.terminal.app import (
 )
 from acmnet.cli.terminal.progress import ExtractionBar
 from acmnet.cli.terminal.terminal_tables import plain_table
-from acmnet.evaluation.tables import Table
+from acmnet.evaluation.comparison.tables import Table
 from acmnet.extraction.i3d.fastest_precision import with_fastest
 from acmnet.extraction.keypoints.keypoint_extractor import settled
 from acmnet.extraction.many_videos.extraction_request import ExtractionRequest

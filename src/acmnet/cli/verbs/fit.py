@@ -31,7 +31,7 @@ from acmnet.cli.terminal.terminal_tables import map_table, plain_table
 from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.features.feature_manifest import MANIFEST_NAME
 from acmnet.data.labels.supervision import Supervision
-from acmnet.evaluation.tables import Table
+from acmnet.evaluation.comparison.tables import Table
 from acmnet.extraction.extractors.extractor_names import KEYPOINTS
 from acmnet.files.file_access import refuse_unwritable
 from acmnet.fitting.fit_request import (

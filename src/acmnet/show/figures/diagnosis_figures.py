@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from acmnet.evaluation.diagnosis import Diagnosis
-from acmnet.evaluation.false_positives import DETECTIONS_PER_INSTANCE, KINDS, MISFITS
+from acmnet.evaluation.diagnosis.diagnosis import Diagnosis
+from acmnet.evaluation.diagnosis.false_positives import (
+    DETECTIONS_PER_INSTANCE,
+    KINDS,
+    MISFITS,
+)
 from acmnet.segments import FloatArray
 from acmnet.show.figures.figure_style import drawing, save
 

@@ -17,9 +17,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from acmnet.evaluation.matching import overlaps
-from acmnet.evaluation.ranking import Ranking
-from acmnet.evaluation.sensitivity import false_detections, mean_ap
+from acmnet.evaluation.diagnosis.sensitivity import false_detections, mean_ap
+from acmnet.evaluation.scoring.matching import overlaps
+from acmnet.evaluation.scoring.ranking import Ranking
 from acmnet.segments import FloatArray, IntArray
 
 KINDS: Final = (

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acmnet.evaluation.matching import (
+from acmnet.evaluation.scoring.matching import (
     Located,
     average_precision,
     match_detections,

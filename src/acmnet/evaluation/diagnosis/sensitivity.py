@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from acmnet.evaluation.matching import match_detections, match_instances
-from acmnet.evaluation.ranking import Ranking
+from acmnet.evaluation.scoring.matching import match_detections, match_instances
+from acmnet.evaluation.scoring.ranking import Ranking
 from acmnet.segments import BoolArray, FloatArray, IntArray
 
 LEAST_PRECISION: Final = 0.05

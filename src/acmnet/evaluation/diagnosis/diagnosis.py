@@ -17,7 +17,7 @@ import numpy as np
 from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.formats.exchange_format import Source
 from acmnet.data.labels.annotations import Annotations
-from acmnet.evaluation.false_positives import (
+from acmnet.evaluation.diagnosis.false_positives import (
     KINDS,
     LEAST_TIOU,
     MISFITS,
@@ -28,16 +28,16 @@ from acmnet.evaluation.false_positives import (
     nearest_instances,
     profile,
 )
-from acmnet.evaluation.protocols import Protocol
-from acmnet.evaluation.ranking import Ranking
-from acmnet.evaluation.reports import DetectionReport, evaluate
-from acmnet.evaluation.sensitivity import (
+from acmnet.evaluation.diagnosis.sensitivity import (
     Characteristic,
     characteristics,
     found_instances,
     missed_instances,
     normalized_map,
 )
+from acmnet.evaluation.protocols import Protocol
+from acmnet.evaluation.reports import DetectionReport, evaluate
+from acmnet.evaluation.scoring.ranking import Ranking
 from acmnet.messages import counted
 from acmnet.segments import BoolArray, Detections, FloatArray, IntArray
 

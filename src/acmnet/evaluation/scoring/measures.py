@@ -5,14 +5,14 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from acmnet.evaluation.matching import (
+from acmnet.evaluation.scoring.matching import (
     Located,
     average_precision,
     group_batches,
     overlaps,
     stable_order,
 )
-from acmnet.evaluation.ranking import Ranking
+from acmnet.evaluation.scoring.ranking import Ranking
 from acmnet.segments import FloatArray, IntArray
 
 PROPOSALS: Final = (1, 5, 10, 50, 100)

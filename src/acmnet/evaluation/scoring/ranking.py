@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 
 from acmnet.data.detections.detection_arrays import DetectionFile
-from acmnet.evaluation.matching import (
+from acmnet.evaluation.protocols import Protocol
+from acmnet.evaluation.scoring.matching import (
     Located,
     average_precision,
     group_batches,
@@ -21,8 +22,7 @@ from acmnet.evaluation.matching import (
     stable_order,
     touches,
 )
-from acmnet.evaluation.protocols import Protocol
-from acmnet.evaluation.truth import Truth, in_units
+from acmnet.evaluation.scoring.truth import Truth, in_units
 from acmnet.segments import BoolArray, FloatArray, IntArray
 
 DROP_REASONS: Final = (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acmnet.evaluation.bootstrap import compare, map_of_draws
+from acmnet.evaluation.comparison.bootstrap import compare, map_of_draws
 from acmnet.evaluation.protocols import protocol
 from acmnet.evaluation.reports import evaluate
 from support.worlds import file_of, listed_file, truth_of

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from acmnet.evaluation.comparison.published import ComparisonError, table_with_measured
 from acmnet.evaluation.protocols import protocols
-from acmnet.evaluation.published import ComparisonError, table_with_measured
 from acmnet.evaluation.reports import evaluate
 from support.commands import refused
 from support.worlds import file_of, truth_of
 
-SOURCE = resources.files("acmnet.evaluation").joinpath("published.toml")
+SOURCE = resources.files("acmnet.evaluation.comparison").joinpath("published.toml")
 BENCHMARKS = tomllib.loads(SOURCE.read_text(encoding="utf-8"))
 
 

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from acmnet.evaluation.ranking import Ranking
 from acmnet.evaluation.reports import DetectionReport
+from acmnet.evaluation.scoring.ranking import Ranking
 from acmnet.segments import FloatArray, IntArray
 
 DRAWS: Final = 1000

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
-from acmnet.evaluation.bootstrap import Comparison
+from acmnet.evaluation.comparison.bootstrap import Comparison
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.evaluation.tiou import labelled_averages
 

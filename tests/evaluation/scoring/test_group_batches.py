@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acmnet.evaluation import matching, measures, ranking
-from acmnet.evaluation.matching import Located, group_batches, stable_order
 from acmnet.evaluation.reports import evaluate
+from acmnet.evaluation.scoring import matching, measures, ranking
+from acmnet.evaluation.scoring.matching import Located, group_batches, stable_order
 from support.drawn_detections import drawn_detections, drawn_truth
 
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import Annotations, Instance, Video
 from acmnet.data.labels.arrow_labels import write_arrow_labels
-from acmnet.evaluation.diagnosis import diagnose
-from acmnet.evaluation.false_positives import KINDS
+from acmnet.evaluation.diagnosis.diagnosis import diagnose
+from acmnet.evaluation.diagnosis.false_positives import KINDS
+from acmnet.evaluation.diagnosis.sensitivity import characteristics, mean_ap
 from acmnet.evaluation.reports import evaluate
-from acmnet.evaluation.sensitivity import characteristics, mean_ap
 from acmnet.segments import Segment
 from support.commands import refused
 from support.twins_diagnosis import (

@@ -6,9 +6,14 @@ import re
 
 import pytest
 
-from acmnet.evaluation.bootstrap import compare
+from acmnet.evaluation.comparison.bootstrap import compare
+from acmnet.evaluation.comparison.tables import (
+    Table,
+    comparison_table,
+    report_table,
+    stacked_csv,
+)
 from acmnet.evaluation.reports import evaluate
-from acmnet.evaluation.tables import Table, comparison_table, report_table, stacked_csv
 from support.worlds import file_of, truth_of
 
 AWKWARD = "50%_of {a} & b|c\\d #1 ~^$<>"

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from acmnet.evaluation.comparison.tables import Cell, Table
 from acmnet.evaluation.reports import DetectionReport
-from acmnet.evaluation.tables import Cell, Table
 from acmnet.evaluation.tiou import parse_tiou
 
 VIDEO_LABELS: Final = "video"
