@@ -465,6 +465,20 @@ def test_what_changes_a_number_is_refused(run, tiny_world, setting, value):
         run_on_disk(request(tiny_world, run, o={setting: value}))
 
 
+def test_a_run_of_an_earlier_acmnet_is_told_how_to_go_on(run, tiny_world):
+    # settings that came later have values of their own in the profile
+    now = {"training.early_end": 9.0, "localization.activation_thresholds": (0.2,)}
+    with pytest.raises(RunError) as refused:
+        run_on_disk(request(tiny_world, run, o=now))
+    told = str(refused.value)
+    assert "training.early_end = " in told
+    assert ", not 9.0 and localization.activation_thresholds = (" in told
+    words = told.partition("; go on with --")[2].partition(", train it anew")[0]
+    given = dict(option.split(" ") for option in words.split(" --"))
+    again = request(tiny_world, run, o=now | given)
+    assert run_on_disk(again).state is RunState.FINISHED
+
+
 def test_what_does_not_is_not(run, tiny_world):
     free = {"localization.soft_nms_sigma": 0.3, "training.checkpoint_every": 5}
     free |= {"teachers.proposal_weight": 0.0, "teachers.contrast_weight": 0.0}

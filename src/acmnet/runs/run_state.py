@@ -183,9 +183,8 @@ def refuse_other_training(source: Path, request: RunRequest) -> None:
     Raises
     ------
     RunError
-        Naming the first difference that would change a number of the training; which
-        videos and labels changed, where those are others. Also if the checkpoint used
-        a setting that acmnet no longer has.
+        Naming what differs and would change a number of the training. Also if the
+        checkpoint used a setting that acmnet no longer has.
     CheckpointError
         If there is no checkpoint, or it is damaged.
     """
@@ -194,18 +193,19 @@ def refuse_other_training(source: Path, request: RunRequest) -> None:
         before = _identity_of_checkpoint(config, source)
     except RecipeError as error:
         raise RunError(str(error)) from error
-    for key, value in now.items():
-        if before[key] != value and not _may_change(key, request):
-            if key in ("class_names", "labels_sha256"):
-                raise RunError(_other_labels(source, config, request))
-            if key == "marks_sha256":
-                raise RunError(_other_times(source, request))
-            if key == "begun_from":
-                raise RunError(_other_beginning(source, config))
-            raise RunError(
-                f"{source} was trained with {key} = {before[key]!r}, now it is "
-                f"{value!r}; resume with the same, or start anew in another --out"
-            )
+    changed = [
+        key
+        for key, value in now.items()
+        if before[key] != value and not _may_change(key, request)
+    ]
+    for key in changed[:1]:
+        if key in ("class_names", "labels_sha256"):
+            raise RunError(_other_labels(source, config, request))
+        if key == "marks_sha256":
+            raise RunError(_other_times(source, request))
+        if key == "begun_from":
+            raise RunError(_other_beginning(source, config))
+        raise RunError(_other_settings(source, changed, before, now))
 
 
 def _identity_asked_for(request: RunRequest) -> dict[str, Any]:
@@ -264,6 +264,42 @@ def _may_change(key: str, request: RunRequest) -> bool:
         return False  # a share of them is trained in another way
     chooses = key.startswith("localization.") and request.selection is None
     return chooses or key in MAY_CHANGE
+
+
+def _other_settings(
+    source: Path,
+    changed: Sequence[str],
+    before: Mapping[str, Any],
+    now: Mapping[str, Any],
+) -> str:
+    """Return the refusal of other settings than a run was trained with.
+
+    They may differ although nobody gave one: a run that an earlier acmnet began may
+    have been trained before the setting was there, or when its value was another.
+    """
+    differs = " and ".join(f"{x} = {before[x]!r}, not {now[x]!r}" for x in changed)
+    same = "with the same"
+    if all("." in key or key in ("seed", "supervision") for key in changed):
+        same = "with " + " ".join(
+            f"--{key.replace('_', '-')} {_as_option(before[key])}" for key in changed
+        )
+    return (
+        f"{source} was trained with {differs}; go on {same}, train it anew with "
+        "--overwrite, or choose another --out"
+    )
+
+
+def _as_option(value: object) -> str:
+    """Return a setting's value as it is given on the command line.
+
+    Examples
+    --------
+    >>> _as_option((0.1, 0.2)), _as_option(True), _as_option(4.0)
+    ('0.1,0.2', 'true', '4.0')
+    """
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _other_labels(source: Path, config: CheckpointConfig, request: RunRequest) -> str:
