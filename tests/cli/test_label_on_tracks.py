@@ -44,7 +44,7 @@ def test_without_any_video_the_refusal_says_what_to_do(acmnet, cages):
     result = acmnet(*asked)
     refused(result, "holds no video", "give --extractor keypoints")
     result = acmnet(*asked, "--tracks", cages / "tracks")
-    refused(result, "--tracks is for --extractor keypoints alone", code=2)
+    refused(result, "--tracks is for --extractor keypoints", code=2)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,10 @@ def test_the_folder_of_a_run_on_tracks_may_hold_no_video(acmnet, tiny_run, cages
         (
             {"extractor": "keypoints", "pool_individuals": True, "directions": False},
             [*KEYPOINTS[:2], "--pool-individuals", "--no-directions"],
+        ),
+        (
+            {"extractor": "keypoints+motion", "tracks": "tracks"},
+            ["--extractor", "keypoints+motion", "--tracks", "tracks"],
         ),
     ],
 )

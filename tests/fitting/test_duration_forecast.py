@@ -129,9 +129,9 @@ def test_the_trial_describes_a_video_that_can_be_read(tmp_path):
     good = write_movie(tmp_path / "good.mp4", n_frames=60)
     motion = ExtractionSettings("motion")
     extractors = [make_extractor(motion) for _ in range(2)]
-    files = {"broken": broken, "good": good}
-    assert 0 < forecasts._seconds_of_a_second(files, extractors) < 10
-    assert forecasts._seconds_of_a_second({"broken": broken}, extractors) == 0
+    recordings = [(broken,), (good,)]
+    assert 0 < forecasts._seconds_of_a_second(recordings, extractors) < 10
+    assert forecasts._seconds_of_a_second(recordings[:1], extractors) == 0
 
 
 def test_little_video_gets_no_forecast(tmp_path):

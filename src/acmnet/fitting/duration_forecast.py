@@ -17,6 +17,7 @@ import torch
 from acmnet.data.datasets import WeakDataset
 from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.features.feature_store import open_store, write_features
+from acmnet.data.tracks.tracks import TrackError
 from acmnet.extraction.extractors.extractor import Extractor
 from acmnet.extraction.extractors.file_readers import opened
 from acmnet.extraction.many_videos.extraction_request import ExtractionRequest
@@ -118,7 +119,8 @@ def forecast(
     if missing:
         extractors = _set_up(extraction, missing)
         described = extractors[0]
-        rate = _seconds_of_a_second(missing, extractors) if missing_s else 0.0
+        each = [extraction.files_of(video) for video in missing]
+        rate = _seconds_of_a_second(each, extractors) if missing_s else 0.0
         extraction_s = rate * missing_s / len(extractors)
     else:
         described = open_store(extraction.out).manifest
@@ -144,7 +146,7 @@ def _set_up(
 
 
 def _seconds_of_a_second(
-    files: Mapping[str, Path], extractors: Sequence[Extractor]
+    recordings: Sequence[tuple[Path, ...]], extractors: Sequence[Extractor]
 ) -> float:
     """Return the seconds that a second of video takes each of several extractors.
 
@@ -155,10 +157,10 @@ def _seconds_of_a_second(
     Returns
     -------
     float
-        0 if no file can be read.
+        0 if no recording can be read.
     """
     each = max(1, cores() // len(extractors))
-    for path in files.values():
+    for files in recordings:
         try:
             with (
                 _threads(each),
@@ -167,24 +169,24 @@ def _seconds_of_a_second(
                 ) as threads,
             ):
                 # networks are set up at the first snippet
-                set_up = partial(_described, path, n_snippets=1)
+                set_up = partial(_described, files, n_snippets=1)
                 list(threads.map(set_up, extractors))
                 began = time.perf_counter()
-                trial = partial(_described, path, n_snippets=TRIAL_SNIPPETS)
+                trial = partial(_described, files, n_snippets=TRIAL_SNIPPETS)
                 described_s = min(threads.map(trial, extractors))
                 spent_s = time.perf_counter() - began
-        except VideoError:
+        except (VideoError, TrackError):
             continue
         if described_s:
             return spent_s / described_s
     return 0.0
 
 
-def _described(path: Path, extractor: Extractor, n_snippets: int) -> float:
+def _described(files: tuple[Path, ...], extractor: Extractor, n_snippets: int) -> float:
     """Describe the beginning of a video; return its length in seconds."""
     grid = extractor.grid
     n_frames = grid.snippet_frames + (n_snippets - 1) * grid.stride_frames
-    frames = itertools.islice(opened(path, extractor), n_frames)
+    frames = itertools.islice(opened(files, extractor), n_frames)
     return sum(map(len, extractor.describe(frames))) * grid.stride_frames / grid.fps
 
 

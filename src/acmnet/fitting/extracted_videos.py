@@ -1,6 +1,5 @@
 """Video files as features: extracted into a store, and opened as data."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from acmnet.extraction.many_videos.extraction_request import (
     ExtractionSummary,
 )
 from acmnet.extraction.many_videos.extraction_run import extract_videos
+from acmnet.extraction.many_videos.video_search import Recordings
 from acmnet.extraction.shipped_extractors import SHIPPED
 from acmnet.fitting.fit_request import NO_HOOKS, Hooks
 from acmnet.messages import quoted
@@ -64,7 +64,7 @@ def extraction_of(run: Path, named: str | None = None) -> ExtractionSettings:
 
 
 def extracted_data(
-    files: Mapping[str, Path],
+    recordings: Recordings,
     features: Path,
     extraction: ExtractionSettings,
     workers: Workers,
@@ -77,8 +77,8 @@ def extracted_data(
 
     Parameters
     ----------
-    files : mapping of str to Path
-        Each video's file by its id, as `find_recordings` returns them.
+    recordings : Recordings
+        The files, as `find_recordings` returns them.
     features : Path
         The store; finished videos are not extracted again.
     extraction, device, retry_failed
@@ -99,7 +99,8 @@ def extracted_data(
         If no video could be.
     """
     request = ExtractionRequest(
-        videos=files,
+        videos=recordings.files,
+        tracks=recordings.tracks,
         out=features,
         settings=extraction,
         workers=workers.count,
@@ -108,7 +109,7 @@ def extracted_data(
         retry_failed=retry_failed,
     )
     summary = extract_with_hooks(request, hooks)
-    extracted = set(files) - {failure.video for failure in summary.failures}
+    extracted = set(recordings.files) - {failure.video for failure in summary.failures}
     if not extracted:
         raise DataError(summary.failures[0].reason)
     return unlabelled(DataSource(Path(), features), extracted), summary.failures

@@ -10,7 +10,7 @@ from acmnet.data.labels.marks import default_supervision
 from acmnet.data.labels.supervision import Supervision
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
-from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
+from acmnet.extraction.keypoints.keypoint_request import KeypointRequest
 from acmnet.extraction.many_videos.extraction_request import ExtractionProgress
 from acmnet.extraction.shipped_extractors import refuse_unknown
 from acmnet.recipes import Settings
@@ -34,6 +34,9 @@ class FitRequest:
 
     videos: Path
     """A folder of videos, or one file."""
+    tracks: Path | None = None
+    """Where the files of tracks are, for an extractor that reads some; with the videos
+    when left out."""
     labels: Path
     """A label file, JSON or CSV, as `acmnet.data.label_files` reads it."""
     out: Path

@@ -19,7 +19,7 @@ from acmnet.data.video_groups import VideoGroups, read_groups
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.evaluation.videos_trained_on import TAUGHT_KEY, TRAINED_ON_KEY, taught_note
 from acmnet.extraction.i3d.fastest_precision import with_fastest
-from acmnet.extraction.keypoints.keypoint_extractor import settled
+from acmnet.extraction.keypoints.keypoint_request import settled
 from acmnet.extraction.many_videos.extraction_request import ExtractionRequest
 from acmnet.extraction.many_videos.records import was_extracted
 from acmnet.extraction.many_videos.video_search import frame_rates
@@ -176,17 +176,19 @@ def _extracted(
         subset=request.subset,
         features=features,
         extractor=request.extraction.extractor,
+        tracks=request.tracks,
     )
-    files, left_out = listed_files(listed, hooks.on_note, hooks.on_opened)
+    found, left_out = listed_files(listed, hooks.on_note, hooks.on_opened)
     settings = with_fastest(
-        settled(request.extraction, files, features),
-        files,
+        settled(request.extraction, found.files, found.tracks, features),
+        found.files,
         features,
         hooks.on_note,
         device=request.device,
     )
     extraction = ExtractionRequest(
-        videos=files,
+        videos=found.files,
+        tracks=found.tracks,
         out=features,
         settings=settings,
         workers=request.workers,
@@ -213,7 +215,7 @@ def _tell_how_long(
     missing = {
         video: path
         for video, path in extraction.videos.items()
-        if not was_extracted(extraction.out, video, path)
+        if not was_extracted(extraction.out, video, *extraction.files_of(video))
     }
     found = forecast(
         missing,

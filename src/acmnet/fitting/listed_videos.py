@@ -6,9 +6,9 @@ from pathlib import Path
 
 from acmnet.data.checks.refusals import DataError
 from acmnet.data.labels.annotations import Annotations
-from acmnet.extraction.extractors.extractor_names import KEYPOINTS
+from acmnet.extraction.extractors.extractor_names import reads_videos
 from acmnet.extraction.many_videos.records import was_extracted
-from acmnet.extraction.many_videos.video_search import find_recordings
+from acmnet.extraction.many_videos.video_search import Recordings, find_recordings
 from acmnet.messages import counted, some
 from acmnet.names import spelt_otherwise
 from acmnet.video.frames import VideoError, probe
@@ -29,15 +29,17 @@ class ListedVideos:
     features: Path
     """The store that gets the features of the videos, or has them already."""
     extractor: str = "motion"
-    """Name of the extractor; for keypoints the folder has files of tracks."""
+    """Name of the extractor; for keypoints alone the folder has files of tracks."""
+    tracks: Path | None = None
+    """Where the files of tracks are; in the folder where None."""
 
 
 def listed_files(
     listed: ListedVideos,
     on_note: Callable[[str], None] = lambda _: None,
     on_opened: Callable[[int, int], None] = lambda *_: None,
-) -> tuple[dict[str, Path], dict[str, str]]:
-    """Return the file of each listed video, and why those without one are left out.
+) -> tuple[Recordings, dict[str, str]]:
+    """Return the files of listed videos, and why those without one are left out.
 
     Files are opened, and their first frame decoded, to see at once whether they can be
     read. A file whose features are in the store is not: it was read before. Nor is a
@@ -58,22 +60,25 @@ def listed_files(
     DataError
         If the files that are there and open do not suffice.
     """
-    found = find_recordings([listed.folder], listed.extractor)
+    found, tracks = find_recordings(
+        [listed.folder], listed.extractor, listed.tracks, on_note
+    )
     files = {
         video: found[video] for video in listed.annotations.videos if video in found
     }
+    recordings = Recordings(files, {x: y for x, y in tracks.items() if x in files})
     missing = [video for video in listed.annotations.videos if video not in found]
     _tell_of_differences(listed, found, missing, on_note)
     left_out = {video: f"it has no file in {listed.folder}" for video in missing}
-    to_open = {} if listed.extractor == KEYPOINTS else files
-    broken = _broken(listed, to_open, on_opened)
+    is_opened = reads_videos(listed.extractor)
+    broken = _broken(listed, recordings, on_opened) if is_opened else {}
     refuse_what_is_lost(listed, left_out | broken)
     if broken:
         on_note(
             f"{listed.folder}: {counted(len(broken), 'file')} cannot be opened: "
             f"{some(broken)}; the others go on"
         )
-    return files, left_out
+    return recordings, left_out
 
 
 def _tell_of_differences(
@@ -103,14 +108,14 @@ def _tell_of_differences(
 
 def _broken(
     listed: ListedVideos,
-    files: Mapping[str, Path],
+    recordings: Recordings,
     on_opened: Callable[[int, int], None],
 ) -> dict[str, str]:
     """Return why files cannot be opened, of those that were not read before."""
     unread = {
         video: path
-        for video, path in files.items()
-        if not was_extracted(listed.features, video, path)
+        for video, path in recordings.files.items()
+        if not was_extracted(listed.features, video, *recordings.of(video))
     }
     broken = {}
     for done, (video, path) in enumerate(unread.items(), start=1):

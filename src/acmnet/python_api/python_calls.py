@@ -17,8 +17,8 @@ from acmnet.data.labels.label_json import label_file
 from acmnet.data.labels.supervision import Supervision
 from acmnet.extraction.default_extractor import AUTO, unnamed_extractor
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
-from acmnet.extraction.extractors.extractor_names import KEYPOINTS
-from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
+from acmnet.extraction.extractors.extractor_names import reads_tracks
+from acmnet.extraction.keypoints.keypoint_request import KeypointRequest
 from acmnet.files.file_access import written_whole
 from acmnet.fitting import fit_videos
 from acmnet.fitting.fit_request import FEATURES, FitRequest, FitResult, Hooks
@@ -164,6 +164,7 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
     out: str | Path,
     *,
     extractor: str = AUTO,
+    tracks: str | Path | None = None,
     fps: float | None = None,
     recipe: str = "default",
     profile: recipes.Profile | None = None,
@@ -194,11 +195,15 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
         Directory of the run. The same call again goes on where it stopped.
     extractor : str
         motion, i3d-rgb, i3d-two-stream, pose, keypoints (``videos`` then holds files of
-        tracks), ``module:Class`` of your own, or several of those for videos joined by
-        ``+``, such as ``i3d-rgb+motion``, whose features then stand side by side.
+        tracks), ``module:Class`` of your own, or several of those joined by ``+``, such
+        as ``i3d-rgb+motion`` or ``keypoints+motion``, whose features then stand side by
+        side.
         "auto" goes on with the features that the run, or the one to begin from, has; a
         new run gets i3d-rgb+motion if the weights of i3d-rgb are installed, else
         motion.
+    tracks : path, optional
+        Folder of the files of tracks, for keypoints; when left out, they are looked for
+        in ``videos``.
     fps : float, optional
         Frames a second that are looked at; when left out, 25 of a video, and the rate
         that files of tracks state.
@@ -230,6 +235,7 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
     request = FitRequest(
         videos=Path(videos),
         labels=Path(labels),
+        tracks=None if tracks is None else Path(tracks),
         out=Path(out),
         extraction=_extraction(extractor, fps, before, on_note),
         recipe=recipe,
@@ -267,8 +273,8 @@ def _extraction(
     on_note : callable
         Called with what the user should know of the choice.
     """
-    if extractor == KEYPOINTS:
-        return KeypointRequest(fps=fps)
+    if reads_tracks(extractor):
+        return KeypointRequest(extractor, fps=fps)
     given: dict[str, Any] = {} if fps is None else {"fps": fps}
     if extractor == AUTO:
         return unnamed_extractor(given, before, on_note)

@@ -196,7 +196,7 @@ def test_the_manifest_says_which_columns_are_whose(tmp_path):
             "'motion+' cannot stand side by side: a name beside a + is missing",
         ),
         ("motion+i3d-rgb+motion", "motion is named twice; name it once"),
-        ("motion+keypoints", "keypoints reads files of tracks, the others read videos"),
+        ("pose+keypoints", "both keypoints and pose describe points of individuals"),
     ],
 )
 def test_names_that_cannot_be_joined_are_refused(name, sentence):

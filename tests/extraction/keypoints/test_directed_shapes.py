@@ -9,12 +9,12 @@ from acmnet.data.tracks.track_layout import TrackLayout
 from acmnet.data.tracks.tracks import TrackError, Tracks
 from acmnet.extraction.keypoints.body_sizes import bodies
 from acmnet.extraction.keypoints.directed_shapes import PATH_AT, SHAPE_AT, n_directed
-from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
 from acmnet.extraction.keypoints.keypoint_features import (
     features_of_nobody,
     keypoint_features,
     n_columns,
 )
+from acmnet.extraction.keypoints.keypoint_request import KeypointRequest
 from acmnet.extraction.keypoints.signal_plan import SignalPlan
 from acmnet.extraction.keypoints.steady_bodies import steadiness
 from acmnet.extraction.keypoints.track_gaps import filled
@@ -120,7 +120,7 @@ def test_the_first_file_decides_unless_the_user_does(tmp_path):
         files = {name: tmp_path / f"{name}.npy"}
         for asked in (None, True, False):
             request = KeypointRequest(directions=asked)
-            layout = request.settings(files, tmp_path / "new").tracks
+            layout = request.settings(files, {}, tmp_path / "new").tracks
             assert layout.has_directions == (told if asked is None else asked)
             assert TrackLayout.from_json(layout.to_json()) == layout
 
@@ -128,4 +128,4 @@ def test_the_first_file_decides_unless_the_user_does(tmp_path):
 def test_a_first_file_without_anybody_is_named(tmp_path):
     np.save(tmp_path / "empty.npy", np.full((5, 1, 3, 2), np.nan, np.float32))
     with pytest.raises(TrackError, match=r"empty\.npy: no point of any individual"):
-        KeypointRequest(fps=10).settings({"a": tmp_path / "empty.npy"}, tmp_path)
+        KeypointRequest(fps=10).settings({"a": tmp_path / "empty.npy"}, {}, tmp_path)

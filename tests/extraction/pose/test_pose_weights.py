@@ -10,7 +10,7 @@ from acmnet.cli.options.extractor_options import ExtractorOptions
 from acmnet.cli.terminal.app import UsageError
 from acmnet.data.tracks.person_points import BODY_AND_HANDS
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
-from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
+from acmnet.extraction.keypoints.keypoint_request import KeypointRequest
 from acmnet.extraction.pose import pose_weights
 from acmnet.extraction.pose.pose_weights import (
     MEMBERS,
@@ -135,11 +135,11 @@ def test_options_of_tracks_that_pose_has(tmp_path):
     with_hands = ExtractorOptions("i3d-rgb+pose", hands=True).settings(tmp_path).tracks
     assert with_hands.points == BODY_AND_HANDS
     for other in ("motion", "keypoints", "auto"):
-        with pytest.raises(UsageError, match="--hands is for --extractor pose alone"):
+        with pytest.raises(UsageError, match="--hands is for --extractor pose"):
             ExtractorOptions(other, hands=True).settings(tmp_path)
     with pytest.raises(UsageError, match="--individuals is for --extractor keypoints "):
         ExtractorOptions("motion", individuals=2).settings(tmp_path)
-    with pytest.raises(UsageError, match="--points is for --extractor keypoints alone"):
+    with pytest.raises(UsageError, match="--points is for --extractor keypoints"):
         ExtractorOptions("pose", points=["nose"]).settings(tmp_path)
     for option in (True, False):
         with pytest.raises(UsageError, match="--directions is for --extractor keyp"):

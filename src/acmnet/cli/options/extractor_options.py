@@ -1,8 +1,9 @@
 """Options of the verbs extract and fit: which extractor, with which settings."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from cyclopts import Group, Parameter
 
@@ -10,10 +11,16 @@ from acmnet.cli.terminal.app import UsageError, note
 from acmnet.data.tracks.track_layout import TrackLayout
 from acmnet.extraction.default_extractor import AUTO, unnamed_extractor
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
-from acmnet.extraction.extractors.extractor_names import KEYPOINTS, PLUS, POSE
+from acmnet.extraction.extractors.extractor_names import (
+    KEYPOINTS,
+    PLUS,
+    POSE,
+    reads_tracks,
+    reads_videos,
+)
 from acmnet.extraction.extractors.i3d_choices import Crop, Precision
 from acmnet.extraction.flow.optical_flow import FlowMethod
-from acmnet.extraction.keypoints.keypoint_extractor import KeypointRequest
+from acmnet.extraction.keypoints.keypoint_request import KeypointRequest
 
 FIRST_OPTIONS: Final = Group("Parameters", sort_key=1)
 FEATURE_OPTIONS: Final = Group("Features", sort_key=2)
@@ -23,6 +30,7 @@ PROCESSES: Final = Group("How it runs", sort_key=4)
 
 GRID_OPTIONS: Final = ("fps", "snippet_frames", "stride_frames")
 TRACK_OPTIONS: Final = (
+    "tracks",
     "points",
     "individuals",
     "pool_individuals",
@@ -46,20 +54,24 @@ class ExtractorOptions:
     weights install pose), "keypoints" for files of tracks instead of videos, or
     "module:Class" for an extractor of your own, which may lie in the working directory.
     Several joined by "+", such as i3d-rgb+motion, describe each snippet side by side; a
-    video is decoded once for all of them. "auto" continues with the extractor that the
+    video is decoded once for all of them. keypoints+motion describes videos and their
+    tracks. "auto" continues with the extractor that the
     feature directory names; in a new directory it takes i3d-rgb+motion if the weights
     of i3d-rgb are installed, else motion. For safety, a class of your own runs only if
     you name it here or in a line of ~/.config/acmnet/trusted_extractors."""
+    tracks: Path | None = None
+    """With keypoints: folder of the files of tracks. When left out, they are looked for
+    in the folder of the videos. A recording and its video have the same name."""
     fps: float | None = None
     """Frames per second that the video is sampled at before its features are computed:
-    25 when left out. With keypoints: the rate that the files state when left out; files
-    that state none need it."""
+    25 when left out. With keypoints alone: the rate that the files state when left out;
+    files that state none need it."""
     snippet_frames: int | None = None
     """Frames in a snippet, a short piece of video that one row of features describes.
-    When left out: 16, or with keypoints as many as last 0.6 s."""
+    When left out: 16, or with keypoints alone as many as last 0.6 s."""
     stride_frames: int | None = None
     """Frames from the start of one snippet to the start of the next. When left out: 16,
-    or with keypoints as many as last 0.25 s."""
+    or with keypoints alone as many as last 0.25 s."""
     flow: FlowMethod = ExtractionSettings.flow
     """Only for i3d-two-stream: how exactly the motion between frames (TV-L1 optical
     flow) is computed, from exact and slow to fast. "dis" is another, rough method for a
@@ -103,7 +115,7 @@ class ExtractorOptions:
         """Return the settings to extract with; "auto" is resolved to an extractor.
 
         What features of tracks are made of may still depend on the files
-        (`acmnet.extraction.keypoints.keypoint_extractor.settled`).
+        (`acmnet.extraction.keypoints.keypoint_request.settled`).
 
         Parameters
         ----------
@@ -117,8 +129,6 @@ class ExtractorOptions:
             If an option is given that the extractor does not have.
         """
         self._refuse_tracks()
-        if self.extractor == KEYPOINTS:
-            return self._of_tracks()
         given = {
             name: value
             for name in (*GRID_OPTIONS, "flow", "crop", "precision", "least_cosine")
@@ -126,6 +136,8 @@ class ExtractorOptions:
         }
         if self.extractor == AUTO:
             return unnamed_extractor(given, features, note)
+        if reads_tracks(self.extractor):
+            return self._of_tracks(given)
         tracks = self._layout_of_people() if self._has_pose else None
         return ExtractionSettings(self.extractor, tracks=tracks, **given)
 
@@ -149,19 +161,25 @@ class ExtractorOptions:
                 words += [f"--{option}", text]
         return tuple(words)
 
-    def _of_tracks(self) -> KeypointRequest:
-        """Return what is asked of features of tracks."""
-        given = ",".join(self.points or ())
-        names = [name.strip() for name in given.split(",") if name.strip()]
+    def _of_tracks(self, given: Mapping[str, Any]) -> KeypointRequest:
+        """Return what is asked of features of tracks.
+
+        ``given`` has the settings of videos that were given, by name.
+        """
+        points = ",".join(self.points or ())
+        names = [name.strip() for name in points.split(",") if name.strip()]
+        beside = {x: value for x, value in given.items() if x not in GRID_OPTIONS}
         return KeypointRequest(
-            self.fps,
-            self.snippet_frames,
-            self.stride_frames,
-            tuple(names) or None,
-            self.individuals,
-            self.pool_individuals,
-            self.min_likelihood,
-            self.directions,
+            extractor=self.extractor,
+            beside=beside if reads_videos(self.extractor) else {},
+            fps=self.fps,
+            snippet_frames=self.snippet_frames,
+            stride_frames=self.stride_frames,
+            points=tuple(names) or None,
+            individuals=self.individuals,
+            pool_individuals=self.pool_individuals,
+            min_likelihood=self.min_likelihood,
+            directions=self.directions,
         )
 
     @property
@@ -183,7 +201,9 @@ class ExtractorOptions:
         for name in dict.fromkeys((*TRACK_OPTIONS, *POSE_OPTIONS)):
             if getattr(self, name) == getattr(ExtractorOptions, name):
                 continue
-            has_it = (self.extractor == KEYPOINTS and name in TRACK_OPTIONS) or (
+            if name == "tracks" and self.extractor == AUTO:
+                continue  # which extractor it is tells the directory of features
+            has_it = (reads_tracks(self.extractor) and name in TRACK_OPTIONS) or (
                 self._has_pose and name in POSE_OPTIONS
             )
             if not has_it:
@@ -193,9 +213,8 @@ class ExtractorOptions:
 
 def _takers(name: str) -> str:
     """Return which extractors have an option of tracks or people."""
-    if name not in POSE_OPTIONS:
-        return f"{KEYPOINTS} alone"
-    return f"{KEYPOINTS} or {POSE}" if name in TRACK_OPTIONS else f"{POSE} alone"
+    takers = {KEYPOINTS: name in TRACK_OPTIONS, POSE: name in POSE_OPTIONS}
+    return " or ".join(taker for taker, takes in takers.items() if takes)
 
 
 Extracting = Annotated[ExtractorOptions, Parameter(name="*", group=FEATURE_OPTIONS)]

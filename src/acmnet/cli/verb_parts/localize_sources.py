@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +23,7 @@ from acmnet.data.features.failed_videos import Failure
 from acmnet.data.features.stored_features import RECORDS
 from acmnet.data.labelled_features import Data, DataSource, open_data, unlabelled
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
+from acmnet.extraction.many_videos.video_search import Recordings
 from acmnet.fitting.extracted_videos import extracted_data
 from acmnet.fitting.fit_request import Hooks
 from acmnet.runs.run_data import grid_of
@@ -37,6 +38,9 @@ class SourceOptions:
     features: Path | None = None
     """Directory with the features of the videos. If you give video files, their
     features are kept there; when left out, in OUT.features beside the file --out."""
+    tracks: Path | None = None
+    """Folder of the files of tracks, for a run that learned from videos and their
+    tracks. When left out, they are looked for in the folder of the videos."""
     annotations: Path | None = None
     """Label file that names the videos to localise in. When left out, all videos with
     features."""
@@ -79,6 +83,8 @@ class SourceOptions:
                 "--fps, --snippet-frames and --stride-frames describe features that "
                 "exist: leave them out when you give video files"
             )
+        if not videos and self.tracks is not None:
+            raise UsageError("--tracks stands beside video files: give those, too")
         if not videos and self.features is None:
             raise UsageError("give video files, or a feature directory with --features")
 
@@ -114,7 +120,7 @@ class SourceOptions:
     @contextlib.contextmanager
     def extracted(
         self,
-        files: Mapping[str, Path],
+        recordings: Recordings,
         extraction: ExtractionSettings,
         beside: Path | None,
         device: str,
@@ -123,8 +129,8 @@ class SourceOptions:
 
         Parameters
         ----------
-        files : mapping of str to Path
-            The video files by id.
+        recordings : Recordings
+            The video files, and their files of tracks where the extractor reads them.
         extraction : ExtractionSettings
             The extractor, and how it extracts.
         beside : Path or None
@@ -142,7 +148,7 @@ class SourceOptions:
             with ExtractionBar(errors, silent=quiet()) as bar:
                 with _nothing_left_if_refused(features):
                     extracted = extracted_data(
-                        files,
+                        recordings,
                         features,
                         extraction,
                         self._workers(cores()),

@@ -28,10 +28,10 @@ from acmnet.cli.terminal.progress import ExtractionBar
 from acmnet.cli.terminal.terminal_tables import plain_table
 from acmnet.evaluation.comparison.tables import Table
 from acmnet.extraction.i3d.fastest_precision import with_fastest
-from acmnet.extraction.keypoints.keypoint_extractor import settled
+from acmnet.extraction.keypoints.keypoint_request import settled
 from acmnet.extraction.many_videos.extraction_request import ExtractionRequest
 from acmnet.extraction.many_videos.extraction_run import extract_videos
-from acmnet.extraction.many_videos.video_search import find_recordings
+from acmnet.extraction.many_videos.video_search import find_recordings, find_videos
 from acmnet.messages import counted
 from acmnet.runs.training_run import join_processes
 from acmnet.workers.worker_engines import Engine, cores
@@ -63,7 +63,7 @@ def extract(
     ----------
     videos
         Video files, or folders that are searched for video files; with --extractor
-        keypoints, files of tracks (DeepLabCut, SLEAP, MediaPipe, Kinect, arrays).
+        keypoints alone, files of tracks (DeepLabCut, SLEAP, MediaPipe, Kinect, arrays).
     out
         Directory for the features. If it holds features already, only the missing
         videos are extracted.
@@ -87,10 +87,10 @@ def extract(
     if out is None:
         raise UsageError("--out is missing: name a directory for the features")
     asked = given.settings(out)
-    files = find_recordings(videos, asked.extractor)
+    files, tracks = find_recordings(videos, asked.extractor, given.tracks, note)
     device = join_processes(device)
     settings = with_fastest(
-        settled(asked, files, out),
+        settled(asked, files, tracks, out),
         files,
         out,
         note,
@@ -99,6 +99,7 @@ def extract(
     )
     request = ExtractionRequest(
         videos=files,
+        tracks=tracks,
         out=out,
         settings=settings,
         workers=workers,
@@ -132,7 +133,7 @@ def _print_back_ends(videos: list[Path]) -> None:
     """Print a table of what can compute I3D here, measured on some snippets."""
     from acmnet.extraction.i3d.back_end_table import COLUMNS, back_end_table
 
-    files = find_recordings(videos, "i3d-rgb")
+    files = find_videos(videos)
     with errors.status("measuring"):
         measured = back_end_table([*files.values()])
     table = Table(COLUMNS, measured.rows, {})

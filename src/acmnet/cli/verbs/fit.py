@@ -32,7 +32,7 @@ from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.features.feature_manifest import MANIFEST_NAME
 from acmnet.data.labels.supervision import Supervision
 from acmnet.evaluation.comparison.tables import Table
-from acmnet.extraction.extractors.extractor_names import KEYPOINTS
+from acmnet.extraction.extractors.extractor_names import reads_tracks, reads_videos
 from acmnet.files.file_access import refuse_unwritable
 from acmnet.fitting.fit_request import (
     FEATURES,
@@ -91,7 +91,8 @@ def fit_command(
     Parameters
     ----------
     videos
-        Folder of the video files, or, with --extractor keypoints, of files of tracks.
+        Folder of the video files, or, with --extractor keypoints alone, of files of
+        tracks.
     labels
         CSV with the columns video,labels (several labels are separated by |; a video
         without any action has none) and, if times are known, start,end; or
@@ -136,6 +137,7 @@ def fit_command(
         videos=videos,
         labels=labels,
         out=out,
+        tracks=given.tracks,
         extraction=given.settings(*features_before(out, from_)),
         recipe=recipe,
         profile=used_profile,
@@ -199,8 +201,12 @@ def _print_result(request: FitRequest, result: FitResult) -> None:
     console.print(
         f"{total} in {counted(len(shown), 'video')}{above}; read {out / REPORT}"
     )
-    is_of_tracks = request.extraction.extractor == KEYPOINTS
-    kind, others = ("TRACKS", "tracks") if is_of_tracks else ("VIDEO", "videos")
+    extractor = request.extraction.extractor
+    kind, others = "VIDEO", "videos"
+    if not reads_videos(extractor):
+        kind, others = "TRACKS", "tracks"
+    elif reads_tracks(extractor):
+        kind, others = "VIDEO --tracks TRACKS", "videos with tracks"
     shows = _videos_option(request)
     shows += " shows them beside the videos" if shows else " shows them"
     run = quote(str(out))
@@ -222,7 +228,7 @@ def _videos_option(request: FitRequest) -> str:
 
     Tracks hold no picture.
     """
-    if request.extraction.extractor == KEYPOINTS:
+    if not reads_videos(request.extraction.extractor):
         return ""
     return f" --videos {quote(str(request.videos))}"
 

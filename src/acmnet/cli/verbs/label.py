@@ -23,7 +23,7 @@ from acmnet.data.formats.exchange_format import Format
 from acmnet.data.formats.format_table import JSON, target_format
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.label_json import label_file
-from acmnet.extraction.extractors.extractor_names import KEYPOINTS
+from acmnet.extraction.extractors.extractor_names import KEYPOINTS, reads_tracks
 from acmnet.extraction.many_videos.records import ExtractionError
 from acmnet.extraction.many_videos.video_search import (
     common_frame_rate,
@@ -64,7 +64,6 @@ def label(
     labels: Path | None = None,
     classes: Annotated[list[str] | None, Parameter(negative=())] = None,
     who: str = "",
-    tracks: Path | None = None,
     extracting: Extracting = ExtractorOptions(),
     recipe: RecipeName = "default",
     profile: ProfileName = None,
@@ -102,10 +101,6 @@ def label(
     who
         Your name, which is kept with each mark. When left out, your name on this
         machine.
-    tracks
-        With --extractor keypoints: folder of the files of tracks that are learned from.
-        When left out, they are looked for in the folder of the videos. A recording and
-        its video have the same name.
     port
         Port on 127.0.0.1. 0 chooses one that is the same each time for this label file,
         or a free one if that is in use.
@@ -114,10 +109,10 @@ def label(
     """
     given = given_settings.by_name()
     settings = recipes.recipe(recipe, profile=profile, overrides=given)
-    if extracting.extractor == KEYPOINTS:
-        files = videos_of_tracks(videos, tracks or videos)
-    elif tracks is not None:
-        raise UsageError(f"--tracks is for --extractor {KEYPOINTS} alone")
+    if reads_tracks(extracting.extractor):
+        files = videos_of_tracks(videos, extracting.tracks or videos)
+    elif extracting.tracks is not None:
+        raise UsageError(f"--tracks is for --extractor {KEYPOINTS}")
     else:
         files = find_videos([videos])
     folder = out.with_suffix(".bench")
@@ -133,7 +128,7 @@ def label(
     shown = {video: ShownVideo() for video in files}
     plan = RoundPlan(
         features=folder / FEATURES,
-        videos=tracks or videos,
+        videos=videos,
         files=files,
         extracting=extracting.words(),
         options=_options(recipe, profile, given),

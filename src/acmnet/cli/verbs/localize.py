@@ -42,7 +42,7 @@ from acmnet.data.detection_output import Output
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.evaluation.videos_trained_on import TRAINED_ON_KEY
-from acmnet.extraction.extractors.extractor_names import KEYPOINTS
+from acmnet.extraction.extractors.extractor_names import reads_videos
 from acmnet.extraction.many_videos.video_search import find_recordings
 from acmnet.fitting.extracted_videos import extraction_of
 from acmnet.inference import kinetics_zero_shot
@@ -132,12 +132,14 @@ def localize(
             extraction = kinetics_zero_shot.EXTRACTION
             if run is not None:
                 extraction = extraction_of(run, source.extractor)
-            files = find_recordings(videos, extraction.extractor)
-            if extraction.extractor != KEYPOINTS:
-                pictures = tuple(files.values())
-            _refuse_outputs(outputs, len(files))
+            recordings = find_recordings(
+                videos, extraction.extractor, source.tracks, note
+            )
+            if reads_videos(extraction.extractor):
+                pictures = tuple(recordings.files.values())
+            _refuse_outputs(outputs, len(recordings.files))
             beside = features_beside(outputs)
-            opened = source.extracted(files, extraction, beside, where)
+            opened = source.extracted(recordings, extraction, beside, where)
             data, unread = stack.enter_context(opened)
         else:
             data, unread = source.stored(run), ()

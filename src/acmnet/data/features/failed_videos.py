@@ -47,12 +47,12 @@ class Failure:
     when: str
     """Time of the failure, ISO 8601 in UTC."""
     fingerprint: str = ""
-    """What `fingerprint` says of the file; empty where it could not be read."""
+    """What `fingerprint` says of the files; empty where one could not be read."""
     calls: int = 1
     """Number of successive calls in which the video failed in this way."""
 
-    def is_settled(self, path: Path) -> bool:
-        """Return whether another attempt would fail for certain.
+    def is_settled(self, *files: Path) -> bool:
+        """Return whether another attempt with these files would fail for certain.
 
         It would for an unchanged file that cannot be decoded, or that ended or stalled
         its process in `MOST_CALLS` calls. After a fault of the extractor another
@@ -63,20 +63,24 @@ class Failure:
         if self.kind != "video" and self.calls < MOST_CALLS:
             return False
         try:
-            return self.fingerprint == fingerprint(path)
+            return self.fingerprint == fingerprint(*files)
         except OSError:
             return False
 
 
-def fingerprint(path: Path) -> str:
-    """Return what tells a file from another that took its place.
+def fingerprint(*files: Path) -> str:
+    """Return what tells the files of a recording from others that took their place.
 
-    It consists of the file's size and of a SHA-256 over 16 stretches of 64 KiB, which
-    are evenly spaced from the first byte to the last. They cover everything of a file
-    of up to 1 MiB. A copy of a file, or a file with a new date, has the same
-    fingerprint. A change inside a larger file goes unnoticed if it moves nothing and
-    touches no stretch.
+    Those of several files are joined by "+". That of a file consists of its size and of
+    a SHA-256 over 16 stretches of 64 KiB, which are evenly spaced from the first byte
+    to the last. They cover everything of a file of up to 1 MiB. A copy of a file, or a
+    file with a new date, has the same fingerprint. A change inside a larger file goes
+    unnoticed if it moves nothing and touches no stretch.
     """
+    return "+".join(map(_fingerprint_of_file, files))
+
+
+def _fingerprint_of_file(path: Path) -> str:
     digest = hashlib.sha256()
     with open_regular(path, "video") as file:
         size = os.fstat(file.fileno()).st_size

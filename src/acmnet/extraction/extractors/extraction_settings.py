@@ -20,7 +20,7 @@ class ExtractionSettings:
 
     extractor: str = "motion"
     """``motion``, ``i3d-rgb``, ``i3d-two-stream``, ``pose``, ``keypoints``, your own
-    ``module:Class``, or several of these except ``keypoints``, joined by ``+``."""
+    ``module:Class``, or several of these, joined by ``+``."""
     fps: float = 25.0
     """Frames a second from which snippets are cut, above 0."""
     snippet_frames: int = 16

@@ -8,7 +8,8 @@ import re
 from typing import Final
 
 KEYPOINTS: Final = "keypoints"
-"""The extractor of files of tracks, which take the place of videos."""
+"""The extractor of files of tracks, which take the place of videos. Beside extractors
+of videos, it reads the file of tracks of each video."""
 
 POSE: Final = "pose"
 """The extractor that finds people's points in videos and describes those as tracks."""
@@ -30,8 +31,8 @@ def parts_of(name: str) -> tuple[str, ...]:
     Raises
     ------
     ExtractorError
-        If a name is missing or given twice, or if ``keypoints`` is one of several: its
-        files are not videos.
+        If a name is missing or given twice, or if both ``keypoints`` and ``pose`` are
+        named, which share their settings of points and individuals.
 
     Examples
     --------
@@ -48,9 +49,31 @@ def parts_of(name: str) -> tuple[str, ...]:
         )
     if twice := next((part for part in parts if parts.count(part) > 1), None):
         raise ExtractorError(f"{joined}: {twice} is named twice; name it once")
-    if KEYPOINTS in parts:
+    if KEYPOINTS in parts and POSE in parts:
         raise ExtractorError(
-            f"{joined}: {KEYPOINTS} reads files of tracks, the others read videos; "
-            "extract each into a directory of its own"
+            f"{joined}: both {KEYPOINTS} and {POSE} describe points of individuals; "
+            "name one of the two"
         )
     return parts
+
+
+def reads_tracks(name: str) -> bool:
+    """Return whether an extractor, or one of several, reads files of tracks.
+
+    Examples
+    --------
+    >>> reads_tracks("keypoints+motion"), reads_tracks("pose")
+    (True, False)
+    """
+    return KEYPOINTS in name.split(PLUS)
+
+
+def reads_videos(name: str) -> bool:
+    """Return whether an extractor, or one of several, reads videos.
+
+    Examples
+    --------
+    >>> reads_videos("keypoints+motion"), reads_videos("keypoints")
+    (True, False)
+    """
+    return name != KEYPOINTS

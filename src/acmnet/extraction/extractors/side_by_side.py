@@ -1,7 +1,8 @@
 """Several extractors whose features of a video stand side by side.
 
 The video is decoded once. Each extractor runs in a thread of its own and gets the
-frames that it would get alone, so its columns equal those that it computes alone.
+frames that it would get alone, so its columns equal those that it computes alone. An
+extractor of tracks gets those of the video's own file of tracks.
 """
 
 import itertools
@@ -13,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.data.features.feature_files import FeatureError
+from acmnet.data.tracks.tracks import TrackError
 from acmnet.extraction.extractors.extractor import Extractor
 from acmnet.extraction.extractors.extractor_names import ExtractorError
-from acmnet.extraction.extractors.file_readers import ReadsFiles
+from acmnet.extraction.extractors.file_readers import Beside, ReadsBeside, ReadsFiles
 from acmnet.messages import counted
 from acmnet.segments import SnippetGrid
 from acmnet.video.frames import Frame, FrameReader, Sizes
@@ -27,15 +29,42 @@ I3D takes into one pass, so that others can compute during that pass."""
 
 
 class SizedFrames(FrameReader):
-    """The frames of a video, each in the sizes that several extractors ask for."""
+    """The frames of a video, each in the sizes that several extractors ask for.
 
-    def __init__(self, path: Path, fps: float, short_sides: tuple[int, ...]) -> None:
+    Parameters
+    ----------
+    path : Path
+        The video.
+    fps : float
+        Frames a second of the result.
+    short_sides : tuple of int
+        Shorter sides of the pictures, in pixels.
+    beside : tuple of Beside
+        What further files hold of the video; it stands beside each frame's pictures.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        fps: float,
+        short_sides: tuple[int, ...],
+        beside: tuple[Beside, ...] = (),
+    ) -> None:
         super().__init__(path, fps=fps)
-        self._short_sides = short_sides
+        self._short_sides, self._beside = short_sides, beside
 
     def __iter__(self) -> Iterator[Any]:
-        """Return the frames, each as a tuple with one picture for each size."""
-        return self.in_sizes(self._short_sides)
+        """Yield a tuple for each frame: a picture of each size, then what is beside.
+
+        Raises
+        ------
+        TrackError
+            After the last frame, if the video is not as long as a file beside it.
+        """
+        for pictures in self.in_sizes(self._short_sides):
+            yield *pictures, *self._beside
+        for held in self._beside:
+            held.refuse_length(self.duration_s)
 
 
 class SideBySide:
@@ -50,7 +79,7 @@ class SideBySide:
     ------
     ExtractorError
         If an extractor cuts snippets in another way than the first, or reads files
-        that are not videos.
+        that are not videos and cannot stand beside one.
     """
 
     def __init__(self, parts: Mapping[str, Extractor]) -> None:
@@ -64,13 +93,16 @@ class SideBySide:
                     "make them equal with --fps, --snippet-frames and --stride-frames, "
                     "or in the class"
                 )
-            if isinstance(part, ReadsFiles):
+            if isinstance(part, ReadsFiles) and not isinstance(part, ReadsBeside):
                 raise ExtractorError(
                     f"the extractor {name} reads files itself (its method reader), so "
                     "it cannot stand beside extractors of videos; name it alone"
                 )
-        self.sides = tuple(sorted({p.frame_side for p in self.parts.values()}))
-        """Shorter sides in pixels that the extractors ask for, each once."""
+        pictures = (p for p in parts.values() if not isinstance(p, ReadsBeside))
+        self.sides = tuple(sorted({part.frame_side for part in pictures}))
+        """Shorter sides in pixels that the extractors of videos ask for, each once."""
+        self.beside = {n: p for n, p in parts.items() if isinstance(p, ReadsBeside)}
+        """The extractors of a second file, by name; at most one."""
         self.frame_side = self.sides[-1]
         self.columns = {name: part.dimension for name, part in self.parts.items()}
         self.dimension = sum(self.columns.values())
@@ -85,17 +117,33 @@ class SideBySide:
                 self.versions |= part.versions
                 self.settings |= part.settings
 
-    def reader(self, path: Path) -> SizedFrames:
-        """Return what `describe` gets of a video."""
-        return SizedFrames(path, self.grid.fps, self.sides)
+    def reader(self, path: Path, second: Path | None = None) -> SizedFrames:
+        """Return what `describe` gets of a video, and of its second file, if any.
+
+        Raises
+        ------
+        TrackError
+            If an extractor needs a second file and there is none, or it cannot be read.
+        """
+        if second is None and self.beside:
+            raise TrackError(
+                f"{path} has no file of tracks, which {', '.join(self.beside)} "
+                "describes; give the two the same name and name the folder of the "
+                "tracks with --tracks, or leave the video out"
+            )
+        held: tuple[Beside, ...] = ()
+        if second is not None:
+            held = tuple(p.read_beside(second, path) for p in self.beside.values())
+        return SizedFrames(path, self.grid.fps, self.sides, held)
 
     def describe(self, frames: Iterable[Any]) -> Iterator[npt.NDArray[np.float32]]:
         """Yield (1, D) blocks; the columns of the first extractor come first.
 
         Parameters
         ----------
-        frames : iterable of tuples of (H, W, 3) uint8 arrays
-            What `reader` gives of a video.
+        frames : iterable of tuples
+            What `reader` gives of a video: (H, W, 3) uint8 arrays, then what second
+            files hold.
 
         Raises
         ------
@@ -141,7 +189,7 @@ class SideBySide:
         """Yield the (n, D) blocks of the k-th extractor."""
         name, part = list(self.parts.items())[k]
         try:
-            for block in part.describe(self._frames(name, shared.reader(k))):
+            for block in self._described(name, shared.reader(k)):
                 if np.ndim(block) != 2 or np.shape(block)[1] != part.dimension:
                     raise FeatureError(
                         f"the extractor {name} gave a block of shape "
@@ -151,6 +199,14 @@ class SideBySide:
                 yield np.asarray(block, np.float32)
         finally:
             shared.leave(k)
+
+    def _described(
+        self, name: str, shared: Iterator[Any]
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield the blocks of an extractor of the video, or of its second file."""
+        if name not in self.beside:
+            return self.parts[name].describe(self._frames(name, shared))
+        return self.beside[name].describe_beside(items[-1] for items in shared)
 
     def _frames(self, name: str, sized: Iterator[Sizes]) -> Iterator[Frame]:
         """Yield the frames in the size of an extractor.

@@ -4,5 +4,6 @@ In come tracks (`acmnet.data.tracks`); out come the features of each snippet. Th
 are, in order: `track_gaps` (a steady clock without gaps), `body_sizes` (scale),
 `signal_plan` (which signals describe a frame), `keypoint_signals` (distances, angles
 and speeds in each frame), `directed_shapes` (left, right, up, down),
-`keypoint_features` (their statistics over a snippet). `keypoint_extractor` runs them.
+`keypoint_features` (their statistics over a snippet). `keypoint_extractor` runs them,
+and `keypoint_request` is what a user asks of them.
 """

@@ -9,6 +9,7 @@ from typing import Final, get_args
 from acmnet.data.features.failed_videos import Failure
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.many_videos.records import ExtractionError, VideoRecord
+from acmnet.extraction.many_videos.video_search import Recordings
 from acmnet.workers.worker_engines import Engine, cores
 
 OnNote = Callable[[str], None]
@@ -27,7 +28,9 @@ class ExtractionRequest:
     """
 
     videos: Mapping[str, Path]
-    """Files by video id, as `find_videos` gives them."""
+    """Files by video id, as `find_recordings` gives them."""
+    tracks: Mapping[str, Path] = dataclasses.field(default_factory=dict)
+    """Files of tracks by video id, for an extractor that reads them beside videos."""
     out: Path
     """Directory for the features, new or that of an earlier call."""
     settings: ExtractionSettings
@@ -64,10 +67,16 @@ class ExtractionRequest:
             i, n = self.shard
             raise ExtractionError(f"shard must be i/n with i from 1 to n, got {i}/{n}")
 
-    def own_videos(self) -> dict[str, Path]:
-        """Return the videos of this shard, sorted by id; without a shard all videos."""
+    def files_of(self, video: str) -> tuple[Path, ...]:
+        """Return the files of a recording, as `Recordings.of` does."""
+        return Recordings(self.videos, self.tracks).of(video)
+
+    def own_videos(self) -> dict[str, tuple[Path, ...]]:
+        """Return the files of each video of this shard, or of all, sorted by id."""
         i, n = self.shard or (1, 1)
-        return {video: self.videos[video] for video in sorted(self.videos)[i - 1 :: n]}
+        return {
+            video: self.files_of(video) for video in sorted(self.videos)[i - 1 :: n]
+        }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -230,14 +230,16 @@ class _Extraction:
         remove_parts(self.out, self.videos, self.shard)
         log.write()
         given_up, tasks = 0, []
-        for video, path in self.videos.items():
+        for video, files in self.videos.items():
             failure = log.failures.get(video)
-            if finished(self.out, video, path):
+            tries_again = self.request.retry_failed
+            if finished(self.out, video, *files):
                 self.already += 1
-            elif failure and not self.request.retry_failed and failure.is_settled(path):
+            elif failure and not tries_again and failure.is_settled(*files):
                 given_up += 1
             else:
-                tasks.append(VideoTask(video, path.absolute(), _size(path)))
+                path, *second = (file.absolute() for file in files)
+                tasks.append(VideoTask(video, path, _size(path), tuple(second)))
         if self.already:
             self.on_note(
                 f"{counted(self.already, 'video')} finished before and not done again"

@@ -55,11 +55,12 @@ class VideoRecord:
     video: str
     """Id of the video: the name of its file without the suffix."""
     source: str
-    """The name of the file that it was read from."""
+    """The name of the file that it was read from. With tracks beside the video: both
+    names, joined by " + "."""
     source_bytes: int
-    """Size of that file."""
+    """Size of that file; with tracks beside it, of the video."""
     fingerprint: str
-    """What `acmnet.data.features.failed_videos.fingerprint` says of that file."""
+    """What `acmnet.data.features.failed_videos.fingerprint` says of those files."""
     n_frames: int
     """Frames, at the grid's rate, from which the snippets were cut."""
     n_decoded: int
@@ -132,15 +133,15 @@ def _read_record(path: Path) -> VideoRecord:
     return VideoRecord(**{**content, "cuts_s": cuts_of(content, path, ExtractionError)})
 
 
-def finished(out: Path, video: str, path: Path) -> VideoRecord | None:
+def finished(out: Path, video: str, *files: Path) -> VideoRecord | None:
     """Return the record of a finished video; None if it has to be done (again).
 
-    A video is finished if its features have the checksum in its record, and its file is
-    the one that they were made from.
+    A video is finished if its features have the checksum in its record, and its files
+    are those that they were made from.
     """
     try:
         record = _read_record(out / RECORDS / f"{video}.json")
-        same = record.fingerprint == fingerprint(path) and (
+        same = record.fingerprint == fingerprint(*files) and (
             record.sha256 == sha256_of(out / f"{video}.npy")
         )
     except (ExtractionError, OSError):
@@ -148,15 +149,15 @@ def finished(out: Path, video: str, path: Path) -> VideoRecord | None:
     return record if same else None
 
 
-def was_extracted(out: Path, video: str, path: Path) -> bool:
-    """Return whether the features of a video were made of its file as it is now.
+def was_extracted(out: Path, video: str, *files: Path) -> bool:
+    """Return whether the features of a video were made of its files as they are now.
 
     This is quicker than `finished`, which also compares the features with the checksum
     in the record.
     """
     try:
         record = _read_record(out / RECORDS / f"{video}.json")
-        same = record.fingerprint == fingerprint(path)
+        same = record.fingerprint == fingerprint(*files)
     except (ExtractionError, OSError):
         return False
     return same and (out / f"{video}.npy").exists()

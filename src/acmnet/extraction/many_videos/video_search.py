@@ -3,13 +3,19 @@
 import functools
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from acmnet.extraction.extractors.extractor_names import KEYPOINTS
+from acmnet.extraction.extractors.extractor_names import (
+    KEYPOINTS,
+    PLUS,
+    reads_tracks,
+    reads_videos,
+)
 from acmnet.extraction.many_videos.records import ExtractionError
 from acmnet.files.file_suffixes import TRACK_SUFFIXES, VIDEO_SUFFIXES
+from acmnet.messages import counted, some
 from acmnet.names import one_form
 from acmnet.video.containers import VideoError
 from acmnet.video.frames import probe
@@ -73,7 +79,10 @@ def find_videos(
     return dict(sorted(found.items()))
 
 
-def find_tracks(paths: Sequence[str | Path]) -> dict[str, Path]:
+def find_tracks(
+    paths: Sequence[str | Path],
+    hint: str = "name the folder of the tracks, or the files themselves",
+) -> dict[str, Path]:
     """Return each file of tracks by the id of its recording; sorted.
 
     The id is the file's name without the suffix, and without what DeepLabCut and SLEAP
@@ -85,6 +94,8 @@ def find_tracks(paths: Sequence[str | Path]) -> dict[str, Path]:
     paths : sequence of paths
         Files, taken whatever their suffix, and folders, searched with all they hold
         for `acmnet.files.file_suffixes.TRACK_SUFFIXES`.
+    hint : str
+        What to do about a folder without files of tracks.
 
     Raises
     ------
@@ -100,8 +111,7 @@ def find_tracks(paths: Sequence[str | Path]) -> dict[str, Path]:
         files = files or _files_in(path, SLEAP_PROJECT)
         if not files:
             raise ExtractionError(
-                f"{path} holds no file of tracks ({', '.join(TRACK_SUFFIXES)}); name "
-                "the folder of the tracks, or the files themselves"
+                f"{path} holds no file of tracks ({', '.join(TRACK_SUFFIXES)}); {hint}"
             )
         binary = {f.with_suffix("") for f in files if f.suffix.lower() in HDF5_SUFFIXES}
         kept = [
@@ -114,15 +124,81 @@ def find_tracks(paths: Sequence[str | Path]) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def find_recordings(paths: Sequence[str | Path], extractor: str) -> dict[str, Path]:
-    """Return the files that an extractor reads, by id: tracks for keypoints, or videos.
+class Recordings(NamedTuple):
+    """The files that an extractor reads."""
+
+    files: Mapping[str, Path]
+    """By id: the videos, or the files of tracks where no video is read."""
+    tracks: Mapping[str, Path]
+    """By id: the file of tracks of each video, where an extractor reads both; videos
+    without one are not in it."""
+
+    def of(self, video: str) -> tuple[Path, ...]:
+        """Return the files of a recording: its only one, or its video and its tracks.
+
+        The second is missing where a video has no tracks.
+        """
+        both = self.files[video], self.tracks.get(video)
+        return tuple(path for path in both if path is not None)
+
+
+def find_recordings(
+    paths: Sequence[Path],
+    extractor: str,
+    tracks: Path | None = None,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> Recordings:
+    """Return the files that an extractor reads: videos, tracks, or both.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        As of `find_videos`, or of `find_tracks` for ``keypoints`` alone.
+    extractor : str
+        Its name, or several joined by ``+``.
+    tracks : Path, optional
+        File or folder of the tracks; when left out, they are looked for in ``paths``,
+        or beside them where those are video files.
+    on_note : callable
+        Called with each sentence that the user should read.
 
     Raises
     ------
     ExtractionError
-        As `find_videos` and `find_tracks`.
+        As `find_videos` and `find_tracks`, if no video has tracks, or if there are
+        ``tracks`` for an extractor that reads none.
     """
-    return find_tracks(paths) if extractor == KEYPOINTS else find_videos(paths)
+    if not reads_tracks(extractor):
+        if tracks is not None:
+            raise ExtractionError(
+                f"the extractor {extractor} reads no tracks, got {tracks}; leave "
+                f"--tracks out, or name --extractor {KEYPOINTS}{PLUS}{extractor}"
+            )
+        return Recordings(find_videos(paths), {})
+    if not reads_videos(extractor):
+        return Recordings(find_tracks(paths if tracks is None else [tracks]), {})
+    files = find_videos(paths, hint="")
+    beside = {path if path.is_dir() else path.parent: None for path in paths}
+    found = find_tracks(
+        [*beside] if tracks is None else [tracks],
+        hint="name the folder of the tracks with --tracks",
+    )
+    unused = [name for name in found if name not in files]
+    own = {video: path for video, path in found.items() if video in files}
+    if not own:
+        name, file = next(iter(found.items()))
+        raise ExtractionError(
+            f"none of {counted(len(files), 'video')} has tracks: {file} is of a video "
+            f"called {name!r}, the videos are {some(files)}; give a video and its "
+            "tracks the same name, and name the folder of the tracks with --tracks"
+        )
+    if unused:
+        have = counted(len(unused), "file of tracks", ("has", "have"))
+        on_note(
+            f"{have} no video and {'is' if len(unused) == 1 else 'are'} not used: "
+            f"{some(unused)}"
+        )
+    return Recordings(files, own)
 
 
 def frame_rates(*places: Path) -> Callable[[str], float | None]:

@@ -65,6 +65,13 @@ class VideoTask(NamedTuple):
     path: Path
     size: int = 0
     """Size of the file in bytes."""
+    second: tuple[Path, ...] = ()
+    """The file of tracks that is read beside the video, if there is one."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files of the recording, the video first."""
+        return (self.path, *self.second)
 
 
 Result = VideoRecord | Failure
@@ -159,7 +166,7 @@ def extract_video(
     _refuse_unfit_name(task.video)
     refuse_no_file(task.path)
     try:
-        source = fingerprint(task.path)
+        source = fingerprint(*task.files)
     except OSError as error:
         raise VideoError(
             f"{task.path} could not be read: {error.strerror}; check its permissions"
@@ -167,7 +174,7 @@ def extract_video(
     with _storing(out):
         forget(out, task.video)
         watch = Watch(trace_file(out, task.video), stall_s)
-    reader = opened(task.path, extractor)
+    reader = opened(task.files, extractor)
     boundaries = _boundaries(reader, extractor)
     place = place_file(out, task.video)
     features = _features(task, reader, extractor, watch, place, boundaries)
@@ -175,7 +182,7 @@ def extract_video(
         path = write_features(out, task.video, features)
         record = VideoRecord(
             video=task.video,
-            source=task.path.name,
+            source=" + ".join(file.name for file in task.files),
             source_bytes=int(source.partition("-")[0]),
             fingerprint=source,
             n_frames=reader.n_frames,
@@ -344,7 +351,7 @@ def _failed(task: VideoTask, error: BaseException) -> Failure:
 def _failure(task: VideoTask, kind: Kind, reason: str) -> Failure:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
     try:
-        source = fingerprint(task.path)
+        source = fingerprint(*task.files)
     except OSError:
         source = ""
     return Failure(

@@ -24,8 +24,8 @@ class RoundPlan:
     features: Path
     """The folder of the features."""
     videos: Path | None = None
-    """The folder of the files, of videos or of tracks, whose features are extracted;
-    None if all features are there."""
+    """The folder of the videos whose features are extracted, or whose tracks have the
+    features; None if all features are there."""
     files: Mapping[str, Path] = dataclasses.field(default_factory=dict)
     """The video files by id, of which features are needed."""
     extracting: tuple[str, ...] = ()
