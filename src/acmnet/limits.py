@@ -6,8 +6,8 @@ those of `acmnet.files`, refuse it with a sentence that says so.
 
 import math
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 LARGEST_TEXT_BYTES: Final = 512 * 2**20
 """Bytes of a file of labels or detections, at most: ten times ActivityNet's largest
@@ -132,28 +132,62 @@ the weight of a loss."""
 MOST_THRESHOLDS: Final = 1000
 
 
-def refuse_beyond(settings: Mapping[str, object]) -> None:
-    """Refuse settings whose numbers are not finite or beyond their limit.
+RANGES: Final[Mapping[str, Callable[[float], bool]]] = {
+    "at least 0": lambda value: value >= 0,
+    "at least 1": lambda value: value >= 1,
+    "above 0": lambda value: value > 0,
+    "in [0, 1]": lambda value: 0 <= value <= 1,
+    "in [0, 1)": lambda value: 0 <= value < 1,
+    "in (0, 1]": lambda value: 0 < value <= 1,
+    "in (0, 1)": lambda value: 0 < value < 1,
+    "0 or at least 1": lambda value: value == 0 or value >= 1,
+}
+"""Whether a value is in a range, by the words that name the range in messages."""
+
+
+def refuse_out_of_range(
+    settings: Mapping[str, Any],
+    ranges: Mapping[str, Iterable[str]],
+    error: type[ValueError] = ValueError,
+) -> None:
+    """Refuse settings whose numbers are not finite, too large or outside their range.
+
+    Parameters
+    ----------
+    settings : mapping
+        Values by name; each of a tuple's is looked at.
+    ranges : mapping
+        The names of the settings that must be in a range, by the words of `RANGES`.
+    error : type of ValueError
+        What is raised.
 
     Raises
     ------
-    ValueError
-        The message has the setting's name, the limit and the value.
+    error
+        The message has the setting's name, its range and the value.
 
     Examples
     --------
-    >>> refuse_beyond({"learning_rate": math.inf})
+    >>> refuse_out_of_range({"learning_rate": math.inf}, {})
     Traceback (most recent call last):
     ...
     ValueError: learning_rate must be a number up to 10, got inf
+    >>> refuse_out_of_range({"epochs": 0}, {"at least 1": ["epochs"]})
+    Traceback (most recent call last):
+    ...
+    ValueError: epochs must be at least 1, got 0
     """
+    range_of = {name: words for words, names in ranges.items() for name in names}
     for name, given in settings.items():
         values = given if isinstance(given, tuple) else (given,)
         if len(values) > MOST_THRESHOLDS:
-            raise ValueError(
+            raise error(
                 f"{name} must have at most {MOST_THRESHOLDS} values, got {len(values)}"
             )
         most = LARGEST_SETTINGS.get(name, LARGEST_SETTING)
+        words = range_of.get(name)
         for value in values:
             if isinstance(value, int | float) and not abs(value) <= most:
-                raise ValueError(f"{name} must be a number up to {most:g}, got {value}")
+                raise error(f"{name} must be a number up to {most:g}, got {value}")
+            if words is not None and not RANGES[words](value):
+                raise error(f"{name} must be {words}, got {value}")

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Collection
 from typing import Literal
 
-from acmnet.limits import refuse_beyond
+from acmnet.limits import refuse_out_of_range
 
 Sampling = Literal["random", "interpolate", "uniform", "crop"]
 
@@ -25,9 +25,7 @@ class SamplingSettings:
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
-        refuse_beyond(dataclasses.asdict(self))
-        if self.snippets < 1:
-            raise ValueError(f"snippets must be at least 1, got {self.snippets}")
+        refuse_out_of_range(dataclasses.asdict(self), {"at least 1": ["snippets"]})
 
     def mean_snippets(self, lengths: Collection[int]) -> float:
         """Return how many snippets of a video a step shows, in the mean.

@@ -1,10 +1,9 @@
 """Settings of localisation."""
 
 import dataclasses
-import math
 from typing import Literal
 
-from acmnet.limits import refuse_beyond
+from acmnet.limits import refuse_out_of_range
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,24 +113,17 @@ class LocalizationSettings:
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
-        refuse_beyond(dataclasses.asdict(self))
-        for name in ("activation_thresholds", "attention_thresholds"):
-            for value in getattr(self, name):
-                if not 0.0 < value < 1.0:
-                    raise ValueError(f"{name} must be in (0, 1), got {value}")
+        refuse_out_of_range(
+            dataclasses.asdict(self),
+            {
+                "in (0, 1)": ["activation_thresholds", "attention_thresholds"],
+                "in [0, 1)": ["class_threshold"],
+                "in [0, 1]": ["attention_weight"],
+                "in (0, 1]": ["nms_tiou"],
+                "at least 1": ["upsampling", "shortest_cells"],
+                "at least 0": ["test_snippets", "smoothing_snippets", "nms_padding_s"],
+                "above 0": ["contrast_margin", "soft_nms_sigma"],
+            },
+        )
         if not self.activation_thresholds + self.attention_thresholds:
             raise ValueError("at least one activation or attention threshold is needed")
-        for name, valid, rule in (
-            ("class_threshold", 0.0 <= self.class_threshold < 1.0, "in [0, 1)"),
-            ("attention_weight", 0.0 <= self.attention_weight <= 1.0, "in [0, 1]"),
-            ("nms_tiou", 0.0 < self.nms_tiou <= 1.0, "in (0, 1]"),
-            ("upsampling", self.upsampling >= 1, "at least 1"),
-            ("shortest_cells", self.shortest_cells >= 1, "at least 1"),
-            ("test_snippets", self.test_snippets >= 0, "at least 0"),
-            ("smoothing_snippets", 0.0 <= self.smoothing_snippets < math.inf, "from 0"),
-            ("contrast_margin", self.contrast_margin > 0.0, "above 0"),
-            ("nms_padding_s", self.nms_padding_s >= 0.0, "at least 0"),
-            ("soft_nms_sigma", self.soft_nms_sigma > 0.0, "above 0"),
-        ):
-            if not valid:
-                raise ValueError(f"{name} must be {rule}, got {getattr(self, name)}")

@@ -5,7 +5,7 @@ They lie apart from the networks, so that they can be read without importing tor
 
 import dataclasses
 
-from acmnet.limits import refuse_beyond
+from acmnet.limits import refuse_out_of_range
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,16 +62,15 @@ class ModelSettings:
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
-        refuse_beyond(dataclasses.asdict(self))
-        for name, value in dataclasses.asdict(self).items():
-            if name.endswith("dropout") and not 0.0 <= value < 1.0:
-                raise ValueError(f"{name} must be in [0, 1), got {value}")
-            if name.endswith(("ratio", "snippets")) and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        for name in ("width", "most_pooled"):
-            value = getattr(self, name)
-            if value < 0:
-                raise ValueError(f"{name} must be at least 0, got {value}")
+        values = dataclasses.asdict(self)
+        refuse_out_of_range(
+            values,
+            {
+                "in [0, 1)": [name for name in values if name.endswith("dropout")],
+                "at least 1": [x for x in values if x.endswith(("ratio", "snippets"))],
+                "at least 0": ["width", "most_pooled"],
+            },
+        )
         if self.kernel_snippets % 2 == 0:
             raise ValueError(
                 f"kernel_snippets must be odd, got {self.kernel_snippets}: an even "
@@ -119,14 +118,13 @@ class StudentSettings:
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
-        refuse_beyond(dataclasses.asdict(self))
-        for name in ("width", "layers"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1, got {getattr(self, name)}"
-                )
-        if not 0.0 <= self.dropout < 1.0:
-            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
+        refuse_out_of_range(
+            dataclasses.asdict(self),
+            {
+                "at least 1": ["width", "layers"],
+                "in [0, 1)": ["dropout"],
+            },
+        )
 
     @property
     def reach_snippets(self) -> int:

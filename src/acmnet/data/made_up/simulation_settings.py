@@ -38,7 +38,7 @@ this.
 
 import dataclasses
 
-import numpy as np
+from acmnet.limits import refuse_out_of_range
 
 
 class SimulationError(ValueError):
@@ -112,17 +112,15 @@ class SimulationSettings:
                 raise SimulationError(
                     f"{name} must be a whole number from {least}, got {value!r}"
                 )
-        fractions = ("context", "phase_share", "elsewhere")
-        for name in fractions:
-            self._within(name, "in [0, 1]", 0.0 <= getattr(self, name) <= 1.0)
-        for name in ("hardest", "scenes_per_class"):
-            self._within(name, "in (0, 1]", 0.0 < getattr(self, name) <= 1.0)
-        for name in ("scene", "background", "offset", "context_length", "partial"):
-            self._within(name, "from 0", 0.0 <= getattr(self, name) < np.inf)
-        for name in ("action", "noise", "spread"):
-            self._within(name, "above 0", 0.0 < getattr(self, name) < np.inf)
-        self._within("smoothness", "in [0, 1)", 0.0 <= self.smoothness < 1.0)
-
-    def _within(self, name: str, where: str, is_within: bool) -> None:
-        if not is_within:
-            raise SimulationError(f"{name} must be {where}, got {getattr(self, name)}")
+        parts = ("scene", "background", "offset", "context_length", "partial")
+        refuse_out_of_range(
+            dataclasses.asdict(self),
+            {
+                "in [0, 1]": ["context", "phase_share", "elsewhere"],
+                "in (0, 1]": ["hardest", "scenes_per_class"],
+                "at least 0": parts,
+                "above 0": ["action", "noise", "spread"],
+                "in [0, 1)": ["smoothness"],
+            },
+            SimulationError,
+        )

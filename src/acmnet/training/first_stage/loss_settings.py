@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from acmnet.limits import refuse_beyond
+from acmnet.limits import refuse_out_of_range
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,16 +59,12 @@ class LossSettings:
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
-        refuse_beyond(dataclasses.asdict(self))
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.name.endswith("_weight") and not value >= 0.0:
-                raise ValueError(f"{field.name} must be at least 0, got {value}")
-        if not 0.0 <= self.background_after < 1.0:
-            raise ValueError(
-                f"background_after must be in [0, 1), got {self.background_after}"
-            )
-        if not self.feature_margin > 0.0:
-            raise ValueError(
-                f"feature_margin must be above 0, got {self.feature_margin}"
-            )
+        values = dataclasses.asdict(self)
+        refuse_out_of_range(
+            values,
+            {
+                "at least 0": [name for name in values if name.endswith("_weight")],
+                "in [0, 1)": ["background_after"],
+                "above 0": ["feature_margin"],
+            },
+        )

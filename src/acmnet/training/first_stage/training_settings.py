@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Literal
 
-from acmnet.limits import refuse_beyond
+from acmnet.limits import refuse_out_of_range
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,32 +52,17 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
-        refuse_beyond(dataclasses.asdict(self))
-        for name in ("epochs", "batch_size", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1, got {getattr(self, name)}"
-                )
-        if self.batch_snippets < 0:
-            raise ValueError(
-                f"batch_snippets must be at least 0, got {self.batch_snippets}"
-            )
-        if self.fewest_steps < 0:
-            raise ValueError(
-                f"fewest_steps must be at least 0, got {self.fewest_steps}"
-            )
-        if not self.learning_rate > 0.0:
-            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
-        if not self.weight_decay >= 0.0:
-            raise ValueError(
-                f"weight_decay must be at least 0, got {self.weight_decay}"
-            )
-        if not 0.0 < self.round_share <= 1.0:
-            raise ValueError(f"round_share must be in (0, 1], got {self.round_share}")
-        if self.early_end and not self.early_end >= 1.0:
-            raise ValueError(f"early_end must be 0 or at least 1, got {self.early_end}")
-        if not 0.0 <= self.averaging < 1.0:
-            raise ValueError(f"averaging must be in [0, 1), got {self.averaging}")
+        refuse_out_of_range(
+            dataclasses.asdict(self),
+            {
+                "at least 1": ["epochs", "batch_size", "checkpoint_every"],
+                "at least 0": ["batch_snippets", "fewest_steps", "weight_decay"],
+                "above 0": ["learning_rate"],
+                "in (0, 1]": ["round_share"],
+                "in [0, 1)": ["averaging"],
+                "0 or at least 1": ["early_end"],
+            },
+        )
 
     def videos_a_step(self, snippets: float) -> int:
         """Return how many videos one optimisation step takes.

@@ -7,7 +7,7 @@ as a network are `acmnet.network.network_settings.StudentSettings`.
 
 import dataclasses
 
-from acmnet.limits import refuse_beyond
+from acmnet.limits import refuse_out_of_range
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,13 +31,13 @@ class TeacherSettings:
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
-        refuse_beyond(dataclasses.asdict(self))
-        if self.count < 0:
-            raise ValueError(f"count must be at least 0, got {self.count}")
-        for name in ("contrast_weight", "proposal_weight"):
-            value = getattr(self, name)
-            if not 0.0 <= value <= 1.0:
-                raise ValueError(f"{name} must be in [0, 1], got {value}")
+        refuse_out_of_range(
+            dataclasses.asdict(self),
+            {
+                "at least 0": ["count"],
+                "in [0, 1]": ["contrast_weight", "proposal_weight"],
+            },
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,13 +61,13 @@ class PseudoLabelSettings:
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
-        refuse_beyond(dataclasses.asdict(self))
-        for name in ("relative_score", "nms_tiou", "central_share"):
-            value = getattr(self, name)
-            if not 0.0 < value <= 1.0:
-                raise ValueError(f"{name} must be in (0, 1], got {value}")
-        if not self.marked_weight > 0.0:
-            raise ValueError(f"marked_weight must be above 0, got {self.marked_weight}")
+        refuse_out_of_range(
+            dataclasses.asdict(self),
+            {
+                "in (0, 1]": ["relative_score", "nms_tiou", "central_share"],
+                "above 0": ["marked_weight"],
+            },
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,13 +91,11 @@ class StudentTrainingSettings:
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
-        refuse_beyond(dataclasses.asdict(self))
-        for name in ("epochs", "batch_size", "snippets"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1, got {getattr(self, name)}"
-                )
-        if not self.learning_rate > 0.0:
-            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
-        if not 0.0 <= self.averaging < 1.0:
-            raise ValueError(f"averaging must be in [0, 1), got {self.averaging}")
+        refuse_out_of_range(
+            dataclasses.asdict(self),
+            {
+                "at least 1": ["epochs", "batch_size", "snippets"],
+                "above 0": ["learning_rate"],
+                "in [0, 1)": ["averaging"],
+            },
+        )
