@@ -324,6 +324,20 @@ def test_progress_counts_the_epochs_that_few_videos_take(tmp_path):
     assert plan.progress(one, "train")[1] == "training: 155 of 170 epochs"
 
 
+def test_few_videos_with_marks_take_the_epochs_of_the_settings(tmp_path):
+    overrides = {
+        **{"training.epochs": 40, "training.fewest_steps": 150},
+        **{"teachers.count": 2, "student_training.epochs": 20},
+    }
+    settings = recipe("default", profile="best", overrides=overrides)
+    plan = RoundPlan(features=tmp_path, settings=settings)
+    one = begun(tmp_path / "rounds", 1, NAMED, (("train",),))
+    teacher = one.folder / "teachers" / "0" / "log.jsonl"
+    teacher.parent.mkdir(parents=True)
+    teacher.write_text('{"epoch": 10, "step": 20, "marks": 0.7}\n')
+    assert plan.progress(one, "train")[1] == "training: 10 of 100 epochs"
+
+
 def test_progress_of_a_round_counts_the_epochs_of_a_round(tmp_path):
     settings = recipe("default", profile="best", overrides=FEW_EPOCHS)
     plan = RoundPlan(features=tmp_path, settings=settings)

@@ -2,8 +2,9 @@
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from acmnet.recipes import Settings
 from acmnet.show.bench.rounds.log_tail import last_line
@@ -42,6 +43,9 @@ class _Logs(NamedTuple):
     student: int
     steps: int
     """Steps of an epoch of a teacher; 0 if that is not known."""
+    has_times: bool
+    """Whether a teacher learns times besides names: its training then takes just the
+    epochs of the settings, however few the videos are, and does not end early."""
 
 
 def epochs_of(run: Path, settings: Settings, earlier: Path | None) -> Epochs:
@@ -56,12 +60,13 @@ def epochs_of(run: Path, settings: Settings, earlier: Path | None) -> Epochs:
     earlier : Path, optional
         The run that the training begins with; None if it begins with nothing.
     """
-    of_teachers = list(run.glob(f"{TEACHERS}/*/{LOG_FILE}"))
+    of_teachers = [last_line(log) for log in run.glob(f"{TEACHERS}/*/{LOG_FILE}")]
     logs = _Logs(
-        [_last_epoch(log) for log in run.glob(f"{TRIAL}/*/{LOG_FILE}")],
-        [_last_epoch(log) for log in of_teachers],
-        _last_epoch(run / LOG_FILE),
+        [_epoch(last_line(log)) for log in run.glob(f"{TRIAL}/*/{LOG_FILE}")],
+        [_epoch(line) for line in of_teachers],
+        _epoch(last_line(run / LOG_FILE)),
         max(map(_steps_of_an_epoch, of_teachers), default=0),
+        any("marks" in line for line in of_teachers),
     )
     if earlier is None:
         return _of_first_training(logs, settings)
@@ -80,11 +85,11 @@ def _of_first_training(logs: _Logs, settings: Settings) -> Epochs:
         of_teachers = total - of_student
         share = min(1.0, sum(logs.teachers) / of_teachers)
         total = sum(logs.teachers) + math.ceil(share * of_student)
-    elif logs.steps:
+    elif logs.steps and not logs.has_times:
         more = settings.training.epochs_of(logs.steps) - settings.training.epochs
         total += settings.teachers.count * more
-    may_end_early = bool(settings.training.early_end) and not logs.student
-    return Epochs(min(done, total), total, may_end_early)
+    is_sure = not settings.training.early_end or logs.student or logs.has_times
+    return Epochs(min(done, total), total, not is_sure)
 
 
 def _of_round(logs: _Logs, settings: Settings, share: float) -> Epochs:
@@ -111,16 +116,13 @@ def _share_of_epochs(run: Path) -> float:
         return 1.0
 
 
-def _last_epoch(log: Path) -> int:
-    """Return the epoch of a log's last whole line; 0 if there is none."""
-    epoch = last_line(log).get("epoch")
+def _epoch(line: Mapping[str, Any]) -> int:
+    """Return the epoch of a line of a log; 0 if there is none."""
+    epoch = line.get("epoch")
     return epoch if isinstance(epoch, int) else 0
 
 
-def _steps_of_an_epoch(log: Path) -> int:
-    """Return how many steps an epoch has by a log's last whole line; 0 if unknown."""
-    line = last_line(log)
-    epoch, step = line.get("epoch"), line.get("step")
-    if not isinstance(epoch, int) or not isinstance(step, int) or epoch < 1:
-        return 0
-    return math.ceil(step / epoch)
+def _steps_of_an_epoch(line: Mapping[str, Any]) -> int:
+    """Return how many steps an epoch has by a log's last line; 0 if unknown."""
+    epoch, step = _epoch(line), line.get("step")
+    return math.ceil(step / epoch) if epoch > 0 and isinstance(step, int) else 0
