@@ -141,6 +141,13 @@ def test_extract_refuses(acmnet, tiny_scenes, options, words, code):
     refused(result, *words, code=code)
 
 
+def test_fit_names_a_missing_folder_before_faults_of_the_labels(acmnet):
+    Path("labels.csv").write_text("video,labels\na,\n")
+    result = acmnet("fit", "nosuch/", "labels.csv", "--out", "run", *ONE)
+    refused(result, "no video and no folder at nosuch; check the path")
+    assert "labels.csv" not in result[2]
+
+
 def test_nothing_to_extract_is_refused(acmnet):
     Path("empty").mkdir()
     Path("broken.mp4").write_text("no video at all")

@@ -22,7 +22,7 @@ from acmnet.extraction.i3d.fastest_precision import with_fastest
 from acmnet.extraction.keypoints.keypoint_request import settled
 from acmnet.extraction.many_videos.extraction_request import ExtractionRequest
 from acmnet.extraction.many_videos.records import was_extracted
-from acmnet.extraction.many_videos.video_search import frame_rates
+from acmnet.extraction.many_videos.video_search import find_recordings, frame_rates
 from acmnet.files.file_access import write_json
 from acmnet.fitting.duration_forecast import forecast
 from acmnet.fitting.extracted_videos import extract_with_hooks
@@ -69,6 +69,8 @@ def fit(request: FitRequest, hooks: Hooks = NO_HOOKS) -> FitResult:
         With one sentence: also if no video is left, or none of a class.
     """
     tidy(request.out)
+    # refuses a folder that is missing or empty before a word on the labels
+    find_recordings([request.videos], request.extraction.extractor)
     annotations, groups = _labels(request, hooks)
     everything, left_out = _extracted(request, annotations, hooks)
     training = _to_train_on(request, everything)
