@@ -184,7 +184,7 @@ def unlabelled(source: DataSource, videos: Container[str] | None = None) -> Data
     """Open features without a label file, of all videos or of the given ones."""
     store = open_store(source.features, grid=source.grid)
     kept = {
-        video: Video(id=video, subset=None, duration_s=None, labels=(), instances=())
+        video: Video(id=video, labels=())
         for video in store.video_ids
         if videos is None or video in videos
     }

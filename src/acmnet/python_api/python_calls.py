@@ -145,13 +145,7 @@ def _annotations(
                 f"[{own!r}]"
             )
     videos = {
-        one_form(video): Video(
-            id=one_form(video),
-            subset=None,
-            duration_s=None,
-            labels=tuple(map(one_form, own)),
-            instances=(),
-        )
+        one_form(video): Video(id=one_form(video), labels=tuple(map(one_form, own)))
         for video, own in labels.items()
     }
     classes = sorted({name for video in videos.values() for name in video.labels})

@@ -124,7 +124,7 @@ def _candidates(run: Path, given: RunDataOptions, config: CheckpointConfig) -> D
         data = data.only(set(known))
     listed = data.whole.videos
     new = {
-        video: Video(id=video, subset=None, duration_s=None, labels=(), instances=())
+        video: Video(id=video, labels=())
         for video in data.store.video_ids
         if video not in listed
     }

@@ -152,7 +152,6 @@ def video_of(
     labels |= dict.fromkeys(names)
     return Video(
         id=name,
-        subset=None,
         duration_s=duration_s,
         labels=tuple(labels),
         instances=tuple(instances),

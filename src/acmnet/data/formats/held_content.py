@@ -48,9 +48,7 @@ def held(content: Content, file_format: Format) -> Held:
     ...     name="srt", title="SubRip", suffixes=(".srt",), unit="milliseconds"
     ... )
     >>> jump = Instance("jump", Segment(1.0, 2.00012))
-    >>> video = Video(
-    ...     id="a", subset=None, duration_s=9.0, labels=("jump",), instances=(jump,)
-    ... )
+    >>> video = Video(id="a", duration_s=9.0, labels=("jump",), instances=(jump,))
     >>> kept = held(Content(videos=[video], class_names=("jump",)), subtitles)
     >>> kept.content.videos[0].instances[0].segment
     Segment(start_s=1.0, end_s=2.0)

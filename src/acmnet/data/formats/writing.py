@@ -65,15 +65,7 @@ def content_of_detections(
             for one in found
         )
         labels = tuple(dict.fromkeys(x.label for x in instances))
-        videos.append(
-            Video(
-                id=name,
-                subset=None,
-                duration_s=None,
-                labels=labels,
-                instances=instances,
-            )
-        )
+        videos.append(Video(id=name, labels=labels, instances=instances))
         scores[name] = tuple(one.score for one in found)
     used = sorted({x for video in videos for x in video.labels})
     return Content(

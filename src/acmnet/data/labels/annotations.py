@@ -55,13 +55,13 @@ class Video:
     """What a label file says about one untrimmed video."""
 
     id: str
-    subset: str | None
-    """Name of the subset, such as ``"training"``; None if the file states none."""
-    duration_s: float | None
-    """Length in seconds, at least 0; None if the file states none."""
     labels: tuple[str, ...]
     """Distinct labels in the order of the class list; empty if the video has none."""
-    instances: tuple[Instance, ...]
+    subset: str | None = None
+    """Name of the subset, such as ``"training"``; None if the file states none."""
+    duration_s: float | None = None
+    """Length in seconds, at least 0; None if the file states none."""
+    instances: tuple[Instance, ...] = ()
     """Annotated actions in the file's order; empty if only labels are known.
 
     A segment may start before 0 or end after the duration, as in THUMOS14.
@@ -99,10 +99,8 @@ class Annotations:
 
     Examples
     --------
-    >>> jump = Video(
-    ...     id="a", subset="training", duration_s=9.0, labels=("jump",), instances=()
-    ... )
-    >>> empty = Video(id="b", subset="test", duration_s=9.0, labels=(), instances=())
+    >>> jump = Video(id="a", subset="training", duration_s=9.0, labels=("jump",))
+    >>> empty = Video(id="b", subset="test", duration_s=9.0, labels=())
     >>> both = Annotations("labels.json", {"a": jump, "b": empty}, ("jump", "run"))
     >>> list(both.subset("test").videos), both.subset("test").class_names
     (['b'], ('jump', 'run'))
@@ -176,11 +174,7 @@ def weak_labels(annotations: Annotations) -> dict[str, tuple[str, ...]]:
     --------
     >>> fight = Instance("fight", Segment(2.0, 5.0))
     >>> video = Video(
-    ...     id="a",
-    ...     subset=None,
-    ...     duration_s=9.0,
-    ...     labels=("fight",),
-    ...     instances=(fight, fight),
+    ...     id="a", duration_s=9.0, labels=("fight",), instances=(fight, fight)
     ... )
     >>> weak_labels(Annotations("labels.json", {"a": video}, ("fight",)))
     {'a': ('fight',)}

@@ -37,7 +37,6 @@ def contradictions(video: Video) -> Iterator[str]:
     >>> from acmnet.data.labels.annotations import Instance, Point, WatchedSpan
     >>> video = Video(
     ...     id="a",
-    ...     subset=None,
     ...     duration_s=9.0,
     ...     labels=("jump",),
     ...     instances=(Instance("jump", Segment(1.0, 2.0)),),

@@ -66,7 +66,6 @@ def label_entry(video: Video) -> dict[str, Any]:
     >>> jump = Instance("jump", Segment(1.0, 2.0))
     >>> video = Video(
     ...     id="a",
-    ...     subset=None,
     ...     duration_s=9.0,
     ...     labels=("jump", "run"),
     ...     instances=(jump,),

@@ -71,7 +71,6 @@ def given_marks(
     >>> fight = Instance("fight", Segment(2.0, 5.0))
     >>> video = Video(
     ...     id="a",
-    ...     subset=None,
     ...     duration_s=9.0,
     ...     labels=("fight",),
     ...     instances=(fight,),
@@ -160,7 +159,6 @@ def what_it_holds(annotations: Annotations) -> str:
     >>> fight = Instance("fight", Segment(2.0, 5.0))
     >>> video = Video(
     ...     id="a",
-    ...     subset=None,
     ...     duration_s=90.0,
     ...     labels=("fight", "run"),
     ...     instances=(fight, fight),
@@ -257,13 +255,7 @@ def watched_where_marked(annotations: Annotations) -> Annotations:
     --------
     >>> from acmnet.segments import Segment
     >>> fight = Instance("fight", Segment(2.0, 5.0))
-    >>> video = Video(
-    ...     id="a",
-    ...     subset=None,
-    ...     duration_s=9.0,
-    ...     labels=("fight",),
-    ...     instances=(fight,),
-    ... )
+    >>> video = Video(id="a", duration_s=9.0, labels=("fight",), instances=(fight,))
     >>> labels = Annotations("labels.json", {"a": video}, ("fight",))
     >>> watched_where_marked(labels).videos["a"].watched
     (WatchedSpan(label=None, segment=Segment(start_s=0.0, end_s=9.0)),)

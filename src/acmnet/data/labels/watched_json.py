@@ -24,9 +24,7 @@ def watched_entry(video: Video) -> Any:
     --------
     >>> early, whole = Segment(0.0, 2.0), Segment(0.0, 9.0)
     >>> spans = (WatchedSpan(None, early), WatchedSpan("jump", whole))
-    >>> video = Video(
-    ...     id="a", subset=None, duration_s=9.0, labels=(), instances=(), watched=spans
-    ... )
+    >>> video = Video(id="a", duration_s=9.0, labels=(), watched=spans)
     >>> watched_entry(video)
     {'': [[0.0, 2.0]], 'jump': True}
     """
