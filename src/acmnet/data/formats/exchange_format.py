@@ -1,7 +1,7 @@
 """What is known of a file format: how it is read and written, and what it can hold."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -195,7 +195,7 @@ class Format:
     """What messages call it, such as ``"an ELAN file"``."""
     suffixes: tuple[str, ...]
     """Suffixes of its files; the first one is written."""
-    holds: frozenset[Holding] = frozenset()
+    holds: Collection[Holding] = ()
     subsets: tuple[str, ...] | None = ()
     """The names of subsets that it can hold; None for any name."""
     score_digits: int | None = None

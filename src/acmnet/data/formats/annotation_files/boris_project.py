@@ -286,9 +286,7 @@ FORMAT: Final = Format(
     name="boris",
     title="a BORIS project",
     suffixes=(".boris",),
-    holds=frozenset(
-        {"points", "durations", "classes", "overlaps", "videos without marks"}
-    ),
+    holds=("points", "durations", "classes", "overlaps", "videos without marks"),
     read=read,
     write=write,
 )

@@ -208,7 +208,7 @@ FORMAT: Final = Format(
     name="boris-table",
     title="a BORIS table",
     suffixes=(".csv", ".tsv"),
-    holds=frozenset({"points", "points beside segments", "durations", "overlaps"}),
+    holds=("points", "points beside segments", "durations", "overlaps"),
     read=read,
     write=write,
 )

@@ -158,9 +158,7 @@ FORMAT: Final = Format(
     name="fiftyone",
     title="FiftyOne temporal detections",
     suffixes=(".json",),
-    holds=frozenset(
-        {"scores", "classes", "overlaps", "times before 0", "videos without marks"}
-    ),
+    holds=("scores", "classes", "overlaps", "times before 0", "videos without marks"),
     read=read,
     write=write,
 )

@@ -281,11 +281,9 @@ FORMAT: Final = Format(
     name="via3",
     title="a VIA 3 project",
     suffixes=(".json",),
-    holds=frozenset(
-        {
-            *("names", "points", "points beside segments", "classes", "overlaps"),
-            *("times before 0", "videos without marks"),
-        }
+    holds=(
+        *("names", "points", "points beside segments", "classes", "overlaps"),
+        *("times before 0", "videos without marks"),
     ),
     read=read,
     write=write,

@@ -74,9 +74,7 @@ FORMAT: Final = Format(
     name="audacity",
     title="an Audacity label track",
     suffixes=(".txt",),
-    holds=frozenset(
-        {"points", "points beside segments", "overlaps", "videos without marks"}
-    ),
+    holds=("points", "points beside segments", "overlaps", "videos without marks"),
     one_file="video",
     read=read,
     write=write,

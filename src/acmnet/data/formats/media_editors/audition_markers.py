@@ -111,9 +111,7 @@ FORMAT: Final = Format(
     name="audition",
     title="an Audition marker list",
     suffixes=(".csv",),
-    holds=frozenset(
-        {"points", "points beside segments", "overlaps", "videos without marks"}
-    ),
+    holds=("points", "points beside segments", "overlaps", "videos without marks"),
     unit="milliseconds",
     one_file="video",
     read=read,

@@ -184,9 +184,7 @@ FORMAT: Final = Format(
     name="edl",
     title="an edit decision list",
     suffixes=(".edl",),
-    holds=frozenset(
-        {"points", "points beside segments", "overlaps", "videos without marks"}
-    ),
+    holds=("points", "points beside segments", "overlaps", "videos without marks"),
     unit="frames",
     one_file="video",
     read=read,

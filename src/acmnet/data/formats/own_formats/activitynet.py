@@ -48,12 +48,10 @@ FORMAT: Final = Format(
     name="json",
     title="ActivityNet JSON",
     suffixes=(".json",),
-    holds=frozenset(
-        {
-            *("names", "points", "points beside segments", "watched", "durations"),
-            *("scores", "classes", "overlaps", "times before 0", "any video name"),
-            "videos without marks",
-        }
+    holds=(
+        *("names", "points", "points beside segments", "watched", "durations"),
+        *("scores", "classes", "overlaps", "times before 0", "any video name"),
+        "videos without marks",
     ),
     subsets=None,
     write=write,

@@ -59,11 +59,9 @@ FORMAT: Final = Format(
     name="csv",
     title="a CSV table",
     suffixes=(".csv", ".tsv", ".tab"),
-    holds=frozenset(
-        {
-            *("names", "points", "points beside segments", "watched", "durations"),
-            *("scores", "overlaps", "times before 0", "videos without marks"),
-        }
+    holds=(
+        *("names", "points", "points beside segments", "watched", "durations"),
+        *("scores", "overlaps", "times before 0", "videos without marks"),
     ),
     subsets=None,
     write=write,
