@@ -223,9 +223,9 @@ def trained_in(
     has_marks : bool
         Whether it is given times besides names, and tries who should learn them.
     """
-    training, student = settings.training, settings.student_training
+    training = settings.training
     with tempfile.TemporaryDirectory() as folder:
-        most = max(training.batch_size, student.batch_size)
+        most = max(training.batch_size, settings.student_training.batch_size)
         dataset = _made_up(Path(folder), lengths[:most], dimension, n_classes)
         plan = Plan(
             training=training, sampling=settings.sampling, loss=settings.loss, seed=0
@@ -234,7 +234,7 @@ def trained_in(
         batch = training.videos_a_step(settings.sampling.mean_snippets(lengths))
         steps = math.ceil(len(lengths) / batch)
         epochs = settings.of_videos(lengths).training.epochs  # with marks, at most
-        task: Task = WeakTask(dataset, plan)
+        task = WeakTask(dataset, plan)
         if not settings.has_student:
             return epochs * steps * _step_s(network, task, batch)
         teachers = settings.teachers.count
@@ -247,17 +247,25 @@ def trained_in(
             total_s = epochs * steps * _step_s(network, task, batch)
         if each:  # they are trained at the same time
             total_s *= max(each / threads, 1 / teachers)
-        pupil = Student(dimension, n_classes, settings.student)
-        task = StudentTask(
-            dataset,
-            _labels(dataset, n_classes),
-            central_share=settings.pseudo_labels.central_share,
-            snippets=student.snippets,
-            precision=training.precision,
-        )
-        pieces = sum(math.ceil(length / student.snippets) for length in lengths)
-        steps = student.epochs * math.ceil(pieces / student.batch_size)
-        return total_s + steps * _step_s(pupil, task, student.batch_size)
+        return total_s + _student_s(dataset, lengths, n_classes, settings)
+
+
+def _student_s(
+    dataset: WeakDataset, lengths: list[int], n_classes: int, settings: Settings
+) -> float:
+    """Return how many seconds the training of a student takes."""
+    student = settings.student_training
+    network = Student(dataset.dimension, n_classes, settings.student)
+    task = StudentTask(
+        dataset,
+        _labels(dataset, n_classes),
+        central_share=settings.pseudo_labels.central_share,
+        snippets=student.snippets,
+        precision=settings.training.precision,
+    )
+    pieces = sum(math.ceil(length / student.snippets) for length in lengths)
+    steps = student.epochs * math.ceil(pieces / student.batch_size)
+    return steps * _step_s(network, task, student.batch_size)
 
 
 def _made_up(

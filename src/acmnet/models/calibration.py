@@ -310,24 +310,24 @@ def judge(
     order = np.lexsort((-score, class_index))
     video, class_index = video[order], class_index[order].astype(np.int64)
     group = video * n_classes + class_index
-    truth = [
-        (v * n_classes + place[x.label], x.segment.start_s, x.segment.end_s)
-        for v, known in enumerate(results)
-        for x in known.instances
-        if x.label in place
-    ]
-    labelled = [
-        v * n_classes + place[label]
-        for v, known in enumerate(results)
-        for label in known.labels
-        if label in place
-    ]
     if tiou is None:
-        is_correct = np.isin(group, labelled)
+        targets = [
+            v * n_classes + place[label]
+            for v, known in enumerate(results)
+            for label in known.labels
+            if label in place
+        ]
+        is_correct = np.isin(group, targets)
         is_first = np.zeros(len(group), dtype=np.bool_)
         is_first[np.unique(group, return_index=True)[1]] = True
-        is_finding, targets = is_correct & is_first, labelled
+        is_finding = is_correct & is_first
     else:
+        truth = [
+            (v * n_classes + place[x.label], x.segment.start_s, x.segment.end_s)
+            for v, known in enumerate(results)
+            for x in known.instances
+            if x.label in place
+        ]
         table = np.array(truth, dtype=np.float64).reshape(-1, 3)
         instances = Located(table[:, 0].astype(np.int64), table[:, 1], table[:, 2])
         ranked = Located(group, start[order], end[order])

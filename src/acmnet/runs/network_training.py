@@ -4,7 +4,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -74,20 +74,13 @@ def train_network(
     run = RunDirectory(request, found, labels)
     dataset = dataset or weak_dataset(request)
     run.prepare()
-    settings = request.settings
-    n_classes = len(request.data.annotations.class_names)
-    with DRAWING_LOCK:
-        torch.manual_seed(request.seed)
-        model = ACMNet(dataset.dimension, n_classes, settings.model)
-    begins = run.state is None and not begin_with_earlier(request, model)
-    if begins and settings.model.standardize:
-        model.standardize(*dataset.statistics())
+    model = _begun(request, run, dataset)
     if mined is None:
         mined = snippets_mined_from_names(request, dataset, on_note)
     plan = Plan(
         training=request.schedule.training,
-        sampling=settings.sampling,
-        loss=settings.loss,
+        sampling=request.settings.sampling,
+        loss=request.settings.loss,
         seed=request.seed,
         marks={**mined, **marks_on_grid(request)},
     )
@@ -97,7 +90,7 @@ def train_network(
             raise TypeError(f"expected an ACMNet, got {type(network).__name__}")
         return trained_model(request, (network,))
 
-    epochs, taken = request.schedule.training.epochs, 0
+    taken = 0
 
     def on_epoch(progress: Progress) -> None:
         nonlocal taken
@@ -114,17 +107,38 @@ def train_network(
             on_epoch=on_epoch,
         )
     is_teacher = labels is None
-    if is_teacher or not run.writes:
-        return
+    if run.writes and not is_teacher:
+        for sentence in _on_training(model, dataset, taken, plan.training.epochs):
+            on_note(sentence)
+
+
+def _begun(request: RunRequest, run: RunDirectory, dataset: WeakDataset) -> ACMNet:
+    """Return the network that a training begins with."""
+    settings = request.settings.model
+    n_classes = len(request.data.annotations.class_names)
+    with DRAWING_LOCK:
+        torch.manual_seed(request.seed)
+        model = ACMNet(dataset.dimension, n_classes, settings)
+    is_new = run.state is None and not begin_with_earlier(request, model)
+    if is_new and settings.standardize:
+        model.standardize(*dataset.statistics())
+    return model
+
+
+def _on_training(
+    model: ACMNet, dataset: WeakDataset, taken: int, epochs: int
+) -> Iterator[str]:
+    """Yield sentences on a training that took fewer epochs or did not start to learn.
+
+    ``taken`` is its last epoch; 0 if nothing was left to train.
+    """
     if 0 < taken < epochs:
-        on_note(
+        yield (
             "the network learned the names of the videos early, so it took "
             f"{taken} of {epochs} epochs"
         )
-    if epochs < FEWEST_EPOCHS:
-        return
-    if guessing([mean_spread(model, dataset)]):
-        on_note(
+    if epochs >= FEWEST_EPOCHS and guessing([mean_spread(model, dataset)]):
+        yield (
             "the network did not start to learn what tells the classes apart; train "
             f"it with --loss.background-after {BACKGROUND_AFTER:g}, or with another "
             "--seed, and look at labels and features with acmnet doctor"

@@ -89,6 +89,18 @@ def read_detections(path: str | Path) -> DetectionFile:
         source, text, KIND, DetectionFileError, _is_video, columns.compact
     )
     del text  # as large as all that was read from it
+    results, external_data = _parts(source, content, columns)
+    results = _in_one_form(source, results)
+    try:
+        return _gathered(source, results, external_data, columns)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise DetectionFileError(next(faults(source, results))) from None
+
+
+def _parts(
+    source: str, content: object, columns: EntryColumns
+) -> tuple[dict[str, list[Any]], dict[str, object]]:
+    """Return the entries by video and the external data; refuse what is neither."""
     results = content.get("results") if isinstance(content, dict) else None
     if not isinstance(content, dict) or not isinstance(results, dict):
         if isinstance(content, dict) and "database" in content:
@@ -114,21 +126,7 @@ def read_detections(path: str | Path) -> DetectionFile:
                 f"{reprlib.repr(columns.restored(entries))}; write [] for a video "
                 "without any"
             )
-    return _checked(source, results, external_data, columns)
-
-
-def _checked(
-    source: str,
-    results: Mapping[str, list[Any]],
-    external_data: Mapping[str, object],
-    columns: EntryColumns,
-) -> DetectionFile:
-    """Return all entries as arrays; refuse the first entry that cannot be used."""
-    results = _in_one_form(source, results)
-    try:
-        return _gathered(source, results, external_data, columns)
-    except (KeyError, TypeError, ValueError, OverflowError):
-        raise DetectionFileError(next(faults(source, results))) from None
+    return results, external_data
 
 
 def _in_one_form(source: str, results: Mapping[str, list[Any]]) -> dict[str, list[Any]]:

@@ -109,18 +109,7 @@ def open_store(
         )
     known = manifest.grid if manifest else grid
     if known is None:
-        if shards is None and _holds_videos(directory):
-            raise FeatureError(
-                f"{directory} holds videos, not features; make features of them first: "
-                f"acmnet extract {directory} --out features/"
-            )
-        inner = directory / "features"
-        meant = f"; did you mean {inner}?" if (inner / MANIFEST_NAME).is_file() else ""
-        raise FeatureError(
-            f"{directory} has no {MANIFEST_NAME}, so it is not known which seconds "
-            "a row of features describes; give --fps, --snippet-frames and "
-            f"--stride-frames or write {MANIFEST_NAME}{meant}"
-        )
+        raise FeatureError(_why_no_grid(directory, shards))
     files = _feature_files(directory) if shards is None else shards.files()
     if manifest is not None:
         dimension = manifest.dimension
@@ -137,6 +126,22 @@ def open_store(
         files=files,
         has_records=has_records,
         shards=shards,
+    )
+
+
+def _why_no_grid(directory: Path, shards: Shards | None) -> str:
+    """Return what is wrong with a directory whose grid nobody tells."""
+    if shards is None and _holds_videos(directory):
+        return (
+            f"{directory} holds videos, not features; make features of them first: "
+            f"acmnet extract {directory} --out features/"
+        )
+    inner = directory / "features"
+    meant = f"; did you mean {inner}?" if (inner / MANIFEST_NAME).is_file() else ""
+    return (
+        f"{directory} has no {MANIFEST_NAME}, so it is not known which seconds "
+        "a row of features describes; give --fps, --snippet-frames and "
+        f"--stride-frames or write {MANIFEST_NAME}{meant}"
     )
 
 

@@ -16,6 +16,7 @@ https://github.com/talmolab/sleap-io.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -132,13 +133,7 @@ def read_sleap_csv(table: NumberTable) -> Tracks:
         of one track.
     """
     header = table.header()[0]
-    nodes = [x.removesuffix(".x") for x in header if x.endswith(".x")]
-    nodes = [node for node in nodes if f"{node}.y" in header]
-    if not nodes:
-        raise TrackError(
-            f"{table.path}: no node has the columns NODE.x and NODE.y (the columns "
-            f"are {some(header)}); export the file again"
-        )
+    nodes = _nodes(table.path, header)
     wanted = ["frame_idx"]
     wanted += [f"{node}.{axis}" for node in nodes for axis in ("x", "y")]
     scores = [f"{node}.score" for node in nodes]
@@ -173,6 +168,18 @@ def read_sleap_csv(table: NumberTable) -> Tracks:
         LEAST_LIKELIHOOD,
         are_fragments=True,
     )
+
+
+def _nodes(path: Path, header: Sequence[str]) -> list[str]:
+    """Return the nodes that have both coordinates among the columns of a table."""
+    nodes = [x.removesuffix(".x") for x in header if x.endswith(".x")]
+    nodes = [node for node in nodes if f"{node}.y" in header]
+    if not nodes:
+        raise TrackError(
+            f"{path}: no node has the columns NODE.x and NODE.y (the columns are "
+            f"{some(header)}); export the file again"
+        )
+    return nodes
 
 
 def _refuse_twice(

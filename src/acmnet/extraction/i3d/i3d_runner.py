@@ -79,26 +79,7 @@ class I3DRunner:
         device: str = "cpu",
         peaks: Sequence[float] = (),
     ) -> None:
-        for name, value, choices in (
-            ("stream", stream, get_args(Stream)),
-            ("crop", crop, get_args(Crop)),
-            ("precision", precision, get_args(Precision)),
-        ):
-            if value not in choices:
-                raise I3DError(
-                    f"{name} must be one of {', '.join(choices)}; got {value!r}"
-                )
-        if batch < 1:
-            raise I3DError(f"batch must be at least 1, got {batch}")
-        if network.in_channels != CHANNELS[stream]:
-            raise I3DError(
-                f"the {stream} stream has {CHANNELS[stream]} channels, the network "
-                f"takes {network.in_channels}; load the weights of that stream"
-            )
-        if precision == "openvino-int8" and stream != "rgb":
-            raise I3DError(
-                "int8 is for the RGB stream, got the flow stream; take openvino-bf16"
-            )
+        _refuse_choices(network, stream, crop, precision, batch)
         precision = computed_in(without_search(precision), device)
         self.stream, self.crop, self.batch = stream, crop, batch
         self.precision: Precision = precision
@@ -182,6 +163,30 @@ class I3DRunner:
         if self.crop == "centre":
             return [snippets]  # `_checked` has cropped each frame
         return crop_ten(snippets, self.stream)
+
+
+def _refuse_choices(
+    network: I3D, stream: str, crop: str, precision: str, batch: int
+) -> None:
+    """Refuse what `I3DRunner` cannot compute."""
+    for name, value, choices in (
+        ("stream", stream, get_args(Stream)),
+        ("crop", crop, get_args(Crop)),
+        ("precision", precision, get_args(Precision)),
+    ):
+        if value not in choices:
+            raise I3DError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+    if batch < 1:
+        raise I3DError(f"batch must be at least 1, got {batch}")
+    if network.in_channels != CHANNELS[stream]:
+        raise I3DError(
+            f"the {stream} stream has {CHANNELS[stream]} channels, the network takes "
+            f"{network.in_channels}; load the weights of that stream"
+        )
+    if precision == "openvino-int8" and stream != "rgb":
+        raise I3DError(
+            "int8 is for the RGB stream, got the flow stream; take openvino-bf16"
+        )
 
 
 def _tensor(view: Frames) -> Tensor:

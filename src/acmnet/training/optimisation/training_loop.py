@@ -107,16 +107,8 @@ def train(
             "loss.coactivity_weight compares the videos of a batch, which may not be "
             f"split, got {_world()} processes; train in one, without torchrun"
         )
-    settings = plan.training
-    seen = plan.sampling.mean_snippets(dataset.lengths.tolist())
-    schedule = Schedule(
-        epochs=settings.epochs,
-        batch_size=settings.videos_a_step(seen),
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        averaging=settings.averaging,
-    )
-    early = int(plan.loss.background_after * settings.epochs)
+    schedule = _schedule(dataset, plan)
+    early = int(plan.loss.background_after * schedule.epochs)
     if early and _epochs_done(resume) < early:
         begun: list[dict[str, object]] = []
 
@@ -143,6 +135,19 @@ def train(
         resume=resume,
         on_step=on_step,
         on_epoch=on_epoch,
+    )
+
+
+def _schedule(dataset: WeakDataset, plan: Plan) -> Schedule:
+    """Return how long and how fast the paper's network learns from these videos."""
+    settings = plan.training
+    seen = plan.sampling.mean_snippets(dataset.lengths.tolist())
+    return Schedule(
+        epochs=settings.epochs,
+        batch_size=settings.videos_a_step(seen),
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        averaging=settings.averaging,
     )
 
 
