@@ -518,5 +518,5 @@ def test_fit_takes_all_that_was_marked_at_the_bench(acmnet, fitted, tiny_scenes)
     assert "Nothing is scored: 6 videos are left out, as the" in written
     refused(
         acmnet(*command, "--supervision", "names"),
-        "trained with supervision = 'all', now it is 'names'",
+        "trained with supervision = 'all', not 'names'",
     )

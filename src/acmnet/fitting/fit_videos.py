@@ -70,7 +70,7 @@ def fit(request: FitRequest, hooks: Hooks = NO_HOOKS) -> FitResult:
     """
     tidy(request.out)
     # refuses a folder that is missing or empty before a word on the labels
-    find_recordings([request.videos], request.extraction.extractor)
+    find_recordings([request.videos], request.extraction.extractor, request.tracks)
     annotations, groups = _labels(request, hooks)
     everything, left_out = _extracted(request, annotations, hooks)
     training = _to_train_on(request, everything)
