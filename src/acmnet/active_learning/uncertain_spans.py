@@ -40,8 +40,8 @@ class UncertainSpan:
     segment: Segment
     """Where it may be, in seconds; the whole video for an action that was not found."""
     score: float
-    """Its score, in [0, 1]; 0 if only other passes find it than that of all networks
-    together at the video's own speed, or none."""
+    """Its score in [0, 1] by all networks together at the video's own speed; 0 if they
+    do not find it."""
     shown_from: float
     """The score from which its class is shown, in [0, 1]."""
     passes: int

@@ -171,7 +171,8 @@ class WeakDataset:
         snippets = n
         if settings.method not in FIXED_LENGTH:
             longest = int(self.lengths[index].max())
-            if self.device.type != "cpu":  # fewer shapes of batches, see D-111
+            # a GPU records a graph for each shape of a batch, so there are few (D-111)
+            if self.device.type != "cpu":
                 longest = min(rounded_up(longest), int(self.lengths.max()))
             snippets = min(n, longest)
         return Draws(index[part], numbers[part], seeds[part], snippets)

@@ -15,9 +15,10 @@ from acmnet.extraction.extractors.i3d_choices import RGB_WEIGHTS
 AUTO: Final = "auto"
 """The name that stands for the extractor that `unnamed_extractor` chooses."""
 BEST_EXTRACTOR: Final = "i3d-rgb+motion"
-"""What is taken if the weights of I3D's RGB stream are installed (D-074)."""
+"""The default if the weights of I3D's RGB stream are installed: side by side, the two
+find more than either alone (D-074)."""
 WITHOUT_WEIGHTS: Final = "motion"
-"""What is taken otherwise."""
+"""The default without these weights."""
 
 
 def unnamed_extractor(

@@ -34,7 +34,8 @@ class CellGrid:
         self.span_s = grid.span_s(n_snippets)
         self.n_cells = int(np.ceil(self.span_s / self.cell_s - 1e-6))
         if settings.time_alignment == "left":
-            # score t lies at its left edge and the last is extrapolated, D-003
+            # as in the authors' code: score t lies at the left edge of its snippet, and
+            # scores go on beyond the last one in a straight line (D-003)
             self.n_cells = min(self.n_cells, n_sampled * settings.upsampling)
             position = np.arange(self.n_cells) / settings.upsampling
         else:

@@ -1,8 +1,8 @@
 """A trained run as a directory in the layout of Hugging Face, to be handed to others.
 
 The directory is a run as well: ``config.json`` and ``model.safetensors`` are those of
-its checkpoint, and teachers lie in ``teachers/``. ``README.md`` is a model card. No
-network is asked, and nothing in the directory names a video or a path.
+its checkpoint, and teachers lie in ``teachers/``. ``README.md`` is a model card.
+Nothing is downloaded, and nothing in the directory names a video or a path.
 """
 
 import shutil

@@ -19,8 +19,8 @@ class ModelSettings:
     width: int = 0
     """Number of channels of the embedding (E), at least 0, at most the number of
     feature columns. 0 gives it as many as the features have columns, as in the paper.
-    Fewer channels make trainings faster, and steadier where there are few videos
-    (D-063)."""
+    Fewer channels make trainings faster. Where videos are few, they also keep the
+    attention from settling on everything but the actions (D-063)."""
 
     standardize: bool = False
     """Whether each feature column is shifted and scaled to mean 0 and standard

@@ -211,7 +211,7 @@ def refuse_other_training(source: Path, request: RunRequest) -> None:
 def _identity_asked_for(request: RunRequest) -> dict[str, Any]:
     """Return everything that fixes the numbers of a training, by name."""
     return {
-        # first, as it explains that epochs differ
+        # compared first: a training from another run also takes other epochs
         "begun_from": (stated_beginning(request) or {}).get("weights_sha256"),
         **_flat(request.settings),
         "seed": request.seed,
@@ -261,7 +261,7 @@ def _may_change(key: str, request: RunRequest) -> bool:
     if request.settings.has_student:
         return key in MAY_CHANGE_WITH_STUDENT
     if key in LENGTH and request.settings.loss.background_after:
-        return False  # a share of them is trained in another way
+        return False  # the first epochs, a share of all, have another loss
     chooses = key.startswith("localization.") and request.selection is None
     return chooses or key in MAY_CHANGE
 

@@ -25,8 +25,8 @@ COLUMNS: Final = ("video", "label", "start", "end", "score")
 def csv_of(results: Mapping[str, Detections]) -> str:
     """Return detections as CSV, sorted by video, then by time.
 
-    Times have three digits after the point, scores six. Videos without a detection have
-    no row. Lines end with CR LF, as RFC 4180 says.
+    Times have three digits after the point, scores six in all. Videos without a
+    detection have no row. Lines end with CR LF, as RFC 4180 says.
 
     Examples
     --------

@@ -141,7 +141,10 @@ def refuse_fps(fps: float) -> None:
 def frames_of_video(
     source: str, numbers: npt.NDArray[np.float64], column: str
 ) -> npt.NDArray[np.int64]:
-    """Return frame numbers of rows, counted from 0 at the start of the video (D-155).
+    """Return frame numbers of rows, counted from 0 at the start of the video.
+
+    Trackers that write a row only where they see somebody begin with a later frame than
+    0: in the frames before it nobody is seen (D-155).
 
     Parameters
     ----------

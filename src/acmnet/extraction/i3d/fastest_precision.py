@@ -1,7 +1,7 @@
 """The fastest way to compute I3D on this machine that is exact enough.
 
-How fast each number format is on a machine is measured once and remembered. Features
-that exist already are gone on with in their own format, whatever is fastest now.
+How fast each number format is on a machine is measured once and remembered. A store
+that has features already keeps their format, whichever is the fastest now.
 """
 
 import dataclasses
@@ -85,7 +85,7 @@ def with_fastest(
     files : mapping of str to Path
         The videos that will be extracted, by id.
     store : Path
-        Directory of the features. If it has some, they are gone on with as they are.
+        Directory of the features. If it has some, their precision is kept.
     on_note : callable
         Called with each sentence that the user should read.
     device : str
@@ -145,7 +145,7 @@ def _fastest(
     settings: ExtractionSettings, snippets: Frames, on_note: OnNote
 ) -> ExtractionSettings:
     """Return the settings with the fastest precision that is exact enough."""
-    if len(snippets) < 2:  # no video can be read, which is told later
+    if len(snippets) < 2:  # no video can be read; the extraction says so
         return dataclasses.replace(settings, precision=UNMEASURED_FORMAT)
     speeds = _speeds(snippets, on_note)
     for name in sorted(speeds, key=lambda name: speeds[name].seconds):

@@ -22,8 +22,8 @@ class LossSettings:
     background_after: float = 0.0
     """Share of the epochs after which the loss of the background branch counts in
     videos with a label, in [0, 1); in videos without one it counts from the first
-    epoch. 0 is the paper's training. Above 0, networks start that otherwise guess to
-    the last epoch (D-136)."""
+    epoch. 0 is the paper's training. Above 0, networks start to learn that otherwise
+    guess to the last epoch (D-136)."""
 
     guide_weight: float = 1.5
     """Lambda 1 of eq. 10, at least 0: weight of the attention guide (eq. 11), which

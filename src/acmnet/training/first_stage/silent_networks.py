@@ -18,8 +18,8 @@ from acmnet.network.acm_net import ACMNet, Branch
 
 GUESS: Final = math.log(1.25)
 """Upper bound on the `mean_spread` of a network that guesses. On SHREC'22 networks that
-never started reach 0.07, and the weakest one that did start 0.93; the weakest of
-recordings that nearly all carry the same names reaches 0.62."""
+never started to learn reach 0.07, and the weakest one that did start 0.93. Where nearly
+all recordings carry the same names, the weakest one that did start reaches 0.62."""
 STARTED: Final = math.log(2.0)
 """Lower bound on the `mean_spread` of a network that has started to learn. A network
 between the two bounds may only have been trained for too short a time."""
