@@ -49,9 +49,10 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     new, old = _beside(folder, _NEW), _beside(folder, _OLD)
     folder.parent.mkdir(parents=True, exist_ok=True)
     recover(folder)
+    sums = [f"{hashlib.sha256(x).hexdigest()}  {name}\n" for name, x in files.items()]
     try:
         new.mkdir()
-        for name, content in {**files, DIGESTS_FILE: _digests(files)}.items():
+        for name, content in {**files, DIGESTS_FILE: "".join(sums).encode()}.items():
             with (new / name).open("wb") as file:
                 file.write(content)
                 file.flush()
@@ -158,11 +159,6 @@ def digests(folder: Path) -> dict[str, str] | None:
         return None
     found = map(_DIGEST.fullmatch, lines.splitlines())
     return {match[2]: match[1] for match in found if match}
-
-
-def _digests(files: Mapping[str, bytes]) -> bytes:
-    lines = (f"{hashlib.sha256(x).hexdigest()}  {name}\n" for name, x in files.items())
-    return "".join(lines).encode()
 
 
 def _remove(path: Path) -> None:

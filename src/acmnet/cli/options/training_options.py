@@ -83,7 +83,9 @@ class TrainingOptions:
         grid = self.grid.grid()
         paths = self.annotations, self.features
         source = DataSource(*paths, self.subset, grid, self.label_fps)
-        data = note_reading(_opened(source, self.skip_missing))
+        on_left_out = note if self.skip_missing else None
+        opened = open_data(source, on_left_out, skip_missing=self.skip_missing)
+        data = note_reading(opened)
         annotations, supervision = data.annotations, self.supervision
         for sentence in (
             *suspicions(annotations, supervision),
@@ -110,12 +112,6 @@ class TrainingOptions:
 
 
 Training = Annotated[TrainingOptions, Parameter(name="*")]
-
-
-def _opened(source: DataSource, skip_missing: bool) -> Data:
-    """Open labels and features; with ``skip_missing``, note which videos lack them."""
-    on_left_out = note if skip_missing else None
-    return open_data(source, on_left_out, skip_missing=skip_missing)
 
 
 def note_missing_bf16(settings: Settings, device: str) -> None:

@@ -85,9 +85,13 @@ def budget_command(
         console.print(_shown(f"time budget of {source}", rows))
         return
     bouts = _bout_rows(videos)
+    followed = transitions(videos.values(), names).tolist()  # by which class how often
     tables = {
         "budget": (BUDGET_COLUMNS, rows),
-        "transitions": (("followed by", *names), _transition_rows(videos, names)),
+        "transitions": (
+            ("followed by", *names),
+            [(name, *row) for name, row in zip(names, followed, strict=True)],
+        ),
         "bouts": (BOUT_COLUMNS, bouts),
     }
     for name, (columns, table) in tables.items():
@@ -113,14 +117,6 @@ def _on_unknown(videos: Sequence[str], durations: Path | None) -> str:
             "duration of JSON"
         )
     return f"{sentence}, so their rates and shares of time are blank: {remedy}"
-
-
-def _transition_rows(
-    videos: Mapping[str, Observed], names: Sequence[str]
-) -> list[tuple[Cell, ...]]:
-    """Return how often each class is followed by each, a row for each class."""
-    counts = transitions(videos.values(), names).tolist()
-    return [(name, *row) for name, row in zip(names, counts, strict=True)]
 
 
 def _bout_rows(videos: Mapping[str, Observed]) -> list[tuple[Cell, ...]]:

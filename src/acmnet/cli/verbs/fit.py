@@ -191,7 +191,8 @@ def _print_result(request: FitRequest, result: FitResult) -> None:
         rows |= {"mAP": report.map.tolist()}
         console.print(map_table(result.scored, report.tiou.tolist(), rows))
     if result.expectation is not None:
-        _print_expectation(result.expectation)
+        for sentence in result.expectation.sentences():
+            console.print(sentence, markup=False)
         if report is None:
             _print_to_review(request, result.expectation)
     shown = Shown(min_score=result.shown_from).of_all(result.results)
@@ -215,12 +216,6 @@ def _print_result(request: FitRequest, result: FitResult) -> None:
         f"detections.json finds actions in other {others}",
         markup=False,
     )
-
-
-def _print_expectation(expected: Expectation) -> None:
-    """Print how good the run is likely to be on new videos."""
-    for sentence in expected.sentences():
-        console.print(sentence, markup=False)
 
 
 def _videos_option(request: FitRequest) -> str:

@@ -97,15 +97,15 @@ def _without_empty(annotations: object) -> object:
     """Return annotations without the segments that are empty."""
     if not isinstance(annotations, list):
         return annotations
-    return [_without_segment(x) if _is_empty(x) else x for x in annotations]
+    return [
+        {key: value for key, value in x.items() if key != "segment"}
+        if _is_empty(x)
+        else x
+        for x in annotations
+    ]
 
 
 def _is_empty(annotation: object) -> bool:
     """Return whether an annotation's segment ends where it starts."""
     segment = annotation.get("segment") if isinstance(annotation, dict) else None
     return isinstance(segment, list) and len(segment) == 2 and segment[0] == segment[1]
-
-
-def _without_segment(annotation: Mapping[str, object]) -> dict[str, object]:
-    """Return an annotation without its segment."""
-    return {key: value for key, value in annotation.items() if key != "segment"}

@@ -80,7 +80,9 @@ def collect(
     grid = release.grid
     if grid is None:
         raise FeatureError(f"the grid of the release {release.name!r} is not known")
-    rows = _ComparedRows(grid, {} if annotations is None else _durations(annotations))
+    labelled = [] if annotations is None else annotations.videos.values()
+    durations = {x.id: x.duration_s for x in labelled if x.duration_s is not None}
+    rows = _ComparedRows(grid, durations)
     videos = by_video(found_parts(source, names))
     dimension, done = release.dimension, 0
     left_out = []
@@ -150,12 +152,6 @@ class _ComparedRows:
             "release, or is the frame rate another one: --fps "
             f"{grid.fps * factor:.4g}?"
         )
-
-
-def _durations(annotations: Annotations) -> Mapping[str, float]:
-    """Return the durations that labels state, in seconds."""
-    videos = annotations.videos.values()
-    return {x.id: x.duration_s for x in videos if x.duration_s is not None}
 
 
 def _labelled_as(name: str, annotations: Annotations | None) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.files.file_access import open_regular
@@ -82,7 +81,8 @@ def read_objects(path: Path) -> list[Any]:
                     f"{path} must list arrays, one a video; its shape is {shape}"
                 )
             if not dtype.hasobject:
-                return list(_plain(file, shape[0], dtype))
+                n = shape[0]
+                return list(np.frombuffer(file.read(n * dtype.itemsize), dtype, n))
             entries = ArrayUnpickler(file, encoding="bytes").load()
     except FAULTS as error:
         if isinstance(error, FeatureError):
@@ -108,11 +108,6 @@ def _header(path: Path, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     except FAULTS as error:
         raise _damaged(path, one_line(error)) from None
     return shape, dtype
-
-
-def _plain(file: IO[bytes], n: int, dtype: np.dtype) -> npt.NDArray[Any]:
-    """Return the values of an array without objects."""
-    return np.frombuffer(file.read(n * dtype.itemsize), dtype, n)
 
 
 def _damaged(path: Path, why: str) -> FeatureError:

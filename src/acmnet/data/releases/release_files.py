@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -299,14 +299,10 @@ def _without_crops(part: Part) -> Array:
             array = array.mean(axis=crops[0], dtype=np.float64).astype(np.float32)
     if array.ndim != 2 or 0 in array.shape:
         raise FeatureError(
-            f"{part.origin} has the shape {_shown(array.shape)}; features are one row "
-            "a snippet, or that for each of ten crops"
+            f"{part.origin} has the shape {array.shape}; features are one row a "
+            "snippet, or that for each of ten crops"
         )
     return array
-
-
-def _shown(shape: Sequence[int]) -> str:
-    return "(" + ", ".join(map(str, shape)) + ")"
 
 
 def _unreadable(file: Path, error: Exception) -> FeatureError:

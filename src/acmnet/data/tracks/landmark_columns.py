@@ -116,7 +116,8 @@ def columns_of(header: Sequence[str]) -> LandmarkColumns:
         named = _named(cell, is_long=point is not None)
         if named is not None:
             is_state |= named[1] in STATE_WORDS
-            found.setdefault((named[0], _part(named[1])), i)
+            part = named[1] if named[1] in AXES else SURE
+            found.setdefault((named[0], part), i)
     whole = _whole(found)
     individual = _place(plain, _INDIVIDUAL)
     bodies = {} if individual is not None or point is not None else _side_by_side(whole)
@@ -206,7 +207,3 @@ def _named(cell: str, *, is_long: bool) -> tuple[str, str] | None:
         part, name = (found[1], found[2]) if found[1] else (found[3], found[4])
         return name, part.lower()
     return None
-
-
-def _part(word: str) -> str:
-    return word if word in AXES else SURE

@@ -38,7 +38,8 @@ class NumberTable:
         self.lines = text.splitlines()
         self.n_before = 0
         """Lines of the file before the first of `lines`."""
-        blank = sum(1 for _ in itertools.takewhile(_is_blank, self.lines))
+        places = (i for i, line in enumerate(self.lines) if line.strip())
+        blank = next(places, len(self.lines))
         if blank == len(self.lines):
             raise TrackError(f"{path} is empty; {remedy}")
         self.begins_after(blank)
@@ -132,10 +133,6 @@ class NumberTable:
                     f"{self.path}: row {number}, column {quoted(header[i])} must be a "
                     f"number or blank, got {quoted(row[i])}; correct it"
                 ) from None
-
-
-def _is_blank(line: str) -> bool:
-    return not line.strip()
 
 
 def _separator(line: str) -> str:

