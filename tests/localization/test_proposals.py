@@ -207,10 +207,20 @@ def kept(intervals, score, **rule):
         pytest.param([(0, 1)], [-1.0], 0.5, [0], id="one, of negative score"),
         pytest.param([(0, 2)] * 3, [0.1, 0.3, 0.2], 0.5, [1], id="identical"),
         pytest.param([(0, 2)] * 2, [0.3, 0.3], 1.0, [0], id="identical, tied"),
+        # 0.1 + 0.2 is a little above 0.3
+        pytest.param([(0, 2)] * 2, [0.3, 0.1 + 0.2], 0.5, [0], id="tied but rounded"),
         pytest.param([(0, 1), (1, 2)], [0.1, 0.2], 0.1, [1, 0], id="touching"),
         # overlap 1 of union 2
         pytest.param([(0, 2), (0, 1)], [0.2, 0.1], 0.5, [0], id="exactly at the tIoU"),
         pytest.param([(0, 2), (0, 1)], [0.2, 0.1], 0.51, [0, 1], id="just below it"),
+        # the second is 0.3 of the first, and 1.143 - 0.3 is less than 0.843
+        pytest.param(
+            [(1 / 7, 1 / 7 + 1), (0.8428571428571429, 1 / 7 + 1)],
+            [0.2, 0.1],
+            0.3,
+            [0],
+            id="at the tIoU but rounded",
+        ),
         # 0-1 and 1-2: 2 / 4; 0-2: 1 / 5. The dropped one drops nothing.
         pytest.param(
             [(0, 3), (1, 4), (2, 5)], [0.3, 0.2, 0.1], 0.5, [0, 2], id="chain"
