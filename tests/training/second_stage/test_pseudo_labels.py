@@ -156,54 +156,76 @@ def test_the_surer_of_two_is_regressed_and_a_class_without_a_place_teaches_nothi
         assert found.label_weight[:, 2].tolist() == [0] * 6
 
 
+extents = ("unknown", "estimated", "marked")  # the better it is known, the later
+
+
+def is_taught(x, t, centre):
+    """Return whether snippet t of 40 is near the middle of an instance."""
+    away = [abs(u - (x.start + x.end) / 2) for u in range(40)]
+    reach = 0.0 if x.extent == "unknown" else centre * (x.end - x.start) / 2
+    if any(a <= reach for a in away):
+        return away[t] <= reach
+    return away[t] == min(away) <= 0.5
+
+
 @given(
     st.lists(
         st.tuples(
             st.integers(0, 2),
             st.integers(0, 120),
             st.integers(2, 80),
-            st.integers(1, 8),
+            st.integers(0, 8),
+            st.sampled_from(extents),
         ),
-        max_size=4,
+        max_size=5,
     ),
+    st.sets(st.integers(0, 2)),
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30), st.integers(1, 9))),
     st.integers(1, 8),
 )
-@settings(max_examples=40, deadline=None)
-def test_targets_equal_a_literal_twin(rows, eighths):
+@settings(max_examples=60, deadline=None)
+def test_targets_equal_a_literal_twin(rows, unplaced, stretches, eighths):
     # times in quarters and shares in eighths: no rounding anywhere
     centre = eighths / 8
     instances = tuple(
-        PseudoInstance(c, a / 4, (a + n) / 4, w / 8) for c, a, n, w in rows
+        PseudoInstance(c, a / 4, (a + n) / 4, w / 8, extent)
+        for c, a, n, w, extent in rows
     )
-    found = targets_of(PseudoLabels(instances, ()), torch.arange(40.0), 3, centre)
+    absent = tuple(WatchedStretch(c, a, a + n) for c, a, n in stretches)
+    labels = PseudoLabels(instances, tuple(unplaced), absent=absent)
+    found = targets_of(labels, torch.arange(40.0), 3, centre, 5.0)
     for t in range(40):
         placed = []
         for c in range(3):
-            near, inside = [], []
+            near, is_edge = [], False
             for i, x in enumerate(instances):
                 if x.class_index != c:
                     continue
-                away = [abs(u - (x.start + x.end) / 2) for u in range(40)]
-                limit = centre * (x.end - x.start) / 2
-                is_near = away[t] <= limit
-                if not any(a <= limit for a in away):
-                    is_near = away[t] == min(away) <= 0.5
-                near += [x.weight] * is_near
-                placed += [(x.weight, i)] * is_near
-                inside += [x] * (x.start <= t <= x.end)
-            assert float(found.label[t, c]) == bool(near)
+                is_near = is_taught(x, t, centre)
+                is_edge |= x.start <= t <= x.end and not is_near
+                if is_near:
+                    near.append((extents.index(x.extent), x.weight))
+                    if x.extent != "unknown" and x.weight:
+                        placed.append((*near[-1], i))
+            is_watched = any(
+                x.class_index == c and x.start <= t <= x.end for x in absent
+            )
+            weight = float(is_watched or c not in unplaced)
             if near:
-                assert float(found.label_weight[t, c]) == max(near)
-            elif inside:
-                assert float(found.label_weight[t, c]) == 0
-            else:
-                assert float(found.label_weight[t, c]) == 1
-        weight, surest = max(placed, default=(0.0, None))
-        assert float(found.distance_weight[t]) == weight
-        if placed:
-            x = instances[surest]
-            expected = [max(t - x.start, 0.0), max(x.end - t, 0.0)]
-            assert found.distance[t].tolist() == expected
+                weight = max(near)[1]
+            elif is_edge:
+                weight = 0.0
+            assert float(found.label[t, c]) == bool(near)
+            assert float(found.label_weight[t, c]) == weight
+        if not placed:
+            assert float(found.distance_weight[t]) == 0.0
+            continue
+        x = instances[max(placed)[2]]
+        assert float(found.distance_weight[t]) == x.weight * (
+            5.0 if x.extent == "marked" else 1.0
+        )
+        expected = [max(t - x.start, 0.0), max(x.end - t, 0.0)]
+        assert found.distance[t].tolist() == expected
 
 
 def test_focal_loss_by_hand():
