@@ -112,6 +112,26 @@ def test_steadiness_of_still_and_of_turning_bodies():
     assert steadiness(bodies(filled_tracks(still[:, :, :1, :2]))) == 0
 
 
+@pytest.mark.parametrize("n_axes", [2, 3])
+def test_steadiness_is_that_of_a_loop_over_those_who_are_seen(n_axes):
+    positions = swaying(3, n_axes, n_frames=20)
+    positions[4:9, 0] = np.nan  # nobody there
+    positions[12, 1, :2] = np.nan  # half of somebody is still seen
+    held = bodies(filled_tracks(positions))
+    arms = []
+    for f in range(20):
+        for i in range(3):
+            body = held.positions[f, i]
+            if np.isfinite(positions[f, i]).any():
+                arms.append([point - sum(body) / 4 for point in body])
+    assert len(arms) == 3 * 20 - 5
+    mean = np.sum(arms, axis=0) / len(arms)
+    extent = sum(float(x @ x) for body in arms for x in body) / len(arms)
+    expected = np.sqrt(sum(float(x @ x) for x in mean) / extent)
+    assert 0.1 < expected < 0.999
+    assert steadiness(held) == pytest.approx(expected)
+
+
 def test_the_first_file_decides_unless_the_user_does(tmp_path):
     for name, positions in (("steady", swaying()[..., :2]), ("turning", turning())):
         np.save(tmp_path / f"{name}.npy", positions.astype(np.float32))

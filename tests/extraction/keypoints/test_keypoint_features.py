@@ -161,6 +161,20 @@ def test_signals_of_known_motion():
     assert row[3:5] == pytest.approx([log(1)] * 2, abs=0.01)
 
 
+def test_turning_in_space_is_told_whatever_its_axis():
+    # 0.1 radians a frame around one axis: by central differences 10 sin(0.1) a second
+    x, y, z = np.array([1.0, 2.0, 2.0]) / 3
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    step = np.eye(3) + np.sin(0.1) * cross + (1 - np.cos(0.1)) * cross @ cross
+    turned_bodies = [np.random.default_rng(0).normal(size=(1, 5, 3))]
+    for _ in range(39):
+        turned_bodies.append(turned_bodies[-1] @ step.T)
+    plan = SignalPlan(1, 5, 3, False)
+    found = signals(bodies(filled(tracks_of(turned_bodies), 10.0)), plan, 5, 35)
+    speed = np.log1p(10 * np.sin(0.1))
+    np.testing.assert_allclose(found[:, plan.n_own - 2], speed, rtol=2e-3)
+
+
 def test_gaps_are_interpolated_and_told():
     positions = np.zeros((20, 1, 2, 2))
     positions[..., 0] = np.arange(20)[:, None, None] + np.array([0, 2])
