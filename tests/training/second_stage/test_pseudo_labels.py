@@ -1,5 +1,6 @@
 """What a student learns from its teachers: instances, targets, losses."""
 
+import functools
 import math
 
 import numpy as np
@@ -247,7 +248,8 @@ def test_boundary_loss_by_hand():
 
 
 @pytest.fixture
-def task(tmp_path):
+def task_in(tmp_path):
+    """Give a function that makes the task of three videos in a number format."""
     write_manifest(tmp_path, FeatureManifest(grid=GRID, dimension=4))
     random = np.random.default_rng(0)
     for name, length in (("a", 12), ("b", 20), ("c", 7)):
@@ -261,7 +263,14 @@ def task(tmp_path):
         "b": PseudoLabels((), ()),
         "c": PseudoLabels((PseudoInstance(0, 1.0, 3.0, 0.5),), ()),
     }
-    return StudentTask(dataset, found, central_share=0.6, snippets=10, precision="fp32")
+    return functools.partial(
+        StudentTask, dataset, found, central_share=0.6, snippets=10
+    )
+
+
+@pytest.fixture
+def task(task_in):
+    return task_in(precision="fp32")
 
 
 def test_targets_that_are_made_once_are_those_of_each_piece():
@@ -301,6 +310,25 @@ def test_losses_are_one_column_a_video_whatever_the_batch(task):
     assert float(whole[1, 1]) > 0.0  # which is background all over
     for i in range(3):
         torch.testing.assert_close(losses(slice(i, i + 1)), whole[:, i : i + 1])
+
+
+def test_in_bf16_the_losses_are_those_of_fp32_within_rounding(task_in, monkeypatch):
+    monkeypatch.setattr("acmnet.runtime.devices._computes_bf16", lambda _: True)
+    torch.manual_seed(0)
+    network = Student(4, 1, StudentSettings(width=4, dropout=0.0)).train()
+    index, found = torch.arange(5), []
+    for precision in ("fp32", "bf16"):
+        task = task_in(precision=precision)
+        drawn = task.draw(index, slice(None), torch.Generator().manual_seed(1))
+        losses = task.losses(network, drawn)
+        weights = list(network.parameters())
+        found.append((losses, torch.autograd.grad(losses[0].sum(), weights)))
+    (losses, gradients), (in_bf16, narrow) = found
+    assert in_bf16.dtype == torch.float32
+    assert not torch.equal(losses, in_bf16)
+    torch.testing.assert_close(in_bf16, losses, rtol=0.02, atol=0.02)
+    for one, other in zip(gradients, narrow, strict=True):
+        assert (one - other).norm() <= 0.05 * one.norm()
 
 
 def test_an_epoch_draws_as_many_pieces_as_cover_each_video(task):
