@@ -242,10 +242,9 @@ def _proposals_of_attention(
 class _Runs(NamedTuple):
     """R runs of cells at or above thresholds, and what their contrast is measured on.
 
-    A run lies inside one shot of the video.
-
-    That is the sequence itself, or, with the setting ``contrast_zeroed``, a copy of the
-    sequence for each threshold with all values below it set to 0.
+    A run lies inside one shot of the video. Contrast is measured on the sequence itself,
+    or, with the setting ``contrast_zeroed``, on a copy of the sequence for each
+    threshold with all values below it set to 0.
     """
 
     sequence: IntArray
@@ -279,9 +278,7 @@ def _runs_of(
     pieces = shots.split(start, end)
     long = pieces.end - pieces.start >= settings.shortest_cells
     row, start, end = row[pieces.of[long]], pieces.start[long], pieces.end[long]
-    sequence, threshold = np.divmod(
-        row, max(n, 1)
-    )  # rows go by sequence, then by level
+    sequence, threshold = np.divmod(row, max(n, 1))  # by sequence, then by level
     if not settings.contrast_zeroed:
         return _Runs(sequence, threshold, start, end, sequences, sequence)
     # (S, 1, N) against (S, n, 1): a copy of each sequence for each of its levels

@@ -67,8 +67,7 @@ class Shown:
         if self.min_score is not None:
             kept = score >= self.min_score
         if self.top is not None:
-            # what is left out by its score comes after all others of its video
-            order = np.lexsort((-score, ~kept, video))
+            order = np.lexsort((-score, video))
             own = video[order]
             rank = np.arange(len(own)) - np.searchsorted(own, own)
             kept[order[rank >= self.top]] = False
