@@ -118,6 +118,15 @@ def test_each_video_once_is_the_report_itself():
         assert got == pytest.approx(report.map)
 
 
+@pytest.mark.parametrize("at_once", [1, 3, 4, 100])
+def test_draws_do_not_depend_on_how_many_are_made_at_once(monkeypatch, at_once):
+    ranking = reports()["worse"].ranking
+    counts = np.random.default_rng(0).multinomial(12, np.full(12, 1 / 12), size=8)
+    whole = map_of_draws(ranking, counts)
+    monkeypatch.setattr("acmnet.evaluation.bootstrap.DRAWS_AT_ONCE", at_once)
+    assert map_of_draws(ranking, counts).tolist() == whole.tolist()
+
+
 def test_a_comparison_is_of_the_same_draws():
     both = compare(reports(), draws=200, seed=3)
     assert (both.draws, both.seed, both.samples.shape) == (200, 3, (2, 200, 7))

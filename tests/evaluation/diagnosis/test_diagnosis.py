@@ -135,6 +135,18 @@ def test_misfits_by_hand(start, end, counts, completeness, purity):
     assert misfit.purity[0] == pytest.approx(purity)
 
 
+def test_misfits_after_ten_detections_an_instance_do_not_count():
+    # of ten times as many detections as instances, the last is the tenth
+    rows = [("jump", 50, 60, 20 - i) for i in range(9)]
+    error = ("jump", 0, 5, 10)
+    truth = truth_of(a=[("jump", 0, 12)])
+    tenth = diagnose(truth, file_of(a=[*rows, error])).misfit
+    eleventh = diagnose(truth, file_of(a=[*rows, ("jump", 60, 70, 11), error])).misfit
+    assert tenth.counts.tolist() == [[0, 1, 0]]
+    assert eleventh.counts.tolist() == [[0, 0, 0]]
+    assert np.isnan(eleventh.purity).all()
+
+
 def timed(instances, duration_s, **more):
     """Return annotations of video a with a duration, and of others without."""
     truth = truth_of(a=instances, **more)
