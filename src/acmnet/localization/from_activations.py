@@ -242,8 +242,8 @@ def _proposals_of_attention(
 class _Runs(NamedTuple):
     """R runs of cells at or above thresholds, and what their contrast is measured on.
 
-    A run lies inside one shot of the video. Contrast is measured on the sequence itself,
-    or, with the setting ``contrast_zeroed``, on a copy of the sequence for each
+    A run lies inside one shot of the video. Contrast is measured on the sequence
+    itself, or, with the setting ``contrast_zeroed``, on a copy of the sequence for each
     threshold with all values below it set to 0.
     """
 
