@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 import json
 import math
 import shlex
@@ -241,6 +242,39 @@ def test_copies_are_found_in_blocks_as_one_by_one():
         others.sort(key=lambda b: -float(means[a] @ means[b]))
         expected |= {(min(a, b), max(a, b)) for b in others[:COMPARED_WITH]}
     assert search._nearest(scale) == sorted(expected)
+
+
+def test_equal_snippets_are_counted_as_pair_by_pair():
+    """Pairs with equal snippets, by one sorting of all snippets of all videos."""
+    from acmnet.data.checks.duplicate_videos import (
+        FEWEST_SNIPPETS,
+        LEAST_SHARED,
+        MOST_VIDEOS_OF_SNIPPET,
+        TwinSearch,
+    )
+
+    rng = np.random.default_rng(1)
+    search, rows = TwinSearch(1), {}
+    # blocks of snippets, each in two or three videos; one row is in all of them
+    blocks = [range(100 * k, 100 * k + 30) for k in range(12)]
+    for v in range(MOST_VIDEOS_OF_SNIPPET + 3):
+        own = [10_000, 20_000 + v]
+        for k in rng.choice(12, 1 + v % 3, replace=False):
+            own += [x for x in blocks[k] if rng.random() < 0.9]
+        rows[v] = set(own)
+        search.add(f"v{v}", "ab"[v % 2], np.array(own, np.float32)[:, None])
+    expected = {}
+    for a, b in itertools.combinations(rows, 2):
+        common = [
+            x
+            for x in rows[a] & rows[b]
+            if sum(x in own for own in rows.values()) <= MOST_VIDEOS_OF_SNIPPET
+        ]
+        share = len(common) / min(len(rows[a]), len(rows[b]))
+        if (b - a) % 2 and len(common) >= FEWEST_SNIPPETS and share >= LEAST_SHARED:
+            expected[a, b] = share
+    assert len(expected) > 5
+    assert dict(search._copies()) == expected
 
 
 def test_a_training_with_the_accepted_extremes_works(acmnet, world):
