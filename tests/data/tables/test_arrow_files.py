@@ -55,6 +55,28 @@ def test_labels_are_those_of_json(tmp_path, suffix):
         read.subset("tset")
 
 
+def test_rows_in_any_order_give_the_videos_of_rows_that_are_sorted(tmp_path):
+    plain = drawn_truth()
+    write_arrow_labels(tmp_path / "sorted.parquet", plain)
+    rows = pq.read_table(tmp_path / "sorted.parquet").to_pylist()
+    random = np.random.default_rng(0)
+    mixed = [rows[i] for i in random.permutation(len(rows))]
+    stated = {}
+    for row in mixed:  # the last row of a video alone states what holds for all
+        stated[row["video"]] = row["duration"], row["subset"]
+        row["duration"] = row["subset"] = None
+    for row in reversed(mixed):
+        row["duration"], row["subset"] = stated.pop(row["video"], (None, None))
+    pq.write_table(pa.Table.from_pylist(mixed), tmp_path / "mixed.parquet")
+    read = read_annotations(tmp_path / "mixed.parquet")
+    assert list(read.videos) == list(dict.fromkeys(row["video"] for row in mixed))
+    for name, video in plain.videos.items():
+        found = read.videos[name]
+        assert (found.duration_s, found.subset) == (video.duration_s, video.subset)
+        assert found.labels == video.labels
+        assert sorted(found.instances, key=repr) == sorted(video.instances, key=repr)
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_scores_are_those_of_json_to_the_last_bit(tmp_path, suffix):
     truth, extra = drawn_truth(), {"shown_from": 0.5}
