@@ -1,5 +1,6 @@
 """Label files: what is accepted, what is refused, and how a refusal reads."""
 
+import itertools
 import json
 import os
 
@@ -811,3 +812,24 @@ def test_the_two_surveillance_files_agree():
     by_json = read_annotations(DATA / "surveillance" / "annotations.json")
     by_csv = read_annotations(DATA / "surveillance" / "labels.csv")
     assert weak_labels(by_json) == weak_labels(by_csv)
+
+
+@pytest.mark.parametrize("declared", [None, ["run", "jump", "rest"]])
+def test_labels_of_each_video_are_its_own_in_the_order_of_classes(tmp_path, declared):
+    # every list of labels that may follow another one, some of them several times
+    names = ["jump", "run", "rest"]
+    lists = [own for n in range(4) for own in itertools.permutations(names, n)] * 2
+    content = {
+        "database": {
+            f"v{i}": {"annotations": [{"label": x} for x in (*own, *own[:1])]}
+            for i, own in enumerate(lists)
+        }
+    }
+    if declared:
+        content["classes"] = declared
+    read = read_json(tmp_path, content)
+    order = declared or sorted(names)
+    assert read.class_names == tuple(order)
+    assert [video.labels for video in read.videos.values()] == [
+        tuple(name for name in order if name in own) for own in lists
+    ]
