@@ -41,7 +41,7 @@ GPU_TOPICS: Final[dict[str, Callable[[], Iterable[Figure]]]] = {
     "training": gpu_training.rows,
     "extraction": gpu_extraction.rows,
 }
-WIDTH: Final = 64
+WIDTH: Final = 76
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def main() -> None:
     topics = GPU_TOPICS if arguments.device == "cuda" else TOPICS
     on = machine()
     print(", ".join(f"{name} {value}" for name, value in on.items()))
-    print(f"{'':{WIDTH}} {'value':>8} {'limit':>8} {'ratio':>7}  within")
+    print(f"{'':{WIDTH}} {'value':>8} {'low':>8} {'high':>8} {'limit':>8}  within")
     rows = []
     for topic in (name for name in topics if name in (arguments.only or topics)):
         for row in topics[topic]():
@@ -76,14 +76,11 @@ def main() -> None:
 
 
 def _line(row: Figure) -> str:
-    limit = "" if row.limit is None else f"{row.limit:.4g}"
-    ratio = "" if row.ratio is None else f"{row.ratio:.3g}"
+    numbers = (row.value, row.low, row.high, row.limit)
+    values = " ".join(f"{'' if x is None else f'{x:.3g}':>8}" for x in numbers)
     within = {True: "yes", False: "NO", None: ""}[row.within]
     name = f"{row.name}, {row.unit}"
-    return (
-        f"{name:{WIDTH}} {row.value:8.4g} {limit:>8} {ratio:>7}  {within:6} "
-        f"{row.detail}"
-    ).rstrip()
+    return f"{name:{WIDTH}} {values}  {within:6} {row.detail}".rstrip()
 
 
 if __name__ == "__main__":

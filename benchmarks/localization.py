@@ -1,6 +1,5 @@
 """Time the localisation of 210 videos as of THUMOS-14, and of a simple loop."""
 
-import dataclasses
 import statistics
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -12,10 +11,9 @@ from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.recipes import recipe
 from acmnet.segments import Detections, FloatArray, SnippetGrid
-from benchmarks.measure import Figure, against_twin, interleaved, spread
+from benchmarks.measure import Figure, interleaved, ratio_of
 
 VIDEOS: Final = 210
-LIMIT_S: Final = 0.3
 TWIN_VIDEOS: Final = 12
 
 GRID: Final = SnippetGrid(fps=25, snippet_frames=16, stride_frames=16)
@@ -33,34 +31,22 @@ ATTENTION_NOISE: Final = 2.4
 
 
 def rows(repeats: int = 9) -> Iterator[Figure]:
-    """Time both profiles on all videos, and the loop on some of them."""
-    corrected = recipe("thumos14", profile="corrected").localization
-    official = recipe("thumos14", profile="official").localization
-    videos = _videos(0)
-    sampled = _videos(official.test_snippets)
+    """Time the profile ``corrected`` on all videos, and the loop on some of them."""
+    settings = recipe("thumos14", profile="corrected").localization
+    videos = _videos()
     some = _typical(videos)
     scale = sum(v.n_snippets for v in videos) / sum(v.n_snippets for v in some)
-
-    corrected_s, official_s, slow_s = interleaved(
-        lambda: _localize(videos, corrected),
-        lambda: _localize(sampled, official),
-        lambda: [localize_slowly(video, corrected) for video in some],
+    fast_s, slow_s = interleaved(
+        lambda: _localize(videos, settings),
+        lambda: [localize_slowly(video, settings) for video in some],
         repeats=repeats,
     )
-    for profile, taken, settings, made in (
-        ("corrected", corrected_s, corrected, videos),
-        ("official", official_s, official, sampled),
-    ):
-        found = sum(map(len, _localize(made, settings)))
-        yield Figure(
-            name=f"localise {VIDEOS} videos, {profile}",
-            value=statistics.median(taken),
-            unit="s",
-            limit=LIMIT_S,
-            detail=f"{spread(taken)}, {found} detections",
-        )
-    yield against_twin(
-        f"localise {VIDEOS} videos against a loop", corrected_s, slow_s, scale=scale
+    yield ratio_of(
+        f"localise {VIDEOS} videos",
+        fast_s,
+        [scale * taken for taken in slow_s],
+        "of a simple loop",
+        detail=f"{sum(map(len, _localize(videos, settings)))} detections",
     )
 
 
@@ -77,21 +63,13 @@ def _typical(videos: Sequence[VideoActivations]) -> list[VideoActivations]:
     return ranked[step // 2 :: step]
 
 
-def _videos(sampled_to: int) -> list[VideoActivations]:
+def _videos() -> list[VideoActivations]:
     """Return network outputs for videos as long as THUMOS-14's."""
     random = np.random.default_rng(0)
     videos = []
     for i, length in enumerate(_lengths()):
         classes = random.choice(len(CLASS_NAMES), 2 if i % 6 == 0 else 1, replace=False)
-        video = _activations(random, length, classes.tolist())
-        if 0 < sampled_to < length:
-            index = np.arange(sampled_to) * length // sampled_to
-            video = dataclasses.replace(
-                video,
-                instance_cas=video.instance_cas[index],
-                attention=video.attention[index],
-            )
-        videos.append(video)
+        videos.append(_activations(random, length, classes.tolist()))
     return videos
 
 

@@ -19,34 +19,30 @@ class Figure:
 
     Examples
     --------
-    >>> figure = Figure(name="evaluate", value=0.05, unit="s", limit=0.2)
-    >>> figure.ratio, figure.within
-    (0.25, True)
+    >>> Figure(name="a step", value=1.08, unit="of its convolution", limit=1.15).within
+    True
     """
 
     name: str
     value: float
     unit: str
+    low: float | None = None
+    """The smallest value of the repeats; None if there is one value."""
+    high: float | None = None
+    """The largest value of the repeats; None if there is one value."""
     limit: float | None = None
-    """The limit in the same unit; the figure of a slow implementation if one was
-    timed."""
+    """The largest value that is wanted, in the same unit."""
     detail: str = ""
     """The numbers from which the figure was computed."""
 
     @property
-    def ratio(self) -> float | None:
-        """The value divided by its limit; None if it has none."""
-        return None if self.limit is None else self.value / self.limit
-
-    @property
     def within(self) -> bool | None:
-        """Whether the value is at or below its limit."""
+        """Whether the value is at or below its limit; None if it has none."""
         return None if self.limit is None else self.value <= self.limit
 
     def to_json(self) -> dict[str, object]:
         """Return the figure as values that ``json.dumps`` accepts."""
-        verdict = {"ratio": self.ratio, "within": self.within}
-        return {**dataclasses.asdict(self), **verdict}
+        return {**dataclasses.asdict(self), "within": self.within}
 
 
 def seconds(function: Callable[[], object]) -> float:
@@ -117,27 +113,47 @@ def median_ratio(a: Sequence[float], b: Sequence[float]) -> float:
     return statistics.median(x / y for x, y in zip(a, b, strict=True))
 
 
-def against_twin(
-    name: str, fast: Sequence[float], slow: Sequence[float], *, scale: float = 1.0
+def ratio_of(
+    name: str,
+    ours: Sequence[float],
+    others: Sequence[float],
+    unit: str,
+    *,
+    limit: float | None = None,
+    detail: str = "",
+    measure: str = "s",
 ) -> Figure:
-    """Return the figure that compares a fast function with a slow one.
+    """Return the figure that compares values with what was measured in turns with them.
 
     Parameters
     ----------
     name : str
-        The name of the figure.
-    fast, slow : sequences of float
-        Seconds of the calls of each function, which were called in turns.
-    scale : float
-        The work of a call of the fast function divided by that of the slow one.
+        What was measured.
+    ours, others : sequences of float
+        What each round measured: of it, and of what it is compared with.
+    unit : str
+        What it is compared with, such as "of its convolution".
+    limit : float, optional
+        The largest ratio that is wanted.
+    detail : str
+        What else is to be known.
+    measure : str
+        The unit of ``ours`` and ``others``.
+
+    Examples
+    --------
+    >>> found = ratio_of("a step", [2.0, 9.0, 6.0], [1.0, 3.0, 3.0], "of its floor")
+    >>> found.value, found.low, found.high, found.detail
+    (2.0, 2.0, 3.0, '6 s (2 to 9) over 3 s (1 to 3)')
     """
-    share = median_ratio(fast, slow) / scale
-    faster = [scale * y / x for x, y in zip(fast, slow, strict=True)]
-    value = statistics.median(fast)
+    ratios = [x / y for x, y in zip(ours, others, strict=True)]
+    values = f"{spread(ours, measure, 1)} over {spread(others, measure, 1)}"
     return Figure(
         name=name,
-        value=value,
-        unit="s",
-        limit=value / share,
-        detail=f"{spread(faster, 'times', 1)} faster",
+        value=statistics.median(ratios),
+        unit=unit,
+        low=min(ratios),
+        high=max(ratios),
+        limit=limit,
+        detail=f"{values}; {detail}" if detail else values,
     )

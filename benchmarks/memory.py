@@ -1,10 +1,9 @@
 """Measure the peak memory of training on 1,000 videos, in a separate process.
 
-The process is `python -m benchmarks.memory DIRECTORY {read,mapped}`.
+The process is `python -m benchmarks.memory DIRECTORY WAY`, see `WAYS`.
 """
 
 import contextlib
-import json
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from acmnet.segments import SnippetGrid
 from acmnet.training.first_stage.weak_task import Plan
 from acmnet.training.optimisation.tasks import StepRecord
 from acmnet.training.optimisation.training_loop import train
-from benchmarks.measure import ROOT, Figure, peak_memory_gb
+from benchmarks.measure import ROOT, Figure, peak_memory_gb, ratio_of
 
 VIDEOS: Final = 1_000
 SNIPPETS: Final = 300
@@ -33,27 +32,35 @@ CLASSES: Final = 20
 STEPS: Final = 3
 """Training steps: from the second one on, weights, gradients and Adam's moments are in
 memory, and later steps need no more."""
-LIMIT_GB: Final = 3.0
+WAYS: Final = ("one batch", "read", "mapped")
+"""What a child process trains on: the videos of one batch, or all of them, with
+features that are read, or mapped from their files."""
 
 
-def rows() -> Iterator[Figure]:
-    """Write the videos, and train on them in a child process for each way to read."""
+def rows(repeats: int = 3) -> Iterator[Figure]:
+    """Write the videos, and train on them in a child process for each of `WAYS`."""
     with tempfile.TemporaryDirectory() as directory:
         _write_videos(Path(directory))
-        for reading in ("read", "mapped"):
-            peak_gb, step_s = _peak_of_child(directory, reading)
-            on_disk = f"features {_features_gb():.2f} GB on disk"
-            yield Figure(
-                name=f"peak memory of training, {VIDEOS} videos {reading}",
-                value=peak_gb,
-                unit="GB",
-                limit=LIMIT_GB,
-                detail=f"{on_disk}, {step_s:.1f} s a step",
-            )
-
-
-def _features_gb() -> float:
-    return VIDEOS * SNIPPETS * DIMENSION * 2 / 1e9
+        rounds = [
+            [_peak_of_child(directory, way) for way in WAYS] for _ in range(repeats)
+        ]
+    batch, read, mapped = (list(column) for column in zip(*rounds, strict=True))
+    features_gb = VIDEOS * SNIPPETS * DIMENSION * 2 / 1e9
+    yield ratio_of(
+        f"peak memory of training, {VIDEOS} videos read",
+        read,
+        [peak + features_gb for peak in batch],
+        "of that on one batch and the features",
+        detail=f"features {features_gb:.2f} GB",
+        measure="GB",
+    )
+    yield ratio_of(
+        f"peak memory of training, {VIDEOS} videos mapped",
+        mapped,
+        batch,
+        "of that on one batch",
+        measure="GB",
+    )
 
 
 def _write_videos(directory: Path) -> None:
@@ -67,27 +74,28 @@ def _write_videos(directory: Path) -> None:
         write_features(directory, f"video_{video:04d}", np.roll(table, video, axis=1))
 
 
-def _peak_of_child(directory: str, reading: str) -> tuple[float, float]:
-    """Return a child's peak resident memory in GB, and the seconds of its last step."""
-    command = [sys.executable, "-m", "benchmarks.memory", directory, reading]
+def _peak_of_child(directory: str, way: str) -> float:
+    """Return a child's peak resident memory in GB."""
+    command = [sys.executable, "-m", "benchmarks.memory", directory, way]
     done = subprocess.run(
         command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
     )
-    peak_gb, step_s = json.loads(done.stdout)
-    return peak_gb, step_s
+    return float(done.stdout)
 
 
 class _EnoughError(Exception):
     """Raised to end the training after `STEPS` steps."""
 
 
-def _train(directory: str, reading: str) -> float:
+def _train(directory: str, way: str) -> None:
     """Train for a few steps as `acmnet train --recipe thumos14` does."""
     settings = recipe("thumos14", profile="corrected")
     store = open_store(directory)
     names = [f"class_{i}" for i in range(CLASSES)]
-    labels = {video: (names[i % CLASSES],) for i, video in enumerate(store.video_ids)}
-    dataset = WeakDataset(store, labels, names, in_memory=reading == "read")
+    most = settings.training.batch_size if way == "one batch" else None
+    videos = store.video_ids[:most]
+    labels = {video: (names[i % CLASSES],) for i, video in enumerate(videos)}
+    dataset = WeakDataset(store, labels, names, in_memory=way != "mapped")
     torch.manual_seed(0)
     model = ACMNet(dataset.dimension, CLASSES, settings.model)
     plan = Plan(
@@ -96,23 +104,20 @@ def _train(directory: str, reading: str) -> float:
         loss=settings.loss,
         seed=0,
     )
-    taken_s = [0.0]
 
     def after_step(record: StepRecord) -> None:
-        taken_s.append(record.seconds)
         if record.step == STEPS:
             raise _EnoughError
 
     with contextlib.suppress(_EnoughError):
         train(model, dataset, plan, on_step=after_step)
-    return taken_s[-1]
 
 
 def main() -> None:
-    """Train, and print peak memory in GB and seconds of a step as JSON."""
-    directory, reading = sys.argv[1:]
-    step_s = _train(directory, reading)
-    print(json.dumps([peak_memory_gb(), step_s]))
+    """Train, and print peak memory in GB."""
+    directory, way = sys.argv[1:]
+    _train(directory, way)
+    print(peak_memory_gb())
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Seconds are those of the processor, so that other work on the machine hardly mat
 """
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,40 +19,38 @@ from benchmarks.measure import (
     ROOT,
     Figure,
     interleaved,
-    median_ratio,
     processor_seconds,
-    spread,
+    ratio_of,
 )
 
 HELP_LIMIT: Final = 6.0
 """How many times as long as a Python that does nothing the page of help may take."""
 IMPORT_LIMIT: Final = 1.0
 """How many times as long as importing NumPy importing acmnet may take."""
-EVALUATION_LIMIT_S: Final = 1.0
-"""Seconds that an evaluation of about 20,000 detections may take, start included."""
+ACMNET: Final = ("-m", "acmnet")
 
 
 def rows(repeats: int = 9) -> Iterator[Figure]:
     """Time each process and, in turns with it, the process it is compared with."""
-    acmnet = ("-m", "acmnet")
-    yield _against("acmnet --help", (*acmnet, "--help"), "pass", HELP_LIMIT, repeats)
+    bare = "of python -c pass"
+    help_page = (*ACMNET, "--help")
+    yield _against("acmnet --help", help_page, "pass", bare, repeats, HELP_LIMIT)
+    numpy = "of python -c 'import numpy'"
+    import_ = ("-c", "import acmnet")
     yield _against(
-        "import acmnet", ("-c", "import acmnet"), "import numpy", IMPORT_LIMIT, repeats
+        "import acmnet", import_, "import numpy", numpy, repeats, IMPORT_LIMIT
     )
     with tempfile.TemporaryDirectory() as directory:
-        options = _evaluation(Path(directory))
-        (taken,) = interleaved(
-            lambda: run_python(*acmnet, *options),
-            repeats=repeats,
-            clock=processor_seconds,
+        words = (*ACMNET, *_evaluation(Path(directory)))
+        files = [f"{directory}/{name}.json" for name in ("labels", "found")]
+        reads = f"import json, numpy; [json.load(open(file)) for file in {files}]"
+        yield _against(
+            "acmnet evaluate",
+            words,
+            reads,
+            "of reading both files with NumPy imported",
+            repeats,
         )
-    yield Figure(
-        name="acmnet evaluate, the whole process",
-        value=statistics.median(taken),
-        unit="s",
-        limit=EVALUATION_LIMIT_S,
-        detail=spread(taken, "s", 1),
-    )
 
 
 def run_python(*arguments: str) -> None:
@@ -69,7 +66,12 @@ def run_python(*arguments: str) -> None:
 
 
 def _against(
-    name: str, arguments: tuple[str, ...], code: str, limit: float, repeats: int
+    name: str,
+    arguments: tuple[str, ...],
+    code: str,
+    unit: str,
+    repeats: int,
+    limit: float | None = None,
 ) -> Figure:
     """Time a process in turns with ``python -c CODE``; the figure is their ratio."""
     ours, bare = interleaved(
@@ -78,13 +80,7 @@ def _against(
         repeats=repeats,
         clock=processor_seconds,
     )
-    return Figure(
-        name=f"{name} against python -c {code!r}",
-        value=median_ratio(ours, bare),
-        unit="times",
-        limit=limit,
-        detail=f"{spread(ours)} over {spread(bare)}",
-    )
+    return ratio_of(f"{name}, whole process", ours, bare, unit, limit=limit)
 
 
 def _evaluation(folder: Path) -> list[str]:

@@ -27,7 +27,7 @@ from acmnet.training.first_stage.training_settings import TrainingSettings
 from acmnet.training.first_stage.weak_task import Plan
 from acmnet.training.optimisation.tasks import StepRecord
 from acmnet.training.optimisation.training_loop import train
-from benchmarks.measure import Figure, median_ratio, seconds, spread
+from benchmarks.measure import Figure, ratio_of, seconds
 
 VIDEOS: Final = 4
 SNIPPETS: Final = 750
@@ -61,34 +61,28 @@ def rows(repeats: int = 9) -> Iterator[Figure]:
         if computed_in("bf16", "cpu") == "bf16":
             bf16 = _steps(dataset, "bf16", repeats)
     shape = f"B {VIDEOS}, T {SNIPPETS}, D {DIMENSION}, C {CLASSES}"
-    over_convolution = median_ratio(fp32.whole, fp32.convolution)
-    yield Figure(
-        name=f"training step, fp32, {shape}",
-        value=over_convolution,
-        unit="of its convolution",
+    yield ratio_of(
+        f"training step, fp32, {shape}",
+        fp32.whole,
+        fp32.convolution,
+        "of its convolution",
         limit=STEP_LIMIT,
-        detail=f"{spread(fp32.whole)} over {spread(fp32.convolution)}",
     )
-    yield Figure(
-        name="fused Adam's part of that step",
-        value=median_ratio(fp32.adam, fp32.whole),
-        unit="of the step",
-        detail=f"{spread(fp32.adam)} of {spread(fp32.whole)}",
-    )
+    yield ratio_of("fused Adam's part of that step", fp32.adam, fp32.whole, "of it")
     if bf16 is None:
         return
-    yield Figure(
-        name="the same step under bf16 autocast",
-        value=median_ratio(bf16.whole, bf16.products),
-        unit="of the convolution's products in bf16",
+    yield ratio_of(
+        "the same step under bf16 autocast",
+        bf16.whole,
+        bf16.products,
+        "of its convolution's products in bf16",
         limit=BF16_LIMIT,
-        detail=f"{spread(bf16.whole)} over {spread(bf16.products)}",
     )
-    yield Figure(
-        name="the same step under bf16 autocast",
-        value=median_ratio(bf16.whole, bf16.convolution) / over_convolution,
-        unit="of the fp32 step",
-        detail=f"{spread(bf16.whole)} over {spread(fp32.whole)}",
+    yield ratio_of(
+        "the same step under bf16 autocast",
+        bf16.whole,
+        bf16.convolution,
+        "of its convolution in fp32",
     )
 
 
