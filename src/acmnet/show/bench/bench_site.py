@@ -296,6 +296,7 @@ class BenchSite:
 
     def _put(self, values: Any) -> Answer:
         stored = self.store.put(values)
+        self.learning.prepare()
         return json_answer(
             {
                 "revision": stored.revision,

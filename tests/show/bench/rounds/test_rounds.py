@@ -2,12 +2,15 @@
 
 import json
 import multiprocessing
+import subprocess
+import sys
 import time
 
 import pytest
 from filelock import FileLock, Timeout
 
 from acmnet.data.detections.detection_files import write_detections
+from acmnet.data.label_files import read_annotations
 from acmnet.recipes import recipe
 from acmnet.segments import Detections
 from acmnet.show.bench.marks.bench_labels import (
@@ -164,6 +167,102 @@ def test_only_one_round_at_a_time_and_it_can_be_stopped(tmp_path, forever):
     assert other.start(NAMED) == 1  # on the same labels it goes on
     assert ended(other)["state"] == "done"
     assert "http://" in log.read_text()
+
+
+def test_a_process_waits_for_the_round_and_ends_with_the_bench(tmp_path):
+    learning = learning_of(tmp_path, ("protocols",))
+    learning.prepare()
+    waiting = learning._next_process
+    learning.prepare()
+    assert learning._next_process is waiting
+    assert waiting.poll() is None
+    learning.start(NAMED)
+    assert learning._process is waiting
+    learning.prepare()  # while a round is learned, nothing is prepared for the next
+    assert learning._next_process is None
+    assert ended(learning)["state"] == "done"
+    log = (tmp_path / "001" / "learn.log").read_text()
+    assert log.startswith("$ acmnet protocols\n"), "what it imported by is not logged"
+    learning.prepare()
+    second = learning._next_process
+    learning.stop()
+    assert second.poll() is not None
+    learning_of(tmp_path, ("protocols",)).stop()  # nothing waits, nothing is learned
+
+
+def test_a_round_is_learned_though_the_process_that_waited_was_killed(tmp_path):
+    learning = learning_of(tmp_path, ("protocols",))
+    learning.prepare()
+    learning._next_process.kill()
+    learning._next_process.wait()
+    learning.start(NAMED)
+    assert ended(learning)["state"] == "done"
+
+
+def test_nothing_waits_where_nothing_can_be_learned(tmp_path):
+    method = Method(lambda *_: [], lambda *_: (0.0, ""), "nothing can be learned here")
+    learning = Learning(tmp_path, method, lambda _: None)
+    learning.prepare()
+    assert learning._next_process is None
+
+
+def test_a_round_finds_what_its_commands_find_each_in_a_process_of_its_own(
+    tiny_world, tmp_path
+):
+    """Byte for byte: weights, losses and detections of teachers and their student."""
+    world, features = tiny_world
+    truth = read_annotations(world).subset("training")
+    labels = Labels(
+        **{"journal": "j", "revision": 1, "classes": truth.class_names},
+        videos={
+            video: KnownVideo(own.duration_s) for video, own in truth.videos.items()
+        },
+        marks=tuple(
+            name(f"m{video}{label}", video, label)
+            for video, own in truth.videos.items()
+            for label in own.labels
+        ),
+    )
+    few = ("--teachers.count", "2", "--student-training.epochs", "1")
+    few += ("--training.epochs", "2", "--training.fewest-steps", "0")
+    plan = RoundPlan(features=features, options=("--profile", "best", *few))
+    method = Method(plan.steps, lambda *_: (0.5, ""))
+    learning = Learning(tmp_path / "rounds", method, lambda _: None)
+    learning.prepare()
+    learning.start(labels)
+    assert ended(learning, 240)["state"] == "done", learning.state()
+    (one,) = rounds_in(tmp_path / "rounds")
+    in_one_process = found_in(one.folder)
+    assert len(in_one_process) == 8, sorted(in_one_process)
+    steps, kept = one.request.steps, one.folder.rename(tmp_path / "kept")
+    one.folder.mkdir()
+    (one.folder / "labels.json").write_bytes((kept / "labels.json").read_bytes())
+    for words in steps:
+        subprocess.run([sys.executable, "-m", "acmnet", *words], check=True)
+    assert found_in(one.folder) == in_one_process
+
+
+def found_in(folder):
+    """Return the content of the files of a run that hold no time of day."""
+    paths = [x for x in folder.rglob("*.safetensors") if "found" not in x.name]
+    names = ("detections.json", "pseudo_labels.json")
+    found = {x: x.read_bytes() for x in (*paths, *(folder / name for name in names))}
+    for log in folder.rglob("log.jsonl"):
+        rows = map(json.loads, log.read_text().splitlines())
+        found[log] = [{k: v for k, v in x.items() if k != "seconds"} for x in rows]
+    return {str(path.relative_to(folder)): own for path, own in found.items()}
+
+
+def test_a_killed_round_names_its_log_and_can_be_learned_again(tmp_path, forever):
+    learning = learning_of(tmp_path / "rounds", forever)
+    learning.start(NAMED)
+    learning._process.kill()
+    state = ended(learning)
+    assert state["state"] == "failed"
+    assert state["message"].endswith("001/learn.log may say why")
+    again = learning_of(tmp_path / "rounds", ("protocols",))
+    assert again.start(NAMED) == 1
+    assert ended(again)["state"] == "done"
 
 
 def test_a_killed_server_takes_its_round_with_it(tmp_path, forever):

@@ -1,15 +1,13 @@
 """Learn again from the marks: starts rounds, tells how far they are, ends them.
 
-A round runs in a process of its own (`acmnet.show.bench.rounds.round_process`). Only
-one round runs at a time.
+A round runs in a process of its own (`acmnet.show.bench.rounds.round_process`), which
+may be started before the round is asked for. Only one round runs at a time.
 """
 
 import contextlib
 import json
-import os
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,13 +16,13 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from acmnet.files.file_access import make_folder, write_text
-from acmnet.runtime.startup import SAFE_PATH
 from acmnet.show.bench.marks.bench_labels import Labels, label_text, label_values
 from acmnet.show.bench.marks.mark_store import present_time
 from acmnet.show.bench.marks.shown_contradictions import problems_in
 from acmnet.show.bench.rounds.round_folders import (
     FAILED,
     LABELS,
+    LOG,
     STOPPED,
     Request,
     Round,
@@ -32,7 +30,7 @@ from acmnet.show.bench.rounds.round_folders import (
     round_of,
     rounds_in,
 )
-from acmnet.show.bench.rounds.round_process import PATIENCE_S
+from acmnet.show.bench.rounds.round_process import PATIENCE_S, begin, started
 
 
 class CannotLearnError(ValueError):
@@ -77,9 +75,21 @@ class Learning:
         self.folder, self.method = folder, method
         self._on_done, self._on_given_up = on_done, on_given_up
         self._process: subprocess.Popen[bytes] | None = None
+        self._next_process: subprocess.Popen[bytes] | None = None
         self._round: Round | None = None
         self._last_state: dict[str, Any] | None = None
         self._lock = threading.Lock()
+
+    def prepare(self) -> None:
+        """Start the process of the next round, which then waits for `start`.
+
+        Nothing is started while a round is being learned, or where none can be.
+        """
+        with self._lock:
+            if self.method.why_not or self._is_running():
+                return
+            if self._next_process is None:
+                self._next_process = started()
 
     def start(self, labels: Labels) -> int:
         """Begin a round, or go on with one that was stopped; return its number.
@@ -100,19 +110,9 @@ class Learning:
             one, before = self._next(rounds), last_done(rounds)
             text = _learned_from(labels, before)
             self._prepare(one, before, labels, text)
-            environment = os.environ | SAFE_PATH
-            self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "acmnet.show.bench.rounds.round_process",
-                    one.folder,
-                ],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=environment,
-            )
+            waiting, self._next_process = self._next_process, None
+            is_told = waiting is not None and begin(waiting, one.folder)
+            self._process = waiting if is_told else started(one.folder)
             self._round, self._last_state = one, None
             threading.Thread(
                 target=self._wait, args=(self._process, one), daemon=True
@@ -120,7 +120,14 @@ class Learning:
             return one.number
 
     def stop(self) -> None:
-        """End the present round, so that it can go on later; wait for its end."""
+        """End the present round, so that it can go on later; wait for its end.
+
+        A process that waits for a round ends, too.
+        """
+        if self._next_process is not None:
+            with self._next_process as waiting:
+                waiting.kill()
+            self._next_process = None
         process = self._process
         if process is None or process.stdin is None:
             return
@@ -179,6 +186,7 @@ class Learning:
     def _wait(self, process: "subprocess.Popen[bytes]", one: Round) -> None:
         """Wait for the end of a round, and swap in what it found."""
         process.wait()
+        was_told_to_stop = process.stdin is None or process.stdin.closed
         if process.stdin is not None:
             with contextlib.suppress(OSError):
                 process.stdin.close()
@@ -190,12 +198,13 @@ class Learning:
                 self._last_state = _values(FAILED, 1.0, str(error), one.number)
             else:
                 self._last_state = _values("done", 1.0, "", one.number)
-        elif state.get("state") == STOPPED:
+        elif was_told_to_stop or state.get("state") == STOPPED:
             message = f"round {one.number} was stopped; it can go on"
             self._last_state = _values("idle", 0.0, message, one.number)
             self._on_given_up()
         else:
-            message = str(state.get("message") or "the process of learning was killed")
+            died = f"the process of learning died; {one.folder / LOG} may say why"
+            message = str(state.get("message") or died)
             self._last_state = _values(FAILED, 0.0, message, one.number)
             self._on_given_up()
 

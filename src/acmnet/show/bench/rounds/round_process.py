@@ -1,23 +1,30 @@
 """The process of a round: it runs the round's commands one after another.
 
-The server starts this module with ``python -m`` and the folder of the round, and with a
-pipe as its input. When the pipe closes, because the server ended or was killed, the
-present command is asked to stop and keeps what it has finished; the same round started
-again goes on from there. A lock beside the rounds lets one process learn at a time,
-whatever server started it.
+The server starts this module with ``python -m`` and a pipe as its input, before a round
+is asked for: importing the libraries takes longer than half of a short round. Then the
+process waits for the folder of the round. When the pipe closes, because the server
+ended or was killed, a process that waits ends, and a command that is at work is asked
+to stop and keeps what it has finished; the same round started again goes on from there.
+A lock beside the rounds lets one process learn at a time, whatever server started it.
 """
 
 import contextlib
+import json
+import os
+import runpy
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from filelock import FileLock, Timeout
 
 from acmnet.files.file_access import write_json
+from acmnet.runtime.startup import SAFE_PATH
 from acmnet.show.bench.rounds.round_folders import (
     DONE,
     FAILED,
@@ -36,10 +43,48 @@ BUSY_MESSAGE: Final = (
 )
 REASON_PREFIX: Final = "acmnet: "
 """How the line begins in which a command says why it failed."""
+OF_EVERY_ROUND: Final = ("train", "localize")
+"""The commands of which every round consists; printing their help imports all that they
+need."""
 
 
-def main(folder: Path, orders: BinaryIO) -> None:
-    """Run a round, until its end or until ``orders`` is closed."""
+def started(folder: Path | None = None) -> "subprocess.Popen[bytes]":
+    """Start the process of a round; without its folder, it waits for `begin`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", __name__, *([] if folder is None else [folder])],
+        bufsize=0,  # what is written to it is sent at once
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | SAFE_PATH,
+    )
+
+
+def begin(process: "subprocess.Popen[bytes]", folder: Path) -> bool:
+    """Let a process that waits run the round of a folder; False if it has ended."""
+    if process.stdin is None:
+        return False
+    try:
+        process.stdin.write(json.dumps(str(folder)).encode() + b"\n")
+    except OSError:
+        process.stdin.close()
+        return False
+    return True
+
+
+def main(folder: Path | None, orders: BinaryIO) -> None:
+    """Run a round, until its end or until ``orders`` is closed.
+
+    Without a folder, import what a round needs, and wait for the folder.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server
+    if folder is None:
+        for command in OF_EVERY_ROUND:
+            _exit_code((command, "--help"))
+        order = orders.readline()
+        if not order:
+            return
+        folder = Path(json.loads(order))
     one = Round(folder)
     lock = FileLock(folder.parent / ".lock")
     try:
@@ -56,11 +101,14 @@ def main(folder: Path, orders: BinaryIO) -> None:
 
 
 def _wait_for_end(orders: BinaryIO, stop: threading.Event) -> None:
-    """Set an event when nobody can give orders any more."""
+    """Stop the command when nobody can give orders any more."""
     with contextlib.suppress(OSError, ValueError):
         while orders.read(1):
             pass
     stop.set()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(PATIENCE_S)
+    os._exit(1)
 
 
 def _run(one: Round, stop: threading.Event) -> None:
@@ -70,50 +118,45 @@ def _run(one: Round, stop: threading.Event) -> None:
         _write_state(one, FAILED, "", f"{one.folder} says nothing of what to do", 0.0)
         return
     before_s = float(one.state.get("seconds") or 0.0)
-    with (one.folder / LOG).open("ab") as log:
-        for step in request.steps:
-            took_s = before_s + time.monotonic() - began
-            _write_state(one, "running", step[0], "", took_s)
-            start = log.tell()
-            code = _command(step, log, stop)
-            took_s = before_s + time.monotonic() - began
-            if stop.is_set():
-                _write_state(one, STOPPED, step[0], "stopped; it can go on", took_s)
-                return
-            if code not in SUCCESS_CODES:
-                reasons = _reason_of_failure(one.folder / LOG, start)
-                why = reasons or f"acmnet {step[0]} ended with exit code {code}"
-                _write_state(one, FAILED, step[0], why, took_s)
-                return
+    log = one.folder / LOG
+    _print_into(log)
+    for step in request.steps:
+        took_s = before_s + time.monotonic() - began
+        _write_state(one, "running", step[0], "", took_s)
+        start = log.stat().st_size
+        sys.stdout.write("$ acmnet " + " ".join(step) + "\n")
+        sys.stdout.flush()
+        code = _exit_code(step)
+        took_s = before_s + time.monotonic() - began
+        if stop.is_set():
+            _write_state(one, STOPPED, step[0], "stopped; it can go on", took_s)
+            return
+        if code not in SUCCESS_CODES:
+            reasons = _reason_of_failure(log, start)
+            why = reasons or f"acmnet {step[0]} ended with exit code {code}"
+            _write_state(one, FAILED, step[0], why, took_s)
+            return
     last = request.steps[-1][0] if request.steps else ""
     _write_state(one, DONE, last, "", before_s + time.monotonic() - began)
 
 
-def _command(step: tuple[str, ...], log: BinaryIO, stop: threading.Event) -> int:
-    """Run one command to its end, or stop it; return its exit code."""
-    log.write(("$ acmnet " + " ".join(step) + "\n").encode())
-    log.flush()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "acmnet", *step],
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
-    while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(0.1)
-        if stop.is_set():
-            return ended(process, PATIENCE_S)
+def _print_into(log: Path) -> None:
+    """Append to a file from now on what this process and its workers print."""
+    with log.open("ab") as file:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), stream.fileno())
 
 
-def ended(process: "subprocess.Popen[bytes]", patience_s: float) -> int:
-    """Ask a process to stop, kill it if it takes too long; return its exit code."""
-    process.terminate()
+def _exit_code(words: Sequence[str]) -> int:
+    """Run a command as ``python -m acmnet`` does; return its exit code."""
+    sys.argv = ["acmnet", *words]
+    code: object = None
     try:
-        return process.wait(patience_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.wait()
+        runpy.run_module("acmnet", run_name="__main__")
+    except SystemExit as end:
+        code = end.code
+    sys.stdout.flush()
+    return code if isinstance(code, int) else int(code is not None)
 
 
 def _reason_of_failure(log: Path, start: int) -> str:
@@ -134,8 +177,8 @@ def _write_state(
 ) -> None:
     """Write how the round is."""
     values = {"state": state, "step": step, "message": message}
-    write_json(one.folder / STATE, values | {"seconds": round(seconds, 1)})
+    write_json(one.folder / STATE, values | {"seconds": round(seconds, 2)})
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.stdin.buffer)
+    main(next(map(Path, sys.argv[1:]), None), sys.stdin.buffer)

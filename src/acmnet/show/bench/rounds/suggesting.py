@@ -17,7 +17,6 @@ from typing import Any, Final
 
 from acmnet.files.file_access import make_folder
 from acmnet.runtime.startup import SAFE_PATH
-from acmnet.show.bench.rounds.round_process import ended
 
 SUGGESTIONS: Final = "suggestions.json"
 """The file with what is suggested, in the folder of a round or of the bench."""
@@ -95,7 +94,7 @@ class Suggesting:
         """End the process, if it is at work; what it would have found is lost."""
         with self._turn:
             if self._process is not None and self._is_at_work():
-                ended(self._process, PATIENCE_S)
+                _end(self._process)
 
     def _is_at_work(self) -> bool:
         """Whether a process is finding out what is suggested."""
@@ -132,6 +131,16 @@ class Suggesting:
                 return
             self._found = found
         self._on_found()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Ask a process to stop, kill it if it takes too long, and wait for its end."""
+    process.terminate()
+    try:
+        process.wait(PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _read(file: Path) -> dict[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ let isRunning = false; // whether a round was being learned when the server was 
 let said; // what the server last said about learning
 let announced = null; // the round whose end this page has told of
 let swapped = async () => {};
+export const isLearning = () => isRunning;
 export const onLearned = (act) => { swapped = act; };
 
 export async function learn() {

@@ -4,7 +4,7 @@ import { choose } from "./edits.js";
 import { repaint, openStrip, relay } from "./timeline.js";
 import { layNamesHere, openMarks } from "./chosen.js";
 import { onSwitch } from "./keys.js";
-import { askLearning, onLearned, readRounds } from "./learning.js";
+import { askLearning, isLearning, onLearned, readRounds } from "./learning.js";
 import { drawList, forgetSummaries, onOpen, summaryOf } from "./list.js";
 import { forget, layChips } from "./marking.js";
 import { onOpenNamed, showNames } from "./names.js";
@@ -15,6 +15,7 @@ import { post, read } from "./server.js";
 import { marks, onChange, state } from "./state.js";
 
 const POLL_MS = 2000;
+const POLL_LEARNING_MS = 300; // a round may take seconds
 const THEME = "acmnet bench: theme";
 const WHO = "acmnet bench: who";
 let saving = null;
@@ -115,7 +116,7 @@ async function poll() {
     saving.trouble = error instanceof TypeError || error.name === "TimeoutError" ? "The server does not answer: start it again, this page goes on." : error.message;
     drawSaved(saving);
   }
-  setTimeout(poll, POLL_MS);
+  setTimeout(poll, isLearning() ? POLL_LEARNING_MS : POLL_MS);
 }
 
 function drawProblems(problems, fault) {
