@@ -373,6 +373,20 @@ def test_localizing_a_folder_goes_on_past_a_broken_video(
     assert walked.count(Path("videos")) == 1
 
 
+def test_files_that_count_frames_take_the_rate_of_the_videos(
+    acmnet, fitted, tiny_scenes
+):
+    copy_videos(tiny_scenes, "test_000", "test_001")
+    localize = ["localize", "videos", "--run", fitted, *ONE, "--all"]
+    code, out, _ = acmnet(*localize, "--out", "cuts/", "--format", "edl")
+    assert (code, "2 files" in out) == (0, True)
+    stated = ["--out", "stated/", "--format", "edl"]
+    assert acmnet(*localize, *stated, "--label-fps", str(25))[0] == 0
+    for name in ("test_000.edl", "test_001.edl"):
+        taken = Path("cuts", name).read_text()
+        assert taken == Path("stated", name).read_text() != ""
+
+
 def test_localize_refuses_what_makes_no_sense(acmnet, fitted, tiny_scenes):
     video = tiny_scenes / "videos" / "test_000.mp4"
     for options in ([], ["--run", fitted, "--kinetics"]):

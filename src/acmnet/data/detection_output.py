@@ -77,6 +77,11 @@ class Output:
     fps: float | None = None
     """Frames per second of the videos; needed by formats that count frames."""
 
+    @property
+    def needs_rate(self) -> bool:
+        """Whether the format counts frames, and the frame rate is not stated yet."""
+        return BY_NAME[self.format].unit == "frames" and self.fps is None
+
     def refuse(self, n_videos: int) -> None:
         """Refuse, before work begins, a path to which its result could not be written.
 
@@ -89,7 +94,7 @@ class Output:
             If nothing can be written there.
         """
         own = BY_NAME[self.format]
-        if own.unit == "frames" and self.fps is None:
+        if self.needs_rate:
             raise OutputError(
                 f"{self.path}: {own.title} counts frames, so the frame rate of the "
                 f"videos is needed: {RATE_OPTION}, such as {RATE_OPTION} 25"

@@ -140,10 +140,8 @@ def expect(
     why_not = why_not_checked(request.data, groups)
     names = None if why_not else _names_of_earlier(request, groups)
     if names is None and not why_not:
-        on_note(
-            "names are checked on held-out videos: this takes about half as long again "
-            "as training, and as long again where the run has a single network"
-        )
+        share = "about half as long" if request.settings.has_student else "as long"
+        on_note(f"names are checked on held-out videos: this takes {share} as training")
         names = held_out_names(request, groups)
     labels, marks = request.data.labels, request.marks
     others = {k: v for k, v in results.items() if k not in labels}

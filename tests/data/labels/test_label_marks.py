@@ -290,6 +290,29 @@ def test_a_column_kind_says_what_was_watched_for_one_class(tmp_path):
     assert video.points == (Point("run", 4.0),)
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Videodatei;Ereignis;von;bis",
+        "Aufnahme;Kategorie;Start [s];Stop [s]",
+        "recording;category;from;to",
+        "Nom du fichier;Comportement;Début;Fin",
+    ],
+)
+def test_columns_are_known_by_the_names_that_people_give_them(tmp_path, header):
+    path = tmp_path / "labels.csv"
+    path.write_text(f"{header}\na.mp4;jump;1,5;2,25\n", encoding="utf-8")
+    (instance,) = read_annotations(path).videos["a"].instances
+    assert (instance.label, instance.segment) == ("jump", Segment(1.5, 2.25))
+
+
+def test_the_length_of_each_action_in_place_of_its_end_is_refused(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("video,label,start,duration\na,jump,3,2\na,jump,8,1\n")
+    with pytest.raises(AnnotationError, match="column end in its place: start plus"):
+        read_annotations(path)
+
+
 def test_a_german_table_of_onsets(tmp_path):
     text = "Datei;Verhalten;Beginn (s);Ende (s)\na.mp4;jump;1,5;2,25\nb.mp4;jump;;\n"
     found = read(tmp_path, text, "labels.csv")

@@ -14,6 +14,7 @@ from acmnet.cli.terminal.app import UsageError, console, note
 from acmnet.cli.terminal.terminal_tables import MOST_ROWS, detections_table
 from acmnet.data.detection_output import UNFILTERED, Format, Output, output_of
 from acmnet.data.detections.shown_detections import Shown
+from acmnet.extraction.many_videos.video_search import common_frame_rate
 from acmnet.segments import Detections
 
 MOST_NAMED: Final = 3
@@ -35,7 +36,8 @@ class OutputOptions:
     several formats share, such as .txt or .json; see docs/formats.md."""
     label_fps: Annotated[float | None, Parameter(validator=refuse_wrong_rate)] = None
     """Frames per second of the videos, for files that count frames, such as those of
-    CVAT, SimBA and video editors. Other files do not need it."""
+    CVAT, SimBA and video editors. When left out, that of the video files, if all have
+    the same. Other files do not need it."""
 
     def outputs(self) -> list[Output]:
         """Return the files and folders to write.
@@ -64,6 +66,21 @@ Outputs = Annotated[OutputOptions, Parameter(name="*")]
 def features_beside(outputs: list[Output]) -> Path | None:
     """Return where to keep the features of video files; None for nowhere."""
     return outputs[0].path.with_suffix(".features") if outputs else None
+
+
+def with_rate_of(files: Sequence[Path], outputs: Sequence[Output]) -> list[Output]:
+    """Return outputs of which those that count frames have the rate of the videos.
+
+    Outputs stay as they are where --label-fps states the rate, or where the videos do
+    not all have the same.
+    """
+    if not any(output.needs_rate for output in outputs):
+        return list(outputs)
+    fps = common_frame_rate(files)
+    return [
+        dataclasses.replace(output, fps=fps) if output.needs_rate else output
+        for output in outputs
+    ]
 
 
 def write_or_print(

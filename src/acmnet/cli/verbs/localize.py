@@ -22,6 +22,7 @@ from acmnet.cli.verb_parts.localize_outputs import (
     Outputs,
     features_beside,
     print_next,
+    with_rate_of,
     write_or_print,
 )
 from acmnet.cli.verb_parts.localize_sources import Source, SourceOptions
@@ -137,6 +138,7 @@ def localize(
             )
             if reads_videos(extraction.extractor):
                 pictures = tuple(recordings.files.values())
+                outputs = with_rate_of(pictures, outputs)
             _refuse_outputs(outputs, len(recordings.files))
             beside = features_beside(outputs)
             opened = source.extracted(recordings, extraction, beside, where)

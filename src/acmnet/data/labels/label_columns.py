@@ -14,13 +14,15 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "video": (
         *("video", "videos", "videoid", "videoname", "videofile", "file", "files"),
         *("filename", "filepath", "path", "clip", "mediafile", "mediafilename"),
-        *("mediafilepath", "datei", "dateiname", "fichier", "archivo", "name", "id"),
+        *("mediafilepath", "recording", "recordings", "datei", "dateiname"),
+        *("videodatei", "aufnahme", "fichier", "nomdufichier", "archivo", "name", "id"),
     ),
     "labels": (
         *("labels", "behaviours", "behaviors", "classes", "actions", "activities"),
         *("events", "tags"),
         *("label", "behaviour", "behavior", "class", "action", "activity", "event"),
-        *("tag", "verhalten", "klasse", "aktion", "comportement", "comportamiento"),
+        *("tag", "category", "verhalten", "klasse", "aktion", "handlung", "ereignis"),
+        *("kategorie", "comportement", "comportamiento"),
     ),
     "subset": ("subset", "split", "partition"),
     "duration": (
@@ -31,12 +33,12 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "start": (
         *("start", "starts", "startsec", "startseconds", "starttime", "starttimes"),
         *("begin", "onset", "onsettime", "anfang", "beginn", "startzeit", "debut"),
-        *("inicio",),
+        *("inicio", "from", "von"),
     ),
     "end": (
         *("end", "ends", "endsec", "endseconds", "endtime", "endtimes", "stop"),
         *("stopsec", "stopseconds", "stoptime", "offset", "offsettime", "ende"),
-        *("endzeit", "fin"),
+        *("endzeit", "fin", "to", "bis"),
     ),
     "kind": ("kind", "mark"),
 }

@@ -209,10 +209,16 @@ class _Reader:
         before = self.spelling[known]
         if before != spelling or not (self.is_one_each or self.has_times):
             cell_before = video.join(list(self.spellings)[before])
+            what_to_do = "keep one row a video, with its labels separated by |"
+            if cell != cell_before:
+                what_to_do = (
+                    "a video is called by its file name, without folder and suffix: if "
+                    "these are two videos, rename one of the files; otherwise spell it "
+                    "the same in all rows"
+                )
             raise LabelTableError(
                 f"{where}: video {quoted(cell)} was listed before, as "
-                f"{quoted(cell_before)} in line {self.first_line[known]}; keep one row "
-                "a video, with its labels separated by |"
+                f"{quoted(cell_before)} in line {self.first_line[known]}; {what_to_do}"
             )
         self.is_repeated[known] = True
         return known
@@ -234,7 +240,13 @@ class _Reader:
             return
         before = self.duration_s[video]
         if not (math.isnan(before) or before == duration_s):
-            raise self._contradiction(where, "duration", video, duration_s, before)
+            wrong = self._contradiction(where, "duration", video, duration_s, before)
+            if "start" in self.columns and "end" not in self.columns:
+                raise LabelTableError(
+                    f"{wrong}, or, if it is how long each action lasts, give a "
+                    "column end in its place: start plus duration"
+                )
+            raise wrong
         self.duration_s[video] = duration_s
 
     def _contradiction(

@@ -1,5 +1,6 @@
 """Find the files of videos, or of tracks, below folders, and give each its id."""
 
+import contextlib
 import functools
 import os
 import re
@@ -229,13 +230,14 @@ def frame_rates(*places: Path) -> Callable[[str], float | None]:
 
 
 def common_frame_rate(files: Iterable[Path]) -> float | None:
-    """Return the frames per second of videos; None if they differ or are not known."""
+    """Return the frames per second of videos; None if they differ or are not known.
+
+    Files that cannot be read, of which nothing is used, are passed over.
+    """
     rates = set()
     for file in files:
-        try:
+        with contextlib.suppress(VideoError, OSError):
             rates.add(probe(file).fps)
-        except (VideoError, OSError):
-            return None
         if len(rates) > 1:
             return None
     return next(iter(rates), None)

@@ -6,7 +6,6 @@ one frame is in memory, besides those that decoder and encoder keep.
 
 import difflib
 import os
-import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +19,7 @@ from acmnet.data.labels.annotations import Instance
 from acmnet.data.tracks.tracks import Tracks
 from acmnet.files.file_access import written_whole
 from acmnet.files.file_suffixes import MP4_SUFFIXES
+from acmnet.messages import some
 from acmnet.segments import Detection
 from acmnet.show.rendering.encoded_picture import EncodedPicture, opened_target
 from acmnet.show.rendering.frame_overlay import Frame, Overlay
@@ -108,7 +108,7 @@ def detections_of(
 def not_among(video: str, videos: Sequence[str], source: str) -> str:
     """Return a sentence that refuses a video which a file does not have."""
     near = difflib.get_close_matches(video, videos, n=1, cutoff=0.5)
-    example = f", such as {near[0]!r}" if near else f": {reprlib.repr(list(videos))}"
+    example = f", such as {near[0]!r}" if near else f": {some(list(videos))}"
     return (
         f"{source} has no video {video!r} among its {len(videos)}{example}; name the "
         "right one with --video"
