@@ -2,13 +2,18 @@
 
 import json
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from acmnet.data.label_files import read_annotations
 from acmnet.data.tracks.track_files import read_tracks
 from acmnet.data.tracks.tracks import TrackError, Tracks
+from acmnet.segments import Segment
 
 NAN = float("nan")
 NUMBERS = np.arange(36, dtype=float).reshape(3, 12) + 0.5
@@ -266,6 +271,44 @@ def test_a_header_after_the_settings_of_a_recorder(tmp_path):
         read_tracks(written(path, text.format(last="sure")), needs_clock=False)
 
 
+def test_an_export_of_ethovision(tmp_path):
+    header = '"Trial time";"Recording time";"X center";"Y center";"X nose";"Y nose"'
+    lines = ['"Number of header lines:";"38"', *['"Arena";"1"'] * 35, header]
+    lines += ['"s";"s";"cm";"cm";"cm";"cm"', "0.00;0.00;1.5;2;3;4", "0.04;0.04;2;3;-;-"]
+    tracks = read_tracks(written(tmp_path / "trial1.csv", "\n".join(lines)))
+    assert (tracks.points, tracks.times_s.tolist()) == (("center", "nose"), [0.0, 0.04])
+    assert tracks.positions[0, 0].tolist() == [[1.5, 2.0], [3.0, 4.0]]
+    assert np.isnan(tracks.positions[1, 0, 1]).all()
+
+
+@pytest.mark.parametrize("suffix", [".json", ".npy"])
+def test_the_mice_of_calms21_by_the_example(tmp_path, suffix):
+    example = Path(__file__).parents[3] / "examples" / "mouse_tracks.py"
+    points = np.arange(4 * 2 * 2 * 7, dtype=float).reshape(4, 2, 2, 7)
+    one = {"keypoints": points.tolist(), "scores": np.ones((4, 2, 7)).tolist()}
+    one |= {"annotations": [1, 1, 0, 1]}
+    one |= {"metadata": {"fps": 2.0, "vocab": {"other": 0, "attack": 1}}}
+    held = {"annotator-id_0": {"task1/train/mouse001": one}}
+    source = tmp_path / f"calms21{suffix}"
+    if suffix == ".json":
+        source.write_text(json.dumps(held))
+    else:
+        np.save(source, held)
+    with pytest.raises(TrackError, match=r"convert it.*examples/mouse_tracks\.py"):
+        read_tracks(source)
+    command = [sys.executable, example, source, tmp_path / "t", tmp_path / "labels.csv"]
+    subprocess.run(command, check=True)
+    tracks = read_tracks(tmp_path / "t" / "task1-train-mouse001.npy")
+    assert tracks.positions.tolist() == points.transpose(0, 1, 3, 2).tolist()
+    assert tracks.likelihood.tolist() == np.ones((4, 2, 7)).tolist()
+    (video,) = read_annotations(tmp_path / "labels.csv").videos.values()
+    assert video.id == "task1-train-mouse001"
+    assert [(x.label, x.segment) for x in video.instances] == [
+        ("attack", Segment(0.0, 1.0)),
+        ("attack", Segment(1.5, 2.0)),
+    ]
+
+
 def test_several_rows_of_one_time_are_one_frame(tmp_path):
     # Nuitrack's recorder: times without a unit, users in a column id
     text = (
@@ -403,7 +446,9 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(TrackError, match="101 individuals in 2 frames; put its axes"):
         read_tracks(tmp_path / "turned.npy")
     np.save(tmp_path / "object.npy", np.array([{}], object), allow_pickle=True)
-    with pytest.raises(TrackError, match="must hold real numbers, got object"):
+    with pytest.raises(
+        TrackError, match="holds Python objects, as the files of CalMS21"
+    ):
         read_tracks(tmp_path / "object.npy")
     with h5py.File(tmp_path / "project.slp", "w") as file:
         file["pred_points"] = np.ones(3)

@@ -65,7 +65,7 @@ _POINT: Final = re.compile(
 )
 _FRAME: Final = re.compile(r"(frame|image|img)(_?(id|idx|index|no|num|number|count))?")
 _CLOCK: Final = re.compile(
-    r"(?:(?:time|timestamp|t|relative_time|elapsed)_?)?([a-zµ]+)?"
+    r"(?:(?:time|timestamp|t|(?:relative|trial|recording)_time|elapsed)_?)?([a-zµ]+)?"
 )
 UNITS_S: Final[Mapping[str, float]] = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),

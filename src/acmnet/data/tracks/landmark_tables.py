@@ -22,6 +22,7 @@ from acmnet.data.tracks.tracks import (
     frames_of_video,
     refuse_size,
 )
+from acmnet.limits import finite
 from acmnet.messages import quoted, some
 
 LEAST_LIKELIHOOD: Final = 0.5
@@ -33,8 +34,11 @@ STATES: Final[Mapping[str, float]] = {
     "inferred": 0.5,
     "tracked": 1.0,
 }
-LONGEST_PREAMBLE: Final = 10
-"""Lines that may stand before the header, as recorders write settings there."""
+LONGEST_PREAMBLE: Final = 64
+"""Lines that may stand before the header: recorders and EthoVision, with about 40 of
+them, write settings there."""
+UNITS_OF_TIME: Final = ("s", "ms", "us", "µs")
+"""Units that a line below the header may state, as EthoVision writes them."""
 
 Rows = npt.NDArray[np.int64]
 
@@ -119,8 +123,25 @@ def _after_preamble(table: NumberTable) -> LandmarkColumns:
         columns = columns_of(cells_of(line))
         if columns.coordinates:
             table.begins_after(n)
-            return columns
+            return columns_of(table.header()[0]) if _joins_units(table) else columns
     return columns_of(cells_of(table.lines[0]))
+
+
+def _joins_units(table: NumberTable) -> bool:
+    """Move the units of times from a line below the header into it; return whether.
+
+    The line, which holds no number, is left out.
+    """
+    units = next(table.rows(1, 2), [])
+    stated = [x.strip().lower() in UNITS_OF_TIME for x in units]
+    if not any(stated) or any(finite(x) is not None for x in units):
+        return False
+    header = [
+        f"{name} ({unit.strip()})" if is_time else name
+        for name, unit, is_time in zip(table.header()[0], units, stated, strict=False)
+    ]
+    table.lines[:2] = [table.separator.join(header), ""]
+    return True
 
 
 def _with_plain_id(table: NumberTable, columns: LandmarkColumns) -> LandmarkColumns:

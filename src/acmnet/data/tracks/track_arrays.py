@@ -129,6 +129,12 @@ def _array(path: Path) -> npt.NDArray[np.float32]:
                 (2, 0): np.lib.format.read_array_header_2_0,
             }.get(version)
             shape, _, dtype = read(file) if read else ((), False, np.dtype("O"))
+            if dtype.kind == "O":
+                raise TrackError(
+                    f"{path} holds Python objects, as the files of CalMS21 and MABe "
+                    "do, not an array of numbers; convert it with "
+                    "examples/mouse_tracks.py (docs/tracks.md)"
+                )
             if dtype.kind not in "fiu":
                 raise TrackError(
                     f"{path} must hold real numbers, got {dtype}; save it with "

@@ -65,6 +65,11 @@ def read_tracks(path: Path, *, needs_clock: bool = True) -> Tracks:
         return _read_hdf5(path)
     if is_array(start):
         return read_track_array(path)
+    if start.lstrip().startswith((b"{", b"[")):
+        raise TrackError(
+            f"{path} is JSON, and tracks are read from CSV, HDF5 and .npy; convert it: "
+            "examples/mouse_tracks.py does so for MARS and CalMS21 (docs/tracks.md)"
+        )
     table = NumberTable(path)
     if is_deeplabcut_table(table):
         return read_deeplabcut_csv(table)
@@ -90,6 +95,6 @@ def _read_hdf5(path: Path) -> Tracks:
         raise TrackError(
             f"{path} is an HDF5 file of neither DeepLabCut nor SLEAP's analysis (it "
             f"holds {', '.join(held) or 'nothing'}); convert it to an array of "
-            "(frames, individuals, points, 2 or 3) in a .npy file"
+            "(frames, individuals, points, 2 or 3) in a .npy file (docs/tracks.md)"
         )
     return found
