@@ -290,6 +290,8 @@ def test_fit_expects_by_groups_also_where_segments_are_known(
     monkeypatch.setattr(progress, "PAUSE_S", 0.0)  # every epoch is told of
     code, out, err = acmnet(*command)
     assert code == 0, err
+    unused = r"labels\.json holds \d+ segments, of which nothing is learned here"
+    assert re.search(unused, " ".join(err.split()))
     told = " ".join(out.split())
     assert "learned from half of the videos" in told
     assert "Segments: on the same held-out videos the average mAP was" in told

@@ -14,7 +14,12 @@ from acmnet.data.features.feature_store import open_store
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import Data, DataSource
 from acmnet.data.labels.annotations import Annotations
-from acmnet.data.labels.marks import given_marks, supervision_note, unwatched_note
+from acmnet.data.labels.marks import (
+    given_marks,
+    supervision_note,
+    unused_times,
+    unwatched_note,
+)
 from acmnet.data.video_groups import VideoGroups, read_groups
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.evaluation.videos_trained_on import TAUGHT_KEY, TRAINED_ON_KEY, taught_note
@@ -158,8 +163,10 @@ def _on_supervision(request: FitRequest, annotations: Annotations) -> Iterator[s
             f"{request.labels} was made by acmnet label, so all that it holds is "
             "learned from; --supervision names leaves the times out"
         )
-    for tell in (supervision_note, unwatched_note):
-        sentence = tell(annotations, supervision)
+    told = supervision_note(annotations, supervision)
+    if told is None and request.supervision is None:
+        told = unused_times(annotations)
+    for sentence in (told, unwatched_note(annotations, supervision)):
         if sentence is not None:
             yield sentence
 

@@ -208,7 +208,13 @@ def supervision_note(annotations: Annotations, supervision: Supervision) -> str 
     is_benchmark = annotations.made_by != BENCH and not any(
         own.points or own.watched for own in unused.values()
     )
-    if not unused or is_benchmark:
+    return None if is_benchmark else unused_times(annotations)
+
+
+def unused_times(annotations: Annotations) -> str | None:
+    """Return a sentence on times that a training from names ignores; None without."""
+    unused = held_marks(annotations)
+    if not unused:
         return None
     return (
         f"{annotations.source} holds {_listed(_mark_counts(unused))}, of which nothing "
