@@ -119,6 +119,21 @@ def test_the_verb_prints_and_says_what_is_unknown(acmnet):
 
 
 @pytest.mark.usefixtures("files")
+def test_durations_that_detections_state_need_no_label_file(acmnet):
+    found = Detections.of(["run"], [(0.0, 30.0, 0.9, 0)])
+    stated = {"durations_s": {"mo": 120.0, "tu": "long"}}
+    none = Detections.of(["run"])
+    write_detections("own.json", {"mo": found, "tu": none}, external_data=stated)
+    err = acmnet("budget", "own.json", "--out", "b")[2]
+    assert "the durations of 1 video are not known" in err
+    budget = Path("b/budget.csv").read_text("utf-8-sig").splitlines()
+    assert budget[1] == "mo,run,1,30.0,30.0,0.0,0.5,0.25"  # 1 in 2 min; 30/120
+    # what is stated by the label file comes first
+    acmnet("budget", "own.json", "--durations", "labels.json", "--out", "b")
+    assert "mo,run,1,30.0,30.0,0.0,1.0,0.5" in Path("b/budget.csv").read_text()
+
+
+@pytest.mark.usefixtures("files")
 def test_a_file_name_is_not_taken_for_a_folder(acmnet):
     refused(
         acmnet("budget", "found.json", "--out", "b.csv"), "must name a folder", code=2

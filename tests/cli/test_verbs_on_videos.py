@@ -344,9 +344,12 @@ def test_localizing_a_file_equals_localizing_its_features(acmnet, fitted, tiny_s
     assert (code, "in 1 video: holiday.json" in out) == (0, True)
     then = f"next: acmnet render {video} --detections holiday.json --out drawn.mp4"
     assert then in out
-    mine = json.loads(Path("holiday.json").read_text())["results"]
-    theirs = json.loads((fitted / "detections.json").read_text())["results"]
-    assert mine == {"test_000": theirs["test_000"]}
+    mine = json.loads(Path("holiday.json").read_text())
+    theirs = json.loads((fitted / "detections.json").read_text())
+    assert mine["results"] == {"test_000": theirs["results"]["test_000"]}
+    durations_s = theirs["external_data"]["durations_s"]
+    own = mine["external_data"]["durations_s"]["test_000"]
+    assert own == pytest.approx(durations_s["test_000"], abs=1.0)  # to a snippet
     assert Path("holiday.features/test_000.npy").exists()
     # without --out it is printed, and nothing is left behind
     before = set(Path().iterdir())
@@ -391,6 +394,9 @@ def test_files_that_count_frames_take_the_rate_of_the_videos(
 
 def test_localize_refuses_what_makes_no_sense(acmnet, fitted, tiny_scenes):
     video = tiny_scenes / "videos" / "test_000.mp4"
+    point = ["--run", fitted, "--operating-point", "--out", "found.json"]
+    refused(acmnet("localize", video, *point), "holds no calibration.json")
+    assert not Path("found.features").exists()  # said before features are extracted
     for options in ([], ["--run", fitted, "--kinetics"]):
         refused(acmnet("localize", video, *options), "--run", "--kinetics", code=2)
     refused(acmnet("localize", "--run", fitted), "--features", code=2)

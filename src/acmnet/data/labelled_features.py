@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from acmnet.data.features.failed_videos import read_failures
@@ -63,6 +63,14 @@ class Data:
     def length_s(self, video_id: str) -> float:
         """Return how long a video is by its features, in seconds."""
         return self.store.grid.span_s(self.store.shape(video_id)[0])
+
+    def durations_s(self, videos: Iterable[str]) -> dict[str, float]:
+        """Return how long videos are, as labels state it or else by their features."""
+        stated = {video: self.annotations.videos[video].duration_s for video in videos}
+        return {
+            video: round(known or self.length_s(video), 3)
+            for video, known in stated.items()
+        }
 
     def only(self, videos: Mapping[str, object] | set[str]) -> "Data":
         """Return the same data with only some of the videos."""

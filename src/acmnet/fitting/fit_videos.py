@@ -9,6 +9,7 @@ from acmnet.checkpoints.checkpoint_config import CheckpointConfig
 from acmnet.checkpoints.checkpoint_folder import has_checkpoint
 from acmnet.data.checks.label_checks import no_action, suspicions
 from acmnet.data.checks.refusals import DataError
+from acmnet.data.detections.detection_arrays import DURATIONS_KEY
 from acmnet.data.detections.detection_files import write_detections
 from acmnet.data.features.feature_store import open_store
 from acmnet.data.label_files import read_annotations
@@ -88,7 +89,7 @@ def fit(request: FitRequest, hooks: Hooks = NO_HOOKS) -> FitResult:
     results = _localized(request, model, everything, hooks)
     shown_from = shown_score(request.out, model.settings)
     learned = load_config(request.out)
-    _write_detections(request, results, learned, shown_from)
+    _write_detections(request, results, learned, shown_from, everything)
     report, scored, is_held_out = _score(everything.annotations, learned, results)
     is_taught = report is None and any(
         video.instances for video in everything.annotations.videos.values()
@@ -303,12 +304,14 @@ def _write_detections(
     results: Mapping[str, Detections],
     learned: CheckpointConfig,
     shown_from: float | None,
+    everything: Data,
 ) -> None:
     """Write all detections, with what is known of them."""
     used: dict[str, object] = {
         "used": True,
         "details": f"features of {request.extraction.extractor}",
         TRAINED_ON_KEY: sorted(set(results) & (training_videos(learned) or set())),
+        DURATIONS_KEY: everything.durations_s(results),
     }
     taught = taught_videos(learned, results)
     if taught:

@@ -47,16 +47,15 @@ def budget_command(
     A bout is an uninterrupted time of one behaviour. Latency is the time until its
     first bout. Without --out, the table is printed.
 
-    For example: acmnet budget found.json --durations labels.json --out budget/
+    For example: acmnet budget found.json --out budget/
 
     Parameters
     ----------
     source
-        Detections of localize (give it --operating-point for calibrated thresholds), or
-        a label file with times, in any format.
+        Detections of localize, or a label file with times, in any format.
     durations
-        Label file with the durations of the videos, which detections do not state.
-        Rates and shares of time need them.
+        Label file with the durations of the videos, which rates and shares of time
+        need. JSON that localize or fit wrote states them already.
     min_score
         Leave out detections with a lower score. When left out, the limit that localize
         uses for tables.
@@ -163,6 +162,7 @@ def _of_detections(
     if limit is not None:
         note(f"detections with scores below {limit:.3g} are left out")
     results, _ = detections_of(file)
+    stated = file.durations_s
     return {
         name: observed(
             [
@@ -170,7 +170,7 @@ def _of_detections(
                 for x in found
                 if limit is None or x.score >= limit
             ],
-            known.get(name),
+            known.get(name, stated.get(name)),
         )
         for name, found in results.items()
     }

@@ -40,6 +40,7 @@ from acmnet.cli.verb_parts.trained_run import (
     trained_on,
 )
 from acmnet.data.detection_output import Output
+from acmnet.data.detections.detection_arrays import DURATIONS_KEY
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.evaluation.videos_trained_on import TRAINED_ON_KEY
@@ -123,6 +124,8 @@ def localize(
         )
     if calibrated.operating_point and (is_untrained or not calibrated.calibration):
         raise UsageError("--operating-point needs a run and its calibration")
+    if calibrated.operating_point and run is not None:
+        _refuse_uncalibrated(run)
     source.refuse_contradictions(videos or [])
     outputs = given.outputs()
     where = join_processes(device)
@@ -155,7 +158,8 @@ def localize(
             find = _finding(stored, source.finding())
             found = _by_run(model, stored.run, data, calibrated, find)
         missing = [] if videos else missing_videos(data)
-    write_or_print(found.results, outputs, limits, found.from_score, found.used)
+        used = {**found.used, DURATIONS_KEY: data.durations_s(found.results)}
+    write_or_print(found.results, outputs, limits, found.from_score, used)
     if any(map(len, found.results.values())):
         print_next(videos or (), pictures, outputs)
     left_out = [*missing, *(f"{x.video}: {x.reason}" for x in unread)]
@@ -282,11 +286,21 @@ def _calibration(
             "--no-calibration keeps the original scores"
         )
     elif options.operating_point:
-        raise CalibrationError(
-            f"{run} holds no {CALIBRATION_FILE}, so --operating-point has no "
-            "thresholds; run acmnet calibrate on held-out videos first"
-        )
+        raise _uncalibrated(run)
     return found
+
+
+def _refuse_uncalibrated(run: Path) -> None:
+    """Refuse, before features are extracted, a run that was never calibrated."""
+    if run.is_dir() and not (run / CALIBRATION_FILE).exists():
+        raise _uncalibrated(run)
+
+
+def _uncalibrated(run: Path) -> CalibrationError:
+    return CalibrationError(
+        f"{run} holds no {CALIBRATION_FILE}, so --operating-point has no "
+        "thresholds; run acmnet calibrate on held-out videos first"
+    )
 
 
 def _calibration_entry(

@@ -7,6 +7,7 @@ are compared with.
 import dataclasses
 import reprlib
 from collections.abc import Collection, Mapping
+from typing import Final
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from acmnet.data.detections.shown_detections import Shown
 from acmnet.limits import finite
 from acmnet.names import one_form
 from acmnet.segments import BoolArray, Detections, FloatArray, IntArray
+
+DURATIONS_KEY: Final = "durations_s"
+"""Key of ``external_data`` with the duration of each video, in seconds."""
 
 
 class DetectionFileError(ValueError):
@@ -66,6 +70,18 @@ class DetectionFile:
         Files that acmnet wrote have it as ``shown_from`` in ``external_data``.
         """
         return finite(self.external_data.get("shown_from"), in_quotes=True)
+
+    @property
+    def durations_s(self) -> dict[str, float]:
+        """Seconds that each video lasts, by video id, where the file states it.
+
+        Files that acmnet wrote have it as ``durations_s`` in ``external_data``.
+        """
+        stated = self.external_data.get(DURATIONS_KEY)
+        if not isinstance(stated, Mapping):
+            return {}
+        lengths = {video: finite(length) for video, length in stated.items()}
+        return {video: s for video, s in lengths.items() if s is not None and s > 0.0}
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not describe N detections."""

@@ -42,6 +42,8 @@ def write_ethogram(
                 ]
                 lane = row - 0.4 + 0.8 * c / n, 0.8 / n
                 axes.broken_barh(spans, lane, color=colour)
+        for row in range(1, len(shown)):  # tells which lanes are one video's
+            axes.axhline(row - 0.5, color="0.8", linewidth=0.5)
         axes.set_yticks(range(len(shown)), [fitted_name(name) for name in shown])
         axes.set(xlabel="time (s)", ylim=(len(shown) - 0.5, -0.5))
         axes.set_xlim(left=0.0)
