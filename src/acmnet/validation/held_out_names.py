@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from acmnet.data.labelled_features import Data
 from acmnet.data.video_groups import VideoGroups
@@ -20,6 +19,7 @@ from acmnet.models.stored_model import load
 from acmnet.models.training_summary import shown_score, training_stamp
 from acmnet.runs.run_request import RunRequest
 from acmnet.runs.training_run import train_run
+from acmnet.segments import BoolArray
 from acmnet.validation.cross_validation import TIOU, folds_of
 from acmnet.validation.folds import fold_problems
 
@@ -211,8 +211,8 @@ class HeldOutNames:
 
 
 def confusions(
-    is_named: npt.NDArray[np.bool_],
-    carries: npt.NDArray[np.bool_],
+    is_named: BoolArray,
+    carries: BoolArray,
     names: Sequence[str],
 ) -> tuple[Confusion, ...]:
     """Return the classes that are taken for another, the worst first.
@@ -299,27 +299,28 @@ def held_out_names(request: RunRequest, groups: VideoGroups | None) -> HeldOutNa
             averages.append(float(report.map.mean()))
     # (videos, classes)
     is_named, carries = np.array(named), np.array(carried)
-    is_right = is_named & carries
     return HeldOutNames(
         videos=len(carries),
         labels=int(carries.sum()),
         named=int(is_named.sum()),
-        right=int(is_right.sum()),
+        right=int((is_named & carries).sum()),
         classes=len(names),
-        each=tuple(
-            ClassNaming(name, *map(int, (n, found, len(carries) - n, all_ - found)))
-            for name, n, found, all_ in zip(
-                names,
-                carries.sum(axis=0),
-                is_right.sum(axis=0),
-                is_named.sum(axis=0),
-                strict=True,
-            )
-        ),
+        each=_of_each_class(is_named, carries, names),
         confused=confusions(is_named, carries, names),
         parts=_parts(groups),
         by_group=groups is not None,
         average_map=float(np.mean(averages)) if averages else None,
+    )
+
+
+def _of_each_class(
+    is_named: BoolArray, carries: BoolArray, names: Sequence[str]
+) -> tuple[ClassNaming, ...]:
+    """Return how each class was named in videos that carry it, and in others."""
+    counts = (x.sum(axis=0).tolist() for x in (carries, is_named & carries, is_named))
+    return tuple(
+        ClassNaming(name, n, right, len(carries) - n, n_named - right)
+        for name, n, right, n_named in zip(names, *counts, strict=True)
     )
 
 

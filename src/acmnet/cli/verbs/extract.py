@@ -29,7 +29,10 @@ from acmnet.cli.terminal.terminal_tables import plain_table
 from acmnet.evaluation.comparison.tables import Table
 from acmnet.extraction.i3d.fastest_precision import with_fastest
 from acmnet.extraction.keypoints.keypoint_request import settled
-from acmnet.extraction.many_videos.extraction_request import ExtractionRequest
+from acmnet.extraction.many_videos.extraction_request import (
+    ExtractionRequest,
+    ExtractionSummary,
+)
 from acmnet.extraction.many_videos.extraction_run import extract_videos
 from acmnet.extraction.many_videos.video_search import find_recordings, find_videos
 from acmnet.messages import counted
@@ -112,6 +115,14 @@ def extract(
         summary = extract_videos(
             request, on_video=bar.video, on_note=note, on_working=bar.working
         )
+    _print_summary(summary, out)
+    reasons = [f"{failure.video}: {failure.reason}" for failure in summary.failures]
+    n_done = summary.done + summary.already
+    fail_for_left_out(reasons, n_done, listed=f"{out}/failed*.jsonl")
+
+
+def _print_summary(summary: ExtractionSummary, out: Path) -> None:
+    """Print how many videos were extracted, how fast, and what to do next."""
     rate = summary.video_s / summary.wall_s if summary.wall_s else 0.0
     console.print(
         f"{counted(summary.done, 'video')} extracted ({summary.video_s:.0f} s in "
@@ -124,9 +135,6 @@ def extract(
             "--out runs/first learns from them",
             markup=False,
         )
-    reasons = [f"{failure.video}: {failure.reason}" for failure in summary.failures]
-    n_done = summary.done + summary.already
-    fail_for_left_out(reasons, n_done, listed=f"{out}/failed*.jsonl")
 
 
 def _print_back_ends(videos: list[Path]) -> None:

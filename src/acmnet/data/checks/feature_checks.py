@@ -13,6 +13,7 @@ from acmnet.data.checks.instance_checks import past_end
 from acmnet.data.checks.refusals import problems
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
+from acmnet.data.labels.annotations import Video
 from acmnet.messages import quoted
 from acmnet.segments import FloatArray
 
@@ -43,7 +44,7 @@ def feature_findings(
     on_progress : callable
         Called with the step, the number of videos done, and their total.
     """
-    where, grid = data.store.place, data.store.grid
+    where = data.store.place
     sums = DimensionSums.empty(data.store.dimension)
     twins = TwinSearch(data.store.dimension)
     readable = set()
@@ -64,11 +65,7 @@ def feature_findings(
         sums.add(features)
         twins.add(video.id, video.subset, features)
         yield from _constant(where, video.id, features)
-        span_s = grid.span_s(len(features))
-        bound = f"its features, which cover {span_s:g} s"
-        # a last snippet that was not whole has no feature
-        end_s = span_s + max(grid.window_s, grid.stride_s)
-        yield from past_end(data.annotations.source, video, end_s, bound)
+        yield from _past_features(data, video, len(features))
     for is_refused, sentence in problems(data.only(readable), for_training=False):
         level: Level = "error" if is_refused else "warning"
         yield Finding(
@@ -81,6 +78,16 @@ def feature_findings(
     yield from twins.findings(
         data.store, sums.deviation, lambda *n: on_progress("comparing videos", *n)
     )
+
+
+def _past_features(data: Data, video: Video, n_snippets: int) -> Iterator[Finding]:
+    """Yield a finding if instances of a video lie behind the end of its features."""
+    grid = data.store.grid
+    span_s = grid.span_s(n_snippets)
+    # a last snippet that was not whole has no feature
+    end_s = span_s + max(grid.window_s, grid.stride_s)
+    bound = f"its features, which cover {span_s:g} s"
+    return past_end(data.annotations.source, video, end_s, bound)
 
 
 def _constant(where: str, video: str, features: Features) -> Iterator[Finding]:
