@@ -1,6 +1,7 @@
 """A trained run as ONNX, as a program of torch.export, and as a model directory."""
 
 import json
+import os
 import shutil
 import sys
 
@@ -12,7 +13,11 @@ import torch
 import acmnet as package
 from acmnet.checkpoints.checkpoint import load_config
 from acmnet.checkpoints.checkpoint_folder import CheckpointError
-from acmnet.checkpoints.exported_file import ExportedFileError
+from acmnet.checkpoints.exported_file import (
+    ExportedFileError,
+    metadata_text,
+    session_of,
+)
 from acmnet.cli import main
 from acmnet.files.whole_folders import DIGESTS_FILE
 from acmnet.model_exchange import model_export
@@ -348,3 +353,19 @@ def test_an_exported_file_says_how_much_teachers_count(onnx_file, monkeypatch):
         changed(wrong)
         with pytest.raises(CheckpointError, match="two numbers in teachers_trust"):
             package.load(onnx_file)
+
+
+def test_an_exported_file_that_changed_is_opened_anew(tmp_path):
+    helper = pytest.importorskip("onnx").helper
+    node = helper.make_node("Identity", ["x"], ["y"])
+    ends = [helper.make_tensor_value_info(name, 1, [1]) for name in "xy"]
+    graph = helper.make_graph([node], "one", ends[:1], ends[1:])
+    kind = helper.make_opsetid("", 17)
+    path = tmp_path / "model.onnx"
+    for n, told in enumerate(("first", "other")):  # files of one size
+        model = helper.make_model(graph, opset_imports=[kind], ir_version=8)
+        helper.set_model_props(model, {"who": told})
+        path.write_bytes(model.SerializeToString())
+        os.utime(path, (n, n))
+        assert metadata_text(path, "who") == told
+        assert session_of(path) is session_of(path)

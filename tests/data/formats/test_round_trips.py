@@ -12,7 +12,7 @@ from acmnet.data.formats.exchange_format import Content
 from acmnet.data.formats.format_table import BY_NAME, NAMES
 from acmnet.data.formats.held_content import held
 from acmnet.data.formats.reading import OWN, read_foreign
-from acmnet.data.formats.writing import write_labels
+from acmnet.data.formats.writing import detections_of, write_labels
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import (
     AnnotationError,
@@ -22,6 +22,7 @@ from acmnet.data.labels.annotations import (
     WatchedSpan,
 )
 from acmnet.segments import Segment
+from support.worlds import listed_file
 
 LAST_S = 36_000.0
 FRAMES_S = 9.0
@@ -268,3 +269,21 @@ def test_reading_takes_little_memory(name, tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 10 * path.stat().st_size
+
+
+def test_detections_of_a_file_are_those_of_each_video():
+    rows = [
+        ("c", "jump", 1.0, 2.0, 0.5),
+        ("a", "run", 0.0, 3.0, 0.25),
+        ("c", "run", 4.0, 4.0, 0.75),  # never ends
+        ("a", "jump", 5.0, 6.0, 0.125),
+        ("d", "run", 2.0, 9.0, 1.0),
+        ("a", "run", 7.0, 8.0, 0.5),
+    ]
+    found, without_end = detections_of(listed_file("abcd", rows))
+    assert without_end == 1
+    assert list(found) == list("abcd")
+    for video, own in found.items():
+        assert [(x.label, x.start_s, x.end_s, x.score) for x in own] == [
+            row[1:] for row in rows if row[0] == video and row[3] > row[2]
+        ]

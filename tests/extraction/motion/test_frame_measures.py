@@ -6,7 +6,10 @@ import statistics
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from acmnet.extraction.motion import frame_measures
 from acmnet.extraction.motion.frame_measures import (
     BOUNDARY_PX,
     CAMERA_FITS,
@@ -145,6 +148,11 @@ def test_measures_are_those_of_a_loop_over_pixels():
     for found, wanted in zip(pair, pair_of(first.gray, second.gray), strict=True):
         np.testing.assert_allclose(found, wanted, atol=0.02 * np.abs(wanted).max())
     assert pair.signals[0] > 0.1  # the patch moves
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=9))
+def test_the_fast_median_is_the_median(values):
+    assert frame_measures._median(np.array(values)) == statistics.median(values)
 
 
 @pytest.mark.parametrize("n", [4, 16])
