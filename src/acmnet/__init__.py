@@ -41,10 +41,7 @@ if TYPE_CHECKING:
     from acmnet.extraction.many_videos.records import ExtractionError
     from acmnet.localization.from_activations import localize_activations
     from acmnet.localization.video_activations import VideoActivations
-    from acmnet.model_exchange.pretrained import (
-        from_pretrained,
-        save_pretrained,
-    )
+    from acmnet.model_exchange.pretrained import from_pretrained, save_pretrained
     from acmnet.models.stored_model import load
     from acmnet.models.trained_model import TrainedModel
     from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch

@@ -23,16 +23,9 @@ import torch
 from torch import Tensor
 
 from acmnet import recipes
-from acmnet.checkpoints.checkpoint import (
-    UNREADABLE,
-    model_files,
-    save_checkpoint,
-)
+from acmnet.checkpoints.checkpoint import UNREADABLE, model_files, save_checkpoint
 from acmnet.checkpoints.checkpoint_config import CheckpointConfig
-from acmnet.checkpoints.checkpoint_folder import (
-    FOLDER,
-    CheckpointError,
-)
+from acmnet.checkpoints.checkpoint_folder import FOLDER, CheckpointError
 from acmnet.files.text_files import read_content
 from acmnet.files.whole_folders import refuse_filled
 from acmnet.limits import LARGEST_CHECKPOINT_BYTES

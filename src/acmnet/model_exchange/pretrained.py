@@ -10,11 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from acmnet.checkpoints.checkpoint import (
-    load_config,
-    load_weights,
-    model_files,
-)
+from acmnet.checkpoints.checkpoint import load_config, load_weights, model_files
 from acmnet.checkpoints.checkpoint_folder import CheckpointError
 from acmnet.checkpoints.exported_file import is_exported
 from acmnet.files.file_access import (

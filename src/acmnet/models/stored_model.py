@@ -7,10 +7,7 @@ from typing import Final, TypeVar
 import torch
 from torch import Tensor, nn
 
-from acmnet.checkpoints.checkpoint import (
-    load_config,
-    load_weights,
-)
+from acmnet.checkpoints.checkpoint import load_config, load_weights
 from acmnet.checkpoints.checkpoint_config import CheckpointConfig
 from acmnet.checkpoints.checkpoint_folder import (
     ADVICE_IF_DAMAGED,

@@ -11,10 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from acmnet.checkpoints.checkpoint_config import CheckpointConfig
-from acmnet.checkpoints.checkpoint_folder import (
-    FOLDER,
-    labels_file,
-)
+from acmnet.checkpoints.checkpoint_folder import FOLDER, labels_file
 from acmnet.data.features.feature_store import has_manifest
 from acmnet.data.features.object_storage import address_of
 from acmnet.data.label_files import read_annotations

@@ -11,10 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.checkpoints.checkpoint import (
-    load_config,
-    load_training_state,
-)
+from acmnet.checkpoints.checkpoint import load_config, load_training_state
 from acmnet.checkpoints.checkpoint_config import CheckpointConfig
 from acmnet.checkpoints.checkpoint_folder import (
     LABELS_FILE,

@@ -22,11 +22,7 @@ from acmnet.runs.memory_needs import memory_bytes, needed_bytes
 from acmnet.runs.network_training import train_network
 from acmnet.runs.run_request import RunRequest
 from acmnet.runs.run_state import RunOnDisk, starting_point
-from acmnet.runs.silent_teachers import (
-    Teachers,
-    further_tries,
-    sentence_before,
-)
+from acmnet.runs.silent_teachers import Teachers, further_tries, sentence_before
 from acmnet.runtime.startup import is_first_process
 from acmnet.training.first_stage.marked_snippets import SnippetMarks
 from acmnet.training.first_stage.silent_networks import guessing, mean_spread

@@ -22,9 +22,7 @@ from acmnet.messages import counted, some
 from acmnet.models.stored_model import load
 from acmnet.models.trained_model import TrainedModel
 from acmnet.models.training_summary import MOST_VIDEOS, unlike_training
-from acmnet.runs.run_data import (
-    taught_videos,
-)
+from acmnet.runs.run_data import taught_videos
 from acmnet.runs.run_data import trained_on as trained_on_of
 from acmnet.runs.training_run import join_processes
 from acmnet.segments import Detections

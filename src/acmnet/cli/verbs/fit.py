@@ -34,13 +34,7 @@ from acmnet.data.labels.supervision import Supervision
 from acmnet.evaluation.comparison.tables import Table
 from acmnet.extraction.extractors.extractor_names import reads_tracks, reads_videos
 from acmnet.files.file_access import refuse_unwritable
-from acmnet.fitting.fit_request import (
-    FEATURES,
-    REPORT,
-    FitRequest,
-    FitResult,
-    Hooks,
-)
+from acmnet.fitting.fit_request import FEATURES, REPORT, FitRequest, FitResult, Hooks
 from acmnet.fitting.fit_videos import features_before, fit
 from acmnet.messages import counted
 from acmnet.runs.training_run import join_processes

@@ -4,11 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from acmnet.cli.options.detection_limits import (
-    LimitOptions,
-    Limits,
-    left_out_sentence,
-)
+from acmnet.cli.options.detection_limits import LimitOptions, Limits, left_out_sentence
 from acmnet.cli.options.shared_options import LabelFps
 from acmnet.cli.terminal.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.terminal.progress import Waiting

@@ -25,11 +25,7 @@ from acmnet.data.detections.detection_arrays import (
     DetectionFileError as DetectionFileError,
 )
 from acmnet.data.detections.detection_csv import detections_of
-from acmnet.data.detections.detection_entries import (
-    EXAMPLE_ENTRY,
-    EntryColumns,
-    faults,
-)
+from acmnet.data.detections.detection_entries import EXAMPLE_ENTRY, EntryColumns, faults
 from acmnet.data.tables.arrow_files import is_arrow
 from acmnet.files.file_access import FileError, written_whole
 from acmnet.files.strict_json import outline, parse_json

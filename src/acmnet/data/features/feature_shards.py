@@ -18,12 +18,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from acmnet.data.features.feature_files import (
-    FeatureError,
-    Header,
-    Values,
-    named_dtype,
-)
+from acmnet.data.features.feature_files import FeatureError, Header, Values, named_dtype
 from acmnet.data.features.object_storage import Storage
 from acmnet.data.features.shot_cuts import cuts_of
 from acmnet.files.strict_json import parse_json

@@ -25,12 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.data.tracks.number_tables import NumberTable
-from acmnet.data.tracks.tracks import (
-    TrackError,
-    Tracks,
-    frames_of_video,
-    refuse_size,
-)
+from acmnet.data.tracks.tracks import TrackError, Tracks, frames_of_video, refuse_size
 from acmnet.messages import quoted, some
 
 LEAST_LIKELIHOOD: Final = 0.6

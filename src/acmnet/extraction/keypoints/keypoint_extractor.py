@@ -15,9 +15,7 @@ import numpy.typing as npt
 from acmnet.data.tracks.track_files import read_tracks
 from acmnet.data.tracks.track_layout import TrackLayout, arranged
 from acmnet.data.tracks.tracks import TrackError, Tracks
-from acmnet.extraction.extractors.extraction_settings import (
-    ExtractionSettings,
-)
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.extractors.extractor_names import ExtractorError
 from acmnet.extraction.keypoints.keypoint_features import keypoint_features, n_columns
 from acmnet.extraction.keypoints.signal_plan import plan_of

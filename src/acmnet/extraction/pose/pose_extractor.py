@@ -11,11 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.tracks.person_points import (
-    BODY_AND_HANDS,
-    BODY_POINTS,
-    PERSON_POINTS,
-)
+from acmnet.data.tracks.person_points import BODY_AND_HANDS, BODY_POINTS, PERSON_POINTS
 from acmnet.data.tracks.track_layout import TrackLayout, arranged
 from acmnet.data.tracks.tracks import Tracks
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings

@@ -23,12 +23,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from acmnet.data.formats.exchange_format import Content, Format, Parsed, Source
-from acmnet.data.formats.field_checks import (
-    action_name,
-    time_s,
-    video_name,
-    video_of,
-)
+from acmnet.data.formats.field_checks import action_name, time_s, video_name, video_of
 from acmnet.data.formats.mark_list import MarkList, VideoMarks
 from acmnet.data.labels.annotations import AnnotationError, names_alone
 from acmnet.limits import finite

@@ -27,12 +27,7 @@ from acmnet.data.formats.exchange_format import (
     Source,
     as_detections,
 )
-from acmnet.data.formats.field_checks import (
-    action_name,
-    lines_of,
-    video_name,
-    video_of,
-)
+from acmnet.data.formats.field_checks import action_name, lines_of, video_name, video_of
 from acmnet.data.formats.mark_list import MarkList
 from acmnet.data.labels.annotations import AnnotationError, Instance
 from acmnet.messages import quoted
