@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from acmnet.data.detections.detection_files import write_detections
-from acmnet.data.labels.label_json import label_entry
+from acmnet.data.labels.json_files.label_json import label_entry
 from acmnet.files.file_access import write_json
 from benchmarks.evaluation import made_up_thumos
 from benchmarks.measure import (

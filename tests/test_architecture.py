@@ -235,8 +235,8 @@ def test_training_sees_times_through_one_door():
         "data.labels.annotations",
         "data.label_files",
         "data.formats.reading",
-        "data.labels.label_json",
-        "data.labels.label_tables",
+        "data.labels.json_files.label_json",
+        "data.labels.tables.label_tables",
         "data.detections.detection_files",
     }
     for start in (

@@ -31,7 +31,7 @@ from acmnet.cli.options.run_data import RunDataOptions
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.labels.annotations import Annotations, Instance, Video
-from acmnet.data.labels.label_json import label_file
+from acmnet.data.labels.json_files.label_json import label_file
 from acmnet.models.training_summary import SUMMARY_FILE
 from acmnet.names import one_form
 from acmnet.recipes import recipe

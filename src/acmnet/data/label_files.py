@@ -1,9 +1,9 @@
 """Read label files: which actions a video shows and, if known, from when to when.
 
 Two formats are read here: JSON in the form of ActivityNet's files, which THUMOS-14's
-files have, too, and BMN's nearly (`acmnet.data.labels.label_json`), and a table of
-video names with their labels (`acmnet.data.labels.label_tables`). Files of other
-programs are read by `acmnet.data.formats`.
+files have, too, and BMN's nearly (`acmnet.data.labels.json_files`), and a table of
+video names with their labels (`acmnet.data.labels.tables`). Files of other programs are
+read by `acmnet.data.formats`.
 """
 
 import codecs
@@ -15,12 +15,12 @@ import numpy as np
 from acmnet.data.formats.exchange_format import FrameRates
 from acmnet.data.formats.reading import foreign_format, read_foreign
 from acmnet.data.labels.annotations import AnnotationError, Annotations
-from acmnet.data.labels.arrow_labels import read_arrow_labels
 from acmnet.data.labels.contradictions import contradictions
-from acmnet.data.labels.label_columns import EXAMPLE, LabelTableError, is_header
-from acmnet.data.labels.label_json import KIND, no_video, read_label_json
-from acmnet.data.labels.label_tables import read_label_table
-from acmnet.data.labels.tabled_videos import WATCHED, TabledVideos
+from acmnet.data.labels.json_files.label_json import KIND, no_video, read_label_json
+from acmnet.data.labels.tables.arrow_labels import read_arrow_labels
+from acmnet.data.labels.tables.label_columns import EXAMPLE, LabelTableError, is_header
+from acmnet.data.labels.tables.label_tables import read_label_table
+from acmnet.data.labels.tables.tabled_videos import WATCHED, TabledVideos
 from acmnet.data.tables.arrow_files import is_arrow
 from acmnet.data.tables.spreadsheets import SheetError, read_sheet
 from acmnet.files.text_files import read_content, read_text
@@ -44,17 +44,17 @@ def read_annotations(path: str | Path, fps: FrameRates | None = None) -> Annotat
         - JSON as ActivityNet's, ``database -> video -> subset, duration, annotations ->
           [{label, segment}]``, with times in seconds, as numbers or as text. A video
           may lack ``subset`` and ``duration``, and may have ``watched``
-          (`acmnet.data.labels.watched_json`). An annotation may have a ``point`` in
-          place of the segment, or neither.
+          (`acmnet.data.labels.json_files.watched_json`). An annotation may have a
+          ``point`` in place of the segment, or neither.
         - Such videos without ``database``, as BMN's files of ActivityNet have them
-          (`acmnet.data.labels.bmn_annotations`).
+          (`acmnet.data.labels.json_files.bmn_annotations`).
         - A table with the header ``video,labels``, labels separated by ``|``, and
           optional columns ``subset``, ``duration``, ``start`` and ``end``
-          (`acmnet.data.labels.row_marks`). A known video suffix is taken off the
+          (`acmnet.data.labels.tables.row_marks`). A known video suffix is taken off the
           video's name. Other separators, encodings and names of these columns are
           recognised, and the notes of the returned annotations state them.
-        - A Parquet or Arrow file (`acmnet.data.labels.arrow_labels`), which is the one
-          for a million videos.
+        - A Parquet or Arrow file (`acmnet.data.labels.tables.arrow_labels`), which is
+          the one for a million videos.
         - A file in a format of another program, or a folder with such a file for each
           video (`acmnet.data.formats.format_table`).
     fps : float or callable, optional

@@ -18,7 +18,7 @@ from acmnet.data.detections.detection_arrays import DetectionFile, DetectionFile
 from acmnet.data.detections.detection_csv import COLUMNS
 from acmnet.data.label_files import annotations_of_table, refuse_row
 from acmnet.data.labels.annotations import Annotations
-from acmnet.data.labels.label_columns import column_meaning
+from acmnet.data.labels.tables.label_columns import column_meaning
 from acmnet.limits import LARGEST_SECONDS, finite
 from acmnet.messages import quoted, some
 from acmnet.names import one_form

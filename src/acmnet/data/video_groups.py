@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from acmnet.data.label_files import EMPTY, TABLES
 from acmnet.data.labels.annotations import AnnotationError
-from acmnet.data.labels.label_columns import LabelTableError, column_meaning
-from acmnet.data.labels.label_json import KIND
-from acmnet.data.labels.label_tables import video_id
+from acmnet.data.labels.json_files.label_json import KIND
+from acmnet.data.labels.tables.label_columns import LabelTableError, column_meaning
+from acmnet.data.labels.tables.label_tables import video_id
 from acmnet.data.tables.spreadsheets import Sheet, SheetError, read_sheet
 from acmnet.files.strict_json import parse_json
 from acmnet.files.text_files import read_content, read_text

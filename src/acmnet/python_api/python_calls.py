@@ -13,7 +13,7 @@ from acmnet.data.features.feature_manifest import FeatureManifest, write_manifes
 from acmnet.data.features.feature_store import write_features
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.labels.annotations import AnnotationError, Annotations, Video
-from acmnet.data.labels.label_json import label_file
+from acmnet.data.labels.json_files.label_json import label_file
 from acmnet.data.labels.supervision import Supervision
 from acmnet.extraction.default_extractor import AUTO, unnamed_extractor
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings

@@ -13,7 +13,7 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from acmnet.data.checks.refusals import refuse_problems
-from acmnet.data.labels.label_json import label_file
+from acmnet.data.labels.json_files.label_json import label_file
 from acmnet.messages import some
 from acmnet.models.stored_model import load
 from acmnet.models.training_summary import summarize_training

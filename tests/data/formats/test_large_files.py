@@ -9,8 +9,8 @@ from acmnet.data.formats import mark_list
 from acmnet.data.formats.format_table import OWN, format_of_file
 from acmnet.data.formats.reading import read_foreign
 from acmnet.data.label_files import read_annotations
-from acmnet.data.labels import label_tables
 from acmnet.data.labels.annotations import AnnotationError
+from acmnet.data.labels.tables import label_tables
 
 SIZE = 200_000
 """Characters of a file. By hand, files of 100 MB were read (docs/formats.md)."""

@@ -19,7 +19,7 @@ from acmnet.data.labels.annotations import (
     WatchedSpan,
 )
 from acmnet.data.labels.contradictions import contradictions
-from acmnet.data.labels.label_json import label_file
+from acmnet.data.labels.json_files.label_json import label_file
 from acmnet.limits import LARGEST_SECONDS
 from acmnet.segments import Segment
 

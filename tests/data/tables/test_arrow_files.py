@@ -16,8 +16,8 @@ from acmnet.data.detections.detection_files import (
 from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError
-from acmnet.data.labels.arrow_labels import write_arrow_labels
-from acmnet.data.labels.label_json import label_entry
+from acmnet.data.labels.json_files.label_json import label_entry
+from acmnet.data.labels.tables.arrow_labels import write_arrow_labels
 from acmnet.evaluation.reports import evaluate
 from support.drawn_detections import drawn_detections, drawn_truth
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import Annotations, Instance, Video
-from acmnet.data.labels.arrow_labels import write_arrow_labels
+from acmnet.data.labels.tables.arrow_labels import write_arrow_labels
 from acmnet.evaluation.diagnosis.diagnosis import diagnose
 from acmnet.evaluation.diagnosis.false_positives import KINDS
 from acmnet.evaluation.diagnosis.sensitivity import characteristics, mean_ap

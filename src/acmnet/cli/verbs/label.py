@@ -22,7 +22,7 @@ from acmnet.cli.verb_parts.bench_server import serve
 from acmnet.data.formats.exchange_format import Format
 from acmnet.data.formats.format_table import JSON, target_format
 from acmnet.data.label_files import read_annotations
-from acmnet.data.labels.label_json import label_file
+from acmnet.data.labels.json_files.label_json import label_file
 from acmnet.extraction.extractors.extractor_names import KEYPOINTS, reads_tracks
 from acmnet.extraction.many_videos.records import ExtractionError
 from acmnet.extraction.many_videos.video_search import (

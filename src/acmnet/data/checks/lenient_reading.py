@@ -18,8 +18,8 @@ from acmnet.data.checks.findings import Finding
 from acmnet.data.formats.exchange_format import Format, FrameRates
 from acmnet.data.formats.reading import foreign_format, read_foreign
 from acmnet.data.label_files import is_json, read_annotations, read_table
-from acmnet.data.labels import bmn_annotations
 from acmnet.data.labels.annotations import AnnotationError, Annotations
+from acmnet.data.labels.json_files import bmn_annotations
 from acmnet.files.strict_json import parse_json
 from acmnet.files.text_files import read_text
 from acmnet.messages import quoted

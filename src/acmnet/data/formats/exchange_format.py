@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from acmnet.data.labels.annotations import AnnotationError, Video
-from acmnet.data.labels.label_json import KIND
+from acmnet.data.labels.json_files.label_json import KIND
 from acmnet.data.tables.text_encodings import EncodingError, decoded
 from acmnet.files.strict_json import parse_json
 from acmnet.files.text_files import read_content

@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 
 from acmnet.data.labels.annotations import AnnotationError, Instance, Point, Video
-from acmnet.data.labels.label_columns import LabelTableError
-from acmnet.data.labels.label_tables import video_id
+from acmnet.data.labels.tables.label_columns import LabelTableError
+from acmnet.data.labels.tables.label_tables import video_id
 from acmnet.limits import LARGEST_SECONDS, finite, seconds
 from acmnet.names import checked
 from acmnet.segments import Segment

@@ -30,7 +30,7 @@ from acmnet.data.formats.media_editors import (
     subtitle_cues,
 )
 from acmnet.data.formats.own_formats import activitynet, arrow_tables, label_csv
-from acmnet.data.labels.label_columns import is_header
+from acmnet.data.labels.tables.label_columns import is_header
 from acmnet.data.tables.text_encodings import EncodingError, decoded
 from acmnet.files.file_access import FileError, open_regular
 from acmnet.files.text_files import lines_with_ends

@@ -13,8 +13,8 @@ from acmnet.data.labels.annotations import (
     Video,
     names_alone,
 )
-from acmnet.data.labels.label_columns import LabelTableError
-from acmnet.data.labels.label_tables import video_id
+from acmnet.data.labels.tables.label_columns import LabelTableError
+from acmnet.data.labels.tables.label_tables import video_id
 from acmnet.messages import counted, quoted
 from acmnet.names import one_form
 from acmnet.segments import Segment

@@ -10,7 +10,7 @@ from acmnet.data.formats.exchange_format import Format, FrameRates, Parsed, Sour
 from acmnet.data.formats.format_table import FORMATS, OWN, format_of_file
 from acmnet.data.labels.annotations import AnnotationError, Annotations, Video
 from acmnet.data.labels.contradictions import refuse_contradictions
-from acmnet.data.labels.label_json import assembled
+from acmnet.data.labels.json_files.label_json import assembled
 from acmnet.files.file_access import sha256_of
 from acmnet.messages import some
 

@@ -17,8 +17,8 @@ from acmnet.data.labels.annotations import (
     Video,
     names_alone,
 )
-from acmnet.data.labels.label_columns import LabelTableError
-from acmnet.data.labels.label_tables import video_id
+from acmnet.data.labels.tables.label_columns import LabelTableError
+from acmnet.data.labels.tables.label_tables import video_id
 from acmnet.files.file_access import make_folder, written_whole
 from acmnet.limits import LONGEST_NAME_BYTES
 from acmnet.messages import counted, quoted

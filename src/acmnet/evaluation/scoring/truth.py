@@ -11,7 +11,12 @@ import numpy.typing as npt
 
 from acmnet.data.labels.annotations import Annotations, Video
 from acmnet.data.labels.contradictions import covers_all
-from acmnet.data.labels.tabled_videos import POINT, SEGMENT, WATCHED, TabledVideos
+from acmnet.data.labels.tables.tabled_videos import (
+    POINT,
+    SEGMENT,
+    WATCHED,
+    TabledVideos,
+)
 from acmnet.evaluation.protocols import Protocol
 from acmnet.evaluation.scoring.matching import Located
 from acmnet.files.file_access import open_regular

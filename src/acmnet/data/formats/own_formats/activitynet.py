@@ -15,7 +15,7 @@ import json
 from typing import Final
 
 from acmnet.data.formats.exchange_format import Content, Format
-from acmnet.data.labels.label_json import label_entry
+from acmnet.data.labels.json_files.label_json import label_entry
 
 
 def write(content: Content) -> str:

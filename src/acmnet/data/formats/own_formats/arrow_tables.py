@@ -1,7 +1,8 @@
 """Parquet and Arrow tables of labels or of detections, which pandas and polars read.
 
-They hold everything that acmnet knows of labels. `acmnet.data.labels.arrow_labels` and
-`acmnet.data.detections.arrow_detections` say what the columns are, and read the files.
+They hold everything that acmnet knows of labels. What the columns are say
+`acmnet.data.labels.tables.arrow_labels` and `acmnet.data.detections.arrow_detections`,
+which read the files.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.formats.exchange_format import Content, Format, as_detections
 from acmnet.data.formats.own_formats.activitynet import FORMAT as JSON
 from acmnet.data.labels.annotations import AnnotationError, Annotations
-from acmnet.data.labels.arrow_labels import write_arrow_labels
+from acmnet.data.labels.tables.arrow_labels import write_arrow_labels
 from acmnet.data.tables.arrow_files import ARROW, PARQUET, is_arrow
 
 

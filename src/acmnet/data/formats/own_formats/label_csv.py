@@ -1,9 +1,10 @@
-"""Tables for spreadsheets: labels, as `acmnet.data.labels.label_tables` reads them.
+"""Labels and detections as tables for spreadsheets.
 
-Labels have a row for each mark, with the columns ``video,label,start,end,kind``, and
-``subset`` and ``duration`` where a video has them. Names are written without ``|``,
-which separates labels. Classes without an example are not held. Detections have the
-columns ``video,label,start,end,score`` (`acmnet.data.detections.detection_csv`).
+`acmnet.data.labels.tables.label_tables` reads labels. They have a row for each mark,
+with the columns ``video,label,start,end,kind``, and ``subset`` and ``duration`` where a
+video has them. Names are written without ``|``, which separates labels. Classes without
+an example are not held. Detections have the columns ``video,label,start,end,score``
+(`acmnet.data.detections.detection_csv`).
 """
 
 import csv

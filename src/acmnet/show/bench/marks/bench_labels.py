@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from acmnet.data.labels.annotations import BENCH, Instance, Point, Video, WatchedSpan
 from acmnet.data.labels.contradictions import covers_all
-from acmnet.data.labels.watched_json import ALL_CLASSES
+from acmnet.data.labels.json_files.watched_json import ALL_CLASSES
 from acmnet.files.file_access import digest_of
 from acmnet.segments import Segment
 from acmnet.show.bench.marks.bench_mark import Mark

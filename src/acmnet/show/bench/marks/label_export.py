@@ -13,7 +13,7 @@ from typing import Final
 from acmnet.data.formats.exchange_format import Content, Format, Holding
 from acmnet.data.formats.writing import NothingHeldError, contents_of_files, write_files
 from acmnet.data.labels.annotations import AnnotationError
-from acmnet.data.labels.label_json import KIND
+from acmnet.data.labels.json_files.label_json import KIND
 from acmnet.files.file_access import make_folder, sha256_of, write_json
 from acmnet.files.strict_json import parse_json
 from acmnet.files.text_files import read_text

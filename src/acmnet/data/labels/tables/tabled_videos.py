@@ -14,7 +14,7 @@ from acmnet.data.labels.annotations import (
     Video,
     WatchedSpan,
 )
-from acmnet.data.labels.row_marks import TIMES_NEEDED
+from acmnet.data.labels.tables.row_marks import TIMES_NEEDED
 from acmnet.segments import BoolArray, FloatArray, IntArray, Segment
 
 NAME, POINT, SEGMENT, WATCHED = range(len(TIMES_NEEDED))

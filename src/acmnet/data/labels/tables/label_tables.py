@@ -2,9 +2,9 @@
 
 A table has one row for each video with all of its labels, or one row for each label, in
 which the video is repeated. With columns for start and end, a row may also say when
-(`acmnet.data.labels.row_marks`). Columns are recognised by many names
-(`acmnet.data.labels.label_columns`). Notes state what was recognised that differs from
-the plain form. A row that makes no sense is a fault, which names the row's line.
+(`row_marks`). Columns are recognised by many names (`label_columns`). Notes state what
+was recognised that differs from the plain form. A row that makes no sense is a fault,
+which names the row's line.
 """
 
 import array
@@ -18,23 +18,24 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.labels.label_columns import (
+from acmnet.data.labels.tables.label_columns import (
     TIMED,
     LabelTableError,
     columns_of,
     is_one_each,
 )
-from acmnet.data.labels.row_marks import RowMarks, not_seconds, row_marks
-from acmnet.data.labels.tabled_videos import NAME, POINT, SEGMENT, WATCHED, MarkTable
+from acmnet.data.labels.tables.row_marks import RowMarks, not_seconds, row_marks
+from acmnet.data.labels.tables.tabled_videos import (
+    NAME,
+    POINT,
+    SEGMENT,
+    WATCHED,
+    MarkTable,
+)
 from acmnet.data.tables.csv_tables import unguarded
 from acmnet.data.tables.spreadsheets import SAVE_AS, Sheet, SheetRow
 from acmnet.files.file_suffixes import TRACK_SUFFIXES, VIDEO_SUFFIXES
-from acmnet.limits import (
-    MOST_CLASSES,
-    MOST_VIDEOS_OF_TEXT,
-    seconds,
-    too_many_videos,
-)
+from acmnet.limits import MOST_CLASSES, MOST_VIDEOS_OF_TEXT, seconds, too_many_videos
 from acmnet.messages import counted, quoted, some
 from acmnet.names import checked
 

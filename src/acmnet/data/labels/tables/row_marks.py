@@ -9,7 +9,7 @@ where a span was watched for one class only.
 from typing import Final, NamedTuple
 
 from acmnet.data.labels.annotations import Instance, Point, WatchedSpan
-from acmnet.data.labels.label_columns import LabelTableError
+from acmnet.data.labels.tables.label_columns import LabelTableError
 from acmnet.limits import LARGEST_SECONDS
 from acmnet.messages import quoted
 from acmnet.segments import Segment

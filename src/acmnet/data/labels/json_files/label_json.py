@@ -11,7 +11,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from acmnet.data.labels import bmn_annotations
 from acmnet.data.labels.annotations import (
     AnnotationError,
     Annotations,
@@ -20,9 +19,17 @@ from acmnet.data.labels.annotations import (
     Video,
     names_alone,
 )
-from acmnet.data.labels.class_lists import declared_classes, refuse_unknown_labels
 from acmnet.data.labels.contradictions import refuse_contradictions
-from acmnet.data.labels.watched_json import times, watched_entry, watched_spans
+from acmnet.data.labels.json_files import bmn_annotations
+from acmnet.data.labels.json_files.class_lists import (
+    declared_classes,
+    refuse_unknown_labels,
+)
+from acmnet.data.labels.json_files.watched_json import (
+    times,
+    watched_entry,
+    watched_spans,
+)
 from acmnet.files.strict_json import outline, parse_json
 from acmnet.limits import LARGEST_SECONDS, MOST_CLASSES, seconds
 from acmnet.messages import quoted

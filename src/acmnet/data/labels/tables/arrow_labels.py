@@ -2,9 +2,9 @@
 
 The columns are ``video`` and ``label``, and any of ``subset``, ``duration``, ``start``
 and ``end``, in seconds, and ``kind``. What a row says about times is what a row of a
-CSV file says (`acmnet.data.labels.row_marks`); a row with nothing but a video states
-that there is such a video. The classes are in the metadata of the table; without them
-they are all labels, sorted.
+CSV file says (`row_marks`); a row with nothing but a video states that there is such a
+video. The classes are in the metadata of the table; without them they are all labels,
+sorted.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,9 +20,9 @@ from acmnet.data.labels.annotations import (
     names_alone,
 )
 from acmnet.data.labels.contradictions import refuse_contradictions
-from acmnet.data.labels.label_columns import LabelTableError
-from acmnet.data.labels.row_marks import TIMES_NEEDED, row_marks
-from acmnet.data.labels.tabled_videos import (
+from acmnet.data.labels.tables.label_columns import LabelTableError
+from acmnet.data.labels.tables.row_marks import TIMES_NEEDED, row_marks
+from acmnet.data.labels.tables.tabled_videos import (
     NAME,
     NO_MARK,
     POINT,
@@ -49,7 +49,7 @@ KIND: Final = "label file"
 TEXTS: Final = ("video", "label", "subset", "kind")
 NUMBERS: Final = ("start", "end", "duration")
 KINDS: Final = tuple(TIMES_NEEDED)
-"""Kinds of rows, in the order of the codes of `acmnet.data.labels.tabled_videos`."""
+"""Kinds of rows, in the order of their codes in `tabled_videos`."""
 NEEDED: Final = np.array([*TIMES_NEEDED.values(), 0])
 """How many times a row of each kind has."""
 UNKNOWN: Final = -2
