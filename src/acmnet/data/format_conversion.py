@@ -8,7 +8,7 @@ from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.detections.detection_csv import COLUMNS
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.detections.shown_detections import Shown
-from acmnet.data.formats.exchange_format import Content, Format
+from acmnet.data.formats.exchange_format import Format
 from acmnet.data.formats.format_table import (
     CSV,
     JSON,
@@ -99,25 +99,17 @@ def convert(
                 "leave out --watched, or give labels"
             )
         file = read_detections(source).shown(limits)
-        origin = own_format(source)
-        if is_arrow(out) and target in (PARQUET_FORMAT, ARROW_FORMAT):
-            # without an object for each detection, of which there may be millions
-            write_arrow_detections(out, file)
-            written = Written((out,), len(file.video_ids), len(file), (), ())
-            return Conversion(origin, target, written, ())
-        content, notes = _detections(file, fps)
-    elif limits != Shown():
+        return _converted_detections(file, own_format(source), out, target, fps)
+    if limits != Shown():
         raise FormatError(
             f"{source} holds labels, which have no scores; leave out --min-score and "
             "--top, or give detections"
         )
-    else:
-        annotations, origin = _labels(source, given, fps)
-        notes = annotations.notes
-        if watched:
-            annotations = watched_where_marked(annotations)
-        content = content_of_labels(annotations, fps)
-    written = write_labels(out, content, target)
+    annotations, origin = _labels(source, given, fps)
+    notes = annotations.notes
+    if watched:
+        annotations = watched_where_marked(annotations)
+    written = write_labels(out, content_of_labels(annotations, fps), target)
     return Conversion(origin, target, written, notes)
 
 
@@ -145,19 +137,21 @@ def holds_detections(path: Path) -> bool:
     return suffix == ".json" and is_results_json(head)
 
 
-def _detections(
-    file: DetectionFile, fps: float | None
-) -> tuple[Content, tuple[str, ...]]:
-    """Return the detections of a file as they can be written."""
+def _converted_detections(
+    file: DetectionFile, origin: Format, out: Path, target: Format, fps: float | None
+) -> Conversion:
+    """Write the detections of a file in another format."""
+    if is_arrow(out) and target in (PARQUET_FORMAT, ARROW_FORMAT):
+        # without an object for each detection, of which there may be millions
+        write_arrow_detections(out, file)
+        written = Written((out,), len(file.video_ids), len(file), (), ())
+        return Conversion(origin, target, written, ())
     results, n = detections_of(file)
-    notes: tuple[str, ...] = ()
-    if n:
-        do = "does" if n == 1 else "do"
-        notes = (
-            f"{file.source}: {counted(n, 'detection')} that {do} not end after the "
-            "start, not converted",
-        )
-    return content_of_detections(results, fps), notes
+    do = "does" if n == 1 else "do"
+    left_out = f"{counted(n, 'detection')} that {do} not end after the start"
+    notes = (f"{file.source}: {left_out}, not converted",) if n else ()
+    written = write_labels(out, content_of_detections(results, fps), target)
+    return Conversion(origin, target, written, notes)
 
 
 def _labels(

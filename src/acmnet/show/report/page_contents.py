@@ -177,15 +177,7 @@ def video_contents(
     span_s = data.length_s(video.id)
     order = np.argsort(-found.score, kind="stable")[:MOST_DETECTIONS]
     is_known = truth_is_known(video, data.annotations)
-    rows = [
-        (
-            found.class_names[int(found.class_index[i])],
-            float(found.start_s[i]),
-            float(found.end_s[i]),
-            float(found.score[i]),
-        )
-        for i in order
-    ]
+    rows = [(x.label, x.start_s, x.end_s, x.score) for x in found.only(order)]
     summary = {
         "id": video.id,
         "labels": list(video.labels),
