@@ -1,9 +1,10 @@
 """Decide by a trial whether a run's teachers learn a person's marks.
 
 With little video, teachers that learn marks learn those videos by heart, and teachers
-that learned the names alone help a student more. With more video it is the other way
-round. So before the teachers are trained, networks learn the marks of some videos and
-are scored on those of the others.
+that learned the names alone help a student more. In a round, such marks teach a student
+nothing either, and it is kept as it was. With more video it is the other way round. So
+before the teachers are trained, networks learn the marks of some videos and are scored
+on those of the others.
 """
 
 import dataclasses
@@ -34,6 +35,8 @@ from acmnet.training.second_stage.held_out_marks import (
 )
 from acmnet.training.second_stage.pseudo_labels import pseudo_labels
 
+KEEPS_STUDENT: Final = "keeps_student"
+"""What a round's checkpoint keeps, true, if its student is that of the earlier run."""
 EPOCHS: Final = 0.5
 """Share of a teacher's epochs that a network of the trial takes in a training that
 begins with nothing. In a round it is `acmnet.recipes.settings.TRIAL_SHARE`."""
@@ -65,7 +68,7 @@ class Trial(NamedTuple):
 
 
 def sentence_of(values: Mapping[str, Any]) -> str:
-    """Return the values of a trial in words; empty where nothing was tried.
+    """Return what a run keeps of its trial in words; empty where nothing was tried.
 
     Examples
     --------
@@ -75,18 +78,30 @@ def sentence_of(values: Mapping[str, Any]) -> str:
     'in a trial on 23 videos, each of your marks was held out once'
     >>> told.partition(", so ")[2]
     'only the student learned your marks, not its teachers'
+    >>> kept = Trial(False, found).values() | {KEEPS_STUDENT: True}
+    >>> sentence_of(kept).partition(", so ")[2]
+    'the earlier model was kept as it is, and your marks changed nothing'
     """
     found = values.get("trial")
     if not found:
         return ""
-    verdict = "not clearly better, so only the student learned your marks, not its"
+    verdict = (
+        "not clearly better, so only the student learned your marks, not its teachers"
+    )
     if values["teachers_learn_marks"]:
-        verdict = "clearly better, so the student learned your marks, and so did its"
+        verdict = (
+            "clearly better, so the student learned your marks, and so did its teachers"
+        )
+    elif values.get(KEEPS_STUDENT):
+        verdict = (
+            "not clearly better, so the earlier model was kept as it is, and your "
+            "marks changed nothing"
+        )
     return (
         f"in a trial on {counted(found['videos'], 'video')}, each of your marks was "
         "held out once: networks that had learned marks of other videos found them "
         f"{found['of_marks']:.1f} times as well as chance, and networks that had "
-        f"learned names alone {found['of_names']:.1f} times; that is {verdict} teachers"
+        f"learned names alone {found['of_names']:.1f} times; that is {verdict}"
     )
 
 

@@ -196,6 +196,19 @@ class RunDirectory:
         ):
             new.writelines(line for line in old if _epoch_of(line) <= done)
 
+    def take_student_files(self) -> None:
+        """Copy what the training of the earlier run's student left, which is kept.
+
+        What is no longer in the earlier run is left out.
+        """
+        earlier = self.request.begin_from
+        if not self.writes or earlier is None:
+            return
+        for name in (LOG_FILE, PSEUDO_LABELS):
+            if (earlier / name).is_file():
+                with written_whole(self.request.out / name) as part:
+                    shutil.copyfile(earlier / name, part)
+
     def opened(self) -> TextIO:
         """Open the log to append to; only the first process writes to it."""
         path = self.request.out / LOG_FILE if self.writes else Path(os.devnull)

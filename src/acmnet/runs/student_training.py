@@ -18,6 +18,7 @@ from acmnet.network.student import Student
 from acmnet.runs.earlier_run import begin_with_earlier
 from acmnet.runs.marks_on_grid import marks_on_grid
 from acmnet.runs.marks_trial import (
+    KEEPS_STUDENT,
     Trial,
     of_names_alone,
     remove_trial,
@@ -36,15 +37,17 @@ from acmnet.runs.run_state import RunOnDisk
 from acmnet.runs.silent_teachers import sentence_of_teachers
 from acmnet.runs.teacher_training import (
     SHARE_OF_EPOCHS,
+    keeps_teachers,
     share_of_epochs,
     trained_teachers,
 )
 from acmnet.segments import Detections
 from acmnet.training.first_stage.marked_snippets import SnippetMarks
 from acmnet.training.mining.snippet_mining import mining_note
+from acmnet.training.optimisation.adam import Adam
 from acmnet.training.optimisation.schedule import WARM_UP_STEPS, Schedule
 from acmnet.training.optimisation.tasks import StepRecord
-from acmnet.training.optimisation.training_loop import optimize
+from acmnet.training.optimisation.training_loop import Progress, optimize
 from acmnet.training.second_stage.boundary_shifts import Trust
 from acmnet.training.second_stage.marked_labels import learned_with_marks
 from acmnet.training.second_stage.pseudo_labels import (
@@ -70,7 +73,8 @@ def train_student(
     """Train the teachers, each in a run of its own, and then the student on their mean.
 
     Teachers that are trained are not trained again. Where marks are given, a trial says
-    first whether the teachers learn them, see `acmnet.runs.marks_trial`.
+    first whether the teachers learn them, see `acmnet.runs.marks_trial`. If they do not
+    and nothing but marks is new since the earlier run, its student is kept, too.
 
     Parameters
     ----------
@@ -92,6 +96,10 @@ def train_student(
     if share < 1.0:
         run.facts[SHARE_OF_EPOCHS] = share
     schedule = _schedule(request, share)
+    is_kept = run.state is None and _keeps_student(request, trial)
+    if is_kept:
+        run.facts[KEEPS_STUDENT] = True
+        run.take_student_files()
     if schedule.is_shortened and request.begin_from is None:
         usual = request.schedule.student_training.epochs
         on_note(
@@ -105,17 +113,21 @@ def train_student(
             raise TypeError(f"expected a Student, got {type(network).__name__}")
         return dataclasses.replace(taught, students=(network,))
 
+    model.to(request.device)
     with run.opened() as log:
-        later = _later(on_step, before, before + schedule.epochs)
-        optimize(
-            model.to(request.device),
-            task,
-            schedule,
-            request.seed,
-            resume=run.state,
-            on_step=run.logging(log, later),
-            on_epoch=lambda progress: run.end_epoch(log, progress, as_model),
-        )
+        if is_kept:
+            run.end_epoch(log, _untrained(model, schedule.epochs), as_model)
+        else:
+            later = _later(on_step, before, before + schedule.epochs)
+            optimize(
+                model,
+                task,
+                schedule,
+                request.seed,
+                resume=run.state,
+                on_step=run.logging(log, later),
+                on_epoch=lambda progress: run.end_epoch(log, progress, as_model),
+            )
     remove_trial(request.out)
     if trial_sentence := sentence_of(run.facts):
         on_note(trial_sentence)
@@ -203,6 +215,21 @@ def _student(
         precision=settings.training.precision,
     )
     return model, task
+
+
+def _keeps_student(request: RunRequest, trial: Trial) -> bool:
+    """Whether the student of the earlier run is kept as it is.
+
+    It is where only marks are new, and a trial found that they do not help
+    (docs/decisions.md, D-164).
+    """
+    is_in_vain = trial.gain is not None and not trial.learns_marks
+    return is_in_vain and keeps_teachers(of_names_alone(request))
+
+
+def _untrained(model: Student, epochs: int) -> Progress:
+    """Return the end of a training of some epochs that has left a network as it was."""
+    return Progress(epochs, 0, model, Adam(model.parameters()), None, epochs)
 
 
 def _as_short_as_the_first_run(request: RunRequest) -> RunRequest:
