@@ -284,7 +284,7 @@ def test_a_round_after_a_round_takes_as_many_epochs(asked, names):
     longer = recipe(
         "default", profile="best", overrides=FEW | {"training.round_share": 0.7}
     )
-    with pytest.raises(RunError, match=r"round_share = 0\.5, now it is 0\.7"):
+    with pytest.raises(RunError, match=r"round_share = 0\.5, not 0\.7"):
         train_run(dataclasses.replace(second, settings=longer))
 
 
