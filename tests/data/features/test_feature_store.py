@@ -202,7 +202,7 @@ def test_a_file_is_never_run(tmp_path):
 @pytest.mark.parametrize(
     ("keep", "message"),
     [
-        pytest.param(0, r"a\.npy is no \.npy file: it starts with b''; write", id="0"),
+        pytest.param(0, r"a\.npy is empty; write the file again", id="0"),
         pytest.param(
             20, r"a\.npy is damaged: its header is cut off", id="cut in the header"
         ),
@@ -315,7 +315,7 @@ def test_open_without_a_manifest_takes_the_first_dimension(tmp_path):
     assert store.manifest is None
     assert (store.grid, store.dimension) == (GRID, 3)
     with pytest.raises(
-        FeatureError, match=r"features of 'b' have 5 columns, those of 'a' have 3 \("
+        FeatureError, match=r"features of 'b' have 5 columns, those of others have 3 \("
     ):
         store.read("b")
 
@@ -346,6 +346,24 @@ def test_open_refuses_two_grids(tmp_path):
         r"SnippetGrid\(fps=30, .*stride_frames=8\) was given; leave the grid out",
     ):
         open_store(tmp_path, grid=SnippetGrid(30, 16, 8))
+
+
+def test_one_odd_file_is_refused_and_not_all_others(tmp_path):
+    for name, columns in (("a", 3), ("b", 4), ("c", 4)):
+        np.save(tmp_path / f"{name}.npy", rows(2, columns))
+    store = open_store(tmp_path, grid=GRID)
+    assert store.shape("b") == (2, 4)
+    with pytest.raises(FeatureError, match=r"'a' have 3 columns, those of others have"):
+        store.shape("a")
+
+
+@pytest.mark.parametrize("name", ["all.npz", "all.h5"])
+def test_open_says_how_released_features_are_converted(tmp_path, name):
+    (tmp_path / name).write_bytes(b"features")
+    with pytest.raises(FeatureError, match=r"but all.*acmnet features other .* --out"):
+        open_store(tmp_path, grid=GRID)
+    with pytest.raises(FeatureError, match=rf"acmnet features other .*{name} --out"):
+        open_store(tmp_path / name, grid=GRID)
 
 
 def test_open_refuses_no_features(tmp_path):

@@ -201,6 +201,8 @@ def _checked(
 
 def _npy_header(path: Path, start: bytes, size: int) -> Header:
     """Return the header of an ``.npy`` file from its first bytes and its size."""
+    if not start:
+        raise FeatureError(f"{path} is empty; write the file again")
     if not start.startswith(MAGIC):
         raise FeatureError(
             f"{path} is no .npy file: it starts with {start[: len(MAGIC)]!r}; write "

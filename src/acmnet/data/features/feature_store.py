@@ -6,10 +6,12 @@ manifest ``features.json`` states the grid of snippets. Nothing here knows label
 network, and no code in a file is ever run.
 """
 
+import collections
 import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from shlex import quote
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +44,11 @@ from acmnet.segments import SnippetGrid
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+RELEASE_SUFFIXES: Final = (".npz", ".h5", ".hdf5")
+"""Suffixes of files of features that `acmnet features` converts."""
+FIRST_FILES: Final = 5
+"""Files that tell how many columns features have, where no manifest does."""
 
 
 def write_features(
@@ -184,9 +191,13 @@ def _opened(place: str | Path) -> tuple[Path, Shards | None]:
     storage = Storage(place, FeatureError)
     if storage.address is None and not storage.folder.is_dir():
         what = "is not a directory" if storage.folder.exists() else "does not exist"
-        raise FeatureError(
-            f"{storage.folder} {what}; name the directory of the feature files"
-        )
+        what_to_do = "name the directory of the feature files"
+        if storage.folder.name.endswith(RELEASE_SUFFIXES) and storage.folder.exists():
+            what_to_do = (
+                f"convert it: acmnet features other {quote(str(storage.folder))} --out "
+                "features/, with the grid"
+            )
+        raise FeatureError(f"{storage.folder} {what}; {what_to_do}")
     names = storage.names()
     is_sharded = any(SHARD.fullmatch(name) for name in names)
     if not is_sharded and storage.address is not None:
@@ -229,18 +240,37 @@ def _feature_files(directory: Path) -> dict[str, Path]:
 
 
 def _first_dimension(directory: Path, files: Mapping[str, Path]) -> int:
-    """Return the number of columns of the first file that can be read."""
+    """Return the number of columns that most of the first files have.
+
+    Several are read, so that an odd one among them is refused, not all others.
+    """
     if not files:
-        raise FeatureError(
-            f"{directory} has no {' or '.join(SUFFIXES)} file; name the directory of "
-            "the feature files"
+        released = _released_files(directory)
+        what_to_do = (
+            f"convert them: acmnet features other {quote(str(directory))} --out "
+            "features/, with the grid"
+            if released
+            else "name the directory of the feature files"
         )
+        raise FeatureError(
+            f"{directory} has no {' or '.join(SUFFIXES)} file"
+            f"{f', but {released}' if released else ''}; {what_to_do}"
+        )
+    found: list[int] = []
     for path in files.values():
         with contextlib.suppress(FeatureError):
-            return read_header(path).shape[1]
-    return read_header(next(iter(files.values()))).shape[
-        1
-    ]  # raises the error of the first file
+            found.append(read_header(path).shape[1])
+        if len(found) == FIRST_FILES:
+            break
+    if not found:  # raises the error of the first file
+        found.append(read_header(next(iter(files.values()))).shape[1])
+    return collections.Counter(found).most_common(1)[0][0]
+
+
+def _released_files(directory: Path) -> str:
+    """Return the name of a file that `acmnet features` converts; blank for none."""
+    names = sorted(path.name for path in directory.iterdir())
+    return next((x for x in names if x.endswith(RELEASE_SUFFIXES)), "")
 
 
 def _array_of(path: Path, features: "Tensor | npt.NDArray[np.floating]") -> Values:

@@ -229,11 +229,7 @@ class FeatureStore:
     def _refuse_dimension(self, video_id: str, dimension: int) -> None:
         """Refuse a video whose number of columns is not the store's."""
         if dimension != self.dimension:
-            words = (
-                "the manifest says"
-                if self.manifest
-                else f"those of {next(iter(self.files))!r} have"
-            )
+            words = "the manifest says" if self.manifest else "those of others have"
             raise FeatureError(
                 f"features of {video_id!r} have {dimension} columns, {words} "
                 f"{self.dimension} ({self.path(video_id)}); were they extracted with "

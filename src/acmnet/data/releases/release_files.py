@@ -71,8 +71,8 @@ def found_parts(source: Path, names: Path | None = None) -> list[Part]:
     parts = [part for file in files for part in _parts_of(file, names)]
     if not parts:
         raise FeatureError(
-            f"{source} has no features; they are in files that end with "
-            f"{', '.join(SUFFIXES)}"
+            f"{source} has no features; they are read from files that end with "
+            f"{', '.join(SUFFIXES)}: save those of other files as .npy"
         )
     seen: dict[tuple[str, str], Part] = {}
     for part in parts:
@@ -135,8 +135,8 @@ def _parts_of(file: Path, names: Path | None) -> Iterator[Part]:
         yield from _npz_parts(file)
     elif suffix != ".npy":
         raise FeatureError(
-            f"{file} ends with none of {', '.join(SUFFIXES)}, in which features are "
-            "released"
+            f"{file} ends with none of {', '.join(SUFFIXES)}, from which features are "
+            "read: save them as .npy, a file for each video"
         )
     elif is_object_array(file):
         yield from _joint_parts(file, names)
