@@ -152,6 +152,15 @@ def test_what_cannot_be_scored_is_dropped_and_counted(rows, reason):
     assert report.map == pytest.approx([1.0])  # better ranked, yet no false positive
 
 
+def test_classes_that_are_named_otherwise_are_spoken_of():
+    truth = truth_of(a=[("jump", 0, 10)])
+    (note, *_) = evaluate(truth, file_of(a=[("JUMP", 0, 10, 1)]), tiou=(0.5,)).notes
+    assert note.startswith("no class of the detections ('JUMP') has a true segment in")
+    assert "(which has 'jump'); are the same classes named otherwise?" in note
+    notes = evaluate(truth, file_of(a=[("jump", 0, 10, 1)]), tiou=(0.5,)).notes
+    assert not any("named otherwise" in note for note in notes)
+
+
 def test_a_detection_in_a_video_without_instances_is_false():
     truth = truth_of(a=[("jump", 0, 10)], b=[])
     found = file_of(a=[("jump", 0, 10, 1)], b=[("jump", 0, 10, 2)])

@@ -25,7 +25,7 @@ from acmnet.evaluation.videos_trained_on import (
     taught_videos_in,
     training_videos_in,
 )
-from acmnet.messages import quoted
+from acmnet.messages import quoted, some
 from acmnet.segments import Detections, Segment
 
 
@@ -76,6 +76,12 @@ def notes_of(source: str, found: DetectionFile, truth: Truth) -> Iterator[str]:
     reviewed = reviews_note(source)
     if reviewed is not None:
         yield reviewed
+    if found.labels and not set(found.labels) & set(truth.class_names):
+        yield (
+            f"no class of the detections ({some(found.labels)}) has a true segment in "
+            f"{truth.where} (which has {some(truth.class_names)}); are the same "
+            "classes named otherwise?"
+        )
     trained_on = training_videos_in(found.external_data)
     rules = truth.protocol
     seen = {rules.video_id(video) for video in trained_on}
