@@ -1,4 +1,4 @@
-"""The limits of what a user's file may hold.
+"""The limits of what a user's file may hold, and the ranges of settings.
 
 A file beyond a limit is a mistake or an attack. The functions that read files, such as
 those of `acmnet.files`, refuse it with a sentence that says so.
