@@ -341,10 +341,7 @@ def figure_png(figure: "Figure") -> bytes:
 
 
 def temporal_iou(
-    start_a: FloatArray,
-    end_a: FloatArray,
-    start_b: FloatArray,
-    end_b: FloatArray,
+    start_a: FloatArray, end_a: FloatArray, start_b: FloatArray, end_b: FloatArray
 ) -> FloatArray:
     """Return the temporal intersection over union of intervals, broadcasting.
 

@@ -64,9 +64,7 @@ UNREADABLE: Final = (
 
 
 def model_files(
-    weights: Mapping[str, Tensor],
-    config: CheckpointConfig,
-    labels: bytes | None = None,
+    weights: Mapping[str, Tensor], config: CheckpointConfig, labels: bytes | None = None
 ) -> dict[str, bytes]:
     """Return the files of a checkpoint that say what was learnt, by name.
 

@@ -15,11 +15,7 @@ from acmnet.data.detections.detection_files import DetectionFileError, write_det
 from acmnet.data.detections.subtitles import srt_of, webvtt_of
 from acmnet.data.formats.exchange_format import RATE_OPTION
 from acmnet.data.formats.format_table import BY_NAME
-from acmnet.data.formats.writing import (
-    Written,
-    content_of_detections,
-    write_labels,
-)
+from acmnet.data.formats.writing import Written, content_of_detections, write_labels
 from acmnet.data.tables.arrow_files import needed_library
 from acmnet.files.file_access import make_folder, refuse_unwritable, written_whole
 from acmnet.limits import LARGEST_TEXT_BYTES

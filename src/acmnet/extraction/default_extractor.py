@@ -22,9 +22,7 @@ WITHOUT_WEIGHTS: Final = "motion"
 
 
 def unnamed_extractor(
-    given: Mapping[str, Any],
-    folders: Iterable[Path],
-    on_note: Callable[[str], None],
+    given: Mapping[str, Any], folders: Iterable[Path], on_note: Callable[[str], None]
 ) -> ExtractionSettings:
     """Return the settings to extract with where the user has named no extractor.
 

@@ -56,10 +56,7 @@ def read_text(
 
 
 def read_content(
-    path: Path,
-    kind: str,
-    error: type[ValueError],
-    most_bytes: int = LARGEST_TEXT_BYTES,
+    path: Path, kind: str, error: type[ValueError], most_bytes: int = LARGEST_TEXT_BYTES
 ) -> bytes:
     """Return the bytes of a regular file that is not too large.
 

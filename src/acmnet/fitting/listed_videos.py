@@ -107,9 +107,7 @@ def _tell_of_differences(
 
 
 def _broken(
-    listed: ListedVideos,
-    recordings: Recordings,
-    on_opened: Callable[[int, int], None],
+    listed: ListedVideos, recordings: Recordings, on_opened: Callable[[int, int], None]
 ) -> dict[str, str]:
     """Return why files cannot be opened, of those that were not read before."""
     unread = {

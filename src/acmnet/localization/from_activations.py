@@ -23,10 +23,7 @@ from acmnet.localization.proposals import (
     suppress_softly,
 )
 from acmnet.localization.shots import ShotCells
-from acmnet.localization.thresholded_sequences import (
-    scaled_cas,
-    thresholded_sequences,
-)
+from acmnet.localization.thresholded_sequences import scaled_cas, thresholded_sequences
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.segments import Detections, FloatArray, IntArray
 

@@ -203,10 +203,7 @@ def _networks(
     dimension, n_classes = config.feature_dim, len(config.class_names)
     if not used.has_student:
         network = _filled(
-            lambda: ACMNet(dimension, n_classes, used.model),
-            weights,
-            directory,
-            config,
+            lambda: ACMNet(dimension, n_classes, used.model), weights, directory, config
         )
         return [network], None
 

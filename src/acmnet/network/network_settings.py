@@ -120,10 +120,7 @@ class StudentSettings:
         """Refuse values outside their range."""
         refuse_out_of_range(
             dataclasses.asdict(self),
-            {
-                "at least 1": ["width", "layers"],
-                "in [0, 1)": ["dropout"],
-            },
+            {"at least 1": ["width", "layers"], "in [0, 1)": ["dropout"]},
         )
 
     @property

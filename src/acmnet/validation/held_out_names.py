@@ -211,9 +211,7 @@ class HeldOutNames:
 
 
 def confusions(
-    is_named: BoolArray,
-    carries: BoolArray,
-    names: Sequence[str],
+    is_named: BoolArray, carries: BoolArray, names: Sequence[str]
 ) -> tuple[Confusion, ...]:
     """Return the classes that are taken for another, the worst first.
 

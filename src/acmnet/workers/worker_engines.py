@@ -26,11 +26,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 Engine = Literal["local", "ray"]
 """Where workers run: processes of this machine, or actors on a Ray cluster."""
-THREAD_VARIABLES: Final = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-)
+THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class EngineError(ValueError):

@@ -96,12 +96,7 @@ def untrained_detections(
     failures: list[FeatureError] = []
     with counting("localising", data) as one_more:
         results = kinetics_zero_shot.localize_kinetics_videos(
-            data,
-            load_i3d(RGB_WEIGHTS),
-            chosen,
-            settings,
-            one_more,
-            failures.append,
+            data, load_i3d(RGB_WEIGHTS), chosen, settings, one_more, failures.append
         )
     refuse_nothing_left(results, failures)
     if not any(map(len, results.values())):

@@ -30,12 +30,7 @@ from acmnet.show.bench.reviewed_precision import precision_of_reviews
 from acmnet.validation.cross_validation import TIOU
 
 Find = Callable[
-    [
-        TrainedModel,
-        Data,
-        Callable[[str], None],
-        Callable[[FeatureError], None] | None,
-    ],
+    [TrainedModel, Data, Callable[[str], None], Callable[[FeatureError], None] | None],
     dict[str, Detections],
 ]
 """Finds the actions in videos, as `localize_videos` does."""

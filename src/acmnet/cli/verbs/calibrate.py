@@ -208,14 +208,7 @@ def _reliability_table(report: CalibrationReport) -> Table:
 def _threshold_table(report: CalibrationReport) -> Table:
     """Return each class's threshold, with its precision and recall."""
     rows = tuple(
-        (
-            name,
-            own.detections,
-            own.correct,
-            _threshold(own),
-            own.precision,
-            own.recall,
-        )
+        (name, own.detections, own.correct, _threshold(own), own.precision, own.recall)
         for name, own in report.calibration.classes.items()
     )
     columns = ("class", "detections", "correct", "score", "precision %", "recall %")
@@ -226,10 +219,7 @@ def _threshold(own: ClassCalibration) -> str | None:
     """Return a class's threshold as text, or why it has none."""
     if own.threshold is not None:
         return f"{own.threshold:.4g}"
-    words = {
-        "everything": "would keep every video",
-        "nothing": "never precise enough",
-    }
+    words = {"everything": "would keep every video", "nothing": "never precise enough"}
     return words.get(own.refused or "nothing")
 
 

@@ -81,11 +81,7 @@ def crossvalidate_command(
     values = result.to_json()
     if len(seeds) > 1:
         ensemble = ensemble_scores(
-            request,
-            folds=deal.folds,
-            groups=deal.groups,
-            seeds=seeds,
-            tiou=result.tiou,
+            request, folds=deal.folds, groups=deal.groups, seeds=seeds, tiou=result.tiou
         )
         values["ensemble"] = ensemble.map.tolist()
         values["ensemble_pooled"] = ensemble.pooled.tolist()

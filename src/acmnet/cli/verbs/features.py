@@ -60,12 +60,7 @@ def features(
     labels = None if annotations is None else read_annotations(annotations, label_fps)
     with Waiting(errors, "reading", "videos", silent=quiet()) as bar:
         done = collect(
-            source,
-            chosen,
-            out,
-            names=names,
-            annotations=labels,
-            on_video=bar.update,
+            source, chosen, out, names=names, annotations=labels, on_video=bar.update
         )
     if done.unlike:
         videos = counted(len(done.unlike), "video", ("has", "have"), of=done.compared)

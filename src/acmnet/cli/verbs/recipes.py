@@ -31,10 +31,7 @@ def list_recipes() -> None:
 
 @recipes_app.command(help_epilogue=TRAINING_EPILOGUE)
 def show(
-    name: str,
-    *,
-    profile: ProfileName = None,
-    given: GivenSettings = RecipeSettings(),
+    name: str, *, profile: ProfileName = None, given: GivenSettings = RecipeSettings()
 ) -> None:
     """Print all settings of a recipe as TOML, each with what it does.
 

@@ -359,11 +359,7 @@ def _found(kept: FoundFile, model: Callable[[], TrainedModel]) -> dict[str, Dete
 
     with counting("localising", kept.data) as one_more:
         results = found_videos(
-            kept,
-            model,
-            on_video=one_more,
-            on_failure=left_out,
-            on_note=note,
+            kept, model, on_video=one_more, on_failure=left_out, on_note=note
         )
     refuse_nothing_left(results, failures)
     return results

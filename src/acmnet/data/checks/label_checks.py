@@ -67,10 +67,7 @@ def label_findings(annotations: Annotations) -> Iterator[Finding]:
     nothing = no_action(annotations)
     if nothing is not None:
         yield Finding(
-            level="error",
-            kind="no action",
-            sentence=nothing,
-            source=annotations.source,
+            level="error", kind="no action", sentence=nothing, source=annotations.source
         )
     yield from _absent(annotations, labelled)
     for name, videos in learned_from(labelled).items():
@@ -217,11 +214,7 @@ def _numbers(
         n = counts[name]
         if n < FEW_VIDEOS:
             words = f"class {quoted(name)} has only {counted(n, 'video')} to learn from"
-            yield (
-                "few-videos",
-                name,
-                f"{words}; add some, to {FEW_VIDEOS} or more",
-            )
+            yield ("few-videos", name, f"{words}; add some, to {FEW_VIDEOS} or more")
         if n == n_videos > 1:
             words = f"every video is labelled {quoted(name)}, so nothing shows what is"
             yield (

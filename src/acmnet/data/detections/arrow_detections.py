@@ -101,8 +101,7 @@ def write_arrow_detections(path: Path, file: DetectionFile) -> None:
             file.video_ids, np.concatenate([file.video_index, extra])
         ),
         "label": named_column(
-            file.labels,
-            np.concatenate([file.label_index, np.full(len(extra), -1)]),
+            file.labels, np.concatenate([file.label_index, np.full(len(extra), -1)])
         ),
         "start": number_column(np.concatenate([file.start_s, blank])),
         "end": number_column(np.concatenate([file.end_s, blank])),

@@ -117,11 +117,7 @@ class EntryColumns:
 
     def numbers_of(self, rows: IntArray) -> dict[str, FloatArray]:
         """Return ``score``, ``start_s`` and ``end_s`` of N rows, of shape (N,) each."""
-        columns = {
-            "score": self._score,
-            "start_s": self._start_s,
-            "end_s": self._end_s,
-        }
+        columns = {"score": self._score, "start_s": self._start_s, "end_s": self._end_s}
         return {
             name: np.frombuffer(column, np.float64)[rows]
             for name, column in columns.items()

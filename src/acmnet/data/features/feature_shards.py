@@ -197,13 +197,7 @@ def _note_of(where: str, metadata: object) -> Note:
 
 
 def _place(
-    where: str,
-    name: str,
-    video: str,
-    entry: object,
-    begin: int,
-    size: int,
-    note: Note,
+    where: str, name: str, video: str, entry: object, begin: int, size: int, note: Note
 ) -> Place:
     """Return the place of a video by its entry in the header of a shard.
 

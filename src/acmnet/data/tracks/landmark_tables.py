@@ -9,19 +9,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.tracks.landmark_columns import (
-    AXES,
-    SURE,
-    LandmarkColumns,
-    columns_of,
-)
+from acmnet.data.tracks.landmark_columns import AXES, SURE, LandmarkColumns, columns_of
 from acmnet.data.tracks.number_tables import NumberTable, cells_of
-from acmnet.data.tracks.tracks import (
-    TrackError,
-    Tracks,
-    frames_of_video,
-    refuse_size,
-)
+from acmnet.data.tracks.tracks import TrackError, Tracks, frames_of_video, refuse_size
 from acmnet.limits import finite
 from acmnet.messages import quoted, some
 

@@ -37,11 +37,7 @@ tIoU."""
 
 
 def match_detections(
-    ranked: Located,
-    truth: Located,
-    tiou: npt.ArrayLike,
-    *,
-    is_strict: bool = False,
+    ranked: Located, truth: Located, tiou: npt.ArrayLike, *, is_strict: bool = False
 ) -> IntArray:
     """Return the instance that each detection finds at each threshold; -1 for none.
 
@@ -82,11 +78,7 @@ def match_detections(
 
 
 def match_instances(
-    ranked: Located,
-    truth: Located,
-    tiou: npt.ArrayLike,
-    *,
-    is_strict: bool = False,
+    ranked: Located, truth: Located, tiou: npt.ArrayLike, *, is_strict: bool = False
 ) -> IntArray:
     """Return the detection that each instance takes at each threshold; -1 for none.
 

@@ -369,10 +369,7 @@ def in_units(
 
 
 def _notes(
-    protocol: Protocol,
-    subset: str | None,
-    named: str | None,
-    *sizes: int,
+    protocol: Protocol, subset: str | None, named: str | None, *sizes: int
 ) -> list[str]:
     """Return sentences on how the ground truth differs from the protocol's."""
     notes = []

@@ -94,13 +94,7 @@ TVL1_PRESETS: Final[Mapping[str, TVL1Parameters]] = MappingProxyType(
         "default": TVL1Parameters(),
         "mid": TVL1Parameters(warps=2, inner=10, outer=4, scale_step=0.5),
         "fast": TVL1Parameters(
-            scales=4,
-            warps=2,
-            epsilon=0.02,
-            inner=10,
-            outer=3,
-            scale_step=0.5,
-            median=1,
+            scales=4, warps=2, epsilon=0.02, inner=10, outer=3, scale_step=0.5, median=1
         ),
     }
 )

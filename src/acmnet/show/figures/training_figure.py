@@ -63,10 +63,7 @@ def epoch_means(log: Path) -> tuple[FloatArray, dict[str, FloatArray]]:
     for line in log.read_text(encoding="utf-8").splitlines():
         try:
             records.append(json.loads(line))
-        except (
-            ValueError,
-            RecursionError,
-        ):  # half written: training goes on
+        except (ValueError, RecursionError):  # half written: training goes on
             continue
     steps = [x for x in records if isinstance(x, dict) and {"epoch", "videos"} <= {*x}]
     if not steps:

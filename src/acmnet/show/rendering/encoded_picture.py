@@ -45,11 +45,7 @@ class EncodedPicture:
     """
 
     def __init__(
-        self,
-        video: OpenVideo,
-        target: OutputContainer,
-        *,
-        begins_at_once: bool = False,
+        self, video: OpenVideo, target: OutputContainer, *, begins_at_once: bool = False
     ) -> None:
         self._begins_at_once = begins_at_once
         self._video, self._target = video, target

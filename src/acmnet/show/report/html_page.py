@@ -62,10 +62,7 @@ def _rendered(
     the sources of scripts that the page may load.
     """
     js, css = page_script(), _shipped("page.css")
-    policy = POLICY.format(
-        script=_hash(js) + scripts,
-        style=_hash(css),
-    )
+    policy = POLICY.format(script=_hash(js) + scripts, style=_hash(css))
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(_shipped("page.html"))
     return template.render(

@@ -55,9 +55,7 @@ def terms_of(settings: LossSettings) -> tuple[str, ...]:
 
 
 def acm_loss(
-    output: ACMNetOutput,
-    labels: Tensor,
-    settings: LossSettings = LossSettings(),
+    output: ACMNetOutput, labels: Tensor, settings: LossSettings = LossSettings()
 ) -> LossTerms:
     """Return the loss of a batch: each term's mean over the videos.
 

@@ -101,10 +101,7 @@ def with_marks(
         outside = _unwatched(instance, marks.watched)
         if outside is not None:
             by_teachers.append(outside)
-    return labels._replace(
-        instances=(*by_teachers, *marked),
-        absent=marks.absent(),
-    )
+    return labels._replace(instances=(*by_teachers, *marked), absent=marks.absent())
 
 
 def _overlap(one: PseudoInstance, other: PseudoInstance) -> bool:

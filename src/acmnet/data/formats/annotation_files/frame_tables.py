@@ -240,8 +240,5 @@ SIMBA: Final = Format(
     spelt=spelt,
 )
 DEEPETHOGRAM: Final = dataclasses.replace(
-    SIMBA,
-    name="deepethogram",
-    title="a DeepEthogram table",
-    write=write_deepethogram,
+    SIMBA, name="deepethogram", title="a DeepEthogram table", write=write_deepethogram
 )

@@ -192,10 +192,7 @@ def _results(content: Content, video: Video) -> Iterator[dict[str, Any]]:
             "from_name": "timeline",
             "to_name": "video",
             "type": TIMELINE,
-            "value": {
-                "ranges": [{"start": first, "end": last}],
-                TIMELINE: [one.label],
-            },
+            "value": {"ranges": [{"start": first, "end": last}], TIMELINE: [one.label]},
         }
         yield made if scores is None else {**made, "score": scores[number]}
     names = names_alone(video)

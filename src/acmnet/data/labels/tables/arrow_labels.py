@@ -333,11 +333,7 @@ def _classes(
 
 
 def _of_videos(
-    path: Path,
-    what: str,
-    values: Value,
-    first: IntArray,
-    ids: Sequence[str],
+    path: Path, what: str, values: Value, first: IntArray, ids: Sequence[str]
 ) -> Value:
     """Return the one value of each video; refuse rows that contradict each other.
 
