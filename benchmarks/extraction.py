@@ -29,9 +29,9 @@ from acmnet.extraction.flow.optical_flow import (
 )
 from acmnet.extraction.i3d import i3d_extractors
 from acmnet.extraction.i3d.i3d import I3D
-from acmnet.extraction.i3d.i3d_back_ends import work_of_a_snippet
 from acmnet.extraction.i3d.i3d_extractors import TwoStream
 from acmnet.extraction.i3d.i3d_weights import list_weights, load_i3d, weights_sha256
+from acmnet.extraction.i3d.speed.i3d_back_ends import work_of_a_snippet
 from acmnet.extraction.many_videos.video_task import BATCHES_AHEAD, FRAMES_AT_ONCE
 from acmnet.extraction.motion.frame_measures import measured_frames
 from acmnet.extraction.shipped_extractors import make_extractor

@@ -16,10 +16,10 @@ from acmnet.extraction.flow import optical_flow_torch
 from acmnet.extraction.flow.optical_flow import TVL1_PRESETS, FlowMethod
 from acmnet.extraction.flow.optical_flow_torch import flow_torch
 from acmnet.extraction.i3d.i3d import I3D
-from acmnet.extraction.i3d.i3d_back_ends import cosines, work_of_a_snippet
 from acmnet.extraction.i3d.i3d_planes import PlaneI3D
 from acmnet.extraction.i3d.i3d_runner import network_input, scaled, torch_pass
 from acmnet.extraction.i3d.i3d_weights import list_weights, load_i3d
+from acmnet.extraction.i3d.speed.i3d_back_ends import cosines, work_of_a_snippet
 from acmnet.runtime.devices import exact_fp32
 from benchmarks.gpu_clock import DEVICE, in_turns, matrix_rates, peak_gb
 from benchmarks.measure import Figure, median_ratio, spread

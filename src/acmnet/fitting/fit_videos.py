@@ -24,7 +24,7 @@ from acmnet.data.labels.marks import (
 from acmnet.data.video_groups import VideoGroups, read_groups
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.evaluation.videos_trained_on import TAUGHT_KEY, TRAINED_ON_KEY, taught_note
-from acmnet.extraction.i3d.fastest_precision import with_fastest
+from acmnet.extraction.i3d.speed.fastest_precision import with_fastest
 from acmnet.extraction.keypoints.keypoint_request import settled
 from acmnet.extraction.many_videos.extraction_request import ExtractionRequest
 from acmnet.extraction.many_videos.records import was_extracted

@@ -24,10 +24,10 @@ from acmnet.extraction.i3d.i3d import (
     Unit,
     kinetics_classes,
 )
-from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.i3d_planes import PlaneI3D
 from acmnet.extraction.i3d.i3d_runner import I3DRunner
 from acmnet.extraction.i3d.i3d_weights import load_i3d
+from acmnet.extraction.i3d.openvino.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.snippet_cutting import crop_centre, crop_ten, cut_snippets
 from acmnet.extraction.openvino_on_cpu import cpu_settings
 from acmnet.extraction.weights.weights_error import WeightsError

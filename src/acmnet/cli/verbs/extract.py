@@ -27,7 +27,7 @@ from acmnet.cli.terminal.app import (
 from acmnet.cli.terminal.progress import ExtractionBar
 from acmnet.cli.terminal.terminal_tables import plain_table
 from acmnet.evaluation.comparison.tables import Table
-from acmnet.extraction.i3d.fastest_precision import with_fastest
+from acmnet.extraction.i3d.speed.fastest_precision import with_fastest
 from acmnet.extraction.keypoints.keypoint_request import settled
 from acmnet.extraction.many_videos.extraction_request import (
     ExtractionRequest,
@@ -139,7 +139,7 @@ def _print_summary(summary: ExtractionSummary, out: Path) -> None:
 
 def _print_back_ends(videos: list[Path]) -> None:
     """Print a table of what can compute I3D here, measured on some snippets."""
-    from acmnet.extraction.i3d.back_end_table import COLUMNS, back_end_table
+    from acmnet.extraction.i3d.speed.back_end_table import COLUMNS, back_end_table
 
     files = find_videos(videos)
     with errors.status("measuring"):

@@ -37,10 +37,10 @@ class ExtractionSettings:
     """Number format of I3D. bf16 changes its features by 1 % (a cosine of 0.9999
     between the vectors). A device that could only emulate bf16 falls back to fp32, and
     the manifest says so. "auto" is bf16 unless
-    `acmnet.extraction.i3d.fastest_precision.with_fastest` has chosen another one."""
+    `acmnet.extraction.i3d.speed.fastest_precision` has chosen another one."""
     peaks: tuple[float, ...] = ()
     """Only for "openvino-int8": what the convolutions of I3D read at most, as
-    `acmnet.extraction.i3d.i3d_openvino.measured_peaks` returns it."""
+    `acmnet.extraction.i3d.openvino.i3d_openvino.measured_peaks` returns it."""
     least_cosine: float = LEAST_COSINE
     """Only for "auto" and "openvino-int8": the least cosine between the I3D features of
     a snippet and those in fp32, in (0, 1]. A format that changes them more is not

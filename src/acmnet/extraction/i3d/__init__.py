@@ -2,6 +2,6 @@
 
 In come the frames of a video; out come 1024 numbers for each snippet (`i3d_runner`).
 `i3d` is the network in torch. The same arithmetic by other means is in `i3d_planes`
-(GPU) and in `i3d_openvino`, `i3d_openvino_model` and `i3d_int8` (CPU).
-`fastest_precision` measures which of them is fastest on this machine and exact enough.
+(GPU) and ``openvino/`` (CPU). ``speed/`` measures which of them is fastest on this
+machine and exact enough.
 """

@@ -25,8 +25,8 @@ from acmnet.extraction.i3d.i3d import (
     Frames,
     I3DError,
 )
-from acmnet.extraction.i3d.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.i3d_planes import PlaneI3D
+from acmnet.extraction.i3d.openvino.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.snippet_cutting import crop_centre, crop_ten, cut_snippets
 from acmnet.runtime.devices import computed_in, exact_fp32
 
@@ -57,7 +57,7 @@ class I3DRunner:
     device : str
         A device of torch, such as ``"cuda"``; OpenVINO needs ``"cpu"``.
     peaks : sequence of float
-        For int8, what `acmnet.extraction.i3d.i3d_openvino.measured_peaks` returns.
+        For int8, what `measured_peaks` of ``openvino/`` returns.
 
     Raises
     ------

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from acmnet.extraction.extractors.i3d_choices import Precision
 from acmnet.extraction.i3d.i3d import I3D, Frames, I3DError
-from acmnet.extraction.i3d.i3d_int8 import kept_peak
-from acmnet.extraction.i3d.i3d_openvino_model import openvino_model
+from acmnet.extraction.i3d.openvino.i3d_int8 import kept_peak
+from acmnet.extraction.i3d.openvino.i3d_openvino_model import openvino_model
 from acmnet.extraction.openvino_on_cpu import cpu_settings, without_reports
 
 

@@ -21,7 +21,7 @@ from acmnet.extraction.i3d.i3d import (
     Unit,
     same_padding,
 )
-from acmnet.extraction.i3d.i3d_int8 import (
+from acmnet.extraction.i3d.openvino.i3d_int8 import (
     LEAST_PIXELS,
     Range,
     convolutions,
@@ -50,8 +50,8 @@ def openvino_model(
     snippet_frames : int
         Frames in a snippet T.
     peaks : sequence of float, optional
-        What `acmnet.extraction.i3d.i3d_openvino.measured_peaks` returns; the large
-        convolutions are then computed in int8.
+        What `i3d_openvino.measured_peaks` returns; the large convolutions are then
+        computed in int8.
     returns_peaks : bool
         Whether the model also returns the largest number that each convolution but the
         first one reads, in the order of `convolutions`.

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
-from acmnet.extraction.i3d.fastest_precision import sampled_snippets
 from acmnet.extraction.i3d.i3d import I3DError
-from acmnet.extraction.i3d.i3d_back_ends import (
+from acmnet.extraction.i3d.speed.fastest_precision import sampled_snippets
+from acmnet.extraction.i3d.speed.i3d_back_ends import (
     BACK_ENDS,
     Measured,
     cosines,

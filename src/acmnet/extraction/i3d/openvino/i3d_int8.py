@@ -49,8 +49,8 @@ def ranges_of(network: I3D, peaks: Sequence[float]) -> dict[nn.Conv3d, Range]:
         A folded network of the RGB stream; it reads numbers in ``[-1, 1]``.
     peaks : sequence of float
         The largest number that each convolution but the first one reads, as
-        `acmnet.extraction.i3d.i3d_openvino.measured_peaks` returns them. Each of these
-        convolutions reads what a ReLU returns, so the smallest number is 0.
+        `i3d_openvino.measured_peaks` returns them. Each of these convolutions reads
+        what a ReLU returns, so the smallest number is 0.
 
     Raises
     ------

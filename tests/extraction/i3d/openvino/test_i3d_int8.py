@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from acmnet.extraction.i3d.i3d import I3D, I3DError
-from acmnet.extraction.i3d.i3d_int8 import convolutions
-from acmnet.extraction.i3d.i3d_openvino import import_openvino, measured_peaks
-from acmnet.extraction.i3d.i3d_openvino_model import openvino_model
 from acmnet.extraction.i3d.i3d_runner import I3DRunner, network_input
+from acmnet.extraction.i3d.openvino.i3d_int8 import convolutions
+from acmnet.extraction.i3d.openvino.i3d_openvino import import_openvino, measured_peaks
+from acmnet.extraction.i3d.openvino.i3d_openvino_model import openvino_model
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="openvino is not installed"

@@ -10,9 +10,9 @@ from acmnet.extraction.extractors.extraction_settings import (
     settings_of,
 )
 from acmnet.extraction.extractors.extractor_names import ExtractorError
-from acmnet.extraction.i3d import fastest_precision, i3d_back_ends
-from acmnet.extraction.i3d.fastest_precision import machine_key, with_fastest
 from acmnet.extraction.i3d.i3d import I3DError
+from acmnet.extraction.i3d.speed import fastest_precision, i3d_back_ends
+from acmnet.extraction.i3d.speed.fastest_precision import machine_key, with_fastest
 from acmnet.segments import SnippetGrid
 from support.extractions import write_movie
 

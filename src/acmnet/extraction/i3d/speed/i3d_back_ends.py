@@ -22,13 +22,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from acmnet.extraction.extractors.i3d_choices import RGB_WEIGHTS, Precision
 from acmnet.extraction.i3d.i3d import I3D, INPUT_SIDE, Frames, I3DError
-from acmnet.extraction.i3d.i3d_openvino import (
+from acmnet.extraction.i3d.i3d_runner import network_input, torch_pass
+from acmnet.extraction.i3d.i3d_weights import load_i3d
+from acmnet.extraction.i3d.openvino.i3d_openvino import (
     import_openvino,
     measured_peaks,
     openvino_pass,
 )
-from acmnet.extraction.i3d.i3d_runner import network_input, torch_pass
-from acmnet.extraction.i3d.i3d_weights import load_i3d
 from acmnet.extraction.i3d.published_i3d_files import unfilled_network
 from acmnet.runtime.devices import computed_in
 from acmnet.runtime.quiet_export import quiet_export
@@ -157,7 +157,7 @@ def measured(
     snippets : (n, T, 224, 224, 3) uint8 array
         The snippets that each is to compute, at least one.
     peaks : sequence of float
-        For int8; see `acmnet.extraction.i3d.i3d_openvino.measured_peaks`.
+        For int8; see `acmnet.extraction.i3d.openvino.i3d_openvino.measured_peaks`.
     """
     context = multiprocessing.get_context("spawn")
     for name in names:

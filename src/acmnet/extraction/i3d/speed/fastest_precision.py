@@ -22,7 +22,13 @@ from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.extractors.extractor_names import parts_of
 from acmnet.extraction.extractors.i3d_choices import UNMEASURED_FORMAT
 from acmnet.extraction.i3d.i3d import Frames, I3DError
-from acmnet.extraction.i3d.i3d_back_ends import (
+from acmnet.extraction.i3d.openvino.i3d_openvino import (
+    import_openvino,
+    measured_peaks,
+    openvino_pass,
+)
+from acmnet.extraction.i3d.snippet_cutting import crop_centre, cut_snippets
+from acmnet.extraction.i3d.speed.i3d_back_ends import (
     BACK_ENDS,
     Measured,
     cosines,
@@ -30,12 +36,6 @@ from acmnet.extraction.i3d.i3d_back_ends import (
     measured,
     peaks_of,
 )
-from acmnet.extraction.i3d.i3d_openvino import (
-    import_openvino,
-    measured_peaks,
-    openvino_pass,
-)
-from acmnet.extraction.i3d.snippet_cutting import crop_centre, cut_snippets
 from acmnet.extraction.weights.weights_folder import weights_directory
 from acmnet.files.file_access import write_json
 from acmnet.video.frames import FrameReader, VideoError, claimed_duration_s
