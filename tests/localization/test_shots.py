@@ -44,13 +44,15 @@ def bridged(found, cuts_s):
     return [(d, c) for d in found for c in cuts_s if d.start_s < c < d.end_s]
 
 
-def test_a_run_is_split_and_its_flanks_end_at_the_cut():
+@pytest.mark.parametrize("cut_s", [4.01, 3.99])
+def test_a_run_is_split_and_its_flanks_end_at_the_cut(cut_s):
     # active in [2, 6] s
-    video = said([0, 0, 1, 1, 1, 1, 0, 0], cuts_s=(4.01,))
+    video = said([0, 0, 1, 1, 1, 1, 0, 0], cuts_s=(cut_s,))
     runs = activation_runs(video, PLAIN)
-    np.testing.assert_allclose(runs.start_s, [2.0, 4.01], atol=0.03)
-    np.testing.assert_allclose(runs.end_s, [4.01, 6.0], atol=0.03)
-    assert runs.end_s[0] == runs.start_s[1] == 4.01  # the cut, not the cell's edge
+    np.testing.assert_allclose(runs.start_s, [2.0, cut_s], atol=0.03)
+    np.testing.assert_allclose(runs.end_s, [cut_s, 6.0], atol=0.03)
+    # the cut, not the edge of the cell, which is at 4
+    assert runs.end_s[0] == runs.start_s[1] == cut_s
     found = localize_activations(video, PLAIN)
     whole = localize_activations(said([0, 0, 1, 1, 1, 1, 0, 0]), PLAIN)
     assert len(found) == 2
