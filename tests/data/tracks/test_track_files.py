@@ -373,10 +373,18 @@ REFUSALS = {
     "none.csv": ("a_x,a_y\n", "a header and no row"),
     "clock.csv": ("time,a_x,a_y\n0,1,2\n", "unit of the column 'time' is not known"),
     "twice.csv": ("frame,body,a_x,a_y\n0,1,1,2\n0,1,3,4\n", "row 3 has the same frame"),
+    "apart.csv": (
+        "frame,body,a_x,a_y\n0,1,1,2\n0,2,5,6\n1,1,7,8\n0,1,3,4\n",
+        "row 5 has the same frame",
+    ),
     "who.csv": ("person,a_x,a_y\n0,1,2\n", "no column that says of which frame"),
     "back.csv": ("time_s,a_x,a_y\n1,1,2\n0,1,2\n", "not later than 1 s of the frame"),
     "scorer.csv": ("scorer,a\nx,b\n", "has no rows 'bodyparts' and 'coords'"),
     "twin.csv": (SLEAP_CSV + "a,2,1,1,1,1,1,1,1\n", "has two instances of 'a'"),
+    "triplet.csv": (
+        SLEAP_CSV + "a,9,1,1,1,1,1,1,1\nb,9,2,2,1,2,2,1,1\na,9,3,3,1,3,3,1,1\n",
+        "has two instances of 'a'",
+    ),
     "half.csv": ("frame,a_x,a_y\n0.5,1,2\n", "'frame' must be whole numbers"),
     "order.csv": (
         deeplabcut_csv(
