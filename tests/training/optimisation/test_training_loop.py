@@ -19,6 +19,7 @@ from acmnet.training.first_stage.losses import LossTerms
 from acmnet.training.first_stage.marked_snippets import SnippetMarks, WatchedStretch
 from acmnet.training.first_stage.training_settings import TrainingSettings
 from acmnet.training.first_stage.weak_task import Plan, WeakTask
+from acmnet.training.optimisation import training_loop
 from acmnet.training.optimisation.training_error import TrainingError
 from acmnet.training.optimisation.training_loop import train
 
@@ -216,6 +217,21 @@ def test_what_compares_videos_is_not_split_over_processes(dataset, monkeypatch):
     loss = LossSettings(coactivity_weight=1.0)
     with pytest.raises(TrainingError, match=r"may not be split, got 2 processes"):
         trained(dataset, dataclasses.replace(PLAN, loss=loss))
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 5])
+def test_processes_share_each_batch_and_count_each_video_once(monkeypatch, world):
+    monkeypatch.setattr(training_loop, "_world", lambda: world)
+    for n in range(1, 8):
+        counted = []
+        for rank in range(world):
+            monkeypatch.setattr(training_loop, "_rank", lambda: rank)  # noqa: B023
+            part, weight = training_loop._own_part(n)
+            own = list(range(n))[part]
+            assert own  # DDP needs a loss of every process, if only at no weight
+            assert weight in (0.0, 1.0)
+            counted += own if weight else []
+        assert counted == list(range(n))
 
 
 def test_the_loss_falls(dataset):
