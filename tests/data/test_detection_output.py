@@ -197,6 +197,33 @@ def test_a_csv_is_scored(tmp_path):
     assert report.map.tolist() == [1.0] * 6 + [0.0]
 
 
+def test_rows_of_a_csv_in_any_order_go_to_their_videos(tmp_path):
+    random = np.random.default_rng(0)
+    head = csv_of({}).splitlines()[0]
+    rows = [
+        (f"v{random.integers(4)}", f"c{random.integers(3)}", i, i + 1 + i / 8, i / 64)
+        for i in range(40)
+    ]
+    path = tmp_path / "found.csv"
+    lines = [",".join(map(str, row)) for row in rows]
+    path.write_text("\n".join([head, *lines]))
+    found = read_detections(path)
+    in_order = dict.fromkeys(row[0] for row in rows)
+    assert found.video_ids == tuple(in_order)
+    # the videos one after another, the rows of each as they stand
+    assert [
+        (found.video_ids[v], found.labels[c], *numbers)
+        for v, c, *numbers in zip(
+            found.video_index,
+            found.label_index,
+            found.start_s,
+            found.end_s,
+            found.score,
+            strict=True,
+        )
+    ] == [row for video in in_order for row in rows if row[0] == video]
+
+
 def test_a_csv_without_rows_is_scored_as_nothing(tmp_path):
     path = tmp_path / "found.csv"
     path.write_text("\ufeff" + csv_of({"v": Detections.of(["run"])}))
