@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import struct
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from acmnet.data.features import feature_files
 from acmnet.data.features.feature_files import (
     FeatureError,
     map_values,
     read_header,
     read_values,
+    refuse_infinite,
 )
 from acmnet.data.features.feature_manifest import FeatureManifest, write_manifest
 from acmnet.data.features.feature_store import open_store
@@ -271,3 +275,32 @@ def test_localize_keeps_what_good_videos_gave(acmnet, tiny_world, tiny_run, tmp_
     found = json.loads((tmp_path / "found.json").read_text())["results"]
     assert sorted(found) == [path.stem for path in files[5:]]
     assert all(path.name in err for path in files[:5])
+
+
+SPECIAL = [0.0, -0.0, 1.5, -3.0, 6e-8, 65504.0, -65504.0, np.nan, np.inf, -np.inf]
+
+
+@given(
+    st.sampled_from([np.float16, np.float32]),
+    st.integers(1, 4).flatmap(
+        lambda columns: st.lists(
+            st.lists(
+                st.one_of(st.sampled_from(SPECIAL[:7]), st.sampled_from(SPECIAL)),
+                min_size=columns,
+                max_size=columns,
+            ),
+            min_size=1,
+            max_size=9,
+        )
+    ),
+    st.sampled_from([1, 3, 5, 2**17]),
+)
+def test_the_first_number_that_is_not_finite_is_found_in_any_part(kind, rows, at_once):
+    features = np.array(rows, kind)
+    bad = np.argwhere(~np.isfinite(features)).tolist()
+    with mock.patch.object(feature_files, "_LOOKED_AT", at_once):
+        if not bad:
+            refuse_infinite(Path("a.npy"), features)
+            return
+        with pytest.raises(FeatureError, match="in row {}, column {} ".format(*bad[0])):
+            refuse_infinite(Path("a.npy"), features)
