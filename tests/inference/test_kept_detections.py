@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from acmnet.checkpoints.checkpoint import load_config
-from acmnet.cli.verbs import report
+from acmnet.cli.verbs import localize, report
+from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.features.feature_store import write_features
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.inference.kept_detections import FOUND_FILE, FoundFile, found_videos
@@ -61,6 +62,28 @@ def test_what_was_found_is_kept_to_the_last_digit(kept):
     again = found_videos(file, refused, on_video=told.append)
     same(again, first)
     assert told == [*first, *first]
+
+
+def test_a_training_keeps_what_it_finds_in_its_videos(
+    tiny_run, tiny_world, acmnet, monkeypatch
+):
+    """`localize` then asks the networks about no other videos."""
+    data = open_data(DataSource(*tiny_world, "training"))
+    model = load(tiny_run)
+    found = localize_videos(model, data)
+    same(FoundFile.of(model, tiny_run, data).read(), found)
+    asked = []
+
+    def noted(model, data, *given):
+        asked.extend(data.annotations.videos)
+        return localize_videos(model, data, *given)
+
+    monkeypatch.setattr(localize, "localize_videos", noted)
+    given = ("--features", tiny_world[1], "--annotations", tiny_world[0])
+    code, _, err = acmnet("localize", "--run", tiny_run, *given, "--out", "found.json")
+    assert code == 0, err
+    assert not set(asked) & set(found)
+    assert set(read_detections("found.json").video_ids) == {*asked, *found}
 
 
 def test_a_video_whose_features_were_written_again_is_found_anew(kept):

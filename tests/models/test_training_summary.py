@@ -89,8 +89,13 @@ def test_the_best_score_is_that_of_the_surest_detection(runs, tiny_world, profil
         expected = np.full(len(model.class_names), -np.inf)
         np.maximum.at(expected, found.class_index, found.score)
         missing += np.isinf(expected).sum()
-        best = model.best_scores(data.store.read(video))
+        features = data.store.read(video)
+        best = model.best_scores(features)
         np.testing.assert_allclose(best, expected, atol=1e-8)
+        same, at_once = model.found_and_best(features)
+        assert np.array_equal(at_once, best)
+        for name in ("start_s", "end_s", "score", "class_index"):
+            assert np.array_equal(getattr(same, name), getattr(found, name))
     assert missing > 0 or profile == "best"  # a student speaks of every class
 
 

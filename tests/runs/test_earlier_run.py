@@ -23,6 +23,7 @@ def features(tmp_path):
         write_features(there, video, np.ones((5, 4), np.float16))
         (there / "extracted").mkdir(exist_ok=True)
         (there / "extracted" / f"{video}.json").write_text("{}")
+    (there / "failed.jsonl").write_text('{"video": "c"}\n')
     return there
 
 
@@ -30,11 +31,11 @@ def test_features_are_taken_without_space_of_their_own(features, tmp_path):
     here = tmp_path / "run" / "features"
     take_features(features, here)
     assert sorted(open_store(here).video_ids) == ["a", "b"]
-    assert (here / "a.npy").samefile(features / "a.npy")
-    # what extraction appends to is another file
-    assert not (here / "extracted" / "a.json").samefile(
-        features / "extracted" / "a.json"
-    )
+    for name in ("a.npy", "extracted/a.json"):
+        assert (here / name).samefile(features / name)
+    # what extraction appends to, or a person may edit, is another file
+    for name in ("failed.jsonl", "features.json"):
+        assert not (here / name).samefile(features / name)
 
 
 def test_features_that_are_there_stay(features, tmp_path):
@@ -65,7 +66,7 @@ def test_a_record_comes_after_its_features(features, tmp_path, monkeypatch):
     monkeypatch.setattr(earlier_run.os, "link", stopped)
     with pytest.raises(KeyboardInterrupt):
         take_features(features, here)
-    assert not list(here.rglob("*.json"))
+    assert not [path for path in here.rglob("*") if path.is_file()]
 
 
 def test_features_that_are_gone_are_named(tiny_run, monkeypatch):

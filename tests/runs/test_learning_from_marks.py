@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import shutil
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from acmnet.runs.training_run import train_run
 from acmnet.segments import Segment
 from acmnet.training.first_stage import weak_task
 from acmnet.training.second_stage.held_out_marks import CLEAR_GAIN
+from support.runs import edit_config
 
 FEW = {
     "training.epochs": 40,
@@ -294,6 +296,15 @@ def test_teachers_that_nothing_concerns_are_kept(asked, names):
     kept, before = (run / "teachers" / "0" for run in (request.out, names[0].out))
     assert weights_sha256(kept) == weights_sha256(before)
     assert weights_sha256(request.out) != weights_sha256(names[0].out)
+
+
+def test_of_kept_teachers_those_are_silent_that_were_before(asked, names, tmp_path):
+    """The networks and the videos are the same, so they are not asked again."""
+    earlier = shutil.copytree(names[0].out, tmp_path / "earlier")
+    edit_config(earlier, lambda config: config["training"].update(silent_teachers=[0]))
+    request = a_round(asked, "names", names, name="silent")
+    train_run(dataclasses.replace(request, begin_from=earlier))
+    assert load_config(request.out).training["silent_teachers"] == [0]
 
 
 def test_with_other_names_teachers_are_not_kept(asked, names):

@@ -47,8 +47,7 @@ from acmnet.fitting.listed_videos import (
     listed_files,
     refuse_what_is_lost,
 )
-from acmnet.inference.kept_detections import FoundFile, keep
-from acmnet.inference.localized_videos import localize_videos
+from acmnet.inference.kept_detections import FoundFile, found_videos
 from acmnet.inference.why_nothing_found import why_nothing
 from acmnet.models.stored_model import load
 from acmnet.models.trained_model import TrainedModel
@@ -268,12 +267,8 @@ def _localized(
     request: FitRequest, model: TrainedModel, everything: Data, hooks: Hooks
 ) -> dict[str, Detections]:
     """Return the detections of every video, and keep them in the run."""
-    results = localize_videos(model, everything)
-    names = model.class_names
-    kept = FoundFile(
-        run=request.out, settings=request.settings, class_names=names, data=everything
-    )
-    keep(kept, results, hooks.on_note)
+    kept = FoundFile.of(model, request.out, everything)
+    results = found_videos(kept, lambda: model, on_note=hooks.on_note)
     reason = why_nothing(model, everything, results)
     if reason is not None:
         hooks.on_note(reason)

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -57,6 +57,12 @@ class FoundFile:
     settings: Settings
     class_names: tuple[str, ...]
     data: Data
+
+    @classmethod
+    def of(cls, model: TrainedModel, run: Path, data: Data) -> Self:
+        """Return the file of what a model that was read from a run finds in videos."""
+        names = model.class_names
+        return cls(run=run, settings=model.settings, class_names=names, data=data)
 
     def read(self) -> dict[str, Detections]:
         """Return the kept detections that are still valid, by video."""
@@ -161,16 +167,38 @@ def found_videos(
     on_note : callable
         Called with a sentence where the run cannot be written to.
     """
-    data, kept = file.data, file.read()
-    missing = {video for video in data.annotations.videos if video not in kept}
+
+    def find(missing: Data) -> dict[str, Detections]:
+        found = localize_videos(model(), missing, on_video, on_failure)
+        keep(file, found, on_note)
+        return found
+
+    return beside_kept(file, find, on_video)
+
+
+def beside_kept(
+    file: FoundFile,
+    find: Callable[[Data], dict[str, Detections]],
+    on_video: Callable[[str], None],
+) -> dict[str, Detections]:
+    """Return the detections of every video: kept ones, and what is found in the rest.
+
+    Parameters
+    ----------
+    file : FoundFile
+        Where detections are kept; nothing is written to it.
+    find : callable
+        Given the videos whose detections are not kept, if there are any, returns those
+        that it finds.
+    on_video : callable
+        Called with the id of each video whose detections are kept.
+    """
+    videos, kept = file.data.annotations.videos, file.read()
     for video in kept:
         on_video(video)
-    if not missing:
-        return kept
-    found = localize_videos(model(), data.only(missing), on_video, on_failure)
-    keep(file, found, on_note)
-    both = kept | found
-    return {video: both[video] for video in data.annotations.videos if video in both}
+    missing = {video for video in videos if video not in kept}
+    both = kept | find(file.data.only(missing)) if missing else kept
+    return {video: both[video] for video in videos if video in both}
 
 
 def keep(

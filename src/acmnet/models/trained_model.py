@@ -160,25 +160,15 @@ class TrainedModel:
         ValueError
             If the shape is not (L, D) or a value is not finite.
         """
-        rules = self.settings.localization
         wanted = np.array([classes is None or x in classes for x in self.class_names])
         if classes is not None:
             activations = activations or self.activations(features, cuts_s)
             activations = activations.only(wanted)
-        if not self.students:
-            if activations is None:
-                activations = self.activations(features, cuts_s)
-            found = localize_activations(activations, rules)
-        else:
-            candidates = self.candidates(features, activations, cuts_s=cuts_s)
-            if classes is not None:
-                candidates = candidates.only(wanted)
-            found = localize_candidates(candidates, rules.soft_nms_sigma)
-        if classes is not None:
-            found = found.only(wanted[found.class_index])
-        if not rules.unit_scores:
-            return found
-        return dataclasses.replace(found, score=unit_scores(found.score))
+        outputs = self._outputs(features, activations, cuts_s)
+        if classes is not None and isinstance(outputs, VideoCandidates):
+            outputs = outputs.only(wanted)
+        found = self._found(outputs)
+        return found if classes is None else found.only(wanted[found.class_index])
 
     def best_scores(
         self, features: Features, *, cuts_s: Cuts = None
@@ -193,13 +183,45 @@ class TrainedModel:
         ValueError
             If the shape is not (L, D) or a value is not finite.
         """
+        return self._best(self._outputs(features, None, cuts_s))
+
+    def found_and_best(
+        self, features: Features, *, cuts_s: Cuts = None
+    ) -> tuple[Detections, npt.NDArray[np.float64]]:
+        """Return what `localize` and `best_scores` return, asking the networks once."""
+        outputs = self._outputs(features, None, cuts_s)
+        return self._found(outputs), self._best(outputs)
+
+    def _outputs(
+        self, features: Features, activations: VideoActivations | None, cuts_s: Cuts
+    ) -> VideoActivations | VideoCandidates:
+        """Return the outputs that the actions of a video are found in."""
+        if self.students:
+            return self.candidates(features, activations, cuts_s=cuts_s)
+        return activations or self.activations(features, cuts_s)
+
+    def _found(self, outputs: VideoActivations | VideoCandidates) -> Detections:
+        """Return the detections of a video."""
         rules = self.settings.localization
-        if not self.students:
-            found = score_proposals(self.activations(features, cuts_s), rules)
+        if isinstance(outputs, VideoCandidates):
+            found = localize_candidates(outputs, rules.soft_nms_sigma)
+        else:
+            found = localize_activations(outputs, rules)
+        if not rules.unit_scores:
+            return found
+        return dataclasses.replace(found, score=unit_scores(found.score))
+
+    def _best(
+        self, outputs: VideoActivations | VideoCandidates
+    ) -> npt.NDArray[np.float64]:
+        """Return the highest score of each class in a video, (C,)."""
+        rules = self.settings.localization
+        if isinstance(outputs, VideoCandidates):
+            best = best_candidates(outputs)
+        else:
+            found = score_proposals(outputs, rules)
             best = np.full(len(self.class_names), -np.inf)
             np.maximum.at(best, found.class_index, found.score)
-        else:
-            best = best_candidates(self.candidates(features, cuts_s=cuts_s))
         if rules.unit_scores:
             is_found = np.isfinite(best)
             best[is_found] = unit_scores(best[is_found])

@@ -24,6 +24,7 @@ from acmnet.models.feature_likeness import Likeness
 from acmnet.models.run_notes import note_of
 from acmnet.models.trained_model import TrainedModel
 from acmnet.recipes import Settings
+from acmnet.segments import Detections
 
 SUMMARY_FILE: Final = "training_summary.json"
 FORMAT_VERSION: Final = 1
@@ -35,7 +36,9 @@ class TrainingSummaryError(ValueError):
     """A run's training summary that cannot be read; the message names the file."""
 
 
-def summarize_training(run: Path, model: TrainedModel, data: Data) -> None:
+def summarize_training(
+    run: Path, model: TrainedModel, data: Data
+) -> dict[str, Detections]:
     """Summarise the training videos and keep the summary in the run.
 
     Parameters
@@ -46,20 +49,28 @@ def summarize_training(run: Path, model: TrainedModel, data: Data) -> None:
         The run's model, with the settings that it was trained with.
     data : Data
         The videos and labels that it was trained on.
+
+    Returns
+    -------
+    dict of video id to Detections
+        What the model finds in the videos that were read.
     """
     labels = data.labels
     videos = sorted(labels)
     videos = videos[:: -(-len(videos) // MOST_VIDEOS)]
     names = np.array(model.class_names)
-    found = []
+    found: dict[str, Detections] = {}
+    scores = []
 
     def looked_at(video: str) -> npt.NDArray[np.floating]:
         features = data.store.read(video)
-        found.append(model.best_scores(features, cuts_s=data.store.cuts_s(video)))
+        cuts_s = data.store.cuts_s(video)
+        found[video], best = model.found_and_best(features, cuts_s=cuts_s)
+        scores.append(best)
         return features.numpy()
 
     likeness = Likeness.of(map(looked_at, videos))
-    best = np.array(found)
+    best = np.array(scores)
     is_carried = np.array([np.isin(names, labels[video]) for video in videos])
     values = {
         "format": FORMAT_VERSION,
@@ -70,6 +81,7 @@ def summarize_training(run: Path, model: TrainedModel, data: Data) -> None:
         "features": None if likeness is None else likeness.to_json(),
     }
     write_json(run / SUMMARY_FILE, values)
+    return found
 
 
 def shown_score(run: Path, used: Settings | None = None) -> float | None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from acmnet.checkpoints.checkpoint import load_config, weights_sha256
 from acmnet.checkpoints.exported_file import is_exported
 from acmnet.data.features.feature_files import SUFFIXES
+from acmnet.data.features.stored_features import RECORDS
 from acmnet.data.labelled_features import labels_sha256
 from acmnet.data.labels.marks import marks_sha256, marks_values
 from acmnet.files.file_access import make_folder, written_whole
@@ -247,8 +248,9 @@ def earlier_features(run: Path) -> Path:
 def take_features(there: Path, here: Path) -> None:
     """Put the files of a directory of features into another one, where they are not.
 
-    Features take no space twice where the file system allows it: both directories then
-    hold the same file, which is replaced, never changed. Records come after features,
+    Features and their records take no space twice where the file system allows it: both
+    directories then hold the same file, which is replaced, never changed, and which
+    nobody edits, unlike the manifest. Records come after features,
     as extraction writes them, so that an interrupted call is simply repeated.
 
     Parameters
@@ -262,7 +264,7 @@ def take_features(there: Path, here: Path) -> None:
         if place.exists() or path.name.startswith("."):
             continue
         make_folder(place.parent)
-        if path.suffix in SUFFIXES:
+        if path.suffix in SUFFIXES or path.parent.name == RECORDS:
             try:
                 os.link(path, place)
                 continue

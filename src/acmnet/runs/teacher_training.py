@@ -15,7 +15,7 @@ from torch import distributed
 from acmnet.checkpoints.checkpoint import load_config
 from acmnet.checkpoints.checkpoint_folder import CONFIG_FILE, folder_of
 from acmnet.data.datasets import WeakDataset
-from acmnet.models.stored_model import TEACHERS, load_network
+from acmnet.models.stored_model import SILENT_TEACHERS, TEACHERS, load_network
 from acmnet.network.acm_net import ACMNet
 from acmnet.runs.earlier_run import has_same_marks, has_same_names, keep_teacher
 from acmnet.runs.memory_needs import memory_bytes, needed_bytes
@@ -46,8 +46,9 @@ def trained_teachers(
 ) -> Teachers:
     """Return the teachers of a run: those of the earlier run, or trained ones.
 
-    Teachers that are trained are not trained again, unless they guess
-    and another one has started to learn. On a CPU, the others are trained at
+    Which of those of the earlier run are silent is what that run found. Teachers that
+    are trained are not trained again, unless they guess and another one has started to
+    learn. On a CPU, the others are trained at
     the same time, each in a thread of its own, and read the same features. What a
     teacher learns does not depend on the others.
 
@@ -76,9 +77,10 @@ def trained_teachers(
         That of the first teacher that cannot be trained; the others are stopped.
     """
     places = range(request.settings.teachers.count)
-    if keeps_teachers(request):
+    if request.begin_from is not None and keeps_teachers(request):
         kept = [_kept_teacher(request, k) for k in places]
-        return Teachers.of(kept, guessing([mean_spread(x, dataset) for x in kept]))
+        known = load_config(request.begin_from).training.get(SILENT_TEACHERS, ())
+        return Teachers.of(kept, known)
 
     def trained(some: Sequence[RunRequest]) -> tuple[ACMNet, ...]:
         return trained_together(

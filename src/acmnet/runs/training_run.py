@@ -14,6 +14,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from acmnet.data.checks.refusals import refuse_problems
 from acmnet.data.labels.json_files.label_json import label_file
+from acmnet.inference.kept_detections import FoundFile, keep
 from acmnet.messages import some
 from acmnet.models.stored_model import load
 from acmnet.models.training_summary import summarize_training
@@ -43,7 +44,8 @@ def train_run(
 
     The directory then holds ``checkpoint/`` (see `acmnet.checkpoints.checkpoint`),
     ``log.jsonl`` with every loss term of every step, ``checkpoints/`` where they were
-    to be kept, and ``training_summary.json``, see `acmnet.models.training_summary`.
+    to be kept, ``training_summary.json``, see `acmnet.models.training_summary`, and
+    what the model finds in these videos, see `acmnet.inference.kept_detections`.
 
     With ``request.resume`` it may be called again and again: it trains the epochs that
     are missing and writes the files that are missing. A finished run is left as it is.
@@ -72,7 +74,8 @@ def train_run(
                 _train(request, found, on_step, on_note)
         if is_first_process():
             model = load(request.out, device=request.device)
-            summarize_training(request.out, model, request.data)
+            results = summarize_training(request.out, model, request.data)
+            keep(FoundFile.of(model, request.out, request.data), results, on_note)
     return request.out
 
 

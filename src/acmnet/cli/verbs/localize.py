@@ -48,7 +48,8 @@ from acmnet.extraction.extractors.extractor_names import reads_videos
 from acmnet.extraction.many_videos.video_search import find_recordings
 from acmnet.fitting.extracted_videos import extraction_of
 from acmnet.inference import kinetics_zero_shot
-from acmnet.inference.localized_videos import localize_videos
+from acmnet.inference.kept_detections import FoundFile, beside_kept
+from acmnet.inference.localized_videos import localize_videos, refuse_other_features
 from acmnet.inference.why_nothing_found import why_nothing
 from acmnet.inference.worker_localization import (
     VIDEOS_TOGETHER,
@@ -193,7 +194,10 @@ def _advise_on_outputs(outputs: list[Output], n_videos: int) -> None:
 
 
 def _finding(stored: StoredRun, workers: Workers) -> Find:
-    """Return what finds the actions: here, or by workers that load the same run."""
+    """Return what finds the actions: here, or by workers that load the same run.
+
+    Videos whose detections the run keeps are not looked at again.
+    """
 
     def find(
         model: TrainedModel,
@@ -201,19 +205,24 @@ def _finding(stored: StoredRun, workers: Workers) -> Find:
         on_video: Callable[[str], None],
         on_failure: Callable[[FeatureError], None] | None,
     ) -> dict[str, Detections]:
-        n_tasks = math.ceil(len(data.annotations.videos) / VIDEOS_TOGETHER)
-        needed = dataclasses.replace(workers, count=min(workers.count, n_tasks) or 1)
-        if needed.is_this_process:
-            return localize_videos(model, data, on_video, on_failure)
-        with task_workers(needed, note) as do_tasks:
-            return localize_on_workers(
-                stored,
-                model,
-                data,
-                do_tasks,
-                on_video=on_video,
-                on_failure=on_failure,
-            )
+        def of_others(others: Data) -> dict[str, Detections]:
+            n_tasks = math.ceil(len(others.annotations.videos) / VIDEOS_TOGETHER)
+            count = min(workers.count, n_tasks) or 1
+            needed = dataclasses.replace(workers, count=count)
+            if needed.is_this_process:
+                return localize_videos(model, others, on_video, on_failure)
+            with task_workers(needed, note) as do_tasks:
+                return localize_on_workers(
+                    stored,
+                    model,
+                    others,
+                    do_tasks,
+                    on_video=on_video,
+                    on_failure=on_failure,
+                )
+
+        refuse_other_features(model, data.store)
+        return beside_kept(FoundFile.of(model, stored.run, data), of_others, on_video)
 
     return find
 
