@@ -256,7 +256,8 @@ def test_fit_takes_a_spreadsheet_and_leaves_out_what_is_broken(
     assert "Names: " in result[1]
     assert "Where: its networks, trained apart from each other, " in result[1]
     assert "to measure the precision" in result[1]
-    assert "which tells the precision" in Path("run/report.md").read_text()
+    written = Path("run/report.md").read_text()
+    assert "`acmnet view run --videos videos`, which tells the precision" in written
     shown_from = json.loads(Path("run/detections.json").read_text())["external_data"]
     assert 0.0 < shown_from["shown_from"] < 1.0
     assert "- Left out: ghost" in Path("run/report.md").read_text()

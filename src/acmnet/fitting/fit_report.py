@@ -1,6 +1,6 @@
 """The report.md of a run: what `fit` did and found, in words and tables."""
 
-from pathlib import Path
+from shlex import quote
 
 from acmnet.checkpoints.checkpoint import load_config
 from acmnet.data.detections.shown_detections import Shown
@@ -38,7 +38,7 @@ def write_report(request: FitRequest, result: FitResult, training: Data) -> None
             x for sentence in result.expectation.sentences() for x in (sentence, "")
         ]
         if result.report is None:
-            lines += _to_review(result.expectation, request.out)
+            lines += _to_review(result.expectation, request)
     for video, reason in result.left_out.items():
         lines.append(f"- Left out: {video}: {reason}")
     limit = Shown(min_score=result.shown_from)
@@ -72,6 +72,7 @@ def _training(request: FitRequest, training: Data) -> list[str]:
         sentence_of_teachers(config.training, teachers),
     ):
         remarks += [f"{sentence[0].upper()}{sentence[1:]}.", ""] if sentence else []
+    run = quote(str(request.out))
     return [
         f"Trained on {videos} ({labelled} with a label) from "
         f"`{request.labels}`, {classes}, recipe "
@@ -79,7 +80,7 @@ def _training(request: FitRequest, training: Data) -> list[str]:
         f"`{request.extraction.extractor}`.{times}",
         "",
         *remarks,
-        f"Localise other videos: `acmnet localize VIDEO --run {request.out} "
+        f"Localise other videos: `acmnet localize VIDEO --run {run} "
         "--out detections.json`",
         "",
     ]
@@ -109,13 +110,14 @@ def _best(found: Detections) -> str:
     return f"{best.label} {best.start_s:.1f} to {best.end_s:.1f} s, {best.score:.2f}"
 
 
-def _to_review(expectation: Expectation, run: Path) -> list[str]:
+def _to_review(expectation: Expectation, request: FitRequest) -> list[str]:
     """Return the detections that a person should review, as lines of Markdown."""
     lines = []
     if expectation.to_review:
         n = counted(len(expectation.to_review), "detection")
         lines += [
-            f"Review these {n} with `acmnet view {run}`, which tells the precision:",
+            f"Review these {n} with `acmnet view {quote(str(request.out))}"
+            f"{request.videos_option}`, which tells the precision:",
             "",
             "| video | label | start s | end s | score |",
             "|---|---|--:|--:|--:|",

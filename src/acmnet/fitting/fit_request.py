@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 from acmnet.data.labels.annotations import Annotations
@@ -10,6 +11,7 @@ from acmnet.data.labels.marks import default_supervision
 from acmnet.data.labels.supervision import Supervision
 from acmnet.evaluation.reports import DetectionReport
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
+from acmnet.extraction.extractors.extractor_names import reads_videos
 from acmnet.extraction.keypoints.keypoint_request import KeypointRequest
 from acmnet.extraction.many_videos.extraction_request import ExtractionProgress
 from acmnet.extraction.shipped_extractors import refuse_unknown
@@ -95,6 +97,13 @@ class FitRequest:
     def given(self, annotations: Annotations) -> Supervision:
         """Return what a training on these labels is given besides the names."""
         return self.supervision or default_supervision(annotations)
+
+    @property
+    def videos_option(self) -> str:
+        """The option of report and view that shows the videos; blank for tracks."""
+        if not reads_videos(self.extraction.extractor):
+            return ""
+        return f" --videos {quote(str(self.videos))}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

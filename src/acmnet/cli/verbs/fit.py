@@ -202,7 +202,7 @@ def _print_result(request: FitRequest, result: FitResult) -> None:
         kind, others = "TRACKS", "tracks"
     elif reads_tracks(extractor):
         kind, others = "VIDEO --tracks TRACKS", "videos with tracks"
-    shows = _videos_option(request)
+    shows = request.videos_option
     shows += " shows them beside the videos" if shows else " shows them"
     run = quote(str(out))
     console.print(
@@ -210,16 +210,6 @@ def _print_result(request: FitRequest, result: FitResult) -> None:
         f"detections.json finds actions in other {others}",
         markup=False,
     )
-
-
-def _videos_option(request: FitRequest) -> str:
-    """Return the option that shows the videos beside what was found, if there are any.
-
-    Tracks hold no picture.
-    """
-    if not reads_videos(request.extraction.extractor):
-        return ""
-    return f" --videos {quote(str(request.videos))}"
 
 
 def _print_to_review(request: FitRequest, expected: Expectation) -> None:
@@ -241,7 +231,7 @@ def _print_to_review(request: FitRequest, expected: Expectation) -> None:
         console.print(plain_table(title, Table(columns, rows, {})))
         console.print(
             f"accept or reject each of them in acmnet view {quote(str(run))}"
-            f"{_videos_option(request)}; after that, view, report and fit print the "
+            f"{request.videos_option}; after that, view, report and fit print the "
             "precision",
             markup=False,
         )
