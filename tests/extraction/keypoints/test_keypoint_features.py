@@ -143,6 +143,15 @@ def test_parts_of_a_recording_give_the_signals_of_the_whole():
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-9)
 
 
+@pytest.mark.parametrize("numbers", [1, 2000, 20_000])
+def test_features_do_not_depend_on_how_many_are_made_at_once(monkeypatch, numbers):
+    positions = moving(2, n_frames=100)
+    whole = features_of(positions)
+    module = "acmnet.extraction.keypoints.keypoint_features"
+    monkeypatch.setattr(f"{module}.NUMBERS_AT_ONCE", numbers)
+    np.testing.assert_allclose(features_of(positions), whole, atol=1e-5)
+
+
 def test_signals_of_known_motion():
     # a stick of two points, 2 long, moves along itself at 3 a second: body size 1
     x = np.arange(40)[:, None, None] * 0.3 + np.array([-1.0, 1.0])[None, None]
