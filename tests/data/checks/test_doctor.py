@@ -633,6 +633,21 @@ def test_a_video_that_stands_still(tmp_path, snippets, is_still):
     )
 
 
+@pytest.mark.parametrize("at_once", [1, 4, 7, 1024])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_hashes_do_not_depend_on_how_many_are_made_at_once(monkeypatch, at_once, dtype):
+    random = np.random.default_rng(0)
+    videos = [random.normal(size=(n, 5)).astype(dtype) for n in (1, 7, 30, 8)]
+    whole, parts = TwinSearch(5), TwinSearch(5)
+    for video in videos:
+        whole.add("v", None, video)
+    monkeypatch.setattr(duplicate_videos, "SNIPPETS_AT_ONCE", at_once)
+    for video in videos:
+        parts.add("v", None, video)
+    for one, other in zip(whole.hashes, parts.hashes, strict=True):
+        assert one.tolist() == other.tolist()
+
+
 @settings(max_examples=20, deadline=None)
 @given(
     st.lists(st.integers(1, 3000), min_size=1, max_size=4),

@@ -18,6 +18,7 @@ from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError
 from acmnet.data.labels.json_files.label_json import label_entry
 from acmnet.data.labels.tables.arrow_labels import write_arrow_labels
+from acmnet.data.tables import arrow_files
 from acmnet.evaluation.reports import evaluate
 from support.drawn_detections import drawn_detections, drawn_truth
 
@@ -53,6 +54,30 @@ def test_labels_are_those_of_json(tmp_path, suffix):
         assert "v0" in own if subset == "test" else "v0" not in own
     with pytest.raises(AnnotationError, match="subsets \\(videos\\) are 'test' \\(10"):
         read.subset("tset")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_rows_are_read_in_parts_as_at_once(tmp_path, monkeypatch, suffix):
+    truth = drawn_truth()
+    labels, found = (tmp_path / f"{name}{suffix}" for name in ("labels", "found"))
+    write_arrow_labels(labels, truth)
+    write_detections(found, drawn_detections(truth))
+    whole = read_annotations(labels), read_detections(found)
+    if suffix == ".arrow":  # each part has a dictionary of its own names
+        for path in (labels, found):
+            rows = pa.ipc.open_file(path.read_bytes()).read_all()
+            plain = {x: rows[x].cast("string") for x in ("video", "label")}
+            for name, column in plain.items():
+                at = rows.schema.get_field_index(name)
+                rows = rows.set_column(at, name, column)
+            with pa.ipc.new_file(path, rows.schema) as file:
+                file.write_table(rows, max_chunksize=7)
+    monkeypatch.setattr(arrow_files, "ROWS_TOGETHER", 7)
+    read = read_annotations(labels), read_detections(found)
+    assert dict(read[0].videos) == dict(whole[0].videos)
+    assert read[0].class_names == whole[0].class_names
+    assert same_arrays(read[1], whole[1])
+    assert read[1].video_ids == whole[1].video_ids
 
 
 def test_rows_in_any_order_give_the_videos_of_rows_that_are_sorted(tmp_path):

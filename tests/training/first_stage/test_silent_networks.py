@@ -10,6 +10,7 @@ from acmnet.data.datasets import WeakDataset
 from acmnet.data.features.feature_store import open_store
 from acmnet.network.acm_net import ACMNet
 from acmnet.segments import SnippetGrid
+from acmnet.training.first_stage import silent_networks
 from acmnet.training.first_stage.silent_networks import (
     GUESS,
     STARTED,
@@ -68,3 +69,17 @@ def test_spread_is_the_mean_over_the_videos(dataset):
     spreads = [float(x.max() - x.min()) for x in each]
     assert spreads[0] != pytest.approx(spreads[1])
     assert mean_spread(network, dataset) == pytest.approx(sum(spreads) / 2)
+
+
+@pytest.mark.parametrize("most", [1, 2, 500])
+def test_of_many_videos_evenly_spread_ones_are_looked_at(dataset, monkeypatch, most):
+    monkeypatch.setattr(silent_networks, "MOST_VIDEOS", most)
+    torch.manual_seed(0)
+    network = ACMNet(4, 2)
+    whole = mean_spread(network, dataset)
+    monkeypatch.undo()
+    with torch.no_grad():
+        looked_at = range(min(most, 2))
+        each = [network(dataset.video(v)[None]).video_logits[0, 0] for v in looked_at]
+    spreads = [float(x.max() - x.min()) for x in each]
+    assert whole == pytest.approx(sum(spreads) / len(spreads))
