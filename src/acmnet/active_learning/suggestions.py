@@ -141,8 +141,10 @@ def assess(
         found: list[UncertainSpan] = []
         if not covers_all(seen, length_s):
             cuts_s = data.store.cuts_s(video)
-            own = names.get(video)
-            found = uncertain_spans_of(model, features, own, shown_from, cuts_s=cuts_s)
+            known_names = names.get(video)
+            found = uncertain_spans_of(
+                model, features, known_names, shown_from, cuts_s=cuts_s
+            )
         unseen = [x for x in found if not any(_meet(x.segment, y) for y in seen)]
         uncertain[video] = tuple(sorted(unseen, key=lambda x: -x.informativeness))
         on_video(video)
@@ -180,7 +182,9 @@ def shown_scores(run: Path, used: Settings) -> dict[str, float]:
     scores = dict.fromkeys(load_config(run).class_names, usual)
     if calibration is None or not used.localization.unit_scores:
         return scores
-    thresholds = {name: own.threshold for name, own in calibration.classes.items()}
+    thresholds = {
+        name: of_class.threshold for name, of_class in calibration.classes.items()
+    }
     return scores | {k: v for k, v in thresholds.items() if v is not None}
 
 
@@ -188,8 +192,8 @@ def marks_by_class(
     marks: Mapping[str, VideoMarks], class_names: Sequence[str]
 ) -> dict[str, int]:
     """Return how many segments and points of each class are marked."""
-    made = [x.label for own in marks.values() for x in own.segments]
-    made += [x.label for own in marks.values() for x in own.points]
+    made = [x.label for of_video in marks.values() for x in of_video.segments]
+    made += [x.label for of_video in marks.values() for x in of_video.points]
     return {name: made.count(name) for name in class_names}
 
 
@@ -214,7 +218,7 @@ def suggestions_of(assessed: Assessed, count: int) -> list[Suggestion]:
     list of Suggestion
         Only videos that have an uncertain span.
     """
-    videos = [video for video, own in assessed.uncertain.items() if own]
+    videos = [video for video, spans in assessed.uncertain.items() if spans]
     if not videos:
         return []
     names = list(assessed.marked)

@@ -124,17 +124,17 @@ def uncertain_spans_of(
         joint = _best(together, name, least)
         if names is None and not len(joint):
             continue
-        own = [_best(one, name, None) for one in apart]
-        own += [_best(one, name, least) for one in at_speeds]
-        found += _of_class(name, joint, own, shown_from[name])
-        if not len(joint) and not any(map(len, own)):
+        of_passes = [_best(one, name, None) for one in apart]
+        of_passes += [_best(one, name, least) for one in at_speeds]
+        found += _of_class(name, joint, of_passes, shown_from[name])
+        if not len(joint) and not any(map(len, of_passes)):
             found.append(
                 UncertainSpan(
                     label=name,
                     segment=Segment(0.0, length_s),
                     score=0.0,
                     shown_from=shown_from[name],
-                    passes=len(own) + 1,
+                    passes=len(of_passes) + 1,
                     finding=0,
                     overlap=0.0,
                 )
@@ -164,12 +164,18 @@ def _single_networks(model: TrainedModel) -> list[TrainedModel]:
 
 def _best(found: Detections, name: str, least: float | None) -> FloatArray:
     """Return start, end and score of a class's confident detections, (n, 3)."""
-    own = found.only(found.class_index == found.class_names.index(name))
+    detections = found.only(found.class_index == found.class_names.index(name))
     if least is None:
-        least = max(CONFIDENT_SHARE * float(own.score.max(initial=0.0)), LEAST_ODDS)
-    own = own.only(own.score >= least)
-    own = own.only(np.argsort(-own.score, kind="stable")[:MOST_SPANS])
-    rows: FloatArray = np.stack([own.start_s, own.end_s, own.score], axis=1)
+        least = max(
+            CONFIDENT_SHARE * float(detections.score.max(initial=0.0)), LEAST_ODDS
+        )
+    detections = detections.only(detections.score >= least)
+    detections = detections.only(
+        np.argsort(-detections.score, kind="stable")[:MOST_SPANS]
+    )
+    rows: FloatArray = np.stack(
+        [detections.start_s, detections.end_s, detections.score], axis=1
+    )
     return rows
 
 

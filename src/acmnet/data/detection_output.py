@@ -89,19 +89,19 @@ class Output:
         FileError
             If nothing can be written there.
         """
-        own = BY_NAME[self.format]
+        target = BY_NAME[self.format]
         if self.needs_rate:
             raise OutputError(
-                f"{self.path}: {own.title} counts frames, so the frame rate of the "
+                f"{self.path}: {target.title} counts frames, so the frame rate of the "
                 f"videos is needed: {RATE_OPTION}, such as {RATE_OPTION} 25"
             )
         folder = self.path.with_suffix("")
-        if own.one_file == "class" and not self.is_folder:
+        if target.one_file == "class" and not self.is_folder:
             raise OutputError(
-                f"{self.path}: {own.title} has a file for each class: give a folder, "
-                f"such as --out {folder}/ --format {self.format}"
+                f"{self.path}: {target.title} has a file for each class: give a "
+                f"folder, such as --out {folder}/ --format {self.format}"
             )
-        if own.one_file == "video" and not self.is_folder and n_videos != 1:
+        if target.one_file == "video" and not self.is_folder and n_videos != 1:
             what = "subtitles" if self.format in SUBTITLES else "detections"
             raise OutputError(
                 f"{self.path} can hold the {what} of one video, and there are "
@@ -202,7 +202,9 @@ class Output:
             # utf-8-sig: with the byte order mark that tells spreadsheets of UTF-8
             text = "\ufeff" + csv_of(results)
         else:
-            text = "".join(SUBTITLES[self.format](own) for own in results.values())
+            text = "".join(
+                SUBTITLES[self.format](detections) for detections in results.values()
+            )
         with written_whole(path) as part:
             part.write_text(text, encoding="utf-8", newline="")
         return whole

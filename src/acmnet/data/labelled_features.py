@@ -80,9 +80,9 @@ class Data:
 
     def part(self, videos: Collection[str]) -> "Data":
         """Return what is known of some of the videos, to be sent to another process."""
-        own = self.only(set(videos))
+        chosen = self.only(set(videos))
         store = self.store.only(videos)
-        return dataclasses.replace(own, store=store, everything=None, left_out=())
+        return dataclasses.replace(chosen, store=store, everything=None, left_out=())
 
 
 def open_data(

@@ -154,13 +154,13 @@ def detections_from_table(table: Any) -> dict[str, Detections]:
         rows.setdefault(video, []).append(i)
     return {
         video: Detections(
-            start_s=start[own],
-            end_s=end[own],
-            score=score[own],
-            class_index=class_index[own],
+            start_s=start[of_video],
+            end_s=end[of_video],
+            score=score[of_video],
+            class_index=class_index[of_video],
             class_names=names,
         )
-        for video, own in rows.items()
+        for video, of_video in rows.items()
     }
 
 

@@ -59,21 +59,21 @@ def held_out(
         for report in reports.values()
         for video in training_videos_in(report.external_data)
     }
-    own = [x for x in truth.video_ids if seen and rules.video_id(x) in seen]
+    trained_videos = [x for x in truth.video_ids if seen and rules.video_id(x) in seen]
     extra: dict[str, object] = {TAUGHT_KEY: {"left_out": taught}} if taught else {}
     known = videos_with_instances(truth)
-    if not own or trained_on == "score":
+    if not trained_videos or trained_on == "score":
         return reports, extra
-    if known <= set(own):
+    if known <= set(trained_videos):
         if known and trained_on == "refuse if alone":
             raise ValueError(trained_on_refusal(truth.where, known))
         return reports, extra
     averages = {name: report.average for name, report in reports.items()}
-    extra[TRAINED_ON_KEY] = {"left_out": own, "average_with_them": averages}
-    others = _noted(evaluated([*own, *taught]), notes)
+    extra[TRAINED_ON_KEY] = {"left_out": trained_videos, "average_with_them": averages}
+    others = _noted(evaluated([*trained_videos, *taught]), notes)
     return {
         name: dataclasses.replace(
-            report, notes=(*report.notes, left_out_note(own, averages[name]))
+            report, notes=(*report.notes, left_out_note(trained_videos, averages[name]))
         )
         for name, report in others.items()
     }, extra

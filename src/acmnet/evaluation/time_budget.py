@@ -113,12 +113,12 @@ def observed(
 
 def budget_of(video: Observed, label: str) -> Budget:
     """Return the time budget of one behaviour in one video."""
-    own = [x for x in video.bouts if x.label == label]
+    bouts = [x for x in video.bouts if x.label == label]
     return Budget(
         label=label,
-        bouts=len(own),
-        total_s=math.fsum(x.end_s - x.start_s for x in own),
-        latency_s=own[0].start_s if own else None,
+        bouts=len(bouts),
+        total_s=math.fsum(x.end_s - x.start_s for x in bouts),
+        latency_s=bouts[0].start_s if bouts else None,
         observed_s=video.duration_s,
     )
 

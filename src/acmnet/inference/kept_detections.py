@@ -124,8 +124,8 @@ class FoundFile:
         for (video, stamp), start, end in zip(
             json.loads(known["videos"]), [0, *ends[:-1]], ends, strict=True
         ):
-            own = {name: arrays[name][start:end] for name in ARRAYS}
-            found = Detections(**own, class_names=self.class_names)
+            of_video = {name: arrays[name][start:end] for name in ARRAYS}
+            found = Detections(**of_video, class_names=self.class_names)
             result[str(video)] = str(stamp), found
         return result
 

@@ -107,12 +107,12 @@ def localize_candidates(candidates: VideoCandidates, sigma: float) -> Detections
 
     rows: list[tuple[float, float, float, int]] = []
     for label in range(len(names)):
-        own = others.class_index == label
+        of_class = others.class_index == label
         score = np.concatenate(
-            (candidates.probability[is_interval, label], others.score[own])
+            (candidates.probability[is_interval, label], others.score[of_class])
         )
-        start = np.concatenate((start_s[is_interval], others.start_s[own]))
-        end = np.concatenate((end_s[is_interval], others.end_s[own]))
+        start = np.concatenate((start_s[is_interval], others.start_s[of_class]))
+        end = np.concatenate((end_s[is_interval], others.end_s[of_class]))
         kept = np.flatnonzero(score >= LOWEST_PROBABILITY)
         kept = kept[np.argsort(-score[kept], kind="stable")][:MOST_CANDIDATES]
         if not len(kept):

@@ -208,11 +208,15 @@ def _near_pairs(
     They are two arrays of indices, of equal length.
     """
     by_start = np.lexsort((start_s, label))
-    start, end, own = start_s[by_start], end_s[by_start], label[by_start]
+    start, end, sorted_label = start_s[by_start], end_s[by_start], label[by_start]
     # j, starting later, overlaps i by at most end_i - start_j, which must be tiou * i
     latest = end - tiou * (end - start) + 1e-9
     last = np.empty(len(start), np.int64)
-    edges = [0, *(np.flatnonzero(own[1:] != own[:-1]) + 1).tolist(), len(start)]
+    edges = [
+        0,
+        *(np.flatnonzero(sorted_label[1:] != sorted_label[:-1]) + 1).tolist(),
+        len(start),
+    ]
     for a, b in itertools.pairwise(edges):  # the intervals of each class
         last[a:b] = a + np.searchsorted(start[a:b], latest[a:b], side="right")
     count = last - np.arange(1, len(start) + 1)

@@ -153,8 +153,8 @@ def _data(config: CheckpointConfig) -> Iterator[str]:
         yield f"- Of these, {n} had times that a person marked."
     if config.trained_on is not None:
         for name in config.class_names:
-            own = sum(name in labels for labels in config.trained_on.values())
-            yield f"- {name}: {counted(own, 'video')}"
+            n_videos = sum(name in labels for labels in config.trained_on.values())
+            yield f"- {name}: {counted(n_videos, 'video')}"
 
 
 def _protocol(config: CheckpointConfig, model: TrainedModel) -> Iterator[str]:

@@ -85,8 +85,8 @@ class Judged(NamedTuple):
         """Return each detection's probability by the curve of its class, (N,)."""
         result = np.empty(len(self.score))
         for c, curve in enumerate(curves):
-            own = self.class_index == c
-            result[own] = curve.strictly_at(self.score[own])
+            of_class = self.class_index == c
+            result[of_class] = curve.strictly_at(self.score[of_class])
         return result
 
     def thresholds(self, curves: list[Curve], precision: float) -> list[Threshold]:
@@ -99,20 +99,20 @@ class Judged(NamedTuple):
         probability = self.probability(curves)
         found = []
         for c in range(len(curves)):
-            own = self.class_index == c
-            least = lowest_score(self.score[own], probability[own], precision)
+            of_class = self.class_index == c
+            least = lowest_score(self.score[of_class], probability[of_class], precision)
             if least is None:
                 found.append(Threshold(None, "nothing"))
-            elif self.is_of_videos and self._keeps_every_video(own, least):
+            elif self.is_of_videos and self._keeps_every_video(of_class, least):
                 found.append(Threshold(None, "everything"))
             else:
                 found.append(Threshold(least))
         return found
 
-    def _keeps_every_video(self, own: BoolArray, least: float) -> bool:
+    def _keeps_every_video(self, of_class: BoolArray, least: float) -> bool:
         """Whether each video of the chosen detections has one of that score."""
-        kept = self.video[own & (self.score >= least)]
-        return len(np.unique(kept)) == len(np.unique(self.video[own]))
+        kept = self.video[of_class & (self.score >= least)]
+        return len(np.unique(kept)) == len(np.unique(self.video[of_class]))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,8 +137,8 @@ class CalibrationReport:
     def to_json(self) -> dict[str, Any]:
         """Return plain values, without the curves."""
         values = self.calibration.to_json()
-        for own in values["classes"].values():
-            del own["curve"]
+        for of_class in values["classes"].values():
+            del of_class["curve"]
         return values | {
             "reliability": {k: [b._asdict() for b in v] for k, v in self.bins.items()},
             "operating_point": {"precision": self.precision, "recall": self.recall},
@@ -225,7 +225,7 @@ def calibrate(
         precision=wanted.precision,
         classes=_by_class(names, judged, curves, thresholds, is_kept),
         videos=len(kept),
-        ece={name: calibration_error(own) for name, own in bins.items()},
+        ece={name: calibration_error(of_set) for name, of_set in bins.items()},
         source=annotations.source,
         model_sha256=model_sha256,
         localization=plain_settings(localization),
@@ -251,13 +251,15 @@ def _by_class(
     """Return the calibration of each class, by its name."""
     classes = {}
     for c, name in enumerate(names):
-        own = judged.class_index == c
-        precision, recall = _operating_point(judged, is_kept, own, judged.targets[c])
+        of_class = judged.class_index == c
+        precision, recall = _operating_point(
+            judged, is_kept, of_class, judged.targets[c]
+        )
         classes[name] = ClassCalibration(
             curve=curves[c],
             threshold=thresholds[c].score,
-            detections=int(own.sum()),
-            correct=int(judged.is_correct[own].sum()),
+            detections=int(of_class.sum()),
+            correct=int(judged.is_correct[of_class].sum()),
             targets=int(judged.targets[c]),
             precision=precision,
             recall=recall,
@@ -369,12 +371,12 @@ def _cross_fitted(judged: Judged, precision: float) -> tuple[FloatArray, BoolArr
     place = np.unique(judged.video, return_inverse=True)[1]
     for fold in range(min(FOLDS, int(place.max()) + 1)):
         is_own = place % FOLDS == fold
-        own, others = judged.only(is_own), judged.only(~is_own)
+        in_fold, others = judged.only(is_own), judged.only(~is_own)
         curves = others.curves()
-        probability[is_own] = own.probability(curves)
+        probability[is_own] = in_fold.probability(curves)
         thresholds = others.thresholds(curves, precision)
         least = np.array([np.inf if x.score is None else x.score for x in thresholds])
-        is_kept[is_own] = own.score >= least[own.class_index]
+        is_kept[is_own] = in_fold.score >= least[in_fold.class_index]
     return probability, is_kept
 
 

@@ -137,11 +137,14 @@ def isotonic_blocks(
     for i, (total, heavy) in enumerate(
         zip(sums.tolist(), weights.tolist(), strict=True)
     ):
-        start, own, own_weight = i, total, heavy
-        while blocks and blocks[-1][1] / blocks[-1][2] >= own / own_weight:
+        start, value_sum, weight_sum = i, total, heavy
+        while blocks and blocks[-1][1] / blocks[-1][2] >= value_sum / weight_sum:
             start, before, before_weight = blocks.pop()
-            own, own_weight = own + before, own_weight + before_weight
-        blocks.append((start, own, own_weight))
+            value_sum, weight_sum = (
+                value_sum + before,
+                weight_sum + before_weight,
+            )
+        blocks.append((start, value_sum, weight_sum))
     starts = np.array([block[0] for block in blocks])
     lasts = np.append(starts[1:], len(level)) - 1
     found = np.array([block[1:] for block in blocks])
@@ -180,12 +183,12 @@ def shrunk_curve(
     """
     if not len(score):
         return everyone
-    own = isotonic_blocks(score, is_correct.astype(np.float64))
+    blocks = isotonic_blocks(score, is_correct.astype(np.float64))
     level = np.union1d(score, everyone.score)
-    block = np.minimum(np.searchsorted(own.last, level), len(own.last) - 1)
-    is_inside = (own.first[block] <= level) & (level <= own.last[block])
-    n = np.where(is_inside, own.weight[block], 0.0)
-    shrunk = (n * own.value[block] + prior * everyone.at(level)) / (n + prior)
+    block = np.minimum(np.searchsorted(blocks.last, level), len(blocks.last) - 1)
+    is_inside = (blocks.first[block] <= level) & (level <= blocks.last[block])
+    n = np.where(is_inside, blocks.weight[block], 0.0)
+    shrunk = (n * blocks.value[block] + prior * everyone.at(level)) / (n + prior)
     weight = np.zeros(len(level))
     np.add.at(weight, np.searchsorted(level, score), 1.0)
     weight[np.searchsorted(level, everyone.score)] += prior / len(everyone.score)
@@ -198,8 +201,8 @@ def class_curves(
     """Return each class's curve, shrunk towards that of all classes."""
     everyone = isotonic_blocks(score, is_correct.astype(np.float64)).curve()
     return [
-        shrunk_curve(score[own], is_correct[own], everyone)
-        for own in (class_index == c for c in range(n_classes))
+        shrunk_curve(score[of_class], is_correct[of_class], everyone)
+        for of_class in (class_index == c for c in range(n_classes))
     ]
 
 
@@ -234,16 +237,16 @@ def reliability(
     starts = np.flatnonzero(np.diff(below * n_bins // max(len(value), 1), prepend=-1))
     return [
         ReliabilityBin(
-            detections=len(own),
-            low=float(own[0]),
-            high=float(own[-1]),
-            probability=float(own.mean()),
+            detections=len(in_bin),
+            low=float(in_bin[0]),
+            high=float(in_bin[-1]),
+            probability=float(in_bin.mean()),
             correct=float(y.mean()),
         )
-        for own, y in zip(
+        for in_bin, y in zip(
             np.split(value, starts[1:]), np.split(correct, starts[1:]), strict=True
         )
-        if len(own)
+        if len(in_bin)
     ]
 
 
@@ -265,8 +268,8 @@ def calibration_error(bins: Sequence[ReliabilityBin]) -> float:
     >>> round(calibration_error(bins), 3)  # (2 * 0.1 + 2 * 0.3) / 4
     0.2
     """
-    total = sum(own.detections for own in bins)
-    off = (own.detections * abs(own.correct - own.probability) for own in bins)
+    total = sum(one.detections for one in bins)
+    off = (one.detections * abs(one.correct - one.probability) for one in bins)
     return sum(off) / total
 
 

@@ -80,9 +80,9 @@ class Calibration:
     def to_json(self) -> dict[str, Any]:
         """Return plain values, as `read_calibration` takes them."""
         values = dataclasses.asdict(self)
-        for name, own in values["classes"].items():
+        for name, of_class in values["classes"].items():
             curve = self.classes[name].curve
-            own["curve"] = [curve.score.tolist(), curve.probability.tolist()]
+            of_class["curve"] = [curve.score.tolist(), curve.probability.tolist()]
         return {"format": FORMAT_VERSION, **values}
 
     @property
@@ -104,12 +104,12 @@ class Calibration:
         probability = np.empty(len(found))
         kept = np.ones(len(found), dtype=np.bool_)
         for c in np.unique(found.class_index).tolist():
-            own = found.class_index == c
+            of_class = found.class_index == c
             known = self.classes[found.class_names[c]]
-            probability[own] = known.curve.strictly_at(found.score[own])
+            probability[of_class] = known.curve.strictly_at(found.score[of_class])
             if operating_point:
                 least = np.inf if known.threshold is None else known.threshold
-                kept[own] = found.score[own] >= least
+                kept[of_class] = found.score[of_class] >= least
         return Detections(
             start_s=found.start_s[kept],
             end_s=found.end_s[kept],
@@ -180,9 +180,10 @@ def _parsed(path: Path, content: Any) -> Calibration:
             )
         values["classes"] = {
             name: ClassCalibration(
-                **own | {"curve": Curve(*np.array(own["curve"], dtype=np.float64))}
+                **of_class
+                | {"curve": Curve(*np.array(of_class["curve"], dtype=np.float64))}
             )
-            for name, own in values["classes"].items()
+            for name, of_class in values["classes"].items()
         }
         return Calibration(**values)
     except CalibrationError:

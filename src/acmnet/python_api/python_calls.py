@@ -138,15 +138,15 @@ def _annotations(
             raise AnnotationError(
                 f"{counted(len(lacking), 'video')} {have} no {what}: {some(lacking)}"
             )
-    for video, own in labels.items():
-        if isinstance(own, str):
+    for video, names in labels.items():
+        if isinstance(names, str):
             raise AnnotationError(
-                f"the labels of {video!r} must be a list of names, got {own!r}; give "
-                f"[{own!r}]"
+                f"the labels of {video!r} must be a list of names, got {names!r}; give "
+                f"[{names!r}]"
             )
     videos = {
-        one_form(video): Video(id=one_form(video), labels=tuple(map(one_form, own)))
-        for video, own in labels.items()
+        one_form(video): Video(id=one_form(video), labels=tuple(map(one_form, names)))
+        for video, names in labels.items()
     }
     classes = sorted({name for video in videos.values() for name in video.labels})
     return Annotations("the given labels", videos, tuple(classes))

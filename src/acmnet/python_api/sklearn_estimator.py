@@ -182,8 +182,8 @@ class ACMNetLocalizer(BaseEstimator):  # type: ignore[misc]
         labels = _labels(y, len(found))
         names = self.classes_.tolist()
         precisions = []
-        for name in sorted({name for own in labels for name in own}):
-            truth = [name in own for own in labels]
+        for name in sorted({name for of_video in labels for name in of_video}):
+            truth = [name in of_video for of_video in labels]
             scores = np.zeros(len(found))
             if name in names:
                 scores = found[:, names.index(name)]

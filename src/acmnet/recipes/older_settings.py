@@ -66,8 +66,8 @@ def modernised(values: Values) -> dict[str, Any]:
 commit that can read this is 8f2915a
     """
     modern: dict[str, Any] = {
-        section: {} if isinstance(own, Mapping) else own
-        for section, own in values.items()
+        section: {} if isinstance(settings, Mapping) else settings
+        for section, settings in values.items()
     }
     for name, value in _named(values):
         if name in REMOVED:
@@ -118,6 +118,6 @@ def _modern_value(name: str, value: Any) -> Any:
 
 def _named(values: Values) -> Iterator[tuple[str, Any]]:
     """Yield each setting's dotted name and value."""
-    for section, own in values.items():
-        if isinstance(own, Mapping):
-            yield from ((f"{section}.{key}", value) for key, value in own.items())
+    for section, settings in values.items():
+        if isinstance(settings, Mapping):
+            yield from ((f"{section}.{key}", value) for key, value in settings.items())

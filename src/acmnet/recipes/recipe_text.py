@@ -39,11 +39,11 @@ def as_toml(settings: Settings, base: Settings | None = None) -> str:
     """
     lines = [*_comment(TERMS), ""]
     for section in dataclasses.fields(Settings):
-        own = getattr(settings, section.name)
-        lines += [f"[{section.name}]", *_comment(_summary(type(own))), ""]
-        documented = _field_docs(type(own))
-        for field in dataclasses.fields(own):
-            value = getattr(own, field.name)
+        of_section = getattr(settings, section.name)
+        lines += [f"[{section.name}]", *_comment(_summary(type(of_section))), ""]
+        documented = _field_docs(type(of_section))
+        for field in dataclasses.fields(of_section):
+            value = getattr(of_section, field.name)
             lines += _comment(documented.get(field.name, ""))
             mark = ""
             if base is not None:

@@ -85,10 +85,10 @@ you mean 'training.epochs'?
     refuse_unknown((profile,), PROFILES, "", "profile")
     source, values = _read(name)
     everywhere = _shipped("profiles.toml")
-    own = values.get("profiles", {})
-    refuse_unknown(own, PROFILES, f"{source}: ", "profile")
+    of_recipe = values.get("profiles", {})
+    refuse_unknown(of_recipe, PROFILES, f"{source}: ", "profile")
     base = {key: value for key, value in values.items() if key not in _NOT_SETTINGS}
-    layers = (base, everywhere.get(profile, {}), own.get(profile, {}))
+    layers = (base, everywhere.get(profile, {}), of_recipe.get(profile, {}))
     settings = Settings()
     for layer in layers:
         settings = _replace(settings, layer, f"{source}: ")

@@ -83,12 +83,15 @@ class Ablation:
             columns += [f"paper {name}" for name in (*shown, "Avg")]
         rows = []
         for row in self.rows:
-            own = row.variant
-            cells: list[Cell] = [own.name, *("x" if on else None for on in own.terms)]
+            variant = row.variant
+            cells: list[Cell] = [
+                variant.name,
+                *("x" if on else None for on in variant.terms),
+            ]
             cells += [*row.map.mean(axis=0).tolist(), *self._summary(row)]
             if has_paper:
                 blank: tuple[Cell, ...] = (None,) * (len(shown) + 1)
-                cells += [x / 100 for x in own.paper] or blank
+                cells += [x / 100 for x in variant.paper] or blank
             rows.append(tuple(cells))
         return Table(tuple(columns), tuple(rows), self.facts)
 
@@ -97,11 +100,11 @@ class Ablation:
         shown = [f"{t:g}" for t in self.study.tiou]
         rows = []
         for row in self.rows:
-            own = row.variant
-            on = zip(self.study.terms, own.terms, strict=True)
+            variant = row.variant
+            on = zip(self.study.terms, variant.terms, strict=True)
             terms = " ".join(name[:3] for name, is_on in on if is_on)
-            name = f"{own.name}: {terms}" if terms else own.name
-            paper = own.paper[-1] / 100 if own.paper else None
+            name = f"{variant.name}: {terms}" if terms else variant.name
+            paper = variant.paper[-1] / 100 if variant.paper else None
             cells = row.map.mean(axis=0).tolist()
             rows.append((name, *cells, *self._summary(row), paper))
         return Table(("Exp", *shown, *_SUMMARY, "paper"), tuple(rows), self.facts)
@@ -147,7 +150,7 @@ class Ablation:
                     "average": float(row.averages.mean()),
                     "chance": row.chance,
                     "label_free_by_seed_and_fold": {
-                        name: own.tolist() for name, own in row.label_free.items()
+                        name: values.tolist() for name, values in row.label_free.items()
                     },
                     "difference": less,
                     "p": p,

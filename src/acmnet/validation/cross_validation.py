@@ -327,9 +327,9 @@ def _agreements(
     agreements = np.full((len(by_seed), len(labels)), np.nan)
     for fold, labels_of_fold in enumerate(labels):
         found = [row[fold].found.detections for row in by_seed]
-        for seed, own in enumerate(found):
+        for seed, of_seed in enumerate(found):
             others = found[:seed] + found[seed + 1 :]
-            each = [agreement(own, other, labels_of_fold) for other in others]
+            each = [agreement(of_seed, other, labels_of_fold) for other in others]
             if each:
                 agreements[seed, fold] = np.mean(each)
     return agreements

@@ -248,7 +248,7 @@ def confusions(
 def why_not_checked(data: Data, groups: VideoGroups | None) -> str:
     """Return why names cannot be checked on held-out videos; empty where they can."""
     labels, names = data.labels, data.annotations.class_names
-    if all(set(own) == set(names) for own in labels.values()):
+    if all(set(own_names) == set(names) for own_names in labels.values()):
         return (
             "Names: every video carries every label, so naming them is no test; add "
             "videos without the action."
@@ -286,11 +286,11 @@ def held_out_names(request: RunRequest, groups: VideoGroups | None) -> HeldOutNa
         train_run(fold.run)
         model = load(fold.run.out, device=request.device)
         least = shown_score(fold.run.out, model.settings)
-        for video, own in fold.test.labels.items():
+        for video, own_names in fold.test.labels.items():
             store = fold.test.store
             best = model.best_scores(store.read(video), cuts_s=store.cuts_s(video))
             named.append(best >= (np.inf if least is None else least))
-            carried.append(np.isin(names, own))
+            carried.append(np.isin(names, own_names))
         if any(video.instances for video in fold.test.annotations.videos.values()):
             found = localize_videos(model, fold.test)
             report = evaluate(fold.test.annotations, found, tiou=TIOU)

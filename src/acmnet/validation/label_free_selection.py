@@ -68,7 +68,7 @@ def rank_correlation(one: FloatArray, other: FloatArray) -> float:
     1.0
     """
     ranks = [_ranks(values) for values in (one, other)]
-    if any(np.ptp(own) == 0.0 for own in ranks):
+    if any(np.ptp(rank) == 0.0 for rank in ranks):
         return 0.0
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
@@ -84,9 +84,9 @@ def _confident(found: Detections, name: str) -> FloatArray:
     """Return the segments (n, 2) of a class that are confident, in seconds."""
     if name not in found.class_names:
         return np.zeros((0, 2))
-    own = found.class_index == found.class_names.index(name)
-    score = found.score[own]
+    of_class = found.class_index == found.class_names.index(name)
+    score = found.score[of_class]
     kept = score >= CONFIDENT * score.max(initial=0.0)
-    start_s, end_s = found.start_s[own][kept], found.end_s[own][kept]
+    start_s, end_s = found.start_s[of_class][kept], found.end_s[of_class][kept]
     segments: FloatArray = np.stack([start_s, end_s], axis=1)
     return segments

@@ -42,9 +42,9 @@ def map_table(
         table.add_column(f"{threshold:g}", justify="right")
     table.add_column("average", justify="right")
     for name, values in rows.items():
-        own = list(values)
-        average = (last or {}).get(name, sum(own) / len(own))
-        cells = (f"{100 * value:.1f}" for value in (*own, average))
+        scores = list(values)
+        average = (last or {}).get(name, sum(scores) / len(scores))
+        cells = (f"{100 * value:.1f}" for value in (*scores, average))
         table.add_row(escape(name), *cells)
     return table
 
@@ -93,9 +93,9 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
     """Yield a line per system: its average mAP, and its difference from the first."""
     first = next(iter(comparison.reports))
     for name in comparison.reports:
-        own = comparison.interval(name)
-        line = f"{name}: average mAP {100 * own.value:.2f} "
-        line += f"[{100 * own.low:.2f}, {100 * own.high:.2f}]"
+        interval = comparison.interval(name)
+        line = f"{name}: average mAP {100 * interval.value:.2f} "
+        line += f"[{100 * interval.low:.2f}, {100 * interval.high:.2f}]"
         if name != first:
             less = comparison.difference(name)
             line += f"; {100 * less.value:+.2f} "

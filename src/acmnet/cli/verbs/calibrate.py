@@ -169,8 +169,8 @@ def _print_calibration(report: CalibrationReport) -> None:
     console.print(plain_table(title, _reliability_table(report)))
     title = f"thresholds chosen for a precision of {100 * found.precision:g} %"
     console.print(plain_table(title, _threshold_table(report)))
-    n_correct = sum(own.correct for own in found.classes.values())
-    n_found = sum(own.detections for own in found.classes.values())
+    n_correct = sum(of_class.correct for of_class in found.classes.values())
+    n_found = sum(of_class.detections for of_class in found.classes.values())
     ece = {name: f"{100 * value:.1f} %" for name, value in found.ece.items()}
     console.print(
         f"{counted(found.videos, 'video')}, {counted(n_found, 'detection')}, "
@@ -208,19 +208,26 @@ def _reliability_table(report: CalibrationReport) -> Table:
 def _threshold_table(report: CalibrationReport) -> Table:
     """Return each class's threshold, with its precision and recall."""
     rows = tuple(
-        (name, own.detections, own.correct, _threshold(own), own.precision, own.recall)
-        for name, own in report.calibration.classes.items()
+        (
+            name,
+            of_class.detections,
+            of_class.correct,
+            _threshold(of_class),
+            of_class.precision,
+            of_class.recall,
+        )
+        for name, of_class in report.calibration.classes.items()
     )
     columns = ("class", "detections", "correct", "score", "precision %", "recall %")
     return Table(columns, rows, {})
 
 
-def _threshold(own: ClassCalibration) -> str | None:
+def _threshold(of_class: ClassCalibration) -> str | None:
     """Return a class's threshold as text, or why it has none."""
-    if own.threshold is not None:
-        return f"{own.threshold:.4g}"
+    if of_class.threshold is not None:
+        return f"{of_class.threshold:.4g}"
     words = {"everything": "would keep every video", "nothing": "never precise enough"}
-    return words.get(own.refused or "nothing")
+    return words.get(of_class.refused or "nothing")
 
 
 def _note_thresholds(report: CalibrationReport) -> None:
@@ -243,7 +250,7 @@ def _note_thresholds(report: CalibrationReport) -> None:
             f"label that keeping every video reaches precision {found.precision:g}, "
             "whatever the scores are. Give a higher --precision, or true segments"
         )
-    n_correct = sum(own.correct for own in found.classes.values())
+    n_correct = sum(of_class.correct for of_class in found.classes.values())
     if n_correct < FEW_CORRECT:
         note(f"only {counted(n_correct, 'correct detection')}: the numbers are rough")
     if report.left_out:

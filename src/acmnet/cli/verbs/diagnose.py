@@ -134,8 +134,8 @@ def kinds_table(diagnosis: Diagnosis) -> Table:
         cells = [_share(x) for x in (*shares[:, k], totals[k])]
         gain: list[Cell] = [None] * (len(gains) + 1)
         if k:
-            own = diagnosis.gain[:, k - 1]
-            gain = [*(own.tolist() if gains else []), float(own.mean())]
+            of_kind = diagnosis.gain[:, k - 1]
+            gain = [*(of_kind.tolist() if gains else []), float(of_kind.mean())]
         rows.append((kind, *cells, *gain))
     columns = ("kind", *depths, "to 10G", *gains, "gain")
     return Table(columns, tuple(rows), {})

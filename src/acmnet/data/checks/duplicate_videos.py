@@ -229,7 +229,9 @@ def _nearest_in_leaves(
                 halves += np.array_split(order, 2)
             leaves = halves
         found += [_nearest_of(means, groups, leaf) for leaf in leaves]
-    share, first, second = (np.concatenate(own) for own in zip(*found, strict=True))
+    share, first, second = (
+        np.concatenate(column) for column in zip(*found, strict=True)
+    )
     order = np.lexsort((second, first, share))[::-1]  # those most alike come first
     # several sets of directions find the same pair: it is looked at once
     pair = first[order] * len(means) + second[order]
@@ -248,8 +250,10 @@ def _nearest_of(
     means: Scaled, groups: npt.NDArray[np.int64], leaf: npt.NDArray[np.int64]
 ) -> Nearest:
     """Return each video of a few with its nearest, and how alike the two are."""
-    own = means[leaf]
-    alike = np.where(groups[leaf, None] != groups[leaf], own @ own.T, -np.inf)
+    leaf_means = means[leaf]
+    alike = np.where(
+        groups[leaf, None] != groups[leaf], leaf_means @ leaf_means.T, -np.inf
+    )
     n = min(COMPARED_WITH, len(leaf))
     best = np.argpartition(-alike, n - 1, axis=1)[:, :n]
     share = np.take_along_axis(alike, best, 1)

@@ -141,7 +141,7 @@ def _marks_past_the_end(
     file is read; tables have no durations.
     """
     grid = data.store.grid
-    for video_id, own in marks.items():
+    for video_id, of_video in marks.items():
         video = data.annotations.videos.get(video_id)
         if video is None or video.duration_s is not None:
             continue
@@ -151,11 +151,13 @@ def _marks_past_the_end(
             continue  # the file is refused elsewhere
         # a last snippet that was not whole has no feature, and rates may differ
         end_s = (1 + NOTED_MISMATCH) * span_s + max(grid.window_s, grid.stride_s)
-        ends = [(x.time_s, f"the point of {x.label!r}") for x in own.points]
-        ends += [(x.segment.end_s, f"the segment of {x.label!r}") for x in own.segments]
+        ends = [(x.time_s, f"the point of {x.label!r}") for x in of_video.points]
+        ends += [
+            (x.segment.end_s, f"the segment of {x.label!r}") for x in of_video.segments
+        ]
         ends += [
             (x.segment.end_s, "the watched span")
-            for x in own.watched
+            for x in of_video.watched
             if x.segment.end_s < LARGEST_SECONDS  # a whole video of unknown length
         ]
         last_s, what = max(ends, default=(0.0, ""))

@@ -128,15 +128,15 @@ class EntryColumns:
 
         Also returns, for each row, the index of its label among them, of shape (N,).
         """
-        own = np.frombuffer(self._label, np.int64)[rows]
-        first = np.full(len(self._places), len(own))
+        label = np.frombuffer(self._label, np.int64)[rows]
+        first = np.full(len(self._places), len(label))
         # of several values for one place, the last stays: that of the first use
-        first[own[::-1]] = np.arange(len(own))[::-1]
-        used = np.argsort(first)[: np.count_nonzero(first < len(own))]
+        first[label[::-1]] = np.arange(len(label))[::-1]
+        used = np.argsort(first)[: np.count_nonzero(first < len(label))]
         place = np.zeros(len(first), np.int64)
         place[used] = np.arange(len(used))
         names = list(self._places)
-        return tuple(names[i] for i in used.tolist()), place[own]
+        return tuple(names[i] for i in used.tolist()), place[label]
 
 
 def entry_of(label: str, score: Any, start_s: Any, end_s: Any) -> Entry | None:

@@ -99,16 +99,16 @@ def _grouped(
     features: Iterable[tuple[str, Values]], shard_bytes: int
 ) -> Iterator[dict[str, Values]]:
     """Yield the features of the videos of each shard."""
-    own: dict[str, Values] = {}
+    group: dict[str, Values] = {}
     size = 0
     for video, values in features:
-        own[video] = values
+        group[video] = values
         size += values.nbytes
-        if size >= shard_bytes or len(own) >= MOST_VIDEOS:
-            yield own
-            own, size = {}, 0
-    if own:
-        yield own
+        if size >= shard_bytes or len(group) >= MOST_VIDEOS:
+            yield group
+            group, size = {}, 0
+    if group:
+        yield group
 
 
 def _write_manifest(
@@ -118,12 +118,14 @@ def _write_manifest(
 
     ``names`` are those of the files that are there.
     """
-    own = store.manifest or FeatureManifest(grid=store.grid, dimension=store.dimension)
+    manifest = store.manifest or FeatureManifest(
+        grid=store.grid, dimension=store.dimension
+    )
     found = read_storage_manifest(storage, names)
     if found is None:
-        text = json.dumps(manifest_content(own), indent=1) + "\n"
+        text = json.dumps(manifest_content(manifest), indent=1) + "\n"
         storage.write(MANIFEST_NAME, text.encode())
-    elif found != own:
+    elif found != manifest:
         raise FeatureError(
             f"{storage} has features of another kind than {store.place}: their "
             f"{MANIFEST_NAME} differ; name another place"

@@ -74,7 +74,7 @@ class _Holder:
         videos: dict[str, Video] = {}
         scores: dict[str, tuple[float, ...]] = {}
         for given in self.content.videos:
-            video, own = self._video(given)
+            video, of_video = self._video(given)
             if video.id in videos:
                 raise AnnotationError(
                     f"two videos would both be named {quoted(video.id)} in "
@@ -82,7 +82,7 @@ class _Holder:
                 )
             has_marks = video.labels or video.points or video.watched
             if has_marks or self._can("videos without marks"):
-                videos[video.id], scores[video.id] = video, own
+                videos[video.id], scores[video.id] = video, of_video
             else:
                 self.count["empty"] += 1
         used = {x for video in videos.values() for x in video.labels}

@@ -99,9 +99,9 @@ class MarkList:
             )
             for i in order.tolist()
         )
-        for video, own in itertools.groupby(rows, key=lambda row: row[0]):
+        for video, of_video in itertools.groupby(rows, key=lambda row: row[0]):
             found = VideoMarks([], [])
-            for _, label, start_s, end_s in own:
+            for _, label, start_s, end_s in of_video:
                 if start_s == end_s:
                     found.points.append(Point(label, start_s))
                 else:

@@ -73,13 +73,13 @@ def read_foreign(
         raise AnnotationError(f"{file_format.title} is only written, not read: {path}")
     paths = [path]
     if path.is_dir():
-        paths = [own for _, own in _files(path, file_format)]
+        paths = [file for _, file in _files(path, file_format)]
     if not paths:
         suffixes = " or ".join(file_format.suffixes)
         raise AnnotationError(f"{path} has no file that ends with {suffixes}")
     parsed = []
-    for own in paths:
-        parsed.append(read(Source(own, fps)))
+    for file in paths:
+        parsed.append(read(Source(file, fps)))
     return _annotations(str(path), parsed, file_format)
 
 
@@ -91,8 +91,8 @@ def sha256_of_labels(path: Path) -> str:
     """
     if not path.is_dir():
         return sha256_of(path)
-    own = [file for _, file in _files(path, foreign_format(path))]
-    lines = [f"{sha256_of(file)}  {file.name}\n" for file in own]
+    files = [file for _, file in _files(path, foreign_format(path))]
+    lines = [f"{sha256_of(file)}  {file.name}\n" for file in files]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

@@ -83,12 +83,12 @@ def detections_of(file: DetectionFile) -> tuple[dict[str, Detections], int]:
     kept = kept[np.argsort(file.video_index[kept], kind="stable")]
     bounds = np.searchsorted(file.video_index[kept], np.arange(1, len(file.video_ids)))
     results = {}
-    for name, own in zip(file.video_ids, np.split(kept, bounds), strict=False):
+    for name, of_video in zip(file.video_ids, np.split(kept, bounds), strict=False):
         results[name] = Detections(
-            start_s=file.start_s[own],
-            end_s=file.end_s[own],
-            score=file.score[own],
-            class_index=file.label_index[own],
+            start_s=file.start_s[of_video],
+            end_s=file.end_s[of_video],
+            score=file.score[of_video],
+            class_index=file.label_index[of_video],
             class_names=file.labels,
         )
     return results, int((~lasts).sum())

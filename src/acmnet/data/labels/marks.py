@@ -123,8 +123,8 @@ def marked_classes(marks: Mapping[str, VideoMarks]) -> frozenset[str]:
     >>> marked_classes({"a": given, "b": VideoMarks()})
     frozenset({'fight'})
     """
-    segments = (mark.label for own in marks.values() for mark in own.segments)
-    points = (mark.label for own in marks.values() for mark in own.points)
+    segments = (mark.label for of_video in marks.values() for mark in of_video.segments)
+    points = (mark.label for of_video in marks.values() for mark in of_video.points)
     return frozenset((*segments, *points))
 
 
@@ -206,7 +206,7 @@ def supervision_note(annotations: Annotations, supervision: Supervision) -> str 
         )
     unused = held_marks(annotations)
     is_benchmark = annotations.made_by != BENCH and not any(
-        own.points or own.watched for own in unused.values()
+        of_video.points or of_video.watched for of_video in unused.values()
     )
     return None if is_benchmark else unused_times(annotations)
 
@@ -224,9 +224,9 @@ def unused_times(annotations: Annotations) -> str | None:
 
 def _mark_counts(marks: Mapping[str, VideoMarks]) -> list[str]:
     """Return how many marks there are of each kind, in words."""
-    n_points = sum(len(own.points) for own in marks.values())
-    n_segments = sum(len(own.segments) for own in marks.values())
-    lengths_s = [_watched_s(own) for own in marks.values()]
+    n_points = sum(len(of_video.points) for of_video in marks.values())
+    n_segments = sum(len(of_video.segments) for of_video in marks.values())
+    lengths_s = [_watched_s(of_video) for of_video in marks.values()]
     n_whole = lengths_s.count(LARGEST_SECONDS)
     watched_s = sum(x for x in lengths_s if x != LARGEST_SECONDS)
     parts = [counted(n_points, "point")] if n_points else []
@@ -243,8 +243,8 @@ def unwatched_note(annotations: Annotations, supervision: Supervision) -> str | 
     of each video.
     """
     marks = given_marks(annotations, supervision)
-    n = sum(bool(own.segments) for own in marks.values())
-    if not n or any(own.watched for own in marks.values()):
+    n = sum(bool(of_video.segments) for of_video in marks.values())
+    if not n or any(of_video.watched for of_video in marks.values()):
         return None
     return (
         f"{annotations.source} does not say that any video was watched, so that what "
@@ -300,14 +300,15 @@ def marks_values(marks: Mapping[str, VideoMarks]) -> dict[str, dict[str, list[An
     {'a': {'points': [['jump', 3.0]]}}
     """
     values: dict[str, dict[str, list[Any]]] = {}
-    for video, own in marks.items():
+    for video, of_video in marks.items():
         kinds = {
             "segments": [
-                [x.label, x.segment.start_s, x.segment.end_s] for x in own.segments
+                [x.label, x.segment.start_s, x.segment.end_s] for x in of_video.segments
             ],
-            "points": [[x.label, x.time_s] for x in own.points],
+            "points": [[x.label, x.time_s] for x in of_video.points],
             "watched": [
-                [x.label or "", x.segment.start_s, x.segment.end_s] for x in own.watched
+                [x.label or "", x.segment.start_s, x.segment.end_s]
+                for x in of_video.watched
             ],  # "" stands for all classes, as in a label file
         }
         values[video] = {kind: sorted(rows) for kind, rows in kinds.items() if rows}

@@ -44,13 +44,13 @@ class Simulator:
             If the video has no duration, is shorter than a snippet, or has a label
             without a segment.
         """
-        own, length = self.settings, n_snippets(video)
+        settings, length = self.settings, n_snippets(video)
         _refuse_untimed(video)
-        random = _random(own.seed, "video", video.id)
+        random = _random(settings.seed, "video", video.id)
         covered, covered_or_near = _covered(video, length), np.zeros(length)
         reached: dict[str, FloatArray] = {}
-        shown = np.zeros((length, own.dimension))
-        scenery = np.zeros((length, own.dimension))
+        shown = np.zeros((length, settings.dimension))
+        scenery = np.zeros((length, settings.dimension))
         gain = random.uniform(0.6, 1.2)
         for instance in video.instances:
             start, end = (
@@ -58,7 +58,7 @@ class Simulator:
                 for x in (instance.segment.start_s, instance.segment.end_s)
             )
             shares = _coverage(start, end, length)
-            reach = 2.0 * own.context * own.context_length * (end - start)
+            reach = 2.0 * settings.context * settings.context_length * (end - start)
             before, after = reach * random.random(2)
             near = _coverage(start - before, end + after, length)
             strength = self._strength(instance.label) * float(random.uniform(0.7, 1.2))
@@ -66,7 +66,7 @@ class Simulator:
             shown_already = np.maximum(reached.get(instance.label, 0.0), covered)
             reached[instance.label] = np.maximum(shown_already, near)
             beside = np.maximum(near - shown_already, 0.0)
-            partial = own.context * own.partial * beside
+            partial = settings.context * settings.partial * beside
             middle = np.arange(length, dtype=np.float64) + 0.5
             action = self._action(instance.label, (middle - start) / (end - start))
             shown += strength * (shares + partial)[:, None] * action
@@ -79,60 +79,72 @@ class Simulator:
             label = video.labels[int(random.integers(len(video.labels)))]
             scenery += away[:, None] * self._scene(label)
             covered_or_near = covered_or_near + away
-        x = shown + own.scene * gain * scenery
+        x = shown + settings.scene * gain * scenery
         x += (1.0 - covered_or_near)[:, None] * self._background(random, length)
-        x += own.offset * _direction(random, own.dimension) + noise(random, length, own)
+        x += settings.offset * _direction(random, settings.dimension) + noise(
+            random, length, settings
+        )
         return SimulatedVideo(
-            np.exp(own.spread * x), covered, covered_or_near - covered
+            np.exp(settings.spread * x), covered, covered_or_near - covered
         )
 
     def _strength(self, label: str) -> float:
-        own = self.settings
-        ease = _random(own.seed, "difficulty", label).random()
-        return float(own.action * (own.hardest + (1.0 - own.hardest) * ease))
+        settings = self.settings
+        ease = _random(settings.seed, "difficulty", label).random()
+        return float(
+            settings.action * (settings.hardest + (1.0 - settings.hardest) * ease)
+        )
 
     def _action(self, label: str, place: FloatArray) -> FloatArray:
         """Return (T, D) directions at places in an instance, from 0 (start) to 1."""
-        own = self.settings
-        random = _random(own.seed, "action", label)
-        common = _direction(random, own.dimension)
-        parts = np.stack([_direction(random, own.dimension) for _ in range(own.phases)])
-        phase = np.clip(np.floor(place * own.phases), 0, own.phases - 1).astype(int)
-        share = own.phase_share
+        settings = self.settings
+        random = _random(settings.seed, "action", label)
+        common = _direction(random, settings.dimension)
+        parts = np.stack(
+            [_direction(random, settings.dimension) for _ in range(settings.phases)]
+        )
+        phase = np.clip(
+            np.floor(place * settings.phases), 0, settings.phases - 1
+        ).astype(int)
+        share = settings.phase_share
         mixed: FloatArray = (1.0 - share) ** 0.5 * common + share**0.5 * parts[phase]
         return mixed
 
     def _scene(self, label: str) -> FloatArray:
-        own = self.settings
-        n_scenes = max(1, round(own.scenes_per_class * len(self.class_names)))
-        scene = int(_random(own.seed, "place", label).integers(n_scenes))
-        return _direction(_random(own.seed, "scene", str(scene)), own.dimension)
+        settings = self.settings
+        n_scenes = max(1, round(settings.scenes_per_class * len(self.class_names)))
+        scene = int(_random(settings.seed, "place", label).integers(n_scenes))
+        return _direction(
+            _random(settings.seed, "scene", str(scene)), settings.dimension
+        )
 
     def _elsewhere(self, random: np.random.Generator, length: int) -> FloatArray:
         """Return (T,) 1 where the scene appears far from instances."""
-        own = self.settings
+        settings = self.settings
         away = np.zeros(length)
         at = 0
         while at < length:
             run = int(random.integers(5, 21))
-            away[at : at + run] = random.random() < own.context * own.elsewhere
+            away[at : at + run] = (
+                random.random() < settings.context * settings.elsewhere
+            )
             at += run
         return away
 
     def _background(self, random: np.random.Generator, length: int) -> FloatArray:
         """Return (T, D) background: shots of 5 to 30 snippets, each of a theme."""
-        own = self.settings
+        settings = self.settings
         themes = [
-            _direction(_random(own.seed, "theme", str(theme)), own.dimension)
-            for theme in random.integers(own.themes, size=3)
+            _direction(_random(settings.seed, "theme", str(theme)), settings.dimension)
+            for theme in random.integers(settings.themes, size=3)
         ]
-        shown = np.zeros((length, own.dimension))
+        shown = np.zeros((length, settings.dimension))
         at = 0
         while at < length:
             run = int(random.integers(5, 31))
             shown[at : at + run] = themes[int(random.integers(3))]
             at += run
-        return own.background * shown
+        return settings.background * shown
 
 
 def noise(
@@ -186,8 +198,8 @@ def _covered(video: Video, length: int) -> FloatArray:
     covered = np.zeros(length)
     for instance in video.instances:
         start, end = instance.segment.start_s, instance.segment.end_s
-        own = _coverage(start / GRID.stride_s, end / GRID.stride_s, length)
-        covered = np.maximum(covered, own)
+        shares = _coverage(start / GRID.stride_s, end / GRID.stride_s, length)
+        covered = np.maximum(covered, shares)
     return covered
 
 

@@ -189,13 +189,13 @@ def _map_of_batch(ranking: Ranking, counts: IntArray) -> FloatArray:
     harmonic = _harmonic(ranking, counts)
     total = np.zeros((len(counts), len(ranking.tiou)))
     for c in range(n_classes):
-        own = slice(ranking.bounds[c], ranking.bounds[c + 1])
-        weight = counts[:, ranking.located.group[own] // n_classes]
+        of_class = slice(ranking.bounds[c], ranking.bounds[c + 1])
+        weight = counts[:, ranking.located.group[of_class] // n_classes]
         n_seen = weight.cumsum(axis=1)
         for i in range(len(ranking.tiou)):
             if ranking.is_ignored is not None:
-                n_seen = (weight * ~ranking.is_ignored[i, own]).cumsum(axis=1)
-            hits = np.flatnonzero(ranking.is_true[i, own])
+                n_seen = (weight * ~ranking.is_ignored[i, of_class]).cumsum(axis=1)
+            hits = np.flatnonzero(ranking.is_true[i, of_class])
             found = _found(weight[:, hits], n_seen[:, hits], harmonic)
             total[:, i] += found / np.maximum(n_instances[:, c], 1)
     n_present = (n_instances > 0).sum(axis=1, keepdims=True)

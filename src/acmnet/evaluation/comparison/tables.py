@@ -113,8 +113,8 @@ def stacked_csv(tables: Sequence[Table]) -> str:
     for head, table in zip(heads, tables, strict=True):
         for row in table.rows:
             cells = (*map(_fraction, row), *table.facts.values())
-            own = dict(zip(head, cells, strict=True))
-            writer.writerow([own.get(name) for name in columns])
+            by_column = dict(zip(head, cells, strict=True))
+            writer.writerow([by_column.get(name) for name in columns])
     return text.getvalue()
 
 
@@ -136,10 +136,10 @@ def report_table(report: DetectionReport) -> Table:
     """
     thresholds = [f"{t:g}" for t in report.tiou.tolist()]
     values = [*report.ap.T, report.map]
-    averages = [labelled_averages(report.tiou, own) for own in values]
+    averages = [labelled_averages(report.tiou, ap) for ap in values]
     rows = [
-        (name, *own.tolist(), float(own.mean()), *average.values())
-        for name, own, average in zip(
+        (name, *ap.tolist(), float(ap.mean()), *average.values())
+        for name, ap, average in zip(
             (*report.class_names, "mAP"), values, averages, strict=True
         )
     ]
@@ -161,15 +161,15 @@ def comparison_table(comparison: Comparison) -> Table:
     first = next(iter(comparison.reports.values()))
     rows = []
     for name, report in comparison.reports.items():
-        own, less = comparison.interval(name), comparison.difference(name)
+        interval, less = comparison.interval(name), comparison.difference(name)
         is_first = report is first
         rows.append(
             (
                 name,
                 *report.map.tolist(),
                 report.average,
-                own.low,
-                own.high,
+                interval.low,
+                interval.high,
                 *((None,) * 3 if is_first else (less.value, less.low, less.high)),
                 report.detections,
                 sum(report.dropped.values()),

@@ -240,8 +240,8 @@ def _bucket_results(
     ``found`` is the result of `found_instances`, ``missed`` that of `missed_instances`.
     """
     chosen = [one.bucket == b for b in range(len(one.buckets))]
-    map_n = [normalized_map(ranking, found, own) for own in chosen]
-    absent = [_mean_missed(missed, own) for own in chosen]
+    map_n = [normalized_map(ranking, found, in_bucket) for in_bucket in chosen]
+    absent = [_mean_missed(missed, in_bucket) for in_bucket in chosen]
     # lists of (n_tiou,) arrays become (n_tiou, n_buckets)
     return BucketResults(one, np.stack(absent, axis=1), np.stack(map_n, axis=1))
 

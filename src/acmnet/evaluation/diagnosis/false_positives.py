@@ -154,9 +154,9 @@ def profile(ranking: Ranking, kinds: IntArray) -> IntArray:
     """
     depth = depths(ranking)
     counts = np.zeros((len(kinds), DETECTIONS_PER_INSTANCE, len(KINDS)), np.int64)
-    for i, own in enumerate(kinds):
-        kept = (depth < DETECTIONS_PER_INSTANCE) & (own != IGNORED)
-        np.add.at(counts[i], (depth[kept], own[kept]), 1)
+    for i, at_tiou in enumerate(kinds):
+        kept = (depth < DETECTIONS_PER_INSTANCE) & (at_tiou != IGNORED)
+        np.add.at(counts[i], (depth[kept], at_tiou[kept]), 1)
     return counts
 
 
@@ -211,9 +211,9 @@ def misfit(ranking: Ranking, kinds: IntArray, nearest: Nearest) -> Misfit:
     )
     counts = np.zeros((len(kinds), len(MISFITS)), np.int64)
     shares = np.full((2, len(kinds)), np.nan)
-    for i, own in enumerate(is_localisation):
-        counts[i] = np.bincount(how[own], minlength=len(MISFITS))
-        if own.any():
-            shares[0, i] = np.mean(both[own] / (end[1] - start[1])[own])
-            shares[1, i] = np.mean(both[own] / (end[0] - start[0])[own])
+    for i, at_tiou in enumerate(is_localisation):
+        counts[i] = np.bincount(how[at_tiou], minlength=len(MISFITS))
+        if at_tiou.any():
+            shares[0, i] = np.mean(both[at_tiou] / (end[1] - start[1])[at_tiou])
+            shares[1, i] = np.mean(both[at_tiou] / (end[0] - start[0])[at_tiou])
     return Misfit(counts, *shares)

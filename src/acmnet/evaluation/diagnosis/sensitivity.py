@@ -205,15 +205,15 @@ def mean_ap(
     """
     columns = []
     for c in np.flatnonzero(n_instances):
-        own = slice(ranking.bounds[c], ranking.bounds[c + 1])
+        of_class = slice(ranking.bounds[c], ranking.bounds[c + 1])
         precision = _precision(
-            is_true[:, own],
-            is_false[:, own],
+            is_true[:, of_class],
+            is_false[:, of_class],
             _weight(ranking, n_instances[c]) if is_normalized else 1.0,
         )
         if ranking.truth.protocol.is_interpolated:
             precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        columns.append((precision * is_true[:, own]).sum(axis=1) / n_instances[c])
+        columns.append((precision * is_true[:, of_class]).sum(axis=1) / n_instances[c])
     if not columns:
         return np.full(len(ranking.tiou), np.nan)
     result: FloatArray = np.mean(columns, axis=0)
@@ -273,14 +273,14 @@ def missed_instances(ranking: Ranking, found: IntArray) -> BoolArray:
     is_false = false_detections(ranking)
     missed = np.ones((len(ranking.tiou), len(ranking.truth.instances.group)), np.bool_)
     for c, n in enumerate(ranking.n_instances.tolist()):
-        own = slice(ranking.bounds[c], ranking.bounds[c + 1])
+        of_class = slice(ranking.bounds[c], ranking.bounds[c + 1])
         precision = _precision(
-            found[:, own] >= 0, is_false[:, own], _weight(ranking, n)
+            found[:, of_class] >= 0, is_false[:, of_class], _weight(ranking, n)
         )
         threshold, place = np.nonzero(
-            (found[:, own] >= 0) & (precision > LEAST_PRECISION)
+            (found[:, of_class] >= 0) & (precision > LEAST_PRECISION)
         )
-        missed[threshold, found[:, own][threshold, place]] = False
+        missed[threshold, found[:, of_class][threshold, place]] = False
     return missed
 
 

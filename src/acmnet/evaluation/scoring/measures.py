@@ -102,8 +102,8 @@ def average_recall(
     found = ranking.located._replace(group=ranking.located.group // ranking.n_classes)
     n_found = np.zeros((len(ranking.tiou), len(proposals)), np.int64)
     for mine, theirs in group_batches(found, of_video):
-        own, rank = _first_of_videos(found, ranking.place, mine, most)
-        detection, instance, overlap = overlaps(own, of_video.only(theirs))
+        detections, rank = _first_of_videos(found, ranking.place, mine, most)
+        detection, instance, overlap = overlaps(detections, of_video.only(theirs))
         by_instance = stable_order(instance)
         rank, overlap = rank[detection[by_instance]], overlap[by_instance]
         starts = _starts(instance[by_instance])

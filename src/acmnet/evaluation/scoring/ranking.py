@@ -82,11 +82,11 @@ class Ranking:
         """Return the AP at each threshold of each class, (n_tiou, C)."""
         columns = []
         for c, n in enumerate(self.n_instances.tolist()):
-            own = slice(self.bounds[c], self.bounds[c + 1])
-            ignored = None if self.is_ignored is None else self.is_ignored[:, own]
+            of_class = slice(self.bounds[c], self.bounds[c + 1])
+            ignored = None if self.is_ignored is None else self.is_ignored[:, of_class]
             columns.append(
                 average_precision(
-                    self.is_true[:, own],
+                    self.is_true[:, of_class],
                     n,
                     is_ignored=ignored,
                     is_interpolated=self.truth.protocol.is_interpolated,
@@ -177,8 +177,8 @@ def _true(located: Located, truth: Truth, thresholds: FloatArray) -> BoolArray:
     """Return which detections find an instance by the protocol's matching."""
     is_true = np.zeros((len(thresholds), len(located.group)), dtype=np.bool_)
     for mine, theirs in group_batches(located, truth.instances):
-        own, instances = located.only(mine), truth.instances.only(theirs)
-        is_true[:, mine] = _true_of(own, instances, truth.protocol, thresholds)
+        detections, instances = located.only(mine), truth.instances.only(theirs)
+        is_true[:, mine] = _true_of(detections, instances, truth.protocol, thresholds)
     return is_true
 
 

@@ -260,13 +260,13 @@ class _Gathered:
         )[label]
         times = np.stack([table.start_s[rows], table.end_s[rows]], axis=1)
         lengths_s = videos.durations_s()
-        own, unsure = is_segment & ~is_ambiguous, is_segment & is_ambiguous
+        is_sure, unsure = is_segment & ~is_ambiguous, is_segment & is_ambiguous
         named = (kind != WATCHED) & has_label
         for kept, values in (
             (self.durations_s, np.where(lengths_s > 0, lengths_s, np.nan)),
-            (self.video, of[own]),
-            (self.label, number[label[own]]),
-            (self.times, times[own]),
+            (self.video, of[is_sure]),
+            (self.label, number[label[is_sure]]),
+            (self.times, times[is_sure]),
             (self.labelled[0], of[named]),
             (self.labelled[1], number[label[named]]),
             (self.ambiguous_video, of[unsure]),

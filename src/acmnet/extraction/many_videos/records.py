@@ -256,13 +256,11 @@ class FailureLog:
 
     def __init__(self, out: Path, shard: str, videos: Iterable[str]) -> None:
         self.out, self.path = out, out / f"failed{shard}.jsonl"
-        known, own = read_failures(out), set(videos)
+        known, ids = read_failures(out), set(videos)
         if shard:
-            kept = (
-                own | {f.video for f in failures_in(self.path)}
-                if self.path.exists()
-                else own
-            )
+            kept = set(ids)
+            if self.path.exists():
+                kept |= {f.video for f in failures_in(self.path)}
             known = {video: f for video, f in known.items() if video in kept}
         self.failures = known
         self.is_alone = not shard

@@ -32,13 +32,13 @@ def write_choice_figure(ablation: Ablation, path: Path) -> tuple[Path, ...]:
     with drawing(8.0 * len(choices) + 5.0, height) as figure:
         grid = figure.subplots(2, len(choices), sharey="row", squeeze=False)
         for axes, least in zip(grid, lowest, strict=True):
-            for own, choice in zip(axes, choices, strict=True):
+            for panel, choice in zip(axes, choices, strict=True):
                 for i, row in enumerate(ablation.rows):
                     if true[i] < least:
                         continue
                     value = 100 * float(row.label_free[choice.criterion].mean())
                     is_chosen = row.variant.name == choice.chosen
-                    own.plot(
+                    panel.plot(
                         *([value], [true[i]]),
                         marker=MARKS[i % len(MARKS)],
                         linestyle="none",

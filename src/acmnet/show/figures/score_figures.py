@@ -126,16 +126,16 @@ def confusion(report: DetectionReport, tiou: float = NAMED_TIOU) -> FloatArray:
     counts = np.zeros((n_classes, n_classes + 1))
     for i, group in enumerate(instances.group.tolist()):
         v, c = divmod(group, n_classes)
-        own = np.flatnonzero(
+        near_best = np.flatnonzero(
             (video == v) & (ranking.score >= SHARE_OF_VIDEO_BEST * best[v])
         )
         overlap = temporal_iou(
-            located.start_s[own],
-            located.end_s[own],
+            located.start_s[near_best],
+            located.end_s[near_best],
             instances.start_s[i],
             instances.end_s[i],
         )
-        near = own[overlap >= tiou]
+        near = near_best[overlap >= tiou]
         named = label[near[ranking.score[near].argmax()]] if len(near) else n_classes
         counts[c, named] += 1
     shares: FloatArray = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

@@ -36,10 +36,10 @@ def write_training_figure(log: Path, path: Path) -> tuple[Path, ...]:
     rows = -(-len(terms) // columns)
     with drawing(16.0, 1.0 + 3.6 * rows) as figure:
         axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
-        for own, (name, values) in zip(axes, terms.items(), strict=False):
-            own.plot(epochs, values, color=PALETTE[0], marker=marker, markersize=3)
-            own.set_title(name)
-            own.set_ylim(bottom=min(0.0, float(values.min())))
+        for panel, (name, values) in zip(axes, terms.items(), strict=False):
+            panel.plot(epochs, values, color=PALETTE[0], marker=marker, markersize=3)
+            panel.set_title(name)
+            panel.set_ylim(bottom=min(0.0, float(values.min())))
         for unused in axes[len(terms) :]:
             unused.set_visible(False)
             # then the panel above is the lowest one of its column

@@ -76,10 +76,10 @@ def write_video_figure(
         _lanes(axes[0], "truth", true, classes, labels)
         _lanes(axes[1], "detections", sure_ones(found), classes, labels)
         _attention(axes[2], centre_s, activations.attention)
-        for c, name, own in zip(classes, labels, axes[3:], strict=True):
+        for c, name, panel in zip(classes, labels, axes[3:], strict=True):
             colour = PALETTE[classes.index(c) % len(PALETTE)]
-            _class_activation(own, activations, c, colour)
-            own.set_title(name, fontsize=9)
+            _class_activation(panel, activations, c, colour)
+            panel.set_title(name, fontsize=9)
         axes[-1].set(xlabel="time (s)", xlim=(0.0, _end_s(video, activations)))
         title = "\n".join(
             [fitted_name(video.id), *_remarks(video, teachers, classes, found)]

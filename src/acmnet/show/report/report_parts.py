@@ -56,14 +56,14 @@ class ReportParts:
 
     def add_all(self, videos: Iterable[VideoContents]) -> None:
         """Write the parts of all videos, one after the other."""
-        own: list[VideoContents] = []
+        part: list[VideoContents] = []
         for video in videos:
-            own.append(video)
-            if len(own) == PART_VIDEOS:
-                self._write(own)
-                own = []
-        if own:
-            self._write(own)
+            part.append(video)
+            if len(part) == PART_VIDEOS:
+                self._write(part)
+                part = []
+        if part:
+            self._write(part)
 
     def contents(self) -> dict[str, Any]:
         """Return what the page needs to know, before any part is loaded."""

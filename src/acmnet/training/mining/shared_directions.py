@@ -143,10 +143,12 @@ def _top_snippets(
         Mean of the snippets that have them.
     """
     level, mean = [], []
-    for own in recordings:
-        values, places = (own @ directions.T).topk(min(TOP_SNIPPETS, len(own)), dim=0)
+    for recording in recordings:
+        values, places = (recording @ directions.T).topk(
+            min(TOP_SNIPPETS, len(recording)), dim=0
+        )
         level.append(values.mean(dim=0).cpu())
-        mean.append(own[places].mean(dim=0).cpu())
+        mean.append(recording[places].mean(dim=0).cpu())
     return torch.stack(level), torch.stack(mean)
 
 

@@ -73,15 +73,15 @@ def mine_snippets(
     whitening = whitening_of([dataset.video(v) for v in places.tolist()])
     recordings = [whitening.recording(dataset.video(v)) for v in places.tolist()]
     has = dataset.labels[places.to(dataset.device)].bool().cpu()  # (V, C)
-    shown = [torch.full((len(own), has.shape[1]), torch.nan) for own in recordings]
+    shown = [torch.full((len(x), has.shape[1]), torch.nan) for x in recordings]
     for c in range(has.shape[1]):
-        for v, own in _certainties(recordings, has[:, c]).items():
-            shown[v][:, c] = own
+        for v, certainty in _certainties(recordings, has[:, c]).items():
+            shown[v][:, c] = certainty
         on_class(c + 1, has.shape[1])
     return {
-        dataset.video_ids[place]: _as_marks(own, named)
-        for place, own, named in zip(places.tolist(), shown, has, strict=True)
-        if not own.isnan().all()
+        dataset.video_ids[place]: _as_marks(certainties, named)
+        for place, certainties, named in zip(places.tolist(), shown, has, strict=True)
+        if not certainties.isnan().all()
     }
 
 
@@ -161,9 +161,9 @@ def score_limits(values: list[Tensor], has: Tensor) -> tuple[float, float]:
     (5.0, 5.0)
     """
     is_named = has.tolist()
-    named = [own for own, own_has in zip(values, is_named, strict=True) if own_has]
-    others = [own for own, own_has in zip(values, is_named, strict=True) if not own_has]
-    top = [own.topk(min(TOP_SNIPPETS, len(own))).values.mean() for own in named]
+    named = [x for x, has_name in zip(values, is_named, strict=True) if has_name]
+    others = [x for x, has_name in zip(values, is_named, strict=True) if not has_name]
+    top = [x.topk(min(TOP_SNIPPETS, len(x))).values.mean() for x in named]
     peak = float(torch.stack(top).median())
     high = torch.cat(named).sort(descending=True).values
     low = torch.cat(others).sort().values
@@ -202,7 +202,7 @@ def _certainties(recordings: Sequence[Tensor], has: Tensor) -> dict[int, Tensor]
     direction = shared_direction(recordings, has)
     if direction is None:
         return {}
-    values = [(own @ direction).cpu() for own in recordings]
+    values = [(recording @ direction).cpu() for recording in recordings]
     least, peak = score_limits(values, has)
     if least == math.inf:
         return {}

@@ -68,15 +68,15 @@ def whitening_of(recordings: Sequence[Tensor]) -> Whitening:
     >>> [round(value, 3) for value in y.var(dim=0, correction=0).tolist()]
     [1.0, 1.0, 1.0]
     """
-    total = sum(len(own) for own in recordings)
+    total = sum(len(recording) for recording in recordings)
     step = -(-total // REFERENCE)
-    sample = torch.cat([own[::step].float() for own in recordings])
+    sample = torch.cat([recording[::step].float() for recording in recordings])
     reference = sample.T.contiguous().sort(dim=1).values  # (D, R)
     columns = len(reference)
     raw = Whitening(reference, torch.eye(columns, device=reference.device))
     covariance = reference.new_zeros(columns, columns, dtype=torch.float64)
-    for own in recordings:
-        centred = raw._centred(own)
+    for recording in recordings:
+        centred = raw._centred(recording)
         covariance += (centred.T @ centred).double() / total
     variance, axes = torch.linalg.eigh(covariance)  # in ascending order
     kept = (variance > LEAST_VARIANCE * variance[-1]) & (variance > 0.0)

@@ -96,14 +96,14 @@ class DeviceEpochs:
         """
         started = time.perf_counter()
         videos, losses = self.queue(plans)
-        losses_on_cpu = [own.cpu() for own in losses]  # waits for the device
+        losses_on_cpu = [terms.cpu() for terms in losses]  # waits for the device
         seconds = (time.perf_counter() - started) / len(losses_on_cpu)
-        for step, (index, own) in enumerate(
+        for step, (index, terms) in enumerate(
             zip(videos, losses_on_cpu, strict=True), start=first_step
         ):
-            means = (own.sum(dim=1) / own.shape[1]).tolist()
+            means = (terms.sum(dim=1) / terms.shape[1]).tolist()
             named = dict(zip(self._task.terms, means, strict=True))
-            wrong = ~own.isfinite().all(dim=0)
+            wrong = ~terms.isfinite().all(dim=0)
             if wrong.any():
                 names = [self._task.video_ids[i] for i in index[wrong].tolist()]
                 raise not_finite(named, names, epoch, step)
@@ -154,17 +154,17 @@ class _Work:
 
     def compute(self, drawn: Draws) -> Tensor:
         """Take a step, unless one has failed; return the losses (terms, videos)."""
-        own = self.task.losses(self._model, drawn)
+        losses = self.task.losses(self._model, drawn)
         self._optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(own[0].sum() * (1.0 / own.shape[1]))
+        torch.autograd.backward(losses[0].sum() * (1.0 / losses.shape[1]))
         with torch.no_grad():
-            is_wrong = ~own.isfinite().all()
+            is_wrong = ~losses.isfinite().all()
             self.failed.copy_(torch.maximum(self.failed, is_wrong.float()))
             self._optimizer.step()
             share = self.share * (1.0 - self.failed)
             for mean, weight in self._means:
                 mean.lerp_(weight, share)
-        return own.detach()
+        return losses.detach()
 
 
 class _Step:

@@ -275,15 +275,15 @@ class _PlainEpochs:
     def _gradients(self, plan: StepPlan) -> "_StepLosses":
         """Leave the gradient of one global batch on the parameters."""
         part, weight = _own_part(len(plan.videos))
-        own = self._task.losses(self._network, plan.drawn)
-        means = own.sum(dim=1) * (weight / len(plan.videos))
+        losses = self._task.losses(self._network, plan.drawn)
+        means = losses.sum(dim=1) * (weight / len(plan.videos))
         self._optimizer.zero_grad(set_to_none=True)
         # DDP averages gradients over processes; the loss is a sum over them
         torch.autograd.backward(means[0] * _world())
         values = means.detach()
         if _world() > 1:
             distributed.all_reduce(values)
-        return _StepLosses(values, own.detach(), part)
+        return _StepLosses(values, losses.detach(), part)
 
 
 def _averaged(

@@ -112,8 +112,8 @@ def segment_evidence(
     """
     found = []
     for mark in marked:
-        own = [x for x in instances if x.class_index == mark.class_index]
-        best = max(own, key=lambda x: _tiou(x, mark), default=None)
+        of_class = [x for x in instances if x.class_index == mark.class_index]
+        best = max(of_class, key=lambda x: _tiou(x, mark), default=None)
         if best is not None and _tiou(best, mark) >= LEAST_TIOU:
             found.append(Evidence(mark.class_index, best, mark))
     return found
@@ -140,8 +140,8 @@ def boundary_shifts(evidence: Sequence[Evidence]) -> BoundaryShifts:
     other_classes = _shrunk_to(np.zeros(2), segments, points)
     of_class = {}
     for c in sorted({int(x) for x in (*segments[:, 0], *points[:, 0])}):
-        own = (rows[rows[:, 0] == c] for rows in (segments, points))
-        of_class[c] = _limited(_shrunk_to(other_classes, *own))
+        evidence_of_class = (rows[rows[:, 0] == c] for rows in (segments, points))
+        of_class[c] = _limited(_shrunk_to(other_classes, *evidence_of_class))
     beside_points = PRIOR_WEIGHT / (PRIOR_WEIGHT + POINT_WEIGHT * len(points))
     trust = Trust(
         contrast=PRIOR_WEIGHT / (PRIOR_WEIGHT + _evidence_weight(segments, points)),

@@ -79,7 +79,7 @@ def parts(
     [['a', 'b'], ['c', 'd', 'e'], ['f', 'g', 'h']]
     >>> parts({"a": jump}, 2)
     """
-    classes = {video: _classes(own) for video, own in marks.items()}
+    classes = {video: _classes(of_video) for video, of_video in marks.items()}
     if sum(map(bool, classes.values())) < LEAST_VIDEOS:
         return None
     carriers: dict[int, list[str]] = {}
@@ -147,13 +147,15 @@ def log_densities(
         *marks.points,
     )
     for mark in all_marks:
-        own = [x for x in proposals if x.class_index == mark.class_index]
-        found.append(_log_density(mark, own, n_snippets))
+        of_class = [x for x in proposals if x.class_index == mark.class_index]
+        found.append(_log_density(mark, of_class, n_snippets))
     return found
 
 
 def _log_density(
-    mark: MarkedInstance | MarkedPoint, own: Sequence[PseudoInstance], n_snippets: int
+    mark: MarkedInstance | MarkedPoint,
+    proposals: Sequence[PseudoInstance],
+    n_snippets: int,
 ) -> float:
     """Return the mean log density at one mark, from the proposals of its class."""
     if isinstance(mark, MarkedPoint):
@@ -161,7 +163,7 @@ def _log_density(
     else:
         shares = (np.arange(SAMPLES_PER_SEGMENT) + 0.5) / SAMPLES_PER_SEGMENT
         at = mark.start + shares * (mark.end - mark.start)
-    rows = [(x.start, x.end, x.weight) for x in own if x.weight > 0.0]
+    rows = [(x.start, x.end, x.weight) for x in proposals if x.weight > 0.0]
     if not rows:
         return 0.0
     start, end, weight = np.array(rows).T[:, :, None]  # (P, 1) each

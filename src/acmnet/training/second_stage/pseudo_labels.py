@@ -80,11 +80,11 @@ def pseudo_labels(
     unplaced: list[int] = []
     best_scores: list[float] = []
     for c in labels:
-        own = found.only(found.class_index == c)
-        best = float(own.score.max(initial=0.0))
+        of_class = found.only(found.class_index == c)
+        best = float(of_class.score.max(initial=0.0))
         if best > 0.0:
             best_scores.append(best)
-            confident = own.only(own.score >= settings.relative_score * best)
+            confident = of_class.only(of_class.score >= settings.relative_score * best)
             listed = _instances(confident, best, activations.grid)
             instances += _limited_coverage(listed, most_snippets)
         else:
@@ -175,7 +175,7 @@ def mean_best_score(labels: Iterable[PseudoLabels]) -> float:
     >>> mean_best_score([PseudoLabels((), (), (0.2,))])
     0.5
     """
-    best = [score for own in labels for score in own.best_scores]
+    best = [score for of_video in labels for score in of_video.best_scores]
     return max(sum(best) / max(len(best), 1), LEAST_MEAN_BEST_SCORE)
 
 
@@ -233,8 +233,8 @@ class StudentTask:
         self._is_bf16 = computed_in(precision, self.device) == "bf16"
         middles = sum(
             max(central_share * (x.end - x.start) * x.weight, x.weight)
-            for own in self._labels
-            for x in own.instances
+            for of_video in self._labels
+            for x in of_video.instances
         )
         # mean number of snippets near instances in a piece; losses are sums over
         # snippets, divided by this

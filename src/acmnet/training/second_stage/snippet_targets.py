@@ -164,15 +164,19 @@ class TargetsOfVideos:
         *,
         device: torch.device,
     ) -> None:
-        known = [_classes_of(own) for own in labels]
+        known = [_classes_of(of_video) for of_video in labels]
         most = max(map(len, known))
         # (videos, K): the classes that are kept; those that are missing are class C
         classes = torch.full((len(labels), most), n_classes)
         rows = []
-        for i, (own, length) in enumerate(zip(labels, lengths.tolist(), strict=True)):
+        for i, (of_video, length) in enumerate(
+            zip(labels, lengths.tolist(), strict=True)
+        ):
             classes[i, : len(known[i])] = torch.tensor(known[i], dtype=torch.int64)
             position = torch.arange(float(length))
-            found = targets_of(own, position, n_classes, central_share, marked_weight)
+            found = targets_of(
+                of_video, position, n_classes, central_share, marked_weight
+            )
             unused = (0, most - len(known[i]))
             label, weight = (x[:, known[i]] for x in found[:2])  # (T, classes) each
             label, weight = (

@@ -86,9 +86,9 @@ def filling_classes(
         By how many snippets of a recording the teachers judge a class.
     """
     return {
-        c: own
-        for c, own in marked_classes_of(marks).items()
-        if own.share * n_snippets > most_taught
+        c: marked
+        for c, marked in marked_classes_of(marks).items()
+        if marked.share * n_snippets > most_taught
     }
 
 
@@ -110,13 +110,13 @@ def without_fragments(
     named : collection of int
         The classes that the recording is named for.
     """
-    own = set(filling).intersection(named)
+    filling_here = set(filling).intersection(named)
     kept = (
         x
         for x in labels.instances
-        if x.class_index not in own
+        if x.class_index not in filling_here
         or x.extent != "estimated"
         or filling[x.class_index].is_plausible(x)
     )
-    unplaced = tuple(sorted(own.union(labels.unplaced)))
+    unplaced = tuple(sorted(filling_here.union(labels.unplaced)))
     return labels._replace(instances=tuple(kept), unplaced=unplaced)

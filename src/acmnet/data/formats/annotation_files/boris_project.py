@@ -133,7 +133,7 @@ class _Observation:
                     "in BORIS and save the project"
                 )
             end = float("inf") if is_last else begin + (length_s or 0.0)
-            own = [
+            of_file = [
                 Instance(
                     one.label,
                     segment(
@@ -147,7 +147,7 @@ class _Observation:
             ]
             at = [Point(x.label, x.time_s - begin) for x in points]
             at = [x for x in at if 0 <= x.time_s < end - begin]
-            yield video_of(name, own, at, duration_s=length_s)
+            yield video_of(name, of_file, at, duration_s=length_s)
             begin = end
 
 
@@ -214,9 +214,9 @@ Lanes = dict[tuple[str, int], list[Instance]]
 def _observation(video: Video, own_lanes: Lanes) -> dict[str, Any]:
     """Return the observation of one video, whose segments are in lanes."""
     events: list[tuple[float, int, list[Any]]] = []
-    for (label, lane), own in own_lanes.items():
+    for (label, lane), in_lane in own_lanes.items():
         subject = f"overlap {lane}" if lane else ""
-        for number, one in enumerate(own):
+        for number, one in enumerate(in_lane):
             for order, at in enumerate((one.segment.start_s, one.segment.end_s)):
                 events.append(
                     (at, 2 * number + order, [at, subject, label, "", "", "NA"])
@@ -253,7 +253,9 @@ def write(content: Content) -> str:
     """Return the text of a project."""
     points = {x.label for video in content.videos for x in video.points}
     by_video = {video.id: lanes(video.instances) for video in content.videos}
-    most = max((lane for own in by_video.values() for _, lane in own), default=0)
+    most = max(
+        (lane for of_video in by_video.values() for _, lane in of_video), default=0
+    )
     subjects = [f"overlap {lane}" for lane in range(1, most + 1)]
     project = {
         "time_format": "hh:mm:ss",

@@ -198,7 +198,7 @@ def write(content: Content) -> str:
         f'        <PROPERTY NAME="{PROPERTY}">{escaped(video.id)}</PROPERTY>',
         "    </HEADER>",
         *_time_order(tiers),
-        *(line for name, own in tiers.items() for line in _tier(name, own)),
+        *(line for name, numbered in tiers.items() for line in _tier(name, numbered)),
         '    <LINGUISTIC_TYPE GRAPHIC_REFERENCES="false"'
         ' LINGUISTIC_TYPE_ID="default-lt" TIME_ALIGNABLE="true"/>',
         *(
@@ -218,14 +218,16 @@ def _tiers(instances: Sequence[Instance]) -> dict[str, list[Numbered]]:
     made: dict[str, list[Numbered]] = {}
     number = 0
     taken = {one.label for one in instances}
-    for (label, lane), own in lanes(instances).items():
+    for (label, lane), in_lane in lanes(instances).items():
         tier = label
         while lane and tier in taken:
             lane += 1
             tier = f"{label} {lane}"
         taken.add(tier)
-        made[tier] = [(number + index, one) for index, one in enumerate(own, start=1)]
-        number += len(own)
+        made[tier] = [
+            (number + index, one) for index, one in enumerate(in_lane, start=1)
+        ]
+        number += len(in_lane)
     return made
 
 
@@ -233,8 +235,8 @@ def _time_order(tiers: Mapping[str, Sequence[Numbered]]) -> Iterator[str]:
     """Yield the time slots, two for each annotation, the earliest first."""
     slots = sorted(
         (round(time_s * 1000), number, which)
-        for own in tiers.values()
-        for number, one in own
+        for numbered in tiers.values()
+        for number, one in numbered
         for which, time_s in ((1, one.segment.start_s), (2, one.segment.end_s))
     )
     yield "    <TIME_ORDER>" if slots else "    <TIME_ORDER/>"
@@ -245,11 +247,11 @@ def _time_order(tiers: Mapping[str, Sequence[Numbered]]) -> Iterator[str]:
         yield "    </TIME_ORDER>"
 
 
-def _tier(name: str, own: Sequence[Numbered]) -> Iterator[str]:
+def _tier(name: str, numbered: Sequence[Numbered]) -> Iterator[str]:
     """Yield the lines of one tier."""
     tier = f'LINGUISTIC_TYPE_REF="default-lt" TIER_ID="{escaped(name)}"'
     yield f"    <TIER {tier}>"
-    for number, one in own:
+    for number, one in numbered:
         slots = f'TIME_SLOT_REF1="ts{2 * number - 1}" TIME_SLOT_REF2="ts{2 * number}"'
         yield "        <ANNOTATION>"
         yield f'            <ALIGNABLE_ANNOTATION ANNOTATION_ID="a{number}" {slots}>'

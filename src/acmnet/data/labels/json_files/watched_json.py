@@ -66,7 +66,7 @@ def watched_spans(
             WatchedSpan(None, span) for span in _spans(where, value, duration_s)
         )
     found = []
-    for key, own in value.items():
+    for key, spans in value.items():
         label = (
             None
             if key == ALL_CLASSES
@@ -77,7 +77,7 @@ def watched_spans(
                 f'{where} has a blank class; name it, or write "" for all classes'
             )
         of = f"{where}[{key!r}]"
-        found += [WatchedSpan(label, span) for span in _spans(of, own, duration_s)]
+        found += [WatchedSpan(label, span) for span in _spans(of, spans, duration_s)]
     return tuple(found)
 
 

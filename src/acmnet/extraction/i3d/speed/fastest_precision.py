@@ -121,13 +121,13 @@ def _held(settings: ExtractionSettings, store: Path) -> ExtractionSettings | Non
     """Return the settings with the precision of features that exist already."""
     if not (store / MANIFEST_NAME).exists():
         return None
-    own = read_manifest(store).settings
-    if own.get("precision") is None:
+    stored = read_manifest(store).settings
+    if stored.get("precision") is None:
         return None
-    if settings.precision == INT8 and own["precision"] != INT8:
+    if settings.precision == INT8 and stored["precision"] != INT8:
         return None  # refused later, with the value that the store has
-    precision: Any = own["precision"]
-    peaks = tuple(map(float, own.get("peaks", ())))
+    precision: Any = stored["precision"]
+    peaks = tuple(map(float, stored.get("peaks", ())))
     return dataclasses.replace(settings, precision=precision, peaks=peaks)
 
 
@@ -246,8 +246,8 @@ def _speeds(snippets: Frames, on_note: OnNote) -> dict[str, Speed]:
     on_note("how fast this machine computes I3D is measured once (half a minute)")
     speeds = measured_speeds(snippets[:4])
     content = {
-        key: {name: speed._asdict() for name, speed in own.items()}
-        for key, own in (remembered | {here: speeds}).items()
+        key: {name: speed._asdict() for name, speed in by_name.items()}
+        for key, by_name in (remembered | {here: speeds}).items()
     }
     write_json(path, content)
     return speeds
