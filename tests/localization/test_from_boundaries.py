@@ -2,10 +2,17 @@
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from acmnet.localization import from_boundaries
-from acmnet.localization.from_boundaries import VideoCandidates, localize_candidates
+from acmnet.localization.from_boundaries import (
+    VideoCandidates,
+    best_candidates,
+    localize_candidates,
+)
 from acmnet.segments import Detections, SnippetGrid
+from support.twins_localization import suppressed_softly
 
 GRID = SnippetGrid(fps=10, snippet_frames=10, stride_frames=10)
 # one snippet a second: the middle of snippet t lies at t + 0.5 s
@@ -86,6 +93,53 @@ def test_only_the_surest_enter_soft_nms(monkeypatch):
     probability = np.linspace(0.1, 0.9, 9).reshape(9, 1)
     found = found_in(probability, [[0.4, 0.4]] * 9, names="a")
     assert found.score.tolist() == pytest.approx([0.9, 0.8, 0.7])
+
+
+quarters = st.integers(0, 9).map(lambda x: x / 4)
+eighths = st.sampled_from([0.0, 1 / 512, 1 / 64, 0.25, 0.5, 0.5, 0.875, 1.0])
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(eighths, eighths, quarters, quarters), min_size=1, max_size=7),
+    st.lists(
+        st.tuples(quarters, st.integers(1, 8), eighths, st.integers(0, 1)), max_size=4
+    ),
+    st.booleans(),
+)
+# of two proposals of a class, the first is the better one
+@example([(0.0, 0.0, 0.0, 0.0)], [(0.0, 4, 0.875, 1), (0.25, 3, 0.5, 1)], False)
+def test_detections_and_best_scores_are_those_of_a_literal_twin(
+    snippets, proposals, is_alone
+):
+    # exact in binary, so that equal scores and intervals are common
+    beside = [(a, a + n / 4, score, label) for a, n, score, label in proposals]
+    candidates = VideoCandidates(
+        probability=np.array([x[:2] for x in snippets], np.float32),
+        distance=np.array([x[2:] for x in snippets], np.float32),
+        grid=GRID,
+        class_names=("a", "b"),
+        of_teachers=None if is_alone else Detections.of(("a", "b"), beside),
+    )
+    expected = []
+    for label in (0, 1):
+        own = []
+        for t, (*probability, back, on) in enumerate(snippets):
+            span = max(t + 0.5 - back, 0.0), min(t + 0.5 + on, float(len(snippets)))
+            own += [(*span, probability[label])] * (span[0] < span[1])
+        own += [x[:3] for x in beside if x[3] == label and not is_alone]
+        own = sorted((x for x in own if x[2] >= 0.01), key=lambda x: -x[2])
+        order, decayed = suppressed_softly(own, [x[2] for x in own], 0.5)
+        expected += [
+            (label, *own[i][:2], pytest.approx(score))
+            for i, score in zip(order, decayed, strict=True)
+            if score >= 0.001
+        ]
+    found = localize_candidates(candidates, 0.5)
+    rows = zip(found.class_index, found.start_s, found.end_s, found.score, strict=True)
+    assert list(rows) == expected
+    best = [found.score[found.class_index == c].max(initial=-np.inf) for c in (0, 1)]
+    assert best_candidates(candidates).tolist() == best
 
 
 @pytest.mark.parametrize(
