@@ -107,7 +107,10 @@ def test_a_run_holds_its_teachers_and_what_they_say(run, tiny_world):
     teachers = {f"teachers/{k}/{name}" for k in range(2) for name in own}
     # no true segment lies with a teacher
     labels = {"checkpoint/labels.json", "training_summary.json"}
-    assert files == own | teachers | labels | {"pseudo_labels.json"}
+    assert files == own | teachers | labels | {
+        "pseudo_labels.json",
+        "found.safetensors",
+    }
     model = acmnet.load(run)
     one, other = (network.state_dict() for network in model.networks)
     assert not are_equal(one, other)
