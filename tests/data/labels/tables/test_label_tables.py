@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from acmnet.data.checks.lenient_reading import read_leniently
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError, Video
+from acmnet.data.tables.csv_tables import unguarded
 from acmnet.data.tables.text_encodings import EncodingError, decoded
 from acmnet.limits import MOST_CLASSES
 from acmnet.names import one_form
@@ -106,8 +107,9 @@ cells = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"]), min_size=1
 ).map(one_form)
 names = cells.map(lambda x: x.strip().replace("/", "-").replace("\\", "-"))
-names = names.filter(lambda x: bool(x) and "." not in x)
-label = cells.map(lambda x: x.replace("|", "-").strip()).filter(bool)
+names = names.filter(lambda x: bool(x) and "." not in x and unguarded(x) == x)
+label = cells.map(lambda x: x.replace("|", "-").strip())
+label = label.filter(lambda x: bool(x) and unguarded(x) == x)
 numbers = st.floats(0, 1e7).map(lambda x: round(x, 3))
 tables = st.dictionaries(
     names,
