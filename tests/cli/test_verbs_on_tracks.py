@@ -103,6 +103,7 @@ def test_extract_goes_on_and_sets_broken_tracks_aside(acmnet, mice):
     np.save("tracks/nothing.npy", np.full((50, 2, 4, 2), np.nan))
     asked = ("extract", "tracks", "--out", "f", "--extractor", "keypoints", *ONE)
     refused(acmnet(*asked), "cage0DLC", "does not state its frame rate; give --fps")
+    refused(acmnet(*asked, "--fps", "0"), "fps must be above 0, got 0")
     result = acmnet(*asked, "--fps", "10")
     refused(result, "2 of 14 videos were left out", "f/failed", code=3)
     lines = Path("f/failed.jsonl").read_text().splitlines()

@@ -313,6 +313,13 @@ def test_the_length_of_each_action_in_place_of_its_end_is_refused(tmp_path):
         read_annotations(path)
 
 
+def test_a_misspelt_column_of_ends_is_not_passed_over(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("video,label,start,endd\na,jump,3,5\n")
+    with pytest.raises(AnnotationError, match=r"the column 'endd'; is 'end' meant\?"):
+        read_annotations(path)
+
+
 def test_a_german_table_of_onsets(tmp_path):
     text = "Datei;Verhalten;Beginn (s);Ende (s)\na.mp4;jump;1,5;2,25\nb.mp4;jump;;\n"
     found = read(tmp_path, text, "labels.csv")

@@ -76,6 +76,12 @@ def test_deeplabcut_csv_of_one_animal_with_lost_frames(tmp_path):
     assert tracks.least_likelihood == 0.6
 
 
+def test_a_wrong_cell_is_named_by_individual_point_and_axis(tmp_path):
+    text = deeplabcut_csv(COLUMNS, NUMBERS, 4).replace("7.5", "7 cm", 1)
+    with pytest.raises(TrackError, match="column 'm2 nose y' must be a number"):
+        read_tracks(written(tmp_path / "m.csv", text))
+
+
 def test_deeplabcut_hdf5(tmp_path):
     check_two_mice(read_tracks(deeplabcut_table(tmp_path / "m.h5", COLUMNS, NUMBERS)))
 

@@ -119,7 +119,8 @@ class NumberTable:
         self, number: int, row: list[str], wanted: list[int], n_header: int
     ) -> None:
         """Refuse a row that lacks a cell, or has a cell that is no number."""
-        header = self.header(n_header)[-1]
+        rows = self.header(n_header)
+        header = rows[-1]
         for i in wanted:
             if i >= len(row):
                 raise TrackError(
@@ -129,8 +130,10 @@ class NumberTable:
             try:
                 self._number(row[i])
             except ValueError:
+                # of several lines the first names the network that tracked
+                named = " ".join(x[i] for x in rows[1:] or rows if i < len(x))
                 raise TrackError(
-                    f"{self.path}: row {number}, column {quoted(header[i])} must be a "
+                    f"{self.path}: row {number}, column {quoted(named)} must be a "
                     f"number or blank, got {quoted(row[i])}; correct it"
                 ) from None
 

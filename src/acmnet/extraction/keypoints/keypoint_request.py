@@ -1,6 +1,7 @@
 """What the user asks of features of tracks, and the settings that it comes to."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,11 @@ from acmnet.extraction.extractors.extraction_settings import (
     ExtractionSettings,
     settings_of,
 )
-from acmnet.extraction.extractors.extractor_names import KEYPOINTS, parts_of
+from acmnet.extraction.extractors.extractor_names import (
+    KEYPOINTS,
+    ExtractorError,
+    parts_of,
+)
 from acmnet.extraction.keypoints.body_sizes import bodies
 from acmnet.extraction.keypoints.keypoint_extractor import at_rate, naming
 from acmnet.extraction.keypoints.steady_bodies import STEADY_DIRECTION, steadiness
@@ -54,14 +59,17 @@ class KeypointRequest:
     file decide by how much bodies keep their direction in it."""
 
     def __post_init__(self) -> None:
-        """Refuse extractors that cannot stand side by side.
+        """Refuse extractors that cannot stand side by side, and an impossible rate.
 
         Raises
         ------
         ExtractorError
-            As `acmnet.extraction.extractors.extractor_names.parts_of`.
+            As `acmnet.extraction.extractors.extractor_names.parts_of`, or if the frame
+            rate is not above 0.
         """
         parts_of(self.extractor)
+        if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
+            raise ExtractorError(f"fps must be above 0, got {self.fps}")
 
     def settings(
         self, files: Mapping[str, Path], tracks: Mapping[str, Path], store: Path
@@ -161,7 +169,7 @@ class KeypointRequest:
         if not self._is_alone:
             usual = {"fps": ExtractionSettings.fps}
             return usual | _given({"fps": self.fps, **frames})
-        fps = self.fps or required_fps(tracks, path)
+        fps = required_fps(tracks, path) if self.fps is None else self.fps
         usual = {
             "snippet_frames": max(2, round(SNIPPET_S * fps)),
             "stride_frames": max(1, round(STRIDE_S * fps)),

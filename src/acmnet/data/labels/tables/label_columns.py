@@ -38,7 +38,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "end": (
         *("end", "ends", "endsec", "endseconds", "endtime", "endtimes", "stop"),
         *("stopsec", "stopseconds", "stoptime", "offset", "offsettime", "ende"),
-        *("endzeit", "fin", "to", "bis"),
+        *("endzeit", "stopp", "fin", "to", "bis"),
     ),
     "kind": ("kind", "mark"),
 }
@@ -135,6 +135,8 @@ def columns_of(source: str, sheet: Sheet) -> dict[str, int]:
                 "one, or rename the others"
             )
     columns = {meaning: places[0] for meaning, places in found.items()}
+    if "start" in columns and "end" not in columns:
+        _refuse_misspelt_end(source, header)
     if not columns.keys() & set(TIMED):
         columns.pop("kind", None)
     for meaning in columns.keys() & set(IN_SECONDS):
@@ -142,6 +144,18 @@ def columns_of(source: str, sheet: Sheet) -> dict[str, int]:
     if _is_length_of_action(sheet, columns):
         del columns["duration"]
     return columns
+
+
+def _refuse_misspelt_end(source: str, header: Sequence[str]) -> None:
+    """Refuse a column like that of ends, without which all starts would be points."""
+    for name in header:
+        if column_meaning(name) is None and difflib.get_close_matches(
+            _plain(name), COLUMNS["end"], n=1, cutoff=LIKENESS
+        ):
+            raise LabelTableError(
+                f"{source} has a column of starts and the column {quoted(name)}; is "
+                "'end' meant? rename or remove it"
+            )
 
 
 def _refuse_other_unit(source: str, name: str, meaning: str) -> None:
