@@ -46,6 +46,29 @@ def networks(monkeypatch):
     return made
 
 
+def test_wide_snippets_have_twice_the_frames_around_the_same_middles(networks):
+    settings = ExtractionSettings("i3d-rgb-wide", precision="fp32")
+    extractor = make_extractor(settings)
+    assert extractor.grid == make_extractor(ExtractionSettings("motion")).grid
+    frames = drawn(43)
+    features = np.concatenate(list(extractor.describe(iter(frames))))
+    # (43 - 16) // 16 + 1 snippets, as of 16 frames
+    assert features.shape == (2, extractor.dimension) == (2, 1024)
+    runner = I3DRunner(networks[RGB_WEIGHTS], stream="rgb", precision="fp32")
+    windows = ([frames[0]] * 8 + frames[:24], frames[8:40])
+    for row, window in zip(features, windows, strict=True):
+        [alone] = np.concatenate(list(runner.describe(window, 32, 16)))
+        np.testing.assert_allclose(row, alone, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.usefixtures("networks")
+@pytest.mark.parametrize(("n_frames", "snippets"), [(1, 1), (16, 1), (31, 1), (32, 2)])
+def test_wide_snippets_are_as_many_as_others(n_frames, snippets):
+    settings = ExtractionSettings("i3d-rgb-wide", precision="fp32")
+    blocks = make_extractor(settings).describe(drawn(n_frames))
+    assert sum(map(len, blocks)) == snippets
+
+
 def test_two_streams_stand_side_by_side(networks):
     settings = ExtractionSettings("i3d-two-stream", flow="dis", precision="fp32")
     extractor = make_extractor(settings)

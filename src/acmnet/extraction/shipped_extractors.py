@@ -26,6 +26,12 @@ def _rgb(settings: ExtractionSettings, device: str) -> Extractor:
     return RGB(settings, device)
 
 
+def _wide_rgb(settings: ExtractionSettings, device: str) -> Extractor:
+    from acmnet.extraction.i3d.i3d_extractors import WideRGB
+
+    return WideRGB(settings, device)
+
+
 def _two_stream(settings: ExtractionSettings, device: str) -> Extractor:
     from acmnet.extraction.i3d.i3d_extractors import TwoStream
 
@@ -47,6 +53,7 @@ def _keypoints(settings: ExtractionSettings, _: str) -> Extractor:
 SHIPPED: Final[dict[str, Callable[[ExtractionSettings, str], Extractor]]] = {
     "motion": lambda settings, _: Motion(settings),
     "i3d-rgb": _rgb,
+    "i3d-rgb-wide": _wide_rgb,
     "i3d-two-stream": _two_stream,
     POSE: _pose,
     KEYPOINTS: _keypoints,

@@ -188,12 +188,12 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
     out : path
         Directory of the run. The same call again goes on where it stopped.
     extractor : str
-        motion, i3d-rgb, i3d-two-stream, pose, keypoints (``videos`` then holds files of
-        tracks), ``module:Class`` of your own, or several of those joined by ``+``, such
-        as ``i3d-rgb+motion`` or ``keypoints+motion``, whose features then stand side by
-        side.
+        motion, i3d-rgb, i3d-rgb-wide, i3d-two-stream, pose, keypoints (``videos`` then
+        holds files of tracks), ``module:Class`` of your own, or several of those joined
+        by ``+``, such as ``i3d-rgb+motion`` or ``keypoints+motion``, whose features
+        then stand side by side.
         "auto" goes on with the features that the run, or the one to begin from, has; a
-        new run gets i3d-rgb+motion if the weights of i3d-rgb are installed, else
+        new run gets i3d-rgb-wide+motion if the weights of i3d-rgb are installed, else
         motion.
     tracks : path, optional
         Folder of the files of tracks, for keypoints; when left out, they are looked for

@@ -50,15 +50,16 @@ class ExtractorOptions:
     """The extractor, and the settings that its features depend on."""
 
     extractor: str = AUTO
-    """"motion", "i3d-rgb", "i3d-two-stream", "pose" for how people move (needs acmnet
-    weights install pose), "keypoints" for files of tracks instead of videos, or
-    "module:Class" for an extractor of your own, which may lie in the working directory.
-    Several joined by "+", such as i3d-rgb+motion, describe each snippet side by side; a
-    video is decoded once for all of them. keypoints+motion describes videos and their
-    tracks. "auto" continues with the extractor that the
-    feature directory names; in a new directory it takes i3d-rgb+motion if the weights
-    of i3d-rgb are installed, else motion. For safety, a class of your own runs only if
-    you name it here or in a line of ~/.config/acmnet/trusted_extractors."""
+    """"motion", "i3d-rgb", "i3d-rgb-wide" (i3d-rgb over twice as many frames around
+    each snippet), "i3d-two-stream", "pose" for how people move (needs acmnet weights
+    install pose), "keypoints" for files of tracks instead of videos, or "module:Class"
+    for an extractor of your own, which may lie in the working directory. Several joined
+    by "+", such as i3d-rgb-wide+motion, describe each snippet side by side; a video is
+    decoded once for all of them. keypoints+motion describes videos and their tracks.
+    "auto" continues with the extractor that the feature directory names; in a new
+    directory it takes i3d-rgb-wide+motion if the weights of i3d-rgb are installed, else
+    motion. For safety, a class of your own runs only if you name it here or in a line
+    of ~/.config/acmnet/trusted_extractors."""
     tracks: Path | None = None
     """With keypoints: folder of the files of tracks. When left out, they are looked for
     in the folder of the videos. A recording and its video have the same name."""

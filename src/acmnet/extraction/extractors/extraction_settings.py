@@ -19,8 +19,8 @@ class ExtractionSettings:
     """The name of an extractor, and the settings that its features depend on."""
 
     extractor: str = "motion"
-    """``motion``, ``i3d-rgb``, ``i3d-two-stream``, ``pose``, ``keypoints``, your own
-    ``module:Class``, or several of these, joined by ``+``."""
+    """``motion``, ``i3d-rgb``, ``i3d-rgb-wide``, ``i3d-two-stream``, ``pose``,
+    ``keypoints``, your own ``module:Class``, or several of these, joined by ``+``."""
     fps: float = 25.0
     """Frames a second from which snippets are cut, above 0."""
     snippet_frames: int = 16

@@ -1,5 +1,6 @@
-"""The extractors of I3D: its RGB stream alone, or RGB and flow side by side."""
+"""The extractors of I3D: its RGB stream, alone, over longer windows, or with flow."""
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator
 from importlib import metadata
@@ -54,6 +55,43 @@ class RGB:
         yield from self.rgb.describe(
             frames, self.grid.snippet_frames, self.grid.stride_frames
         )
+
+
+class WideRGB:
+    """I3D's RGB stream over twice as many frames, around the middle of each snippet.
+
+    Beside `RGB` it tells what happens around a snippet (D-169). Before the first frame
+    of a video and after its last, that frame is repeated.
+    """
+
+    frame_side = FRAME_SIDE
+    streams: tuple[str, ...] = ("wide-rgb",)
+
+    def __init__(self, settings: ExtractionSettings, device: str = "cpu") -> None:
+        self.grid = settings.grid
+        window = 2 * settings.snippet_frames
+        self.rgb = RGB(dataclasses.replace(settings, snippet_frames=window), device)
+        self.dimension = self.rgb.dimension
+        self.versions, self.settings = self.rgb.versions, self.rgb.settings
+
+    def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield blocks of rows as `RGB` does."""
+        yield from self.rgb.describe(_held_at_ends(frames, self.grid.snippet_frames))
+
+
+def _held_at_ends(frames: Iterable[Frame], n_more: int) -> Iterator[Frame]:
+    """Yield frames with ``n_more`` in all repeated at both ends; none of none.
+
+    Examples
+    --------
+    >>> list(_held_at_ends("abc", 3))
+    ['a', 'a', 'b', 'c', 'c', 'c']
+    """
+    frame = None
+    for index, frame in enumerate(frames):
+        yield from itertools.repeat(frame, 1 if index else 1 + n_more // 2)
+    if frame is not None:
+        yield from itertools.repeat(frame, n_more - n_more // 2)
 
 
 class TwoStream:

@@ -43,7 +43,7 @@ from acmnet.video.frames import FrameReader, VideoError, claimed_duration_s
 OnNote = Callable[[str], None]
 
 INT8: Final = "openvino-int8"
-RGB_EXTRACTORS: Final = ("i3d-rgb",)
+RGB_EXTRACTORS: Final = ("i3d-rgb", "i3d-rgb-wide")
 """Extractors for which int8 is considered; flow takes far longer than the network."""
 CANDIDATES: Final = ("torch fp32", "torch bf16", "OpenVINO fp32", "OpenVINO bf16")
 WITH_INT8: Final = (*CANDIDATES, "OpenVINO int8")
