@@ -115,7 +115,9 @@ def read_truth(
     return annotations, sha256_of_labels(ground_truth.path)
 
 
-def subset_note(truth: Truth, annotations: Annotations, own: Collection[str]) -> str:
+def subset_note(
+    truth: Truth, annotations: Annotations, predicted: Collection[str]
+) -> str:
     """Return how to score only the subset that the predicted videos are of.
 
     Empty where they are of several subsets or of none, or no video of another subset is
@@ -127,16 +129,16 @@ def subset_note(truth: Truth, annotations: Annotations, own: Collection[str]) ->
         What is scored.
     annotations : Annotations
         The same videos with their subsets.
-    own : collection of str
+    predicted : collection of str
         The scored videos that have a prediction.
     """
-    if not own or len(own) == len(truth.video_ids):
+    if not predicted or len(predicted) == len(truth.video_ids):
         return ""
     of = {video: annotations.videos[video].subset for video in truth.video_ids}
-    predicted = {of[video] for video in own}
-    if len(predicted) != 1 or len(set(of.values())) == 1 or None in predicted:
+    subsets = {of[video] for video in predicted}
+    if len(subsets) != 1 or len(set(of.values())) == 1 or None in subsets:
         return ""
-    name = str(predicted.pop())
+    name = str(subsets.pop())
     return (
         f"all predicted videos are of the subset {quoted(name)}; give --subset "
         f"{shlex.quote(name)} (in Python, subset={quoted(name)}) to score that alone"

@@ -169,7 +169,9 @@ def budget_rows(
         name: [budget_of(video, label) for label in class_names]
         for name, video in videos.items()
     }
-    rows = [(name, *one.cells()) for name, own in budgets.items() for one in own]
+    rows = [
+        (name, *one.cells()) for name, of_class in budgets.items() for one in of_class
+    ]
     by_class = zip(*budgets.values(), strict=True)
-    rows += [("all videos", *over_videos(own).cells()) for own in by_class]
+    rows += [("all videos", *over_videos(of_class).cells()) for of_class in by_class]
     return rows

@@ -306,5 +306,5 @@ class _Tiles(torch.autograd.Function):
         padded[:, 1:-2:2] += two - three + four
         padded[:, 2::2] += two + three - one
         padded[:, 3::2] -= four
-        own = padded.flatten(1, 2)[:, d : length + d].to(sequence_type)
-        return own, weight, bias, None, None
+        of_sequence = padded.flatten(1, 2)[:, d : length + d].to(sequence_type)
+        return of_sequence, weight, bias, None, None

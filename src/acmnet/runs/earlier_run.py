@@ -72,10 +72,10 @@ def times_of_all_rounds(request: RunRequest) -> dict[str, dict[str, list[Any]]]:
     if request.begin_from is None:
         return times
     for video, kinds in load_config(request.begin_from).taught_times.items():
-        own = times.setdefault(video, {})
+        of_video = times.setdefault(video, {})
         for kind, rows in kinds.items():
-            now = own.get(kind, [])
-            own[kind] = sorted([*now, *(row for row in rows if row not in now)])
+            now = of_video.get(kind, [])
+            of_video[kind] = sorted([*now, *(row for row in rows if row not in now)])
     return times
 
 

@@ -120,10 +120,10 @@ def sentence_of_trainings(values: Sequence[Mapping[str, Any]]) -> str:
     >>> told.partition(": ")[2].partition("; ")[2]
     'in 1 it did not, so only the student learned them'
     """
-    tried = [own for own in values if own.get("trial")]
+    tried = [one for one in values if one.get("trial")]
     if not tried:
         return ""
-    better = sum(own["teachers_learn_marks"] for own in tried)
+    better = sum(one["teachers_learn_marks"] for one in tried)
     return (
         "whether teachers should learn your marks, too, was tried on held-out marks in "
         f"{len(tried)} of {counted(len(values), 'training')}: in {better} it made "

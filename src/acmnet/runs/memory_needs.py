@@ -75,10 +75,10 @@ def needed_bytes(settings: Settings, data: Data) -> int:
         if settings.has_student:
             second = settings.student_training
             rows = min(second.batch_size, len(lengths)) * min(second.snippets, most)
-            own = NUMBERS_PER_WEIGHT * _size(
+            weights = NUMBERS_PER_WEIGHT * _size(
                 Student(dimension, max(n_classes, 1), student)
             )
-            numbers = max(numbers, own + rows * (dimension + student.width))
+            numbers = max(numbers, weights + rows * (dimension + student.width))
     if settings.loss.marks_weight:
         mined = mining_bytes(lengths, dimension, settings.model)
         return max(4 * numbers, mined)

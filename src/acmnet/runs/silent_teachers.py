@@ -122,8 +122,8 @@ def sentence_of_trainings(values: Sequence[Mapping[str, Any]], teachers: int) ->
     'of 9 teachers, 1 was trained again because it had not started to learn; in 1 of 3 \
 trainings none of the teachers started to learn'
     """
-    silent = [len(own.get(SILENT_TEACHERS, [])) for own in values]
-    again = sum(len(own.get(TRAINED_AGAIN, [])) for own in values)
+    silent = [len(one.get(SILENT_TEACHERS, [])) for one in values]
+    again = sum(len(one.get(TRAINED_AGAIN, [])) for one in values)
     none = sum(bool(n) and n == teachers for n in silent)
     sentences = [
         _sentence(sum(silent) - none * teachers, again, len(values) * teachers)

@@ -148,23 +148,27 @@ def _taught(
     trial and the teachers take at most.
     """
     mined_snippets = _mined_once(request, dataset, on_note)
-    own = _as_short_as_the_first_run(request)
-    plan = trial_plan(own)
-    own = own if plan is None else plan.request_after(own)
+    of_teachers = _as_short_as_the_first_run(request)
+    plan = trial_plan(of_teachers)
+    of_teachers = of_teachers if plan is None else plan.request_after(of_teachers)
     before = 0 if plan is None else plan.epochs
     trial = Trial(learns_marks=False)
     if request.marks:
-        total = before + _epochs_after_a_trial(request, own)
+        total = before + _epochs_after_a_trial(request, of_teachers)
         later = _later(on_step, 0, total)
         trial = try_marks(request, plan, dataset, mined_snippets, later, on_note)
         run.facts |= trial.values()
     tried = {} if plan is None or not trial.learns_marks else plan.beginnings()
-    own = own if trial.learns_marks else of_names_alone(own)
-    later = _later(on_step, before, before + _epochs_after_a_trial(request, own))
-    teachers = trained_teachers(own, dataset, mined_snippets, later, on_note, tried)
+    of_teachers = of_teachers if trial.learns_marks else of_names_alone(of_teachers)
+    later = _later(
+        on_step, before, before + _epochs_after_a_trial(request, of_teachers)
+    )
+    teachers = trained_teachers(
+        of_teachers, dataset, mined_snippets, later, on_note, tried
+    )
     run.facts |= teachers.values()
     taught = trained_model(request, teachers.networks)
-    return taught, trial, before + _epochs_of_teachers(own)
+    return taught, trial, before + _epochs_of_teachers(of_teachers)
 
 
 def _mined_once(
@@ -251,14 +255,14 @@ def _share_of_student(request: RunRequest) -> float:
     return share_of_epochs(request)
 
 
-def _epochs_of_teachers(own: RunRequest) -> int:
+def _epochs_of_teachers(of_teachers: RunRequest) -> int:
     """Return how many epochs all teachers together take at most, by their request."""
-    return own.settings.teachers.count * own.schedule.training.epochs
+    return of_teachers.settings.teachers.count * of_teachers.schedule.training.epochs
 
 
-def _epochs_after_a_trial(request: RunRequest, own: RunRequest) -> int:
+def _epochs_after_a_trial(request: RunRequest, of_teachers: RunRequest) -> int:
     """Return how many epochs the teachers and the student of a run take at most."""
-    return _epochs_of_teachers(own) + request.schedule.student_training.epochs
+    return _epochs_of_teachers(of_teachers) + request.schedule.student_training.epochs
 
 
 def _schedule(request: RunRequest, share_of_epochs: float) -> Schedule:
@@ -341,10 +345,10 @@ def _write(path: Path, labels: dict[str, PseudoLabels], taught: TrainedModel) ->
     """Write what the student learns as detections."""
     names, grid = taught.class_names, taught.grid
     seen: dict[str, Detections] = {}
-    for video, own in labels.items():
+    for video, of_video in labels.items():
         rows = [
             (grid.centre_s(x.start), grid.centre_s(x.end), x.weight, x.class_index)
-            for x in own.instances
+            for x in of_video.instances
             if x.weight > 0.0
         ]
         seen[video] = Detections.of(names, rows)

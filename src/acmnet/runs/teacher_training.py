@@ -120,7 +120,9 @@ def _until_they_start(
         if len(silent) == len(places) and again:
             break  # neither the seeds nor the first epochs are at fault
         tries = {
-            k: own for k in sorted(silent) if (own := _next_try(first[k], requests[k]))
+            k: next_try
+            for k in sorted(silent)
+            if (next_try := _next_try(first[k], requests[k]))
         }
         if not tries:
             break
@@ -155,19 +157,19 @@ def trained_together(
         threads of each and the epochs that are told follow it.
     """
     total, waiting = of or len(requests), []
-    for own in requests:
-        found = starting_point(own)
+    for asked in requests:
+        found = starting_point(asked)
         if not found.is_trained:
             if found.note:
                 on_note(found.note)
-            waiting.append((own, found))
+            waiting.append((asked, found))
     first = requests[0]
     done = (total - len(waiting)) * first.schedule.training.epochs
     needed = needed_bytes(first.settings, first.data)
     threads = threads_of_each(total, dataset.device, needed)
     mined = mined_snippets() if waiting else {}
     _train(waiting, dataset, mined, _Together(on_step, done), threads)
-    return tuple(_taught(own.out, own.device) for own in requests)
+    return tuple(_taught(asked.out, asked.device) for asked in requests)
 
 
 def keeps_teachers(request: RunRequest) -> bool:
@@ -262,8 +264,8 @@ def _train(
     listeners = map(together.listener, itertools.count())
     trainings = [
         # no label file: a teacher is no run to report on
-        (own, found, None, listener, dataset, mined)
-        for (own, found), listener in zip(waiting, listeners, strict=False)
+        (asked, found, None, listener, dataset, mined)
+        for (asked, found), listener in zip(waiting, listeners, strict=False)
     ]
     if not threads or not trainings:
         for training in trainings:
@@ -328,9 +330,9 @@ def _present_try(first: RunRequest) -> RunRequest:
     """Return the training of a teacher that is on the disk, or else its first one."""
     if (folder_of(first.out) / CONFIG_FILE).exists():  # a kill can leave none
         seed = load_config(first.out).seed
-        for own in further_tries(first):
-            if own.seed == seed:
-                return own
+        for further in further_tries(first):
+            if further.seed == seed:
+                return further
     return first
 
 
@@ -339,14 +341,14 @@ def _first_try(request: RunRequest, k: int, tried: Path | None) -> RunRequest:
 
     It begins with the network of a trial if there is one.
     """
-    own = as_teacher(request, request.out / TEACHERS / str(k), k)
-    return own if tried is None else dataclasses.replace(own, begin_from=tried)
+    asked = as_teacher(request, request.out / TEACHERS / str(k), k)
+    return asked if tried is None else dataclasses.replace(asked, begin_from=tried)
 
 
-def _next_try(first: RunRequest, own: RunRequest) -> RunRequest | None:
+def _next_try(first: RunRequest, before: RunRequest) -> RunRequest | None:
     """Return the try of a teacher that replaces ``own``; None after the last."""
     tries = [first, *further_tries(first)]
-    later = [x.seed for x in tries].index(own.seed) + 1
+    later = [x.seed for x in tries].index(before.seed) + 1
     if later == len(tries):
         return None
     return dataclasses.replace(tries[later], resume=False, overwrite=True)

@@ -185,6 +185,9 @@ def training_id(settings: Settings) -> str:
     if not settings.has_student:
         for section in ("localization", *SECOND_STAGE):
             del values[section]
-    on = {room: {k: x for k, x in own.items() if x} for room, own in values.items()}
+    on = {
+        room: {k: x for k, x in of_section.items() if x}
+        for room, of_section in values.items()
+    }
     text = json.dumps(on, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -110,7 +110,11 @@ def study(name: str) -> Study:
 
 def _variant(values: Mapping[str, Any]) -> Variant:
     rooms: Mapping[str, Mapping[str, object]] = values.get("changes", {})
-    changes = {f"{r}.{key}": x for r, own in rooms.items() for key, x in own.items()}
+    changes = {
+        f"{r}.{key}": x
+        for r, of_section in rooms.items()
+        for key, x in of_section.items()
+    }
     lists = {key: tuple(values.get(key, ())) for key in ("terms", "paper")}
     return Variant(**(dict(values) | lists | {"changes": changes}))
 

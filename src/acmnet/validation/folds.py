@@ -149,13 +149,13 @@ def _why_untrained(
     name: str, labels: Labels, fold: int, folds: int, groups: VideoGroups | None
 ) -> str:
     """Return why the training of a fold has no video of a class, and what to do."""
-    videos = [video for video, own in labels.items() if name in own]
+    videos = [video for video, names in labels.items() if name in names]
     known = f"class {quoted(name)} is in {counted(len(videos), 'video')}, "
     of = f"fold {fold} of {folds}"
-    own = [] if groups is None else [groups.group_of[video] for video in videos]
-    if len(set(own)) == 1:
+    of_groups = [] if groups is None else [groups.group_of[x] for x in videos]
+    if len(set(of_groups)) == 1:
         return (
-            f"{known}all of group {quoted(own[0])}, which {of} tests on, so that "
+            f"{known}all of group {quoted(of_groups[0])}, which {of} tests on, so that "
             "its training would lack the class; a cross-validation by groups needs "
             f"every class in {LEAST_UNITS} groups or more"
         )
@@ -239,7 +239,7 @@ def _checked(videos: tuple[frozenset[str], ...], labels: Labels) -> Folds:
     inside = [{x for video in fold for x in labels[video]} for fold in videos]
     untrained, untested = {}, {}
     for name in sorted(set().union(*inside)):
-        having = [fold for fold, own in enumerate(inside) if name in own]
+        having = [fold for fold, classes in enumerate(inside) if name in classes]
         if len(having) == 1:
             untrained[name] = having[0]
         if len(having) < len(videos):

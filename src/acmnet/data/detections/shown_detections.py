@@ -68,7 +68,9 @@ class Shown:
             kept = score >= self.min_score
         if self.top is not None:
             order = np.lexsort((-score, video))
-            own = video[order]
-            rank = np.arange(len(own)) - np.searchsorted(own, own)
+            sorted_video = video[order]
+            rank = np.arange(len(sorted_video)) - np.searchsorted(
+                sorted_video, sorted_video
+            )
             kept[order[rank >= self.top]] = False
         return kept

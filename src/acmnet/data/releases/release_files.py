@@ -213,10 +213,10 @@ def _npz_parts(file: Path) -> Iterator[Part]:
             members = [name.removesuffix(".npy") for name in archive.namelist()]
     except (OSError, zipfile.BadZipFile, ValueError) as error:
         raise _unreadable(file, error) from None
-    own = [name for name in members if name in FEATURE_KEYS] or members
-    if len(own) == 1:
+    keys = [name for name in members if name in FEATURE_KEYS] or members
+    if len(keys) == 1:
         video, stream = _named(file)
-        yield Part(video, stream, str(file), lambda: _of_npz(file, own[0]))
+        yield Part(video, stream, str(file), lambda: _of_npz(file, keys[0]))
         return
     for name in members:
         yield Part(

@@ -148,10 +148,10 @@ def _kept(
     protocol = truth.protocol
     names = protocol.ids_of(truth.video_ids)
     video_place = {name: v for v, name in enumerate(names)}
-    own = protocol.ids_of(found.video_ids)
-    known = np.array([video_place.get(v, OUTSIDE_SUBSET) for v in own], np.int64)
+    ids = protocol.ids_of(found.video_ids)
+    known = np.array([video_place.get(v, OUTSIDE_SUBSET) for v in ids], np.int64)
     withheld = {*protocol.left_out, *protocol.unscored}
-    is_withheld = np.array([v in withheld for v in own], np.bool_)
+    is_withheld = np.array([v in withheld for v in ids], np.bool_)
     if len(found) and (known < 0).all():
         raise ValueError(
             f"{found.source}: no detection is of a video of {truth.where}; it names "

@@ -109,7 +109,11 @@ class Sound:
 def audible(source: InputContainer) -> list[AudioStream]:
     """Return the streams of sound whose codec and rate are known."""
     contexts = ((stream, stream.codec_context) for stream in source.streams.audio)
-    return [stream for stream, own in contexts if own is not None and own.sample_rate]
+    return [
+        stream
+        for stream, context in contexts
+        if context is not None and context.sample_rate
+    ]
 
 
 def added_aac(stream: AudioStream, target: OutputContainer) -> AudioStream:

@@ -126,7 +126,9 @@ def mining_note(
     >>> mining_note(mined, ["jump", "run"])[:72]
     "in long recordings, names alone tell where 1 of 2 classes may be: 'jump'"
     """
-    found = sorted({i.class_index for own in mined.values() for i in own.instances})
+    found = sorted(
+        {i.class_index for of_video in mined.values() for i in of_video.instances}
+    )
     known = [class_names[c] for c in found]
     others = [name for c, name in enumerate(class_names) if c not in found]
     others = [name for name in others if name not in marked]

@@ -193,13 +193,13 @@ def gain(
     >>> found.videos, round(found.of_names, 2), round(found.of_marks, 2), found.is_clear
     (2, 1.65, 4.48, True)
     """
-    videos = [video for video, own in of_names.items() if len(own)]
+    videos = [video for video, densities in of_names.items() if len(densities)]
     gains = np.array([np.mean(of_marks[v]) - np.mean(of_names[v]) for v in videos])
     error = float(gains.std(ddof=1)) / math.sqrt(len(gains))
     mean = float(gains.mean())
     names, marks = (
-        np.concatenate([np.asarray(own[video]) for video in videos])
-        for own in (of_names, of_marks)
+        np.concatenate([np.asarray(densities[video]) for video in videos])
+        for densities in (of_names, of_marks)
     )
     return Gain(
         videos=len(videos),

@@ -52,20 +52,20 @@ def learned_with_marks(
         the student's detections.
     """
     evidence: list[Evidence] = []
-    for video, own in marks.items():
-        evidence += segment_evidence(own.instances, labels[video].instances)
-        for point in own.points:
-            around_point = _instance_around(point, own, proposals[video])
+    for video, of_video in marks.items():
+        evidence += segment_evidence(of_video.instances, labels[video].instances)
+        for point in of_video.points:
+            around_point = _instance_around(point, of_video, proposals[video])
             if around_point.extent == "estimated":
                 evidence.append(Evidence(point.class_index, around_point, point))
     shifts = boundary_shifts(evidence)
     found = {
-        video: own._replace(instances=shifts.move(own.instances))
-        for video, own in labels.items()
+        video: of_video._replace(instances=shifts.move(of_video.instances))
+        for video, of_video in labels.items()
     }
-    for video, own in marks.items():
+    for video, of_video in marks.items():
         moved = shifts.move(proposals.get(video, ()))
-        found[video] = with_marks(found[video], own, moved)
+        found[video] = with_marks(found[video], of_video, moved)
     return found, shifts.trust
 
 

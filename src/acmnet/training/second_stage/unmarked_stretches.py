@@ -55,18 +55,18 @@ def marked_classes_of(marks: Iterable[SnippetMarks]) -> dict[int, MarkedClass]:
     """
     lengths: dict[int, list[float]] = {}
     watched: dict[int, float] = {}
-    for own in marks:
-        for c, start, end in own.watched:
+    for of_recording in marks:
+        for c, start, end in of_recording.watched:
             watched[c] = watched.get(c, 0.0) + end - start
-        for x in own.instances:
+        for x in of_recording.instances:
             lengths.setdefault(x.class_index, []).append(x.end - x.start)
     return {
         c: MarkedClass(
-            min(own) * len(own) / (len(own) + 1),
-            LONGEST_FACTOR * max(own),
-            sum(own) / watched[c],
+            min(of_class) * len(of_class) / (len(of_class) + 1),
+            LONGEST_FACTOR * max(of_class),
+            sum(of_class) / watched[c],
         )
-        for c, own in lengths.items()
+        for c, of_class in lengths.items()
         if watched.get(c, 0.0) > 0.0
     }
 

@@ -78,8 +78,8 @@ def read(source: Source) -> Parsed:
         marks.add_segment(where, label, start_s, end_s, of_video)
     names = list(numbers)
     videos = [
-        dataclasses.replace(video_of(names[v], *own), subset=subset)
-        for v, own in marks.by_video()
+        dataclasses.replace(video_of(names[v], *marked), subset=subset)
+        for v, marked in marks.by_video()
     ]
     return Parsed(videos)
 
