@@ -42,11 +42,7 @@ from acmnet.fitting.fit_request import (
     FitResult,
     Hooks,
 )
-from acmnet.fitting.listed_videos import (
-    ListedVideos,
-    listed_files,
-    refuse_what_is_lost,
-)
+from acmnet.fitting.listed_videos import ListedVideos, listed_files, refuse_what_is_lost
 from acmnet.inference.kept_detections import FoundFile, found_videos
 from acmnet.inference.why_nothing_found import why_nothing
 from acmnet.models.stored_model import load

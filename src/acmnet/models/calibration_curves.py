@@ -140,10 +140,7 @@ def isotonic_blocks(
         start, value_sum, weight_sum = i, total, heavy
         while blocks and blocks[-1][1] / blocks[-1][2] >= value_sum / weight_sum:
             start, before, before_weight = blocks.pop()
-            value_sum, weight_sum = (
-                value_sum + before,
-                weight_sum + before_weight,
-            )
+            value_sum, weight_sum = value_sum + before, weight_sum + before_weight
         blocks.append((start, value_sum, weight_sum))
     starts = np.array([block[0] for block in blocks])
     lasts = np.append(starts[1:], len(level)) - 1

@@ -27,12 +27,7 @@ from acmnet.runs.teacher_training import as_teacher, trained_together
 from acmnet.runtime.startup import is_first_process
 from acmnet.training.first_stage.marked_snippets import SnippetMarks
 from acmnet.training.optimisation.tasks import StepRecord
-from acmnet.training.second_stage.held_out_marks import (
-    Gain,
-    gain,
-    log_densities,
-    parts,
-)
+from acmnet.training.second_stage.held_out_marks import Gain, gain, log_densities, parts
 from acmnet.training.second_stage.pseudo_labels import pseudo_labels
 
 KEEPS_STUDENT: Final = "keeps_student"

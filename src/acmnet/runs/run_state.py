@@ -34,11 +34,7 @@ LOG_FILE: Final = "log.jsonl"
 """The file of a run with the losses of every step, one line of JSON a step."""
 LENGTH: Final = ("training.epochs", "training.fewest_steps")
 """Settings that say how many epochs a training takes."""
-MAY_CHANGE: Final = (
-    *LENGTH,
-    "training.checkpoint_every",
-    "training.keep_checkpoints",
-)
+MAY_CHANGE: Final = (*LENGTH, "training.checkpoint_every", "training.keep_checkpoints")
 """Settings that a resumed training of the paper's network may change: they change no
 number within an epoch. It may change those of localisation, too, unless localisation
 chooses the checkpoint."""

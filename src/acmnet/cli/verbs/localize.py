@@ -228,11 +228,7 @@ def _finding(stored: StoredRun, workers: Workers) -> Find:
 
 
 def _by_run(
-    model: TrainedModel,
-    run: Path,
-    data: Data,
-    options: CalibrationOptions,
-    find: Find,
+    model: TrainedModel, run: Path, data: Data, options: CalibrationOptions, find: Find
 ) -> _Found:
     """Find actions with a trained run, and calibrate their scores if it can be done."""
     calibration = _calibration(run, model, options)

@@ -40,10 +40,7 @@ def n_directed(plan: SignalPlan) -> int:
 
 
 def directed_shapes(
-    held: Bodies,
-    plan: SignalPlan,
-    grid: SnippetGrid,
-    snippets: npt.NDArray[np.int64],
+    held: Bodies, plan: SignalPlan, grid: SnippetGrid, snippets: npt.NDArray[np.int64]
 ) -> Places:
     """Return (n, `n_directed`) columns of snippets, lengths in body sizes.
 

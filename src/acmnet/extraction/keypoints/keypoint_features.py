@@ -103,10 +103,7 @@ def features_of_nobody(plan: SignalPlan, n_snippets: int) -> npt.NDArray[np.floa
 
 
 def _window_statistics(
-    held: Bodies,
-    plan: SignalPlan,
-    grid: SnippetGrid,
-    snippets: npt.NDArray[np.int64],
+    held: Bodies, plan: SignalPlan, grid: SnippetGrid, snippets: npt.NDArray[np.int64]
 ) -> list[Places]:
     """Return (n, S) arrays: the statistics by window, in the order of WINDOWS."""
     last = len(held.positions) - 1

@@ -362,11 +362,7 @@ def _opened(path: Path) -> BinaryIO:
     if path.resolve() != path:
         raise gone
     try:
-        flags = (
-            "O_NOFOLLOW",
-            "O_NONBLOCK",
-            "O_BINARY",
-        )  # some systems lack some
+        flags = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")  # some systems lack some
         file = os.open(path, sum(getattr(os, name, 0) for name in flags))
     except OSError:
         raise gone from None
