@@ -196,10 +196,10 @@ def test_choosing_on_a_subset_is_written_down(tiny_world, tmp_path):
     ("changes", "message"),
     [
         ({}, "already holds a run; go on with --resume, replace it with --overwrite"),
-        ({"resume": True, "seed": 1}, "was trained with seed = 0, now it is 1"),
+        ({"resume": True, "seed": 1}, "was trained with seed = 0, not 1"),
         (
             {"resume": True, "overrides": {"loss.guide_weight": 9.0}},
-            r"was trained with loss.guide_weight = 1\.5, now it is 9\.0",
+            r"was trained with loss.guide_weight = 1\.5, not 9\.0",
         ),
     ],
 )

@@ -306,7 +306,7 @@ def test_a_broken_old_run_of_another_training_is_not_taken(
     broken = shutil.copytree(tiny_run, tmp_path / "broken")
     make_old(broken)
     (broken / "training_state.pt").unlink()
-    with pytest.raises(RunError, match=r"training\.batch_size = 16, now it is 6"):
+    with pytest.raises(RunError, match=r"training\.batch_size = 16, not 6"):
         train_run(request(*tiny_world, broken, resume=True))
 
 

@@ -92,7 +92,7 @@ def test_another_training_is_told_from_this_one(asked, resume):
         "default", profile="corrected", overrides=FEW | {"loss.guide_weight": 9.0}
     )
     for other, words in (
-        (dataclasses.replace(asked, seed=1), "trained with seed = 0, now it is 1"),
+        (dataclasses.replace(asked, seed=1), "trained with seed = 0, not 1"),
         (dataclasses.replace(asked, settings=changed), r"loss\.guide_weight = "),
         (
             dataclasses.replace(asked, data=asked.data.only({"training_000"})),
@@ -100,7 +100,7 @@ def test_another_training_is_told_from_this_one(asked, resume):
         ),
         (
             dataclasses.replace(asked, supervision="segments"),
-            "trained with supervision = 'names', now it is 'segments'",
+            "trained with supervision = 'names', not 'segments'",
         ),
     ):
         with pytest.raises(RunError, match=words):
