@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from acmnet.show.bench.marks.label_file_intake import UnsignedMark, new_mark
 from support.benches import (
     N_FRAMES,
     TIMES,
@@ -215,6 +216,17 @@ def test_nothing_else_and_watched_are_spans_of_what_is_shown(opened, bench):
     assert "watched" in page.inner_text("#videos li:first-child")
     page.click("#filters [data-filter=unwatched]")
     assert page.locator("#videos li").count() == 5
+
+
+def test_a_video_that_is_watched_to_its_last_snippet_is_watched(opened, bench):
+    whole_s = bench.site.media.headers[0].duration_s
+    for video, share in (("film_0", 0.95), ("film_1", 0.8)):
+        span = UnsignedMark(video, "watched", None, 0.0, share * whole_s)
+        mark = new_mark(span, "names of the run", "2026-11-27T22:52:45Z", ["jump"])
+        bench.store.take_in([mark], "names of the run")
+    page = opened(bench.address)
+    frames_known(page)
+    assert "1 of 6 videos named" in page.inner_text("#list-count")
 
 
 def test_all_is_undone_and_done_again(opened, bench):

@@ -3,6 +3,7 @@ import { $, clockText, counted, make } from "./elements.js";
 import { marks, onChange, state } from "./state.js";
 
 const WATCHED_SHARE = 0.98; // of a video: that much watched is watched
+const TAIL_SHARE = 0.9, TAIL_S = 1; // so is so much, up to a tail that no snippet holds: by features a video is shorter
 const SEEN_S = 60; // whoever made a mark has seen so much before and after it, as `acmnet suggest` has it
 
 let filter = "all";
@@ -31,7 +32,8 @@ function summarised(video) {
       timed += mark.kind !== "name";
     }
   }
-  const isWatched = whole > 0 && watched >= WATCHED_SHARE * whole;
+  const hasTail = watched >= TAIL_SHARE * whole && whole - watched < TAIL_S;
+  const isWatched = whole > 0 && (watched >= WATCHED_SHARE * whole || hasTail);
   return { labels: [...labels], timed, isWatched, isNamed: labels.size > 0 || isWatched, suggested: stillSuggested(video.suggestion, own) };
 }
 
