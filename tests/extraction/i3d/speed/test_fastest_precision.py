@@ -16,7 +16,7 @@ from acmnet.extraction.i3d.speed.fastest_precision import machine_key, with_fast
 from acmnet.segments import SnippetGrid
 from support.extractions import write_movie
 
-AUTO = ExtractionSettings("i3d-rgb+motion")
+AUTO = ExtractionSettings("i3d-rgb-wide+motion")
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="openvino is not installed"
