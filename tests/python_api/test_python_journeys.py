@@ -77,6 +77,7 @@ def test_a_run_leaves_what_it_promises(tiny_world, tmp_path):
         ".training.lock",
         "log.jsonl",
         "training_summary.json",
+        "found.safetensors",
         "checkpoint",
         *(f"checkpoint/{name}" for name in (*kept, "labels.json", "trained_on.json")),
     }
@@ -462,7 +463,7 @@ def test_cross_validation_covers_every_video_once_and_resumes(tmp_path):
     assert seen == [(s, f, sizes[f], (2,)) for s in (0, 1) for f in (0, 1)]
     assert result.map.shape == result.chance.shape == (2, 2, 2)
     weights = {
-        x: x.stat().st_mtime_ns for x in (tmp_path / "cv").rglob("*.safetensors")
+        x: x.stat().st_mtime_ns for x in (tmp_path / "cv").rglob("model.safetensors")
     }
     assert len(weights) == 4
     again = cross_validate(asked, **arguments)
