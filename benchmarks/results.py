@@ -256,11 +256,7 @@ def quickened(command: list[str]) -> list[str]:
         return ["motion" if word == "i3d-rgb" else word for word in command]
     # all commands use the same features
     command = [word.replace("_features_motion", "_features") for word in command]
-    own = {
-        "ablate": QUICK,
-        "crossvalidate": QUICK,
-        "train": EPOCHS[:2],
-    }.get(verb, [])
+    own = {"ablate": QUICK, "crossvalidate": QUICK, "train": EPOCHS[:2]}.get(verb, [])
     kept, skipped = [], False
     for word in command:
         if word in own[::2]:

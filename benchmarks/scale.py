@@ -65,11 +65,7 @@ class Cost(NamedTuple):
 
 def draw(folder: Path, videos: int) -> None:
     """Write a set of videos with labels, true segments and small features."""
-    from acmnet.data.made_up.feature_world import (
-        WorldSettings,
-        make_world,
-        write_world,
-    )
+    from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 
     size = WorldSettings(
         training_videos=videos, test_videos=0, dimension=DIMENSION, snippets=SNIPPETS

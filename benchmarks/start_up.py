@@ -15,13 +15,7 @@ from acmnet.data.detections.detection_files import write_detections
 from acmnet.data.labels.json_files.label_json import label_entry
 from acmnet.files.file_access import write_json
 from benchmarks.evaluation import made_up_thumos
-from benchmarks.measure import (
-    ROOT,
-    Figure,
-    interleaved,
-    processor_seconds,
-    ratio_of,
-)
+from benchmarks.measure import ROOT, Figure, interleaved, processor_seconds, ratio_of
 
 HELP_LIMIT: Final = 6.0
 """How many times as long as a Python that does nothing the page of help may take."""

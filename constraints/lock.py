@@ -142,8 +142,7 @@ def index_hashes(name: str, version: str) -> dict[str, str]:
     """
     base = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/")
     request = urllib.request.Request(
-        f"{base}/{name}/",
-        headers={"Accept": "application/vnd.pypi.simple.v1+json"},
+        f"{base}/{name}/", headers={"Accept": "application/vnd.pypi.simple.v1+json"}
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         files = json.load(answer)["files"]

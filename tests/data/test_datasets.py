@@ -183,10 +183,7 @@ def test_statistics_are_over_every_snippet(tiny_world, in_memory):
     annotations = read_annotations(labels).subset("training")
     store = open_store(features)
     dataset = WeakDataset(
-        store,
-        weak_labels(annotations),
-        annotations.class_names,
-        in_memory=in_memory,
+        store, weak_labels(annotations), annotations.class_names, in_memory=in_memory
     )
     every = np.concatenate([store.read(v).numpy() for v in annotations.videos])
     mean, deviation = dataset.statistics()

@@ -667,9 +667,7 @@ times = st.floats(-1e6, 1e6, allow_nan=False)
 segments = st.tuples(times, times).filter(lambda pair: pair[0] < pair[1])
 instances = st.builds(Instance, names, segments.map(lambda pair: Segment(*pair)))
 entries = st.tuples(
-    st.none() | names,
-    st.none() | st.floats(0, 1e6),
-    st.lists(instances, max_size=4),
+    st.none() | names, st.none() | st.floats(0, 1e6), st.lists(instances, max_size=4)
 )
 
 

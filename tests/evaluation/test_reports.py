@@ -12,12 +12,7 @@ from hypothesis import strategies as st
 from acmnet.data.detections.detection_files import DetectionFileError
 from acmnet.data.formats.exchange_format import Source
 from acmnet.data.label_files import read_annotations
-from acmnet.data.labels.annotations import (
-    AnnotationError,
-    Instance,
-    Point,
-    WatchedSpan,
-)
+from acmnet.data.labels.annotations import AnnotationError, Instance, Point, WatchedSpan
 from acmnet.evaluation.reports import evaluate
 from acmnet.evaluation.scoring.matching import (
     Located,
@@ -485,15 +480,9 @@ def test_parses_thresholds(text, expected):
     ("text", "message"),
     [
         ("", r"tiou must be decimal numbers, got ''; write one value such as 0\.5"),
-        (
-            "half",
-            r"tiou must be decimal numbers, got 'half'; write one value",
-        ),
+        ("half", r"tiou must be decimal numbers, got 'half'; write one value"),
         ("0.1,,0.3", r"decimal numbers, got '0\.1,,0\.3'"),
-        (
-            "50",
-            r"tiou must be in \(0, 1\], got 50; write one value",
-        ),
+        ("50", r"tiou must be in \(0, 1\], got 50; write one value"),
         ("nan", r"tiou must be in \(0, 1\], got nan"),
         ("0.5,0", r"tiou must be in \(0, 1\], got 0;"),
         ("0.5,0.50", r"tiou 0\.5 is listed twice; list it once"),

@@ -181,9 +181,7 @@ def test_the_map_trains_nothing_again():
     names = set()
     for is_unit in (False, True):
         settings = recipe(
-            "default",
-            profile="best",
-            overrides={"localization.unit_scores": is_unit},
+            "default", profile="best", overrides={"localization.unit_scores": is_unit}
         )
         names.add(training_id(settings))
     assert len(names) == 1

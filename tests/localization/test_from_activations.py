@@ -570,10 +570,7 @@ def test_the_background_is_never_chosen():
         ),
         ({"activation_thresholds": (1.0,)}, r"activation_t.* in \(0, 1\), got 1\.0"),
         ({"attention_thresholds": (-0.1,)}, r"attention_t.* in \(0, 1\), got -0\.1"),
-        (
-            {"attention_thresholds": (float("nan"),)},
-            "attention_t.* number .*, got nan",
-        ),
+        ({"attention_thresholds": (float("nan"),)}, "attention_t.* number .*, got nan"),
         (
             {"activation_thresholds": (), "attention_thresholds": ()},
             "at least one activation or attention threshold is needed",
@@ -590,15 +587,9 @@ def test_the_background_is_never_chosen():
         ({"contrast_margin": 0.0}, r"contrast_margin must be above 0, got 0\.0"),
         ({"nms_padding_s": -1.0}, r"nms_padding_s must be at least 0, got -1\.0"),
         ({"smoothing_snippets": -0.1}, r"smoothing_snippets must be from 0, got -0\.1"),
-        (
-            {"smoothing_snippets": np.inf},
-            "smoothing_snippets must .*, got inf",
-        ),
+        ({"smoothing_snippets": np.inf}, "smoothing_snippets must .*, got inf"),
         ({"soft_nms_sigma": 0.0}, r"soft_nms_sigma must be above 0, got 0\.0"),
-        (
-            {"soft_nms_sigma": float("nan")},
-            "soft_nms_sigma must .*, got nan",
-        ),
+        ({"soft_nms_sigma": float("nan")}, "soft_nms_sigma must .*, got nan"),
     ],
 )
 def test_settings_refuse(changed, message):

@@ -56,12 +56,7 @@ def test_runs_above(values, level, expected):
 
 @pytest.mark.parametrize(
     ("shortest_cells", "expected"),
-    [
-        (1, [(0, 1), (2, 4), (5, 8)]),
-        (2, [(2, 4), (5, 8)]),
-        (3, [(5, 8)]),
-        (4, []),
-    ],
+    [(1, [(0, 1), (2, 4), (5, 8)]), (2, [(2, 4), (5, 8)]), (3, [(5, 8)]), (4, [])],
 )
 def test_runs_shorter_than_asked_are_left_out(shortest_cells, expected):
     assert runs([1, 0, 1, 1, 0, 1, 1, 1], 0.5, shortest_cells) == expected

@@ -431,16 +431,11 @@ def test_training_videos_are_said(acmnet, run, data):
 
 
 def test_refusals_of_calibrate(acmnet, run, data):
-    refused(
-        acmnet(*calibrating("no/run", data)),
-        "there is no run at no/run; check",
-    )
+    refused(acmnet(*calibrating("no/run", data)), "there is no run at no/run; check")
     refused(acmnet(*calibrating(run, data, "--precision", 1.5)), "in (0, 1), got 1.5")
     refused(acmnet(*calibrating(run, data, "--tiou", 0)), "in (0, 1], got 0.0")
     refused(
-        acmnet(
-            *calibrating(run, data, "--localization.shortest-cells", 10**6),
-        ),
+        acmnet(*calibrating(run, data, "--localization.shortest-cells", 10**6)),
         "only 0 of the usable videos have detections",
     )
     assert not (run / CALIBRATION_FILE).exists()

@@ -72,10 +72,7 @@ def best_request(tiny_world, out):
 def runs(tiny_world, tiny_run, tmp_path_factory):
     """Give a run of each kind: one network, and teachers with a student."""
     out = tmp_path_factory.mktemp("best") / "run"
-    return {
-        "corrected": tiny_run,
-        "best": train_run(best_request(tiny_world, out)),
-    }
+    return {"corrected": tiny_run, "best": train_run(best_request(tiny_world, out))}
 
 
 @pytest.mark.parametrize("profile", ["corrected", "best"])

@@ -18,15 +18,8 @@ from hypothesis import given
 from safetensors.torch import save
 
 import acmnet as package
-from acmnet.checkpoints.checkpoint import (
-    load_config,
-    load_training_state,
-    load_weights,
-)
-from acmnet.checkpoints.checkpoint_folder import (
-    CheckpointError,
-    folder_of,
-)
+from acmnet.checkpoints.checkpoint import load_config, load_training_state, load_weights
+from acmnet.checkpoints.checkpoint_folder import CheckpointError, folder_of
 from acmnet.cli.options.run_data import RunDataOptions
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data

@@ -314,7 +314,7 @@ def test_the_command_writes_the_table_three_times(acmnet, world):
     assert "| 68.90 | 55.00 | 34.60 | 10.80 | 42.60 |" in markdown
     assert r"\begin{tabular}" in Path("ab/V.tex").read_text()
     assert {x.name for x in Path("ab").glob("V_choice.*")} == {
-        *("V_choice.png", "V_choice.svg", "V_choice.pdf"),
+        *("V_choice.png", "V_choice.svg", "V_choice.pdf")
     }
     values = json.loads(Path("ab/V.json").read_text())
     assert [row["name"] for row in values["rows"]] == ["1", "2", "3", "4", "5", "6"]

@@ -74,7 +74,7 @@ def test_a_class_that_is_named_everywhere_is_spoken_of():
         joins_networks=False
     )
     assert [line.startswith("These features do not tell 'run'") for line in told] == [
-        *(False, True),
+        *(False, True)
     ]
 
 

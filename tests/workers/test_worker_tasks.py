@@ -9,12 +9,7 @@ from acmnet.inference.localized_videos import localize_videos
 from acmnet.inference.worker_localization import StoredRun, localize_on_workers
 from acmnet.models.stored_model import load
 from acmnet.workers.worker_engines import EngineError, Lost
-from acmnet.workers.worker_tasks import (
-    Workers,
-    _Giver,
-    in_this_process,
-    task_workers,
-)
+from acmnet.workers.worker_tasks import Workers, _Giver, in_this_process, task_workers
 from support.squares import squares
 
 

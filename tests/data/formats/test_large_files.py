@@ -35,11 +35,7 @@ FILES = {
         '{"label":"run","segment":[%d.5,99999.5]},',
         '{"label":"run","segment":[NaN,2]}]}}}',
     ),
-    "csv/a.csv": (
-        "video,label,start,end\n",
-        "v_%011d,run,1.0,2.5\n",
-        "v,run,nan,2\n",
-    ),
+    "csv/a.csv": ("video,label,start,end\n", "v_%011d,run,1.0,2.5\n", "v,run,nan,2\n"),
     "names/a.csv": ("video,labels\n", "v_%011d,run|sit\n", "v,run|,\n"),
     "one video/a.csv": (
         "video,label,start,end\n",

@@ -163,11 +163,7 @@ def test_the_guide_lists_every_format():
 
 def test_webvtt_is_parsed_by_the_browser_as_it_was_meant(opened, tmp_path):
     """Chromium's own parser reads the cues of a track beside a video."""
-    rows = [
-        (0.001, 1.5, 0.9, 0),
-        (1.0, 36_000.0, 0.25, 1),
-        (2.5, 3.25, 0.5, 2),
-    ]
+    rows = [(0.001, 1.5, 0.9, 0), (1.0, 36_000.0, 0.25, 1), (2.5, 3.25, 0.5, 2)]
     names = ("groom & <rest>", "läuft; 走 --> an", 'say "no"')
     text = webvtt_of(Detections.of(names, rows))
     data = base64.b64encode(text.encode()).decode()

@@ -212,10 +212,7 @@ SLEAP_IO = {
 @pytest.mark.parametrize("form", SLEAP_IO)
 def test_csv_of_sleap_io(tmp_path, form):
     tracks = read_tracks(written(tmp_path / "m.csv", SLEAP_IO[form]))
-    assert (tracks.points, tracks.individuals) == (
-        ("nose", "tail"),
-        ("male", "female"),
-    )
+    assert (tracks.points, tracks.individuals) == (("nose", "tail"), ("male", "female"))
     first = tracks.n_frames - 2
     assert tracks.positions[first].tolist() == [[[5, 6], [7, 8]], [[1, 2], [3, 4]]]
     assert tracks.positions[-1, 0].tolist() == [[9, 10], [11, 12]]

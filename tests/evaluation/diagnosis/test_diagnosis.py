@@ -337,10 +337,7 @@ def test_without_detections_everything_is_missed():
 def test_what_a_protocol_forgives_is_of_no_kind():
     # by the 2014 kit a false detection that touches an Ambiguous one is not counted
     names = ("run", "Ambiguous")
-    own = (
-        Instance("run", Segment(0, 10)),
-        Instance("Ambiguous", Segment(40, 50)),
-    )
+    own = (Instance("run", Segment(0, 10)), Instance("Ambiguous", Segment(40, 50)))
     truth = Annotations(
         "x.json",
         {

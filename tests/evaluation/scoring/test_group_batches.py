@@ -36,9 +36,7 @@ def test_batches_are_whole_groups_and_leave_nothing_out(together):
                 assert (np.diff(own[where.group[own] == group]) > 0).all()
 
 
-@given(
-    st.lists(st.sampled_from([0, 1, 2, 65_535, 65_536, 65_537, 2**31, 2**40 + 1])),
-)
+@given(st.lists(st.sampled_from([0, 1, 2, 65_535, 65_536, 65_537, 2**31, 2**40 + 1])))
 def test_sorting_is_the_stable_order(numbers):
     values = np.array(numbers, np.int64)
     assert stable_order(values).tolist() == np.argsort(values, kind="stable").tolist()

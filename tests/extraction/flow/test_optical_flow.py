@@ -251,9 +251,7 @@ def test_a_frame_of_another_size_is_refused_in_a_sequence():
 
 
 @settings(deadline=None, max_examples=30)
-@given(
-    hnp.arrays(np.float32, (3, 4, 2), elements=st.floats(-1e4, 1e4, width=32)),
-)
+@given(hnp.arrays(np.float32, (3, 4, 2), elements=st.floats(-1e4, 1e4, width=32)))
 def test_a_clamped_flow_is_in_range_and_keeps_what_fits(field):
     clamped = clamp_flow(field)
     assert clamped.dtype == np.float32

@@ -586,10 +586,7 @@ def test_arm_wrestling_is_recognised(real):
 
 @pytest.mark.parametrize(
     ("name", "label"),
-    [
-        ("v_GGSY1Qvo990", "clean and jerk"),
-        ("v_ZNVhz7ctTq0", "walking the dog"),
-    ],
+    [("v_GGSY1Qvo990", "clean and jerk"), ("v_ZNVhz7ctTq0", "walking the dog")],
 )
 def test_the_fields_features_are_recognised(real, name, label):
     found, probability = named(real, reference_features(name))

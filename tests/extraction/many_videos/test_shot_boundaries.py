@@ -71,8 +71,7 @@ def test_a_frame_that_is_held_is_looked_at_once():
             id="flash",
         ),
         pytest.param(
-            scene(1, 20) + [np.uint8(one * 0.6) for one in scene(1, 20)],
-            id="exposure",
+            scene(1, 20) + [np.uint8(one * 0.6) for one in scene(1, 20)], id="exposure"
         ),
         pytest.param(scene(1, 1), id="one frame"),
         pytest.param([], id="none"),

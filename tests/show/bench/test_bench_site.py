@@ -220,10 +220,7 @@ def test_classes_are_added_and_removed(server):
     assert (status, told["classes"][2]) == (200, {"name": "fall", "key": "3"})
     put(server, mark("m1", label="fall"))
     status, told = posted(server, "/classes", {"name": "fall", "gone": True})
-    assert (status, told["error"]) == (
-        409,
-        "1 mark is of 'fall'; remove it first",
-    )
+    assert (status, told["error"]) == (409, "1 mark is of 'fall'; remove it first")
     assert posted(server, "/classes", {"name": ""})[0] == 400
 
 

@@ -23,10 +23,7 @@ from acmnet.show.figures.score_figures import (
     write_map_figure,
 )
 from acmnet.show.figures.training_figure import epoch_means, write_training_figure
-from acmnet.show.figures.video_figure import (
-    shown_classes,
-    sure_ones,
-)
+from acmnet.show.figures.video_figure import shown_classes, sure_ones
 from acmnet.show.figures.video_figure import write_video_figure as draw_video
 from support.commands import refused
 from support.worlds import file_of, truth_of

@@ -14,11 +14,7 @@ from support.browsing import drawn, until
 SHOWN = 'document.querySelector(".bar[data-kind=detection]")'
 CHOSEN = 'document.querySelector("#chosen").textContent.includes("{}")'
 VIDEOS = 2 * PART_VIDEOS + 50
-ROWS = [
-    ("fight", 2.0, 10.0, 0.9),
-    ("run", 12.0, 14.0, 0.6),
-    ("fight", 15.0, 16.0, 0.1),
-]
+ROWS = [("fight", 2.0, 10.0, 0.9), ("run", 12.0, 14.0, 0.6), ("fight", 15.0, 16.0, 0.1)]
 
 
 @pytest.fixture

@@ -18,13 +18,8 @@ from acmnet.training.mining.shared_directions import (
     TOP_SNIPPETS,
     shared_direction,
 )
-from acmnet.training.mining.snippet_mining import (
-    FALSE_SHARE,
-    score_limits,
-)
-from acmnet.training.mining.snippet_mining import (
-    TOP_SNIPPETS as TOP_OF_PEAK,
-)
+from acmnet.training.mining.snippet_mining import FALSE_SHARE, score_limits
+from acmnet.training.mining.snippet_mining import TOP_SNIPPETS as TOP_OF_PEAK
 from acmnet.training.mining.whitened_recordings import Whitening
 
 
