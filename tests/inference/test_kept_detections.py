@@ -12,7 +12,13 @@ from acmnet.cli.verbs import localize, report
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.features.feature_store import write_features
 from acmnet.data.labelled_features import DataSource, open_data
-from acmnet.inference.kept_detections import FOUND_FILE, FoundFile, found_videos
+from acmnet.inference import kept_detections
+from acmnet.inference.kept_detections import (
+    FOUND_FILE,
+    FoundFile,
+    code_sha256,
+    found_videos,
+)
 from acmnet.inference.localized_videos import localize_videos
 from acmnet.models.stored_model import load
 from acmnet.models.trained_model import TrainedModel
@@ -111,6 +117,25 @@ def test_other_weights_settings_or_classes_keep_nothing(kept):
     content = bytearray(weights_file(file.run).read_bytes())
     content[-1] ^= 1
     replace_file(file.run, "model.safetensors", bytes(content))
+    assert file.read() == {}
+
+
+def test_code_that_finds_otherwise_keeps_nothing(kept, tmp_path, monkeypatch):
+    """The digest follows what a file of these folders says, and what it is called."""
+    (tmp_path / "localization").mkdir()
+    (tmp_path / "localization" / "nms.py").write_text("LIMIT = 0.5")
+    (tmp_path / "cli.py").write_text("")
+    before = code_sha256.__wrapped__(tmp_path)
+    (tmp_path / "cli.py").write_text("PAGE = 1")
+    assert code_sha256.__wrapped__(tmp_path) == before
+    (tmp_path / "localization" / "nms.py").write_text("LIMIT = 0.4")
+    changed = code_sha256.__wrapped__(tmp_path)
+    assert changed != before
+    (tmp_path / "localization" / "nms.py").rename(tmp_path / "localization/soft.py")
+    assert code_sha256.__wrapped__(tmp_path) not in (before, changed)
+    file, model = kept
+    found_videos(file, lambda: model)
+    monkeypatch.setattr(kept_detections, "code_sha256", lambda: changed)
     assert file.read() == {}
 
 

@@ -3,10 +3,12 @@
 Localising thousands of videos takes minutes, and looking at a run should not. So the
 detections are kept beside the weights, each video's under a stamp of its feature file,
 and all of them under a key of everything else that they depend on: weights, settings,
-classes, grid and version. What does not match is found anew, never shown.
+classes, grid, and the code that finds them. What does not match is found anew, never
+shown.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -30,9 +32,8 @@ from acmnet.recipes import Settings, as_values
 from acmnet.segments import Detections
 
 FOUND_FILE: Final = "found.safetensors"
-FORMAT_VERSION: Final = 1
-"""Version of the file. It is raised when the same weights and settings find other
-detections than before."""
+FINDING: Final = ("network", "localization", "models")
+"""Folders of acmnet whose code decides what given weights find in given features."""
 
 ARRAYS: Final = ("start_s", "end_s", "score", "class_index")
 
@@ -135,7 +136,7 @@ class FoundFile:
         networks += [
             self.run / TEACHERS / str(k) for k in range(self.settings.teachers.count)
         ]
-        values: list[Any] = [FORMAT_VERSION, metadata.version("acmnet")]
+        values: list[Any] = [metadata.version("acmnet"), code_sha256()]
         values += [[weights_sha256(network) for network in networks]]
         values += [as_values(self.settings), self.class_names]
         values += [dataclasses.asdict(self.data.store.grid)]
@@ -144,6 +145,23 @@ class FoundFile:
     def _stamp(self, video: str) -> str:
         """Return what changes whenever a video's feature file is written."""
         return self.data.store.stamp(video)
+
+
+@functools.cache
+def code_sha256(package: Path = Path(__file__).parents[1]) -> str:
+    """Return a digest of the modules in `FINDING`: whoever changes them sees it.
+
+    Parameters
+    ----------
+    package : Path
+        The folder that holds these folders.
+    """
+    digest = hashlib.sha256()
+    for folder in FINDING:
+        for path in sorted((package / folder).rglob("*.py")):
+            digest.update(f"{path.relative_to(package)}\n".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def found_videos(
