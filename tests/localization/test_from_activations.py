@@ -586,7 +586,10 @@ def test_the_background_is_never_chosen():
         ({"test_snippets": -1}, "test_snippets must be at least 0, got -1"),
         ({"contrast_margin": 0.0}, r"contrast_margin must be above 0, got 0\.0"),
         ({"nms_padding_s": -1.0}, r"nms_padding_s must be at least 0, got -1\.0"),
-        ({"smoothing_snippets": -0.1}, r"smoothing_snippets must be from 0, got -0\.1"),
+        (
+            {"smoothing_snippets": -0.1},
+            r"smoothing_snippets must be at least 0, got -0\.1",
+        ),
         ({"smoothing_snippets": np.inf}, "smoothing_snippets must .*, got inf"),
         ({"soft_nms_sigma": 0.0}, r"soft_nms_sigma must be above 0, got 0\.0"),
         ({"soft_nms_sigma": float("nan")}, "soft_nms_sigma must .*, got nan"),

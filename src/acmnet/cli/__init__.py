@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from acmnet.cli.terminal.first_page import show_first_page
 from acmnet.cli.verb_table import HELP, named_verb
-from acmnet.runtime.startup import SAFE_PATH, SHORT_WAIT
+from acmnet.runtime.startup import SAFE_PATH, SHORT_WAIT, end_other_process
 
 __all__ = ["main"]
 
@@ -33,5 +33,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             from acmnet.cli.program import run
 
             run(tokens)
+            end_other_process()
     except BrokenPipeError:  # the reader of our output, such as head, has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

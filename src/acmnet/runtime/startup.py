@@ -81,6 +81,21 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def end_other_process() -> None:
+    """End a process of torchrun that has done its work and is not the first one.
+
+    It ends without Python's clean-up, in which threads of torch's process group
+    sometimes abort it; torchrun would then stop the first one before it is done.
+    """
+    distributed = sys.modules.get("torch.distributed")
+    if is_first_process() or distributed is None or not distributed.is_initialized():
+        return
+    distributed.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
 def end_before_it_began(number: int, _frame: FrameType | None) -> None:
     """End the program on a signal that comes while it is still being imported."""
     if is_first_process():
