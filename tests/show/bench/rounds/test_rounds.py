@@ -181,6 +181,7 @@ def test_a_process_waits_for_the_round_and_ends_with_the_bench(tmp_path):
     learning.prepare()  # while a round is learned, nothing is prepared for the next
     assert learning._next_process is None
     assert ended(learning)["state"] == "done"
+    assert waiting.returncode == 0  # it had failed at its end, after a second
     log = (tmp_path / "001" / "learn.log").read_text()
     assert log.startswith("$ acmnet protocols\n"), "what it imported by is not logged"
     learning.prepare()
