@@ -346,7 +346,7 @@ def _first_try(request: RunRequest, k: int, tried: Path | None) -> RunRequest:
 
 
 def _next_try(first: RunRequest, before: RunRequest) -> RunRequest | None:
-    """Return the try of a teacher that replaces ``own``; None after the last."""
+    """Return the try of a teacher after the one ``before``; None after the last."""
     tries = [first, *further_tries(first)]
     later = [x.seed for x in tries].index(before.seed) + 1
     if later == len(tries):

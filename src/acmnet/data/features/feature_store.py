@@ -193,10 +193,7 @@ def _opened(place: str | Path) -> tuple[Path, Shards | None]:
         what = "is not a directory" if storage.folder.exists() else "does not exist"
         what_to_do = "name the directory of the feature files"
         if storage.folder.name.endswith(RELEASE_SUFFIXES) and storage.folder.exists():
-            what_to_do = (
-                f"convert it: acmnet features other {quote(str(storage.folder))} --out "
-                "features/, with the grid"
-            )
+            what_to_do = f"convert it: {_conversion(storage.folder)}"
         raise FeatureError(f"{storage.folder} {what}; {what_to_do}")
     names = storage.names()
     is_sharded = any(SHARD.fullmatch(name) for name in names)
@@ -247,8 +244,7 @@ def _first_dimension(directory: Path, files: Mapping[str, Path]) -> int:
     if not files:
         released = _released_files(directory)
         what_to_do = (
-            f"convert them: acmnet features other {quote(str(directory))} --out "
-            "features/, with the grid"
+            f"convert them: {_conversion(directory)}"
             if released
             else "name the directory of the feature files"
         )
@@ -265,6 +261,13 @@ def _first_dimension(directory: Path, files: Mapping[str, Path]) -> int:
     if not found:  # raises the error of the first file
         found.append(read_header(next(iter(files.values()))).shape[1])
     return collections.Counter(found).most_common(1)[0][0]
+
+
+def _conversion(released: Path) -> str:
+    """Return the command that converts a file or a directory of released features."""
+    return (
+        f"acmnet features other {quote(str(released))} --out features/, with the grid"
+    )
 
 
 def _released_files(directory: Path) -> str:
