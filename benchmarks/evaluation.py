@@ -8,7 +8,7 @@ import numpy as np
 from acmnet.data.labels.annotations import Annotations, Instance, Video
 from acmnet.evaluation.reports import evaluate
 from acmnet.segments import Detections, FloatArray, IntArray, Segment
-from benchmarks.measure import Figure, interleaved, ratio_of
+from benchmarks.measure import LOOP, Figure, interleaved, ratio_of
 
 VIDEOS: Final = 212
 INSTANCES: Final = 3_358
@@ -37,7 +37,7 @@ def rows(repeats: int = 9) -> Iterator[Figure]:
         f"evaluate {DETECTIONS} detections at {len(TIOU)} thresholds",
         fast_s,
         [scale * taken for taken in slow_s],
-        "of a simple loop",
+        LOOP,
         detail=f"{report.instances} instances, average mAP {report.average:.3f}",
     )
 

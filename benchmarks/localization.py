@@ -11,7 +11,7 @@ from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.localization.video_activations import VideoActivations
 from acmnet.recipes import recipe
 from acmnet.segments import Detections, FloatArray, SnippetGrid
-from benchmarks.measure import Figure, interleaved, ratio_of
+from benchmarks.measure import LOOP, Figure, interleaved, ratio_of
 
 VIDEOS: Final = 210
 TWIN_VIDEOS: Final = 12
@@ -45,7 +45,7 @@ def rows(repeats: int = 9) -> Iterator[Figure]:
         f"localise {VIDEOS} videos",
         fast_s,
         [scale * taken for taken in slow_s],
-        "of a simple loop",
+        LOOP,
         detail=f"{sum(map(len, _localize(videos, settings)))} detections",
     )
 

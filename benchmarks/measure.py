@@ -11,6 +11,8 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 """Folder of the checkout, from which the package `benchmarks` can be imported."""
+LOOP: Final = "of a simple loop"
+"""What a figure is compared with where a plain loop does the same."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -15,13 +15,12 @@ from acmnet.data.features.feature_manifest import FeatureManifest, write_manifes
 from acmnet.data.features.feature_store import open_store, write_features
 from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.segments import SnippetGrid
-from benchmarks.measure import Figure, interleaved, ratio_of
+from benchmarks.measure import LOOP, Figure, interleaved, ratio_of
 
 VIDEOS: Final = 32
 BATCH: Final = 16
 SNIPPETS: Final = 750
 DIMENSION: Final = 2048
-LOOP: Final = "of a simple loop"
 
 
 def rows(repeats: int = 15) -> Iterator[Figure]:
