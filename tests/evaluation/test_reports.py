@@ -212,9 +212,12 @@ def test_no_detections_score_zero(found, unpredicted):
 
 ticks = st.integers(0, 5)
 THRESHOLDS = (0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.75, 0.8, 1.0)
+SPANS = [(start, end) for end in range(6) for start in range(end)]
 instances = st.lists(
-    st.tuples(st.sampled_from(("jump", "run")), ticks, ticks).filter(
-        lambda x: x[1] < x[2]
+    st.builds(
+        lambda label, span: (label, *span),
+        st.sampled_from(("jump", "run")),
+        st.sampled_from(SPANS),
     ),
     max_size=6,
 )
