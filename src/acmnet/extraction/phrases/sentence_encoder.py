@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.extraction.phrases.phrase_weights import phrase_files
-from acmnet.extraction.weights.weights_error import WeightsError
+from acmnet.extraction.weights.weights_folder import WeightsError
 
 DIMENSION: Final = 384
 """Numbers of a vector."""

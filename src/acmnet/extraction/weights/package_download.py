@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from acmnet.extraction.weights.weights_error import WeightsError
+from acmnet.extraction.weights.weights_folder import WeightsError
 from acmnet.messages import one_line
 from acmnet.runtime.startup import SAFE_PATH
 

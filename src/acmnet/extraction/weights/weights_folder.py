@@ -1,16 +1,40 @@
-"""Where weights are kept, what is listed of them, and what writing them can raise."""
+"""Where weights are kept, and the errors of weights that cannot be read or written."""
 
 import contextlib
 import os
+import pickle
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from safetensors import SafetensorError
 
-from acmnet.extraction.weights.weights_error import WeightsError
 from acmnet.files.file_access import FileError
 from acmnet.messages import one_line
+
+DAMAGED: Final = (
+    OSError,
+    EOFError,
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    RuntimeError,
+    pickle.UnpicklingError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    SafetensorError,
+)
+"""What reading a damaged archive, pickle or safetensors file raises."""
+
+
+class WeightsError(ValueError):
+    """Weights that cannot be installed or loaded; the message says what to do."""
 
 
 class WeightsEntry(NamedTuple):

@@ -9,8 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from acmnet.extraction.weights.weights_error import DAMAGED, WeightsError
-from acmnet.extraction.weights.weights_folder import writing_weights
+from acmnet.extraction.weights.weights_folder import (
+    DAMAGED,
+    WeightsError,
+    writing_weights,
+)
 from acmnet.files.file_access import open_regular, written_whole
 from acmnet.messages import one_line
 
