@@ -1,7 +1,8 @@
 """Read the metadata of exported files (.onnx), which hold a checkpoint's small files.
 
 The metadata of an ONNX file are texts by name. ``config.json`` is there under its own
-name, and so are the small files of a run that localisation looks at.
+name, and so are the small files of a run that localisation looks at; `note_of` reads
+one of them from a run or from an exported file.
 """
 
 import functools
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from acmnet.files.file_access import open_regular
+from acmnet.files.text_files import read_text
 from acmnet.messages import one_line
 
 SUFFIX: Final = ".onnx"
@@ -91,3 +93,26 @@ def metadata_text(path: Path, name: str) -> str | None:
     """
     found = session_of(path).get_modelmeta().custom_metadata_map.get(name)
     return None if found is None else str(found)
+
+
+def note_of(
+    run: Path, name: str, kind: str, error: type[ValueError], empty: str
+) -> str | None:
+    """Return the text of a small file of a run; None where the run has none.
+
+    Parameters
+    ----------
+    run : Path
+        A run, or an exported file, whose metadata hold the text by the file's name.
+    name : str
+        The name of the file, such as ``"calibration.json"``.
+    kind, error, empty
+        As for `acmnet.files.text_files.read_text`.
+    """
+    if is_exported(run):
+        try:
+            return metadata_text(run, name)
+        except ExportedFileError as fault:
+            raise error(str(fault)) from None
+    path = run / name
+    return read_text(path, kind, error, empty) if path.exists() else None

@@ -16,7 +16,7 @@ from acmnet.extraction.extractors.extractor_names import (
 )
 from acmnet.extraction.extractors.own_extractors import own_extractor
 from acmnet.extraction.extractors.side_by_side import SideBySide
-from acmnet.extraction.motion.motion_extractor import Motion
+from acmnet.extraction.motion.motion_descriptor import Motion
 from acmnet.messages import did_you_mean
 
 

@@ -39,7 +39,7 @@ def extraction_of(run: Path, named: str | None = None) -> ExtractionSettings:
 
     ``named`` is the extractor that the user names, where they do: a class that is not
     acmnet's has to be named, or trusted
-    (`acmnet.extraction.extractors.trusted_extractors`).
+    (`acmnet.extraction.extractors.own_extractors`).
 
     Raises
     ------

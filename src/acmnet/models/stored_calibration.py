@@ -9,11 +9,11 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from acmnet.checkpoints.checkpoint import weights_sha256
+from acmnet.checkpoints.exported_file import note_of
 from acmnet.files.file_access import digest_of, write_json
 from acmnet.files.strict_json import parse_json
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.models.calibration_curves import Curve
-from acmnet.models.run_notes import note_of
 from acmnet.recipes.older_settings import modernised
 from acmnet.segments import Detections
 

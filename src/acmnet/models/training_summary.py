@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.checkpoints.checkpoint import load_config
+from acmnet.checkpoints.exported_file import note_of
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.files.file_access import write_json
@@ -21,7 +22,6 @@ from acmnet.files.strict_json import parse_json
 from acmnet.localization.detection_scores import separating_score
 from acmnet.messages import some
 from acmnet.models.feature_likeness import Likeness
-from acmnet.models.run_notes import note_of
 from acmnet.models.trained_model import TrainedModel
 from acmnet.recipes import Settings
 from acmnet.segments import Detections

@@ -14,8 +14,7 @@ from acmnet.extraction.extractors.extraction_settings import (
 )
 from acmnet.extraction.extractors.extractor import manifest_of
 from acmnet.extraction.extractors.extractor_names import ExtractorError
-from acmnet.extraction.extractors.own_extractors import own_extractor
-from acmnet.extraction.extractors.trusted_extractors import trusted_file
+from acmnet.extraction.extractors.own_extractors import own_extractor, trusted_file
 from acmnet.extraction.shipped_extractors import make_extractor
 from acmnet.segments import SnippetGrid
 

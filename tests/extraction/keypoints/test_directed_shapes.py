@@ -8,7 +8,12 @@ import pytest
 from acmnet.data.tracks.track_layout import TrackLayout
 from acmnet.data.tracks.tracks import TrackError, Tracks
 from acmnet.extraction.keypoints.body_sizes import bodies
-from acmnet.extraction.keypoints.directed_shapes import PATH_AT, SHAPE_AT, n_directed
+from acmnet.extraction.keypoints.directed_shapes import (
+    PATH_AT,
+    SHAPE_AT,
+    n_directed,
+    steadiness,
+)
 from acmnet.extraction.keypoints.keypoint_features import (
     features_of_nobody,
     keypoint_features,
@@ -16,7 +21,6 @@ from acmnet.extraction.keypoints.keypoint_features import (
 )
 from acmnet.extraction.keypoints.keypoint_request import KeypointRequest
 from acmnet.extraction.keypoints.signal_plan import SignalPlan
-from acmnet.extraction.keypoints.steady_bodies import steadiness
 from acmnet.extraction.keypoints.track_gaps import filled
 from acmnet.segments import SnippetGrid
 

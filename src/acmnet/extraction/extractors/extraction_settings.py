@@ -8,7 +8,7 @@ from typing import Any, get_args
 from acmnet.data.tracks.track_layout import TrackLayout
 from acmnet.extraction.extractors.extractor_names import PLUS, ExtractorError, parts_of
 from acmnet.extraction.extractors.i3d_choices import LEAST_COSINE, Crop, Precision
-from acmnet.extraction.extractors.trusted_extractors import refuse_untrusted
+from acmnet.extraction.extractors.own_extractors import refuse_untrusted
 from acmnet.extraction.flow.optical_flow import FlowMethod
 from acmnet.messages import quoted
 from acmnet.segments import SnippetGrid

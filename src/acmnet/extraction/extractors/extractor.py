@@ -4,7 +4,7 @@ An extractor of your own is a class with the attributes and the method of `Extra
 Name it on the command line as ``--extractor my_module:MyExtractor``. A directory of
 features or a trained run may ask for such a class, too; it is imported only if you name
 it as well, or have listed it as trusted
-(`acmnet.extraction.extractors.trusted_extractors`).
+(`acmnet.extraction.extractors.own_extractors`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping

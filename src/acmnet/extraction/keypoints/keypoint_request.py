@@ -20,8 +20,8 @@ from acmnet.extraction.extractors.extractor_names import (
     parts_of,
 )
 from acmnet.extraction.keypoints.body_sizes import bodies
+from acmnet.extraction.keypoints.directed_shapes import STEADY_DIRECTION, steadiness
 from acmnet.extraction.keypoints.keypoint_extractor import at_rate, naming
-from acmnet.extraction.keypoints.steady_bodies import STEADY_DIRECTION, steadiness
 from acmnet.extraction.keypoints.track_gaps import required_fps
 from acmnet.messages import counted
 from acmnet.video.containers import VideoError

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Frame = npt.NDArray[np.uint8]
+from acmnet.video.frames import Frame
 
 Vector = npt.NDArray[np.float32]
 

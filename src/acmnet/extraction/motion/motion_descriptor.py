@@ -24,6 +24,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.motion.frame_measures import (
     CENTRED_GRID,
     FAINT_SHARE,
@@ -32,12 +33,12 @@ from acmnet.extraction.motion.frame_measures import (
     N_SIGNALS,
     NO_MOTION,
     ORIENTATIONS,
-    Frame,
     PairMeasures,
     StillMeasures,
     Vector,
     measured_frames,
 )
+from acmnet.video.frames import Frame
 from acmnet.workers.prefetching_threads import one_opencv_thread
 
 FREQUENCIES: Final = 8
@@ -179,3 +180,24 @@ def _amplitudes(signals: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     amplitudes: npt.NDArray[np.float64]
     amplitudes = np.abs(np.einsum("ns,nf->sf", centred, waves)) / len(signals)
     return amplitudes
+
+
+class Motion:
+    """Describes snippets by `MotionDescriptor`, which needs no weights."""
+
+    def __init__(self, settings: ExtractionSettings) -> None:
+        self.grid = settings.grid
+        self.descriptor = MotionDescriptor()
+        self.frame_side = self.descriptor.frame_side
+        self.dimension = self.descriptor.dimension
+        self.streams = self.descriptor.streams
+        self.versions = {"numpy": np.__version__}
+        self.settings: dict[str, str] = {}
+
+    def describe(self, frames: Iterable[Frame]) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield (1, D) blocks."""
+        grid = self.grid
+        for row in self.descriptor.describe(
+            frames, grid.snippet_frames, grid.stride_frames
+        ):
+            yield row[None]
