@@ -16,7 +16,7 @@ from acmnet.network.student import Student
 from acmnet.network.video_outputs import acm_net_on_video
 from acmnet.recipes import recipe
 from acmnet.runtime.devices import exact_fp32
-from acmnet.training.first_stage.loss_settings import LossSettings
+from acmnet.training.first_stage.training_settings import LossSettings
 from acmnet.training.first_stage.weak_task import Plan, WeakTask
 from acmnet.training.optimisation import training_loop as loop
 from acmnet.training.optimisation.device_epochs import DeviceEpochs

@@ -22,8 +22,7 @@ from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.network.acm_net import ACMNet
 from acmnet.runtime.devices import computed_in
 from acmnet.segments import SnippetGrid
-from acmnet.training.first_stage.loss_settings import LossSettings
-from acmnet.training.first_stage.training_settings import TrainingSettings
+from acmnet.training.first_stage.training_settings import LossSettings, TrainingSettings
 from acmnet.training.first_stage.weak_task import Plan
 from acmnet.training.optimisation.tasks import StepRecord
 from acmnet.training.optimisation.training_loop import train

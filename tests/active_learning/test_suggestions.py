@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given
 
-from acmnet.active_learning.other_speeds import SPEEDS, found_at_speed
 from acmnet.active_learning.suggestions import (
     SEEN_S,
     Assessed,
@@ -17,7 +16,12 @@ from acmnet.active_learning.suggestions import (
     shown_scores,
     suggestions_of,
 )
-from acmnet.active_learning.uncertain_spans import UncertainSpan, uncertain_spans_of
+from acmnet.active_learning.uncertain_spans import (
+    SPEEDS,
+    UncertainSpan,
+    found_at_speed,
+    uncertain_spans_of,
+)
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.labels.annotations import Instance, Point, WatchedSpan
 from acmnet.data.labels.marks import VideoMarks

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from acmnet.data.labelled_features import DataSource, open_data
-from acmnet.models.feature_likeness import Likeness
-from acmnet.models.training_summary import unlike_training
+from acmnet.models.training_summary import Likeness, unlike_training
 
 WORDS = "these videos look unlike those that the run was trained on"
 

@@ -6,7 +6,7 @@ from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.recipes import recipe
 from acmnet.runs.run_request import RunRequest
 from acmnet.runs.training_run import join_processes
-from acmnet.validation.parallel_trainings import train_all
+from acmnet.validation.ablation import train_all
 from acmnet.workers.worker_tasks import in_this_process
 
 
@@ -29,7 +29,7 @@ def test_trainings_take_gpus_in_turn_without_device(
     has_gpus(monkeypatch, n_gpus)
     trained = []
     monkeypatch.setattr(
-        "acmnet.validation.parallel_trainings.train_run",
+        "acmnet.validation.ablation.train_run",
         lambda training: trained.append(training.device),
     )
     asked = RunRequest(

@@ -23,8 +23,8 @@ from acmnet.inference.worker_localization import StoredRun, localize_on_workers
 from acmnet.models.stored_model import load
 from acmnet.recipes import recipe
 from acmnet.runs.run_request import RunRequest
+from acmnet.validation.ablation import train_all
 from acmnet.validation.cross_validation import cross_validate
-from acmnet.validation.parallel_trainings import train_all
 from acmnet.workers.ray_engine import RayEngine, connect
 from acmnet.workers.worker_engines import EngineError
 from acmnet.workers.worker_tasks import Workers, task_workers

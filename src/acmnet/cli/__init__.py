@@ -1,11 +1,11 @@
 """The command line: a module for each verb, and `main`, which runs them.
 
-`verb_table` lists the verbs, and `program` imports and runs the one that was asked for;
-`usage_sentences` words what is wrong with a command line. Each verb is a module in
-``verbs``, such as ``verbs.train``. Three folders serve them: ``terminal`` is what all
-verbs show, ``options`` are the options that several verbs share, and ``verb_parts`` are
-steps that verbs share or that are too long for one file. A mistake ends with one
-sentence on stderr and a code of `terminal.exit_codes`.
+`verb_table` lists the verbs, and `program` imports and runs the one that was asked for
+and says what is wrong with a command line. Each verb is a module in ``verbs``, such as
+``verbs.train``. Three folders serve them: ``terminal`` is what all verbs show,
+``options`` are the options that several verbs share, and ``verb_parts`` are steps that
+verbs share or that are too long for one file. A mistake ends with one sentence on
+stderr and a code of `terminal.exit_codes`.
 """
 
 import os

@@ -9,8 +9,7 @@ from typing import Any, Final
 from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.localization.localization_settings import LocalizationSettings
 from acmnet.network.network_settings import ModelSettings, StudentSettings
-from acmnet.training.first_stage.loss_settings import LossSettings
-from acmnet.training.first_stage.training_settings import TrainingSettings
+from acmnet.training.first_stage.training_settings import LossSettings, TrainingSettings
 from acmnet.training.second_stage.second_stage_settings import (
     PseudoLabelSettings,
     StudentTrainingSettings,

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from acmnet.segments import Segment
-from acmnet.show.clips.clip_cutting import cut_clip, span_of
-from acmnet.show.clips.clip_names import Clip, placed_clips
+from acmnet.show.clips.clip_cutting import Clip, cut_clip, placed_clips, span_of
 from acmnet.show.clips.contact_sheet import COLUMNS, HEIGHT, ROWS, WIDTH
 from acmnet.video.frame_times import stamped_times
 from support.commands import refused

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch
-from acmnet.training.first_stage.loss_settings import LossSettings
 from acmnet.training.first_stage.losses import (
     acm_loss,
     branch_targets,
@@ -19,6 +18,7 @@ from acmnet.training.first_stage.losses import (
     terms_of,
     video_losses,
 )
+from acmnet.training.first_stage.training_settings import LossSettings
 
 ONE_BATCH = ACMNetOutput(
     # T = 2 snippets, C = 1 class; attention to (instance, context, background)

@@ -17,9 +17,8 @@ from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.network_settings import ModelSettings, StudentSettings
 from acmnet.network.student import Student
-from acmnet.training.first_stage.loss_settings import LossSettings
 from acmnet.training.first_stage.marked_snippets import MarkedInstance, SnippetMarks
-from acmnet.training.first_stage.training_settings import TrainingSettings
+from acmnet.training.first_stage.training_settings import LossSettings, TrainingSettings
 from acmnet.training.first_stage.weak_task import Plan
 from acmnet.training.optimisation import training_loop as loop
 from acmnet.training.optimisation.device_epochs import DeviceEpochs

@@ -14,10 +14,9 @@ from acmnet.data.labels.annotations import weak_labels
 from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.network.acm_net import ACMNet
 from acmnet.training.first_stage import early_end
-from acmnet.training.first_stage.loss_settings import LossSettings
 from acmnet.training.first_stage.losses import LossTerms
 from acmnet.training.first_stage.marked_snippets import SnippetMarks, WatchedStretch
-from acmnet.training.first_stage.training_settings import TrainingSettings
+from acmnet.training.first_stage.training_settings import LossSettings, TrainingSettings
 from acmnet.training.first_stage.weak_task import Plan, WeakTask
 from acmnet.training.optimisation import training_loop
 from acmnet.training.optimisation.training_error import TrainingError

@@ -1,4 +1,4 @@
-"""Options of crossvalidate and ablate: into which folds videos are dealt."""
+"""Options of crossvalidate and ablate: folds, and how many trainings run at a time."""
 
 import dataclasses
 from typing import Annotated, Final, NamedTuple
@@ -8,6 +8,8 @@ from cyclopts import Parameter
 from acmnet.cli.terminal.app import note
 from acmnet.data.labelled_features import Data
 from acmnet.data.video_groups import VideoGroups, read_groups
+from acmnet.workers.worker_engines import Engine
+from acmnet.workers.worker_tasks import Workers
 
 USUAL_FOLDS: Final = 4
 """How many folds there are if neither --folds nor --groups is given."""
@@ -76,3 +78,28 @@ class FoldOptions:
 
 
 Folding = Annotated[FoldOptions, Parameter(name="*")]
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkerOptions:
+    """How many trainings run at the same time, and where."""
+
+    workers: int = 1
+    "How many trainings run at the same time; they share the cores and the GPUs."
+    engine: Engine = "local"
+    """"local" runs the trainings on this machine, "ray" on a Ray cluster (needs
+    pip install 'acmnet[ray]'), whose machines all have the features and --out at the
+    same paths."""
+
+    def asked(self) -> Workers:
+        """Return the workers that are asked for.
+
+        Raises
+        ------
+        ValueError
+            If the number of workers is below 1.
+        """
+        return Workers(self.workers, self.engine)
+
+
+AtATime = Annotated[WorkerOptions, Parameter(name="*")]

@@ -5,11 +5,10 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from acmnet.cli.options.dotted_settings import TRAINING_EPILOGUE
-from acmnet.cli.options.fold_options import Folding, FoldOptions
+from acmnet.cli.options.fold_options import AtATime, Folding, FoldOptions, WorkerOptions
 from acmnet.cli.options.output_folders import OutputFolder
 from acmnet.cli.options.shared_options import Device, JsonPath, Seeds, fail_for_missing
 from acmnet.cli.options.training_options import Training
-from acmnet.cli.options.worker_options import AtATime, WorkerOptions
 from acmnet.cli.terminal.app import app, console, errors, note, quiet
 from acmnet.cli.terminal.progress import Waiting
 from acmnet.cli.terminal.terminal_tables import plain_table

@@ -22,8 +22,13 @@ from acmnet.extraction.many_videos.video_search import find_videos, frame_rates
 from acmnet.files.file_access import refuse_unwritable, write_text
 from acmnet.messages import counted, quoted
 from acmnet.segments import Segment
-from acmnet.show.clips.clip_cutting import ClipError, Span, cut_clips
-from acmnet.show.clips.clip_names import Clip, placed_clips
+from acmnet.show.clips.clip_cutting import (
+    Clip,
+    ClipError,
+    Span,
+    cut_clips,
+    placed_clips,
+)
 from acmnet.show.clips.contact_sheet import write_contact_sheets
 
 TABLE: Final = "clips.csv"

@@ -13,11 +13,10 @@ from acmnet.data.detections.detection_files import read_detections
 from acmnet.messages import one_line
 from acmnet.show.bench.bench_media import BenchMedia
 from acmnet.show.bench.bench_page import bench_file, bench_page
-from acmnet.show.bench.marks.bench_labels import KnownVideo, Labels
+from acmnet.show.bench.marks.bench_labels import KnownVideo, Labels, problems_in
 from acmnet.show.bench.marks.bench_mark import MarkError
 from acmnet.show.bench.marks.mark_changes import ConflictError
 from acmnet.show.bench.marks.mark_store import InUseError, MarkStore
-from acmnet.show.bench.marks.shown_contradictions import problems_in
 from acmnet.show.bench.rounds.learning import CannotLearnError, Learning
 from acmnet.show.bench.rounds.round_detections import RoundDetections, rows_of
 from acmnet.show.bench.rounds.round_folders import DETECTIONS, Round, rounds_in

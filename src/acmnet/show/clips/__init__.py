@@ -1,5 +1,5 @@
 """Clips: parts that are cut out of videos, and pictures that show many of them.
 
-Start at `clip_cutting`. `clip_names` names the files, `clip_sound` cuts the sound, and
-`contact_sheet` shows a frame of each clip.
+Start at `clip_cutting`. `clip_sound` cuts the sound, and `contact_sheet` shows a frame
+of each clip.
 """

@@ -2,7 +2,6 @@
 
 In come a batch of features and labels; out comes the loss that is minimised. Start with
 `weak_task`, the task of one training. `losses` are the terms of the paper,
-`marked_snippets` is the term for what a person marked, and `loss_settings` and
-`training_settings` are the settings. `silent_networks` finds the networks that did not
-start to learn.
+`marked_snippets` is the term for what a person marked, and `training_settings` are the
+settings. `silent_networks` finds the networks that did not start to learn.
 """

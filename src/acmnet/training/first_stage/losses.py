@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from acmnet.network.acm_net import ACMNetOutput, Branch
-from acmnet.training.first_stage.loss_settings import LossSettings
+from acmnet.training.first_stage.training_settings import LossSettings
 
 COACTIVITY_MARGIN: Final = 0.5
 """How much nearer, in cosine distance, snippets of the same action in two videos should

@@ -11,7 +11,6 @@ from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.network.acm_net import ACMNetOutput
 from acmnet.runtime.devices import computed_in
 from acmnet.training.first_stage.early_end import EarlyEnd
-from acmnet.training.first_stage.loss_settings import LossSettings
 from acmnet.training.first_stage.losses import terms_of, video_losses
 from acmnet.training.first_stage.marked_snippets import (
     KnownLabels,
@@ -19,7 +18,7 @@ from acmnet.training.first_stage.marked_snippets import (
     known_labels,
     marked_loss,
 )
-from acmnet.training.first_stage.training_settings import TrainingSettings
+from acmnet.training.first_stage.training_settings import LossSettings, TrainingSettings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from acmnet.data.labels.annotations import BENCH, Instance, Point, Video, WatchedSpan
-from acmnet.data.labels.contradictions import covers_all
+from acmnet.data.labels.contradictions import contradictions, covers_all
 from acmnet.data.labels.json_files.watched_json import ALL_CLASSES
 from acmnet.files.file_access import digest_of
 from acmnet.segments import Segment
@@ -239,3 +239,22 @@ def _rest(mark: Mark) -> dict[str, Any]:
     values: dict[str, Any] = {"label": mark.label}
     values |= {"start_s": mark.start_s, "end_s": mark.end_s}
     return values | ({"classes": list(mark.classes)} if mark.classes else {})
+
+
+def problems_in(labels: Labels) -> list[dict[str, Any]]:
+    """Return the first contradiction among the marks of each video that has one.
+
+    Training refuses a label file that has one.
+
+    Returns
+    -------
+    list of dict
+        ``video``, and the ``sentence`` that the page shows.
+    """
+    found = []
+    for name, marks in labels.of_video().items():
+        video = video_of(name, marks, labels.videos[name], labels.classes)
+        sentence = next(contradictions(video), None)
+        if sentence is not None:
+            found.append({"video": name, "sentence": sentence})
+    return found

@@ -16,9 +16,13 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from acmnet.files.file_access import make_folder, write_text
-from acmnet.show.bench.marks.bench_labels import Labels, label_text, label_values
+from acmnet.show.bench.marks.bench_labels import (
+    Labels,
+    label_text,
+    label_values,
+    problems_in,
+)
 from acmnet.show.bench.marks.mark_store import present_time
-from acmnet.show.bench.marks.shown_contradictions import problems_in
 from acmnet.show.bench.rounds.round_folders import (
     FAILED,
     LABELS,
