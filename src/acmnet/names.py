@@ -3,6 +3,8 @@
 In the names of files that a Mac wrote, ``ä`` is an ``a`` followed by a combining mark;
 in a spreadsheet it is one letter. Both spell the same name. Therefore every name from a
 file or from labels passes through `one_form`, so that equal names are equal strings.
+
+Suffixes tell which files in a folder are videos, and which are tracks.
 """
 
 import unicodedata
@@ -18,6 +20,24 @@ SPOKEN: Final = {
     "\0": "a NUL",
 }
 """Names of control characters that have a common one."""
+
+
+MP4_SUFFIXES: Final = (".mp4", ".m4v")
+"""Suffixes that a video which acmnet writes can have; it is always MP4."""
+VIDEO_SUFFIXES: Final = (
+    *MP4_SUFFIXES,
+    *(".mov", ".3gp", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"),
+    *(".ts", ".m2ts", ".mts", ".vob", ".wmv", ".asf", ".flv", ".f4v", ".ogv"),
+    *(".mxf", ".gif", ".dv", ".dav", ".h264", ".264", ".hevc", ".ivf"),
+)
+"""Suffixes of video files. Files with such a suffix are found in folders, and the
+suffix is no part of a video's id.
+
+A file that is given by its path is recognised by its content, whatever its suffix.
+"""
+TRACK_SUFFIXES: Final = (".csv", ".tsv", ".h5", ".hdf5", ".npy")
+"""Suffixes of files of tracks, which the extractor ``keypoints`` reads in place of
+videos."""
 
 
 def one_form(name: str) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from acmnet.extraction.i3d.i3d import kinetics_classes
-from acmnet.extraction.phrases.phrase_weights import phrase_entry
+from acmnet.extraction.sentence_encoder import phrase_entry
 from acmnet.inference.kinetics_zero_shot import KineticsClasses, Phrases
 from acmnet.inference.phrase_classes import (
     LEAST_NEAREST,

@@ -25,7 +25,7 @@ from acmnet.model_exchange.model_export import ExportError, export_onnx
 from acmnet.model_exchange.pretrained import from_pretrained, save_pretrained
 from acmnet.models import stored_model
 from acmnet.network.acm_net import ACMNet
-from acmnet.network.whole_model import INPUT_NAME, WholeModel
+from acmnet.network.exported_networks import INPUT_NAME, WholeModel
 from acmnet.runs.run_data import taught_videos, trained_on
 from support.commands import refused
 

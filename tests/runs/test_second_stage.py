@@ -32,7 +32,7 @@ from acmnet.runs.run_request import RunError, RunRequest
 from acmnet.runs.run_state import RunState, run_on_disk
 from acmnet.runs.teacher_training import trained_teachers
 from acmnet.runs.training_run import train_run
-from acmnet.training.first_stage import early_end
+from acmnet.training.first_stage import weak_task
 from acmnet.training.optimisation.tasks import StepRecord
 from acmnet.training.second_stage import pseudo_labels
 from acmnet.validation.cross_validation import (
@@ -134,8 +134,8 @@ def test_a_run_holds_its_teachers_and_what_they_say(run, tiny_world):
 def test_a_student_takes_the_share_of_epochs_that_its_teachers_took(
     tiny_world, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(early_end, "LEARNED", 9.0)  # in the first epoch
-    monkeypatch.setattr(early_end, "FEWEST_STEPS", 1)
+    monkeypatch.setattr(weak_task, "LEARNED", 9.0)  # in the first epoch
+    monkeypatch.setattr(weak_task, "FEWEST_STEPS", 1)
     epochs = {"training.epochs": 4, "training.early_end": 2.0}
     asked = request(tiny_world, tmp_path / "run", o=epochs, resume=True)
     records, notes = [], []
@@ -191,8 +191,8 @@ def test_few_videos_give_teachers_more_epochs_and_the_student_as_many(
 def test_few_videos_of_which_the_names_are_learned_end_early(
     tiny_world, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(early_end, "LEARNED", 9.0)  # in the first epoch
-    monkeypatch.setattr(early_end, "FEWEST_STEPS", 1)
+    monkeypatch.setattr(weak_task, "LEARNED", 9.0)  # in the first epoch
+    monkeypatch.setattr(weak_task, "FEWEST_STEPS", 1)
     settings = {"training.epochs": 2, "training.fewest_steps": 30}
     for factor, epochs, of_student in ((1.0, 1, 2), (2.0, 2, 3), (5.0, 5, 3)):
         changes = settings | {"training.early_end": factor}
@@ -218,8 +218,8 @@ def test_marks_are_learned_in_no_more_epochs_but_names_beside_them_are(
 
 
 def test_a_student_learns_marks_in_all_of_its_epochs(tiny_world, tmp_path, monkeypatch):
-    monkeypatch.setattr(early_end, "LEARNED", 9.0)
-    monkeypatch.setattr(early_end, "FEWEST_STEPS", 1)
+    monkeypatch.setattr(weak_task, "LEARNED", 9.0)
+    monkeypatch.setattr(weak_task, "FEWEST_STEPS", 1)
     epochs = {"training.epochs": 4, "training.early_end": 2.0}
     # without weight, marks are learned by the student alone
     changes = epochs | {"loss.marks_weight": 0.0}

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acmnet.files.file_suffixes import VIDEO_SUFFIXES
+from acmnet.names import VIDEO_SUFFIXES
 from acmnet.video import frames as frames_module
 from acmnet.video.frame_clock import FrameClock, nominal_duration
 from acmnet.video.frames import FrameReader, VideoError, VideoInfo, probe

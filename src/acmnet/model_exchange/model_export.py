@@ -28,8 +28,8 @@ from acmnet.models.stored_model import TEACHERS_BEST, TRUST, load
 from acmnet.models.trained_model import TrainedModel
 from acmnet.models.training_summary import shown_score
 from acmnet.network.acm_net import ACMNet
+from acmnet.network.exported_networks import INPUT_NAME, WholeModel
 from acmnet.network.student import Student
-from acmnet.network.whole_model import INPUT_NAME, WholeModel
 from acmnet.runtime.quiet_export import quiet_export
 
 TORCH_SUFFIX: Final = ".pt2"
@@ -61,8 +61,8 @@ class Exported:
 def export_onnx(run: str | Path, path: str | Path) -> Exported:
     """Write a trained run as one ONNX file, which ONNX Runtime and others compute.
 
-    Input and outputs are described in `acmnet.network.whole_model`; batch and time may
-    have any length from 1.
+    Input and outputs are described in `acmnet.network.exported_networks`; batch and
+    time may have any length from 1.
 
     Parameters
     ----------

@@ -21,12 +21,13 @@ from acmnet.messages import counted, one_line, some
 from acmnet.models.trained_model import TrainedModel
 from acmnet.network.acm_net import ACMNet
 from acmnet.network.exported_networks import (
+    STUDENT_OUTPUTS,
+    TEACHER_OUTPUTS,
     ExportedRunner,
     ExportedStudents,
     ExportedTeachers,
 )
 from acmnet.network.student import Student
-from acmnet.network.whole_model import STUDENT_OUTPUTS, TEACHER_OUTPUTS
 from acmnet.recipes import RecipeError, Settings, from_values
 
 MOST_TRIES: Final = 3

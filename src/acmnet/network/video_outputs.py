@@ -12,10 +12,14 @@ import torch
 from torch import Tensor
 
 from acmnet.network.acm_net import ACMNet, Branch
-from acmnet.network.exported_networks import ExportedStudents, ExportedTeachers
+from acmnet.network.exported_networks import (
+    STUDENT_OUTPUTS,
+    TEACHER_OUTPUTS,
+    ExportedStudents,
+    ExportedTeachers,
+)
 from acmnet.network.pooling import video_logits
 from acmnet.network.student import Student, StudentOutput
-from acmnet.network.whole_model import STUDENT_OUTPUTS, TEACHER_OUTPUTS
 from acmnet.runtime.devices import exact_fp32
 
 CHUNK_SNIPPETS: Final = 1024

@@ -19,10 +19,13 @@ from acmnet.models.training_summary import shown_score
 from acmnet.segments import Detections
 from acmnet.show.report import page_contents as contents_room
 from acmnet.show.report.html_page import page_of, write_page
-from acmnet.show.report.network_curves import insides_of
-from acmnet.show.report.page_contents import Contents, VideoContents, video_contents
-from acmnet.show.report.page_media import media_of
-from acmnet.show.report.poster_strips import FRAMES, HEIGHT, WIDTH, poster_strip
+from acmnet.show.report.page_contents import (
+    Contents,
+    VideoContents,
+    insides_of,
+    video_contents,
+)
+from acmnet.show.report.page_media import FRAMES, HEIGHT, WIDTH, media_of, poster_strip
 from support.browsing import drawn, frame, until
 from support.commands import refused
 from support.runs import edit_old, make_old

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acmnet.training.first_stage.early_end import EarlyEnd, bounds
 from acmnet.training.first_stage.training_settings import TrainingSettings
+from acmnet.training.first_stage.weak_task import EarlyEnd, bounds
 
 HALF = torch.tensor([[1.0], [1.0], [0.0], [0.0]])
 

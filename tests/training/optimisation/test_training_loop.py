@@ -13,7 +13,7 @@ from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import weak_labels
 from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.network.acm_net import ACMNet
-from acmnet.training.first_stage import early_end
+from acmnet.training.first_stage import weak_task
 from acmnet.training.first_stage.losses import LossTerms
 from acmnet.training.first_stage.marked_snippets import SnippetMarks, WatchedStretch
 from acmnet.training.first_stage.training_settings import LossSettings, TrainingSettings
@@ -87,8 +87,8 @@ def ending(monkeypatch, factor):
 
     A world this small learns them in hundreds of epochs.
     """
-    monkeypatch.setattr(early_end, "LEARNED", 9.0)
-    monkeypatch.setattr(early_end, "FEWEST_STEPS", 1)
+    monkeypatch.setattr(weak_task, "LEARNED", 9.0)
+    monkeypatch.setattr(weak_task, "FEWEST_STEPS", 1)
     training = dataclasses.replace(PLAN.training, epochs=5, early_end=factor)
     return dataclasses.replace(PLAN, training=training)
 
@@ -113,7 +113,7 @@ def test_resuming_keeps_the_early_end(dataset, monkeypatch):
 
     train(model, dataset, plan, on_epoch=keep)
     assert [state["early_end"] for state in states.values()] == [3, 3, 3]
-    monkeypatch.setattr(early_end, "LEARNED", 0.0)  # it is known already
+    monkeypatch.setattr(weak_task, "LEARNED", 0.0)  # it is known already
     for epoch in (1, 2, 3):
         weights, records = trained(dataset, plan, resume=states[epoch])
         assert are_equal(weights, model.state_dict())

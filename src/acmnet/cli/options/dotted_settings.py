@@ -1,4 +1,4 @@
-"""Settings of a recipe, given on the command line as options with dotted names."""
+"""A recipe, its profile, and its settings as options with dotted names."""
 
 import dataclasses
 import itertools
@@ -11,7 +11,8 @@ from acmnet import recipes
 from acmnet.cli.terminal.app import UsageError
 from acmnet.cli.terminal.exit_codes import EXIT_CODES
 from acmnet.cli.verb_table import HELP, SECOND_WORDS, WITH_SETTINGS
-from acmnet.recipes import RecipeError, Settings, setting_names
+from acmnet.data.labels.supervision import Supervision
+from acmnet.recipes import Profile, RecipeError, Settings, setting_names
 
 GroupValues = Annotated[dict[str, str] | None, Parameter(show=False, negative=())]
 
@@ -29,6 +30,29 @@ RUN_EPILOGUE: Final = (
     f"trained with. `acmnet recipes show default` lists them.\n\n{EXIT_CODES}"
 )
 """End of the help of verbs that use a trained run."""
+
+
+RecipeName = Annotated[
+    str,
+    Parameter(help="A recipe that `acmnet recipes` lists, or the path of a TOML file."),
+]
+ProfileName = Annotated[
+    Profile | None,
+    Parameter(
+        help='How the recipe is trained: "best" trains in two stages, "corrected" in '
+        'one stage with our corrections to the method, "official" as the authors\' '
+        'code does, "paper" as the paper is printed. When left out, the recipe\'s own '
+        "profile: best for the recipe default, corrected for the others."
+    ),
+]
+SupervisionName = Annotated[
+    Supervision,
+    Parameter(
+        help="What training is given of the label file: names alone; points: also "
+        "single instants; segments: also segments and the spans that were watched; "
+        "all: all of it. Times teach nothing unless they are asked for here."
+    ),
+]
 
 
 @dataclasses.dataclass(frozen=True)

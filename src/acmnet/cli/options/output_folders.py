@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from acmnet.files.file_suffixes import TRACK_SUFFIXES, VIDEO_SUFFIXES
+from acmnet.names import TRACK_SUFFIXES, VIDEO_SUFFIXES
 
 FILE_SUFFIXES: Final = (
     *(".csv", ".tsv", ".xlsx", ".json", ".jsonl", ".parquet", ".toml", ".txt", ".md"),

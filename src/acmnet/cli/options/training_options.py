@@ -1,14 +1,20 @@
-"""Options of the verbs that train: labels, features, recipe, profile, settings."""
+"""Options of the verbs that train: labels, features, recipe, settings, logs."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from acmnet import recipes
-from acmnet.cli.options.dotted_settings import GivenSettings, RecipeSettings
-from acmnet.cli.options.recipe_options import ProfileName, RecipeName, SupervisionName
+from acmnet.cli.options.dotted_settings import (
+    GivenSettings,
+    ProfileName,
+    RecipeName,
+    RecipeSettings,
+    SupervisionName,
+)
 from acmnet.cli.options.shared_options import (
     Grid,
     GridOptions,
@@ -16,14 +22,30 @@ from acmnet.cli.options.shared_options import (
     SkipMissing,
     note_reading,
 )
-from acmnet.cli.terminal.app import note
+from acmnet.cli.terminal.app import note, quiet
 from acmnet.data.checks.label_checks import suspicions
 from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.data.labels.marks import supervision_note, unwatched_note
 from acmnet.recipes import Settings
+from acmnet.runs.experiment_logs import ExperimentLogs, LogName
 from acmnet.runs.run_request import RunRequest
 from acmnet.runs.training_run import join_processes
 from acmnet.runtime.devices import NO_BF16_NOTE, computed_in
+
+if TYPE_CHECKING:
+    from acmnet.training.optimisation.tasks import StepRecord
+
+
+Logs = Annotated[
+    tuple[LogName, ...],
+    Parameter(
+        negative=(),
+        help="Also log the losses of every step, the settings and the scores for "
+        "tensorboard, mlflow or wandb (Weights & Biases, offline): into a folder of "
+        "that name in --out. May be given several times. Each needs the extra of its "
+        "name, such as acmnet[tensorboard].",
+    ),
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,3 +141,28 @@ def note_missing_bf16(settings: Settings, device: str) -> None:
     asked = settings.training.precision
     if computed_in(asked, device) != asked:
         note(NO_BF16_NOTE)
+
+
+def logging(
+    names: tuple[LogName, ...], out: Path, settings: Settings
+) -> ExperimentLogs:
+    """Return the logs of a run; only the first of several processes logs.
+
+    Raises
+    ------
+    LogError
+        If a program is not installed.
+    """
+    return ExperimentLogs(() if quiet() else names, out, settings, note)
+
+
+def both(
+    first: "Callable[[StepRecord], None]", second: "Callable[[StepRecord], None]"
+) -> "Callable[[StepRecord], None]":
+    """Return a function that tells two others of each step."""
+
+    def log_too(record: "StepRecord") -> None:
+        first(record)
+        second(record)
+
+    return log_too

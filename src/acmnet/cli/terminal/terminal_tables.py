@@ -6,9 +6,12 @@ from typing import Final
 from rich.markup import escape
 from rich.table import Table
 
+from acmnet.cli.terminal.app import note
 from acmnet.data.detections.shown_detections import Shown
 from acmnet.evaluation.comparison import tables
 from acmnet.evaluation.comparison.bootstrap import Comparison
+from acmnet.evaluation.reports import DetectionReport
+from acmnet.messages import counted, some
 from acmnet.segments import Detections
 
 MOST_ROWS: Final = 20
@@ -102,3 +105,11 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
             line += f"[{100 * less.low:+.2f}, {100 * less.high:+.2f}] against {first}"
         yield line
     yield f"in brackets: 95 % intervals, from {comparison.draws} draws of the videos"
+
+
+def note_unpredicted(report: DetectionReport, prefix: str = "") -> None:
+    """Print a note on scored videos that have no entry in the detections."""
+    absent = report.unpredicted
+    if absent:
+        videos = counted(len(absent), "video", ("has", "have"), of=report.videos)
+        note(f"{prefix}{videos} no prediction: {some(absent)}")

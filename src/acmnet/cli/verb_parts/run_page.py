@@ -20,7 +20,7 @@ from acmnet.models.training_summary import MOST_VIDEOS, shown_score
 from acmnet.recipes import Settings, from_values
 from acmnet.segments import Detections
 from acmnet.show.report.page_contents import summary_of
-from acmnet.show.report.poster_strips import poster_strip
+from acmnet.show.report.page_media import poster_strip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,7 @@ import numpy as np
 from acmnet.cli.options.output_folders import OutputFolder
 from acmnet.cli.options.shared_options import JsonPath, LabelFps
 from acmnet.cli.terminal.app import app, console, note
-from acmnet.cli.terminal.terminal_tables import plain_table
-from acmnet.cli.verb_parts.unpredicted_videos import note_unpredicted
+from acmnet.cli.terminal.terminal_tables import note_unpredicted, plain_table
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.formats.exchange_format import Source
 from acmnet.evaluation.comparison.tables import Cell, Table

@@ -10,8 +10,12 @@ from cyclopts import Parameter
 from acmnet.cli.options.shared_options import JsonPath, LabelFps
 from acmnet.cli.terminal.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.terminal.progress import Waiting
-from acmnet.cli.terminal.terminal_tables import comparison_lines, map_table, plain_table
-from acmnet.cli.verb_parts.unpredicted_videos import note_unpredicted
+from acmnet.cli.terminal.terminal_tables import (
+    comparison_lines,
+    map_table,
+    note_unpredicted,
+    plain_table,
+)
 from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.formats.exchange_format import Source
 from acmnet.evaluation.comparison.bootstrap import DRAWS, Comparison, compare

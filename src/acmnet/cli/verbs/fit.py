@@ -10,9 +10,10 @@ from acmnet import recipes
 from acmnet.cli.options.dotted_settings import (
     TRAINING_EPILOGUE,
     GivenSettings,
+    ProfileName,
+    RecipeName,
     RecipeSettings,
 )
-from acmnet.cli.options.experiment_logging import Logs, both, logging
 from acmnet.cli.options.extractor_options import (
     FIRST_OPTIONS,
     TRAINING_OPTIONS,
@@ -22,9 +23,8 @@ from acmnet.cli.options.extractor_options import (
     RunningFlag,
 )
 from acmnet.cli.options.output_folders import OutputFolder
-from acmnet.cli.options.recipe_options import ProfileName, RecipeName
 from acmnet.cli.options.shared_options import Device, LabelFps
-from acmnet.cli.options.training_options import note_missing_bf16
+from acmnet.cli.options.training_options import Logs, both, logging, note_missing_bf16
 from acmnet.cli.terminal.app import app, console, errors, fail_for_left_out, note, quiet
 from acmnet.cli.terminal.progress import ExtractionBar, TrainingBar, Waiting
 from acmnet.cli.terminal.terminal_tables import map_table, plain_table

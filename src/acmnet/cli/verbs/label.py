@@ -11,10 +11,11 @@ from acmnet import recipes
 from acmnet.cli.options.dotted_settings import (
     TRAINING_EPILOGUE,
     GivenSettings,
+    ProfileName,
+    RecipeName,
     RecipeSettings,
 )
 from acmnet.cli.options.extractor_options import Extracting, ExtractorOptions
-from acmnet.cli.options.recipe_options import ProfileName, RecipeName
 from acmnet.cli.options.shared_options import Device
 from acmnet.cli.terminal.app import UsageError, app, errors, note, quiet
 from acmnet.cli.terminal.progress import Waiting

@@ -6,9 +6,9 @@ from acmnet import recipes
 from acmnet.cli.options.dotted_settings import (
     TRAINING_EPILOGUE,
     GivenSettings,
+    ProfileName,
     RecipeSettings,
 )
-from acmnet.cli.options.recipe_options import ProfileName
 from acmnet.cli.terminal.app import app, console
 from acmnet.recipes import Settings
 

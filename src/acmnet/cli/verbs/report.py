@@ -24,8 +24,12 @@ from acmnet.messages import counted
 from acmnet.models.trained_model import TrainedModel
 from acmnet.segments import Detections
 from acmnet.show.report.html_page import write_page, write_paged
-from acmnet.show.report.network_curves import insides_of
-from acmnet.show.report.page_contents import Contents, VideoContents, video_contents
+from acmnet.show.report.page_contents import (
+    Contents,
+    VideoContents,
+    insides_of,
+    video_contents,
+)
 from acmnet.show.report.page_media import EMBEDDED_TOTAL, media_of
 from acmnet.show.report.report_parts import MOST_IN_ONE, ReportParts
 

@@ -9,10 +9,9 @@ from cyclopts import Parameter
 
 from acmnet.checkpoints.checkpoint import load_config
 from acmnet.cli.options.dotted_settings import TRAINING_EPILOGUE
-from acmnet.cli.options.experiment_logging import Logs, both, logging
 from acmnet.cli.options.output_folders import OutputFolder
 from acmnet.cli.options.shared_options import Device, fail_for_missing
-from acmnet.cli.options.training_options import Training
+from acmnet.cli.options.training_options import Logs, Training, both, logging
 from acmnet.cli.terminal.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.terminal.progress import TrainingBar
 from acmnet.data.labelled_features import open_data

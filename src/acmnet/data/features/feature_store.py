@@ -37,9 +37,8 @@ from acmnet.data.features.feature_shards import SHARD, Shards
 from acmnet.data.features.object_storage import Storage, address_of, on_disk
 from acmnet.data.features.stored_features import RECORDS, FeatureStore, refuse_path
 from acmnet.files.file_access import written_whole
-from acmnet.files.file_suffixes import VIDEO_SUFFIXES
 from acmnet.limits import LARGEST_NOTE_BYTES
-from acmnet.names import one_form
+from acmnet.names import VIDEO_SUFFIXES, one_form
 from acmnet.segments import SnippetGrid
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from acmnet.data.tracks.sleap_tracks import (
 from acmnet.data.tracks.track_arrays import is_array, read_track_array
 from acmnet.data.tracks.tracks import TrackError, Tracks
 from acmnet.files.file_access import FileError, open_regular
-from acmnet.files.file_suffixes import VIDEO_SUFFIXES
 from acmnet.messages import one_line
+from acmnet.names import VIDEO_SUFFIXES
 
 HDF5_START: Final = b"\x89HDF\r\n\x1a\n"
 LONGEST_START: Final = 16

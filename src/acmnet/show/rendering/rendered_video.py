@@ -18,8 +18,8 @@ from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.labels.annotations import Instance
 from acmnet.data.tracks.tracks import Tracks
 from acmnet.files.file_access import written_whole
-from acmnet.files.file_suffixes import MP4_SUFFIXES
 from acmnet.messages import some
+from acmnet.names import MP4_SUFFIXES
 from acmnet.segments import Detection
 from acmnet.show.rendering.encoded_picture import EncodedPicture, opened_target
 from acmnet.show.rendering.frame_overlay import Frame, Overlay

@@ -34,10 +34,9 @@ from acmnet.data.labels.tables.tabled_videos import (
 )
 from acmnet.data.tables.csv_tables import unguarded
 from acmnet.data.tables.spreadsheets import SAVE_AS, Sheet, SheetRow
-from acmnet.files.file_suffixes import TRACK_SUFFIXES, VIDEO_SUFFIXES
 from acmnet.limits import MOST_CLASSES, MOST_VIDEOS_OF_TEXT, seconds, too_many_videos
 from acmnet.messages import counted, quoted, some
-from acmnet.names import checked
+from acmnet.names import TRACK_SUFFIXES, VIDEO_SUFFIXES, checked
 
 MARK_TYPECODES: Final = {
     "video": "i",

