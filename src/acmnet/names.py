@@ -35,7 +35,7 @@ suffix is no part of a video's id.
 
 A file that is given by its path is recognised by its content, whatever its suffix.
 """
-TRACK_SUFFIXES: Final = (".csv", ".tsv", ".h5", ".hdf5", ".npy")
+TRACK_SUFFIXES: Final = (".csv", ".tsv", ".xlsx", ".h5", ".hdf5", ".npy")
 """Suffixes of files of tracks, which the extractor ``keypoints`` reads in place of
 videos."""
 

@@ -52,7 +52,8 @@ def read_annotations(path: str | Path, fps: FrameRates | None = None) -> Annotat
           optional columns ``subset``, ``duration``, ``start`` and ``end``
           (`acmnet.data.labels.tables.row_marks`). A known video suffix is taken off the
           video's name. Other separators, encodings and names of these columns are
-          recognised, and the notes of the returned annotations state them.
+          recognised, and the notes of the returned annotations state them. The table
+          may be the first sheet of an Excel workbook.
         - A Parquet or Arrow file (`acmnet.data.labels.tables.arrow_labels`), which is
           the one for a million videos.
         - A file in a format of another program, or a folder with such a file for each

@@ -42,7 +42,14 @@ def read_text(
         The largest size that is accepted. For files that acmnet itself writes it is
         `LARGEST_NOTE_BYTES`.
     """
-    content = read_content(path, kind, error, most_bytes)
+    return as_text(path, read_content(path, kind, error, most_bytes), error, empty)
+
+
+def as_text(path: Path, content: bytes, error: type[ValueError], empty: str) -> str:
+    """Return the text of a file's content in UTF-8, which is not empty.
+
+    The parameters are those of `read_text`.
+    """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as fault:

@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple
 from acmnet.data.labels.annotations import AnnotationError, Video
 from acmnet.data.labels.json_files.label_json import KIND
 from acmnet.data.tables.text_encodings import EncodingError, decoded
+from acmnet.data.tables.workbooks import without_workbook
 from acmnet.files.strict_json import parse_json
 from acmnet.files.text_files import read_content
 from acmnet.segments import Detections
@@ -58,16 +59,18 @@ class Source(NamedTuple):
     """Frames per second of the videos, if they are known from elsewhere."""
 
     def content(self) -> bytes:
-        """Return the file's bytes, which are read anew each time.
+        """Return the file's bytes, of an Excel workbook its first sheet as a CSV.
 
-        They are not kept beside the text, as a file may be large.
+        They are read anew each time and not kept beside the text, as a file may be
+        large.
 
         Raises
         ------
         AnnotationError
             If the file cannot be read, or is too large.
         """
-        return read_content(self.path, KIND, AnnotationError)
+        content = read_content(self.path, KIND, AnnotationError)
+        return without_workbook(str(self.path), content, AnnotationError)
 
     def text(self) -> str:
         """Return the file's text.

@@ -32,6 +32,7 @@ from acmnet.data.formats.media_editors import (
 from acmnet.data.formats.own_formats import activitynet, arrow_tables, label_csv
 from acmnet.data.labels.tables.label_columns import is_header
 from acmnet.data.tables.text_encodings import EncodingError, decoded
+from acmnet.data.tables.workbooks import WorkbookError, first_sheet, is_workbook
 from acmnet.files.file_access import FileError, open_regular
 from acmnet.files.text_files import lines_with_ends
 from acmnet.limits import finite
@@ -151,11 +152,16 @@ def format_of_file(path: Path) -> Format:
 
 
 def start_of(path: Path) -> str:
-    """Return the start of a file as text; empty if it is no text."""
+    """Return the start of a file as text; empty if it is no text.
+
+    Of an Excel workbook it is the text of its first sheet.
+    """
     try:
         with open_regular(path, "label file") as file:
             data = file.read(HEAD)
-    except (FileError, OSError):
+            if is_workbook(data):
+                return first_sheet(str(path), data + file.read()).text
+    except (FileError, OSError, WorkbookError):
         return ""
     try:
         return decoded(data).text

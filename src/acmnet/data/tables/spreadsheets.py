@@ -2,7 +2,7 @@
 
 Nothing here knows what the columns mean. The caller states what a header looks like;
 the separator is the one with which the first row is such a header. Blank rows are
-skipped.
+skipped. Of an Excel workbook the first sheet is read.
 """
 
 import csv
@@ -12,27 +12,21 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from acmnet.data.tables.text_encodings import PLAIN, EncodingError, decoded
+from acmnet.data.tables.text_encodings import PLAIN, Decoded, EncodingError, decoded
+from acmnet.data.tables.workbooks import (
+    SAVE_AS,
+    WorkbookError,
+    first_sheet,
+    is_workbook,
+)
 from acmnet.files.text_files import lines_with_ends
 from acmnet.messages import quoted
-
-SAVE_AS: Final = (
-    'in Excel, File > Save As > "CSV UTF-8 (Comma delimited)"; in LibreOffice, File > '
-    'Save As > "Text CSV", character set "Unicode (UTF-8)"; in Google Sheets, File > '
-    'Download > "Comma Separated Values"; in Numbers, File > Export To > CSV, encoding '
-    '"Unicode (UTF-8)"'
-)
-"""How to save a table so that it can be read, for messages."""
 
 SEPARATORS: Final = {
     ",": "comma-separated",
     ";": "semicolon-separated",
     "\t": "tab-separated",
 }
-
-WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
-"""First bytes of the files of spreadsheet programs: of .xlsx, .ods and .numbers, and of
-.xls."""
 
 _DECLARED: Final = re.compile(r'"?sep=(.)"?[,;\t]*(?:\r\n?|\n|$)', re.IGNORECASE)
 
@@ -103,19 +97,9 @@ def read_sheet(
     Raises
     ------
     SheetError
-        If the file is one of a spreadsheet program, is no text, or has no header.
+        If the file is a workbook that cannot be read, is no text, or has no header.
     """
-    if data.startswith(WORKBOOKS):
-        raise SheetError(
-            f"{source} is a spreadsheet's own file, not a CSV; save it as one: "
-            f"{SAVE_AS}"
-        )
-    try:
-        found = decoded(data)
-    except EncodingError as error:
-        raise SheetError(
-            f"{source} {error}; save it as CSV in UTF-8: {SAVE_AS}"
-        ) from None
+    found, recognised = _decoded(source, data)
     declared = _DECLARED.match(found.text)
     text = found.text[declared.end() :] if declared else found.text
     first_line = 2 if declared else 1
@@ -128,12 +112,9 @@ def read_sheet(
             + _how_to_mend(got, candidates, example)
         )
     header = next(_rows(source, text, separator, first_line))
-    recognised = []
     if separator != ",":
         name = SEPARATORS.get(separator, f"separated by {separator!r}")
-        recognised.append(name)
-    if found.encoding != PLAIN:
-        recognised.append(found.encoding)
+        recognised.insert(0, name)
     return Sheet(
         source=source,
         text=text,
@@ -143,6 +124,22 @@ def read_sheet(
         recognised=tuple(recognised),
         doubt=found.doubt,
     )
+
+
+def _decoded(source: str, data: bytes) -> tuple[Decoded, list[str]]:
+    """Return the text of a file, and how the file differs from a CSV in UTF-8."""
+    try:
+        if is_workbook(data):
+            sheet = first_sheet(source, data)
+            return Decoded(sheet.text, PLAIN), [sheet.read_as]
+        text = decoded(data)
+    except WorkbookError as error:
+        raise SheetError(str(error)) from None
+    except EncodingError as error:
+        raise SheetError(
+            f"{source} {error}; save it as CSV in UTF-8: {SAVE_AS}"
+        ) from None
+    return text, [] if text.encoding == PLAIN else [text.encoding]
 
 
 def _how_to_mend(first_row: str, candidates: str, example: str) -> str:

@@ -11,8 +11,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from acmnet.data.tables.workbooks import without_workbook
 from acmnet.data.tracks.tracks import MOST_NUMBERS, TrackError
-from acmnet.files.text_files import read_text
+from acmnet.files.text_files import as_text, read_content
 from acmnet.messages import quoted
 
 KIND: Final = "file of tracks"
@@ -27,13 +28,15 @@ class NumberTable:
     Parameters
     ----------
     path : Path
-        The file, UTF-8; cells are separated by comma, semicolon or tab, whichever the
-        first line has most of.
+        The file: UTF-8, with cells separated by comma, semicolon or tab, whichever the
+        first line has most of; or an Excel workbook, of which the first sheet is read.
     """
 
     def __init__(self, path: Path) -> None:
         remedy = "it needs a header and rows of numbers"
-        text = read_text(path, KIND, TrackError, remedy)
+        content = read_content(path, KIND, TrackError)
+        content = without_workbook(str(path), content, TrackError)
+        text = as_text(path, content, TrackError, remedy)
         self.path = path
         self.lines = text.splitlines()
         self.n_before = 0

@@ -248,11 +248,11 @@ def test_doubtful_labels_stay_whole(tmp_path):
     ],
 )
 def test_a_spreadsheets_own_file_is_refused(tmp_path, start, name):
-    says = rf"{name} is a spreadsheet's own file, not a CSV; save it as one: in Excel"
+    says = rf"{name} is a spreadsheet's own.*; save it as \.xlsx or as CSV: in Excel"
     with pytest.raises(AnnotationError, match=says):
         read(tmp_path, start + bytes(range(256)), name)
     (finding,) = read_leniently(tmp_path / name).findings
-    assert "save it as one" in finding.sentence
+    assert "save it as .xlsx or as CSV" in finding.sentence
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,8 @@ from acmnet.data.labels.tables.tabled_videos import (
     MarkTable,
 )
 from acmnet.data.tables.csv_tables import unguarded
-from acmnet.data.tables.spreadsheets import SAVE_AS, Sheet, SheetRow
+from acmnet.data.tables.spreadsheets import Sheet, SheetRow
+from acmnet.data.tables.workbooks import SAVE_AS
 from acmnet.limits import MOST_CLASSES, MOST_VIDEOS_OF_TEXT, seconds, too_many_videos
 from acmnet.messages import counted, quoted, some
 from acmnet.names import TRACK_SUFFIXES, VIDEO_SUFFIXES, checked
