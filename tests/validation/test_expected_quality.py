@@ -136,7 +136,10 @@ def test_what_was_found_is_kept_and_its_trainings_are_not(made):
     ("labels", "why"),
     [
         (lambda names, _: names, "every video carries every label"),
-        (lambda names, i: names[:1] if i else names[:2], "two videos or more"),
+        (
+            lambda names, i: names[:1] if i else names[:2],
+            "two videos or more; in only one: 'clap'.",
+        ),
     ],
 )
 def test_where_names_cannot_be_checked_it_is_said(made, tmp_path, labels, why):

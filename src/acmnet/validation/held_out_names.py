@@ -14,14 +14,14 @@ from acmnet.data.labelled_features import Data
 from acmnet.data.video_groups import VideoGroups
 from acmnet.evaluation.reports import evaluate
 from acmnet.inference.localized_videos import localize_videos
-from acmnet.messages import counted, quoted
+from acmnet.messages import counted, quoted, some
 from acmnet.models.stored_model import load
 from acmnet.models.training_summary import shown_score, training_stamp
 from acmnet.runs.run_request import RunRequest
 from acmnet.runs.training_run import train_run
 from acmnet.segments import BoolArray
 from acmnet.validation.cross_validation import TIOU, folds_of
-from acmnet.validation.folds import fold_problems
+from acmnet.validation.folds import Labels, fold_problems
 
 HELD_OUT: Final = "held_out"
 """Folder of a run in which the trainings lie while names are checked with them."""
@@ -256,11 +256,25 @@ def why_not_checked(data: Data, groups: VideoGroups | None) -> str:
     parts = _parts(groups)
     if fold_problems(labels, parts, data.annotations.source, groups):
         unit = "videos" if groups is None else "groups of videos"
+        alone = _in_one_alone(labels, names, groups)
+        which = f"; in only one: {some(alone)}" if alone else ""
         return (
             "Names: to check them on videos that were not learned from, every label "
-            f"must be in two {unit} or more."
+            f"must be in two {unit} or more{which}."
         )
     return ""
+
+
+def _in_one_alone(
+    labels: Labels, names: Sequence[str], groups: VideoGroups | None
+) -> list[str]:
+    """Return the labels that only one video carries, or only one group of videos."""
+    group_of = {} if groups is None else groups.group_of
+    units = {name: set[str]() for name in names}
+    for video, own_names in labels.items():
+        for name in own_names:
+            units[name].add(group_of.get(video, video))
+    return [name for name in names if len(units[name]) == 1]
 
 
 def _parts(groups: VideoGroups | None) -> int:
