@@ -31,8 +31,8 @@ def reason_of(span: UncertainSpan) -> str:
     if not span.finding:
         return f"{span.label!r} was named and found nowhere"
     if span.finding < span.passes:
-        found = "finds" if span.finding == 1 else "find"
-        return f"{asked} {found} {span.label!r} {where}"
+        verb = "finds" if span.finding == 1 else "find"
+        return f"{asked} {verb} {span.label!r} {where}"
     if span.overlap < DISAGREEMENT_TIOU:
         return (
             f"the passes over the video place {span.label!r} differently {where}: what "

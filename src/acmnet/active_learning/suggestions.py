@@ -138,14 +138,14 @@ def assess(
         pooled[video] = _pooled(features.numpy())
         seen = _seen(marks.get(video, VideoMarks()))
         length_s = data.store.grid.span_s(len(features))
-        found: list[UncertainSpan] = []
+        spans: list[UncertainSpan] = []
         if not covers_all(seen, length_s):
             cuts_s = data.store.cuts_s(video)
             known_names = names.get(video)
-            found = uncertain_spans_of(
+            spans = uncertain_spans_of(
                 model, features, known_names, shown_from, cuts_s=cuts_s
             )
-        unseen = [x for x in found if not any(_meet(x.segment, y) for y in seen)]
+        unseen = [x for x in spans if not any(_meet(x.segment, y) for y in seen)]
         uncertain[video] = tuple(sorted(unseen, key=lambda x: -x.informativeness))
         on_video(video)
     return Assessed(

@@ -120,7 +120,7 @@ def uncertain_spans_of(
     ]
     at_speeds = [found_at_speed(whole, features, x, names, cuts_s) for x in SPEEDS]
     length_s = model.grid.span_s(len(features))
-    found = []
+    spans = []
     for name in model.class_names:
         if names is not None and name not in names:
             continue
@@ -130,9 +130,9 @@ def uncertain_spans_of(
             continue
         of_passes = [_best(one, name, None) for one in apart]
         of_passes += [_best(one, name, least) for one in at_speeds]
-        found += _of_class(name, joint, of_passes, shown_from[name])
+        spans += _of_class(name, joint, of_passes, shown_from[name])
         if not len(joint) and not any(map(len, of_passes)):
-            found.append(
+            spans.append(
                 UncertainSpan(
                     label=name,
                     segment=Segment(0.0, length_s),
@@ -143,7 +143,7 @@ def uncertain_spans_of(
                     overlap=0.0,
                 )
             )
-    return found
+    return spans
 
 
 def _of_unit_scores(model: TrainedModel) -> TrainedModel:
@@ -166,9 +166,9 @@ def _single_networks(model: TrainedModel) -> list[TrainedModel]:
     return alone
 
 
-def _best(found: Detections, name: str, least: float | None) -> FloatArray:
+def _best(results: Detections, name: str, least: float | None) -> FloatArray:
     """Return start, end and score of a class's confident detections, (n, 3)."""
-    detections = found.only(found.class_index == found.class_names.index(name))
+    detections = results.only(results.class_index == results.class_names.index(name))
     if least is None:
         least = max(
             CONFIDENT_SHARE * float(detections.score.max(initial=0.0)), LEAST_ODDS
@@ -199,7 +199,7 @@ def _of_class(
     shown_from : float
         The score from which the class is shown.
     """
-    found = []
+    spans = []
     results = [joint, *apart]
     kept = np.zeros((0, 3))
     for i, rows in enumerate(results):
@@ -209,7 +209,7 @@ def _of_class(
                 continue
             kept = np.concatenate([kept, row[None]])
             others = [one[k] for j, one in enumerate(overlaps) if j != i]
-            found.append(
+            spans.append(
                 UncertainSpan(
                     label=name,
                     segment=Segment(*row[:2].tolist()),
@@ -220,7 +220,7 @@ def _of_class(
                     overlap=float(np.mean(others)) if others else 1.0,
                 )
             )
-    return found[:MOST_SPANS]
+    return spans[:MOST_SPANS]
 
 
 def _shared(row: FloatArray, others: FloatArray) -> float:
@@ -276,13 +276,13 @@ def found_at_speed(
     part = (places - below)[:, None].astype(np.float32)
     played = known[below] * (1.0 - part) + known[above] * part
     cuts = cuts_s and tuple(_scaled(np.array(cuts_s), grid, 1.0 / speed).tolist())
-    found = model.localize(played, cuts_s=cuts, classes=names)
+    detections = model.localize(played, cuts_s=cuts, classes=names)
     length_s = grid.span_s(len(known))
     start_s, end_s = (
         _scaled(times_s, grid, speed).clip(0.0, length_s)
-        for times_s in (found.start_s, found.end_s)
+        for times_s in (detections.start_s, detections.end_s)
     )
-    kept = found.only(start_s < end_s)
+    kept = detections.only(start_s < end_s)
     return dataclasses.replace(
         kept, start_s=start_s[start_s < end_s], end_s=end_s[start_s < end_s]
     )

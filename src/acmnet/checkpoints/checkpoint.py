@@ -178,15 +178,15 @@ def _exported_config(path: Path) -> CheckpointConfig:
 def _metadata(path: Path, name: str) -> str:
     """Return a text that every exported file of acmnet has in its metadata."""
     try:
-        found = metadata_text(path, name)
+        text = metadata_text(path, name)
     except ExportedFileError as error:
         raise CheckpointError(str(error)) from None
-    if found is None:
+    if text is None:
         raise CheckpointError(
             f"{path} was not exported by acmnet: its metadata have no {name}; give a "
             "file that acmnet export wrote"
         )
-    return found
+    return text
 
 
 def _config(path: Path, values: dict[str, Any]) -> CheckpointConfig:
@@ -297,12 +297,12 @@ def _trained_on(folder: Path) -> dict[str, tuple[str, ...]] | None:
     path = folder / TRAINED_ON_FILE
     if not path.exists():
         return None
-    found = {}
+    videos = {}
     for video, labels in _plain(path, "list of training videos").items():
         if not are_names(labels):
             raise _foreign(path, f"video {video!r} has the labels {labels!r}")
-        found[video] = tuple(labels)
-    return found
+        videos[video] = tuple(labels)
+    return videos
 
 
 def _taught_times(folder: Path) -> dict[str, dict[str, Any]]:
@@ -310,8 +310,8 @@ def _taught_times(folder: Path) -> dict[str, dict[str, Any]]:
     path = folder / TAUGHT_TIMES_FILE
     if not path.exists():
         return {}
-    found = _plain(path, "list of times that were learned from")
-    for video, marks in found.items():
+    times = _plain(path, "list of times that were learned from")
+    for video, marks in times.items():
         if not isinstance(marks, dict):
             raise _foreign(path, f"video {video!r} has the marks {marks!r}")
-    return found
+    return times

@@ -91,8 +91,8 @@ def metadata_text(path: Path, name: str) -> str | None:
     ExportedFileError
         If the file cannot be read.
     """
-    found = session_of(path).get_modelmeta().custom_metadata_map.get(name)
-    return None if found is None else str(found)
+    text = session_of(path).get_modelmeta().custom_metadata_map.get(name)
+    return None if text is None else str(text)
 
 
 def note_of(

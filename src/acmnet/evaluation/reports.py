@@ -292,17 +292,17 @@ def evaluate(
     thresholds = checked_tiou(rules.tiou if tiou is None else tiou)
     intervals = None if ambiguous is None else ambiguous_intervals(ambiguous, rules)
     annotations, sha256 = read_truth(ground_truth)
-    found = read_found(detections)
+    detected = read_found(detections)
     if leave_out:
-        annotations, found = without_videos(leave_out, annotations, found, rules)
+        annotations, detected = without_videos(leave_out, annotations, detected, rules)
     truth = located_truth(annotations, rules, subset, intervals)
-    taught = taught_videos(found, truth)
+    taught = taught_videos(detected, truth)
     if taught:
-        annotations, found = without_videos(taught, annotations, found, rules)
+        annotations, detected = without_videos(taught, annotations, detected, rules)
         truth = located_truth(annotations, rules, subset, intervals)
-    ranking = ranked_detections(found, truth, thresholds)
+    ranking = ranked_detections(detected, truth, thresholds)
     ap = ranking.ap()
-    predicted, unpredicted = _divided(truth, found)
+    predicted, unpredicted = _divided(truth, detected)
     of_subset = subset_note(truth, annotations, predicted)
     return DetectionReport(
         tiou=ranking.tiou,
@@ -315,23 +315,23 @@ def evaluate(
         dropped=ranking.dropped,
         unpredicted=tuple(unpredicted),
         ground_truth_sha256=sha256,
-        external_data=found.external_data,
+        external_data=detected.external_data,
         taught=tuple(taught),
         protocol=rules,
         notes=(
             *truth.notes,
             *((taught_note(taught),) if taught else ()),
-            *notes_of(annotations.source, found, truth),
+            *notes_of(annotations.source, detected, truth),
             *((of_subset,) if of_subset else ()),
         ),
         ranking=ranking,
     )
 
 
-def _divided(truth: Truth, found: DetectionFile) -> tuple[list[str], list[str]]:
+def _divided(truth: Truth, detected: DetectionFile) -> tuple[list[str], list[str]]:
     """Return the scored videos with an entry in the detections, and those without."""
     rules = truth.protocol
-    entries = set(rules.ids_of(found.video_ids))
+    entries = set(rules.ids_of(detected.video_ids))
     predicted: list[str] = []
     unpredicted: list[str] = []
     for video, name in zip(truth.video_ids, rules.ids_of(truth.video_ids), strict=True):

@@ -39,7 +39,7 @@ def ambiguous_intervals(path: str | Path, rules: Protocol) -> dict[str, list[Seg
     return read_intervals(path)
 
 
-def taught_videos(found: DetectionFile, truth: Truth) -> list[str]:
+def taught_videos(detected: DetectionFile, truth: Truth) -> list[str]:
     """Return the scored videos whose times the training was given.
 
     Raises
@@ -48,7 +48,7 @@ def taught_videos(found: DetectionFile, truth: Truth) -> list[str]:
         If no other video has an instance.
     """
     rules = truth.protocol
-    gave = {rules.video_id(video) for video in taught_videos_in(found.external_data)}
+    gave = {rules.video_id(video) for video in taught_videos_in(detected.external_data)}
     if not gave:
         return []
     taught = [video for video in truth.video_ids if rules.video_id(video) in gave]
@@ -61,34 +61,34 @@ def taught_videos(found: DetectionFile, truth: Truth) -> list[str]:
 def without_videos(
     leave_out: Collection[str],
     annotations: Annotations,
-    found: DetectionFile,
+    detected: DetectionFile,
     rules: Protocol,
 ) -> tuple[Annotations, DetectionFile]:
     """Return annotations and detections without some videos."""
     gone = {rules.video_id(video) for video in leave_out}
     kept = annotations.only(lambda name, _: rules.video_id(name) not in gone)
-    left_out = [x for x in found.video_ids if rules.video_id(x) in gone]
-    return kept, found.without(left_out)
+    left_out = [x for x in detected.video_ids if rules.video_id(x) in gone]
+    return kept, detected.without(left_out)
 
 
-def notes_of(source: str, found: DetectionFile, truth: Truth) -> Iterator[str]:
+def notes_of(source: str, detected: DetectionFile, truth: Truth) -> Iterator[str]:
     """Yield sentences that a reader of the score should know."""
     reviewed = reviews_note(source)
     if reviewed is not None:
         yield reviewed
-    if found.labels and not set(found.labels) & set(truth.class_names):
+    if detected.labels and not set(detected.labels) & set(truth.class_names):
         yield (
-            f"no class of the detections ({some(found.labels)}) has a true segment in "
-            f"{truth.where} (which has {some(truth.class_names)}); are the same "
+            f"no class of the detections ({some(detected.labels)}) has a true segment "
+            f"in {truth.where} (which has {some(truth.class_names)}); are the same "
             "classes named otherwise?"
         )
-    trained_on = training_videos_in(found.external_data)
+    trained_on = training_videos_in(detected.external_data)
     rules = truth.protocol
     seen = {rules.video_id(video) for video in trained_on}
     seen = seen.intersection(rules.ids_of(truth.video_ids)) if seen else seen
     if seen:
         yield seen_note(seen, len(truth.video_ids))
-    elif is_unknown(found.external_data):
+    elif is_unknown(detected.external_data):
         yield NOT_KNOWN_NOTE
 
 

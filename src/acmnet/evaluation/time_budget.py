@@ -95,20 +95,20 @@ def observed(
     (Bout(label='run', start_s=1.0, end_s=4.0),)
     """
     last_s = math.inf if duration_s is None else duration_s
-    found: list[Bout] = []
+    bouts: list[Bout] = []
     latest: dict[str, int] = {}
     for label, segment in sorted(marked, key=lambda x: (x[1], x[0])):
         start_s, end_s = max(segment.start_s, 0.0), min(segment.end_s, last_s)
         if end_s <= start_s:
             continue
         place = latest.get(label)
-        if place is not None and start_s <= found[place].end_s:
-            before = found[place]
-            found[place] = before._replace(end_s=max(before.end_s, end_s))
+        if place is not None and start_s <= bouts[place].end_s:
+            before = bouts[place]
+            bouts[place] = before._replace(end_s=max(before.end_s, end_s))
         else:
-            latest[label] = len(found)
-            found.append(Bout(label, start_s, end_s))
-    return Observed(tuple(found), duration_s)
+            latest[label] = len(bouts)
+            bouts.append(Bout(label, start_s, end_s))
+    return Observed(tuple(bouts), duration_s)
 
 
 def budget_of(video: Observed, label: str) -> Budget:

@@ -106,11 +106,11 @@ def labelled_averages(tiou: FloatArray, values: FloatArray) -> dict[str, float]:
     >>> labelled_averages(tiou, np.array([0.75, 0.5, 0.5, 0.5, 0.25, 0.125]))
     {'0.1:0.5': 0.5}
     """
-    found = dict(zip(tiou.tolist(), values.tolist(), strict=True))
+    value_at = dict(zip(tiou.tolist(), values.tolist(), strict=True))
     return {
-        text.rpartition(":")[0]: float(np.mean([found[t] for t in wanted]))
+        text.rpartition(":")[0]: float(np.mean([value_at[t] for t in wanted]))
         for text in AVERAGES
-        if set(wanted := parse_tiou(text)) <= set(found)
+        if set(wanted := parse_tiou(text)) <= set(value_at)
     }
 
 

@@ -83,12 +83,16 @@ class FoundFile:
             If the run cannot be written to.
         """
         stamped = self._stamped() | {
-            video: (self._stamp(video), found) for video, found in results.items()
+            video: (self._stamp(video), detections)
+            for video, detections in results.items()
         }
-        counts = [len(found) for _, found in stamped.values()]
+        counts = [len(detections) for _, detections in stamped.values()]
         arrays = {
             name: np.concatenate(
-                [np.zeros(0), *(getattr(found, name) for _, found in stamped.values())]
+                [
+                    np.zeros(0),
+                    *(getattr(detections, name) for _, detections in stamped.values()),
+                ]
             )
             for name in ARRAYS
         }
@@ -126,8 +130,8 @@ class FoundFile:
             json.loads(known["videos"]), [0, *ends[:-1]], ends, strict=True
         ):
             of_video = {name: arrays[name][start:end] for name in ARRAYS}
-            found = Detections(**of_video, class_names=self.class_names)
-            result[str(video)] = str(stamp), found
+            detections = Detections(**of_video, class_names=self.class_names)
+            result[str(video)] = str(stamp), detections
         return result
 
     def _key(self) -> str:
@@ -187,9 +191,9 @@ def found_videos(
     """
 
     def find(missing: Data) -> dict[str, Detections]:
-        found = localize_videos(model(), missing, on_video, on_failure)
-        keep(file, found, on_note)
-        return found
+        results = localize_videos(model(), missing, on_video, on_failure)
+        keep(file, results, on_note)
+        return results
 
     return beside_kept(file, find, on_video)
 

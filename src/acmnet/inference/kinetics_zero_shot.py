@@ -175,10 +175,10 @@ def localize_kinetics(
         grid=grid,
         class_names=scores.names,
     )
-    found = localize_activations(activations, settings)
+    detections = localize_activations(activations, settings)
     if not settings.unit_scores:
-        return found
-    return dataclasses.replace(found, score=unit_scores(found.score))
+        return detections
+    return dataclasses.replace(detections, score=unit_scores(detections.score))
 
 
 def localize_kinetics_videos(
@@ -214,9 +214,9 @@ def localize_kinetics_videos(
 def _refuse_other_features(store: FeatureStore) -> None:
     manifest = store.manifest
     if manifest is None or manifest.extractor != EXTRACTION.extractor:
-        found = manifest.extractor if manifest else "of an unknown extractor"
+        extractor = manifest.extractor if manifest else "of an unknown extractor"
         raise FeatureError(
-            f"features in {store.place} are {found or 'of an unknown extractor'}; "
+            f"features in {store.place} are {extractor or 'of an unknown extractor'}; "
             f"Kinetics classes need {EXTRACTION.extractor}: acmnet extract --extractor "
             f"{EXTRACTION.extractor}"
         )

@@ -97,9 +97,9 @@ def separating_score(carried: FloatArray, absent: FloatArray) -> float | None:
     usual = SHARE_OF_BEST * float(np.median(carried[carried > 0.0]))
     levels = np.unique(np.concatenate([carried, absent, [0.0]]))
     low, high = levels[:-1], levels[1:]  # a threshold between two scores
-    found = len(carried) - np.searchsorted(np.sort(carried), high)
+    n_true = len(carried) - np.searchsorted(np.sort(carried), high)
     wrong = len(absent) - np.searchsorted(np.sort(absent), high)
-    f1 = 2.0 * found / (len(carried) + found + wrong)
+    f1 = 2.0 * n_true / (len(carried) + n_true + wrong)
     best = np.lexsort((high - low, f1))[-1]
     if wrong[best] == len(absent):
         return usual

@@ -62,15 +62,15 @@ def localize_activations(
     ----------
     Qu et al. 2021, section III-D and eq. 15; `main_thu.py:164-260`.
     """
-    found = score_proposals(activations, settings)
+    proposals = score_proposals(activations, settings)
     most = max(MOST_OF_CLASS, activations.n_snippets // SNIPPETS_A_DETECTION)
-    index, score = _suppress_by_class(found, settings, most)
+    index, score = _suppress_by_class(proposals, settings, most)
     return Detections(
-        start_s=found.start_s[index],
-        end_s=found.end_s[index],
+        start_s=proposals.start_s[index],
+        end_s=proposals.end_s[index],
         score=score,
-        class_index=found.class_index[index],
-        class_names=found.class_names,
+        class_index=proposals.class_index[index],
+        class_names=proposals.class_names,
     )
 
 
@@ -307,26 +307,26 @@ def _contrast(
 
 
 def _suppress_by_class(
-    found: Detections, settings: LocalizationSettings, most: int
+    proposals: Detections, settings: LocalizationSettings, most: int
 ) -> tuple[IntArray, FloatArray]:
-    """Suppress within each class: indices into ``found``, and final scores.
+    """Suppress within each class: indices into ``proposals``, and final scores.
 
     Soft suppression, which drops nothing, returns ``most`` of a class at the most.
     """
     if settings.nms != "soft":
         kept = suppress(
-            found.start_s,
-            found.end_s,
-            found.score,
+            proposals.start_s,
+            proposals.end_s,
+            proposals.score,
             tiou=settings.nms_tiou,
             padding_s=settings.nms_padding_s,
-            class_index=found.class_index,
+            class_index=proposals.class_index,
         )
-        return kept, found.score[kept]
+        return kept, proposals.score[kept]
     indices, scores = [np.empty(0, dtype=np.int64)], [np.empty(0)]
-    for label in np.unique(found.class_index):
-        own = np.flatnonzero(found.class_index == label)
-        of_class = found.start_s[own], found.end_s[own], found.score[own]
+    for label in np.unique(proposals.class_index):
+        own = np.flatnonzero(proposals.class_index == label)
+        of_class = proposals.start_s[own], proposals.end_s[own], proposals.score[own]
         sigma = settings.soft_nms_sigma
         kept, score = suppress_softly(*of_class, sigma=sigma, most=most)
         indices.append(own[kept])

@@ -125,12 +125,12 @@ def localize_candidates(candidates: VideoCandidates, sigma: float) -> Detections
             for i, value in zip(kept[order], decayed, strict=True)
             if value >= 0.1 * LOWEST_PROBABILITY
         ]
-    found = Detections.of(names, rows)
+    detections = Detections.of(names, rows)
     most = max(MOST_DETECTIONS, len(candidates.probability))
     if len(rows) <= most:
-        return found
-    order = np.argsort(-found.score, kind="stable")
-    return found.only(np.sort(order[:most]))
+        return detections
+    order = np.argsort(-detections.score, kind="stable")
+    return detections.only(np.sort(order[:most]))
 
 
 def best_candidates(candidates: VideoCandidates) -> FloatArray:

@@ -136,13 +136,13 @@ def _file(path: Path) -> Path:
     """Return the checkpoint that a path is, or that is alone in a folder."""
     if not path.is_dir():
         return path
-    found = sorted(path.glob("*.pth"))
-    if len(found) != 1:
-        names = some([x.name for x in found]) or "none"
+    files = sorted(path.glob("*.pth"))
+    if len(files) != 1:
+        names = some([x.name for x in files]) or "none"
         raise CheckpointError(
             f"{path} must hold one .pth file, got {names}; give the file itself"
         )
-    return found[0]
+    return files[0]
 
 
 def _recipe(file: Path) -> str:
@@ -162,7 +162,7 @@ def _loaded(file: Path, content: bytes) -> dict[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about old ways of writing pickles
-            found = torch.load(
+            values = torch.load(
                 io.BytesIO(content), map_location="cpu", weights_only=True
             )
     except pickle.UnpicklingError:
@@ -176,12 +176,12 @@ def _loaded(file: Path, content: bytes) -> dict[str, Any]:
             f"{file} is truncated or no file of torch.save ({one_line(error)[:200]}); "
             "download it again"
         ) from None
-    if not isinstance(found, dict):
+    if not isinstance(values, dict):
         raise CheckpointError(
-            f"{file} must hold model_state_dict, got a {type(found).__name__}; give a "
+            f"{file} must hold model_state_dict, got a {type(values).__name__}; give a "
             "checkpoint of the authors' code"
         )
-    return found
+    return values
 
 
 def _weights(file: Path, content: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -255,7 +255,7 @@ def _difference(
     with torch.inference_mode():
         expected = [output.numpy() for output in whole(batch)]
     try:
-        found = computed(batch.numpy())
+        outputs = computed(batch.numpy())
     except Exception as error:
         raise ExportError(
             f"the exported file cannot be computed ({one_line(error)[:200]}); install "
@@ -263,5 +263,5 @@ def _difference(
         ) from error
     return max(
         float(np.abs(mine - theirs).max() / max(1.0, np.abs(theirs).max()))
-        for mine, theirs in zip(found, expected, strict=True)
+        for mine, theirs in zip(outputs, expected, strict=True)
     )

@@ -97,17 +97,17 @@ class Judged(NamedTuple):
         the wanted precision is reached whatever the scores are.
         """
         probability = self.probability(curves)
-        found = []
+        thresholds = []
         for c in range(len(curves)):
             of_class = self.class_index == c
             least = lowest_score(self.score[of_class], probability[of_class], precision)
             if least is None:
-                found.append(Threshold(None, "nothing"))
+                thresholds.append(Threshold(None, "nothing"))
             elif self.is_of_videos and self._keeps_every_video(of_class, least):
-                found.append(Threshold(None, "everything"))
+                thresholds.append(Threshold(None, "everything"))
             else:
-                found.append(Threshold(least))
-        return found
+                thresholds.append(Threshold(least))
+        return thresholds
 
     def _keeps_every_video(self, of_class: BoolArray, least: float) -> bool:
         """Whether each video of the chosen detections has one of that score."""
@@ -303,10 +303,12 @@ def judge(
     """
     n_classes = len(class_names)
     place = {name: c for c, name in enumerate(class_names)}
-    sizes = [len(found) for found in results.values()]
+    sizes = [len(detections) for detections in results.values()]
     video = np.repeat(np.arange(len(sizes)), np.array(sizes, dtype=np.int64))
     class_index, score, start, end = (
-        np.concatenate([*(getattr(found, name) for found in results.values()), []])
+        np.concatenate(
+            [*(getattr(detections, name) for detections in results.values()), []]
+        )
         for name in ("class_index", "score", "start_s", "end_s")
     )
     order = np.lexsort((-score, class_index))

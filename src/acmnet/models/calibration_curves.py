@@ -144,8 +144,10 @@ def isotonic_blocks(
         blocks.append((start, value_sum, weight_sum))
     starts = np.array([block[0] for block in blocks])
     lasts = np.append(starts[1:], len(level)) - 1
-    found = np.array([block[1:] for block in blocks])
-    return Blocks(level[starts], level[lasts], found[:, 0] / found[:, 1], found[:, 1])
+    values = np.array([block[1:] for block in blocks])
+    return Blocks(
+        level[starts], level[lasts], values[:, 0] / values[:, 1], values[:, 1]
+    )
 
 
 def shrunk_curve(

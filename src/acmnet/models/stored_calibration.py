@@ -90,32 +90,34 @@ class Calibration:
         """Whether any class has a threshold."""
         return any(known.threshold is not None for known in self.classes.values())
 
-    def apply(self, found: Detections, *, operating_point: bool = False) -> Detections:
+    def apply(
+        self, detections: Detections, *, operating_point: bool = False
+    ) -> Detections:
         """Return one video's detections with probabilities for scores.
 
         Parameters
         ----------
-        found : Detections
+        detections : Detections
             Detections of the run's classes.
         operating_point : bool
             Whether to drop detections below their class's threshold; a class without
             one loses all.
         """
-        probability = np.empty(len(found))
-        kept = np.ones(len(found), dtype=np.bool_)
-        for c in np.unique(found.class_index).tolist():
-            of_class = found.class_index == c
-            known = self.classes[found.class_names[c]]
-            probability[of_class] = known.curve.strictly_at(found.score[of_class])
+        probability = np.empty(len(detections))
+        kept = np.ones(len(detections), dtype=np.bool_)
+        for c in np.unique(detections.class_index).tolist():
+            of_class = detections.class_index == c
+            known = self.classes[detections.class_names[c]]
+            probability[of_class] = known.curve.strictly_at(detections.score[of_class])
             if operating_point:
                 least = np.inf if known.threshold is None else known.threshold
-                kept[of_class] = found.score[of_class] >= least
+                kept[of_class] = detections.score[of_class] >= least
         return Detections(
-            start_s=found.start_s[kept],
-            end_s=found.end_s[kept],
+            start_s=detections.start_s[kept],
+            end_s=detections.end_s[kept],
             score=probability[kept],
-            class_index=found.class_index[kept],
-            class_names=found.class_names,
+            class_index=detections.class_index[kept],
+            class_names=detections.class_names,
         )
 
 

@@ -138,22 +138,22 @@ def _exported(path: Path, settings: Callable[[Settings], Settings]) -> TrainedMo
 
 def _teachers_best(path: Path) -> float:
     """Return the teachers' mean best score from the file's metadata."""
-    found = finite(metadata_text(path, TEACHERS_BEST), in_quotes=True)
-    if found is None or found <= 0.0:
+    value = finite(metadata_text(path, TEACHERS_BEST), in_quotes=True)
+    if value is None or value <= 0.0:
         raise CheckpointError(
-            f"{path}: its metadata must have {TEACHERS_BEST} above 0, got {found}; "
+            f"{path}: its metadata must have {TEACHERS_BEST} above 0, got {value}; "
             "export the run again"
         )
-    return found
+    return value
 
 
 def _trust(path: Path) -> torch.Tensor:
     """Return the factors on the teachers' part, (2,), from the file's metadata."""
     text = metadata_text(path, TRUST) or "[1.0, 1.0]"
     parts = text.strip("[]").split(",")
-    found = [finite(part.strip(), in_quotes=True) for part in parts]
-    known = [x for x in found if x is not None and 0.0 < x <= 1.0]
-    if len(found) != 2 or len(known) != 2:
+    values = [finite(part.strip(), in_quotes=True) for part in parts]
+    known = [x for x in values if x is not None and 0.0 < x <= 1.0]
+    if len(values) != 2 or len(known) != 2:
         raise CheckpointError(
             f"{path}: its metadata must have two numbers in {TRUST}, above 0 and at "
             f"most 1, got {text}; export the run again"
@@ -261,11 +261,11 @@ def _filled(
             f"{directory}: its settings make no network ({one_line(error)}); "
             f"{ADVICE_IF_DAMAGED}"
         ) from error
-    expected, found = (
+    expected, actual = (
         {name: (value.shape, value.dtype) for name, value in named.items()}
         for named in (network.state_dict(), weights)
     )
-    if expected != found:
+    if expected != actual:
         raise CheckpointError(
             f"{directory}: the weights do not have the shapes and the precision that "
             f"{CONFIG_FILE} calls for ({counted(len(config.class_names), 'class')}, "

@@ -167,8 +167,12 @@ class TrainedModel:
         outputs = self._outputs(features, activations, cuts_s)
         if classes is not None and isinstance(outputs, VideoCandidates):
             outputs = outputs.only(wanted)
-        found = self._found(outputs)
-        return found if classes is None else found.only(wanted[found.class_index])
+        detections = self._found(outputs)
+        return (
+            detections
+            if classes is None
+            else detections.only(wanted[detections.class_index])
+        )
 
     def best_scores(
         self, features: Features, *, cuts_s: Cuts = None
@@ -204,12 +208,12 @@ class TrainedModel:
         """Return the detections of a video."""
         rules = self.settings.localization
         if isinstance(outputs, VideoCandidates):
-            found = localize_candidates(outputs, rules.soft_nms_sigma)
+            detections = localize_candidates(outputs, rules.soft_nms_sigma)
         else:
-            found = localize_activations(outputs, rules)
+            detections = localize_activations(outputs, rules)
         if not rules.unit_scores:
-            return found
-        return dataclasses.replace(found, score=unit_scores(found.score))
+            return detections
+        return dataclasses.replace(detections, score=unit_scores(detections.score))
 
     def _best(
         self, outputs: VideoActivations | VideoCandidates
@@ -219,9 +223,9 @@ class TrainedModel:
         if isinstance(outputs, VideoCandidates):
             best = best_candidates(outputs)
         else:
-            found = score_proposals(outputs, rules)
+            proposals = score_proposals(outputs, rules)
             best = np.full(len(self.class_names), -np.inf)
-            np.maximum.at(best, found.class_index, found.score)
+            np.maximum.at(best, proposals.class_index, proposals.score)
         if rules.unit_scores:
             is_found = np.isfinite(best)
             best[is_found] = unit_scores(best[is_found])
@@ -260,7 +264,7 @@ class TrainedModel:
         )
         if activations is not None and activations.cuts_s:
             cuts_s = activations.cuts_s
-        found = VideoCandidates(
+        candidates = VideoCandidates(
             probability=probability,
             distance=distance,
             grid=self.grid,
@@ -269,13 +273,13 @@ class TrainedModel:
         )
         teachers = self.settings.teachers
         if not teachers.proposal_weight and not teachers.contrast_weight:
-            return found
+            return candidates
         if activations is None:
             activations = self.activations(features, cuts_s)
-        return self._beside_teachers(found, activations)
+        return self._beside_teachers(candidates, activations)
 
     def _beside_teachers(
-        self, found: VideoCandidates, activations: VideoActivations
+        self, candidates: VideoCandidates, activations: VideoActivations
     ) -> VideoCandidates:
         """Return candidates whose scores include the teachers', with their proposals.
 
@@ -288,19 +292,19 @@ class TrainedModel:
         contrast, proposal = self.trust_in_teachers()
         weight = teachers.contrast_weight * contrast
         if weight:
-            where = candidate_intervals(found)
+            where = candidate_intervals(candidates)
             given = scores_of_intervals(activations, *where, rules) / best  # (T, C)
-            own = found.probability ** (1.0 - weight)
+            own = candidates.probability ** (1.0 - weight)
             score = own * given.clip(min=LEAST_CONTRAST) ** weight
-            found = dataclasses.replace(found, probability=score)
+            candidates = dataclasses.replace(candidates, probability=score)
         if teachers.proposal_weight:
             proposals = score_proposals(activations, rules)
             weight = teachers.proposal_weight * proposal
             proposals = dataclasses.replace(
                 proposals, score=proposals.score * (weight / best)
             )
-            found = dataclasses.replace(found, of_teachers=proposals)
-        return found
+            candidates = dataclasses.replace(candidates, of_teachers=proposals)
+        return candidates
 
     def trust_in_teachers(self) -> tuple[float, float]:
         """Return the factors on the teachers' contrast and proposals, each in (0, 1].

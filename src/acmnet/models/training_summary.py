@@ -149,13 +149,13 @@ def summarize_training(
     videos = sorted(labels)
     videos = videos[:: -(-len(videos) // MOST_VIDEOS)]
     names = np.array(model.class_names)
-    found: dict[str, Detections] = {}
+    results: dict[str, Detections] = {}
     scores = []
 
     def looked_at(video: str) -> npt.NDArray[np.floating]:
         features = data.store.read(video)
         cuts_s = data.store.cuts_s(video)
-        found[video], best = model.found_and_best(features, cuts_s=cuts_s)
+        results[video], best = model.found_and_best(features, cuts_s=cuts_s)
         scores.append(best)
         return features.numpy()
 
@@ -171,7 +171,7 @@ def summarize_training(
         "features": None if likeness is None else likeness.to_json(),
     }
     write_json(run / SUMMARY_FILE, values)
-    return found
+    return results
 
 
 def shown_score(run: Path, used: Settings | None = None) -> float | None:

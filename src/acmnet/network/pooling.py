@@ -150,11 +150,11 @@ def pool_attended(
     outside = ~mask.unsqueeze(-1)  # (B, T, 1)
     # (B, K, 3): where each branch attends most, from the most attended snippet down
     attended = attention.detach().masked_fill(outside, -1.0)
-    found = attended.topk(_largest(k, most), dim=1).indices
-    order = torch.arange(found.shape[1], device=k.device)  # (K,)
+    index = attended.topk(_largest(k, most), dim=1).indices
+    order = torch.arange(index.shape[1], device=k.device)  # (K,)
     is_counted = order[:, None] < k[:, None]  # (B, K, 3)
     chosen = torch.zeros_like(attention, dtype=embedding.dtype)  # (B, T, 3), 0 or 1
-    chosen.scatter_(1, found, is_counted.to(embedding.dtype))
+    chosen.scatter_(1, index, is_counted.to(embedding.dtype))
     # the product with 0 and 1 sums the chosen snippets and reads the embedding once
     total = chosen.transpose(1, 2) @ embedding  # (B, 3, E)
     return upcast(total) / k.unsqueeze(-1)

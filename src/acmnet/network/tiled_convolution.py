@@ -167,8 +167,8 @@ def linear_with_few_outputs(
     if not unused:
         return functional.linear(seen, weight, bias)
     wide = functional.pad(weight, (0, 0, 0, unused))
-    found = functional.linear(seen, wide)[..., : len(weight)]
-    return found if bias is None else found + bias
+    outputs = functional.linear(seen, wide)[..., : len(weight)]
+    return outputs if bias is None else outputs + bias
 
 
 def convolve_in_tiles(

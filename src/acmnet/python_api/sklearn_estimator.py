@@ -178,15 +178,15 @@ class ACMNetLocalizer(BaseEstimator):  # type: ignore[misc]
         """
         from sklearn.metrics import average_precision_score
 
-        found = self.decision_function(X)
-        labels = _labels(y, len(found))
+        confidence = self.decision_function(X)
+        labels = _labels(y, len(confidence))
         names = self.classes_.tolist()
         precisions = []
         for name in sorted({name for of_video in labels for name in of_video}):
             truth = [name in of_video for of_video in labels]
-            scores = np.zeros(len(found))
+            scores = np.zeros(len(confidence))
             if name in names:
-                scores = found[:, names.index(name)]
+                scores = confidence[:, names.index(name)]
             precisions.append(average_precision_score(truth, scores))
         if not precisions:
             raise ValueError("y names no action in any video, so there is no score")

@@ -62,11 +62,11 @@ def chance_map(
     draws = []
     for _ in range(CHANCE_DRAWS):
         moved = {}
-        for video, found in results.items():
-            length_s = found.end_s - found.start_s
-            start_s = random.random(len(found)) * (spans_s[video] - length_s)
+        for video, detections in results.items():
+            length_s = detections.end_s - detections.start_s
+            start_s = random.random(len(detections)) * (spans_s[video] - length_s)
             moved[video] = dataclasses.replace(
-                found, start_s=start_s, end_s=start_s + length_s
+                detections, start_s=start_s, end_s=start_s + length_s
             )
         draws.append(evaluate(annotations, moved, tiou=tiou).map)
     mean: FloatArray = np.mean(draws, axis=0)
@@ -207,9 +207,9 @@ def cross_validate(
         )
         for run in runs
     ]
-    for i, found in do_tasks(tasks):
+    for i, outcome in do_tasks(tasks):
         at = runs[i].seed, runs[i].fold
-        scored[at] = _score(found, runs[i].test, tiou)
+        scored[at] = _score(outcome, runs[i].test, tiou)
         on_run(*at, scored[at].map)
     by_seed = [[scored[seed, fold] for fold in range(folds)] for seed in seeds]
     detections = {
@@ -260,8 +260,8 @@ def _train_and_find(fold: "Fold", settings: Settings) -> _FoundInFold:
     """Train a fold, unless it is done, and find the actions in its held-out videos."""
     train_run(fold.run)
     model = _model(fold.run, settings)
-    found = localize_videos(model, fold.test)
-    return _FoundInFold(found, load_config(fold.run.out).training)
+    results = localize_videos(model, fold.test)
+    return _FoundInFold(results, load_config(fold.run.out).training)
 
 
 def _score(found: _FoundInFold, test: Data, tiou: Sequence[float]) -> _ScoredFold:
@@ -295,14 +295,14 @@ def ensemble_scores(
     runs: dict[int, list[Fold]] = {}
     for fold in folds_of(request, folds=folds, groups=groups, seeds=seeds):
         runs.setdefault(fold.fold, []).append(fold)
-    scores, found = [], []
+    scores, results = [], []
     for same_fold in runs.values():
         model = joined([_model(fold.run, request.settings) for fold in same_fold])
         test = same_fold[0].test
-        found.append(localize_videos(model, test))
-        scores.append(evaluate(test.annotations, found[-1], tiou=tiou).map)
+        results.append(localize_videos(model, test))
+        scores.append(evaluate(test.annotations, results[-1], tiou=tiou).map)
     mean: FloatArray = np.mean(scores, axis=0)
-    pooled = evaluate(request.data.annotations, _together(found), tiou=tiou).map
+    pooled = evaluate(request.data.annotations, _together(results), tiou=tiou).map
     return EnsembleScores(mean, pooled)
 
 
@@ -326,9 +326,9 @@ def _agreements(
     """
     agreements = np.full((len(by_seed), len(labels)), np.nan)
     for fold, labels_of_fold in enumerate(labels):
-        found = [row[fold].found.detections for row in by_seed]
-        for seed, of_seed in enumerate(found):
-            others = found[:seed] + found[seed + 1 :]
+        results = [row[fold].found.detections for row in by_seed]
+        for seed, of_seed in enumerate(results):
+            others = results[:seed] + results[seed + 1 :]
             each = [agreement(of_seed, other, labels_of_fold) for other in others]
             if each:
                 agreements[seed, fold] = np.mean(each)

@@ -270,8 +270,8 @@ def to_review(
                 end_s=one.end_s,
                 score=one.score,
             )
-            for video, found in results.items()
-            for one in found
+            for video, detections in results.items()
+            for one in detections
             if one.score >= least
         ),
         key=lambda one: (-one.score, one),
@@ -287,7 +287,7 @@ def _agreement_of_networks(model: TrainedModel, request: RunRequest) -> float | 
         return None
     videos = sorted(request.data.labels)
     data = request.data.only(set(videos[:: -(-len(videos) // MOST_VIDEOS)]))
-    found = [
+    results = [
         localize_videos(
             dataclasses.replace(model, networks=(network,), students=()), data
         )
@@ -295,6 +295,6 @@ def _agreement_of_networks(model: TrainedModel, request: RunRequest) -> float | 
     ]
     each = [
         agreement(one, other, data.labels)
-        for one, other in itertools.combinations(found, 2)
+        for one, other in itertools.combinations(results, 2)
     ]
     return float(np.mean(each))

@@ -231,7 +231,7 @@ def confusions(
     >>> confusions(named, carries, ["nod", "bow"])
     (Confusion(label='nod', other='bow', videos=4, named=3),)
     """
-    found = []
+    pairs = []
     for i, label in enumerate(names):
         for j, other in enumerate(names):
             alone = carries[:, i] & ~carries[:, j]
@@ -241,8 +241,8 @@ def confusions(
                 and n >= LEAST_CONFUSED_VIDEOS
                 and wrong >= LEAST_CONFUSED_SHARE * n
             ):
-                found.append(Confusion(label, other, n, wrong))
-    return tuple(sorted(found, key=lambda pair: (-pair.named / pair.videos, pair)))
+                pairs.append(Confusion(label, other, n, wrong))
+    return tuple(sorted(pairs, key=lambda pair: (-pair.named / pair.videos, pair)))
 
 
 def why_not_checked(data: Data, groups: VideoGroups | None) -> str:
@@ -306,8 +306,8 @@ def held_out_names(request: RunRequest, groups: VideoGroups | None) -> HeldOutNa
             named.append(best >= (np.inf if least is None else least))
             carried.append(np.isin(names, own_names))
         if any(video.instances for video in fold.test.annotations.videos.values()):
-            found = localize_videos(model, fold.test)
-            report = evaluate(fold.test.annotations, found, tiou=TIOU)
+            results = localize_videos(model, fold.test)
+            report = evaluate(fold.test.annotations, results, tiou=TIOU)
             averages.append(float(report.map.mean()))
     # (videos, classes)
     is_named, carries = np.array(named), np.array(carried)

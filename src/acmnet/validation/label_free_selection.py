@@ -80,13 +80,16 @@ def _ranks(values: FloatArray) -> FloatArray:
     return ranks
 
 
-def _confident(found: Detections, name: str) -> FloatArray:
+def _confident(detections: Detections, name: str) -> FloatArray:
     """Return the segments (n, 2) of a class that are confident, in seconds."""
-    if name not in found.class_names:
+    if name not in detections.class_names:
         return np.zeros((0, 2))
-    of_class = found.class_index == found.class_names.index(name)
-    score = found.score[of_class]
+    of_class = detections.class_index == detections.class_names.index(name)
+    score = detections.score[of_class]
     kept = score >= CONFIDENT * score.max(initial=0.0)
-    start_s, end_s = found.start_s[of_class][kept], found.end_s[of_class][kept]
+    start_s, end_s = (
+        detections.start_s[of_class][kept],
+        detections.end_s[of_class][kept],
+    )
     segments: FloatArray = np.stack([start_s, end_s], axis=1)
     return segments

@@ -108,8 +108,8 @@ def _benchmark(protocol: str) -> Mapping[str, Any]:
             f"nothing published is known for the protocol {protocol!r}; "
             f"give --protocol, one of {', '.join(benchmarks)}, or leave --published out"
         )
-    found: Mapping[str, Any] = benchmarks[benchmark]
-    return found
+    entry: Mapping[str, Any] = benchmarks[benchmark]
+    return entry
 
 
 def _thresholds(known: Mapping[str, Any]) -> tuple[tuple[float, ...], ...]:

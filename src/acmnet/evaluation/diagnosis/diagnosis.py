@@ -213,10 +213,11 @@ def diagnose(
     ranking = report.ranking
     nearest = nearest_instances(ranking)
     kinds = detection_kinds(ranking, nearest)
-    found = found_instances(ranking)
-    missed = missed_instances(ranking, found)
+    matched = found_instances(ranking)
+    missed = missed_instances(ranking, matched)
     buckets = [
-        _bucket_results(one, ranking, found, missed) for one in characteristics(ranking)
+        _bucket_results(one, ranking, matched, missed)
+        for one in characteristics(ranking)
     ]
     return Diagnosis(
         report=report,
@@ -226,21 +227,22 @@ def diagnose(
         gain_n=gains(ranking, kinds, is_normalized=True),
         misfit=misfit(ranking, kinds, nearest),
         missed=missed.mean(axis=1),
-        map_n=normalized_map(ranking, found),
+        map_n=normalized_map(ranking, matched),
         buckets=tuple(buckets),
         notes=_notes(buckets, report.instances),
     )
 
 
 def _bucket_results(
-    one: Characteristic, ranking: Ranking, found: IntArray, missed: BoolArray
+    one: Characteristic, ranking: Ranking, matched: IntArray, missed: BoolArray
 ) -> BucketResults:
     """Return how well the instances in each bucket of a characteristic are found.
 
-    ``found`` is the result of `found_instances`, ``missed`` that of `missed_instances`.
+    ``matched`` is the result of `found_instances`, ``missed`` that of
+    `missed_instances`.
     """
     chosen = [one.bucket == b for b in range(len(one.buckets))]
-    map_n = [normalized_map(ranking, found, in_bucket) for in_bucket in chosen]
+    map_n = [normalized_map(ranking, matched, in_bucket) for in_bucket in chosen]
     absent = [_mean_missed(missed, in_bucket) for in_bucket in chosen]
     # lists of (n_tiou,) arrays become (n_tiou, n_buckets)
     return BucketResults(one, np.stack(absent, axis=1), np.stack(map_n, axis=1))

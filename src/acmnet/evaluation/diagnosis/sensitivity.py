@@ -155,10 +155,10 @@ def found_instances(ranking: Ranking) -> IntArray:
             located, truth.instances, ranking.tiou, is_strict=strict
         )
     taken = match_instances(located, truth.instances, ranking.tiou, is_strict=strict)
-    found = np.full((len(ranking.tiou), len(located.group)), -1)
+    matched = np.full((len(ranking.tiou), len(located.group)), -1)
     threshold, instance = np.nonzero(taken >= 0)
-    found[threshold, taken[threshold, instance]] = instance
-    return found
+    matched[threshold, taken[threshold, instance]] = instance
+    return matched
 
 
 def false_detections(ranking: Ranking) -> BoolArray:
@@ -221,7 +221,7 @@ def mean_ap(
 
 
 def normalized_map(
-    ranking: Ranking, found: IntArray, chosen: BoolArray | None = None
+    ranking: Ranking, matched: IntArray, chosen: BoolArray | None = None
 ) -> FloatArray:
     """Return DETAD's normalised mAP over all instances, or over chosen ones.
 
@@ -232,7 +232,7 @@ def normalized_map(
     ----------
     ranking : Ranking
         The ranked detections.
-    found : array of shape (n_tiou, N)
+    matched : array of shape (n_tiou, N)
         The result of `found_instances`.
     chosen : array of shape (n_instances,), optional
         Which instances are chosen; all when left out.
@@ -252,14 +252,14 @@ def normalized_map(
         chosen = np.ones(len(label), np.bool_)
     return mean_ap(
         ranking,
-        (found >= 0) & chosen[found],
+        (matched >= 0) & chosen[matched],
         false_detections(ranking),
         np.bincount(label[chosen], minlength=ranking.n_classes),
         is_normalized=True,
     )
 
 
-def missed_instances(ranking: Ranking, found: IntArray) -> BoolArray:
+def missed_instances(ranking: Ranking, matched: IntArray) -> BoolArray:
     """Return (n_tiou, n_instances) which instances are missed.
 
     An instance is missed unless a detection finds it at which the normalised precision
@@ -275,12 +275,12 @@ def missed_instances(ranking: Ranking, found: IntArray) -> BoolArray:
     for c, n in enumerate(ranking.n_instances.tolist()):
         of_class = slice(ranking.bounds[c], ranking.bounds[c + 1])
         precision = _precision(
-            found[:, of_class] >= 0, is_false[:, of_class], _weight(ranking, n)
+            matched[:, of_class] >= 0, is_false[:, of_class], _weight(ranking, n)
         )
         threshold, place = np.nonzero(
-            (found[:, of_class] >= 0) & (precision > LEAST_PRECISION)
+            (matched[:, of_class] >= 0) & (precision > LEAST_PRECISION)
         )
-        missed[threshold, found[:, of_class][threshold, place]] = False
+        missed[threshold, matched[:, of_class][threshold, place]] = False
     return missed
 
 

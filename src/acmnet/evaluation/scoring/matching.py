@@ -345,17 +345,17 @@ def _candidates(ranked: Located, truth: Located, least: float) -> Pairs:
     highest tIoU down, then by the distance of the nearest boundaries, then by instance.
     """
     detection, instance = _pairs(ranked, truth)
-    found = ranked.start_s[detection], ranked.end_s[detection]
+    span_s = ranked.start_s[detection], ranked.end_s[detection]
     true = truth.start_s[instance], truth.end_s[instance]
-    overlap = temporal_iou(*found, *true)
+    overlap = temporal_iou(*span_s, *true)
     near = np.flatnonzero(overlap >= least)
     # pairs come detection by detection: those of a detection with one pair are sorted
     again = detection[near][1:] == detection[near][:-1]
     several = np.flatnonzero(np.append(again, False) | np.append(False, again))
     mixed = near[several]
     missed_s = np.minimum(
-        np.abs(found[0][mixed] - true[0][mixed]),
-        np.abs(found[1][mixed] - true[1][mixed]),
+        np.abs(span_s[0][mixed] - true[0][mixed]),
+        np.abs(span_s[1][mixed] - true[1][mixed]),
     )
     order = near.copy()
     keys = missed_s, -overlap[mixed], detection[mixed]

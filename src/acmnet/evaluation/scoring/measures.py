@@ -99,10 +99,10 @@ def average_recall(
     most = max(proposals)
     truth = ranking.truth.instances
     of_video = truth._replace(group=truth.group // ranking.n_classes)
-    found = ranking.located._replace(group=ranking.located.group // ranking.n_classes)
+    located = ranking.located._replace(group=ranking.located.group // ranking.n_classes)
     n_found = np.zeros((len(ranking.tiou), len(proposals)), np.int64)
-    for mine, theirs in group_batches(found, of_video):
-        detections, rank = _first_of_videos(found, ranking.place, mine, most)
+    for mine, theirs in group_batches(located, of_video):
+        detections, rank = _first_of_videos(located, ranking.place, mine, most)
         detection, instance, overlap = overlaps(detections, of_video.only(theirs))
         by_instance = stable_order(instance)
         rank, overlap = rank[detection[by_instance]], overlap[by_instance]
@@ -117,13 +117,13 @@ def average_recall(
 
 
 def _first_of_videos(
-    found: Located, place: IntArray, mine: IntArray, most: int
+    located: Located, place: IntArray, mine: IntArray, most: int
 ) -> tuple[Located, IntArray]:
     """Return the first detections of some videos, and their ranks in their videos.
 
     Parameters
     ----------
-    found : Located
+    located : Located
         All detections, with videos as groups.
     place : array of shape (N,)
         The order of all detections, see `Ranking`.
@@ -132,13 +132,13 @@ def _first_of_videos(
     most : int
         How many of each video are returned, at most.
     """
-    order = mine[np.argsort(found.group[mine] * len(place) + place[mine])]
-    video = found.group[order]
+    order = mine[np.argsort(located.group[mine] * len(place) + place[mine])]
+    video = located.group[order]
     starts = _starts(video)
     counts = np.diff(np.append(starts, len(video)))
     rank = np.arange(len(video)) - np.repeat(starts, counts)
     near = np.flatnonzero(rank < most)
-    return found.only(order[near]), rank[near]
+    return located.only(order[near]), rank[near]
 
 
 def _starts(groups: IntArray) -> IntArray:

@@ -96,7 +96,7 @@ class Ranking:
 
 
 def ranked_detections(
-    found: DetectionFile, truth: Truth, tiou: Sequence[float]
+    detected: DetectionFile, truth: Truth, tiou: Sequence[float]
 ) -> Ranking:
     """Return the detections that count, ranked and matched.
 
@@ -106,8 +106,8 @@ def ranked_detections(
         If no detection is of a scored video although there are detections.
     """
     protocol = truth.protocol
-    kept, group, dropped = _kept(found, truth)
-    score = found.score[kept]
+    kept, group, dropped = _kept(detected, truth)
+    score = detected.score[kept]
     n_classes = len(truth.class_names)
     # (N,) from the highest score down, and in the order of the file; both sorts are
     # stable, so that the second one leaves each class in this order
@@ -121,7 +121,7 @@ def ranked_detections(
     del by_score
     kept, group, score = kept[order], group[order], score[order]
     del order
-    start, end = in_units(found.start_s[kept], found.end_s[kept], protocol)
+    start, end = in_units(detected.start_s[kept], detected.end_s[kept], protocol)
     located = Located(group, start, end)
     thresholds = np.array(tiou, dtype=np.float64)
     is_true = _true(located, truth, thresholds)
@@ -142,27 +142,27 @@ def ranked_detections(
 
 
 def _kept(
-    found: DetectionFile, truth: Truth
+    detected: DetectionFile, truth: Truth
 ) -> tuple[IntArray, IntArray, dict[str, int]]:
     """Return which detections are scored, their groups, and why the others are not."""
     protocol = truth.protocol
     names = protocol.ids_of(truth.video_ids)
     video_place = {name: v for v, name in enumerate(names)}
-    ids = protocol.ids_of(found.video_ids)
+    ids = protocol.ids_of(detected.video_ids)
     known = np.array([video_place.get(v, OUTSIDE_SUBSET) for v in ids], np.int64)
     withheld = {*protocol.left_out, *protocol.unscored}
     is_withheld = np.array([v in withheld for v in ids], np.bool_)
-    if len(found) and (known < 0).all():
+    if len(detected) and (known < 0).all():
         raise ValueError(
-            f"{found.source}: no detection is of a video of {truth.where}; it names "
-            f"videos such as {found.video_ids[0]!r}, the ground truth such as "
+            f"{detected.source}: no detection is of a video of {truth.where}; it names "
+            f"videos such as {detected.video_ids[0]!r}, the ground truth such as "
             f"{truth.video_ids[0]!r}; check the subset and the videos' names"
         )
-    video = np.where(is_withheld, LEFT_OUT, known)[found.video_index]
+    video = np.where(is_withheld, LEFT_OUT, known)[detected.video_index]
     class_place = {name: c for c, name in enumerate(truth.class_names)}
-    places = np.array([class_place.get(x, -1) for x in found.labels], np.int64)
-    label = places[found.label_index]
-    is_empty = found.end_s <= found.start_s
+    places = np.array([class_place.get(x, -1) for x in detected.labels], np.int64)
+    label = places[detected.label_index]
+    is_empty = detected.end_s <= detected.start_s
     faults = (video == OUTSIDE_SUBSET, video == LEFT_OUT, label < 0, is_empty)
     # a byte each, because there may be many millions
     fault = np.select(faults, np.arange(len(faults), dtype=np.int8), np.int8(-1))
@@ -188,8 +188,8 @@ def _true_of(
     """Return which detections find one of these instances, (n_tiou, N)."""
     strict = protocol.is_strict
     if protocol.matching == "detection":
-        found = match_detections(located, instances, thresholds, is_strict=strict)
-        is_true: BoolArray = found >= 0
+        matched = match_detections(located, instances, thresholds, is_strict=strict)
+        is_true: BoolArray = matched >= 0
         return is_true
     taken = match_instances(located, instances, thresholds, is_strict=strict)
     is_true = np.zeros((len(thresholds), len(located.group)), dtype=np.bool_)

@@ -91,7 +91,7 @@ def read_intervals(path: str | Path) -> dict[str, list[Segment]]:
         If the file cannot be read or a line is not of this form.
     """
     text = read_text(Path(path), "list of intervals", ValueError, "leave it out")
-    found: dict[str, list[Segment]] = {}
+    intervals: dict[str, list[Segment]] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
@@ -104,8 +104,8 @@ def read_intervals(path: str | Path) -> dict[str, list[Segment]]:
                 f"{path}, line {number}: must be a video, a start and a later end in "
                 f"seconds, separated by blanks, got {line.strip()!r}; correct the line"
             ) from None
-        found.setdefault(video, []).append(segment)
-    return found
+        intervals.setdefault(video, []).append(segment)
+    return intervals
 
 
 def located_truth(

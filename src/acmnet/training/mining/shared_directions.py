@@ -114,13 +114,13 @@ def _candidates(
     Unusual snippets are far from the mean of their recording.
     """
     each = max(CANDIDATES // len(with_it), 1)
-    found, origin = [], []
+    candidates, origin = [], []
     for v in with_it:
         far = recordings[v].norm(dim=1)
         picked = far.argsort(descending=True, stable=True)[:each]
-        found.append(recordings[v][picked] / far[picked, None].clamp(min=1e-9))
+        candidates.append(recordings[v][picked] / far[picked, None].clamp(min=1e-9))
         origin += [v] * len(picked)
-    return torch.cat(found), origin
+    return torch.cat(candidates), origin
 
 
 def _top_snippets(

@@ -126,11 +126,11 @@ def mining_note(
     >>> mining_note(mined, ["jump", "run"])[:72]
     "in long recordings, names alone tell where 1 of 2 classes may be: 'jump'"
     """
-    found = sorted(
+    mined_classes = sorted(
         {i.class_index for of_video in mined.values() for i in of_video.instances}
     )
-    known = [class_names[c] for c in found]
-    others = [name for c, name in enumerate(class_names) if c not in found]
+    known = [class_names[c] for c in mined_classes]
+    others = [name for c, name in enumerate(class_names) if c not in mined_classes]
     others = [name for name in others if name not in marked]
     sentence = (
         f"in long recordings, names alone tell where {len(known)} of "

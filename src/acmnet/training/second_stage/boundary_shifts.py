@@ -110,13 +110,13 @@ def segment_evidence(
     Segments that no instance of their class overlaps enough (`LEAST_TIOU`) are left
     out.
     """
-    found = []
+    evidence = []
     for mark in marked:
         of_class = [x for x in instances if x.class_index == mark.class_index]
         best = max(of_class, key=lambda x: _tiou(x, mark), default=None)
         if best is not None and _tiou(best, mark) >= LEAST_TIOU:
-            found.append(Evidence(mark.class_index, best, mark))
-    return found
+            evidence.append(Evidence(mark.class_index, best, mark))
+    return evidence
 
 
 def _tiou(one: PseudoInstance, other: MarkedInstance) -> float:

@@ -141,15 +141,15 @@ def log_densities(
     >>> density(10.0, 20.0), density(0.0, 40.0), density(10.0, 15.0), density(40, 50)
     (9.1, 2.35, 1.35, 0.1)
     """
-    found = []
+    densities = []
     all_marks: tuple[MarkedInstance | MarkedPoint, ...] = (
         *marks.instances,
         *marks.points,
     )
     for mark in all_marks:
         of_class = [x for x in proposals if x.class_index == mark.class_index]
-        found.append(_log_density(mark, of_class, n_snippets))
-    return found
+        densities.append(_log_density(mark, of_class, n_snippets))
+    return densities
 
 
 def _log_density(

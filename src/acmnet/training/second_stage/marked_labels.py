@@ -59,14 +59,14 @@ def learned_with_marks(
             if around_point.extent == "estimated":
                 evidence.append(Evidence(point.class_index, around_point, point))
     shifts = boundary_shifts(evidence)
-    found = {
+    learned = {
         video: of_video._replace(instances=shifts.move(of_video.instances))
         for video, of_video in labels.items()
     }
     for video, of_video in marks.items():
         moved = shifts.move(proposals.get(video, ()))
-        found[video] = with_marks(found[video], of_video, moved)
-    return found, shifts.trust
+        learned[video] = with_marks(learned[video], of_video, moved)
+    return learned, shifts.trust
 
 
 def with_marks(

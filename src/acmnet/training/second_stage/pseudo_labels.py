@@ -75,12 +75,12 @@ def pseudo_labels(
         nms_tiou=settings.nms_tiou,
         nms_padding_s=0.0,
     )
-    found = localize_activations(_restricted_to(activations, labels), rules)
+    detections = localize_activations(_restricted_to(activations, labels), rules)
     instances: list[PseudoInstance] = []
     unplaced: list[int] = []
     best_scores: list[float] = []
     for c in labels:
-        of_class = found.only(found.class_index == c)
+        of_class = detections.only(detections.class_index == c)
         best = float(of_class.score.max(initial=0.0))
         if best > 0.0:
             best_scores.append(best)
@@ -111,8 +111,8 @@ def all_proposals(
     if not labels:
         return []
     rules = dataclasses.replace(localization, class_threshold=0.0)
-    found = score_proposals(_restricted_to(activations, labels), rules)
-    return _instances(found, 1.0, activations.grid)
+    proposals = score_proposals(_restricted_to(activations, labels), rules)
+    return _instances(proposals, 1.0, activations.grid)
 
 
 def _restricted_to(
@@ -126,14 +126,14 @@ def _restricted_to(
 
 
 def _instances(
-    found: Detections, best: float, grid: SnippetGrid
+    proposals: Detections, best: float, grid: SnippetGrid
 ) -> list[PseudoInstance]:
     """Return detections of one class as instances, weighted by the best score."""
     columns = (
-        found.class_index.tolist(),
-        grid.snippet_at(found.start_s).tolist(),
-        grid.snippet_at(found.end_s).tolist(),
-        (found.score / best).tolist(),
+        proposals.class_index.tolist(),
+        grid.snippet_at(proposals.start_s).tolist(),
+        grid.snippet_at(proposals.end_s).tolist(),
+        (proposals.score / best).tolist(),
     )
     return [PseudoInstance(*row) for row in zip(*columns, strict=True)]
 

@@ -174,16 +174,16 @@ class TargetsOfVideos:
         ):
             classes[i, : len(known[i])] = torch.tensor(known[i], dtype=torch.int64)
             position = torch.arange(float(length))
-            found = targets_of(
+            targets = targets_of(
                 of_video, position, n_classes, central_share, marked_weight
             )
             unused = (0, most - len(known[i]))
-            label, weight = (x[:, known[i]] for x in found[:2])  # (T, classes) each
+            label, weight = (x[:, known[i]] for x in targets[:2])  # (T, classes) each
             label, weight = (
                 functional.pad(label, unused),
                 functional.pad(weight, unused),
             )
-            rows.append(SnippetTargets(label, weight, *found[2:]))
+            rows.append(SnippetTargets(label, weight, *targets[2:]))
         self._n_classes, self._classes = n_classes, classes.to(device)
         self._rows = SnippetTargets(
             *(torch.cat(x).to(device) for x in zip(*rows, strict=True))
@@ -207,8 +207,8 @@ class TargetsOfVideos:
 def _classes_of(labels: PseudoLabels) -> list[int]:
     """Return the classes that something is known of in a video, in their order."""
     absent = (x.class_index for x in labels.absent)
-    found = (x.class_index for x in labels.instances)
-    return sorted({*found, *labels.unplaced, *absent})
+    classes = (x.class_index for x in labels.instances)
+    return sorted({*classes, *labels.unplaced, *absent})
 
 
 def _table(
