@@ -102,11 +102,11 @@ def checked(where: str, what: str, name: str, error: type[ValueError]) -> str:
     error : type
         The exception to raise if the name has a forbidden character.
     """
-    held = unfit(name)
-    if held:
+    problem = unfit(name)
+    if problem:
         raise error(
-            f"{where}: {what} {quoted(name)} holds {held}; names are letters, digits, "
-            "blanks and signs in one line: correct it"
+            f"{where}: {what} {quoted(name)} holds {problem}; names are letters, "
+            "digits, blanks and signs in one line: correct it"
         )
     return one_form(name)
 

@@ -288,9 +288,9 @@ class Detections:
         """Return the detections with the highest scores as a table, for notebooks."""
         best = np.argsort(-self.score, kind="stable")[:MOST_SHOWN]
         rows = "".join(
-            f"<tr><td>{html.escape(one.label)}</td><td>{one.start_s:.2f}</td>"
-            f"<td>{one.end_s:.2f}</td><td>{one.score:.3f}</td></tr>"
-            for one in (self[int(i)] for i in best)
+            f"<tr><td>{html.escape(detection.label)}</td><td>{detection.start_s:.2f}</td>"
+            f"<td>{detection.end_s:.2f}</td><td>{detection.score:.3f}</td></tr>"
+            for detection in (self[int(i)] for i in best)
         )
         more = f", the first {MOST_SHOWN} by score" if len(self) > MOST_SHOWN else ""
         heads = "<th>action</th><th>from (s)</th><th>to (s)</th><th>score</th>"
@@ -316,11 +316,13 @@ class Detections:
         figure = Figure(figsize=(7, 0.8 + 0.3 * max(1, len(lanes))), layout="tight")
         axes = figure.add_subplot(xlabel="time (s)")
         for i in order:
-            one = self[i]
+            detection = self[i]
             if int(self.class_index[i]) in lanes:
                 lane = lanes.index(int(self.class_index[i]))
-                sure = 0.2 + 0.8 * float((one.score - low) / ((high - low) or 1.0))
-                span = (one.start_s, one.end_s - one.start_s)
+                sure = 0.2 + 0.8 * float(
+                    (detection.score - low) / ((high - low) or 1.0)
+                )
+                span = (detection.start_s, detection.end_s - detection.start_s)
                 axes.broken_barh(
                     [span], (lane - 0.4, 0.8), color=f"C{lane % 10}", alpha=sure
                 )

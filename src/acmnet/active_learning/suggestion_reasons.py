@@ -27,12 +27,12 @@ def few_examples(name: str, n: int) -> str:
 def reason_of(span: UncertainSpan) -> str:
     """Return in words why a span is worth a look."""
     where = f"from {clock(span.segment.start_s)} to {clock(span.segment.end_s)}"
-    asked = f"{span.finding} of {span.passes} passes over the video"
+    passes = f"{span.finding} of {span.passes} passes over the video"
     if not span.finding:
         return f"{span.label!r} was named and found nowhere"
     if span.finding < span.passes:
         verb = "finds" if span.finding == 1 else "find"
-        return f"{asked} {verb} {span.label!r} {where}"
+        return f"{passes} {verb} {span.label!r} {where}"
     if span.overlap < DISAGREEMENT_TIOU:
         return (
             f"the passes over the video place {span.label!r} differently {where}: what "

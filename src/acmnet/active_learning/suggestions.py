@@ -67,13 +67,13 @@ class Suggestion:
         """Return plain values, with the place of the suggestion from 1."""
         spans = [
             {
-                "label": one.span.label,
-                "start_s": round(one.span.segment.start_s, 3),
-                "end_s": round(one.span.segment.end_s, 3),
-                "score": round(one.span.score, 4),
-                "why": one.why,
+                "label": suggested.span.label,
+                "start_s": round(suggested.span.segment.start_s, 3),
+                "end_s": round(suggested.span.segment.end_s, 3),
+                "score": round(suggested.span.score, 4),
+                "why": suggested.why,
             }
-            for one in self.spans
+            for suggested in self.spans
         ]
         return {"rank": rank, "video": self.video, "why": self.why, "spans": spans}
 
@@ -136,16 +136,16 @@ def assess(
             on_failure(error)
             continue
         pooled[video] = _pooled(features.numpy())
-        seen = _seen(marks.get(video, VideoMarks()))
+        watched = _seen(marks.get(video, VideoMarks()))
         length_s = data.store.grid.span_s(len(features))
         spans: list[UncertainSpan] = []
-        if not covers_all(seen, length_s):
+        if not covers_all(watched, length_s):
             cuts_s = data.store.cuts_s(video)
             known_names = names.get(video)
             spans = uncertain_spans_of(
                 model, features, known_names, shown_from, cuts_s=cuts_s
             )
-        unseen = [x for x in spans if not any(_meet(x.segment, y) for y in seen)]
+        unseen = [x for x in spans if not any(_meet(x.segment, y) for y in watched)]
         uncertain[video] = tuple(sorted(unseen, key=lambda x: -x.informativeness))
         on_video(video)
     return Assessed(
@@ -192,9 +192,9 @@ def marks_by_class(
     marks: Mapping[str, VideoMarks], class_names: Sequence[str]
 ) -> dict[str, int]:
     """Return how many segments and points of each class are marked."""
-    made = [x.label for of_video in marks.values() for x in of_video.segments]
-    made += [x.label for of_video in marks.values() for x in of_video.points]
-    return {name: made.count(name) for name in class_names}
+    labels = [x.label for of_video in marks.values() for x in of_video.segments]
+    labels += [x.label for of_video in marks.values() for x in of_video.points]
+    return {name: labels.count(name) for name in class_names}
 
 
 def suggestions_of(assessed: Assessed, count: int) -> list[Suggestion]:
@@ -301,16 +301,16 @@ def _seen(marks: VideoMarks) -> list[Segment]:
     return [*around, *(x.segment for x in marks.watched)]
 
 
-def _meet(one: Segment, other: Segment) -> bool:
+def _meet(first: Segment, second: Segment) -> bool:
     """Whether two spans have any time in common."""
-    return one.start_s < other.end_s and other.start_s < one.end_s
+    return first.start_s < second.end_s and second.start_s < first.end_s
 
 
 def _pooled(features: npt.NDArray[np.floating]) -> FloatArray:
     """Return mean and standard deviation of a video's features (L, D), (2 D,)."""
     snippets = np.asarray(features, dtype=np.float64)
-    both: FloatArray = np.concatenate([snippets.mean(axis=0), snippets.std(axis=0)])
-    return both
+    pooled: FloatArray = np.concatenate([snippets.mean(axis=0), snippets.std(axis=0)])
+    return pooled
 
 
 def _informativeness_by_class(

@@ -63,8 +63,8 @@ class UncertainSpan:
 
         It is the ratio of the two odds: 1 where they are equal.
         """
-        one, other = _odds(self.score), _odds(self.shown_from)
-        return min(one, other) / max(one, other)
+        own_odds, limit_odds = _odds(self.score), _odds(self.shown_from)
+        return min(own_odds, limit_odds) / max(own_odds, limit_odds)
 
     @property
     def informativeness(self) -> float:
@@ -112,13 +112,13 @@ def uncertain_spans_of(
     ValueError
         If the shape is not (L, D) or a value is not finite.
     """
-    whole = _of_unit_scores(model)
-    together = whole.localize(features, cuts_s=cuts_s, classes=names)
+    ensemble = _of_unit_scores(model)
+    together = ensemble.localize(features, cuts_s=cuts_s, classes=names)
     apart = [
-        one.localize(features, cuts_s=cuts_s, classes=names)
-        for one in _single_networks(whole)
+        network.localize(features, cuts_s=cuts_s, classes=names)
+        for network in _single_networks(ensemble)
     ]
-    at_speeds = [found_at_speed(whole, features, x, names, cuts_s) for x in SPEEDS]
+    at_speeds = [found_at_speed(ensemble, features, x, names, cuts_s) for x in SPEEDS]
     length_s = model.grid.span_s(len(features))
     spans = []
     for name in model.class_names:
@@ -128,8 +128,8 @@ def uncertain_spans_of(
         joint = _best(together, name, least)
         if names is None and not len(joint):
             continue
-        of_passes = [_best(one, name, None) for one in apart]
-        of_passes += [_best(one, name, least) for one in at_speeds]
+        of_passes = [_best(results, name, None) for results in apart]
+        of_passes += [_best(results, name, least) for results in at_speeds]
         spans += _of_class(name, joint, of_passes, shown_from[name])
         if not len(joint) and not any(map(len, of_passes)):
             spans.append(
@@ -208,7 +208,7 @@ def _of_class(
             if len(kept) and _shared(row, kept) >= SAME_TIOU:
                 continue
             kept = np.concatenate([kept, row[None]])
-            others = [one[k] for j, one in enumerate(overlaps) if j != i]
+            others = [overlap[k] for j, overlap in enumerate(overlaps) if j != i]
             spans.append(
                 UncertainSpan(
                     label=name,
@@ -216,7 +216,7 @@ def _of_class(
                     score=0.0 if i else float(row[2]),
                     shown_from=shown_from,
                     passes=len(results),
-                    finding=sum(float(one[k]) >= SAME_TIOU for one in overlaps),
+                    finding=sum(float(overlap[k]) >= SAME_TIOU for overlap in overlaps),
                     overlap=float(np.mean(others)) if others else 1.0,
                 )
             )
@@ -226,8 +226,8 @@ def _of_class(
 def _shared(row: FloatArray, others: FloatArray) -> float:
     """Return the largest part of the shorter of two segments that both cover."""
     (start, end), (starts, ends) = row[:2], others.T[:2]
-    both = np.minimum(end, ends) - np.maximum(start, starts)
-    return float((both / np.minimum(end - start, ends - starts)).max())
+    shared_s = np.minimum(end, ends) - np.maximum(start, starts)
+    return float((shared_s / np.minimum(end - start, ends - starts)).max())
 
 
 def _best_overlap(rows: FloatArray, others: FloatArray) -> FloatArray:

@@ -48,10 +48,12 @@ def taught_videos(detected: DetectionFile, truth: Truth) -> list[str]:
         If no other video has an instance.
     """
     rules = truth.protocol
-    gave = {rules.video_id(video) for video in taught_videos_in(detected.external_data)}
-    if not gave:
+    taught_ids = {
+        rules.video_id(video) for video in taught_videos_in(detected.external_data)
+    }
+    if not taught_ids:
         return []
-    taught = [video for video in truth.video_ids if rules.video_id(video) in gave]
+    taught = [video for video in truth.video_ids if rules.video_id(video) in taught_ids]
     known = videos_with_instances(truth) if taught else set()
     if taught and known <= set(taught):
         raise ValueError(taught_refusal(truth.where, known))
@@ -84,10 +86,11 @@ def notes_of(source: str, detected: DetectionFile, truth: Truth) -> Iterator[str
         )
     trained_on = training_videos_in(detected.external_data)
     rules = truth.protocol
-    seen = {rules.video_id(video) for video in trained_on}
-    seen = seen.intersection(rules.ids_of(truth.video_ids)) if seen else seen
-    if seen:
-        yield seen_note(seen, len(truth.video_ids))
+    scored = {rules.video_id(video) for video in trained_on}
+    if scored:
+        scored.intersection_update(rules.ids_of(truth.video_ids))
+    if scored:
+        yield seen_note(scored, len(truth.video_ids))
     elif is_unknown(detected.external_data):
         yield NOT_KNOWN_NOTE
 

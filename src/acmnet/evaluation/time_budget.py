@@ -156,8 +156,8 @@ def transitions(videos: Iterable[Observed], class_names: Sequence[str]) -> IntAr
     place = {name: index for index, name in enumerate(class_names)}
     counts = np.zeros((len(class_names), len(class_names)), np.int64)
     for video in videos:
-        for one, other in zip(video.bouts, video.bouts[1:], strict=False):
-            counts[place[one.label], place[other.label]] += 1
+        for bout, next_bout in zip(video.bouts, video.bouts[1:], strict=False):
+            counts[place[bout.label], place[next_bout.label]] += 1
     return counts
 
 
@@ -170,7 +170,9 @@ def budget_rows(
         for name, video in videos.items()
     }
     rows = [
-        (name, *one.cells()) for name, of_class in budgets.items() for one in of_class
+        (name, *budget.cells())
+        for name, of_class in budgets.items()
+        for budget in of_class
     ]
     by_class = zip(*budgets.values(), strict=True)
     rows += [("all videos", *over_videos(of_class).cells()) for of_class in by_class]

@@ -76,11 +76,13 @@ def checked_tiou(tiou: Sequence[float]) -> tuple[float, ...]:
         If there is no threshold, one is not in ``(0, 1]``, or one is listed twice.
     """
     checked: list[float] = []
-    for given in tiou:
-        near = round(float(given), 3)
-        value = near if abs(near - given) < 1e-12 else float(given)
+    for threshold in tiou:
+        near = round(float(threshold), 3)
+        value = near if abs(near - threshold) < 1e-12 else float(threshold)
         if not 0 < value <= 1:
-            raise ValueError(f"tiou must be in (0, 1], got {given:g}; {TIOU_EXAMPLE}")
+            raise ValueError(
+                f"tiou must be in (0, 1], got {threshold:g}; {TIOU_EXAMPLE}"
+            )
         if value in checked:
             raise ValueError(f"tiou {value:g} is listed twice; list it once")
         checked.append(value)

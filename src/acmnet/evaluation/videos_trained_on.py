@@ -81,11 +81,11 @@ def left_out_note(seen: Collection[str], average: float) -> str:
     >>> left_out_note(["a"], 0.5).partition("; ")[0]
     "1 video that was trained on is left out of the scores ('a')"
     """
-    were, it = ("was", "it") if len(seen) == 1 else ("were", "them")
+    verb, pronoun = ("was", "it") if len(seen) == 1 else ("were", "them")
     is_out = "is" if len(seen) == 1 else "are"
     return (
-        f"{counted(len(seen), 'video')} that {were} trained on {is_out} left out "
-        f"of the scores ({some(sorted(seen))}); with {it} the average mAP would be "
+        f"{counted(len(seen), 'video')} that {verb} trained on {is_out} left out of "
+        f"the scores ({some(sorted(seen))}); with {pronoun} the average mAP would be "
         f"{100 * average:.2f} %, which says less of new videos"
     )
 

@@ -69,8 +69,8 @@ def open_regular(path: Path, kind: str = "file") -> io.BufferedReader:
     os.close(handle)
     if stat.S_ISDIR(mode):
         raise FileError(f"{path} is a directory; name the {kind} itself")
-    what = "a pipe" if stat.S_ISFIFO(mode) else "a socket or device"
-    raise FileError(_no_file(path, kind, what))
+    kind_of_file = "a pipe" if stat.S_ISFIFO(mode) else "a socket or device"
+    raise FileError(_no_file(path, kind, kind_of_file))
 
 
 def _no_file(path: Path, kind: str, what: str) -> str:

@@ -219,8 +219,8 @@ def beside_kept(
     for video in kept:
         on_video(video)
     missing = {video for video in videos if video not in kept}
-    both = kept | find(file.data.only(missing)) if missing else kept
-    return {video: both[video] for video in videos if video in both}
+    results = kept | find(file.data.only(missing)) if missing else kept
+    return {video: results[video] for video in videos if video in results}
 
 
 def keep(

@@ -71,9 +71,9 @@ class Phrases:
     def chosen(self, cas: FloatArray, video: FloatArray) -> ChosenScores:
         """Return the scores of the phrases; see `KineticsClasses.chosen`."""
         return ChosenScores(
-            tuple(one.phrase for one in self.phrases),
-            np.stack([one.combined(cas) for one in self.phrases], axis=1),
-            np.array([one.combined(video) for one in self.phrases]),
+            tuple(x.phrase for x in self.phrases),
+            np.stack([phrase.combined(cas) for phrase in self.phrases], axis=1),
+            np.array([phrase.combined(video) for phrase in self.phrases]),
         )
 
 

@@ -123,19 +123,19 @@ def _reasons(
         ("activation", highest.activation, rules.activation_thresholds),
         ("attention", highest.attention, rules.attention_thresholds),
     ):
-        what = SEQUENCE_WORDS[name]
+        sequence = SEQUENCE_WORDS[name]
         least = min(thresholds, default=np.inf)
         if rules.threshold_scale == "relative_to_peak" or value >= least:
             reasons.append(
-                f"what the {what} has above its thresholds is shorter than "
+                f"what the {sequence} has above its thresholds is shorter than "
                 f"{counted(rules.shortest_cells, 'cell')}, {rules.upsampling} of which "
                 "make one row of the features (localization.shortest_cells)"
             )
             options.append("--localization.shortest-cells 1")
         elif thresholds:
             reasons.append(
-                f"the {what} is {value:.3g} at most, its lowest threshold {least:g} "
-                f"(localization.{name}_thresholds)"
+                f"the {sequence} is {value:.3g} at most, its lowest threshold "
+                f"{least:g} (localization.{name}_thresholds)"
             )
             if value > 0.0:
                 options.append(f"--localization.{name}-thresholds {value / 2:.2g}")

@@ -97,7 +97,7 @@ def score_proposals(
         cas, attention, video_scores, shots, settings
     )
     row, start, end, score = (
-        np.concatenate(both) for both in zip(by_cas, by_attention, strict=True)
+        np.concatenate(parts) for parts in zip(by_cas, by_attention, strict=True)
     )
     start_s, end_s = cells.interval_s(start, end)
     return Detections(
@@ -325,10 +325,14 @@ def _suppress_by_class(
         return kept, proposals.score[kept]
     indices, scores = [np.empty(0, dtype=np.int64)], [np.empty(0)]
     for label in np.unique(proposals.class_index):
-        own = np.flatnonzero(proposals.class_index == label)
-        of_class = proposals.start_s[own], proposals.end_s[own], proposals.score[own]
+        of_label = np.flatnonzero(proposals.class_index == label)
+        of_class = (
+            proposals.start_s[of_label],
+            proposals.end_s[of_label],
+            proposals.score[of_label],
+        )
         sigma = settings.soft_nms_sigma
         kept, score = suppress_softly(*of_class, sigma=sigma, most=most)
-        indices.append(own[kept])
+        indices.append(of_label[kept])
         scores.append(score)
     return np.concatenate(indices), np.concatenate(scores)

@@ -187,9 +187,11 @@ def suppress(
     order = np.lexsort((-np.round(score, 9), label))
     rank = np.empty(n, dtype=np.int64)
     rank[order] = np.arange(n)
-    one, other = _near_pairs(start_s, end_s + padding_s, label, tiou)  # (pairs,) each
-    winner = np.minimum(rank[one], rank[other])
-    loser = np.maximum(rank[one], rank[other])
+    first, second = _near_pairs(
+        start_s, end_s + padding_s, label, tiou
+    )  # (pairs,) each
+    winner = np.minimum(rank[first], rank[second])
+    loser = np.maximum(rank[first], rank[second])
     kept: BoolArray = np.ones(n, dtype=bool)
     while True:
         settled: BoolArray = np.ones(n, dtype=bool)

@@ -126,9 +126,9 @@ def _use(run: Path, config: CheckpointConfig) -> Iterator[str]:
         "```",
         "",
     )
-    made = manifest.get("extractor") or "an extractor that the run does not name"
+    extractor = manifest.get("extractor") or "an extractor that the run does not name"
     yield (
-        f"- Features: {config.feature_dim} columns, made by {made}, a row for "
+        f"- Features: {config.feature_dim} columns, made by {extractor}, a row for "
         f"{grid.snippet_frames} frames every {grid.stride_frames} frames at "
         f"{grid.fps:g} frames a second. Features made in any other way give wrong "
         "results without an error."
@@ -142,11 +142,13 @@ def _data(config: CheckpointConfig) -> Iterator[str]:
     """Yield what the model learned from, without names of videos."""
     known = config.training
     videos = known.get("videos")
-    what = "It is not known how many videos" if videos is None else f"{videos} videos"
+    subject = (
+        "It is not known how many videos" if videos is None else f"{videos} videos"
+    )
     subset = known.get("subset")
     of = f" of the subset {subset!r}" if subset else ""
     learned = LEARNED_FROM.get(str(known.get("supervision", "names")))
-    yield f"- {what}{of} were learned from."
+    yield f"- {subject}{of} were learned from."
     yield f"- The training was given {learned or 'names and times of actions'}."
     if config.taught_times:
         n = counted(len(config.taught_times), "video")
@@ -178,10 +180,10 @@ def _protocol(config: CheckpointConfig, model: TrainedModel) -> Iterator[str]:
 
 
 def _figures(
-    run: Path, model: TrainedModel, given: Mapping[str, object] | None
+    run: Path, model: TrainedModel, figures: Mapping[str, object] | None
 ) -> list[str]:
     """Return what was measured; says so where nothing was."""
-    lines = list(_evaluated(given)) if given is not None else []
+    lines = list(_evaluated(figures)) if figures is not None else []
     expected = read_expectation(run)
     if expected is not None:
         lines += [f"- {sentence}" for sentence in expected.sentences()]

@@ -84,11 +84,11 @@ def export_onnx(run: str | Path, path: str | Path) -> Exported:
     onnx = import_onnx("onnx", path)
     runtime = import_onnx("onnxruntime", path)
     import_onnx("onnxscript", path)
-    model, whole = _whole(Path(run))
-    graph = _onnx_graph(onnx, whole, _metadata(Path(run), model))
+    model, module = _whole(Path(run))
+    graph = _onnx_graph(onnx, module, _metadata(Path(run), model))
     content = graph.SerializeToString()
     session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    return _written(path, content, whole, lambda x: session.run(None, {INPUT_NAME: x}))
+    return _written(path, content, module, lambda x: session.run(None, {INPUT_NAME: x}))
 
 
 def export_torch(run: str | Path, path: str | Path) -> Exported:
@@ -109,18 +109,18 @@ def export_torch(run: str | Path, path: str | Path) -> Exported:
         As `export_onnx`.
     """
     path = _checked(path, TORCH_SUFFIX)
-    model, whole = _whole(Path(run))
+    model, module = _whole(Path(run))
     metadata = _metadata(Path(run), model)
     written = io.BytesIO()
     with quiet_export():
-        torch.export.save(_program(whole), written, extra_files=metadata)
+        torch.export.save(_program(module), written, extra_files=metadata)
         again = torch.export.load(io.BytesIO(written.getvalue())).module()
 
     def computed(batch: npt.NDArray[np.float32]) -> Arrays:
         with torch.inference_mode():
             return [output.numpy() for output in again(torch.from_numpy(batch))]
 
-    return _written(path, written.getvalue(), whole, computed)
+    return _written(path, written.getvalue(), module, computed)
 
 
 def _checked(path: str | Path, suffix: str) -> Path:
@@ -146,25 +146,27 @@ def _whole(run: Path) -> tuple[TrainedModel, WholeModel]:
     return model, WholeModel(networks, students)
 
 
-def _program(whole: WholeModel) -> torch.export.ExportedProgram:
+def _program(module: WholeModel) -> torch.export.ExportedProgram:
     """Return the networks as a program for any batch and any time."""
     free = {0: torch.export.Dim("videos", min=1), 1: torch.export.Dim("time", min=1)}
-    return torch.export.export(whole, (_made_up(whole, 2, 40),), dynamic_shapes=(free,))
+    return torch.export.export(
+        module, (_made_up(module, 2, 40),), dynamic_shapes=(free,)
+    )
 
 
-def _onnx_graph(onnx: Any, whole: WholeModel, metadata: Mapping[str, str]) -> Any:
+def _onnx_graph(onnx: Any, module: WholeModel, metadata: Mapping[str, str]) -> Any:
     """Return the networks as an ONNX model with its metadata."""
     with quiet_export():
-        made = torch.onnx.export(
-            _program(whole),
+        program = torch.onnx.export(
+            _program(module),
             dynamo=True,
             input_names=[INPUT_NAME],
-            output_names=list(whole.output_names),
+            output_names=list(module.output_names),
             verbose=False,
         )
-    if made is None:
+    if program is None:
         raise ExportError("torch made no ONNX model of the run; install another torch")
-    graph = made.model_proto
+    graph = program.model_proto
     _name_axes(graph)
     onnx.helper.set_model_props(graph, dict(metadata))
     return graph
@@ -210,29 +212,31 @@ def _metadata(run: Path, model: TrainedModel) -> dict[str, str]:
     return metadata
 
 
-def _made_up(whole: WholeModel, videos: int, snippets: int) -> Tensor:
+def _made_up(module: WholeModel, videos: int, snippets: int) -> Tensor:
     """Return made-up features (videos, snippets, D) on the scale of the training's."""
-    weights = whole.state_dict()
+    weights = module.state_dict()
     dimension = weights["networks.0.embedding.weight"].shape[1]
     drawn = torch.Generator().manual_seed(videos * 10_000 + snippets)
-    made = torch.randn(videos, snippets, dimension, generator=drawn)
+    features = torch.randn(videos, snippets, dimension, generator=drawn)
     for stage in ("students.0", "networks.0"):
         if f"{stage}.feature_mean" in weights:
             scale = weights[f"{stage}.feature_scale"]
             deviation = torch.where(scale > 0, 1.0 / scale, 0.0)
-            made = made * deviation + weights[f"{stage}.feature_mean"]
+            features = features * deviation + weights[f"{stage}.feature_mean"]
             break
-    return made
+    return features
 
 
 def _written(
     path: Path,
     content: bytes,
-    whole: WholeModel,
+    module: WholeModel,
     computed: Callable[[npt.NDArray[np.float32]], Arrays],
 ) -> Exported:
     """Write a file that computes what the networks do; refuse it otherwise."""
-    difference = max(_difference(whole, computed, *shape) for shape in COMPARED_BATCHES)
+    difference = max(
+        _difference(module, computed, *shape) for shape in COMPARED_BATCHES
+    )
     if not difference <= LARGEST_DIFFERENCE:
         raise ExportError(
             f"{path} was not written: its outputs differ from the run's by "
@@ -241,19 +245,19 @@ def _written(
         )
     with written_whole(path) as part:
         part.write_bytes(content)
-    return Exported(path, difference, len(whole.networks), len(whole.students))
+    return Exported(path, difference, len(module.networks), len(module.students))
 
 
 def _difference(
-    whole: WholeModel,
+    module: WholeModel,
     computed: Callable[[npt.NDArray[np.float32]], Arrays],
     videos: int,
     snippets: int,
 ) -> float:
     """Return the `Exported.difference` on one made-up batch."""
-    batch = _made_up(whole, videos, snippets)
+    batch = _made_up(module, videos, snippets)
     with torch.inference_mode():
-        expected = [output.numpy() for output in whole(batch)]
+        expected = [output.numpy() for output in module(batch)]
     try:
         outputs = computed(batch.numpy())
     except Exception as error:

@@ -267,8 +267,8 @@ def calibration_error(bins: Sequence[ReliabilityBin]) -> float:
     >>> round(calibration_error(bins), 3)  # (2 * 0.1 + 2 * 0.3) / 4
     0.2
     """
-    total = sum(one.detections for one in bins)
-    off = (one.detections * abs(one.correct - one.probability) for one in bins)
+    total = sum(bin_.detections for bin_ in bins)
+    off = (bin_.detections * abs(bin_.correct - bin_.probability) for bin_ in bins)
     return sum(off) / total
 
 

@@ -152,9 +152,9 @@ def read_calibration(
             f"{path} is of other weights than those of {run} (SHA-256 "
             f"{calibration.model_sha256[:12]}...): {CALIBRATE_AGAIN}"
         )
-    now = plain_settings(localization)
+    used = plain_settings(localization)
     stored = modernised({"localization": calibration.localization})["localization"]
-    for name, value in now.items():
+    for name, value in used.items():
         before = stored.get(name, OLDER_SETTINGS.get(name))
         if before != value:
             raise CalibrationError(

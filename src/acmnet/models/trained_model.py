@@ -293,9 +293,11 @@ class TrainedModel:
         weight = teachers.contrast_weight * contrast
         if weight:
             where = candidate_intervals(candidates)
-            given = scores_of_intervals(activations, *where, rules) / best  # (T, C)
-            own = candidates.probability ** (1.0 - weight)
-            score = own * given.clip(min=LEAST_CONTRAST) ** weight
+            teachers_score = (
+                scores_of_intervals(activations, *where, rules) / best
+            )  # (T, C)
+            own_score = candidates.probability ** (1.0 - weight)
+            score = own_score * teachers_score.clip(min=LEAST_CONTRAST) ** weight
             candidates = dataclasses.replace(candidates, probability=score)
         if teachers.proposal_weight:
             proposals = score_proposals(activations, rules)

@@ -108,12 +108,12 @@ class Likeness:
             If it is anything else.
         """
         try:
-            given = dict(values)  # type: ignore[call-overload]
+            fields = dict(values)  # type: ignore[call-overload]
             mean, deviation = (
-                np.array(given[name], dtype=np.float64)
+                np.array(fields[name], dtype=np.float64)
                 for name in ("mean", "deviation")
             )
-            usual = float(given["usual"])
+            usual = float(fields["usual"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"no statistics of features: {error}") from None
         is_good = mean.ndim == 1 and mean.shape == deviation.shape and usual > 0
@@ -235,8 +235,8 @@ def unlike_training(run: Path, data: Data, most: int = MOST_VIDEOS) -> str | Non
     known = Likeness.from_json(values["features"])
     if data.store.dimension != len(known.mean):
         return None
-    seen = frozenset(load_config(run).trained_on or ())
-    videos = [video for video in data.annotations.videos if video not in seen]
+    trained_on = frozenset(load_config(run).trained_on or ())
+    videos = [video for video in data.annotations.videos if video not in trained_on]
     looked_at = videos[:: -(-len(videos) // most) or 1]
     unlike = [video for video in looked_at if _is_unlike(known, data, video)]
     if not unlike:
@@ -296,8 +296,15 @@ def _is_whole(values: dict[str, Any]) -> bool:
 def training_stamp(run: Path) -> str:
     """Return a text that differs between trainings of the same run."""
     config = load_config(run)
-    what = [config.seed, config.epoch, config.metrics, config.training.get("seconds")]
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+    identity = [
+        config.seed,
+        config.epoch,
+        config.metrics,
+        config.training.get("seconds"),
+    ]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[
+        :16
+    ]
 
 
 def _moments(features: npt.NDArray[np.floating]) -> tuple[FloatArray, FloatArray]:
@@ -313,6 +320,6 @@ def _spread(mean: FloatArray, square: FloatArray) -> tuple[FloatArray, FloatArra
     return mean, np.maximum(np.sqrt(variance), least)
 
 
-def _distance(one: FloatArray, mean: FloatArray, deviation: FloatArray) -> float:
+def _distance(features: FloatArray, mean: FloatArray, deviation: FloatArray) -> float:
     """Return the distance of two means in deviations, root mean square over D."""
-    return float(np.sqrt(np.square((one - mean) / deviation).mean()))
+    return float(np.sqrt(np.square((features - mean) / deviation).mean()))

@@ -202,10 +202,10 @@ class ACMNet(StandardizingNetwork):
 
         Without padding, all of the mask is True.
         """
-        seen = drop(self.standardized(features), self.settings.input_dropout)
+        inputs = drop(self.standardized(features), self.settings.input_dropout)
         if has_padding:
-            seen = _without_padding(seen, mask)
-        embedding = self.embedding(seen).relu_()  # eq. 1: X, (B, T, E)
+            inputs = _without_padding(inputs, mask)
+        embedding = self.embedding(inputs).relu_()  # eq. 1: X, (B, T, E)
         # the attention comes first, because dropout is drawn in this order
         attention = self.attend(embedding, mask, drop)  # eq. 3: A, (B, T, 3)
         # eq. 2: CAS, (B, T, C + 1)
@@ -214,10 +214,10 @@ class ACMNet(StandardizingNetwork):
 
     def attend(self, embedding: Tensor, mask: Tensor, drop: VideoDropout) -> Tensor:
         """Return each branch's attention (B, T, 3); 0 at padding."""
-        seen = drop(embedding, self.settings.attention_dropout)
+        inputs = drop(embedding, self.settings.attention_dropout)
         # (3, D, 1): a convolution that sees one snippet is a product with a matrix
         weight = self.attention.weight.squeeze(-1)
-        logits = upcast(linear_with_few_outputs(seen, weight, self.attention.bias))
+        logits = upcast(linear_with_few_outputs(inputs, weight, self.attention.bias))
         if not self.settings.attention:
             others = torch.arange(len(Branch), device=mask.device) != Branch.INSTANCE
             logits = logits.masked_fill(others, -torch.inf)
@@ -231,30 +231,33 @@ class ACMNet(StandardizingNetwork):
         At padding, logits are 0. In training, some snippets are hidden from the
         classifier: their logits are its bias.
         """
-        rate, whole = self.settings.classifier_dropout, self.settings.snippet_dropout
-        here = mask.unsqueeze(-1)  # (B, T, 1)
-        if not drop.active or whole == 0.0:
-            seen, layer = drop(embedding, rate), self.classifier
+        rate, snippet_rate = (
+            self.settings.classifier_dropout,
+            self.settings.snippet_dropout,
+        )
+        is_snippet = mask.unsqueeze(-1)  # (B, T, 1)
+        if not drop.active or snippet_rate == 0.0:
+            inputs, layer = drop(embedding, rate), self.classifier
             return upcast(
-                linear_with_few_outputs(seen, layer.weight, layer.bias)
-            ) * here, None
-        is_shown = drop.snippets(embedding, whole)  # (B, T) bool
+                linear_with_few_outputs(inputs, layer.weight, layer.bias)
+            ) * is_snippet, None
+        is_shown = drop.snippets(embedding, snippet_rate)  # (B, T) bool
         if embedding.device.type != "cpu":
             # counting the shown snippets would wait for the GPU, which computes all
             scores = linear_with_few_outputs(
                 drop(embedding, rate), self.classifier.weight
             )
-            scores = upcast(scores) * (is_shown.unsqueeze(-1) / (1.0 - whole))
-            return (scores + self.classifier.bias) * here, is_shown
+            scores = upcast(scores) * (is_shown.unsqueeze(-1) / (1.0 - snippet_rate))
+            return (scores + self.classifier.bias) * is_snippet, is_shown
         # (M, D): only the M shown snippets of all videos are computed; at a rate of 0.7
         # that leaves out 70 % of them
         counts = is_shown.sum(dim=1).tolist()
-        rows = drop.rows(embedding[is_shown], counts, rate) / (1.0 - whole)
+        rows = drop.rows(embedding[is_shown], counts, rate) / (1.0 - snippet_rate)
         weight = self.classifier.weight  # (C + 1, D)
         shown = functional.linear(rows, weight)  # (M, C + 1)
         hidden = shown.new_zeros(*is_shown.shape, len(weight))  # (B, T, C + 1)
         logits = hidden.index_put((is_shown,), shown) + self.classifier.bias
-        return upcast(logits) * here, is_shown
+        return upcast(logits) * is_snippet, is_shown
 
     def _checked_mask(self, features: Tensor, mask: Tensor | None) -> Tensor:
         """Return the mask (B, T); reject features or a mask of a wrong shape."""

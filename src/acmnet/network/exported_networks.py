@@ -71,7 +71,7 @@ class WholeModel(nn.Module):
         )
         if len(self.students):
             outputs += _means(
-                [_student_outputs(one, features) for one in self.students]
+                [_student_outputs(student, features) for student in self.students]
             )
         return outputs
 
@@ -136,12 +136,12 @@ class ExportedRunner:
 
     def outputs(self, video: Tensor) -> Outputs:
         """Return all outputs for the features (T, D) of one video."""
-        seen = video.detach().cpu().float()
-        if self.last is None or not torch.equal(self.last[0], seen):
-            batch = seen.unsqueeze(0).contiguous().numpy()  # (1, T, D)
+        features = video.detach().cpu().float()
+        if self.last is None or not torch.equal(self.last[0], features):
+            batch = features.unsqueeze(0).contiguous().numpy()  # (1, T, D)
             arrays = self.session.run(None, {INPUT_NAME: batch})
             outputs = {n: x[0] for n, x in zip(self.names, arrays, strict=True)}
-            self.last = seen.clone(), outputs
+            self.last = features.clone(), outputs
         return self.last[1]
 
 

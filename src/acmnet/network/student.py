@@ -110,17 +110,21 @@ class Student(StandardizingNetwork):
         drop = VideoDropout(self.training, seeds, features)
         rate = self.settings.dropout
         # (B, T, 1): above 0 where a snippet exists
-        here = torch.ones_like(features[..., :1]) if mask is None else mask[..., None]
-        seen = drop(self.standardized(features), rate)
-        x = _convolve(self.embedding, seen, here).relu()  # (B, T, width)
+        is_snippet = (
+            torch.ones_like(features[..., :1]) if mask is None else mask[..., None]
+        )
+        inputs = drop(self.standardized(features), rate)
+        x = _convolve(self.embedding, inputs, is_snippet).relu()  # (B, T, width)
         for norm, layer in zip(self.norms, self.layers, strict=True):
-            x = x + drop(_convolve(layer, norm(x), here).relu(), rate)
-        logits = _convolve(self.classes, drop(x, rate), here)
-        distance = functional.softplus(_convolve(self.boundaries, x, here).float())
+            x = x + drop(_convolve(layer, norm(x), is_snippet).relu(), rate)
+        logits = _convolve(self.classes, drop(x, rate), is_snippet)
+        distance = functional.softplus(
+            _convolve(self.boundaries, x, is_snippet).float()
+        )
         return StudentOutput(logits.float(), distance)
 
 
-def _convolve(layer: nn.Module, x: Tensor, here: Tensor) -> Tensor:
+def _convolve(layer: nn.Module, x: Tensor, is_snippet: Tensor) -> Tensor:
     """Return a convolution of (B, T, channels) over time; padding counts as zeros."""
-    result: Tensor = layer(torch.where(here > 0, x, 0.0))
+    result: Tensor = layer(torch.where(is_snippet > 0, x, 0.0))
     return result

@@ -127,11 +127,11 @@ def convolve_by_product(
         and padded.shape[2] % block == 0
         and not padded.requires_grad
     ):
-        seen = _windows_by_blocks(padded, window)
+        windows = _windows_by_blocks(padded, window)
     else:
         places = range(0, window * dilation, dilation)
-        seen = torch.cat([padded[:, i : i + length] for i in places], dim=-1)
-    return functional.linear(seen, weight.permute(0, 2, 1).flatten(1), bias)
+        windows = torch.cat([padded[:, i : i + length] for i in places], dim=-1)
+    return functional.linear(windows, weight.permute(0, 2, 1).flatten(1), bias)
 
 
 def _windows_by_blocks(padded: Tensor, window: int) -> Tensor:
@@ -146,7 +146,7 @@ def _windows_by_blocks(padded: Tensor, window: int) -> Tensor:
 
 
 def linear_with_few_outputs(
-    seen: Tensor, weight: Tensor, bias: Tensor | None = None
+    inputs: Tensor, weight: Tensor, bias: Tensor | None = None
 ) -> Tensor:
     """Return a linear map (..., E) of (..., D), for small E.
 
@@ -156,18 +156,18 @@ def linear_with_few_outputs(
 
     Parameters
     ----------
-    seen : (..., D)
+    inputs : (..., D)
         The input.
     weight : (E, D)
         The weights.
     bias : (E,), optional
         Added to each output.
     """
-    unused = -len(weight) % GPU_MULTIPLE if seen.device.type == "cuda" else 0
+    unused = -len(weight) % GPU_MULTIPLE if inputs.device.type == "cuda" else 0
     if not unused:
-        return functional.linear(seen, weight, bias)
+        return functional.linear(inputs, weight, bias)
     wide = functional.pad(weight, (0, 0, 0, unused))
-    outputs = functional.linear(seen, wide)[..., : len(weight)]
+    outputs = functional.linear(inputs, wide)[..., : len(weight)]
     return outputs if bias is None else outputs + bias
 
 
@@ -243,12 +243,12 @@ class _Tiles(torch.autograd.Function):
         # (B, n, d, D) each: the first, second, third and fourth input of every tile
         first, third = padded[:, 0:-2:2], padded[:, 2::2]
         second, fourth = padded[:, 1:-2:2], padded[:, 3::2]
-        seen = padded.new_empty((4, videos, n, d, width))  # (4, B, n, d, D)
-        torch.sub(first, third, out=seen[0])
-        torch.add(second, third, out=seen[1])
-        torch.sub(third, second, out=seen[2])
-        torch.sub(second, fourth, out=seen[3])
-        seen = seen.view(4, -1, width)
+        inputs = padded.new_empty((4, videos, n, d, width))  # (4, B, n, d, D)
+        torch.sub(first, third, out=inputs[0])
+        torch.add(second, third, out=inputs[1])
+        torch.sub(third, second, out=inputs[2])
+        torch.sub(second, fourth, out=inputs[3])
+        inputs = inputs.view(4, -1, width)
 
         # (E, D) each: the weights of the snippet before, at and after the output
         left, middle, right = weight.to(dtype).permute(2, 0, 1).contiguous()
@@ -257,14 +257,14 @@ class _Tiles(torch.autograd.Function):
 
         one, two, three, four = (  # (B, n, d, E) each: the four products of every tile
             (part @ kernel.t()).view(videos, n, d, -1)
-            for part, kernel in zip(seen, filters, strict=True)
+            for part, kernel in zip(inputs, filters, strict=True)
         )
         # a copy, because the caller may change it in place
         output = padded.new_empty((videos, 2 * n * d, len(weight)))
         pairs = output.view(videos, n, 2, d, -1)
         torch.add(one.add_(two), three, out=pairs[:, :, 0])
         torch.sub(two.sub_(three), four, out=pairs[:, :, 1])
-        ctx.save_for_backward(seen, filters)
+        ctx.save_for_backward(inputs, filters)
         ctx.sequence_shape, ctx.dtypes = sequence.shape, (sequence.dtype, weight.dtype)
         ctx.dilation = d
         return output.add_(bias.to(dtype))
@@ -273,7 +273,7 @@ class _Tiles(torch.autograd.Function):
     def backward(
         ctx: Any, gradient: Tensor
     ) -> tuple[Tensor | None, Tensor, Tensor, None, None]:
-        seen, filters = ctx.saved_tensors
+        inputs, filters = ctx.saved_tensors
         videos, length, width = ctx.sequence_shape
         sequence_type, weight_type = ctx.dtypes
         d = ctx.dilation
@@ -285,13 +285,13 @@ class _Tiles(torch.autograd.Function):
             for share in (even, even + odd, even - odd, -odd)
         ]
         one, two, three, four = (  # (E, D) each: gradients of the four filters
-            share.t() @ part for share, part in zip(shares, seen, strict=True)
+            share.t() @ part for share, part in zip(shares, inputs, strict=True)
         )
-        both = (two + three).mul_(0.5)
+        middle = (two + three).mul_(0.5)
         weight = one.new_empty((*one.shape, WIDTH), dtype=weight_type)
-        weight[..., 0] = one.add_(both)
+        weight[..., 0] = one.add_(middle)
         weight[..., 1] = two.sub_(three).mul_(0.5)
-        weight[..., 2] = four.add_(both)
+        weight[..., 2] = four.add_(middle)
         bias = gradient.sum((0, 1)).to(weight_type)
         if not ctx.needs_input_grad[0]:
             return None, weight, bias, None, None

@@ -97,8 +97,8 @@ def student_on_video(
         exported = student.runner.outputs(video)
         return StudentVideo(*(exported[name] for name in STUDENT_OUTPUTS))
 
-    def outputs(seen: Tensor) -> tuple[Tensor, Tensor]:
-        output: StudentOutput = student(seen)
+    def outputs(features: Tensor) -> tuple[Tensor, Tensor]:
+        output: StudentOutput = student(features)
         return output.logits, output.distance
 
     student.eval()
@@ -127,12 +127,14 @@ def _in_chunks(
     # are taken in one order
     for start in (*range(0, n - size, size), n - size):
         end, before = start + size, min(start, reach)
-        seen = video[start - before : end + reach].to(device).float()
+        chunk = video[start - before : end + reach].to(device).float()
         with exact_fp32(device):
-            both = outputs(seen.unsqueeze(0))  # (1, before + size + after, ...) each
+            outcome = outputs(
+                chunk.unsqueeze(0)
+            )  # (1, before + size + after, ...) each
         done = sum(map(len, one))
         # the snippets of this chunk, without neighbours and without those already done
         kept = slice(before + done - start, before + size)
-        one.append(both[0][0, kept])
-        other.append(both[1][0, kept])
+        one.append(outcome[0][0, kept])
+        other.append(outcome[1][0, kept])
     return torch.cat(one), torch.cat(other)

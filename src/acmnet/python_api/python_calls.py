@@ -128,15 +128,15 @@ def _annotations(
     """
     if not features:
         raise AnnotationError("there are no features to train on; give some videos")
-    for there, missing, what in (
+    for is_given, missing, option in (
         (features, labels, "labels; give an empty list for a video without any action"),
         (labels, features, "features; give them, or leave the labels out"),
     ):
-        lacking = [video for video in there if video not in missing]
+        lacking = [video for video in is_given if video not in missing]
         if lacking:
             have = "has" if len(lacking) == 1 else "have"
             raise AnnotationError(
-                f"{counted(len(lacking), 'video')} {have} no {what}: {some(lacking)}"
+                f"{counted(len(lacking), 'video')} {have} no {option}: {some(lacking)}"
             )
     for video, names in labels.items():
         if isinstance(names, str):
@@ -269,7 +269,7 @@ def _extraction(
     """
     if reads_tracks(extractor):
         return KeypointRequest(extractor, fps=fps)
-    given: dict[str, Any] = {} if fps is None else {"fps": fps}
+    options: dict[str, Any] = {} if fps is None else {"fps": fps}
     if extractor == AUTO:
-        return unnamed_extractor(given, before, on_note)
-    return ExtractionSettings(extractor, **given)
+        return unnamed_extractor(options, before, on_note)
+    return ExtractionSettings(extractor, **options)

@@ -212,7 +212,7 @@ class ACMNetLocalizer(BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _videos(given: Any) -> list[Array]:
+def _videos(recordings: Any) -> list[Array]:
     """Return each video's features as an array of shape (T, D), fp32.
 
     Raises
@@ -220,26 +220,28 @@ def _videos(given: Any) -> list[Array]:
     ValueError
         If there is no video, or they cannot be used.
     """
-    is_list = isinstance(given, Sequence) and not isinstance(given, str)
-    if is_list and all(np.ndim(video) == 2 for video in given) and len(given):
-        made = [check_array(video, dtype=np.float32, input_name="X") for video in given]
+    is_list = isinstance(recordings, Sequence) and not isinstance(recordings, str)
+    if is_list and all(np.ndim(video) == 2 for video in recordings) and len(recordings):
+        videos = [
+            check_array(video, dtype=np.float32, input_name="X") for video in recordings
+        ]
     else:
-        array = check_array(given, dtype=np.float32, allow_nd=True, input_name="X")
+        array = check_array(recordings, dtype=np.float32, allow_nd=True, input_name="X")
         if array.ndim > 3:
             raise ValueError(
                 f"X must have shape (videos, T, D), got {array.shape}; give a list of "
                 "(T, D) arrays for videos of different lengths"
             )
-        made = list(array[:, None, :] if array.ndim == 2 else array)
-    columns = {video.shape[1] for video in made}
+        videos = list(array[:, None, :] if array.ndim == 2 else array)
+    columns = {video.shape[1] for video in videos}
     if len(columns) > 1:
         raise ValueError(
             f"all videos must have the same number of columns, got {sorted(columns)}"
         )
-    return made
+    return videos
 
 
-def _labels(given: Any, n_videos: int) -> list[list[str]]:
+def _labels(y: Any, n_videos: int) -> list[list[str]]:
     """Return the names of the actions in each video.
 
     Raises
@@ -248,38 +250,38 @@ def _labels(given: Any, n_videos: int) -> list[list[str]]:
         If they are missing, if there are more or fewer than videos, or if they are no
         names.
     """
-    if given is None:
+    if y is None:
         raise ValueError(
             "requires y to be passed, but the target y is None: the names of the "
             "actions in each video"
         )
-    if isinstance(given, str):
-        raise ValueError(f"y must hold the names of each video, got the text {given!r}")
-    if hasattr(given, "to_numpy"):  # of pandas and polars
-        given = given.to_numpy()
-    rows = list(given)
+    if isinstance(y, str):
+        raise ValueError(f"y must hold the names of each video, got the text {y!r}")
+    if hasattr(y, "to_numpy"):  # of pandas and polars
+        y = y.to_numpy()
+    rows = list(y)
     if len(rows) != n_videos:
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: [{n_videos}, "
             f"{len(rows)}]; y needs an entry for each video"
         )
-    if isinstance(given, np.ndarray) and given.ndim == 2:
-        return _indicated(given)
+    if isinstance(y, np.ndarray) and y.ndim == 2:
+        return _indicated(y)
     return [[_name(x)] if np.ndim(x) == 0 else [_name(n) for n in x] for x in rows]
 
 
-def _indicated(given: npt.NDArray[Any]) -> list[list[str]]:
+def _indicated(y: npt.NDArray[Any]) -> list[list[str]]:
     """Return the numbers of the classes that an indicator array has a 1 for."""
-    if not np.isin(given, (0, 1)).all():
+    if not np.isin(y, (0, 1)).all():
         raise ValueError(
             "an indicator array y must hold 0 and 1 alone; give lists of names else"
         )
-    return [[str(c) for c in np.flatnonzero(row)] for row in given]
+    return [[str(c) for c in np.flatnonzero(row)] for row in y]
 
 
-def _name(given: Any) -> str:
+def _name(label: Any) -> str:
     """Return the name of an action; numbers name classes, too."""
-    value = given.item() if isinstance(given, np.generic) else given
+    value = label.item() if isinstance(label, np.generic) else label
     if isinstance(value, float):
         if not np.isfinite(value):
             raise ValueError("Input y contains NaN or infinity; name the actions")

@@ -103,10 +103,14 @@ def outdated(values: Values) -> str:
                 f"{name} was removed (the last commit that has it is {LAST_COMMIT})"
             )
             continue
-        now, new = RENAMED.get(name, name), _modern_value(name, value)
-        if now != name or new is not value:
-            quoted = (f' "{value}"', f' "{new}"') if new is not value else ("", "")
-            changes.append(f"{name}{quoted[0]} is now {now}{quoted[1]}")
+        new_name, new_value = RENAMED.get(name, name), _modern_value(name, value)
+        if new_name != name or new_value is not value:
+            quoted = (
+                (f' "{value}"', f' "{new_value}"')
+                if new_value is not value
+                else ("", "")
+            )
+            changes.append(f"{name}{quoted[0]} is now {new_name}{quoted[1]}")
     return "; ".join(changes)
 
 

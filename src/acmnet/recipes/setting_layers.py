@@ -145,8 +145,8 @@ def override(settings: Settings, overrides: Mapping[str, object]) -> Settings:
     """
     for key, value in overrides.items():
         settings = _replace(settings, _nested(key, value), "")
-    given = {key.replace("-", "_") for key in overrides}
-    if "training.epochs" in given and "training.fewest_steps" not in given:
+    names = {key.replace("-", "_") for key in overrides}
+    if "training.epochs" in names and "training.fewest_steps" not in names:
         settings = settings.of_exactly(settings.training.epochs)
     return settings
 
@@ -188,12 +188,12 @@ def from_values(values: Layer, source: str) -> Settings:
         If a setting is unknown or has a wrong type or range, or if the run used a
         setting that was removed since.
     """
-    before = _replace(Settings(), _BEFORE, f"{source}: ")
+    defaults = _replace(Settings(), _BEFORE, f"{source}: ")
     try:
-        now = modernised(values)
+        modern = modernised(values)
     except ValueError as error:
         raise RecipeError(f"{source}: {error}") from error
-    return _replace(before, now, f"{source}: ")
+    return _replace(defaults, modern, f"{source}: ")
 
 
 def _read(name: str | Path) -> tuple[str, Layer]:

@@ -55,8 +55,8 @@ def _is_module() -> bool:
 
 def _is_script() -> bool:
     """Return whether this process is the installed program ``acmnet``."""
-    given = [word for word in sys.orig_argv[1:] if not word.startswith("-")]
-    return bool(given) and os.path.basename(given[0]) == "acmnet"
+    words = [word for word in sys.orig_argv[1:] if not word.startswith("-")]
+    return bool(words) and os.path.basename(words[0]) == "acmnet"
 
 
 def _forget_working_directory() -> None:
@@ -65,11 +65,11 @@ def _forget_working_directory() -> None:
     It stays if acmnet itself lies in it.
     """
     try:
-        here = os.getcwd()
+        directory = os.getcwd()
     except FileNotFoundError:  # it was removed, so nothing can be imported from it
         return
     ours = os.path.abspath(f"{__file__}/../../..")  # the folder that holds acmnet
-    if _is_module() and not sys.flags.safe_path and sys.path[0] == here != ours:
+    if _is_module() and not sys.flags.safe_path and sys.path[0] == directory != ours:
         del sys.path[0]
 
 

@@ -57,10 +57,10 @@ class AblationRequest:
         """Return the request for the training of a variant."""
         settings = variant.settings(self.base.recipe, self.base.profile, self.overrides)
         supervision = self.base.supervision
-        given = "" if supervision == "names" else f"_{supervision}"
+        suffix = "" if supervision == "names" else f"_{supervision}"
         return dataclasses.replace(
             self.base,
-            out=self.base.out / f"{training_id(settings)}{given}",
+            out=self.base.out / f"{training_id(settings)}{suffix}",
             settings=settings,
             profile=variant.profile or self.base.profile,
         )
@@ -155,13 +155,13 @@ def _label_free(scored: CrossValidation) -> dict[str, FloatArray]:
 def _facts(request: AblationRequest) -> dict[str, str]:
     """Return what must be known to quote the table, by its name."""
     base = request.base
-    given = " ".join(f"{key}={value}" for key, value in request.overrides.items())
+    overrides = " ".join(f"{key}={value}" for key, value in request.overrides.items())
     is_weak = base.supervision == "names"
     times = {} if is_weak else {"supervision": base.supervision}
     return {
         "recipe": base.recipe,
         "profile": base.profile,
-        "overrides": given or "none",
+        "overrides": overrides or "none",
         **times,
         "videos": str(len(base.data.annotations.videos)),
         "folds": str(request.folds),

@@ -121,11 +121,11 @@ class Ablation:
     def choices(self) -> tuple[Choice, ...]:
         """Return which variant each criterion without true segments would choose."""
         true = np.array([row.averages.mean() for row in self.rows])
-        made = []
+        choices = []
         for criterion in self.rows[0].label_free:
             criteria = np.array([row.label_free[criterion].mean() for row in self.rows])
             i = int(criteria.argmax())
-            made.append(
+            choices.append(
                 Choice(
                     criterion=criterion,
                     chosen=self.rows[i].variant.name,
@@ -134,7 +134,7 @@ class Ablation:
                     correlation=rank_correlation(criteria, true),
                 )
             )
-        return tuple(made)
+        return tuple(choices)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values, fractions of 1."""
@@ -201,7 +201,7 @@ def sign_flip_test(differences: FloatArray) -> float:
     else:
         drawn = np.random.default_rng(0).choice((1.0, -1.0), size=(DRAWS, n))
         signs = np.concatenate([np.ones((1, n)), drawn])
-    seen = abs(differences.mean())
+    observed = abs(differences.mean())
     means = np.abs(signs @ differences) / n
     # sums in another order differ by rounding
-    return float((means >= seen * (1.0 - 1e-12)).mean())
+    return float((means >= observed * (1.0 - 1e-12)).mean())

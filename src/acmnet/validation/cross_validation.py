@@ -213,20 +213,22 @@ def cross_validate(
         on_run(*at, scored[at].map)
     by_seed = [[scored[seed, fold] for fold in range(folds)] for seed in seeds]
     detections = {
-        seed: _together(own.found.detections for own in row)
+        seed: _together(fold_scores.found.detections for fold_scores in row)
         for seed, row in zip(seeds, by_seed, strict=True)
     }
-    trainings = [own.found.training for own in scored.values()]
+    trainings = [fold_scores.found.training for fold_scores in scored.values()]
     return CrossValidation(
         tiou=tuple(tiou),
-        map=np.array([[own.map for own in row] for row in by_seed]),
+        map=np.array([[fold_scores.map for fold_scores in row] for row in by_seed]),
         pooled=np.array(
             [
-                evaluate(request.data.annotations, own, tiou=tiou).map
-                for own in detections.values()
+                evaluate(request.data.annotations, results, tiou=tiou).map
+                for results in detections.values()
             ]
         ),
-        chance=np.array([[own.chance for own in row] for row in by_seed]),
+        chance=np.array(
+            [[fold_scores.chance for fold_scores in row] for row in by_seed]
+        ),
         classification=np.array([[x.classification for x in row] for row in by_seed]),
         agreement=_agreements(by_seed, [run.test.labels for run in runs[:folds]]),
         seconds=sum(training["seconds"] for training in trainings),

@@ -152,7 +152,7 @@ def expect(
     agreed = _agreement_of_earlier(request)
     if agreed is None:
         agreed = _agreement_of_networks(model, request)
-    made = Expectation(
+    expectation = Expectation(
         names=names,
         why_not=why_not,
         agreement=agreed,
@@ -160,11 +160,14 @@ def expect(
         shown=shown,
         to_review=chosen,
     )
-    values = {"training": training_stamp(request.out), **dataclasses.asdict(made)}
-    values["to_review"] = [one._asdict() for one in chosen]
+    values = {
+        "training": training_stamp(request.out),
+        **dataclasses.asdict(expectation),
+    }
+    values["to_review"] = [video._asdict() for video in chosen]
     write_json(request.out / EXPECTATION_FILE, values)
     shutil.rmtree(request.out / HELD_OUT, ignore_errors=True)
-    return made
+    return expectation
 
 
 def _names_of_earlier(
@@ -193,13 +196,13 @@ def _agreement_of_earlier(request: RunRequest) -> float | None:
     earlier = request.begin_from
     if earlier is None or not has_same_names(request, earlier):
         return None
-    before, now = load_config(earlier), load_config(request.out)
+    earlier_config, config = load_config(earlier), load_config(request.out)
     used = "localization"
-    if before.settings.get(used) != now.settings.get(used):
+    if earlier_config.settings.get(used) != config.settings.get(used):
         return None
     count = request.settings.teachers.count
-    places = teaching(before, count)
-    if not count or places != teaching(now, count):
+    places = teaching(earlier_config, count)
+    if not count or places != teaching(config, count):
         return None
     of_both = [
         [weights_sha256(run / TEACHERS / str(k)) for k in places]
@@ -233,7 +236,7 @@ def read_expectation(run: Path) -> Expectation | None:
     content: Any = parse_json(str(path), text, "expectation", ExpectationError)
     try:
         names = content["names"]
-        made = Expectation(
+        expectation = Expectation(
             names=None if names is None else HeldOutNames.from_json(names),
             why_not=str(content["why_not"]),
             agreement=None
@@ -241,14 +244,14 @@ def read_expectation(run: Path) -> Expectation | None:
             else float(content["agreement"]),
             is_held_out=bool(content["is_held_out"]),
             shown=int(content["shown"]),
-            to_review=tuple(ToReview(**one) for one in content["to_review"]),
+            to_review=tuple(ToReview(**fields) for fields in content["to_review"]),
         )
         is_own = content["training"] == training_stamp(run)
     except (KeyError, TypeError, ValueError):
         raise ExpectationError(
             f"{path} is damaged or not written by acmnet; {remedy}"
         ) from None
-    return made if is_own else None
+    return expectation if is_own else None
 
 
 def to_review(
@@ -265,16 +268,16 @@ def to_review(
         (
             ToReview(
                 video=video,
-                label=one.label,
-                start_s=one.start_s,
-                end_s=one.end_s,
-                score=one.score,
+                label=detection.label,
+                start_s=detection.start_s,
+                end_s=detection.end_s,
+                score=detection.score,
             )
             for video, detections in results.items()
-            for one in detections
-            if one.score >= least
+            for detection in detections
+            if detection.score >= least
         ),
-        key=lambda one: (-one.score, one),
+        key=lambda detection: (-detection.score, detection),
     )
     n = min(len(shown), N_TO_REVIEW)
     places = [(2 * i + 1) * len(shown) // (2 * n) for i in range(n)]
@@ -293,8 +296,8 @@ def _agreement_of_networks(model: TrainedModel, request: RunRequest) -> float | 
         )
         for network in model.networks
     ]
-    each = [
+    agreements = [
         agreement(one, other, data.labels)
         for one, other in itertools.combinations(results, 2)
     ]
-    return float(np.mean(each))
+    return float(np.mean(agreements))

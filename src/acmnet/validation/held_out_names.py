@@ -184,15 +184,18 @@ class HeldOutNames:
         classes are confused.
         """
         taken_for = {pair.other for pair in self.confused}
-        ranked = sorted(self.each, key=lambda one: (one.share_right, one.label))
+        ranked = sorted(
+            self.each, key=lambda naming: (naming.share_right, naming.label)
+        )
         weak = [
-            one
-            for one in ranked
-            if one.is_weak and (one.wrong <= one.found or one.label not in taken_for)
+            naming
+            for naming in ranked
+            if naming.is_weak
+            and (naming.wrong <= naming.found or naming.label not in taken_for)
         ]
         if not weak and not self.confused and self.share_right < GOOD_F1:
             weak = ranked[:1]
-        yield from (one.sentence() for one in weak[:MOST_SENTENCES])
+        yield from (naming.sentence() for naming in weak[:MOST_SENTENCES])
         for pair in self.confused[:MOST_SENTENCES]:
             yield (
                 f"These features do not tell {quoted(pair.label)} from "
@@ -205,8 +208,8 @@ class HeldOutNames:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "HeldOutNames":
         """Return what `dataclasses.asdict` made and JSON kept."""
-        each = tuple(ClassNaming(*one) for one in values.get("each", ()))
-        confused = tuple(Confusion(*one) for one in values.get("confused", ()))
+        each = tuple(ClassNaming(*fields) for fields in values.get("each", ()))
+        confused = tuple(Confusion(*fields) for fields in values.get("confused", ()))
         return cls(**values | {"each": each, "confused": confused})
 
 
@@ -338,11 +341,11 @@ def _of_each_class(
 
 def _short(request: RunRequest) -> RunRequest:
     """Return the run's request for trainings of one network, with fewer epochs."""
-    whole = dataclasses.replace(request, begin_from=None).schedule
-    full = whole.training.epochs
-    affordable = int(CHECK_COST_SHARE * whole.epochs / (HELD_OUT_PARTS - 1))
+    schedule = dataclasses.replace(request, begin_from=None).schedule
+    full = schedule.training.epochs
+    affordable = int(CHECK_COST_SHARE * schedule.epochs / (HELD_OUT_PARTS - 1))
     epochs = min(full, max(affordable, full // 2, 1))
-    short = whole.without_student().of_exactly(epochs)
+    short = schedule.without_student().of_exactly(epochs)
     # what an earlier training left behind, cut short, is of no use to this one
     out = request.out / HELD_OUT / training_stamp(request.out)
     return dataclasses.replace(

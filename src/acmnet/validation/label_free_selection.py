@@ -49,12 +49,12 @@ def agreement(
     return float(values.mean()) if len(values) else 0.0
 
 
-def rank_correlation(one: FloatArray, other: FloatArray) -> float:
+def rank_correlation(first: FloatArray, second: FloatArray) -> float:
     """Return Spearman's rank correlation; ties share their mean rank.
 
     Parameters
     ----------
-    one, other : (n,) arrays
+    first, second : (n,) arrays
         n at least 2.
 
     Returns
@@ -67,7 +67,7 @@ def rank_correlation(one: FloatArray, other: FloatArray) -> float:
     >>> round(rank_correlation(np.array([1.0, 2.0, 9.0]), np.array([5.0, 6.0, 7.0])), 9)
     1.0
     """
-    ranks = [_ranks(values) for values in (one, other)]
+    ranks = [_ranks(values) for values in (first, second)]
     if any(np.ptp(rank) == 0.0 for rank in ranks):
         return 0.0
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])

@@ -149,14 +149,14 @@ class _Giver:
         self, numbered: _Numbered, lost: Lost, died: set[int]
     ) -> None:
         """Tell that a task is done once more; refuse one that ended two processes."""
-        words, how = numbered.task.words, f" ({lost.how})" if lost.how else ""
+        words, reason = numbered.task.words, f" ({lost.how})" if lost.how else ""
         if numbered.place in died:
             raise EngineError(
-                f"{words}: its process died twice{how}; out of memory? use fewer "
+                f"{words}: its process died twice{reason}; out of memory? use fewer "
                 "workers. What is finished is kept, and the same command goes on"
             )
         died.add(numbered.place)
-        self._on_note(f"{words}: its process died{how}, and it is done once more")
+        self._on_note(f"{words}: its process died{reason}, and it is done once more")
 
 
 def _make_worker() -> Callable[[_Numbered], object]:

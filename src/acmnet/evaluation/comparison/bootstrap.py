@@ -258,15 +258,15 @@ def _refuse_incomparable(reports: Mapping[str, DetectionReport]) -> None:
     """Refuse reports that cannot be compared draw by draw."""
     (name, first), *others = reports.items()
     for other_name, other in others:
-        one, two = first.ranking.truth, other.ranking.truth
+        truth, other_truth = first.ranking.truth, other.ranking.truth
         pairs = {
-            "protocols": (one.protocol, two.protocol),
+            "protocols": (truth.protocol, other_truth.protocol),
             "thresholds": (first.tiou.tolist(), other.tiou.tolist()),
-            "videos": (one.video_ids, two.video_ids),
-            "classes": (one.class_names, two.class_names),
+            "videos": (truth.video_ids, other_truth.video_ids),
+            "classes": (truth.class_names, other_truth.class_names),
             "instances": (
-                [x.tolist() for x in one.instances],
-                [x.tolist() for x in two.instances],
+                [x.tolist() for x in truth.instances],
+                [x.tolist() for x in other_truth.instances],
             ),
         }
         for kind, (mine, theirs) in pairs.items():

@@ -122,7 +122,7 @@ def _cells(
 ) -> list[Cell]:
     """Return a report's mAP at each tIoU and on average; None if not scored."""
     scored = dict(zip(report.tiou.tolist(), report.map.tolist(), strict=True))
-    each: list[Cell] = [scored.get(t) for t in tiou]
+    cells: list[Cell] = [scored.get(t) for t in tiou]
     values = [scored[t] for t in averaged if t in scored]
     complete = len(values) == len(averaged)
-    return [*each, float(np.mean(values)) if complete else None]
+    return [*cells, float(np.mean(values)) if complete else None]

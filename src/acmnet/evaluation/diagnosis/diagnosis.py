@@ -216,8 +216,8 @@ def diagnose(
     matched = found_instances(ranking)
     missed = missed_instances(ranking, matched)
     buckets = [
-        _bucket_results(one, ranking, matched, missed)
-        for one in characteristics(ranking)
+        _bucket_results(characteristic, ranking, matched, missed)
+        for characteristic in characteristics(ranking)
     ]
     return Diagnosis(
         report=report,
@@ -234,18 +234,23 @@ def diagnose(
 
 
 def _bucket_results(
-    one: Characteristic, ranking: Ranking, matched: IntArray, missed: BoolArray
+    characteristic: Characteristic,
+    ranking: Ranking,
+    matched: IntArray,
+    missed: BoolArray,
 ) -> BucketResults:
     """Return how well the instances in each bucket of a characteristic are found.
 
     ``matched`` is the result of `found_instances`, ``missed`` that of
     `missed_instances`.
     """
-    chosen = [one.bucket == b for b in range(len(one.buckets))]
+    chosen = [characteristic.bucket == b for b in range(len(characteristic.buckets))]
     map_n = [normalized_map(ranking, matched, in_bucket) for in_bucket in chosen]
     absent = [_mean_missed(missed, in_bucket) for in_bucket in chosen]
     # lists of (n_tiou,) arrays become (n_tiou, n_buckets)
-    return BucketResults(one, np.stack(absent, axis=1), np.stack(map_n, axis=1))
+    return BucketResults(
+        characteristic, np.stack(absent, axis=1), np.stack(map_n, axis=1)
+    )
 
 
 def _mean_missed(missed: BoolArray, chosen: BoolArray) -> FloatArray:

@@ -204,16 +204,16 @@ def misfit(ranking: Ranking, kinds: IntArray, nearest: Nearest) -> Misfit:
     end = located.end_s, instances.end_s[nearest.instance]
     contains = (start[0] <= start[1]) & (end[0] >= end[1])
     is_within = (start[0] >= start[1]) & (end[0] <= end[1])
-    how = np.select((contains, is_within), (0, 1), default=2)
-    both = np.minimum(*end) - np.maximum(*start)
+    kind = np.select((contains, is_within), (0, 1), default=2)
+    shared_s = np.minimum(*end) - np.maximum(*start)
     is_localisation = (kinds == KINDS.index("localisation")) & (
         depths(ranking) < DETECTIONS_PER_INSTANCE
     )
     counts = np.zeros((len(kinds), len(MISFITS)), np.int64)
     shares = np.full((2, len(kinds)), np.nan)
     for i, at_tiou in enumerate(is_localisation):
-        counts[i] = np.bincount(how[at_tiou], minlength=len(MISFITS))
+        counts[i] = np.bincount(kind[at_tiou], minlength=len(MISFITS))
         if at_tiou.any():
-            shares[0, i] = np.mean(both[at_tiou] / (end[1] - start[1])[at_tiou])
-            shares[1, i] = np.mean(both[at_tiou] / (end[0] - start[0])[at_tiou])
+            shares[0, i] = np.mean(shared_s[at_tiou] / (end[1] - start[1])[at_tiou])
+            shares[1, i] = np.mean(shared_s[at_tiou] / (end[0] - start[0])[at_tiou])
     return Misfit(counts, *shares)

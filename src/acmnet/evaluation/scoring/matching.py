@@ -385,6 +385,6 @@ def _overlap_of_hull(
     """
     start = ranked.start_s[detection], truth.start_s[instance]
     end = ranked.end_s[detection], truth.end_s[instance]
-    both = np.maximum(np.minimum(*end) - np.maximum(*start), 0.0)
-    result: FloatArray = both / (np.maximum(*end) - np.minimum(*start))
+    shared_s = np.maximum(np.minimum(*end) - np.maximum(*start), 0.0)
+    result: FloatArray = shared_s / (np.maximum(*end) - np.minimum(*start))
     return result

@@ -209,8 +209,8 @@ def sparse_loss(output: ACMNetOutput, time_reduction: str, branches: str) -> Ten
     is half of the printed sum (`utils/net_utils.py:73`).
     """
     # (B, T): attention to an instance or its context
-    both = output.attention[..., : Branch.CONTEXT + 1].sum(dim=-1)
-    claimed = _over_time(both, output.mask, time_reduction)
+    attended = output.attention[..., : Branch.CONTEXT + 1].sum(dim=-1)
+    claimed = _over_time(attended, output.mask, time_reduction)
     return claimed / 2 if branches == "mean" else claimed
 
 
@@ -231,20 +231,20 @@ def coactivity_loss(output: ACMNetOutput, labels: Tensor) -> Tensor:
     pairs of a class first, then over classes (docs/decisions.md, D-037).
     """
     embedding = output.embedding.float()  # (B, T, D)
-    here = output.mask.unsqueeze(-1)  # (B, T, 1)
+    is_snippet = output.mask.unsqueeze(-1)  # (B, T, 1)
     cas = output.branch_activation[:, Branch.INSTANCE, :, :-1]  # (B, T, C)
-    seen = cas.masked_fill(~here, -torch.inf).softmax(dim=1)  # (B, T, C), over T
+    share = cas.masked_fill(~is_snippet, -torch.inf).softmax(dim=1)  # (B, T, C), over T
     others = (output.mask.sum(dim=1) - 1).clamp(min=1)[:, None, None]  # (B, 1, 1)
-    unseen = torch.where(here, 1.0 - seen, 0.0) / others  # (B, T, C)
+    unseen = torch.where(is_snippet, 1.0 - share, 0.0) / others  # (B, T, C)
     high, low = (  # (C, B, D): of the action, and of the other snippets
         functional.normalize(torch.einsum("btc,btd->cbd", weights, embedding), dim=-1)
-        for weights in (seen, unseen)
+        for weights in (share, unseen)
     )
     # (C, B, B): cosine distance from the action in video i to the action in video j,
     # and to the other snippets of video j
-    both = 1.0 - high @ high.transpose(1, 2)
+    distance = 1.0 - high @ high.transpose(1, 2)
     apart = 1.0 - high @ low.transpose(1, 2)
-    hinge = (both - apart + COACTIVITY_MARGIN).relu()
+    hinge = (distance - apart + COACTIVITY_MARGIN).relu()
     loss = (hinge + hinge.transpose(1, 2)) / 2
     # (C, B, B): 1 where two different videos share the class
     shared = labels.T.unsqueeze(2) * labels.T.unsqueeze(1)

@@ -185,7 +185,7 @@ def marked_loss(output: ACMNetOutput, known: KnownLabels) -> Tensor:
     is_instance = n_present > 0
     is_nothing = is_known.all(dim=-1) & ~is_instance
     attention = output.attention[..., Branch.INSTANCE]  # (B, T)
-    seen = output.mask if output.is_shown is None else output.mask & output.is_shown
+    is_seen = output.mask if output.is_shown is None else output.mask & output.is_shown
     # (B, T, C + 1)
     log_probability = output.activation.log_softmax(dim=-1)
     wrong_class = -(label * log_probability[..., :-1]).sum(dim=-1)
@@ -196,9 +196,9 @@ def marked_loss(output: ACMNetOutput, known: KnownLabels) -> Tensor:
     has_absent = is_absent.any(dim=-1) & ~is_instance
     return (
         _mean(-_log(attention), is_instance & output.mask)
-        + _mean(wrong_class, is_instance & seen)
+        + _mean(wrong_class, is_instance & is_seen)
         + _mean(-_log(1.0 - attention), is_nothing & output.mask)
-        + _mean(present, has_absent & seen)
+        + _mean(present, has_absent & is_seen)
     )
 
 

@@ -158,7 +158,7 @@ def _separation(level: Tensor, has: Tensor) -> Tensor:
     It is the difference of the two means, divided by the root of the sum of the
     variances.
     """
-    one, other = level[has], level[~has]
-    spread = one.var(dim=0, correction=0) + other.var(dim=0, correction=0)
-    gap: Tensor = (one.mean(dim=0) - other.mean(dim=0)) / (spread + 1e-9).sqrt()
+    inside, outside = level[has], level[~has]
+    spread = inside.var(dim=0, correction=0) + outside.var(dim=0, correction=0)
+    gap: Tensor = (inside.mean(dim=0) - outside.mean(dim=0)) / (spread + 1e-9).sqrt()
     return gap

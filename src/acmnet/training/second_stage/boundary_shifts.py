@@ -119,9 +119,9 @@ def segment_evidence(
     return evidence
 
 
-def _tiou(one: PseudoInstance, other: MarkedInstance) -> float:
-    shared = min(one.end, other.end) - max(one.start, other.start)
-    covered = max(one.end, other.end) - min(one.start, other.start)
+def _tiou(instance: PseudoInstance, mark: MarkedInstance) -> float:
+    shared = min(instance.end, mark.end) - max(instance.start, mark.start)
+    covered = max(instance.end, mark.end) - min(instance.start, mark.start)
     return max(shared, 0.0) / covered
 
 

@@ -104,12 +104,12 @@ def with_marks(
     return labels._replace(instances=(*by_teachers, *marked), absent=marks.absent())
 
 
-def _overlap(one: PseudoInstance, other: PseudoInstance) -> bool:
+def _overlap(first: PseudoInstance, second: PseudoInstance) -> bool:
     """Whether two instances are of one class and share time."""
     return (
-        one.class_index == other.class_index
-        and one.start < other.end
-        and other.start < one.end
+        first.class_index == second.class_index
+        and first.start < second.end
+        and second.start < first.end
     )
 
 

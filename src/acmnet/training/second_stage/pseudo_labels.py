@@ -270,9 +270,13 @@ class StudentTask:
         videos = drawn.videos.to(self.device)
         wanted = self._targets.of(videos, batch.position.long())
         label, label_weight, distance, distance_weight = wanted
-        here = batch.mask.float()  # (pieces, T), 0 at padding
-        of_class = focal_loss(output.logits, label) * label_weight * here.unsqueeze(-1)
-        of_place = boundary_loss(output.distance, distance) * distance_weight * here
+        is_snippet = batch.mask.float()  # (pieces, T), 0 at padding
+        of_class = (
+            focal_loss(output.logits, label) * label_weight * is_snippet.unsqueeze(-1)
+        )
+        of_place = (
+            boundary_loss(output.distance, distance) * distance_weight * is_snippet
+        )
         terms = of_class.sum(dim=(1, 2)), of_place.sum(dim=1)
         by_video = torch.stack(terms) / self._scale  # (2, pieces)
         return torch.cat((by_video.sum(dim=0, keepdim=True), by_video))
