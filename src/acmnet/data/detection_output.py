@@ -148,8 +148,8 @@ class Output:
         if self.is_folder and (is_split or BY_NAME[self.format].one_file == "all"):
             make_folder(self.path)
             files = {
-                self.path / f"{video}{self.suffix}": {video: found}
-                for video, found in chosen.items()
+                self.path / f"{video}{self.suffix}": {video: detections}
+                for video, detections in chosen.items()
             }
         n_files, lost = 0, dict[str, None]()
         for path, results in files.items():
@@ -191,10 +191,10 @@ class Output:
         external_data: Mapping[str, object],
     ) -> Written:
         """Write one file, or all files of a folder; return what the format held."""
-        whole = Written((path,), len(results), 0, (), ())
+        written = Written((path,), len(results), 0, (), ())
         if self.format in UNFILTERED:
             write_detections(path, results, external_data=external_data)
-            return whole
+            return written
         if self.format not in ("csv", *SUBTITLES):
             content = content_of_detections(results, self.fps)
             return write_labels(path, content, BY_NAME[self.format])
@@ -207,7 +207,7 @@ class Output:
             )
         with written_whole(path) as part:
             part.write_text(text, encoding="utf-8", newline="")
-        return whole
+        return written
 
 
 def output_of(text: str, named: Format | None, fps: float | None = None) -> Output:

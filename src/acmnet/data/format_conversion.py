@@ -122,10 +122,10 @@ def holds_detections(path: Path) -> bool:
         If the path is the folder of a run.
     """
     if path.is_dir():
-        found = path / "detections.json"
-        if found.is_file() and (path / "checkpoint").is_dir():
+        file = path / "detections.json"
+        if file.is_file() and (path / "checkpoint").is_dir():
             raise AnnotationError(
-                f"{path} is a run, not a file of detections or labels; give {found}"
+                f"{path} is a run, not a file of detections or labels; give {file}"
             )
         return False
     suffix = path.suffix.lower()

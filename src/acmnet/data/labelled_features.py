@@ -161,15 +161,15 @@ def _annotations(source: DataSource) -> Annotations:
             assumed.append(store.grid.fps)
         return assumed[0]
 
-    found = read_annotations(source.annotations, rate_of_features)
+    annotations = read_annotations(source.annotations, rate_of_features)
     if not assumed:
-        return found
+        return annotations
     sentence = (
         f"{source.annotations} counts frames, which are taken for those of the "
         f"features, {assumed[0]:g} a second; if the videos have another frame rate, "
         f"give it with {RATE_OPTION}"
     )
-    return dataclasses.replace(found, notes=(*found.notes, sentence))
+    return dataclasses.replace(annotations, notes=(*annotations.notes, sentence))
 
 
 def _left_out(total: int, videos: Sequence[str], store: FeatureStore, why: str) -> str:

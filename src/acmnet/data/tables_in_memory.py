@@ -209,17 +209,17 @@ def _library(name: str) -> Any:
 
 def _named_columns(table: Any) -> list[str]:
     """Return the names of the columns of a table."""
-    found = getattr(table, "column_names", None)  # of pyarrow
-    if found is None:
-        found = getattr(table, "columns", None)  # of pandas and polars
-    if found is None and isinstance(table, Mapping):
-        found = table
-    if found is None:
+    columns = getattr(table, "column_names", None)  # of pyarrow
+    if columns is None:
+        columns = getattr(table, "columns", None)  # of pandas and polars
+    if columns is None and isinstance(table, Mapping):
+        columns = table
+    if columns is None:
         raise DetectionFileError(
             "a table must be a mapping of columns, or a DataFrame of pandas, polars "
             f"or pyarrow, got a {type(table).__name__}"
         )
-    return [str(name) for name in found]
+    return [str(name) for name in columns]
 
 
 def _place(held: Sequence[str], name: str) -> str:

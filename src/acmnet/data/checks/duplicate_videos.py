@@ -217,7 +217,7 @@ def _nearest_in_leaves(
         The videos that are compared.
     """
     random = np.random.default_rng(0)
-    found: list[Nearest] = []
+    nearest: list[Nearest] = []
     for _ in range(TREES):
         leaves = [chosen]
         while len(leaves[0]) > MOST_IN_GROUP:
@@ -228,9 +228,9 @@ def _nearest_in_leaves(
                 order = leaf[np.argsort(along[leaf], kind="stable")]
                 halves += np.array_split(order, 2)
             leaves = halves
-        found += [_nearest_of(means, groups, leaf) for leaf in leaves]
+        nearest += [_nearest_of(means, groups, leaf) for leaf in leaves]
     share, first, second = (
-        np.concatenate(column) for column in zip(*found, strict=True)
+        np.concatenate(column) for column in zip(*nearest, strict=True)
     )
     order = np.lexsort((second, first, share))[::-1]  # those most alike come first
     # several sets of directions find the same pair: it is looked at once

@@ -69,9 +69,9 @@ class Examination:
 
     def __str__(self) -> str:
         """Return the numbers, in a line."""
-        found = [counted(self.count(level), level) for level in LEVELS]
+        counts = [counted(self.count(level), level) for level in LEVELS]
         return (
-            f"{', '.join(found)} in {counted(self.videos, 'video')}, "
+            f"{', '.join(counts)} in {counted(self.videos, 'video')}, "
             f"{counted(self.instances, 'instance')}, {counted(self.classes, 'class')}"
         )
 
@@ -213,15 +213,15 @@ def _coverage(annotations: Annotations, store: FeatureStore) -> Iterator[Finding
         level: Level = "error"
         if len(missing) == len(videos):
             level = "warning" if is_known else "error"
-            found = f"none of {counted(len(videos), 'video')} {name} has features"
+            sentence = f"none of {counted(len(videos), 'video')} {name} has features"
         else:
             missing = [x for x in missing if not annotations.videos[x].instances]
-            found = f"{counted(len(missing), 'video')} {name} without features"
+            sentence = f"{counted(len(missing), 'video')} {name} without features"
         if missing:
             yield Finding(
                 level=level,
                 kind="no-features",
-                sentence=f"{where}: {found}: {some(missing)}"
+                sentence=f"{where}: {sentence}: {some(missing)}"
                 f"{spelt_otherwise(missing, store.files)}; extract them, or check the "
                 f"names (it has {counted(len(store.files), 'video')})",
                 source=where,
@@ -274,16 +274,16 @@ def unpredicted(
 def detection_findings(annotations: Annotations, path: Path) -> Iterator[Finding]:
     """Yield videos that a detection file should know, or should not."""
     try:
-        found = read_detections(path)
+        detections = read_detections(path)
     except ValueError as error:
         yield Finding(
             level="error", kind="refused", sentence=str(error), source=str(path)
         )
         return
     words = f"no entry in {path}"
-    yield from unpredicted(annotations, found.video_ids, words, "warning")
-    yield from _unknown_videos(annotations, found.video_ids, path)
-    labels = sorted(set(found.labels) - set(annotations.class_names))
+    yield from unpredicted(annotations, detections.video_ids, words, "warning")
+    yield from _unknown_videos(annotations, detections.video_ids, path)
+    labels = sorted(set(detections.labels) - set(annotations.class_names))
     if labels:
         sentence = f"{path}: labels that no class has: {some(labels)}; rename them"
         yield Finding(

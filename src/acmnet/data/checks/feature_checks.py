@@ -181,10 +181,11 @@ def _dimensions(where: str, sums: DimensionSums) -> Iterator[Finding]:
         ),
     )
     for kind, which, bound in faults:
-        found = np.flatnonzero(which).tolist()
-        if found:
-            shown = ", ".join(map(str, found[:SHOWN])) + ", ..." * (len(found) > SHOWN)
-            sentence = (
-                f"{where}: {len(found)} of {n_dimensions} dimensions ({shown}) {bound}"
+        dimensions = np.flatnonzero(which).tolist()
+        if dimensions:
+            shown = ", ".join(map(str, dimensions[:SHOWN])) + ", ..." * (
+                len(dimensions) > SHOWN
             )
+            count = f"{len(dimensions)} of {n_dimensions} dimensions ({shown})"
+            sentence = f"{where}: {count} {bound}"
             yield Finding(level="warning", kind=kind, sentence=sentence, source=where)

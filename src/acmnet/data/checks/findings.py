@@ -38,11 +38,11 @@ class Finding:
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
     """Return findings by level, then by kind; kinds in the order of their first."""
-    found = list(findings)
+    ordered = list(findings)
     first: dict[str, int] = {}
-    for finding in found:
+    for finding in ordered:
         first.setdefault(finding.kind, len(first))
-    return sorted(found, key=lambda x: (LEVELS.index(x.level), first[x.kind]))
+    return sorted(ordered, key=lambda x: (LEVELS.index(x.level), first[x.kind]))
 
 
 def summed_up(findings: Iterable[Finding]) -> list[str]:

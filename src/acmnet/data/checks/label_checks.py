@@ -132,9 +132,9 @@ def suspicions(
     """
     groups: dict[str, list[str]] = {}
     videos = list(annotations.videos.values())
-    found = [*word_findings(annotations), *_weak(annotations, None, videos)]
+    findings = [*word_findings(annotations), *_weak(annotations, None, videos)]
     marked = marked_classes(given_marks(annotations, supervision))
-    for finding in found:
+    for finding in findings:
         if finding.kind in ONLY_OF_NAMES and finding.label in marked:
             continue
         groups.setdefault(finding.kind, []).append(finding.sentence)

@@ -68,29 +68,29 @@ def read_leniently(path: str | Path, fps: FrameRates | None = None) -> LenientRe
 
 def _whole_file(path: Path, foreign: Format, fps: FrameRates | None) -> LenientReading:
     """Read a file of another program, of which the first fault is reported."""
-    found = read_foreign(path, foreign, fps)
+    labels = read_foreign(path, foreign, fps)
     source = str(path)
     notes = [
         Finding(level="note", kind="form", sentence=sentence, source=source)
-        for sentence in found.notes
+        for sentence in labels.notes
     ]
-    return LenientReading(found, tuple(notes))
+    return LenientReading(labels, tuple(notes))
 
 
 def _read_table(path: Path) -> LenientReading:
     """Read a table row by row; what was recognised in its form is a note."""
     source, faults = str(path), list[str]()
     try:
-        found = read_table(path, faults.append)
+        table = read_table(path, faults.append)
     except AnnotationError as error:
         sentences = faults or [str(error)]
         return LenientReading(None, tuple(_refused(source, x) for x in sentences))
     findings = [_refused(source, sentence) for sentence in faults]
     findings += [
         Finding(level="note", kind="form", sentence=sentence, source=source)
-        for sentence in found.notes
+        for sentence in table.notes
     ]
-    return LenientReading(found, tuple(findings))
+    return LenientReading(table, tuple(findings))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,11 +104,11 @@ class _Reader:
         """Return what the strict reader says, as if it had read the file itself."""
         self.part.write_text(text, encoding="utf-8", newline="")
         try:
-            found = read_annotations(self.part)
+            annotations = read_annotations(self.part)
         except AnnotationError as error:
             sentence = str(error).replace(str(self.part), str(self.path))
             raise AnnotationError(sentence) from None
-        return dataclasses.replace(found, source=str(self.path))
+        return dataclasses.replace(annotations, source=str(self.path))
 
     def refusal(self, text: str) -> str:
         """Return why the strict reader refuses a text; empty if it does not."""
@@ -146,11 +146,11 @@ def _read_json(reader: _Reader, text: str) -> LenientReading:
     twice: list[str] = []
 
     def merged(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
+        merged_values = dict(pairs)
+        if len(merged_values) != len(pairs):
             counts = collections.Counter(key for key, _ in pairs)
             twice.extend(key for key, n in counts.items() if n > 1)
-        return found
+        return merged_values
 
     try:
         with without_collection():
@@ -236,11 +236,11 @@ def _mended(
     refused = list(_isolated(list(database), lambda x: of({k: database[k] for k in x})))
     for video, sentence in refused:
         entry = database[video]
-        found = list(_refused_annotations(video, entry, of))
-        for index, why in found:
+        refusals = list(_refused_annotations(video, entry, of))
+        for index, why in refusals:
             yield _refused(source, why, video=video, index=index)
-        if found:
-            at_fault = {index for index, _ in found}
+        if refusals:
+            at_fault = {index for index, _ in refusals}
             entry["annotations"] = [
                 x for i, x in enumerate(entry["annotations"]) if i not in at_fault
             ]

@@ -81,12 +81,12 @@ def refuse_problems(
     DataError
         With the first problem, and how many more there are.
     """
-    found = list(problems(data, for_training=for_training, marks=marks))
-    refused = [sentence for refuse, sentence in found if refuse]
+    sentences = list(problems(data, for_training=for_training, marks=marks))
+    refused = [sentence for refuse, sentence in sentences if refuse]
     if refused:
         more = f" (and {len(refused) - 1} more: acmnet check)" if refused[1:] else ""
         raise DataError(refused[0] + more)
-    return [sentence for _, sentence in found]
+    return [sentence for _, sentence in sentences]
 
 
 def _label_problems(data: Data) -> Iterator[tuple[bool, str]]:

@@ -158,11 +158,11 @@ class DetectionFile:
         TypeError
             If a video's value is not `Detections`.
         """
-        for video, found in results.items():
-            if not isinstance(found, Detections):
+        for video, detections in results.items():
+            if not isinstance(detections, Detections):
                 raise TypeError(
                     f"video {video!r} must map to Detections, got "
-                    f"{reprlib.repr(found)}; for a file's content pass its path"
+                    f"{reprlib.repr(detections)}; for a file's content pass its path"
                 )
         names = {x: one_form(x) for d in results.values() for x in d.class_names}
         labels, label_index = numbered(
@@ -172,10 +172,13 @@ class DetectionFile:
                 for i in d.class_index.tolist()
             ]
         )
-        lengths = [len(found) for found in results.values()]
+        lengths = [len(detections) for detections in results.values()]
         start_s, end_s, score = (
             np.concatenate(
-                [np.zeros(0), *(getattr(found, name) for found in results.values())]
+                [
+                    np.zeros(0),
+                    *(getattr(detections, name) for detections in results.values()),
+                ]
             )
             for name in ("start_s", "end_s", "score")
         )

@@ -38,11 +38,11 @@ def csv_of(results: Mapping[str, Detections]) -> str:
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     for video in sorted(results):
-        for one in results[video].by_time():
-            start, end = milliseconds(one.start_s, one.end_s)
+        for detection in results[video].by_time():
+            start, end = milliseconds(detection.start_s, detection.end_s)
             times = (f"{start / 1000:.3f}", f"{end / 1000:.3f}")
-            names = guarded(video), guarded(one.label)
-            writer.writerow((*names, *times, f"{one.score:.6g}"))
+            names = guarded(video), guarded(detection.label)
+            writer.writerow((*names, *times, f"{detection.score:.6g}"))
     return text.getvalue()
 
 

@@ -77,10 +77,10 @@ class EntryColumns:
         label, (start_s, end_s) = entry["label"], entry["segment"]
         if not isinstance(label, str) or not isinstance(entry["segment"], list):
             raise TypeError("a label must be text and a segment a list")
-        made = entry_of(label, entry["score"], start_s, end_s)
-        if made is None:
+        row = entry_of(label, entry["score"], start_s, end_s)
+        if row is None:
             raise ValueError("a number is not finite or out of range")
-        return self._add(*made)
+        return self._add(*row)
 
     def _add(self, label: str, score: float, start_s: float, end_s: float) -> Row:
         place = self._places.get(label)

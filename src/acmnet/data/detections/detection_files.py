@@ -127,11 +127,11 @@ def _parts(
 
 def _in_one_form(source: str, results: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
     """Return the entries by each video's name in its composed Unicode form."""
-    found: dict[str, list[Any]] = {}
+    by_name: dict[str, list[Any]] = {}
     for video, entries in results.items():
-        if found.setdefault(one_form(video), entries) is not entries:
+        if by_name.setdefault(one_form(video), entries) is not entries:
             raise DetectionFileError(listed_twice(source, one_form(video)))
-    return found
+    return by_name
 
 
 def _is_video(key: str, value: object) -> bool:
@@ -150,14 +150,14 @@ def _gathered(
     An entry that cannot be used raises an error that does not say which one it is;
     `acmnet.data.detections.detection_entries.faults` finds that.
     """
-    rows = columns.rows_of([entry for found in results.values() for entry in found])
+    rows = columns.rows_of([entry for entries in results.values() for entry in entries])
     labels, label_index = columns.labels_of(rows)
     return DetectionFile(
         source=source,
         video_ids=tuple(results),
         labels=labels,
         video_index=np.repeat(
-            np.arange(len(results)), [len(found) for found in results.values()]
+            np.arange(len(results)), [len(entries) for entries in results.values()]
         ),
         label_index=label_index,
         external_data=external_data,
@@ -203,7 +203,9 @@ def write_detections(
         ) from error
     try:
         if is_arrow(path):
-            in_order = {v: found.by_time() for v, found in sorted(results.items())}
+            in_order = {
+                v: detections.by_time() for v, detections in sorted(results.items())
+            }
             file = DetectionFile.of(in_order, external_data=external_data)
             write_arrow_detections(path, file)
             return
@@ -214,22 +216,31 @@ def write_detections(
             text.write(f'{{"version": "{VERSION}", "external_data": {extra},\n')
             text.write('"results": {')
             separator = "\n"
-            for video, found in sorted(results.items()):
-                text.write(f"{separator}{json.dumps(video)}: {_entries(found)}")
+            for video, detections in sorted(results.items()):
+                text.write(f"{separator}{json.dumps(video)}: {_entries(detections)}")
                 separator = ",\n"
             text.write("\n}}\n")
     except FileError as error:
         raise DetectionFileError(str(error)) from error
 
 
-def _entries(found: Detections) -> str:
+def _entries(detections: Detections) -> str:
     """Return one video's detections as JSON; each float in its shortest exact form."""
-    found = found.by_time()
-    columns = (found.class_index, found.score, found.start_s, found.end_s)
+    detections = detections.by_time()
+    columns = (
+        detections.class_index,
+        detections.score,
+        detections.start_s,
+        detections.end_s,
+    )
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return json.dumps(
         [
-            {"label": found.class_names[c], "score": score, "segment": [start, end]}
+            {
+                "label": detections.class_names[c],
+                "score": score,
+                "segment": [start, end],
+            }
             for c, score, start, end in rows
         ]
     )

@@ -43,15 +43,17 @@ class Shown:
         if self.min_score is not None and not np.isfinite(self.min_score):
             raise ValueError(f"min_score must be finite, got {self.min_score}")
 
-    def of(self, found: Detections) -> Detections:
+    def of(self, detections: Detections) -> Detections:
         """Return the detections of one video that are shown, in their order."""
-        return found.only(self.kept(found.score, np.zeros(len(found), np.int64)))
+        return detections.only(
+            self.kept(detections.score, np.zeros(len(detections), np.int64))
+        )
 
     def of_all(self, results: Mapping[str, Detections]) -> dict[str, Detections]:
         """Return the detections of each video that are shown."""
         if self == Shown():
             return dict(results)
-        return {video: self.of(found) for video, found in results.items()}
+        return {video: self.of(detections) for video, detections in results.items()}
 
     def kept(self, score: FloatArray, video: IntArray) -> BoolArray:
         """Return which of N detections of many videos are shown.

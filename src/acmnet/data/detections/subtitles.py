@@ -11,7 +11,7 @@ from acmnet.data.detections.detection_csv import milliseconds
 from acmnet.segments import Detection, Detections
 
 
-def srt_of(found: Detections, *, with_scores: bool = True) -> str:
+def srt_of(detections: Detections, *, with_scores: bool = True) -> str:
     """Return detections as SubRip; empty if there are none.
 
     ``with_scores`` writes the score of each detection after its action.
@@ -25,13 +25,13 @@ def srt_of(found: Detections, *, with_scores: bool = True) -> str:
     """
     cues = (
         f"{number}\n{start} --> {end}\n"
-        f"{_words(one, with_scores).replace('-->', '->')}\n"
-        for number, start, end, one in _cues(found, ",")
+        f"{_words(detection, with_scores).replace('-->', '->')}\n"
+        for number, start, end, detection in _cues(detections, ",")
     )
     return "\n".join(cues)
 
 
-def webvtt_of(found: Detections, *, with_scores: bool = True) -> str:
+def webvtt_of(detections: Detections, *, with_scores: bool = True) -> str:
     """Return detections as WebVTT.
 
     ``with_scores`` writes the score of each detection after its action.
@@ -50,17 +50,19 @@ def webvtt_of(found: Detections, *, with_scores: bool = True) -> str:
     jump (0.90)
     """
     cues = (
-        f"{number}\n{start} --> {end}\n{_escaped(_words(one, with_scores))}\n"
-        for number, start, end, one in _cues(found, ".")
+        f"{number}\n{start} --> {end}\n{_escaped(_words(detection, with_scores))}\n"
+        for number, start, end, detection in _cues(detections, ".")
     )
     return "\n".join(["WEBVTT\n", *cues])
 
 
-def _cues(found: Detections, point: str) -> Iterator[tuple[int, str, str, Detection]]:
+def _cues(
+    detections: Detections, point: str
+) -> Iterator[tuple[int, str, str, Detection]]:
     """Yield number, start, end and detection of each cue, the earliest start first."""
-    for number, one in enumerate(found.by_time(), start=1):
-        start, end = milliseconds(max(one.start_s, 0.0), one.end_s)
-        yield number, _clock(start, point), _clock(end, point), one
+    for number, detection in enumerate(detections.by_time(), start=1):
+        start, end = milliseconds(max(detection.start_s, 0.0), detection.end_s)
+        yield number, _clock(start, point), _clock(end, point), detection
 
 
 def _clock(time_ms: int, point: str) -> str:
@@ -77,10 +79,10 @@ def _clock(time_ms: int, point: str) -> str:
     return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{rest:03d}"
 
 
-def _words(one: Detection, with_scores: bool) -> str:
+def _words(detection: Detection, with_scores: bool) -> str:
     """Return the text of a cue in one line, because a line break could end the cue."""
-    label = " ".join(one.label.replace("\0", "\ufffd").split())
-    return f"{label} ({one.score:.2f})" if with_scores else label
+    label = " ".join(detection.label.replace("\0", "\ufffd").split())
+    return f"{label} ({detection.score:.2f})" if with_scores else label
 
 
 def _escaped(text: str) -> str:

@@ -113,7 +113,7 @@ def failures_in(path: Path) -> Iterator[Failure]:
     content = read_content(path, "list of failures", FeatureError)
     for line in content.decode("utf-8", "replace").splitlines():
         try:
-            found = parse_json(str(path), line, "failure", FeatureError)
-            yield Failure(**found)  # type: ignore[arg-type]  # no object: TypeError
+            values = parse_json(str(path), line, "failure", FeatureError)
+            yield Failure(**values)  # type: ignore[arg-type]  # no object: TypeError
         except (FeatureError, TypeError):
             continue

@@ -67,8 +67,8 @@ def pack(
     storage = Storage(out, FeatureError)
     names = storage.names()
     _write_manifest(store, storage, names)
-    there = Shards(storage, names).files()
-    missing = [video for video in store.video_ids if video not in there]
+    present = Shards(storage, names).files()
+    missing = [video for video in store.video_ids if video not in present]
     failures: list[str] = []
     videos = shards = 0
     for features in _grouped(_read(store, missing, failures, on_video), shard_bytes):

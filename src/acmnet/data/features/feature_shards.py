@@ -188,8 +188,8 @@ def shard_name(content: bytes) -> str:
 def _note_of(where: str, metadata: object) -> Note:
     """Return what a shard states about its videos."""
     text = metadata.get(METADATA_KEY, "{}") if isinstance(metadata, dict) else "{}"
-    found = parse_json(where, str(text), "note of a shard", FeatureError)
-    values = found if isinstance(found, dict) else {}
+    parsed = parse_json(where, str(text), "note of a shard", FeatureError)
+    values = parsed if isinstance(parsed, dict) else {}
     parts = {name: values.get(name, {}) for name in ("sha256", "cuts_s")}
     if not all(isinstance(part, dict) for part in parts.values()):
         raise FeatureError(f"{where} is damaged: its metadata is wrong; remove it")
@@ -231,10 +231,10 @@ def _header(shape: tuple[int, int], dtype: np.dtype[Any]) -> Header:
 
 def _pair(values: Mapping[str, Any], name: str) -> tuple[int, int] | None:
     """Return two whole numbers from 0 on; None if there is something else."""
-    found = values.get(name)
-    if type(found) is not list or len(found) != 2:
+    pair = values.get(name)
+    if type(pair) is not list or len(pair) != 2:
         return None
-    one, other = found
-    if type(one) is not int or type(other) is not int:
+    first, second = pair
+    if type(first) is not int or type(second) is not int:
         return None
-    return (one, other) if 0 <= one < 2**62 and 0 <= other < 2**62 else None
+    return (first, second) if 0 <= first < 2**62 and 0 <= second < 2**62 else None

@@ -251,15 +251,15 @@ def _first_dimension(directory: Path, files: Mapping[str, Path]) -> int:
             f"{directory} has no {' or '.join(SUFFIXES)} file"
             f"{f', but {released}' if released else ''}; {what_to_do}"
         )
-    found: list[int] = []
+    dimensions: list[int] = []
     for path in files.values():
         with contextlib.suppress(FeatureError):
-            found.append(read_header(path).shape[1])
-        if len(found) == FIRST_FILES:
+            dimensions.append(read_header(path).shape[1])
+        if len(dimensions) == FIRST_FILES:
             break
-    if not found:  # raises the error of the first file
-        found.append(read_header(next(iter(files.values()))).shape[1])
-    return collections.Counter(found).most_common(1)[0][0]
+    if not dimensions:  # raises the error of the first file
+        dimensions.append(read_header(next(iter(files.values()))).shape[1])
+    return collections.Counter(dimensions).most_common(1)[0][0]
 
 
 def _conversion(released: Path) -> str:

@@ -28,10 +28,10 @@ def address_of(place: str | Path) -> str | None:
     >>> address_of(Path("s3://bucket/features")), address_of("runs/features")
     ('s3://bucket/features', None)
     """
-    found = _ADDRESS.fullmatch(Path(place).as_posix())
-    if found is None or found[1] in ON_DISK:
+    match = _ADDRESS.fullmatch(Path(place).as_posix())
+    if match is None or match[1] in ON_DISK:
         return None
-    return f"{found[1]}://{found[2]}"
+    return f"{match[1]}://{match[2]}"
 
 
 def on_disk(place: str | Path) -> Path:
@@ -42,8 +42,8 @@ def on_disk(place: str | Path) -> Path:
     >>> str(on_disk("file:///data/features")), str(on_disk("runs"))
     ('/data/features', 'runs')
     """
-    found = _ADDRESS.fullmatch(Path(place).as_posix())
-    return Path("/", found[2]) if found and found[1] in ON_DISK else Path(place)
+    match = _ADDRESS.fullmatch(Path(place).as_posix())
+    return Path("/", match[2]) if match and match[1] in ON_DISK else Path(place)
 
 
 class Storage:
@@ -84,10 +84,10 @@ class Storage:
                 return sorted(path.name for path in paths)
             self._remote.invalidate_cache()
             try:
-                found = self._remote.ls(self._root, detail=False)
+                entries = self._remote.ls(self._root, detail=False)
             except FileNotFoundError:
                 return []
-            return sorted(name.rstrip("/").rpartition("/")[2] for name in found)
+            return sorted(name.rstrip("/").rpartition("/")[2] for name in entries)
 
     def size(self, name: str) -> int:
         """Return the size of a file in bytes."""

@@ -197,10 +197,10 @@ class FeatureStore:
         if self.shards is not None:
             return self.shards.cuts_s(one_form(video_id))
         record = self._record_of(path)
-        found = None if record is None else self._read_record(record)
-        if record is None or not isinstance(found, dict):
+        values = None if record is None else self._read_record(record)
+        if record is None or not isinstance(values, dict):
             return None
-        return cuts_of(found, record, FeatureError)
+        return cuts_of(values, record, FeatureError)
 
     def _record_of(self, path: Path) -> Path | None:
         """Return the record of a feature file; None if there is none."""
@@ -241,8 +241,8 @@ class FeatureStore:
         record = self._record_of(path)
         if record is None:
             return
-        found = self._read_record(record)
-        recorded = found.get("sha256") if isinstance(found, dict) else None
+        values = self._read_record(record)
+        recorded = values.get("sha256") if isinstance(values, dict) else None
         if hashlib.sha256(content).hexdigest() != recorded:
             raise FeatureError(
                 f"{path} is not as it was extracted: its SHA-256 is not the one in "

@@ -166,8 +166,8 @@ def as_detections(video: Video, scores: Sequence[float]) -> Detections:
     names = tuple(dict.fromkeys(x.label for x in video.instances))
     place = {name: index for index, name in enumerate(names)}
     rows = [
-        (one.segment.start_s, one.segment.end_s, score, place[one.label])
-        for one, score in zip(video.instances, scores, strict=True)
+        (instance.segment.start_s, instance.segment.end_s, score, place[instance.label])
+        for instance, score in zip(video.instances, scores, strict=True)
     ]
     return Detections.of(names, rows)
 

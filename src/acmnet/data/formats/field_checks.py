@@ -74,8 +74,8 @@ def lines_of(text: str) -> Iterator[tuple[int, str]]:
     >>> list(lines_of("a\r\n\nb"))
     [(1, 'a'), (2, ''), (3, 'b')]
     """
-    found = (match[1] or "" for match in _LINE.finditer(text))
-    return enumerate(found, start=1)
+    texts = (match[1] or "" for match in _LINE.finditer(text))
+    return enumerate(texts, start=1)
 
 
 def time_s(where: str, what: str, value: object) -> float:

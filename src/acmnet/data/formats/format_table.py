@@ -91,24 +91,28 @@ def format_named(name: str) -> Format:
     FormatError
         If there is no such format.
     """
-    found = BY_NAME.get(name.casefold())
-    if found is None:
+    named = BY_NAME.get(name.casefold())
+    if named is None:
         raise FormatError(
             f"there is no format {quoted(name)}; the formats are {', '.join(NAMES)}"
         )
-    return found
+    return named
 
 
 def own_format(path: Path) -> Format:
     """Return which of acmnet's own formats a file has, by its suffix."""
     suffix = path.suffix.lower()
-    return next((one for one in OWN if suffix in one.suffixes), CSV)
+    return next(
+        (file_format for file_format in OWN if suffix in file_format.suffixes), CSV
+    )
 
 
 def format_to_write(path: Path) -> Format | None:
     """Return the first format with the suffix of a path; None if there is none."""
     suffix = path.suffix.lower()
-    return next((one for one in FORMATS if suffix in one.suffixes), None)
+    return next(
+        (file_format for file_format in FORMATS if suffix in file_format.suffixes), None
+    )
 
 
 def target_format(out: Path, named: str | None) -> Format:
@@ -128,26 +132,32 @@ def target_format(out: Path, named: str | None) -> Format:
     """
     if named is not None:
         return format_named(named)
-    found = format_to_write(out)
-    if found is None or out.suffix.lower() == ".txt":
+    by_suffix = format_to_write(out)
+    if by_suffix is None or out.suffix.lower() == ".txt":
         got = f"ends with {out.suffix!r}" if out.suffix else "has no suffix"
-        suffixes = [suffix for one in FORMATS for suffix in one.suffixes]
+        suffixes = [
+            suffix for file_format in FORMATS for suffix in file_format.suffixes
+        ]
         raise FormatError(
             f"{out} {got}, which does not tell the format to write; "
             f"{did_you_mean(out.suffix, suffixes)}name the format with --to-format, "
             f"one of {', '.join(NAMES)}"
         )
-    return found
+    return by_suffix
 
 
 def format_of_file(path: Path) -> Format:
     """Return the format of a label file; that of a table if none is recognised."""
     suffix = path.suffix.lower()
-    shared = [one for one in FORMATS if suffix in one.suffixes]
+    shared = [file_format for file_format in FORMATS if suffix in file_format.suffixes]
     if len(shared) == 1 and suffix != ".xml":
         return shared[0]
     head = start_of(path)
-    fits = [one for one in _by_content(head) if one in shared or not shared]
+    fits = [
+        file_format
+        for file_format in _by_content(head)
+        if file_format in shared or not shared
+    ]
     return [*fits, JSON if suffix == ".json" else CSV][0]
 
 

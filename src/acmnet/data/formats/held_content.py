@@ -125,7 +125,7 @@ class _Holder:
             self.count["names"] += len(names_alone(video))
         labels = [x.label for x in instances] + [x.label for x in points]
         labels += [self._name(x) for x in names]
-        made = Video(
+        held_video = Video(
             id=self._id(video.id),
             subset=self._subset(video.subset),
             duration_s=self._duration(video, instances, points),
@@ -134,7 +134,7 @@ class _Holder:
             points=points,
             watched=watched,
         )
-        return made, tuple(scores)
+        return held_video, tuple(scores)
 
     def _subset(self, name: str | None) -> str | None:
         known = self.format.subsets
@@ -167,20 +167,20 @@ class _Holder:
         known = (self.content.scores or {}).get(video.id)
         if known is not None and not self._can("scores"):
             self.count["scores"] += len(known)
-        found: list[Instance] = []
+        instances: list[Instance] = []
         scores: list[float] = []
-        for index, one in enumerate(video.instances):
-            segment = self._segment(one.segment)
+        for index, instance in enumerate(video.instances):
+            segment = self._segment(instance.segment)
             if segment is None:
                 self.count["before"] += 1
                 continue
-            found.append(Instance(self._name(one.label), segment))
+            instances.append(Instance(self._name(instance.label), segment))
             scores.append(0.0 if known is None else self._score(known[index]))
         if not self._can("overlaps"):
-            merged = list(_merged(found))
-            self.count["merged"] += len(found) - len(merged)
+            merged = list(_merged(instances))
+            self.count["merged"] += len(instances) - len(merged)
             return merged, []
-        return found, scores
+        return instances, scores
 
     def _segment(self, given: Segment) -> Segment | None:
         """Return a segment with times as the format has them; None before time 0."""
@@ -290,14 +290,16 @@ def _phrase(n: int, what: str) -> str:
 def _merged(instances: Sequence[Instance]) -> Iterator[Instance]:
     """Yield the segments, those of one class that overlap or touch put together."""
     last: dict[str, Segment] = {}
-    for one in sorted(instances, key=lambda x: (x.segment.start_s, x.segment.end_s)):
-        before = last.get(one.label)
-        if before is not None and one.segment.start_s <= before.end_s:
-            end_s = max(before.end_s, one.segment.end_s)
-            last[one.label] = Segment(before.start_s, end_s)
+    for instance in sorted(
+        instances, key=lambda x: (x.segment.start_s, x.segment.end_s)
+    ):
+        before = last.get(instance.label)
+        if before is not None and instance.segment.start_s <= before.end_s:
+            end_s = max(before.end_s, instance.segment.end_s)
+            last[instance.label] = Segment(before.start_s, end_s)
         else:
             if before is not None:
-                yield Instance(one.label, before)
-            last[one.label] = one.segment
+                yield Instance(instance.label, before)
+            last[instance.label] = instance.segment
     for label, segment in last.items():
         yield Instance(label, segment)

@@ -100,10 +100,10 @@ class MarkList:
             for i in order.tolist()
         )
         for video, of_video in itertools.groupby(rows, key=lambda row: row[0]):
-            found = VideoMarks([], [])
+            marks = VideoMarks([], [])
             for _, label, start_s, end_s in of_video:
                 if start_s == end_s:
-                    found.points.append(Point(label, start_s))
+                    marks.points.append(Point(label, start_s))
                 else:
-                    found.instances.append(Instance(label, Segment(start_s, end_s)))
-            yield video, found
+                    marks.instances.append(Instance(label, Segment(start_s, end_s)))
+            yield video, marks

@@ -24,10 +24,12 @@ def foreign_format(path: Path) -> Format | None:
         If a folder has files of several formats.
     """
     if not path.is_dir():
-        found = format_of_file(path)
-        return None if found in OWN else found
-    formats = {one.name: one for one, _ in _files(path)}
-    foreign = [one for one in formats.values() if one not in OWN]
+        named = format_of_file(path)
+        return None if named in OWN else named
+    formats = {file_format.name: file_format for file_format, _ in _files(path)}
+    foreign = [
+        file_format for file_format in formats.values() if file_format not in OWN
+    ]
     if len(foreign) > 1:
         raise AnnotationError(
             f"{path} has files of several formats, {some(list(formats))}; keep those "
@@ -38,7 +40,7 @@ def foreign_format(path: Path) -> Format | None:
 
 def _files(folder: Path, wanted: Format | None = None) -> Iterator[tuple[Format, Path]]:
     """Yield the files of a folder that may be labels, and their formats, sorted."""
-    suffixes = {x for one in FORMATS for x in one.suffixes}
+    suffixes = {x for file_format in FORMATS for x in file_format.suffixes}
     for path in sorted(folder.iterdir()):
         suffix = path.suffix.lower()
         if not path.is_file() or suffix not in suffixes:
@@ -101,10 +103,10 @@ def _annotations(
 ) -> Annotations:
     """Return what several files say together."""
     parsed = list(parsed)
-    videos = [video for one in parsed for video in one.videos]
+    videos = [video for part in parsed for video in part.videos]
     if file_format.one_file == "class":
         videos = _merged(source, videos)
-    names = dict.fromkeys(x for one in parsed for x in one.classes)
+    names = dict.fromkeys(x for part in parsed for x in part.classes)
     if names:
         names |= dict.fromkeys(sorted({x for v in videos for x in v.labels}))
     twice = {video.id for video in videos}
@@ -114,17 +116,17 @@ def _annotations(
         raise AnnotationError(
             f"{source}: video {again!r} is there twice; keep one, or merge the two"
         )
-    found = assembled(source, videos, tuple(names))
-    refuse_contradictions(source, found.videos.values())
-    notes = tuple(note for one in parsed for note in one.notes)
-    return dataclasses.replace(found, notes=notes)
+    annotations = assembled(source, videos, tuple(names))
+    refuse_contradictions(source, annotations.videos.values())
+    notes = tuple(note for part in parsed for note in part.notes)
+    return dataclasses.replace(annotations, notes=notes)
 
 
 def _merged(source: str, videos: Iterable[Video]) -> list[Video]:
     """Return one video for each id, with the segments of all classes."""
-    found: dict[str, Video] = {}
+    by_id: dict[str, Video] = {}
     for video in videos:
-        before = found.get(video.id)
+        before = by_id.get(video.id)
         if before is not None:
             if before.subset != video.subset:
                 raise AnnotationError(
@@ -136,5 +138,5 @@ def _merged(source: str, videos: Iterable[Video]) -> list[Video]:
                 labels=(*before.labels, *video.labels),
                 instances=(*before.instances, *video.instances),
             )
-        found[video.id] = video
-    return list(found.values())
+        by_id[video.id] = video
+    return list(by_id.values())

@@ -59,14 +59,16 @@ def content_of_detections(
 ) -> Content:
     """Return detections as they can be written."""
     videos, scores = [], {}
-    for name, found in results.items():
+    for name, detections in results.items():
         instances = tuple(
-            Instance(one_form(one.label), Segment(one.start_s, one.end_s))
-            for one in found
+            Instance(
+                one_form(detection.label), Segment(detection.start_s, detection.end_s)
+            )
+            for detection in detections
         )
         labels = tuple(dict.fromkeys(x.label for x in instances))
         videos.append(Video(id=name, labels=labels, instances=instances))
-        scores[name] = tuple(one.score for one in found)
+        scores[name] = tuple(detection.score for detection in detections)
     used = sorted({x for video in videos for x in video.labels})
     return Content(
         videos=tuple(videos), class_names=tuple(used), scores=scores, fps=fps

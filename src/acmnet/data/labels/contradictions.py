@@ -183,8 +183,8 @@ class _Cover:
     def around(self, time_s: float) -> Segment | None:
         """Return a segment that holds a time, ends included; None if none does."""
         before = bisect.bisect_right(self.starts, time_s)
-        found = self.latest[before - 1] if before else None
-        return found if found is not None and found.end_s >= time_s else None
+        segment = self.latest[before - 1] if before else None
+        return segment if segment is not None and segment.end_s >= time_s else None
 
     def reaches_into(self, span: Segment) -> bool:
         """Return whether any segment has time in common with a span."""

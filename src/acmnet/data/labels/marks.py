@@ -103,10 +103,10 @@ def held_marks(
 
     Videos without such a mark are left out.
     """
-    found = {
+    marks_of = {
         video.id: _marks(video, supervision) for video in annotations.videos.values()
     }
-    return {video: marks for video, marks in found.items() if marks}
+    return {video: marks for video, marks in marks_of.items() if marks}
 
 
 def marked_classes(marks: Mapping[str, VideoMarks]) -> frozenset[str]:

@@ -252,9 +252,9 @@ def _pose(
     return (lean, *near_arm, *near_leg, *far_arm, *far_leg, raised, width)
 
 
-def _blended(one: Pose, other: Pose, share: float) -> Pose:
+def _blended(first: Pose, second: Pose, share: float) -> Pose:
     """Return the pose between two poses; ``share`` is the part of the second."""
-    return tuple(a + share * (b - a) for a, b in zip(one, other, strict=True))
+    return tuple(a + share * (b - a) for a, b in zip(first, second, strict=True))
 
 
 def _walking(cycles: float) -> Pose:

@@ -147,9 +147,9 @@ def _write_missing(
     ``on_video`` is that of `simulate`.
     """
     waiting = [x for x in videos if not (features / f"{x.id}.npy").exists()]
-    there = len(videos) - len(waiting)
-    on_video(there, len(videos))
-    for done, video in enumerate(waiting, start=there + 1):
+    n_present = len(videos) - len(waiting)
+    on_video(n_present, len(videos))
+    for done, video in enumerate(waiting, start=n_present + 1):
         values = simulator.video(video).features
         values = np.minimum(values, np.finfo(np.float16).max).astype(np.float16)
         write_features(features, video.id, values)
@@ -167,15 +167,15 @@ def _refuse_other(out: Path, parameters: dict[str, Any]) -> None:
             )
         return
     text = read_text(path, "simulation", SimulationError, "name another folder")
-    found = parse_json(str(path), text, "simulation", SimulationError)
+    stored = parse_json(str(path), text, "simulation", SimulationError)
     ours = json.loads(json.dumps(parameters))
-    if found == ours:
+    if stored == ours:
         return
-    asked, other = _flat(ours), _flat(found)
-    name = next((k for k in asked if asked[k] != other.get(k)), "content")
+    requested, other = _flat(ours), _flat(stored)
+    name = next((k for k in requested if requested[k] != other.get(k)), "content")
     raise SimulationError(
         f"{path} holds another simulation: its {name} is {other.get(name)!r}, "
-        f"{asked.get(name)!r} was asked for; name another folder"
+        f"{requested.get(name)!r} was asked for; name another folder"
     )
 
 
@@ -213,8 +213,11 @@ def _as_json(annotations: Annotations, chosen: dict[str, Video]) -> dict[str, An
         entry: dict[str, Any] = {} if video.subset is None else {"subset": video.subset}
         entry["duration"] = video.duration_s
         entry["annotations"] = [
-            {"label": one.label, "segment": [one.segment.start_s, one.segment.end_s]}
-            for one in video.instances
+            {
+                "label": instance.label,
+                "segment": [instance.segment.start_s, instance.segment.end_s],
+            }
+            for instance in video.instances
         ]
         database[video.id] = entry
     names = list(annotations.class_names)

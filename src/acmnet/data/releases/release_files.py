@@ -87,10 +87,10 @@ def found_parts(source: Path, names: Path | None = None) -> list[Part]:
 
 def by_video(parts: Iterable[Part]) -> dict[str, dict[str, Part]]:
     """Return the parts of each video by their streams, sorted by video."""
-    found: dict[str, dict[str, Part]] = {}
+    videos: dict[str, dict[str, Part]] = {}
     for part in parts:
-        found.setdefault(part.video, {})[part.stream] = part
-    return dict(sorted(found.items()))
+        videos.setdefault(part.video, {})[part.stream] = part
+    return dict(sorted(videos.items()))
 
 
 def read_video(streams: Mapping[str, Part]) -> Array:
@@ -110,20 +110,20 @@ def read_video(streams: Mapping[str, Part]) -> Array:
         return _without_crops(streams[""])
     missing = [name for name in STREAMS if name not in streams]
     if missing or len(streams) > len(STREAMS):
-        there = next(iter(streams.values())).origin
+        origin = next(iter(streams.values())).origin
         lacks = " and ".join(missing) or "one stream only"
         raise FeatureError(
-            f"{there}: {lacks} of this video is missing beside it; give the folder "
+            f"{origin}: {lacks} of this video is missing beside it; give the folder "
             "that holds both streams"
         )
-    both = [_without_crops(streams[name]) for name in STREAMS]
-    rows = [len(x) for x in both]
+    arrays = [_without_crops(streams[name]) for name in STREAMS]
+    rows = [len(x) for x in arrays]
     if rows[0] != rows[1]:
         raise FeatureError(
             f"{streams['rgb'].origin} has {rows[0]} rows and {streams['flow'].origin} "
             f"has {rows[1]}; both streams must have as many"
         )
-    return np.concatenate(both, axis=1)
+    return np.concatenate(arrays, axis=1)
 
 
 def _parts_of(file: Path, names: Path | None) -> Iterator[Part]:
@@ -188,13 +188,13 @@ def _joint_parts(file: Path, names: Path | None) -> Iterator[Part]:
 def _names_beside(file: Path) -> Path:
     """Return the list of names of an array of all videos."""
     places = [file.parent / NAMES_FILE, *sorted(file.parent.glob(f"*/{NAMES_FILE}"))]
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
+    file_of_names = next((place for place in places if place.is_file()), None)
+    if file_of_names is None:
         raise FeatureError(
             f"{file} has the features of all videos without their names; name the file "
             f"with their names, {NAMES_FILE}, with --names"
         )
-    return found
+    return file_of_names
 
 
 def _text(listed: Path, entry: object) -> str:

@@ -80,22 +80,22 @@ def release_named(name: str, given: SnippetGrid | None, fps: float | None) -> Re
     FeatureError
         If there is no such release, or its grid is not known.
     """
-    found = next((one for one in RELEASES if one.name == name.casefold()), None)
-    if found is None:
-        names = ", ".join(one.name for one in RELEASES)
+    release = next((known for known in RELEASES if known.name == name.casefold()), None)
+    if release is None:
+        names = ", ".join(known.name for known in RELEASES)
         raise FeatureError(f"there is no release {quoted(name)}; known are {names}")
-    if found.grid is None:
+    if release.grid is None:
         if given is None:
             raise FeatureError(
-                f"features of the release {found.name!r} need their grid: --fps, "
+                f"features of the release {release.name!r} need their grid: --fps, "
                 "--snippet-frames and --stride-frames"
             )
-        return dataclasses.replace(found, grid=given)
+        return dataclasses.replace(release, grid=given)
     if given is not None:
         raise FeatureError(
-            f"the release {found.name!r} states its grid; of its options give --fps at "
-            "most, or name the release other"
+            f"the release {release.name!r} states its grid; of its options give --fps "
+            "at most, or name the release other"
         )
     if fps is None:
-        return found
-    return dataclasses.replace(found, grid=dataclasses.replace(found.grid, fps=fps))
+        return release
+    return dataclasses.replace(release, grid=dataclasses.replace(release.grid, fps=fps))

@@ -111,8 +111,8 @@ class ArrowTable:
         )
         if len(text) > LARGEST_NOTE_BYTES:
             raise self.error(f"{self.path}: its metadata is too large; write it again")
-        found = parse_json(str(self.path), text, self.kind, self.error)
-        return found if isinstance(found, dict) else {}
+        values = parse_json(str(self.path), text, self.kind, self.error)
+        return values if isinstance(values, dict) else {}
 
     def n_rows(self) -> int:
         """Return the number of rows."""
@@ -168,16 +168,16 @@ class ArrowTable:
                     f"{quoted(', '.join(self.schema.names))}; name them as "
                     f"{', '.join((*self._texts, *self._numbers))}"
                 )
-            found = self.schema.field(name).type
-            value = found.value_type if types.is_dictionary(found) else found
+            actual = self.schema.field(name).type
+            value = actual.value_type if types.is_dictionary(actual) else actual
             is_text = types.is_string(value) or types.is_large_string(value)
-            is_number = types.is_integer(found) or types.is_floating(found)
-            is_blank = types.is_null(found)
+            is_number = types.is_integer(actual) or types.is_floating(actual)
+            is_blank = types.is_null(actual)
             fits = is_text if name in self._texts else is_number
             if not (fits or is_blank):
                 what = "text" if name in self._texts else "numbers"
                 raise self.error(
-                    f"{self.path}: the column {name!r} must hold {what}, got {found}; "
+                    f"{self.path}: the column {name!r} must hold {what}, got {actual}; "
                     "write it as such"
                 )
 
@@ -277,10 +277,10 @@ class Names:
         )
         if is_new_form and self.error is not None:
             raise self.error(listed_twice(str(self.path), name))
-        found = self._place.setdefault(name, len(self.distinct))
-        if found == len(self.distinct):
+        place = self._place.setdefault(name, len(self.distinct))
+        if place == len(self.distinct):
             self.distinct.append(name)
-        return found
+        return place
 
 
 def _by_first_use(codes: IntArray, n: int) -> list[int]:

@@ -198,8 +198,8 @@ def _differing(first: Sequence[str], other: Sequence[str], name: str) -> str:
 def _could_be_writing(words: Sequence[str], alphabets: Sequence[str]) -> bool:
     """Return whether a person could have written words, in one of some languages."""
     letters = [x.lower() for word in words for x in word if _is_letter(x)]
-    found = {x for x in letters if not x.isascii()}
-    if not any(found <= set(_LETTER.findall(alphabet)) for alphabet in alphabets):
+    foreign = {x for x in letters if not x.isascii()}
+    if not any(foreign <= set(_LETTER.findall(alphabet)) for alphabet in alphabets):
         return False
     cyrillic = [x for x in letters if _script(x) == "CYRILLIC"]
     if sum(x in VOWELS for x in cyrillic) < FEWEST_VOWELS * len(cyrillic):

@@ -106,8 +106,8 @@ def _frame(cell: str) -> float:
     >>> _frame("12"), _frame("labeled-data/mouse/img0012.png")
     (12.0, 12.0)
     """
-    found = _FRAME.fullmatch(cell)
-    return float(found[1]) if found else math.nan
+    match = _FRAME.fullmatch(cell)
+    return float(match[1]) if match else math.nan
 
 
 def _column(names: Sequence[Any]) -> _Column:
@@ -132,7 +132,7 @@ def _appendable_table(path: Path, group: h5py.Group) -> _Table:
     for block in blocks:
         refuse_size((len(table), *table.dtype[block].shape))
         stored = table.attrs.get(f"{block}_kind", b"")
-        columns += [_column(found) for found in _plain_values(path, stored)]
+        columns += [_column(levels) for levels in _plain_values(path, stored)]
         values.append(np.asarray(table.fields(block)[:], np.float64))
     index = np.asarray(table.fields("index")[:])
     return _checked(path, columns, np.concatenate(values, axis=1), index)
@@ -152,7 +152,7 @@ def _fixed_table(path: Path, group: h5py.Group) -> _Table:
             levels.append([names[code].decode() for code in codes])
         held = group[f"block{block}_values"]
         refuse_size(held.shape)
-        columns += [_column(found) for found in zip(*levels, strict=True)]
+        columns += [_column(levels_of) for levels_of in zip(*levels, strict=True)]
         values.append(np.asarray(held[:], np.float64))
     if "axis1" not in group:  # several levels: folders and pictures
         _refuse_pictures(path)
@@ -204,18 +204,18 @@ def _plain_values(path: Path, stored: object) -> Iterable[tuple[Any, ...]]:
     """
     content = stored if isinstance(stored, bytes) else str(stored).encode()
     try:
-        found = _PlainValues(io.BytesIO(content)).load()
+        values = _PlainValues(io.BytesIO(content)).load()
     except Exception as error:  # noqa: BLE001 - a damaged pickle raises anything
         raise TrackError(
             f"{path}: the headers of its columns cannot be read ({error}); convert it "
             "to CSV with deeplabcut.analyze_videos_converth5_to_csv"
         ) from None
-    is_table = isinstance(found, list) and all(
-        isinstance(names, tuple) and len(names) in (3, 4) for names in found
+    is_table = isinstance(values, list) and all(
+        isinstance(names, tuple) and len(names) in (3, 4) for names in values
     )
     if not is_table:
         _refuse_table(path)
-    headers: list[tuple[Any, ...]] = found
+    headers: list[tuple[Any, ...]] = values
     return headers
 
 
@@ -257,8 +257,8 @@ def _tracks(
 
 def _refuse_columns(source: str, columns: list[_Column], kept: list[_Column]) -> None:
     """Refuse columns that are no places, or are there twice."""
-    found = {c.coordinate for c in kept}
-    if missing := [axis for axis in ("x", "y") if axis not in found]:
+    coordinates = {c.coordinate for c in kept}
+    if missing := [axis for axis in ("x", "y") if axis not in coordinates]:
         raise TrackError(
             f"{source}: no column has the coordinate {' or '.join(missing)} (it has "
             f"{some(sorted({c.coordinate for c in columns}))}); is it the right file?"

@@ -110,21 +110,21 @@ def columns_of(header: Sequence[str]) -> LandmarkColumns:
     """Return what the columns of a header mean."""
     plain = [plain_name(cell) for cell in header]
     point = _place(plain, _POINT)
-    found: dict[tuple[str, str], int] = {}
+    places: dict[tuple[str, str], int] = {}
     is_state = False
     for i, cell in enumerate(header):
         named = _named(cell, is_long=point is not None)
         if named is not None:
             is_state |= named[1] in STATE_WORDS
             part = named[1] if named[1] in AXES else SURE
-            found.setdefault((named[0], part), i)
-    whole = _whole(found)
+            places.setdefault((named[0], part), i)
+    whole = _whole(places)
     individual = _place(plain, _INDIVIDUAL)
     bodies = {} if individual is not None or point is not None else _side_by_side(whole)
     clocks = [i for i, name in enumerate(plain) if _unit(name) is not None]
     time = next((i for i in clocks if _unit(plain[i])), clocks[0] if clocks else None)
     return LandmarkColumns(
-        {key: i for key, i in found.items() if key[0] in whole},
+        {key: i for key, i in places.items() if key[0] in whole},
         is_state,
         individual,
         point,
@@ -141,11 +141,11 @@ def columns_of(header: Sequence[str]) -> LandmarkColumns:
     )
 
 
-def _whole(found: Mapping[tuple[str, str], int]) -> list[str]:
+def _whole(places: Mapping[tuple[str, str], int]) -> list[str]:
     """Return the points that have a place: x and y, and z where the others have one."""
-    names = dict.fromkeys(name for name, _ in found)
-    flat = [name for name in names if (name, "x") in found and (name, "y") in found]
-    deep = [name for name in flat if (name, "z") in found]
+    names = dict.fromkeys(name for name, _ in places)
+    flat = [name for name in names if (name, "x") in places and (name, "y") in places]
+    deep = [name for name in flat if (name, "z") in places]
     return deep if len(deep) >= LEAST_POINTS_IN_SPACE else flat
 
 
@@ -159,10 +159,10 @@ def _side_by_side(names: Sequence[str]) -> dict[str, tuple[str, str]]:
     >>> _side_by_side(["hand_0", "hand_1"])
     {}
     """
-    found = {name: _SIDE_BY_SIDE.fullmatch(name) for name in names}
-    if not all(found.values()):
+    matches = {name: _SIDE_BY_SIDE.fullmatch(name) for name in names}
+    if not all(matches.values()):
         return {}
-    return {name: (x[1], x[2]) for name, x in found.items() if x}
+    return {name: (x[1], x[2]) for name, x in matches.items() if x}
 
 
 def _place(plain: Sequence[str], pattern: re.Pattern[str]) -> int | None:
@@ -182,12 +182,12 @@ def _unit(name: str) -> float | None:
     """
     if name in CLOCK_WORDS:
         return 0.0
-    found = _CLOCK.fullmatch(name)
-    if found is None or found[1] is None:
+    match = _CLOCK.fullmatch(name)
+    if match is None or match[1] is None:
         return None
     if name == "s":  # it may be anything
         return None
-    return UNITS_S.get(found[1])
+    return UNITS_S.get(match[1])
 
 
 def _named(cell: str, *, is_long: bool) -> tuple[str, str] | None:
@@ -196,14 +196,14 @@ def _named(cell: str, *, is_long: bool) -> tuple[str, str] | None:
         name = plain_name(cell).removeprefix("position_")
         is_part = name in {*AXES, *SURE_WORDS, *STATE_WORDS}
         return ("", name) if is_part else None
-    found = _PART_LAST.fullmatch(cell)
-    if found:
-        return found[1], found[2].lower()
-    found = _PART_JOINED.fullmatch(cell)
-    if found:
-        return found[1], found[2].lower()
-    found = _PART_FIRST.fullmatch(cell)
-    if found:
-        part, name = (found[1], found[2]) if found[1] else (found[3], found[4])
+    match = _PART_LAST.fullmatch(cell)
+    if match:
+        return match[1], match[2].lower()
+    match = _PART_JOINED.fullmatch(cell)
+    if match:
+        return match[1], match[2].lower()
+    match = _PART_FIRST.fullmatch(cell)
+    if match:
+        part, name = (match[1], match[2]) if match[1] else (match[3], match[4])
         return name, part.lower()
     return None

@@ -142,7 +142,7 @@ def _array(path: Path) -> npt.NDArray[np.float32]:
                 )
             refuse_size(shape)
             file.seek(0)
-            found = np.load(file, allow_pickle=False)
+            array = np.load(file, allow_pickle=False)
     except OSError as error:
         raise TrackError(f"{path} could not be read: {error}; check the path") from None
     except TrackError:
@@ -151,7 +151,7 @@ def _array(path: Path) -> npt.NDArray[np.float32]:
         raise TrackError(f"{path} is no whole .npy file: {error}; save it again") from (
             None
         )
-    return np.asarray(found, np.float32)
+    return np.asarray(array, np.float32)
 
 
 def _manifest(path: Path) -> Mapping[str, object]:
@@ -162,18 +162,18 @@ def _manifest(path: Path) -> Mapping[str, object]:
             continue
         empty = "write {} there, or remove the file"
         text = read_text(manifest, KIND, TrackError, empty, LARGEST_NOTE_BYTES)
-        found = parse_json(str(manifest), text, KIND, TrackError)
-        if not isinstance(found, dict):
+        values = parse_json(str(manifest), text, KIND, TrackError)
+        if not isinstance(values, dict):
             raise TrackError(
                 f'{manifest} must be a JSON object such as {{"fps": 30}}, got '
-                f"{quoted(str(found))}"
+                f"{quoted(str(values))}"
             )
-        if unknown := [key for key in found if key not in KEYS]:
+        if unknown := [key for key in values if key not in KEYS]:
             raise TrackError(
                 f"{manifest} has the unknown key {some(unknown)}; the keys are "
                 f"{', '.join(KEYS)}"
             )
-        stated |= found
+        stated |= values
     return stated
 
 

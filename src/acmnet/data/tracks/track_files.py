@@ -82,7 +82,7 @@ def _read_hdf5(path: Path) -> Tracks:
     """Return the tracks of an HDF5 file of DeepLabCut or SLEAP."""
     try:
         with h5py.File(path, "r") as file:
-            found = read_sleap_hdf5(path, file) or read_deeplabcut_hdf5(path, file)
+            tracks = read_sleap_hdf5(path, file) or read_deeplabcut_hdf5(path, file)
             held = sorted(file)
     except TrackError as error:
         named = str(error)
@@ -91,10 +91,10 @@ def _read_hdf5(path: Path) -> Tracks:
         raise TrackError(
             f"{path} is no whole HDF5 file: {one_line(error)}; export it again"
         ) from None
-    if found is None:
+    if tracks is None:
         raise TrackError(
             f"{path} is an HDF5 file of neither DeepLabCut nor SLEAP's analysis (it "
             f"holds {', '.join(held) or 'nothing'}); convert it to an array of "
             "(frames, individuals, points, 2 or 3) in a .npy file (docs/tracks.md)"
         )
-    return found
+    return tracks

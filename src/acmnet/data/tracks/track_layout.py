@@ -90,12 +90,12 @@ def layout_of(
     individuals that are seen in one frame at the most.
     """
     seen = tracks.seen(min_likelihood).any(axis=2)
-    found = seen.shape[1]
+    n_found = seen.shape[1]
     if tracks.are_fragments:
-        found = max(1, int(seen.sum(axis=1).max()))
+        n_found = max(1, int(seen.sum(axis=1).max()))
     return TrackLayout(
         tuple(points or tracks.points),
-        found if n_individuals is None else n_individuals,
+        n_found if n_individuals is None else n_individuals,
         tracks.positions.shape[3],
         min_likelihood=min_likelihood,
     )

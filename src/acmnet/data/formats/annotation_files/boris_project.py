@@ -61,14 +61,14 @@ def _objects(where: str, what: str, value: object) -> dict[str, Any]:
 
 def _ethogram(source: Source, project: Mapping[str, Any]) -> dict[str, bool]:
     """Return each behaviour of the project, and whether it is a point event."""
-    found: dict[str, bool] = {}
+    is_point: dict[str, bool] = {}
     conf = _objects(str(source.path), "behaviors_conf", project.get("behaviors_conf"))
     for number, entry in conf.items():
         where = f"{source.path}: behaviors_conf {number!r}"
         entry = _objects(where, "a behaviour", entry)
         code = action_name(where, entry.get("code"))
-        found[code] = str(entry.get("type", "")).startswith("Point")
-    return found
+        is_point[code] = str(entry.get("type", "")).startswith("Point")
+    return is_point
 
 
 class _Observation:
@@ -135,15 +135,15 @@ class _Observation:
             end = float("inf") if is_last else begin + (length_s or 0.0)
             of_file = [
                 Instance(
-                    one.label,
+                    instance.label,
                     segment(
                         self.where,
-                        one.segment.start_s - begin,
-                        min(one.segment.end_s, end) - begin,
+                        instance.segment.start_s - begin,
+                        min(instance.segment.end_s, end) - begin,
                     ),
                 )
-                for one in instances
-                if begin <= one.segment.start_s < end
+                for instance in instances
+                if begin <= instance.segment.start_s < end
             ]
             at = [Point(x.label, x.time_s - begin) for x in points]
             at = [x for x in at if 0 <= x.time_s < end - begin]
@@ -153,10 +153,10 @@ class _Observation:
 
 def _put_together(videos: Iterator[Video]) -> tuple[list[Video], list[str]]:
     """Return one video for each name, and the names that had several observations."""
-    found: dict[str, Video] = {}
+    by_id: dict[str, Video] = {}
     several: dict[str, None] = {}
     for video in videos:
-        before = found.get(video.id)
+        before = by_id.get(video.id)
         if before is not None:
             several[video.id] = None
             video = video_of(
@@ -165,8 +165,8 @@ def _put_together(videos: Iterator[Video]) -> tuple[list[Video], list[str]]:
                 [*before.points, *video.points],
                 duration_s=video.duration_s or before.duration_s,
             )
-        found[video.id] = video
-    return list(found.values()), list(several)
+        by_id[video.id] = video
+    return list(by_id.values()), list(several)
 
 
 def read(source: Source) -> Parsed:
@@ -216,8 +216,10 @@ def _observation(video: Video, own_lanes: Lanes) -> dict[str, Any]:
     events: list[tuple[float, int, list[Any]]] = []
     for (label, lane), in_lane in own_lanes.items():
         subject = f"overlap {lane}" if lane else ""
-        for number, one in enumerate(in_lane):
-            for order, at in enumerate((one.segment.start_s, one.segment.end_s)):
+        for number, instance in enumerate(in_lane):
+            for order, at in enumerate(
+                (instance.segment.start_s, instance.segment.end_s)
+            ):
                 events.append(
                     (at, 2 * number + order, [at, subject, label, "", "", "NA"])
                 )

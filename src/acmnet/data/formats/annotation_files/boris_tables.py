@@ -70,13 +70,13 @@ def columns_of(cells: Sequence[str]) -> dict[str, int] | None:
     True
     """
     named = {cell.strip().casefold(): i for i, cell in reversed([*enumerate(cells)])}
-    found = {
+    places = {
         meaning: next(named[name] for name in names if name in named)
         for meaning, names in COLUMNS.items()
         if any(name in named for name in names)
     }
-    has_times = "time" in found or {"start", "stop"} <= set(found)
-    return found if {"behavior", "type"} <= set(found) and has_times else None
+    has_times = "time" in places or {"start", "stop"} <= set(places)
+    return places if {"behavior", "type"} <= set(places) and has_times else None
 
 
 class _Reader:
@@ -136,13 +136,13 @@ class _Reader:
         for states in self.states.values():
             states.refuse_open()
         names = list(self.videos)
-        found = dict(self.marks.by_video())
+        marks = dict(self.marks.by_video())
         nothing = VideoMarks([], [])
         return Parsed(
             [
                 video_of(
                     name,
-                    *found.pop(number, nothing),
+                    *marks.pop(number, nothing),
                     duration_s=self.lengths[number] or None,
                 )
                 for number, name in enumerate(names)

@@ -127,7 +127,7 @@ def _read_annotator(source: Source) -> MarkList:
     """Return the bouts of a file of the Caltech Behavior Annotator."""
     fps = source.frame_rate(video_name(str(source.path), source.path.stem))
     in_stream = False
-    found = MarkList()
+    marks = MarkList()
     for where, line in _lines(source):
         if re.match(r"S\d+:", line):
             in_stream = True
@@ -137,8 +137,8 @@ def _read_annotator(source: Source) -> MarkList:
             times = (start - 1) / fps, end / fps
             refuse_unended(where, *times)
             if label != NO_BEHAVIOUR:
-                found.add_segment(where, action_name(where, label), *times)
-    return found
+                marks.add_segment(where, action_name(where, label), *times)
+    return marks
 
 
 def read(source: Source) -> Parsed:
@@ -182,8 +182,11 @@ def write(content: Content) -> str:
     ]
     for name in names:
         lines += [f">{name}", "Start\tStop\tDuration"]
-        for one in sorted(x.segment for x in video.instances if x.label == name):
-            first, last = content.frames(one.start_s) + 1, content.frames(one.end_s)
+        for segment in sorted(x.segment for x in video.instances if x.label == name):
+            first, last = (
+                content.frames(segment.start_s) + 1,
+                content.frames(segment.end_s),
+            )
             lines.append(f"{first}\t{last}\t{last - first + 1}")
         lines.append("")
     return "\n".join(lines) + "\n"

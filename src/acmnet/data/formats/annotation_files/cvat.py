@@ -165,10 +165,10 @@ def write(content: Content) -> str:
         "    </task>",
         "  </meta>",
     ]
-    for number, one in enumerate(video.instances):
-        label = escaped(one.label)
+    for number, instance in enumerate(video.instances):
+        label = escaped(instance.label)
         lines.append(f'  <track id="{number}" label="{label}" source="manual">')
-        times = one.segment.start_s, one.segment.end_s
+        times = instance.segment.start_s, instance.segment.end_s
         for outside, time_s in enumerate(times):
             lines.append(
                 f'    <box frame="{content.frames(time_s)}" outside="{outside}"'

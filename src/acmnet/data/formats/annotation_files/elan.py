@@ -173,15 +173,20 @@ def lanes(instances: Sequence[Instance]) -> dict[tuple[str, int], list[Instance]
     >>> [(key, len(own)) for key, own in lanes(found).items()]
     [(('a', 0), 1), (('a', 1), 1)]
     """
-    made: dict[tuple[str, int], list[Instance]] = {}
-    for one in sorted(instances, key=lambda x: (x.segment.start_s, x.segment.end_s)):
+    by_lane: dict[tuple[str, int], list[Instance]] = {}
+    for instance in sorted(
+        instances, key=lambda x: (x.segment.start_s, x.segment.end_s)
+    ):
         lane = 0
-        while (one.label, lane) in made:
-            if made[one.label, lane][-1].segment.end_s <= one.segment.start_s:
+        while (instance.label, lane) in by_lane:
+            if (
+                by_lane[instance.label, lane][-1].segment.end_s
+                <= instance.segment.start_s
+            ):
                 break
             lane += 1
-        made.setdefault((one.label, lane), []).append(one)
-    return made
+        by_lane.setdefault((instance.label, lane), []).append(instance)
+    return by_lane
 
 
 def write(content: Content) -> str:
@@ -215,20 +220,21 @@ Numbered = tuple[int, Instance]
 
 def _tiers(instances: Sequence[Instance]) -> dict[str, list[Numbered]]:
     """Return numbered segments by the name of their tier, which no two tiers share."""
-    made: dict[str, list[Numbered]] = {}
+    tiers: dict[str, list[Numbered]] = {}
     number = 0
-    taken = {one.label for one in instances}
+    taken = {instance.label for instance in instances}
     for (label, lane), in_lane in lanes(instances).items():
         tier = label
         while lane and tier in taken:
             lane += 1
             tier = f"{label} {lane}"
         taken.add(tier)
-        made[tier] = [
-            (number + index, one) for index, one in enumerate(in_lane, start=1)
+        tiers[tier] = [
+            (number + index, instance)
+            for index, instance in enumerate(in_lane, start=1)
         ]
         number += len(in_lane)
-    return made
+    return tiers
 
 
 def _time_order(tiers: Mapping[str, Sequence[Numbered]]) -> Iterator[str]:
@@ -236,8 +242,11 @@ def _time_order(tiers: Mapping[str, Sequence[Numbered]]) -> Iterator[str]:
     slots = sorted(
         (round(time_s * 1000), number, which)
         for numbered in tiers.values()
-        for number, one in numbered
-        for which, time_s in ((1, one.segment.start_s), (2, one.segment.end_s))
+        for number, instance in numbered
+        for which, time_s in (
+            (1, instance.segment.start_s),
+            (2, instance.segment.end_s),
+        )
     )
     yield "    <TIME_ORDER>" if slots else "    <TIME_ORDER/>"
     for time_ms, number, which in slots:
@@ -251,11 +260,11 @@ def _tier(name: str, numbered: Sequence[Numbered]) -> Iterator[str]:
     """Yield the lines of one tier."""
     tier = f'LINGUISTIC_TYPE_REF="default-lt" TIER_ID="{escaped(name)}"'
     yield f"    <TIER {tier}>"
-    for number, one in numbered:
+    for number, instance in numbered:
         slots = f'TIME_SLOT_REF1="ts{2 * number - 1}" TIME_SLOT_REF2="ts{2 * number}"'
         yield "        <ANNOTATION>"
         yield f'            <ALIGNABLE_ANNOTATION ANNOTATION_ID="a{number}" {slots}>'
-        value = escaped(one.label)
+        value = escaped(instance.label)
         yield f"                <ANNOTATION_VALUE>{value}</ANNOTATION_VALUE>"
         yield "            </ALIGNABLE_ANNOTATION>"
         yield "        </ANNOTATION>"

@@ -142,10 +142,10 @@ def write(content: Content) -> str:
     for video in content.videos:
         labels[video.id] = [
             {
-                "label": number[one.label],
-                "timestamps": [one.segment.start_s, one.segment.end_s],
+                "label": number[instance.label],
+                "timestamps": [instance.segment.start_s, instance.segment.end_s],
             }
-            for one in video.instances
+            for instance in video.instances
         ]
         scores = (content.scores or {}).get(video.id, ())
         for entry, score in zip(labels[video.id], scores, strict=False):

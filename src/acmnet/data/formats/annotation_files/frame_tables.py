@@ -134,12 +134,12 @@ def _behaviours(columns: list[_Column]) -> list[_Column]:
     predicted = [x for x in columns if PROBABILITY + x.name.casefold() in named]
     if predicted:
         return predicted
-    found: list[_Column] = []
+    behaviours: list[_Column] = []
     for column in reversed(columns):
         if not column.is_binary:
             break
-        found.insert(0, column)
-    return [x for x in found if x.name.casefold() != BACKGROUND]
+        behaviours.insert(0, column)
+    return [x for x in behaviours if x.name.casefold() != BACKGROUND]
 
 
 def read(source: Source) -> Parsed:
@@ -172,8 +172,8 @@ def read(source: Source) -> Parsed:
     if others:
         what = counted(len(others), "column")
         notes.append(f"{source.path}: {what} not read as behaviours: {some(others)}")
-    found = video_of(video, *marks.of_video(), duration_s=n / fps)
-    return Parsed([found], tuple(names), tuple(notes))
+    marked_video = video_of(video, *marks.of_video(), duration_s=n / fps)
+    return Parsed([marked_video], tuple(names), tuple(notes))
 
 
 def _table(content: Content, first: tuple[str, ...]) -> str:
@@ -193,9 +193,11 @@ def _table(content: Content, first: tuple[str, ...]) -> str:
             "no behaviour is named"
         )
     cells = {name: bytearray(b"0") * n for name in names}
-    for one in video.instances:
-        start, end = map(content.frames, (one.segment.start_s, one.segment.end_s))
-        cells[one.label][start:end] = b"1" * (end - start)
+    for instance in video.instances:
+        start, end = map(
+            content.frames, (instance.segment.start_s, instance.segment.end_s)
+        )
+        cells[instance.label][start:end] = b"1" * (end - start)
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["", *first, *names])

@@ -119,8 +119,8 @@ class _Reader:
             if TIMELINE in value:
                 labels = self._list(place, TIMELINE, value[TIMELINE])
                 ranges = self._list(place, "ranges", value.get("ranges"))
-                found = _Timeline(tuple(labels), tuple(ranges))
-                instances += self._timeline(place, video, found)
+                timeline = _Timeline(tuple(labels), tuple(ranges))
+                instances += self._timeline(place, video, timeline)
             elif CHOICES in value:
                 chosen = self._list(place, CHOICES, value[CHOICES])
                 names += [action_name(place, x) for x in chosen]
@@ -160,9 +160,9 @@ class _Reader:
                 )
             first = frame(where, "start", given.get("start"))
             last = frame(where, "end", given.get("end"))
-            found = segment(where, (first - 1) / fps, last / fps)
+            marked = segment(where, (first - 1) / fps, last / fps)
             for label in value.labels:
-                yield Instance(action_name(where, label), found)
+                yield Instance(action_name(where, label), marked)
 
 
 def read(source: Source) -> Parsed:
@@ -184,17 +184,20 @@ def read(source: Source) -> Parsed:
 def _results(content: Content, video: Video) -> Iterator[dict[str, Any]]:
     """Yield the results of one video."""
     scores = (content.scores or {}).get(video.id)
-    for number, one in enumerate(video.instances):
-        first = content.frames(one.segment.start_s) + 1
-        last = content.frames(one.segment.end_s)
-        made = {
+    for number, instance in enumerate(video.instances):
+        first = content.frames(instance.segment.start_s) + 1
+        last = content.frames(instance.segment.end_s)
+        result = {
             "id": f"s{number}",
             "from_name": "timeline",
             "to_name": "video",
             "type": TIMELINE,
-            "value": {"ranges": [{"start": first, "end": last}], TIMELINE: [one.label]},
+            "value": {
+                "ranges": [{"start": first, "end": last}],
+                TIMELINE: [instance.label],
+            },
         }
-        yield made if scores is None else {**made, "score": scores[number]}
+        yield result if scores is None else {**result, "score": scores[number]}
     names = names_alone(video)
     if names:
         yield {

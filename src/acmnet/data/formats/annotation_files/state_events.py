@@ -51,10 +51,10 @@ class StateEvents:
         AnnotationError
             For the first of them.
         """
-        for one, (where, start_s) in self.open.items():
-            if key in (None, one):
+        for open_key, (where, start_s) in self.open.items():
+            if key in (None, open_key):
                 raise AnnotationError(
-                    f"{where}: {quoted(one[1])} starts at {start_s:g} s and does not "
-                    "stop before it starts again or the observation ends; add its "
+                    f"{where}: {quoted(open_key[1])} starts at {start_s:g} s and does "
+                    "not stop before it starts again or the observation ends; add its "
                     "stop, or remove the start"
                 )

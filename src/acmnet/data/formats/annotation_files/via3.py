@@ -167,13 +167,13 @@ class _Reader:
     def classes(self) -> tuple[str, ...]:
         """Return the options of the attributes that are read."""
         where = f"{self.source.path}: attribute"
-        found = [
+        names = [
             action_name(where, x)
             for key in self.used
             if key is not None
             for x in (self.attributes[key].get("options") or {}).values()
         ]
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(names))
 
 
 def read(source: Source) -> Parsed:
@@ -188,10 +188,10 @@ def read(source: Source) -> Parsed:
     metadata = _section(source, project, "metadata")
     for key in list(metadata):
         reader.add(key, metadata.pop(key))  # let go, to save memory
-    found = dict(reader.marks.by_video())
+    marks = dict(reader.marks.by_video())
     nothing = VideoMarks([], [])
     videos = [
-        video_of(name, *found.pop(number, nothing), reader.names.get(name, []))
+        video_of(name, *marks.pop(number, nothing), reader.names.get(name, []))
         for name, number in reader.numbers.items()
     ]
     notes = []
@@ -210,9 +210,9 @@ def _entries(content: Content) -> Iterator[dict[str, Any]]:
         return {"vid": str(vid), "flg": 0, "z": z, "xy": [], "av": av}
 
     for vid, video in enumerate(content.videos, start=1):
-        for one in video.instances:
-            times = [one.segment.start_s, one.segment.end_s]
-            yield entry(vid, times, "1", one.label)
+        for instance in video.instances:
+            times = [instance.segment.start_s, instance.segment.end_s]
+            yield entry(vid, times, "1", instance.label)
         for point in video.points:
             yield entry(vid, [point.time_s], "1", point.label)
         for name in names_alone(video):
@@ -266,7 +266,8 @@ def write(content: Content) -> str:
         },
         "view": {key: {"fid_list": [key]} for key in numbers},
         "metadata": {
-            f"acmnet{n:06d}": one for n, one in enumerate(_entries(content), start=1)
+            f"acmnet{n:06d}": entry
+            for n, entry in enumerate(_entries(content), start=1)
         },
     }
     return json.dumps(project, ensure_ascii=False) + "\n"

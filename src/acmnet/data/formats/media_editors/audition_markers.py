@@ -35,13 +35,13 @@ DECIMAL: Final = re.compile(r"(?:(\d+):)?(\d+):(\d\d)\.(\d{3})", re.ASCII)
 
 def _milliseconds(where: str, text: str) -> int:
     """Return a time such as ``1:02:03.004``."""
-    found = DECIMAL.fullmatch(text)
-    if found is None:
+    match = DECIMAL.fullmatch(text)
+    if match is None:
         raise AnnotationError(
             f"{where}: a time must be decimal, such as 0:01.500 or 1:02:03.004, got "
             f"{quoted(text)}; set the time format of Audition to Decimal"
         )
-    hours, minutes, seconds, rest = (int(x or 0) for x in found.groups())
+    hours, minutes, seconds, rest = (int(x or 0) for x in match.groups())
     return ((hours * 60 + minutes) * 60 + seconds) * 1000 + rest
 
 

@@ -61,23 +61,23 @@ def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:
 
 def _seconds(parts: Sequence[str | None]) -> float:
     """Return the time of hours, minutes, seconds and digits after the point."""
-    hours, minutes, whole, digits = parts
+    hours, minutes, seconds, digits = parts
     ms = int((digits or "0").ljust(3, "0"))
-    total = (int(hours or 0) * 60 + int(minutes or 0)) * 60 + int(whole or 0)
+    total = (int(hours or 0) * 60 + int(minutes or 0)) * 60 + int(seconds or 0)
     return (1000 * total + ms) / 1000
 
 
 def _cue(where: str, lines: Sequence[str], is_webvtt: bool) -> tuple[str, float, float]:
     """Return the action, start and end that a block of lines shows."""
     index = 0 if "-->" in lines[0] else 1
-    found = TIMING.fullmatch(lines[index]) if index < len(lines) else None
-    if found is None:
+    match = TIMING.fullmatch(lines[index]) if index < len(lines) else None
+    if match is None:
         shown = quoted(lines[min(index, len(lines) - 1)].strip())
         raise AnnotationError(
             f"{where}: a cue needs times such as 00:00:01.000 --> 00:00:02.500, got "
             f"{shown}; correct it"
         )
-    start_s, end_s = _seconds(found.groups()[:4]), _seconds(found.groups()[4:])
+    start_s, end_s = _seconds(match.groups()[:4]), _seconds(match.groups()[4:])
     text = " ".join(line.strip() for line in lines[index + 1 :])
     text = TAG.sub("", text)
     text = html.unescape(text) if is_webvtt else OVERRIDE.sub("", text)
@@ -96,11 +96,11 @@ def read(source: Source) -> Parsed:
         where = f"{source.path}, line {number}"
         marks.add_segment(where, *_cue(where, lines, is_webvtt))
     instances = marks.of_video().instances
-    scored = [SCORE.fullmatch(one.label) for one in instances]
+    scored = [SCORE.fullmatch(instance.label) for instance in instances]
     if instances and all(scored):
         instances = [
-            Instance(match[1].strip(), one.segment)
-            for match, one in zip(scored, instances, strict=True)
+            Instance(match[1].strip(), instance.segment)
+            for match, instance in zip(scored, instances, strict=True)
             if match is not None
         ]
     name = video_name(str(source.path), source.path.stem)

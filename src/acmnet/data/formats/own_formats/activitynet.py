@@ -30,11 +30,11 @@ def write(content: Content) -> str:
         results = {
             video.id: [
                 {
-                    "label": one.label,
+                    "label": instance.label,
                     "score": score,
-                    "segment": [one.segment.start_s, one.segment.end_s],
+                    "segment": [instance.segment.start_s, instance.segment.end_s],
                 }
-                for one, score in zip(
+                for instance, score in zip(
                     video.instances, content.scores[video.id], strict=True
                 )
             ]

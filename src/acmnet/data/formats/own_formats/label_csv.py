@@ -28,9 +28,9 @@ HEADER: Final = ("video", "label", "start", "end", "kind", "subset", "duration")
 
 def _rows(video: Video) -> Iterator[tuple[str, str, str, str]]:
     """Yield label, start, end and kind of each mark of a video."""
-    for one in video.instances:
-        start, end = plain(one.segment.start_s), plain(one.segment.end_s)
-        yield one.label, start, end, "segment"
+    for instance in video.instances:
+        start, end = plain(instance.segment.start_s), plain(instance.segment.end_s)
+        yield instance.label, start, end, "segment"
     for point in video.points:
         yield point.label, plain(point.time_s), "", "point"
     for name in names_alone(video):

@@ -121,11 +121,11 @@ def read_label_json(source: str, text: str) -> Annotations:
                 database[key] = None  # let go, to save memory
     if declared:
         refuse_unknown_labels(source, database, declared, AnnotationError)
-    found = assembled(source, videos, declared)
-    refuse_contradictions(source, found.videos.values())
+    annotations = assembled(source, videos, declared)
+    refuse_contradictions(source, annotations.videos.values())
     made_by = content.get("made_by")
     is_told = isinstance(made_by, str)
-    return dataclasses.replace(found, made_by=made_by if is_told else None)
+    return dataclasses.replace(annotations, made_by=made_by if is_told else None)
 
 
 def _is_video(_key: str, value: object) -> bool:

@@ -65,7 +65,7 @@ def watched_spans(
         return tuple(
             WatchedSpan(None, span) for span in _spans(where, value, duration_s)
         )
-    found = []
+    spans_of_all = []
     for key, spans in value.items():
         label = (
             None
@@ -77,8 +77,10 @@ def watched_spans(
                 f'{where} has a blank class; name it, or write "" for all classes'
             )
         of = f"{where}[{key!r}]"
-        found += [WatchedSpan(label, span) for span in _spans(of, spans, duration_s)]
-    return tuple(found)
+        spans_of_all += [
+            WatchedSpan(label, span) for span in _spans(of, spans, duration_s)
+        ]
+    return tuple(spans_of_all)
 
 
 def _spans(where: str, value: object, duration_s: float | None) -> list[Segment]:

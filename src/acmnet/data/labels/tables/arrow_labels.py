@@ -197,8 +197,8 @@ def _rows(videos: Iterable[Video]) -> Iterator[Row]:
 def _marks(video: Video) -> Iterator[tuple[int, str, float, float]]:
     """Yield kind, label, start and end of each mark of a video."""
     nan = float("nan")
-    for one in video.instances:
-        yield SEGMENT, one.label, one.segment.start_s, one.segment.end_s
+    for instance in video.instances:
+        yield SEGMENT, instance.label, instance.segment.start_s, instance.segment.end_s
     for point in video.points:
         yield POINT, point.label, point.time_s, nan
     for name in names_alone(video):
@@ -251,8 +251,8 @@ def _kinds(
         np.int64,
     )[given]
     has_label = label >= 0
-    both = np.where(has_label, SEGMENT, WATCHED)
-    inferred = np.select([n_times == 0, n_times == 1], [NAME, POINT], both)
+    span_kind = np.where(has_label, SEGMENT, WATCHED)
+    inferred = np.select([n_times == 0, n_times == 1], [NAME, POINT], span_kind)
     kinds = np.where(stated == -1, inferred, stated)
     return np.where((kinds == NAME) & ~has_label & (n_times == 0), NO_MARK, kinds)
 
@@ -340,8 +340,8 @@ def _of_videos(
     ``values`` are those of the rows, sorted by video, and ``first`` has the first row
     of each video.
     """
-    found: Value = np.fmax.reduceat(values, first[:-1])
-    of_row = np.repeat(found, np.diff(first))
+    highest: Value = np.fmax.reduceat(values, first[:-1])
+    of_row = np.repeat(highest, np.diff(first))
     differs = (values != of_row) & ~np.isnan(values) & (values != -1)
     if differs.any():
         row = int(differs.argmax())
@@ -350,4 +350,4 @@ def _of_videos(
             f"{path}: the rows of video {quoted(ids[v])} state two values of {what}; "
             "keep one of them"
         )
-    return found
+    return highest

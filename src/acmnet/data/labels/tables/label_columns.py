@@ -129,9 +129,9 @@ def columns_of(source: str, sheet: Sheet) -> dict[str, int]:
         strong = [place for place in places if _plain(header[place]) not in WEAK]
         found[meaning] = strong or places
         if len(found[meaning]) > 1:
-            both = some([header[place] for place in found[meaning]])
+            titles = some([header[place] for place in found[meaning]])
             raise LabelTableError(
-                f"{source} has a column twice: {both} all name the {meaning}; keep "
+                f"{source} has a column twice: {titles} all name the {meaning}; keep "
                 "one, or rename the others"
             )
     columns = {meaning: places[0] for meaning, places in found.items()}

@@ -251,21 +251,21 @@ class _Reader:
         self.duration_s[video] = duration_s
 
     def _contradiction(
-        self, where: str, column: str, video: int, here: object, before: object
+        self, where: str, column: str, video: int, now: object, before: object
     ) -> LabelTableError:
         """Return the error for two rows that state two values for one video."""
         name = list(self.place)[video]
         return LabelTableError(
-            f"{where}: {column} of video {quoted(name)} is {here!r} here and "
+            f"{where}: {column} of video {quoted(name)} is {now!r} here and "
             f"{before!r} in line {self.first_line[video]}; correct one"
         )
 
     def _keep_marks(self, video: int, marks: RowMarks) -> None:
         """Keep what a row says about a video."""
         nan = math.nan
-        for one in marks.instances:
-            times = one.segment.start_s, one.segment.end_s
-            self._keep_mark(video, SEGMENT, one.label, *times)
+        for instance in marks.instances:
+            times = instance.segment.start_s, instance.segment.end_s
+            self._keep_mark(video, SEGMENT, instance.label, *times)
         for point in marks.points:
             self._keep_mark(video, POINT, point.label, point.time_s, nan)
         for span in marks.watched:

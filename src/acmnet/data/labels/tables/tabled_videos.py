@@ -178,6 +178,6 @@ class TabledVideos(ManyVideos):
         table = self.table
         special: BoolArray = (table.kind == POINT) | (table.kind == WATCHED)
         rows = np.flatnonzero(special)
-        found = np.unique(np.searchsorted(table.first, rows, side="right") - 1)
-        for v in found.tolist():
+        videos = np.unique(np.searchsorted(table.first, rows, side="right") - 1)
+        for v in videos.tolist():
             yield table.video(v)
