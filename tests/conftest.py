@@ -43,8 +43,8 @@ SLOW = {
     "docs/test_notebook",
     "docs/test_python_examples",
     "docs/test_site",
-    "evaluation/test_bootstrap",
-    "evaluation/test_diagnosis",
+    "evaluation/comparison/test_bootstrap",
+    "evaluation/diagnosis/test_diagnosis",
     "evaluation/test_protocols",
     "extraction/many_videos/test_extraction_kills",
     "extraction/many_videos/test_extraction_run",
@@ -94,8 +94,10 @@ SLOW = {
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests of slow files."""
+    """Mark the tests of slow files; a file of the list that was moved is an error."""
     slow = {TESTS / f"{name}.py" for name in SLOW}
+    if gone := [str(path) for path in slow if not path.exists()]:
+        raise pytest.UsageError(f"SLOW in tests/conftest.py names no file: {gone}")
     for item in items:
         if item.path in slow:
             item.add_marker(pytest.mark.slow)
