@@ -140,36 +140,36 @@ def usage_sentence(message: str, tokens: Sequence[str]) -> str:
     >>> usage_sentence('Invalid value "c.csv" for --out. must name a folder', [])
     "--out must name a folder, got 'c.csv'"
     """
-    if found := _LACKING.fullmatch(message):
-        verb, name, rest = found["verb"], found["name"], found["rest"].strip()
+    if match := _LACKING.fullmatch(message):
+        verb, name, rest = match["verb"], match["name"], match["rest"].strip()
         what = (
             f"{name} needs a value" if name in tokens else f"acmnet {verb} needs {name}"
         )
         return f"{what}; acmnet {verb} --help explains it" + (
             f". {rest}" if rest else ""
         )
-    if found := _UNUSED.fullmatch(message):
+    if match := _UNUSED.fullmatch(message):
         return _wrong_second_word(tokens) or (
             f"more words were given than acmnet {_called(tokens)} takes: "
-            f"{found['words']}; put names that have blanks into quotes"
+            f"{match['words']}; put names that have blanks into quotes"
         )
-    if (found := _UNFIT.fullmatch(message)) and found["kind"] in KINDS:
-        return f"{found['name']} must be {KINDS[found['kind']]}, got {found['value']!r}"
-    if found := _UNKNOWN.fullmatch(message):
+    if (match := _UNFIT.fullmatch(message)) and match["kind"] in KINDS:
+        return f"{match['name']} must be {KINDS[match['kind']]}, got {match['value']!r}"
+    if match := _UNKNOWN.fullmatch(message):
         verb = verb_of(tokens)
-        near = _setting_called(found["name"], verb) or found["near"]
+        near = _setting_called(match["name"], verb) or match["near"]
         meant = f"did you mean {near}? " if near else ""
         return (
-            f"acmnet {verb} has no option {found['name']}; {meant}acmnet {verb} --help "
+            f"acmnet {verb} has no option {match['name']}; {meant}acmnet {verb} --help "
             "lists all options"
         )
-    if found := _CHOICE.fullmatch(message):
-        near = found["near"]
+    if match := _CHOICE.fullmatch(message):
+        near = match["near"]
         meant = f"; did you mean {near!r}?" if near else ""
-        known = found["known"].replace('"', "")
-        return f"{found['name']} must be one of {known}, got {found['value']!r}{meant}"
-    if found := _REFUSED.fullmatch(message):
-        return f"{found['name']} {found['why']}, got {found['value']!r}"
+        known = match["known"].replace('"', "")
+        return f"{match['name']} must be one of {known}, got {match['value']!r}{meant}"
+    if match := _REFUSED.fullmatch(message):
+        return f"{match['name']} {match['why']}, got {match['value']!r}"
     return message
 
 

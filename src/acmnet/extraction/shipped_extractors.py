@@ -96,10 +96,10 @@ def make_extractor(settings: ExtractionSettings, device: str = "cpu") -> Extract
     """
     refuse_unknown(settings.extractor)
     names = parts_of(settings.extractor)
-    made = {
+    makers = {
         name: own_extractor(name, is_named=settings.is_named)
         if ":" in name
         else SHIPPED[name](settings, device)
         for name in names
     }
-    return made[names[0]] if len(made) == 1 else SideBySide(made)
+    return makers[names[0]] if len(makers) == 1 else SideBySide(makers)

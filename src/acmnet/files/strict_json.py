@@ -101,16 +101,16 @@ def _unique(
     """Return a function that makes an object of pairs, and refuses repeated keys."""
 
     def unique(pairs: list[tuple[str, object]]) -> object:
-        found = dict(pairs)
-        if len(found) != len(pairs):
+        values = dict(pairs)
+        if len(values) != len(pairs):
             counts = collections.Counter(key for key, _ in pairs)
             twice = next(key for key, n in counts.items() if n > 1)
-            name = "video" if is_video(twice, found[twice]) else "key"
+            name = "video" if is_video(twice, values[twice]) else "key"
             raise error(
                 f"{source}: {name} {twice!r} is listed twice; keep one, or merge "
                 "the two"
             )
-        return found if made_of is None else made_of(found)
+        return values if made_of is None else made_of(values)
 
     return unique
 

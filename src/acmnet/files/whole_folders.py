@@ -157,8 +157,8 @@ def digests(folder: Path) -> dict[str, str] | None:
             lines = file.read(LARGEST_NOTE_BYTES).decode(errors="replace")
     except OSError:
         return None
-    found = map(_DIGEST.fullmatch, lines.splitlines())
-    return {match[2]: match[1] for match in found if match}
+    matches = map(_DIGEST.fullmatch, lines.splitlines())
+    return {match[2]: match[1] for match in matches if match}
 
 
 def _remove(path: Path) -> None:

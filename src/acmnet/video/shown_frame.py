@@ -110,6 +110,6 @@ def _resized(pixels: Frame, width: int, height: int) -> Frame:
     if (old_width, old_height) == (width, height):
         return pixels
     is_much = old_width > 2 * width or old_height > 2 * height
-    how = cv2.INTER_AREA if is_much else cv2.INTER_LINEAR
-    resized = cv2.resize(pixels, (width, height), interpolation=how)
+    interpolation = cv2.INTER_AREA if is_much else cv2.INTER_LINEAR
+    resized = cv2.resize(pixels, (width, height), interpolation=interpolation)
     return np.asarray(resized, np.uint8)

@@ -70,7 +70,7 @@ Limits = Annotated[LimitOptions, Parameter(name="*")]
 
 
 def left_out_of_all(
-    found: Mapping[str, Detections],
+    results: Mapping[str, Detections],
     shown: Mapping[str, Detections],
     rule: Shown,
     done: str,
@@ -78,9 +78,9 @@ def left_out_of_all(
 ) -> str | None:
     """Return `left_out_sentence` of the detections of many videos.
 
-    ``found`` are all detections of each video, and ``shown`` those that are shown.
+    ``results`` are all detections of each video, and ``shown`` those that are shown.
     """
-    score = np.concatenate([np.zeros(0), *(x.score for x in found.values())])
+    score = np.concatenate([np.zeros(0), *(x.score for x in results.values())])
     n_shown = sum(map(len, shown.values()))
     return left_out_sentence(score, n_shown, rule, done, does)
 

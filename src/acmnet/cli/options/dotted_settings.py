@@ -159,6 +159,6 @@ def _refuse_wrong(name: str, text: object) -> None:
 
 def verb_of(tokens: Sequence[str]) -> str:
     """Return the verb of a command line: of several words, such as ``recipes show``."""
-    asked = list(itertools.dropwhile(HELP.__contains__, tokens))
-    words = list(itertools.takewhile(lambda word: not word.startswith("-"), asked))
+    given = list(itertools.dropwhile(HELP.__contains__, tokens))
+    words = list(itertools.takewhile(lambda word: not word.startswith("-"), given))
     return " ".join(words[: 2 if set(words[:1]) & SECOND_WORDS.keys() else 1])

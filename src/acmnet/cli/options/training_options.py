@@ -138,8 +138,8 @@ Training = Annotated[TrainingOptions, Parameter(name="*")]
 
 def note_missing_bf16(settings: Settings, device: str) -> None:
     """Print a note if bf16 is asked for on a machine that has to use fp32 instead."""
-    asked = settings.training.precision
-    if computed_in(asked, device) != asked:
+    precision = settings.training.precision
+    if computed_in(precision, device) != precision:
         note(NO_BF16_NOTE)
 
 

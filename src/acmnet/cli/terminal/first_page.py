@@ -79,10 +79,10 @@ def _columns() -> int:
     """Return how wide the page is: as COLUMNS says, or as the terminal is."""
     given = os.environ.get("COLUMNS", "")
     if given.isdecimal() and int(given):
-        found = int(given)
+        columns = int(given)
     else:
         try:
-            found = os.get_terminal_size(sys.stdout.fileno()).columns
+            columns = os.get_terminal_size(sys.stdout.fileno()).columns
         except (ValueError, OSError):  # no terminal
-            found = USUAL_COLUMNS
-    return max(40, min(found, MOST_COLUMNS))
+            columns = USUAL_COLUMNS
+    return max(40, min(columns, MOST_COLUMNS))

@@ -114,10 +114,10 @@ def _trained(tokens: Sequence[str]) -> str:
         elif token.startswith("--out="):
             out = token.removeprefix("--out=")
     instead = " in place of --overwrite" if "--overwrite" in tokens else ""
-    how = f"the same command with --resume{instead}"
+    command = f"the same command with --resume{instead}"
     if out and has_checkpoint(Path(out)):
-        return f"the newest checkpoint in {out} is kept: {how} goes on from there"
+        return f"the newest checkpoint in {out} is kept: {command} goes on from there"
     return (
         "no checkpoint was written yet (--training.checkpoint-every sets how often one "
-        f"is): {how} starts from the beginning"
+        f"is): {command} starts from the beginning"
     )

@@ -65,7 +65,7 @@ def plain_table(title: str, values: tables.Table) -> Table:
 
 
 def detections_table(
-    video: str, found: Detections, most: int | None = MOST_ROWS
+    video: str, detections: Detections, most: int | None = MOST_ROWS
 ) -> Table:
     """Return a table of a video's detections with the highest scores, by start time.
 
@@ -73,13 +73,13 @@ def detections_table(
     ----------
     video : str
         The id of the video, for the title.
-    found : Detections
+    detections : Detections
         The detections of this video.
     most : int or None
         At most this many rows; None for all.
     """
-    best = Shown(top=most).of(found).by_time()
-    hidden = len(found) - len(best)
+    best = Shown(top=most).of(detections).by_time()
+    hidden = len(detections) - len(best)
     more = f", {hidden} with lower scores not in this table" if hidden else ""
     title = escape(video) + ("" if len(best) else ": nothing found") + more
     table = Table(title=title, title_justify="left", box=None)

@@ -118,8 +118,8 @@ def write_or_print(
         console.print(done, markup=False)
     if not outputs:
         most = None if limits.everything else MOST_ROWS
-        for video, found in shown.items():
-            console.print(detections_table(video, found, most))
+        for video, detections in shown.items():
+            console.print(detections_table(video, detections, most))
     if all(output.format in UNFILTERED for output in outputs) and outputs:
         shown, rule = everything, given
     left_out = left_out_of_all(results, shown, rule, "shown", "shows")
@@ -144,10 +144,12 @@ def print_next(
     written = next((x.path for x in outputs if x.path.suffix == ".json"), None)
     if written is None or not files:
         return
-    found, one = quote(str(written)), quote(str(files[0]))
-    next_one = f"render {one} --detections {found} --out drawn.mp4 draws them"
+    written_path, first_video = quote(str(written)), quote(str(files[0]))
+    next_one = (
+        f"render {first_video} --detections {written_path} --out drawn.mp4 draws them"
+    )
     if len(files) > 1:
         named = len(given) <= MOST_NAMED
         places = " ".join(quote(str(x)) for x in given) if named else "VIDEOS"
-        next_one = f"cut {found} {places} --out clips cuts them out"
+        next_one = f"cut {written_path} {places} --out clips cuts them out"
     console.print(f"next: acmnet {next_one}", markup=False)

@@ -68,8 +68,10 @@ class UntrainedOptions:
             top = kinetics_zero_shot.USUAL_CLASSES if top is None else top
             return kinetics_zero_shot.only(self.classes, top)
         phrases = classes_of_phrases(self.query)
-        for one in phrases:
-            note(f"{quoted(one.phrase)} is found by classes of Kinetics-400: {one}")
+        for phrase in phrases:
+            note(
+                f"{quoted(phrase.phrase)} is found by classes of Kinetics-400: {phrase}"
+            )
         return kinetics_zero_shot.Phrases(phrases)
 
 
@@ -110,7 +112,7 @@ def untrained_detections(
     used: dict[str, object] = {"used": True, "details": "Kinetics-400 I3D head"}
     if isinstance(chosen, kinetics_zero_shot.Phrases):
         used["phrases"] = {
-            one.phrase: dict(zip(one.names, one.weights, strict=True))
-            for one in chosen.phrases
+            phrase.phrase: dict(zip(phrase.names, phrase.weights, strict=True))
+            for phrase in chosen.phrases
         }
     return UntrainedFound(results, failures, used)

@@ -125,12 +125,16 @@ def _files_of(data: Data, folder: Path | None) -> dict[str, Path]:
     """Return the video files in a folder by video id; note which videos have none."""
     if folder is None:
         return {}
-    found = find_videos(
+    video_files = find_videos(
         [folder],
         hint="give the folder of the videos that the tracks were made from, or leave "
         "--videos out",
     )
-    files = {name: found[name] for name in data.annotations.videos if name in found}
+    files = {
+        name: video_files[name]
+        for name in data.annotations.videos
+        if name in video_files
+    }
     missing = [video for video in data.annotations.videos if video not in files]
     if missing:
         verb = ("has", "have")

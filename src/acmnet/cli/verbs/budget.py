@@ -167,12 +167,12 @@ def _of_detections(
         name: observed(
             [
                 (x.label, Segment(x.start_s, x.end_s))
-                for x in found
+                for x in detections
                 if limit is None or x.score >= limit
             ],
             known.get(name, stated.get(name)),
         )
-        for name, found in results.items()
+        for name, detections in results.items()
     }
 
 

@@ -159,7 +159,7 @@ def _note_seen(model: TrainedModel, annotations: Path, videos: Collection[str]) 
 
 def _print_calibration(report: CalibrationReport) -> None:
     """Print how reliable the probabilities are, the thresholds, and what they mean."""
-    found = report.calibration
+    calibration = report.calibration
     surest = report.bins["surest_after"]
     shown = counted(sum(b.detections for b in surest), "detection")
     title = (
@@ -167,13 +167,13 @@ def _print_calibration(report: CalibrationReport) -> None:
         "by curves fitted on other videos"
     )
     console.print(plain_table(title, _reliability_table(report)))
-    title = f"thresholds chosen for a precision of {100 * found.precision:g} %"
+    title = f"thresholds chosen for a precision of {100 * calibration.precision:g} %"
     console.print(plain_table(title, _threshold_table(report)))
-    n_correct = sum(of_class.correct for of_class in found.classes.values())
-    n_found = sum(of_class.detections for of_class in found.classes.values())
-    ece = {name: f"{100 * value:.1f} %" for name, value in found.ece.items()}
+    n_correct = sum(of_class.correct for of_class in calibration.classes.values())
+    n_found = sum(of_class.detections for of_class in calibration.classes.values())
+    ece = {name: f"{100 * value:.1f} %" for name, value in calibration.ece.items()}
     console.print(
-        f"{counted(found.videos, 'video')}, {counted(n_found, 'detection')}, "
+        f"{counted(calibration.videos, 'video')}, {counted(n_found, 'detection')}, "
         f"{n_correct} correct; expected calibration error on videos that no curve was "
         f"fitted on: {ece['before']} before, {ece['after']} after; of the {shown} with "
         f"the highest probabilities {ece['surest_before']} before, "
@@ -184,7 +184,7 @@ def _print_calibration(report: CalibrationReport) -> None:
             f"with these thresholds, on videos that they were not chosen on: precision "
             f"{100 * report.precision:.1f} %, recall {100 * report.recall:.1f} %"
         )
-    if found.tiou is None:
+    if calibration.tiou is None:
         console.print(
             "the label file has no segments, so a probability is that of the video "
             "having the label; it says nothing of start and end"
@@ -192,7 +192,7 @@ def _print_calibration(report: CalibrationReport) -> None:
     else:
         console.print(
             f"a probability is that of a detection finding an action at tIoU "
-            f"{found.tiou:g}"
+            f"{calibration.tiou:g}"
         )
 
 
@@ -232,25 +232,26 @@ def _threshold(of_class: ClassCalibration) -> str | None:
 
 def _note_thresholds(report: CalibrationReport) -> None:
     """Note which classes have no threshold, and what makes the numbers rough."""
-    found = report.calibration
-    refused = {name: x.refused for name, x in found.classes.items() if x.refused}
+    calibration = report.calibration
+    refused = {name: x.refused for name, x in calibration.classes.items() if x.refused}
     never = [name for name, why in refused.items() if why == "nothing"]
     always = [name for name, why in refused.items() if why == "everything"]
-    of_all = f"of {counted(len(found.classes), 'class')}"
+    of_all = f"of {counted(len(calibration.classes), 'class')}"
     if never:
         note(
             f"{len(never)} {of_all} have no threshold, because no score reaches "
-            f"precision {found.precision:g}; localize --operating-point drops all "
-            f"detections of these: {some(never)}"
+            f"precision {calibration.precision:g}; localize --operating-point drops "
+            f"all detections of these: {some(never)}"
         )
     if always:
         note(
             f"{len(always)} {of_all} have no threshold, so localize --operating-point "
             f"drops all detections of these: {some(always)}. So many videos have the "
-            f"label that keeping every video reaches precision {found.precision:g}, "
-            "whatever the scores are. Give a higher --precision, or true segments"
+            "label that keeping every video reaches precision "
+            f"{calibration.precision:g}, whatever the scores are. Give a higher "
+            "--precision, or true segments"
         )
-    n_correct = sum(of_class.correct for of_class in found.classes.values())
+    n_correct = sum(of_class.correct for of_class in calibration.classes.values())
     if n_correct < FEW_CORRECT:
         note(f"only {counted(n_correct, 'correct detection')}: the numbers are rough")
     if report.left_out:

@@ -44,9 +44,9 @@ def check(
     settings, data = given.settings(), given.data()
     unread = list(bad_features(data))
     marks = given_marks(data.annotations, given.supervision)
-    found = list(data_problems(data, for_training=True, marks=marks))
+    problems = list(data_problems(data, for_training=True, marks=marks))
     # a file whose header is damaged is in both lists: report it once
-    refusals = [says for refuse, says in found if refuse and says not in unread]
+    refusals = [says for refuse, says in problems if refuse and says not in unread]
     refusals += unread
     if not unread:
         refusals += _oversized(settings, data)
@@ -56,7 +56,7 @@ def check(
     )
     is_asked = folds is not None or groups is not None
     refusals += lacking if is_asked else ()
-    for sentence in (says for refuse, says in found if not refuse):
+    for sentence in (says for refuse, says in problems if not refuse):
         note(sentence)
     for line in summed_up(misplaced(data.annotations)):
         errors.print(line, markup=False)

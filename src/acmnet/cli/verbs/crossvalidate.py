@@ -90,8 +90,8 @@ def crossvalidate_command(
         )
         values["ensemble"] = ensemble.map.tolist()
         values["ensemble_pooled"] = ensemble.pooled.tolist()
-    for seed, found in result.detections.items():
-        write_detections(out / f"seed_{seed}" / DETECTIONS, found)
+    for seed, results in result.detections.items():
+        write_detections(out / f"seed_{seed}" / DETECTIONS, results)
     if json_path is not None:
         write_json(json_path, values)
     each = f"{deal.words}, {counted(len(seeds), 'seed')}"

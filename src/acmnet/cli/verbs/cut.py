@@ -125,9 +125,14 @@ def _wanted(source: Path, limits: LimitOptions, rates: FrameRates) -> list[Clip]
     if left_out is not None:
         note(left_out)
     return [
-        Clip(video, one.label, Segment(one.start_s, one.end_s), one.score)
-        for video, found in shown.items()
-        for one in found
+        Clip(
+            video,
+            detection.label,
+            Segment(detection.start_s, detection.end_s),
+            detection.score,
+        )
+        for video, detections in shown.items()
+        for detection in detections
     ]
 
 
@@ -137,9 +142,9 @@ def _labelled(source: Path, rates: FrameRates) -> list[Clip]:
     for sentence in annotations.notes:
         note(sentence)
     return [
-        Clip(video.id, one.label, one.segment)
+        Clip(video.id, instance.label, instance.segment)
         for video in annotations.videos.values()
-        for one in video.instances
+        for instance in video.instances
     ]
 
 

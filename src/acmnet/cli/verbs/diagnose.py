@@ -144,20 +144,20 @@ def buckets_table(diagnosis: Diagnosis) -> Table:
     """Return how well the instances of each bucket are found, as means over tIoU."""
     overall = diagnosis.map_n.mean()
     rows: list[tuple[Cell, ...]] = []
-    for found in diagnosis.buckets:
-        one = found.characteristic
-        unit = {"length": "s", "coverage": "%"}.get(one.name, "")
+    for results in diagnosis.buckets:
+        characteristic = results.characteristic
+        unit = {"length": "s", "coverage": "%"}.get(characteristic.name, "")
         values = zip(
-            one.buckets,
-            one.spans,
-            one.counts.tolist(),
-            found.missed.mean(axis=0),
-            found.map_n.mean(axis=0),
+            characteristic.buckets,
+            characteristic.spans,
+            characteristic.counts.tolist(),
+            results.missed.mean(axis=0),
+            results.map_n.mean(axis=0),
             strict=True,
         )
         for bucket, span, n, missed, map_n in values:
             ratio = f"{map_n / overall:.2f}" if n and overall else None
-            name = f"{one.name} {bucket}"
+            name = f"{characteristic.name} {bucket}"
             row = (name, f"{span} {unit}".strip(), n, _share(missed), _share(map_n))
             rows.append((*row, ratio))
     columns = ("bucket", "holds", "instances", "missed", "mAP_N", "x overall")

@@ -89,11 +89,11 @@ def extract(
         return
     if out is None:
         raise UsageError("--out is missing: name a directory for the features")
-    asked = given.settings(out)
-    files, tracks = find_recordings(videos, asked.extractor, given.tracks, note)
+    requested = given.settings(out)
+    files, tracks = find_recordings(videos, requested.extractor, given.tracks, note)
     device = join_processes(device)
     settings = with_fastest(
-        settled(asked, files, tracks, out),
+        settled(requested, files, tracks, out),
         files,
         out,
         note,

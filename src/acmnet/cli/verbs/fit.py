@@ -222,12 +222,17 @@ def _print_to_review(request: FitRequest, expected: Expectation) -> None:
         console.print(reviewed.sentence(), markup=False)
     if reviewed.looked_at < reviewed.asked:
         rows = tuple(
-            (one.video, one.label, *(f"{x:.1f}" for x in one[2:4]), f"{one.score:.2f}")
-            for one in expected.to_review
+            (
+                detection.video,
+                detection.label,
+                *(f"{x:.1f}" for x in detection[2:4]),
+                f"{detection.score:.2f}",
+            )
+            for detection in expected.to_review
         )
         columns = ("video", "label", "start s", "end s", "score")
-        asked = counted(reviewed.asked, "detection")
-        title = f"review these {asked} to measure the precision"
+        reviewed_count = counted(reviewed.asked, "detection")
+        title = f"review these {reviewed_count} to measure the precision"
         console.print(plain_table(title, Table(columns, rows, {})))
         console.print(
             f"accept or reject each of them in acmnet view {quote(str(run))}"

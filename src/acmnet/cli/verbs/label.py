@@ -211,18 +211,18 @@ def _begin_with(labels: Path, out: Path, kept: Path, videos: Path) -> None:
     UsageError
         If there is such a label file already.
     """
-    there = next((x for x in (out, kept) if x.exists() and not _is_empty(x)), None)
-    if there is not None:
+    existing = next((x for x in (out, kept) if x.exists() and not _is_empty(x)), None)
+    if existing is not None:
         raise UsageError(
-            f"{there} is there already, and its labels are the first ones: leave out "
-            "--labels, or name another --out"
+            f"{existing} is there already, and its labels are the first ones: leave "
+            "out --labels, or name another --out"
         )
-    found = read_annotations(labels, frame_rates(videos))
-    for sentence in found.notes:
+    annotations = read_annotations(labels, frame_rates(videos))
+    for sentence in annotations.notes:
         note(sentence)
     make_folder(kept.parent)
     with written_whole(kept) as part:
-        part.write_bytes(label_file(found))
+        part.write_bytes(label_file(annotations))
 
 
 def _is_empty(path: Path) -> bool:
@@ -254,8 +254,8 @@ def videos_of_tracks(videos: Path, tracks: Path) -> dict[str, Path]:
         files = find_videos([videos], hint="")
     except ExtractionError:
         files = {}
-    found = {name: file for name, file in files.items() if name in recordings}
-    if not found:
+    with_tracks = {name: file for name, file in files.items() if name in recordings}
+    if not with_tracks:
         name, file = next(iter(recordings.items()))
         raise ExtractionError(
             f"no video in {videos} belongs to the tracks in {tracks}, and nothing can "
@@ -268,11 +268,11 @@ def videos_of_tracks(videos: Path, tracks: Path) -> dict[str, Path]:
         ("recording", recordings, f"no video in {videos}"),
         ("video", files, f"no tracks in {tracks}"),
     ):
-        missing = [name for name in lacking if name not in found]
+        missing = [name for name in lacking if name not in with_tracks]
         if missing:
             have = counted(len(missing), what, ("has", "have"), of=len(lacking))
             note(f"{have} {others} and cannot be marked here: {some(missing)}")
-    return found
+    return with_tracks
 
 
 def opened_bench(
@@ -305,13 +305,15 @@ def opened_bench(
     known = known_videos(shown, media)
     store = MarkStore(labels, folder, known, classes, detections.proposal, export)
     rounds = folder / FOLDER
-    may_be_looked_at = {video for video, own in shown.items() if not own.names}
+    may_be_looked_at = {
+        video for video, known_video in shown.items() if not known_video.names
+    }
     suggesting = Suggesting(may_be_looked_at, detections.renew)
 
-    def show(one: Round) -> None:
-        detections.show_file(one.number, one.folder / DETECTIONS)
-        file = one.folder / SUGGESTIONS
-        suggesting.look(plan.suggest(one.folder, file), file)
+    def show(learned: Round) -> None:
+        detections.show_file(learned.number, learned.folder / DETECTIONS)
+        file = learned.folder / SUGGESTIONS
+        suggesting.look(plan.suggest(learned.folder, file), file)
 
     last = last_done(rounds_in(rounds))
     if last is not None:

@@ -152,19 +152,21 @@ def localize(
         _refuse_outputs(outputs, len(data.annotations.videos))
         _advise_on_outputs(outputs, len(data.annotations.videos))
         if chosen is not None:
-            found = _Found(*untrained_detections(data, chosen, settings), None)
+            detections = _Found(*untrained_detections(data, chosen, settings), None)
         else:
             model = loaded(run or Path(), where, settings)
             stored = StoredRun(run=run or Path(), settings=model.settings, device=where)
             find = _finding(stored, source.finding())
-            found = _by_run(model, stored.run, data, calibrated, find)
+            detections = _by_run(model, stored.run, data, calibrated, find)
         missing = [] if videos else missing_videos(data)
-        used = {**found.used, DURATIONS_KEY: data.durations_s(found.results)}
-    write_or_print(found.results, outputs, limits, found.from_score, used)
-    if any(map(len, found.results.values())):
+        used = {**detections.used, DURATIONS_KEY: data.durations_s(detections.results)}
+    write_or_print(detections.results, outputs, limits, detections.from_score, used)
+    if any(map(len, detections.results.values())):
         print_next(videos or (), pictures, outputs)
     left_out = [*missing, *(f"{x.video}: {x.reason}" for x in unread)]
-    fail_for_left_out([*map(str, found.failures), *left_out], len(found.results))
+    fail_for_left_out(
+        [*map(str, detections.failures), *left_out], len(detections.results)
+    )
 
 
 class _Found(NamedTuple):
@@ -252,8 +254,8 @@ def _by_run(
         point = options.operating_point
         from_score = None if point else LIKELY
         results = {
-            video: calibration.apply(found, operating_point=point)
-            for video, found in results.items()
+            video: calibration.apply(detections, operating_point=point)
+            for video, detections in results.items()
         }
         used["calibration"] = _calibration_entry(calibration, point)
         if reason is None and not any(map(len, results.values())):
@@ -272,19 +274,19 @@ def _calibration(
     """Return the run's calibration if it is there and wanted; note what it means."""
     if not options.calibration:
         return None
-    found = read_calibration(run, model.settings.localization)
-    if found is not None:
-        if options.operating_point and not found.has_operating_point:
+    calibration = read_calibration(run, model.settings.localization)
+    if calibration is not None:
+        if options.operating_point and not calibration.has_operating_point:
             raise CalibrationError(
                 f"{run / CALIBRATION_FILE} has no threshold for any class, so "
                 "--operating-point would drop every detection; leave it out, or "
                 "calibrate with another --precision"
             )
         what = "the video has the label"
-        if found.tiou is not None:
+        if calibration.tiou is not None:
             what = (
-                f"an action is found at tIoU {found.tiou:g} (the time that both cover, "
-                "divided by the time that either covers)"
+                f"an action is found at tIoU {calibration.tiou:g} (the time that both "
+                "cover, divided by the time that either covers)"
             )
         note(
             f"scores are probabilities that {what}, by {run / CALIBRATION_FILE}; "
@@ -292,7 +294,7 @@ def _calibration(
         )
     elif options.operating_point:
         raise _uncalibrated(run)
-    return found
+    return calibration
 
 
 def _refuse_uncalibrated(run: Path) -> None:

@@ -97,17 +97,17 @@ def render(
         )
     points = None if tracks is None else _points(tracks)
     name = one_form(path.stem if video is None else video)
-    found = () if detections is None else _found(detections, name, limits)
+    shown = () if detections is None else _found(detections, name, limits)
     truth: tuple[Instance, ...] = ()
     if annotations is not None:
         rates = label_fps or frame_rates(path)
         truth = _true_instances(annotations, name, rates)
     with Waiting(errors, "rendering", "frames", silent=quiet()) as waiting:
         done = render_detections(
-            path, found, out, truth=truth, tracks=points, on_frame=waiting.update
+            path, shown, out, truth=truth, tracks=points, on_frame=waiting.update
         )
     _note_damage(path, done)
-    drawn = [] if detections is None else [counted(len(found), "detection")]
+    drawn = [] if detections is None else [counted(len(shown), "detection")]
     if points is not None:
         drawn.append(f"tracks of {counted(len(points.individuals), 'individual')}")
     if annotations is not None:
@@ -142,7 +142,7 @@ def _found(detections: Path, name: str, limits: LimitOptions) -> tuple[Detection
     every = detections_of(file, name, top=None)
     if not every:
         note(f"{detections} has no detection of {name!r} to draw")
-    score = np.array([one.score for one in every])
+    score = np.array([detection.score for detection in every])
     left_out = left_out_sentence(score, len(found), shown, "drawn", "draws")
     if left_out is not None:
         note(left_out)

@@ -135,9 +135,9 @@ def _look(
     """Return a video's detections, kept or found anew, and the networks' curves."""
     features = data.store.read(video)
     activations = model.activations(features, data.store.cuts_s(video))
-    found = model.localize(features, activations) if kept is None else kept
+    detections = model.localize(features, activations) if kept is None else kept
     truth, rules = data.annotations.videos[video], model.settings.localization
-    return found, insides_of(truth, found, activations, rules)
+    return detections, insides_of(truth, detections, activations, rules)
 
 
 def _with_pictures(
@@ -152,15 +152,15 @@ def _with_pictures(
     The detections of each video are added to ``results``, and up to ``room`` bytes of
     video files are embedded.
     """
-    for video, found, insides in looks:
-        results[video] = found
+    for video, detections, insides in looks:
+        results[video] = detections
         media = media_of(page.files.get(video), path, room)
         if media is not None and media.url is None:
             room -= media.path.stat().st_size
         yield video_contents(
             page.data.annotations.videos[video],
             page.data,
-            found,
+            detections,
             media=media,
             insides=insides,
             poster=page.poster(video),

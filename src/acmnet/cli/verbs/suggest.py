@@ -92,11 +92,11 @@ def suggest_command(
             on_failure=failures.append,
         )
     refuse_nothing_left(assessed.pooled, failures)
-    found = suggestions_of(assessed, count)
-    _print(run, found, len(assessed.pooled))
+    suggestions = suggestions_of(assessed, count)
+    _print(run, suggestions, len(assessed.pooled))
     if out is not None:
-        _write(out, run, found)
-        console.print(f"{counted(len(found), 'suggestion')}: {out}", markup=False)
+        _write(out, run, suggestions)
+        console.print(f"{counted(len(suggestions), 'suggestion')}: {out}", markup=False)
     fail_for_left_out([str(x) for x in failures], len(assessed.pooled))
 
 
@@ -148,30 +148,30 @@ def _marked(
     return _Marked(names, times)
 
 
-def _write(out: Path, run: Path, found: Sequence[Suggestion]) -> None:
+def _write(out: Path, run: Path, ranked: Sequence[Suggestion]) -> None:
     """Write suggestions as JSON or CSV, by the suffix of the file."""
     if out.suffix.lower() == ".json":
-        suggestions = [one.to_json(i) for i, one in enumerate(found, 1)]
+        suggestions = [suggestion.to_json(i) for i, suggestion in enumerate(ranked, 1)]
         write_json(out, {"run": str(run.resolve()), "suggestions": suggestions})
         return
     rows = [
         (
             i,
-            one.video,
+            suggestion.video,
             x.span.label,
             x.span.segment.start_s,
             x.span.segment.end_s,
             x.why,
         )
-        for i, one in enumerate(found, 1)
-        for x in one.spans
+        for i, suggestion in enumerate(ranked, 1)
+        for x in suggestion.spans
     ]
     write_text(out, table_csv(COLUMNS, rows), newline="")
 
 
-def _print(run: Path, found: Sequence[Suggestion], n_videos: int) -> None:
+def _print(run: Path, suggestions: Sequence[Suggestion], n_videos: int) -> None:
     """Print the suggestions as a table."""
-    if not found:
+    if not suggestions:
         console.print(
             f"nothing in {counted(n_videos, 'video')} is worth a look: all of it is "
             "marked, or no action is found there",
@@ -185,8 +185,8 @@ def _print(run: Path, found: Sequence[Suggestion], n_videos: int) -> None:
     )
     for name in ("", "video", "why"):
         table.add_column(name, justify="left" if name else "right", overflow="fold")
-    for i, one in enumerate(found, 1):
-        table.add_row(str(i), escape(one.video), escape(one.why))
+    for i, suggestion in enumerate(suggestions, 1):
+        table.add_row(str(i), escape(suggestion.video), escape(suggestion.why))
     console.print(table)
     console.print(
         f"mark them with acmnet view {quote(str(run))}; add --videos and the folder of "

@@ -193,12 +193,12 @@ def bench_of_run(
 def _asked(page: RunPage, config: CheckpointConfig) -> list[str]:
     """Return the options of `acmnet suggest` for the label file that was asked for."""
     source = page.data.source
-    asked = []
+    words = []
     if source.annotations != annotations_of(page.run, config):
-        asked += ["--annotations", str(source.annotations)]
+        words += ["--annotations", str(source.annotations)]
     if source.subset is not None:
-        asked += ["--subset", source.subset]
-    return asked
+        words += ["--subset", source.subset]
+    return words
 
 
 class _FirstRound:
@@ -261,11 +261,11 @@ def _shown(page: RunPage, config: CheckpointConfig, name: str) -> ShownVideo:
     return ShownVideo(
         truth=tuple(
             {
-                "label": one.label,
-                "start_s": float(one.segment.start_s),
-                "end_s": float(one.segment.end_s),
+                "label": instance.label,
+                "start_s": float(instance.segment.start_s),
+                "end_s": float(instance.segment.end_s),
             }
-            for one in video.instances
+            for instance in video.instances
         ),
         names=video.labels if is_new else (),
         duration_s=float(video.duration_s or page.data.length_s(name)),
@@ -282,10 +282,12 @@ def _take_in(store: MarkStore, page: RunPage, config: CheckpointConfig) -> None:
     at, everything = present_time(), page.data.everything or page.data.annotations
     on_page = store.snapshot().videos
     known_s = {name: own.duration_s for name, own in on_page.items() if own.duration_s}
-    said = list(_said_of(everything, config, known_s, page.data))
-    marks = [new_mark(one, FROM_RUN, at, config.class_names) for one in said]
+    unsigned = list(_said_of(everything, config, known_s, page.data))
+    marks = [new_mark(mark, FROM_RUN, at, config.class_names) for mark in unsigned]
     durations_s = {
-        one.video: one.end_s for one in said if one.kind == "watched" and not one.label
+        mark.video: mark.end_s
+        for mark in unsigned
+        if mark.kind == "watched" and not mark.label
     }
     store.take_in(marks, FROM_RUN, durations_s)
     reviews = page.run / REVIEWS_FILE

@@ -40,9 +40,9 @@ def own_extractor(name: str, *, is_named: bool = True) -> Extractor:
             f"an extractor of your own is named as module:Class, got {name!r}"
         )
     module_name, _, class_name = name.partition(":")
-    here = str(Path.cwd())
-    if is_named and here not in sys.path:
-        sys.path.append(here)
+    directory = str(Path.cwd())
+    if is_named and directory not in sys.path:
+        sys.path.append(directory)
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
@@ -50,13 +50,13 @@ def own_extractor(name: str, *, is_named: bool = True) -> Extractor:
             f"extractor {name!r}: {error}; give module:Class of a module that Python "
             "can import from here"
         ) from error
-    made = getattr(module, class_name, None)
-    if made is None:
+    cls = getattr(module, class_name, None)
+    if cls is None:
         raise ExtractorError(
             f"extractor {name!r}: {module_name} has no {class_name!r}; it has "
             f"{', '.join(n for n in vars(module) if n[0] != '_') or 'no names'}"
         )
-    extractor: Extractor = made()
+    extractor: Extractor = cls()
     wanted = [n for n in vars(Extractor) if n[0] != "_"]
     lacking = [n for n in wanted if not hasattr(extractor, n)]
     if lacking:

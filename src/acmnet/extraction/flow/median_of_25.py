@@ -63,6 +63,6 @@ def _sorted_by_5(planes: list[Tensor]) -> list[Tensor]:
     return planes
 
 
-def _in_order(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+def _in_order(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Return the smaller and the larger of two planes, pixel by pixel."""
-    return torch.minimum(one, other), torch.maximum(one, other)
+    return torch.minimum(first, second), torch.maximum(first, second)

@@ -85,9 +85,9 @@ def _sizes(positions: Places, tracks: FilledTracks) -> Places:
     ever_seen = np.asarray(~tracks.missing.all(axis=0))
     sizes = np.zeros(positions.shape[1])
     for i in map(int, np.flatnonzero(~tracks.is_absent)):
-        whole = ~tracks.missing[:, i][:, ever_seen[i]].any(axis=1)
+        is_complete = ~tracks.missing[:, i][:, ever_seen[i]].any(axis=1)
         partly = ~tracks.missing[:, i].all(axis=1)
-        sizes[i] = np.median(radius[whole if whole.any() else partly, i])
+        sizes[i] = np.median(radius[is_complete if is_complete.any() else partly, i])
     if (sizes > 0).any():
         return np.where(sizes > 0, sizes, sizes[sizes > 0].mean())
     return np.full(len(sizes), _spacing(positions[:, ~tracks.is_absent]))

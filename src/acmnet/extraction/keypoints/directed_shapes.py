@@ -74,8 +74,8 @@ def directed_shapes(
         points = held.positions[frames(SHAPE_AT), i]  # (n, times, P, A)
         arms = points - points.mean(axis=2, keepdims=True)
         shape = arms[:, :, plan.described].reshape(len(middle), -1, plan.n_axes)
-        both = np.concatenate([path, shape], axis=1)
-        described.append(both.reshape(len(middle), -1) * (not held.is_absent[i]))
+        columns = np.concatenate([path, shape], axis=1)
+        described.append(columns.reshape(len(middle), -1) * (not held.is_absent[i]))
     if not plan.are_pooled:
         return np.concatenate(described, axis=1)
     seen = ~held.missing[middle].all(axis=2)  # (n, I)

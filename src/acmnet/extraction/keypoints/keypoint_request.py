@@ -116,7 +116,7 @@ class KeypointRequest:
     def _changed(self, held: ExtractionSettings) -> ExtractionSettings:
         """Return the settings of a store, with what is asked for."""
         layout = held.tracks
-        asked: dict[str, Any] = {
+        requested: dict[str, Any] = {
             "points": self.points,
             "n_individuals": self.individuals,
             "are_pooled": self.pool_individuals or None,
@@ -130,7 +130,7 @@ class KeypointRequest:
             "stride_frames": self.stride_frames,
         }
         if layout is not None:
-            layout = dataclasses.replace(layout, **_given(asked))
+            layout = dataclasses.replace(layout, **_given(requested))
         return dataclasses.replace(held, tracks=layout, **_given(grid), **self.beside)
 
     def _new(self, files: Sequence[tuple[Path | None, Path]]) -> ExtractionSettings:
@@ -210,7 +210,7 @@ def _given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def settled(
-    asked: ExtractionSettings | KeypointRequest,
+    requested: ExtractionSettings | KeypointRequest,
     files: Mapping[str, Path],
     tracks: Mapping[str, Path],
     store: Path,
@@ -224,6 +224,6 @@ def settled(
     TrackError
         As `KeypointRequest.settings`.
     """
-    if isinstance(asked, KeypointRequest):
-        return asked.settings(files, tracks, store)
-    return asked
+    if isinstance(requested, KeypointRequest):
+        return requested.settings(files, tracks, store)
+    return requested

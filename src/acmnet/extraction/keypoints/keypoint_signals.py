@@ -37,13 +37,13 @@ def signals(held: Bodies, plan: SignalPlan, start: int, stop: int) -> Places:
     margin = path_frames(held.fps) + 2
     low, high = max(0, start - margin), min(len(held.positions), stop + margin)
     part = held.part(low, high)
-    own = [_own(part, plan, i) for i in range(plan.n_individuals)]
+    alone = [_own(part, plan, i) for i in range(plan.n_individuals)]
     if plan.n_individuals == 1:
-        blocks = own
+        blocks = alone
     elif plan.are_pooled:
-        blocks = _pooled(part, plan, own)
+        blocks = _pooled(part, plan, alone)
     else:
-        blocks = own + _relations(part, plan)
+        blocks = alone + _relations(part, plan)
     return np.concatenate(blocks, axis=1)[start - low : stop - low]
 
 
@@ -217,21 +217,21 @@ def _toward(arms: Places, between: Places, travel: Places, gaps: Places) -> Plac
     return np.concatenate([facing, _log(gaps), _log(approach)], axis=1)
 
 
-def _pooled(held: Bodies, plan: SignalPlan, own: list[Places]) -> list[Places]:
+def _pooled(held: Bodies, plan: SignalPlan, alone: list[Places]) -> list[Places]:
     """Return the mean and the largest of each signal over the individuals seen.
 
     The signals are each individual's own, and those toward its nearest other. They are
     0 where nobody is seen.
     """
     n = plan.n_individuals
-    here = np.asarray(~held.missing.all(axis=2))  # (F, I)
+    is_present = np.asarray(~held.missing.all(axis=2))  # (F, I)
     apart = lengths(held.centres[:, :, None] - held.centres[:, None])
-    apart[~(here[:, :, None] & here[:, None])] = np.inf
+    apart[~(is_present[:, :, None] & is_present[:, None])] = np.inf
     apart[:, np.arange(n), np.arange(n)] = np.inf
     nearest = apart.argmin(axis=2)
     has_other = np.asarray(np.isfinite(apart.min(axis=2)))
     with_other = [
-        np.zeros((len(here), SHARED_RELATIONS + plan.n_toward)) for _ in range(n)
+        np.zeros((len(is_present), SHARED_RELATIONS + plan.n_toward)) for _ in range(n)
     ]
     for i in range(n):
         for j in range(i + 1, n):
@@ -242,7 +242,10 @@ def _pooled(held: Bodies, plan: SignalPlan, own: list[Places]) -> list[Places]:
                 rows = (nearest[:, one] == other) & has_other[:, one]
                 with_other[one][rows, :SHARED_RELATIONS] = relation.shared[rows]
                 with_other[one][rows, SHARED_RELATIONS:] = view[rows]
-    return [*_mean_and_largest(own, here), *_mean_and_largest(with_other, has_other)]
+    return [
+        *_mean_and_largest(alone, is_present),
+        *_mean_and_largest(with_other, has_other),
+    ]
 
 
 def _mean_and_largest(values: list[Places], counts: Flags) -> list[Places]:

@@ -309,9 +309,9 @@ def _refuse_unprepared(
     if isinstance(prepared, Failure):
         raise ExtractionError(prepared.reason)
     if not isinstance(prepared, Prepared):
-        how = prepared.how if isinstance(prepared, Lost) else ""
+        cause = prepared.how if isinstance(prepared, Lost) else ""
         raise ExtractionError(
-            f"the process died ({how or 'for an unknown reason'}) while it made the "
+            f"the process died ({cause or 'for an unknown reason'}) while it made the "
             f"extractor {settings.extractor!r}; out of memory?"
         )
     return prepared

@@ -59,24 +59,24 @@ def find_videos(
     ExtractionError
         If a path does not exist, a folder holds no video, or two files have one id.
     """
-    found: dict[str, Path] = {}
+    videos: dict[str, Path] = {}
     for path in map(Path, paths):
         if not path.exists():
             raise ExtractionError(f"no video and no folder at {path}; check the path")
         files = _files_in(path, VIDEO_SUFFIXES) if path.is_dir() else [path]
         if not files:
             has_tracks = next(iter(_files_in(path, TRACK_SUFFIXES)), None)
-            told = (
+            advice = (
                 f"; it has {has_tracks.name}: if that is a file of tracks, {hint}"
                 if has_tracks and hint
                 else ""
             )
             raise ExtractionError(
                 f"{path} holds no video ({', '.join(VIDEO_SUFFIXES[:4])} and the like);"
-                f" name the folder of the videos, or the files themselves{told}"
+                f" name the folder of the videos, or the files themselves{advice}"
             )
-        _add(found, {file: one_form(file.stem) for file in files}, "videos")
-    return dict(sorted(found.items()))
+        _add(videos, {file: one_form(file.stem) for file in files}, "videos")
+    return dict(sorted(videos.items()))
 
 
 def find_tracks(
@@ -102,7 +102,7 @@ def find_tracks(
     ExtractionError
         If a path does not exist, a folder holds no such file, or two files have one id.
     """
-    found: dict[str, Path] = {}
+    tracks: dict[str, Path] = {}
     for path in map(Path, paths):
         if not path.exists():
             raise ExtractionError(f"no file of tracks at {path}; check the path")
@@ -120,8 +120,8 @@ def find_tracks(
             if file.suffix.lower() in HDF5_SUFFIXES
             or file.with_suffix("") not in binary
         ]
-        _add(found, {file: _recording(file) for file in kept}, "files of tracks")
-    return dict(sorted(found.items()))
+        _add(tracks, {file: _recording(file) for file in kept}, "files of tracks")
+    return dict(sorted(tracks.items()))
 
 
 class Recordings(NamedTuple):
@@ -138,8 +138,8 @@ class Recordings(NamedTuple):
 
         The second is missing where a video has no tracks.
         """
-        both = self.files[video], self.tracks.get(video)
-        return tuple(path for path in both if path is not None)
+        paths = self.files[video], self.tracks.get(video)
+        return tuple(path for path in paths if path is not None)
 
 
 def find_recordings(
@@ -179,14 +179,14 @@ def find_recordings(
         return Recordings(find_tracks(paths if tracks is None else [tracks]), {})
     files = find_videos(paths, hint="")
     beside = {path if path.is_dir() else path.parent: None for path in paths}
-    found = find_tracks(
+    found_tracks = find_tracks(
         [*beside] if tracks is None else [tracks],
         hint="name the folder of the tracks with --tracks",
     )
-    unused = [name for name in found if name not in files]
-    own = {video: path for video, path in found.items() if video in files}
+    unused = [name for name in found_tracks if name not in files]
+    own = {video: path for video, path in found_tracks.items() if video in files}
     if not own:
-        name, file = next(iter(found.items()))
+        name, file = next(iter(found_tracks.items()))
         raise ExtractionError(
             f"none of {counted(len(files), 'video')} has tracks: {file} is of a video "
             f"called {name!r}, the videos are {some(files)}; give a video and its "
@@ -259,10 +259,10 @@ def _recording(file: Path) -> str:
     return next((match[1] for match in matches if match), name)
 
 
-def _add(found: dict[str, Path], files: dict[Path, str], kind: str) -> None:
+def _add(by_id: dict[str, Path], files: dict[Path, str], kind: str) -> None:
     """Add files under their ids, or refuse a second file of one id."""
     for file, video in files.items():
-        other = found.setdefault(video, file)
+        other = by_id.setdefault(video, file)
         if other != file and not other.samefile(file):
             raise ExtractionError(
                 f"two {kind} have the id {video!r}: {other} and {file}; rename "

@@ -101,24 +101,24 @@ class VideoWorker:
         """
         try:
             if self.made is None:
-                made = self.make()
+                extractor = self.make()
                 if task is not None:
-                    self._refuse_other(made)
-                self.made = made
+                    self._refuse_other(extractor)
+                self.made = extractor
             if task is None:
                 return prepared(self.name, self.made)
             return extract_video(task, self.made, self.out, self.stall_s)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's own code
             return _failed(task or VideoTask("", Path()), error)
 
-    def _refuse_other(self, made: Extractor) -> None:
+    def _refuse_other(self, extractor: Extractor) -> None:
         """Refuse if this worker's features differ from those of the first worker.
 
         On a cluster they can, where machines have other versions of torch or other
         processors.
         """
         try:
-            claim_store(self.out, prepared(self.name, made).manifest)
+            claim_store(self.out, prepared(self.name, extractor).manifest)
         except ExtractionError as error:
             raise _StoreError(f"this worker is not like the first: {error}") from error
 
@@ -259,11 +259,11 @@ def _storing(out: Path) -> Iterator[None]:
 
 def _placed(frames: Iterable[Frame], reader: Reader, place: Path) -> Iterator[Frame]:
     """Yield the same frames; write once a second to a file how far they have come."""
-    told = time.monotonic()
+    told_at = time.monotonic()
     for frame in frames:
         yield frame
-        if time.monotonic() - told >= REPORT_EVERY_S:
-            told = time.monotonic()
+        if time.monotonic() - told_at >= REPORT_EVERY_S:
+            told_at = time.monotonic()
             # a report of progress that cannot be written is no reason to fail
             with contextlib.suppress(OSError):
                 place.write_text(f"{reader.duration_s:.2f} {reader.claimed_s:.2f}")
@@ -311,7 +311,7 @@ def _joined(
     return np.concatenate(blocks).astype(np.float32, copy=False)
 
 
-def post_mortem(task: VideoTask, out: Path, how: str, stall_s: float) -> Failure:
+def post_mortem(task: VideoTask, out: Path, cause: str, stall_s: float) -> Failure:
     """Return why the process of a video ended, according to the files that it left."""
     trace = trace_file(out, task.video)
     words = trace.read_text(errors="replace") if trace.exists() else ""
@@ -326,8 +326,8 @@ def post_mortem(task: VideoTask, out: Path, how: str, stall_s: float) -> Failure
             f"made no progress for {stall_s:g} s (or, while features were computed, "
             f"for {COMPUTE_FACTOR * stall_s:g} s)",
         )
-    how = f" ({how})" if how else ""
-    return _failure(task, "died", f"the process died{how}; out of memory?")
+    cause = f" ({cause})" if cause else ""
+    return _failure(task, "died", f"the process died{cause}; out of memory?")
 
 
 def _failed(task: VideoTask, error: BaseException) -> Failure:

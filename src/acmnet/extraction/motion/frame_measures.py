@@ -181,8 +181,10 @@ def _still(frame: Frame, layout: _Layout) -> StillMeasures:
     """Return what is measured on one frame."""
     if frame.shape[1::-1] != layout.size:
         shrinks = layout.size[0] <= frame.shape[1] and layout.size[1] <= frame.shape[0]
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        frame = cv2.resize(frame, layout.size, interpolation=how).astype(np.uint8)
+        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        frame = cv2.resize(frame, layout.size, interpolation=interpolation).astype(
+            np.uint8
+        )
     gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
     x, y = _slopes(gray)
     slope, angle = _polar(x, y)

@@ -77,7 +77,7 @@ class HandNetworks:
         """
         picture = part.cut(frame, PALM_SIDE, fill=True).astype(np.float32)
         outputs = self._finder((picture / np.float32(255))[None])
-        found = merged(
+        candidates = merged(
             decoded(
                 outputs["Identity"][0],
                 outputs["Identity_1"][0, :, 0],
@@ -90,7 +90,7 @@ class HandNetworks:
             region_of_palm(
                 *part.to_frame(box.reshape(2, 2)), *part.to_frame(points[[0, 2]])
             )
-            for box, points in zip(found.boxes, found.points, strict=True)
+            for box, points in zip(candidates.boxes, candidates.points, strict=True)
         ]
 
     def hand(self, frame: Frame, region: Region) -> Hand | None:

@@ -129,8 +129,8 @@ class HandTracker:
         """Return whether a hand is followed already, as this or another person's."""
         return hand is not None and any(
             _apart(hand, other) < SAME_HAND * min(hand.region.side, other.region.side)
-            for own in self._hands
-            for other in own
+            for followed in self._hands
+            for other in followed
             if other is not None
         )
 
@@ -154,6 +154,8 @@ def _is_at_wrist(hand: Hand, person: PersonPose, side: int) -> bool:
     return apart < FARTHEST_WRIST * person.region.side
 
 
-def _apart(one: Hand, other: Hand) -> float:
+def _apart(first: Hand, second: Hand) -> float:
     """Return the distance of two hands' middles, in pixels."""
-    return float(np.hypot(*(one.positions.mean(axis=0) - other.positions.mean(axis=0))))
+    return float(
+        np.hypot(*(first.positions.mean(axis=0) - second.positions.mean(axis=0)))
+    )

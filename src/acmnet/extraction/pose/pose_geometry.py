@@ -190,27 +190,29 @@ def decoded(
     return Candidates(scores[rows], boxes, points)
 
 
-def merged(found: Candidates) -> Candidates:
+def merged(candidates: Candidates) -> Candidates:
     """Return one candidate for each thing: the mean of those whose boxes overlap.
 
     The mean is weighted by the scores; the score is the largest.
     """
-    left = np.arange(len(found.scores))
+    left = np.arange(len(candidates.scores))
     scores, boxes, points = [], [], []
     while left.size:
         best = left[0]
-        one = overlaps(found.boxes[best], found.boxes[left]) > SAME_OVERLAP
-        one[0] = True
-        rows = left[one]
-        weights = found.scores[rows] / found.scores[rows].sum()
-        scores.append(found.scores[best])
-        boxes.append(np.tensordot(weights, found.boxes[rows], 1))
-        points.append(np.tensordot(weights, found.points[rows], 1))
-        left = left[~one]
+        is_same = (
+            overlaps(candidates.boxes[best], candidates.boxes[left]) > SAME_OVERLAP
+        )
+        is_same[0] = True
+        rows = left[is_same]
+        weights = candidates.scores[rows] / candidates.scores[rows].sum()
+        scores.append(candidates.scores[best])
+        boxes.append(np.tensordot(weights, candidates.boxes[rows], 1))
+        points.append(np.tensordot(weights, candidates.points[rows], 1))
+        left = left[~is_same]
     return Candidates(
         np.array(scores),
         np.array(boxes).reshape(-1, 4),
-        np.array(points).reshape(-1, *found.points.shape[1:]),
+        np.array(points).reshape(-1, *candidates.points.shape[1:]),
     )
 
 

@@ -79,7 +79,7 @@ class PoseNetworks:
         seen = whole_frame(frame)
         picture = seen.cut(frame, DETECTOR_SIDE, fill=True).astype(np.float32)
         outputs = self._finder((picture / np.float32(127.5) - 1)[None])
-        found: Candidates = merged(
+        candidates: Candidates = merged(
             decoded(
                 outputs["Identity"][0],
                 outputs["Identity_1"][0, :, 0],
@@ -87,7 +87,7 @@ class PoseNetworks:
                 LEAST_FOUND,
             )
         )
-        return [region_of(*seen.to_frame(points[:2])) for points in found.points]
+        return [region_of(*seen.to_frame(points[:2])) for points in candidates.points]
 
     def pose(self, frame: Frame, region: Region) -> PersonPose | None:
         """Return the points of the person in a region; None if nobody is there."""

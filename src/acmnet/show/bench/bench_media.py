@@ -200,14 +200,14 @@ class BenchMedia:
     def _keep_headers(self) -> None:
         """Keep what is known of all files for the next start."""
         known = zip(self._keys, self.headers, strict=True)
-        values = {key: dataclasses.asdict(one) for key, one in known if key}
+        values = {key: dataclasses.asdict(header) for key, header in known if key}
         with contextlib.suppress(OSError):
             write_json(self._folder / HEADERS_FILE, values)
 
     def _kept_headers(self) -> dict[str, Header]:
         try:
             values: Any = json.loads((self._folder / HEADERS_FILE).read_bytes())
-            return {str(key): Header(**one) for key, one in values.items()}
+            return {str(key): Header(**fields) for key, fields in values.items()}
         except (OSError, ValueError, TypeError, AttributeError, RecursionError):
             return {}
 

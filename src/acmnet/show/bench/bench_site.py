@@ -102,13 +102,13 @@ class BenchSite:
             return json_answer(whole())
         if path == "/marks.json":
             return json_answer(self._since(query))
-        found = PATHS.fullmatch(path)
-        if found is None or query:
+        match = PATHS.fullmatch(path)
+        if match is None or query:
             shipped = bench_file(path)
             if shipped is not None:
                 return Answer(*shipped)
             raise nothing_here()
-        kind, *numbers = (x for x in found.groups() if x is not None)
+        kind, *numbers = (x for x in match.groups() if x is not None)
         return self._numbered(kind, [int(x) for x in numbers])
 
     def _numbered(self, kind: str, numbers: Sequence[int]) -> Answer | Path:
@@ -260,15 +260,15 @@ class BenchSite:
 
     def _rounds(self) -> dict[str, Any]:
         """Return the rounds that ended well."""
-        done = [one for one in rounds_in(self.learning.folder) if one.is_done]
+        done = [round_ for round_ in rounds_in(self.learning.folder) if round_.is_done]
         if not done:
             return {"rounds": []}
         truth = truth_of(self.store.snapshot())
         learned: set[str] = set()
         rounds = []
-        for one in done:
-            learned |= one.learned_from
-            rounds.append(_round_values(one, scores_of(one, learned, truth)))
+        for round_ in done:
+            learned |= round_.learned_from
+            rounds.append(_round_values(round_, scores_of(round_, learned, truth)))
         return {"rounds": rounds}
 
     # ---- answers to POST
@@ -338,16 +338,16 @@ def _with_keys(classes: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _round_values(one: Round, scores: Mapping[str, Any] | None) -> dict[str, Any]:
+def _round_values(round_: Round, scores: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what the page shows of a round."""
-    request = one.request
+    request = round_.request
     return {
-        "number": one.number,
+        "number": round_.number,
         "at": None if request is None else request.at,
         "n_marks": None if request is None else request.n_marks,
         "n_videos": None if request is None else request.n_videos,
-        "seconds": one.state.get("seconds"),
+        "seconds": round_.state.get("seconds"),
         "scores": scores,
-        "detections_url": f"rounds/{one.number}/detections.json",
-        "folder": str(one.folder.resolve()),
+        "detections_url": f"rounds/{round_.number}/detections.json",
+        "folder": str(round_.folder.resolve()),
     }

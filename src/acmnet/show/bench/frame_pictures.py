@@ -57,10 +57,10 @@ def picture_strip(path: Path, duration_s: float) -> bytes | None:
     """
     try:
         with opened_video(path, DecodeCount()) as video:
-            found = list(_spread(video, duration_s))
+            frames = list(_spread(video, duration_s))
     except (VideoError, av.FFmpegError):
         return None
-    sizes = [picture.shape[:2] for picture in found if picture is not None]
+    sizes = [picture.shape[:2] for picture in frames if picture is not None]
     if not sizes:
         return None
     height, width = sizes[0]
@@ -68,7 +68,7 @@ def picture_strip(path: Path, duration_s: float) -> bytes | None:
     black = np.zeros((HEIGHT, width, 3), np.uint8)
     # (54, 32 * width, 3): pictures side by side
     strip = np.concatenate(
-        [black if x is None else _scaled(x, width, HEIGHT) for x in found], axis=1
+        [black if x is None else _scaled(x, width, HEIGHT) for x in frames], axis=1
     )
     return _jpeg(strip, QUALITY)
 

@@ -51,16 +51,16 @@ def marks_of_reviews(
         If the file cannot be read.
     """
     marks = [
-        new_mark(one, REVIEWS_FILE, at)
-        for one in marks_in_annotations(read_annotations(path))
-        if one.kind == "name"
+        new_mark(unsigned, REVIEWS_FILE, at)
+        for unsigned in marks_in_annotations(read_annotations(path))
+        if unsigned.kind == "name"
     ]
     text = read_text(path, KIND, ReviewError, REMEDY)
     content: Any = parse_json(str(path), text, KIND, ReviewError)
     try:
-        for video, own in content["reviews"].items():
+        for video, reviews in content["reviews"].items():
             known = videos.get(one_form(video), KnownVideo())
-            marks += _marks(one_form(video), own, known.duration_s, at)
+            marks += _marks(one_form(video), reviews, known.duration_s, at)
     except (AttributeError, KeyError, TypeError, ValueError):
         raise ReviewError(f"{path} holds no reviews of acmnet; {REMEDY}") from None
     return marks
@@ -70,12 +70,12 @@ def _marks(
     video: str, reviews: list[Mapping[str, Any]], duration_s: float | None, at: str
 ) -> Iterator[Mark]:
     """Yield the marks of one video."""
-    for one in reviews:
-        start_s, end_s = (round(float(one[x]), DIGITS) for x in ("start_s", "end_s"))
-        is_wrong = one["verdict"] == "rejected"
-        label, proposal = str(one["label"]), None
-        if one.get("source") is not None:
-            proposal = _proposal(video, one["source"])
+    for review in reviews:
+        start_s, end_s = (round(float(review[x]), DIGITS) for x in ("start_s", "end_s"))
+        is_wrong = review["verdict"] == "rejected"
+        label, proposal = str(review["label"]), None
+        if review.get("source") is not None:
+            proposal = _proposal(video, review["source"])
             label = proposal.label if is_wrong else label
         if is_wrong and duration_s is not None:
             end_s = min(end_s, duration_s)

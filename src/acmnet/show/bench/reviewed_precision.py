@@ -55,8 +55,8 @@ class Reviewed(NamedTuple):
         n, share = self.looked_at, self.right / self.looked_at
         middle = share + NORMAL**2 / (2 * n)
         spread = NORMAL * math.sqrt(share * (1 - share) / n + NORMAL**2 / (4 * n * n))
-        whole = 1 + NORMAL**2 / n
-        return max((middle - spread) / whole, 0.0), min((middle + spread) / whole, 1.0)
+        scale = 1 + NORMAL**2 / n
+        return max((middle - spread) / scale, 0.0), min((middle + spread) / scale, 1.0)
 
     def sentence(self) -> str:
         """Return the precision as a sentence, or how many reviews are still missing."""
@@ -112,32 +112,35 @@ def precision_of_reviews(run: Path) -> Reviewed | None:
     if expected is None or not expected.to_review:
         return None
     marks = _marks_about_detections(run)
-    verdicts = [_verdict(one, marks.get(one.video, ())) for one in expected.to_review]
+    verdicts = [
+        _verdict(detection, marks.get(detection.video, ()))
+        for detection in expected.to_review
+    ]
     known = [verdict for verdict in verdicts if verdict is not None]
     return Reviewed(
         *(len(verdicts), len(known), sum(known)), expected.shown, expected.is_held_out
     )
 
 
-def _verdict(asked: ToReview, marks: Sequence[Mark]) -> bool | None:
+def _verdict(detection: ToReview, marks: Sequence[Mark]) -> bool | None:
     """Return whether a detection is right; None if nobody said so."""
-    numbers = asked.start_s, asked.end_s, asked.score
+    numbers = detection.start_s, detection.end_s, detection.score
     for mark in marks:
-        found = mark.proposal
+        proposal = mark.proposal
         if (
-            found is None
-            or found.label != asked.label
+            proposal is None
+            or proposal.label != detection.label
             or any(
                 abs(x - y) > EQUAL_WITHIN
-                for x, y in zip(found[2:5], numbers, strict=True)
+                for x, y in zip(proposal[2:5], numbers, strict=True)
             )
         ):
             continue
-        places = asked.start_s, asked.end_s, mark.start_s, mark.end_s
+        places = detection.start_s, detection.end_s, mark.start_s, mark.end_s
         overlap = float(
             temporal_iou(*(np.asarray([x], dtype=np.float64) for x in places))[0]
         )
-        is_same = mark.label == asked.label and overlap >= LEAST_REVIEWED_TIOU
+        is_same = mark.label == detection.label and overlap >= LEAST_REVIEWED_TIOU
         return mark.kind == "segment" and is_same
     return None
 
@@ -149,8 +152,8 @@ def _marks_about_detections(run: Path) -> dict[str, list[Mark]]:
         marks = marks_in(run / MARKS_FILE)
     elif (run / REVIEWS_FILE).exists():
         marks = marks_of_reviews(run / REVIEWS_FILE, {}, "")
-    found: dict[str, list[Mark]] = {}
+    by_video: dict[str, list[Mark]] = {}
     for mark in marks:
         if mark.proposal is not None and mark.kind in ("segment", "watched"):
-            found.setdefault(mark.video, []).append(mark)
-    return found
+            by_video.setdefault(mark.video, []).append(mark)
+    return by_video

@@ -164,7 +164,7 @@ def _missed(figure: "Figure", diagnosis: Diagnosis) -> None:
     """Draw which share of the instances in each bucket is missed."""
     axes = _titled(figure, f"Missed instances, {_at(diagnosis)}")
     axes.set_ylabel("missed (%)")
-    _bars(axes, diagnosis, [found.missed for found in diagnosis.buckets])
+    _bars(axes, diagnosis, [bucket.missed for bucket in diagnosis.buckets])
     _overall(axes, 100 * float(diagnosis.missed.mean()))
 
 
@@ -172,7 +172,7 @@ def _sensitivity(figure: "Figure", diagnosis: Diagnosis) -> None:
     """Draw the normalised mAP within each bucket."""
     axes = _titled(figure, f"Normalised mAP, {_at(diagnosis)}")
     axes.set_ylabel("mAP$_N$ (%)")
-    _bars(axes, diagnosis, [found.map_n for found in diagnosis.buckets])
+    _bars(axes, diagnosis, [bucket.map_n for bucket in diagnosis.buckets])
     _overall(axes, 100 * float(diagnosis.map_n.mean()))
 
 
@@ -180,31 +180,31 @@ def _bars(axes: "Axes", diagnosis: Diagnosis, values: Sequence[FloatArray]) -> N
     """Draw a bar for each bucket, grouped by characteristic."""
     ticks: list[int] = []
     names: list[str] = []
-    for found, shares in zip(diagnosis.buckets, values, strict=True):
-        one = found.characteristic
+    for results, shares in zip(diagnosis.buckets, values, strict=True):
+        characteristic = results.characteristic
         first = ticks[-1] + 2 if ticks else 0
-        place = range(first, first + len(one.buckets))
+        place = range(first, first + len(characteristic.buckets))
         height = _percent(shares)
-        bars = axes.bar(place, height, color=BUCKET_COLOURS[one.name])
-        counts = one.counts.tolist()
+        bars = axes.bar(place, height, color=BUCKET_COLOURS[characteristic.name])
+        counts = characteristic.counts.tolist()
         texts = [
             f"{x:.0f}" if n else "none" for x, n in zip(height, counts, strict=True)
         ]
         plain = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
         axes.bar_label(bars, texts, padding=3, bbox=plain, zorder=3)
         axes.annotate(
-            CHARACTERISTIC_NAMES[one.name],
+            CHARACTERISTIC_NAMES[characteristic.name],
             ((place[0] + place[-1]) / 2, 0),
             (0, -50),
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
             ha="center",
-            color=BUCKET_COLOURS[one.name],
+            color=BUCKET_COLOURS[characteristic.name],
         )
         ticks += place
         # a span on two lines, since one would run into those beside it
-        spans = [x.replace("<=", "≤").replace("-", "-\n") for x in one.spans]
-        names += map("\n".join, zip(one.buckets, spans, strict=True))
+        spans = [x.replace("<=", "≤").replace("-", "-\n") for x in characteristic.spans]
+        names += map("\n".join, zip(characteristic.buckets, spans, strict=True))
     axes.set_xticks(ticks, names, fontsize=8)
     axes.set_ylim(0, max(1.2 * max(map(np.max, map(_percent, values))), 1.0))
 

@@ -30,7 +30,7 @@ background branches; they also differ in grey print."""
 def write_video_figure(
     video: Video,
     activations: VideoActivations,
-    found: Detections,
+    detections: Detections,
     path: Path,
     teachers: int = 0,
 ) -> tuple[Path, ...]:
@@ -44,7 +44,7 @@ def write_video_figure(
         The video, with its labels and, if they are known, its true instances.
     activations : VideoActivations
         Attention and class activations of the video.
-    found : Detections
+    detections : Detections
         The detections. Those with less than half the best score of their class are not
         drawn.
     path : Path
@@ -58,8 +58,8 @@ def write_video_figure(
     Qu et al. 2021, Fig. 3, which shows the truth, CAS, instance attention, instance CAS
     and detections of one class; here, the other two branches are drawn as well.
     """
-    names = found.class_names
-    classes = shown_classes(video, found)
+    names = detections.class_names
+    classes = shown_classes(video, detections)
     centre_s = activations.centres_s
     heights = [max(1, len(classes)) * 0.35 + 0.3] * 2 + [1.0] + [0.8] * len(classes)
     with drawing(16.0, 2.2 * sum(heights)) as figure:
@@ -74,7 +74,7 @@ def write_video_figure(
             if x.label in names
         ]
         _lanes(axes[0], "truth", true, classes, labels)
-        _lanes(axes[1], "detections", sure_ones(found), classes, labels)
+        _lanes(axes[1], "detections", sure_ones(detections), classes, labels)
         _attention(axes[2], centre_s, activations.attention)
         for c, name, panel in zip(classes, labels, axes[3:], strict=True):
             colour = PALETTE[classes.index(c) % len(PALETTE)]
@@ -82,7 +82,7 @@ def write_video_figure(
             panel.set_title(name, fontsize=9)
         axes[-1].set(xlabel="time (s)", xlim=(0.0, _end_s(video, activations)))
         title = "\n".join(
-            [fitted_name(video.id), *_remarks(video, teachers, classes, found)]
+            [fitted_name(video.id), *_remarks(video, teachers, classes, detections)]
         )
         figure.suptitle(title, x=0.01, ha="left", fontsize=10)
         return save(figure, path)
@@ -108,24 +108,24 @@ def _class_activation(
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
-def shown_classes(video: Video, found: Detections) -> list[int]:
+def shown_classes(video: Video, detections: Detections) -> list[int]:
     """Return the classes to draw: labels first, then detected ones by score."""
-    n_labelled = len({*video.labels} & {*found.class_names})
-    return telling_classes(video, found)[
+    n_labelled = len({*video.labels} & {*detections.class_names})
+    return telling_classes(video, detections)[
         : min(max(MOST_FOUND, n_labelled), MOST_DRAWN_CLASSES)
     ]
 
 
-def telling_classes(video: Video, found: Detections) -> list[int]:
+def telling_classes(video: Video, detections: Detections) -> list[int]:
     """Return the labelled classes, then the other detected ones, best score first."""
-    names = found.class_names
+    names = detections.class_names
     labelled = [names.index(label) for label in video.labels if label in names]
-    order = np.argsort(-found.score, kind="stable")
-    return list(dict.fromkeys([*labelled, *found.class_index[order].tolist()]))
+    order = np.argsort(-detections.score, kind="stable")
+    return list(dict.fromkeys([*labelled, *detections.class_index[order].tolist()]))
 
 
 def _remarks(
-    video: Video, teachers: int, classes: Sequence[int], found: Detections
+    video: Video, teachers: int, classes: Sequence[int], detections: Detections
 ) -> list[str]:
     """Return the lines of the title that explain what is drawn and what is not."""
     remarks = []
@@ -133,7 +133,7 @@ def _remarks(
         mean = f"the mean of its {teachers} teachers"
         who = mean if teachers > 1 else "its teacher"
         remarks.append(f"attention and CAS: {who}; detections: the student")
-    drawn = {found.class_names[c] for c in classes}
+    drawn = {detections.class_names[c] for c in classes}
     absent = len(set(video.labels) - drawn)
     if absent:
         remarks.append(
@@ -160,16 +160,18 @@ def _attention(
     axes.set(ylabel="attention", ylim=(-0.03, 1.03))
 
 
-def sure_ones(found: Detections) -> list[tuple[int, float, float, float]]:
+def sure_ones(detections: Detections) -> list[tuple[int, float, float, float]]:
     """Return class, start, end and share of the class's best score, if it is high."""
-    best = np.zeros(len(found.class_names))
-    np.maximum.at(best, found.class_index, found.score)
+    best = np.zeros(len(detections.class_names))
+    np.maximum.at(best, detections.class_index, detections.score)
     kept = []
-    for i in np.argsort(found.score, kind="stable").tolist():
-        c = int(found.class_index[i])
-        share = float(found.score[i] / best[c]) if best[c] > 0.0 else 0.0
+    for i in np.argsort(detections.score, kind="stable").tolist():
+        c = int(detections.class_index[i])
+        share = float(detections.score[i] / best[c]) if best[c] > 0.0 else 0.0
         if share >= SHARE_OF_CLASS_BEST:
-            kept.append((c, float(found.start_s[i]), float(found.end_s[i]), share))
+            kept.append(
+                (c, float(detections.start_s[i]), float(detections.end_s[i]), share)
+            )
     return kept
 
 

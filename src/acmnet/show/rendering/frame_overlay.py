@@ -89,19 +89,24 @@ class Overlay:
         width: int,
         height: int,
         duration_s: float,
-        found: Sequence[Detection],
+        detections: Sequence[Detection],
         truth: Sequence[Instance] = (),
     ) -> None:
         self.width, self.height, self.duration_s = width, height, duration_s
-        self.found = sorted(found, key=lambda one: -one.score)
-        lanes = sorted({one.label for one in found})
-        names = sorted({*lanes, *(one.label for one in truth)})
+        self.found = sorted(detections, key=lambda detection: -detection.score)
+        lanes = sorted({detection.label for detection in detections})
+        names = sorted({*lanes, *(instance.label for instance in truth)})
         self.colours = {name: class_colour(i) for i, name in enumerate(names)}
         self._text_height = max(12, height // 20)
-        bars = [(lanes.index(d.label), d.label, d.start_s, d.end_s) for d in found]
+        bars = [(lanes.index(d.label), d.label, d.start_s, d.end_s) for d in detections]
         bars += [
-            (len(lanes), one.label, one.segment.start_s, one.segment.end_s)
-            for one in truth
+            (
+                len(lanes),
+                instance.label,
+                instance.segment.start_s,
+                instance.segment.end_s,
+            )
+            for instance in truth
         ]
         self._bars, self._covered = self._strip(
             bars, len(lanes) + bool(truth), bool(truth)
@@ -112,12 +117,12 @@ class Overlay:
         self._draw_strip(frame, time_s)
         limit = self.height // STRIP_SHARE
         top = 0
-        for one in self.found:
-            if not one.start_s <= time_s < one.end_s:
+        for detection in self.found:
+            if not detection.start_s <= time_s < detection.end_s:
                 continue
             if top and top + self._text_height > limit:
                 break
-            self._draw_label(frame, one, top)
+            self._draw_label(frame, detection, top)
             top += self._text_height
 
     def column(self, time_s: float) -> int:
@@ -158,17 +163,17 @@ class Overlay:
         at = min(self.column(time_s), self.width - 1)
         below[:, at : at + max(1, self.width // 320)] = 255
 
-    def _draw_label(self, frame: Frame, one: Detection, top: int) -> None:
+    def _draw_label(self, frame: Frame, detection: Detection, top: int) -> None:
         """Draw a square in the colour of the class, the label and the score."""
         size = self._text_height
         room = self.width - size
         if room < size:
             return
-        mask = text_mask(one.label, f" {one.score:.2f}", size, room)
+        mask = text_mask(detection.label, f" {detection.score:.2f}", size, room)
         box = frame[top : top + size, : size + mask.shape[1]]
         box[:] = cv2.convertScaleAbs(box, alpha=LIGHT_LEFT)
         edge = max(1, size // 5)
-        box[edge : size - edge, edge : size - edge] = self.colours[one.label]
+        box[edge : size - edge, edge : size - edge] = self.colours[detection.label]
         text = box[:, size:].astype(np.uint16)
         cover = mask[: len(box), :, None].astype(np.uint16)
         box[:, size:] = (text * (255 - cover) + 255 * cover) // 255
@@ -196,11 +201,11 @@ def text_mask(text: str, end: str, height: int, limit: int) -> Mask:
         The width ``w`` is at most ``limit``. A character that no font has is a box.
     """
     text = "".join(c if c.isprintable() else " " for c in text[: LONGEST_TEXT + 1])
-    whole = len(text)
+    n_letters = len(text)
     mask, width = _drawn(text + end, height, limit)
-    while width > limit and whole:
-        whole = min(whole - 1, int(whole * limit / width))
-        mask, width = _drawn(text[:whole] + "…" + end, height, limit)
+    while width > limit and n_letters:
+        n_letters = min(n_letters - 1, int(n_letters * limit / width))
+        mask, width = _drawn(text[:n_letters] + "…" + end, height, limit)
     return mask[:, : max(1, int(width) + height // 4)]
 
 

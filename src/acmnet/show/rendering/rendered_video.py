@@ -117,7 +117,7 @@ def not_among(video: str, videos: Sequence[str], source: str) -> str:
 
 def render_detections(
     path: str | Path,
-    found: Sequence[Detection],
+    detections: Sequence[Detection],
     out: str | Path,
     *,
     truth: Sequence[Instance] = (),
@@ -133,7 +133,7 @@ def render_detections(
     ----------
     path : str or Path
         The video file.
-    found : sequence of Detection
+    detections : sequence of Detection
         The detections to draw, in seconds after the first frame; see `detections_of`.
     out : str or Path
         The MP4 file to write, other than ``path``.
@@ -172,7 +172,7 @@ def render_detections(
 
             def overlay_of(pixels: Frame) -> Overlay:
                 size = pixels.shape[1], pixels.shape[0]
-                return Overlay(*size, float(timing.duration_s), found, truth)
+                return Overlay(*size, float(timing.duration_s), detections, truth)
 
             points = None if tracks is None else TrackOverlay(tracks)
             for done in _drawn_frames(video, picture, sound, overlay_of, points):

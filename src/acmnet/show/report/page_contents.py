@@ -170,7 +170,7 @@ def _sentences(*notes: str | None) -> Iterator[str]:
 def video_contents(
     video: Video,
     data: Data,
-    found: Detections,
+    detections: Detections,
     *,
     media: Media | None = None,
     insides: Mapping[str, Any] | None = None,
@@ -184,15 +184,15 @@ def video_contents(
         The video, with its labels and true segments.
     data : Data
         The data that the video is from.
-    found : Detections
+    detections : Detections
         The detections in this video.
     media, insides, poster
         The fields of `VideoContents` with these names.
     """
     span_s = data.length_s(video.id)
-    order = np.argsort(-found.score, kind="stable")[:MOST_DETECTIONS]
+    order = np.argsort(-detections.score, kind="stable")[:MOST_DETECTIONS]
     is_known = truth_is_known(video, data.annotations)
-    rows = [(x.label, x.start_s, x.end_s, x.score) for x in found.only(order)]
+    rows = [(x.label, x.start_s, x.end_s, x.score) for x in detections.only(order)]
     summary = {
         "id": video.id,
         "labels": list(video.labels),
@@ -203,9 +203,9 @@ def video_contents(
             for x in video.instances
         ],
         "instances": len(video.instances) if is_known else None,
-        "detections": len(found),
+        "detections": len(detections),
         "best": rows[0][3] if rows else None,
-        "left_out": len(found) - len(rows),
+        "left_out": len(detections) - len(rows),
         "poster_frames": FRAMES,
     }
     return VideoContents(
@@ -232,7 +232,7 @@ def truth_is_known(video: Video, annotations: Annotations) -> bool:
 
 def insides_of(
     video: Video,
-    found: Detections,
+    detections: Detections,
     activations: VideoActivations,
     settings: LocalizationSettings,
 ) -> dict[str, Any]:
@@ -255,7 +255,7 @@ def insides_of(
         the first sample. ``step_s``: the time from each sample to the next.
     """
     names = activations.class_names
-    shown = telling_classes(video, found)[:MOST_CURVES]
+    shown = telling_classes(video, detections)[:MOST_CURVES]
     runs = activation_runs(activations, settings)
     attention, instance = activations.attention, activations.instance_cas
     drawn = {f"attention: {b.name.lower()}": attention[:, b] for b in Branch}

@@ -46,10 +46,10 @@ class Labels:
 
     def of_video(self) -> dict[str, list[Mark]]:
         """Return the marks of each video that has any, in the order of the videos."""
-        found: dict[str, list[Mark]] = {video: [] for video in self.videos}
+        by_video: dict[str, list[Mark]] = {video: [] for video in self.videos}
         for mark in self.marks:
-            found[mark.video].append(mark)
-        return {video: marks for video, marks in found.items() if marks}
+            by_video[mark.video].append(mark)
+        return {video: marks for video, marks in by_video.items() if marks}
 
 
 def is_named(marks: Iterable[Mark], duration_s: float | None) -> bool:
@@ -180,12 +180,12 @@ def _without_repeats(marks: Iterable[Mark]) -> list[Mark]:
     Such marks were moved to where another one is. Watched spans all stay, because equal
     ones can stand for different classes.
     """
-    said: set[object] = set()
+    statements: set[object] = set()
     kept = []
     for mark in marks:
-        if mark.kind == "watched" or mark.statement not in said:
+        if mark.kind == "watched" or mark.statement not in statements:
             kept.append(mark)
-        said.add(mark.statement)
+        statements.add(mark.statement)
     return kept
 
 
@@ -251,10 +251,10 @@ def problems_in(labels: Labels) -> list[dict[str, Any]]:
     list of dict
         ``video``, and the ``sentence`` that the page shows.
     """
-    found = []
+    problems = []
     for name, marks in labels.of_video().items():
         video = video_of(name, marks, labels.videos[name], labels.classes)
         sentence = next(contradictions(video), None)
         if sentence is not None:
-            found.append({"video": name, "sentence": sentence})
-    return found
+            problems.append({"video": name, "sentence": sentence})
+    return problems

@@ -118,14 +118,14 @@ class Mark:
         return (*self.statement, self.proposal and self.proposal.id, self.gone)
 
 
-def checked_mark(one: object, durations_s: Mapping[str, float | None]) -> Mark:
+def checked_mark(values: object, durations_s: Mapping[str, float | None]) -> Mark:
     """Return a mark that the page sent; refuse what could not stand in a label file.
 
     Who, when and version are not taken from the page; the store sets them.
 
     Parameters
     ----------
-    one : JSON value
+    values : JSON value
         The mark, as docs/labelling.md describes it.
     durations_s : mapping of str to float or None
         The known videos with their lengths in seconds; None where it is unknown.
@@ -135,9 +135,9 @@ def checked_mark(one: object, durations_s: Mapping[str, float | None]) -> Mark:
     MarkError
         If it is no such mark; the message names the video and the value.
     """
-    if not isinstance(one, dict):
-        raise MarkError(f"a mark must be an object, got {type(one).__name__}")
-    known_id, video, kind = one.get("id"), one.get("video"), one.get("kind")
+    if not isinstance(values, dict):
+        raise MarkError(f"a mark must be an object, got {type(values).__name__}")
+    known_id, video, kind = values.get("id"), values.get("video"), values.get("kind")
     if not isinstance(known_id, str) or not ID.fullmatch(known_id):
         raise MarkError(
             "the id of a mark must be 1 to 64 letters, digits, - or _, got "
@@ -146,15 +146,15 @@ def checked_mark(one: object, durations_s: Mapping[str, float | None]) -> Mark:
     if not isinstance(video, str) or one_form(video) not in durations_s:
         raise MarkError(f"there is no video {video!r} here; reload the page")
     video = one_form(video)
-    where = f"video {quoted(video)}, {_in_words(one)}"
+    where = f"video {quoted(video)}, {_in_words(values)}"
     if kind not in KINDS:
         raise MarkError(
             f"{where}: kind must be one of {', '.join(KINDS)}, got {kind!r}"
         )
-    gone = one.get("gone", False)
+    gone = values.get("gone", False)
     if not isinstance(gone, bool):
         raise MarkError(f"{where}: gone must be true or false, got {gone!r}")
-    start_s, end_s = _times(where, kind, one)
+    start_s, end_s = _times(where, kind, values)
     if not gone:
         _refuse_beyond(
             where, end_s if end_s is not None else start_s, durations_s[video]
@@ -163,7 +163,7 @@ def checked_mark(one: object, durations_s: Mapping[str, float | None]) -> Mark:
         id=known_id,
         video=video,
         kind=kind,
-        label=_label(where, kind, one.get("label")),
+        label=_label(where, kind, values.get("label")),
         start_s=start_s,
         end_s=end_s,
         who="",
@@ -209,23 +209,23 @@ def _label(where: str, kind: Kind, label: object) -> str | None:
     return checked_name(where, "label", label)
 
 
-def _times(where: str, kind: Kind, one: Values) -> tuple[float | None, float | None]:
+def _times(where: str, kind: Kind, values: Values) -> tuple[float | None, float | None]:
     """Return start and end as the kind of mark has them, rounded to microseconds."""
     if kind == "name":
         return None, None
-    start_s = seconds(one.get("start_s"))
+    start_s = seconds(values.get("start_s"))
     if start_s is None or start_s < 0.0:
         raise MarkError(
             f"{where}: start_s must be seconds from 0 to {LARGEST_SECONDS:,.0f}, got "
-            f"{one.get('start_s')!r}"
+            f"{values.get('start_s')!r}"
         )
     start_s = round(start_s, DIGITS)
     if kind == "point":
         return start_s, None
-    end_s = seconds(one.get("end_s"))
+    end_s = seconds(values.get("end_s"))
     if end_s is None or round(end_s, DIGITS) <= start_s:
         raise MarkError(
-            f"{where}: from {one.get('start_s')!r} to {one.get('end_s')!r} is no "
+            f"{where}: from {values.get('start_s')!r} to {values.get('end_s')!r} is no "
             "segment; give seconds from 0, the end after the start"
         )
     return start_s, round(end_s, DIGITS)
@@ -241,11 +241,11 @@ def _refuse_beyond(where: str, last_s: float | None, duration_s: float | None) -
     )
 
 
-def _in_words(one: Values) -> str:
+def _in_words(values: Values) -> str:
     """Return a mark as a person knows it, as far as it can be read."""
-    numbers = [finite(one.get(name)) for name in ("start_s", "end_s")]
+    numbers = [finite(values.get(name)) for name in ("start_s", "end_s")]
     times = " to ".join(f"{x:.2f}" for x in numbers if x is not None)
-    label, kind = one.get("label"), one.get("kind")
+    label, kind = values.get("label"), values.get("kind")
     name = f" {quoted(label)}" if isinstance(label, str) else ""
     place = f" ({times} s)" if times else ""
     return (

@@ -58,19 +58,23 @@ def read_label_file(path: Path) -> FileContent:
     AnnotationError
         If it cannot be read.
     """
-    own = read_own(path)
-    if own is not None:
+    content = read_own(path)
+    if content is not None:
         marked: dict[UnsignedMark, Mark | None] = {
-            content_of(mark): mark for mark in own.marks
+            content_of(mark): mark for mark in content.marks
         }
-        return FileContent(own.classes, own.videos, marked, own.revision, own.journal)
-    found = read_annotations(path)
-    videos = {k: KnownVideo(v.duration_s, v.subset) for k, v in found.videos.items()}
+        return FileContent(
+            content.classes, content.videos, marked, content.revision, content.journal
+        )
+    annotations = read_annotations(path)
+    videos = {
+        k: KnownVideo(v.duration_s, v.subset) for k, v in annotations.videos.items()
+    }
     return FileContent(
-        found.class_names,
+        annotations.class_names,
         videos,
-        dict.fromkeys(marks_in_annotations(found)),
-        notes=found.notes,
+        dict.fromkeys(marks_in_annotations(annotations)),
+        notes=annotations.notes,
     )
 
 
@@ -93,10 +97,10 @@ def changes_to(
     """
     left = {content_of(mark): mark for mark in marks}
     changed = []
-    for one, theirs in content.marked.items():
-        if left.pop(one, None) is not None:
+    for unsigned, theirs in content.marked.items():
+        if left.pop(unsigned, None) is not None:
             continue
-        mark = theirs or new_mark(one, FROM_FILE, at, content.classes)
+        mark = theirs or new_mark(unsigned, FROM_FILE, at, content.classes)
         if mark.id in known:
             mark = dataclasses.replace(mark, version=known[mark.id].version + 1)
         changed.append(mark)
@@ -111,12 +115,14 @@ def content_of(mark: Mark) -> UnsignedMark:
     return UnsignedMark(mark.video, mark.kind, mark.label, mark.start_s, mark.end_s)
 
 
-def new_mark(one: UnsignedMark, who: str, at: str, classes: Iterable[str] = ()) -> Mark:
+def new_mark(
+    unsigned: UnsignedMark, who: str, at: str, classes: Iterable[str] = ()
+) -> Mark:
     """Return a new mark that says something; ``classes`` are those that there are."""
-    is_for_all = one.kind == "watched" and one.label is None
+    is_for_all = unsigned.kind == "watched" and unsigned.label is None
     return Mark(
         id=uuid.uuid4().hex,
-        **one._asdict(),
+        **unsigned._asdict(),
         who=who,
         at=at,
         classes=tuple(classes) if is_for_all else (),
@@ -200,8 +206,10 @@ def marks_in_annotations(annotations: Annotations) -> Iterator[UnsignedMark]:
     for video in annotations.videos.values():
         for label in names_alone(video):
             yield UnsignedMark(video.id, "name", label, None, None)
-        for one in video.instances:
-            yield UnsignedMark(video.id, "segment", one.label, *_span(one.segment))
+        for instance in video.instances:
+            yield UnsignedMark(
+                video.id, "segment", instance.label, *_span(instance.segment)
+            )
         for point in video.points:
             yield UnsignedMark(
                 video.id, "point", point.label, _rounded(point.time_s), None

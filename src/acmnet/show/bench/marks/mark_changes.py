@@ -53,10 +53,10 @@ def checked_request(values: object, durations_s: Mapping[str, float | None]) -> 
     given = values["marks"]
     if len(given) > MOST_MARKS:
         raise MarkError(f"at most {MOST_MARKS} marks at a time, got {len(given)}")
-    marks = tuple(checked_mark(one, durations_s) for one in given)
+    marks = tuple(checked_mark(values_of_mark, durations_s) for values_of_mark in given)
     if len({mark.id for mark in marks}) < len(marks):
         raise MarkError("two marks of one request have the same id")
-    proposed = (one.get("from") for one in given)
+    proposed = (values_of_mark.get("from") for values_of_mark in given)
     return Request(
         who,
         marks,
@@ -104,8 +104,8 @@ def changed_marks(
     for mark, base, proposed in zip(*request[1:], strict=True):
         before = known.get(mark.id)
         _refuse_stranger(mark, base, before)
-        found = None if proposed is None else proposal(mark.video, proposed)
-        made = _completed(mark, before, found, proposed, classes)
+        proposal_ = None if proposed is None else proposal(mark.video, proposed)
+        made = _completed(mark, before, proposal_, proposed, classes)
         made = dataclasses.replace(made, who=request.who, at=at)
         twin = twins.get(mark.id)
         if twin is not None:
@@ -137,23 +137,25 @@ def present_twins(marks: Sequence[Mark], known: Mapping[str, Mark]) -> dict[str,
     known : mapping of str to Mark
         All marks by id, gone ones among them.
     """
-    videos = {one.video for one in marks}
+    videos = {mark.video for mark in marks}
     present = {
-        key: one for key, one in known.items() if one.video in videos and not one.gone
+        key: mark
+        for key, mark in known.items()
+        if mark.video in videos and not mark.gone
     }
     new = []
-    for one in marks:
-        before = present.pop(one.id, None)
-        if before is not None and before.kind == one.kind:
-            present[one.id] = one
-        elif not one.gone:
-            new.append(one)
-    said = {one.statement: one for one in present.values() if not one.gone}
+    for mark in marks:
+        before = present.pop(mark.id, None)
+        if before is not None and before.kind == mark.kind:
+            present[mark.id] = mark
+        elif not mark.gone:
+            new.append(mark)
+    by_statement = {mark.statement: mark for mark in present.values() if not mark.gone}
     twins = {}
-    for one in new:
-        twin = said.setdefault(one.statement, one)
-        if one.kind != "watched" and twin is not one:
-            twins[one.id] = twin
+    for mark in new:
+        twin = by_statement.setdefault(mark.statement, mark)
+        if mark.kind != "watched" and twin is not mark:
+            twins[mark.id] = twin
     return twins
 
 
@@ -165,10 +167,10 @@ def _with_proposal(twin: Mark, new: Mark) -> list[Mark]:
     return [dataclasses.replace(changed, version=twin.version + 1)]
 
 
-def _is_stored(made: Mark, base: int, before: Mark) -> bool:
+def _is_stored(changed: Mark, base: int, before: Mark) -> bool:
     """Return whether a mark is stored already; the answer may have got lost."""
-    is_repeated = base == before.version - 1 and made.who == before.who
-    return made.content == before.content and (base == before.version or is_repeated)
+    is_repeated = base == before.version - 1 and changed.who == before.who
+    return changed.content == before.content and (base == before.version or is_repeated)
 
 
 def _refuse_stranger(mark: Mark, base: int, before: Mark | None) -> None:
@@ -188,20 +190,20 @@ def _refuse_stranger(mark: Mark, base: int, before: Mark | None) -> None:
 def _completed(
     mark: Mark,
     before: Mark | None,
-    found: Proposal | None,
+    accepted: Proposal | None,
     proposed: str | None,
     classes: Sequence[str],
 ) -> Mark:
     """Return a mark with what the page does not decide."""
     if before is not None and before.proposal and before.proposal.id == proposed:
-        found = before.proposal
+        accepted = before.proposal
     is_for_all = mark.kind == "watched" and mark.label is None
     looked_for = tuple(classes) if is_for_all else ()
     if is_for_all and before is not None and before.classes:
         looked_for = before.classes
     return dataclasses.replace(
         mark,
-        proposal=found,
+        proposal=accepted,
         classes=looked_for,
         version=before.version + 1 if before else 1,
     )

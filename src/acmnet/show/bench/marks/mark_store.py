@@ -151,7 +151,10 @@ class MarkStore:
                 f"here: {counted(len(changed), 'mark')} were taken from it"
             )
         entry = {
-            "videos": {video: one._asdict() for video, one in content.videos.items()},
+            "videos": {
+                video: video_facts._asdict()
+                for video, video_facts in content.videos.items()
+            },
             "classes": list(dict.fromkeys([*self._classes, *content.classes])),
             "marks": [mark.to_record() for mark in changed],
         }
@@ -242,10 +245,10 @@ class MarkStore:
                 return tuple(self._classes)
             users = [x for x in self._marks.values() if x.label == name and not x.gone]
             if users:
-                n, them = len(users), "it" if len(users) == 1 else "them"
+                n, pronoun = len(users), "it" if len(users) == 1 else "them"
                 raise InUseError(
-                    f"{counted(n, 'mark', ('is', 'are'))} of {name!r}; remove {them} "
-                    "first"
+                    f"{counted(n, 'mark', ('is', 'are'))} of {name!r}; remove "
+                    f"{pronoun} first"
                 )
             if name in self._classes:
                 rest = [x for x in self._classes if x != name]
@@ -266,11 +269,13 @@ class MarkStore:
             if not marks:
                 return
             known = {
-                video: self._videos.get(video, KnownVideo())._replace(duration_s=own)
-                for video, own in (durations_s or {}).items()
+                video: self._videos.get(video, KnownVideo())._replace(
+                    duration_s=duration_s
+                )
+                for video, duration_s in (durations_s or {}).items()
             }
             entry = {
-                "videos": {video: one._asdict() for video, one in known.items()},
+                "videos": {video: facts._asdict() for video, facts in known.items()},
                 "marks": [mark.to_record() for mark in marks],
             }
             self._commit(who, entry, self._revision + 1)
@@ -288,9 +293,9 @@ class MarkStore:
 
     def _commit(self, who: str, entry: dict[str, Any], revision: int) -> None:
         """Write a change to the journal, then apply it."""
-        whole = {"revision": revision, "who": who, "at": present_time(), **entry}
-        self._journal.append(whole)
-        self._apply(whole)
+        line = {"revision": revision, "who": who, "at": present_time(), **entry}
+        self._journal.append(line)
+        self._apply(line)
         self._wake.set()
 
     def _apply(self, entry: Mapping[str, Any]) -> None:

@@ -46,10 +46,10 @@ def span_of(header: str | None, size: int) -> Span | None:
     >>> span_of("bytes=0-99", 1000), span_of("bytes=-10", 1000), span_of(None, 1000)
     (Span(first=0, end=100), Span(first=990, end=1000), None)
     """
-    found = RANGE.fullmatch((header or "").strip())
-    if not found or found.group() == "bytes=-":
+    match = RANGE.fullmatch((header or "").strip())
+    if not match or match.group() == "bytes=-":
         return None
-    first, last = found.groups()
+    first, last = match.groups()
     if not first:
         span = Span(max(0, size - _position(last)), size)
     else:

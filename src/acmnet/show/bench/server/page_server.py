@@ -253,11 +253,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _got(self) -> None:
         """Answer a GET or HEAD request."""
-        found = self.server.site.get(self.path)
-        if isinstance(found, Path):
-            self._send_file(found)
+        answer = self.server.site.get(self.path)
+        if isinstance(answer, Path):
+            self._send_file(answer)
         else:
-            self._send(found)
+            self._send(answer)
 
     def _posted(self) -> None:
         """Let the site store what was posted by a page of its own."""
