@@ -110,12 +110,7 @@ def label(
     """
     given = given_settings.by_name()
     settings = recipes.recipe(recipe, profile=profile, overrides=given)
-    if reads_tracks(extracting.extractor):
-        files = videos_of_tracks(videos, extracting.tracks or videos)
-    elif extracting.tracks is not None:
-        raise UsageError(f"--tracks is for --extractor {KEYPOINTS}")
-    else:
-        files = find_videos([videos])
+    files = _files(videos, extracting)
     folder = out.with_suffix(".bench")
     export = _export(out, to_format, folder, files)
     refuse_unwritable(export.tried if export else out, folder / JOURNAL_FILE)
@@ -151,6 +146,21 @@ def label(
         port,
         browser,
     )
+
+
+def _files(videos: Path, extracting: ExtractorOptions) -> dict[str, Path]:
+    """Return the file of each video: of all, or of those with tracks to learn from.
+
+    Raises
+    ------
+    UsageError
+        If tracks are given that the extractor does not read.
+    """
+    if reads_tracks(extracting.extractor):
+        return videos_of_tracks(videos, extracting.tracks or videos)
+    if extracting.tracks is not None:
+        raise UsageError(f"--tracks is for --extractor {KEYPOINTS}")
+    return find_videos([videos])
 
 
 def _export(

@@ -119,14 +119,7 @@ def localize(
         Directory that `acmnet train` or `acmnet fit` wrote, or a checkpoint in it.
     """
     is_untrained = untrained.is_given()
-    if (run is None) != is_untrained:
-        raise UsageError(
-            "give --run for a trained run, or --kinetics or --query for none"
-        )
-    if calibrated.operating_point and (is_untrained or not calibrated.calibration):
-        raise UsageError("--operating-point needs a run and its calibration")
-    if calibrated.operating_point and run is not None:
-        _refuse_uncalibrated(run)
+    _refuse_contradictions(run, is_untrained, calibrated)
     source.refuse_contradictions(videos or [])
     outputs = given.outputs()
     where = join_processes(device)
@@ -179,6 +172,26 @@ class _Found(NamedTuple):
     """What results JSON tells about how the detections were made."""
     from_score: float | None
     """The default of --min-score; None for no limit."""
+
+
+def _refuse_contradictions(
+    run: Path | None, is_untrained: bool, calibrated: CalibrationOptions
+) -> None:
+    """Refuse options that ask for a run and for none, or for what a run does not have.
+
+    Raises
+    ------
+    UsageError, CalibrationError
+        The message names the options, or says how the run is calibrated.
+    """
+    if (run is None) != is_untrained:
+        raise UsageError(
+            "give --run for a trained run, or --kinetics or --query for none"
+        )
+    if calibrated.operating_point and (is_untrained or not calibrated.calibration):
+        raise UsageError("--operating-point needs a run and its calibration")
+    if calibrated.operating_point and run is not None:
+        _refuse_uncalibrated(run)
 
 
 def _refuse_outputs(outputs: list[Output], n_videos: int) -> None:

@@ -143,20 +143,7 @@ def _isolated(
 def _read_json(reader: _Reader, text: str) -> LenientReading:
     """Read an ActivityNet-style file."""
     source = str(reader.path)
-    twice: list[str] = []
-
-    def merged(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        merged_values = dict(pairs)
-        if len(merged_values) != len(pairs):
-            counts = collections.Counter(key for key, _ in pairs)
-            twice.extend(key for key, n in counts.items() if n > 1)
-        return merged_values
-
-    try:
-        with without_collection():
-            content = json.loads(text, object_pairs_hook=merged)
-    except (ValueError, RecursionError):
-        content = None
+    content, twice = _parsed(text)
     lengths: list[Finding] = []
     if bmn_annotations.is_flat(content):
         lengths += _wrong_lengths(source, content, refuses_empty=False)
@@ -184,6 +171,24 @@ def _read_json(reader: _Reader, text: str) -> LenientReading:
         except AnnotationError as error:
             findings.append(_refused(source, str(error)))
     return LenientReading(None, tuple(findings))
+
+
+def _parsed(text: str) -> tuple[Any, list[str]]:
+    """Return the content of JSON, None if it is none, and the keys listed twice."""
+    twice: list[str] = []
+
+    def merged(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        values = dict(pairs)
+        if len(values) != len(pairs):
+            counts = collections.Counter(key for key, _ in pairs)
+            twice.extend(key for key, n in counts.items() if n > 1)
+        return values
+
+    try:
+        with without_collection():
+            return json.loads(text, object_pairs_hook=merged), twice
+    except (ValueError, RecursionError):
+        return None, twice
 
 
 def _whole(reader: _Reader, text: str) -> LenientReading:

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from acmnet.data.labels.annotations import Video
+from acmnet.data.labels.annotations import Instance, Video
 from acmnet.data.made_up.simulation_settings import SimulationError, SimulationSettings
 from acmnet.segments import FloatArray, SnippetGrid
 
@@ -24,6 +24,22 @@ class SimulatedVideo:
     """(T,) share of each snippet that instances cover, in [0, 1]."""
     context: FloatArray
     """(T,) share of each snippet that is context, at most ``1 - action``."""
+
+
+@dataclasses.dataclass(eq=False)
+class _Drawn:
+    """What is drawn of one video so far, for its T snippets and D features."""
+
+    covered: FloatArray
+    """(T,) share of each snippet that instances cover."""
+    covered_or_near: FloatArray
+    """(T,) share of each snippet that instances or their context cover."""
+    actions: FloatArray
+    """(T, D) what the actions show."""
+    scenery: FloatArray
+    """(T, D) the scene of the nearest instance, by the share that it covers."""
+    reached: dict[str, FloatArray]
+    """(T,) share of each snippet that instances of a label or their context cover."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,46 +63,53 @@ class Simulator:
         settings, length = self.settings, n_snippets(video)
         _refuse_untimed(video)
         random = _random(settings.seed, "video", video.id)
-        covered, covered_or_near = _covered(video, length), np.zeros(length)
-        reached: dict[str, FloatArray] = {}
-        shown = np.zeros((length, settings.dimension))
-        scenery = np.zeros((length, settings.dimension))
+        drawn = _Drawn(
+            covered=_covered(video, length),
+            covered_or_near=np.zeros(length),
+            actions=np.zeros((length, settings.dimension)),
+            scenery=np.zeros((length, settings.dimension)),
+            reached={},
+        )
         gain = random.uniform(0.6, 1.2)
         for instance in video.instances:
-            start, end = (
-                x / GRID.stride_s
-                for x in (instance.segment.start_s, instance.segment.end_s)
-            )
-            shares = _coverage(start, end, length)
-            reach = 2.0 * settings.context * settings.context_length * (end - start)
-            before, after = reach * random.random(2)
-            near = _coverage(start - before, end + after, length)
-            strength = self._strength(instance.label) * float(random.uniform(0.7, 1.2))
-            # what neighbouring instances cover or show already is not added again
-            shown_already = np.maximum(reached.get(instance.label, 0.0), covered)
-            reached[instance.label] = np.maximum(shown_already, near)
-            beside = np.maximum(near - shown_already, 0.0)
-            partial = settings.context * settings.partial * beside
-            middle = np.arange(length, dtype=np.float64) + 0.5
-            action = self._action(instance.label, (middle - start) / (end - start))
-            shown += strength * (shares + partial)[:, None] * action
-            scene = self._scene(instance.label)
-            nearer = (near > covered_or_near)[:, None]
-            scenery = np.where(nearer, near[:, None] * scene, scenery)
-            covered_or_near = np.maximum(covered_or_near, near)
+            self._draw_instance(drawn, instance, random)
         if video.labels:
-            away = self._elsewhere(random, length) * (covered_or_near == 0)
+            away = self._elsewhere(random, length) * (drawn.covered_or_near == 0)
             label = video.labels[int(random.integers(len(video.labels)))]
-            scenery += away[:, None] * self._scene(label)
-            covered_or_near = covered_or_near + away
-        x = shown + settings.scene * gain * scenery
-        x += (1.0 - covered_or_near)[:, None] * self._background(random, length)
+            drawn.scenery += away[:, None] * self._scene(label)
+            drawn.covered_or_near += away
+        x = drawn.actions + settings.scene * gain * drawn.scenery
+        x += (1.0 - drawn.covered_or_near)[:, None] * self._background(random, length)
         x += settings.offset * _direction(random, settings.dimension) + noise(
             random, length, settings
         )
-        return SimulatedVideo(
-            np.exp(settings.spread * x), covered, covered_or_near - covered
-        )
+        context = drawn.covered_or_near - drawn.covered
+        return SimulatedVideo(np.exp(settings.spread * x), drawn.covered, context)
+
+    def _draw_instance(
+        self, drawn: "_Drawn", instance: Instance, random: np.random.Generator
+    ) -> None:
+        """Draw one instance: its action, and the context before and after it."""
+        settings, length = self.settings, len(drawn.covered)
+        segment, label = instance.segment, instance.label
+        start, end = (x / GRID.stride_s for x in (segment.start_s, segment.end_s))
+        shares = _coverage(start, end, length)
+        reach = 2.0 * settings.context * settings.context_length * (end - start)
+        before, after = reach * random.random(2)
+        near = _coverage(start - before, end + after, length)
+        strength = self._strength(label) * float(random.uniform(0.7, 1.2))
+        # what neighbouring instances cover or show already is not added again
+        shown_already = np.maximum(drawn.reached.get(label, 0.0), drawn.covered)
+        drawn.reached[label] = np.maximum(shown_already, near)
+        beside = np.maximum(near - shown_already, 0.0)
+        partial = settings.context * settings.partial * beside
+        middle = np.arange(length, dtype=np.float64) + 0.5
+        action = self._action(label, (middle - start) / (end - start))
+        drawn.actions += strength * (shares + partial)[:, None] * action
+        nearer = (near > drawn.covered_or_near)[:, None]
+        scene = near[:, None] * self._scene(label)
+        drawn.scenery = np.where(nearer, scene, drawn.scenery)
+        drawn.covered_or_near = np.maximum(drawn.covered_or_near, near)
 
     def _strength(self, label: str) -> float:
         settings = self.settings
