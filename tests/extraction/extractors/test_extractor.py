@@ -1,6 +1,7 @@
 """Extractors of one's own, and settings that are refused."""
 
 import dataclasses
+import json
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from acmnet.data.features.feature_manifest import FeatureManifest
+from acmnet.data.tracks.track_layout import TrackLayout
 from acmnet.extraction.extractors.extraction_settings import (
     ExtractionSettings,
     settings_of,
@@ -102,6 +104,45 @@ def test_a_manifest_gives_its_settings_back():
         settings={"flow": "fast", "crop": "ten", "precision": "fp32", "other": 1},
     )
     assert settings_of(dataclasses.asdict(manifest), "run") == settings
+
+
+@pytest.mark.parametrize(
+    ("changes", "are"),
+    [
+        ({}, True),
+        ({"least_cosine": 0.5}, True),  # says which precision is taken, no more
+        ({"precision": "bf16"}, False),
+        ({"peaks": (1.5,)}, False),
+        ({"tracks": TrackLayout(("a", "b"), 1, 2)}, False),
+        ({"extractor": "i3d-rgb+pose"}, False),
+        ({"stride_frames": 8}, False),
+    ],
+)
+def test_features_are_of_the_settings_that_made_them(changes, are):
+    layout = TrackLayout(("nose", "tail"), 1, 2)
+    settings = ExtractionSettings(
+        "pose+i3d-rgb", precision="openvino-int8", peaks=(1.5, 2.25), tracks=layout
+    )
+    held = {"tracks": layout.to_json(), "crop": "centre", "precision": "openvino-int8"}
+    manifest = FeatureManifest(
+        grid=settings.grid,
+        dimension=1,
+        extractor=settings.extractor,
+        settings=json.loads(json.dumps(held | {"peaks": [1.5, 2.25]})),
+    )
+    assert dataclasses.replace(settings, **changes).are_of(manifest) is are
+
+
+def test_only_an_extractor_can_tell_what_no_setting_says():
+    manifest = FeatureManifest(
+        grid=SnippetGrid(25, 16, 16), dimension=1, extractor="motion"
+    )
+    settings = ExtractionSettings("motion")
+    assert settings.are_of(manifest)
+    flow_on_gpu = dataclasses.replace(manifest, settings={"flow_by": "torch"})
+    assert not settings.are_of(flow_on_gpu)
+    own = dataclasses.replace(manifest, extractor="mine:Class")
+    assert not ExtractionSettings("mine:Class").are_of(own)
 
 
 def test_features_of_unknown_origin_cannot_be_extracted_again():

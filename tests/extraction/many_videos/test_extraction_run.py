@@ -14,6 +14,7 @@ from acmnet.data.features.failed_videos import Failure, fingerprint, read_failur
 from acmnet.data.features.feature_manifest import FeatureManifest
 from acmnet.data.features.feature_store import open_store
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
+from acmnet.extraction.many_videos import extraction_run
 from acmnet.extraction.many_videos.extraction_request import (
     ExtractionProgress,
     ExtractionRequest,
@@ -361,6 +362,34 @@ def test_failures_are_counted_merged_and_read(tmp_path):
     whole.failures.clear()
     whole.write()
     assert list(tmp_path.glob("failed*")) == []
+
+
+def test_where_nothing_is_left_no_extractor_is_made(here, monkeypatch):
+    (here / "videos").mkdir()
+    for name in ("a", "b"):
+        write_movie(here / "videos" / f"{name}.mp4", 90)
+    request = dataclasses.replace(
+        request_of("videos"), settings=ExtractionSettings("motion")
+    )
+    assert extract_videos(request).done == 2
+    before, notes = bytes_of(Path("out")), []
+
+    def called(*_):
+        raise EngineError("an extractor is made")
+
+    monkeypatch.setattr(extraction_run, "LocalEngine", called)
+    summary = extract_videos(request, on_note=notes.append)
+    assert (summary.done, summary.already, summary.failures) == (0, 2, ())
+    assert notes == ["2 videos finished before and not done again"]
+    assert bytes_of(Path("out")) == before
+    # it is made where it has something to do, or to say whether it is another one
+    for changes in ({"stride_frames": 8}, {"extractor": "motion+i3d-rgb"}):
+        other = dataclasses.replace(request.settings, **changes)
+        with pytest.raises(EngineError, match="an extractor is made"):
+            extract_videos(dataclasses.replace(request, settings=other))
+    Path("out/b.npy").unlink()
+    with pytest.raises(EngineError, match="an extractor is made"):
+        extract_videos(request)
 
 
 # -- the store -------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 """The settings that features depend on, as given by a user or read from a manifest."""
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from acmnet.data.features.feature_manifest import FeatureManifest
 from acmnet.data.tracks.track_layout import TrackLayout
 from acmnet.extraction.extractors.extractor_names import PLUS, ExtractorError, parts_of
 from acmnet.extraction.extractors.i3d_choices import LEAST_COSINE, Crop, Precision
@@ -81,6 +83,22 @@ class ExtractionSettings:
     def grid(self) -> SnippetGrid:
         """Where the snippets lie in time."""
         return SnippetGrid(self.fps, self.snippet_frames, self.stride_frames)
+
+    def are_of(self, manifest: FeatureManifest) -> bool:
+        """Whether features as in a manifest were extracted with these settings.
+
+        Versions are not compared. False also where only the extractor itself can tell,
+        as for a user's own class.
+        """
+        if any(":" in part for part in parts_of(self.extractor)):
+            return False
+        asked = dataclasses.asdict(self)
+        if self.tracks is not None:
+            asked["tracks"] = self.tracks.to_json()
+        asked = json.loads(json.dumps(asked))  # as a manifest holds values
+        held = {"extractor": manifest.extractor, **dataclasses.asdict(manifest.grid)}
+        held |= manifest.settings
+        return all(asked.get(name) == value for name, value in held.items())
 
 
 def settings_of(

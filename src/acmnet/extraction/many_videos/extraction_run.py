@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from acmnet.data.features.failed_videos import Failure
-from acmnet.data.features.feature_manifest import FeatureManifest
+from acmnet.data.features.feature_manifest import (
+    MANIFEST_NAME,
+    FeatureManifest,
+    read_manifest,
+)
 from acmnet.data.features.stored_features import RECORDS
 from acmnet.extraction.extractors.extraction_settings import ExtractionSettings
 from acmnet.extraction.extractors.extractor_names import parts_of
@@ -66,7 +70,8 @@ def extract_videos(
     A video is finished once its ``.npy`` file and then its record have been renamed
     into place. It is not done again as long as its features have the checksum in the
     record and its video file has not changed. So a call that was cut short is simply
-    repeated.
+    repeated. Where nothing is left to do, the extractor is not made, which takes
+    seconds.
 
     A video that fails is listed in ``failed.jsonl`` with the reason, and the other
     videos go on. The next call tries it again, unless its file is unchanged and either
@@ -150,6 +155,9 @@ class _Extraction:
     def _extract(self) -> None:
         request = self.request
         _refuse_file(self.out)
+        log, tasks = self._prepared() if self._is_of_request() else (None, [])
+        if log and not tasks:
+            return
         make = functools.partial(
             VideoWorker,
             functools.partial(make_extractor, request.settings, request.device),
@@ -163,8 +171,9 @@ class _Extraction:
             results = workers.results(queue)
             prepared = _refuse_unprepared(next(results)[1], request.settings)
             claim_store(self.out, prepared.manifest)
-            self.log = FailureLog(self.out, self.shard, self.videos)
-            queue.extend(self._to_do(self.log))
+            if log is None:
+                log, tasks = self._prepared()
+            queue.extend(tasks)
             if queue:
                 if _is_held(request.settings, prepared.manifest):
                     self.on_note(NO_BF16_NOTE)
@@ -174,8 +183,13 @@ class _Extraction:
             self.began = time.monotonic()
             with self._looking({task.video: task for task in queue if task}):
                 for task, result in results:
-                    if task and not self._take(self.log, task, result):
+                    if task and not self._take(log, task, result):
                         queue.append(task)
+
+    def _is_of_request(self) -> bool:
+        """Whether the directory is known to hold features of the request's settings."""
+        has_manifest = (self.out / MANIFEST_NAME).exists()
+        return has_manifest and self.request.settings.are_of(read_manifest(self.out))
 
     @contextlib.contextmanager
     def _looking(self, tasks: Mapping[str, VideoTask]) -> Iterator[None]:
@@ -221,11 +235,13 @@ class _Extraction:
                 behind_bytes += task.size * min(done_s / claimed_s, 1.0)
         return behind_s, behind_bytes
 
-    def _to_do(self, log: FailureLog) -> list[VideoTask]:
-        """Prepare the directory; return the videos to be done, the largest file first.
+    def _prepared(self) -> tuple[FailureLog, list[VideoTask]]:
+        """Prepare the directory; return its failures, and the videos to be done.
 
-        With the largest first, no single worker is left with a long video at the end.
+        The largest file comes first, so that no single worker is left with a long video
+        at the end.
         """
+        log = self.log = FailureLog(self.out, self.shard, self.videos)
         make_folder(self.out / RECORDS)
         remove_parts(self.out, self.videos, self.shard)
         log.write()
@@ -251,7 +267,7 @@ class _Extraction:
             )
         total_bytes = sum(task.size for task in tasks)
         self.progress = ExtractionProgress(total=len(tasks), total_bytes=total_bytes)
-        return sorted(tasks, key=lambda task: -task.size)
+        return log, sorted(tasks, key=lambda task: -task.size)
 
     def _take(
         self, log: FailureLog, task: VideoTask, result: Prepared | Result | Lost
