@@ -113,7 +113,6 @@ def test_thumos_official_is_the_authors_code():
     ) * 3
     assert (loss.guide_weight, loss.feature_weight) == (2e-3, 5e-5)
     assert (loss.sparse_weight, loss.feature_margin) == (2e-4, 50)
-    assert loss.coactivity_weight == 0
     assert (loss.time_reduction, loss.sparse_branches) == ("sum", "mean")
     assert settings.sampling == type(settings.sampling)(750, "random")
     training = settings.training

@@ -365,10 +365,10 @@ def test_what_fits_no_weights_is_refused_at_once(best, tmp_path, change, words):
     assert "\n" not in str(refusal.value)
 
 
-# the runs of an acmnet that still had these settings (8f2915a) stored them all
+# the runs of an acmnet that still had these settings stored them all
 REMOVED_AND_OFF = {
     "model": {"extra_layers": 0, "gated_streams": False, "first_stream": 176},
-    "loss": {"evidential_weight": 0.0},
+    "loss": {"evidential_weight": 0.0, "coactivity_weight": 1.0},
 }
 
 

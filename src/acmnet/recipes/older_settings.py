@@ -6,18 +6,27 @@ removed. A recipe file is edited by its user, who is told what to write instead.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-LAST_COMMIT: Final = "8f2915a"
-"""The last commit of acmnet that has the settings of `REMOVED`."""
-REMOVED: Final[Mapping[str, object]] = {
-    "model.extra_layers": 0,
-    "model.gated_streams": False,
-    "model.first_stream": None,
-    "loss.evidential_weight": 0,
+
+class Removed(NamedTuple):
+    """A setting that acmnet no longer has."""
+
+    off: object
+    """The value that switched it off; None where a trained run is used alike, whatever
+    the value is."""
+    last_commit: str
+    """The last commit of acmnet that has the setting."""
+
+
+REMOVED: Final[Mapping[str, Removed]] = {
+    "model.extra_layers": Removed(0, "8f2915a"),
+    "model.gated_streams": Removed(False, "8f2915a"),
+    "model.first_stream": Removed(None, "8f2915a"),
+    "loss.evidential_weight": Removed(0, "8f2915a"),
+    "loss.coactivity_weight": Removed(None, "34050d7"),
 }
-"""The settings that were removed, by dotted name, each with the value that switched it
-off; None where every value can be ignored, because another setting switches it off."""
+"""The settings that were removed, by dotted name."""
 RENAMED: Final[Mapping[str, str]] = {
     "student.teachers": "teachers.count",
     "student.teachers_weight": "teachers.proposal_weight",
@@ -71,10 +80,11 @@ commit that can read this is 8f2915a
     }
     for name, value in _named(values):
         if name in REMOVED:
-            if REMOVED[name] not in (None, value):
+            off, last_commit = REMOVED[name]
+            if off not in (None, value):
                 raise ValueError(
                     f"{name} is {value!r}, a setting that acmnet no longer has; the "
-                    f"last commit that can read this is {LAST_COMMIT}"
+                    f"last commit that can read this is {last_commit}"
                 )
             continue
         section, _, key = RENAMED.get(name, name).partition(".")
@@ -100,7 +110,8 @@ def outdated(values: Values) -> str:
     for name, value in _named(values):
         if name in REMOVED:
             changes.append(
-                f"{name} was removed (the last commit that has it is {LAST_COMMIT})"
+                f"{name} was removed (the last commit that has it is "
+                f"{REMOVED[name].last_commit})"
             )
             continue
         new_name, new_value = RENAMED.get(name, name), _modern_value(name, value)

@@ -2,20 +2,17 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
-from acmnet.network.acm_net import ACMNet, ACMNetOutput, Branch
+from acmnet.network.acm_net import ACMNet, ACMNetOutput
 from acmnet.training.first_stage.losses import (
     acm_loss,
     branch_targets,
     classification_loss,
-    coactivity_loss,
     feature_loss,
     guide_loss,
     sparse_loss,
-    terms_of,
     video_losses,
 )
 from acmnet.training.first_stage.training_settings import LossSettings
@@ -83,99 +80,6 @@ def test_sparse():
     assert sparse_loss(ONE_BATCH, "sum", "sum").item() == pytest.approx(1.0)
     assert sparse_loss(ONE_BATCH, "sum", "mean").item() == pytest.approx(0.5)
     assert sparse_loss(ONE_BATCH, "mean", "mean").item() == pytest.approx(0.25)
-
-
-def two_videos(cas, embedding, mask=None):
-    """Return what the network would say of two videos, where co-activity looks."""
-    batch, length, classes = cas.shape
-    cas = torch.cat((cas, torch.zeros(batch, length, 1)), dim=2)
-    return ACMNetOutput(
-        attention=torch.ones(batch, length, 3) / 3,
-        activation=cas,
-        branch_activation=cas[:, None].repeat(1, 3, 1, 1),
-        video_logits=torch.zeros(batch, 3, classes + 1),
-        branch_feature=torch.zeros(batch, 3, embedding.shape[2]),
-        embedding=embedding,
-        mask=torch.ones(batch, length, dtype=torch.bool) if mask is None else mask,
-    )
-
-
-def test_coactivity_of_videos_that_agree_or_do_not():
-    # with weights of (1, 0) and (0, 1) the action is one of two orthogonal snippets
-    cas = torch.tensor([[[50.0], [-50.0]], [[-50.0], [50.0]]])
-    across = torch.tensor([[[1.0, 0], [0, 1]], [[1.0, 0], [0, 1]]])
-    labels = torch.ones(2, 1)
-    # actions (1, 0) and (0, 1): distance 1; to the other's rest 0: 1 - 0 + 0.5
-    assert coactivity_loss(two_videos(cas, across), labels).tolist() == [1.5, 1.5]
-    # swapped in the second, both actions are (1, 0), both rests (0, 1): 0 - 1 + 0.5
-    alike = torch.stack((across[0], across[1].flip(0)))
-    assert coactivity_loss(two_videos(cas, alike), labels).tolist() == [0.0, 0.0]
-    # two equal snippets tell action from rest no better: 0 - 0 + 0.5
-    flat = torch.ones(2, 2, 2)
-    assert coactivity_loss(two_videos(cas, flat), labels).tolist() == pytest.approx(
-        [0.5, 0.5]
-    )
-
-
-def coactivity_literally(output, labels):
-    """Pair by pair, class by class, snippet by snippet."""
-
-    def unlike(x, y):
-        size = np.sqrt((x @ x) * (y @ y))
-        return 1.0 - (x @ y) / size if size else 1.0
-
-    n, classes = labels.shape
-    high, low = {}, {}
-    for i in range(n):
-        length = int(output.mask[i].sum())
-        x = output.embedding[i, :length].detach().double().numpy()
-        cas = output.branch_activation[i, Branch.INSTANCE, :length].detach()
-        for c in range(classes):
-            weight = np.exp(cas[:, c].double().numpy())
-            weight /= weight.sum()
-            high[i, c] = weight @ x
-            low[i, c] = (1.0 - weight) @ x / max(length - 1, 1)
-    losses = []
-    for i in range(n):
-        own = []
-        for c in range(classes):
-            for j in range(n):
-                if i != j and labels[i, c] and labels[j, c]:
-                    both = unlike(high[i, c], high[j, c])
-                    one = max(0.0, both - unlike(high[i, c], low[j, c]) + 0.5)
-                    other = max(0.0, both - unlike(low[i, c], high[j, c]) + 0.5)
-                    own.append((one + other) / 2)
-        losses.append(sum(own) / len(own) if own else 0.0)
-    return losses
-
-
-def test_coactivity_equals_its_literal_twin():
-    torch.manual_seed(3)
-    model = ACMNet(6, 3).eval()
-    lengths = torch.tensor([9, 4, 1, 7, 5])
-    mask = torch.arange(9)[None] < lengths[:, None]
-    output = model(4.0 * torch.randn(5, 9, 6), mask)
-    # the fourth shares two labels, the last none; the third is one snippet long
-    labels = torch.tensor([[1.0, 0, 0], [1, 1, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]])
-    mine = coactivity_loss(output, labels).tolist()
-    assert mine == pytest.approx(coactivity_literally(output, labels), rel=1e-4)
-    assert mine[-1] == 0.0
-    assert min(mine[:-1]) > 0.0
-
-
-def test_the_term_beyond_the_paper_counts_and_shows_only_where_it_weighs():
-    torch.manual_seed(4)
-    output = ACMNet(6, 2).eval()(torch.randn(3, 12, 6))
-    labels = torch.tensor([[1.0, 0], [1, 1], [0, 0]])
-    plain = acm_loss(output, labels)
-    assert plain.coactivity.item() == 0.0
-    assert terms_of(LossSettings())[-1] == "sparse"
-    settings = LossSettings(coactivity_weight=3.0)
-    terms = acm_loss(output, labels, settings)
-    assert terms.coactivity.item() > 0.0
-    added = 3.0 * terms.coactivity.item()
-    assert terms.total.item() == pytest.approx(plain.total.item() + added)
-    assert terms_of(settings)[-1] == "coactivity"
 
 
 def test_total_is_the_weighted_sum():

@@ -217,7 +217,7 @@ def test_nothing_waits_for_the_gpu_inside_an_epoch(tiny_world, monkeypatch, prec
     dataset = new_dataset(tiny_world, "cuda")
     training = dataclasses.replace(PLAN.training, precision=precision)
     marks = {dataset.video_ids[1]: SnippetMarks((MarkedInstance(0, 2.0, 6.0),))}
-    loss = LossSettings(marks_weight=1.0, coactivity_weight=1.0)
+    loss = LossSettings(marks_weight=1.0)
     trained(
         dataset, dataclasses.replace(PLAN, training=training, loss=loss, marks=marks)
     )

@@ -1,21 +1,16 @@
-"""The terms of the paper's loss, and one term that the paper does not have.
+"""The terms of the paper's loss.
 
 Every term is minimised, and every function returns one value a video. Notation: B
 videos, T snippets, D feature dimension, C classes (the background is index C).
 """
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from acmnet.network.acm_net import ACMNetOutput, Branch
 from acmnet.training.first_stage.training_settings import LossSettings
-
-COACTIVITY_MARGIN: Final = 0.5
-"""How much nearer, in cosine distance, snippets of the same action in two videos should
-be to each other than to the rest of those videos (Paul et al. 2018, below eq. 8)."""
 
 
 class LossTerms(NamedTuple):
@@ -35,23 +30,6 @@ class LossTerms(NamedTuple):
     """Lack of separation between the feature norms of the branches (eq. 12)."""
     sparse: Tensor
     """Share of the video that instance and context claim (eq. 14)."""
-    coactivity: Tensor
-    """Unlikeness of videos that share a label (W-TALC); 0 if its weight is 0."""
-
-
-TERMS_BEYOND_PAPER: Final = ("coactivity",)
-"""Names of the terms that the paper does not have."""
-
-
-def terms_of(settings: LossSettings) -> tuple[str, ...]:
-    """Return the names of those `LossTerms` that a training logs.
-
-    A term that the paper does not have is left out if its weight is 0.
-    """
-    unused = [
-        name for name in TERMS_BEYOND_PAPER if not getattr(settings, f"{name}_weight")
-    ]
-    return tuple(name for name in LossTerms._fields if name not in unused)
 
 
 def acm_loss(
@@ -114,12 +92,7 @@ def video_losses(
         + settings.feature_weight * feature
         + settings.sparse_weight * sparse
     )
-    coactivity = torch.zeros_like(total)
-    if settings.coactivity_weight:
-        coactivity = coactivity_loss(output, labels)
-        total = total + settings.coactivity_weight * coactivity
-    paper = (total, instance, context, background, guide, feature, sparse)
-    return LossTerms(*paper, coactivity)
+    return LossTerms(total, instance, context, background, guide, feature, sparse)
 
 
 def branch_targets(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -212,45 +185,6 @@ def sparse_loss(output: ACMNetOutput, time_reduction: str, branches: str) -> Ten
     attended = output.attention[..., : Branch.CONTEXT + 1].sum(dim=-1)
     claimed = _over_time(attended, output.mask, time_reduction)
     return claimed / 2 if branches == "mean" else claimed
-
-
-def coactivity_loss(output: ACMNetOutput, labels: Tensor) -> Tensor:
-    """Return how unlike each video is to the videos that share a label with it, (B,).
-
-    For each of its classes, a video has two mean embeddings: one of the snippets in
-    which the instance branch sees the class (weights: the softmax of the logits over
-    snippets), and one of the other snippets. For two videos with that class, the
-    embeddings of the action should be nearer to each other, by `COACTIVITY_MARGIN` in
-    cosine distance, than that of one video's action is to that of the other video's
-    other snippets. A video's value is the mean over its classes and over the videos of
-    the batch that share them; 0 for a video that shares none.
-
-    References
-    ----------
-    Paul et al. 2018 (W-TALC, arXiv 1807.10418), eqs. 6 to 9. They average over the
-    pairs of a class first, then over classes (docs/decisions.md, D-037).
-    """
-    embedding = output.embedding.float()  # (B, T, D)
-    is_snippet = output.mask.unsqueeze(-1)  # (B, T, 1)
-    cas = output.branch_activation[:, Branch.INSTANCE, :, :-1]  # (B, T, C)
-    share = cas.masked_fill(~is_snippet, -torch.inf).softmax(dim=1)  # (B, T, C), over T
-    others = (output.mask.sum(dim=1) - 1).clamp(min=1)[:, None, None]  # (B, 1, 1)
-    unseen = torch.where(is_snippet, 1.0 - share, 0.0) / others  # (B, T, C)
-    high, low = (  # (C, B, D): of the action, and of the other snippets
-        functional.normalize(torch.einsum("btc,btd->cbd", weights, embedding), dim=-1)
-        for weights in (share, unseen)
-    )
-    # (C, B, B): cosine distance from the action in video i to the action in video j,
-    # and to the other snippets of video j
-    distance = 1.0 - high @ high.transpose(1, 2)
-    apart = 1.0 - high @ low.transpose(1, 2)
-    hinge = (distance - apart + COACTIVITY_MARGIN).relu()
-    loss = (hinge + hinge.transpose(1, 2)) / 2
-    # (C, B, B): 1 where two different videos share the class
-    shared = labels.T.unsqueeze(2) * labels.T.unsqueeze(1)
-    shared = shared * (1.0 - torch.eye(len(labels), device=labels.device))
-    partners = shared.sum(dim=(0, 2))  # (B,)
-    return (shared * loss).sum(dim=(0, 2)) / partners.clamp(min=1.0)
 
 
 def _over_time(per_snippet: Tensor, mask: Tensor, reduction: str) -> Tensor:

@@ -133,10 +133,6 @@ class LossSettings:
     which keeps instance and context from claiming the whole video. The authors' 2e-4 is
     for a sum over 750 snippets, which is 0.15 for the mean."""
 
-    coactivity_weight: float = 0.0
-    """Weight of the co-activity loss (W-TALC, not in the paper), at least 0: videos
-    with a common label should attend to similar snippets. 0 leaves the loss out. Above
-    0, training must run in one process."""
     marks_weight: float = 1.0
     """Weight of the loss on snippets whose classes are known from a person's marks
     (D-080) or were mined from names in long recordings (D-134), at least 0. It is not

@@ -12,7 +12,7 @@ from acmnet.data.datasets import FIXED_LENGTH, Draws, WeakDataset
 from acmnet.data.sampling_settings import SamplingSettings
 from acmnet.network.acm_net import ACMNetOutput
 from acmnet.runtime.devices import computed_in
-from acmnet.training.first_stage.losses import branch_targets, terms_of, video_losses
+from acmnet.training.first_stage.losses import LossTerms, branch_targets, video_losses
 from acmnet.training.first_stage.marked_snippets import (
     KnownLabels,
     SnippetMarks,
@@ -68,7 +68,7 @@ class WeakTask:
         self._is_early = is_early
         known = _KnownOfVideos(dataset, plan.marks if plan.loss.marks_weight else {})
         self._known = None if known.is_empty else known
-        self.terms = terms_of(plan.loss) + (("marks",) if self._known else ())
+        self.terms = LossTerms._fields + (("marks",) if self._known else ())
         factor = plan.training.early_end if self._known is None else 0.0
         self._early_end = EarlyEnd(dataset.labels, factor) if factor else None
         precision = computed_in(plan.training.precision, self.device)

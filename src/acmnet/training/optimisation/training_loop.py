@@ -95,18 +95,12 @@ def train(
     ------
     TrainingError
         If a loss is not finite; the step, the terms and the videos are named and the
-        weights are those before the step. If a batch that must stay whole would be
-        split over processes.
+        weights are those before the step.
 
     References
     ----------
     Qu et al. 2021, section IV-A3: Adam; `main_thu.py:25-95`.
     """
-    if plan.loss.coactivity_weight and _world() > 1:
-        raise TrainingError(
-            "loss.coactivity_weight compares the videos of a batch, which may not be "
-            f"split, got {_world()} processes; train in one, without torchrun"
-        )
     schedule = _schedule(dataset, plan)
     early = int(plan.loss.background_after * schedule.epochs)
     if early and _epochs_done(resume) < early:
