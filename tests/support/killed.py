@@ -23,6 +23,7 @@ import torch
 from acmnet.checkpoints.checkpoint import load_training_state
 from acmnet.checkpoints.checkpoint_folder import FOLDER
 from acmnet.cli import main
+from acmnet.cli.verb_table import VERBS
 from acmnet.data.made_up.drawn_videos import SceneSettings, write_scenes
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 
@@ -60,6 +61,9 @@ JOURNEYS = {
 }
 """Commands by name; OUT is where they write."""
 WRITES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir")
+PRELOADED = [f"acmnet.cli.verbs.{verb}" for verb in VERBS]
+"""What the process has imported that all others are forked from. Modules of the tests
+cannot be named: that process does not find them, and says nothing."""
 
 
 def write_worlds(directory):
@@ -101,8 +105,7 @@ class Journey:
             command.append("--resume")
         job = (command, str(self.directory), str(self.out), writes, fails)
         context = multiprocessing.get_context("forkserver")
-        preloaded = ["acmnet.cli", "support.killed"]
-        context.set_forkserver_preload(preloaded)
+        context.set_forkserver_preload(PRELOADED)
         process = context.Process(target=_call, args=job)
         process.start()
         return process

@@ -28,6 +28,9 @@ def names_of(named, right, labels=20, **further):
         (20, 10, "That is usable with review"),  # 0.5
         (21, 10, "That is not good enough yet"),
         (0, 0, "That is not good enough yet"),
+        (48, 20, "That is no better, so it says nothing of new videos"),
+        (24, 10, "That is no better"),
+        (23, 10, "That is not good enough yet"),
     ],
 )
 def test_the_verdict_follows_precision_and_recall(named, right, says):
@@ -35,6 +38,17 @@ def test_the_verdict_follows_precision_and_recall(named, right, says):
     assert says in told
     assert f"It found {right} of 20 labels, and {right} of the {named}" in told
     assert "by naming every action everywhere, 20 of 48 would be" in told
+
+
+def test_naming_one_action_everywhere_is_not_good_enough():
+    naming = ClassNaming("nod", 8, 8, 2, 2)
+    names = HeldOutNames(
+        videos=10, labels=8, named=10, right=8, classes=1, each=(naming,)
+    )
+    told, advice = names.sentences(joins_networks=False)
+    assert "by naming every action everywhere, 8 of 10 would be" in told
+    assert "That is no better" in told
+    assert "and in 2 of the 2 that do not" in advice
 
 
 def test_more_videos_are_asked_for_where_there_are_few():

@@ -140,6 +140,16 @@ class HeldOutNames:
         """The harmonic mean of precision and recall of the names (F1), in [0, 1]."""
         return 2 * self.right / max(self.named + self.labels, 1)
 
+    @property
+    def tells_videos_apart(self) -> bool:
+        """Whether a larger share was right than by naming every action everywhere."""
+        return self.right * self.videos * self.classes > self.named * self.labels
+
+    @property
+    def is_good(self) -> bool:
+        """Whether most names in new videos can be expected to be right."""
+        return self.tells_videos_apart and self.share_right >= GOOD_F1
+
     def sentences(self, *, joins_networks: bool) -> list[str]:
         """Return what a person should know, and what they can do about it."""
         several = " and joins several networks" if joins_networks else ""
@@ -168,7 +178,12 @@ class HeldOutNames:
 
     def _verdict(self) -> str:
         """Return whether the names are good enough, in words."""
-        if self.share_right >= GOOD_F1:
+        if self.named and not self.tells_videos_apart:
+            return (
+                "That is no better, so it says nothing of new videos: add videos "
+                "without the actions."
+            )
+        if self.is_good:
             return "That is good enough: expect most names in new videos to be right."
         if self.share_right >= USABLE_F1:
             return (
@@ -193,7 +208,7 @@ class HeldOutNames:
             if naming.is_weak
             and (naming.wrong <= naming.found or naming.label not in taken_for)
         ]
-        if not weak and not self.confused and self.share_right < GOOD_F1:
+        if not weak and not self.confused and not self.is_good:
             weak = ranked[:1]
         yield from (naming.sentence() for naming in weak[:MOST_SENTENCES])
         for pair in self.confused[:MOST_SENTENCES]:
