@@ -1,6 +1,6 @@
 """Labels, features and detections on disk: read strictly, written whole.
 
-In come files that users and other programs wrote; out come checked objects:
+Input: files that users and other programs wrote. Output: checked objects:
 `labels.annotations.Annotations`, `features.stored_features.FeatureStore` and
 `acmnet.segments.Detections`. Whatever is wrong with a file ends in one sentence that
 names the file, the video and the field.

@@ -1,6 +1,6 @@
 """From a video file to snippet features: decode, flow, networks and descriptors.
 
-In come video files; out comes a directory with the features ``(T, D)`` of each video.
+Input: video files. Output: a directory with the features ``(T, D)`` of each video.
 Start with ``extractors``, which says what an extractor is; `shipped_extractors` lists
 those of acmnet and `default_extractor` chooses one. Each has a folder: ``motion``,
 ``i3d`` (with ``flow``), ``pose``, and ``keypoints`` for tracked points;

@@ -1,6 +1,6 @@
 """Finding actions in videos, with a trained model or without any training.
 
-In come a model and the features of many videos; out come detections. Start at
+Input: a model and the features of many videos. Output: detections. Start at
 `localized_videos`; `worker_localization` is the same by several processes, and
 `kept_detections` finds again only what changed. `why_nothing_found` explains an empty
 result. `kinetics_zero_shot` needs no training: it takes classes of Kinetics-400, which

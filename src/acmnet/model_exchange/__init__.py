@@ -1,6 +1,6 @@
-"""Models that go to other programs, and the authors' that come from theirs.
+"""Models for other programs, and models that the authors' code trained.
 
-Out go runs as ONNX files or torch programs (`model_export`) and as directories in the
-layout of Hugging Face (`pretrained`, with its `model_card`). In come checkpoints of the
-authors' code (`authors_checkpoint`), which become runs.
+A run is written as an ONNX file or a torch program (`model_export`), or as a directory
+in the layout of Hugging Face (`pretrained`, with its `model_card`). A checkpoint of the
+authors' code becomes a run (`authors_checkpoint`).
 """

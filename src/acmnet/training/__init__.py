@@ -1,6 +1,6 @@
 """How networks learn: losses, marks, the training loop, the student's pseudo labels.
 
-In come features and the names of the actions in each video; out come trained networks.
+Input: features and the names of the actions in each video. Output: trained networks.
 Times of actions are used only if the user asked for it with `--supervision`.
 
 In the order of a training, the folders are: ``mining`` (which snippets of long

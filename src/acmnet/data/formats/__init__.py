@@ -1,7 +1,7 @@
 """File formats of other programs and of acmnet itself: each has a module.
 
-In comes a file of another program, such as BORIS or ELAN; out come labels or
-detections, and the other way round. `reading` and `writing` are the two doors; they ask
+Input: a file of another program, such as BORIS or ELAN. Output: labels or detections.
+The same files can be written. `reading` and `writing` are the two doors; they ask
 `format_table` which format a file has. `exchange_format` says what every format module
 provides, and `held_content` what a format cannot hold, so that users are told.
 

@@ -1,6 +1,6 @@
 """Features that others published: how each release is laid out, and how to read it.
 
-In comes a release as it was downloaded; out comes a directory of features that acmnet
-reads (`collected_features`). `release_table` knows the releases by name,
-`release_files` recognises how their files are laid out.
+Input: a release as it was downloaded. Output: a directory of features that acmnet reads
+(`collected_features`). `release_table` knows the releases by name, `release_files`
+recognises how their files are laid out.
 """

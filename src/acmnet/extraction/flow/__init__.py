@@ -1,6 +1,6 @@
 """Optical flow: where each pixel of one frame lies in the next frame.
 
-In come frames; out come two numbers for each pixel, in pixels. `optical_flow` computes
-it on the CPU, and `optical_flow_torch` the same on a GPU, where the median over 25
-pixels is that of `median_of_25`.
+Input: frames. Output: two numbers for each pixel, in pixels. `optical_flow` computes it
+on the CPU, and `optical_flow_torch` the same on a GPU, where the median over 25 pixels
+is that of `median_of_25`.
 """

@@ -1,6 +1,6 @@
 """I3D: its network, its weights, and what computes it fastest.
 
-In come the frames of a video; out come 1024 numbers for each snippet (`i3d_runner`).
+Input: the frames of a video. Output: 1024 numbers for each snippet (`i3d_runner`).
 `i3d` is the network in torch. The same arithmetic by other means is in `i3d_planes`
 (GPU) and ``openvino/`` (CPU). ``speed/`` measures which of them is fastest on this
 machine and exact enough.

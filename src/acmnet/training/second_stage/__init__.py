@@ -1,6 +1,6 @@
 """What the student learns: pseudo labels of its teachers, corrected by marks.
 
-In come the teachers' activations of the training videos; out come targets for each
+Input: the teachers' activations of the training videos. Output: targets for each
 snippet, and the student's task. Start with `pseudo_labels`. `snippet_targets` turns
 labels into targets. `marked_labels` lets marks replace pseudo labels, after
 `boundary_shifts` has corrected boundaries by what marks show, and `unmarked_stretches`
