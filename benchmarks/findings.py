@@ -19,7 +19,7 @@ from acmnet.data.labels.annotations import Video
 from acmnet.evaluation.reports import DetectionReport, evaluate
 from acmnet.inference.localized_videos import localize_videos
 from acmnet.localization.localization_settings import LocalizationSettings
-from acmnet.models.calibration import Wanted, calibrate
+from acmnet.models.calibration import CalibrationTarget, calibrate
 from acmnet.models.stored_model import load
 from acmnet.models.trained_model import TrainedModel
 from acmnet.network.acm_net import Branch
@@ -206,7 +206,7 @@ def calibration(data: Path) -> Iterator[str]:
             report = calibrate(
                 known,
                 annotations,
-                Wanted(tiou, wanted),
+                CalibrationTarget(tiou, wanted),
                 model_sha256="",
                 localization=LocalizationSettings(),
             )

@@ -19,7 +19,7 @@ from acmnet.active_learning.suggestions import (
 from acmnet.active_learning.uncertain_spans import (
     SPEEDS,
     UncertainSpan,
-    found_at_speed,
+    localize_at_speed,
     uncertain_spans_of,
 )
 from acmnet.data.labelled_features import DataSource, open_data
@@ -214,12 +214,12 @@ def test_another_speed_finds_a_slow_action_at_its_own_times(speed):
     features[20:40] = np.random.default_rng(1).normal(0, 9, 8)
     model = model_of(1)
     usual = model.localize(features, classes=["run"])
-    other = found_at_speed(model, features, speed, ["run"])
+    other = localize_at_speed(model, features, speed, ["run"])
     best = [x.only(np.argsort(-x.score)[:1]) for x in (usual, other)]
     assert abs(best[0].start_s - best[1].start_s) < 2 * GRID.stride_frames / GRID.fps
     assert abs(best[0].end_s - best[1].end_s) < 2 * GRID.stride_frames / GRID.fps
     # the last snippet, and a video of a single one, are no special case
-    assert found_at_speed(model, features[:1], speed, None).class_names == NAMES
+    assert localize_at_speed(model, features[:1], speed, None).class_names == NAMES
 
 
 @given(st.floats(0, 1), st.floats(0.01, 0.99))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from acmnet.checkpoints.checkpoint_folder import has_checkpoint
-from acmnet.cli.terminal.interrupts import what_is_kept
+from acmnet.cli.terminal.interrupts import kept_sentence
 from acmnet.data.made_up.feature_world import make_world, write_world
 from support.extractions import BACKBONES, write_movie
 from support.runs import edit_config
@@ -179,23 +179,23 @@ def test_stopped_while_it_is_imported(number, code):
 
 
 def test_what_a_training_keeps_depends_on_its_checkpoint(tiny_run):
-    kept = what_is_kept(["train", "--out", "nowhere"])
+    kept = kept_sentence(["train", "--out", "nowhere"])
     assert kept == (
         "stopped; no checkpoint was written yet (--training.checkpoint-every sets how "
         "often one is): the same command with --resume starts from the beginning"
     )
-    kept = what_is_kept(["train", f"--out={tiny_run}", "--overwrite"])
+    kept = kept_sentence(["train", f"--out={tiny_run}", "--overwrite"])
     assert f"{tiny_run} is kept: the same command with --resume in place of" in kept
-    assert what_is_kept(["fit", "v", "l", "--overwrite"]).endswith(
+    assert kept_sentence(["fit", "v", "l", "--overwrite"]).endswith(
         "without --overwrite"
     )
-    assert "give the same command again" in what_is_kept(["evaluate"])
-    assert "give the same command again" in what_is_kept([])
+    assert "give the same command again" in kept_sentence(["evaluate"])
+    assert "give the same command again" in kept_sentence([])
 
 
 @pytest.mark.parametrize("verb", ["pack", "features", "simulate", "pose", "demo"])
 def test_a_verb_that_writes_video_by_video_says_what_it_keeps(verb):
-    kept = what_is_kept([verb, "--out", "there"])
+    kept = kept_sentence([verb, "--out", "there"])
     assert "kept" in kept or "keeps" in kept
     assert "nothing was written" not in kept
     assert "the same command" in kept

@@ -15,9 +15,9 @@ from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.inference import kept_detections
 from acmnet.inference.kept_detections import (
     FOUND_FILE,
-    FoundFile,
+    KeptDetections,
     code_sha256,
-    found_videos,
+    localize_unless_kept,
 )
 from acmnet.inference.localized_videos import localize_videos
 from acmnet.models.stored_model import load
@@ -40,7 +40,7 @@ def kept(tiny_run, tiny_world, tmp_path):
     data = open_data(DataSource(tiny_world[0], tmp_path / "features", "test"))
     config = load_config(run)
     settings = from_values(config.settings, "the run")
-    return FoundFile(
+    return KeptDetections(
         run=run, settings=settings, class_names=config.class_names, data=data
     ), load(run)
 
@@ -62,10 +62,10 @@ def test_what_was_found_is_kept_to_the_last_digit(kept):
     file, model = kept
     assert file.read() == {}
     told = []
-    first = found_videos(file, lambda: model, on_video=told.append)
+    first = localize_unless_kept(file, lambda: model, on_video=told.append)
     same(first, localize_videos(model, file.data))
     assert told == list(first)
-    again = found_videos(file, refused, on_video=told.append)
+    again = localize_unless_kept(file, refused, on_video=told.append)
     same(again, first)
     assert told == [*first, *first]
 
@@ -77,7 +77,7 @@ def test_a_training_keeps_what_it_finds_in_its_videos(
     data = open_data(DataSource(*tiny_world, "training"))
     model = load(tiny_run)
     found = localize_videos(model, data)
-    same(FoundFile.of(model, tiny_run, data).read(), found)
+    same(KeptDetections.of(model, tiny_run, data).read(), found)
     asked = []
 
     def noted(model, data, *given):
@@ -94,20 +94,20 @@ def test_a_training_keeps_what_it_finds_in_its_videos(
 
 def test_a_video_whose_features_were_written_again_is_found_anew(kept):
     file, model = kept
-    found_videos(file, lambda: model)
+    localize_unless_kept(file, lambda: model)
     video = next(iter(file.data.annotations.videos))
     features = file.data.store.read(video)
     write_features(file.data.store.directory, video, features.flip(0))
     changed = dataclasses.replace(file, data=open_data(file.data.source))
     assert set(changed.read()) == set(file.data.annotations.videos) - {video}
-    results = found_videos(changed, lambda: model)
+    results = localize_unless_kept(changed, lambda: model)
     same({video: results[video]}, {video: model.localize(features.flip(0))})
     assert list(results) == list(file.data.annotations.videos)
 
 
 def test_other_weights_settings_or_classes_keep_nothing(kept):
     file, model = kept
-    found_videos(file, lambda: model)
+    localize_unless_kept(file, lambda: model)
     rules = dataclasses.replace(file.settings.localization, nms_tiou=0.4)
     other = dataclasses.replace(file.settings, localization=rules)
     assert dataclasses.replace(file, settings=other).read() == {}
@@ -134,29 +134,31 @@ def test_code_that_finds_otherwise_keeps_nothing(kept, tmp_path, monkeypatch):
     (tmp_path / "localization" / "nms.py").rename(tmp_path / "localization/soft.py")
     assert code_sha256.__wrapped__(tmp_path) not in (before, changed)
     file, model = kept
-    found_videos(file, lambda: model)
+    localize_unless_kept(file, lambda: model)
     monkeypatch.setattr(kept_detections, "code_sha256", lambda: changed)
     assert file.read() == {}
 
 
 def test_videos_of_another_subset_stay_kept(kept):
     file, model = kept
-    found_videos(file, lambda: model)
+    localize_unless_kept(file, lambda: model)
     source = dataclasses.replace(file.data.source, subset="training")
-    found_videos(dataclasses.replace(file, data=open_data(source)), lambda: model)
+    localize_unless_kept(
+        dataclasses.replace(file, data=open_data(source)), lambda: model
+    )
     whole = dataclasses.replace(source, subset=None)
     everything = dataclasses.replace(file, data=open_data(whole))
-    assert len(found_videos(everything, refused)) == 18
+    assert len(localize_unless_kept(everything, refused)) == 18
 
 
 @pytest.mark.parametrize("at", [0, 9, 100, -1])
 def test_a_damaged_file_is_found_anew(kept, at):
     file, model = kept
-    found_videos(file, lambda: model)
+    localize_unless_kept(file, lambda: model)
     path = file.run / FOUND_FILE
     content = bytearray(path.read_bytes())
     path.write_bytes(content[:at] if at else b"")
-    same(found_videos(file, lambda: model), localize_videos(model, file.data))
+    same(localize_unless_kept(file, lambda: model), localize_videos(model, file.data))
     assert len(file.read()) == 6
 
 
@@ -164,7 +166,7 @@ def test_a_file_in_the_way_is_said_and_loses_nothing(kept):
     file, model = kept
     (file.run / FOUND_FILE).mkdir()
     told = []
-    assert len(found_videos(file, lambda: model, on_note=told.append)) == 6
+    assert len(localize_unless_kept(file, lambda: model, on_note=told.append)) == 6
     assert FOUND_FILE in told[0]
     assert "found anew each time" in told[0]
 

@@ -12,7 +12,7 @@ from acmnet.cli import main
 from acmnet.data.labels.annotations import Annotations, Instance, Video
 from acmnet.evaluation.reports import evaluate
 from acmnet.localization.localization_settings import LocalizationSettings
-from acmnet.models.calibration import Wanted, calibrate, judge
+from acmnet.models.calibration import CalibrationTarget, calibrate, judge
 from acmnet.models.calibration_curves import calibration_error, reliability
 from acmnet.models.stored_calibration import CALIBRATION_FILE, CalibrationError
 from acmnet.segments import Detections, Segment
@@ -27,7 +27,7 @@ def calibrated(results, annotations, **wanted):
     return calibrate(
         results,
         annotations,
-        Wanted(**wanted),
+        CalibrationTarget(**wanted),
         model_sha256="0" * 64,
         localization=LocalizationSettings(),
     )
@@ -221,7 +221,7 @@ def test_map_does_not_change():
 )
 def test_what_cannot_be_wanted(wanted, words):
     with pytest.raises(CalibrationError, match=words):
-        Wanted(**wanted)
+        CalibrationTarget(**wanted)
 
 
 def test_nothing_to_learn_from():

@@ -89,7 +89,7 @@ def test_the_best_score_is_that_of_the_surest_detection(runs, tiny_world, profil
         features = data.store.read(video)
         best = model.best_scores(features)
         np.testing.assert_allclose(best, expected, atol=1e-8)
-        same, at_once = model.found_and_best(features)
+        same, at_once = model.detections_and_best_scores(features)
         assert np.array_equal(at_once, best)
         for name in ("start_s", "end_s", "score", "class_index"):
             assert np.array_equal(getattr(same, name), getattr(found, name))

@@ -118,7 +118,9 @@ def uncertain_spans_of(
         network.localize(features, cuts_s=cuts_s, classes=names)
         for network in _single_networks(ensemble)
     ]
-    at_speeds = [found_at_speed(ensemble, features, x, names, cuts_s) for x in SPEEDS]
+    at_speeds = [
+        localize_at_speed(ensemble, features, x, names, cuts_s) for x in SPEEDS
+    ]
     length_s = model.grid.span_s(len(features))
     spans = []
     for name in model.class_names:
@@ -246,7 +248,7 @@ def _odds(score: float) -> float:
     return float(np.clip(score / max(1.0 - score, LEAST_ODDS), LEAST_ODDS, 1e6))
 
 
-def found_at_speed(
+def localize_at_speed(
     model: TrainedModel,
     features: Features,
     speed: float,

@@ -13,7 +13,7 @@ from cyclopts import CycloptsError
 from acmnet.cli.options.dotted_settings import refuse_wrong_settings, verb_of
 from acmnet.cli.terminal.app import UsageError, app, fail
 from acmnet.cli.terminal.exit_codes import USAGE
-from acmnet.cli.terminal.interrupts import exit_code_of, interruptible, what_is_kept
+from acmnet.cli.terminal.interrupts import exit_code_of, interruptible, kept_sentence
 from acmnet.cli.verb_table import (
     COMPLETION,
     HELP,
@@ -84,7 +84,7 @@ def run(tokens: Sequence[str]) -> None:
             raise
         fail(f"out of GPU memory ({one_line(error)}); lower --training.batch-size")
     except KeyboardInterrupt as interrupt:
-        fail(what_is_kept(tokens), code=exit_code_of(interrupt))
+        fail(kept_sentence(tokens), code=exit_code_of(interrupt))
 
 
 def _import_named(tokens: Sequence[str]) -> None:

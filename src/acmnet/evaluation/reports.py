@@ -23,7 +23,7 @@ from acmnet.evaluation.protocols import protocol as named_protocol
 from acmnet.evaluation.scored_data import (
     ambiguous_intervals,
     notes_of,
-    read_found,
+    read_detected,
     read_truth,
     subset_note,
     taught_videos,
@@ -292,7 +292,7 @@ def evaluate(
     thresholds = checked_tiou(rules.tiou if tiou is None else tiou)
     intervals = None if ambiguous is None else ambiguous_intervals(ambiguous, rules)
     annotations, sha256 = read_truth(ground_truth)
-    detected = read_found(detections)
+    detected = read_detected(detections)
     if leave_out:
         annotations, detected = without_videos(leave_out, annotations, detected, rules)
     truth = located_truth(annotations, rules, subset, intervals)

@@ -20,9 +20,9 @@ from acmnet.evaluation.scoring.truth import (
 from acmnet.evaluation.videos_trained_on import (
     NOT_KNOWN_NOTE,
     is_unknown,
-    seen_note,
     taught_refusal,
     taught_videos_in,
+    trained_on_note,
     training_videos_in,
 )
 from acmnet.messages import quoted, some
@@ -90,12 +90,12 @@ def notes_of(source: str, detected: DetectionFile, truth: Truth) -> Iterator[str
     if scored:
         scored.intersection_update(rules.ids_of(truth.video_ids))
     if scored:
-        yield seen_note(scored, len(truth.video_ids))
+        yield trained_on_note(scored, len(truth.video_ids))
     elif is_unknown(detected.external_data):
         yield NOT_KNOWN_NOTE
 
 
-def read_found(
+def read_detected(
     detections: str | Path | DetectionFile | Mapping[str, Detections],
 ) -> DetectionFile:
     """Return the detections of all videos as arrays."""

@@ -49,12 +49,12 @@ def is_unknown(external_data: Mapping[str, object]) -> bool:
     return TRAINED_ON_KEY in external_data and external_data[TRAINED_ON_KEY] is None
 
 
-def seen_note(seen: Collection[str], n_videos: int) -> str:
+def trained_on_note(seen: Collection[str], n_videos: int) -> str:
     """Return the note on training videos among the videos that are scored.
 
     Examples
     --------
-    >>> seen_note(["b", "a"], 5)
+    >>> trained_on_note(["b", "a"], 5)
     "2 of 5 scored videos were trained on ('a', 'b'): their scores are better than \
 those of new videos will be"
     """

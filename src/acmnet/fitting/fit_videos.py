@@ -43,7 +43,7 @@ from acmnet.fitting.fit_request import (
     Hooks,
 )
 from acmnet.fitting.listed_videos import ListedVideos, listed_files, refuse_what_is_lost
-from acmnet.inference.kept_detections import FoundFile, found_videos
+from acmnet.inference.kept_detections import KeptDetections, localize_unless_kept
 from acmnet.inference.why_nothing_found import why_nothing
 from acmnet.models.stored_model import load
 from acmnet.models.trained_model import TrainedModel
@@ -263,8 +263,8 @@ def _localized(
     request: FitRequest, model: TrainedModel, everything: Data, hooks: Hooks
 ) -> dict[str, Detections]:
     """Return the detections of every video, and keep them in the run."""
-    kept = FoundFile.of(model, request.out, everything)
-    results = found_videos(kept, lambda: model, on_note=hooks.on_note)
+    kept = KeptDetections.of(model, request.out, everything)
+    results = localize_unless_kept(kept, lambda: model, on_note=hooks.on_note)
     reason = why_nothing(model, everything, results)
     if reason is not None:
         hooks.on_note(reason)

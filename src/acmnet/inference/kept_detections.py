@@ -39,7 +39,7 @@ ARRAYS: Final = ("start_s", "end_s", "score", "class_index")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FoundFile:
+class KeptDetections:
     """The detections that a run keeps of the videos in its data.
 
     Parameters
@@ -168,8 +168,8 @@ def code_sha256(package: Path = Path(__file__).parents[1]) -> str:
     return digest.hexdigest()
 
 
-def found_videos(
-    file: FoundFile,
+def localize_unless_kept(
+    file: KeptDetections,
     model: Callable[[], TrainedModel],
     *,
     on_video: Callable[[str], None] = lambda _: None,
@@ -180,7 +180,7 @@ def found_videos(
 
     Parameters
     ----------
-    file : FoundFile
+    file : KeptDetections
         Where they are kept.
     model : callable
         Returns the model; not called where all detections are kept.
@@ -195,11 +195,11 @@ def found_videos(
         keep(file, results, on_note)
         return results
 
-    return beside_kept(file, find, on_video)
+    return with_kept(file, find, on_video)
 
 
-def beside_kept(
-    file: FoundFile,
+def with_kept(
+    file: KeptDetections,
     find: Callable[[Data], dict[str, Detections]],
     on_video: Callable[[str], None],
 ) -> dict[str, Detections]:
@@ -207,7 +207,7 @@ def beside_kept(
 
     Parameters
     ----------
-    file : FoundFile
+    file : KeptDetections
         Where detections are kept; nothing is written to it.
     find : callable
         Given the videos whose detections are not kept, if there are any, returns those
@@ -224,7 +224,9 @@ def beside_kept(
 
 
 def keep(
-    file: FoundFile, results: Mapping[str, Detections], on_note: Callable[[str], None]
+    file: KeptDetections,
+    results: Mapping[str, Detections],
+    on_note: Callable[[str], None],
 ) -> None:
     """Keep detections in the run, or tell the user why that is impossible."""
     try:

@@ -21,7 +21,7 @@ VIDEOS_TOGETHER: Final = 100
 small part of its time."""
 
 
-class FoundInPart(NamedTuple):
+class LocalizedPart(NamedTuple):
     """What a worker found in some of the videos."""
 
     results: dict[str, Detections]
@@ -88,11 +88,11 @@ def localize_on_workers(
     return {video: results[video] for video in videos if video in results}
 
 
-def _find(stored: StoredRun, data: Data) -> FoundInPart:
+def _find(stored: StoredRun, data: Data) -> LocalizedPart:
     """Return what a run finds in some videos."""
     failures: list[FeatureError] = []
     results = localize_videos(_loaded(stored), data, on_failure=failures.append)
-    return FoundInPart(results, failures)
+    return LocalizedPart(results, failures)
 
 
 @functools.lru_cache(maxsize=1)

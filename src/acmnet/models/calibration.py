@@ -147,7 +147,7 @@ class CalibrationReport:
 
 
 @dataclasses.dataclass(frozen=True)
-class Wanted:
+class CalibrationTarget:
     """What to calibrate for.
 
     Raises
@@ -177,7 +177,7 @@ class Wanted:
 def calibrate(
     results: Mapping[str, Detections],
     annotations: Annotations,
-    wanted: Wanted,
+    wanted: CalibrationTarget,
     *,
     model_sha256: str,
     localization: LocalizationSettings,
@@ -192,7 +192,7 @@ def calibrate(
         Labels of these videos, and of others or not. A detection is correct if the
         evaluator matches it with an instance; where no video has a segment, if its
         class is among its video's labels.
-    wanted : Wanted
+    wanted : CalibrationTarget
         The tIoU and the precision to calibrate for.
     model_sha256 : str
         Digest of the weights, as `weights_sha256` returns it.

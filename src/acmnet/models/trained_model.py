@@ -189,7 +189,7 @@ class TrainedModel:
         """
         return self._best(self._outputs(features, None, cuts_s))
 
-    def found_and_best(
+    def detections_and_best_scores(
         self, features: Features, *, cuts_s: Cuts = None
     ) -> tuple[Detections, npt.NDArray[np.float64]]:
         """Return what `localize` and `best_scores` return, asking the networks once."""

@@ -155,7 +155,7 @@ def summarize_training(
     def looked_at(video: str) -> npt.NDArray[np.floating]:
         features = data.store.read(video)
         cuts_s = data.store.cuts_s(video)
-        results[video], best = model.found_and_best(features, cuts_s=cuts_s)
+        results[video], best = model.detections_and_best_scores(features, cuts_s=cuts_s)
         scores.append(best)
         return features.numpy()
 

@@ -14,7 +14,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from acmnet.data.checks.refusals import refuse_problems
 from acmnet.data.labels.json_files.label_json import label_file
-from acmnet.inference.kept_detections import FoundFile, keep
+from acmnet.inference.kept_detections import KeptDetections, keep
 from acmnet.messages import some
 from acmnet.models.stored_model import load
 from acmnet.models.training_summary import summarize_training
@@ -75,7 +75,7 @@ def train_run(
         if is_first_process():
             model = load(request.out, device=request.device)
             results = summarize_training(request.out, model, request.data)
-            keep(FoundFile.of(model, request.out, request.data), results, on_note)
+            keep(KeptDetections.of(model, request.out, request.data), results, on_note)
     return request.out
 
 

@@ -240,7 +240,7 @@ def cross_validate(
     )
 
 
-class _FoundInFold(NamedTuple):
+class _LocalizedFold(NamedTuple):
     """What is known of the training of a fold, and what it found in other videos."""
 
     detections: dict[str, Detections]
@@ -252,21 +252,21 @@ class _FoundInFold(NamedTuple):
 class _ScoredFold(NamedTuple):
     """What a fold was found to hold, and its scores as `CrossValidation` has them."""
 
-    found: _FoundInFold
+    found: _LocalizedFold
     map: FloatArray
     chance: FloatArray
     classification: float
 
 
-def _train_and_find(fold: "Fold", settings: Settings) -> _FoundInFold:
+def _train_and_find(fold: "Fold", settings: Settings) -> _LocalizedFold:
     """Train a fold, unless it is done, and find the actions in its held-out videos."""
     train_run(fold.run)
     model = _model(fold.run, settings)
     results = localize_videos(model, fold.test)
-    return _FoundInFold(results, load_config(fold.run.out).training)
+    return _LocalizedFold(results, load_config(fold.run.out).training)
 
 
-def _score(found: _FoundInFold, test: Data, tiou: Sequence[float]) -> _ScoredFold:
+def _score(found: _LocalizedFold, test: Data, tiou: Sequence[float]) -> _ScoredFold:
     """Return what the detections of a fold score."""
     report = evaluate(test.annotations, found.detections, tiou=tiou)
     chance = chance_map(test.annotations, found.detections, spans_s(test), tiou)

@@ -15,11 +15,11 @@ from acmnet.data.labels.annotations import (
 )
 from acmnet.data.labels.marks import (
     VideoMarks,
+    content_sentence,
     given_marks,
     held_marks,
     marks_sha256,
     supervision_note,
-    what_it_holds,
 )
 from acmnet.limits import LARGEST_SECONDS
 from acmnet.segments import Segment
@@ -70,7 +70,7 @@ def test_that_videos_without_an_action_were_watched_is_known_from_their_names():
         "only videos without an action are marked as watched in labels.json, which "
         "says no more than names do, so training is given names alone"
     )
-    assert what_it_holds(nothing) == "3 names, 0.1 min watched"
+    assert content_sentence(nothing) == "3 names, 0.1 min watched"
     marked = labels(points=(POINT,)).videos["a"]
     both = dataclasses.replace(named, videos={**videos, "a": marked})
     assert sorted(given_marks(both, "all")) == ["a", "c"]
@@ -106,7 +106,7 @@ WHOLE = WatchedSpan(None, Segment(0.0, LARGEST_SECONDS))
     ],
 )
 def test_what_a_file_holds(marks, expected):
-    assert what_it_holds(labels(**marks)) == expected
+    assert content_sentence(labels(**marks)) == expected
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from acmnet.data.features.feature_store import open_store
 from acmnet.data.releases.collected_features import collect
 from acmnet.data.releases.object_arrays import read_objects
-from acmnet.data.releases.release_files import by_video, found_parts, read_video
+from acmnet.data.releases.release_files import by_video, parts_in_files, read_video
 from acmnet.data.releases.release_table import RELEASES, release_named
 from acmnet.segments import SnippetGrid
 from support.commands import refused
@@ -76,7 +76,7 @@ def one_npz(folder):
 )
 def test_every_layout_gives_the_same_features(layout, tmp_path):
     layout(tmp_path)
-    videos = by_video(found_parts(tmp_path))
+    videos = by_video(parts_in_files(tmp_path))
     assert list(videos) == ["a", "b"]
     for video, streams in videos.items():
         assert np.allclose(read_video(streams), FEATURES[video], atol=1e-6)

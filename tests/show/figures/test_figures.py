@@ -23,7 +23,7 @@ from acmnet.show.figures.score_figures import (
     write_map_figure,
 )
 from acmnet.show.figures.training_figure import epoch_means, write_training_figure
-from acmnet.show.figures.video_figure import shown_classes, sure_ones
+from acmnet.show.figures.video_figure import shown_classes, surest_detections
 from acmnet.show.figures.video_figure import write_video_figure as draw_video
 from support.commands import refused
 from support.worlds import file_of, truth_of
@@ -118,7 +118,7 @@ def test_what_is_shown_by_hand():
     found = Detections.of(names, rows)
     video = Video(id="v", subset=None, duration_s=None, labels=("b",), instances=())
     assert shown_classes(video, found) == [1, 5, 4, 3]
-    sure = sure_ones(
+    sure = surest_detections(
         Detections.of(names, [(0, 1, 0.8, 0), (1, 2, 0.4, 0), (2, 3, 0.39, 0)])
     )
     assert [(start, share) for _, start, _, share in sure] == [

@@ -91,7 +91,7 @@ class WorkerOptions:
     pip install 'acmnet[ray]'), whose machines all have the features and --out at the
     same paths."""
 
-    def asked(self) -> Workers:
+    def requested(self) -> Workers:
         """Return the workers that are asked for.
 
         Raises

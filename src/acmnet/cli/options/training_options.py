@@ -156,7 +156,7 @@ def logging(
     return ExperimentLogs(() if quiet() else names, out, settings, note)
 
 
-def both(
+def call_both(
     first: "Callable[[StepRecord], None]", second: "Callable[[StepRecord], None]"
 ) -> "Callable[[StepRecord], None]":
     """Return a function that tells two others of each step."""

@@ -87,7 +87,7 @@ def exit_code_of(interrupt: KeyboardInterrupt) -> int:
     return TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED
 
 
-def what_is_kept(tokens: Sequence[str]) -> str:
+def kept_sentence(tokens: Sequence[str]) -> str:
     """Return a sentence that says what the stopped verb keeps, and how to go on.
 
     Parameters

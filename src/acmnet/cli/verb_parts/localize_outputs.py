@@ -63,7 +63,7 @@ class OutputOptions:
 Outputs = Annotated[OutputOptions, Parameter(name="*")]
 
 
-def features_beside(outputs: list[Output]) -> Path | None:
+def features_folder_for(outputs: list[Output]) -> Path | None:
     """Return where to keep the features of video files; None for nowhere."""
     return outputs[0].path.with_suffix(".features") if outputs else None
 

@@ -78,7 +78,7 @@ class UntrainedOptions:
 Untrained = Annotated[UntrainedOptions, Parameter(name="*")]
 
 
-class UntrainedFound(NamedTuple):
+class UntrainedDetections(NamedTuple):
     """What was found in the videos without a run."""
 
     results: Mapping[str, Detections]
@@ -90,7 +90,7 @@ class UntrainedFound(NamedTuple):
 
 def untrained_detections(
     data: Data, chosen: kinetics_zero_shot.Choice, given: RecipeSettings
-) -> UntrainedFound:
+) -> UntrainedDetections:
     """Find actions with I3D's own classifier of Kinetics-400."""
     is_by_phrase = isinstance(chosen, kinetics_zero_shot.Phrases)
     base = Settings(localization=kinetics_zero_shot.LOCALIZATION)
@@ -115,4 +115,4 @@ def untrained_detections(
             phrase.phrase: dict(zip(phrase.names, phrase.weights, strict=True))
             for phrase in chosen.phrases
         }
-    return UntrainedFound(results, failures, used)
+    return UntrainedDetections(results, failures, used)

@@ -68,7 +68,7 @@ def ablate_command(
         folds=deal.folds,
         groups=deal.groups,
         seeds=seeds,
-        workers=at_a_time.asked(),
+        workers=at_a_time.requested(),
     )
     with Waiting(errors, f"table {table}", "trainings", silent=quiet()) as bar:
         result = ablate(request, bar.update, note)

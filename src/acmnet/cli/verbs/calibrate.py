@@ -26,10 +26,14 @@ from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data, DataSource, open_data
 from acmnet.evaluation.comparison.tables import Table
 from acmnet.evaluation.scoring.truth import reviews_note
-from acmnet.evaluation.videos_trained_on import NOT_KNOWN_NOTE, seen_note, taught_note
+from acmnet.evaluation.videos_trained_on import (
+    NOT_KNOWN_NOTE,
+    taught_note,
+    trained_on_note,
+)
 from acmnet.files.file_access import refuse_unwritable, write_json
 from acmnet.messages import counted, some
-from acmnet.models.calibration import CalibrationReport, Wanted, calibrate
+from acmnet.models.calibration import CalibrationReport, CalibrationTarget, calibrate
 from acmnet.models.stored_calibration import (
     CALIBRATION_FILE,
     ClassCalibration,
@@ -88,7 +92,7 @@ def calibrate_command(
     json_path
         Also write the results to this JSON file, as fractions of 1.
     """
-    wanted = Wanted(tiou, precision)
+    wanted = CalibrationTarget(tiou, precision)
     refuse_unwritable(json_path, run / CALIBRATION_FILE)
     model = loaded(run, device, settings)
     sha256 = weights_sha256(run)
@@ -151,7 +155,7 @@ def _note_seen(model: TrainedModel, annotations: Path, videos: Collection[str]) 
             f"{NOT_KNOWN_NOTE}, and so are its probabilities; calibrate on other videos"
         )
     elif seen:
-        note(f"{seen_note(seen, len(videos))}, so calibrate on other videos")
+        note(f"{trained_on_note(seen, len(videos))}, so calibrate on other videos")
     reviewed = reviews_note(annotations)
     if reviewed is not None:
         note(reviewed)

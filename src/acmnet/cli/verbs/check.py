@@ -14,7 +14,7 @@ from acmnet.data.checks.instance_checks import misplaced
 from acmnet.data.checks.refusals import bad_features
 from acmnet.data.checks.refusals import problems as data_problems
 from acmnet.data.labelled_features import Data
-from acmnet.data.labels.marks import given_marks, what_it_holds
+from acmnet.data.labels.marks import content_sentence, given_marks
 from acmnet.messages import counted
 from acmnet.recipes import Settings
 from acmnet.runs.memory_needs import refuse_oversized
@@ -66,7 +66,7 @@ def check(
         note(f"crossvalidate with {deal.words} would be refused: {lacking[0]}")
     if refusals:
         fail(f"{counted(len(refusals), 'problem')} would stop training")
-    holds = what_it_holds(data.annotations)
+    holds = content_sentence(data.annotations)
     console.print(f"{data.annotations.source} holds {holds}", markup=False)
     taken = settings if marks else settings.of_videos(data.lengths)
     shape = f"{counted(len(data.annotations.class_names), 'class')}, dimension "

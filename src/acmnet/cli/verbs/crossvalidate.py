@@ -82,7 +82,7 @@ def crossvalidate_command(
     refuse_unwritable(out / f"seed_0/{DETECTIONS}", json_path)
     request = given.request(out, device)
     deal = folding.deal_with_note(request.data)
-    result = _with_bar(request, deal, seeds, parse_tiou(tiou), at_a_time.asked())
+    result = _with_bar(request, deal, seeds, parse_tiou(tiou), at_a_time.requested())
     values = result.to_json()
     if len(seeds) > 1:
         ensemble = ensemble_scores(

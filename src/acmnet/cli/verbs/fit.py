@@ -24,7 +24,12 @@ from acmnet.cli.options.extractor_options import (
 )
 from acmnet.cli.options.output_folders import OutputFolder
 from acmnet.cli.options.shared_options import Device, LabelFps
-from acmnet.cli.options.training_options import Logs, both, logging, note_missing_bf16
+from acmnet.cli.options.training_options import (
+    Logs,
+    call_both,
+    logging,
+    note_missing_bf16,
+)
 from acmnet.cli.terminal.app import app, console, errors, fail_for_left_out, note, quiet
 from acmnet.cli.terminal.progress import ExtractionBar, TrainingBar, Waiting
 from acmnet.cli.terminal.terminal_tables import map_table, plain_table
@@ -165,7 +170,7 @@ def _fit_with_bars(request: FitRequest, log: Logs) -> FitResult:
             on_note=note,
             on_opened=opening.update,
             on_video=extracting.video,
-            on_step=both(training.step, logs.on_step),
+            on_step=call_both(training.step, logs.on_step),
             on_trained=training.show_last,
             on_working=extracting.working,
         )

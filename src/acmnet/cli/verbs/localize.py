@@ -20,7 +20,7 @@ from acmnet.cli.terminal.app import UsageError, app, fail_for_left_out, note
 from acmnet.cli.verb_parts.localize_outputs import (
     OutputOptions,
     Outputs,
-    features_beside,
+    features_folder_for,
     print_next,
     with_rate_of,
     write_or_print,
@@ -48,7 +48,7 @@ from acmnet.extraction.extractors.extractor_names import reads_videos
 from acmnet.extraction.many_videos.video_search import find_recordings
 from acmnet.fitting.extracted_videos import extraction_of
 from acmnet.inference import kinetics_zero_shot
-from acmnet.inference.kept_detections import FoundFile, beside_kept
+from acmnet.inference.kept_detections import KeptDetections, with_kept
 from acmnet.inference.localized_videos import localize_videos, refuse_other_features
 from acmnet.inference.why_nothing_found import why_nothing
 from acmnet.inference.worker_localization import (
@@ -137,7 +137,7 @@ def localize(
                 pictures = tuple(recordings.files.values())
                 outputs = with_rate_of(pictures, outputs)
             _refuse_outputs(outputs, len(recordings.files))
-            beside = features_beside(outputs)
+            beside = features_folder_for(outputs)
             opened = source.extracted(recordings, extraction, beside, where)
             data, unread = stack.enter_context(opened)
         else:
@@ -145,7 +145,7 @@ def localize(
         _refuse_outputs(outputs, len(data.annotations.videos))
         _advise_on_outputs(outputs, len(data.annotations.videos))
         if chosen is not None:
-            detections = _Found(*untrained_detections(data, chosen, settings), None)
+            detections = _Localized(*untrained_detections(data, chosen, settings), None)
         else:
             model = loaded(run or Path(), where, settings)
             stored = StoredRun(run=run or Path(), settings=model.settings, device=where)
@@ -162,7 +162,7 @@ def localize(
     )
 
 
-class _Found(NamedTuple):
+class _Localized(NamedTuple):
     """What was found in the videos."""
 
     results: Mapping[str, Detections]
@@ -237,14 +237,16 @@ def _finding(stored: StoredRun, workers: Workers) -> Find:
                 )
 
         refuse_other_features(model, data.store)
-        return beside_kept(FoundFile.of(model, stored.run, data), of_others, on_video)
+        return with_kept(
+            KeptDetections.of(model, stored.run, data), of_others, on_video
+        )
 
     return find
 
 
 def _by_run(
     model: TrainedModel, run: Path, data: Data, options: CalibrationOptions, find: Find
-) -> _Found:
+) -> _Localized:
     """Find actions with a trained run, and calibrate their scores if it can be done."""
     calibration = _calibration(run, model, options)
     failures: list[FeatureError] = []
@@ -278,7 +280,7 @@ def _by_run(
             )
     if from_score is not None:
         used["shown_from"] = from_score
-    return _Found(results, failures, used, from_score)
+    return _Localized(results, failures, used, from_score)
 
 
 def _calibration(

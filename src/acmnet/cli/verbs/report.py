@@ -18,7 +18,7 @@ from acmnet.cli.verb_parts.trained_run import (
 from acmnet.data.features.feature_files import FeatureError
 from acmnet.data.labelled_features import Data
 from acmnet.files.file_access import refuse_unwritable
-from acmnet.inference.kept_detections import FoundFile, keep
+from acmnet.inference.kept_detections import KeptDetections, keep
 from acmnet.inference.localized_videos import refuse_other_features
 from acmnet.messages import counted
 from acmnet.models.trained_model import TrainedModel
@@ -87,7 +87,7 @@ def _write(page: RunPage, path: Path, failures: list[FeatureError]) -> tuple[int
     """
     config, settings = page.used_settings()
     model = page.model()
-    kept = FoundFile(
+    kept = KeptDetections(
         run=page.run, settings=settings, class_names=model.class_names, data=page.data
     )
     refuse_other_features(model, page.data.store)

@@ -11,7 +11,7 @@ from acmnet.checkpoints.checkpoint import load_config
 from acmnet.cli.options.dotted_settings import TRAINING_EPILOGUE
 from acmnet.cli.options.output_folders import OutputFolder
 from acmnet.cli.options.shared_options import Device, fail_for_missing
-from acmnet.cli.options.training_options import Logs, Training, both, logging
+from acmnet.cli.options.training_options import Logs, Training, call_both, logging
 from acmnet.cli.terminal.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.terminal.progress import TrainingBar
 from acmnet.data.labelled_features import open_data
@@ -91,7 +91,7 @@ def train(
         logging(log, out, request.settings) as logs,
         TrainingBar(errors, request.schedule.epochs, silent=quiet()) as bar,
     ):
-        train_run(request, on_step=both(bar.step, logs.on_step), on_note=note)
+        train_run(request, on_step=call_both(bar.step, logs.on_step), on_note=note)
         bar.show_last()
     if not quiet():
         epochs = counted(load_config(out).epoch, "epoch")

@@ -31,7 +31,7 @@ from acmnet.data.formats.format_table import target_format
 from acmnet.data.labelled_features import Data
 from acmnet.data.labels.annotations import Annotations
 from acmnet.files.file_access import refuse_unwritable
-from acmnet.inference.kept_detections import FoundFile, found_videos
+from acmnet.inference.kept_detections import KeptDetections, localize_unless_kept
 from acmnet.messages import counted
 from acmnet.models.trained_model import TrainedModel
 from acmnet.models.training_summary import shown_score, training_stamp
@@ -219,7 +219,7 @@ class _FirstRound:
         page = self.page
         self._checkpoint = state_of(page.run)["checkpoint"]
         config, settings = page.used_settings()
-        kept = FoundFile(
+        kept = KeptDetections(
             run=page.run,
             settings=settings,
             class_names=config.class_names,
@@ -351,7 +351,9 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _found(kept: FoundFile, model: Callable[[], TrainedModel]) -> dict[str, Detections]:
+def _found(
+    kept: KeptDetections, model: Callable[[], TrainedModel]
+) -> dict[str, Detections]:
     """Return the detections of each video: those that the run keeps, or new ones."""
     failures: list[FeatureError] = []
 
@@ -360,7 +362,7 @@ def _found(kept: FoundFile, model: Callable[[], TrainedModel]) -> dict[str, Dete
         note(f"left out: {error}")
 
     with counting("localising", kept.data) as one_more:
-        results = found_videos(
+        results = localize_unless_kept(
             kept, model, on_video=one_more, on_failure=left_out, on_note=note
         )
     refuse_nothing_left(results, failures)

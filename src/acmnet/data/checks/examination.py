@@ -25,7 +25,7 @@ from acmnet.data.features.stored_features import FeatureStore
 from acmnet.data.formats.exchange_format import FrameRates
 from acmnet.data.labelled_features import Data, DataSource
 from acmnet.data.labels.annotations import AnnotationError, Annotations
-from acmnet.data.labels.marks import what_it_holds
+from acmnet.data.labels.marks import content_sentence
 from acmnet.files.text_files import read_text
 from acmnet.messages import counted, quoted, some
 from acmnet.names import one_form, spelt_otherwise
@@ -135,7 +135,7 @@ def examine(
         len(videos),
         sum(len(video.instances) for video in videos),
         len(annotations.class_names),
-        what_it_holds(annotations),
+        content_sentence(annotations),
     )
 
 

@@ -26,7 +26,7 @@ from acmnet.names import one_form
 from acmnet.segments import Detections, Segment
 
 
-class NothingHeldError(AnnotationError):
+class EmptyContentError(AnnotationError):
     """Labels or detections of which a format can hold nothing."""
 
 
@@ -127,7 +127,7 @@ def contents_of_files(
 
     Raises
     ------
-    NothingHeldError
+    EmptyContentError
         If the format can hold nothing of it; nothing is written then.
     AnnotationError
         If the format cannot be written, counts frames and no frame rate is stated, or
@@ -145,7 +145,7 @@ def contents_of_files(
     kept = held(content, file_format)
     parts = dict(_parts(kept.content, file_format))
     if not parts or not kept.content.videos:
-        raise NothingHeldError(
+        raise EmptyContentError(
             f"{file_format.title} can hold none of this, so {path} is not written"
             + (f": without {', '.join(kept.left_out)}" if kept.left_out else "")
         )

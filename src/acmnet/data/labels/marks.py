@@ -147,7 +147,7 @@ def default_supervision(annotations: Annotations) -> Supervision:
     return "all" if annotations.made_by == BENCH else "names"
 
 
-def what_it_holds(annotations: Annotations) -> str:
+def content_sentence(annotations: Annotations) -> str:
     """Return how many names and marks a label file holds, in words.
 
     A name is a label of a video. Watched time is told in minutes; a video of unknown
@@ -164,7 +164,7 @@ def what_it_holds(annotations: Annotations) -> str:
     ...     instances=(fight, fight),
     ...     watched=(WatchedSpan(None, Segment(0.0, 90.0)),),
     ... )
-    >>> what_it_holds(Annotations("labels.json", {"a": video}, ("fight", "run")))
+    >>> content_sentence(Annotations("labels.json", {"a": video}, ("fight", "run")))
     '2 names, 2 segments, 1.5 min watched'
     """
     n_names = sum(len(video.labels) for video in annotations.videos.values())

@@ -14,7 +14,7 @@ from acmnet.data.labels.annotations import Annotations
 from acmnet.data.releases.release_files import (
     STREAMS,
     by_video,
-    found_parts,
+    parts_in_files,
     read_video,
 )
 from acmnet.data.releases.release_table import Release
@@ -65,7 +65,7 @@ def collect(
     out : Path
         The directory to write.
     names : Path, optional
-        See `acmnet.data.releases.release_files.found_parts`.
+        See `acmnet.data.releases.release_files.parts_in_files`.
     annotations : Annotations, optional
         Labels with the durations of videos, which numbers of rows are compared with.
     on_video : callable
@@ -83,7 +83,7 @@ def collect(
     labelled = [] if annotations is None else annotations.videos.values()
     durations = {x.id: x.duration_s for x in labelled if x.duration_s is not None}
     rows = _ComparedRows(grid, durations)
-    videos = by_video(found_parts(source, names))
+    videos = by_video(parts_in_files(source, names))
     dimension, done = release.dimension, 0
     left_out = []
     for index, (name, streams) in enumerate(videos.items(), start=1):

@@ -44,7 +44,7 @@ class Part:
     read: Callable[[], Array]
 
 
-def found_parts(source: Path, names: Path | None = None) -> list[Part]:
+def parts_in_files(source: Path, names: Path | None = None) -> list[Part]:
     """Return the parts of all videos of a release; features are not read yet.
 
     Parameters

@@ -31,7 +31,7 @@ from acmnet.evaluation.diagnosis.false_positives import (
 from acmnet.evaluation.diagnosis.sensitivity import (
     Characteristic,
     characteristics,
-    found_instances,
+    matched_instances,
     missed_instances,
     normalized_map,
 )
@@ -213,7 +213,7 @@ def diagnose(
     ranking = report.ranking
     nearest = nearest_instances(ranking)
     kinds = detection_kinds(ranking, nearest)
-    matched = found_instances(ranking)
+    matched = matched_instances(ranking)
     missed = missed_instances(ranking, matched)
     buckets = [
         _bucket_results(characteristic, ranking, matched, missed)
@@ -241,7 +241,7 @@ def _bucket_results(
 ) -> BucketResults:
     """Return how well the instances in each bucket of a characteristic are found.
 
-    ``matched`` is the result of `found_instances`, ``missed`` that of
+    ``matched`` is the result of `matched_instances`, ``missed`` that of
     `missed_instances`.
     """
     chosen = [characteristic.bucket == b for b in range(len(characteristic.buckets))]

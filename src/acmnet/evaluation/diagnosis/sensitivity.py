@@ -140,7 +140,7 @@ def characteristics(ranking: Ranking) -> tuple[Characteristic, ...]:
     )
 
 
-def found_instances(ranking: Ranking) -> IntArray:
+def matched_instances(ranking: Ranking) -> IntArray:
     """Return the instance that each detection finds by the protocol's matching.
 
     Returns
@@ -233,7 +233,7 @@ def normalized_map(
     ranking : Ranking
         The ranked detections.
     matched : array of shape (n_tiou, N)
-        The result of `found_instances`.
+        The result of `matched_instances`.
     chosen : array of shape (n_instances,), optional
         Which instances are chosen; all when left out.
 

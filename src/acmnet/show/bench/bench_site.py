@@ -27,7 +27,7 @@ from acmnet.show.bench.server.page_server import (
     Refusal,
     json_answer,
     new_token,
-    nothing_here,
+    not_found,
 )
 from acmnet.video.containers import VideoError
 
@@ -107,7 +107,7 @@ class BenchSite:
             shipped = bench_file(path)
             if shipped is not None:
                 return Answer(*shipped)
-            raise nothing_here()
+            raise not_found()
         kind, *numbers = (x for x in match.groups() if x is not None)
         return self._numbered(kind, [int(x) for x in numbers])
 
@@ -116,7 +116,7 @@ class BenchSite:
         if kind == "rounds":
             return json_answer(self._found_in(numbers[0]))
         if numbers[0] >= len(self.media.files) or not self.media.files[numbers[0]]:
-            raise nothing_here()
+            raise not_found()
         try:
             return self._of_video(kind, *numbers)
         except VideoError as error:
@@ -140,7 +140,7 @@ class BenchSite:
             return Answer(strip, "image/jpeg")
         picture = self.media.picture(place, index)
         if picture is None:
-            raise nothing_here()
+            raise not_found()
         return Answer(picture, "image/jpeg")
 
     def _everything(self) -> dict[str, Any]:
@@ -245,7 +245,7 @@ class BenchSite:
         if number and path.is_file():
             file = read_detections(path)
         if file is None:
-            raise nothing_here()
+            raise not_found()
         rows = rows_of(file)
         videos = {video: rows.get(video, []) for video in self.videos}
         return {"round": number, "shown_from": file.shown_from, "videos": videos}

@@ -74,7 +74,7 @@ def write_video_figure(
             if x.label in names
         ]
         _lanes(axes[0], "truth", true, classes, labels)
-        _lanes(axes[1], "detections", sure_ones(detections), classes, labels)
+        _lanes(axes[1], "detections", surest_detections(detections), classes, labels)
         _attention(axes[2], centre_s, activations.attention)
         for c, name, panel in zip(classes, labels, axes[3:], strict=True):
             colour = PALETTE[classes.index(c) % len(PALETTE)]
@@ -160,7 +160,7 @@ def _attention(
     axes.set(ylabel="attention", ylim=(-0.03, 1.03))
 
 
-def sure_ones(detections: Detections) -> list[tuple[int, float, float, float]]:
+def surest_detections(detections: Detections) -> list[tuple[int, float, float, float]]:
     """Return class, start, end and share of the class's best score, if it is high."""
     best = np.zeros(len(detections.class_names))
     np.maximum.at(best, detections.class_index, detections.score)

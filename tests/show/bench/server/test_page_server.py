@@ -23,7 +23,7 @@ from acmnet.show.bench.server.page_server import (
     SiteServer,
     json_answer,
     new_token,
-    nothing_here,
+    not_found,
 )
 from support.serving import ask
 
@@ -45,12 +45,12 @@ class TinySite:
             return json_answer({"sentence": "training"})
         if path == "/media/0":
             return self.media[0]
-        raise nothing_here()
+        raise not_found()
 
     def post(self, path, values):
         """Keep values."""
         if path != "/api/values":
-            raise nothing_here()
+            raise not_found()
         if values == "stale":
             raise Refusal(HTTPStatus.CONFLICT, "it is stale", {"conflicts": [1]})
         self.kept.append(values)

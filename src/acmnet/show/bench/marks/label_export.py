@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from acmnet.data.formats.exchange_format import Content, Format, Holding
-from acmnet.data.formats.writing import NothingHeldError, contents_of_files, write_files
+from acmnet.data.formats.writing import (
+    EmptyContentError,
+    contents_of_files,
+    write_files,
+)
 from acmnet.data.labels.annotations import AnnotationError
 from acmnet.data.labels.json_files.label_json import KIND
 from acmnet.files.file_access import make_folder, sha256_of, write_json
@@ -141,7 +145,7 @@ class LabelExport:
         before = self._written_before()
         try:
             _, parts = contents_of_files(self.path, content, self.format)
-        except NothingHeldError:
+        except EmptyContentError:
             parts = {}
         names = {file: self._name(file) for file in parts}
         same = [x for x in parts if self._last.get(x) == parts[x] and x.exists()]

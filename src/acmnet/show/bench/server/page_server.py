@@ -119,7 +119,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def nothing_here() -> Refusal:
+def not_found() -> Refusal:
     """Return the refusal of a path that a site does not have."""
     return Refusal(HTTPStatus.NOT_FOUND, "there is nothing here")
 
