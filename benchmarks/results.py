@@ -21,10 +21,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource
 from benchmarks import findings
 from benchmarks.context_figure import write_context_figure
 from benchmarks.findings import Validated
+from benchmarks.sets.shrec22 import write_groups
 
 EPOCHS: Final = ["--training.epochs", "2", "--student-training.epochs", "2"]
 QUICK: Final = ["--folds", "2", "--seeds", "0", *EPOCHS]
@@ -35,6 +37,8 @@ SHORTER: Final = ["--training.epochs", "60", "--training.checkpoint-every", "20"
 BF16: Final = ["--training.precision", "bf16"]
 TABLES: Final = ("III", "IV", "V", "VI", "ideas", "profiles")
 TIOU: Final = ["--tiou", "0.1,0.3,0.5,0.7"]
+ROUNDS: Final = "shrec22_groups.csv"
+"""File of the groups of SHREC'22, which are written first."""
 ONE: Final[dict[str, list[str]]] = {
     "without_video_score": ["activation-video-weight=0", "attention-video-weight=0"],
     "soft_nms": ["nms=soft"],
@@ -50,15 +54,14 @@ ONE: Final[dict[str, list[str]]] = {
 """Single settings of the localisation that are changed for the same trained models."""
 NOT_QUICK: Final = frozenset(
     {
-        *("features, every 8 frames", "features, motion", "surveillance_8_corrected"),
+        *("features, motion", "shrec22_blocks_official"),
         *("ActivityNet, drawn", "ActivityNet, trained"),
         *("ActivityNet, found", "ActivityNet, scored"),
-        *("shrec22_corrected_200", "surveillance_best_dropout", "fit", "fit, scored"),
-        *("shrec22_twos", "surveillance_twos", "simulation_0.5_twos"),
+        *("surveillance_best_dropout", "shrec22_twos", "surveillance_twos"),
+        "simulation_0.5_twos",
         *("shrec22_VI", "shrec22_ideas", "shrec22_profiles", "simulation_0.5_ideas"),
         *("simulation at 0", "simulation_0_III", "simulation_0.5_200_III"),
         *("simulation at 1", "simulation_1_III"),
-        *(f"{world}_F1_{n}" for world in ("shrec22", "surveillance") for n in (1, 2)),
         *(f"shrec22_{name}" for name in list(ONE)[1:]),
     }
 )
@@ -97,13 +100,29 @@ def worlds(data: Path, out: Path) -> tuple[SetOfVideos, SetOfVideos]:
     )
 
 
+def by_groups(data: Path, out: Path) -> Iterator[Named]:
+    """Yield the commands for the figures of docs/results.md: groups are left out."""
+    source, where = f"{data}/surveillance_grouped", f"{out}/grouped_features"
+    extracted = ["--extractor", "i3d-rgb-wide+motion", "--out", where]
+    yield "features by groups", ["extract", f"{source}/videos", *extracted]
+    given = ["--annotations", f"{source}/annotations.json", "--features", where]
+    given += ["--groups", f"{source}/groups.csv", *BF16]
+    given += [word for seed in range(5) for word in ("--seeds", f"{seed}")]
+    fights = SetOfVideos("grouped", given, [], [])
+    yield _validated(fights, out, "best", "best", ["--profile", "best"])
+    gestures, _ = worlds(data, out)
+    given = [*gestures.given, "--groups", f"{out}/{ROUNDS}"]
+    blocks = SetOfVideos("shrec22_blocks", given, [], [])
+    for profile in ("best", "corrected", "official"):
+        asked = ["--profile", profile, *(SHORTER if profile == "official" else [])]
+        yield _validated(blocks, out, profile, profile, asked)
+
+
 def features(data: Path, out: Path) -> Iterator[Named]:
     """Yield the commands that extract features of the surveillance videos."""
     source = ["extract", f"{data}/surveillance/videos", "--out"]
     where = f"{out}/surveillance_features"
     yield "features", [*source, where, "--extractor", "i3d-rgb"]
-    stride = ["--stride-frames", "8", "--extractor", "i3d-rgb"]
-    yield "features, every 8 frames", [*source, f"{where}_8", *stride]
     yield "features, motion", [*source, f"{where}_motion", "--extractor", "motion"]
 
 
@@ -130,29 +149,15 @@ def real(data: Path, out: Path) -> Iterator[Named]:
 
 
 def _single_trainings(data: Path, out: Path) -> Iterator[Named]:
-    """Yield the commands for single settings of the training, and for `fit`."""
+    """Yield the commands for single settings of the training."""
     gestures, fights = worlds(data, out)
     twos = ["--profile", "best", "--student-training.batch-size", "2"]
     yield _validated(gestures, out, "twos", "twos", [*twos, "--seeds", "0"])
     yield _validated(fights, out, "twos", "twos", twos)
-    for seed in range(3):
-        yield _f1(gestures, out, seed)
-        yield _f1(fights, out, seed)
-    weakest = ["--seeds", "2", "--training.epochs", "200"]
-    yield _validated(gestures, out, "corrected_200", "corrected_200", weakest)
     dropped = ["--profile", "best", *TIOU, "--model.input-dropout", "0.3"]
     yield _validated(fights, out, "best_dropout", "best_dropout", dropped)
-    source, run = data / "surveillance", f"{out}/surveillance_fit"
-    asked = [f"{source}/videos", f"{source}/labels.csv", "--extractor", "i3d-rgb"]
-    yield "fit", ["fit", *asked, "--out", run]
-    truth = ["--ground-truth", f"{source}/annotations.json", *TIOU]
-    yield "fit, scored", ["evaluate", *truth, "--detections", f"{run}/detections.json"]
-    one_stage = ["--profile", "corrected", *TIOU]
-    plain = [*one_stage, "--model.standardize", "false"]
+    plain = ["--profile", "corrected", *TIOU, "--model.standardize", "false"]
     yield _validated(fights, out, "not_standardised", "not_standardised", plain)
-    eighth = [*fights.given[:3], f"{out}/surveillance_features_8", *BF16]
-    every_8 = fights._replace(name="surveillance_8", given=eighth)
-    yield _validated(every_8, out, "corrected", "corrected", one_stage)
     moving = [*fights.given[:3], f"{out}/surveillance_features_motion", *BF16]
     motion = fights._replace(name="surveillance_motion", given=moving)
     yield _validated(motion, out, "corrected", "corrected", TIOU)
@@ -235,17 +240,9 @@ def _studied(world: SetOfVideos, out: Path, table: str, asked: list[str]) -> Nam
     return name, ["ablate", table, *world.given, *profile, *asked, *places]
 
 
-def _f1(world: SetOfVideos, out: Path, seed: int) -> Named:
-    """Return the command that scores the detections of all folds of a seed together."""
-    truth = world.given[world.given.index("--annotations") + 1]
-    found = f"{out}/{world.name}_best/seed_{seed}/detections.json"
-    asked = ["--ground-truth", truth, "--detections", found, "--tiou", "0.3,0.5"]
-    return f"{world.name}_F1_{seed}", ["evaluate", *asked, "--score-threshold", "0.5"]
-
-
 def commands(data: Path, out: Path) -> list[Named]:
     """Return the name of each result and the command that measures it."""
-    each = (features, real, simulated, published)
+    each = (by_groups, features, real, simulated, published)
     return [named for part in each for named in part(data, out)]
 
 
@@ -253,7 +250,7 @@ def quickened(command: list[str]) -> list[str]:
     """Return a command with the quick numbers of folds, seeds and epochs."""
     verb = command[0]
     if verb == "extract":
-        return ["motion" if word == "i3d-rgb" else word for word in command]
+        return ["motion" if word.startswith("i3d-") else word for word in command]
     # all commands use the same features
     command = [word.replace("_features_motion", "_features") for word in command]
     own = {"ablate": QUICK, "crossvalidate": QUICK, "train": EPOCHS[:2]}.get(verb, [])
@@ -338,6 +335,9 @@ def main() -> int:
     out = given.out / "quick" if given.quick else given.out
     out.mkdir(parents=True, exist_ok=True)
     acmnet = Path(sys.executable).with_name("acmnet")
+    sequences = given.data / "shrec22" / "training" / "annotations.json"
+    if sequences.is_file():
+        write_groups(out / ROUNDS, read_annotations(sequences).videos)
     failed = []
     for name, command in commands(given.data, out):
         if given.quick and name in NOT_QUICK:

@@ -20,17 +20,19 @@ The features are made of these files alone, as follows.
 4. Each of the 573 columns is standardised over all snippets of all sequences, cut off
    at 5 standard deviations, and stored as fp16.
 
-Written are ``features/training_0001.npy`` and so on, ``features/features.json``, and
-``annotations.json`` with the segments in seconds after the first frame. From the
+Written are ``features/training_0001.npy`` and so on, ``features/features.json``,
+``annotations.json`` with the segments in seconds after the first frame, and
+``groups.csv`` with the round of recording that each sequence belongs to. From the
 published files this makes ``annotations.json`` equal to the labels of docs/results.md,
 and its features up to rounding: 97.7 % of the values are equal, and the others differ
 by at most 0.1 %.
 """
 
 import argparse
+import csv
 import gzip
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -51,6 +53,9 @@ SHOWN_FRAMES: Final = (0, 5, 10, 15)
 """Frames of a snippet whose joint positions are part of its features."""
 LARGEST: Final = 5.0
 """Features beyond this many standard deviations are cut off."""
+IN_A_ROUND: Final = 36
+"""Successive sequences that make one round of recording: together they hold every
+gesture nine times. Whom they show was not published."""
 DECIMALS: Final = 3
 """Digits after the point of times in ``annotations.json``."""
 
@@ -224,7 +229,18 @@ def make(raw: Path, annotations: Path, out: Path) -> int:
     classes = sorted({one.label for found in gestures.values() for one in found})
     content = {"version": "SHREC'22", "taxonomy": classes, "database": database}
     write_json(out / "annotations.json", content)
+    write_groups(out / "groups.csv", names.values())
     return len(sequences)
+
+
+def write_groups(path: Path, videos: Iterable[str]) -> None:
+    """Write the round of recording of each video, such as ``training_0037``: 1."""
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["video", "group"])
+        for video in videos:
+            number = int(video.rpartition("_")[2])
+            rows.writerow([video, (number - 1) // IN_A_ROUND])
 
 
 def _entry(gesture: Gesture, time_s: Array) -> dict[str, object]:
@@ -269,7 +285,7 @@ def main() -> int:
     except (RawError, OSError) as error:
         print(f"shrec22: {error}", file=sys.stderr)
         return 1
-    print(f"{done} sequences: {given.out}/features and {given.out}/annotations.json")
+    print(f"{done} sequences: features, annotations.json, groups.csv in {given.out}")
     return 0
 
 

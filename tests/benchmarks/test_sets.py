@@ -1,5 +1,6 @@
 """The sets of docs/results.md, made from what others published."""
 
+import collections
 import csv
 import gzip
 import json
@@ -11,6 +12,7 @@ from benchmarks.sets import shrec22, surveillance
 
 from acmnet.data.features.feature_store import open_store
 from acmnet.data.label_files import read_annotations
+from acmnet.data.video_groups import read_groups
 from acmnet.video.frames import FrameReader
 from support.places import SHARED
 
@@ -138,6 +140,20 @@ def test_the_published_set_gives_the_features_of_the_results(tmp_path):
         other = np.load(made / "features" / f"{video}.npy")
         # a step of fp16 is 0.004 at 5 and 0.001 at 1
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-4, err_msg=video)
+
+
+@pytest.mark.skipif(not SHREC.is_dir(), reason="the SHREC'22 sequences are not here")
+def test_a_round_of_recording_holds_every_gesture_nine_times(tmp_path):
+    labels = read_annotations(SHREC / "training" / "annotations.json")
+    shrec22.write_groups(tmp_path / "groups.csv", labels.videos)
+    groups = read_groups(f"{tmp_path}/groups.csv", "", labels.videos)
+    shown = collections.Counter(
+        (groups.group_of[name], instance.label)
+        for name, video in labels.videos.items()
+        for instance in video.instances
+    )
+    assert len(shown) == 4 * 16
+    assert set(shown.values()) == {9}
 
 
 def clip(path, level):
