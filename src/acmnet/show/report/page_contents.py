@@ -240,7 +240,7 @@ def insides_of(
 
     Parameters
     ----------
-    video, found
+    video, detections
         The video and its detections: their classes are drawn.
     activations : VideoActivations
         Attention and class activations of the video.
