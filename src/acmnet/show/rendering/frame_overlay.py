@@ -70,7 +70,7 @@ class Overlay:
         Size of the frames in pixels.
     duration_s : float
         Length of the video in seconds, which the timeline shows.
-    found : sequence of Detection
+    detections : sequence of Detection
         The detections to draw. What lies beyond the end of the video is cut off.
     truth : sequence of Instance
         True segments, drawn in one more lane, the last; no lane if there are none.
