@@ -15,7 +15,6 @@ from acmnet.cli.verbs.view import FROM_RUN, bench_of_run, export_of_run
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.annotations import AnnotationError
 from acmnet.show.bench.marks.bench_labels import label_values
-from acmnet.show.bench.older_reviews import REVIEWS_FILE, ReviewError, marks_of_reviews
 from acmnet.show.bench.rounds.round_folders import rounds_in
 
 
@@ -123,63 +122,6 @@ def test_marks_of_a_run_are_written_for_other_programs_too(run, tiny_world, tmp_
     refusal = r"marks\.csv is not as the bench in .* wrote it.* or name another --out"
     with pytest.raises(AnnotationError, match=refusal), bench(run, out=out):
         pass
-
-
-def review(verdict, start_s, end_s, label="run", source=("run", 1.0, 2.5, 0.9)):
-    made = {"label": label, "start_s": start_s, "end_s": end_s, "verdict": verdict}
-    return made | {"source": None if source is None else list(source)}
-
-
-def write_reviews(path, video, duration_s, *reviews):
-    placed = [
-        {"label": x["label"], "segment": [x["start_s"], x["end_s"]]}
-        for x in reviews
-        if x["verdict"] != "rejected"
-    ]
-    entry = {"annotations": [*placed, {"label": "named"}], "duration": duration_s}
-    content = {
-        "version": "acmnet reviews 1",
-        "revision": 3,
-        "database": {video: entry},
-        "reviews": {video: list(reviews)},
-    }
-    path.write_text(json.dumps(content))
-
-
-def test_reviews_of_an_earlier_version_become_marks(run, tiny_world):
-    video = next(iter(read_annotations(tiny_world[0]).subset("test").videos))
-    path = run / REVIEWS_FILE
-    write_reviews(
-        path,
-        video,
-        30.0,
-        review("accepted", 1.0, 2.75),
-        review("rejected", 4.0, 900.0, source=("jump", 4.0, 900.0, 0.2)),
-        review("added", 5.0, 6.0, "new", None),
-    )
-    before = path.read_bytes()
-    with bench(run) as site:
-        marks = [x for x in everything(site)["marks"] if x["who"] == REVIEWS_FILE]
-        known = site.store.snapshot().videos[video].duration_s
-    said = [(x["kind"], x["label"], x["start_s"], x["end_s"]) for x in marks]
-    assert said == [
-        ("name", "named", None, None),
-        ("segment", "run", 1.0, 2.75),
-        ("watched", "jump", 4.0, pytest.approx(known)),
-        ("segment", "new", 5.0, 6.0),
-    ]
-    assert [x["from"] is not None for x in marks] == [False, True, True, False]
-    assert path.read_bytes() == before
-    with bench(run) as site:  # once, not each time
-        own = [x for x in everything(site)["marks"] if x["who"] == REVIEWS_FILE]
-        assert len(own) == 4
-
-
-def test_damaged_reviews_are_refused_by_name(tmp_path):
-    path = tmp_path / REVIEWS_FILE
-    write_reviews(path, "a", 9.0, review("accepted", 1.0, 2.0, source=("run", 1.0)))
-    with pytest.raises(ReviewError, match=r"reviews\.json holds no reviews of acmnet"):
-        marks_of_reviews(path, {}, "")
 
 
 def test_a_round_begins_with_the_run_its_settings_and_its_features(run, tiny_world):

@@ -32,7 +32,6 @@ from acmnet.data.labelled_features import Data
 from acmnet.data.labels.annotations import Annotations
 from acmnet.files.file_access import refuse_unwritable
 from acmnet.inference.kept_detections import KeptDetections, localize_unless_kept
-from acmnet.messages import counted
 from acmnet.models.trained_model import TrainedModel
 from acmnet.models.training_summary import shown_score, training_stamp
 from acmnet.recipes import Settings, as_values
@@ -47,7 +46,6 @@ from acmnet.show.bench.marks.label_file_intake import (
     new_mark,
 )
 from acmnet.show.bench.marks.mark_store import MarkStore, present_time
-from acmnet.show.bench.older_reviews import REVIEWS_FILE, marks_of_reviews
 from acmnet.show.bench.reviewed_precision import MARKS_FILE
 from acmnet.show.bench.rounds.round_plan import RoundPlan
 from acmnet.show.bench.rounds.training_progress import state_of
@@ -273,7 +271,7 @@ def _shown(page: RunPage, config: CheckpointConfig, name: str) -> ShownVideo:
 
 
 def _take_in(store: MarkStore, page: RunPage, config: CheckpointConfig) -> None:
-    """Begin a new file of marks with what the run was trained on, and with reviews.
+    """Begin a new file of marks with what the run was trained on.
 
     Times of the label file are taken only if the run was given times.
     """
@@ -290,12 +288,6 @@ def _take_in(store: MarkStore, page: RunPage, config: CheckpointConfig) -> None:
         if mark.kind == "watched" and not mark.label
     }
     store.take_in(marks, FROM_RUN, durations_s)
-    reviews = page.run / REVIEWS_FILE
-    if reviews.exists():
-        marks = marks_of_reviews(reviews, store.snapshot().videos, at)
-        store.take_in(marks, REVIEWS_FILE)
-        n_marks = counted(len(marks), "mark")
-        note(f"the reviews in {reviews} were taken over as {n_marks}")
 
 
 def _said_of(

@@ -55,11 +55,8 @@ class Truth(NamedTuple):
     """Sentences on how the ground truth differs from the protocol's usual one."""
 
 
-_REVIEWS: Final = re.compile(
-    rb'"version"\s*:\s*"acmnet reviews|"from_detections"\s*:\s*[1-9]'
-)
-"""Pattern of a label file with what people made of detections: that of an earlier
-version, and that of the bench."""
+_REVIEWS: Final = re.compile(rb'"from_detections"\s*:\s*[1-9]')
+"""Pattern of a label file of the bench with what people made of detections."""
 _BEGINNING_BYTES: Final = 4096
 """Bytes at the start of a label file in which its version stands."""
 

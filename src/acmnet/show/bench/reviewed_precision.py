@@ -11,7 +11,6 @@ from acmnet.messages import counted
 from acmnet.segments import temporal_iou
 from acmnet.show.bench.marks.bench_mark import Mark
 from acmnet.show.bench.marks.label_file_intake import marks_in
-from acmnet.show.bench.older_reviews import REVIEWS_FILE, marks_of_reviews
 from acmnet.validation.expected_quality import ToReview, read_expectation
 
 MARKS_FILE: Final = "marks.json"
@@ -95,8 +94,7 @@ def precision_of_reviews(run: Path) -> Reviewed | None:
     Parameters
     ----------
     run : Path
-        A run of `acmnet fit`. The marks are in its ``marks.json``, or in the
-        ``reviews.json`` of an earlier version.
+        A run of `acmnet fit`. The marks are in its ``marks.json``.
 
     Returns
     -------
@@ -105,7 +103,7 @@ def precision_of_reviews(run: Path) -> Reviewed | None:
 
     Raises
     ------
-    ExpectationError, ReviewError, AnnotationError
+    ExpectationError, AnnotationError
         If a file of the run is damaged.
     """
     expected = read_expectation(run)
@@ -150,8 +148,6 @@ def _marks_about_detections(run: Path) -> dict[str, list[Mark]]:
     marks: Sequence[Mark] = ()
     if (run / MARKS_FILE).exists():
         marks = marks_in(run / MARKS_FILE)
-    elif (run / REVIEWS_FILE).exists():
-        marks = marks_of_reviews(run / REVIEWS_FILE, {}, "")
     by_video: dict[str, list[Mark]] = {}
     for mark in marks:
         if mark.proposal is not None and mark.kind in ("segment", "watched"):
