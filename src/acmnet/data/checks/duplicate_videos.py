@@ -179,33 +179,18 @@ class TwinSearch:
         is_long = np.array(self.lengths) >= FEWEST_IN_STEP
         place = {group: i for i, group in enumerate(dict.fromkeys(self.groups))}
         groups = np.array([place[group] for group in self.groups])
-        if len(means) > MOST_COMPARED:
-            return _nearest_in_leaves(means, groups, np.flatnonzero(is_long))
-        pairs = set()
-        for part in np.array_split(
-            np.flatnonzero(is_long), len(means) // SNIPPETS_AT_ONCE + 1
-        ):
-            is_other = is_long & (groups != groups[part, None])
-            alike = np.where(is_other, means[part] @ means.T, -np.inf)
-            n = min(COMPARED_WITH, alike.shape[1])
-            best = np.argpartition(-alike, n - 1, axis=1)[:, :n]
-            pairs |= {
-                (min(a, b), max(a, b))
-                for i, a in enumerate(part.tolist())
-                for b in best[i].tolist()
-                if alike[i, b] > -np.inf
-            }
-        return sorted(pairs)
+        return _nearest_pairs(means, groups, np.flatnonzero(is_long))
 
 
-def _nearest_in_leaves(
+def _nearest_pairs(
     means: Scaled, groups: npt.NDArray[np.int64], chosen: npt.NDArray[np.int64]
 ) -> list[Pair]:
-    """Return pairs of videos that are near each other, without looking at every pair.
+    """Return pairs of videos that are near each other.
 
-    The videos are halved again and again by their place along random directions, until
-    few are left together, and each is compared with those. This is done for several
-    sets of directions, because a border may fall between two videos that are alike.
+    Up to `MOST_COMPARED` videos are all compared. More of them are halved again and
+    again by their place along random directions, until few are left together, and each
+    is compared with those. This is done for several sets of directions, because a
+    border may fall between two videos that are alike.
 
     Parameters
     ----------
@@ -217,10 +202,13 @@ def _nearest_in_leaves(
         The videos that are compared.
     """
     random = np.random.default_rng(0)
+    if not len(chosen):
+        return []
+    is_few = len(means) <= MOST_COMPARED
     nearest: list[Nearest] = []
-    for _ in range(TREES):
+    for _ in range(1 if is_few else TREES):
         leaves = [chosen]
-        while len(leaves[0]) > MOST_IN_GROUP:
+        while not is_few and len(leaves[0]) > MOST_IN_GROUP:
             direction = random.standard_normal(means.shape[1], np.float32)
             along = means @ direction
             halves = []
