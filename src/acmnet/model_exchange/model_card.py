@@ -38,7 +38,7 @@ def model_card(
     run: Path,
     model: TrainedModel,
     licence: str | None,
-    figures: Mapping[str, object] | None = None,
+    figures: Mapping[str, object] | None,
 ) -> str:
     """Return the model card of a run as Markdown with a head of YAML.
 

@@ -85,7 +85,7 @@ class SnippetConvolution(nn.Conv1d):
 
 
 def convolve_by_product(
-    sequence: Tensor, weight: Tensor, bias: Tensor, *, dilation: int = 1
+    sequence: Tensor, weight: Tensor, bias: Tensor, *, dilation: int
 ) -> Tensor:
     """Return a convolution along the middle axis, with zeros beyond the ends.
 
@@ -109,7 +109,7 @@ def convolve_by_product(
     Examples
     --------
     >>> found = convolve_by_product(
-    ...     torch.ones(1, 3, 1), torch.ones(1, 1, 3), torch.zeros(1)
+    ...     torch.ones(1, 3, 1), torch.ones(1, 1, 3), torch.zeros(1), dilation=1
     ... )
     >>> found.flatten().tolist()
     [2.0, 3.0, 2.0]

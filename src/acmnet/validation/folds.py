@@ -135,7 +135,7 @@ def fold_problems(
 
 
 def untrained_problems(
-    dealt: Folds, labels: Labels, source: str, groups: VideoGroups | None = None
+    dealt: Folds, labels: Labels, source: str, groups: VideoGroups | None
 ) -> list[str]:
     """Return what `fold_problems` returns, of videos that are dealt already."""
     folds = len(dealt.videos)

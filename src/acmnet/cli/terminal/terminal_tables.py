@@ -64,9 +64,7 @@ def plain_table(title: str, values: tables.Table) -> Table:
     return table
 
 
-def detections_table(
-    video: str, detections: Detections, most: int | None = MOST_ROWS
-) -> Table:
+def detections_table(video: str, detections: Detections, most: int | None) -> Table:
     """Return a table of a video's detections with the highest scores, by start time.
 
     Parameters

@@ -135,9 +135,7 @@ def export_of_run(
     return export
 
 
-def bench_of_run(
-    page: RunPage, who: str = "", export: LabelExport | None = None
-) -> BenchSite:
+def bench_of_run(page: RunPage, who: str, export: LabelExport | None) -> BenchSite:
     """Return the bench of a run, with what it found and what was marked before.
 
     Parameters

@@ -32,9 +32,7 @@ video."""
 Progress = Callable[[str, int, int], None]
 
 
-def feature_findings(
-    data: Data, on_progress: Progress = lambda *_: None
-) -> Iterator[Finding]:
+def feature_findings(data: Data, on_progress: Progress) -> Iterator[Finding]:
     """Yield what is wrong with the features of videos, which must all have some.
 
     Each video is read once, and those that look like another once more.

@@ -283,7 +283,7 @@ def _pairs(
 
 def few_long_videos(
     videos: Iterable[Video],
-    length_s: Callable[[str], float] | None = None,
+    length_s: Callable[[str], float] | None,
     marked: Collection[str] = (),
 ) -> tuple[str, str] | None:
     """Return a label and words on the classes that few long videos are named for.

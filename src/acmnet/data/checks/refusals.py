@@ -70,7 +70,7 @@ def bad_features(data: Data) -> Iterator[str]:
 
 
 def refuse_problems(
-    data: Data, *, for_training: bool, marks: Mapping[str, VideoMarks] | None = None
+    data: Data, *, for_training: bool, marks: Mapping[str, VideoMarks] | None
 ) -> list[str]:
     """Refuse data that cannot be used; return what should only be mentioned.
 

@@ -52,7 +52,7 @@ def _files(folder: Path, wanted: Format | None = None) -> Iterator[tuple[Format,
 
 
 def read_foreign(
-    path: Path, file_format: Format, fps: FrameRates | None = None
+    path: Path, file_format: Format, fps: FrameRates | None
 ) -> Annotations:
     """Read the labels of a file, or of all files of a folder.
 

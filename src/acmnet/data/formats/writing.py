@@ -55,7 +55,7 @@ def content_of_labels(annotations: Annotations, fps: float | None) -> Content:
 
 
 def content_of_detections(
-    results: Mapping[str, Detections], fps: float | None = None
+    results: Mapping[str, Detections], fps: float | None
 ) -> Content:
     """Return detections as they can be written."""
     videos, scores = [], {}

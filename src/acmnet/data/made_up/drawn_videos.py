@@ -260,8 +260,8 @@ def render_video(script: Script, noise: float = 4.0) -> Iterator[Frame]:
 
 def write_scenes(
     directory: str | Path,
-    seed: int = 0,
-    settings: SceneSettings = SceneSettings(),  # noqa: B008, RUF100
+    seed: int,
+    settings: SceneSettings,
     *,
     on_video: Callable[[int, int], None] = lambda *_: None,
 ) -> tuple[Path, Path]:

@@ -52,7 +52,7 @@ def collect(
     *,
     names: Path | None = None,
     annotations: Annotations | None = None,
-    on_video: Callable[[int, int], None] = lambda *_: None,
+    on_video: Callable[[int, int], None],
 ) -> Collected:
     """Write one ``.npy`` for each video, and ``features.json`` with the grid.
 

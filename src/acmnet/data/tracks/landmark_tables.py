@@ -33,7 +33,7 @@ UNITS_OF_TIME: Final = ("s", "ms", "us", "µs")
 Rows = npt.NDArray[np.int64]
 
 
-def read_landmark_table(table: NumberTable, *, needs_clock: bool = True) -> Tracks:
+def read_landmark_table(table: NumberTable, *, needs_clock: bool) -> Tracks:
     """Return the tracks of a table whose columns are named as above.
 
     Parameters

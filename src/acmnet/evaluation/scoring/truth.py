@@ -108,8 +108,8 @@ def read_intervals(path: str | Path) -> dict[str, list[Segment]]:
 def located_truth(
     annotations: Annotations,
     protocol: Protocol,
-    subset: str | None = None,
-    intervals: Intervals | None = None,
+    subset: str | None,
+    intervals: Intervals | None,
 ) -> Truth:
     """Return the instances that a protocol scores.
 

@@ -145,7 +145,7 @@ class Recordings(NamedTuple):
 def find_recordings(
     paths: Sequence[Path],
     extractor: str,
-    tracks: Path | None = None,
+    tracks: Path | None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> Recordings:
     """Return the files that an extractor reads: videos, tracks, or both.

@@ -28,7 +28,7 @@ def write_pose_tracks(
     networks: PoseNetworks,
     most_people: int,
     fps: float,
-    hands: HandFinder | None = None,
+    hands: HandFinder | None,
 ) -> Tracks:
     """Find the people in a video, write their tracks, and return them.
 

@@ -32,7 +32,7 @@ def write_video_figure(
     activations: VideoActivations,
     detections: Detections,
     path: Path,
-    teachers: int = 0,
+    teachers: int,
 ) -> tuple[Path, ...]:
     """Write truth, detections, attention and CAS of one video over time.
 

@@ -83,8 +83,8 @@ def summary_of(
     settings: Settings,
     data: Data,
     report: DetectionReport | None,
-    shown: Shown = Shown(),
-    warning: str | None = None,
+    shown: Shown,
+    warning: str | None,
 ) -> dict[str, Any]:
     """Return what the page tells about the run as a whole: its origin and its scores.
 

@@ -173,7 +173,7 @@ def optimize(
     seed: int,
     *,
     resume: Mapping[str, object] | None = None,
-    on_step: Callable[[StepRecord], None] = lambda _: None,
+    on_step: Callable[[StepRecord], None],
     on_epoch: Callable[[Progress], None] = lambda _: None,
 ) -> None:
     """Train ``model`` in place on any task; see `train` for what holds."""

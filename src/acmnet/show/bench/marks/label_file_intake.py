@@ -115,9 +115,7 @@ def content_of(mark: Mark) -> UnsignedMark:
     return UnsignedMark(mark.video, mark.kind, mark.label, mark.start_s, mark.end_s)
 
 
-def new_mark(
-    unsigned: UnsignedMark, who: str, at: str, classes: Iterable[str] = ()
-) -> Mark:
+def new_mark(unsigned: UnsignedMark, who: str, at: str, classes: Iterable[str]) -> Mark:
     """Return a new mark that says something; ``classes`` are those that there are."""
     is_for_all = unsigned.kind == "watched" and unsigned.label is None
     return Mark(
