@@ -13,7 +13,6 @@ import pytest
 
 from acmnet.checkpoints.checkpoint_folder import has_checkpoint
 from acmnet.cli.terminal.interrupts import kept_sentence
-from acmnet.data.made_up.feature_world import make_world, write_world
 from support.extractions import BACKBONES, write_movie
 from support.runs import edit_config
 
@@ -146,8 +145,8 @@ def test_a_worker_ends_with_a_killed_parent_whatever_it_is_doing(tiny_scenes):
     assert all_gone([worker])
 
 
-def test_train_and_ablate_stopped_by_ctrl_c(tmp_path):
-    labels, features = write_world(make_world(3), tmp_path / "world")
+def test_train_and_ablate_stopped_by_ctrl_c(tiny_world):
+    labels, features = tiny_world
     given = ["--annotations", labels, "--features", features, "--subset", "training"]
     given += ["--training.epochs", "99999", "--training.checkpoint-every", "1"]
     given += ["--profile", "corrected"]
