@@ -15,6 +15,7 @@ from acmnet.localization.proposals import (
 )
 from support.twins_localization import (
     contrast_of,
+    gathered_softly,
     runs_of,
     suppressed_hard,
     suppressed_softly,
@@ -362,6 +363,19 @@ def test_suppress_softly_equals_its_twin(rows, sigma, seed):
     expected_order, expected = suppressed_softly(intervals, score, sigma)
     assert order == expected_order
     assert decayed == pytest.approx(expected)
+
+
+@repeatable
+@given(st.integers(0, 300), st.integers(0, 2**32))
+def test_suppress_softly_rounds_as_its_gathering_twin(n, seed):
+    draw = np.random.default_rng(seed)
+    start = draw.uniform(0, 60, n).round(1)
+    end = start + draw.uniform(0.1, 20, n).round(1)
+    score = draw.uniform(-0.2, 1, n).round(2)  # some are equal, zero or below
+    order, decayed = suppress_softly(start, end, score, sigma=0.5)
+    expected_order, expected = gathered_softly(start, end, score, 0.5)
+    assert order.tolist() == expected_order.tolist()
+    assert decayed.tolist() == expected.tolist()
 
 
 @repeatable

@@ -7,6 +7,10 @@ numbers that decide a rounding are exact fractions. Sequences are plain lists.
 import math
 from fractions import Fraction
 
+import numpy as np
+
+from acmnet.segments import temporal_iou
+
 
 def exactly(number):
     """Read a decimal as it is written: 0.2 is one fifth."""
@@ -94,6 +98,20 @@ def suppressed_softly(intervals, score, sigma):
                 tiou = tiou_of(intervals[i], intervals[best])
                 score[i] *= math.exp(-tiou * tiou / sigma)
     return order, [score[i] for i in order]
+
+
+def gathered_softly(start_s, end_s, score, sigma):
+    """Return what `suppress_softly` does; proposals that are left are gathered."""
+    score, left = score.copy(), np.arange(len(score))
+    order = np.empty(len(score), dtype=np.int64)
+    for place in range(len(score)):
+        best = left[score[left].argmax()]
+        order[place] = best
+        left = left[left != best]
+        tiou = temporal_iou(start_s[left], end_s[left], start_s[best], end_s[best])
+        decay = np.where(score[left] > 0, np.exp(-(tiou**2) / sigma), 1.0)
+        score[left] *= decay
+    return order, score[order]
 
 
 def upsampled_at_centres(values, n_snippets, grid, upsampling):

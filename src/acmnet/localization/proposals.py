@@ -259,15 +259,13 @@ def suppress_softly(
     ----------
     Bodla et al., "Soft-NMS", ICCV 2017, the Gaussian form.
     """
-    score = score.copy()
-    left = np.arange(len(score))
+    left, decayed = score.copy(), score.copy()
     n = len(score) if most is None else min(most, len(score))
     order = np.empty(n, dtype=np.int64)
     for place in range(n):
-        best = left[score[left].argmax()]
-        order[place] = best
-        left = left[left != best]
-        tiou = temporal_iou(start_s[left], end_s[left], start_s[best], end_s[best])
-        decay = np.where(score[left] > 0, np.exp(-(tiou**2) / sigma), 1.0)
-        score[left] *= decay
-    return order, score[order]
+        best = left.argmax()
+        order[place], decayed[best] = best, left[best]
+        left[best] = -np.inf
+        tiou = temporal_iou(start_s, end_s, start_s[best], end_s[best])
+        np.multiply(left, np.exp(-(tiou**2) / sigma), out=left, where=left > 0)
+    return order, decayed[order]
