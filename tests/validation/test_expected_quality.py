@@ -35,6 +35,7 @@ from acmnet.validation.expected_quality import (
     to_review,
 )
 from acmnet.validation.held_out_names import HELD_OUT
+from acmnet.validation.label_free_selection import agreement
 from support.runs import edit_config
 
 NAMES = ("jump", "run")
@@ -288,6 +289,33 @@ def test_a_round_with_the_same_networks_does_not_compare_them_again(
     edit_config(again.out, lambda x: x["settings"]["localization"].pop("nms_tiou"))
     assert expect(again, model, results).agreement == expected.agreement
     assert len(compared) == len(model.networks) == 2
+
+
+def test_networks_agree_by_videos_with_names_alone(made, tmp_path, monkeypatch):
+    request, model, results, _ = made
+    videos = request.data.annotations.videos
+    bare = {k: dataclasses.replace(videos[k], labels=()) for k in sorted(videos)[::5]}
+    annotations = dataclasses.replace(
+        request.data.annotations, videos={**videos, **bare}
+    )
+    data = dataclasses.replace(request.data, annotations=annotations)
+    request = dataclasses.replace(request, data=data, out=tmp_path / "run")
+    shutil.copytree(made[0].out, request.out)
+    (request.out / EXPECTATION_FILE).unlink()
+    seen = []
+
+    def noted(model, data):
+        seen.append(set(data.annotations.videos))
+        return localize_videos(model, data)
+
+    monkeypatch.setattr(expected_quality, "localize_videos", noted)
+    expected = expect(request, model, results)
+    assert seen == [set(videos) - set(bare)] * 2
+    found = [
+        localize_videos(dataclasses.replace(model, networks=(x,), students=()), data)
+        for x in model.networks
+    ]
+    assert expected.agreement == agreement(*found, data.labels)
 
 
 def test_another_training_expects_anew_and_damage_is_refused(made, tmp_path):

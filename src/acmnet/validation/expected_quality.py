@@ -288,8 +288,10 @@ def _agreement_of_networks(model: TrainedModel, request: RunRequest) -> float | 
     """Return how well the run's networks agree on its training videos."""
     if len(model.networks) < 2:
         return None
-    videos = sorted(request.data.labels)
-    data = request.data.only(set(videos[:: -(-len(videos) // MOST_VIDEOS)]))
+    names = request.data.labels
+    videos = sorted(names)[:: -(-len(names) // MOST_VIDEOS)]
+    # where a video has no name, nothing that is found in it is compared
+    data = request.data.only({video for video in videos if names[video]})
     results = [
         localize_videos(
             dataclasses.replace(model, networks=(network,), students=()), data
