@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 from safetensors.torch import load_file, save
-from tests.support.runs import replace_file, weights_file
+from tests.support.runs import edit_config, replace_file, weights_file
 
 import acmnet
 from acmnet.checkpoints.checkpoint import load_config
@@ -13,7 +13,7 @@ from acmnet.checkpoints.checkpoint_folder import MODEL_FILE
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.models.stored_model import load_network
 from acmnet.recipes import recipe
-from acmnet.runs import silent_teachers
+from acmnet.runs import silent_teachers, teacher_training
 from acmnet.runs.network_training import weak_dataset
 from acmnet.runs.run_request import RunRequest
 from acmnet.runs.silent_teachers import MOST_TRIES, further_tries
@@ -122,6 +122,37 @@ def test_a_teacher_that_stays_silent_is_left_out_and_told(asked, monkeypatch):
     assert are_equal(model.networks[0], load_network(run / "teachers/1"))
     assert model.config.training["silent_teachers"] == [0]
     assert "teachers_trained_again" not in model.config.training
+
+
+def test_a_round_looks_only_where_a_teacher_had_not_started(
+    asked, tmp_path, monkeypatch
+):
+    train_run(asked)
+    again = dataclasses.replace(
+        asked, out=tmp_path / "round", begin_from=asked.out, supervision="segments"
+    )
+    looked = []
+
+    def noted(network, dataset):
+        looked.append(network)
+        return mean_spread(network, dataset)
+
+    monkeypatch.setattr(teacher_training, "mean_spread", noted)
+    found, notes = teachers_of(again)
+    assert (looked, found.values(), notes) == ([], {}, [])
+    # they are what they were with a look at them
+    edit_config(asked.out, lambda x: x["training"].update(silent_teachers=[1]))
+    every, _ = teachers_of(dataclasses.replace(again, out=tmp_path / "looked"))
+    assert (len(looked), every.values()) == (2, {})
+    for one, other in zip(found.networks, every.networks, strict=True):
+        assert are_equal(one, other)
+    # other names may be learned from otherwise
+    edit_config(
+        asked.out,
+        lambda x: x["training"].update(silent_teachers=[], labels_sha256="other"),
+    )
+    teachers_of(dataclasses.replace(again, out=tmp_path / "other"))
+    assert len(looked) == 4
 
 
 def test_where_no_teacher_starts_one_more_try_is_made_of_each(asked, monkeypatch):

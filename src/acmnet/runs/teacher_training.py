@@ -46,9 +46,10 @@ def trained_teachers(
 ) -> Teachers:
     """Return the teachers of a run: those of the earlier run, or trained ones.
 
-    Which of those of the earlier run are silent is what that run found. Teachers that
-    are trained are not trained again, unless they guess and another one has started to
-    learn. On a CPU, the others are trained at
+    Which of those of the earlier run are silent is what that run found; if none is,
+    those that a round of the same names trains are not either (docs/decisions.md,
+    D-167). Teachers that are trained are not trained again, unless they guess and
+    another one has started to learn. On a CPU, the others are trained at
     the same time, each in a thread of its own, and read the same features. What a
     teacher learns does not depend on the others.
 
@@ -76,11 +77,10 @@ def trained_teachers(
     RunError, TrainingError, ...
         That of the first teacher that cannot be trained; the others are stopped.
     """
-    places = range(request.settings.teachers.count)
-    if request.begin_from is not None and keeps_teachers(request):
-        kept = [_kept_teacher(request, k) for k in places]
-        known = load_config(request.begin_from).training.get(SILENT_TEACHERS, ())
-        return Teachers.of(kept, known)
+    places, earlier = range(request.settings.teachers.count), request.begin_from
+    known = load_config(earlier).training.get(SILENT_TEACHERS, ()) if earlier else ()
+    if keeps_teachers(request):
+        return Teachers.of([_kept_teacher(request, k) for k in places], known)
 
     def trained(some: Sequence[RunRequest]) -> tuple[ACMNet, ...]:
         return trained_together(
@@ -88,6 +88,8 @@ def trained_teachers(
         )
 
     first = {k: _first_try(request, k, tried.get(k)) for k in places}
+    if earlier and has_same_names(request, earlier) and not known:
+        return Teachers(trained([*first.values()]))
     return _until_they_start(first, dataset, trained, on_note)
 
 
