@@ -48,6 +48,7 @@ def test_naming_one_action_everywhere_is_not_good_enough():
     told, advice = names.sentences(joins_networks=False)
     assert "by naming every action everywhere, 8 of 10 would be" in told
     assert "That is no better" in told
+    assert "mark every action in three or more videos" in told
     assert "and in 2 of the 2 that do not" in advice
 
 

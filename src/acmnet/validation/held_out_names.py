@@ -181,7 +181,8 @@ class HeldOutNames:
         if self.named and not self.tells_videos_apart:
             return (
                 "That is no better, so it says nothing of new videos: add videos "
-                "without the actions."
+                "without the actions, or mark every action in three or more videos, "
+                "say that you watched these, and learn again with --supervision all."
             )
         if self.is_good:
             return "That is good enough: expect most names in new videos to be right."

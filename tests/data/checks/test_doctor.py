@@ -258,7 +258,7 @@ def test_a_class_in_nearly_every_video_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("n", "minutes", "is_said"),
-    [(39, 10.1, True), (40, 10.1, False), (39, 10, False), (39, None, False)],
+    [(39, 5.1, True), (40, 5.1, False), (39, 5, False), (39, None, False)],
 )
 def test_few_long_videos_of_a_class_are_said(tmp_path, n, minutes, is_said):
     # "a" in every second video, "b" in as many others and in short ones besides
@@ -270,13 +270,14 @@ def test_few_long_videos_of_a_class_are_said(tmp_path, n, minutes, is_said):
     said = found(examined(tmp_path, videos), "long-videos")
     assert [finding.label for finding in said] == ["a"] * is_said
     if is_said:
-        words = "a name stands for 10 minutes of video, and fewer than 40 videos have "
+        words = "a name stands for 5 minutes of video, and fewer than 40 videos have "
         assert f"{words}'a', so that names may say little of where" in said[0].sentence
+        assert "mark every action in three or more of the videos" in said[0].sentence
 
 
 @pytest.mark.parametrize(
     ("seconds", "missing", "is_said"),
-    [(601, "x0", True), (599, "x0", False), (601, "x3", False)],
+    [(301, "x0", True), (299, "x0", False), (301, "x3", False)],
 )
 def test_features_tell_lengths_that_the_label_file_does_not(
     tmp_path, seconds, missing, is_said

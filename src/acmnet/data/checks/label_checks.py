@@ -22,7 +22,7 @@ MOST_VIDEOS: Final = 0.8
 them."""
 ENOUGH_VIDEOS: Final = 5
 """With fewer videos in all, `MOST_VIDEOS` is not checked."""
-LONG_VIDEOS_S: Final = 600.0
+LONG_VIDEOS_S: Final = 300.0
 """Mean length of the videos of a class, in seconds, above which names hardly tell where
 in a video the class is."""
 ENOUGH_LONG_VIDEOS: Final = 40
@@ -326,8 +326,9 @@ def few_long_videos(
     words = (
         f"a name stands for {sum(each) / len(each) / 60:.0f} minutes of video, and "
         f"fewer than {ENOUGH_LONG_VIDEOS} videos have {some(few)}, so that names "
-        "may say little of where that is; cut the videos into shorter ones that are "
-        "labelled each, mark some of the actions (--supervision points), or add videos"
+        "may say little of where that is; mark every action in three or more of the "
+        "videos and say that you watched these (--supervision segments), cut the "
+        "videos into shorter ones that are labelled each, or add videos"
     )
     return few[0], words
 

@@ -139,8 +139,9 @@ def mining_note(
     if not others:
         return sentence
     return (
-        f"{sentence}; they do not tell where {some(others)} may be: mark some of these "
-        "actions (--supervision points), or add recordings with and without them"
+        f"{sentence}; they do not tell where {some(others)} may be: mark every one of "
+        "these actions in three or more recordings and say that you watched them "
+        "(--supervision segments), or add recordings with and without them"
     )
 
 
