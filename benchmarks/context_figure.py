@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from acmnet.show.figures.ablation_figures import MARKS
 from acmnet.show.figures.figure_style import PALETTE, drawing, fitted_name, save
+from acmnet.show.figures.score_figures import MARKS
 
 
 def write_context_figure(

@@ -268,6 +268,6 @@ def test_only_these_rooms_can_reach_a_network():
     found = {path for path in found if not path.startswith("show/bench/")}
     assert found == {
         "workers/ray_engine.py",  # Ray's cluster
-        "extraction/weights/wheel_files.py",  # pip
+        "extraction/weight_files.py",  # pip
         "runs/training_run.py",  # torchrun
     }

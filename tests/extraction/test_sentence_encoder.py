@@ -15,7 +15,7 @@ from acmnet.extraction.sentence_encoder import (
     install_phrases,
     phrase_entry,
 )
-from acmnet.extraction.weights.weights_folder import WeightsError
+from acmnet.extraction.weight_files import WeightsError
 from support.commands import refused
 
 

@@ -13,7 +13,7 @@ from acmnet.extraction.i3d.i3d import I3D
 from acmnet.extraction.i3d.i3d_runner import I3DRunner
 from acmnet.extraction.i3d.i3d_weights import load_i3d
 from acmnet.extraction.shipped_extractors import make_extractor
-from acmnet.extraction.weights.weights_folder import WeightsError
+from acmnet.extraction.weight_files import WeightsError
 
 
 def drawn(n_frames, side=256):

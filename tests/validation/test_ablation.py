@@ -18,7 +18,7 @@ from acmnet.network.network_settings import ModelSettings
 from acmnet.recipes import recipe
 from acmnet.runs.run_request import RunRequest
 from acmnet.segments import Detections
-from acmnet.show.figures import ablation_figures as studies_room
+from acmnet.show.figures import score_figures as studies_room
 from acmnet.validation.ablation import AblationRequest, ablate, training_id
 from acmnet.validation.ablation_studies import (
     Study,

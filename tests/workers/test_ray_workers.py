@@ -18,8 +18,11 @@ from acmnet.extraction.many_videos.extraction_request import ExtractionRequest
 from acmnet.extraction.many_videos.extraction_run import extract_videos
 from acmnet.extraction.many_videos.records import read_records
 from acmnet.extraction.many_videos.video_search import find_videos
-from acmnet.inference.localized_videos import localize_videos
-from acmnet.inference.worker_localization import StoredRun, localize_on_workers
+from acmnet.inference.localized_videos import (
+    StoredRun,
+    localize_on_workers,
+    localize_videos,
+)
 from acmnet.models.stored_model import load
 from acmnet.recipes import recipe
 from acmnet.runs.run_request import RunRequest

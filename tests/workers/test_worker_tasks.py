@@ -5,8 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acmnet.data.labelled_features import DataSource, open_data
-from acmnet.inference.localized_videos import localize_videos
-from acmnet.inference.worker_localization import StoredRun, localize_on_workers
+from acmnet.inference.localized_videos import (
+    StoredRun,
+    localize_on_workers,
+    localize_videos,
+)
 from acmnet.models.stored_model import load
 from acmnet.workers.worker_engines import EngineError, Lost
 from acmnet.workers.worker_tasks import Workers, _Giver, in_this_process, task_workers

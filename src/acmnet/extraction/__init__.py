@@ -5,5 +5,5 @@ Start with ``extractors``, which says what an extractor is; `shipped_extractors`
 those of acmnet and `default_extractor` chooses one. Each has a folder: ``motion``,
 ``i3d`` (with ``flow``), ``pose``, and ``keypoints`` for tracked points;
 `sentence_encoder` is the network for texts. `weights_by_name` installs their
-``weights``. ``many_videos`` extracts many videos and can be interrupted at any time.
+`weight_files`. ``many_videos`` extracts many videos and can be interrupted at any time.
 """

@@ -14,15 +14,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.extraction.weights.weights_folder import (
+from acmnet.extraction.weight_files import (
     WeightsEntry,
     WeightsError,
-    weights_directory,
-)
-from acmnet.extraction.weights.wheel_files import (
     downloaded_package,
     installed_file,
     published_member,
+    weights_directory,
     write_weights,
 )
 

@@ -16,7 +16,7 @@ from acmnet.extraction.sentence_encoder import (
     install_phrases,
     phrase_entry,
 )
-from acmnet.extraction.weights.weights_folder import WeightsEntry, WeightsError
+from acmnet.extraction.weight_files import WeightsEntry, WeightsError
 from acmnet.messages import did_you_mean
 
 FROM_WHEELS: Final[Mapping[str, Callable[[Path | None], Path]]] = {

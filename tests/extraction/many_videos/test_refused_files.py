@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from acmnet.extraction.i3d.i3d_weights import import_weights
-from acmnet.extraction.weights.weights_folder import WeightsError
+from acmnet.extraction.weight_files import WeightsError
 from support.commands import refused
 from support.extractions import write_movie
 

@@ -18,7 +18,7 @@ from acmnet.extraction.pose.pose_extractor import Pose, pose_layout
 from acmnet.extraction.pose.pose_networks import PoseNetworks
 from acmnet.extraction.pose.pose_tracker import PoseTracker
 from acmnet.extraction.shipped_extractors import make_extractor
-from acmnet.extraction.weights.weights_folder import WeightsError
+from acmnet.extraction.weight_files import WeightsError
 from acmnet.video.frames import FrameReader
 from support.places import SHARED
 

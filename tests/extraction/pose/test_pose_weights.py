@@ -21,7 +21,7 @@ from acmnet.extraction.pose.pose_weights import (
     pose_sha256,
 )
 from acmnet.extraction.shipped_extractors import make_extractor
-from acmnet.extraction.weights.weights_folder import WeightsError
+from acmnet.extraction.weight_files import WeightsError
 from support.commands import refused
 
 

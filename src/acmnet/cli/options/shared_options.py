@@ -1,4 +1,4 @@
-"""Options that several verbs share: device, JSON file, time grid, missing features."""
+"""Options that several verbs share: device, JSON file, output folder, time grid."""
 
 import dataclasses
 from pathlib import Path
@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from acmnet.cli.terminal.app import UsageError, fail_for_left_out, note
 from acmnet.data.labelled_features import Data
 from acmnet.messages import quoted
+from acmnet.names import TRACK_SUFFIXES, VIDEO_SUFFIXES
 from acmnet.segments import SnippetGrid
 
 JsonPath = Annotated[Path | None, Parameter(name="--json")]
@@ -26,6 +27,17 @@ SkipMissing = Annotated[
     ),
 ]
 Seeds = Annotated[tuple[int, ...], Parameter(negative=())]
+
+
+FASTEST_FPS: Final = 10_000
+"""The highest frame rate of labels that is taken for one."""
+FILE_SUFFIXES: Final = (
+    *(".csv", ".tsv", ".xlsx", ".json", ".jsonl", ".parquet", ".toml", ".txt", ".md"),
+    *(".html", ".png", ".svg", ".pdf", ".jpg", ".srt", ".vtt", ".safetensors"),
+    *(".onnx", ".pt2", ".pt", ".pth", ".zip"),
+    *(*VIDEO_SUFFIXES, *TRACK_SUFFIXES),
+)
+"""Suffixes that people give to files, and to no folder."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,10 +70,6 @@ class GridOptions:
                 f"a grid needs all three of its options; missing: {options}"
             )
         return SnippetGrid(**given)
-
-
-FASTEST_FPS: Final = 10_000
-"""The highest frame rate of labels that is taken for one."""
 
 
 def refuse_wrong_rate(_: object, fps: float | None) -> None:
@@ -107,3 +115,27 @@ def missing_videos(data: Data) -> list[str]:
 def fail_for_missing(data: Data) -> None:
     """Exit with the code for left-out videos if any video has no features."""
     fail_for_left_out(missing_videos(data), len(data.annotations.videos))
+
+
+def refuse_file_name(_: object, out: Path | str | None) -> None:
+    """Refuse the name of a file where several files are written into a folder.
+
+    A folder that exists already may have any name. cyclopts calls this with the type of
+    an option and its value, and puts the name of the option before the message.
+
+    Raises
+    ------
+    ValueError
+        The message suggests the name without the suffix.
+    """
+    if out is None:
+        return
+    folder = Path(out)
+    if folder.suffix.lower() in FILE_SUFFIXES and not folder.is_dir():
+        raise ValueError(
+            "must name a folder, into which all files are written, such as "
+            f"{folder.with_suffix('')}"
+        )
+
+
+OutputFolder = Annotated[Path, Parameter(validator=refuse_file_name)]

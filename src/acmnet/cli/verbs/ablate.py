@@ -6,14 +6,19 @@ from cyclopts import Parameter
 
 from acmnet.cli.options.dotted_settings import TRAINING_EPILOGUE
 from acmnet.cli.options.fold_options import AtATime, Folding, FoldOptions, WorkerOptions
-from acmnet.cli.options.output_folders import OutputFolder
-from acmnet.cli.options.shared_options import Device, JsonPath, Seeds, fail_for_missing
+from acmnet.cli.options.shared_options import (
+    Device,
+    JsonPath,
+    OutputFolder,
+    Seeds,
+    fail_for_missing,
+)
 from acmnet.cli.options.training_options import Training
 from acmnet.cli.terminal.app import app, console, errors, note, quiet
 from acmnet.cli.terminal.progress import Waiting
 from acmnet.cli.terminal.terminal_tables import plain_table
 from acmnet.files.file_access import refuse_unwritable, write_json, write_text
-from acmnet.show.figures.ablation_figures import write_choice_figure
+from acmnet.show.figures.score_figures import write_choice_figure
 from acmnet.validation.ablation import AblationRequest, ablate
 from acmnet.validation.ablation_studies import study, study_names
 

@@ -8,8 +8,7 @@ from cyclopts import Parameter
 from rich.markup import escape
 from rich.table import Table
 
-from acmnet.cli.options.output_folders import OutputFolder
-from acmnet.cli.options.shared_options import LabelFps
+from acmnet.cli.options.shared_options import LabelFps, OutputFolder
 from acmnet.cli.terminal.app import app, console, note
 from acmnet.data.detections.detection_arrays import DetectionFile
 from acmnet.data.detections.detection_files import read_detections

@@ -11,8 +11,13 @@ from acmnet.cli.options.fold_options import (
     FoldOptions,
     WorkerOptions,
 )
-from acmnet.cli.options.output_folders import OutputFolder
-from acmnet.cli.options.shared_options import Device, JsonPath, Seeds, fail_for_missing
+from acmnet.cli.options.shared_options import (
+    Device,
+    JsonPath,
+    OutputFolder,
+    Seeds,
+    fail_for_missing,
+)
 from acmnet.cli.options.training_options import Training
 from acmnet.cli.terminal.app import app, console, errors, note, quiet
 from acmnet.cli.terminal.progress import Waiting

@@ -8,8 +8,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from acmnet.cli.options.detection_limits import LimitOptions, Limits, left_out_of_all
-from acmnet.cli.options.output_folders import OutputFolder
-from acmnet.cli.options.shared_options import LabelFps
+from acmnet.cli.options.shared_options import LabelFps, OutputFolder
 from acmnet.cli.terminal.app import app, console, errors, fail_for_left_out, note, quiet
 from acmnet.cli.terminal.progress import Waiting
 from acmnet.data.detections.detection_files import read_detections

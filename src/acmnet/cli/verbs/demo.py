@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from acmnet import recipes
-from acmnet.cli.options.output_folders import OutputFolder
+from acmnet.cli.options.shared_options import OutputFolder
 from acmnet.cli.terminal.app import app, console, errors, note, quiet
 from acmnet.cli.terminal.progress import ExtractionBar, TrainingBar, Waiting
 from acmnet.cli.terminal.terminal_tables import map_table

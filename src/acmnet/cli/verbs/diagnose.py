@@ -4,8 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from acmnet.cli.options.output_folders import OutputFolder
-from acmnet.cli.options.shared_options import JsonPath, LabelFps
+from acmnet.cli.options.shared_options import JsonPath, LabelFps, OutputFolder
 from acmnet.cli.terminal.app import app, console, note
 from acmnet.cli.terminal.terminal_tables import note_unpredicted, plain_table
 from acmnet.data.detections.detection_files import read_detections

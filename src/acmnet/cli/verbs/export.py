@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from acmnet.cli.options.output_folders import OutputFolder
+from acmnet.cli.options.shared_options import OutputFolder
 from acmnet.cli.terminal.app import UsageError, app, console
 from acmnet.files.file_access import refuse_unwritable
 from acmnet.files.strict_json import parse_json

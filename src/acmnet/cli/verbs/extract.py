@@ -13,8 +13,7 @@ from acmnet.cli.options.extractor_options import (
     Running,
     RunningFlag,
 )
-from acmnet.cli.options.output_folders import OutputFolder
-from acmnet.cli.options.shared_options import Device
+from acmnet.cli.options.shared_options import Device, OutputFolder
 from acmnet.cli.terminal.app import (
     UsageError,
     app,

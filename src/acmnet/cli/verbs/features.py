@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from acmnet.cli.options.output_folders import OutputFolder
-from acmnet.cli.options.shared_options import Grid, GridOptions, LabelFps
+from acmnet.cli.options.shared_options import Grid, GridOptions, LabelFps, OutputFolder
 from acmnet.cli.terminal.app import app, console, errors, fail_for_left_out, note, quiet
 from acmnet.cli.terminal.progress import Waiting
 from acmnet.data.features.feature_manifest import MANIFEST_NAME

@@ -8,9 +8,8 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from acmnet.cli.options.dotted_settings import RUN_EPILOGUE
-from acmnet.cli.options.output_folders import OutputFolder
 from acmnet.cli.options.run_data import RunData, RunDataOptions
-from acmnet.cli.options.shared_options import Device, fail_for_missing
+from acmnet.cli.options.shared_options import Device, OutputFolder, fail_for_missing
 from acmnet.cli.terminal.app import UsageError, app, console, note
 from acmnet.cli.verb_parts.trained_run import loaded, localised, scored
 from acmnet.data.labelled_features import Data

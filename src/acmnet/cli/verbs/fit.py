@@ -22,8 +22,7 @@ from acmnet.cli.options.extractor_options import (
     Running,
     RunningFlag,
 )
-from acmnet.cli.options.output_folders import OutputFolder
-from acmnet.cli.options.shared_options import Device, LabelFps
+from acmnet.cli.options.shared_options import Device, LabelFps, OutputFolder
 from acmnet.cli.options.training_options import (
     Logs,
     call_both,

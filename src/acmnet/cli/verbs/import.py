@@ -5,8 +5,7 @@
 from pathlib import Path
 
 from acmnet.checkpoints.checkpoint import load_config
-from acmnet.cli.options.output_folders import OutputFolder
-from acmnet.cli.options.shared_options import LabelFps
+from acmnet.cli.options.shared_options import LabelFps, OutputFolder
 from acmnet.cli.terminal.app import app, console, note
 from acmnet.data.label_files import read_annotations
 from acmnet.messages import counted

@@ -49,13 +49,14 @@ from acmnet.extraction.many_videos.video_search import find_recordings
 from acmnet.fitting.extracted_videos import extraction_of
 from acmnet.inference import kinetics_zero_shot
 from acmnet.inference.kept_detections import KeptDetections, with_kept
-from acmnet.inference.localized_videos import localize_videos, refuse_other_features
-from acmnet.inference.why_nothing_found import why_nothing
-from acmnet.inference.worker_localization import (
+from acmnet.inference.localized_videos import (
     VIDEOS_TOGETHER,
     StoredRun,
     localize_on_workers,
+    localize_videos,
+    refuse_other_features,
 )
+from acmnet.inference.why_nothing_found import why_nothing
 from acmnet.models.stored_calibration import (
     CALIBRATION_FILE,
     Calibration,

@@ -5,8 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.cli.options.output_folders import refuse_file_name
-from acmnet.cli.options.shared_options import Grid, GridOptions
+from acmnet.cli.options.shared_options import Grid, GridOptions, refuse_file_name
 from acmnet.cli.terminal.app import app, console, errors, fail_for_left_out, quiet
 from acmnet.cli.terminal.progress import Waiting
 from acmnet.data.features.feature_packing import pack

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.cli.options.output_folders import OutputFolder
+from acmnet.cli.options.shared_options import OutputFolder
 from acmnet.cli.terminal.app import app, console, errors, fail_for_left_out, quiet
 from acmnet.cli.terminal.progress import Waiting
 from acmnet.extraction.many_videos.video_search import find_videos

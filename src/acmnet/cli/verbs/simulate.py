@@ -5,8 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from acmnet.cli.options.output_folders import OutputFolder
-from acmnet.cli.options.shared_options import LabelFps
+from acmnet.cli.options.shared_options import LabelFps, OutputFolder
 from acmnet.cli.terminal.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.terminal.progress import Waiting
 from acmnet.data.formats.exchange_format import Source

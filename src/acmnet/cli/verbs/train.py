@@ -9,8 +9,7 @@ from cyclopts import Parameter
 
 from acmnet.checkpoints.checkpoint import load_config
 from acmnet.cli.options.dotted_settings import TRAINING_EPILOGUE
-from acmnet.cli.options.output_folders import OutputFolder
-from acmnet.cli.options.shared_options import Device, fail_for_missing
+from acmnet.cli.options.shared_options import Device, OutputFolder, fail_for_missing
 from acmnet.cli.options.training_options import Logs, Training, call_both, logging
 from acmnet.cli.terminal.app import UsageError, app, console, errors, note, quiet
 from acmnet.cli.terminal.progress import TrainingBar

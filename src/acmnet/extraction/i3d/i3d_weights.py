@@ -26,14 +26,14 @@ from acmnet.extraction.i3d.published_i3d_files import (
     state_of_torch,
     unfilled_network,
 )
-from acmnet.extraction.weights.weights_folder import (
+from acmnet.extraction.weight_files import (
     DAMAGED,
     WeightsEntry,
     WeightsError,
+    downloaded_package,
     weights_directory,
     writing_weights,
 )
-from acmnet.extraction.weights.wheel_files import downloaded_package
 from acmnet.files.file_access import write_json, written_whole
 from acmnet.messages import one_line
 

