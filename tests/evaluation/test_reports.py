@@ -591,3 +591,20 @@ def test_what_nobody_knows_of_the_scored_videos_is_said():
         "labels.json: 1 video was watched in part only ('b'), and detections elsewhere "
         "count as wrong, though nobody knows: score videos that were watched whole",
     )
+
+
+@pytest.mark.parametrize("as_table", [False, True])
+def test_scored_videos_with_names_alone_are_said(tmp_path, as_table):
+    """In b the same is found as in a, but nobody knows when it happened."""
+    file = tmp_path / "labels.csv"
+    rows = "a,run,0,2\nb,run,,\nc,,,\n"
+    file.write_text("video,label,start,end\n" + rows)
+    truth = read_annotations(file)
+    if not as_table:
+        truth = dataclasses.replace(truth, videos=dict(truth.videos))
+    found = [("run", 0, 2, 0.9)]
+    report = evaluate(truth, file_of(a=found, b=found))
+    assert report.notes == (
+        f"{file}: 1 video carries names but no segment ('b'), so all that is found "
+        "there counts as wrong: score videos whose actions all have segments",
+    )

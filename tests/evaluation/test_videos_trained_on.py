@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,8 @@ from acmnet.data.label_files import read_annotations
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.evaluation.held_out import held_out
 from acmnet.evaluation.reports import evaluate
+from acmnet.inference.localized_videos import localize_videos
+from acmnet.models.stored_model import load
 from acmnet.segments import Detections
 from acmnet.show.bench.marks.bench_labels import KnownVideo
 from acmnet.show.bench.marks.mark_store import MarkStore
@@ -319,3 +321,19 @@ def test_pages_and_figures_have_no_score_of_them(taught_run, tiny_world, capsys)
     only = {video: nothing for video in training.annotations.videos}
     assert run_score(training, only, config) is None
     assert "the times of all 10 videos with true segments" in capsys.readouterr().err
+
+
+def test_pages_and_figures_score_no_video_with_names_alone(tiny_run, tiny_world):
+    """As `acmnet fit` does, so that both tell the same score."""
+    data = open_data(DataSource(*tiny_world, "training"))
+    results = localize_videos(load(tiny_run), data)
+    config, videos = load_config(tiny_run), dict(data.annotations.videos)
+    whole = run_score(data, results, config)
+    for video in list(videos)[:4]:
+        videos[video] = replace(videos[video], instances=())
+    some = replace(data, annotations=replace(data.annotations, videos=videos))
+    report = run_score(some, results, config)
+    assert (whole.videos, report.videos) == (12, 8)
+    only = data.only(set(list(videos)[4:]))
+    found = {video: results[video] for video in only.annotations.videos}
+    assert report.map.tolist() == run_score(only, found, config).map.tolist()

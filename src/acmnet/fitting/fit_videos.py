@@ -335,7 +335,7 @@ def _score(
         (held_out, "videos that were not trained on"),
         (trained_on, f"videos that were trained on{how}new ones will score lower"),
     ):
-        known = {k: v for k, v in videos.items() if v.instances or not v.labels}
+        known = {k: v for k, v in videos.items() if not v.has_names_alone}
         if any(video.instances for video in known.values()):
             truth = dataclasses.replace(everything, videos=known)
             found = {video: results[video] for video in known}

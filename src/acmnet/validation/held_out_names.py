@@ -324,9 +324,11 @@ def held_out_names(request: RunRequest, groups: VideoGroups | None) -> HeldOutNa
             best = model.best_scores(store.read(video), cuts_s=store.cuts_s(video))
             named.append(best >= (np.inf if least is None else least))
             carried.append(np.isin(names, own_names))
-        if any(video.instances for video in fold.test.annotations.videos.values()):
-            results = localize_videos(model, fold.test)
-            report = evaluate(fold.test.annotations, results, tiou=TIOU)
+        videos = fold.test.annotations.videos.items()
+        known = fold.test.only({k for k, v in videos if not v.has_names_alone})
+        if any(video.instances for video in known.annotations.videos.values()):
+            results = localize_videos(model, known)
+            report = evaluate(known.annotations, results, tiou=TIOU)
             averages.append(float(report.map.mean()))
     # (videos, classes)
     is_named, carries = np.array(named), np.array(carried)

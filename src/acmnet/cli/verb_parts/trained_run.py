@@ -1,5 +1,6 @@
 """Use a trained run: load it, find actions with it, score what it found."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -108,9 +109,9 @@ def scored(
     """Score detections against true segments; return None if there are none.
 
     Only videos that the run was not trained on are scored if one of them has a segment.
-    Otherwise all videos are scored, and a note in the report says so. Videos whose
-    times the training was given are never scored. If there are no others, a note is
-    printed, and None is returned.
+    Otherwise all videos are scored, and a note in the report says so. Videos that carry
+    names without a segment, and videos whose times the training was given, are never
+    scored. If there are no others, a note is printed, and None is returned.
 
     Parameters
     ----------
@@ -128,11 +129,15 @@ def scored(
     if known <= set(taught.get(TAUGHT_KEY, ())):
         note(taught_refusal(data.annotations.source, known))
         return None
+    videos = data.annotations.videos.items()
+    truth = {k: v for k, v in videos if not v.has_names_alone}
+    annotations = dataclasses.replace(data.annotations, videos=truth)
     external_data = {TRAINED_ON_KEY: trained_on(config, results), **taught}
-    file = DetectionFile.of(results, external_data=external_data)
+    found = {video: results[video] for video in truth if video in results}
+    file = DetectionFile.of(found, external_data=external_data)
     reports, _ = held_out(
         lambda leave_out: {
-            "run": evaluate(data.annotations, file, tiou=TIOU, leave_out=leave_out)
+            "run": evaluate(annotations, file, tiou=TIOU, leave_out=leave_out)
         }
     )
     return reports["run"]

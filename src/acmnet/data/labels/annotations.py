@@ -72,6 +72,11 @@ class Video:
     """Spans that were watched, in the file's order. Outside of them, whatever is not
     marked is unknown."""
 
+    @property
+    def has_names_alone(self) -> bool:
+        """Whether it carries labels but no segment, so that it cannot be scored."""
+        return bool(self.labels) and not self.instances
+
 
 class ManyVideos(Mapping[str, Video]):
     """Videos by id that are not kept as objects, because there are very many."""

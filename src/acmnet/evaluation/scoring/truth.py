@@ -201,6 +201,8 @@ class _Gathered:
         self.ambiguous_video, self.ambiguous_times = array("q"), array("d")
         """What ``video`` and ``times`` are for instances, for ambiguous intervals."""
         self.n_points = 0
+        self.pointed: set[int] = set()
+        """Indices of the videos with points."""
         self.in_part: list[str] = []
         """Ids of the videos that were watched in part only."""
         self._by_key: dict[str, str] = {}
@@ -238,6 +240,8 @@ class _Gathered:
             self.labelled[0].append(v)
             self.labelled[1].append(self._number(name))
         self.n_points += len(video.points)
+        if video.points:
+            self.pointed.add(v)
         if video.watched:
             self._add_watched(video)
 
@@ -271,7 +275,9 @@ class _Gathered:
         ):
             kept.frombytes(values.tobytes())
         self.ids.extend(videos)
-        self.n_points += int(((kind == POINT) & has_label).sum())
+        is_point = (kind == POINT) & has_label
+        self.n_points += int(is_point.sum())
+        self.pointed.update(of[is_point].tolist())
         for v in np.unique(of[kind == WATCHED]).tolist():
             self._add_watched(videos.at(v))
 
@@ -308,6 +314,15 @@ class _Gathered:
                 f"{source}: {counted(self.n_points, 'point', ('has', 'have'))} no "
                 "start and end and cannot be found, so detections there count as "
                 "wrong: score videos whose actions all have segments"
+            )
+        marked = self.pointed.union(self.video, self.ambiguous_video)
+        alone = [self.ids[v] for v in sorted(set(self.labelled[0]) - marked)]
+        if alone:
+            which = counted(len(alone), "video", ("carries", "carry"))
+            yield (
+                f"{source}: {which} names but no segment ({some(alone)}), so all that "
+                "is found there counts as wrong: score videos whose actions all have "
+                "segments"
             )
         n = len(self.in_part)
         if n:
