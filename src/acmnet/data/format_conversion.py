@@ -10,8 +10,6 @@ from acmnet.data.detections.detection_files import read_detections
 from acmnet.data.detections.shown_detections import Shown
 from acmnet.data.formats.exchange_format import Format
 from acmnet.data.formats.format_table import (
-    CSV,
-    JSON,
     OWN,
     FormatError,
     format_named,
@@ -20,7 +18,7 @@ from acmnet.data.formats.format_table import (
     start_of,
     target_format,
 )
-from acmnet.data.formats.own_formats.arrow_tables import ARROW_FORMAT, PARQUET_FORMAT
+from acmnet.data.formats.own_formats import ARROW, CSV, JSON, PARQUET
 from acmnet.data.formats.reading import foreign_format, read_foreign
 from acmnet.data.formats.writing import (
     Written,
@@ -141,7 +139,7 @@ def _converted_detections(
     file: DetectionFile, origin: Format, out: Path, target: Format, fps: float | None
 ) -> Conversion:
     """Write the detections of a file in another format."""
-    if is_arrow(out) and target in (PARQUET_FORMAT, ARROW_FORMAT):
+    if is_arrow(out) and target in (PARQUET, ARROW):
         # without an object for each detection, of which there may be millions
         write_arrow_detections(out, file)
         written = Written((out,), len(file.video_ids), len(file), (), ())

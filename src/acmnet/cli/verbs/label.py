@@ -21,7 +21,8 @@ from acmnet.cli.terminal.app import UsageError, app, errors, note, quiet
 from acmnet.cli.terminal.progress import Waiting
 from acmnet.cli.verb_parts.bench_server import serve
 from acmnet.data.formats.exchange_format import Format
-from acmnet.data.formats.format_table import JSON, target_format
+from acmnet.data.formats.format_table import target_format
+from acmnet.data.formats.own_formats import JSON
 from acmnet.data.label_files import read_annotations
 from acmnet.data.labels.json_files.label_json import label_file
 from acmnet.extraction.extractors.extractor_names import KEYPOINTS, reads_tracks

@@ -5,6 +5,6 @@ The same files can be written. `reading` and `writing` are the two doors; they a
 `format_table` which format a file has. `exchange_format` says what every format module
 provides, and `held_content` what a format cannot hold, so that users are told.
 
-The formats stand in three folders: ``own_formats``, ``annotation_files`` and
+The formats stand in `own_formats` and in two folders, ``annotation_files`` and
 ``media_editors``. `field_checks` and `mark_list` serve their readers.
 """

@@ -29,7 +29,7 @@ from acmnet.data.formats.media_editors import (
     edit_decisions,
     subtitle_cues,
 )
-from acmnet.data.formats.own_formats import activitynet, arrow_tables, label_csv
+from acmnet.data.formats.own_formats import ARROW, CSV, JSON, PARQUET
 from acmnet.data.labels.tables.label_columns import is_header
 from acmnet.data.tables.text_encodings import EncodingError, decoded
 from acmnet.data.tables.workbooks import WorkbookError, first_sheet, is_workbook
@@ -38,10 +38,6 @@ from acmnet.files.text_files import lines_with_ends
 from acmnet.limits import finite
 from acmnet.messages import did_you_mean, quoted
 
-JSON: Final = activitynet.FORMAT
-CSV: Final = label_csv.FORMAT
-PARQUET: Final = arrow_tables.PARQUET_FORMAT
-ARROW: Final = arrow_tables.ARROW_FORMAT
 OWN: Final = (JSON, CSV, PARQUET, ARROW)
 """Formats that `acmnet.data.label_files` reads."""
 FORMATS: Final[tuple[Format, ...]] = (
