@@ -136,7 +136,7 @@ def assess(
             on_failure(error)
             continue
         pooled[video] = _pooled(features.numpy())
-        watched = _seen(marks.get(video, VideoMarks()))
+        watched = _seen_spans(marks.get(video, VideoMarks()))
         length_s = data.store.grid.span_s(len(features))
         spans: list[UncertainSpan] = []
         if not covers_all(watched, length_s):
@@ -288,7 +288,7 @@ def _suggestion(
     return Suggestion(video=video, why="; ".join(reasons), spans=spans)
 
 
-def _seen(marks: VideoMarks) -> list[Segment]:
+def _seen_spans(marks: VideoMarks) -> list[Segment]:
     """Return the spans of a video that were seen for its marks.
 
     A span that was watched for a single class counts, too: who looked for one class

@@ -161,10 +161,10 @@ class Output:
         title = BY_NAME[self.format].title
         without = f"; {title} cannot hold {', '.join(lost)}" if lost else ""
         if self.format == "json" and not self.is_folder:
-            without = self._beside_large_json(everything, external_data)
+            without = self._parquet_for_large_json(everything, external_data)
         return f"{total} in {counted(len(chosen), 'video')}: {self.path}{many}{without}"
 
-    def _beside_large_json(
+    def _parquet_for_large_json(
         self, results: Mapping[str, Detections], external_data: Mapping[str, object]
     ) -> str:
         """Write a JSON file that is too large to be read as Parquet, too; say so."""
@@ -242,13 +242,13 @@ def output_of(text: str, named: Format | None, fps: float | None = None) -> Outp
     suffix = path.suffix.lower()
     if named is not None and suffix in BY_NAME[named].suffixes:
         return Output(path, named, False, fps)
-    by_suffix = next((x for x in FORMATS if suffix in _told_by(x)), None)
+    by_suffix = next((x for x in FORMATS if suffix in _distinctive_suffixes(x)), None)
     if by_suffix is None or suffix in AMBIGUOUS_SUFFIXES:
         raise OutputError(_why_not(path))
     return Output(path, by_suffix, False, fps)
 
 
-def _told_by(name: Format) -> tuple[str, ...]:
+def _distinctive_suffixes(name: Format) -> tuple[str, ...]:
     """Return the suffixes that tell a format by themselves."""
     suffixes = BY_NAME[name].suffixes
     return suffixes if name in ("parquet", "arrow") else suffixes[:1]

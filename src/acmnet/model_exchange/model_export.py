@@ -84,7 +84,7 @@ def export_onnx(run: str | Path, path: str | Path) -> Exported:
     onnx = import_onnx("onnx", path)
     runtime = import_onnx("onnxruntime", path)
     import_onnx("onnxscript", path)
-    model, module = _whole(Path(run))
+    model, module = _exported_module(Path(run))
     graph = _onnx_graph(onnx, module, _metadata(Path(run), model))
     content = graph.SerializeToString()
     session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
@@ -109,7 +109,7 @@ def export_torch(run: str | Path, path: str | Path) -> Exported:
         As `export_onnx`.
     """
     path = _checked(path, TORCH_SUFFIX)
-    model, module = _whole(Path(run))
+    model, module = _exported_module(Path(run))
     metadata = _metadata(Path(run), model)
     written = io.BytesIO()
     with quiet_export():
@@ -134,7 +134,7 @@ def _checked(path: str | Path, suffix: str) -> Path:
     return path
 
 
-def _whole(run: Path) -> tuple[TrainedModel, WholeModel]:
+def _exported_module(run: Path) -> tuple[TrainedModel, WholeModel]:
     """Return the model of a run, and all of its networks in one module."""
     model = load(run)
     networks = [x for x in model.networks if isinstance(x, ACMNet)]

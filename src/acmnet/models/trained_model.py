@@ -167,7 +167,7 @@ class TrainedModel:
         outputs = self._outputs(features, activations, cuts_s)
         if classes is not None and isinstance(outputs, VideoCandidates):
             outputs = outputs.only(wanted)
-        detections = self._found(outputs)
+        detections = self._detections(outputs)
         return (
             detections
             if classes is None
@@ -187,14 +187,14 @@ class TrainedModel:
         ValueError
             If the shape is not (L, D) or a value is not finite.
         """
-        return self._best(self._outputs(features, None, cuts_s))
+        return self._best_scores(self._outputs(features, None, cuts_s))
 
     def detections_and_best_scores(
         self, features: Features, *, cuts_s: Cuts = None
     ) -> tuple[Detections, npt.NDArray[np.float64]]:
         """Return what `localize` and `best_scores` return, asking the networks once."""
         outputs = self._outputs(features, None, cuts_s)
-        return self._found(outputs), self._best(outputs)
+        return self._detections(outputs), self._best_scores(outputs)
 
     def _outputs(
         self, features: Features, activations: VideoActivations | None, cuts_s: Cuts
@@ -204,7 +204,7 @@ class TrainedModel:
             return self.candidates(features, activations, cuts_s=cuts_s)
         return activations or self.activations(features, cuts_s)
 
-    def _found(self, outputs: VideoActivations | VideoCandidates) -> Detections:
+    def _detections(self, outputs: VideoActivations | VideoCandidates) -> Detections:
         """Return the detections of a video."""
         rules = self.settings.localization
         if isinstance(outputs, VideoCandidates):
@@ -215,7 +215,7 @@ class TrainedModel:
             return detections
         return dataclasses.replace(detections, score=unit_scores(detections.score))
 
-    def _best(
+    def _best_scores(
         self, outputs: VideoActivations | VideoCandidates
     ) -> npt.NDArray[np.float64]:
         """Return the highest score of each class in a video, (C,)."""

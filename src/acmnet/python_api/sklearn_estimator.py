@@ -144,7 +144,7 @@ class ACMNetLocalizer(BaseEstimator):  # type: ignore[misc]
         ValueError
             If the arrays cannot be used.
         """
-        return [self.model_.localize(video) for video in self._known(X)]
+        return [self.model_.localize(video) for video in self._checked_videos(X)]
 
     def decision_function(self, X: Any) -> npt.NDArray[np.float64]:  # noqa: N803
         """Return the highest score of a detection of each class in each video.
@@ -159,7 +159,9 @@ class ACMNetLocalizer(BaseEstimator):  # type: ignore[misc]
         array of shape (videos, C)
             In the order of ``classes_``; 0 for a class that is not found.
         """
-        best = np.array([self.model_.best_scores(video) for video in self._known(X)])
+        best = np.array(
+            [self.model_.best_scores(video) for video in self._checked_videos(X)]
+        )
         return np.where(np.isfinite(best), best, 0.0)
 
     def score(self, X: Any, y: Any) -> float:  # noqa: N803
@@ -192,7 +194,7 @@ class ACMNetLocalizer(BaseEstimator):  # type: ignore[misc]
             raise ValueError("y names no action in any video, so there is no score")
         return float(np.mean(precisions))
 
-    def _known(self, X: Any) -> list[Array]:  # noqa: N803
+    def _checked_videos(self, X: Any) -> list[Array]:  # noqa: N803
         """Return videos once the estimator is fitted and they have its columns."""
         check_is_fitted(self, "model_")
         videos = _videos(X)

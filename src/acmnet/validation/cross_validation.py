@@ -213,7 +213,7 @@ def cross_validate(
         on_run(*at, scored[at].map)
     by_seed = [[scored[seed, fold] for fold in range(folds)] for seed in seeds]
     detections = {
-        seed: _together(fold_scores.found.detections for fold_scores in row)
+        seed: _detections_of_folds(fold_scores.found.detections for fold_scores in row)
         for seed, row in zip(seeds, by_seed, strict=True)
     }
     trainings = [fold_scores.found.training for fold_scores in scored.values()]
@@ -304,7 +304,9 @@ def ensemble_scores(
         results.append(localize_videos(model, test))
         scores.append(evaluate(test.annotations, results[-1], tiou=tiou).map)
     mean: FloatArray = np.mean(scores, axis=0)
-    pooled = evaluate(request.data.annotations, _together(results), tiou=tiou).map
+    pooled = evaluate(
+        request.data.annotations, _detections_of_folds(results), tiou=tiou
+    ).map
     return EnsembleScores(mean, pooled)
 
 
@@ -313,7 +315,9 @@ def _model(run: RunRequest, settings: Settings) -> TrainedModel:
     return load(run.out, settings=lambda _: settings, device=run.device)
 
 
-def _together(parts: Iterable[Mapping[str, Detections]]) -> dict[str, Detections]:
+def _detections_of_folds(
+    parts: Iterable[Mapping[str, Detections]],
+) -> dict[str, Detections]:
     """Return the detections of all folds together, by video in order."""
     return dict(sorted(item for part in parts for item in part.items()))
 

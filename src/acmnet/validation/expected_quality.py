@@ -134,7 +134,7 @@ def expect(
     """
     if groups is not None:
         groups = groups.only(request.data.labels)
-    known = _known(request, groups)
+    known = _earlier_expectation(request, groups)
     if known is not None:
         return known
     why_not = why_not_checked(request.data, groups)
@@ -212,7 +212,9 @@ def _agreement_of_earlier(request: RunRequest) -> float | None:
     return known.agreement if known and of_both[0] == of_both[1] else None
 
 
-def _known(request: RunRequest, groups: VideoGroups | None) -> Expectation | None:
+def _earlier_expectation(
+    request: RunRequest, groups: VideoGroups | None
+) -> Expectation | None:
     """Return what was found before for this training and with or without groups."""
     known = read_expectation(request.out)
     if known is None or known.names is None:

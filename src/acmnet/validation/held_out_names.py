@@ -275,7 +275,7 @@ def why_not_checked(data: Data, groups: VideoGroups | None) -> str:
     parts = _parts(groups)
     if fold_problems(labels, parts, data.annotations.source, groups):
         unit = "videos" if groups is None else "groups of videos"
-        alone = _in_one_alone(labels, names, groups)
+        alone = _labels_in_one_unit(labels, names, groups)
         which = f"; in only one: {some(alone)}" if alone else ""
         return (
             "Names: to check them on videos that were not learned from, every label "
@@ -284,7 +284,7 @@ def why_not_checked(data: Data, groups: VideoGroups | None) -> str:
     return ""
 
 
-def _in_one_alone(
+def _labels_in_one_unit(
     labels: Labels, names: Sequence[str], groups: VideoGroups | None
 ) -> list[str]:
     """Return the labels that only one video carries, or only one group of videos."""

@@ -261,12 +261,12 @@ class FrameReader:
             self._claimed_s = video.claimed_s
             picture = ShownFrame(video, short_sides)
             for frame, time_s in self._timed(video):
-                yield from self._held(picture, time_s)
+                yield from self._pictures_until(picture, time_s)
                 picture.show(frame)
                 if self._rate is None:
                     self.n_frames += 1
                     yield picture.pixels()
-            yield from self._held(picture, self._end_s)
+            yield from self._pictures_until(picture, self._end_s)
             if not self.n_frames:
                 raise video.no_frame()
 
@@ -280,7 +280,7 @@ class FrameReader:
             self._end_s = clock.end_of((frame.duration or 0) * unit_s)
             yield frame, time_s
 
-    def _held(self, picture: ShownFrame, end_s: Fraction) -> Iterator[Sizes]:
+    def _pictures_until(self, picture: ShownFrame, end_s: Fraction) -> Iterator[Sizes]:
         """Yield the current picture at each time ``k / fps`` before ``end_s``."""
         if self._rate is None:
             return

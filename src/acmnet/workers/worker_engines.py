@@ -191,14 +191,16 @@ class LocalEngine(Generic[Task, Result]):
         running: dict[connection.Connection, tuple[_Process, Task]] = {}
         while queue or running:
             while queue and len(running) < self.workers:
-                process = self._given(queue[0], {id(p) for p, _ in running.values()})
+                process = self._process_for(
+                    queue[0], {id(p) for p, _ in running.values()}
+                )
                 running[process.pipe] = process, queue.popleft()
             ready = connection.wait(list(running))
             for pipe in [pipe for pipe in running if pipe in ready]:
                 process, task = running.pop(pipe)
                 yield task, process.result()
 
-    def _given(self, task: Task, busy: set[int]) -> _Process:
+    def _process_for(self, task: Task, busy: set[int]) -> _Process:
         """Give the task to an idle process or to a new one; return the process."""
         for process in list(self.processes):
             if id(process) in busy:

@@ -102,7 +102,7 @@ def calibrate_command(
     source = DataSource(annotations, features, subset, known)
     data = note_reading(open_data(source, note, skip_missing=skip_missing))
     data = _without_taught(model, data)
-    _note_seen(model, annotations, data.annotations.videos)
+    _note_trained_on(model, annotations, data.annotations.videos)
     failures: list[FeatureError] = []
     results = localised(model, data, failures.append)
     report = calibrate(
@@ -144,7 +144,9 @@ def _without_taught(model: TrainedModel, data: Data) -> Data:
     return data.only(set(videos).difference(taught))
 
 
-def _note_seen(model: TrainedModel, annotations: Path, videos: Collection[str]) -> None:
+def _note_trained_on(
+    model: TrainedModel, annotations: Path, videos: Collection[str]
+) -> None:
     """Note if the model was trained on the videos, or their labels are its own output.
 
     Another note tells if the run does not say what it was trained on.

@@ -68,7 +68,7 @@ def cut(
     """
     refuse_unwritable(out / TABLE)
     rates = label_fps or frame_rates(*videos)
-    wanted = placed_clips(_wanted(source, limits, rates))
+    wanted = placed_clips(_clips_to_cut(source, limits, rates))
     if not wanted:
         raise ValueError(
             f"{source} has no action with a start and an end, so there is nothing to "
@@ -108,7 +108,7 @@ class _Done:
     """One sentence for each video of which a clip is missing."""
 
 
-def _wanted(source: Path, limits: LimitOptions, rates: FrameRates) -> list[Clip]:
+def _clips_to_cut(source: Path, limits: LimitOptions, rates: FrameRates) -> list[Clip]:
     """Return what is to be cut: detections with enough score, or true segments."""
     if not holds_detections(source):
         return _labelled(source, rates)

@@ -97,7 +97,7 @@ def render(
         )
     points = None if tracks is None else _points(tracks)
     name = one_form(path.stem if video is None else video)
-    shown = () if detections is None else _found(detections, name, limits)
+    shown = () if detections is None else _drawn_detections(detections, name, limits)
     truth: tuple[Instance, ...] = ()
     if annotations is not None:
         rates = label_fps or frame_rates(path)
@@ -134,7 +134,9 @@ def _points(tracks: Path) -> Tracks:
     return read_tracks(tracks, needs_clock=False)
 
 
-def _found(detections: Path, name: str, limits: LimitOptions) -> tuple[Detection, ...]:
+def _drawn_detections(
+    detections: Path, name: str, limits: LimitOptions
+) -> tuple[Detection, ...]:
     """Return the detections to draw of a video; note how many are left out."""
     file = read_detections(detections)
     shown = limits.shown(file.shown_from, MOST_DRAWN)

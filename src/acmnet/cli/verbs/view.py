@@ -181,12 +181,14 @@ def bench_of_run(page: RunPage, who: str, export: LabelExport | None) -> BenchSi
     first.shown_in(site)
     if site.detections.round == 0:
         file = site.store.folder / f"suggestions_{training_stamp(run)}.json"
-        site.suggesting.look([*plan.suggest(run, file), *_asked(page, config)], file)
+        site.suggesting.look(
+            [*plan.suggest(run, file), *_options_for_suggest(page, config)], file
+        )
     _take_in(site.store, page, config)
     return site
 
 
-def _asked(page: RunPage, config: CheckpointConfig) -> list[str]:
+def _options_for_suggest(page: RunPage, config: CheckpointConfig) -> list[str]:
     """Return the options of `acmnet suggest` for the label file that was asked for."""
     source = page.data.source
     words = []
@@ -221,7 +223,7 @@ class _FirstRound:
             class_names=config.class_names,
             data=page.data,
         )
-        results = _found(kept, functools.cache(page.model))
+        results = _detections_of(kept, functools.cache(page.model))
         limit = page.limits.shown(shown_score(page.run, settings))
         data = {} if limit.min_score is None else {"shown_from": limit.min_score}
         self._file = DetectionFile.of(
@@ -278,7 +280,7 @@ def _take_in(store: MarkStore, page: RunPage, config: CheckpointConfig) -> None:
     at, everything = present_time(), page.data.everything or page.data.annotations
     on_page = store.snapshot().videos
     known_s = {name: own.duration_s for name, own in on_page.items() if own.duration_s}
-    unsigned = list(_said_of(everything, config, known_s, page.data))
+    unsigned = list(_marks_learned_from(everything, config, known_s, page.data))
     marks = [new_mark(mark, FROM_RUN, at, config.class_names) for mark in unsigned]
     durations_s = {
         mark.video: mark.end_s
@@ -288,7 +290,7 @@ def _take_in(store: MarkStore, page: RunPage, config: CheckpointConfig) -> None:
     store.take_in(marks, FROM_RUN, durations_s)
 
 
-def _said_of(
+def _marks_learned_from(
     everything: Annotations,
     config: CheckpointConfig,
     known_s: Mapping[str, float],
@@ -341,7 +343,7 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _found(
+def _detections_of(
     kept: KeptDetections, model: Callable[[], TrainedModel]
 ) -> dict[str, Detections]:
     """Return the detections of each video: those that the run keeps, or new ones."""

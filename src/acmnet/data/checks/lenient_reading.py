@@ -153,7 +153,7 @@ def _read_json(reader: _Reader, text: str) -> LenientReading:
             return LenientReading(None, (*lengths, _refused(source, str(error))))
     database = content.get("database") if isinstance(content, dict) else None
     if not isinstance(content, dict) or not isinstance(database, dict) or not database:
-        return _whole(reader, text)
+        return _read_as_a_whole(reader, text)
     findings = [
         _refused(source, f"{source}: {quoted(key)} is listed twice; keep one")
         for key in twice
@@ -191,7 +191,7 @@ def _parsed(text: str) -> tuple[Any, list[str]]:
         return None, twice
 
 
-def _whole(reader: _Reader, text: str) -> LenientReading:
+def _read_as_a_whole(reader: _Reader, text: str) -> LenientReading:
     """Read a file that cannot be taken apart."""
     try:
         parse_json(str(reader.path), text, "label file", AnnotationError)

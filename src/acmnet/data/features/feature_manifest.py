@@ -104,7 +104,9 @@ def _manifest(content: Mapping[str, object]) -> FeatureManifest:
     if isinstance(fps, bool) or not isinstance(fps, int | float):
         raise FeatureError(f"fps must be a number above 0, got {_got(content, 'fps')}")
     grid = SnippetGrid(
-        float(fps), _whole(content, "snippet_frames"), _whole(content, "stride_frames")
+        float(fps),
+        _whole_number(content, "snippet_frames"),
+        _whole_number(content, "stride_frames"),
     )
     streams, versions = content.get("streams", []), content.get("versions", {})
     extractor = content.get("extractor", "")
@@ -119,7 +121,7 @@ def _manifest(content: Mapping[str, object]) -> FeatureManifest:
         raise FeatureError(f"settings must be values by name, got {settings!r}")
     return FeatureManifest(
         grid=grid,
-        dimension=_whole(content, "dimension"),
+        dimension=_whole_number(content, "dimension"),
         columns=_columns(content),
         streams=tuple(streams),
         extractor=extractor,
@@ -135,10 +137,10 @@ def _columns(content: Mapping[str, object]) -> dict[str, int]:
         raise FeatureError(
             f"columns must be numbers by extractor, got {_got(content, 'columns')}"
         )
-    return {name: _whole(columns, name) for name in columns}
+    return {name: _whole_number(columns, name) for name in columns}
 
 
-def _whole(content: Mapping[str, object], key: str) -> int:
+def _whole_number(content: Mapping[str, object], key: str) -> int:
     """Return the whole number from 1 under a key; 16.0 counts as 16."""
     value = content.get(key)
     number = value if isinstance(value, int | float) else 0

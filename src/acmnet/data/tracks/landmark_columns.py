@@ -118,7 +118,7 @@ def columns_of(header: Sequence[str]) -> LandmarkColumns:
             is_state |= named[1] in STATE_WORDS
             part = named[1] if named[1] in AXES else SURE
             places.setdefault((named[0], part), i)
-    whole = _whole(places)
+    whole = _complete_points(places)
     individual = _place(plain, _INDIVIDUAL)
     bodies = {} if individual is not None or point is not None else _side_by_side(whole)
     clocks = [i for i, name in enumerate(plain) if _unit(name) is not None]
@@ -141,7 +141,7 @@ def columns_of(header: Sequence[str]) -> LandmarkColumns:
     )
 
 
-def _whole(places: Mapping[tuple[str, str], int]) -> list[str]:
+def _complete_points(places: Mapping[tuple[str, str], int]) -> list[str]:
     """Return the points that have a place: x and y, and z where the others have one."""
     names = dict.fromkeys(name for name, _ in places)
     flat = [name for name in names if (name, "x") in places and (name, "y") in places]

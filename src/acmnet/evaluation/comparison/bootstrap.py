@@ -196,7 +196,7 @@ def _map_of_batch(ranking: Ranking, counts: IntArray) -> FloatArray:
             if ranking.is_ignored is not None:
                 n_seen = (weight * ~ranking.is_ignored[i, of_class]).cumsum(axis=1)
             hits = np.flatnonzero(ranking.is_true[i, of_class])
-            found = _found(weight[:, hits], n_seen[:, hits], harmonic)
+            found = _sum_of_precisions(weight[:, hits], n_seen[:, hits], harmonic)
             total[:, i] += found / np.maximum(n_instances[:, c], 1)
     n_present = (n_instances > 0).sum(axis=1, keepdims=True)
     means = np.full_like(total, np.nan)
@@ -204,7 +204,7 @@ def _map_of_batch(ranking: Ranking, counts: IntArray) -> FloatArray:
     return means
 
 
-def _found(
+def _sum_of_precisions(
     weight: IntArray, n_seen: IntArray, harmonic: FloatArray | None
 ) -> FloatArray:
     """Return for each draw the sum of the precisions at all true detections.

@@ -93,9 +93,9 @@ class KeypointRequest:
         TrackError
             If no file can be read, or the frame rate is neither stated nor asked for.
         """
-        held = self._held(store)
+        held = self._stored_settings(store)
         if held:
-            return self._changed(held)
+            return self._with_requested(held)
         beside = [(files[video], path) for video, path in tracks.items()]
         return self._new(beside or [(None, path) for path in files.values()])
 
@@ -104,7 +104,7 @@ class KeypointRequest:
         """Whether tracks take the place of videos."""
         return self.extractor == KEYPOINTS
 
-    def _held(self, store: Path) -> ExtractionSettings | None:
+    def _stored_settings(self, store: Path) -> ExtractionSettings | None:
         """Return how a store's features were made; None where it has no such ones."""
         if not (store / MANIFEST_NAME).exists():
             return None
@@ -113,7 +113,7 @@ class KeypointRequest:
             return None
         return settings_of(manifest, str(store / MANIFEST_NAME), self.extractor)
 
-    def _changed(self, held: ExtractionSettings) -> ExtractionSettings:
+    def _with_requested(self, held: ExtractionSettings) -> ExtractionSettings:
         """Return the settings of a store, with what is asked for."""
         layout = held.tracks
         requested: dict[str, Any] = {
@@ -130,8 +130,10 @@ class KeypointRequest:
             "stride_frames": self.stride_frames,
         }
         if layout is not None:
-            layout = dataclasses.replace(layout, **_given(requested))
-        return dataclasses.replace(held, tracks=layout, **_given(grid), **self.beside)
+            layout = dataclasses.replace(layout, **_not_none(requested))
+        return dataclasses.replace(
+            held, tracks=layout, **_not_none(grid), **self.beside
+        )
 
     def _new(self, files: Sequence[tuple[Path | None, Path]]) -> ExtractionSettings:
         """Return the settings for a new store, from pairs of a video and its tracks."""
@@ -168,13 +170,13 @@ class KeypointRequest:
         }
         if not self._is_alone:
             usual = {"fps": ExtractionSettings.fps}
-            return usual | _given({"fps": self.fps, **frames})
+            return usual | _not_none({"fps": self.fps, **frames})
         fps = required_fps(tracks, path) if self.fps is None else self.fps
         usual = {
             "snippet_frames": max(2, round(SNIPPET_S * fps)),
             "stride_frames": max(1, round(STRIDE_S * fps)),
         }
-        return {"fps": fps, **usual, **_given(frames)}
+        return {"fps": fps, **usual, **_not_none(frames)}
 
     def _directions(self, held: Tracks, fps: float, layout: TrackLayout) -> bool:
         """Return whether features say how bodies lie, as asked for or by a file."""
@@ -204,7 +206,7 @@ class KeypointRequest:
         raise TrackError(str(refused[0]) + (more if others else "")) from None
 
 
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+def _not_none(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 

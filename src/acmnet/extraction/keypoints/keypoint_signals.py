@@ -30,14 +30,14 @@ def signals(held: Bodies, plan: SignalPlan, start: int, stop: int) -> Places:
 
     Frames around them are looked at for speeds, so that parts of a recording give the
     same signals as the whole. Order of the signals: those of each individual
-    (`_own`), then for each pair i < j what they share and what i does toward j, then
-    what j does toward i; pooled, the mean and the largest over individuals of their
-    own signals and of those toward the nearest other.
+    (`_signals_of_individual`), then for each pair i < j what they share and what i does
+    toward j, then what j does toward i; pooled, the mean and the largest over
+    individuals of their own signals and of those toward the nearest other.
     """
     margin = path_frames(held.fps) + 2
     low, high = max(0, start - margin), min(len(held.positions), stop + margin)
     part = held.part(low, high)
-    alone = [_own(part, plan, i) for i in range(plan.n_individuals)]
+    alone = [_signals_of_individual(part, plan, i) for i in range(plan.n_individuals)]
     if plan.n_individuals == 1:
         blocks = alone
     elif plan.are_pooled:
@@ -52,7 +52,7 @@ def path_frames(fps: float) -> int:
     return max(1, round(PATH_S * fps))
 
 
-def _own(held: Bodies, plan: SignalPlan, i: int) -> Places:
+def _signals_of_individual(held: Bodies, plan: SignalPlan, i: int) -> Places:
     """Return (F, `n_own`) signals of an individual by itself.
 
     In order: distances of pairs; for each described point its distance to the centre

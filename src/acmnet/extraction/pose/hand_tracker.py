@@ -94,7 +94,7 @@ class HandTracker:
             for i, person in enumerate(people):
                 for side in range(len(SIDES)):
                     if person is not None and self._hands[i][side] is None:
-                        self._hands[i][side] = self._found(frame, person, side)
+                        self._hands[i][side] = self._new_hand(frame, person, side)
         return self._points()
 
     def _people(self) -> range:
@@ -113,7 +113,7 @@ class HandTracker:
         self._hands[i][side] = None
         return hand if is_own and not self._is_known(hand) else None
 
-    def _found(self, frame: Frame, person: PersonPose, side: int) -> Hand | None:
+    def _new_hand(self, frame: Frame, person: PersonPose, side: int) -> Hand | None:
         """Return a hand that is not followed yet; None if none is near the wrist."""
         x, y = person.positions[_ROUND_WRIST[SIDES[side]]].mean(axis=0)
         reach = SEARCHED_SIDES * person.region.side

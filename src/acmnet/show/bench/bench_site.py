@@ -94,7 +94,7 @@ class BenchSite:
             return Answer(bench_page(self.token).encode(), "text/html; charset=utf-8")
         whole = {
             "/bench.json": self._everything,
-            "/detections.json": self._found,
+            "/detections.json": self._shown_detections,
             "/learn.json": self._learning_state,
             "/rounds.json": self._rounds,
         }.get(path)
@@ -114,7 +114,7 @@ class BenchSite:
     def _numbered(self, kind: str, numbers: Sequence[int]) -> Answer | Path:
         """Return what belongs to a video or a round by its number."""
         if kind == "rounds":
-            return json_answer(self._found_in(numbers[0]))
+            return json_answer(self._detections_of_round(numbers[0]))
         if numbers[0] >= len(self.media.files) or not self.media.files[numbers[0]]:
             raise not_found()
         try:
@@ -228,7 +228,7 @@ class BenchSite:
             "fault": self.store.fault or None,
         }
 
-    def _found(self) -> dict[str, Any]:
+    def _shown_detections(self) -> dict[str, Any]:
         """Return the shown detections of all videos."""
         return {
             "round": self.detections.round,
@@ -238,7 +238,7 @@ class BenchSite:
             "suggestions": self.suggesting.of_videos(),
         }
 
-    def _found_in(self, number: int) -> dict[str, Any]:
+    def _detections_of_round(self, number: int) -> dict[str, Any]:
         """Return the detections of one round."""
         file = self.first_found() if number == 0 else None
         path = self.learning.folder / f"{number:03}" / DETECTIONS

@@ -48,7 +48,7 @@ def page_of(contents: Contents) -> str:
         All that is shown. Names in it may hold anything: they enter the page as JSON
         and become text nodes only.
     """
-    return _rendered(_whole(contents), list(_embedded(contents)))
+    return _rendered(_page_values(contents), list(_embedded(contents)))
 
 
 def _rendered(
@@ -104,7 +104,7 @@ def write_paged(summary: Mapping[str, Any], parts: ReportParts, path: Path) -> N
     parts.remove_others()
 
 
-def _whole(contents: Contents) -> dict[str, Any]:
+def _page_values(contents: Contents) -> dict[str, Any]:
     """Return what the page needs before any video is opened."""
     names = contents.summary["class_names"]
     place = {name: i for i, name in enumerate(names)}

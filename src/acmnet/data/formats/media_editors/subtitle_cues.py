@@ -107,7 +107,7 @@ def read(source: Source) -> Parsed:
     return Parsed([video_of(name, instances)])
 
 
-def _found(content: Content) -> Detections:
+def _as_detections(content: Content) -> Detections:
     """Return the segments of the only video as detections."""
     (video,) = content.videos
     scores = (content.scores or {}).get(video.id, (0.0,) * len(video.instances))
@@ -116,12 +116,12 @@ def _found(content: Content) -> Detections:
 
 def write_srt(content: Content) -> str:
     """Return the text of the SubRip file of one video."""
-    return srt_of(_found(content), with_scores=content.scores is not None)
+    return srt_of(_as_detections(content), with_scores=content.scores is not None)
 
 
 def write_webvtt(content: Content) -> str:
     """Return the text of the WebVTT file of one video."""
-    return webvtt_of(_found(content), with_scores=content.scores is not None)
+    return webvtt_of(_as_detections(content), with_scores=content.scores is not None)
 
 
 def spelt_srt(name: str) -> str:

@@ -32,7 +32,7 @@ def watched_entry(video: Video) -> Any:
     for span in video.watched:
         key = ALL_CLASSES if span.label is None else span.label
         by_class.setdefault(key, []).append(span.segment)
-    whole = _whole(video.duration_s)
+    whole = _whole_video(video.duration_s)
     values = {
         key: True if spans == whole else [[x.start_s, x.end_s] for x in spans]
         for key, spans in by_class.items()
@@ -86,7 +86,7 @@ def watched_spans(
 def _spans(where: str, value: object, duration_s: float | None) -> list[Segment]:
     """Return spans from true, false, null or a list."""
     if value is True:
-        return _whole(duration_s)
+        return _whole_video(duration_s)
     if value is None or value is False:
         return []
     if not isinstance(value, list):
@@ -101,7 +101,7 @@ def _spans(where: str, value: object, duration_s: float | None) -> list[Segment]
     ]
 
 
-def _whole(duration_s: float | None) -> list[Segment]:
+def _whole_video(duration_s: float | None) -> list[Segment]:
     """Return the span of a whole video; none if the video has no length."""
     end_s = LARGEST_SECONDS if duration_s is None else duration_s
     return [Segment(0.0, end_s)] if end_s > 0 else []

@@ -142,7 +142,7 @@ def read_own(path: Path) -> Labels | None:
     if not isinstance(content, dict) or content.get("sha256") != digest_of(content):
         return None
     try:
-        return _own(content)
+        return _bench_labels(content)
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
 
@@ -158,12 +158,12 @@ def marks_in(path: Path) -> tuple[Mark, ...]:
     text = read_text(path, KIND, AnnotationError, REMEDY)
     content: Any = parse_json(str(path), text, KIND, AnnotationError)
     try:
-        return _own(content).marks
+        return _bench_labels(content).marks
     except (AttributeError, KeyError, TypeError, ValueError):
         return ()
 
 
-def _own(content: Mapping[str, Any]) -> Labels:
+def _bench_labels(content: Mapping[str, Any]) -> Labels:
     """Return what a file of the bench holds; fails where it is none."""
     videos, marks = {}, []
     for video, entry in {**content["database"], **content["unnamed"]}.items():

@@ -105,12 +105,12 @@ class MarkStore:
         self._lock, self._writing = threading.RLock(), threading.Lock()
         self._wake, self._ends = threading.Event(), threading.Event()
         make_folder(folder)
-        self._held = _held(labels, folder)
+        self._acquired_lock = _acquired_lock(labels, folder)
         self._journal = Journal(folder / JOURNAL_FILE)
         try:
             self._open(classes)
         except BaseException:
-            self._held.release()
+            self._acquired_lock.release()
             raise
         self._writer = threading.Thread(target=self._write_soon, daemon=True)
         self._writer.start()
@@ -353,14 +353,14 @@ class MarkStore:
         self._journal.close()
         with contextlib.suppress(OSError):
             (self.folder / ADDRESS_FILE).unlink(missing_ok=True)
-        self._held.release()
+        self._acquired_lock.release()
 
 
 class InUseError(MarkError):
     """A class that cannot be removed, because marks have it."""
 
 
-def _held(labels: Path, folder: Path) -> FileLock:
+def _acquired_lock(labels: Path, folder: Path) -> FileLock:
     """Return the lock of a label file, which one server at a time holds."""
     lock = FileLock(folder / ".lock")
     try:
