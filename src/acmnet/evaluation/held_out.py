@@ -16,8 +16,8 @@ from acmnet.evaluation.videos_trained_on import (
 )
 
 TrainedOn = Literal["score", "score if alone", "refuse if alone"]
-"""What becomes of videos that a system was trained on by their names. ``score`` scores
-them like others. The other two leave them out where other videos have instances; where
+"""What is done with videos whose names a system was trained on. ``score`` scores them
+like others. The other two leave them out where other videos have instances; where
 none has, they are scored, or refused."""
 
 
@@ -32,7 +32,7 @@ def held_out(
     evaluated : callable
         Takes the videos to leave out, and returns the reports of all systems.
     trained_on : TrainedOn
-        What becomes of videos that a system learned from by their names. Those whose
+        What is done with videos whose names a system was trained on. Those whose
         times a training was given are never scored.
 
     Returns

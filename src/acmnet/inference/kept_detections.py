@@ -153,7 +153,7 @@ class KeptDetections:
 
 @functools.cache
 def code_sha256(package: Path = Path(__file__).parents[1]) -> str:
-    """Return a digest of the modules in `FINDING`: whoever changes them sees it.
+    """Return a digest of the code in `FINDING`, which shows that it was changed.
 
     Parameters
     ----------

@@ -365,8 +365,9 @@ def _refuse_nothing(judged: Judged, source: str, tiou: float | None) -> None:
 def _cross_fitted(judged: Judged, precision: float) -> tuple[FloatArray, BoolArray]:
     """Return each detection's probability and whether it is above the threshold.
 
-    By curves and thresholds of the other folds. The n-th video with detections is in
-    fold n mod `FOLDS`: files often list videos by class, which spreads each class.
+    The curves and thresholds are those of the other folds. The n-th video with
+    detections is in fold n mod `FOLDS`: files often list videos by class, which
+    spreads each class.
     """
     probability = np.empty(len(judged.score))
     is_kept = np.zeros(len(judged.score), dtype=np.bool_)

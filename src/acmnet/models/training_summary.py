@@ -58,7 +58,7 @@ class Likeness:
 
     @classmethod
     def of(cls, videos: Iterable[npt.NDArray[np.floating]]) -> Self | None:
-        """Return it for training videos' features, (T, D) each; None for under two.
+        """Return the likeness of videos with features (T, D); None for fewer than two.
 
         How far a training video lies from the others is measured without it.
 

@@ -15,7 +15,7 @@ from acmnet.runtime.startup import end_before_it_began
 KEPT_AND_RESUMABLE: Final = (
     "what is finished is kept: the same command goes on where it stopped"
 )
-"""What is told on a stop of a verb that continues when it is called again."""
+"""What is printed when a verb is stopped that continues when it is called again."""
 KEPT_BY_VERB: Final = {
     "extract": KEPT_AND_RESUMABLE,
     "fit": KEPT_AND_RESUMABLE,

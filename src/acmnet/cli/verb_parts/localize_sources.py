@@ -161,7 +161,7 @@ class SourceOptions:
 
 @contextlib.contextmanager
 def _nothing_left_if_refused(features: Path) -> Iterator[None]:
-    """Remove a folder of features that was made in vain.
+    """Remove a folder of features in which no video was extracted.
 
     That is one which was not there before, and in which no video was finished when an
     error ended the extraction.

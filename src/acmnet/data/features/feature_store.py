@@ -136,7 +136,7 @@ def open_store(
 
 
 def _why_no_grid(directory: Path, shards: Shards | None) -> str:
-    """Return what is wrong with a directory whose grid nobody tells."""
+    """Return what is wrong with a directory whose grid is not known."""
     if shards is None and _holds_videos(directory):
         return (
             f"{directory} holds videos, not features; make features of them first: "

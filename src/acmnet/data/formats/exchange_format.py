@@ -48,7 +48,7 @@ id, None if they are not known."""
 
 
 RATE_OPTION: Final = "--label-fps"
-"""The option with which commands that read labels are told the frame rate."""
+"""The option with which commands that read labels take the frame rate."""
 
 
 class Source(NamedTuple):

@@ -140,7 +140,7 @@ def _marks(video: Video, supervision: Supervision) -> VideoMarks:
 
 
 def default_supervision(annotations: Annotations) -> Supervision:
-    """Return what `fit` gives a training when nobody says: names, or all at the bench.
+    """Return the default supervision of `fit`: names, or all of what the bench wrote.
 
     People who mark times at the bench want them to be learned from.
     """
@@ -150,7 +150,7 @@ def default_supervision(annotations: Annotations) -> Supervision:
 def content_sentence(annotations: Annotations) -> str:
     """Return how many names and marks a label file holds, in words.
 
-    A name is a label of a video. Watched time is told in minutes; a video of unknown
+    A name is a label of a video. Watched time is given in minutes; a video of unknown
     duration that was watched whole counts as a video instead.
 
     Examples

@@ -245,12 +245,12 @@ def _tracks(
             positions[(rows, *place, axes.index(column.coordinate))] = numbers
         elif column.coordinate == LIKELIHOOD:
             likelihood[(rows, *place)] = numbers
-    is_told = bool(np.isfinite(likelihood).any())
+    has_likelihood = bool(np.isfinite(likelihood).any())
     return Tracks(
         positions,
         points,
         individuals,
-        likelihood if is_told else None,
+        likelihood if has_likelihood else None,
         LEAST_LIKELIHOOD,
     )
 

@@ -1,4 +1,4 @@
-"""Landmark columns: what each column of a table of points holds, told by its name.
+"""Landmark columns: what each column of a table of points holds, by its name.
 
 No two programs name their columns alike, so the forms that are taken are stated here.
 A coordinate's column is named, in upper or lower case,

@@ -1,4 +1,4 @@
-"""Files of tracks: which format a file has is told by its content, not by its name."""
+"""Files of tracks, whose format is recognised by their content, not by their name."""
 
 from pathlib import Path
 from typing import Final

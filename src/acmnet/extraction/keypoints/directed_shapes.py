@@ -1,9 +1,9 @@
 """Directed shapes: how bodies lie and where they go, along the axes of the tracks.
 
 Signals (`acmnet.extraction.keypoints.keypoint_signals`) do not depend on heading. These
-columns do: a hand that moves left is told from one that moves right, and somebody who
-stands from somebody who lies. Size and place are taken out here, too. `steadiness` says
-whether left, right, up and down mean anything in a recording.
+columns do: they differ between a hand that moves left and one that moves right, and
+between somebody who stands and somebody who lies. Size and place are taken out here,
+too. `steadiness` says whether left, right, up and down mean anything in a recording.
 
 Notation as in `acmnet.extraction.keypoints.signal_plan`.
 """
@@ -19,10 +19,10 @@ from acmnet.extraction.keypoints.track_gaps import Places
 from acmnet.segments import SnippetGrid
 
 PATH_AT: Final = (-0.5, -0.25, 0.25, 0.5)
-"""When the centre of a body is told relative to where it is in the middle of the
+"""When the centre of a body is given relative to where it is in the middle of the
 snippet, in lengths of a snippet from there."""
 SHAPE_AT: Final = (-0.5, -0.25, 0.0, 0.25, 0.5)
-"""When the points of a body are told relative to its centre, in lengths of a snippet
+"""When the points of a body are given relative to its centre, in lengths of a snippet
 from its middle."""
 
 

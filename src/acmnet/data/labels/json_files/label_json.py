@@ -124,8 +124,8 @@ def read_label_json(source: str, text: str) -> Annotations:
     annotations = assembled(source, videos, declared)
     refuse_contradictions(source, annotations.videos.values())
     made_by = content.get("made_by")
-    is_told = isinstance(made_by, str)
-    return dataclasses.replace(annotations, made_by=made_by if is_told else None)
+    is_text = isinstance(made_by, str)
+    return dataclasses.replace(annotations, made_by=made_by if is_text else None)
 
 
 def _is_video(_key: str, value: object) -> bool:

@@ -1,7 +1,7 @@
-"""Read a label file that somebody continues at the bench, whoever wrote it.
+"""Read a label file of any origin, to be continued at the bench.
 
-A file that the bench wrote, and nobody changed since, tells who marked what. Any other
-label file tells the marks, but not who made them.
+A file that the bench wrote, and that was not changed since, says who marked what. Any
+other label file has the marks, but not who made them.
 """
 
 import dataclasses
