@@ -54,6 +54,7 @@ MAY_IMPORT = {
         "recipes",
         "models",
         "inference",
+        "localization",
     },
     "validation": {
         "segments",

@@ -11,6 +11,7 @@ import torch
 import acmnet
 from acmnet.checkpoints.checkpoint import load_config
 from acmnet.data.detections.detection_files import read_detections
+from acmnet.data.features.stored_features import FeatureStore
 from acmnet.data.labelled_features import DataSource, open_data
 from acmnet.data.made_up.feature_world import WorldSettings, make_world, write_world
 from acmnet.evaluation.reports import evaluate
@@ -22,11 +23,13 @@ from acmnet.localization.from_activations import (
     scores_of_intervals,
 )
 from acmnet.localization.from_boundaries import candidate_intervals
+from acmnet.models import trained_model
 from acmnet.models.stored_model import load_network
 from acmnet.models.trained_model import joined
+from acmnet.models.training_summary import SUMMARY_FILE, summarize_training
 from acmnet.network import video_outputs
 from acmnet.recipes import recipe
-from acmnet.runs import teacher_training
+from acmnet.runs import teacher_training, training_run
 from acmnet.runs.network_training import weak_dataset
 from acmnet.runs.run_request import RunError, RunRequest
 from acmnet.runs.run_state import RunState, run_on_disk
@@ -98,6 +101,34 @@ def networks(asked):
 
 def are_equal(one, other):
     return all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("is_split", [False, True])
+def test_teachers_are_asked_once_about_a_training_video(
+    tiny_world, tmp_path, monkeypatch, is_split
+):
+    asked = request(
+        tiny_world, tmp_path / "run", o={"localization.split_at_cuts": is_split}
+    )
+    monkeypatch.setattr(FeatureStore, "cuts_s", lambda *_: (2.0, 5.0))
+
+    def both(run, model, data, known):
+        assert set(known) == set(data.labels)
+        literal = summarize_training(run, model, data)
+        summary = (run / SUMMARY_FILE).read_bytes()
+        with monkeypatch.context() as patched:
+            patched.setattr(trained_model, "acm_net_on_video", pytest.fail)
+            found = summarize_training(run, model, data, known)
+        assert (run / SUMMARY_FILE).read_bytes() == summary
+        assert list(found) == list(literal)
+        for video, of_video in literal.items():
+            assert [*found[video]] == [*of_video]
+        compared.append(run)
+        return found
+
+    compared = []
+    monkeypatch.setattr(training_run, "summarize_training", both)
+    assert train_run(asked) == compared[0]
 
 
 def test_a_run_holds_its_teachers_and_what_they_say(run, tiny_world):

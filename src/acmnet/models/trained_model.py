@@ -190,10 +190,14 @@ class TrainedModel:
         return self._best_scores(self._outputs(features, None, cuts_s))
 
     def detections_and_best_scores(
-        self, features: Features, *, cuts_s: Cuts = None
+        self,
+        features: Features,
+        activations: VideoActivations | None = None,
+        *,
+        cuts_s: Cuts = None,
     ) -> tuple[Detections, npt.NDArray[np.float64]]:
         """Return what `localize` and `best_scores` return, asking the networks once."""
-        outputs = self._outputs(features, None, cuts_s)
+        outputs = self._outputs(features, activations, cuts_s)
         return self._detections(outputs), self._best_scores(outputs)
 
     def _outputs(

@@ -8,8 +8,9 @@ videos that are unlike the training videos are recognised.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 import numpy as np
@@ -22,6 +23,7 @@ from acmnet.data.labelled_features import Data
 from acmnet.files.file_access import write_json
 from acmnet.files.strict_json import parse_json
 from acmnet.localization.detection_scores import separating_score
+from acmnet.localization.video_activations import VideoActivations
 from acmnet.messages import some
 from acmnet.models.trained_model import TrainedModel
 from acmnet.recipes import Settings
@@ -126,8 +128,17 @@ class TrainingSummaryError(ValueError):
     """A run's training summary that cannot be read; the message names the file."""
 
 
+def summarized_videos(data: Data) -> list[str]:
+    """Return the training videos that a summary is made of, `MOST_VIDEOS` at most."""
+    videos = sorted(data.labels)
+    return videos[:: -(-len(videos) // MOST_VIDEOS)]
+
+
 def summarize_training(
-    run: Path, model: TrainedModel, data: Data
+    run: Path,
+    model: TrainedModel,
+    data: Data,
+    known: Mapping[str, VideoActivations] = MappingProxyType({}),
 ) -> dict[str, Detections]:
     """Summarise the training videos and keep the summary in the run.
 
@@ -139,15 +150,16 @@ def summarize_training(
         The run's model, with the settings that it was trained with.
     data : Data
         The videos and labels that it was trained on.
+    known : mapping of video id to VideoActivations
+        What `TrainedModel.activations` returns for some of these videos, without their
+        cuts. The teachers are not asked about them again.
 
     Returns
     -------
     dict of video id to Detections
         What the model finds in the videos that were read.
     """
-    labels = data.labels
-    videos = sorted(labels)
-    videos = videos[:: -(-len(videos) // MOST_VIDEOS)]
+    labels, videos = data.labels, summarized_videos(data)
     names = np.array(model.class_names)
     results: dict[str, Detections] = {}
     scores = []
@@ -155,7 +167,12 @@ def summarize_training(
     def looked_at(video: str) -> npt.NDArray[np.floating]:
         features = data.store.read(video)
         cuts_s = data.store.cuts_s(video)
-        results[video], best = model.detections_and_best_scores(features, cuts_s=cuts_s)
+        outputs = known.get(video)
+        if outputs is not None:
+            outputs = dataclasses.replace(outputs, cuts_s=cuts_s or ())
+        results[video], best = model.detections_and_best_scores(
+            features, outputs, cuts_s=cuts_s
+        )
         scores.append(best)
         return features.numpy()
 

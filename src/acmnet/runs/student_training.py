@@ -12,7 +12,9 @@ from torch import nn
 from acmnet.data.datasets import WeakDataset
 from acmnet.data.detections.detection_files import write_detections
 from acmnet.data.labels.marks import marked_classes
+from acmnet.localization.video_activations import VideoActivations
 from acmnet.models.trained_model import TrainedModel
+from acmnet.models.training_summary import summarized_videos
 from acmnet.network.network_settings import ModelSettings
 from acmnet.network.student import Student
 from acmnet.runs.earlier_run import begin_with_earlier
@@ -69,7 +71,7 @@ def train_student(
     given: bytes,
     on_step: Callable[[StepRecord], None],
     on_note: Callable[[str], None],
-) -> None:
+) -> dict[str, VideoActivations]:
     """Train the teachers, each in a run of its own, and then the student on their mean.
 
     Teachers that are trained are not trained again. Where marks are given, a trial says
@@ -86,12 +88,17 @@ def train_student(
         The label file that the checkpoints keep for reports.
     on_step, on_note : callables
         As for `acmnet.runs.training_run.train_run`.
+
+    Returns
+    -------
+    dict of video id to VideoActivations
+        The teachers' mean outputs for the videos that the run's summary is made of.
     """
     run = RunDirectory(request, found, given)
     run.prepare()
     dataset = weak_dataset(request)
     taught, trial, before = _taught(request, run, dataset, on_step, on_note)
-    model, task = _student(request, taught, dataset, run, trial)
+    model, task, outputs = _student(request, taught, dataset, run, trial)
     share = _share_of_student(request)
     if share < 1.0:
         run.facts[SHARE_OF_EPOCHS] = share
@@ -133,6 +140,7 @@ def train_student(
         on_note(trial_sentence)
     if told := sentence_of_teachers(run.facts, request.settings.teachers.count):
         on_note(told)
+    return outputs
 
 
 def _taught(
@@ -196,10 +204,10 @@ def _student(
     dataset: WeakDataset,
     run: RunDirectory,
     trial: Trial,
-) -> tuple[Student, StudentTask]:
-    """Return the student before its first step, and what it learns."""
+) -> tuple[Student, StudentTask, dict[str, VideoActivations]]:
+    """Return the student before its first step, what it learns, and from what."""
     settings = request.settings
-    labels, trust = _what_to_learn(request, taught, run.writes)
+    labels, trust, outputs = _what_to_learn(request, taught, run.writes)
     if not trial.learns_marks:
         trust = Trust()
     torch.manual_seed(request.seed)
@@ -218,7 +226,7 @@ def _student(
         snippets=settings.student_training.snippets,
         precision=settings.training.precision,
     )
-    return model, task
+    return model, task, outputs
 
 
 def _keeps_student(request: RunRequest, trial: Trial) -> bool:
@@ -292,11 +300,12 @@ def _later(
 
 def _what_to_learn(
     request: RunRequest, taught: TrainedModel, writes: bool
-) -> tuple[dict[str, PseudoLabels], Trust]:
+) -> tuple[dict[str, PseudoLabels], Trust, dict[str, VideoActivations]]:
     """Return what the student learns of each video; leave it to be looked at.
 
     It is what a person marked, and beyond that what the teachers say. The second value
-    is how much the teachers count beside marks.
+    is how much the teachers count beside marks, the third one what `train_student`
+    returns.
     """
     settings, rules = request.settings, request.settings.localization
     column = {name: c for c, name in enumerate(taught.class_names)}
@@ -305,19 +314,21 @@ def _what_to_learn(
         for video, carried in request.data.labels.items()
     }
     marks = marks_on_grid(request)
+    summarized = set(summarized_videos(request.data))
+    outputs: dict[str, VideoActivations] = {}
     labels: dict[str, PseudoLabels] = {}
     proposals: dict[str, list[PseudoInstance]] = {}
     long: dict[str, int] = {}
     for video, named in classes.items():
-        outputs = taught.activations(request.data.store.read(video))
-        most = _most_taught(outputs.n_snippets, settings.model)
-        labels[video] = pseudo_labels(
-            outputs, named, rules, settings.pseudo_labels, most
-        )
+        said = taught.activations(request.data.store.read(video))
+        if video in summarized:
+            outputs[video] = said
+        most = _most_taught(said.n_snippets, settings.model)
+        labels[video] = pseudo_labels(said, named, rules, settings.pseudo_labels, most)
         if most:
-            long[video] = outputs.n_snippets
+            long[video] = said.n_snippets
         if video in marks and marks[video].points:
-            proposals[video] = all_proposals(outputs, named, rules)
+            proposals[video] = all_proposals(said, named, rules)
     trust = Trust()
     if marks:
         labels, trust = learned_with_marks(labels, marks, proposals)
@@ -328,7 +339,7 @@ def _what_to_learn(
             labels[video] = without_fragments(labels[video], filling, classes[video])
     if writes:
         _write(request.out / PSEUDO_LABELS, labels, taught)
-    return labels, trust
+    return labels, trust, outputs
 
 
 def _most_taught(n_snippets: int, rules: ModelSettings) -> int:

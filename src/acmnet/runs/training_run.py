@@ -3,7 +3,7 @@
 import atexit
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from torch.distributed.rendezvous import rendezvous
 from acmnet.data.checks.refusals import refuse_problems
 from acmnet.data.labels.json_files.label_json import label_file
 from acmnet.inference.kept_detections import KeptDetections, keep
+from acmnet.localization.video_activations import VideoActivations
 from acmnet.messages import some
 from acmnet.models.stored_model import load
 from acmnet.models.training_summary import summarize_training
@@ -69,12 +70,13 @@ def train_run(
         if found.state is RunState.FINISHED:
             on_note(f"{request.out} is trained; --overwrite trains it anew")
             return request.out
+        known: Mapping[str, VideoActivations] = {}
         if not found.is_trained:
             with _told_of_lost_processes(request.out):
-                _train(request, found, on_step, on_note)
+                known = _train(request, found, on_step, on_note)
         if is_first_process():
             model = load(request.out, device=request.device)
-            results = summarize_training(request.out, model, request.data)
+            results = summarize_training(request.out, model, request.data, known)
             keep(KeptDetections.of(model, request.out, request.data), results, on_note)
     return request.out
 
@@ -84,8 +86,11 @@ def _train(
     found: RunOnDisk,
     on_step: Callable[[StepRecord], None],
     on_note: Callable[[str], None],
-) -> None:
-    """Train the epochs that are missing, once the data is known to allow it."""
+) -> Mapping[str, VideoActivations]:
+    """Train the epochs that are missing, once the data is known to allow it.
+
+    Returns what `train_student` does, or nothing where there is no student.
+    """
     _refuse_taught_selection(request)
     refuse_unlike(request)
     marks = request.marks
@@ -96,9 +101,9 @@ def _train(
         on_note(found.note)
     labels = label_file(request.data.whole)
     if request.settings.has_student:
-        train_student(request, found, labels, on_step, on_note)
-    else:
-        train_network(request, found, labels, on_step, on_note=on_note)
+        return train_student(request, found, labels, on_step, on_note)
+    train_network(request, found, labels, on_step, on_note=on_note)
+    return {}
 
 
 @contextlib.contextmanager
