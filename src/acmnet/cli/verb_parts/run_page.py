@@ -16,10 +16,10 @@ from acmnet.data.labelled_features import Data
 from acmnet.extraction.many_videos.video_search import find_videos
 from acmnet.messages import counted, some
 from acmnet.models.trained_model import TrainedModel
-from acmnet.models.training_summary import MOST_VIDEOS, shown_score
+from acmnet.models.training_summary import shown_score
 from acmnet.recipes import Settings, from_values
 from acmnet.segments import Detections
-from acmnet.show.report.page_contents import summary_of
+from acmnet.show.report.page_contents import remarks_of, summary_of
 from acmnet.show.report.page_media import poster_strip
 
 
@@ -62,7 +62,6 @@ class RunPage:
         results: Mapping[str, Detections],
         config: CheckpointConfig,
         settings: Settings,
-        most: int = MOST_VIDEOS,
     ) -> dict[str, Any]:
         """Return what the page tells about the run as a whole; see `summary_of`.
 
@@ -72,9 +71,6 @@ class RunPage:
             What was found. Videos that are not in it are not on the page.
         config, settings
             What `used_settings` returned before anything was localised.
-        most : int
-            How many videos are compared with the training videos, for a warning if
-            they look unlike them.
         """
         data = self.data.only(results)
         return summary_of(
@@ -84,8 +80,26 @@ class RunPage:
             data,
             scored(data, results, config),
             self.limits.shown(shown_score(self.run, settings)),
-            note_unlike(self.run, data, most),
+            note_unlike(self.run, data),
         )
+
+    def remarks(
+        self, results: Mapping[str, Detections], config: CheckpointConfig, most: int
+    ) -> list[str]:
+        """Return what a reader needs before believing what was found.
+
+        Parameters
+        ----------
+        results : mapping from video id to Detections
+            What was found.
+        config : CheckpointConfig
+            What `used_settings` returned before anything was localised.
+        most : int
+            How many videos are compared with the training videos, for a warning if
+            they look unlike them.
+        """
+        warning = note_unlike(self.run, self.data.only(results), most)
+        return list(remarks_of(config, warning))
 
 
 def opened_page(

@@ -151,7 +151,7 @@ def bench_of_run(page: RunPage, who: str, export: LabelExport | None) -> BenchSi
     config, settings = page.used_settings()
     first = _FirstRound(page)
     results = first.look()
-    summary = page.summary(results, config, settings, LOOKED_AT)
+    remarks = page.remarks(results, config, LOOKED_AT)
     names = list(page.data.only(results).annotations.videos)
     plan = _plan(page, config, settings)
     labels = run / MARKS_FILE
@@ -171,9 +171,7 @@ def bench_of_run(page: RunPage, who: str, export: LabelExport | None) -> BenchSi
         classes=list(config.class_names),
         who=who,
         run=run,
-        facts=summary["facts"],
-        scores=summary.get("scores"),
-        run_notes=summary["notes"],
+        run_notes=remarks,
         first_found=first.file,
         refresh=first.refresh,
         outside=lambda: str(state_of(run)["sentence"]),

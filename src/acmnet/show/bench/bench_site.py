@@ -70,8 +70,6 @@ class BenchSite:
     """The run that was opened; None for labels without one."""
     run_notes: Sequence[str] = ()
     """Remarks that a reader needs before believing what the run found."""
-    facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    scores: Mapping[str, Any] | None = None
     first_found: Callable[[], DetectionFile | None] = lambda: None
     """Returns what the run that was opened found, as round 0; None without a run."""
     refresh: Callable[[], None] = lambda: None
@@ -163,8 +161,6 @@ class BenchSite:
             "detections_version": self.detections.version,
             "shown_from": self.detections.shown_from,
             "learn": {"possible": not why_not, "why_not": why_not or None},
-            "facts": dict(self.facts),
-            "scores": self.scores,
             "notes": [sentence for sentence in notes if sentence],
             "videos": [
                 self._video(place, video, suggested.get(video))

@@ -111,7 +111,7 @@ def summary_of(
         "facts": dict(_facts(run, config, settings, data)),
         "class_names": list(config.class_names),
         "thresholds": list(settings.localization.activation_thresholds),
-        "notes": [*_notes(config, report), *_sentences(warning)],
+        "notes": [*_score_remarks(config, report), *remarks_of(config, warning)],
         "shown": dataclasses.asdict(shown),
     }
     if report is not None:
@@ -151,14 +151,29 @@ def _facts(
     )
 
 
-def _notes(config: CheckpointConfig, report: DetectionReport | None) -> Iterator[str]:
+def _score_remarks(
+    config: CheckpointConfig, report: DetectionReport | None
+) -> Iterator[str]:
     """Yield remarks that a reader needs before believing the scores."""
     if report is not None:
         yield from _sentences(*report.notes)
     elif trained_on(config, ()) is None:
         yield from _sentences(NOT_KNOWN_NOTE)
+
+
+def remarks_of(config: CheckpointConfig, warning: str | None) -> Iterator[str]:
+    """Yield remarks that a reader needs before believing what a run found.
+
+    Parameters
+    ----------
+    config : CheckpointConfig
+        The config of the run's newest checkpoint.
+    warning : str or None
+        A sentence about the videos in which it was found.
+    """
     if config.selection != LAST:
         yield f"The checkpoint was chosen on the {config.selection}."
+    yield from _sentences(warning)
 
 
 def _sentences(*notes: str | None) -> Iterator[str]:
