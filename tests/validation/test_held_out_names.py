@@ -28,8 +28,8 @@ def names_of(named, right, labels=20, **further):
         (20, 10, "That is usable with review"),  # 0.5
         (21, 10, "That is not good enough yet"),
         (0, 0, "That is not good enough yet"),
-        (48, 20, "That is no better, so it says nothing of new videos"),
-        (24, 10, "That is no better"),
+        (48, 20, "Naming every action everywhere is no worse, so add videos"),
+        (24, 10, "is no worse"),
         (23, 10, "That is not good enough yet"),
     ],
 )
@@ -47,7 +47,7 @@ def test_naming_one_action_everywhere_is_not_good_enough():
     )
     told, advice = names.sentences(joins_networks=False)
     assert "by naming every action everywhere, 8 of 10 would be" in told
-    assert "That is no better" in told
+    assert "is no worse" in told
     assert "mark every action in three or more videos" in told
     assert "and in 2 of the 2 that do not" in advice
 

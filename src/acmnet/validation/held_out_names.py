@@ -180,7 +180,7 @@ class HeldOutNames:
         """Return whether the names are good enough, in words."""
         if self.named and not self.tells_videos_apart:
             return (
-                "That is no better, so it says nothing of new videos: add videos "
+                "Naming every action everywhere is no worse, so add videos "
                 "without the actions, or mark every action in three or more videos, "
                 "say that you watched these, and learn again with --supervision all."
             )
