@@ -75,7 +75,7 @@ def bouts(one: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
         start, frame = frame, frame + len(list(run))
         name = names.get(number, f"behaviour {number}")
         if name not in NOTHING:
-            yield name, start / fps, frame / fps
+            yield name, round(start / fps, 3), round(frame / fps, 3)
 
 
 def main(source: Path, out: Path, labels: Path) -> None:

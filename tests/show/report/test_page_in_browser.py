@@ -161,6 +161,19 @@ def reported(tiny_run, tmp_path_factory):
     return page
 
 
+def test_a_page_without_scores_says_why_and_has_no_empty_tables(opened, tmp_path):
+    learned, unknown = contents_of(), contents_of()
+    unknown.videos[0].summary["instances"] = None
+    for contents, why in (
+        (learned, "not scored, as the run learned from the true segments"),
+        (unknown, "no true segments are known"),
+    ):
+        write_page(contents, tmp_path / "page.html")
+        page = opened(tmp_path / "page.html")
+        assert page.inner_text("#headline").endswith(f"detections; {why}")
+        assert not page.is_visible("#summary .scroll")
+
+
 def test_the_headline_is_of_videos_that_were_not_trained_on(opened, reported):
     """12 of the 18 were: their number is said, and the headline is of the other six."""
     page = opened(reported)

@@ -81,7 +81,8 @@ class SourceOptions:
         if videos and self.grid != GridOptions():
             raise UsageError(
                 "--fps, --snippet-frames and --stride-frames describe features that "
-                "exist: leave them out when you give video files"
+                "exist: leave them out when you give files of videos or tracks, which "
+                "are read as the run's were"
             )
         if not videos and self.tracks is not None:
             raise UsageError("--tracks stands beside video files: give those, too")

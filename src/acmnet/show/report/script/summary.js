@@ -20,6 +20,8 @@ if (scores) {
   for (const note of dropped) $("notes").append(make("li", note));
   if (scores.ground_truth_sha256) contents.facts["ground truth SHA-256"] = scores.ground_truth_sha256;
 } else {
-  $("headline").textContent = `${counted(videos.length, "video")}, ${counted(contents.parts?.detections ?? all.length, "detection")}; no true segments are known`;
+  const why = videos.some((v) => v.instances) ? "not scored, as the run learned from the true segments" : "no true segments are known";
+  $("headline").textContent = `${counted(videos.length, "video")}, ${counted(contents.parts?.detections ?? all.length, "detection")}; ${why}`;
+  for (const id of ["scores", "classes"]) $(id).parentElement.hidden = true;
 }
 for (const [name, value] of Object.entries(contents.facts)) $("facts").append(make("dt", name), make("dd", value));
