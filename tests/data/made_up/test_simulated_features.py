@@ -294,6 +294,27 @@ def test_the_verb(acmnet, label_file, tmp_path):
     refused(acmnet(*call, "--context", "2"), "context", "[0, 1]")
 
 
+@pytest.mark.parametrize(
+    ("duration", "words"),
+    [
+        (None, "2 of 8 videos have no duration ('validation_0', 'validation_1'); add"),
+        (0.5, "video 'validation_0' has duration 0.5 s, less than one snippet"),
+    ],
+)
+def test_lengths_that_cannot_be_drawn_are_refused_by_file(
+    acmnet, label_file, tmp_path, duration, words
+):
+    values = json.loads(label_file.read_text())
+    for video in list(values["database"].values())[:2]:
+        video |= {"duration": duration, "annotations": []}
+        if duration is None:
+            del video["duration"]
+    label_file.write_text(json.dumps(values))
+    call = ("simulate", "--annotations", label_file, "--out", tmp_path / "out")
+    refused(acmnet(*call), f"{label_file}: {words}")
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_real_annotations_can_be_drawn(shared_data, tmp_path):
     source = shared_data / "thumos14" / "gt_212.json"
     small = dataclasses.replace(SMALL, dimension=8)

@@ -7,7 +7,7 @@ distributed, and how that was chosen, is described in
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ from acmnet.data.made_up.video_simulator import (
 from acmnet.files.file_access import make_folder, write_json
 from acmnet.files.strict_json import parse_json
 from acmnet.files.text_files import read_text
-from acmnet.messages import counted
+from acmnet.messages import counted, some
 
 SIMULATION: Final = "simulation.json"
 
@@ -108,8 +108,7 @@ def simulate(
     file = source if isinstance(source, Source) else Source(source, None)
     annotations = _timed(read_annotations(file.path, file.fps), on_note)
     chosen = chosen_videos(annotations, subsets, videos, settings.seed)
-    for video in chosen.values():
-        n_snippets(video)
+    _refuse_untold_lengths(annotations.source, chosen)
     parameters: dict[str, Any] = {
         "generator": GENERATOR,
         "annotations_sha256": sha256_of_labels(file.path),
@@ -134,6 +133,22 @@ def simulate(
     write_manifest(out / "features", manifest)
     simulator = Simulator(settings, annotations.class_names)
     return _write_missing(simulator, list(chosen.values()), out / "features", on_video)
+
+
+def _refuse_untold_lengths(source: str, chosen: Mapping[str, Video]) -> None:
+    """Refuse videos of which the label file states no length, or too short a one."""
+    untold = [video.id for video in chosen.values() if video.duration_s is None]
+    if untold:
+        which = counted(len(untold), "video", ("has", "have"), of=len(chosen))
+        raise SimulationError(
+            f"{source}: {which} no duration ({some(untold)}); add it to each, in "
+            "seconds, or take a label file that states it"
+        )
+    for video in chosen.values():
+        try:
+            n_snippets(video)
+        except SimulationError as error:
+            raise SimulationError(f"{source}: {error}") from None
 
 
 def _write_missing(
