@@ -142,10 +142,10 @@ def usage_sentence(message: str, tokens: Sequence[str]) -> str:
     """
     if match := _LACKING.fullmatch(message):
         verb, name, rest = match["verb"], match["name"], match["rest"].strip()
-        what = (
+        choice = (
             f"{name} needs a value" if name in tokens else f"acmnet {verb} needs {name}"
         )
-        return f"{what}; acmnet {verb} --help explains it" + (
+        return f"{choice}; acmnet {verb} --help explains it" + (
             f". {rest}" if rest else ""
         )
     if match := _UNUSED.fullmatch(message):

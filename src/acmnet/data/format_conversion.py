@@ -89,8 +89,8 @@ def convert(
     target = target_format(out, to_format)
     if source.exists() and out.exists() and source.samefile(out):
         raise FormatError(f"{out} is the file that is read; name another one to write")
-    given = None if from_format is None else format_named(from_format)
-    if holds_detections(source) and given in (None, *OWN):
+    named_format = None if from_format is None else format_named(from_format)
+    if holds_detections(source) and named_format in (None, *OWN):
         if watched:
             raise FormatError(
                 f"{source} holds detections, of which nobody says what was watched; "
@@ -103,7 +103,7 @@ def convert(
             f"{source} holds labels, which have no scores; leave out --min-score and "
             "--top, or give detections"
         )
-    annotations, origin = _labels(source, given, fps)
+    annotations, origin = _labels(source, named_format, fps)
     notes = annotations.notes
     if watched:
         annotations = watched_where_marked(annotations)
@@ -153,14 +153,14 @@ def _converted_detections(
 
 
 def _labels(
-    path: Path, given: Format | None, fps: float | None
+    path: Path, named_format: Format | None, fps: float | None
 ) -> tuple[Annotations, Format]:
     """Return the labels of a file or a folder, and their format."""
     if not path.exists():
         raise AnnotationError(f"there is no file or folder {path}; check the path")
-    if given is not None and given in (CSV, JSON):
-        return read_own(path, as_json=given == JSON), given
-    foreign = foreign_format(path) if given is None else given
+    if named_format is not None and named_format in (CSV, JSON):
+        return read_own(path, as_json=named_format == JSON), named_format
+    foreign = foreign_format(path) if named_format is None else named_format
     if foreign is None or foreign in OWN:
         return read_annotations(path), own_format(path)
     return read_foreign(path, foreign, fps), foreign

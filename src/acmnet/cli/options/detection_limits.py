@@ -37,10 +37,10 @@ class LimitOptions:
     def __post_init__(self) -> None:
         """Refuse limits that cannot be applied."""
         try:
-            given = self.given()
+            limits = self.given()
         except ValueError as error:
             raise UsageError(f"--{str(error).replace('_', '-')}") from None
-        if self.everything and given != Shown():
+        if self.everything and limits != Shown():
             raise UsageError(
                 "--all leaves nothing out, so it cannot be given with --min-score or "
                 "--top"

@@ -81,14 +81,14 @@ class RecipeSettings:
             If there is no such setting (the nearest name is suggested), or the text is
             no value of it.
         """
-        given: dict[str, object] = {
+        values: dict[str, object] = {
             f"{field.name}.{key.replace('-', '_')}": text
             for field in dataclasses.fields(self)
             for key, text in (getattr(self, field.name) or {}).items()
         }
-        for name, text in given.items():
+        for name, text in values.items():
             _refuse_wrong(name, text)
-        return given
+        return values
 
     def applied(self, trained: Settings) -> Settings:
         """Return a trained run's settings, with the given ones in place of its own.
@@ -98,15 +98,15 @@ class RecipeSettings:
         UsageError
             If a given setting has no effect after training.
         """
-        given = self.by_name()
-        for name in given:
+        overrides = self.by_name()
+        for name in overrides:
             if not name.startswith(AFTER_TRAINING):
                 raise UsageError(
                     f"--{name} only matters while a network is trained, and this run "
                     "is trained already; it can still be used with other settings of "
                     "localization and another teachers.proposal_weight"
                 )
-        return recipes.override(trained, given)
+        return recipes.override(trained, overrides)
 
 
 GivenSettings = Annotated[RecipeSettings, Parameter(name="*")]

@@ -130,17 +130,17 @@ class ExtractorOptions:
             If an option is given that the extractor does not have.
         """
         self._refuse_tracks()
-        given = {
+        options = {
             name: value
             for name in (*GRID_OPTIONS, "flow", "crop", "precision", "least_cosine")
             if (value := getattr(self, name)) != getattr(ExtractorOptions, name)
         }
         if self.extractor == AUTO:
-            return unnamed_extractor(given, features, note)
+            return unnamed_extractor(options, features, note)
         if reads_tracks(self.extractor):
-            return self._of_tracks(given)
+            return self._of_tracks(options)
         tracks = self._layout_of_people() if self._has_pose else None
-        return ExtractionSettings(self.extractor, tracks=tracks, **given)
+        return ExtractionSettings(self.extractor, tracks=tracks, **options)
 
     def words(self) -> tuple[str, ...]:
         """Return the options as they are given to `acmnet extract`.
@@ -162,14 +162,14 @@ class ExtractorOptions:
                 words += [f"--{option}", text]
         return tuple(words)
 
-    def _of_tracks(self, given: Mapping[str, Any]) -> KeypointRequest:
+    def _of_tracks(self, options: Mapping[str, Any]) -> KeypointRequest:
         """Return what is asked of features of tracks.
 
-        ``given`` has the settings of videos that were given, by name.
+        ``options`` has the settings of videos that were given, by name.
         """
         points = ",".join(self.points or ())
         names = [name.strip() for name in points.split(",") if name.strip()]
-        beside = {x: value for x, value in given.items() if x not in GRID_OPTIONS}
+        beside = {x: value for x, value in options.items() if x not in GRID_OPTIONS}
         return KeypointRequest(
             extractor=self.extractor,
             beside=beside if reads_videos(self.extractor) else {},

@@ -70,8 +70,8 @@ class TrainingOptions:
 
     def settings(self) -> Settings:
         """Return the settings of the recipe, with those given by dotted name."""
-        given = self.given.by_name()
-        return recipes.recipe(self.recipe, profile=self.profile, overrides=given)
+        overrides = self.given.by_name()
+        return recipes.recipe(self.recipe, profile=self.profile, overrides=overrides)
 
     def words(self) -> list[str]:
         """Return the options that were given, as the words of a command line."""

@@ -41,9 +41,12 @@ def first_page(columns: int) -> str:
             "Usage: acmnet VERB [OPTIONS]\n",
             *_wrapped(PURPOSE, columns),
             "\nVerbs:",
-            *(_entry(name, what, verbs, columns) for name, what in VERBS.items()),
+            *(_entry(name, purpose, verbs, columns) for name, purpose in VERBS.items()),
             "\nOptions:",
-            *(_entry(name, what, others, columns) for name, what in options.items()),
+            *(
+                _entry(name, purpose, others, columns)
+                for name, purpose in options.items()
+            ),
             "",
             *_wrapped(EXIT_CODES, columns),
             "",
@@ -51,10 +54,10 @@ def first_page(columns: int) -> str:
     )
 
 
-def _entry(name: str, what: str, left: int, columns: int) -> str:
+def _entry(name: str, purpose: str, left: int, columns: int) -> str:
     """Return a name and, in a column of its own, what it is for."""
     indent = " " * (left + 4)
-    lines = _wrapped(what, columns - len(indent))
+    lines = _wrapped(purpose, columns - len(indent))
     return f"  {name:{left}}  " + f"\n{indent}".join(lines)
 
 
@@ -77,9 +80,9 @@ def _wrapped(text: str, columns: int) -> list[str]:
 
 def _columns() -> int:
     """Return how wide the page is: as COLUMNS says, or as the terminal is."""
-    given = os.environ.get("COLUMNS", "")
-    if given.isdecimal() and int(given):
-        columns = int(given)
+    wanted = os.environ.get("COLUMNS", "")
+    if wanted.isdecimal() and int(wanted):
+        columns = int(wanted)
     else:
         try:
             columns = os.get_terminal_size(sys.stdout.fileno()).columns

@@ -107,10 +107,10 @@ def write_or_print(
         What results JSON tells about the detections, besides what was left out.
     """
     results = dict(sorted(results.items()))
-    given = limits.given()
-    if given != Shown():
-        external_data = {**external_data, "left_out": dataclasses.asdict(given)}
-    everything = given.of_all(results)
+    limits_given = limits.given()
+    if limits_given != Shown():
+        external_data = {**external_data, "left_out": dataclasses.asdict(limits_given)}
+    everything = limits_given.of_all(results)
     rule = limits.shown(from_score)
     shown = rule.of_all(results)
     for output in outputs:
@@ -121,20 +121,20 @@ def write_or_print(
         for video, detections in shown.items():
             console.print(detections_table(video, detections, most))
     if all(output.format in UNFILTERED for output in outputs) and outputs:
-        shown, rule = everything, given
+        shown, rule = everything, limits_given
     left_out = left_out_of_all(results, shown, rule, "shown", "shows")
     if left_out is not None:
         note(left_out)
 
 
 def print_next(
-    given: Sequence[Path], files: Sequence[Path], outputs: Sequence[Output]
+    videos: Sequence[Path], files: Sequence[Path], outputs: Sequence[Output]
 ) -> None:
     """Print the command that shows the detections of videos, if JSON was written.
 
     Parameters
     ----------
-    given : sequence of Path
+    videos : sequence of Path
         The videos and folders that the user named.
     files : sequence of Path
         The files of the videos; empty where these are files of tracks.
@@ -149,7 +149,7 @@ def print_next(
         f"render {first_video} --detections {written_path} --out drawn.mp4 draws them"
     )
     if len(files) > 1:
-        named = len(given) <= MOST_NAMED
-        places = " ".join(quote(str(x)) for x in given) if named else "VIDEOS"
+        named = len(videos) <= MOST_NAMED
+        places = " ".join(quote(str(x)) for x in videos) if named else "VIDEOS"
         next_one = f"cut {written_path} {places} --out clips cuts them out"
     console.print(f"next: acmnet {next_one}", markup=False)

@@ -104,7 +104,7 @@ class RunPage:
 
 def opened_page(
     run: Path,
-    given: RunDataOptions,
+    run_data: RunDataOptions,
     videos: Path | None,
     limits: LimitOptions,
     device: str,
@@ -115,7 +115,7 @@ def opened_page(
     ----------
     run : Path
         The run.
-    given : RunDataOptions
+    run_data : RunDataOptions
         The data and settings that the user gave.
     videos : Path or None
         The folder of the video files.
@@ -124,13 +124,13 @@ def opened_page(
     device : str
         Where the networks run.
     """
-    data = given.opened(run)
+    data = run_data.opened(run)
     return RunPage(
         run=run,
         data=data,
         files=_files_of(data, videos),
         limits=limits,
-        given=given.settings,
+        given=run_data.settings,
         device=device,
     )
 

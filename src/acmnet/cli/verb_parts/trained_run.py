@@ -37,9 +37,9 @@ Find = Callable[
 """Finds the actions in videos, as `localize_videos` does."""
 
 
-def loaded(run: Path, device: str, given: RecipeSettings) -> TrainedModel:
+def loaded(run: Path, device: str, settings: RecipeSettings) -> TrainedModel:
     """Load a run, with the settings given by dotted name in place of its own."""
-    return load(run, settings=given.applied, device=join_processes(device))
+    return load(run, settings=settings.applied, device=join_processes(device))
 
 
 def localised(

@@ -32,7 +32,7 @@ TABLES: Final = "The name of the table. " + "; ".join(
 def ablate_command(
     table: Annotated[str, Parameter(help=TABLES)],
     *,
-    given: Training,
+    training: Training,
     out: OutputFolder,
     folding: Folding = FoldOptions(),
     seeds: Seeds = (0, 1, 2),
@@ -64,12 +64,12 @@ def ablate_command(
     """
     named = study(table)
     refuse_unwritable(out / f"{table}.json", json_path)
-    base = given.request(out, device)
+    base = training.request(out, device)
     deal = folding.deal_with_note(base.data)
     request = AblationRequest(
         study=named,
         base=base,
-        overrides=given.given.by_name(),
+        overrides=training.given.by_name(),
         folds=deal.folds,
         groups=deal.groups,
         seeds=seeds,

@@ -151,13 +151,16 @@ def _note_trained_on(
 
     Another note tells if the run does not say what it was trained on.
     """
-    seen = trained_on(model.config, videos)
-    if seen is None:
+    trained_videos = trained_on(model.config, videos)
+    if trained_videos is None:
         note(
             f"{NOT_KNOWN_NOTE}, and so are its probabilities; calibrate on other videos"
         )
-    elif seen:
-        note(f"{trained_on_note(seen, len(videos))}, so calibrate on other videos")
+    elif trained_videos:
+        note(
+            f"{trained_on_note(trained_videos, len(videos))}, so calibrate on other "
+            "videos"
+        )
     reviewed = reviews_note(annotations)
     if reviewed is not None:
         note(reviewed)

@@ -23,7 +23,7 @@ from acmnet.validation.folds import fold_problems
 
 @app.command(help_epilogue=TRAINING_EPILOGUE)
 def check(
-    *, given: Training, folds: int | None = None, groups: str | None = None
+    *, training: Training, folds: int | None = None, groups: str | None = None
 ) -> None:
     """Report every problem in labels and features that would stop training.
 
@@ -41,9 +41,9 @@ def check(
         Report the same for folds that keep each group of videos together: a CSV with
         the columns video,group, or the name of a column of the label file.
     """
-    settings, data = given.settings(), given.data()
+    settings, data = training.settings(), training.data()
     unread = list(bad_features(data))
-    marks = given_marks(data.annotations, given.supervision)
+    marks = given_marks(data.annotations, training.supervision)
     problems = list(data_problems(data, for_training=True, marks=marks))
     # a file whose header is damaged is in both lists: report it once
     refusals = [says for refuse, says in problems if refuse and says not in unread]
@@ -75,7 +75,7 @@ def check(
         f"{counted(taken.epochs, 'epoch')}"
     )
     if not quiet():
-        options = shlex.join(given.words())
+        options = shlex.join(training.words())
         console.print(f"next: acmnet train {options} --out runs/first", markup=False)
     fail_for_missing(data)
 

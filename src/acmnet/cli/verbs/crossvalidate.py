@@ -47,7 +47,7 @@ POOLED_SPREAD: Final = "std, one ranking"
 @app.command(name="crossvalidate", help_epilogue=TRAINING_EPILOGUE)
 def crossvalidate_command(
     *,
-    given: Training,
+    training: Training,
     out: OutputFolder,
     folding: Folding = FoldOptions(),
     seeds: Seeds = (0, 1, 2),
@@ -85,7 +85,7 @@ def crossvalidate_command(
         Also write the scores to this JSON file, as fractions of 1.
     """
     refuse_unwritable(out / f"seed_0/{DETECTIONS}", json_path)
-    request = given.request(out, device)
+    request = training.request(out, device)
     deal = folding.deal_with_note(request.data)
     result = _with_bar(request, deal, seeds, parse_tiou(tiou), at_a_time.requested())
     values = result.to_json()
@@ -100,7 +100,7 @@ def crossvalidate_command(
     if json_path is not None:
         write_json(json_path, values)
     each = f"{deal.words}, {counted(len(seeds), 'seed')}"
-    title = f"{each}, {given.recipe} ({request.profile})"
+    title = f"{each}, {training.recipe} ({request.profile})"
     _print_scores(title, result.tiou, values, has_spread=len(seeds) > 1)
     spread = f" ± {100 * values['average_std']:.2f}" if len(seeds) > 1 else ""
     console.print(

@@ -44,7 +44,7 @@ def extract(
     videos: Annotated[list[Path], Parameter(negative=())],
     *,
     out: OutputFolder | None = None,
-    given: Extracting = ExtractorOptions(),
+    extracting: Extracting = ExtractorOptions(),
     workers: Annotated[int, Running] = cores(),
     engine: Annotated[Engine, Running] = "local",
     shard: Annotated[str | None, Running] = None,
@@ -88,8 +88,10 @@ def extract(
         return
     if out is None:
         raise UsageError("--out is missing: name a directory for the features")
-    requested = given.settings(out)
-    files, tracks = find_recordings(videos, requested.extractor, given.tracks, note)
+    requested = extracting.settings(out)
+    files, tracks = find_recordings(
+        videos, requested.extractor, extracting.tracks, note
+    )
     device = join_processes(device)
     settings = with_fastest(
         settled(requested, files, tracks, out),

@@ -54,8 +54,8 @@ def features(
     """
     refuse_unwritable(out / MANIFEST_NAME)
     fps_alone = grid.fps is not None and grid == GridOptions(fps=grid.fps)
-    given = None if fps_alone else grid.grid()
-    chosen = release_named(release, given, grid.fps if fps_alone else None)
+    given_grid = None if fps_alone else grid.grid()
+    chosen = release_named(release, given_grid, grid.fps if fps_alone else None)
     labels = None if annotations is None else read_annotations(annotations, label_fps)
     with Waiting(errors, "reading", "videos", silent=quiet()) as bar:
         done = collect(

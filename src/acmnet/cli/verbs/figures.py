@@ -34,7 +34,7 @@ def figures_command(
     run: Path,
     *,
     out: OutputFolder,
-    given: RunData = RunDataOptions(),
+    run_data: RunData = RunDataOptions(),
     video: Annotated[list[str] | None, Parameter(negative=())] = None,
     device: Device = "auto",
 ) -> None:
@@ -61,8 +61,8 @@ def figures_command(
         the most true segments.
     """
     refuse_unwritable(out / "map.png")
-    model = loaded(run, device, given.settings)
-    data = given.opened(run)
+    model = loaded(run, device, run_data.settings)
+    data = run_data.opened(run)
     chosen = _chosen(data, video)
     written = list(write_training_figure(run / LOG_FILE, out / "training"))
     teachers = model.settings.teachers.count

@@ -109,8 +109,8 @@ def label(
     browser
         Open the page in the default browser.
     """
-    given = given_settings.by_name()
-    settings = recipes.recipe(recipe, profile=profile, overrides=given)
+    overrides = given_settings.by_name()
+    settings = recipes.recipe(recipe, profile=profile, overrides=overrides)
     files = _files(videos, extracting)
     folder = out.with_suffix(".bench")
     export = _export(out, to_format, folder, files)
@@ -128,7 +128,7 @@ def label(
         videos=videos,
         files=files,
         extracting=extracting.words(),
-        options=_options(recipe, profile, given),
+        options=_options(recipe, profile, overrides),
         device=device,
         settings=settings,
     )
@@ -275,13 +275,13 @@ def videos_of_tracks(videos: Path, tracks: Path) -> dict[str, Path]:
             f"with --tracks; acmnet render {tracks} --out DRAWN/ draws tracks as "
             "videos where there are none"
         )
-    for what, lacking, others in (
+    for kind, lacking, others in (
         ("recording", recordings, f"no video in {videos}"),
         ("video", files, f"no tracks in {tracks}"),
     ):
         missing = [name for name in lacking if name not in with_tracks]
         if missing:
-            have = counted(len(missing), what, ("has", "have"), of=len(lacking))
+            have = counted(len(missing), kind, ("has", "have"), of=len(lacking))
             note(f"{have} {others} and cannot be marked here: {some(missing)}")
     return with_tracks
 
@@ -357,12 +357,12 @@ def user_name() -> str:
 
 
 def _options(
-    recipe: str, profile: str | None, given: dict[str, object]
+    recipe: str, profile: str | None, overrides: dict[str, object]
 ) -> tuple[str, ...]:
     """Return the options of `acmnet train` that say how to train."""
     options = ["--recipe", recipe]
     if profile is not None:
         options += ["--profile", profile]
-    for name, value in given.items():
+    for name, value in overrides.items():
         options += [f"--{name.replace('_', '-')}", str(value)]
     return tuple(options)

@@ -95,7 +95,7 @@ def localize(
     *,
     run: Path | None = None,
     untrained: Untrained = UntrainedOptions(),
-    given: Outputs = OutputOptions(),
+    output_options: Outputs = OutputOptions(),
     limits: Limits = LimitOptions(),
     source: Source = SourceOptions(),
     calibrated: Calibrated = CalibrationOptions(),
@@ -122,7 +122,7 @@ def localize(
     is_untrained = untrained.is_given()
     _refuse_contradictions(run, is_untrained, calibrated)
     source.refuse_contradictions(videos or [])
-    outputs = given.outputs()
+    outputs = output_options.outputs()
     where = join_processes(device)
     chosen = untrained.choice() if is_untrained else None
     pictures: Sequence[Path] = ()

@@ -41,7 +41,7 @@ PAGE: Final = "report.html"
 def report_command(
     run: Path,
     *,
-    given: RunData = RunDataOptions(),
+    run_data: RunData = RunDataOptions(),
     videos: Path | None = None,
     out: Path | None = None,
     limits: Limits = LimitOptions(),
@@ -68,7 +68,7 @@ def report_command(
     """
     path = run / PAGE if out is None else out
     refuse_unwritable(path)
-    page = opened_page(run, given, videos, limits, device)
+    page = opened_page(run, run_data, videos, limits, device)
     failures: list[FeatureError] = []
     n_videos, beside = _write(page, path, failures)
     size = f"{path.stat().st_size / 1e6:.1f} MB"

@@ -42,7 +42,7 @@ COLUMNS = ("rank", "video", "label", "start", "end", "why")
 def suggest_command(
     run: Path,
     *,
-    given: RunData = RunDataOptions(),
+    run_data: RunData = RunDataOptions(),
     marks: Path | None = None,
     count: int = 10,
     out: Path | None = None,
@@ -77,9 +77,9 @@ def suggest_command(
         raise UsageError(f"--out must be a .json or a .csv file, got {out}")
     refuse_unwritable(out)
     config = load_config(run)
-    candidates = _candidates(run, given, config)
-    names, times = _marked(run, marks, config, given.label_fps)
-    model = loaded(run, device, given.settings)
+    candidates = _candidates(run, run_data, config)
+    names, times = _marked(run, marks, config, run_data.label_fps)
+    model = loaded(run, device, run_data.settings)
     failures: list[FeatureError] = []
     with counting("looking", candidates) as one_more:
         assessed = assess(
@@ -109,15 +109,15 @@ class _Marked(NamedTuple):
     """What was marked in each video that has marks."""
 
 
-def _candidates(run: Path, given: RunDataOptions, config: CheckpointConfig) -> Data:
+def _candidates(run: Path, run_data: RunDataOptions, config: CheckpointConfig) -> Data:
     """Return the videos that may be suggested, with their features.
 
     These are the videos that were asked for by a label file or a subset. When nothing
     was asked for, they are those that the run was trained on, and those with features
     that the label file does not know.
     """
-    data = given.opened(run)
-    if given.annotations is not None or given.subset is not None:
+    data = run_data.opened(run)
+    if run_data.annotations is not None or run_data.subset is not None:
         return data
     known = training_videos(config)
     if known is not None:

@@ -23,7 +23,7 @@ from acmnet.runs.training_run import train_run
 @app.command(help_epilogue=TRAINING_EPILOGUE)
 def train(
     *,
-    given: Training,
+    training: Training,
     out: OutputFolder,
     seed: int = 0,
     select: str = LAST,
@@ -70,11 +70,11 @@ def train(
         in_out=resume and overwrite, elsewhere=None not in (from_, resume_from)
     )
     refuse_unwritable(out / "log.jsonl")
-    request = given.request(out, device)
+    request = training.request(out, device)
     data, selection = request.data, None
     if select != LAST:
         chosen_on = dataclasses.replace(data.source, subset=select)
-        selection = open_data(chosen_on, note, skip_missing=given.skip_missing)
+        selection = open_data(chosen_on, note, skip_missing=training.skip_missing)
     request = dataclasses.replace(
         request,
         seed=seed,

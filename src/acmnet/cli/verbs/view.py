@@ -61,7 +61,7 @@ FROM_RUN: Final = "names of the run"
 def view_command(
     run: Path,
     *,
-    given: RunData = RunDataOptions(),
+    run_data: RunData = RunDataOptions(),
     videos: Path | None = None,
     out: Path | None = None,
     to_format: str | None = None,
@@ -102,7 +102,7 @@ def view_command(
     browser
         Open the page in the default browser.
     """
-    page = opened_page(run, given, videos, limits, device)
+    page = opened_page(run, run_data, videos, limits, device)
     site = bench_of_run(page, who, export_of_run(page, out, to_format))
     note_reviewed_precision(run)
     serve(site, port, browser)
@@ -277,7 +277,9 @@ def _take_in(store: MarkStore, page: RunPage, config: CheckpointConfig) -> None:
         return
     at, everything = present_time(), page.data.everything or page.data.annotations
     on_page = store.snapshot().videos
-    known_s = {name: own.duration_s for name, own in on_page.items() if own.duration_s}
+    known_s = {
+        name: video.duration_s for name, video in on_page.items() if video.duration_s
+    }
     unsigned = list(_marks_learned_from(everything, config, known_s, page.data))
     marks = [new_mark(mark, FROM_RUN, at, config.class_names) for mark in unsigned]
     durations_s = {
@@ -308,10 +310,10 @@ def _marks_learned_from(
         duration_s = known_s.get(name) or video.duration_s
         if not (duration_s or video.labels) and name in data.store.files:
             duration_s = data.length_s(name)
-        own = dataclasses.replace(video, duration_s=duration_s)
+        learned = dataclasses.replace(video, duration_s=duration_s)
         if not config.taught_times:
-            own = dataclasses.replace(own, instances=(), points=(), watched=())
-        videos[name] = own
+            learned = dataclasses.replace(learned, instances=(), points=(), watched=())
+        videos[name] = learned
     yield from marks_in_annotations(dataclasses.replace(everything, videos=videos))
 
 

@@ -165,9 +165,9 @@ def _read_json(reader: _Reader, text: str) -> LenientReading:
             return LenientReading(reader.read(json.dumps(content)), ())
     findings += _mended(reader, bare, database)
     for head in (content, bare) if database else ():
-        whole = json.dumps({**head, "database": database})
+        mended = json.dumps({**head, "database": database})
         try:
-            return LenientReading(reader.read(whole), tuple(findings))
+            return LenientReading(reader.read(mended), tuple(findings))
         except AnnotationError as error:
             findings.append(_refused(source, str(error)))
     return LenientReading(None, tuple(findings))

@@ -43,17 +43,18 @@ def cuts_of(
     ValueError: a.json: cuts_s must be a list of ascending times above 0, in seconds, \
 got '[4.5, 2]'; remove the file and extract again
     """
-    given = record.get("cuts_s")
-    if given is None:
+    cuts_s = record.get("cuts_s")
+    if cuts_s is None:
         return None
-    is_list = isinstance(given, list) and all(
-        isinstance(x, int | float) and not isinstance(x, bool) for x in given
+    is_list = isinstance(cuts_s, list) and all(
+        isinstance(x, int | float) and not isinstance(x, bool) for x in cuts_s
     )
     if is_list and all(
-        low < high for low, high in zip([0.0, *given], [*given, math.inf], strict=True)
+        low < high
+        for low, high in zip([0.0, *cuts_s], [*cuts_s, math.inf], strict=True)
     ):
-        return tuple(map(float, given))
+        return tuple(map(float, cuts_s))
     raise error(
         f"{path}: cuts_s must be a list of ascending times above 0, in seconds, got "
-        f"{quoted(str(given))}; remove the file and extract again"
+        f"{quoted(str(cuts_s))}; remove the file and extract again"
     )

@@ -182,9 +182,9 @@ class _Holder:
             return merged, []
         return instances, scores
 
-    def _segment(self, given: Segment) -> Segment | None:
+    def _segment(self, segment: Segment) -> Segment | None:
         """Return a segment with times as the format has them; None before time 0."""
-        start_s, end_s = given.start_s, given.end_s
+        start_s, end_s = segment.start_s, segment.end_s
         if start_s < 0 and not self._can("times before 0"):
             if end_s <= 0:
                 return None
@@ -217,16 +217,16 @@ class _Holder:
         self, video: Video, instances: Sequence[Instance], points: Sequence[Point]
     ) -> float | None:
         """Return the duration that the file will state; None if it states none."""
-        given = video.duration_s
+        duration_s = video.duration_s
         if self._can("every frame"):
             k = self.content.per_second("frames")
             ends = [round(x.segment.end_s * k) for x in instances]
             ends += [round(x.time_s * k) + 1 for x in points]
-            exact = max([round((given or 0.0) * k), *ends]) / k
-            self.count["lengths"] += given is not None and exact != given
+            exact = max([round((duration_s or 0.0) * k), *ends]) / k
+            self.count["lengths"] += duration_s is not None and exact != duration_s
             return exact
-        if given is None or self._can("durations"):
-            return given
+        if duration_s is None or self._can("durations"):
+            return duration_s
         self.count["durations"] += 1
         return None
 

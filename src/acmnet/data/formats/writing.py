@@ -214,9 +214,9 @@ def _places(path: Path, stems: list[str], file_format: Format) -> list[Path]:
         return [path / f"labels{suffix}" if path.is_dir() else path]
     if is_file:
         if len(stems) != 1:
-            what = {"video": "video", "class": "class"}[file_format.one_file]
+            owner = {"video": "video", "class": "class"}[file_format.one_file]
             raise AnnotationError(
-                f"{path} can hold one {what} in this format, and there are "
+                f"{path} can hold one {owner} in this format, and there are "
                 f"{len(stems)}: name a folder, such as {path.with_suffix('')}, and the "
                 f"format {file_format.name}"
             )

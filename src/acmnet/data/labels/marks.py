@@ -271,8 +271,8 @@ def watched_where_marked(annotations: Annotations) -> Annotations:
         if not video.instances:
             return video
         end_s = LARGEST_SECONDS if video.duration_s is None else video.duration_s
-        whole = WatchedSpan(None, Segment(0.0, end_s))
-        return dataclasses.replace(video, watched=(whole,))
+        whole_video = WatchedSpan(None, Segment(0.0, end_s))
+        return dataclasses.replace(video, watched=(whole_video,))
 
     videos = {video.id: watched(video) for video in annotations.videos.values()}
     return dataclasses.replace(annotations, videos=videos)

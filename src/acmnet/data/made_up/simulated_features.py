@@ -199,8 +199,8 @@ def _flat(content: object) -> dict[str, object]:
     if not isinstance(content, dict):
         return {}
     settings = content.get("settings")
-    rest = {key: value for key, value in content.items() if key != "settings"}
-    return rest | (settings if isinstance(settings, dict) else {})
+    others = {key: value for key, value in content.items() if key != "settings"}
+    return others | (settings if isinstance(settings, dict) else {})
 
 
 def _timed(annotations: Annotations, on_note: Callable[[str], None]) -> Annotations:

@@ -74,9 +74,9 @@ def parts_in_files(source: Path, names: Path | None = None) -> list[Part]:
             f"{source} has no features; they are read from files that end with "
             f"{', '.join(SUFFIXES)}: save those of other files as .npy"
         )
-    seen: dict[tuple[str, str], Part] = {}
+    first_parts: dict[tuple[str, str], Part] = {}
     for part in parts:
-        other = seen.setdefault((part.video, part.stream), part)
+        other = first_parts.setdefault((part.video, part.stream), part)
         if other is not part:
             raise FeatureError(
                 f"video {quoted(part.video)} is there twice: in {other.origin} and "

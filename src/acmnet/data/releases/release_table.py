@@ -63,14 +63,14 @@ RELEASES: Final = (
 """All releases that are known."""
 
 
-def release_named(name: str, given: SnippetGrid | None, fps: float | None) -> Release:
+def release_named(name: str, grid: SnippetGrid | None, fps: float | None) -> Release:
     """Return a release, with its grid.
 
     Parameters
     ----------
     name : str
         The name of one of `RELEASES`.
-    given : SnippetGrid or None
+    grid : SnippetGrid or None
         The grid that the user states, for ``other``.
     fps : float or None
         Another frame rate than the usual one of the release.
@@ -85,13 +85,13 @@ def release_named(name: str, given: SnippetGrid | None, fps: float | None) -> Re
         names = ", ".join(known.name for known in RELEASES)
         raise FeatureError(f"there is no release {quoted(name)}; known are {names}")
     if release.grid is None:
-        if given is None:
+        if grid is None:
             raise FeatureError(
                 f"features of the release {release.name!r} need their grid: --fps, "
                 "--snippet-frames and --stride-frames"
             )
-        return dataclasses.replace(release, grid=given)
-    if given is not None:
+        return dataclasses.replace(release, grid=grid)
+    if grid is not None:
         raise FeatureError(
             f"the release {release.name!r} states its grid; of its options give --fps "
             "at most, or name the release other"

@@ -118,13 +118,15 @@ def columns_of(header: Sequence[str]) -> LandmarkColumns:
             is_state |= named[1] in STATE_WORDS
             part = named[1] if named[1] in AXES else SURE
             places.setdefault((named[0], part), i)
-    whole = _complete_points(places)
+    complete = _complete_points(places)
     individual = _place(plain, _INDIVIDUAL)
-    bodies = {} if individual is not None or point is not None else _side_by_side(whole)
+    bodies = (
+        {} if individual is not None or point is not None else _side_by_side(complete)
+    )
     clocks = [i for i, name in enumerate(plain) if _unit(name) is not None]
     time = next((i for i in clocks if _unit(plain[i])), clocks[0] if clocks else None)
     return LandmarkColumns(
-        {key: i for key, i in places.items() if key[0] in whole},
+        {key: i for key, i in places.items() if key[0] in complete},
         is_state,
         individual,
         point,

@@ -159,8 +159,8 @@ def _owners(
     Keys are the individuals that stand side by side in a row, or one blank.
     """
     if not columns.side_by_side:
-        who, names = _keys(table, columns.individual, "individual")
-        return {"": who}, names
+        owner, names = _keys(table, columns.individual, "individual")
+        return {"": owner}, names
     cells: dict[str, list[str]] = {}
     for body in dict.fromkeys(body for body, _ in columns.side_by_side.values()):
         track = columns.tracks.get(body)
@@ -230,8 +230,8 @@ def _refuse_repeated(
     columns: LandmarkColumns,
 ) -> None:
     """Refuse two rows that say the same thing of one frame."""
-    who = owners.get("", np.zeros_like(rows))
-    keys = np.stack([part, who, rows])
+    owner = owners.get("", np.zeros_like(rows))
+    keys = np.stack([part, owner, rows])
     order = np.lexsort(keys)
     same = np.flatnonzero((np.diff(keys[:, order], axis=1) == 0).all(axis=0))
     if same.size:

@@ -181,15 +181,15 @@ def _names(
     path: Path, stated: Mapping[str, object], key: str, n: int, prefix: str
 ) -> tuple[str, ...]:
     """Return n names, numbered ones where the manifest gives none."""
-    given = stated.get(key)
-    if given is None:
+    names = stated.get(key)
+    if names is None:
         return tuple(f"{prefix}{i}" for i in range(n))
-    if not isinstance(given, list) or not all(isinstance(x, str) for x in given):
+    if not isinstance(names, list) or not all(isinstance(x, str) for x in names):
         raise TrackError(
             f"{path}: {key} in its manifest must be a list of names, got "
-            f"{quoted(str(given))}"
+            f"{quoted(str(names))}"
         )
-    return tuple(given)
+    return tuple(names)
 
 
 def _number(

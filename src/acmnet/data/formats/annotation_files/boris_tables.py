@@ -156,7 +156,7 @@ def read(source: Source) -> Parsed:
     separator = "\t" if text.count("\t") > text.count(",") else ","
     rows = csv.reader(lines_with_ends(text), delimiter=separator, strict=True)
     reader: _Reader | None = None
-    given = ""
+    video = ""
     try:
         for cells in rows:
             if not any(cell.strip() for cell in cells):
@@ -166,9 +166,9 @@ def read(source: Source) -> Parsed:
                 continue
             columns = columns_of(cells)
             if columns is not None:
-                reader = _Reader(source, columns, given)
+                reader = _Reader(source, columns, video)
             elif cells[0].startswith("Player #1") and len(cells) > 1:
-                given = cells[1].strip()
+                video = cells[1].strip()
             elif rows.line_num > HEADER_ROWS:
                 break
     except csv.Error as error:

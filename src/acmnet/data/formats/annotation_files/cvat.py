@@ -136,8 +136,8 @@ def read(source: Source) -> Parsed:
     read_xml(source, reader.start, reader.end)
     notes = []
     if reader.tags:
-        what = counted(reader.tags, "tag")
-        notes.append(f"{source.path}: {what} of single frames, not read")
+        tags = counted(reader.tags, "tag")
+        notes.append(f"{source.path}: {tags} of single frames, not read")
     video = video_of(reader.video(), *reader.marks.of_video())
     return Parsed([video], tuple(reader.classes), tuple(notes))
 

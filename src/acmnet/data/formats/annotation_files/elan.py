@@ -130,8 +130,8 @@ class _Reader:
                 f"{some(self.dependent)}"
             )
         if self.unaligned:
-            what = counted(self.unaligned, "annotation")
-            yield f"{self.source.path}: {what} not aligned with time, not read"
+            annotations = counted(self.unaligned, "annotation")
+            yield f"{self.source.path}: {annotations} not aligned with time, not read"
 
 
 def _slot_s(where: str, value: str | None) -> float | None:

@@ -170,8 +170,10 @@ def read(source: Source) -> Parsed:
     others = [x.name for x in columns if x not in chosen and x.name != BACKGROUND]
     notes = []
     if others:
-        what = counted(len(others), "column")
-        notes.append(f"{source.path}: {what} not read as behaviours: {some(others)}")
+        columns_left = counted(len(others), "column")
+        notes.append(
+            f"{source.path}: {columns_left} not read as behaviours: {some(others)}"
+        )
     marked_video = video_of(video, *marks.of_video(), duration_s=n / fps)
     return Parsed([marked_video], tuple(names), tuple(notes))
 
@@ -202,9 +204,9 @@ def _table(content: Content, first: tuple[str, ...]) -> str:
     writer = csv.writer(out)
     writer.writerow(["", *first, *names])
     for row in range(n):
-        seen = [chr(cells[name][row]) for name in names]
-        extra = ["0" if "1" in seen else "1" for _ in first]
-        writer.writerow([row, *extra, *seen])
+        cells_of_row = [chr(cells[name][row]) for name in names]
+        extra = ["0" if "1" in cells_of_row else "1" for _ in first]
+        writer.writerow([row, *extra, *cells_of_row])
     return out.getvalue()
 
 

@@ -152,14 +152,14 @@ class _Reader:
         """Yield the segments of a region of the timeline."""
         fps = self.source.frame_rate(video)
         for part in value.ranges:
-            given: object = part._asdict() if isinstance(part, _Range) else part
-            if not isinstance(given, dict):
+            values: object = part._asdict() if isinstance(part, _Range) else part
+            if not isinstance(values, dict):
                 raise AnnotationError(
                     f"{where}: a range must be an object with start and end, got "
                     f"{reprlib.repr(part)}; export the project as JSON"
                 )
-            first = frame(where, "start", given.get("start"))
-            last = frame(where, "end", given.get("end"))
+            first = frame(where, "start", values.get("start"))
+            last = frame(where, "end", values.get("end"))
             marked = segment(where, (first - 1) / fps, last / fps)
             for label in value.labels:
                 yield Instance(action_name(where, label), marked)
@@ -173,10 +173,10 @@ def read(source: Source) -> Parsed:
     videos = [reader.task(index, task) for index, task in enumerate(tasks)]
     notes = []
     if reader.others:
-        what = counted(reader.others, "region")
+        regions = counted(reader.others, "region")
         notes.append(
-            f"{source.path}: {what} that are neither timeline labels nor choices, not "
-            "read"
+            f"{source.path}: {regions} that are neither timeline labels nor choices, "
+            "not read"
         )
     return Parsed(videos, notes=tuple(notes))
 

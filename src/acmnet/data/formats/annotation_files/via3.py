@@ -94,8 +94,8 @@ class _Reader:
         anchors = {key: x.get("anchor_id") for key, x in self.attributes.items()}
         temporal = [key for key, anchor in anchors.items() if anchor == SEGMENTS]
         self.main = next(iter(temporal or anchors), None)
-        whole = [key for key, anchor in anchors.items() if anchor == WHOLE_FILE]
-        self.used = [self.main, *whole[:1]]
+        whole_file = [key for key, anchor in anchors.items() if anchor == WHOLE_FILE]
+        self.used = [self.main, *whole_file[:1]]
         self.regions = 0
         self.marks = MarkList()
         self.names: dict[str, list[str]] = {}
@@ -116,9 +116,9 @@ class _Reader:
         file = self.files[first]
         return video_name(where, file.get("fname") or file.get("src"))
 
-    def add(self, key: str, given: Mapping[str, Any] | _Entry) -> None:
+    def add(self, key: str, values: Mapping[str, Any] | _Entry) -> None:
         """Read one entry of the metadata."""
-        entry = given._asdict() if isinstance(given, _Entry) else given
+        entry = values._asdict() if isinstance(values, _Entry) else values
         where = f"{self.source.path}: metadata {key!r}"
         video = self.videos.get(str(entry.get("vid")))
         if video is None:
@@ -196,8 +196,8 @@ def read(source: Source) -> Parsed:
     ]
     notes = []
     if reader.regions:
-        what = counted(reader.regions, "region")
-        notes.append(f"{source.path}: {what} in pictures, not read")
+        regions = counted(reader.regions, "region")
+        notes.append(f"{source.path}: {regions} in pictures, not read")
     return Parsed(videos, reader.classes(), tuple(notes))
 
 

@@ -41,8 +41,8 @@ def _milliseconds(where: str, text: str) -> int:
             f"{where}: a time must be decimal, such as 0:01.500 or 1:02:03.004, got "
             f"{quoted(text)}; set the time format of Audition to Decimal"
         )
-    hours, minutes, seconds, rest = (int(x or 0) for x in match.groups())
-    return ((hours * 60 + minutes) * 60 + seconds) * 1000 + rest
+    hours, minutes, seconds, milliseconds = (int(x or 0) for x in match.groups())
+    return ((hours * 60 + minutes) * 60 + seconds) * 1000 + milliseconds
 
 
 def _clock(time_s: float) -> str:
@@ -53,11 +53,11 @@ def _clock(time_s: float) -> str:
     >>> _clock(1.5), _clock(3723.004)
     ('0:01.500', '1:02:03.004')
     """
-    seconds, rest = divmod(round(1000 * time_s), 1000)
+    seconds, milliseconds = divmod(round(1000 * time_s), 1000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     head = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
-    return f"{head}:{seconds:02d}.{rest:03d}"
+    return f"{head}:{seconds:02d}.{milliseconds:03d}"
 
 
 def read(source: Source) -> Parsed:

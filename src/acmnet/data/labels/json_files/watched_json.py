@@ -32,9 +32,9 @@ def watched_entry(video: Video) -> Any:
     for span in video.watched:
         key = ALL_CLASSES if span.label is None else span.label
         by_class.setdefault(key, []).append(span.segment)
-    whole = _whole_video(video.duration_s)
+    whole_video = _whole_video(video.duration_s)
     values = {
-        key: True if spans == whole else [[x.start_s, x.end_s] for x in spans]
+        key: True if spans == whole_video else [[x.start_s, x.end_s] for x in spans]
         for key, spans in by_class.items()
     }
     return values[ALL_CLASSES] if list(values) == [ALL_CLASSES] else values
@@ -125,8 +125,8 @@ def times(what: str, value: object, remedy: str) -> Segment:
         If the value is not a list of two finite numbers, or does not end after it
         starts.
     """
-    given = value if isinstance(value, list) else []
-    numbers = [seconds(x, in_quotes=True) for x in given]
+    pair = value if isinstance(value, list) else []
+    numbers = [seconds(x, in_quotes=True) for x in pair]
     start_s, end_s = numbers if len(numbers) == 2 else (None, None)
     if start_s is None or end_s is None:
         raise AnnotationError(

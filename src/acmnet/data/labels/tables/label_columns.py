@@ -162,9 +162,9 @@ def _refuse_other_unit(source: str, name: str, meaning: str) -> None:
     """Refuse a column whose name states another unit than seconds."""
     unit = _UNIT.search(name)
     if unit and unit[1].casefold().strip(". ") not in SECONDS:
-        what = "durations" if meaning == "duration" else "times"
+        kind = "durations" if meaning == "duration" else "times"
         raise LabelTableError(
-            f"{source}: {what} are read in seconds, but their column is "
+            f"{source}: {kind} are read in seconds, but their column is "
             f"{quoted(name)}; convert them, or remove the column"
         )
 

@@ -60,8 +60,8 @@ def row_marks(
     >>> row_marks("line 3", (), 0.0, 9.0).watched
     (WatchedSpan(label=None, segment=Segment(start_s=0.0, end_s=9.0)),)
     """
-    given = [x for x in (start_s, end_s) if x is not None]
-    kind = _kind(where, labels, len(given), kind.casefold())
+    times_s = [x for x in (start_s, end_s) if x is not None]
+    kind = _kind(where, labels, len(times_s), kind.casefold())
     if kind == "name":
         return RowMarks(labels)
     if len(labels) > 1:
@@ -70,18 +70,18 @@ def row_marks(
             f"{quoted('|'.join(labels))}; write a row for each label"
         )
     if kind == "point":
-        return RowMarks(labels, points=(Point(labels[0], given[0]),))
-    if given[1] <= given[0]:
+        return RowMarks(labels, points=(Point(labels[0], times_s[0]),))
+    if times_s[1] <= times_s[0]:
         what, remedy = (
             ("watched span", "correct it")
             if kind == "watched"
             else ("segment", "correct it, or leave the end out for a point")
         )
         raise LabelTableError(
-            f"{where}: the {what} must end after it starts, got start {given[0]:g} and "
-            f"end {given[1]:g}; {remedy}"
+            f"{where}: the {what} must end after it starts, got start {times_s[0]:g} "
+            f"and end {times_s[1]:g}; {remedy}"
         )
-    segment = Segment(*given)
+    segment = Segment(*times_s)
     if kind == "watched":
         label = labels[0] if labels else None
         return RowMarks(watched=(WatchedSpan(label, segment),))
