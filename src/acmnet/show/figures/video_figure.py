@@ -32,7 +32,7 @@ def write_video_figure(
     activations: VideoActivations,
     detections: Detections,
     path: Path,
-    teachers: int,
+    teachers: int = 0,
 ) -> tuple[Path, ...]:
     """Write truth, detections, attention and CAS of one video over time.
 
