@@ -361,11 +361,11 @@ def test_labels_that_name_no_action_are_refused_before_any_work(acmnet, world):
 
 
 def test_few_long_videos_of_a_class_are_mentioned(tmp_path):
-    # a row of features for 40 s: 15 rows are 10 min
+    # a row of features for 40 s: 7 rows are under 5 min
     grid = {"fps": 25.0, "snippet_frames": 1000, "stride_frames": 1000}
     (tmp_path / "f").mkdir()
     (tmp_path / "f/features.json").write_text(json.dumps({"dimension": 2, **grid}))
-    rows = {"a": 15, "b": 15, "unlabelled": 500}
+    rows = {"a": 7, "b": 7, "unlabelled": 500}
     for name, n in rows.items():
         np.save(tmp_path / f"f/{name}.npy", np.ones((n, 2), dtype=np.float16))
     labels = tmp_path / "labels.csv"
@@ -377,11 +377,11 @@ def test_few_long_videos_of_a_class_are_mentioned(tmp_path):
         return [says for says in said if "a name stands for" in says]
 
     assert told("x") == []
-    np.save(tmp_path / "f/b.npy", np.ones((18, 2), dtype=np.float16))
+    np.save(tmp_path / "f/b.npy", np.ones((10, 2), dtype=np.float16))
     (says,) = told("x")
-    assert "stands for 11 minutes of video, and fewer than 40 videos have 'x', " in says
+    assert "stands for 6 minutes of video, and fewer than 40 videos have 'x', " in says
     # "y" is in the longer one alone, and both classes are in one sentence
     (says,) = told("x|y")
     assert "fewer than 40 videos have 'x', 'y', so that names may say little" in says
     (says,) = told("z")
-    assert "stands for 12 minutes of video, and fewer than 40 videos have 'z', " in says
+    assert "stands for 7 minutes of video, and fewer than 40 videos have 'z', " in says
