@@ -27,6 +27,11 @@ FIT = ("fit", "videos", "labels.csv", "--out", "run")
             id="a misspelt option",
         ),
         pytest.param(
+            ("suggest", "run", "--count", "2", "--count", "3"),
+            "--count is given more than once; keep one of them",
+            id="an option given twice",
+        ),
+        pytest.param(
             (*FIT, "--profile", "bets"),
             "--profile must be one of best, corrected, official, paper, got 'bets'; "
             "did you mean 'best'?",

@@ -41,6 +41,7 @@ _UNFIT: Final = re.compile(
     r'Invalid value for (?P<name>\S+): unable to convert "(?P<value>.*)" into '
     r"(?P<kind>\w+)\."
 )
+_REPEATED: Final = re.compile(r"Parameter (?P<name>--\S+) specified multiple times\.")
 _REFUSED: Final = re.compile(
     r'Invalid value "(?P<value>.*)" for (?P<name>\S+)\. (?P<why>must .*)', re.DOTALL
 )
@@ -170,6 +171,8 @@ def usage_sentence(message: str, tokens: Sequence[str]) -> str:
         return f"{match['name']} must be one of {known}, got {match['value']!r}{meant}"
     if match := _REFUSED.fullmatch(message):
         return f"{match['name']} {match['why']}, got {match['value']!r}"
+    if match := _REPEATED.fullmatch(message):
+        return f"{match['name']} is given more than once; keep one of them"
     return message
 
 
