@@ -52,6 +52,13 @@ MOST_SENTENCES: Final = 3
 OTHER_FEATURES: Final = "another extractor or, with tracks, more points"
 """What to try where features do not show a class."""
 
+WHERE_NAMES_TELL_LITTLE: Final = (
+    "add videos without the actions, or mark every action in three or more videos, say "
+    "that you watched these, and learn again with --supervision all"
+)
+"""What helps where nearly all videos carry the same names (docs/decisions.md, D-172).
+"""
+
 
 class ClassNaming(NamedTuple):
     """How well one class was named in held-out videos."""
@@ -180,9 +187,8 @@ class HeldOutNames:
         """Return whether the names are good enough, in words."""
         if self.named and not self.tells_videos_apart:
             return (
-                "Naming every action everywhere is no worse, so add videos "
-                "without the actions, or mark every action in three or more videos, "
-                "say that you watched these, and learn again with --supervision all."
+                "Naming every action everywhere is no worse, so "
+                f"{WHERE_NAMES_TELL_LITTLE}."
             )
         if self.is_good:
             return "That is good enough: expect most names in new videos to be right."
@@ -269,8 +275,8 @@ def why_not_checked(data: Data, groups: VideoGroups | None) -> str:
     labels, names = data.labels, data.annotations.class_names
     if all(set(own_names) == set(names) for own_names in labels.values()):
         return (
-            "Names: every video carries every label, so naming them is no test; add "
-            "videos without the action."
+            "Names: every video carries every label, so naming them is no test; "
+            f"{WHERE_NAMES_TELL_LITTLE}."
         )
     parts = _parts(groups)
     if fold_problems(labels, parts, data.annotations.source, groups):
