@@ -12,6 +12,7 @@ from acmnet.fitting.fit_request import REPORT, FitRequest, FitResult
 from acmnet.messages import counted
 from acmnet.runs.marks_trial import sentence_of
 from acmnet.runs.silent_teachers import sentence_of_teachers
+from acmnet.runs.student_training import sentence_by_heart
 from acmnet.segments import Detections
 from acmnet.validation.expected_quality import Expectation
 
@@ -69,6 +70,7 @@ def _training(request: FitRequest, training: Data) -> list[str]:
     remarks = []
     for sentence in (
         sentence_of(config.training),
+        sentence_by_heart(config.training),
         sentence_of_teachers(config.training, teachers),
     ):
         remarks += [f"{sentence[0].upper()}{sentence[1:]}.", ""] if sentence else []

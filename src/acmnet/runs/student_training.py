@@ -5,6 +5,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import nn
@@ -59,10 +60,24 @@ from acmnet.training.second_stage.pseudo_labels import (
     pseudo_labels,
 )
 from acmnet.training.second_stage.snippet_targets import PseudoInstance, PseudoLabels
-from acmnet.training.second_stage.unmarked_stretches import (
-    filling_classes,
-    without_fragments,
-)
+from acmnet.training.second_stage.unmarked_stretches import learned_elsewhere
+
+KNOWN_BY_HEART: Final = "known_by_heart"
+"""What a run keeps, true, if its teachers know the long recordings with marks by heart
+and find less in the others (docs/decisions.md, D-171)."""
+
+
+class _ToLearn(NamedTuple):
+    """What a student learns, and from what."""
+
+    labels: dict[str, PseudoLabels]
+    """What it learns of each video."""
+    trust: Trust
+    """How much the teachers count beside marks."""
+    is_by_heart: bool
+    """Whether the teachers know the long recordings with marks by heart."""
+    outputs: dict[str, VideoActivations]
+    """What `train_student` returns."""
 
 
 def train_student(
@@ -138,6 +153,8 @@ def train_student(
     remove_trial(request.out)
     if trial_sentence := sentence_of(run.facts):
         on_note(trial_sentence)
+    if told := sentence_by_heart(run.facts):
+        on_note(told)
     if told := sentence_of_teachers(run.facts, request.settings.teachers.count):
         on_note(told)
     return outputs
@@ -207,7 +224,9 @@ def _student(
 ) -> tuple[Student, StudentTask, dict[str, VideoActivations]]:
     """Return the student before its first step, what it learns, and from what."""
     settings = request.settings
-    labels, trust, outputs = _what_to_learn(request, taught, run.writes)
+    labels, trust, is_by_heart, outputs = _what_to_learn(request, taught, run.writes)
+    if is_by_heart:
+        run.facts[KNOWN_BY_HEART] = True
     if not trial.learns_marks:
         trust = Trust()
     torch.manual_seed(request.seed)
@@ -227,6 +246,30 @@ def _student(
         precision=settings.training.precision,
     )
     return model, task, outputs
+
+
+def sentence_by_heart(values: Mapping[str, Any]) -> str:
+    """Return in words that teachers know recordings by heart; empty if they do not.
+
+    Parameters
+    ----------
+    values : mapping
+        What the run keeps of its training.
+
+    Examples
+    --------
+    >>> sentence_by_heart({})
+    ''
+    >>> sentence_by_heart({KNOWN_BY_HEART: True})[-39:]
+    'segments in more recordings should help'
+    """
+    if not values.get(KNOWN_BY_HEART):
+        return ""
+    return (
+        "the teachers are less sure of actions in recordings that you did not segment "
+        "than in those that you did, so the student learned the actions that you "
+        "segmented from your segments alone; segments in more recordings should help"
+    )
 
 
 def _keeps_student(request: RunRequest, trial: Trial) -> bool:
@@ -298,14 +341,10 @@ def _later(
     )
 
 
-def _what_to_learn(
-    request: RunRequest, taught: TrainedModel, writes: bool
-) -> tuple[dict[str, PseudoLabels], Trust, dict[str, VideoActivations]]:
+def _what_to_learn(request: RunRequest, taught: TrainedModel, writes: bool) -> _ToLearn:
     """Return what the student learns of each video; leave it to be looked at.
 
-    It is what a person marked, and beyond that what the teachers say. The second value
-    is how much the teachers count beside marks, the third one what `train_student`
-    returns.
+    It is what a person marked, and beyond that what the teachers say.
     """
     settings, rules = request.settings, request.settings.localization
     column = {name: c for c, name in enumerate(taught.class_names)}
@@ -329,17 +368,17 @@ def _what_to_learn(
             long[video] = said.n_snippets
         if video in marks and marks[video].points:
             proposals[video] = all_proposals(said, named, rules)
-    trust = Trust()
+    trust, is_by_heart = Trust(), False
     if marks:
         labels, trust = learned_with_marks(labels, marks, proposals)
     if marks and long:
-        mean = sum(long.values()) / len(long)
-        filling = filling_classes(marks.values(), mean, settings.model.most_pooled)
-        for video in long:
-            labels[video] = without_fragments(labels[video], filling, classes[video])
+        of_long = {video: labels[video] for video in long}
+        mean, most = sum(long.values()) / len(long), settings.model.most_pooled
+        learned, is_by_heart = learned_elsewhere(of_long, classes, marks, mean, most)
+        labels |= learned
     if writes:
         _write(request.out / PSEUDO_LABELS, labels, taught)
-    return labels, trust, outputs
+    return _ToLearn(labels, trust, is_by_heart, outputs)
 
 
 def _most_taught(n_snippets: int, rules: ModelSettings) -> int:
