@@ -44,7 +44,7 @@ def started(*arguments):
         process.communicate(timeout=60)
 
 
-def wait_for(found, process, seconds=60):
+def wait_for(found, process, seconds=120):
     """Return what is found, once it is; fail after so long."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -67,7 +67,7 @@ def stopped(process, number, *, group=False):
     return process.returncode, sentences[0], time.monotonic() - began
 
 
-def all_gone(pids, seconds=5):
+def all_gone(pids, seconds=30):
     """Return whether no process is left; Python's own helpers take a moment."""
     end = time.monotonic() + seconds
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
