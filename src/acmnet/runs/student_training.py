@@ -249,7 +249,7 @@ def _student(
 
 
 def sentence_by_heart(values: Mapping[str, Any]) -> str:
-    """Return in words that teachers know recordings by heart; empty if they do not.
+    """Return in words that a student learned from segments alone; empty if not.
 
     Parameters
     ----------
@@ -262,8 +262,10 @@ def sentence_by_heart(values: Mapping[str, Any]) -> str:
     ''
     >>> sentence_by_heart({KNOWN_BY_HEART: True})[-39:]
     'segments in more recordings should help'
+    >>> sentence_by_heart({KNOWN_BY_HEART: True, KEEPS_STUDENT: True})
+    ''
     """
-    if not values.get(KNOWN_BY_HEART):
+    if not values.get(KNOWN_BY_HEART) or values.get(KEEPS_STUDENT):
         return ""
     return (
         "the teachers are less sure of actions in recordings that you did not segment "
