@@ -39,13 +39,13 @@ def test_without_weights_it_is_motion_and_says_what_would_be_better(tmp_path, ca
     settings = ExtractorOptions().settings(tmp_path)
     assert settings.extractor == "motion"
     told = capsys.readouterr().err
-    assert "i3d-rgb-wide+motion finds more actions: acmnet weights install" in told
+    assert "i3d-rgb-wide finds more actions: acmnet weights install" in told
 
 
-def test_with_weights_it_is_the_two_that_find_most(tmp_path, capsys):
+def test_with_weights_it_is_the_one_that_finds_most(tmp_path, capsys):
     installed()
     settings = ExtractorOptions(stride_frames=8).settings(tmp_path)
-    assert (settings.extractor, settings.stride_frames) == ("i3d-rgb-wide+motion", 8)
+    assert (settings.extractor, settings.stride_frames) == ("i3d-rgb-wide", 8)
     assert capsys.readouterr().err == ""
 
 
@@ -59,7 +59,7 @@ def test_features_that_are_there_are_gone_on_with_in_order(tmp_path):
     features_of(own, "i3d-rgb")
     assert unnamed_extractor({}, (own, earlier), print).extractor == "i3d-rgb"
     asked = unnamed_extractor({"fps": 10.0}, (own, earlier), print)
-    assert (asked.extractor, asked.fps) == ("i3d-rgb-wide+motion", 10.0)
+    assert (asked.extractor, asked.fps) == ("i3d-rgb-wide", 10.0)
 
 
 def test_the_python_call_follows_the_same_rule(tmp_path):

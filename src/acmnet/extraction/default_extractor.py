@@ -14,10 +14,10 @@ from acmnet.extraction.extractors.i3d_choices import RGB_WEIGHTS
 
 AUTO: Final = "auto"
 """The name that stands for the extractor that `unnamed_extractor` chooses."""
-BEST_EXTRACTOR: Final = "i3d-rgb-wide+motion"
-"""The default if the weights of I3D's RGB stream are installed: side by side, the two
-find more than either alone (D-074), and I3D finds more when it looks at twice the
-frames of a snippet (D-169)."""
+BEST_EXTRACTOR: Final = "i3d-rgb-wide"
+"""The default if the weights of I3D's RGB stream are installed: I3D finds more when it
+looks at twice the frames of a snippet (D-169), and then more alone than side by side
+with `motion` (D-173)."""
 WITHOUT_WEIGHTS: Final = "motion"
 """The default without these weights."""
 

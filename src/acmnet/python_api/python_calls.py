@@ -193,8 +193,7 @@ def fit(  # noqa: PLR0913 - the options of acmnet fit
         by ``+``, such as ``i3d-rgb+motion`` or ``keypoints+motion``, whose features
         then stand side by side.
         "auto" goes on with the features that the run, or the one to begin from, has; a
-        new run gets i3d-rgb-wide+motion if the weights of i3d-rgb are installed, else
-        motion.
+        new run gets i3d-rgb-wide if the weights of i3d-rgb are installed, else motion.
     tracks : path, optional
         Folder of the files of tracks, for keypoints; when left out, they are looked for
         in ``videos``.

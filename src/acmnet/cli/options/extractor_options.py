@@ -57,7 +57,7 @@ class ExtractorOptions:
     by "+", such as i3d-rgb-wide+motion, describe each snippet side by side; a video is
     decoded once for all of them. keypoints+motion describes videos and their tracks.
     "auto" continues with the extractor that the feature directory names; in a new
-    directory it takes i3d-rgb-wide+motion if the weights of i3d-rgb are installed, else
+    directory it takes i3d-rgb-wide if the weights of i3d-rgb are installed, else
     motion. For safety, a class of your own runs only if you name it here or in a line
     of ~/.config/acmnet/trusted_extractors."""
     tracks: Path | None = None
