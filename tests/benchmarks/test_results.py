@@ -23,7 +23,7 @@ def test_every_command_is_understood(command, quick):
     given = bound.arguments
     assert verb.__name__.startswith(command[0])
     if trains:
-        settings = given["given"].given.by_name()
+        settings = given["training"].given.by_name()
         assert settings["training.precision"] == "bf16"
         # neither is there where --folds was not given, whose default is 4
         folds = given["folding"].folds if "folding" in given else given.get("folds", 4)

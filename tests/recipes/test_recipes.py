@@ -56,7 +56,7 @@ def test_verbs_that_train_take_the_profile_of_the_recipe(verb, tmp_path):
     def training(*asked):
         command = [*verb.split(), *given, *asked]
         _, bound, _ = app.parse_args(command, exit_on_error=False, print_error=False)
-        return bound.arguments["given"]
+        return bound.arguments["training"]
 
     assert training().used_profile() == "official"
     assert training().settings() == recipe(own, profile="official")
