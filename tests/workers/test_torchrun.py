@@ -21,11 +21,14 @@ TORCHRUN = [
 ]
 
 
-def on_torchrun(*words):
-    """Run torchrun with two processes of one thread each; return what it told."""
+def on_torchrun(logs, *words):
+    """Run torchrun with two processes of one thread each; return what it told.
+
+    Its own logs go into the folder ``logs``.
+    """
     known = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE")}
     done = subprocess.run(
-        [*TORCHRUN, *map(str, words)],
+        [*TORCHRUN, "--log-dir", str(logs), *map(str, words)],
         check=False,
         capture_output=True,
         text=True,
@@ -55,7 +58,7 @@ def test_two_processes_of_which_one_is_killed_learn_what_one_does(tiny_world, tm
     ]
     flag, two = tmp_path / "killed", tmp_path / "two"
     words = [dying_rank.__file__, flag, *train, "--resume", "--out", two]
-    told = on_torchrun("--max-restarts", "1", *words)
+    told = on_torchrun(tmp_path / "logs", "--max-restarts", "1", *words)
     assert flag.exists()
     assert "Traceback" not in told
     main([*train, "--out", str(tmp_path / "one")])
