@@ -407,6 +407,29 @@ def test_a_model_refuses_other_dimensions_and_grids(run, tiny_world, tmp_path):
         localize_videos(acmnet.load(run), data_of((labels, features), "test"))
 
 
+def test_a_model_refuses_features_of_another_extractor(run, tiny_world, tmp_path):
+    """I3D over 16 and over 32 frames have as many columns, on one grid."""
+    model = acmnet.load(run)
+    world = copy_world(tiny_world, tmp_path / "world")
+    path = world[1] / "features.json"
+    manifest = json.loads(path.read_text())
+    manifest.pop("sha256", None)  # as a manifest that was written by hand
+    path.write_text(json.dumps(manifest | {"extractor": "i3d-rgb"}))
+    data = data_of(world, "test")
+
+    def trained_on(extractor):
+        training = {"manifest": manifest | {"extractor": extractor}}
+        config = dataclasses.replace(model.config, training=training)
+        return dataclasses.replace(model, config=config)
+
+    with pytest.raises(
+        FeatureError, match=r"made by the extractor i3d-rgb, .* those of i3d-rgb-wide;"
+    ):
+        localize_videos(trained_on("i3d-rgb-wide"), data)
+    for extractor in ("i3d-rgb", ""):  # the same, or not known
+        assert localize_videos(trained_on(extractor), data)
+
+
 def test_weights_of_another_shape_are_refused(run, tmp_path):
     other = shutil.copytree(run, tmp_path / "run")
     edit_config(other, lambda values: values["class_names"].pop())
