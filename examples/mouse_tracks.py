@@ -3,10 +3,12 @@
 acmnet reads one recording a file. These files hold many, as nested lists or as a
 dictionary: ``calms21_task1_train.json`` (or ``.npy``), ``mouse_triplet_train.npy`` of
 MABe, or the ``..._top_v1_8.json`` of a video that MARS has looked at. Behaviours that
-are scored frame by frame become a table with the times of each. Then::
+are scored frame by frame become a table with the times of each; a row without a label
+says that the recording was watched from start to end. Then::
 
     python examples/mouse_tracks.py calms21_task1_train.json tracks labels.csv
-    acmnet fit tracks labels.csv --extractor keypoints --fps 30 --out runs/mice
+    acmnet fit tracks labels.csv --extractor keypoints --fps 30 --supervision all \
+      --out runs/mice
 
 A ``.npy`` file with a dictionary is a Python pickle, which can run any code when it is
 opened: open only files whose source you trust.
@@ -59,9 +61,12 @@ def tracks(one: dict[str, Any]) -> tuple[np.ndarray, bool]:
 
 
 def bouts(one: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
-    """Yield name, start and end in seconds of each behaviour scored frame by frame."""
+    """Yield name, start and end in seconds of each behaviour scored frame by frame.
+
+    The first has no name: it is the time that was watched, from 0 to the end.
+    """
     scored = np.asarray(one.get("annotations", ()))
-    if scored.ndim != 1:
+    if scored.ndim != 1 or not len(scored):
         return
     about = one.get("metadata", {})
     known = about.get("vocab") or one.get("vocabulary", {})
@@ -71,6 +76,7 @@ def bouts(one: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
         else dict(zip(known.values(), known, strict=True))
     )
     fps, frame = about.get("fps", FPS), 0
+    yield "", 0.0, round(len(scored) / fps, 3)
     for number, run in groupby(scored.tolist()):
         start, frame = frame, frame + len(list(run))
         name = names.get(number, f"behaviour {number}")
@@ -87,8 +93,7 @@ def main(source: Path, out: Path, labels: Path) -> None:
         np.save(out / f"{name}.npy", points)
         about = {"has_likelihood": has_scores}
         (out / f"{name}.json").write_text(json.dumps(about))
-        found = list(bouts(one)) or ([("", "", "")] if "annotations" in one else [])
-        rows += [(name, *bout) for bout in found]
+        rows += [(name, *bout) for bout in bouts(one)]
     if rows:
         with labels.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("video", "label", "start", "end"), *rows])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from acmnet.data.label_files import read_annotations
+from acmnet.data.labels.annotations import WatchedSpan
 from acmnet.data.tracks.track_files import read_tracks
 from acmnet.data.tracks.tracks import TrackError, Tracks
 from acmnet.segments import Segment
@@ -306,6 +307,7 @@ def test_the_mice_of_calms21_by_the_example(tmp_path, suffix):
     assert tracks.likelihood.tolist() == np.ones((4, 2, 7)).tolist()
     (video,) = read_annotations(tmp_path / "labels.csv").videos.values()
     assert video.id == "task1-train-mouse001"
+    assert video.watched == (WatchedSpan(None, Segment(0.0, 2.0)),)
     assert [(x.label, x.segment) for x in video.instances] == [
         ("attack", Segment(0.0, 1.0)),
         ("attack", Segment(1.5, 2.0)),
