@@ -10,9 +10,7 @@ from acmnet.evaluation.reports import DetectionReport
 from acmnet.files.file_access import written_whole
 from acmnet.fitting.fit_request import REPORT, FitRequest, FitResult
 from acmnet.messages import counted
-from acmnet.runs.marks_trial import sentence_of
-from acmnet.runs.silent_teachers import sentence_of_teachers
-from acmnet.runs.student_training import sentence_by_heart
+from acmnet.runs.student_training import sentences_of_training
 from acmnet.segments import Detections
 from acmnet.validation.expected_quality import Expectation
 
@@ -68,12 +66,8 @@ def _training(request: FitRequest, training: Data) -> list[str]:
     config = load_config(request.out)
     teachers = config.settings.get("teachers", {}).get("count", 0)
     remarks = []
-    for sentence in (
-        sentence_of(config.training),
-        sentence_by_heart(config.training),
-        sentence_of_teachers(config.training, teachers),
-    ):
-        remarks += [f"{sentence[0].upper()}{sentence[1:]}.", ""] if sentence else []
+    for sentence in sentences_of_training(config.training, teachers):
+        remarks += [f"{sentence[0].upper()}{sentence[1:]}.", ""]
     run = quote(str(request.out))
     return [
         f"Trained on {videos} ({labelled} with a label) from "

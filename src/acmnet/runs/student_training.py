@@ -151,13 +151,27 @@ def train_student(
                 on_epoch=lambda progress: run.end_epoch(log, progress, as_model),
             )
     remove_trial(request.out)
-    if trial_sentence := sentence_of(run.facts):
-        on_note(trial_sentence)
-    if told := sentence_by_heart(run.facts):
-        on_note(told)
-    if told := sentence_of_teachers(run.facts, request.settings.teachers.count):
-        on_note(told)
+    for sentence in sentences_of_training(run.facts, request.settings.teachers.count):
+        on_note(sentence)
     return outputs
+
+
+def sentences_of_training(values: Mapping[str, Any], n_teachers: int) -> list[str]:
+    """Return in sentences what was unusual about how a student was taught.
+
+    Parameters
+    ----------
+    values : mapping
+        What the run keeps of its training.
+    n_teachers : int
+        How many teachers the run trained.
+    """
+    sentences = (
+        sentence_of(values),
+        sentence_by_heart(values),
+        sentence_of_teachers(values, n_teachers),
+    )
+    return [sentence for sentence in sentences if sentence]
 
 
 def _taught(
@@ -361,15 +375,17 @@ def _what_to_learn(request: RunRequest, taught: TrainedModel, writes: bool) -> _
     proposals: dict[str, list[PseudoInstance]] = {}
     long: dict[str, int] = {}
     for video, named in classes.items():
-        said = taught.activations(request.data.store.read(video))
+        activations = taught.activations(request.data.store.read(video))
         if video in summarized:
-            outputs[video] = said
-        most = _most_taught(said.n_snippets, settings.model)
-        labels[video] = pseudo_labels(said, named, rules, settings.pseudo_labels, most)
+            outputs[video] = activations
+        most = _most_taught(activations.n_snippets, settings.model)
+        labels[video] = pseudo_labels(
+            activations, named, rules, settings.pseudo_labels, most
+        )
         if most:
-            long[video] = said.n_snippets
+            long[video] = activations.n_snippets
         if video in marks and marks[video].points:
-            proposals[video] = all_proposals(said, named, rules)
+            proposals[video] = all_proposals(activations, named, rules)
     trust, is_by_heart = Trust(), False
     if marks:
         labels, trust = learned_with_marks(labels, marks, proposals)
