@@ -51,6 +51,12 @@ class CheckpointConfig:
     """The times that the training was given, by video and then by kind of mark, from
     ``taught_times.json``; empty if it was given names alone."""
 
+    @property
+    def feature_manifest(self) -> Mapping[str, Any]:
+        """The manifest of the training features, as plain values; empty if unknown."""
+        manifest = self.training.get("manifest")
+        return manifest if isinstance(manifest, dict) else {}
+
 
 def config_values(config: CheckpointConfig) -> dict[str, Any]:
     """Return what a ``config.json`` holds: all but what lies in files of its own."""

@@ -1,7 +1,6 @@
 """Video files as features: extracted into a store, and opened as data."""
 
 from pathlib import Path
-from typing import Any
 
 from acmnet.checkpoints.checkpoint import load_config
 from acmnet.data.checks.refusals import DataError
@@ -47,8 +46,8 @@ def extraction_of(run: Path, named: str | None = None) -> ExtractionSettings:
         If the run cannot be read, does not say, or had features that acmnet cannot
         extract from videos.
     """
-    manifest: Any = load_config(run).training.get("manifest")
-    if not isinstance(manifest, dict) or not manifest:
+    manifest = load_config(run).feature_manifest
+    if not manifest:
         raise ExtractorError(
             f"{run} does not say how its features were extracted; extract features "
             "as they were and give them with --features"

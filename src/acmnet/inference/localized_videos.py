@@ -43,20 +43,13 @@ def refuse_other_features(model: TrainedModel, store: FeatureStore) -> None:
             f"features in {store.place} are on the grid {_grid(store.grid)}, the "
             f"checkpoint was trained on {_grid(model.grid)}; extract them on that grid"
         )
-    trained_on = _extractor_of(model)
+    trained_on = model.config and model.config.feature_manifest.get("extractor")
     extractor = store.manifest.extractor if store.manifest else ""
     if extractor and trained_on and extractor != trained_on:
         raise FeatureError(
             f"features in {store.place} were made by the extractor {extractor}, the "
             f"checkpoint was trained on those of {trained_on}; extract them with that"
         )
-
-
-def _extractor_of(model: TrainedModel) -> str:
-    """Return the extractor of a model's training features; empty if not known."""
-    manifest = model.config.training.get("manifest") if model.config else None
-    extractor = manifest.get("extractor") if isinstance(manifest, dict) else None
-    return extractor if isinstance(extractor, str) else ""
 
 
 def localize_videos(

@@ -112,7 +112,7 @@ def _purpose(config: CheckpointConfig) -> str:
 
 def _use(run: Path, config: CheckpointConfig) -> Iterator[str]:
     """Yield how the model is used, and what it takes."""
-    grid, manifest = config.grid, config.training.get("manifest") or {}
+    grid, manifest = config.grid, config.feature_manifest
     yield from (
         "```sh",
         "acmnet localize my_video.mp4 --run THIS_DIRECTORY --out found.json",

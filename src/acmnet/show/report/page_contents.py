@@ -139,7 +139,7 @@ def _facts(
     if config.taught_times:
         times = f"times of {counted(len(config.taught_times), 'video')}"
         yield "given besides names", f"{times} (supervision: {known['supervision']})"
-    yield "extractor", str((known.get("manifest") or {}).get("extractor", "?"))
+    yield "extractor", str(config.feature_manifest.get("extractor", "?"))
     yield "versions", ", ".join(f"{k} {v}" for k, v in config.versions.items())
     n_teachers = len(teaching(config, settings.teachers.count))
     yield (
