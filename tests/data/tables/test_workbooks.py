@@ -2,6 +2,8 @@
 
 import datetime
 import io
+import os
+import resource
 import zipfile
 
 import openpyxl
@@ -15,6 +17,7 @@ from acmnet.data.tables.workbooks import WorkbookError, first_sheet
 from acmnet.data.tracks.track_files import read_tracks
 from acmnet.data.tracks.tracks import TrackError
 from acmnet.data.video_groups import read_groups
+from acmnet.limits import LARGEST_TEXT_BYTES
 from acmnet.segments import Segment
 
 
@@ -171,6 +174,18 @@ def test_tracks_are_read_from_a_workbook(tmp_path):
 def test_refused_cells(book, words):
     with pytest.raises(WorkbookError, match=rf"^a\.xlsx:? ?{words}"):
         first_sheet("a.xlsx", content(book))
+
+
+def test_a_file_that_is_too_large_is_not_read_to_tell_its_format(tmp_path):
+    """What begins like a workbook may be any archive, of any size."""
+    path = tmp_path / "labels.xlsx"
+    path.write_bytes(b"PK\x03\x04")
+    os.truncate(path, LARGEST_TEXT_BYTES + 1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(AnnotationError, match="holds more than 512 MiB, the most"):
+        read_annotations(path)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert (after - before) * 2**10 < LARGEST_TEXT_BYTES / 4
 
 
 def test_a_damaged_or_huge_workbook_is_refused(tmp_path, monkeypatch):

@@ -8,9 +8,8 @@ from typing import Final, Literal, NamedTuple
 from acmnet.data.labels.annotations import AnnotationError, Video
 from acmnet.data.labels.json_files.label_json import KIND
 from acmnet.data.tables.text_encodings import EncodingError, decoded
-from acmnet.data.tables.workbooks import without_workbook
+from acmnet.data.tables.workbooks import read_table_content
 from acmnet.files.strict_json import parse_json
-from acmnet.files.text_files import read_content
 from acmnet.segments import Detections
 
 Holding = Literal[
@@ -69,8 +68,7 @@ class Source(NamedTuple):
         AnnotationError
             If the file cannot be read, or is too large.
         """
-        content = read_content(self.path, KIND, AnnotationError)
-        return without_workbook(str(self.path), content, AnnotationError)
+        return read_table_content(self.path, KIND, AnnotationError)
 
     def text(self) -> str:
         """Return the file's text.

@@ -30,9 +30,11 @@ from acmnet.data.formats.media_editors import (
     subtitle_cues,
 )
 from acmnet.data.formats.own_formats import ARROW, CSV, JSON, PARQUET
+from acmnet.data.labels.annotations import AnnotationError
+from acmnet.data.labels.json_files.label_json import KIND
 from acmnet.data.labels.tables.label_columns import is_header
 from acmnet.data.tables.text_encodings import EncodingError, decoded
-from acmnet.data.tables.workbooks import WorkbookError, first_sheet, is_workbook
+from acmnet.data.tables.workbooks import is_workbook, read_table_content
 from acmnet.files.file_access import FileError, open_regular
 from acmnet.files.text_files import lines_with_ends
 from acmnet.limits import finite
@@ -163,11 +165,11 @@ def start_of(path: Path) -> str:
     Of an Excel workbook it is the text of its first sheet.
     """
     try:
-        with open_regular(path, "label file") as file:
+        with open_regular(path, KIND) as file:
             data = file.read(HEAD)
-            if is_workbook(data):
-                return first_sheet(str(path), data + file.read()).text
-    except (FileError, OSError, WorkbookError):
+        if is_workbook(data):
+            data = read_table_content(path, KIND, AnnotationError)
+    except (FileError, OSError, AnnotationError):
         return ""
     try:
         return decoded(data).text

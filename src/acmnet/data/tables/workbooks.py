@@ -10,8 +10,10 @@ import datetime
 import io
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from acmnet.files.text_files import read_content
 from acmnet.limits import LARGEST_TEXT_BYTES
 from acmnet.messages import one_line, quoted
 
@@ -47,22 +49,23 @@ def is_workbook(data: bytes) -> bool:
     return data.startswith(WORKBOOKS)
 
 
-def without_workbook(source: str, data: bytes, error: type[ValueError]) -> bytes:
-    """Return bytes as they are, or, of a workbook, its first sheet as a CSV in UTF-8.
+def read_table_content(path: Path, kind: str, error: type[ValueError]) -> bytes:
+    """Return the bytes of a file, of a workbook its first sheet as a CSV in UTF-8.
 
     Parameters
     ----------
-    source : str
-        The path of the file, for messages.
-    data : bytes
-        The content of the file.
+    path : Path
+        The file.
+    kind : str
+        What the file is, for messages, such as ``"label file"``.
     error : type
-        The exception to raise if it is a workbook that cannot be read.
+        The exception to raise if the file, or the workbook, cannot be read.
     """
+    data = read_content(path, kind, error)
     if not is_workbook(data):
         return data
     try:
-        return first_sheet(source, data).text.encode()
+        return first_sheet(str(path), data).text.encode()
     except WorkbookError as fault:
         raise error(str(fault)) from None
 

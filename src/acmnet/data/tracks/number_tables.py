@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from acmnet.data.tables.workbooks import without_workbook
+from acmnet.data.tables.workbooks import read_table_content
 from acmnet.data.tracks.tracks import MOST_NUMBERS, TrackError
-from acmnet.files.text_files import as_text, read_content
+from acmnet.files.text_files import as_text
 from acmnet.messages import quoted
 
 KIND: Final = "file of tracks"
@@ -34,8 +34,7 @@ class NumberTable:
 
     def __init__(self, path: Path) -> None:
         remedy = "it needs a header and rows of numbers"
-        content = read_content(path, KIND, TrackError)
-        content = without_workbook(str(path), content, TrackError)
+        content = read_table_content(path, KIND, TrackError)
         text = as_text(path, content, TrackError, remedy)
         self.path = path
         self.lines = text.splitlines()
